@@ -1,0 +1,36 @@
+"""fetchtui: a download dashboard for the terminal.
+
+One process and one asyncio loop run both the Textual dashboard and the download
+workers; every blocking disk call leaves the loop through ``run_in_executor``.
+
+A download's journey (the code reads in this order)::
+
+    sources.*        list lines -> core.request.DownloadRequest
+    engine.engine    Engine.add
+    engine.queue     order, slots per run and per origin
+    engine.worker    probe -> plan segments -> transfer -> verify -> finish
+    engine.transfer  one range: stream -> limiter -> writer -> ledger, with attempts
+    net.session      one HTTP exchange (httpx over the pyreqwest transport)
+    disk.writer      batches of writes, one run_in_executor call for many
+    disk.destination part file -> final name
+
+Back to the eyes: numbers are pulled (``service.snapshot()`` at frame rate), facts
+are pushed (one small frozen event each, never dropped). Nothing per chunk reaches a
+face.
+
+The map (imports go downwards only; import-linter holds it)::
+
+    cli        composition root: arguments -> Settings -> engine -> a face
+    ui         the Textual dashboard
+    headless   progress lines, JSON events, exit statuses
+    demo       scripted server on loopback and its list
+    engine     who fetches what, when
+    sources    what to fetch: lists -> requests
+    net        bytes off the wire; the only importer of httpx and pyreqwest
+    disk       bytes onto disk, off the loop
+    core       nouns and rules; standard library only, no I/O, no asyncio
+
+The faces know only ``core.service.DownloadService``; ``cli`` hands them an engine.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,151 @@
+"""One file's whole life: its states, what may follow what, and its record."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from tui.core.request import DownloadRequest
+
+DownloadId: TypeAlias = int
+"""Counts from 0 in the order of adding; never used twice in a run."""
+
+
+class DownloadState(IntEnum):
+    """Where a download stands."""
+
+    QUEUED = 0
+    PROBING = 1
+    DOWNLOADING = 2
+    WAITING = 3
+    """Between two attempts (backoff or Retry-After); holds no slot."""
+    PAUSED = 4
+    VERIFYING = 5
+    """The bytes are there; checksum, sync and rename are under way."""
+    DONE = 6
+    FAILED = 7
+    CANCELLED = 8
+
+    @property
+    def word(self) -> str:
+        """The state as people read it: ``downloading``."""
+        return self.name.lower()
+
+
+_S = DownloadState
+
+ACTIVE = frozenset({_S.PROBING, _S.DOWNLOADING, _S.VERIFYING})
+"""States that hold a slot."""
+ENDED = frozenset({_S.DONE, _S.FAILED, _S.CANCELLED})
+"""States that nothing but a user's verb leaves."""
+
+TRANSITIONS: dict[DownloadState, frozenset[DownloadState]] = {
+    _S.QUEUED: frozenset({_S.PROBING, _S.PAUSED, _S.CANCELLED, _S.FAILED}),
+    _S.PROBING: frozenset(
+        {
+            _S.DOWNLOADING,
+            _S.VERIFYING,
+            _S.WAITING,
+            _S.PAUSED,
+            _S.DONE,
+            _S.FAILED,
+            _S.CANCELLED,
+            _S.QUEUED,
+        }
+    ),
+    _S.DOWNLOADING: frozenset(
+        {
+            _S.PROBING,
+            _S.VERIFYING,
+            _S.WAITING,
+            _S.PAUSED,
+            _S.FAILED,
+            _S.CANCELLED,
+            _S.QUEUED,
+        }
+    ),
+    _S.WAITING: frozenset({_S.QUEUED, _S.PAUSED, _S.CANCELLED, _S.FAILED}),
+    _S.PAUSED: frozenset({_S.QUEUED, _S.CANCELLED}),
+    _S.VERIFYING: frozenset(
+        {_S.DONE, _S.FAILED, _S.WAITING, _S.QUEUED, _S.CANCELLED, _S.PAUSED}
+    ),
+    _S.DONE: frozenset({_S.QUEUED}),
+    _S.FAILED: frozenset({_S.QUEUED, _S.CANCELLED}),
+    _S.CANCELLED: frozenset({_S.QUEUED, _S.PAUSED, _S.FAILED}),
+}
+"""What may follow what. QUEUED after an ended state is a retry or an undo; PAUSED and
+FAILED after CANCELLED are an undo that restores what was there."""
+
+
+class Download:
+    """The engine's record of one download; plain fields, changed only by the engine.
+
+    Kept small: a list of 100,000 lines holds as many of them. What only a running
+    download needs lives in the engine's transfer objects, not here.
+    """
+
+    __slots__ = (
+        "attempt",
+        "directory",
+        "error",
+        "error_kind",
+        "finished_at",
+        "id",
+        "name",
+        "note",
+        "origin",
+        "queue_key",
+        "received",
+        "request",
+        "retry_at_s",
+        "size",
+        "started_at",
+        "state",
+        "status",
+        "url",
+        "version",
+    )
+
+    def __init__(
+        self, id: DownloadId, request: DownloadRequest, origin: str, name: str
+    ) -> None:
+        self.id = id
+        self.request = request
+        self.url = request.mirrors[0]
+        """The URL in use; differs from the request's after a mirror switch or edit."""
+        self.origin = origin
+        """Origin whose slots it counts against."""
+        self.name = name
+        """One safe path component; a guess from the URL until the server answered."""
+        self.directory = ""
+        """Folder below the output directory, ``/``-separated; "" is the directory."""
+        self.state = DownloadState.QUEUED
+        self.version = 0
+        """Grows with every change that a face could show, but for byte counts."""
+        self.size: int | None = request.size
+        """Bytes of the whole file; ``None`` while unknown."""
+        self.received = 0
+        """Bytes taken in so far, those of an earlier run included."""
+        self.attempt = 0
+        """Starts at 1 with the first request of this run."""
+        self.status = 0
+        """HTTP status of the last answer; 0 before any."""
+        self.error = ""
+        """Why the last attempt failed and what to do; "" when it did not."""
+        self.error_kind = ""
+        """Stable code of that reason (``core.errors``)."""
+        self.note = ""
+        """A fact worth showing, such as ``changed on the server, started again``."""
+        self.retry_at_s = 0.0
+        """Monotonic time of the next attempt while WAITING."""
+        self.queue_key = 0.0
+        """Place in the queue; lower goes first."""
+        self.started_at = 0.0
+        """Wall time of the first attempt; 0 before."""
+        self.finished_at = 0.0
+        """Wall time at which it ended; 0 before."""
+
+    def __repr__(self) -> str:
+        size = "?" if self.size is None else self.size
+        return f"<Download {self.id} {self.state.name} {self.received}/{size}>"

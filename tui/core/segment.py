@@ -1,0 +1,114 @@
+"""Ranges of a file: half-open, in bytes, and pure arithmetic over them."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+class RangeSet:
+    """Disjoint, sorted, half-open ranges of bytes that are safely there.
+
+    Adjacent ranges are merged, so a file fetched front to back is always one range.
+    """
+
+    __slots__ = ("_ends", "_starts")
+
+    def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for start, end in ranges:
+            self.add(start, end)
+
+    def add(self, start: int, end: int) -> None:
+        """Add ``[start, end)``; overlapping what is there is allowed.
+
+        Raises:
+            ValueError: the range is reversed or starts before zero.
+        """
+        if start < 0 or end < start:
+            raise ValueError(f"bad range [{start}, {end})")
+        if start == end:
+            return
+        low = bisect_right(self._ends, start - 1)
+        high = bisect_right(self._starts, end)
+        if low < high:
+            start = min(start, self._starts[low])
+            end = max(end, self._ends[high - 1])
+        self._starts[low:high] = [start]
+        self._ends[low:high] = [end]
+
+    def missing(self, size: int) -> list[tuple[int, int]]:
+        """Return the gaps in ``[0, size)``, in order."""
+        gaps = []
+        at = 0
+        for start, end in self:
+            if start >= size:
+                break
+            if start > at:
+                gaps.append((at, start))
+            at = end
+        if at < size:
+            gaps.append((at, size))
+        return gaps
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(list(self._starts), list(self._ends), strict=True)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RangeSet):
+            return NotImplemented
+        return self._starts == other._starts and self._ends == other._ends
+
+    __hash__ = None  # type: ignore[assignment]  # mutable
+
+    def __repr__(self) -> str:
+        return f"<RangeSet {' '.join(f'{a}-{b}' for a, b in self) or 'empty'}>"
+
+    @property
+    def total(self) -> int:
+        """Bytes covered."""
+        return sum(self._ends) - sum(self._starts)
+
+
+def plan_segments(
+    gaps: list[tuple[int, int]], connections: int, least: int
+) -> list[tuple[int, int]]:
+    """Split what is missing of a file among connections.
+
+    Args:
+        gaps: missing half-open ranges in order.
+        connections: how many ranges are wanted, at least 1.
+        least: bytes below which a range is not split: a request costs a round trip,
+            so small ranges lose more than they win.
+
+    Returns:
+        Ranges in order that tile ``gaps`` exactly. There may be more of them than
+        ``connections`` where there are more gaps.
+    """
+    ranges = list(gaps)
+    while len(ranges) < connections:
+        index = max(range(len(ranges)), key=lambda i: ranges[i][1] - ranges[i][0])
+        halves = split_range(*ranges[index], least)
+        if halves is None:
+            break
+        ranges[index : index + 1] = halves
+    return ranges
+
+
+def split_range(start: int, end: int, least: int) -> list[tuple[int, int]] | None:
+    """Halve ``[start, end)``, or return ``None`` if a half would be under ``least``.
+
+    The cut is aligned to 64 KiB so that writes keep to the page cache's pages.
+    """
+    middle = start + (end - start) // 2
+    middle -= middle % 65536
+    if middle - start < least or end - middle < least:
+        return None
+    return [(start, middle), (middle, end)]

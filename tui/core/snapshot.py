@@ -1,0 +1,230 @@
+"""Immutable views of the engine: all that a face may see.
+
+``EngineSnapshot`` costs the same for ten downloads and for 100,000: counts are kept,
+not counted. Rows are asked for by id, so a face pays only for what it shows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tui.core.download import DownloadState
+
+
+class DownloadSnapshot(NamedTuple):
+    """One row. Text comes from outside: faces show it through ``plain``."""
+
+    id: int
+    version: int
+    """Unchanged version and ``received`` mean an unchanged row."""
+    state: DownloadState
+    name: str
+    directory: str
+    """Below the output directory; "" for the directory itself."""
+    url: str
+    origin: str
+    size: int | None
+    """Bytes; ``None`` while unknown."""
+    received: int
+    """Bytes taken in, those of an earlier run included."""
+    speed: float
+    """Bytes per second, smoothed over about 3 s; 0 when not running."""
+    eta_s: float | None
+    """Seconds to go; ``None`` while it cannot be told."""
+    stalled_s: float
+    """Seconds since the last byte, while running."""
+    connections: int
+    """Ranges in flight."""
+    attempt: int
+    attempts_allowed: int
+    retry_in_s: float | None
+    """Seconds to the next attempt while waiting."""
+    status: int
+    """HTTP status of the last answer; 0 before any."""
+    error: str
+    error_kind: str
+    note: str
+    has_checksum: bool
+
+
+class SegmentSnapshot(NamedTuple):
+    """One range of a running download."""
+
+    start: int
+    end: int | None
+    """Exclusive; ``None`` for a body of unknown length."""
+    at: int
+    """Next byte to come."""
+    speed: float
+    """Bytes per second."""
+    url: str
+
+
+class AttemptSnapshot(NamedTuple):
+    """One attempt and how it ended."""
+
+    number: int
+    at: float
+    """Wall time of its start."""
+    outcome: str
+    """In words; "" while it runs."""
+
+
+class DetailSnapshot(NamedTuple):
+    """Everything about one download, for the details pane."""
+
+    row: DownloadSnapshot
+    path: str
+    """Where the finished file will be or is."""
+    part_path: str
+    mirrors: tuple[str, ...]
+    finished: tuple[tuple[int, int], ...]
+    """Half-open ranges that are in the part file."""
+    segments: tuple[SegmentSnapshot, ...]
+    """Ranges in flight."""
+    attempts: tuple[AttemptSnapshot, ...]
+    """Oldest first; only the last few are kept."""
+    answer: tuple[tuple[str, str], ...]
+    """Response headers worth showing; secrets are never among them."""
+    validator: str
+    """What a resume is proven with: an ETag or a date, or "" for none."""
+    http_version: str
+    checksum: str
+    """Expected, as ``sha256=HEX``, or ""."""
+    checksum_state: str
+    """``none``, ``pending``, ``ok`` or ``mismatch``."""
+    source: str
+    """Where it was asked for, ``list.txt:12``."""
+    started_at: float
+    finished_at: float
+    connections_wanted: int
+    rate_limit: int | None
+    """Bytes per second for this download alone, or ``None``."""
+
+
+class SlotSnapshot(NamedTuple):
+    """What one executor slot (writer thread) does now."""
+
+    operation: str
+    """``idle``, ``write``, ``sync``, ``finish``, ``hash``, ..."""
+    name: str
+    """File it works on; the first one of a batch."""
+    operations: int
+    """Operations in this trip."""
+    nbytes: int
+    """Bytes in this trip."""
+    elapsed_s: float
+    """Since the trip began."""
+
+
+class DiskSnapshot(NamedTuple):
+    """The writer, measured by itself."""
+
+    slots: tuple[SlotSnapshot, ...]
+    writers: int
+    """Threads allowed."""
+    is_inline: bool
+    """Writes block the loop, for demonstration."""
+    queued: int
+    """Operations waiting for a slot."""
+    in_flight: int
+    """Bytes taken from the wire and not yet on disk."""
+    in_flight_limit: int
+    """Bytes at which reading stops."""
+    speed: float
+    """Bytes per second written, smoothed over about 3 s."""
+    written: int
+    """Bytes written in this run."""
+    trips: int
+    """run_in_executor calls in this run."""
+    operations: int
+    """Operations in this run; divided by trips it tells the batching."""
+    p50_s: float
+    """Median duration of a write, over the last few hundred."""
+    p99_s: float
+    sync_p99_s: float
+    """The same for fsync; 0 when none was made."""
+
+
+class LoopSnapshot(NamedTuple):
+    """How late the event loop is: the time between due and run of a timer."""
+
+    last_s: float
+    p50_s: float
+    """Over the last few seconds."""
+    p99_s: float
+    max_s: float
+    history_s: tuple[float, ...]
+    """Worst lag of each past half second, oldest first, for a graph."""
+
+
+class OriginSnapshot(NamedTuple):
+    """One origin."""
+
+    origin: str
+    active: int
+    queued: int
+    cap: int
+    """Downloads at once from it; 0 for no cap of its own."""
+    done: int
+    failed: int
+    speed: float
+    blocked_s: float
+    """Seconds until it may be asked again (Retry-After); 0 when free."""
+
+
+class EngineSnapshot(NamedTuple):
+    """Totals, limits and meters."""
+
+    counts: tuple[int, ...]
+    """Downloads by state, indexed by ``DownloadState``."""
+    total: int
+    """All downloads of this run."""
+    structure: int
+    """Grows when any download changes state, name, size or place."""
+    received: int
+    """Bytes of all downloads, those of earlier runs included."""
+    fetched: int
+    """Bytes that came over the wire in this run."""
+    known_size: int
+    """Sum of the sizes that are known, of downloads not cancelled."""
+    known_received: int
+    """Bytes of those downloads that are there."""
+    unknown: int
+    """Downloads of unknown size that are not ended."""
+    speed: float
+    """Bytes per second, smoothed over about 3 s."""
+    average: float
+    """Bytes per second over the time in which something was running."""
+    peak: float
+    history: tuple[float, ...]
+    """Bytes per second of each past second, oldest first, at most 120."""
+    eta_s: float | None
+    elapsed_s: float
+    """Since the first download started; stops when all have ended."""
+    concurrency: int
+    """Downloads at once that are allowed."""
+    active: int
+    """Downloads that hold a slot now."""
+    per_host: int
+    """Cap per origin; 0 for none."""
+    segments: int
+    """Connections per download; 0 lets the size decide."""
+    rate_limit: int | None
+    """Bytes per second over all downloads, or ``None``."""
+    is_held: bool
+    """No new download starts."""
+    hold_reason: str
+    waiting_for: str
+    """Why nothing more starts, in words: ``draining 30 above the limit``; or ""."""
+    by_status: Mapping[int, int]
+    """Ended downloads by HTTP status; 0 where none was received."""
+    by_cause: Mapping[str, int]
+    """Failed downloads by ``error_kind``."""
+    retries: int
+    disk: DiskSnapshot
+    loop: LoopSnapshot
+    output_dir: str

@@ -1,0 +1,1 @@
+"""A scripted server on loopback and the list that shows every state."""

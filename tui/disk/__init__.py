@@ -1,0 +1,1 @@
+"""Bytes onto disk, always through an executor."""

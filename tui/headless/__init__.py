@@ -1,0 +1,1 @@
+"""The plain face: progress on stderr, JSON events on stdout, exit statuses."""

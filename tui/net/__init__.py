@@ -1,0 +1,1 @@
+"""Bytes off the wire; the only importer of httpx and pyreqwest."""

@@ -1,0 +1,1 @@
+"""What to fetch: lists on disk or standard input, turned into requests."""
