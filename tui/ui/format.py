@@ -1,0 +1,186 @@
+"""How things look in cells: glyphs of states, bars, and text cut to a width.
+
+Pure functions over strings; colours are names of ``theme.Palette`` fields, so this
+module knows no theme. All widths are terminal cells, not characters.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from rich.cells import cell_len, split_graphemes
+
+from tui.core.download import DownloadState
+
+if TYPE_CHECKING:
+    from tui.core.snapshot import DownloadSnapshot
+
+SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+"""Frames of the spinner on a row in flight; one cell each."""
+ASCII_SPINNER = "|/-\\"
+
+
+class StateLook(NamedTuple):
+    """How one state is told apart: by glyph, by word and by colour, each alone."""
+
+    glyph: str
+    """One cell. For states in flight the spinner takes its place while moving."""
+    ascii_glyph: str
+    word: str
+    style: str
+    """Name of a field of ``theme.Palette``."""
+
+
+_S = DownloadState
+_LOOKS: dict[DownloadState, StateLook] = {
+    _S.QUEUED: StateLook("·", ".", "queued", "queued"),
+    _S.PROBING: StateLook("◌", "~", "connecting", "probing"),
+    _S.DOWNLOADING: StateLook("⠹", "|", "downloading", "active"),
+    _S.WAITING: StateLook("↻", "r", "retry", "waiting"),
+    _S.PAUSED: StateLook("‖", "p", "paused", "paused"),
+    _S.VERIFYING: StateLook("≡", "=", "verifying", "verifying"),
+    _S.DONE: StateLook("✓", "+", "done", "done"),
+    _S.FAILED: StateLook("✗", "x", "failed", "failed"),
+    _S.CANCELLED: StateLook("⊘", "-", "cancelled", "cancelled"),
+}
+
+
+def state_look(state: DownloadState) -> StateLook:
+    """Return glyph, ASCII glyph, word and style name of a state."""
+    return _LOOKS[state]
+
+
+def cells(text: str) -> int:
+    """Return the width of ``text`` in cells."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _take(text: str, width: int) -> str:
+    """Return the longest start of ``text`` that fits in ``width`` cells."""
+    if text.isascii():
+        return text[:width]
+    used = end = 0
+    for _, stop, size in split_graphemes(text)[0]:
+        if used + size > width:
+            break
+        used += size
+        end = stop
+    return text[:end]
+
+
+def _take_end(text: str, width: int) -> str:
+    """Return the longest end of ``text`` that fits in ``width`` cells."""
+    if width <= 0:
+        return ""
+    if text.isascii():
+        return text[-width:]
+    used = 0
+    begin = len(text)
+    for start, _, size in reversed(split_graphemes(text)[0]):
+        if used + size > width:
+            break
+        used += size
+        begin = start
+    return text[begin:]
+
+
+def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
+    """Return ``text`` in exactly ``width`` cells: padded, or cut with an ellipsis.
+
+    Args:
+        text: one line without control characters.
+        width: cells to fill; 0 or less gives "".
+        align: where the text goes when there is room to spare.
+    """
+    if width <= 0:
+        return ""
+    size = cells(text)
+    if size > width:
+        text = _take(text, width - 1) + "…"
+        size = cells(text)
+    pad = " " * (width - size)
+    return pad + text if align == "right" else text + pad
+
+
+@lru_cache(maxsize=4096)
+def middle_ellipsis(text: str, width: int) -> str:
+    """Cut the middle out of a name so that it fits, keeping its extension.
+
+    The end tells files of a series apart (``train-00017-of-00512.parquet``), so at
+    least two fifths of the room go to it, and the extension with a few characters
+    before it where that leaves half of the room to the start.
+
+    Args:
+        text: one line without control characters.
+        width: cells at most.
+    """
+    if cells(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[: max(0, width)]
+    room = width - 1
+    extension = cells(text) - cells(text.rpartition(".")[0]) if "." in text else 0
+    end = min(room // 2, max(room * 2 // 5, extension + 4))
+    tail = _take_end(text, end)
+    head = _take(text, room - cells(tail))
+    return f"{head}…{tail}"
+
+
+@lru_cache(maxsize=4096)
+def _bar(halves: int, width: int, is_ascii: bool) -> tuple[str, str]:
+    whole, half = divmod(halves, 2)
+    if is_ascii:
+        return "#" * whole, "-" * (width - whole)
+    filled = "━" * whole + "╸" * half
+    return filled, "─" * (width - whole - half)
+
+
+def bar(
+    fraction: float | None, width: int, *, is_ascii: bool = False
+) -> tuple[str, str]:
+    """Return the filled and the empty part of a bar, together ``width`` cells.
+
+    Rounded down to half cells, so that it is full only when everything is there and
+    changes too small to see repaint nothing.
+
+    Args:
+        fraction: 0 to 1, clamped; ``None`` (unknown) gives an empty bar.
+        width: cells.
+        is_ascii: draw with ``#`` and ``-``.
+    """
+    if width <= 0:
+        return "", ""
+    part = min(1.0, max(0.0, fraction or 0.0))
+    return _bar(int(part * width * 2), width, is_ascii)
+
+
+def percent(fraction: float | None) -> str:
+    """Return ``41.3%``, at most 6 cells; never ``100.0%`` before the end."""
+    if fraction is None:
+        return "—"
+    if fraction >= 1:
+        return "100%"
+    return f"{min(99.9, max(0.0, fraction * 100)):.1f}%"
+
+
+def done_fraction(row: DownloadSnapshot) -> float | None:
+    """Return how much of a row is there, 0 to 1; ``None`` while its size is unknown."""
+    if row.state is DownloadState.DONE:
+        return 1.0
+    if row.size is None:
+        return None
+    if row.size == 0:
+        return 0.0
+    return min(1.0, row.received / row.size)
+
+
+def spinner_frame(tick: int, *, is_ascii: bool = False) -> str:
+    """Return the spinner's frame for a tick that only ever grows."""
+    frames = ASCII_SPINNER if is_ascii else SPINNER
+    return frames[tick % len(frames)]
+
+
+def count(number: int) -> str:
+    """Return a count with thousands separated: ``61,204``."""
+    return f"{number:,}"

@@ -1,0 +1,1 @@
+"""Parts of the dashboard, each drawn by itself."""
