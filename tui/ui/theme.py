@@ -121,11 +121,11 @@ def _make_palette(theme: Theme) -> Palette:
     if text.ansi is not None or ground.ansi is not None:
         return _ansi_palette(colours)
 
-    def plain(colour: Color, **more: bool) -> Style:
-        return Style(color=colour.rich_color, **more)
+    def plain(colour: Color, *, bold: bool | None = None) -> Style:
+        return Style(color=colour.rich_color, bold=bold)
 
-    def named(variable: str, **more: bool) -> Style:
-        return plain(Color.parse(colours[variable]), **more)
+    def named(variable: str, *, bold: bool | None = None) -> Style:
+        return plain(Color.parse(colours[variable]), bold=bold)
 
     primary = Color.parse(colours["primary"])
     cursor = ground.blend(primary, 0.24)
@@ -155,16 +155,19 @@ def _make_palette(theme: Theme) -> Palette:
 def _ansi_palette(colours: dict[str, str]) -> Palette:
     """Styles for themes in the terminal's own 16 colours, which cannot be mixed."""
 
-    def named(variable: str, **more: bool) -> Style:
-        return Style(color=Color.parse(colours[variable]).rich_color, **more)
+    def named(
+        variable: str, *, bold: bool | None = None, dim: bool | None = None
+    ) -> Style:
+        colour = Color.parse(colours[variable]).rich_color
+        return Style(color=colour, bold=bold, dim=dim)
 
     text = Style()
-    dim = Style(dim=True)
+    faded = Style(dim=True)
     return Palette(
         text=text,
         strong=Style(bold=True),
-        dim=dim,
-        faint=dim,
+        dim=faded,
+        faint=faded,
         title=named("primary", bold=True),
         key=named("accent", bold=True),
         active=named("primary"),
@@ -172,12 +175,12 @@ def _ansi_palette(colours: dict[str, str]) -> Palette:
         verifying=named("secondary"),
         waiting=named("warning"),
         paused=named("warning", dim=True),
-        queued=dim,
+        queued=faded,
         done=named("success"),
         failed=named("error"),
-        cancelled=dim,
+        cancelled=faded,
         cursor=Style(reverse=True),
         cursor_blurred=Style(underline=True),
         warn=named("warning"),
-        header=dim,
+        header=faded,
     )

@@ -1,0 +1,515 @@
+"""An engine without wire or disk: the whole ``DownloadService``, moved by the test.
+
+Verbs change states as the real engine does, but nothing happens by itself: a test
+sets rows with ``put``, lets bytes arrive with ``advance`` and ends downloads with
+``finish`` and ``fail``. Every verb is written down in ``calls``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tui.core import query as core_query
+from tui.core.download import ACTIVE, ENDED, Download, DownloadState
+from tui.core.events import (
+    Cancelled,
+    Done,
+    Event,
+    Failed,
+    LimitsChanged,
+    Noticed,
+    Paused,
+    Queued,
+    QueueHeld,
+    QueueReleased,
+    Started,
+)
+from tui.core.request import DownloadRequest, check_url, origin_of
+from tui.core.snapshot import (
+    AttemptSnapshot,
+    DetailSnapshot,
+    DiskSnapshot,
+    DownloadSnapshot,
+    EngineSnapshot,
+    LoopSnapshot,
+    OriginSnapshot,
+    SegmentSnapshot,
+    SlotSnapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tui.core.query import DownloadQuery
+    from tui.core.service import DownloadService, Move
+
+_S = DownloadState
+START = 1_790_000_000.0
+"""Wall time at which a fake run begins."""
+
+
+class FakeSubscription:
+    """A listener's queue, filled by the fake."""
+
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+        self._events: list[Event] = []
+        self._arrived = asyncio.Event()
+
+    def push(self, event: Event) -> None:
+        self._events.append(event)
+        self._arrived.set()
+
+    def drain(self) -> list[Event]:
+        events, self._events = self._events, []
+        self._arrived.clear()
+        return events
+
+    async def wait(self) -> None:
+        await self._arrived.wait()
+
+    def close(self) -> None:
+        self._service.subscriptions.discard(self)
+
+
+class FakeService:
+    """Everything a face can ask for, in memory."""
+
+    def __init__(self, concurrency: int = 8) -> None:
+        self.downloads: list[Download] = []
+        self.calls: Counter[str] = Counter()
+        """How often each verb and view was asked for."""
+        self.rows_asked = 0
+        """Rows handed out, over all calls of ``rows``."""
+        self.last: tuple[Any, ...] = ()
+        """The last verb with its arguments."""
+        self.subscriptions: set[FakeSubscription] = set()
+        self.speeds: dict[int, float] = {}
+        self.connections: dict[int, int] = {}
+        self.retry_in: dict[int, float] = {}
+        self.stalled: dict[int, float] = {}
+        self.limits: dict[int, int | None] = {}
+        self.before: dict[int, DownloadState] = {}
+        self.structure = 0
+        self.concurrency = concurrency
+        self.per_host = 0
+        self.segments = 0
+        self.rate_limit: int | None = None
+        self.writers = 4
+        self.is_inline = False
+        self.is_held = False
+        self.hold_reason = ""
+        self.history: tuple[float, ...] = ()
+        self.elapsed_s = 0.0
+        self.peak = 0.0
+        self.fetched = 0
+        self.slots: tuple[SlotSnapshot, ...] | None = None
+        self.disk_changes: dict[str, Any] = {}
+        self.loop = LoopSnapshot(0.0, 0.0, 0.0, 0.0, ())
+        self.details: dict[int, dict[str, Any]] = {}
+        self.closed = 0
+        self.attempts_allowed = 6
+        self._moved = asyncio.Event()
+
+    # -- moved by the test -----------------------------------------------------------
+
+    def put(
+        self,
+        name: str,
+        state: DownloadState = _S.QUEUED,
+        *,
+        size: int | None = None,
+        received: int = 0,
+        speed: float = 0.0,
+        host: str = "https://example.org",
+        url: str | None = None,
+        connections: int | None = None,
+        retry_in_s: float | None = None,
+        stalled_s: float = 0.0,
+        **fields: Any,
+    ) -> int:
+        """Add a row in any state and return its id."""
+        request = DownloadRequest((url or f"{host}/{name}",), size=size)
+        row = Download(len(self.downloads), request, origin_of(request.url), name)
+        row.queue_key = float(row.id)
+        row.received = received
+        row.attempt = 0 if state is _S.QUEUED else 1
+        for field, value in fields.items():
+            setattr(row, field, value)
+        self.downloads.append(row)
+        self.structure += 1
+        row.state = state
+        if speed:
+            self.speeds[row.id] = speed
+        if retry_in_s is not None:
+            self.retry_in[row.id] = retry_in_s
+        if stalled_s:
+            self.stalled[row.id] = stalled_s
+        if state is _S.DOWNLOADING:
+            self.connections[row.id] = 1 if connections is None else connections
+        return row.id
+
+    def change(self, id: int, **fields: Any) -> None:
+        """Set fields of a download, as the engine would between two frames."""
+        row = self.downloads[id]
+        for field, value in fields.items():
+            setattr(row, field, value)
+        row.version += 1
+        self.structure += 1
+
+    def advance(self, seconds: float) -> None:
+        """Let bytes arrive at the speeds that were set, and time go by."""
+        self.elapsed_s += seconds
+        for id, speed in self.speeds.items():
+            row = self.downloads[id]
+            if row.state is _S.DOWNLOADING:
+                room = (row.size or 1 << 60) - row.received
+                step = min(room, int(speed * seconds))
+                row.received += step
+                self.fetched += step
+        for id in self.retry_in:
+            self.retry_in[id] = max(0.0, self.retry_in[id] - seconds)
+
+    def start(self, id: int, *, size: int | None = None, speed: float = 0.0) -> None:
+        """Let a worker take up a download."""
+        row = self.downloads[id]
+        row.attempt += 1
+        row.size = size if size is not None else row.size
+        self.speeds[id] = speed
+        self.connections[id] = 1
+        self._set(row, _S.DOWNLOADING, Started(id, self.now, row.attempt))
+
+    def finish(self, id: int) -> None:
+        """Let a download end well."""
+        row = self.downloads[id]
+        row.size = row.received if row.size is None else row.size
+        row.received = row.size
+        self._set(row, _S.DONE, Done(id, self.now))
+
+    def fail(self, id: int, kind: str = "not_found", error: str = "404") -> None:
+        """Let a download fail."""
+        row = self.downloads[id]
+        row.error_kind, row.error = kind, error
+        self._set(row, _S.FAILED, Failed(id, self.now, kind, error))
+
+    def notice(self, id: int, text: str) -> None:
+        """Let the engine tell something about a download."""
+        self.push(Noticed(id, self.now, text))
+
+    def push(self, event: Event) -> None:
+        """Send an event to all listeners."""
+        for subscription in self.subscriptions:
+            subscription.push(event)
+
+    @property
+    def now(self) -> float:
+        """Wall time of the fake run."""
+        return START + self.elapsed_s
+
+    def _set(self, row: Download, state: DownloadState, event: Event) -> None:
+        row.state = state
+        row.version += 1
+        self.structure += 1
+        self.push(event)
+        self._moved.set()
+
+    def _note(self, verb: str, *arguments: Any) -> None:
+        self.calls[verb] += 1
+        self.last = (verb, *arguments)
+
+    def _tell(self, text: str) -> None:
+        self.push(LimitsChanged(self.now, text))
+
+    # -- what to fetch ---------------------------------------------------------------
+
+    def add(self, requests: Iterable[DownloadRequest]) -> range:
+        first = len(self.downloads)
+        for request in requests:
+            name = request.name or request.url.rpartition("/")[2] or "index.html"
+            id = len(self.downloads)
+            row = Download(id, request, origin_of(request.url), name)
+            row.queue_key = float(id)
+            self.downloads.append(row)
+        added = range(first, len(self.downloads))
+        self.structure += 1
+        self._note("add", added)
+        for id in added:
+            self.push(Queued(id, self.now))
+        return added
+
+    def cancel(self, ids: Iterable[int]) -> list[int]:
+        changed = []
+        for id in ids:
+            row = self.downloads[id]
+            if row.state in (_S.DONE, _S.CANCELLED):
+                continue
+            self._set(row, _S.CANCELLED, Cancelled(id, self.now))
+            changed.append(id)
+        self._note("cancel", changed)
+        return changed
+
+    def pause(self, ids: Iterable[int]) -> list[int]:
+        changed = []
+        for id in ids:
+            row = self.downloads[id]
+            if row.state in ENDED - {_S.CANCELLED} or row.state is _S.PAUSED:
+                continue
+            self._set(row, _S.PAUSED, Paused(id, self.now))
+            changed.append(id)
+        self._note("pause", changed)
+        return changed
+
+    def _queue_again(self, ids: Iterable[int], states: set[DownloadState]) -> list[int]:
+        changed = []
+        for id in ids:
+            row = self.downloads[id]
+            if row.state in states:
+                row.error = row.error_kind = ""
+                self._set(row, _S.QUEUED, Queued(id, self.now))
+                changed.append(id)
+        return changed
+
+    def resume(self, ids: Iterable[int]) -> list[int]:
+        changed = self._queue_again(ids, {_S.PAUSED, _S.CANCELLED})
+        self._note("resume", changed)
+        return changed
+
+    def retry(self, ids: Iterable[int]) -> list[int]:
+        changed = self._queue_again(ids, {_S.FAILED, _S.WAITING})
+        self._note("retry", changed)
+        return changed
+
+    def reorder(self, ids: Sequence[int], move: Move) -> None:
+        self._note("reorder", list(ids), move)
+        self.structure += 1
+
+    def set_url(self, id: int, url: str) -> None:
+        self.downloads[id].url = check_url(url)
+        self.downloads[id].version += 1
+        self._note("set_url", id, url)
+
+    # -- limits ----------------------------------------------------------------------
+
+    def set_concurrency(self, count: int) -> None:
+        self._tell(f"downloads at once {self.concurrency} -> {count}")
+        self.concurrency = count
+        self._note("set_concurrency", count)
+
+    def set_per_host(self, count: int) -> None:
+        self.per_host = count
+        self._note("set_per_host", count)
+
+    def set_segments(self, count: int, id: int | None = None) -> None:
+        if id is None:
+            self.segments = count
+        else:
+            self.connections[id] = count
+            self.downloads[id].version += 1
+        self._note("set_segments", count, id)
+
+    def set_rate_limit(self, rate: int | None, id: int | None = None) -> None:
+        if id is None:
+            self.rate_limit = rate
+        else:
+            self.limits[id] = rate
+        self._note("set_rate_limit", rate, id)
+
+    def set_writers(self, count: int) -> None:
+        self.writers = count
+        self._note("set_writers", count)
+
+    def set_inline_writes(self, is_inline: bool) -> None:
+        self.is_inline = is_inline
+        self._note("set_inline_writes", is_inline)
+
+    def hold(self) -> None:
+        self.is_held = True
+        self._note("hold")
+        self.push(QueueHeld(self.now, ""))
+
+    def release(self) -> None:
+        self.is_held = False
+        self.hold_reason = ""
+        self._note("release")
+        self.push(QueueReleased(self.now))
+
+    # -- what there is to see --------------------------------------------------------
+
+    def snapshot(self) -> EngineSnapshot:
+        self.calls["snapshot"] += 1
+        counts = [0] * len(_S)
+        for row in self.downloads:
+            counts[row.state] += 1
+        live = [d for d in self.downloads if d.state is not _S.CANCELLED]
+        known = [d for d in live if d.size is not None]
+        known_size = sum(d.size or 0 for d in known)
+        known_received = sum(d.received for d in known)
+        active = sum(counts[state] for state in ACTIVE)
+        speed = sum(
+            self.speeds.get(d.id, 0.0)
+            for d in self.downloads
+            if d.state is _S.DOWNLOADING
+        )
+        self.peak = max(self.peak, speed)
+        over = active - self.concurrency
+        causes = Counter(d.error_kind for d in live if d.state is _S.FAILED)
+        statuses = Counter(d.status for d in self.downloads if d.state in ENDED)
+        return EngineSnapshot(
+            counts=tuple(counts),
+            total=len(self.downloads),
+            structure=self.structure,
+            received=sum(d.received for d in self.downloads),
+            fetched=self.fetched,
+            known_size=known_size,
+            known_received=known_received,
+            unknown=sum(1 for d in live if d.size is None and d.state not in ENDED),
+            speed=speed,
+            average=speed * 0.9,
+            peak=self.peak,
+            history=self.history,
+            eta_s=(known_size - known_received) / speed if speed else None,
+            elapsed_s=self.elapsed_s,
+            concurrency=self.concurrency,
+            active=active,
+            per_host=self.per_host,
+            segments=self.segments,
+            rate_limit=self.rate_limit,
+            is_held=self.is_held,
+            hold_reason=self.hold_reason,
+            waiting_for=f"draining {over} above the limit" if over > 0 else "",
+            by_status=dict(statuses),
+            by_cause=dict(causes),
+            retries=sum(max(0, d.attempt - 1) for d in self.downloads),
+            disk=self._disk(speed),
+            loop=self.loop,
+            output_dir="/home/ada/downloads",
+        )
+
+    def _disk(self, speed: float) -> DiskSnapshot:
+        slots = self.slots
+        if slots is None:
+            slots = tuple(
+                SlotSnapshot("idle", "", 0, 0, 0.0) for _ in range(self.writers)
+            )
+        disk = DiskSnapshot(
+            slots=slots,
+            writers=self.writers,
+            is_inline=self.is_inline,
+            queued=0,
+            in_flight=0,
+            in_flight_limit=64 << 20,
+            speed=speed,
+            written=self.fetched,
+            trips=0,
+            operations=0,
+            p50_s=0.0,
+            p99_s=0.0,
+            sync_p99_s=0.0,
+        )
+        return disk._replace(**self.disk_changes)
+
+    def _row(self, id: int) -> DownloadSnapshot:
+        d = self.downloads[id]
+        is_running = d.state is _S.DOWNLOADING
+        speed = self.speeds.get(id, 0.0) if is_running else 0.0
+        eta = (d.size - d.received) / speed if d.size and speed else None
+        return DownloadSnapshot(
+            id=id,
+            version=d.version,
+            state=d.state,
+            name=d.name,
+            directory=d.directory,
+            url=d.url,
+            origin=d.origin,
+            size=d.size,
+            received=d.received,
+            speed=speed,
+            eta_s=eta,
+            stalled_s=self.stalled.get(id, 0.0) if is_running else 0.0,
+            connections=self.connections.get(id, 1) if is_running else 0,
+            attempt=d.attempt,
+            attempts_allowed=self.attempts_allowed,
+            retry_in_s=self.retry_in.get(id) if d.state is _S.WAITING else None,
+            status=d.status,
+            error=d.error,
+            error_kind=d.error_kind,
+            note=d.note,
+            has_checksum=d.request.checksum is not None,
+        )
+
+    def rows(self, ids: Iterable[int]) -> list[DownloadSnapshot]:
+        self.calls["rows"] += 1
+        rows = [self._row(id) for id in ids]
+        self.rows_asked += len(rows)
+        return rows
+
+    def detail(self, id: int) -> DetailSnapshot:
+        self.calls["detail"] += 1
+        row = self._row(id)
+        d = self.downloads[id]
+        segments: tuple[SegmentSnapshot, ...] = ()
+        finished: tuple[tuple[int, int], ...] = ()
+        if d.received:
+            finished = ((0, d.received),)
+        if row.state is _S.DOWNLOADING:
+            at = SegmentSnapshot(d.received, d.size, d.received, row.speed, d.url)
+            segments = (at,)
+        detail = DetailSnapshot(
+            row=row,
+            path=f"/home/ada/downloads/{d.name}",
+            part_path=f"/home/ada/downloads/{d.name}.part",
+            mirrors=d.request.mirrors,
+            finished=finished,
+            segments=segments,
+            attempts=(AttemptSnapshot(1, START, d.error),) if d.attempt else (),
+            answer=(("content-type", "application/octet-stream"),),
+            validator='"5f3c-1a"',
+            http_version="HTTP/1.1",
+            checksum="",
+            checksum_state="none",
+            source="list.txt:1",
+            started_at=START,
+            finished_at=0.0,
+            connections_wanted=self.connections.get(id, 0),
+            rate_limit=self.limits.get(id),
+        )
+        return detail._replace(**self.details.get(id, {}))
+
+    def select(self, query: DownloadQuery) -> list[int]:
+        self.calls["select"] += 1
+        return core_query.select(self.downloads, query)
+
+    def origins(self) -> list[OriginSnapshot]:
+        counts: Counter[str] = Counter(d.origin for d in self.downloads)
+        return [
+            OriginSnapshot(origin, 0, number, self.per_host, 0, 0, 0.0, 0.0)
+            for origin, number in counts.most_common(200)
+        ]
+
+    def subscribe(self) -> FakeSubscription:
+        subscription = FakeSubscription(self)
+        self.subscriptions.add(subscription)
+        return subscription
+
+    # -- the end ---------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing queued, running or waiting for an attempt."""
+        busy = ACTIVE | {_S.QUEUED, _S.WAITING}
+        return not any(row.state in busy for row in self.downloads)
+
+    async def wait_idle(self) -> None:
+        while not self.is_idle:
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def close(self) -> None:
+        self.closed += 1
+
+
+def _is_a_service(service: FakeService) -> DownloadService:
+    """The type checker holds the fake to the protocol here."""
+    return service

@@ -1,0 +1,153 @@
+"""Drawing numbers in cells: sparks, filled graphs and their axis. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_ASCII_BLOCKS = " .:-=+*#"
+_ASCII_FILL = " .:#"
+_BRAILLE = 0x2800
+# Dots of a braille cell from the bottom up (Unicode 2800 block: dot n is bit n-1;
+# dots 7 and 8 were added later, which is why the lowest row is out of order).
+_LEFT_DOTS = (0x40, 0x04, 0x02, 0x01)
+_RIGHT_DOTS = (0x80, 0x20, 0x10, 0x08)
+_SHRINK_AFTER_S = 10.0
+
+
+def spark(
+    values: Sequence[float],
+    width: int,
+    top: float = 0.0,
+    *,
+    is_ascii: bool = False,
+) -> str:
+    """Draw the newest ``width`` values as one line of blocks, newest at the right.
+
+    Args:
+        values: oldest first; negative and non-finite ones count as 0.
+        width: cells; the result is exactly that wide, padded at the left.
+        top: value of a full block; 0 takes the largest value shown.
+        is_ascii: only characters below 0x80.
+
+    A value above zero always shows: a queue of 1 must not look like an empty one.
+    """
+    ramp = _ASCII_BLOCKS if is_ascii else _BLOCKS
+    shown = [_sane(value) for value in values[-width:]] if width > 0 else []
+    top = max(top, 0.0) or max(shown, default=0.0)
+    last = len(ramp) - 1
+    cells = [
+        ramp[min(last, max(1, round(value / top * last)))] if value > 0 else ramp[0]
+        for value in shown
+    ]
+    return "".join(cells).rjust(max(0, width))
+
+
+def filled_graph(
+    values: Sequence[float],
+    width: int,
+    height: int,
+    top: float,
+    *,
+    is_ascii: bool = False,
+) -> list[str]:
+    """Draw values as a filled area, newest at the right edge.
+
+    Braille has 2 columns and 4 rows a cell, the ASCII form 1 column and 3 shades.
+
+    Args:
+        values: one a column, oldest first.
+        width: cells.
+        height: rows.
+        top: value at the upper edge; what is above is cut.
+        is_ascii: only characters below 0x80.
+
+    Returns:
+        ``height`` rows from the top down, each exactly ``width`` wide.
+    """
+    if width <= 0 or height <= 0:
+        return []
+    per_cell, shades = (1, len(_ASCII_FILL) - 1) if is_ascii else (2, 4)
+    columns = width * per_cell
+    shown = [_sane(value) for value in values[-columns:]]
+    full = height * shades
+    levels = [0] * (columns - len(shown)) + [
+        min(full, max(1, round(value / top * full))) if value > 0 and top > 0 else 0
+        for value in shown
+    ]
+    rows = []
+    for row in range(height):
+        floor = (height - 1 - row) * shades
+        parts = [min(shades, max(0, level - floor)) for level in levels]
+        if is_ascii:
+            rows.append("".join(_ASCII_FILL[part] for part in parts))
+        else:
+            rows.append(
+                "".join(
+                    _braille(parts[at], parts[at + 1]) for at in range(0, columns, 2)
+                )
+            )
+    return rows
+
+
+def _braille(left: int, right: int) -> str:
+    if not left and not right:
+        return " "  # U+2800 is drawn with hollow dots by some fonts
+    return chr(_BRAILLE + sum(_LEFT_DOTS[:left]) + sum(_RIGHT_DOTS[:right]))
+
+
+def spread(values: Sequence[float], columns: int) -> list[float]:
+    """Repeat values so that they fill ``columns`` as far as whole repeats can.
+
+    A graph wider than its history stays one graph instead of a strip at the right.
+    """
+    if not values:
+        return []
+    times = max(1, columns // len(values))
+    return [value for value in values for _ in range(times)]
+
+
+def step_above(value: float) -> float:
+    """Return the smallest of 1, 2, 5, 10, 20, 50, ... that is not below ``value``."""
+    if value <= 1 or not math.isfinite(value):
+        return 1.0
+    base = 10.0 ** math.floor(math.log10(value))
+    for step in (1, 2, 5, 10):
+        # A hair of tolerance: 1000.0000000001 from smoothing is still 1000.
+        if value <= step * base * (1 + 1e-9):
+            return step * base
+    return 10 * base  # pragma: no cover - log10 rounded down at a power of ten
+
+
+class Axis:
+    """The upper edge of a graph: grows at once, shrinks only after 10 calm seconds.
+
+    Without the wait an axis flips between two steps as often as the speed does, and
+    the whole graph jumps with it.
+    """
+
+    def __init__(self) -> None:
+        self.top = 1.0
+        """Value at the upper edge, one of 1-2-5 times a power of ten."""
+        self._fits_since_s: float | None = None
+
+    def follow(self, largest: float, now_s: float) -> float:
+        """Take the largest value shown at ``now_s`` (monotonic) and return the top."""
+        wanted = step_above(largest)
+        if wanted >= self.top:
+            self.top = wanted
+            self._fits_since_s = None
+        elif self._fits_since_s is None:
+            self._fits_since_s = now_s
+        elif now_s - self._fits_since_s >= _SHRINK_AFTER_S:
+            self.top = wanted
+            self._fits_since_s = None
+        return self.top
+
+
+def _sane(value: float) -> float:
+    return value if math.isfinite(value) and value > 0 else 0.0
