@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+
+from tui.core.plain_text import plain
 
 #: Hash names as lists, headers and tools spell them, mapped to hashlib's.
 ALGORITHMS = {
@@ -108,6 +112,13 @@ class BadRequestLine(ValueError):
         """What is wrong and what to do about it."""
 
 
+_HTTP_URL = re.compile(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
+_AUTHORITY_END = re.compile(r"[/?#]")
+_PORT = re.compile(r"[0-9]{0,5}")
+_HOST = re.compile(r"[A-Za-z0-9._\-\x80-\U0010ffff]+")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
+
+
 def check_url(url: str) -> str:
     """Return ``url`` if it can be fetched, else say why not.
 
@@ -115,40 +126,99 @@ def check_url(url: str) -> str:
     at every redirect.
 
     Raises:
-        ValueError: not http or https, no host, or white space or control characters
-            inside. The message is a reason without the URL.
+        ValueError: not http or https, no host or one that cannot be, or white space
+            or control characters inside. The message is a reason without the URL.
     """
-    scheme, separator, rest = url.partition("://")
-    scheme = scheme.lower()
-    if not separator:
-        raise ValueError("not a URL (it has no http:// or https:// in front)")
-    if scheme not in ("http", "https"):
-        raise ValueError(f"unsupported scheme {scheme[:20]!r}; only http and https")
-    if not url.isprintable() or " " in url:
+    match = _HTTP_URL.match(url)
+    if match is None:
+        scheme, separator, _ = url.partition("://")
+        if not separator:
+            raise ValueError("not a URL (it has no http:// or https:// in front)")
+        shown = plain(scheme, 20)
+        raise ValueError(f"unsupported scheme {shown!r}; only http and https")
+    if " " in url or not url.isprintable():
         raise ValueError("the URL holds a space or a control character; encode it")
-    authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
-    host = authority.rpartition("@")[2]
-    if not host or host.startswith(":"):
-        raise ValueError("the URL has no host")
-    name, colon, port = host.rpartition(":")
-    if (
-        colon
-        and "]" not in port
-        and not (port == "" or (port.isdecimal() and 0 < int(port) < 65536 and name))
-    ):
-        raise ValueError(f"bad port {port[:20]!r}")
+    _check_authority(match[0])
     return url
+
+
+# A list repeats few hosts many times, so both functions below look at each once; the
+# origin is then one string that all downloads from it share.
+
+
+@lru_cache(4096)
+def _check_authority(prefix: str) -> None:
+    """Judge ``scheme://authority``: RFC 3986, section 3.2, and what hosts there are."""
+    authority = prefix.partition("://")[2].rpartition("@")[2]
+    if "\\" in prefix:
+        # Browsers read it as a slash, others do not: the host would be in dispute.
+        raise ValueError("the URL has a backslash in its host; write / instead")
+    name, bracket, port = authority.rpartition("]")
+    if bracket:
+        host = name + bracket
+        colon, port = port[:1], port[1:]
+        if colon not in ("", ":"):
+            raise ValueError("the URL has text between its IPv6 address and the port")
+    else:
+        host, _, port = authority.partition(":")
+    if not host:
+        raise ValueError("the URL has no host")
+    if _PORT.fullmatch(port) is None or (port and not 0 < int(port) < 65536):
+        raise ValueError(f"bad port {plain(port, 20)!r}; it is a number up to 65535")
+    _check_host(host)
+
+
+def _check_host(host: str) -> None:
+    if host.startswith("["):
+        try:
+            IPv6Address(host[1:-1])
+        except ValueError:
+            raise ValueError("the IPv6 address in the URL is none") from None
+        if "%" in host:
+            raise ValueError("an IPv6 zone (%...) cannot be used in a URL")
+        return
+    if _HOST.fullmatch(host) is None:
+        raise ValueError("the host of the URL holds a character that no host has")
+    labels = host.removesuffix(".").split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        # A last label that is a number makes it an IPv4 address (WHATWG URL, 3.1).
+        try:
+            IPv4Address(host)
+        except ValueError:
+            raise ValueError("the IPv4 address in the URL is none") from None
+        return
+    try:
+        encoded = host.encode("idna") if not host.isascii() else host.encode()
+    except UnicodeError:
+        raise ValueError("the host of the URL is no domain name") from None
+    # RFC 1035, section 2.3.4: 63 bytes a label, 253 in all.
+    if len(encoded.rstrip(b".")) > 253 or not all(0 < len(x) < 64 for x in labels):
+        raise ValueError("the host of the URL has an empty or too long part")
 
 
 def origin_of(url: str) -> str:
     """Return the origin (``scheme://host:port``, RFC 6454) that slots are counted by.
 
     Cheap on purpose: it runs once for each of 100,000 list lines. The host is lowered,
-    credentials are dropped, a default port stays away.
+    credentials are dropped, a default port stays away. Nothing is judged here.
     """
+    match = _HTTP_URL.match(url)
+    if match is not None:
+        return _origin(match[0])
     scheme, _, rest = url.partition("://")
-    authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
-    host = authority.rpartition("@")[2].lower()
-    scheme = scheme.lower()
-    default = ":443" if scheme == "https" else ":80"
-    return f"{scheme}://{host.removesuffix(default)}"
+    return _origin(f"{scheme}://{_AUTHORITY_END.split(rest, maxsplit=1)[0]}")
+
+
+@lru_cache(4096)
+def _origin(prefix: str) -> str:
+    scheme, _, authority = prefix.lower().partition("://")
+    host = authority.rpartition("@")[2]
+    name, colon, port = host.rpartition(":")
+    if not colon or "]" in port:
+        return f"{scheme}://{host}"
+    if port.isascii() and port.isdecimal():
+        port = port.lstrip("0")
+    default = "443" if scheme == "https" else "80"
+    return (
+        f"{scheme}://{name}" if port in ("", default) else f"{scheme}://{name}:{port}"
+    )
