@@ -1,0 +1,84 @@
+"""Every test runs in a clean house: no proxies, its own HOME, loopback only."""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tui.demo.server import ScriptedServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+_CLEARED = (
+    "ALL_PROXY",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "NO_PROXY",
+    "all_proxy",
+    "https_proxy",
+    "http_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "NETRC",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "LINES",
+    "PYTHONUNBUFFERED",
+    "PYTHONWARNINGS",
+    "PYTHONASYNCIODEBUG",
+)
+
+
+def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
+    """Refuse Python's own sockets a way out.
+
+    The wire's Rust sockets are not seen here: no test may name an outside host.
+    """
+    if event != "socket.connect":
+        return
+    address = arguments[1]
+    if isinstance(address, tuple) and address and isinstance(address[0], str):
+        try:
+            outside = not ipaddress.ip_address(address[0]).is_loopback
+        except ValueError:
+            outside = address[0] != "localhost"
+        if outside:
+            raise PermissionError(f"a test tried to leave loopback: {address[0]}")
+
+
+sys.addaudithook(_loopback_only)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """Take away what differs between machines; yields the HOME of this test."""
+    for name in _CLEARED:
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    time.tzset()
+    yield home
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    """A scripted server on loopback, stopped at the end of the test."""
+    async with ScriptedServer() as running:
+        yield running

@@ -1,0 +1,171 @@
+"""From a script and a request to the head and the bytes of one reply; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tui.demo.script import Body, Script, Seen
+
+_BOUNDARY = "fetchtui-boundary"
+_BODILESS = frozenset({204, 304})
+
+
+@dataclass(slots=True)
+class Reply:
+    """What goes over the wire for one request."""
+
+    status: int
+    head: bytes
+    body: Body
+    start: int
+    end: int
+    """Half-open range of ``body`` to send."""
+    prefix: bytes = b""
+    suffix: bytes = b""
+    """Wrapped around the body's bytes, and not counted as such (multipart)."""
+    is_chunked: bool = False
+    closes: bool = False
+
+
+def plan_reply(script: Script, seen: Seen) -> Reply:
+    """Answer ``seen`` as ``script`` says.
+
+    Rules where it does not lie: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range)
+    and 15.5.17 (416).
+    """
+    status = script.status
+    if script.redirect and status == HTTPStatus.OK:
+        status = HTTPStatus.FOUND
+    reply = Reply(status, b"", script.body, 0, len(script.body))
+    fields: dict[str, str] = {}
+    if status == HTTPStatus.OK:
+        _apply_range(script, seen, reply, fields)
+    if status in _BODILESS:
+        reply.end = 0
+    _describe(script, fields)
+    _frame(script, seen, reply, fields)
+    extra = _pairs(script)
+    for name, _ in extra:
+        fields.pop(name.lower(), None)
+    reply.head = _head(script, reply, [*fields.items(), *extra])
+    return reply
+
+
+def parse_range(value: str | None) -> tuple[int, int | None] | None:
+    """Read a ``Range`` header with one range; anything else gives ``None``."""
+    unit, separator, spec = (value or "").strip().partition("=")
+    first, dash, last = spec.partition("-")
+    if unit.lower() != "bytes" or not separator or not dash:
+        return None
+    first, last = first.strip(), last.strip()
+    if not first:
+        return (-int(last), None) if last.isdecimal() and int(last) else None
+    if not first.isdecimal() or (last and not last.isdecimal()):
+        return None
+    end = int(last) + 1 if last else None
+    return None if end is not None and end <= int(first) else (int(first), end)
+
+
+def _apply_range(
+    script: Script, seen: Seen, reply: Reply, fields: dict[str, str]
+) -> None:
+    size = len(script.body)
+    if script.ranges not in ("ignore", "refuse"):
+        fields["accept-ranges"] = "bytes"
+    if seen.range is None or script.ranges == "ignore":
+        return
+    if not _if_range_holds(script, seen.headers.get("if-range")):
+        return
+    start, end = seen.range
+    if start < 0:
+        start, end = max(0, size + start), size
+    end = size if end is None else min(end, size)
+    if script.ranges == "refuse" or start >= size:
+        reply.status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        reply.end = 0
+        fields["content-range"] = f"bytes */{size}"
+        return
+    reply.status = HTTPStatus.PARTIAL_CONTENT
+    if script.ranges == "wrong_start":
+        start = start - 1 if start else min(1, size - 1)
+    elif script.ranges == "short":
+        end = start + max(1, (end - start) // 2)
+    total = size + 1 if script.ranges == "wrong_total" else size
+    said = "*" if script.ranges == "star_total" else str(total)
+    content_range = f"bytes {start}-{end - 1}/{said}"
+    reply.start, reply.end = start, end
+    if script.ranges == "wrong_bytes":
+        reply.start, reply.end = 0, end - start
+    if script.ranges == "multipart":
+        fields["content-type"] = f"multipart/byteranges; boundary={_BOUNDARY}"
+        reply.prefix = (
+            f"--{_BOUNDARY}\r\nContent-Type: application/octet-stream\r\n"
+            f"Content-Range: {content_range}\r\n\r\n"
+        ).encode()
+        reply.suffix = f"\r\n--{_BOUNDARY}--\r\n".encode()
+    elif script.ranges != "no_content_range":
+        fields["content-range"] = content_range
+
+
+def _if_range_holds(script: Script, value: str | None) -> bool:
+    """A weak ETag never holds (RFC 9110, 13.1.5); a date must be the exact one."""
+    if value is None:
+        return True
+    if value.startswith(('"', "W/")):
+        return value == script.etag and not value.startswith("W/")
+    return value == script.last_modified
+
+
+def _describe(script: Script, fields: dict[str, str]) -> None:
+    fields.setdefault("content-type", "application/octet-stream")
+    if script.etag is not None:
+        fields["etag"] = script.etag
+    if script.last_modified is not None:
+        fields["last-modified"] = script.last_modified
+    if script.redirect:
+        fields["location"] = script.redirect
+    if script.retry_after is not None:
+        fields["retry-after"] = f"{script.retry_after}"
+    if script.content_encoding:
+        fields["content-encoding"] = script.content_encoding
+
+
+def _frame(script: Script, seen: Seen, reply: Reply, fields: dict[str, str]) -> None:
+    length = len(reply.prefix) + reply.end - reply.start + len(reply.suffix)
+    if script.length == "none":
+        reply.closes = True
+    elif script.length == "chunked":
+        reply.is_chunked = True
+        fields["transfer-encoding"] = "chunked"
+    elif script.length == "exact":
+        if reply.status not in _BODILESS:
+            fields["content-length"] = str(length)
+    else:
+        fields["content-length"] = str(script.length)
+        reply.closes = script.length != length
+    if seen.headers.get("connection", "").lower() == "close" or not script.keep_alive:
+        reply.closes = True
+    if reply.closes:
+        fields["connection"] = "close"
+
+
+def _pairs(script: Script) -> list[tuple[str, str]]:
+    headers = script.headers
+    return list(headers.items() if isinstance(headers, Mapping) else headers)
+
+
+def _head(script: Script, reply: Reply, fields: list[tuple[str, str]]) -> bytes:
+    reason = script.reason
+    if reason is None:
+        try:
+            reason = HTTPStatus(reply.status).phrase
+        except ValueError:
+            reason = "Unknown"
+    version = "1.0" if script.length == "none" else "1.1"
+    lines = [f"HTTP/{version} {int(reply.status)} {reason}"]
+    lines += [f"{name}: {value}" for name, value in fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()

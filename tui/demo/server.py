@@ -1,0 +1,147 @@
+"""A small HTTP/1.1 server on loopback that can lie in every way we know of.
+
+``fetchtui --demo`` serves its files with it, and the tests script their faults with
+it; nothing here knows the engine. A path is given a ``Script``; every request is
+written down as a ``Seen``, and ``until`` waits for facts about them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+from tui.demo.connection import Connection
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script, Seen
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+    from types import TracebackType
+
+__all__ = ["Pattern", "Script", "ScriptedServer", "Seen"]
+
+_POLL_S = 0.01
+"""How often ``until`` looks again by itself, for conditions about others' state."""
+_NOT_FOUND = Script(body=b"not found\n", status=404)
+
+
+class ScriptedServer:
+    """Serves scripts on an ephemeral port of 127.0.0.1.
+
+    Args:
+        tls: speak https with this context; the certificate must be for 127.0.0.1.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self._scripts: dict[str, Script] = {}
+        self._counts: Counter[str] = Counter()
+        self._accepted = 0
+        self._woken = asyncio.Event()
+        self._listener: asyncio.Server | None = None
+        self.port = 0
+        self.requests: list[Seen] = []
+        """Every request, in the order in which their heads were complete."""
+        self.connections: set[Connection] = set()
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that neither side has closed."""
+        return len(self.connections)
+
+    def add(self, path: str, script: Script) -> str:
+        """Let ``script`` answer ``path`` (from now on), and return its URL."""
+        self._scripts[path] = script
+        return self.url(path)
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        """Return the URL of ``path``; ``host="localhost"`` is another origin."""
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"
+
+    def seen(self, path: str) -> list[Seen]:
+        """Return the requests for one path, oldest first."""
+        return [seen for seen in self.requests if seen.path == path]
+
+    async def start(self) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self._listener = await loop.create_server(
+            self._accept, "127.0.0.1", 0, ssl=self._tls, backlog=1024
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening, end every connection and wait until they are gone."""
+        if self._listener is None:
+            return
+        self._listener.close()
+        self._listener = None
+        tasks = [c.task for c in self.connections if c.task is not None]
+        for connection in list(self.connections):
+            connection.abort()
+        if tasks:
+            await asyncio.wait(tasks, timeout=5)
+        await self.until(lambda: not self.connections)
+
+    async def until(
+        self, condition: Callable[[], object], timeout_s: float = 10.0
+    ) -> None:
+        """Return as soon as ``condition`` holds.
+
+        It is asked again after every request, reply and close, and otherwise every
+        10 ms.
+
+        Raises:
+            TimeoutError: it did not hold within ``timeout_s``; the message lists the
+                requests there were.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not condition():
+                    self._woken.clear()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_POLL_S):
+                            await self._woken.wait()
+        except TimeoutError:
+            told = "\n".join(f"  {seen}" for seen in self.requests[-20:])
+            raise TimeoutError(
+                f"not true within {timeout_s:g} s; last requests:\n{told or '  none'}"
+            ) from None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    # -- what connections ask --------------------------------------------------------
+
+    def script_for(self, seen: Seen) -> Script:
+        """Return what answers a request; 404 where nothing was added."""
+        script = self._scripts.get(seen.path)
+        if script is None:
+            script = self._scripts.get(seen.path.partition("?")[0], _NOT_FOUND)
+        return script.turn(seen)
+
+    def count(self, path: str) -> int:
+        """Count a request for ``path``; return how many there were before."""
+        number = self._counts[path]
+        self._counts[path] += 1
+        return number
+
+    def wake(self) -> None:
+        """Let ``until`` look again."""
+        self._woken.set()
+
+    def _accept(self) -> Connection:
+        self._accepted += 1
+        return Connection(self, self._accepted - 1)
