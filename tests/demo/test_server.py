@@ -11,6 +11,7 @@ from contextlib import suppress
 import httpx
 import pytest
 import trustme
+import uvloop
 
 from tui.demo.server import Pattern, Script, ScriptedServer, Seen
 
@@ -382,3 +383,24 @@ async def test_until_gives_up_and_tells_what_was_asked(server: ScriptedServer) -
     await fetch(server.url("/lonely"))
     with pytest.raises(TimeoutError, match="/lonely"):
         await server.until(lambda: False, timeout_s=0.05)
+
+
+def test_on_uvloop_it_serves_cuts_and_sees_clients_leave_as_well() -> None:
+    async def conversation() -> None:
+        async with ScriptedServer() as server:
+            body = Pattern(3 << 20)
+            assert (await fetch(server.add("/f", Script(body=body)))).content == (
+                body.read()
+            )
+            server.add("/cut", Script(body=body, cut_after=1 << 20, cut="reset"))
+            with pytest.raises(httpx.ReadError):
+                await fetch(server.url("/cut"))
+            server.add("/stall", Script(body=body, stall_after=1))
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(get("/stall"))
+            await server.until(lambda: server.requests[-1].bytes_sent == 1)
+            writer.close()
+            await server.until(lambda: server.requests[-1].ended == "gone")
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(conversation())

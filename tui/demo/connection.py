@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tui.demo.pattern import WRITE_SIZE, Pattern
 from tui.demo.reply import Reply, parse_range, plan_reply
@@ -56,12 +56,12 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start to serve."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # A cast and no isinstance: uvloop's transports have a family of their own.
+        self._transport = cast("asyncio.Transport", transport)
         # The writer is held up while a second byte waits, so that ``bytes_sent`` is
         # what the kernel took and not what a buffer swallowed. (Not 0: asyncio's TLS
         # transport would never resume.)
-        transport.set_write_buffer_limits(high=1)
+        self._transport.set_write_buffer_limits(high=1)
         self._server.connections.add(self)
         self.task = self._loop.create_task(self._serve())
 
