@@ -112,8 +112,12 @@ class BadRequestLine(ValueError):
         """What is wrong and what to do about it."""
 
 
+URL_LIMIT = 65536
+"""Characters; httpx takes no more, and servers seldom more than 8,192."""
+
 _HTTP_URL = re.compile(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
 _AUTHORITY_END = re.compile(r"[/?#]")
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
 _PORT = re.compile(r"[0-9]{0,5}")
 _HOST = re.compile(r"[A-Za-z0-9._\-\x80-\U0010ffff]+")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
@@ -136,6 +140,8 @@ def check_url(url: str) -> str:
             raise ValueError("not a URL (it has no http:// or https:// in front)")
         shown = plain(scheme, 20)
         raise ValueError(f"unsupported scheme {shown!r}; only http and https")
+    if len(url) > URL_LIMIT:
+        raise ValueError(f"the URL is longer than {URL_LIMIT} characters")
     if " " in url or not url.isprintable():
         raise ValueError("the URL holds a space or a control character; encode it")
     _check_authority(match[0])
@@ -153,18 +159,15 @@ def _check_authority(prefix: str) -> None:
     if "\\" in prefix:
         # Browsers read it as a slash, others do not: the host would be in dispute.
         raise ValueError("the URL has a backslash in its host; write / instead")
-    name, bracket, port = authority.rpartition("]")
-    if bracket:
-        host = name + bracket
-        colon, port = port[:1], port[1:]
-        if colon not in ("", ":"):
-            raise ValueError("the URL has text between its IPv6 address and the port")
-    else:
-        host, _, port = authority.partition(":")
+    match = _AUTHORITY.fullmatch(authority)
+    if match is None:
+        raise ValueError("the host of the URL holds a bracket that does not belong")
+    host, port = match.groups(default="")
     if not host:
         raise ValueError("the URL has no host")
     if _PORT.fullmatch(port) is None or (port and not 0 < int(port) < 65536):
-        raise ValueError(f"bad port {plain(port, 20)!r}; it is a number up to 65535")
+        # Not repeated: a slash in a password makes its beginning look like a port.
+        raise ValueError("the port of the URL is no number from 1 to 65535")
     _check_host(host)
 
 

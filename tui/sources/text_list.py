@@ -49,7 +49,8 @@ def read_lines(stream: BinaryIO) -> Iterator[str]:
     ``parse_text`` refuses where they matter: a comment may hold anything.
 
     Returns:
-        Lines without their line feed, each cut at ``LINE_LIMIT`` + 1 characters.
+        Lines without their line feed, each cut at ``LINE_LIMIT`` + 1 characters. A
+        NUL anywhere ends the reading with a line that holds nothing else.
 
     Raises:
         OSError: the stream cannot be read.
@@ -61,7 +62,12 @@ def read_lines(stream: BinaryIO) -> Iterator[str]:
     )
     pending = ""
     while chunk:
-        first, *lines = decoder.decode(chunk).split("\n")
+        text = decoder.decode(chunk)
+        if "\0" in text:
+            # No text holds it; the lines around it would only be noise.
+            yield "\0"
+            return
+        first, *lines = text.split("\n")
         pending = (pending + first)[: LINE_LIMIT + 1]
         if lines:
             yield pending
@@ -94,7 +100,7 @@ def parse_text(
     for number, line in enumerate(lines, 1):
         if "\0" in line:
             yield BadRequestLine(
-                f"{where}:{number}",
+                where,
                 "this is binary data (or UTF-16 without its mark), not a list;"
                 " save it as UTF-8 text",
             )

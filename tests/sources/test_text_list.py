@@ -1,0 +1,345 @@
+"""Plain lists: what is read, what is refused, and that nothing is ever raised."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.request import BadRequestLine, Checksum, DownloadRequest
+from tui.sources.text_list import LINE_LIMIT, parse_text, read_lines
+
+SHA256 = "0123456789abcdef" * 4
+
+
+def parse(text: str | bytes, notes: list[str] | None = None):
+    """Read a whole list; return its requests and its complaints as text."""
+    data = text.encode() if isinstance(text, str) else text
+    items = list(parse_text(read_lines(io.BytesIO(data)), "list.txt", notes))
+    requests = [item for item in items if isinstance(item, DownloadRequest)]
+    complaints = [str(item) for item in items if isinstance(item, BadRequestLine)]
+    assert len(requests) + len(complaints) == len(items)
+    return requests, complaints
+
+
+def urls(text: str | bytes) -> list[str]:
+    requests, complaints = parse(text)
+    assert complaints == []
+    return [request.url for request in requests]
+
+
+def test_blank_lines_and_comments_are_passed_over():
+    text = "# top\n\nhttp://a/1\n   \n  # indented\n\t\nhttp://a/2"
+    assert urls(text) == ["http://a/1", "http://a/2"]
+
+
+def test_a_request_knows_its_line():
+    requests, _ = parse("# one\n\nhttp://a/1\n")
+    assert requests[0].source == "list.txt:3"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"http://a/1\r\nhttp://a/2\r\n",
+        b"\xef\xbb\xbfhttp://a/1\nhttp://a/2\n",
+        "http://a/1\r\nhttp://a/2\r\n".encode("utf-16"),
+        b"\xfe\xff" + "http://a/1\nhttp://a/2".encode("utf-16-be"),
+        b"http://a/1  \nhttp://a/2\t\n",
+    ],
+    ids=["crlf", "utf-8 mark", "utf-16 as PowerShell", "utf-16 big", "trailing space"],
+)
+def test_lists_from_any_editor_read_the_same(data):
+    assert urls(data) == ["http://a/1", "http://a/2"]
+
+
+def test_a_mark_in_the_middle_of_joined_lists_does_no_harm():
+    assert urls(b"http://a/1\n\xef\xbb\xbfhttp://a/2\n") == ["http://a/1", "http://a/2"]
+
+
+def test_tabs_separate_mirrors_and_repetitions_are_dropped():
+    requests, complaints = parse("http://a/1\thttp://b/1\t\thttp://a/1\n")
+    assert complaints == []
+    assert requests[0].mirrors == ("http://a/1", "http://b/1")
+
+
+def test_a_bad_mirror_is_named_by_its_place():
+    _, complaints = parse("http://a/1\tftp://b/1\n")
+    assert complaints == [
+        "list.txt:1: URL 2 of the line: unsupported scheme 'ftp'; only http and https"
+    ]
+
+
+def test_options_belong_to_the_url_above():
+    requests, complaints = parse(
+        "http://a/1\n"
+        "  out=one.iso\n"
+        "\tdir = images/new\n"
+        f"  checksum=sha-256={SHA256}\n"
+        "  header=X-One: 1\n"
+        "  header=X-Two: a:b\n"
+        "http://a/2\n"
+    )
+    assert complaints == []
+    first, second = requests
+    assert first == DownloadRequest(
+        ("http://a/1",),
+        "one.iso",
+        "images/new",
+        Checksum("sha256", SHA256),
+        (("X-One", "1"), ("X-Two", "a:b")),
+        None,
+        "list.txt:1",
+    )
+    assert second == DownloadRequest(("http://a/2",), source="list.txt:7")
+
+
+@pytest.mark.parametrize(
+    ("options", "directory", "name"),
+    [
+        ("out=a/b", "a", "b"),
+        ("out=./b", None, "b"),
+        ("out=a//b/c", "a/b", "c"),
+        ("dir=x\n out=a/b", "x/a", "b"),
+        ("out=a/b\n dir=x", "x/a", "b"),
+        ("dir=.\n out=b", None, "b"),
+        ("dir=x/./y/", "x/y", None),
+        ("out=first\n out=last", None, "last"),
+        ("out=name with spaces = and signs", None, "name with spaces = and signs"),
+        ("out=.profile", None, ".profile"),
+    ],
+)
+def test_places_are_folders_and_a_name(options, directory, name):
+    requests, complaints = parse(f"http://a/1\n {options}\n")
+    assert complaints == []
+    assert (requests[0].directory, requests[0].name) == (directory, name)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "dir=/etc",
+        "dir=../up",
+        "dir=a/../../b",
+        "dir=~/x",
+        "dir=~root",
+        "dir=.ssh",
+        "dir=a\\..\\b",
+        "dir=",
+        "dir=a\x1bb",
+        "out=/etc/passwd",
+        "out=../x",
+        "out=a/..",
+        "out=a/",
+        "out=.",
+        "out=.git/config",
+        "out=C:\\x",
+        "out=",
+        "out=a\u202egpj.exe",
+        "out=" + "x" * 256,
+        "out=" + "é" * 128,
+        "checksum=",
+        "checksum=sha-256=12",
+        "checksum=crc32=12345678",
+        "checksum=" + SHA256,
+        "header=no colon",
+        "header=: empty",
+        "header=Bad Name: x",
+        "header=Range: bytes=0-1",
+        "header=accept-encoding: gzip",
+        "header=X: \x07",
+        "header=X: ä",
+        "not an option",
+        "=value",
+        "example.org/file",
+    ],
+)
+def test_a_wrong_option_refuses_its_download_with_its_line(option):
+    requests, complaints = parse(f"http://a/1\n {option}\nhttp://a/2\n")
+    assert [request.url for request in requests] == ["http://a/2"]
+    assert len(complaints) == 1
+    assert complaints[0].startswith("list.txt:2: ")
+
+
+def test_all_mistakes_of_a_download_are_told_at_once():
+    _, complaints = parse("nonsense\n dir=..\n checksum=x\n")
+    assert [text.split(": ")[0] for text in complaints] == [
+        "list.txt:1",
+        "list.txt:2",
+        "list.txt:3",
+    ]
+
+
+def test_an_option_without_a_url_is_refused():
+    _, complaints = parse("  out=x\nhttp://a/1\n")
+    assert complaints == ["list.txt:1: the option out= has no URL line above it"]
+
+
+def test_an_indented_url_is_a_url():
+    assert urls("  http://a/1?x=y\n\thttps://b/2\n") == [
+        "http://a/1?x=y",
+        "https://b/2",
+    ]
+
+
+def test_other_options_of_aria2_are_noted_once():
+    notes: list[str] = []
+    requests, complaints = parse(
+        "http://a/1\n split=5\n SPLIT=6\n gid=12\nhttp://a/2\n split=5\n", notes
+    )
+    assert (len(requests), complaints) == (2, [])
+    assert notes == [
+        "list.txt:2: the option split= is ignored",
+        "list.txt:4: the option gid= is ignored",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("example.org/file.iso", "write https:// in front"),
+        ("localhost:8080", "write https:// in front"),
+        ("www.example.org", "write https:// in front"),
+        ("just some words", "not a URL"),
+        ("magnet:?xt=urn:btih:1", "not a URL"),
+        ("ftp://example.org/x", "unsupported scheme 'ftp'"),
+        ("file:///etc/passwd", "unsupported scheme 'file'"),
+        ("https://", "no host"),
+        ("http://a/1 http://a/2", "line of its own"),
+        ("http://a/one file", "space"),
+        ("http://a/\x1b]0;title\x07", "control character"),
+        ("http://a/" + "x" * LINE_LIMIT, "longer than"),
+    ],
+)
+def test_a_line_that_cannot_be_fetched_says_why(line, reason):
+    requests, complaints = parse(f"http://ok/\n{line}\n")
+    assert [request.url for request in requests] == ["http://ok/"]
+    assert len(complaints) == 1
+    assert complaints[0].startswith("list.txt:2: ")
+    assert reason in complaints[0]
+
+
+def test_complaints_never_repeat_what_may_be_secret():
+    _, complaints = parse(
+        "http://me:hunter2@/x\n"
+        "http://me:hun/ter2@host/x\n"
+        "me:hunter2@example.org\n"
+        "http://a/\n"
+        " header=Authorization: hunter2\x07\n"
+        " header=hunter2\n"
+    )
+    assert len(complaints) == 5
+    assert not any("hun" in text for text in complaints)
+
+
+def test_bytes_that_are_no_utf8_are_refused_in_urls_and_welcome_in_comments():
+    requests, complaints = parse(
+        b"# caf\xe9\nhttp://a/caf\xe9\nhttp://a/2\n out=caf\xe9\n"
+    )
+    assert requests == []
+    assert [text.split(": ")[0] for text in complaints] == ["list.txt:2", "list.txt:4"]
+    assert all("UTF-8" in text for text in complaints)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)) * 500,
+        b"\x7fELF\x02\x01\x01" + bytes(1000),
+        "http://a/1\nhttp://a/2\n".encode("utf-16-le"),
+        "http://a/1\nhttp://a/2\n".encode("utf-32"),
+        b"http://a/1\n" + bytes(100_000),
+    ],
+    ids=["picture", "program", "utf-16 without mark", "utf-32", "sparse tail"],
+)
+def test_binary_data_gets_one_complaint(data):
+    _, complaints = parse(data)
+    assert len(complaints) == 1
+    assert "binary" in complaints[0]
+
+
+class Endless(io.RawIOBase):
+    """A stream without a line feed, of a size that must not be held in memory."""
+
+    def __init__(self, size: int) -> None:
+        self.left = size
+
+    def read(self, size: int = -1) -> bytes:
+        size = min(size, self.left)
+        self.left -= size
+        return b"x" * size
+
+
+def test_a_line_of_a_hundred_megabytes_is_cut_while_reading():
+    assert [len(line) for line in read_lines(Endless(100 << 20))] == [LINE_LIMIT + 1]
+
+
+def test_a_character_that_is_split_between_two_reads_survives():
+    text = "#" + "ä" * 40_000 + "\nhttp://a/ä\n"
+    assert list(read_lines(io.BytesIO(text.encode()))) == text.splitlines()
+
+
+@given(st.text(), st.text())
+def test_no_text_makes_the_parser_raise(head, tail):
+    for item in parse_text(f"{head}\n {tail}\nhttp://a/\n {tail}".split("\n"), "x"):
+        assert isinstance(item, DownloadRequest | BadRequestLine)
+        str(item).encode()
+
+
+@given(st.binary())
+def test_no_bytes_make_the_reader_raise(data):
+    for mark in (b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+        list(parse_text(read_lines(io.BytesIO(mark + data)), "x"))
+
+
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="\n\0", codec="utf-8"), max_size=50)
+    )
+)
+def test_reading_gives_back_the_lines_that_were_written(lines):
+    data = "\ufeff" + "\n".join(lines) + "\n"
+    assert list(read_lines(io.BytesIO(data.encode()))) == (lines or [""])
+
+
+names = st.from_regex(r"[a-z][a-z0-9._ -]{0,20}[a-z0-9]", fullmatch=True)
+requests_strategy = st.builds(
+    DownloadRequest,
+    mirrors=st.lists(
+        st.from_regex(
+            r"https?://[a-z]{1,9}(:[1-9][0-9]{0,3})?/[!-~]{0,30}", fullmatch=True
+        ),
+        min_size=1,
+        max_size=3,
+        unique=True,
+    ).map(tuple),
+    name=st.none() | names,
+    directory=st.none() | st.lists(names, min_size=1, max_size=3).map("/".join),
+    checksum=st.none() | st.just(Checksum("sha256", SHA256)),
+    headers=st.lists(
+        st.tuples(
+            st.from_regex(r"X-[A-Za-z]{1,8}", fullmatch=True),
+            st.from_regex(r"[!-~]([ -~]*[!-~])?", fullmatch=True),
+        ),
+        max_size=3,
+    ).map(tuple),
+)
+
+
+def write(request: DownloadRequest) -> str:
+    lines = ["\t".join(request.mirrors)]
+    lines += [f"  out={request.name}"] if request.name else []
+    lines += [f"  dir={request.directory}"] if request.directory else []
+    lines += [f"  checksum={request.checksum}"] if request.checksum else []
+    lines += [f"  header={name}: {value}" for name, value in request.headers]
+    return "\n".join(lines) + "\n"
+
+
+@given(st.lists(requests_strategy, max_size=4))
+def test_a_written_list_reads_back_as_the_same_requests(wanted):
+    found, complaints = parse("".join(map(write, wanted)))
+    assert complaints == []
+    for request, original in zip(found, wanted, strict=True):
+        assert write(request) == write(original)
