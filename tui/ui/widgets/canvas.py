@@ -79,7 +79,8 @@ def justify(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
     """
     right = clip(right, width)
     room = width - line_width(right)
-    left = clip(left, max(0, room - 1) if right else room)
+    needs_gap = bool(right) and not right[0].text.startswith(" ")
+    left = clip(left, max(0, room - needs_gap))
     return [*left, Span(" " * (room - line_width(left))), *right]
 
 
@@ -87,7 +88,7 @@ class Canvas(Widget):
     """A framed pane that draws lines; unframed and one line high when folded."""
 
     DEFAULT_CSS = """
-    Canvas { height: 1fr; background: transparent; }
+    Canvas { width: 1fr; height: 1fr; background: transparent; }
     Canvas.-folded { height: 1; }
     """
     ALLOW_SELECT = False
@@ -169,17 +170,16 @@ class Canvas(Widget):
         style = "active" if self.has_focus else "faint"
         side = Span(frame[3], style)
         lines = [self._rule(frame[0], frame[2], self.title(), self.corner(), width)]
-        body = self.body(width - 2, height - 2)[: height - 2]
-        for line in body:
-            lines.append([side, *justify(line, (), width - 2), side])
-        blank = [side, Span(" " * (width - 2)), side]
-        lines.extend(blank for _ in range(height - 2 - len(body)))
+        body = self.body(width - 4, height - 2)[: height - 2]
+        body += [[] for _ in range(height - 2 - len(body))]
+        space = Span(" ")
+        lines += [
+            [side, space, *justify(line, (), width - 4), space, side] for line in body
+        ]
         lines.append(self._rule(frame[4], frame[5], self.foot(), [], width))
         return lines
 
-    def _rule(
-        self, start: str, end: str, left: Line, right: Line, width: int
-    ) -> Line:
+    def _rule(self, start: str, end: str, left: Line, right: Line, width: int) -> Line:
         """Draw an edge of the frame: ``╭─ left ───── right ─╮``."""
         style = "active" if self.has_focus else "faint"
         dash = "-" if self.is_ascii else "─"

@@ -1,4 +1,4 @@
-"""Drawing numbers in cells: sparks, filled graphs and their axis. Pure functions."""
+"""Drawing numbers in cells: sparks, filled graphs and their axis, without a widget."""
 
 from __future__ import annotations
 
@@ -147,6 +147,14 @@ class Axis:
             self.top = wanted
             self._fits_since_s = None
         return self.top
+
+
+def milliseconds(seconds: float) -> str:
+    """Print a short duration in at most 7 cells: ``0.4 ms``, ``31 ms``, ``1.2 s``."""
+    value = _sane(seconds) * 1000
+    if value >= 999.5:
+        return f"{value / 1000:.1f} s"
+    return f"{value:.1f} ms" if value < 9.95 else f"{value:.0f} ms"
 
 
 def _sane(value: float) -> float:

@@ -1,0 +1,156 @@
+"""The speed of the last minute or two as a filled graph, with the loop's lag."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from tui.core.units import format_rate, format_size
+from tui.ui.widgets.canvas import Canvas, Line, Span, justify
+from tui.ui.widgets.plot import Axis, filled_graph, milliseconds, spark, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.snapshot import EngineSnapshot
+
+LAG_WARN_S = 0.05
+"""Loop lag at which keys begin to feel late, seconds."""
+
+
+class ThroughputGraph(Canvas):
+    """Bytes per second over time; show it a snapshot about every half second."""
+
+    def __init__(
+        self, *, monotonic: Callable[[], float] = time.monotonic, **options: Any
+    ) -> None:
+        """Take a clock for the axis, which waits before it shrinks."""
+        super().__init__(**options)
+        self._monotonic = monotonic
+        self._axis = Axis()
+        self._top = 1.0
+        self._snapshot: EngineSnapshot | None = None
+
+    def show(self, snapshot: EngineSnapshot) -> None:
+        """Draw this snapshot's history and figures."""
+        self._snapshot = snapshot
+        largest = max(snapshot.history, default=0.0)
+        self._top = self._axis.follow(largest, self._monotonic())
+        self.redraw()
+
+    def title(self) -> Line:
+        """Name and key."""
+        return [Span("Throughput ", "title"), Span("[t]", "key")]
+
+    def corner(self) -> Line:
+        """How far back the graph reaches."""
+        if self._snapshot is None or not self._snapshot.history:
+            return []
+        seconds, _ = self._columns(self.size.width - 4)
+        return [Span(f"{seconds} s", "dim")]
+
+    def _columns(self, width: int) -> tuple[int, list[float]]:
+        """Seconds shown and one value a column of the graph."""
+        history = self._snapshot.history if self._snapshot is not None else ()
+        per_cell = 1 if self.is_ascii else 2
+        columns = max(1, (width - self._label_width() - 1) * per_cell)
+        shown = history[-columns:]
+        return len(shown), spread(shown, columns)
+
+    def _label_width(self) -> int:
+        return max(len(axis_label(self._top)), len(axis_label(self._top / 2)))
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Graph above, figures below; the figures win when there is little room."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return []
+        figures = [
+            speed_line(snapshot, width),
+            lag_line(snapshot, width, self.is_ascii),
+        ]
+        rows = height - len(figures)
+        if rows < 2:
+            return figures[:height]
+        return [*self._graph(width, rows), *figures]
+
+    def _graph(self, width: int, rows: int) -> list[Line]:
+        labels = axis_labels(self._top, rows)
+        room = self._label_width()
+        _, values = self._columns(width)
+        graph = filled_graph(
+            values, width - room - 1, rows, self._top, is_ascii=self.is_ascii
+        )
+        tick, line = "+|" if self.is_ascii else "┤│"
+        return [
+            [
+                Span(label.rjust(room), "dim"),
+                Span(tick if label else line, "faint"),
+                Span(row, "active"),
+            ]
+            for label, row in zip(labels, graph, strict=True)
+        ]
+
+    def folded(self, width: int) -> Line:
+        """A spark of the history between name and speed."""
+        snapshot = self._snapshot
+        if snapshot is None:
+            return [Span(" net", "title")]
+        right = [Span(format_rate(snapshot.speed).rjust(10), "strong")]
+        if width >= 70:
+            right.append(Span(f"  peak {format_rate(snapshot.peak):>10} ", "dim"))
+        else:
+            right.append(Span(" "))
+        left = [Span(" net  ", "title")]
+        room = min(120, width - 7 - sum(len(span.text) for span in right))
+        graph = spark(snapshot.history, room, self._top, is_ascii=self.is_ascii)
+        return justify([*left, Span(graph, "active")], right, width)
+
+
+def axis_label(value: float) -> str:
+    """Print a value of the axis: ``500 MB``, without needless digits."""
+    number, _, unit = format_size(value).partition(" ")
+    if "." in number:
+        number = number.rstrip("0").rstrip(".")
+    return f"{number} {unit}" if value else "0"
+
+
+def axis_labels(top: float, rows: int) -> list[str]:
+    """Labels of a graph from the top row down: the top, the middle and 0."""
+    labels = [""] * rows
+    labels[0] = axis_label(top)
+    if rows >= 4:
+        labels[rows // 2] = axis_label(top / 2)
+    if rows >= 2:
+        labels[-1] = "0"
+    return labels
+
+
+def speed_line(snapshot: EngineSnapshot, width: int) -> Line:
+    """``now 342 MB/s  avg 318 MB/s  peak 412 MB/s``; peak goes first when narrow."""
+    line = [Span("now ", "dim"), Span(format_rate(snapshot.speed), "strong")]
+    for word, rate in (("avg", snapshot.average), ("peak", snapshot.peak)):
+        more = [Span(f"  {word} ", "dim"), Span(format_rate(rate))]
+        if sum(len(span.text) for span in (*line, *more)) <= width:
+            line += more
+    return line
+
+
+def lag_line(snapshot: EngineSnapshot, width: int, is_ascii: bool = False) -> Line:
+    """Loop lag in figures, with a spark of its past where there is room."""
+    loop = snapshot.loop
+    style = "warn" if loop.p99_s >= LAG_WARN_S else "text"
+    line = [
+        Span("loop ", "dim"),
+        Span("p50 ", "dim"),
+        Span(milliseconds(loop.p50_s)),
+        Span("  p99 ", "dim"),
+        Span(milliseconds(loop.p99_s), style),
+    ]
+    room = min(24, width - sum(len(span.text) for span in line) - 2)
+    if room >= 4:
+        # At least 50 ms to the top, or a calm loop's jitter would look like a storm.
+        top = max(LAG_WARN_S, *loop.history_s[-room:], 0.0)
+        graph = spark(loop.history_s, room, top, is_ascii=is_ascii)
+        line += [Span("  "), Span(graph, style if style == "warn" else "verifying")]
+    return line
