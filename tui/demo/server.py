@@ -65,6 +65,10 @@ class ScriptedServer:
         """Return the requests for one path, oldest first."""
         return [seen for seen in self.requests if seen.path == path]
 
+    def script(self, path: str) -> Script | None:
+        """Return what was added for ``path``."""
+        return self._scripts.get(path)
+
     async def start(self) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
