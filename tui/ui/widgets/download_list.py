@@ -1,0 +1,362 @@
+"""The list of downloads: any number of rows at the cost of those on the screen.
+
+A ``ScrollView`` that draws lines itself. Each tick asks the service for the visible
+rows only and repaints those whose text changed; Textual's own tables measured 147 ms
+a frame with 100,000 rows where this takes under 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.segment import Segment
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.core.download import DownloadState
+from tui.core.query import DownloadQuery, SortKey, View
+from tui.core.units import format_duration, format_rate
+from tui.ui.format import cells, fit, spinner_frame
+from tui.ui.list_model import ListModel
+from tui.ui.row_text import Piece, columns_for, heading, row_pieces
+from tui.ui.theme import palette_of
+from tui.ui.widgets.canvas import Canvas, Line, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual import events
+
+    from tui.core.download import DownloadId
+    from tui.core.service import DownloadService
+    from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
+
+_CALM_TICKS = 5
+"""Speeds and ETAs change every fifth frame: digits that flicker cannot be read."""
+_WHEEL_ROWS = 3
+
+
+class DownloadList(ScrollView, can_focus=True):
+    """The rows, the cursor and the scrolling."""
+
+    DEFAULT_CSS = """
+    DownloadList {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        background: transparent;
+    }
+    """
+    ALLOW_SELECT = False
+
+    @dataclass
+    class Opened(Message):
+        """A row was double-clicked."""
+
+        id: int
+
+    def __init__(self, service: DownloadService, **options: Any) -> None:
+        """Take the service that rows come from."""
+        super().__init__(**options)
+        self._service = service
+        self.model = ListModel(service.select)
+        self.ticks = 0
+        self._drawn: dict[DownloadId, tuple[Piece, ...]] = {}
+        self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
+        self._calm: dict[DownloadId, tuple[str, str]] = {}
+        self.columns = columns_for(80)
+        self.empty_lines: list[str] = []
+        """What to say in the middle while there is no row."""
+
+    # -- what there is to see --------------------------------------------------------
+
+    def tick(self, snapshot: EngineSnapshot, *, is_moving: bool) -> None:
+        """Follow the engine: new rows, and what changed in the visible ones."""
+        if is_moving:
+            self.ticks += 1
+        if self.ticks % _CALM_TICKS == 0 or not is_moving:
+            self._calm.clear()
+        anchor = self._anchor()
+        if self.model.refresh(snapshot.structure, snapshot.total):
+            self._take_ids(anchor)
+        self.update_rows()
+
+    def set_query(self, query: DownloadQuery) -> None:
+        """Show another view, filter or order, now."""
+        self.model.set_query(query)
+        self._take_ids(None)
+        self.show_cursor()
+
+    @property
+    def cursor_row(self) -> DownloadSnapshot | None:
+        """The download under the cursor, as it is now."""
+        id = self.model.cursor_id
+        return None if id is None else self._service.rows([id])[0]
+
+    def _anchor(self) -> tuple[DownloadId, int] | None:
+        """The download that keeps its line on the screen, and that line.
+
+        The cursor's, where it can be seen.
+        """
+        ids = self.model.ids
+        top = self.scroll_offset.y
+        if not ids:
+            return None
+        index = self.model.cursor
+        if not top <= index < top + self.size.height:
+            index = min(top, len(ids) - 1)
+        return ids[index], index - top
+
+    def _take_ids(self, anchor: tuple[DownloadId, int] | None) -> None:
+        """Show the model's new ids without moving the anchor's line."""
+        ids = self.model.ids
+        size = Size(self.size.width, len(ids))
+        if size != self.virtual_size:
+            self.virtual_size = size
+        if anchor is not None:
+            id, line = anchor
+            index = self.model.cursor
+            if self.model.cursor_id != id:
+                index = ids.index(id) if id in ids else index
+            self.scroll_to(y=max(0, index - line), animate=False)
+        self._drawn.clear()
+        self.refresh()
+
+    def _visible_ids(self) -> list[DownloadId]:
+        top = self.scroll_offset.y
+        return self.model.ids[top : top + self.size.height]
+
+    def update_rows(self) -> None:
+        """Ask for the visible rows and repaint those whose text changed."""
+        ids = self._visible_ids()
+        if not ids or not self.is_attached:
+            return
+        width = self.size.width
+        dirty = []
+        drawn: dict[DownloadId, tuple[Piece, ...]] = {}
+        for y, row in enumerate(self._service.rows(ids)):
+            pieces = drawn[row.id] = self._pieces(row)
+            if self._drawn.get(row.id) != pieces:
+                dirty.append(Region(0, y, width, 1))
+        self._drawn = drawn
+        if len(self._strips) > 8 * len(ids):
+            self._strips = {id: self._strips[id] for id in ids if id in self._strips}
+        if dirty:
+            self.refresh(*dirty)
+
+    def repaint(self, ids: Iterable[DownloadId]) -> None:
+        """Show the new state of some downloads at once, without waiting for a tick."""
+        for id in ids:
+            self._calm.pop(id, None)
+        self.update_rows()
+
+    def _pieces(self, row: DownloadSnapshot) -> tuple[Piece, ...]:
+        speed = None
+        if row.state is DownloadState.DOWNLOADING:
+            speed = self._calm.get(row.id)
+            if speed is None:
+                speed = format_rate(row.speed), format_duration(row.eta_s)
+                self._calm[row.id] = speed
+        is_still = self.app.animation_level == "none"
+        # Neighbours out of step: a wall of spinners in step looks like a flicker.
+        frame = 0 if is_still else self.ticks + row.id
+        return row_pieces(
+            row,
+            self.columns,
+            spinner=spinner_frame(frame, is_ascii=self.is_ascii),
+            speed=speed,
+            is_ascii=self.is_ascii,
+        )
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether the dashboard draws with characters below 0x80 only."""
+        return bool(getattr(self.app, "is_ascii", False))
+
+    # -- drawing ---------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line; made once for as long as it says the same."""
+        index = y + self.scroll_offset.y
+        ids = self.model.ids
+        if index >= len(ids):
+            return self._blank(y)
+        id = ids[index]
+        pieces = self._drawn.get(id)
+        if pieces is None:
+            for row in self._service.rows(self._visible_ids()):
+                self._drawn.setdefault(row.id, self._pieces(row))
+            pieces = self._drawn[id]
+        is_cursor = index == self.model.cursor
+        palette = palette_of(self.app)
+        key = (pieces, is_cursor, self.has_focus, self.size.width)
+        known = self._strips.get(id)
+        if known is not None and known[0] == key:
+            return known[1]
+        ground = palette.text
+        if is_cursor:
+            ground = palette.cursor if self.has_focus else palette.cursor_blurred
+        mark = "|" if self.is_ascii else "▌"
+        segments = [Segment(mark if is_cursor else " ", palette.key + ground)]
+        segments += [Segment(text, palette[style] + ground) for text, style in pieces]
+        width = self.size.width
+        strip = Strip(segments).adjust_cell_length(width, ground)
+        self._strips[id] = (key, strip)
+        return strip
+
+    def _blank(self, y: int) -> Strip:
+        """Draw below the last row; in an empty list, what to do about it."""
+        width = self.size.width
+        palette = palette_of(self.app)
+        first = max(0, (self.size.height - len(self.empty_lines)) // 2)
+        if self.model.ids or not 0 <= y - first < len(self.empty_lines):
+            return Strip.blank(width)
+        text = self.empty_lines[y - first]
+        indent = max(0, (width - cells(text)) // 2)
+        style = palette.strong if y == first else palette.dim
+        return Strip([Segment(fit(" " * indent + text, width), style)])
+
+    # -- moving about ----------------------------------------------------------------
+
+    def move_cursor(self, by: int) -> None:
+        """Move the cursor by lines."""
+        self.put_cursor(self.model.cursor + by)
+
+    def move_page(self, direction: int) -> None:
+        """Move the cursor by a page."""
+        self.move_cursor(direction * max(1, self.size.height - 1))
+
+    def put_cursor(self, index: int) -> None:
+        """Put the cursor on a line and bring it into view."""
+        before = self.model.cursor
+        self.model.move_to(index)
+        self._refresh_lines(before, self.model.cursor)
+        self.show_cursor()
+
+    def show_cursor(self) -> None:
+        """Scroll as little as needed to see the cursor."""
+        top, height = self.scroll_offset.y, self.size.height
+        index = self.model.cursor
+        if index < top:
+            self._scroll_rows(index)
+        elif index >= top + height > 0:
+            self._scroll_rows(index - height + 1)
+
+    def _scroll_rows(self, top: int) -> None:
+        self.scroll_to(y=top, animate=False)
+        self.update_rows()
+
+    def _refresh_lines(self, *indices: int) -> None:
+        top = self.scroll_offset.y
+        width = self.size.width
+        self.refresh(*(Region(0, index - top, width, 1) for index in {*indices}))
+
+    def _keep_cursor_in_view(self) -> None:
+        """Take the cursor along: a key must never act on a row that is out of sight."""
+        top, height = self.scroll_offset.y, self.size.height
+        index = max(top, min(self.model.cursor, top + height - 1))
+        before = self.model.cursor
+        if height > 0 and self.model.ids and self.model.move_to(index):
+            self._refresh_lines(before, self.model.cursor)
+
+    # -- what Textual tells us -------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Follow the theme: strips hold its colours."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._forget())
+
+    def on_resize(self) -> None:
+        """Lay the columns out again."""
+        self.columns = columns_for(self.size.width)
+        self.virtual_size = Size(self.size.width, len(self.model.ids))
+        self._forget()
+        self.show_cursor()
+
+    def _forget(self) -> None:
+        self._drawn.clear()
+        self._strips.clear()
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Keep the cursor where it can be seen, however the list was scrolled."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._keep_cursor_in_view()
+
+    def on_focus(self) -> None:
+        """Light the cursor."""
+        self._refresh_lines(self.model.cursor)
+
+    def on_blur(self) -> None:
+        """Dim the cursor."""
+        self._refresh_lines(self.model.cursor)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll three rows, without gliding."""
+        event.stop()
+        event.prevent_default()
+        self._scroll_rows(self.scroll_offset.y + _WHEEL_ROWS)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll three rows, without gliding."""
+        event.stop()
+        event.prevent_default()
+        self._scroll_rows(self.scroll_offset.y - _WHEEL_ROWS)
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor there; a double click opens the details."""
+        index = event.y + self.scroll_offset.y
+        if index < len(self.model.ids):
+            self.put_cursor(index)
+            if event.chain == 2:
+                self.post_message(self.Opened(self.model.ids[index]))
+
+
+class ListHeading(Canvas):
+    """The names of the columns; a click sorts by one."""
+
+    DEFAULT_CSS = "ListHeading { height: 1; }"
+    has_frame = False
+
+    @dataclass
+    class Pressed(Message):
+        """A wish to sort by a column; pressed again it turns the order round."""
+
+        sort: SortKey
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of any widget."""
+        super().__init__(**options)
+        self._query = DownloadQuery(View.ALL)
+
+    def show(self, query: DownloadQuery) -> None:
+        """Mark the column that the list is ordered by."""
+        self._query = query
+        self.redraw()
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Return the headings over the columns that the list draws."""
+        del height
+        columns = columns_for(width - 1)  # the scroll bar takes one
+        spans = heading(columns, self._query.sort, self._query.is_reversed)
+        return [
+            [
+                Span(
+                    text,
+                    "header"
+                    if key is not self._query.sort or not text.strip()
+                    else "key",
+                    key.value if key else "",
+                )
+                for text, key in spans
+            ]
+        ]
+
+    def pressed(self, action: str) -> None:
+        """Tell which column was clicked."""
+        self.post_message(self.Pressed(SortKey(action)))

@@ -1,0 +1,189 @@
+"""The totals at the top: counts, speed, ETA, the overall bar and the limits.
+
+Two lines; one in terminals that are smaller than 40x10. The concurrency buttons and
+the rate limit can be clicked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+from tui.core.download import ACTIVE, DownloadState
+from tui.core.plain_text import plain
+from tui.core.snapshot import EngineSnapshot
+from tui.core.units import format_clock, format_duration, format_rate, format_size
+from tui.ui.format import bar, count, middle_ellipsis, percent, state_look
+from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
+
+_S = DownloadState
+
+
+@dataclass
+class ActionPressed(Message):
+    """Something that stands for an action of the registry was clicked."""
+
+    action: str
+    """Its id."""
+
+
+class HeaderBar(Canvas):
+    """Totals of the whole run."""
+
+    DEFAULT_CSS = "HeaderBar { height: 2; }"
+    has_frame = False
+
+    def __init__(self, title: str, **options: Any) -> None:
+        """Take what is being downloaded, in words, and the options of any widget."""
+        super().__init__(**options)
+        self._title = plain(title)
+        self._snapshot: EngineSnapshot | None = None
+
+    def show(self, snapshot: EngineSnapshot, *, is_moving: bool) -> None:
+        """Draw this snapshot."""
+        self._snapshot = snapshot
+        if is_moving:
+            self.ticks += 1
+        self.redraw()
+
+    def pressed(self, action: str) -> None:
+        """Tell which button was clicked."""
+        self.post_message(ActionPressed(action))
+
+    def folded(self, width: int) -> Line:
+        """Return the first line; all that is left in the smallest terminals."""
+        return self.body(width, 1)[0]
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Return the lines for this width."""
+        now = self._snapshot
+        if now is None:
+            return []
+        if height == 1:
+            return [self._only_line(now, width)]
+        return [self._counts_line(now, width), self._bar_line(now, width)]
+
+    # -- first line ------------------------------------------------------------------
+
+    def _counts(self, now: EngineSnapshot, *, has_words: bool) -> Line:
+        active = sum(now.counts[state] for state in ACTIVE)
+        glyph = self.spinner() if active else self._glyph(_S.QUEUED)
+        words = [(glyph, active, "active", "active")]
+        for state in (_S.QUEUED, _S.WAITING, _S.PAUSED, _S.DONE, _S.FAILED):
+            number = now.counts[state]
+            is_kept = state in (_S.QUEUED, _S.DONE)
+            if number or is_kept:
+                look = state_look(state)
+                word = "retrying" if state is _S.WAITING else look.word
+                words.append((self._glyph(state), number, word, look.style))
+        line: Line = []
+        for glyph, number, word, style in words:
+            shown = f"{glyph} {count(number)} {word}" if has_words else None
+            line += [
+                Span("   " if has_words else " ") if line else Span(" "),
+                Span(shown or f"{glyph}{count(number)}", style),
+            ]
+        return line
+
+    def _glyph(self, state: DownloadState) -> str:
+        look = state_look(state)
+        return look.ascii_glyph if self.is_ascii else look.glyph
+
+    def _counts_line(self, now: EngineSnapshot, width: int) -> Line:
+        right = [
+            Span(format_rate(now.speed).rjust(10), "strong"),
+            Span("   ETA ", "dim"),
+            Span(_eta(now).ljust(6), "text"),
+            Span(" " + format_clock(now.elapsed_s) + " ", "dim"),
+        ]
+        if now.is_held:
+            right.insert(0, Span("HELD  ", "warn"))
+        counts = self._counts(now, has_words=True)
+        room = width - line_width(right) - line_width(counts) - 3
+        if room < 0:
+            counts = self._counts(now, has_words=False)
+            return justify(counts, right, width)
+        name = Span(" fetchtui", "title")
+        if room >= line_width([name]):
+            left = [name]
+            if room >= len(" fetchtui  ") + 12:
+                title = middle_ellipsis(self._title, min(40, room - 11))
+                left.append(Span("  " + title, "dim"))
+            counts = [*left, Span("  "), *counts]
+        return justify(counts, right, width)
+
+    def _only_line(self, now: EngineSnapshot, width: int) -> Line:
+        left = self._counts(now, has_words=False)
+        right = [Span(f" {percent(_part(now))} "), Span(format_rate(now.speed))]
+        return justify(left, right, width)
+
+    # -- second line -----------------------------------------------------------------
+
+    def _bar_line(self, now: EngineSnapshot, width: int) -> Line:
+        right = self._limits(now, width)
+        part = _part(now)
+        sizes = ""
+        if width >= 76:
+            sizes = f"  {_pair(now.known_received, now.known_size)}"
+            if now.unknown and width >= 100:
+                sizes += f" + {count(now.unknown)} of unknown size"
+        tail = [Span(" " + percent(part).rjust(6), "strong"), Span(sizes, "dim")]
+        room = width - line_width(right) - line_width(tail) - 3
+        cells = max(0, min(room, 60))
+        filled, rest = bar(part, cells, is_ascii=self.is_ascii)
+        style = "done" if part == 1 else "active"
+        left = [Span(" "), Span(filled, style), Span(rest, "faint"), *tail]
+        return justify(left, right, width)
+
+    def _limits(self, now: EngineSnapshot, width: int) -> Line:
+        """Downloads at once with its buttons, rate limit, disk queue."""
+        is_over = now.active > now.concurrency
+        at_once = f"{now.active}/{now.concurrency}"
+        line: Line = []
+        if is_over and width >= 100:
+            line.append(Span(f"draining to {now.concurrency}   ", "warn"))
+        elif now.waiting_for and width >= 132:
+            line.append(Span(f"{plain(now.waiting_for)}   ", "warn"))
+        label = "at once " if width >= 70 else ""
+        line += [
+            Span(label, "dim"),
+            Span(at_once, "warn" if is_over else "strong", "set_number"),
+            Span(" "),
+            Span("[-]", "key", "fewer"),
+            Span("[+]", "key", "more"),
+        ]
+        if width >= 100:
+            limit = format_rate(now.rate_limit) if now.rate_limit else "off"
+            style = "warn" if now.rate_limit else "dim"
+            line += [Span("   limit ", "dim"), Span(limit, style, "limit")]
+            queue = count(now.disk.queued)
+            line += [Span("   disk queue ", "dim"), Span(queue, "text", "disk")]
+        if now.disk.is_inline:
+            line.append(Span("  INLINE", "warn", "inline_writes"))
+        return [*line, Span(" ")]
+
+
+def _part(now: EngineSnapshot) -> float | None:
+    """Return how much is there, 0 to 1, or ``None`` while nothing can be told."""
+    if now.known_size:
+        part = now.known_received / now.known_size
+        # Bytes of files that are still being fetched are not the end of the list.
+        ended = now.counts[_S.DONE] + now.counts[_S.CANCELLED]
+        return part if part < 1 or ended == now.total else 0.9999
+    if not now.total:
+        return None
+    return now.counts[_S.DONE] / now.total
+
+
+def _eta(now: EngineSnapshot) -> str:
+    return format_duration(now.eta_s)
+
+
+def _pair(part: int, whole: int) -> str:
+    """Return ``1.21 / 3.15 TB``, without a unit that would be said twice."""
+    first, second = format_size(part), format_size(whole)
+    if first.rpartition(" ")[2] == second.rpartition(" ")[2]:
+        first = first.rpartition(" ")[0]
+    return f"{first} / {second}"

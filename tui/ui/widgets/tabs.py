@@ -1,0 +1,96 @@
+"""The line of views with their counts, and what the list is sorted and filtered by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tui.core.plain_text import plain
+from tui.core.query import VIEW_STATES, DownloadQuery, View
+from tui.core.snapshot import EngineSnapshot
+from tui.ui.format import count, fit
+from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
+from tui.ui.widgets.header import ActionPressed
+
+
+class TabsBar(Canvas):
+    """One click or one digit away from every view."""
+
+    DEFAULT_CSS = "TabsBar { height: 1; }"
+    has_frame = False
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of any widget."""
+        super().__init__(**options)
+        self._snapshot: EngineSnapshot | None = None
+        self._query = DownloadQuery()
+
+    def show(self, snapshot: EngineSnapshot, query: DownloadQuery) -> None:
+        """Draw the counts of this snapshot, and this view as the chosen one."""
+        self._snapshot = snapshot
+        self._query = query
+        self.redraw()
+
+    def pressed(self, action: str) -> None:
+        """Tell which view was clicked."""
+        self.post_message(ActionPressed(action))
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Return the line; counts leave first when it gets narrow."""
+        del height
+        right = self._right(width)
+        for has_counts, gap in (
+            (True, "  │  "),
+            (True, " │ "),
+            (True, " "),
+            (False, " "),
+        ):
+            left = self._tabs(has_counts=has_counts, gap=gap)
+            if line_width(left) + line_width(right) + 1 <= width:
+                break
+        return [justify(left, right, width)]
+
+    def _tabs(self, *, has_counts: bool, gap: str) -> Line:
+        now = self._snapshot
+        if self.is_ascii:
+            gap = gap.replace("│", "|")
+        line: Line = [Span(" ")]
+        for number, view in enumerate(View, 1):
+            total = 0
+            if now is not None:
+                total = sum(now.counts[state] for state in VIEW_STATES[view])
+            action = f"view_{view.value}"
+            is_chosen = view is self._query.view
+            if number > 1:
+                line.append(Span(gap, "faint"))
+            name = view.value.capitalize()
+            line.append(Span(str(number), "key", action))
+            style = "title" if is_chosen else "text" if total else "dim"
+            if is_chosen and not self.is_ascii:
+                name = f"▸{name}"
+            elif is_chosen:
+                name = f">{name}"
+            else:
+                name = f" {name}" if gap.strip() else name
+            line.append(Span(name, style, action))
+            if has_counts:
+                shade = "failed" if view is View.FAILED and total else "dim"
+                line.append(Span(f" {count(total)}", shade, action))
+        return line
+
+    def _right(self, width: int) -> Line:
+        query = self._query
+        arrow = "↑" if query.is_reversed else "↓"
+        if self.is_ascii:
+            arrow = "^" if query.is_reversed else "v"
+        line: Line = []
+        if query.text:
+            text = plain(query.text, 40)
+            room = max(8, min(24, width // 5))
+            shown = text if len(text) <= room else fit(text, room)
+            line += [Span("filter ", "dim"), Span(shown, "warn", "filter"), Span("  ")]
+        line += [
+            Span("sort ", "dim"),
+            Span(f"{query.sort.value} {arrow}", "key", "sort"),
+            Span(" "),
+        ]
+        return line
