@@ -35,6 +35,7 @@ KINDS: Final[dict[str, str]] = {
     "encoding": "the server sent an encoding nobody asked for",
     "too_many_redirects": "the redirects go in circles; check the URL",
     "bad_redirect": "the server redirects to something that is not http(s)",
+    "bad_header": "a request header cannot be sent; check --header and header= lines",
     # the answer
     "auth": "this needs a login; give --header 'Authorization: ...'",
     "not_found": "the server has no such file; check the URL",
@@ -42,6 +43,7 @@ KINDS: Final[dict[str, str]] = {
     "rate_limited": "the server limits requests; it will be tried again",
     "http_5xx": "the server has trouble; it will be tried again",
     "http_status": "the server answered something that is no file",
+    "range": "the server has no such bytes; the file must be started again",
     # the bytes
     "checksum": "the bytes are not the expected ones; get the right checksum or URL",
     "size": "the size is not the promised one; check the URL",
