@@ -1,0 +1,369 @@
+"""A run without a dashboard tells what happens and ends with the right status."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.support.fake_service import FakeService
+from tests.support.until import until
+from tui.core.download import DownloadState
+from tui.core.events import Cancelled, QueueHeld, Retrying, Verified
+from tui.core.request import DownloadRequest
+from tui.headless.run import run_headless
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+KEYS = ["event", "id", "url", "path", "bytes", "size", "error", "error_kind"]
+
+
+def requests(count: int, source: str = "list.txt:3") -> list[DownloadRequest]:
+    return [
+        DownloadRequest((f"https://user:secret@example.org/f{n}.bin",), source=source)
+        for n in range(count)
+    ]
+
+
+class Pipe:
+    """Keeps what was written to a descriptor."""
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self.reading, self.writing = reading, writing
+        self.data = b""
+
+    def hang_up(self) -> None:
+        """Close the reading end, once."""
+        if self.reading >= 0:
+            os.close(self.reading)
+        self.reading = -1
+
+    def read(self) -> str:
+        """Return everything written so far and by now flushed."""
+        os.set_blocking(self.reading, False)
+        try:
+            while piece := os.read(self.reading, 1 << 16):
+                self.data += piece
+        except OSError:  # nothing more; EIO on a terminal
+            pass
+        return self.data.decode()
+
+
+@contextmanager
+def pipe() -> Iterator[Pipe]:
+    kept = Pipe(*os.pipe())
+    yield kept
+    os.close(kept.writing)
+    kept.hang_up()
+
+
+@contextmanager
+def terminal() -> Iterator[Pipe]:
+    master, slave = os.openpty()
+    yield Pipe(master, slave)
+    os.close(master)
+    os.close(slave)
+
+
+class Stage:
+    """A run in the background, on a fake engine that the test moves."""
+
+    def __init__(self, service: FakeService, out: Pipe, err: Pipe) -> None:
+        self.service, self.out, self.err = service, out, err
+        self.task: asyncio.Task[int]
+
+    async def added(self, count: int) -> None:
+        await until(lambda: len(self.service.downloads) == count)
+
+    async def status(self) -> int:
+        async with asyncio.timeout(10):
+            return await self.task
+
+    def objects(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.read().splitlines()]
+
+
+@asynccontextmanager
+async def staged(
+    asked: list[DownloadRequest], *, err: Pipe | None = None, is_json: bool = False
+) -> AsyncIterator[Stage]:
+    service = FakeService()
+    with pipe() as out, pipe() as plain_err:
+        stage = Stage(service, out, err or plain_err)
+        stage.task = asyncio.ensure_future(
+            run_headless(
+                service,
+                asked,
+                is_json=is_json,
+                stdout_fd=out.writing,
+                stderr_fd=stage.err.writing,
+            )
+        )
+        await stage.added(len(asked))
+        yield stage
+        if not stage.task.done():
+            stage.task.cancel()
+            await asyncio.wait([stage.task])
+
+
+# -- json ------------------------------------------------------------------------------
+
+
+async def test_json_tells_each_fact_with_the_promised_keys_and_a_summary() -> None:
+    async with staged(requests(2), is_json=True) as stage:
+        service = stage.service
+        service.start(0, size=1000, speed=100.0)
+        service.push(Retrying(1, service.now, 1, 2.0, "http_5xx", "503 Busy"))
+        service.advance(4.0)
+        service.push(Verified(0, service.now, "sha256=00"))
+        service.finish(0)
+        service.fail(1, "not_found", "404 \x1b[31mNot Found")
+        assert await stage.status() == 1
+        *events, summary = stage.objects()
+        assert [list(event) for event in events] == [KEYS] * len(events)
+        assert [(event["event"], event["id"]) for event in events] == [
+            ("queued", 0),
+            ("queued", 1),
+            ("started", 0),
+            ("retry", 1),
+            ("verified", 0),
+            ("done", 0),
+            ("failed", 1),
+        ]
+        done, failed = events[-2:]
+        assert done["url"] == "https://example.org/f0.bin"
+        assert done["path"] == "/home/ada/downloads/f0.bin"
+        assert (done["bytes"], done["size"]) == (1000, 1000)
+        assert (done["error"], done["error_kind"]) == (None, None)
+        assert failed["error"] == "404 \N{REPLACEMENT CHARACTER}[31mNot Found"
+        assert (failed["error_kind"], failed["size"]) == ("not_found", None)
+        assert summary == {
+            "event": "summary",
+            "done": 1,
+            "failed": 1,
+            "cancelled": 0,
+            "bytes": 400,
+            "elapsed_s": 4.0,
+        }
+        assert stage.err.read() == ""
+
+
+async def test_json_progress_comes_at_most_twice_a_second_and_only_if_it_moved() -> (
+    None
+):
+    async with staged(requests(2), is_json=True) as stage:
+        stage.service.start(0, size=1000)
+        stage.service.start(1, size=1000)
+
+        def progress() -> list[dict[str, Any]]:
+            return [o for o in stage.objects() if o["event"] == "progress"]
+
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(5):
+            while not progress():
+                stage.service.downloads[0].received += 1
+                await asyncio.sleep(0.01)
+        assert asyncio.get_running_loop().time() - began >= 0.4
+        assert [line["id"] for line in progress()] == [0, 1]
+        async with asyncio.timeout(5):
+            while len(progress()) < 3:
+                stage.service.downloads[0].received += 1
+                await asyncio.sleep(0.01)
+        assert asyncio.get_running_loop().time() - began >= 0.9
+        assert [line["id"] for line in progress()] == [0, 1, 0]
+
+
+async def test_all_done_is_status_zero() -> None:
+    async with staged(requests(3), is_json=True) as stage:
+        for id in range(3):
+            stage.service.start(id, size=0)
+            stage.service.finish(id)
+        assert await stage.status() == 0
+        assert stage.objects()[-1]["done"] == 3
+        assert stage.service.closed == 0
+
+
+async def test_a_cancelled_download_is_told_and_is_no_success() -> None:
+    async with staged(requests(1), is_json=True) as stage:
+        stage.service.cancel([0])
+        assert await stage.status() == 1
+        assert [o["event"] for o in stage.objects()] == [
+            "queued",
+            "cancelled",
+            "summary",
+        ]
+
+
+async def test_a_reader_that_goes_away_ends_the_run_quietly_and_keeps_the_state() -> (
+    None
+):
+    async with staged(requests(1), is_json=True) as stage:
+        stage.service.start(0, size=1000)
+        stage.out.hang_up()
+        stage.service.push(Cancelled(0, 0.0))
+        assert await stage.status() == 130
+        assert stage.service.closed == 1
+        assert stage.err.read() == ""
+
+
+async def test_a_reader_that_does_not_read_does_not_stop_the_run() -> None:
+    async with staged(requests(2000), is_json=True) as stage:
+        for id in range(2000):
+            stage.service.start(id, size=10)
+            stage.service.finish(id)
+        # Far more than a pipe holds: the run is over, only the last words wait.
+        assert stage.service.is_idle
+        lines = 0
+        while not stage.task.done():
+            lines = stage.out.read().count("\n")
+            await asyncio.sleep(0.001)
+        lines = stage.out.read().count("\n")
+        assert await stage.status() == 0
+        assert lines == 3 * 2000 + 1
+
+
+# -- lines for people ------------------------------------------------------------------
+
+
+async def test_plain_lines_tell_ends_and_retries_with_their_reason_and_place() -> None:
+    async with staged(requests(3)) as stage:
+        service = stage.service
+        service.start(0, size=1_200_000)
+        service.push(Retrying(1, service.now, 1, 2.0, "http_5xx", "503 Busy"))
+        service.notice(0, "changed on the server, started again")
+        service.finish(0)
+        service.fail(1, "not_found", "404 Not Found")
+        service.start(2, size=5)
+        service.finish(2)
+        assert await stage.status() == 1
+        assert stage.out.read() == ""
+        assert stage.err.read().splitlines() == [
+            "retry   f1.bin: 503 Busy; attempt 2 of 6 in 2s",
+            "note    f0.bin: changed on the server, started again",
+            "done    f0.bin  1.20 MB",
+            "failed  f1.bin (list.txt:3): 404 Not Found;"
+            " the server has no such file; check the URL",
+            "done    f2.bin  5 B",
+            "2 done, 1 failed · 0 B in 0s (0 B/s)",
+            "  1 not_found; the server has no such file; check the URL",
+        ]
+
+
+async def test_text_from_outside_cannot_steer_the_terminal() -> None:
+    async with staged(requests(1)) as stage:
+        stage.service.downloads[0].name = "a\x1b]0;gone\x07\u202e[red].bin"
+        stage.service.fail(0, "bad_reply", "\x1b[2Jhello")
+        assert await stage.status() == 1
+        text = stage.err.read()
+        assert "[red].bin" in text
+        assert not set(text) & set("\x1b\x07\u202e")
+
+
+async def test_a_closed_terminal_does_not_stop_the_run() -> None:
+    async with staged(requests(1)) as stage:
+        stage.err.hang_up()
+        stage.service.notice(0, "nobody hears this")
+        await asyncio.sleep(0.1)
+        stage.service.start(0, size=1)
+        stage.service.finish(0)
+        assert await stage.status() == 0
+
+
+async def test_an_engine_that_cannot_go_on_ends_the_run_with_its_reason() -> None:
+    async with staged(requests(2)) as stage:
+        stage.service.push(QueueHeld(0.0, "disk full: 2.00 GB more are needed"))
+        assert await stage.status() == 1
+        lines = stage.err.read().splitlines()
+        assert lines[0] == "held    disk full: 2.00 GB more are needed"
+        assert lines[-2:] == [
+            "stopped: disk full: 2.00 GB more are needed",
+            "what is unfinished is kept; the same command resumes",
+        ]
+
+
+async def test_live_progress_repaints_within_the_terminal_and_leaves_a_summary() -> (
+    None
+):
+    with terminal() as err:
+        async with staged(requests(40), err=err) as stage:
+            for id in range(30):
+                stage.service.start(id, size=1000, speed=10.0)
+            stage.service.advance(1.0)
+            await until(lambda: "more active" in err.read())
+            frame = err.read().rpartition("0 of 40 done")[2]
+            assert "f0.bin" in frame
+            assert "10 B/1000 B" in frame.replace("1.00 KB", "1000 B")
+            assert "f29.bin" not in frame
+            for id in range(40):
+                if stage.service.downloads[id].state is not DownloadState.DONE:
+                    stage.service.finish(id)
+            assert await stage.status() == 0
+            text = err.read()
+            assert (
+                text.rstrip().splitlines()[-1].endswith("40 done · 300 B in 1s (0 B/s)")
+            )
+            assert "\x1b[?25h" in text, "the cursor is visible again"
+
+
+async def test_live_progress_lists_the_first_failures_at_the_end() -> None:
+    with terminal() as err:
+        async with staged(requests(14), err=err) as stage:
+            for id in range(14):
+                stage.service.fail(id, "not_found", "404 Not Found")
+            assert await stage.status() == 1
+            tail = err.read()
+            assert tail.count("failed  f") == 10
+            assert "and 4 more failures" in tail
+
+
+# -- signals ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_closes_the_engine_and_tells_how_to_resume(
+    number: signal.Signals,
+) -> None:
+    async with staged(requests(2)) as stage:
+        stage.service.start(0, size=1000)
+        stage.service.start(1, size=10)
+        stage.service.finish(1)
+        os.kill(os.getpid(), number)
+        assert await stage.status() == 130
+        assert stage.service.closed == 1
+        lines = stage.err.read().splitlines()
+        assert lines[-2].startswith("interrupted: 1 done, 1 unfinished")
+        assert lines[-1] == "what is unfinished is kept; the same command resumes"
+
+
+async def test_an_interrupted_json_run_still_ends_with_a_summary() -> None:
+    async with staged(requests(1), is_json=True) as stage:
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert await stage.status() == 130
+        assert stage.objects()[-1]["event"] == "summary"
+        assert "the same command resumes" in stage.err.read()
+
+
+async def test_a_closed_terminal_session_is_no_reason_to_stop() -> None:
+    async with staged(requests(1)) as stage:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.1)
+        assert not stage.task.done()
+        stage.service.start(0, size=1)
+        stage.service.finish(0)
+        assert await stage.status() == 0
+
+
+async def test_no_signal_handler_and_no_listener_is_left_behind() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    async with staged(requests(1)) as stage:
+        stage.service.start(0, size=1)
+        stage.service.finish(0)
+        await stage.status()
+        assert stage.service.subscriptions == set()
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -1,0 +1,189 @@
+"""A whole run without a dashboard: add, follow, tell, and an exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Any
+
+from tui.core.events import QueueHeld, QueueReleased
+from tui.headless.face import BROKEN_PIPE, Ending, Face, Run
+from tui.headless.interrupts import Interrupts
+from tui.headless.outlet import Outlet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tui.core.events import Event
+    from tui.core.request import DownloadRequest
+    from tui.core.service import DownloadService, Subscription
+
+_STDOUT, _STDERR = 1, 2
+_HEAR_S = 0.05
+"""Events are taken in batches this far apart: at 5,000 files a second a turn per
+event would cost more than the downloads."""
+_SLICE = 1000
+"""Requests added before the loop gets its turn, about 5 ms."""
+_CLOSE_S = 20.0
+"""For the engine to flush and to write its records."""
+_LAST_WORDS_S = 5.0
+"""For a terminal to take the summary; a stopped one must not hold up the end."""
+
+
+async def run_headless(
+    service: DownloadService,
+    requests: Sequence[DownloadRequest],
+    *,
+    is_json: bool = False,
+    resume_hint: str = "the same command resumes",
+    at_once: Callable[[], None] = lambda: None,
+    stdout_fd: int = _STDOUT,
+    stderr_fd: int = _STDERR,
+) -> int:
+    """Fetch everything, show it plainly, and return the exit status.
+
+    The service is closed when the run was interrupted; otherwise that is left to the
+    caller, who opened it.
+
+    Args:
+        service: an engine that nothing was added to.
+        requests: what to fetch.
+        is_json: one JSON object a line on stdout; people read stderr either way.
+        resume_hint: how to go on after an interruption.
+        at_once: called when a second ctrl+c ends the process on the spot.
+        stdout_fd: where JSON goes.
+        stderr_fd: where words go; a terminal gets live progress.
+
+    Returns:
+        0 all done; 1 something failed or the engine cannot go on; 130 interrupted,
+        by a signal or because nobody reads stdout any more.
+    """
+    stdout, stderr = Outlet(stdout_fd), Outlet(stderr_fd)
+    is_live = not is_json and can_repaint(stderr_fd)
+
+    def end_at_once() -> None:
+        if is_live:
+            os.write(stderr_fd, b"\x1b[?25h")
+        at_once()
+
+    run = Run(service, requests, resume_hint)
+    with Interrupts(end_at_once) as interrupts:
+        face = _choose_face(run, stdout, stderr, is_json=is_json, is_live=is_live)
+        ending = await _Follower(service, requests, face).follow(interrupts, stdout)
+        if ending.interruption:
+            await _close(service)
+            ending.snapshot = service.snapshot()
+        face.end(ending)
+        if ending.interruption:
+            # Whoever interrupts has no patience for a reader that reads no more.
+            await stdout.close(_LAST_WORDS_S)
+        else:
+            closing = asyncio.ensure_future(stdout.close())
+            hurry = asyncio.ensure_future(interrupts.arrived.wait())
+            await asyncio.wait((closing, hurry), return_when=asyncio.FIRST_COMPLETED)
+            closing.cancel()
+            hurry.cancel()
+        await stderr.close(_LAST_WORDS_S)
+    return ending.exit_status
+
+
+def can_repaint(fd: int) -> bool:
+    """Whether ``fd`` is a terminal that understands cursor movement."""
+    return os.isatty(fd) and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def _choose_face(
+    run: Run, stdout: Outlet, stderr: Outlet, *, is_json: bool, is_live: bool
+) -> Face:
+    # Late imports: rich costs 60 ms, which a script that reads JSON need not pay.
+    if is_json:
+        from tui.headless.json_face import JsonFace
+
+        return JsonFace(run, stdout, stderr)
+    if is_live:
+        from tui.headless.live_face import LiveFace
+
+        return LiveFace(run, stderr)
+    from tui.headless.plain_face import PlainFace
+
+    return PlainFace(run, stderr)
+
+
+async def _close(service: DownloadService) -> None:
+    try:
+        async with asyncio.timeout(_CLOSE_S):
+            await service.close()
+    except TimeoutError:
+        # Records are written as the run goes; what is lost is a second of bytes.
+        return
+
+
+class _Follower:
+    """Adds the list and takes the face along until nothing more will happen."""
+
+    def __init__(
+        self,
+        service: DownloadService,
+        requests: Sequence[DownloadRequest],
+        face: Face,
+    ) -> None:
+        self._service = service
+        self._requests = requests
+        self._face = face
+        self._hold_reason = ""
+
+    async def follow(self, interrupts: Interrupts, stdout: Outlet) -> Ending:
+        subscription = self._service.subscribe()
+        signalled = asyncio.ensure_future(interrupts.arrived.wait())
+        broken = asyncio.ensure_future(stdout.broken.wait())
+        fetching = asyncio.ensure_future(self._fetch())
+        tasks: set[asyncio.Future[Any]] = {fetching, signalled, broken}
+        interruption = ""
+        try:
+            await self._until_done(tasks, subscription)
+            if fetching.done():
+                fetching.result()
+            elif signalled.done():
+                interruption = interrupts.signal_name
+            elif broken.done():
+                interruption = BROKEN_PIPE
+            self._hear(subscription)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            subscription.close()
+        return Ending(self._service.snapshot(), interruption, self._hold_reason)
+
+    async def _fetch(self) -> None:
+        for at in range(0, len(self._requests), _SLICE):
+            self._service.add(self._requests[at : at + _SLICE])
+            await asyncio.sleep(0)
+        await self._service.wait_idle()
+
+    async def _until_done(
+        self, ends: set[asyncio.Future[Any]], subscription: Subscription
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        next_tick = loop.time() + self._face.tick_s
+        while True:
+            done, _ = await asyncio.wait(
+                ends, timeout=_HEAR_S, return_when=asyncio.FIRST_COMPLETED
+            )
+            self._hear(subscription)
+            if done or self._hold_reason:
+                return
+            if loop.time() >= next_tick:
+                self._face.tick()
+                next_tick = loop.time() + self._face.tick_s
+
+    def _hear(self, subscription: Subscription) -> None:
+        events: list[Event] = subscription.drain()
+        if not events:
+            return
+        for event in events:
+            if isinstance(event, QueueHeld):
+                self._hold_reason = event.reason
+            elif isinstance(event, QueueReleased):
+                self._hold_reason = ""
+        self._face.hear(events)

@@ -1,0 +1,74 @@
+"""How far a run is and how it went, in words that fit 80 columns; no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.download import DownloadState
+from tui.core.errors import KINDS
+from tui.core.plain_text import plain
+from tui.core.units import format_duration, format_rate, format_size
+
+if TYPE_CHECKING:
+    from tui.core.snapshot import EngineSnapshot
+    from tui.headless.face import Ending
+
+COLUMNS = 80
+_CAUSES = 5
+
+
+def advice(kind: str) -> str:
+    """Return `; what to do next` for a cause, or "" where nothing helps."""
+    hint = KINDS.get(kind, "")
+    return f"; {hint}" if hint else ""
+
+
+def progress_line(snapshot: EngineSnapshot) -> str:
+    """Say in one line how far the whole run is."""
+    done = snapshot.counts[DownloadState.DONE]
+    failed = snapshot.counts[DownloadState.FAILED]
+    parts = [f"{done:,} of {snapshot.total:,} done"]
+    if failed:
+        parts.append(f"{failed:,} failed")
+    parts.append(f"{snapshot.active:,} active")
+    waiting = snapshot.counts[DownloadState.WAITING]
+    if waiting:
+        parts.append(f"{waiting:,} waiting")
+    parts.append(format_size(snapshot.received))
+    parts.append(format_rate(snapshot.speed))
+    if snapshot.eta_s is not None:
+        parts.append(f"{format_duration(snapshot.eta_s)} to go")
+    return _fit(" · ".join(parts))
+
+
+def summary_lines(ending: Ending, resume_hint: str) -> list[str]:
+    """Say how it went: results, bytes, mean speed, and the commonest causes."""
+    snapshot = ending.snapshot
+    counts = snapshot.counts
+    parts = [f"{counts[DownloadState.DONE]:,} done"]
+    others = (DownloadState.FAILED, DownloadState.CANCELLED)
+    parts += [f"{counts[state]:,} {state.word}" for state in others if counts[state]]
+    if ending.unfinished:
+        parts.append(f"{ending.unfinished:,} unfinished")
+    if ending.interruption:
+        parts[0] = f"interrupted: {parts[0]}"
+    lines = [
+        f"{', '.join(parts)} · {format_size(snapshot.fetched)}"
+        f" in {format_duration(snapshot.elapsed_s)}"
+        f" ({format_rate(snapshot.average)})"
+    ]
+    causes = sorted(snapshot.by_cause.items(), key=lambda item: (-item[1], item[0]))
+    for kind, count in causes[:_CAUSES]:
+        lines.append(f"  {count:,} {kind}{advice(kind)}")
+    if len(causes) > _CAUSES:
+        rest = sum(count for _, count in causes[_CAUSES:])
+        lines.append(f"  {rest:,} for other reasons")
+    if ending.hold_reason:
+        lines.append(f"stopped: {plain(ending.hold_reason)}")
+    if ending.unfinished:
+        lines.append(f"what is unfinished is kept; {resume_hint}")
+    return [_fit(line) for line in lines]
+
+
+def _fit(line: str) -> str:
+    return line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…"
