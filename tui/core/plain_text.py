@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from urllib.parse import urlsplit, urlunsplit
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # C0, DEL, C1: cursor movement, colours, titles
-    "\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # lines and directions
+    "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200d\u2060-\u2065"
+    "\u206a-\u206f\u3164\ufeff\uffa0\ufff0-\ufffb"  # drawn as nothing
+    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
     "\ud800-\udfff]"  # lone surrogates cannot be encoded
 )
+_USERINFO = re.compile(r"(?<=://)[^/?#]*@")
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^/?#:]*)(:[0-9]*)?(?=[/?#]|\Z)")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -45,12 +49,11 @@ def plain_url(url: str, limit: int = 2000) -> str:
         url: a URL as the list or the server gave it.
         limit: characters kept.
     """
-    head, separator, rest = url.partition("://")
-    if separator and "@" in rest.partition("/")[0].partition("?")[0]:
-        try:
-            parts = urlsplit(url)
-            bare = parts.netloc.rpartition("@")[2]
-            url = urlunsplit(parts._replace(netloc=bare))
-        except ValueError:
-            url = f"{head}://{rest.rpartition('@')[2]}"
+    if "@" in url:
+        url = _USERINFO.sub("", url)
+        head, separator, rest = url.partition("://")
+        if "@" in rest and _HOST_AND_PORT.match(rest) is None:
+            # "user:pass/word@host": the slash ends the host early, so the rest of the
+            # password would pass for a path.
+            url = head + separator + rest.rpartition("@")[2]
     return plain(url, limit)

@@ -67,11 +67,12 @@ def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
         downloads = [d for d in downloads if _has_words(d, words)]
     if query.sort is SortKey.ADDED:
         ids = [d.id for d in downloads]
-    else:
-        ids = [d.id for d in sorted(downloads, key=_SORT_KEYS[query.sort])]
-    if query.is_reversed:
-        ids.reverse()
-    return ids
+        if query.is_reversed:
+            ids.reverse()
+        return ids
+    # reverse= keeps ties in the order of adding, which reversing the result would not.
+    key = _SORT_KEYS[query.sort]
+    return [d.id for d in sorted(downloads, key=key, reverse=query.is_reversed)]
 
 
 def _has_words(download: Download, words: list[str]) -> bool:

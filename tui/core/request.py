@@ -18,12 +18,14 @@ ALGORITHMS = {
     "sha256": "sha256",
     "sha-384": "sha384",
     "sha-512": "sha512",
+    "sha224": "sha224",
     "sha384": "sha384",
     "sha512": "sha512",
     "md5": "md5",
     "blake2b": "blake2b",
     "blake2s": "blake2s",
 }
+_PLAIN_SPELLINGS = ("sha1", "sha224", "sha256", "sha384", "sha512")
 _HEX_LENGTHS = {
     "md5": 32,
     "sha1": 40,
@@ -59,7 +61,7 @@ class Checksum:
             name, separator, digest = text.strip().partition(":")
         algorithm = ALGORITHMS.get(name.strip().lower())
         if not separator or algorithm is None:
-            known = ", ".join(sorted(k for k in ALGORITHMS if "-" in k or k == "md5"))
+            known = ", ".join(k for k in ALGORITHMS if k not in _PLAIN_SPELLINGS)
             raise ValueError(f"checksum must be TYPE=HEX with TYPE one of {known}")
         digest = digest.strip().lower()
         if _HEX.fullmatch(digest) is None or len(digest) != _HEX_LENGTHS[algorithm]:

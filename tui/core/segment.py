@@ -93,7 +93,7 @@ def plan_segments(
         ``connections`` where there are more gaps.
     """
     ranges = list(gaps)
-    while len(ranges) < connections:
+    while ranges and len(ranges) < connections:
         index = max(range(len(ranges)), key=lambda i: ranges[i][1] - ranges[i][0])
         halves = split_range(*ranges[index], least)
         if halves is None:
@@ -109,6 +109,6 @@ def split_range(start: int, end: int, least: int) -> list[tuple[int, int]] | Non
     """
     middle = start + (end - start) // 2
     middle -= middle % 65536
-    if middle - start < least or end - middle < least:
+    if min(middle - start, end - middle) < max(least, 1):
         return None
     return [(start, middle), (middle, end)]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kmgtp]?)(i?b?)(?:/s|ps)?\s*", re.IGNORECASE)
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+_SIZE = re.compile(
+    r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgtpe]?)(i?b?)(?:/s|ps)?\s*", re.IGNORECASE
+)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
@@ -27,7 +29,11 @@ def parse_size(text: str) -> int:
         raise ValueError(f"{text!r} is no size; write it as 500k, 10M or 1.5G")
     number, letter, suffix = match.groups()
     base = 1000 if suffix.lower() == "b" and letter else 1024
-    return int(float(number) * base ** _POWERS[letter.lower()])
+    whole, _, decimals = number.partition(".")
+    # In integers: a float would lose bytes above 2**53.
+    factor: int = base ** _POWERS[letter.lower()]
+    divisor: int = 10 ** len(decimals)
+    return int(whole + decimals) * factor // divisor
 
 
 def format_size(size: float | None) -> str:

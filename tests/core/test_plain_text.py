@@ -1,0 +1,85 @@
+"""Text from outside: nothing that moves a cursor, lies or tells a password."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.plain_text import plain, plain_url
+
+INVISIBLE = {
+    chr(code)
+    for code in range(sys.maxunicode + 1)
+    if unicodedata.category(chr(code)) in ("Cc", "Cs", "Zl", "Zp")
+    or unicodedata.bidirectional(chr(code))
+    in ("LRE", "RLE", "PDF", "LRO", "RLO", "LRI", "RLI", "FSI", "PDI")
+} | set("\u00ad\u061c\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u3164\U000e0041")
+
+
+def test_every_control_and_direction_character_is_replaced():
+    for character in INVISIBLE:
+        assert plain(f"a{character}b") == "a\ufffdb"
+
+
+@given(st.text(st.characters() | st.sampled_from(sorted(INVISIBLE))))
+def test_nothing_unsafe_survives_and_all_of_it_can_be_written(text):
+    shown = plain(text)
+    assert not INVISIBLE & set(shown)
+    shown.encode()
+    assert plain(shown) == shown
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
+def test_harmless_text_is_left_alone(text):
+    assert plain(text) == text
+
+
+@pytest.mark.parametrize("text", ["naïve café", "日本語", "мир", "🎉", "שלום"])
+def test_other_languages_are_left_alone(text):
+    assert plain(text) == text
+
+
+def test_a_title_sequence_and_an_override_stay_visible_as_replacements():
+    assert plain("\x1b]0;owned\x07.iso") == "\ufffd]0;owned\ufffd.iso"
+    assert plain("gpj.\u202eexe") == "gpj.\ufffdexe"
+
+
+def test_long_text_is_cut_with_an_ellipsis():
+    assert plain("x" * 3000) == "x" * 1999 + "…"
+    assert plain("abcdef", 4) == "abc…"
+    assert plain("abcd", 4) == "abcd"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a/x", "https://a/x"),
+        ("https://me@a/x", "https://a/x"),
+        ("https://me:secret@a:81/x?q#f", "https://a:81/x?q#f"),
+        ("https://me:se@cret@a/x", "https://a/x"),
+        ("https://me:se/cret@a/x", "https://a/x"),
+        ("https://me:se?cret@a/x", "https://a/x"),
+        ("https://me:se#cret@a/x", "https://a/x"),
+        ("https://a/x?next=http://me:secret@b/", "https://a/x?next=http://b/"),
+        ("https://a/@scope/package@1.2", "https://a/@scope/package@1.2"),
+        ("https://a:81/@scope", "https://a:81/@scope"),
+        ("https://[::1]:81/@scope", "https://[::1]:81/@scope"),
+        ("https://me:secret@[::1", "https://[::1"),
+        ("no url @ all", "no url @ all"),
+    ],
+)
+def test_credentials_are_taken_out_and_the_rest_stays(url, shown):
+    assert plain_url(url) == shown
+
+
+printable = st.characters(min_codepoint=33, max_codepoint=126)
+
+
+@given(st.text(printable).map(lambda t: t.translate(dict.fromkeys(b"/?#"))), st.text())
+def test_no_password_is_ever_shown(user, after):
+    password = "pa55-Wörd"
+    assert password not in plain_url(f"https://{user}:{password}{after}@host/file")

@@ -1,0 +1,193 @@
+"""URLs and checksums: what may be fetched, and what it is counted against."""
+
+from __future__ import annotations
+
+import hashlib
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.request import (
+    ALGORITHMS,
+    URL_LIMIT,
+    BadRequestLine,
+    Checksum,
+    check_url,
+    origin_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("http://a", "http://a"),
+        ("HTTP://A.Example/Path", "http://a.example"),
+        ("https://a.example:443/x", "https://a.example"),
+        ("https://a.example:80/x", "https://a.example:80"),
+        ("http://a.example:0080/x", "http://a.example"),
+        ("http://a.example:08080", "http://a.example:8080"),
+        ("http://a.example:/x", "http://a.example"),
+        ("http://a.example?q=http://b", "http://a.example"),
+        ("http://a.example#f", "http://a.example"),
+        ("http://me:pass@a.example:81/x", "http://a.example:81"),
+        ("http://me:p@ss@a.example/x", "http://a.example"),
+        ("http://a/me@b/x", "http://a"),
+        ("http://127.0.0.1:8765/x", "http://127.0.0.1:8765"),
+        ("http://[::1]/x", "http://[::1]"),
+        ("http://[::1]:80/x", "http://[::1]"),
+        ("http://[2001:DB8::1]:81/x", "http://[2001:db8::1]:81"),
+        ("http://localhost.:81/", "http://localhost.:81"),
+        ("http://under_score.example/", "http://under_score.example"),
+        ("http://bücher.example/ä", "http://bücher.example"),
+        ("http://xn--bcher-kva.example/", "http://xn--bcher-kva.example"),
+        ("http://a.example/[x]{y}|z\\", "http://a.example"),
+    ],
+)
+def test_a_good_url_is_kept_as_it_is_and_counts_against_its_origin(url, origin):
+    assert check_url(url) == url
+    assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "not a URL"),
+        ("a.example/x", "not a URL"),
+        ("http:/a/x", "not a URL"),
+        ("mailto:me", "not a URL"),
+        ("ftp://a/x", "unsupported scheme 'ftp'"),
+        ("file:///etc/passwd", "unsupported scheme 'file'"),
+        (" http://a/", "unsupported scheme"),
+        ("\x1b[31mhttp://a", "unsupported scheme"),
+        ("ſhttp://a", "unsupported scheme"),
+        ("http://", "no host"),
+        ("http:///x", "no host"),
+        ("http://?q", "no host"),
+        ("http://:80/", "no host"),
+        ("http://me@/", "no host"),
+        ("http://a b/", "space"),
+        ("http://a/\n", "control"),
+        ("http://a/\u202e", "control"),
+        ("http://a/\ud800", "control"),
+        ("http://a/\xa0", "control"),
+        ("http://a:0/", "port"),
+        ("http://a:65536/", "port"),
+        ("http://a:٣/", "port"),
+        ("http://a:80:90/", "port"),
+        ("http://a:x/", "port"),
+        ("http://a\\@b/", "backslash"),
+        ("http://[::1/", "bracket"),
+        ("http://a]/", "bracket"),
+        ("http://[::1]x/", "bracket"),
+        ("http://[]/", "IPv6"),
+        ("http://[1::2::3]/", "IPv6"),
+        ("http://[fe80::1%25en0]/", "zone"),
+        ("http://256.1.1.1/", "IPv4"),
+        ("http://1.2.3/", "IPv4"),
+        ("http://127.0.0.1./", "IPv4"),
+        ("http://0x7f000001/", "IPv4"),
+        ("http://a..b/", "empty or too long"),
+        ("http://.a/", "empty or too long"),
+        ("http://" + "a" * 64 + "/", "empty or too long"),
+        ("http://" + "a." * 130 + "b/", "empty or too long"),
+        ("http://a%20b/", "no host has"),
+        ("http://<a>/", "no host has"),
+        ("http://" + "ü" * 64 + ".example/", "no domain name"),
+        ("http://a/" + "x" * URL_LIMIT, "longer"),
+    ],
+)
+def test_a_url_that_cannot_be_fetched_says_why(url, reason):
+    with pytest.raises(ValueError, match=reason) as caught:
+        check_url(url)
+    assert str(caught.value).isprintable()
+
+
+def test_a_reason_holds_nothing_of_a_password():
+    for url in (
+        "http://me:hunter2@:80/",
+        "http://me:hunter2/x@a/",
+        "http://me:hunter2",
+    ):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011  any reason will do
+            check_url(url)
+        assert "hunter" not in str(caught.value)
+
+
+hosts = (
+    st.from_regex(r"[a-zA-Z0-9_-]{1,8}(\.[a-zA-Z0-9-]{1,8}){0,2}\.?", fullmatch=True)
+    | st.ip_addresses(v=4).map(str)
+    | st.ip_addresses(v=6).map("[{}]".format)
+)
+urls = st.builds(
+    "{}://{}{}{}{}".format,
+    st.sampled_from(["http", "https", "HTTP"]),
+    st.from_regex(r"([!-~]{0,6}@)?", fullmatch=True),
+    hosts,
+    st.from_regex(r"(:[0-9]{0,6})?", fullmatch=True),
+    st.from_regex(r"([/?#][!-~]{0,20})?", fullmatch=True),
+)
+
+
+@given(urls)
+def test_the_wire_understands_every_url_that_passes_and_sees_the_same_host(url):
+    try:
+        check_url(url)
+    except ValueError:
+        return
+    if "xn--" in url.lower():
+        return  # whether a name in Punycode is a good one is left to the wire
+    seen = httpx.URL(url)
+    host = f"[{seen.host}]" if ":" in seen.host else seen.host
+    default = 443 if seen.scheme == "https" else 80
+    port = "" if seen.port in (None, default) else f":{seen.port}"
+    assert origin_of(url) == f"{seen.scheme}://{host}{port}".lower()
+
+
+@given(st.text())
+def test_no_text_makes_either_function_fail_otherwise(text):
+    for url in (text, f"http://{text}", f"https://a:{text}/"):
+        assert isinstance(origin_of(url), str)
+        try:
+            reason = "" if check_url(url) == url else "changed"
+        except ValueError as error:
+            reason = str(error)
+        assert reason.isprintable()
+        assert reason != "changed"
+
+
+def test_downloads_from_one_origin_share_one_string():
+    first, second = origin_of("http://a.example/1"), origin_of("http://a.example/2")
+    assert first is second
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_every_known_algorithm_exists_and_has_its_length(name):
+    digest = hashlib.new(ALGORITHMS[name], b"x").hexdigest()
+    checksum = Checksum.parse(f" {name.upper()} = {digest.upper()} ")
+    assert checksum == Checksum(ALGORITHMS[name], digest)
+    assert Checksum.parse(str(checksum)) == checksum
+    assert Checksum.parse(f"{name}:{digest}") == checksum
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "TYPE=HEX"),
+        ("a" * 64, "TYPE=HEX"),
+        ("crc32=12345678", "TYPE=HEX"),
+        ("sha-256=", "64 hexadecimal digits, got 0"),
+        ("sha-256=" + "a" * 63, "64 hexadecimal digits, got 63"),
+        ("md5=" + "g" * 32, "32 hexadecimal digits"),
+        ("md5=" + "٣" * 32, "32 hexadecimal digits"),
+    ],
+)
+def test_a_bad_checksum_says_what_a_good_one_looks_like(text, reason):
+    with pytest.raises(ValueError, match=reason):
+        Checksum.parse(text)
+
+
+def test_a_complaint_names_its_place_where_there_is_one():
+    assert str(BadRequestLine("list.txt:3", "why")) == "list.txt:3: why"
+    assert str(BadRequestLine("", "why")) == "why"
