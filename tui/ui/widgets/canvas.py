@@ -40,6 +40,7 @@ Line: TypeAlias = list[Span]
 
 _FRAME = "╭─╮│╰╯"
 _ASCII_FRAME = "+-+|++"
+_ASCII_FORMS = {"…": "~", "—": "-", "→": ">", "·": "."}
 
 
 def line_width(line: Iterable[Span]) -> int:
@@ -82,6 +83,16 @@ def justify(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
     needs_gap = bool(right) and not right[0].text.startswith(" ")
     left = clip(left, max(0, room - needs_gap))
     return [*left, Span(" " * (room - line_width(left))), *right]
+
+
+def to_ascii(text: str) -> str:
+    """Return ``text`` with characters below 0x80 only, in as many cells."""
+    if text.isascii():
+        return text
+    return "".join(
+        char if char.isascii() else _ASCII_FORMS.get(char, "?" * cells(char))
+        for char in text
+    )
 
 
 class Canvas(Widget):
@@ -203,14 +214,17 @@ class Canvas(Widget):
         strip = self._strips.get(y)
         if strip is None:
             palette = palette_of(self.app)
+            # Strips bring their own ground: Textual leaves it to the line API.
+            ground = self.rich_style
+            is_ascii = self.is_ascii
             line = self._lines[y] if y < len(self._lines) else []
             segments = []
             for text, style, action in line:
-                look = palette[style]
+                look = ground + palette[style]
                 if action and action == self._hovered:
                     look = look + palette.cursor
-                segments.append(Segment(text, look))
-            strip = Strip(segments).adjust_cell_length(self.size.width)
+                segments.append(Segment(to_ascii(text) if is_ascii else text, look))
+            strip = Strip(segments).adjust_cell_length(self.size.width, ground)
             self._strips[y] = strip
         return strip
 

@@ -18,7 +18,7 @@ from tui.ui.format import (
     percent,
     state_look,
 )
-from tui.ui.widgets.canvas import Line, Span, justify
+from tui.ui.widgets.canvas import Line, Span, justify, line_width
 from tui.ui.widgets.segment_map import map_lines
 
 if TYPE_CHECKING:
@@ -98,12 +98,11 @@ def answer_line(detail: DetailSnapshot, width: int) -> Line:
         state = detail.checksum_state
         style = _CHECKSUM_STYLES.get(state, "dim")
         line.append(Span(f"  {name} {plain(state)}", style))
+    right: Line = []
     if detail.row.connections:
-        right = [
-            Span(f"{detail.row.connections}/{detail.connections_wanted} conn", "dim")
-        ]
-    else:
-        right = []
+        words = f"{detail.row.connections}/{detail.connections_wanted} conn"
+        if line_width(line) + len(words) < width:
+            right = [Span(words, "dim")]
     return justify(line, right, width)
 
 

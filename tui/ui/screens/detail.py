@@ -1,0 +1,75 @@
+"""One download on the whole screen, kept up to date while it is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+
+from tui.core.plain_text import plain
+from tui.ui.format import middle_ellipsis
+from tui.ui.screens.dialog import Dialog
+from tui.ui.widgets.detail_pane import DetailSheet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.types import CSSPathType
+
+    from tui.core.snapshot import DetailSnapshot
+
+_REFRESH_S = 0.25
+
+
+class DetailScreen(Dialog[None]):
+    """Ranges with their speeds, attempts, the server's answer, mirrors and paths."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "detail.tcss"]
+    KEYS = (("esc", "close"), ("up/down", "scroll"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,q", "close", show=False),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+        Binding("ctrl+d,space", "scroll(10)", show=False),
+        Binding("ctrl+u", "scroll(-10)", show=False),
+        Binding("g", "scroll(-10000)", show=False),
+        Binding("G", "scroll(10000)", show=False),
+    ]
+
+    def __init__(self, read: Callable[[], DetailSnapshot]) -> None:
+        """Take what to call for a fresh snapshot, four times a second."""
+        super().__init__()
+        self._read = read
+
+    def compose_box(self) -> ComposeResult:
+        """A sheet that scrolls."""
+        with VerticalScroll():
+            yield DetailSheet()
+
+    def on_mount(self) -> None:
+        """Begin to follow the download."""
+        self.query_one(VerticalScroll).focus()
+        self.set_interval(_REFRESH_S, self.update)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw for the new width."""
+        del event
+        self.call_after_refresh(self.update)
+
+    def update(self) -> None:
+        """Read and draw the download once more."""
+        detail = self._read()
+        box = self.query_one("#box")
+        room = max(8, box.size.width - 6)
+        title = Content(middle_ellipsis(plain(detail.row.name), room))
+        if box.border_title != title.markup:
+            box.border_title = title
+        self.query_one(DetailSheet).show(detail)
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
