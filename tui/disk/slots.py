@@ -1,0 +1,230 @@
+"""Which operations go on which trip, and when: the queue in front of the executor.
+
+An executor trip costs 50-100 µs, more than a small file itself. So what comes up in
+one turn of the loop, and all that comes up while the slots are busy, is gathered, and
+a free slot takes as much of it as is good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from tui.core.settings import MAX_WRITERS
+from tui.disk.store import StoreJob, StoreTrip
+from tui.disk.trip import Call, Finish, FinishTrip, PartWrite, Slot, Trip, WriteTrip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.clock import Clock
+
+STORES_PER_TRIP = 64
+"""Small files: each holds a descriptor until the batch is synced and renamed."""
+STORE_BYTES_PER_TRIP = 8 << 20
+WRITE_BYTES_PER_TRIP = 4 << 20
+"""More only makes the others wait: at 4 MiB the trip is under 5 % of the time."""
+CALLS_PER_TRIP = 16
+SPILL = 32
+"""Small files that wait before one more slot joins in. On a fast disk one thread is
+quickest, since Python runs one at a time; on a slow one they pile up, and all help."""
+
+
+class Slots:
+    """The queue, the slots and the executor; the loop's alone."""
+
+    def __init__(
+        self,
+        writers: int,
+        clock: Clock,
+        *,
+        fsync: bool,
+        on_landed: Callable[[Trip], None],
+    ) -> None:
+        self.writers = writers
+        self.is_inline = False
+        self.slots = [Slot() for _ in range(writers)]
+        """Those allowed first, then those that finish their last trip."""
+        self._clock = clock
+        self._fsync = fsync
+        self._on_landed = on_landed
+        self._numbers = itertools.count()
+        self._lanes: dict[type, deque[tuple[int, Any]]] = {
+            StoreJob: deque(),
+            PartWrite: deque(),
+            Finish: deque(),
+            Call: deque(),
+        }
+        self._running: dict[type, int] = dict.fromkeys((StoreTrip, Trip, FinishTrip), 0)
+        self._executor: ThreadPoolExecutor | None = None
+        self._is_shut = False
+        self._is_scheduled = False
+        self._busy = 0
+        self._idle_waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def queued(self) -> int:
+        """Operations that wait for a slot."""
+        return sum(map(len, self._lanes.values()))
+
+    def put(self, operation: StoreJob | PartWrite | Call) -> None:
+        """Queue an operation; it goes out in the next turn of the loop."""
+        self._lanes[type(operation)].append((next(self._numbers), operation))
+        if self.is_inline or self._busy < self.writers:
+            self._schedule()
+
+    def set_writers(self, count: int) -> None:
+        """Allow so many slots: more start at once, fewer as the busy ones end."""
+        self.writers = max(1, min(count, MAX_WRITERS))
+        while len(self.slots) < self.writers:
+            self.slots.append(Slot())
+        self._trim()
+        self._schedule()
+
+    async def drain(self) -> None:
+        """Return when nothing is queued or under way."""
+        while self.queued or self._busy:
+            future = asyncio.get_running_loop().create_future()
+            self._idle_waiters.append(future)
+            await future
+
+    def shut_down(self) -> None:
+        """End the threads, which are idle. What still comes is done at once."""
+        self._is_shut = True
+        if self._executor is not None:
+            self._executor.shutdown(wait=True)
+            self._executor = None
+
+    def _schedule(self) -> None:
+        if not self._is_scheduled and self.queued:
+            self._is_scheduled = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        self._is_scheduled = False
+        if self.is_inline or self._is_shut:
+            # One a turn, so that the loop limps rather than stops.
+            trip = self._next_trip(1)
+            if trip is not None:
+                slot = self.slots[0] if not self.slots[0].is_busy else Slot()
+                self._begin(slot, trip)
+                _run(trip, slot)
+                self._landed(slot, trip)
+                self._schedule()
+            return
+        loop = asyncio.get_running_loop()
+        free = [slot for slot in self.slots[: self.writers] if not slot.is_busy]
+        while free:
+            trip = self._next_trip(len(free))
+            if trip is None:
+                return
+            slot = free.pop(0)
+            self._begin(slot, trip)
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(MAX_WRITERS, "fetchtui-disk")
+            future = loop.run_in_executor(self._executor, _run, trip, slot)
+            future.add_done_callback(partial(self._landed, slot, trip))
+
+    def _begin(self, slot: Slot, trip: Trip) -> None:
+        self._busy += 1
+        if type(trip) in self._running:
+            self._running[type(trip)] += 1
+        slot.is_busy = True
+        slot.operation = trip.label
+        slot.name = trip.name
+        slot.operations = len(trip.operations)
+        slot.nbytes = trip.nbytes
+        slot.started_s = self._clock.monotonic()
+
+    def _landed(self, slot: Slot, trip: Trip, _: object = None) -> None:
+        self._busy -= 1
+        if type(trip) in self._running:
+            self._running[type(trip)] -= 1
+        slot.is_busy = False
+        slot.operation = "idle"
+        slot.name = ""
+        slot.operations = slot.nbytes = 0
+        if len(self.slots) > self.writers:
+            self._trim()
+        try:
+            self._on_landed(trip)
+        finally:
+            self._schedule()
+        if self._idle_waiters and not self._busy and not self.queued:
+            for future in self._idle_waiters:
+                if not future.done():
+                    future.set_result(None)
+            self._idle_waiters.clear()
+
+    def _trim(self) -> None:
+        """Drop idle slots above the limit; busy ones move up to free places."""
+        busy = [slot for slot in self.slots if slot.is_busy]
+        idle = [slot for slot in self.slots if not slot.is_busy]
+        if len(self.slots) > self.writers:
+            self.slots = busy + idle[: max(self.writers - len(busy), 0)]
+
+    def _next_trip(self, free: int) -> Trip | None:
+        """Take the operations of the lane whose first has waited longest."""
+        stores, writes, finishes, calls = self._lanes.values()
+        running = self._running
+        # Syncs and hashes may take seconds: one slot is always left to the writes.
+        may_call = running[Trip] + running[FinishTrip] < max(1, self.writers - 1)
+        may_store = len(stores) > SPILL * running[StoreTrip]
+        allowed = [
+            lane
+            for lane, may_go in (
+                (stores, may_store),
+                (writes, True),
+                (finishes, may_call),
+                (calls, may_call),
+            )
+            if lane and may_go
+        ]
+        if not allowed:
+            return None
+        lane = min(allowed, key=lambda lane: lane[0][0])
+        if lane is stores:
+            return self._store_trip(stores)
+        if lane is writes:
+            some, nbytes = _take(writes, len(writes), WRITE_BYTES_PER_TRIP)
+            return WriteTrip(some, nbytes, self._clock)
+        count = min(-(-len(lane) // free), CALLS_PER_TRIP)
+        if lane is finishes:
+            ready = [finishes.popleft()[1] for _ in range(count)]
+            return FinishTrip(ready, self._clock, fsync=self._fsync)
+        taken = [calls.popleft()[1]]
+        while len(taken) < count and not (taken[0].is_long or calls[0][1].is_long):
+            taken.append(calls.popleft()[1])
+        return Trip(taken, 0, self._clock)
+
+    def _store_trip(self, stores: deque[tuple[int, StoreJob]]) -> StoreTrip:
+        taken, nbytes = _take(stores, STORES_PER_TRIP, STORE_BYTES_PER_TRIP)
+        return StoreTrip(taken, nbytes, self._clock, fsync=self._fsync)
+
+
+def _take(
+    lane: deque[tuple[int, Any]], count: int, limit: int
+) -> tuple[list[Any], int]:
+    """Take up to ``count`` operations of together ``limit`` bytes, at least one."""
+    taken: list[Any] = []
+    nbytes = 0
+    while lane and len(taken) < count:
+        operation = lane[0][1]
+        if taken and nbytes + operation.nbytes > limit:
+            break
+        nbytes += operation.nbytes
+        taken.append(operation)
+        lane.popleft()
+    return taken, nbytes
+
+
+def _run(trip: Trip, slot: Slot) -> None:
+    """What the thread does. Never raises: the operations would wait for ever."""
+    try:
+        trip.run(slot)
+    except Exception as error:
+        trip.abandon(error)
