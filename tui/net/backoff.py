@@ -1,0 +1,86 @@
+"""How long to wait before the next attempt: pure functions."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BASE_S = 0.5
+"""Ceiling of the first wait; it doubles with each failure in a row."""
+CAP_S = 30.0
+"""Ceiling of every wait: a server that comes back is noticed within half a minute."""
+RETRY_AFTER_CAP_S = 3600.0
+"""Longest Retry-After that is believed. Rate limits reset within the hour (GitHub's
+does); a longer one is a mistake or a joke, and asking once an hour harms nobody."""
+
+_SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+
+
+def next_wait_s(
+    failures: int, retry_after_s: float | None, random: Callable[[], float]
+) -> float:
+    """Return the wait before the next attempt.
+
+    Full jitter: anything between zero and the doubling ceiling is as likely, which
+    spreads a crowd of clients best (Brooker, "Exponential Backoff And Jitter", 2015).
+
+    Args:
+        failures: attempts that failed in a row, at least 1.
+        retry_after_s: what the server asked for, or ``None``. Never undercut, as long
+            as it stays under ``RETRY_AFTER_CAP_S``.
+        random: uniform in [0, 1).
+
+    Returns:
+        Seconds.
+    """
+    # 2 ** 16 is past every cap; a float overflows at 1024 failures.
+    ceiling = min(CAP_S, BASE_S * 2.0 ** min(max(failures, 1) - 1, 16))
+    wait = random() * ceiling
+    if retry_after_s is None:
+        return wait
+    return max(wait, min(retry_after_s, RETRY_AFTER_CAP_S))
+
+
+def parse_retry_after(value: str, now_wall: float) -> float | None:
+    """Read ``Retry-After`` (RFC 9110 section 10.2.3): seconds or a date.
+
+    Args:
+        value: the header's value.
+        now_wall: seconds since the epoch; best the answer's own Date, since clocks
+            differ.
+
+    Returns:
+        Seconds from now, never negative; ``None`` if it is neither form.
+    """
+    value = value.strip()
+    if _SECONDS.fullmatch(value) is not None:
+        return float(value)
+    at = parse_http_date(value)
+    return None if at is None else max(0.0, at - now_wall)
+
+
+def parse_http_date(value: str) -> float | None:
+    """Read a date of HTTP (RFC 9110 section 5.6.7), in any of its three forms.
+
+    Returns:
+        Seconds since the epoch, or ``None``.
+    """
+    # Only a date begins with a letter; the parser takes much else for one.
+    if len(value) > 64 or not value[:1].isalpha():
+        return None
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    try:
+        # asctime's form names no zone and means UTC.
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return moment.timestamp()
+    except (ValueError, OverflowError):
+        return None

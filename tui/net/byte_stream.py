@@ -1,0 +1,211 @@
+"""A reply: its status and headers, and its body chunk by chunk."""
+
+from __future__ import annotations
+
+import re
+from asyncio import CancelledError
+from typing import TYPE_CHECKING
+
+from tui.core.errors import TransientError
+from tui.core.plain_text import plain
+from tui.net.address import where
+from tui.net.translate import stalled
+
+if TYPE_CHECKING:
+    from tui.core.errors import FetchError
+    from tui.net.exchange import Chunk, Exchange
+    from tui.net.stall_clock import StallClock
+
+_DECIMAL = re.compile(r"[0-9]{1,18}")
+# Values that can hold a login, a session or a signed link.
+_SECRET = re.compile(
+    "cookie|auth|token|secret|session|csrf|xsrf|api-?key|passw|credential|location"
+)
+
+
+class Reply:
+    """What came back for a ``Target``; the body is still on the wire.
+
+    Must be closed. Reading to the end, or to the announced length, gives the connection
+    back to the pool; closing earlier, a failed or a cancelled read closes it at once.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_exchange",
+        "_extra",
+        "_is_closed",
+        "_is_ended",
+        "_left",
+        "_read_chunk",
+        "_timeout_s",
+        "content_length",
+        "http_version",
+        "is_identity",
+        "redirects",
+        "status",
+        "url",
+    )
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        url: str,
+        redirects: int,
+        clock: StallClock,
+        timeout_s: float,
+        extra: dict[str, str] | None = None,
+    ) -> None:
+        self._exchange = exchange
+        self._extra = extra
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._read_chunk = exchange.read_chunk
+        self._is_ended = False
+        self._is_closed = False
+        self.status = exchange.status
+        self.http_version = exchange.http_version
+        self.url = url
+        """Where the redirects ended; without credentials."""
+        self.redirects = redirects
+        """Hops that were followed."""
+        encodings = exchange.values("content-encoding")
+        codings = exchange.values("transfer-encoding")
+        self.is_identity = (not encodings and not codings) or (
+            _tokens(encodings) <= {"identity"} and _tokens(codings) <= {"chunked"}
+        )
+        """The body is the file as it is: no content coding, no transfer coding but
+        chunked."""
+        # RFC 9112 section 6.3: Content-Length means nothing beside Transfer-Encoding.
+        self.content_length = (
+            None if codings else parse_length(exchange.values("content-length"))
+        )
+        """Bytes of this body; ``None`` when unknown."""
+        self._left = -1 if self.content_length is None else self.content_length
+
+    def header(self, name: str) -> str:
+        """Return a header's value as it came; several are joined by ``, ``.
+
+        Bytes outside ASCII are decoded as Latin-1, one character each, so that
+        ``filename.name_from_disposition`` can tell what they were. Not fit to be
+        shown; ``headers`` is.
+
+        Returns:
+            The value, or "" where the header is absent or unreadable.
+        """
+        name = name.lower()
+        if self._extra is not None and name in self._extra:
+            return self._extra[name]
+        values = self._exchange.values(name)
+        return values[0] if len(values) == 1 else ", ".join(values)
+
+    def headers(self) -> list[tuple[str, str]]:
+        """Return the headers worth showing: no secrets, no control characters."""
+        fields = self._exchange.fields()
+        if self._extra is not None:
+            fields += [(n, v) for n, v in self._extra.items()]
+        return [
+            (plain(name, 100), plain(_readable(value)))
+            for name, value in fields
+            if _SECRET.search(name.lower()) is None
+        ]
+
+    async def read(self) -> Chunk | None:
+        """Wait for the next chunk.
+
+        Returns:
+            A buffer of any size but empty, or ``None`` at the orderly end of the
+            message: its announced length, the last chunk, or the close of a connection
+            that announced neither.
+
+        Raises:
+            TransientError: ``truncated``, ``reset``, ``stalled`` (no bytes for
+                ``Settings.timeout_s`` of waiting), ``bad_reply`` (broken chunks).
+        """
+        if self._is_ended:
+            return None
+        if self._is_closed:
+            raise self._fault_of_interruption()
+        clock = self._clock
+        clock.begin(self._timeout_s)
+        try:
+            chunk = await self._read_chunk()
+            while chunk is not None and not len(chunk):
+                chunk = await self._read_chunk()
+        except CancelledError:
+            clock.end()
+            fault = self._fault_of_interruption() if clock.was_struck() else None
+            await self._abort()
+            if fault is None:
+                raise
+            raise fault from None
+        except Exception as error:
+            clock.end()
+            clock.was_struck()
+            await self._abort()
+            raise self._exchange.fault(error, self.url) from None
+        clock.end()
+        if chunk is None:
+            self._is_ended = True
+        elif self._left > 0:
+            self._left -= len(chunk)
+            # The message is complete; asking for its end would cost a trip more.
+            if self._left <= 0:
+                self._is_ended = True
+        return chunk
+
+    async def close(self) -> None:
+        """Let the connection go, at once; safe to call twice and during a read."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        # Leaving an exchange would wait for a read in progress: interrupt it; the
+        # reading task then lets the connection go.
+        if not self._clock.strike():
+            await self._abort()
+
+    async def _abort(self) -> None:
+        self._is_closed = True
+        self._clock.stop()
+        await self._exchange.close()
+
+    def _fault_of_interruption(self) -> FetchError:
+        place = where(self.url)
+        if self._is_closed:
+            return TransientError("reset", f"the connection to {place} was closed here")
+        return stalled(place)
+
+
+def parse_length(values: list[str]) -> int | None:
+    """Read Content-Length (RFC 9110 section 8.6).
+
+    Args:
+        values: all values of the header; equal repetitions are allowed.
+
+    Returns:
+        Bytes, or ``None`` where it is absent, conflicting or no plain decimal number
+        below 10^18.
+    """
+    if not values:
+        return None
+    first = values[0]
+    if len(values) > 1 or "," in first:
+        parts = {part.strip() for part in ",".join(values).split(",")}
+        if len(parts) != 1:
+            return None
+        first = parts.pop()
+    return int(first) if _DECIMAL.fullmatch(first) is not None else None
+
+
+def _tokens(values: list[str]) -> set[str]:
+    return {t for v in values for p in v.split(",") if (t := p.strip().lower())}
+
+
+def _readable(value: str) -> str:
+    """Text out of Latin-1 as which the bytes came: UTF-8 where it is that."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value

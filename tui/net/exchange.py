@@ -1,0 +1,120 @@
+"""One HTTP exchange as every wire shows it, and the transport that httpx sees.
+
+Both wires (pyreqwest and httpx's own) give an ``Exchange``; the session and the reply
+know nothing else of them. ``WireTransport`` is the same wire as an httpx transport, so
+that redirect chains can go through ``httpx.AsyncClient``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+import httpx
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from typing import TypeAlias
+
+    from pyreqwest.bytes import Bytes
+
+    from tui.core.errors import FetchError
+
+    Chunk: TypeAlias = "bytes | Bytes"
+
+MAX_HEADER_BYTES = 100 << 10
+"""Bytes of header values in one reply; httpcore stops at the same size, curl at three
+times as much. Real replies stay under 8 KiB."""
+MAX_HEADER_FIELDS = 200
+"""Fields in one reply. pyreqwest's parser stops at 100 by itself."""
+
+
+class Exchange(ABC):
+    """A request that was sent and whose response headers are there."""
+
+    __slots__ = ("http_version", "read_chunk", "status")
+
+    status: int
+    http_version: str
+    """``HTTP/1.1`` or ``HTTP/1.0``."""
+    read_chunk: Callable[[], Awaitable[Chunk | None]]
+    """Wait for the next buffer of the body; ``None`` at its orderly end. Raises the
+    library's own exceptions, which ``fault`` translates. An attribute, not a method:
+    one coroutine less for each chunk."""
+
+    @abstractmethod
+    def values(self, name: str) -> list[str]:
+        """All values of a header, bytes decoded as Latin-1 (which loses none).
+
+        Args:
+            name: in lower case.
+        """
+
+    @abstractmethod
+    def fields(self) -> list[tuple[str, str]]:
+        """All headers whose values can be read, decoded as in ``values``."""
+
+    @abstractmethod
+    def is_unreadable(self, name: str) -> bool:
+        """Whether a header is there whose value this wire cannot give."""
+
+    @abstractmethod
+    def fault(self, error: Exception, url: str) -> FetchError:
+        """Say what an exception out of ``read_chunk`` means."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Let the connection go: back to the pool after a whole body, else closed."""
+
+
+class WireTransport(httpx.AsyncBaseTransport, ABC):
+    """A wire: opens exchanges, directly (the short way) or for httpx."""
+
+    name: ClassVar[str]
+    """``pyreqwest`` or ``httpx``."""
+
+    @abstractmethod
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+        """Send a GET and wait for the response headers.
+
+        Args:
+            url: http or https, without credentials.
+            headers: to send beside the ones that every request carries.
+
+        Raises:
+            FetchError: no valid answer came.
+        """
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a GET for httpx; the exchange stands in the response's extensions."""
+        headers = [
+            (name.decode("ascii"), value.decode())
+            for name, value in request.headers.raw
+        ]
+        exchange = await self.open(str(request.url), headers)
+        return httpx.Response(
+            exchange.status,
+            headers=[
+                (k.encode("latin-1"), v.encode("latin-1")) for k, v in exchange.fields()
+            ],
+            stream=ExchangeStream(exchange),
+            extensions={"exchange": exchange},
+        )
+
+
+class ExchangeStream(httpx.AsyncByteStream):
+    """The body of an exchange for code that wants httpx's streams.
+
+    The session reads the exchange itself; this keeps the transport whole for httpx.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while (chunk := await self._exchange.read_chunk()) is not None:
+            yield bytes(chunk)
+
+    async def aclose(self) -> None:
+        """Close the exchange."""
+        await self._exchange.close()

@@ -1,0 +1,200 @@
+"""Names out of headers and URLs, made into one safe path component.
+
+Everything that names a file passes ``safe_name``, whoever chose the name. It is the
+same on every system: a download directory may be a share, a stick or a container's
+volume, and a name that is harmless here can be a device there.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+MAX_NAME_BYTES: Final = 240
+"""In UTF-8. Common file systems stop at 255; ``.part.json`` and the suffix of a
+temporary file need the rest."""
+_MAX_EXTENSION_BYTES: Final = 32
+_MAX_HEADER_CHARACTERS: Final = 8192
+FALLBACK: Final = "download"
+"""The name of a file whose URL has none, as in ``http://host/``."""
+
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+# Characters without a glyph that are not in the categories below: combining grapheme
+# joiner, Hangul and Khmer fillers, variation selectors, braille blank.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
+)
+# Controls; bidi, zero-width and other format characters; surrogates; unassigned.
+_DROPPED = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+_DEVICES = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)",
+    re.IGNORECASE,
+)
+
+
+def safe_name(raw: str) -> str:
+    """Return ``raw`` as one path component that is harmless everywhere.
+
+    The last component of a path survives (RFC 6266 section 4.3). Control, bidi and
+    invisible characters go; what Windows forbids becomes ``_``; leading dots, trailing
+    dots and spaces go; device names get a ``_`` in front; long names lose their
+    middle, never their extension. NFC, at most ``MAX_NAME_BYTES``.
+
+    Returns:
+        The name, or "" if nothing safe is left of it.
+    """
+    name = re.split(r"[/\\]", raw.rstrip("/\\"))[-1]
+    if not (name.isascii() and name.isprintable()):
+        name = _visible(name)
+    name = _trimmed(_FORBIDDEN.sub("_", name))
+    if _DEVICES.match(name) is not None:
+        name = "_" + name
+    if len(name.encode()) > MAX_NAME_BYTES:
+        name = _shortened(name)
+    return name
+
+
+def name_from_url(url: str) -> str:
+    """Return the name that a URL suggests, or ``FALLBACK`` where it suggests none."""
+    rest = url.partition("://")[2]
+    path = rest.partition("#")[0].partition("?")[0].partition("/")[2]
+    last = path.rpartition("/")[2]
+    if "%" in last:
+        last = _decoded(unquote_to_bytes(last))
+    return safe_name(last) or FALLBACK
+
+
+def name_from_disposition(value: str) -> str | None:
+    """Return the file name in a Content-Disposition (RFC 6266, RFC 8187).
+
+    As forgiving as browsers with what servers really send: missing quotes, spaces in
+    unquoted names, no disposition type, raw UTF-8 or Latin-1. ``filename*`` wins where
+    it is valid. Continuations (``filename*0``) and RFC 2047 words are mail's business
+    and stay undecoded, as RFC 6266 wants.
+
+    Args:
+        value: the header, bytes outside ASCII decoded as Latin-1.
+
+    Returns:
+        A safe name, or ``None`` if there is none in it.
+    """
+    plain_name: str | None = None
+    extended_name: str | None = None
+    for name, text, was_quoted in _parameters(value[:_MAX_HEADER_CHARACTERS]):
+        if name == "filename" and plain_name is None:
+            plain_name = _recovered(text)
+        elif name == "filename*" and extended_name is None and not was_quoted:
+            extended_name = _extended(text)
+    for found in (extended_name, plain_name):
+        if found and (safe := safe_name(found)):
+            return safe
+    return None
+
+
+def _visible(name: str) -> str:
+    kept = [
+        " " if category == "Zs" else character
+        for character in _INVISIBLE.sub("", name)
+        if (category := unicodedata.category(character)) not in _DROPPED
+    ]
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+def _trimmed(name: str) -> str:
+    return name.lstrip(". ").rstrip(". ")
+
+
+def _shortened(name: str) -> str:
+    stem, dot, extension = name.rpartition(".")
+    # ``.tar.gz`` and the like are one extension.
+    before, inner_dot, inner = stem.rpartition(".")
+    if inner_dot and inner.lower() == "tar":
+        stem, extension = before, f"{inner}.{extension}"
+    tail = (dot + extension).encode()
+    if not stem or len(tail) > _MAX_EXTENSION_BYTES:
+        stem, tail = name, b""
+    kept = stem.encode()[: MAX_NAME_BYTES - len(tail)].decode(errors="ignore")
+    return kept.rstrip(". ") + tail.decode()
+
+
+def _parameters(value: str) -> list[tuple[str, str, bool]]:
+    """Split a header into (lower-case name, value, was it quoted), left to right.
+
+    Written by hand because broken forms must not eat the good ones beside them.
+    """
+    found = []
+    at, end = 0, len(value)
+    while at < end:
+        name_start = at
+        while at < end and value[at] not in '=;"':
+            at += 1
+        name = value[name_start:at].strip(" \t,").lower()
+        if at >= end or value[at] == ";":
+            at += 1
+            continue
+        if value[at] == "=":
+            at += 1
+        while at < end and value[at] in " \t":
+            at += 1
+        if at < end and value[at] == '"':
+            text, at = _quoted(value, at + 1)
+            found.append((name, text, True))
+            # Whatever stands between a quoted value and the next ; is noise.
+            while at < end and value[at] != ";":
+                at += 1
+        else:
+            stop = value.find(";", at)
+            stop = end if stop < 0 else stop
+            found.append((name, value[at:stop].strip(), False))
+            at = stop
+        at += 1
+    return found
+
+
+def _quoted(value: str, at: int) -> tuple[str, int]:
+    """Read a quoted-string from behind its first quote; a missing end is the end."""
+    text = []
+    while at < len(value) and value[at] != '"':
+        if value[at] == "\\" and at + 1 < len(value):
+            at += 1
+        text.append(value[at])
+        at += 1
+    return "".join(text), at + 1
+
+
+def _extended(text: str) -> str | None:
+    """Decode an ext-value (RFC 8187 section 3.2); ``None`` where it is invalid."""
+    charset, first, rest = text.partition("'")
+    _, second, encoded = rest.partition("'")
+    codec = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}.get(charset.strip().lower())
+    if not first or not second or codec is None:
+        return None
+    if re.search(r"%(?![0-9A-Fa-f]{2})", encoded) or not encoded.isascii():
+        return None
+    try:
+        return unquote_to_bytes(encoded).decode(codec)
+    except UnicodeDecodeError:
+        return None
+
+
+def _recovered(text: str) -> str:
+    """Undo the Latin-1 decoding of raw bytes where they were something else."""
+    if text.isascii():
+        return text
+    try:
+        return _decoded(text.encode("latin-1"))
+    except UnicodeEncodeError:
+        return text
+
+
+def _decoded(data: bytes) -> str:
+    """UTF-8 if it is that, else what Windows and old Unix servers send."""
+    for codec in ("utf-8", "cp1252"):
+        try:
+            return data.decode(codec)
+        except UnicodeDecodeError:
+            pass
+    return data.decode("latin-1")

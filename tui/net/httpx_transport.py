@@ -1,0 +1,139 @@
+"""The other wire: httpx's own transport, for where pyreqwest has no build.
+
+It also reads what pyreqwest cannot: header values with bytes outside ASCII.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tui.net.address import where
+from tui.net.exchange import (
+    MAX_HEADER_BYTES,
+    MAX_HEADER_FIELDS,
+    Exchange,
+    WireTransport,
+)
+from tui.net.translate import from_httpx, oversized_head
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.core.errors import FetchError
+
+
+class HttpxTransport(WireTransport):
+    """Opens exchanges on ``httpx.AsyncHTTPTransport``."""
+
+    name = "httpx"
+
+    def __init__(
+        self,
+        headers: Sequence[tuple[str, str]],
+        timeout_s: float,
+        keepalive_s: float,
+        ca_file: str | None,
+    ) -> None:
+        # Without a file httpx takes SSL_CERT_FILE or the certifi bundle.
+        context = (
+            ssl.create_default_context(cafile=ca_file)
+            if ca_file is not None
+            else httpx.create_ssl_context()
+        )
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=context,
+            http1=True,
+            http2=False,
+            trust_env=False,
+            limits=httpx.Limits(
+                max_connections=None,
+                max_keepalive_connections=None,
+                keepalive_expiry=keepalive_s,
+            ),
+        )
+        self._headers = list(headers)
+        # Reads have no limit here: the stall clock of the reply has.
+        self._extensions = {
+            "timeout": {
+                "connect": timeout_s,
+                "read": None,
+                "write": timeout_s,
+                "pool": None,
+            }
+        }
+
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+        """Send a GET and wait for the response headers."""
+        given = {name.lower() for name, _ in headers}
+        fields = [(k, v) for k, v in self._headers if k.lower() not in given]
+        try:
+            request = httpx.Request(
+                "GET",
+                url,
+                headers=[
+                    (k.encode("ascii"), v.encode()) for k, v in (*fields, *headers)
+                ],
+                extensions=self._extensions,
+            )
+            response = await self._transport.handle_async_request(request)
+        except Exception as error:
+            raise from_httpx(error, url) from None
+        raw = response.headers.raw
+        if (
+            len(raw) > MAX_HEADER_FIELDS
+            or sum(len(value) for _, value in raw) > MAX_HEADER_BYTES
+        ):
+            await response.aclose()
+            raise oversized_head(where(url))
+        return HttpxExchange(response)
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._transport.aclose()
+
+
+class HttpxExchange(Exchange):
+    """A response of httpx, read raw."""
+
+    __slots__ = ("_chunks", "_fields", "_response")
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.http_version = response.http_version
+        self.read_chunk = self._next
+        self._response = response
+        self._chunks = response.aiter_raw()
+        self._fields = [
+            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            for name, value in response.headers.raw
+        ]
+
+    def values(self, name: str) -> list[str]:
+        """All values of a header."""
+        return [value for field, value in self._fields if field == name]
+
+    def fields(self) -> list[tuple[str, str]]:
+        """All headers."""
+        return list(self._fields)
+
+    def is_unreadable(self, name: str) -> bool:  # noqa: ARG002
+        """Never: the bytes are there."""
+        return False
+
+    def fault(self, error: Exception, url: str) -> FetchError:
+        """Translate an exception out of ``read_chunk``."""
+        return from_httpx(error, url)
+
+    async def close(self) -> None:
+        """Close the response; an unread body closes its connection."""
+        chunks = self._chunks
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+        await self._response.aclose()
+
+    async def _next(self) -> bytes | None:
+        return await anext(self._chunks, None)

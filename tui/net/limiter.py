@@ -1,0 +1,153 @@
+"""A token bucket: bytes are let through at a rate that can change at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tui.core.clock import Clock
+
+BURST_S = 0.1
+"""Unused rate that is kept for later. Enough to bridge a late loop, too little to show
+as a spike or to miss 5 % over 10 s."""
+LEAST_SLEEP_S = 0.005
+"""Sleeps shorter than this cost more than they order; what accrues meanwhile lets the
+next ones through at once."""
+
+
+class Limiter:
+    """Lets ``rate`` bytes a second through, first come, first served.
+
+    Bytes are paid before they pass, so the rate is never exceeded by more than the
+    burst. Whoever waits at the head of the queue collects tokens without a cap, so that
+    a chunk larger than the burst passes as well.
+    """
+
+    def __init__(
+        self,
+        rate: int | None,
+        clock: Clock,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Begin with an empty bucket.
+
+        Args:
+            rate: bytes per second, or ``None`` for no limit.
+            clock: only ``monotonic`` is used.
+            sleep: waits that many seconds.
+
+        Raises:
+            ValueError: the rate is not positive.
+        """
+        self._clock = clock
+        self._sleep = sleep
+        self._rate = _checked(rate)
+        self._tokens = 0.0
+        self._settled_at = clock.monotonic()
+        self._turns: deque[asyncio.Future[None]] = deque()
+        self._is_taken = False
+        self._sleeper: asyncio.Future[object] | None = None
+
+    @property
+    def rate(self) -> int | None:
+        """Bytes per second, or ``None`` for no limit."""
+        return self._rate
+
+    @property
+    def is_unlimited(self) -> bool:
+        """Whether ``take`` need not be called at all."""
+        return self._rate is None
+
+    def set_rate(self, rate: int | None) -> None:
+        """Change the rate; who waits now waits by the new one from this moment.
+
+        Raises:
+            ValueError: the rate is not positive.
+        """
+        rate = _checked(rate)
+        self._settle()
+        self._rate = rate
+        if rate is None:
+            self._tokens = 0.0
+        elif not self._is_taken:
+            self._tokens = min(self._tokens, rate * BURST_S)
+        if self._sleeper is not None:
+            self._sleeper.cancel()
+
+    async def take(self, nbytes: int) -> None:
+        """Wait until ``nbytes`` may pass. Cancelling gives back the turn, no tokens."""
+        if self._rate is None or nbytes <= 0:
+            return
+        if not self._is_taken:
+            self._settle()
+            if self._tokens >= nbytes:
+                self._tokens -= nbytes
+                return
+            self._is_taken = True
+        else:
+            await self._wait_turn()
+        try:
+            await self._collect(nbytes)
+        finally:
+            self._pass_turn()
+
+    async def _collect(self, nbytes: int) -> None:
+        while True:
+            self._settle()
+            rate = self._rate
+            if rate is None:
+                return
+            # Half a byte of slack: floats must not cost another sleep.
+            if self._tokens >= nbytes - 0.5:
+                self._tokens -= nbytes
+                return
+            wait = max((nbytes - self._tokens) / rate, LEAST_SLEEP_S)
+            self._sleeper = asyncio.ensure_future(self._sleep(wait))
+            try:
+                # Unlike awaiting the sleeper, this tells its cancellation (the rate
+                # changed) from ours.
+                await asyncio.wait((self._sleeper,))
+            finally:
+                self._sleeper.cancel()
+                self._sleeper = None
+
+    async def _wait_turn(self) -> None:
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._turns.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_turn()
+            raise
+
+    def _pass_turn(self) -> None:
+        """Hand the head of the queue on; cancelled waiters are skipped."""
+        # What a long wait collected beyond its need must not become a spike.
+        if self._rate is not None:
+            self._tokens = min(self._tokens, self._rate * BURST_S)
+        while self._turns:
+            turn = self._turns.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._is_taken = False
+
+    def _settle(self) -> None:
+        """Credit the time since the last call."""
+        now = self._clock.monotonic()
+        if self._rate is not None:
+            self._tokens += (now - self._settled_at) * self._rate
+            if not self._is_taken:
+                self._tokens = min(self._tokens, self._rate * BURST_S)
+        self._settled_at = now
+
+
+def _checked(rate: int | None) -> int | None:
+    if rate is not None and rate <= 0:
+        raise ValueError("a rate must be positive; None lifts the limit")
+    return rate

@@ -1,0 +1,238 @@
+"""The one place where exceptions of the HTTP libraries become ours.
+
+Messages say what happened and where (``host:port``), never the library, the URL or
+anything the server wrote unescaped. What may pass by itself is transient: timeouts,
+resets, cut bodies. What the same request would meet again is permanent: a host that
+does not exist, a certificate nobody trusts, an answer that is not HTTP.
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tui.core.errors import FetchError, PermanentError, TransientError
+from tui.core.plain_text import plain
+from tui.net.address import where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_OS_ERROR = re.compile(r"\(os error (\d+)\)")
+_WRONG_NAME = re.compile(r'not valid for name "([^"]*)"')
+# glibc, macOS, musl and Windows, in this order.
+_NO_SUCH_NAME = (
+    "name or service not known",
+    "no address associated",
+    "nodename nor servname",
+    "name does not resolve",
+    "no such host is known",
+)
+_UNKNOWN_NAMES = {
+    getattr(socket, name)
+    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
+    if hasattr(socket, name)
+}
+# OpenSSL's X509_V_ERR_* numbers and rustls's words for the same reasons.
+_CERTIFICATE_CODES = {9: "notvalidyet", 10: "expired", 62: "wrongname", 23: "revoked"}
+_CERTIFICATE_REASONS = {
+    "unknownissuer": "nobody trusted here has signed its certificate",
+    "notvalidyet": "its certificate is not valid yet",
+    "expired": "its certificate has expired",
+    "revoked": "its certificate was revoked",
+    "wrongname": "its certificate is for another host",
+}
+
+
+def from_causes(causes: Sequence[str], is_timeout: bool, url: str) -> FetchError:
+    """Translate an error of pyreqwest.
+
+    Args:
+        causes: the messages of its cause chain, outermost first.
+        is_timeout: its class says that a time limit of the wire struck.
+        url: what was asked for.
+    """
+    place = where(url)
+    # The outermost message quotes the URL, which could hold any of the words below.
+    causes = [c for c in causes if "for url (" not in c] or ["connection broke"]
+    text = " | ".join(causes).lower()
+    if is_timeout:
+        return _connect_timeout(place)
+    if "dns error" in text or "error resolving" in text:
+        return _no_address(place, any(words in text for words in _NO_SUCH_NAME))
+    if "invalid peer certificate" in text:
+        return _untrusted(place, causes[-1].partition("certificate: ")[2])
+    if "proxy" in text or "tunnel" in text:
+        return TransientError("proxy", f"{place}: the proxy failed")
+    number = _OS_ERROR.search(causes[-1])
+    if number is not None:
+        return _from_errno(place, int(number[1]), "client error (connect)" in text)
+    return _from_words(place, causes[-1].lower(), "client error (connect)" in text)
+
+
+def _from_words(place: str, last: str, is_connecting: bool) -> FetchError:
+    if "close_notify" in last or "end of file" in last or "unexpected eof" in last:
+        # A TLS handshake that ends early is a broken connection, not a short body.
+        return _broken(place) if is_connecting else _cut_short(place)
+    if "handshake eof" in last or "closed before message" in last:
+        return _hung_up(place)
+    if "corrupt message" in last:
+        return PermanentError("tls", f"{place} does not speak TLS; is it http://?")
+    if "fatal alert" in last or is_connecting:
+        return PermanentError("tls", f"TLS with {place} failed: {plain(last, 100)}")
+    if "head is too large" in last:
+        return oversized_head(place)
+    if "chunk" in last:
+        return _bad_chunk(place)
+    if "parsed" in last or "invalid" in last or "unexpected message" in last:
+        return not_http(place, plain(last.removesuffix(" parsed"), 100))
+    return _broken(place)
+
+
+def from_httpx(error: Exception, url: str) -> FetchError:
+    """Translate an exception of httpx or of what stands under it."""
+    place = where(url)
+    if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
+        return _connect_timeout(place)
+    if isinstance(error, httpx.TimeoutException):
+        return stalled(place)
+    if isinstance(error, httpx.ProxyError):
+        return TransientError("proxy", f"{place}: the proxy failed")
+    if isinstance(error, httpx.LocalProtocolError | UnicodeError):
+        return PermanentError("bad_header", f"{place}: a request header is not valid")
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+        return PermanentError("unknown_host", f"{place}: the URL leads nowhere")
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _from_protocol(place, str(error))
+    is_connecting = isinstance(error, httpx.ConnectError)
+    for cause in _chain(error):
+        if isinstance(cause, ssl.SSLError):
+            return _from_openssl(place, cause)
+        if isinstance(cause, socket.gaierror):
+            return _no_address(place, cause.errno in _UNKNOWN_NAMES)
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return _from_errno(place, cause.errno, is_connecting)
+    return _broken(place)
+
+
+def _from_protocol(place: str, text: str) -> FetchError:
+    if "without sending complete message body" in text:
+        return _cut_short(place)
+    if "without sending a response" in text:
+        return _hung_up(place)
+    if "Receive buffer too long" in text:
+        return oversized_head(place)
+    if "chunk" in text and "Transfer-Encoding" not in text:
+        return _bad_chunk(place)
+    if "Transfer-Encoding" in text:
+        return PermanentError(
+            "encoding", f"{place} sent a transfer coding nobody asked for"
+        )
+    # The library's text quotes what the server sent after the colon.
+    return not_http(place, plain(text.partition(":")[0], 100))
+
+
+def _from_openssl(place: str, error: ssl.SSLError) -> FetchError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = _CERTIFICATE_CODES.get(error.verify_code, "unknownissuer")
+        return _untrusted(place, reason)
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return _broken(place)
+    if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
+        return PermanentError("tls", f"{place} does not speak TLS; is it http://?")
+    reason = plain((error.reason or "").replace("_", " ").lower(), 100)
+    return PermanentError("tls", f"TLS with {place} failed: {reason}")
+
+
+def _from_errno(place: str, number: int, is_connecting: bool) -> FetchError:
+    reason = errno.errorcode.get(number, str(number))
+    if number == errno.ECONNREFUSED or number == 10061:
+        return TransientError("refused", f"{place} refused the connection")
+    if number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
+        return TransientError(
+            "unreachable",
+            f"no connection to {place}: too many open files here ({reason});"
+            " fewer downloads at once will do",
+        )
+    if number == errno.ETIMEDOUT or number == 10060:
+        return _connect_timeout(place) if is_connecting else _broken(place)
+    if number in (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10054, 10053):
+        return _broken(place)
+    if is_connecting:
+        return TransientError("unreachable", f"no way to {place} ({reason})")
+    return TransientError("reset", f"the connection to {place} broke ({reason})")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception's causes, into groups as well; the library hides them."""
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        cause = pending.pop()
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        pending += [cause.__context__, cause.__cause__]
+        if isinstance(cause, BaseExceptionGroup):
+            pending += cause.exceptions
+
+
+def _untrusted(place: str, reason: str) -> FetchError:
+    wrong_name = _WRONG_NAME.search(reason)
+    if wrong_name is not None:
+        text = _CERTIFICATE_REASONS["wrongname"]
+    else:
+        word = re.split(r"[^a-z]", reason.strip().lower())[0]
+        text = _CERTIFICATE_REASONS.get(word, "its certificate is refused")
+        if word not in _CERTIFICATE_REASONS and word.startswith("expired"):
+            text = _CERTIFICATE_REASONS["expired"]
+    return PermanentError("tls", f"{place} is not trusted: {text}")
+
+
+def _connect_timeout(place: str) -> FetchError:
+    return TransientError("connect_timeout", f"{place} does not take the connection")
+
+
+def _no_address(place: str, is_final: bool) -> FetchError:
+    if is_final:
+        return PermanentError("unknown_host", f"{place}: no such host")
+    return TransientError("dns", f"{place}: the name cannot be resolved for now")
+
+
+def _cut_short(place: str) -> FetchError:
+    return TransientError("truncated", f"{place} ended the body early")
+
+
+def _bad_chunk(place: str) -> FetchError:
+    # Transient: the answer began well, so a hop on the way spoilt it, and may not
+    # the next time.
+    return TransientError("bad_reply", f"{place} sent a broken chunk")
+
+
+def _hung_up(place: str) -> FetchError:
+    return TransientError("reset", f"{place} closed the connection without an answer")
+
+
+def _broken(place: str) -> FetchError:
+    return TransientError("reset", f"the connection to {place} broke")
+
+
+def stalled(place: str) -> FetchError:
+    """No answer, or no bytes, for as long as the settings allow."""
+    return TransientError("stalled", f"no bytes from {place} for too long")
+
+
+def oversized_head(place: str) -> FetchError:
+    """The response headers have no end."""
+    return PermanentError("bad_reply", f"{place} sent too many response headers")
+
+
+def not_http(place: str, detail: str) -> FetchError:
+    """What came back cannot be read as an HTTP response."""
+    return PermanentError("bad_reply", f"{place} sent no valid HTTP ({detail})")

@@ -1,0 +1,180 @@
+"""The fast wire: pyreqwest, which does sockets, TLS, parsing and pooling in Rust.
+
+Facts about pyreqwest 0.15 that shape this file, all tried out:
+
+* Entering a streamed request waits until ``streamed_read_buffer_limit`` bytes of the
+  body are there (64 KiB by default). A slow server would look stalled and a cut body
+  would lose its beginning together with its headers, so the limit is 0 here. That
+  costs a small file one more trip to the Rust thread, about 8 us.
+* A cancelled read leaves the connection open until the request is left
+  (``__aexit__``), and leaving it waits for a read in progress.
+* A read after leaving returns ``None``, the same as an orderly end. ``byte_stream``
+  therefore never reads a closed exchange.
+* A header value with bytes outside ASCII raises ``ValueError`` wherever it is touched.
+* ``SSL_CERT_FILE`` is read when the client is built, and then replaces the system's
+  certificates; there is no builder call that does.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pyreqwest.client import ClientBuilder
+from pyreqwest.exceptions import (
+    DetailedPyreqwestError,
+    PyreqwestError,
+    RequestTimeoutError,
+)
+
+from tui.core.errors import FetchError, PermanentError
+from tui.core.plain_text import plain
+from tui.net.address import where
+from tui.net.exchange import MAX_HEADER_BYTES, Exchange, WireTransport
+from tui.net.translate import from_causes, oversized_head
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pyreqwest.client import Client
+    from pyreqwest.request import StreamRequest
+    from pyreqwest.response import Response
+
+
+class PyreqwestTransport(WireTransport):
+    """Opens exchanges on a pyreqwest client; must be created inside a running loop."""
+
+    name = "pyreqwest"
+
+    def __init__(
+        self,
+        headers: Sequence[tuple[str, str]],
+        timeout_s: float,
+        keepalive_s: float,
+        ca_file: str | None,
+    ) -> None:
+        builder = (
+            ClientBuilder()
+            .http1_only()
+            .follow_redirects(False)
+            .referer(False)
+            .no_proxy()
+            .gzip(False)
+            .brotli(False)
+            .zstd(False)
+            .deflate(False)
+            .default_headers(list(headers))
+            .connect_timeout(timedelta(seconds=timeout_s))
+            .pool_idle_timeout(timedelta(seconds=keepalive_s))
+            # RFC 9112 section 5.2: a user agent reads a folded line as one with a
+            # space; httpx's parser does the same.
+            .http1_allow_obsolete_multiline_headers_in_responses(True)
+        )
+        self._client = _build(builder, ca_file)
+
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+        """Send a GET and wait for the response headers."""
+        request: StreamRequest | None = None
+        try:
+            builder = self._client.get(url).streamed_read_buffer_limit(0)
+            for name, value in headers:
+                builder = builder.header(name, value)
+            request = builder.build_streamed()
+            response = await request.__aenter__()
+        except (PyreqwestError, ValueError) as error:
+            raise _translate(error, url) from None
+        except BaseException:
+            if request is not None:
+                await request.__aexit__(None, None, None)
+            raise
+        try:
+            return PyreqwestExchange(request, response, url)
+        except BaseException:
+            await request.__aexit__(None, None, None)
+            raise
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._client.close()
+
+
+class PyreqwestExchange(Exchange):
+    """A response of pyreqwest; its buffers are passed on as they are."""
+
+    __slots__ = ("_has_unreadable", "_headers", "_request")
+
+    def __init__(self, request: StreamRequest, response: Response, url: str) -> None:
+        self.status = response.status
+        self.http_version = response.version
+        self.read_chunk = response.body_reader.read_chunk
+        self._request = request
+        self._headers = response.headers
+        self._has_unreadable = False
+        try:
+            length = sum(map(len, self._headers.values()))
+        except ValueError:
+            self._has_unreadable = True
+            length = sum(len(value) for _, value in self.fields())
+        if length > MAX_HEADER_BYTES:
+            raise oversized_head(where(url))
+
+    def values(self, name: str) -> list[str]:
+        """All values of a header; none where one of them is unreadable."""
+        try:
+            return self._headers.getall(name)
+        except ValueError:
+            return []
+
+    def fields(self) -> list[tuple[str, str]]:
+        """All headers that can be read."""
+        return [
+            (name, value)
+            for name in dict.fromkeys(self._headers)
+            for value in self.values(name)
+        ]
+
+    def is_unreadable(self, name: str) -> bool:
+        """Whether the header is there with bytes outside ASCII."""
+        if not self._has_unreadable:
+            return False
+        try:
+            self._headers.getall(name)
+        except ValueError:
+            return True
+        return False
+
+    def fault(self, error: Exception, url: str) -> FetchError:
+        """Translate an exception out of ``read_chunk``."""
+        return _translate(error, url)
+
+    async def close(self) -> None:
+        """Leave the request; an unread body closes its connection."""
+        await self._request.__aexit__(None, None, None)
+
+
+def _build(builder: ClientBuilder, ca_file: str | None) -> Client:
+    if ca_file is None:
+        return builder.build()
+    before = os.environ.get("SSL_CERT_FILE")
+    os.environ["SSL_CERT_FILE"] = ca_file
+    try:
+        return builder.build()
+    finally:
+        if before is None:
+            del os.environ["SSL_CERT_FILE"]
+        else:
+            os.environ["SSL_CERT_FILE"] = before
+
+
+def _translate(error: Exception, url: str) -> FetchError:
+    if isinstance(error, DetailedPyreqwestError):
+        causes = [cause["message"] for cause in error.details.get("causes") or ()]
+        is_timeout = isinstance(error, RequestTimeoutError)
+        return from_causes(causes or [error.message], is_timeout, url)
+    if isinstance(error, PyreqwestError):
+        return from_causes([error.message], False, url)
+    # A plain ValueError comes from the URL parser or from a header that we gave.
+    if "header" in str(error):
+        return PermanentError("bad_header", f"{where(url)}: {plain(str(error), 100)}")
+    return PermanentError("unknown_host", f"{where(url)}: {plain(str(error), 100)}")
