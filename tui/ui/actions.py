@@ -40,7 +40,8 @@ class Situation(NamedTuple):
     """The download under the cursor."""
     engine: EngineSnapshot
     can_undo: bool
-    has_filter: bool
+    can_escape: bool
+    """A pane is zoomed, or a filter is open or set."""
 
 
 def _always(_: Situation) -> bool:
@@ -80,8 +81,8 @@ def _can_undo(now: Situation) -> bool:
     return now.can_undo
 
 
-def _has_filter(now: Situation) -> bool:
-    return now.has_filter
+def _can_escape(now: Situation) -> bool:
+    return now.can_escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ class Action:
     why_not: str = ""
     """What to say when it would not."""
     is_typable: bool = False
-    """Works while text is being typed (its keys print nothing)."""
+    """Works while text is being typed, by those of its keys that print nothing."""
 
     @property
     def shown_key(self) -> str:
@@ -389,12 +390,12 @@ _VIEW = (
         rank=9,
     ),
     Action(
-        "clear_filter",
+        "escape",
         ("escape",),
-        "Clear the filter",
+        "Back",
         "Close a zoomed pane, or else clear the filter.",
         Group.VIEW,
-        when=_has_filter,
+        when=_can_escape,
         is_typable=True,
     ),
     Action(
@@ -458,8 +459,22 @@ _VIEW = (
 )
 
 _MOVE = (
-    Action("cursor_up", ("k", "up"), "Up", "One download up.", Group.MOVE),
-    Action("cursor_down", ("j", "down"), "Down", "One download down.", Group.MOVE),
+    Action(
+        "cursor_up",
+        ("k", "up"),
+        "Up",
+        "One download up.",
+        Group.MOVE,
+        is_typable=True,
+    ),
+    Action(
+        "cursor_down",
+        ("j", "down"),
+        "Down",
+        "One download down.",
+        Group.MOVE,
+        is_typable=True,
+    ),
     Action("page_up", ("pageup", "ctrl+u"), "Page up", "One page up.", Group.MOVE),
     Action(
         "page_down", ("pagedown", "ctrl+d"), "Page down", "One page down.", Group.MOVE

@@ -7,16 +7,18 @@ the rate limit can be clicked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.plain_text import plain
-from tui.core.snapshot import EngineSnapshot
 from tui.core.units import format_clock, format_duration, format_rate, format_size
 from tui.ui.format import bar, count, middle_ellipsis, percent, state_look
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
+
+if TYPE_CHECKING:
+    from tui.core.snapshot import EngineSnapshot
 
 _S = DownloadState
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tui.core.plain_text import plain
 from tui.core.query import VIEW_STATES, DownloadQuery, View
-from tui.core.snapshot import EngineSnapshot
 from tui.ui.format import count, fit
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
 from tui.ui.widgets.header import ActionPressed
+
+if TYPE_CHECKING:
+    from tui.core.snapshot import EngineSnapshot
 
 
 class TabsBar(Canvas):

@@ -1,0 +1,152 @@
+"""The dashboard as an application on a running loop.
+
+``run_dashboard`` is all that the command line knows of this room.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import locale
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.traceback import Traceback
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from tui.ui import terminal
+from tui.ui.bridge import exit_status
+from tui.ui.screens.main import MainScreen
+from tui.ui.theme import DARK, DEFAULT_THEME, LIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+    from textual.screen import Screen
+
+    from tui.core.request import DownloadRequest
+    from tui.core.service import DownloadService
+
+_CATCH_UP_S = 0.02
+
+
+class DashboardApp(App[int]):
+    """Holds the main screen, the themes and the guard over the terminal."""
+
+    TITLE = "fetchtui"
+    ENABLE_COMMAND_PALETTE = False  # the palette is an action like any other
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # On the application, so that they work over dialogs as well.
+        Binding("ctrl+c", "run_named('interrupt')", show=False, priority=True),
+        Binding("ctrl+q", "run_named('quit')", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        service: DownloadService,
+        requests: Sequence[DownloadRequest] = (),
+        source_title: str = "",
+        *,
+        exit_when_done: bool = False,
+    ) -> None:
+        """Take what ``run_dashboard`` takes."""
+        super().__init__(driver_class=terminal.guarded_driver())
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = DEFAULT_THEME
+        self.is_ascii = wants_ascii()
+        """Whether to draw with characters below 0x80 only."""
+        self.main = MainScreen(
+            service, requests, source_title, exit_when_done=exit_when_done
+        )
+        self._is_stale = False
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The dashboard itself."""
+        return self.main
+
+    # -- actions ---------------------------------------------------------------------
+
+    def run_named(self, id: str) -> None:
+        """Do an action of the registry, from wherever."""
+        self.main.run_named(id)
+
+    def action_run_named(self, id: str) -> None:
+        """Do an action of the registry, by key."""
+        self.run_named(id)
+
+    def set_concurrency(self, number: int) -> None:
+        """Run this many downloads at once."""
+        self.main.run.set_concurrency(number)
+        self.main.show_now()
+
+    # -- the terminal ----------------------------------------------------------------
+
+    @property
+    def is_terminal_behind(self) -> bool:
+        """Whether the terminal has not taken the last frames yet."""
+        return terminal.is_behind(self._driver)
+
+    @property
+    def has_lost_terminal(self) -> bool:
+        """Whether there is nobody to draw for any more."""
+        return terminal.is_gone(self._driver)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Leave frames out while the terminal is behind; catch up with a whole one."""
+        if self.is_terminal_behind or terminal.take_losses(self._driver):
+            if not self._is_stale:
+                self._is_stale = True
+                self.set_timer(_CATCH_UP_S, self._catch_up)
+            return
+        super()._display(screen, renderable)
+
+    def _catch_up(self) -> None:
+        if self.is_terminal_behind:
+            self.set_timer(_CATCH_UP_S * 5, self._catch_up)
+            return
+        self._is_stale = False
+        self.screen.refresh()
+
+    def stop(self) -> None:
+        """Leave because a signal asks for it; the state is kept."""
+        self.exit(130)
+
+    def _fatal_error(self) -> None:
+        """Show a fault of ours without local variables: they may hold secrets."""
+        self._exit_renderables.append(Traceback(show_locals=False, width=None))
+        self._close_messages_no_wait()
+
+
+def wants_ascii() -> bool:
+    """Whether glyphs beyond ASCII would not arrive (``FETCHTUI_ASCII=1`` asks too)."""
+    if os.environ.get("FETCHTUI_ASCII"):
+        return True
+    if os.environ.get("TERM") in ("linux", "dumb"):
+        return True
+    return "utf" not in locale.getpreferredencoding(do_setlocale=False).lower()
+
+
+async def run_dashboard(
+    service: DownloadService,
+    *,
+    requests: list[DownloadRequest],
+    source_title: str,
+    exit_when_done: bool,
+) -> int:
+    """Show the dashboard until a person, a signal or the end of the work ends it.
+
+    Args:
+        service: the engine; it is not closed here.
+        requests: what to add once the first frame is painted.
+        source_title: what is being downloaded, for the header.
+        exit_when_done: leave when the last download has ended.
+
+    Returns:
+        The exit status: 0 all done, 1 at least one failed, 130 unfinished (state kept).
+    """
+    app = DashboardApp(service, requests, source_title, exit_when_done=exit_when_done)
+    with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
+        status = await app.run_async()
+    return exit_status(service.snapshot()) if status is None else status

@@ -1,0 +1,172 @@
+"""What keys do to the whole run: intake, concurrency, limits, writers, undo."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.download import DownloadState
+from tui.core.query import DownloadQuery, View
+from tui.core.settings import MAX_CONCURRENCY, MAX_WRITERS
+from tui.core.units import format_rate, parse_size
+from tui.ui.format import count
+from tui.ui.screens.add import AddScreen
+from tui.ui.screens.number import NumberScreen
+
+if TYPE_CHECKING:
+    from tui.core.request import DownloadRequest
+    from tui.ui.screens.main import MainScreen
+
+
+class RunActions:
+    """Handlers of ``actions.Group.RUN``."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        """Take the screen that shows the run."""
+        self._screen = screen
+        self._service = screen.service
+        self._undo = screen.undo_stack
+
+    # -- intake ----------------------------------------------------------------------
+
+    def add(self, text: str = "") -> None:
+        """Ask for URLs; ``text`` is what the editor starts with."""
+        folder = self._screen.bridge.snapshot.output_dir
+        self._screen.app.push_screen(AddScreen(text, folder), self._add)
+
+    def _add(self, requests: list[DownloadRequest] | None) -> None:
+        if requests:
+            self._screen.add_requests(requests)
+            plural = "s" if len(requests) != 1 else ""
+            self._screen.tell(f"Added {count(len(requests))} download{plural}")
+
+    def retry_failed(self) -> None:
+        """Queue all that failed again."""
+        failed = [
+            row.id
+            for row in self._service.rows(
+                self._service.select(DownloadQuery(View.FAILED))
+            )
+            if row.state is DownloadState.FAILED
+        ]
+        changed = self._service.retry(failed)
+        self._screen.tell(f"Retrying {count(len(changed))}")
+        self._screen.list.repaint(changed)
+
+    def undo(self) -> None:
+        """Take back the last step."""
+        step = self._undo.undo()
+        if step is not None:
+            self._screen.tell(f"Undone: {step.text}")
+            self._screen.list.repaint(step.ids)
+
+    def hold(self) -> None:
+        """Stop everything, or let everything go on."""
+        if self._service.snapshot().is_held:
+            self._service.release()
+            self._screen.tell("Everything goes on")
+        else:
+            self._service.hold()
+            self._screen.tell("Everything is paused. P goes on.")
+        self._screen.list.update_rows()
+
+    # -- downloads at once -----------------------------------------------------------
+
+    def more(self) -> None:
+        """One more."""
+        self._change_concurrency(+1)
+
+    def fewer(self) -> None:
+        """One less."""
+        self._change_concurrency(-1)
+
+    def more_16(self) -> None:
+        """Sixteen more."""
+        self._change_concurrency(+16)
+
+    def fewer_16(self) -> None:
+        """Sixteen less."""
+        self._change_concurrency(-16)
+
+    def _change_concurrency(self, by: int) -> None:
+        self.set_concurrency(self._service.snapshot().concurrency + by)
+
+    def set_concurrency(self, number: int) -> None:
+        """Run this many downloads at once, as far as that is allowed."""
+        self._service.set_concurrency(max(1, min(MAX_CONCURRENCY, number)))
+        self._screen.list.update_rows()
+
+    def set_number(self) -> None:
+        """Ask how many downloads run at once."""
+
+        def check(text: str) -> str | None:
+            if text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MAX_CONCURRENCY:
+                return None
+            return f"a number from 1 to {MAX_CONCURRENCY}"
+
+        def use(text: str | None) -> None:
+            if text is not None:
+                self.set_concurrency(int(text))
+                self._screen.show_now()
+
+        now = str(self._service.snapshot().concurrency)
+        prompt = NumberScreen("Downloads at once", now, check)
+        self._screen.app.push_screen(prompt, use)
+
+    # -- limits ----------------------------------------------------------------------
+
+    def limit(self) -> None:
+        """Ask for the rate limit."""
+
+        def check(text: str) -> str | None:
+            try:
+                parse_size(text)
+            except ValueError:
+                return "a rate such as 500k, 10M or 1.5G; 0 for no limit"
+            return None
+
+        def use(text: str | None) -> None:
+            if text is None:
+                return
+            rate = parse_size(text) or None
+            self._service.set_rate_limit(rate)
+            shown = f"Limit {format_rate(rate)}" if rate else "No rate limit"
+            self._screen.tell(shown)
+            self._screen.show_now()
+
+        rate = self._service.snapshot().rate_limit
+        prompt = NumberScreen("Rate limit, bytes per second", _typed(rate), check)
+        self._screen.app.push_screen(prompt, use)
+
+    def writers_more(self) -> None:
+        """One writer thread more."""
+        self.change_writers(+1)
+
+    def writers_fewer(self) -> None:
+        """One writer thread less."""
+        self.change_writers(-1)
+
+    def change_writers(self, by: int) -> None:
+        """Change the number of writer threads."""
+        number = self._service.snapshot().disk.writers + by
+        self._service.set_writers(max(1, min(MAX_WRITERS, number)))
+
+    def inline_writes(self) -> None:
+        """Write on the loop, or in the executor again."""
+        is_inline = not self._service.snapshot().disk.is_inline
+        self._service.set_inline_writes(is_inline)
+        self._screen.tell(
+            "Writes block the event loop now: watch its lag. i ends it."
+            if is_inline
+            else "Writes are back in the executor"
+        )
+
+
+def _typed(rate: int | None) -> str:
+    """Return a rate as one would type it: ``10M``."""
+    if not rate:
+        return "0"
+    for power, letter in ((3, "G"), (2, "M"), (1, "K")):
+        whole, rest = divmod(rate, 1024**power)
+        if whole and not rest:
+            return f"{whole}{letter}"
+    return str(rate)

@@ -1,0 +1,411 @@
+"""The dashboard itself: totals, views, list, panes, keys, and the tick that feeds them.
+
+The order of one tick: poll the engine, log its events, paint what can be seen, see
+whether it is time to leave, arm the next tick.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Input
+
+from tui.core.events import Done, Failed, Noticed, Retrying
+from tui.core.plain_text import plain
+from tui.core.query import DownloadQuery, View
+from tui.core.units import format_duration, format_size
+from tui.ui.actions import ACTIONS, BY_ID, Situation
+from tui.ui.bridge import Bridge
+from tui.ui.leaving import Leaving
+from tui.ui.pane_board import PaneBoard, Room, room_for
+from tui.ui.row_actions import RowActions
+from tui.ui.run_actions import RunActions
+from tui.ui.undo import UndoStack
+from tui.ui.view_actions import ViewActions
+from tui.ui.widgets.detail_pane import DetailPane
+from tui.ui.widgets.disk_pane import DiskPane
+from tui.ui.widgets.download_list import DownloadList, ListHeading
+from tui.ui.widgets.event_log import EventLog
+from tui.ui.widgets.filter_bar import FilterBar
+from tui.ui.widgets.footer import FooterBar
+from tui.ui.widgets.header import ActionPressed, HeaderBar
+from tui.ui.widgets.tabs import TabsBar
+from tui.ui.widgets.throughput import ThroughputGraph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.types import CSSPathType
+
+    from tui.core.events import Event
+    from tui.core.request import DownloadRequest
+    from tui.core.service import DownloadService
+    from tui.core.snapshot import DownloadSnapshot
+
+_SLICE = 2_000
+"""Requests added in one turn of the loop; 100,000 at once would stop it for 0.4 s."""
+_NAMED_EVENTS = 50
+"""Events a tick whose download is looked up; of a flood the rest is only counted."""
+
+
+class MainScreen(Screen[None]):
+    """Everything that can be seen of a run, and every key that changes it."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = "main.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(
+            ",".join(action.keys),
+            f"run('{action.id}')",
+            action.title,
+            show=False,
+            priority=True,
+            id=action.id,
+        )
+        for action in ACTIONS
+    ]
+
+    def __init__(
+        self,
+        service: DownloadService,
+        requests: Sequence[DownloadRequest],
+        source_title: str,
+        *,
+        exit_when_done: bool,
+    ) -> None:
+        """Take the engine, what to fetch, its name for the header, and how to end."""
+        super().__init__()
+        self.service = service
+        self.bridge = Bridge(service)
+        self.undo_stack = UndoStack(service)
+        self.board = PaneBoard()
+        self.room = Room.FULL
+        self.leaving = Leaving(self, exit_when_done=exit_when_done)
+        self._requests = requests
+        self._adding = 0
+        self._has_told_end = False
+        self._ticks = 0
+        self.header = HeaderBar(source_title)
+        self.tabs = TabsBar()
+        self.filter_bar = FilterBar(id="filter")
+        self.heading = ListHeading()
+        self.list = DownloadList(service)
+        self.graph = ThroughputGraph(id="graph")
+        self.disk = DiskPane(id="disk")
+        self.detail = DetailPane(id="detail")
+        self.log_pane = EventLog(id="log")
+        self.footer = FooterBar()
+        self.panes = Container(self.graph, self.disk, self.detail, id="panes")
+        self.views = ViewActions(self)
+        self.rows = RowActions(self)
+        self.run = RunActions(self)
+        self.handlers = self._find_handlers()
+
+    def _find_handlers(self) -> dict[str, Callable[[], None]]:
+        owners = (self.rows, self.run, self.views)
+        return {
+            action.id: getattr(owner, action.id)
+            for action in ACTIONS
+            for owner in owners
+            if hasattr(owner, action.id)
+        }
+
+    def compose(self) -> ComposeResult:
+        """From top to bottom."""
+        yield self.header
+        yield self.tabs
+        yield self.filter_bar
+        yield self.heading
+        yield self.list
+        yield self.panes
+        yield self.log_pane
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Paint once, then begin to add and to tick."""
+        self.list.focus()
+        self._say_what_is_empty()
+        self.show_now()
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.add_requests(self._requests)
+        self._tick()
+
+    def on_unmount(self) -> None:
+        """Stop listening to the engine."""
+        self.bridge.close()
+
+    # -- intake ----------------------------------------------------------------------
+
+    def add_requests(self, requests: Sequence[DownloadRequest]) -> None:
+        """Add downloads, a slice in each turn of the loop."""
+        self._adding += 1
+        self.run_worker(self._add(requests), group="add")
+
+    async def _add(self, requests: Sequence[DownloadRequest]) -> None:
+        for start in range(0, len(requests), _SLICE):
+            self.service.add(requests[start : start + _SLICE])
+            await asyncio.sleep(0)
+        self._adding -= 1
+
+    # -- the tick --------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        self._ticks += 1
+        events = self.bridge.poll()
+        if self.app.has_lost_terminal:  # type: ignore[attr-defined]
+            self.leaving.now()
+            return
+        self._log_events(events)
+        if not self.app.is_terminal_behind:  # type: ignore[attr-defined]
+            self._paint()
+        self._tell_failures(events)
+        self._tell_end()
+        self.leaving.check(is_all_added=self._adding == 0)
+        is_covered = self.app.screen is not self
+        self.set_timer(self.bridge.interval(is_covered=is_covered), self._tick)
+
+    def show_now(self) -> None:
+        """Paint what a key changed, without waiting for the tick."""
+        self.bridge.snapshot = self.service.snapshot()
+        self._paint_bars()
+
+    def _paint_bars(self) -> None:
+        snapshot = self.bridge.snapshot
+        self.header.show(snapshot, is_moving=self.bridge.is_moving)
+        if self.room is not Room.LINE:
+            self.tabs.show(snapshot, self.list.model.query)
+            self.footer.show(self.situation())
+
+    def _paint(self) -> None:
+        snapshot = self.bridge.snapshot
+        self._paint_bars()
+        self.filter_bar.rows = snapshot.total
+        if self.room is Room.LINE:
+            return
+        self.list.tick(snapshot, is_moving=self.bridge.is_moving)
+        for pane in (self.graph, self.disk):
+            if pane.display:
+                pane.show(snapshot)
+        if self.detail.display:
+            id = self.list.model.cursor_id
+            self.detail.show(None if id is None else self.service.detail(id))
+
+    def _log_events(self, events: list[Event]) -> None:
+        if not events:
+            return
+        asked: dict[int, DownloadSnapshot] = {}
+        if len(events) <= _NAMED_EVENTS:
+            wanted = [event.id for event in events if hasattr(event, "id")]
+        else:
+            kinds = Failed | Retrying | Noticed | Done
+            telling = [event.id for event in events if isinstance(event, kinds)]
+            wanted = telling[-_NAMED_EVENTS:]
+        for row in self.service.rows(wanted):
+            asked[row.id] = row
+        self.log_pane.extend(
+            [(event, asked.get(getattr(event, "id", -1))) for event in events]
+        )
+
+    def _tell_failures(self, events: list[Event]) -> None:
+        self.bridge.failures.add(events)
+        text = self.bridge.failures.take(time.monotonic(), self.service)
+        if text:
+            self.tell(text, severity="error")
+
+    def _tell_end(self) -> None:
+        """Say once that everything has ended."""
+        if not self.bridge.is_finished or self._adding:
+            self._has_told_end = False
+            return
+        if self._has_told_end:
+            return
+        self._has_told_end = True
+        now = self.bridge.snapshot
+        time_taken = format_duration(now.elapsed_s)
+        self.tell(
+            f"All ended after {time_taken}: {format_size(now.fetched)} fetched."
+            " a adds more, q quits."
+        )
+
+    # -- what is shown ---------------------------------------------------------------
+
+    def set_query(self, query: DownloadQuery) -> None:
+        """Show another view, order or filter."""
+        self.list.set_query(query)
+        self.heading.show(query)
+        self._say_what_is_empty()
+        self.tabs.show(self.bridge.snapshot, query)
+
+    def _say_what_is_empty(self) -> None:
+        query = self.list.model.query
+        if query.text:
+            lines = [
+                f"Nothing matches “{plain(query.text, 40)}”",
+                "esc clears the filter",
+            ]
+        elif query.view is not View.ALL:
+            lines = [f"No {query.view.value} downloads", "1 shows all of them"]
+        elif self._requests:
+            lines = ["Reading the list…"]
+        else:
+            lines = [
+                "No downloads yet",
+                "Press a to add some, or paste URLs right here.",
+                "fetchtui LIST.txt starts with a list.",
+            ]
+        self.list.empty_lines = lines
+        self.list.refresh()
+
+    def situation(self) -> Situation:
+        """What actions can be judged by."""
+        return Situation(
+            row=self.list.cursor_row,
+            engine=self.bridge.snapshot,
+            can_undo=len(self.undo_stack) > 0,
+            can_escape=bool(
+                self.filter_bar.is_open
+                or self.board.zoomed
+                or self.list.model.query.text
+                or self.focused is not self.list
+            ),
+        )
+
+    def tell(self, text: str, *, severity: Any = "information") -> None:
+        """Say something in a corner for a few seconds."""
+        if self.room in (Room.FULL, Room.FOLDED, Room.BARE):
+            self.app.notify(plain(text), severity=severity, timeout=4, markup=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Use the room that there is."""
+        self.room = room_for(event.size.width, event.size.height)
+        self.arrange_panes()
+
+    def arrange_panes(self) -> None:
+        """Open, fold and hide panes."""
+        for room in Room:
+            self.set_class(room is self.room, f"-{room.value}")
+        width, height = self.app.size
+        places = self.board.places(width, height)
+        self.set_class(bool(self.board.zoomed), "-zoomed")
+        is_side = self.room is Room.FULL and not self.board.zoomed
+        self.panes.set_class(is_side, "-side")
+        is_zoomed = self.board.zoomed not in ("", "log")
+        self.panes.set_class(is_zoomed, "-zoomed")
+        for name, pane in self._panes.items():
+            place = places[name]
+            pane.display = place.is_shown
+            pane.is_folded = place.is_folded
+            pane.styles.height = place.height or "1fr"
+        if self.list.is_attached:
+            self._paint()
+
+    @property
+    def _panes(self) -> dict[str, Any]:
+        return {
+            "graph": self.graph,
+            "disk": self.disk,
+            "detail": self.detail,
+            "log": self.log_pane,
+        }
+
+    async def save_picture(self) -> None:
+        """Write the screen as SVG into the output directory."""
+        svg = self.app.export_screenshot(title="fetchtui")
+        folder = Path(self.bridge.snapshot.output_dir)
+        path = folder / time.strftime("fetchtui-%Y%m%d-%H%M%S.svg")
+        try:
+            await asyncio.to_thread(path.write_text, svg, "utf-8")
+        except OSError as error:
+            self.tell(f"No picture: {error.strerror or error}", severity="error")
+        else:
+            self.tell(f"Saved {path}")
+
+    # -- keys and clicks -------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keep keys from acting while text is typed or another pane has them."""
+        if action != "run":
+            return True
+        wanted = BY_ID[str(parameters[0])]
+        if isinstance(self.focused, Input):
+            return wanted.is_typable
+        if wanted.group.name == "MOVE":
+            return self.focused in (None, self.list)
+        return True
+
+    def action_run(self, id: str) -> None:
+        """Do what a key stands for."""
+        self.run_named(id)
+
+    def run_named(self, id: str) -> None:
+        """Do an action of the registry, or say why it would do nothing."""
+        action = BY_ID[id]
+        if not action.when(self.situation()):
+            if action.why_not:
+                self.tell(f"{action.title}: {action.why_not}", severity="warning")
+            return
+        self.handlers[id]()
+        self.show_now()
+
+    @on(ActionPressed)
+    def run_clicked(self, message: ActionPressed) -> None:
+        """Do what was clicked."""
+        message.stop()
+        self.run_named(message.action)
+
+    @on(ListHeading.Pressed)
+    def sort_clicked(self, message: ListHeading.Pressed) -> None:
+        """Order by the clicked column."""
+        message.stop()
+        self.views.sort_by(message.sort)
+
+    @on(DownloadList.Opened)
+    def open_clicked(self, message: DownloadList.Opened) -> None:
+        """Open the details of a double-clicked row."""
+        message.stop()
+        self.rows.show_details(message.id)
+
+    @on(DetailPane.OpenRequested)
+    def open_pane_clicked(self) -> None:
+        """Open the details of the row under the cursor."""
+        self.run_named("details")
+
+    @on(DiskPane.WritersChanged)
+    def writers_clicked(self, message: DiskPane.WritersChanged) -> None:
+        """Change the number of writer threads."""
+        message.stop()
+        self.run.change_writers(message.delta)
+
+    @on(DiskPane.InlineToggled)
+    def inline_clicked(self, message: DiskPane.InlineToggled) -> None:
+        """Switch inline writes."""
+        message.stop()
+        self.run_named("inline_writes")
+
+    @on(FilterBar.FilterChanged)
+    def filter_typed(self, message: FilterBar.FilterChanged) -> None:
+        """List only what matches."""
+        message.stop()
+        self.views.set_filter(message.text)
+
+    @on(FilterBar.Left)
+    def filter_left(self, message: FilterBar.Left) -> None:
+        """Give the keys back to the list."""
+        message.stop()
+        self.list.focus()
+
+    def on_paste(self, event: events.Paste) -> None:
+        """Take pasted URLs to the editor for adding."""
+        if not isinstance(self.focused, Input):
+            event.stop()
+            self.run.add(event.text)

@@ -1,0 +1,180 @@
+"""What keys do to what is shown: views, order, filter, panes, cursor, dialogs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual.command import CommandPalette
+
+from tui.core.query import SortKey, View
+from tui.ui.actions import ACTIONS
+from tui.ui.commands import ActionProvider
+from tui.ui.screens.help import HelpScreen
+
+if TYPE_CHECKING:
+    from tui.ui.screens.main import MainScreen
+
+
+class ViewActions:
+    """Handlers of ``actions.Group.VIEW``, ``MOVE`` and ``APP``."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        """Take the screen that shows things."""
+        self._screen = screen
+        self._list = screen.list
+
+    # -- views and order -------------------------------------------------------------
+
+    def view_all(self) -> None:
+        """Every download."""
+        self._view(View.ALL)
+
+    def view_active(self) -> None:
+        """Those in flight or about to be tried again."""
+        self._view(View.ACTIVE)
+
+    def view_queued(self) -> None:
+        """Those that wait their turn."""
+        self._view(View.QUEUED)
+
+    def view_done(self) -> None:
+        """The finished ones."""
+        self._view(View.DONE)
+
+    def view_failed(self) -> None:
+        """Those that failed or were cancelled."""
+        self._view(View.FAILED)
+
+    def view_paused(self) -> None:
+        """Those that a person paused."""
+        self._view(View.PAUSED)
+
+    def _view(self, view: View) -> None:
+        self._screen.set_query(replace(self._list.model.query, view=view))
+
+    def sort(self) -> None:
+        """The next order."""
+        keys = list(SortKey)
+        now = self._list.model.query.sort
+        self.sort_by(keys[(keys.index(now) + 1) % len(keys)])
+
+    def sort_by(self, key: SortKey) -> None:
+        """Order by a key; the same key again turns the order round."""
+        query = self._list.model.query
+        if query.sort is key:
+            query = replace(query, is_reversed=not query.is_reversed)
+        else:
+            query = replace(query, sort=key, is_reversed=False)
+        self._screen.set_query(query)
+
+    def sort_reverse(self) -> None:
+        """The order turned round."""
+        query = self._list.model.query
+        self._screen.set_query(replace(query, is_reversed=not query.is_reversed))
+
+    def filter(self) -> None:
+        """Start typing a filter."""
+        self._screen.filter_bar.open(self._list.model.query.text)
+
+    def escape(self) -> None:
+        """Peel off one layer: the filter being typed, the zoomed pane, the filter."""
+        screen = self._screen
+        if screen.filter_bar.is_open:
+            screen.filter_bar.close()
+            self.set_filter("")
+        elif screen.board.zoomed:
+            screen.board.zoom()
+            screen.arrange_panes()
+        elif self._list.model.query.text:
+            self.set_filter("")
+        self._list.focus()
+
+    def set_filter(self, text: str) -> None:
+        """List only what has these words."""
+        query = self._list.model.query
+        if text != query.text:
+            self._screen.set_query(replace(query, text=text))
+
+    # -- panes -----------------------------------------------------------------------
+
+    def disk(self) -> None:
+        """The disk pane."""
+        self._toggle("disk")
+
+    def graph(self) -> None:
+        """The throughput graph."""
+        self._toggle("graph")
+
+    def log(self) -> None:
+        """The log."""
+        self._toggle("log")
+
+    def _toggle(self, pane: str) -> None:
+        self._screen.board.toggle(pane, self._screen.room)
+        self._screen.arrange_panes()
+
+    def zoom(self) -> None:
+        """The last pane, as large as it gets."""
+        self._screen.board.zoom()
+        self._screen.arrange_panes()
+
+    # -- moving about ----------------------------------------------------------------
+
+    def cursor_up(self) -> None:
+        """One line up."""
+        self._list.move_cursor(-1)
+
+    def cursor_down(self) -> None:
+        """One line down."""
+        self._list.move_cursor(+1)
+
+    def page_up(self) -> None:
+        """One page up."""
+        self._list.move_page(-1)
+
+    def page_down(self) -> None:
+        """One page down."""
+        self._list.move_page(+1)
+
+    def top(self) -> None:
+        """To the first line."""
+        self._list.put_cursor(0)
+
+    def bottom(self) -> None:
+        """To the last line."""
+        self._list.put_cursor(len(self._list.model.ids) - 1)
+
+    # -- the dashboard ---------------------------------------------------------------
+
+    def help(self) -> None:
+        """All keys; what is chosen there is run."""
+
+        def run(chosen: str | None) -> None:
+            if chosen is not None:
+                self._screen.run_named(chosen)
+
+        self._screen.app.push_screen(HelpScreen(ACTIONS), run)
+
+    def palette(self) -> None:
+        """Every action by name."""
+        palette = CommandPalette(
+            providers=[ActionProvider], placeholder="What to do, or a number…"
+        )
+        self._screen.app.push_screen(palette)
+
+    def theme(self) -> None:
+        """Other colours."""
+        self._screen.app.search_themes()
+
+    def screenshot(self) -> None:
+        """Save the screen as SVG in the output directory."""
+        self._screen.run_worker(self._screen.save_picture(), group="picture")
+
+    def quit(self) -> None:
+        """Leave, after asking if something runs."""
+        self._screen.leaving.ask()
+
+    def interrupt(self) -> None:
+        """Ask like ``q``; the second time leave at once."""
+        self._screen.leaving.interrupt()
