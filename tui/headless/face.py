@@ -112,3 +112,8 @@ class ActiveIds:
 def shown_name(row: DownloadSnapshot) -> str:
     """Return where a download goes, below the output directory, safe to show."""
     return plain(os.path.join(row.directory, row.name))
+
+
+def can_repaint(fd: int) -> bool:
+    """Whether ``fd`` is a terminal that understands cursor movement."""
+    return os.isatty(fd) and os.environ.get("TERM", "") not in ("", "dumb")

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tui.core.events import QueueHeld, QueueReleased
-from tui.headless.face import BROKEN_PIPE, Ending, Face, Run
+from tui.headless.face import BROKEN_PIPE, Ending, Face, Run, can_repaint
 from tui.headless.interrupts import Interrupts
 from tui.headless.outlet import Outlet
 
@@ -85,11 +85,6 @@ async def run_headless(
             hurry.cancel()
         await stderr.close(_LAST_WORDS_S)
     return ending.exit_status
-
-
-def can_repaint(fd: int) -> bool:
-    """Whether ``fd`` is a terminal that understands cursor movement."""
-    return os.isatty(fd) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def _choose_face(

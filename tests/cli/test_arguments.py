@@ -1,0 +1,200 @@
+"""Arguments become Settings and requests, or a message and status 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tui import __version__, cli
+from tui.core.settings import OnExists, Settings
+
+if TYPE_CHECKING:
+    from tui.core.request import DownloadRequest
+
+URL = "https://example.org/a.bin"
+
+
+class Captured:
+    """What the composition root would have run."""
+
+    settings: Settings
+    requests: list[DownloadRequest]
+    has_dashboard: bool
+    was_run = False
+
+
+@pytest.fixture
+def captured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Captured:
+    """Stop right before the loop would run, in an empty working directory."""
+    kept = Captured()
+
+    def fetch(*given: Any) -> None:
+        _, kept.settings, kept.requests, kept.has_dashboard = given
+        kept.was_run = True
+
+    monkeypatch.setattr(cli, "_fetch", fetch)
+    monkeypatch.setattr(cli, "_run_loop", lambda _: 0)
+    monkeypatch.chdir(tmp_path)
+    return kept
+
+
+def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(cli.main, arguments, input=stdin)
+
+
+def test_without_options_the_settings_are_the_defaults(captured: Captured) -> None:
+    assert run(URL).exit_code == 0
+    assert captured.settings == Settings()
+    assert [request.url for request in captured.requests] == [URL]
+    assert not captured.has_dashboard, "stdout is no terminal here"
+
+
+def test_every_option_reaches_the_settings(captured: Captured) -> None:
+    ca_file = Path("ca.pem")
+    ca_file.write_text("")
+    arguments = (
+        "-o out -c 32 -s 4 --per-host 6 --limit-rate 1.5M --retries 2 --timeout 7.5"
+        " --on-exists overwrite --fsync off --ca-file ca.pem --headless"
+    )
+    headers = ["--header", "Authorization: Bearer x: y", "--header", "X-Empty:"]
+    result = run(*arguments.split(), *headers, URL)
+    assert result.exit_code == 0, result.output
+    assert captured.settings == Settings(
+        output_dir=Path("out"),
+        concurrency=32,
+        segments=4,
+        per_host=6,
+        rate_limit=1536 * 1024,
+        retries=2,
+        timeout_s=7.5,
+        on_exists=OnExists.OVERWRITE,
+        fsync=False,
+        ca_file=ca_file,
+        headers=(("Authorization", "Bearer x: y"), ("X-Empty", "")),
+    )
+
+
+def test_a_list_on_standard_input_is_read(captured: Captured) -> None:
+    result = run("-", stdin=f"# two\n{URL}\n\n{URL}2\n")
+    assert result.exit_code == 0, result.output
+    assert [request.url for request in captured.requests] == [URL, URL + "2"]
+
+
+def test_a_checksum_goes_to_the_one_url(captured: Captured) -> None:
+    assert run("--checksum", "sha-256=" + "Ab" * 32, URL).exit_code == 0
+    assert str(captured.requests[0].checksum) == "sha256=" + "ab" * 32
+
+
+def test_the_demo_has_its_own_timeout_and_a_directory_that_goes_away(
+    captured: Captured,
+) -> None:
+    assert run("--demo", "--headless").exit_code == 0
+    assert captured.settings.timeout_s == 3.0
+    assert captured.settings.output_dir.name.startswith("fetchtui-demo-")
+    assert not captured.settings.output_dir.exists()
+
+
+def test_the_demo_keeps_its_files_where_they_were_asked_for(
+    captured: Captured, tmp_path: Path
+) -> None:
+    assert run("--demo", "--headless", "-o", f"{tmp_path}").exit_code == 0
+    assert captured.settings.output_dir == tmp_path
+    assert tmp_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "nothing to fetch; give a URL, a list file, or -"),
+        (("--headless",), "nothing to fetch"),
+        (("--demo", URL), "leave SOURCE away"),
+        (("-c", "0", URL), "0 is not in the range"),
+        (("-c", "many", URL), "'many' is not a valid integer"),
+        (("--limit-rate", "fast", URL), "write it as 500k, 10M or 1.5G"),
+        (("--checksum", "crc=1", URL), "checksum must be TYPE=HEX"),
+        (("--checksum", "md5=12", URL), "md5 needs 32 hexadecimal digits"),
+        (("--checksum", "md5=" + "0" * 32, URL, URL), "--checksum goes with one URL"),
+        (("--header", "secret-token", URL), "write a header as 'Name: value'"),
+        (("--header", "A: b\r\nC: d", URL), "write a header as 'Name: value'"),
+        (("--ca-file", "nowhere.pem", URL), "'nowhere.pem' does not exist"),
+        (("--on-exists", "panic", URL), "'panic' is not one of"),
+        (("--no-such-option", URL), "No such option"),
+        (("ftp://example.org/x",), "unsupported scheme 'ftp'; only http and https"),
+        (("nowhere.txt",), "nowhere.txt: no such file"),
+        (("example.org/a.iso",), "if it is a URL, write https:// in front"),
+        ((".",), ".: this is a directory; name a list file in it"),
+        (("-",), "stdin: no URLs in it"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_status_2_and_what_to_do(
+    captured: Captured, arguments: tuple[str, ...], told: str
+) -> None:
+    result = run(*arguments, stdin="")
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert result.stdout == ""
+    assert "secret-token" not in result.stderr
+    assert not captured.was_run
+
+
+def test_every_bad_line_is_told_with_file_and_line_before_anything_is_fetched(
+    captured: Captured,
+) -> None:
+    Path("list.txt").write_text(f"{URL}\nfile:///etc/passwd\n\n\x1b[31mnonsense\n")
+    result = run("list.txt")
+    assert result.exit_code == 2
+    first, second = result.stderr.splitlines()
+    assert first == ("list.txt:2: unsupported scheme 'file'; only http and https")
+    assert second.startswith("list.txt:4: ")
+    assert "\x1b" not in result.stderr
+    assert not captured.was_run
+
+
+def test_version_and_help_say_what_they_should() -> None:
+    assert run("--version").stdout == f"fetchtui {__version__}\n"
+    text = run("-h").stdout
+    assert "--on-exists [resume|skip|rename|overwrite]" in text
+    assert "130" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_version_and_help_load_nothing_heavy(option: str) -> None:
+    program = (
+        "import sys\n"
+        "from tui.cli import main\n"
+        f"try: main(['{option}'])\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = set(result.stderr.split())
+    heavy = {"textual", "httpx", "pyreqwest", "rich", "asyncio", "uvloop", "ssl"}
+    assert not loaded & heavy
+    rooms = ("tui.engine", "tui.net", "tui.disk", "tui.ui", "tui.headless", "tui.demo")
+    assert not [name for name in loaded if name.startswith(rooms)]
+
+
+def test_a_bad_list_is_refused_without_loading_the_engine(tmp_path: Path) -> None:
+    program = (
+        "import sys\n"
+        "from tui.cli import main\n"
+        "try: main(['nowhere.txt'])\n"
+        "except SystemExit as end: assert end.code == 2\n"
+        "print('asyncio' in sys.modules, 'tui.engine' in sys.modules)\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert result.stdout.split() == ["False", "False"]

@@ -1,0 +1,349 @@
+"""The composition root: arguments -> Settings -> engine -> a face.
+
+The only module that knows both the engine and the faces. What is heavy (asyncio, the
+HTTP libraries, Textual) is imported where it is needed: ``--version``, ``--help`` and
+a mistyped list answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tui import __version__
+from tui.core.plain_text import plain
+from tui.core.request import Checksum
+from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, OnExists, Settings
+from tui.core.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from tui.core.request import DownloadRequest
+
+USAGE_ERROR = 2
+_DEFAULTS = Settings()
+# RFC 9110, 5.1 and 5.5: a token, and anything printable.
+_HEADER = re.compile(
+    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([^\x00-\x08\x0a-\x1f\x7f]*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line, read; one field an option."""
+
+    sources: tuple[str, ...]
+    output_dir: Path | None
+    concurrency: int
+    segments: int
+    per_host: int
+    limit_rate: int | None
+    retries: int
+    timeout: float | None
+    on_exists: str
+    checksum: Checksum | None
+    headers: tuple[tuple[str, str], ...]
+    fsync: str
+    ca_file: Path | None
+    headless: bool
+    json: bool
+    exit_when_done: bool
+    demo: bool
+
+
+def _read_by(parse: Callable[[str], Any]) -> Callable[..., Any]:
+    """Make an option's callback from a parser whose ValueError explains itself."""
+
+    def read(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
+        try:
+            if isinstance(value, tuple):
+                return tuple(parse(text) for text in value)
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(plain(str(error))) from None
+
+    return read
+
+
+def _read_header(text: str) -> tuple[str, str]:
+    match = _HEADER.fullmatch(text.strip())
+    if match is None:
+        # The value may be a secret, so the message does not repeat it.
+        raise ValueError("write a header as 'Name: value', on one line")
+    return match[1], match[2]
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option(
+    "-o",
+    "--output-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where files go; made if missing.  [default: here]",
+)
+@click.option(
+    "-c",
+    "--concurrency",
+    type=click.IntRange(1, MAX_CONCURRENCY),
+    metavar="N",
+    default=_DEFAULTS.concurrency,
+    help="Downloads at once; changes live in the dashboard.",
+)
+@click.option(
+    "-s",
+    "--segments",
+    type=click.IntRange(0, MAX_SEGMENTS),
+    metavar="N",
+    default=_DEFAULTS.segments,
+    help="Connections per download; 0 decides by size.",
+)
+@click.option(
+    "--per-host",
+    type=click.IntRange(0, MAX_CONCURRENCY),
+    metavar="N",
+    default=_DEFAULTS.per_host,
+    help="Downloads at once from one host; 0 for no cap.",
+)
+@click.option(
+    "--limit-rate",
+    callback=_read_by(parse_size),
+    metavar="RATE",
+    help="Bytes per second over everything, such as 500k or 10M.",
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0, 1000),
+    metavar="N",
+    default=_DEFAULTS.retries,
+    help="Attempts after the first one.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 86400),
+    metavar="SECONDS",
+    help="To connect, and without a byte.  [default: 30]",
+)
+@click.option(
+    "--on-exists",
+    type=click.Choice([choice.value for choice in OnExists]),
+    default=_DEFAULTS.on_exists.value,
+    help="When the name is taken.",
+)
+@click.option(
+    "--checksum",
+    callback=_read_by(Checksum.parse),
+    metavar="TYPE=HEX",
+    help="Expected digest of the one URL, such as sha-256=...",
+)
+@click.option(
+    "--header",
+    "headers",
+    multiple=True,
+    callback=_read_by(_read_header),
+    metavar="'NAME: VALUE'",
+    help="Sent to the origins that the list names; repeatable.",
+)
+@click.option(
+    "--fsync",
+    type=click.Choice(["on", "off"]),
+    default="on",
+    help="Sync files before they get their name.",
+)
+@click.option(
+    "--ca-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Trust these certificates (PEM) instead of the system's.",
+)
+@click.option(
+    "--headless", is_flag=True, help="No dashboard; also when stdout is no terminal."
+)
+@click.option(
+    "--json", is_flag=True, help="Headless; one JSON object a line on stdout."
+)
+@click.option(
+    "--exit-when-done",
+    is_flag=True,
+    help="Leave the dashboard after the last download.",
+)
+@click.option(
+    "--demo", is_flag=True, help="Fetch files from a server of its own; no network."
+)
+@click.version_option(__version__, prog_name="fetchtui", message="%(prog)s %(version)s")
+def main(**chosen: Any) -> None:
+    """Download files with a dashboard in the terminal.
+
+    SOURCE is a URL, a list file, or - for standard input. Without any, the
+    dashboard opens empty and takes pasted URLs.
+
+    Exit status: 0 all done, 1 at least one failed, 2 usage or list error,
+    130 interrupted (state kept; the same command resumes).
+    """
+    try:
+        sys.exit(launch(Options(**chosen)))
+    except KeyboardInterrupt:
+        # Before the loop runs, say while a long list is read.
+        sys.exit(130)
+
+
+def launch(options: Options) -> int:
+    """Read the sources, choose a face, run; return the exit status."""
+    from tui.headless.face import can_repaint
+
+    if options.demo and (options.sources or options.checksum):
+        raise click.UsageError("--demo brings a list of its own; leave SOURCE away")
+    requests = _load(options)
+    has_dashboard = (
+        not (options.headless or options.json)
+        and can_repaint(1)
+        and _give_keyboard_back()
+    )
+    if not (requests or has_dashboard or options.demo):
+        raise click.UsageError(
+            "nothing to fetch; give a URL, a list file, or - for standard input"
+        )
+    with ExitStack() as stack:
+        output_dir = options.output_dir or Path()
+        if options.demo and options.output_dir is None:
+            from tui.demo.stage import TemporaryStage
+
+            output_dir = stack.enter_context(TemporaryStage())
+        settings = _settings(options, output_dir)
+        return _run_loop(_fetch(options, settings, requests, has_dashboard))
+
+
+def _load(options: Options) -> list[DownloadRequest]:
+    """Read all sources; every complaint is told before anything is fetched."""
+    from tui.sources.detect import load_sources
+
+    notes: list[str] = []
+    stdin = None if sys.stdin is None else sys.stdin.buffer
+    requests, complaints = load_sources(options.sources, stdin, notes)
+    for line in (*(f"note: {note}" for note in notes), *complaints):
+        click.echo(f"{line}", err=True)
+    if complaints:
+        sys.exit(USAGE_ERROR)
+    if options.checksum is None:
+        return requests
+    if len(requests) != 1:
+        raise click.UsageError(
+            f"--checksum goes with one URL, not {len(requests):,};"
+            " write checksum= below each URL of a list"
+        )
+    return [replace(requests[0], checksum=options.checksum)]
+
+
+def _settings(options: Options, output_dir: Path) -> Settings:
+    timeout_s = options.timeout or _DEFAULTS.timeout_s
+    if options.demo and options.timeout is None:
+        from tui.demo.story import TIMEOUT_S
+
+        timeout_s = TIMEOUT_S
+    return Settings(
+        output_dir=output_dir,
+        concurrency=options.concurrency,
+        per_host=options.per_host,
+        segments=options.segments,
+        retries=options.retries,
+        timeout_s=timeout_s,
+        rate_limit=options.limit_rate or None,
+        on_exists=OnExists(options.on_exists),
+        headers=options.headers,
+        ca_file=options.ca_file,
+        fsync=options.fsync == "on",
+    )
+
+
+async def _fetch(
+    options: Options,
+    settings: Settings,
+    requests: list[DownloadRequest],
+    has_dashboard: bool,
+) -> int:
+    """Open the engine, hand it to a face, and close it whatever happens."""
+    from contextlib import AsyncExitStack
+
+    from tui.core.errors import LocalError
+    from tui.engine.wiring import open_engine
+
+    async with AsyncExitStack() as stack:
+        if options.demo:
+            from tui.demo.story import open_demo
+
+            requests = await stack.enter_async_context(open_demo())
+        try:
+            service = await open_engine(settings)
+        except LocalError as error:
+            click.echo(f"fetchtui: {error}; {error.advice}", err=True)
+            return USAGE_ERROR
+        stack.push_async_callback(service.close)
+        if has_dashboard:
+            from tui.ui.app import run_dashboard
+
+            return await run_dashboard(
+                service,
+                requests=requests,
+                source_title=_title(options),
+                exit_when_done=options.exit_when_done,
+            )
+        from tui.demo.stage import TemporaryStage
+        from tui.headless.run import run_headless
+
+        is_kept = options.output_dir is not None or not options.demo
+        return await run_headless(
+            service,
+            requests,
+            is_json=options.json,
+            resume_hint="the same command resumes" if is_kept else "the demo is over",
+            at_once=TemporaryStage.remove_all,
+        )
+
+
+def _run_loop(run: Coroutine[Any, Any, int]) -> int:
+    import gc
+    from asyncio import Runner
+
+    try:
+        from uvloop import new_event_loop
+    except ImportError:  # there is none for Windows
+        from asyncio import new_event_loop  # type: ignore[assignment]
+    # The list lives as long as the run: the collector need not walk over it again.
+    gc.collect()
+    gc.freeze()
+    with Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(run)
+
+
+def _title(options: Options) -> str:
+    if options.demo:
+        return "demo"
+    if len(options.sources) > 1:
+        return f"{len(options.sources)} sources"
+    return "".join("stdin" if name == "-" else plain(name) for name in options.sources)
+
+
+def _give_keyboard_back() -> bool:
+    """Point standard input at the terminal again after a list was read from a pipe.
+
+    Returns whether there is one; a dashboard without it would be a trap.
+    """
+    if sys.stdin is not None and sys.stdin.isatty():
+        return True
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        return False
+    os.dup2(terminal, 0)
+    os.close(terminal)
+    return True
