@@ -1,0 +1,38 @@
+"""The files of the repository, as the house rules look at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_ROOMS = ("tui", "tests", "sample_lists", ".ci")
+_TOP = ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", ".gitignore")
+_PICTURES = (".svg", ".png", ".gif")
+
+
+def python_files(room: str) -> list[Path]:
+    """Every module below ``room``, which is a folder of the repository."""
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def text_files() -> list[Path]:
+    """Every file that people read or change; found without git, for a plain copy."""
+    found = [ROOT / name for name in _TOP]
+    for room in _ROOMS:
+        found += [
+            path
+            for path in sorted((ROOT / room).rglob("*"))
+            if path.is_file()
+            and "__pycache__" not in path.parts
+            and path.suffix not in _PICTURES
+        ]
+    return found
+
+
+def modules(room: str) -> list[str]:
+    """Dotted names of the modules below ``room``."""
+    names = []
+    for path in python_files(room):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return names

@@ -1,0 +1,56 @@
+"""The README's parts that other parts of the repository must agree with.
+
+``python -m tests.house.readme`` writes the table of keys anew; with a name after it,
+such as ``tests`` or ``demo``, it prints that command instead.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from tests.house.files import ROOT
+from tui.ui.actions import markdown_table
+
+PATH = ROOT / "README.md"
+
+
+def part(name: str) -> str:
+    """Return what stands between ``<!-- name -->`` and ``<!-- /name -->``."""
+    text = PATH.read_text()
+    start, end = _span(text, name)
+    return text[start:end]
+
+
+def command(name: str) -> str:
+    """Return the one command in the fenced block of a part."""
+    lines = part(name).strip().splitlines()
+    if len(lines) != 3 or lines[0] != "```sh" or lines[2] != "```":
+        raise LookupError(f"the part {name!r} of README.md is not one command")
+    return lines[1]
+
+
+def keys() -> str:
+    """Return the part ``keys`` as it should be."""
+    return f"\n{markdown_table().strip()}\n\n"
+
+
+def write_keys() -> None:
+    """Replace the table of keys."""
+    text = PATH.read_text()
+    start, end = _span(text, "keys")
+    PATH.write_text(text[:start] + keys() + text[end:])
+
+
+def _span(text: str, name: str) -> tuple[int, int]:
+    match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
+    if match is None:
+        raise LookupError(f"README.md has no part {name!r}")
+    return match.span(1)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        print(command(sys.argv[1]))
+    else:
+        write_keys()

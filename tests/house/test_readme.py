@@ -1,0 +1,85 @@
+"""The README says what is so: commands, keys, options, statuses, events."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.house import readme
+from tests.house.files import ROOT
+from tui.cli import main
+from tui.core.request import ALGORITHMS
+from tui.core.settings import OnExists
+
+TEXT = readme.PATH.read_text()
+OPTIONS = {
+    name
+    for parameter in main.params
+    if isinstance(parameter, click.Option)
+    for name in parameter.opts
+    if name.startswith("--")
+}
+
+
+def test_the_table_of_keys_is_made_from_the_registry():
+    assert readme.part("keys") == readme.keys(), "run: python -m tests.house.readme"
+
+
+def test_both_commands_set_up_and_run_in_one_line():
+    for name in ("demo", "tests"):
+        assert readme.command(name).startswith("python3 -m venv .venv && ")
+    assert readme.command("demo").endswith(" && .venv/bin/fetchtui --demo")
+    assert readme.command("tests").endswith(" && .venv/bin/python -m tests.gate")
+
+
+def test_the_continuous_check_runs_the_command_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "<!-- tests -->" in script
+    assert "pip install" not in script
+
+
+@pytest.mark.parametrize("option", sorted(OPTIONS - {"--help"}))
+def test_every_option_is_explained(option):
+    assert f"`{option}" in TEXT or f" {option}" in TEXT
+
+
+def test_no_option_is_explained_that_does_not_exist():
+    ours = re.sub(r"```sh\npython3 .*?```", "", TEXT, flags=re.DOTALL)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours))
+    assert named - OPTIONS - {"--version", "--input-file", "--bind"} == set()
+
+
+@pytest.mark.parametrize("status", ["0", "1", "2", "130"])
+def test_every_exit_status_is_explained(status):
+    assert re.search(rf"^\| `{status}` \|", TEXT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("choice", [choice.value for choice in OnExists])
+def test_every_way_to_treat_an_existing_file_is_explained(choice):
+    assert f"`{choice}`" in TEXT
+
+
+def test_every_kind_of_checksum_is_named():
+    for name in set(ALGORITHMS.values()):
+        spelled = re.sub(r"^sha(\d)", r"sha-\1", name)
+        assert spelled in TEXT
+
+
+def test_pictures_and_files_that_are_linked_exist():
+    links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
+    assert "tests/ui/pictures/dashboard.svg" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_room_of_the_house_is_on_the_readmes_map():
+    part = readme.part("map")
+    rooms = {path.parent.name for path in (ROOT / "tui").glob("*/__init__.py")}
+    assert rooms <= set(re.findall(r"^tui/([a-z]+)/? ", part, re.MULTILINE))
+
+
+def test_examples_name_lists_that_exist():
+    for name in re.findall(r"sample_lists/[\w.-]+", TEXT):
+        assert Path(ROOT / name).exists(), name
