@@ -158,7 +158,7 @@ class HelpList(Canvas):
         line = [Span(head, "key", row.id), Span(keys, "key", row.id)]
         title = row.title
         column = min(38, max(cells(action.title) for action in self._all))
-        if left - column < 20:
+        if left - column < 34:
             # Narrow: the title says enough, and the chosen one shows its sentence.
             return [*line, Span(fit(title, left), _strength(is_chosen), row.id)]
         line.append(Span(f"{fit(title, column)}  ", _strength(is_chosen), row.id))
@@ -196,9 +196,9 @@ class HelpScreen(Dialog[str | None]):
     TITLE_TEXT = "Keys"
     KEYS = (
         ("type", "to search"),
-        ("up/down", "choose"),
         ("enter", "run it"),
         ("esc", "close"),
+        ("up/down", "choose"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "move(-1)", show=False, priority=True),

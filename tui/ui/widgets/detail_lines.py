@@ -262,8 +262,9 @@ def _fact(label: str, value: str, width: int, style: str = "text") -> list[Line]
     if not value:
         return []
     # Header names are longer than our own labels: then the value starts after them.
+    label = middle_ellipsis(label, max(_LABEL, width // 2))
     head = fit(label, _LABEL) if cells(label) < _LABEL else f"{label} "
-    rows = wrap(value, max(8, width - cells(head)))
+    rows = wrap(value, width - cells(head))
     pad = " " * cells(head)
     return [
         [Span(pad if index else head, "dim"), Span(text, style)]

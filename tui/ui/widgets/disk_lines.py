@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.plain_text import plain
 from tui.core.units import format_rate, format_size
-from tui.ui.format import bar, cells, count, fit, middle_ellipsis
+from tui.ui.format import bar, count, fit, middle_ellipsis
 from tui.ui.widgets.canvas import Line, Span, justify, line_width
 from tui.ui.widgets.plot import milliseconds, spark
 
@@ -37,7 +37,8 @@ def slot_lines(
     else:
         # Busy ones are what one wants to see; their numbers tell which they are.
         ranked = sorted(enumerate(slots, 1), key=lambda slot: not is_busy(slot[1]))
-        shown, rest = sorted(ranked[: height - 1]), ranked[max(0, height - 1) :]
+        fitting = max(0, height - 1)
+        shown, rest = sorted(ranked[:fitting]), ranked[fitting:]
     digits = len(str(len(slots)))
     lines = [
         slot_line(number, slot, width, digits, spinner, is_ascii)
@@ -76,17 +77,16 @@ def slot_line(
     more = f" +{count(slot.operations - 1)}" if slot.operations > 1 else ""
     more = more if len(more) <= room - 6 else ""
     name = middle_ellipsis(plain(slot.name), max(0, room - len(more)))
-    pad = " " * max(0, room - cells(name) - len(more))
-    return [
+    line = [
         head,
         Span(f"{spinner} ", "active"),
         Span(word, "strong"),
-        Span(size, "text"),
-        Span("  " if room > 0 else ""),
-        Span(name, "text"),
-        Span(more + pad, "dim"),
-        Span(took, "warn" if slot.elapsed_s >= _SLOW_S else "dim"),
+        Span(f"{size}  "),
+        Span(name),
+        Span(more, "dim"),
     ]
+    late = "warn" if slot.elapsed_s >= _SLOW_S else "dim"
+    return justify(line, [Span(took, late)], width)
 
 
 def comparison_line(

@@ -1,0 +1,183 @@
+"""The details of a download, in the pane, folded, and as the long sheet."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.ui.panes_builders import HOSTILE, MB, Stage, detail, drawn, row
+from tui.core.download import DownloadState
+from tui.core.errors import KINDS
+from tui.ui.format import cells
+from tui.ui.widgets.canvas import line_text, line_width
+from tui.ui.widgets.detail_lines import advice_for, pane_lines, sheet_lines, wrap
+from tui.ui.widgets.detail_pane import DetailPane
+
+FAILED = detail(
+    row=row(
+        state=DownloadState.FAILED,
+        error="404 Not Found",
+        error_kind="not_found",
+        status=404,
+        speed=0.0,
+        connections=0,
+        received=0,
+    ),
+    segments=(),
+    finished=(),
+)
+
+
+def as_text(lines) -> str:
+    return "\n".join(line_text(line) for line in lines)
+
+
+def test_the_pane_tells_map_sizes_speed_addresses_and_answer():
+    text = as_text(pane_lines(detail(), 60, 9))
+    for fact in (
+        "downloading",
+        "41.3%",
+        "█▶",
+        "826 MB of 2.00 GB  28.7 MB/s  41s",
+        "https://cdn-3.example.org/sets/",
+        ".parquet.part",
+        "HTTP/1.1 206  etag  sha256 pending",
+        "3/3 conn",
+        "no bytes for 30 s",
+    ):
+        assert fact in text
+
+
+@pytest.mark.parametrize("height", [4, 6, 8, 20])
+def test_why_it_failed_and_what_to_do_come_first(height):
+    text = as_text(pane_lines(FAILED, 60, height)[:height])
+    assert "✗ failed" in text
+    assert "404 Not Found" in text
+    assert KINDS["not_found"] in text
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        ("404 Not Found", "the server has no such file; check the URL"),
+        ("404 Not Found. The server has no such file", "check the URL"),
+        ("the server has no such file; check the URL", ""),
+    ],
+)
+def test_advice_does_not_repeat_what_the_error_says(error, advice):
+    assert advice_for("not_found", error) == advice
+
+
+def test_an_unknown_cause_has_no_advice():
+    assert advice_for("something new", "it broke") == ""
+
+
+def test_a_wait_counts_down_and_a_stall_is_told():
+    waiting = detail(row=row(state=DownloadState.WAITING, retry_in_s=4.0))
+    assert "retry in 4s" in as_text(pane_lines(waiting, 40, 6))
+    stalled = detail(row=row(stalled_s=12.0))
+    assert "stalled 12s" in as_text(pane_lines(stalled, 40, 6))
+
+
+def test_a_checksum_and_a_limit_of_its_own_are_shown():
+    text = as_text(pane_lines(detail(checksum_state="mismatch"), 60, 8))
+    assert "sha256 mismatch" in text
+    text = as_text(pane_lines(detail(rate_limit=2 * MB), 60, 8))
+    assert "limit 2.00 MB/s" in text
+
+
+def test_credentials_in_an_url_are_never_shown():
+    secret = "https://ada:lovelace@host.example/file"
+    shy = detail(row=row(url=secret), mirrors=(secret,))
+    for lines in (pane_lines(shy, 100, 10), sheet_lines(shy, 100)):
+        assert "lovelace" not in as_text(lines)
+        assert "https://host.example/file" in as_text(lines)
+
+
+def test_the_sheet_holds_everything():
+    text = as_text(sheet_lines(detail(), 100))
+    for fact in (
+        "Ranges in flight (3)",
+        "12.1 MB/s",
+        "500 MB to 900 MB",
+        "mirror    https://mirror.example.net/train-00017-of-00512.parquet",
+        "part file /home/ada/data",
+        'validator "5f3a-62c1"',
+        "last-modified Mon, 21 Sep 2026 09:00:00 GMT",
+        "ab" * 32,
+        "try 1",
+        "train.txt:17",
+    ):
+        assert fact in text
+
+
+@pytest.mark.parametrize("width", [20, 56, 76, 116])
+def test_no_line_of_the_sheet_is_wider_than_the_screen(width):
+    hostile = detail(
+        row=row(name=HOSTILE, url=HOSTILE, error=HOSTILE * 9, error_kind="tls"),
+        answer=(("x-" + "y" * 50, HOSTILE * 5),),
+        path=HOSTILE * 4,
+    )
+    lines = sheet_lines(hostile, width)
+    assert "\x1b" not in as_text(lines)
+    assert "\n" not in "".join(line_text(line) for line in lines)
+    if width >= 56:
+        assert max(line_width(line) for line in lines) <= width
+
+
+@given(st.text(max_size=200), st.integers(2, 60))
+def test_wrapping_keeps_every_character_within_the_width(text, width):
+    rows = wrap(text, width)
+    assert "".join(rows).replace(" ", "") == text.replace(" ", "")
+    assert all(cells(part) <= width for part in rows)
+
+
+@pytest.mark.parametrize("size", [(40, 8), (60, 12), (114, 30)])
+async def test_the_pane_names_the_file_and_fits(size):
+    pane = DetailPane()
+    async with Stage(pane).run_test(size=size):
+        for each in (detail(), FAILED, detail(row=row(name=HOSTILE, size=None))):
+            pane.show(each)
+            lines = drawn(pane)
+            assert {cells(line) for line in lines} == {size[0]}
+            assert "[enter]" in lines[0]
+
+
+async def test_the_empty_pane_teaches():
+    pane = DetailPane()
+    async with Stage(pane).run_test(size=(40, 8)):
+        pane.show(None)
+        text = "\n".join(drawn(pane))
+    assert "enter opens all of it, a adds URLs." in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+async def test_folded_it_shows_a_short_map_or_the_error(width):
+    pane = DetailPane()
+    async with Stage(pane).run_test(size=(width, 15)) as pilot:
+        pane.is_folded = True
+        await pilot.pause()
+        for each, fact in (
+            (detail(), "█▶"),
+            (FAILED, "404 Not Found"),
+            (None, "no download"),
+        ):
+            pane.show(each)
+            (line,) = drawn(pane)
+            assert fact in line
+            assert cells(line) == width
+
+
+async def test_a_click_on_its_key_asks_for_the_full_screen():
+    asked = []
+
+    class Host(Stage):
+        def on_detail_pane_open_requested(self) -> None:
+            asked.append(True)
+
+    pane = DetailPane()
+    async with Host(pane).run_test(size=(60, 8)) as pilot:
+        pane.show(detail())
+        await pilot.click(pane, offset=(drawn(pane)[0].index("[enter]") + 1, 0))
+    assert asked == [True]

@@ -1,0 +1,183 @@
+"""The disk pane: slots, queue, bytes in flight, latency, loop lag, and its buttons."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.panes_builders import (
+    HOSTILE,
+    IDLE,
+    MB,
+    HandClock,
+    Stage,
+    disk,
+    drawn,
+    engine,
+    loop,
+    slot,
+)
+from tui.ui.widgets.canvas import line_text, line_width
+from tui.ui.widgets.disk_lines import slot_line, slot_lines
+from tui.ui.widgets.disk_pane import BOTTLENECK, DiskPane, LagComparison
+
+INLINE = {"is_inline": True, "slots": (IDLE,) * 4}
+
+
+class DiskStage(Stage):
+    """Notes what the pane asks for."""
+
+    def __init__(self, pane: DiskPane, **options) -> None:
+        super().__init__(pane, **options)
+        self.wishes: list[object] = []
+
+    def on_disk_pane_writers_changed(self, message: DiskPane.WritersChanged) -> None:
+        self.wishes.append(message.delta)
+
+    def on_disk_pane_inline_toggled(self) -> None:
+        self.wishes.append("inline")
+
+
+async def shown(*snapshots, size=(60, 13), seconds=1.0, is_ascii=False) -> str:
+    """Show snapshots one after the other and return the pane as text."""
+    clock = HandClock()
+    pane = DiskPane(monotonic=clock)
+    async with Stage(pane, is_ascii=is_ascii).run_test(size=size):
+        for snapshot in snapshots:
+            pane.show(snapshot)
+            clock.now_s += seconds
+        return "\n".join(drawn(pane))
+
+
+async def test_every_slot_has_a_line_with_operation_bytes_file_and_time():
+    lines = (await shown(engine(), size=(70, 13))).split("\n")
+    assert "1 ⠙ write  1.00 MB  train-00017-of-00512.parquet" in lines[1]
+    assert "9.0 ms" in lines[1]
+    assert "3 ⠙ sync" in lines[3]
+    assert "SHA256SUMS +11" in lines[3]
+    assert "4 · idle" in lines[4]
+
+
+async def test_the_figures_tell_queue_memory_speed_latency_batching_and_lag():
+    text = await shown(engine())
+    for fact in (
+        "3 waiting",
+        "3.00 MB of 64.0 MB",
+        "339 MB/s",
+        "p50 8.1 p99 31 ms",
+        "4.2 ops each",
+        "sync p99 12 ms",
+        "loop p50 0.4 ms  p99 9.1 ms",
+        "executor 4",
+    ):
+        assert fact in text
+
+
+@pytest.mark.parametrize("height", [6, 8, 10, 13, 20])
+@pytest.mark.parametrize("width", [40, 60, 120])
+async def test_speed_latency_and_lag_stay_at_every_size(width, height):
+    text = await shown(engine(), size=(width, height))
+    assert "339 MB/s" in text
+    assert "31 ms" in text
+    assert "9.1 ms" in text
+    assert {len(line) for line in text.split("\n")} == {width}
+
+
+async def test_slots_that_do_not_fit_are_counted_busy_ones_first():
+    slots = (IDLE, slot(name="busy-one")) * 8
+    text = await shown(engine(disk=disk(slots=slots, writers=16)), size=(60, 10))
+    assert "busy-one" in text
+    assert "… 11 more, 3 busy" in text
+    assert " 1 · idle" not in text
+
+
+async def test_a_queue_graph_grows_with_time_and_keeps_bursts():
+    snapshots = [engine(disk=disk(queued=n)) for n in (1, 8, 0, 4)]
+    text = await shown(*snapshots)
+    assert "▁█ ▄" in text
+    # Four shows within one half second are one column, of their largest value.
+    text = await shown(*snapshots, seconds=0.1)
+    assert "  █" in text
+    assert "▁█" not in text
+
+
+async def test_a_disk_that_cannot_keep_up_is_named_after_a_second():
+    full = engine(disk=disk(in_flight=64 * MB))
+    assert BOTTLENECK not in await shown(full)
+    assert BOTTLENECK in await shown(full, full)
+    assert BOTTLENECK not in await shown(full, full, engine())
+
+
+async def test_inline_writes_are_announced_and_compared_with_before():
+    slow = engine(disk=disk(**INLINE), loop=loop(p99_s=0.34))
+    text = await shown(engine(), slow)
+    assert "INLINE (blocks the loop!)" in text
+    assert "executor 9.1 ms → inline 340 ms" in text
+    assert "[to executor]" in text
+    text = await shown(engine(), slow, engine())
+    assert "inline 340 ms → executor 9.1 ms" in text
+    assert "INLINE" not in text
+
+
+async def test_the_inline_warning_is_whole_in_a_narrow_pane():
+    text = await shown(engine(disk=disk(**INLINE)), size=(40, 8))
+    assert "INLINE blocks the loop!" in text
+
+
+def test_the_comparison_is_forgotten_after_a_minute_off_inline():
+    comparison = LagComparison()
+    assert comparison.follow(False, 0.01, 0) is None
+    assert comparison.follow(True, 0.3, 1) == ("executor", 0.01, "inline", 0.3)
+    assert comparison.follow(True, 0.4, 500) == ("executor", 0.01, "inline", 0.4)
+    after = ("inline", 0.4, "executor", 0.02)
+    assert comparison.follow(False, 0.02, 501) == after
+    assert comparison.follow(False, 0.02, 561) == after
+    assert comparison.follow(False, 0.02, 562) is None
+
+
+async def test_buttons_ask_for_writers_and_for_inline():
+    pane = DiskPane()
+    app = DiskStage(pane)
+    async with app.run_test(size=(60, 12)) as pilot:
+        pane.show(engine())
+        await pilot.pause()
+        foot = drawn(pane)[-1]
+        for button in ("[-]", "[+]", "[inline]"):
+            await pilot.click(pane, offset=(foot.index(button) + 1, 11))
+        await pilot.click(pane, offset=(foot.index("writers"), 11))
+        assert app.wishes == [-1, 1, "inline"]
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+async def test_folded_it_is_one_line_of_the_main_figures(width):
+    pane = DiskPane()
+    async with Stage(pane).run_test(size=(width, 15)) as pilot:
+        pane.is_folded = True
+        pane.show(engine())
+        await pilot.pause()
+        (line,) = drawn(pane)
+    assert len(line) == width
+    for fact in ("disk", "339 MB/s", "4 writers", "q 3", "p99 31 ms"):
+        assert fact in line
+
+
+async def test_ascii_mode_draws_only_ascii():
+    full = engine(disk=disk(in_flight=64 * MB, slots=(slot(name=HOSTILE),)))
+    assert (await shown(full, full, is_ascii=True)).isascii()
+
+
+@pytest.mark.parametrize("width", [10, 20, 36, 56, 116])
+@pytest.mark.parametrize("operations", [1, 2, 12_000])
+def test_slot_lines_are_exactly_as_wide_as_the_pane(width, operations):
+    line = slot_line(3, slot(operations=operations), max(width, 20), 2, "⠋")
+    assert line_width(line) == max(width, 20)
+
+
+def test_hostile_names_are_disarmed():
+    text = line_text(slot_line(1, slot(name=HOSTILE), 100, 1, "⠋"))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "[red]bold[/red]" in text
+
+
+def test_no_room_gives_no_lines():
+    assert slot_lines((slot(),) * 3, 40, 0, "⠋") == []

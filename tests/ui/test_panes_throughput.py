@@ -1,0 +1,81 @@
+"""The throughput pane: graph, figures, loop lag, and its folded form."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.panes_builders import MB, HandClock, Stage, drawn, engine, loop
+from tui.ui.widgets.throughput import ThroughputGraph
+
+
+async def shown(snapshot, size=(40, 8), is_folded=False, is_ascii=False) -> list[str]:
+    pane = ThroughputGraph(monotonic=HandClock())
+    async with Stage(pane, is_ascii=is_ascii).run_test(size=size) as pilot:
+        pane.is_folded = is_folded
+        pane.show(snapshot)
+        await pilot.pause()
+        return drawn(pane)
+
+
+async def test_it_draws_axis_graph_and_figures():
+    lines = await shown(engine(), size=(60, 10))
+    text = "\n".join(lines)
+    assert "Throughput [t]" in lines[0]
+    assert lines[1].startswith("│ 500 MB┤")
+    assert "250 MB┤" in text
+    assert "⣿⣿" in text
+    assert "now 342 MB/s  avg 318 MB/s  peak 412 MB/s" in text
+    assert "loop p50 0.4 ms  p99 9.1 ms" in text
+
+
+async def test_the_corner_says_how_many_seconds_are_seen():
+    assert "58 s" in (await shown(engine()))[0]
+    assert "90 s" in (await shown(engine(), size=(100, 8)))[0]
+    assert " s ─╮" not in (await shown(engine(history=())))[0]
+
+
+async def test_with_little_room_the_figures_stay():
+    text = "\n".join(await shown(engine(), size=(40, 4)))
+    assert "342 MB/s" in text
+    assert "9.1 ms" in text
+
+
+async def test_nothing_downloaded_yet_draws_an_empty_graph():
+    empty = engine(history=(), speed=0.0, average=0.0, peak=0.0)
+    lines = await shown(empty, size=(40, 8))
+    assert "⣿" not in "".join(lines)
+    assert "now 0 B/s" in "".join(lines)
+
+
+async def test_a_late_loop_is_shown_against_at_least_fifty_milliseconds():
+    calm = "".join(await shown(engine(loop=loop(history_s=(0.001,) * 60))))
+    assert "▁▁▁▁" in calm
+    late = "".join(await shown(engine(loop=loop(p99_s=0.3, history_s=(0.3,) * 60))))
+    assert "████" in late
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+async def test_folded_it_is_a_spark_between_name_and_speed(width):
+    (line,) = await shown(engine(), size=(width, 15), is_folded=True)
+    assert len(line) == width
+    assert line.startswith(" net ")
+    assert "342 MB/s" in line
+    assert "▇" in line
+
+
+async def test_ascii_mode_draws_only_ascii():
+    lines = await shown(engine(), is_ascii=True)
+    assert all(line.isascii() for line in lines)
+    assert "#" in "".join(lines)
+
+
+async def test_the_axis_stays_while_the_speed_dips():
+    clock = HandClock()
+    pane = ThroughputGraph(monotonic=clock)
+    async with Stage(pane).run_test(size=(40, 8)):
+        pane.show(engine())
+        pane.show(engine(history=(40.0 * MB,) * 60))
+        assert "500 MB" in drawn(pane)[1]
+        clock.now_s += 10
+        pane.show(engine(history=(40.0 * MB,) * 60))
+        assert "50 MB" in drawn(pane)[1]
