@@ -45,6 +45,7 @@ KINDS: Final[dict[str, str]] = {
     "http_status": "the server answered something that is no file",
     "range": "the server has no such bytes; the file must be started again",
     # the bytes
+    "changed": "the file changed on the server while it was fetched; retry",
     "checksum": "the bytes are not the expected ones; get the right checksum or URL",
     "size": "the size is not the promised one; check the URL",
     # this machine

@@ -1,0 +1,71 @@
+"""Speed and ETA: right in the mean, calm in between, never absurd."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.engine.meter import SpeedMeter, TotalMeter, eta_s
+
+
+def test_a_steady_stream_shows_its_speed_from_the_first_sample() -> None:
+    meter = SpeedMeter(3.0, now=0.0)
+    for tick in range(1, 5):
+        meter.sample(tick * 0.25, tick * 250_000)
+        assert meter.speed == pytest.approx(1_000_000)
+
+
+def test_a_stopped_stream_fades_within_seconds() -> None:
+    meter = SpeedMeter(3.0, now=0.0)
+    for tick in range(1, 41):
+        meter.sample(tick * 0.25, tick * 250_000)
+    for tick in range(41, 81):
+        meter.sample(tick * 0.25, 10_000_000)
+    assert meter.speed < 50_000
+
+
+def test_a_restart_from_zero_is_no_negative_speed() -> None:
+    meter = SpeedMeter(3.0, now=0.0)
+    meter.sample(1.0, 5_000_000)
+    meter.sample(2.0, 0)
+    assert meter.speed >= 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.floats(0.001, 100), st.integers(0, 10**12)),
+        min_size=1,
+        max_size=50,
+    )
+)
+def test_the_speed_is_finite_whatever_comes(samples: list[tuple[float, int]]) -> None:
+    meter = SpeedMeter(3.0, now=0.0)
+    at, total, fastest = 0.0, 0, 0.0
+    for dt, nbytes in samples:
+        at += dt
+        total += nbytes
+        fastest = max(fastest, nbytes / dt)
+        meter.sample(at, total)
+    assert math.isfinite(meter.speed)
+    assert 0 <= meter.speed <= fastest * 1.001 + 1
+
+
+@pytest.mark.parametrize(
+    ("remaining", "speed", "expected"),
+    [(0, 0, 0.0), (100, 0, None), (100, 0.5, None), (100, 10, 10.0), (10**15, 1, None)],
+)
+def test_time_to_go_is_told_only_when_it_can_be(
+    remaining: float, speed: float, expected: float | None
+) -> None:
+    assert eta_s(remaining, speed) == expected
+
+
+def test_the_history_has_one_value_a_second() -> None:
+    meter = TotalMeter(now=0.0)
+    for tick in range(1, 41):
+        meter.sample(tick * 0.25, tick * 500)
+    assert list(meter.history) == [2000.0] * 10
+    assert meter.peak == 2000.0

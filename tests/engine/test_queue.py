@@ -1,0 +1,113 @@
+"""Who goes next: order, caps per origin, rests."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.download import Download, DownloadState
+from tui.core.request import DownloadRequest
+from tui.engine.queue import DownloadQueue
+
+
+def download(number: int, origin: str = "http://a") -> Download:
+    made = Download(number, DownloadRequest((f"{origin}/{number}",)), origin, "x")
+    made.queue_key = number
+    return made
+
+
+def taken(queue: DownloadQueue, now: float = 0.0) -> Download | None:
+    """Take one as the crew does: it is no longer queued afterwards."""
+    made = queue.take(now)
+    if made is not None:
+        made.state = DownloadState.PROBING
+    return made
+
+
+def drain(queue: DownloadQueue, now: float = 0.0) -> list[int]:
+    ids = []
+    while (made := taken(queue, now)) is not None:
+        ids.append(made.id)
+    return ids
+
+
+def test_the_order_is_that_of_the_keys_over_all_origins() -> None:
+    queue = DownloadQueue(0)
+    for number, origin in enumerate(["b", "a", "c", "a", "b"]):
+        queue.push(download(number, f"http://{origin}"))
+    assert drain(queue) == [0, 1, 2, 3, 4]
+
+
+def test_an_origin_at_its_cap_is_passed_over_and_comes_back() -> None:
+    queue = DownloadQueue(1)
+    for number, origin in enumerate(["a", "a", "b"]):
+        queue.push(download(number, f"http://{origin}"))
+    assert drain(queue) == [0, 2]
+    queue.release("http://a")
+    assert drain(queue) == [1]
+
+
+def test_what_was_cancelled_is_skipped_and_what_came_back_is_taken_once() -> None:
+    queue = DownloadQueue(0)
+    made = [download(n) for n in range(3)]
+    for each in made:
+        queue.push(each)
+    made[1].state = DownloadState.CANCELLED
+    made[2].state = DownloadState.CANCELLED
+    made[2].state = DownloadState.QUEUED
+    queue.push(made[2])
+    assert drain(queue) == [0, 2]
+
+
+def test_an_origin_that_rests_starts_nothing_and_others_do() -> None:
+    queue = DownloadQueue(0)
+    for number, origin in enumerate(["a", "b", "a"]):
+        queue.push(download(number, f"http://{origin}"))
+    queue.block("http://a", until=10.0)
+    assert drain(queue, now=0.0) == [1]
+    assert queue.unblock(now=5.0) == 10.0
+    assert drain(queue, now=5.0) == []
+    assert queue.unblock(now=10.0) is None
+    assert drain(queue, now=10.0) == [0, 2]
+
+
+def test_an_origin_that_complains_gets_half_and_earns_it_back() -> None:
+    queue = DownloadQueue(0)
+    for number in range(40):
+        queue.push(download(number))
+    for _ in range(8):
+        taken(queue)
+    queue.slow_down("http://a")
+    lane = queue.lane("http://a")
+    assert queue.cap(lane) == 4
+    assert taken(queue) is None
+    for _ in range(5):
+        queue.release("http://a")
+    assert taken(queue) is not None
+    for _ in range(8):
+        queue.speed_up("http://a")
+    assert queue.cap(lane) == 5
+
+
+@given(
+    origins=st.lists(st.sampled_from("abc"), max_size=30),
+    cap=st.integers(0, 3),
+    releases=st.lists(st.integers(0, 5), max_size=60),
+)
+def test_everything_is_taken_once_and_no_cap_is_ever_broken(
+    origins: list[str], cap: int, releases: list[int]
+) -> None:
+    queue = DownloadQueue(cap)
+    for number, origin in enumerate(origins):
+        queue.push(download(number, f"http://{origin}"))
+    running: list[Download] = []
+    seen: list[int] = []
+    for choice in [*releases, *[0] * len(origins)]:
+        while (made := taken(queue)) is not None:
+            running.append(made)
+            seen.append(made.id)
+        for lane in queue.lanes.values():
+            assert not cap or lane.active <= cap
+        if running:
+            queue.release(running.pop(choice % len(running)).origin)
+    assert sorted(seen) == list(range(len(origins)))

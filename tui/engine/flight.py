@@ -1,0 +1,355 @@
+"""A download on the wire: its ranges, its connections, and how they share the work.
+
+One connection is the worker's own and costs no task; more of them are tasks that the
+flight starts and stops while it runs. A connection that has finished its range takes
+the next gap, and where there is none it takes over the second half of the largest
+range still running, so no connection idles while another drags.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tui.core.download import DownloadState
+from tui.core.errors import FetchError, PermanentError, TransientError
+from tui.core.segment import plan_segments
+from tui.core.snapshot import SegmentSnapshot
+from tui.disk.resume import ResumeRecord
+from tui.engine.meter import FAST_TAU_S, SLOW_TAU_S, SpeedMeter
+from tui.engine.range_pool import LEAST_SPLIT, RangePool
+from tui.engine.transfer import SegmentTransfer
+from tui.net.probe import read_answer
+from tui.net.session import Target
+
+if TYPE_CHECKING:
+    from tui.core.download import Download
+    from tui.disk.part_file import PartFile
+    from tui.engine.kit import Kit
+    from tui.engine.transfer import Segment
+    from tui.net.byte_stream import Reply
+    from tui.net.probe import Answer
+
+BYTES_PER_CONNECTION = 16 << 20
+AUTO_CONNECTIONS = 4
+"""Where the size decides: one connection per 16 MiB, four at most."""
+CHECKPOINT_S = 1.0
+"""Between two resume records: what a SIGKILL can cost."""
+
+
+class Changed(Exception):
+    """The server has another file now: what is there must not be continued."""
+
+
+def auto_connections(size: int | None) -> int:
+    """Connections that a file of ``size`` bytes deserves by itself."""
+    if size is None:
+        return 1
+    return max(1, min(AUTO_CONNECTIONS, size // BYTES_PER_CONNECTION))
+
+
+class Flight:
+    """One running download (``engine.ledger.Running``)."""
+
+    def __init__(
+        self,
+        kit: Kit,
+        download: Download,
+        part: PartFile,
+        answer: Answer,
+        reply: Reply,
+    ) -> None:
+        now = kit.clock.monotonic()
+        self.kit = kit
+        self.download = download
+        self.part = part
+        self.answer = answer
+        """The first answer: size, validator and headers that all others must match."""
+        self.headers = tuple(reply.headers())
+        """Response headers worth showing; secrets are never among them."""
+        self.http_version = reply.http_version
+        self.refuses_ranges = not answer.accepts_ranges or not answer.validator
+        """Without ranges, or without a way to prove that two answers are of the same
+        file, there is one connection."""
+        self.is_finishing = False
+        """The bytes are there and the rename is under way: too late to cancel."""
+        self._transfer = SegmentTransfer(kit, download, part)
+        self._pool = RangePool(())
+        self._tasks: dict[asyncio.Task[None], Segment | None] = {}
+        self._fatal: BaseException | None = None
+        self._error: FetchError | None = None
+        self._retry_at = 0.0
+        self._fast = SpeedMeter(FAST_TAU_S, now, download.received)
+        self._slow = SpeedMeter(SLOW_TAU_S, now, download.received)
+        self._checkpoint_at = now
+        self._checkpoint: asyncio.Task[None] | None = None
+        self._recorded = -1
+
+    # -- the work --------------------------------------------------------------------
+
+    async def run(self, reply: Reply) -> None:
+        """Fetch every byte that the part file misses, starting with ``reply``.
+
+        Raises:
+            Changed: the file on the server is another one by now.
+            TransientError: nothing moves any more; what is there is kept.
+            FetchError: it cannot be had, or the disk failed.
+        """
+        size = self.answer.size
+        if size is None:
+            self._pool = RangePool([(0, None)])
+        else:
+            missing = self.part.flushed.missing(size)
+            planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
+            self._pool = RangePool(planned)
+        try:
+            self.adjust(own=1)
+            await self._connect(reply, self.answer)
+            while self._tasks:
+                await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._fatal is not None:
+                raise self._fatal
+            if self._pool.gaps:
+                raise self._error or TransientError("truncated", "bytes are missing")
+        finally:
+            await self._land()
+
+    async def _connect(self, reply: Reply | None, answer: Answer | None) -> None:
+        """Move one range after the other over one connection at a time."""
+        kit = self.kit
+        segment: Segment | None = None
+        task = asyncio.current_task()
+        kit.open_connections += 1
+        position = answer.start if answer is not None else -1
+        try:
+            while (segment := self._next_segment(position)) is not None:
+                if task in self._tasks:
+                    self._tasks[task] = segment
+                if reply is None or segment.at != position:
+                    if reply is not None:
+                        await reply.close()
+                    reply = None
+                    reply, answer = await self._open(segment)
+                await self._transfer.run(reply, segment)
+                position = segment.at
+                self._pool.finish(segment)
+                segment = None
+                if answer is not None and answer.end == position:
+                    # Read the end of the message, so that the connection is reused.
+                    await reply.read()
+                    await reply.close()
+                    reply = None
+        except asyncio.CancelledError:
+            self._pool.give_back(segment)
+            raise
+        except TransientError as error:
+            self._pool.give_back(segment)
+            self._error = error
+            self._retry_at = kit.clock.monotonic() + 1.0
+        except (FetchError, Changed) as error:
+            self._pool.give_back(segment)
+            self._fatal = self._fatal or error
+            self._stop_connections()
+        finally:
+            kit.open_connections -= 1
+            if reply is not None:
+                await reply.close()
+
+    async def _open(self, segment: Segment) -> tuple[Reply, Answer]:
+        """Ask for a range and make sure that the answer is that range of our file."""
+        target = Target(
+            self.download.url,
+            self.request_headers(),
+            start=segment.at,
+            end=segment.end,
+            if_range=self.answer.validator,
+        )
+        reply = await self.kit.session.open(target)
+        try:
+            answer = read_answer(reply, target)
+            if answer.start != segment.at or answer.status == 200:
+                if answer.validator != self.answer.validator:
+                    raise Changed
+                self.refuses_ranges = True
+                raise TransientError("bad_reply", "the server ignores ranges by now")
+            if answer.size != self.answer.size or (
+                answer.validator and answer.validator != self.answer.validator
+            ):
+                raise Changed
+        except PermanentError as error:
+            await reply.close()
+            if error.kind == "range":
+                raise Changed from error
+            raise
+        except BaseException:
+            await reply.close()
+            raise
+        return reply, answer
+
+    def request_headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers for this download, bound to the origin of its URL."""
+        return self.kit.settings.headers + self.download.request.headers
+
+    # -- sharing the work ------------------------------------------------------------
+
+    def _next_segment(self, position: int) -> Segment | None:
+        if self._fatal is not None:
+            return None
+        return self._pool.take(
+            position,
+            only_there=self.refuses_ranges and position >= 0,
+            url=self.download.url,
+            now=self.kit.clock.monotonic(),
+        )
+
+    def _wanted(self) -> int:
+        """Connections that this download should have now."""
+        if self.refuses_ranges:
+            return 1
+        explicit = self.kit.own_segments.get(self.download.id) or self.kit.segments
+        if explicit:
+            return explicit
+        spare = max(0, self.kit.spare_connections())
+        return min(auto_connections(self.answer.size), len(self._tasks) + 1 + spare)
+
+    def connections_wanted(self) -> int:
+        """Connections it aims at, for the details."""
+        return self._wanted()
+
+    def adjust(self, own: int = 0) -> None:
+        """Start or stop connections so that there are as many as wanted.
+
+        Args:
+            own: connections about to be opened by the caller.
+        """
+        if self.is_finishing or self._fatal is not None:
+            return
+        now = self.kit.clock.monotonic()
+        wanted = self._wanted()
+        running = self.connections() + own
+        if wanted > running and self._retry_at <= now:
+            for _ in range(wanted - running):
+                idle = sum(1 for s in self._tasks.values() if s is None) + own
+                if not self._pool.has_work_for(idle):
+                    break
+                task = asyncio.create_task(self._connect(None, None))
+                self._tasks[task] = None
+                task.add_done_callback(self._forget)
+        elif wanted < running:
+            for task in list(self._tasks)[wanted - running :]:
+                task.cancel()
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._tasks.pop(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._fatal = self._fatal or task.exception()
+            self._stop_connections()
+
+    def _stop_connections(self) -> None:
+        current = asyncio.current_task()
+        for task in self._tasks:
+            if task is not current:
+                task.cancel()
+        # The worker's own connection is no task of ours: it stops at its next chunk,
+        # when it finds that it has all it was asked for.
+        self._pool.abandon()
+
+    def restart_slow(self, now: float) -> None:
+        """Start connections anew that drag behind their siblings."""
+        laggards = self._pool.laggards(now)
+        for task, segment in list(self._tasks.items()):
+            if segment in laggards:
+                task.cancel()
+
+    # -- safety ----------------------------------------------------------------------
+
+    def checkpoint_if_due(self, now: float) -> None:
+        """Write down once a second what is safely on disk, in the background."""
+        if (
+            now - self._checkpoint_at < CHECKPOINT_S
+            or self.is_finishing
+            or (self._checkpoint is not None and not self._checkpoint.done())
+        ):
+            return
+        self._checkpoint_at = now
+        if self.download.received != self._recorded and self._record() is not None:
+            self._checkpoint = asyncio.create_task(self._save())
+
+    async def _save(self) -> None:
+        record = self._record()
+        if record is None:
+            return
+        self._recorded = self.download.received
+        try:
+            await self.kit.writer.checkpoint(self.part, record)
+        except FetchError as error:
+            # The disk refuses: no point in fetching what cannot be kept.
+            self._fatal = self._fatal or error
+            self._stop_connections()
+
+    def _record(self) -> ResumeRecord | None:
+        """What a later run needs; ``None`` where nothing could prove a resume."""
+        if not self.answer.validator or self.answer.size is None:
+            return None
+        return ResumeRecord(
+            url=self.download.url,
+            validator=self.answer.validator,
+            size=self.answer.size,
+            saved_at=self.kit.clock.wall(),
+        )
+
+    async def _land(self) -> None:
+        """Stop every connection and save what is there."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        if self._checkpoint is not None:
+            await asyncio.wait([self._checkpoint])
+
+    async def save_for_resume(self) -> None:
+        """Flush and record what is there, for a resume in this run or another."""
+        if self.part.error is None:
+            await self._save()
+
+    # -- what there is to see --------------------------------------------------------
+
+    @property
+    def last_byte_at(self) -> float:
+        """Monotonic time of the last chunk."""
+        return self._transfer.last_byte_at
+
+    def sample(self, now: float) -> None:
+        """Bring the meters up to date; the engine calls it a few times a second."""
+        self._fast.sample(now, self.download.received)
+        self._slow.sample(now, self.download.received)
+
+    def speed(self) -> float:
+        """Bytes per second, smoothed over about 3 s."""
+        if self.download.state is not DownloadState.DOWNLOADING:
+            return 0.0
+        return self._fast.speed
+
+    def steady_speed(self) -> float:
+        """Bytes per second with a long memory."""
+        return self._slow.speed
+
+    def connections(self) -> int:
+        """Ranges in flight or about to be."""
+        waiting = sum(1 for segment in self._tasks.values() if segment is None)
+        return len(self._pool.segments) + waiting
+
+    def segment_snapshots(self) -> tuple[SegmentSnapshot, ...]:
+        """The ranges in flight, in order."""
+        now = self.kit.clock.monotonic()
+        return tuple(
+            SegmentSnapshot(
+                start=s.start,
+                end=s.end,
+                at=s.at,
+                speed=(s.at - s.start) / max(0.001, now - s.started_at),
+                url=s.url,
+            )
+            for s in sorted(self._pool.segments, key=lambda s: s.start)
+        )

@@ -1,0 +1,70 @@
+"""What every worker shares: one object instead of a dozen arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tui.core.events import Noticed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.clock import Clock
+    from tui.core.download import Download
+    from tui.core.settings import Settings
+    from tui.disk.destination import Destination
+    from tui.disk.writer import DiskWriter
+    from tui.engine.event_bus import EventBus
+    from tui.engine.ledger import Ledger
+    from tui.engine.queue import DownloadQueue
+    from tui.net.limiter import Limiter
+    from tui.net.session import HttpSession
+
+
+@dataclass(slots=True)
+class Kit:
+    """The run's tools and its live limits."""
+
+    settings: Settings
+    clock: Clock
+    random: Callable[[], float]
+    """Uniform in [0, 1), for jitter."""
+    session: HttpSession
+    writer: DiskWriter
+    destination: Destination
+    ledger: Ledger
+    queue: DownloadQueue
+    bus: EventBus
+    limiter: Limiter
+    """Bytes per second over everything."""
+    segments: int
+    """Connections per download; 0 lets the size decide. Changes live."""
+    concurrency: int
+    """Downloads at once. Changes live."""
+    own_segments: dict[int, int] = field(default_factory=dict)
+    """Connections that a user set for single downloads, by id."""
+    own_limiters: dict[int, Limiter] = field(default_factory=dict)
+    """Limiters of single downloads, by id."""
+    open_connections: int = 0
+    """Bodies being read right now, over all downloads."""
+
+    def spare_connections(self) -> int:
+        """Connections that nobody needs for a download of its own.
+
+        Where the size decides, a large file takes more connections only from these:
+        many downloads at once already keep the link busy, and a server should not see
+        more of us than the user asked for.
+        """
+        return self.concurrency - self.open_connections
+
+    def notice(self, download: Download, text: str) -> None:
+        """Tell a fact about a download that is worth showing."""
+        download.note = text
+        self.ledger.touch(download)
+        self.bus.publish(Noticed(download.id, self.clock.wall(), text))
+
+    def show_name(self, download: Download, name: str) -> None:
+        """Show a download under the name that its file will have."""
+        download.name = name
+        self.ledger.touch(download)

@@ -1,0 +1,93 @@
+"""Speed and time to go, measured so that they are right and stay calm."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+
+FAST_TAU_S = 3.0
+"""Memory of the speed that is shown."""
+SLOW_TAU_S = 25.0
+"""Memory of the speed that an ETA is computed with: one that jumps is not believed
+(the most common complaint about download displays)."""
+
+
+class SpeedMeter:
+    """Bytes per second as an exponentially weighted mean over time.
+
+    Time-aware (``1 - exp(-dt / tau)``), so it does not matter how often it is
+    sampled, and corrected for its start, so the first seconds are not shown too low.
+    """
+
+    __slots__ = ("_at", "_mean", "_tau_s", "_total", "_weight")
+
+    def __init__(self, tau_s: float, now: float, total: float = 0) -> None:
+        self._tau_s = tau_s
+        self._at = now
+        self._total = total
+        self._mean = 0.0
+        self._weight = 0.0
+
+    def sample(self, now: float, total: float) -> None:
+        """Take in that ``total`` (a counter that only grows) was reached at ``now``.
+
+        Args:
+            now: monotonic seconds.
+            total: bytes since the counter began; a smaller one than before starts
+                the counting anew without touching the speed.
+        """
+        dt = now - self._at
+        if dt <= 0:
+            return
+        rate = max(0.0, total - self._total) / dt
+        share = 1.0 - math.exp(-dt / self._tau_s)
+        self._mean += share * (rate - self._mean)
+        self._weight += share * (1.0 - self._weight)
+        self._at = now
+        self._total = total
+
+    @property
+    def speed(self) -> float:
+        """Bytes per second; 0 before the first sample."""
+        return self._mean / self._weight if self._weight > 1e-9 else 0.0
+
+
+def eta_s(remaining: float, speed: float) -> float | None:
+    """Return seconds to go, or ``None`` where nobody can tell.
+
+    Never infinite: under 1 byte/s there is no estimate. Never more than a year.
+    """
+    if remaining <= 0:
+        return 0.0
+    if speed < 1.0:
+        return None
+    seconds = remaining / speed
+    return seconds if seconds < 365 * 86400 else None
+
+
+class TotalMeter:
+    """Speed of everything together, with a history for the graph."""
+
+    HISTORY = 120
+    """Seconds kept."""
+
+    def __init__(self, now: float) -> None:
+        self.fast = SpeedMeter(FAST_TAU_S, now)
+        self.slow = SpeedMeter(SLOW_TAU_S, now)
+        self.history: deque[float] = deque(maxlen=self.HISTORY)
+        self.peak = 0.0
+        """Highest one-second mean, bytes per second."""
+        self._second_at = now
+        self._second_total = 0
+
+    def sample(self, now: float, total: int) -> None:
+        """Take in the counter of bytes fetched in this run."""
+        self.fast.sample(now, total)
+        self.slow.sample(now, total)
+        dt = now - self._second_at
+        if dt >= 1.0:
+            rate = (total - self._second_total) / dt
+            self.history.append(rate)
+            self.peak = max(self.peak, rate)
+            self._second_at = now
+            self._second_total = total

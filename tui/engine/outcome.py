@@ -1,0 +1,197 @@
+"""What follows an attempt: done, failed, or another try after a wait."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tui.core.download import Download, DownloadState
+from tui.core.errors import FetchError, LocalError, TransientError
+from tui.core.events import Done, Failed, Retrying, Verified
+from tui.net.backoff import next_wait_s
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.request import Checksum
+    from tui.disk.writer import StoreJob
+    from tui.engine.kit import Kit
+    from tui.engine.placing import Place, Placing
+
+PROGRESS_BYTES = 64 << 10
+"""An attempt that got this much further is no failure in a row: a long file over a
+line that breaks every minute comes through in the end."""
+SLOWING_STATUSES = frozenset({429, 503})
+
+
+class Outcome:
+    """Ends attempts: moves states, counts, tells, plans the next try."""
+
+    def __init__(
+        self,
+        kit: Kit,
+        placing: Placing,
+        requeue: Callable[[Download], None],
+        hold: Callable[[str], None],
+        settled: Callable[[], None],
+    ) -> None:
+        """Wire it to the engine.
+
+        Args:
+            kit: the run's tools.
+            placing: told when a download needs its place no longer.
+            requeue: puts a download (WAITING, or to be looked at again) in the queue.
+            hold: stops the queue for a reason that concerns all downloads.
+            settled: called after every download that ended.
+        """
+        self._kit = kit
+        self._placing = placing
+        self._requeue = requeue
+        self._hold = hold
+        self._settled = settled
+        self._failures: dict[int, int] = {}
+        """Failed attempts in a row without progress, by id."""
+        self._best: dict[int, int] = {}
+        """The most bytes that a failed attempt left behind, by id."""
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+
+    # -- ends ------------------------------------------------------------------------
+
+    def done(self, download: Download) -> None:
+        """The final name exists and the file is whole."""
+        self._end(download, DownloadState.DONE)
+        lane = self._kit.queue.lanes[download.origin]
+        lane.done += 1
+        if lane.learned_cap:
+            self._kit.queue.speed_up(download.origin)
+        self._placing.forget(download)
+        if self._kit.bus.has_listeners:
+            self._kit.bus.publish(Done(download.id, download.finished_at))
+        self._settled()
+
+    def verified(self, download: Download, checksum: Checksum) -> None:
+        """The digest is the expected one."""
+        now = self._kit.clock.wall()
+        self._kit.bus.publish(Verified(download.id, now, str(checksum)))
+
+    def attempt_failed(
+        self, download: Download, started_at: float, error: FetchError
+    ) -> None:
+        """Decide between another try and the end; the worker has let go of it."""
+        kit = self._kit
+        download.error = str(error)
+        download.error_kind = error.kind
+        download.status = error.status or download.status
+        kit.ledger.note_attempt(download, started_at, str(error))
+        if error.status in SLOWING_STATUSES:
+            self._spare_origin(download, error)
+        if isinstance(error, TransientError) and self._may_retry(download):
+            self._wait(download, error)
+            return
+        self._end(download, DownloadState.FAILED)
+        kit.queue.lanes[download.origin].failed += 1
+        kit.bus.publish(
+            Failed(download.id, download.finished_at, error.kind, str(error))
+        )
+        if isinstance(error, LocalError) and error.kind in ("disk_full",):
+            self._hold(str(error))
+        self._settled()
+
+    def stored(self, job: StoreJob, error: BaseException | None) -> None:
+        """The writer has stored a small file, or could not (called on the loop)."""
+        download, place = self._unpack(job)
+        if error is None:
+            if job.checksum is not None:
+                self.verified(download, job.checksum)
+            self.done(download)
+        elif isinstance(error, FileExistsError):
+            # Something of that name is there: take the long way, which looks first.
+            place.may_exist = True
+            self._kit.ledger.set_received(download, 0)
+            self._kit.ledger.move(download, DownloadState.QUEUED)
+            download.attempt -= 1
+            self._requeue(download)
+        else:
+            if not isinstance(error, FetchError):
+                error = LocalError("disk", f"{type(error).__name__}: {error}")
+            self._kit.ledger.set_received(download, 0)
+            self.attempt_failed(download, self._kit.clock.wall(), error)
+
+    @staticmethod
+    def _unpack(job: StoreJob) -> tuple[Download, Place]:
+        token: tuple[Download, Place] = job.token  # type: ignore[assignment]
+        return token
+
+    def _end(self, download: Download, state: DownloadState) -> None:
+        if state is DownloadState.DONE:
+            download.error = download.error_kind = ""
+        download.finished_at = self._kit.clock.wall()
+        self._kit.ledger.move(download, state)
+        self._failures.pop(download.id, None)
+        self._best.pop(download.id, None)
+
+    # -- tries -----------------------------------------------------------------------
+
+    def forgive(self, download: Download) -> None:
+        """Count tries from the beginning: a user asked for another."""
+        self.stop_waiting(download)
+        self._failures.pop(download.id, None)
+        self._best.pop(download.id, None)
+        download.attempt = 0
+
+    def stop_waiting(self, download: Download) -> None:
+        """Forget the planned try."""
+        timer = self._timers.pop(download.id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def close(self) -> None:
+        """Forget every planned try."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def _may_retry(self, download: Download) -> bool:
+        best = self._best.get(download.id, 0)
+        if download.received >= best + PROGRESS_BYTES:
+            self._best[download.id] = download.received
+            failures = 1
+        else:
+            failures = self._failures.get(download.id, 0) + 1
+        self._failures[download.id] = failures
+        return failures <= self._kit.settings.retries
+
+    def _wait(self, download: Download, error: TransientError) -> None:
+        kit = self._kit
+        failures = self._failures[download.id]
+        wait_s = next_wait_s(failures, error.retry_after_s, kit.random)
+        kit.ledger.retries += 1
+        download.retry_at_s = kit.clock.monotonic() + wait_s
+        kit.ledger.move(download, DownloadState.WAITING)
+        if kit.bus.has_listeners:
+            kit.bus.publish(
+                Retrying(
+                    download.id,
+                    kit.clock.wall(),
+                    download.attempt,
+                    wait_s,
+                    error.kind,
+                    str(error),
+                )
+            )
+        self._timers[download.id] = asyncio.get_running_loop().call_later(
+            wait_s, self._try_again, download
+        )
+
+    def _try_again(self, download: Download) -> None:
+        self._timers.pop(download.id, None)
+        self._kit.ledger.move(download, DownloadState.QUEUED)
+        self._requeue(download)
+
+    def _spare_origin(self, download: Download, error: FetchError) -> None:
+        """Go easy on an origin that says it has too much; on no other."""
+        kit = self._kit
+        kit.queue.slow_down(download.origin)
+        if error.retry_after_s is not None:
+            until = kit.clock.monotonic() + error.retry_after_s
+            kit.queue.block(download.origin, until)

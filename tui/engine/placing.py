@@ -1,0 +1,105 @@
+"""Where a download's bytes go: its folder, its name, and what is already there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tui.core.settings import OnExists
+from tui.disk.destination import PART, numbered
+from tui.disk.resume import Found, examine
+
+if TYPE_CHECKING:
+    from tui.core.download import Download
+    from tui.core.settings import Settings
+    from tui.disk.destination import Destination, Folder
+    from tui.disk.writer import DiskWriter
+
+
+@dataclass(slots=True)
+class Place:
+    """The folder and the name that a download has for itself in this run."""
+
+    folder: Folder
+    name: str
+    may_exist: bool
+    """Something of this name was on disk before, or we have begun to write it."""
+
+
+class Placing:
+    """Gives every download a place of its own, and looks at what lies there."""
+
+    def __init__(
+        self, settings: Settings, destination: Destination, writer: DiskWriter
+    ) -> None:
+        self._on_exists = settings.on_exists
+        self._destination = destination
+        self._writer = writer
+        self._places: dict[int, Place] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+        """Last number given by folder and name: ten thousand ``index.html`` in a
+        list must not take n² looks."""
+
+    def find(self, download: Download) -> Place | None:
+        """Return the place it has, or give it one, without touching the disk.
+
+        ``None`` means that its folder is not open yet: ``await open_folder`` first.
+        """
+        place = self._places.get(download.id)
+        if place is None:
+            folder = self._destination.cached(download.directory)
+            if folder is None:
+                return None
+            place = self._claim(folder, download.name)
+            self._places[download.id] = place
+        return place
+
+    async def open_folder(self, download: Download) -> None:
+        """Open (or make) the folder that a download goes to.
+
+        Raises:
+            LocalError: it cannot be, with the reason.
+        """
+        await self._destination.folder(download.directory)
+
+    def rename(self, download: Download, name: str) -> Place:
+        """Move to another name, as the server wants it or because one is taken."""
+        old = self._places.pop(download.id)
+        old.folder.release(old.name)
+        place = self._places[download.id] = self._claim(old.folder, name)
+        return place
+
+    def rename_free(self, download: Download) -> Place:
+        """Move to a name that nothing on disk has and nobody claimed."""
+        old = self._places[download.id]
+        name = old.folder.claim(old.name)
+        place = self._places[download.id] = Place(old.folder, name, may_exist=False)
+        return place
+
+    def forget(self, download: Download) -> None:
+        """The download is done; its name stays taken for the rest of the run."""
+        self._places.pop(download.id, None)
+
+    async def examine(self, place: Place) -> Found:
+        """Look at what lies at a place."""
+        return await self._writer.run(
+            "look", place.name, examine, place.folder, place.name
+        )
+
+    def _claim(self, folder: Folder, name: str) -> Place:
+        """Claim ``name``, or a numbered form of it.
+
+        What an earlier run left is no reason to step aside (it may be ours to go on
+        with); what another download of this run has is. Numbers are given in the
+        order of starting, so the same list meets its own files again.
+        """
+        if self._on_exists is OnExists.RENAME:
+            return Place(folder, folder.claim(name), may_exist=False)
+        candidate = name
+        key = (folder.path, name)
+        while True:
+            may_exist = folder.holds(candidate) or folder.holds(candidate + PART)
+            if folder.claim_exactly(candidate):
+                return Place(folder, candidate, may_exist)
+            self._numbers[key] = self._numbers.get(key, 0) + 1
+            candidate = numbered(name, self._numbers[key])

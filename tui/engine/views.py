@@ -1,0 +1,207 @@
+"""Builds the immutable views of a running engine (``core.snapshot``)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from tui.core.download import ACTIVE, Download, DownloadState
+from tui.core.snapshot import (
+    AttemptSnapshot,
+    DetailSnapshot,
+    DownloadSnapshot,
+    EngineSnapshot,
+    OriginSnapshot,
+)
+from tui.engine.flight import Flight
+from tui.engine.meter import eta_s
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tui.core.download import DownloadId
+    from tui.engine.crew import Crew
+    from tui.engine.kit import Kit
+    from tui.engine.placing import Placing
+    from tui.engine.pulse import Pulse
+
+ORIGINS_SHOWN = 200
+
+
+class Views:
+    """Looks at the engine; changes nothing."""
+
+    def __init__(self, kit: Kit, crew: Crew, pulse: Pulse, placing: Placing) -> None:
+        self._kit = kit
+        self._crew = crew
+        self._pulse = pulse
+        self._placing = placing
+        self._output_dir = os.path.abspath(kit.settings.output_dir)
+
+    def snapshot(self, hold_reason: str) -> EngineSnapshot:
+        """Totals, limits and meters, at a cost that no list length changes."""
+        kit = self._kit
+        ledger = kit.ledger
+        meter = self._pulse.meter
+        is_running = self._crew.active > 0
+        busy_s = self._pulse.busy_s
+        return EngineSnapshot(
+            counts=tuple(ledger.counts),
+            total=len(ledger.downloads),
+            structure=ledger.structure,
+            received=ledger.received,
+            fetched=ledger.fetched,
+            known_size=ledger.known_size,
+            known_received=ledger.known_received,
+            unknown=ledger.unknown,
+            speed=meter.fast.speed if is_running else 0.0,
+            average=ledger.fetched / busy_s if busy_s > 0 else 0.0,
+            peak=meter.peak,
+            history=tuple(meter.history),
+            eta_s=self._eta_s(),
+            elapsed_s=busy_s,
+            concurrency=kit.concurrency,
+            active=self._crew.active,
+            per_host=kit.queue.per_host,
+            segments=kit.segments,
+            rate_limit=kit.limiter.rate,
+            is_held=self._crew.is_held,
+            hold_reason=hold_reason,
+            waiting_for=self._waiting_for(),
+            by_status={k: n for k, n in ledger.by_status.items() if n},
+            by_cause={k: n for k, n in ledger.by_cause.items() if n},
+            retries=ledger.retries,
+            disk=kit.writer.snapshot(),
+            loop=self._pulse.lag.snapshot(),
+            output_dir=self._output_dir,
+        )
+
+    def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
+        """The rows asked for, in that order; unknown ids are left out."""
+        ledger = self._kit.ledger
+        downloads = ledger.downloads
+        count = len(downloads)
+        now = self._kit.clock.monotonic()
+        allowed = self._kit.settings.retries + 1
+        return [ledger.row(downloads[i], now, allowed) for i in ids if 0 <= i < count]
+
+    def detail(self, id: DownloadId) -> DetailSnapshot:
+        """Everything about one download."""
+        kit = self._kit
+        download = kit.ledger.downloads[id]
+        now = kit.clock.monotonic()
+        flight = self._flight(download)
+        checksum = download.request.checksum
+        finished: tuple[tuple[int, int], ...] = ()
+        if flight is not None:
+            finished = tuple(flight.part.flushed)
+        elif download.state is DownloadState.DONE and download.size:
+            finished = ((0, download.size),)
+        path = os.path.join(self._output_dir, download.directory, download.name)
+        attempts = tuple(kit.ledger.attempts.get(id, ()))
+        if download.state in ACTIVE and download.attempt:
+            attempts += (AttemptSnapshot(download.attempt, kit.clock.wall(), ""),)
+        limiter = kit.own_limiters.get(id)
+        return DetailSnapshot(
+            row=kit.ledger.row(download, now, kit.settings.retries + 1),
+            path=path,
+            part_path=f"{path}.part",
+            mirrors=download.request.mirrors,
+            finished=finished,
+            segments=flight.segment_snapshots() if flight is not None else (),
+            attempts=attempts,
+            answer=flight.headers if flight is not None else (),
+            validator=flight.answer.validator if flight is not None else "",
+            http_version=flight.http_version if flight is not None else "",
+            checksum=str(checksum) if checksum is not None else "",
+            checksum_state=self._checksum_state(download),
+            source=download.request.source,
+            started_at=download.started_at,
+            finished_at=download.finished_at,
+            connections_wanted=flight.connections_wanted() if flight is not None else 0,
+            rate_limit=limiter.rate if limiter is not None else None,
+        )
+
+    def origins(self) -> list[OriginSnapshot]:
+        """One row an origin, the busiest first; at most 200."""
+        kit = self._kit
+        now = kit.clock.monotonic()
+        speeds: dict[str, float] = {}
+        for id, running in kit.ledger.running.items():
+            origin = kit.ledger.downloads[id].origin
+            speeds[origin] = speeds.get(origin, 0.0) + running.speed()
+        lanes = sorted(
+            kit.queue.lanes.values(),
+            key=lambda lane: (-lane.active, -len(lane.entries), lane.origin),
+        )
+        return [
+            OriginSnapshot(
+                origin=lane.origin,
+                active=lane.active,
+                queued=len(lane.entries),
+                cap=kit.queue.cap(lane),
+                done=lane.done,
+                failed=lane.failed,
+                speed=speeds.get(lane.origin, 0.0),
+                blocked_s=max(0.0, lane.blocked_until - now),
+            )
+            for lane in lanes[:ORIGINS_SHOWN]
+        ]
+
+    def is_finishing(self, download: Download) -> bool:
+        """Whether its rename is under way, so that nothing can stop it any more."""
+        if download.state is not DownloadState.VERIFYING:
+            return False
+        flight = self._flight(download)
+        return flight is None or flight.is_finishing
+
+    def _flight(self, download: Download) -> Flight | None:
+        running = self._kit.ledger.running.get(download.id)
+        return running if isinstance(running, Flight) else None
+
+    @staticmethod
+    def _checksum_state(download: Download) -> str:
+        if download.request.checksum is None:
+            return "none"
+        if download.state is DownloadState.DONE:
+            return "ok"
+        return "mismatch" if download.error_kind == "checksum" else "pending"
+
+    def _eta_s(self) -> float | None:
+        """Seconds to go for everything.
+
+        Files of unknown size are taken to be as large as the mean of the known ones:
+        a guess, but one that is right on average, and better than none while most of
+        a long list is still queued.
+        """
+        ledger = self._kit.ledger
+        if not ledger.unfinished:
+            return None
+        remaining = float(ledger.known_size - ledger.known_received)
+        if ledger.unknown:
+            known = len(ledger.downloads) - ledger.unknown
+            if not known or not ledger.known_size:
+                return None
+            remaining += ledger.unknown * ledger.known_size / known
+        return eta_s(remaining, self._pulse.meter.slow.speed)
+
+    def _waiting_for(self) -> str:
+        """Why nothing more starts, in words, or "" when nothing keeps it."""
+        kit = self._kit
+        crew = self._crew
+        over = crew.active - kit.concurrency
+        if over > 0:
+            return f"draining {over} above {kit.concurrency}"
+        queued = kit.ledger.counts[DownloadState.QUEUED]
+        if not queued:
+            return ""
+        if crew.is_held:
+            return "held"
+        if crew.active >= kit.concurrency:
+            return ""
+        now = kit.clock.monotonic()
+        resting = kit.queue.resting
+        if resting:
+            soonest = max(0.0, min(lane.blocked_until for lane in resting) - now)
+            return f"{len(resting)} host(s) asked to wait, {soonest:.0f}s"
+        return "at the cap per host" if kit.queue.per_host else ""

@@ -1,0 +1,74 @@
+"""The only place that builds the engine's pieces and puts them together."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from tui.core.clock import SystemClock
+from tui.disk.destination import Destination
+from tui.disk.writer import DiskWriter
+from tui.engine.engine import Engine
+from tui.engine.event_bus import EventBus
+from tui.engine.kit import Kit
+from tui.engine.ledger import Ledger
+from tui.engine.queue import DownloadQueue
+from tui.net.limiter import Limiter
+from tui.net.session import HttpSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.clock import Clock
+    from tui.core.settings import Settings
+
+
+async def open_engine(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    chance: Callable[[], float] = random.random,
+) -> Engine:
+    """Build an engine on the running loop and open its output directory.
+
+    Args:
+        settings: what the run starts with.
+        clock: where time comes from; the system's by default.
+        chance: uniform numbers in [0, 1) for the jitter of waits.
+
+    Returns:
+        The engine; ``await engine.close()`` ends it.
+
+    Raises:
+        LocalError: the output directory cannot be made or written.
+    """
+    clock = clock or SystemClock()
+    writer = DiskWriter(
+        writers=settings.writers,
+        in_flight_limit=settings.in_flight_limit,
+        fsync=settings.fsync,
+        clock=clock,
+    )
+    destination = Destination(settings.output_dir, writer)
+    try:
+        await destination.folder("")
+        session = HttpSession(settings)
+    except BaseException:
+        await destination.close()
+        await writer.close()
+        raise
+    kit = Kit(
+        settings=settings,
+        clock=clock,
+        random=chance,
+        session=session,
+        writer=writer,
+        destination=destination,
+        ledger=Ledger(clock),
+        queue=DownloadQueue(settings.per_host),
+        bus=EventBus(),
+        limiter=Limiter(settings.rate_limit, clock),
+        segments=settings.segments,
+        concurrency=settings.concurrency,
+    )
+    return Engine(kit)
