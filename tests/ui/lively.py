@@ -6,6 +6,7 @@ import math
 
 from tests.support.fake_service import START, FakeService
 from tui.core.download import DownloadState
+from tui.core.events import Done, Failed, Retrying, Started
 from tui.core.segment import plan_segments
 from tui.core.snapshot import (
     AttemptSnapshot,
@@ -80,6 +81,19 @@ def lively_service() -> FakeService:
     _others(service)
     _meters(service)
     return service
+
+
+def lively_events(service: FakeService) -> None:
+    """Let the log hear what led to that moment."""
+    by_state = {row.state: row.id for row in service.downloads}
+    service.push(Started(0, START + 20, 1))
+    service.push(Done(by_state[_S.DONE], START + 1601))
+    failed = service.downloads[by_state[_S.FAILED]]
+    waiting = service.downloads[by_state[_S.WAITING]]
+    service.push(
+        Failed(failed.id, START + 1622, failed.error_kind, failed.error),
+    )
+    service.push(Retrying(waiting.id, START + 1630, 1, 4.0, "http_5xx", waiting.error))
 
 
 def _others(service: FakeService) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.ui.lively import lively_service
+from tests.ui.lively import lively_events, lively_service
 from tui.ui.app import DashboardApp
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -18,8 +18,11 @@ SIZES = ((120, 36), (80, 24), (60, 15), (40, 10), (200, 60))
 
 async def picture(width: int, height: int, *keys: str) -> str:
     """Return the dashboard at a size as SVG, after some keys."""
-    app = DashboardApp(lively_service(), source_title="mirror-2026.txt")
+    service = lively_service()
+    app = DashboardApp(service, source_title="mirror-2026.txt")
     async with app.run_test(size=(width, height)) as pilot:
+        lively_events(service)
+        app.main.tick()
         await pilot.press("down", *keys)
         await pilot.pause()
         return app.export_screenshot(title="fetchtui")

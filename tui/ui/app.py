@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
     from textual.screen import Screen
+    from textual.types import CSSPathType
 
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
@@ -35,6 +36,8 @@ class DashboardApp(App[int]):
     """Holds the main screen, the themes and the guard over the terminal."""
 
     TITLE = "fetchtui"
+    # The style sheet of a default screen is not read by itself.
+    CSS_PATH: ClassVar[CSSPathType | None] = "screens/main.tcss"
     ENABLE_COMMAND_PALETTE = False  # the palette is an action like any other
     BINDINGS: ClassVar[list[BindingType]] = [
         # On the application, so that they work over dialogs as well.

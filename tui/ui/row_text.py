@@ -32,6 +32,7 @@ STALLED_AFTER_S = 3.0
 PREFIX = 3
 """Cells before the name: cursor, glyph, space."""
 _SIZE, _PERCENT, _STATUS, _ETA, _TRY, _STATE = 7, 5, 11, 6, 5, 14
+_MARGIN = 1
 _CUT = "…"
 
 
@@ -63,15 +64,15 @@ class Piece(NamedTuple):
 _LAYOUTS: tuple[dict[str, int], ...] = (
     {"state": _STATE, "size": _SIZE, "bar": 32, "eta": _ETA, "tries": _TRY, "host": 32},
     {"state": _STATE, "size": _SIZE, "bar": 18, "eta": _ETA, "tries": _TRY, "host": 24},
-    {"size": _SIZE, "bar": 18, "eta": _ETA, "tries": _TRY, "host": 20},
-    {"size": _SIZE, "bar": 18, "eta": _ETA, "tries": _TRY, "host": 14},
-    {"size": _SIZE, "bar": 18, "eta": _ETA, "tries": _TRY},
-    {"size": _SIZE, "bar": 18, "eta": _ETA},
+    {"size": _SIZE, "bar": 16, "eta": _ETA, "tries": _TRY, "host": 18},
+    {"size": _SIZE, "bar": 16, "eta": _ETA, "tries": _TRY, "host": 14},
+    {"size": _SIZE, "bar": 16, "eta": _ETA, "tries": _TRY},
+    {"size": _SIZE, "bar": 16, "eta": _ETA},
     {"size": _SIZE, "bar": 8, "eta": _ETA},
     {"bar": 8, "eta": _ETA},
     {"eta": _ETA},
 )
-_NAME_WANTED = 30
+_NAME_WANTED = 29
 _NAME_LEAST = 8
 
 
@@ -79,7 +80,7 @@ def columns_for(width: int) -> Columns:
     """Return the columns that fit in ``width`` cells; the name takes what is left."""
     for layout in (*_LAYOUTS, {}):
         fixed = sum(size + _gap(column) for column, size in layout.items())
-        fixed += PREFIX + _PERCENT + 2 + _STATUS + 2
+        fixed += PREFIX + _PERCENT + 2 + _STATUS + 2 + _MARGIN
         name = width - fixed
         wanted = _NAME_WANTED + (10 if "state" in layout else 0)
         if name >= wanted or not layout:
@@ -163,11 +164,21 @@ def _reason(row: DownloadSnapshot) -> str:
     return f"{wait}: {why}" if why else wait
 
 
-def shown_name(row: DownloadSnapshot) -> str:
-    """Return folder and name, safe to show."""
-    if row.directory:
-        return plain(f"{row.directory}/{row.name}")
-    return plain(row.name)
+def shown_name(row: DownloadSnapshot, width: int) -> str:
+    """Return folder and name in at most ``width`` cells, safe to show.
+
+    The folder gives way first: names of a series differ in the middle.
+    """
+    name = plain(row.name)
+    if not row.directory:
+        return middle_ellipsis(name, width)
+    folder = plain(row.directory)
+    room = width - cells(name) - 1
+    if room < 2:
+        return middle_ellipsis(name, width)
+    if cells(folder) > room:
+        folder = fit(folder, room)
+    return f"{folder}/{name}"
 
 
 def host_of(origin: str) -> str:
@@ -182,6 +193,8 @@ def _bar_pieces(row: DownloadSnapshot, width: int, is_ascii: bool) -> list[Piece
         if len(text) > width:
             text = format_size(row.received)
         return [Piece(fit(text, width), "dim")]
+    if row.state is _S.QUEUED and not row.received:
+        return [Piece(" " * width, "text")]  # most rows of a long list: no ink
     filled, rest = bar(fraction, width, is_ascii=is_ascii)
     style = state_look(row.state).style
     return [Piece(filled, style), Piece(rest, "faint")]
@@ -208,10 +221,9 @@ def row_pieces(
     look = state_look(row.state)
     is_active = row.state in ACTIVE
     glyph = spinner if is_active else look.ascii_glyph if is_ascii else look.glyph
-    name_style = "text" if is_active or row.state is _S.WAITING else look.style
-    if row.state in (_S.DONE, _S.FAILED):
-        name_style = "text"
-    name = fit(middle_ellipsis(shown_name(row), columns.name), columns.name)
+    is_dim = row.state in (_S.QUEUED, _S.CANCELLED)
+    name_style = look.style if is_dim else "text"
+    name = fit(shown_name(row, columns.name), columns.name)
     pieces = [Piece(glyph + " ", look.style), Piece(name, name_style)]
     if columns.state:
         word = look.word
@@ -251,6 +263,8 @@ def _middle(
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]
     status, style = status_text(row)
+    if columns.state and status == state_look(row.state).word:
+        status = ""  # said already
     eta = ""
     if row.state is _S.DOWNLOADING:
         eta = format_duration(row.eta_s)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from textual import events
     from textual.app import ComposeResult
-    from textual.types import CSSPathType
+    from textual.timer import Timer
 
     from tui.core.events import Event
     from tui.core.request import DownloadRequest
@@ -60,7 +60,6 @@ _NAMED_EVENTS = 50
 class MainScreen(Screen[None]):
     """Everything that can be seen of a run, and every key that changes it."""
 
-    CSS_PATH: ClassVar[CSSPathType | None] = "main.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
             ",".join(action.keys),
@@ -92,7 +91,7 @@ class MainScreen(Screen[None]):
         self._requests = requests
         self._adding = 0
         self._has_told_end = False
-        self._ticks = 0
+        self._timer: Timer | None = None
         self.header = HeaderBar(source_title)
         self.tabs = TabsBar()
         self.filter_bar = FilterBar(id="filter")
@@ -138,7 +137,7 @@ class MainScreen(Screen[None]):
 
     def _begin(self) -> None:
         self.add_requests(self._requests)
-        self._tick()
+        self.tick()
 
     def on_unmount(self) -> None:
         """Stop listening to the engine."""
@@ -159,8 +158,10 @@ class MainScreen(Screen[None]):
 
     # -- the tick --------------------------------------------------------------------
 
-    def _tick(self) -> None:
-        self._ticks += 1
+    def tick(self) -> None:
+        """Follow the engine once, and arm the next tick."""
+        if self._timer is not None:
+            self._timer.stop()
         events = self.bridge.poll()
         if self.app.has_lost_terminal:  # type: ignore[attr-defined]
             self.leaving.now()
@@ -172,7 +173,8 @@ class MainScreen(Screen[None]):
         self._tell_end()
         self.leaving.check(is_all_added=self._adding == 0)
         is_covered = self.app.screen is not self
-        self.set_timer(self.bridge.interval(is_covered=is_covered), self._tick)
+        interval = self.bridge.interval(is_covered=is_covered)
+        self._timer = self.set_timer(interval, self.tick)
 
     def show_now(self) -> None:
         """Paint what a key changed, without waiting for the tick."""

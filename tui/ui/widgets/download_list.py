@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -70,6 +71,7 @@ class DownloadList(ScrollView, can_focus=True):
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
         self._calm: dict[DownloadId, tuple[str, str]] = {}
         self.columns = columns_for(80)
+        self._ground = Style()
         self.empty_lines: list[str] = []
         """What to say in the middle while there is no row."""
 
@@ -115,7 +117,7 @@ class DownloadList(ScrollView, can_focus=True):
     def _take_ids(self, anchor: tuple[DownloadId, int] | None) -> None:
         """Show the model's new ids without moving the anchor's line."""
         ids = self.model.ids
-        size = Size(self.size.width, len(ids))
+        size = Size(self._width, len(ids))
         if size != self.virtual_size:
             self.virtual_size = size
         if anchor is not None:
@@ -136,7 +138,7 @@ class DownloadList(ScrollView, can_focus=True):
         ids = self._visible_ids()
         if not ids or not self.is_attached:
             return
-        width = self.size.width
+        width = self._width
         dirty = []
         drawn: dict[DownloadId, tuple[Piece, ...]] = {}
         for y, row in enumerate(self._service.rows(ids)):
@@ -174,6 +176,11 @@ class DownloadList(ScrollView, can_focus=True):
         )
 
     @property
+    def _width(self) -> int:
+        """Cells of a row: all but the scroll bar's."""
+        return self.scrollable_content_region.width
+
+    @property
     def is_ascii(self) -> bool:
         """Whether the dashboard draws with characters below 0x80 only."""
         return bool(getattr(self.app, "is_ascii", False))
@@ -194,31 +201,31 @@ class DownloadList(ScrollView, can_focus=True):
             pieces = self._drawn[id]
         is_cursor = index == self.model.cursor
         palette = palette_of(self.app)
-        key = (pieces, is_cursor, self.has_focus, self.size.width)
+        key = (pieces, is_cursor, self.has_focus, self._width)
         known = self._strips.get(id)
         if known is not None and known[0] == key:
             return known[1]
-        ground = palette.text
+        ground = self._ground
         if is_cursor:
-            ground = palette.cursor if self.has_focus else palette.cursor_blurred
+            ground += palette.cursor if self.has_focus else palette.cursor_blurred
         mark = "|" if self.is_ascii else "▌"
-        segments = [Segment(mark if is_cursor else " ", palette.key + ground)]
-        segments += [Segment(text, palette[style] + ground) for text, style in pieces]
-        width = self.size.width
+        segments = [Segment(mark if is_cursor else " ", ground + palette.key)]
+        segments += [Segment(text, ground + palette[style]) for text, style in pieces]
+        width = self._width
         strip = Strip(segments).adjust_cell_length(width, ground)
         self._strips[id] = (key, strip)
         return strip
 
     def _blank(self, y: int) -> Strip:
         """Draw below the last row; in an empty list, what to do about it."""
-        width = self.size.width
+        width = self._width
         palette = palette_of(self.app)
         first = max(0, (self.size.height - len(self.empty_lines)) // 2)
         if self.model.ids or not 0 <= y - first < len(self.empty_lines):
-            return Strip.blank(width)
+            return Strip.blank(width, self._ground)
         text = self.empty_lines[y - first]
         indent = max(0, (width - cells(text)) // 2)
-        style = palette.strong if y == first else palette.dim
+        style = self._ground + (palette.strong if y == first else palette.dim)
         return Strip([Segment(fit(" " * indent + text, width), style)])
 
     # -- moving about ----------------------------------------------------------------
@@ -253,7 +260,7 @@ class DownloadList(ScrollView, can_focus=True):
 
     def _refresh_lines(self, *indices: int) -> None:
         top = self.scroll_offset.y
-        width = self.size.width
+        width = self._width
         self.refresh(*(Region(0, index - top, width, 1) for index in {*indices}))
 
     def _keep_cursor_in_view(self) -> None:
@@ -272,12 +279,13 @@ class DownloadList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Lay the columns out again."""
-        self.columns = columns_for(self.size.width)
-        self.virtual_size = Size(self.size.width, len(self.model.ids))
+        self.columns = columns_for(self._width)
+        self.virtual_size = Size(self._width, len(self.model.ids))
         self._forget()
         self.show_cursor()
 
     def _forget(self) -> None:
+        self._ground = Style(bgcolor=self.background_colors[1].rich_color)
         self._drawn.clear()
         self._strips.clear()
         self.refresh()

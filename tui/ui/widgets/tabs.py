@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
 
 
+_FORMS = ((True, "  │"), (True, " │"), (True, " "), (False, ""))
+"""Counts or not, and what stands between two tabs; wide to narrow."""
+
+
 class TabsBar(Canvas):
     """One click or one digit away from every view."""
 
@@ -40,12 +44,7 @@ class TabsBar(Canvas):
         """Return the line; counts leave first when it gets narrow."""
         del height
         right = self._right(width)
-        for has_counts, gap in (
-            (True, "  │  "),
-            (True, " │ "),
-            (True, " "),
-            (False, " "),
-        ):
+        for has_counts, gap in _FORMS:
             left = self._tabs(has_counts=has_counts, gap=gap)
             if line_width(left) + line_width(right) + 1 <= width:
                 break
@@ -55,7 +54,7 @@ class TabsBar(Canvas):
         now = self._snapshot
         if self.is_ascii:
             gap = gap.replace("│", "|")
-        line: Line = [Span(" ")]
+        line: Line = []
         for number, view in enumerate(View, 1):
             total = 0
             if now is not None:
@@ -64,16 +63,11 @@ class TabsBar(Canvas):
             is_chosen = view is self._query.view
             if number > 1:
                 line.append(Span(gap, "faint"))
-            name = view.value.capitalize()
-            line.append(Span(str(number), "key", action))
+            mark = (">" if self.is_ascii else "▸") if is_chosen else " "
+            line.append(Span(f"{mark}{number}", "key", action))
             style = "title" if is_chosen else "text" if total else "dim"
-            if is_chosen and not self.is_ascii:
-                name = f"▸{name}"
-            elif is_chosen:
-                name = f">{name}"
-            else:
-                name = f" {name}" if gap.strip() else name
-            line.append(Span(name, style, action))
+            space = " " if gap.strip() else ""
+            line.append(Span(space + view.value.capitalize(), style, action))
             if has_counts:
                 shade = "failed" if view is View.FAILED and total else "dim"
                 line.append(Span(f" {count(total)}", shade, action))
