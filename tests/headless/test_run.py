@@ -244,7 +244,7 @@ async def test_plain_lines_tell_ends_and_retries_with_their_reason_and_place() -
         assert await stage.status() == 1
         assert stage.out.read() == ""
         assert stage.err.read().splitlines() == [
-            "retry   f1.bin: 503 Busy; attempt 2 of 6 in 2s",
+            "retry   f1.bin: 503 Busy; attempt 2 of 6 in 2.0s",
             "note    f0.bin: changed on the server, started again",
             "done    f0.bin  1.20 MB",
             "failed  f1.bin (list.txt:3): 404 Not Found;"

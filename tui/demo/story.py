@@ -39,18 +39,31 @@ _HOSTILE = "UTF-8''..%2F..%2F%1B%5B31m%5Bred%5Dstars%E2%80%AEgpj.exe"
 @asynccontextmanager
 async def open_demo() -> AsyncIterator[list[DownloadRequest]]:
     """Serve the story on loopback for as long as the block lasts."""
-    async with ScriptedServer() as server:
-        yield tell(server)
+    async with ScriptedServer() as calm, ScriptedServer() as moody:
+        yield tell(calm, moody)
 
 
-def tell(server: ScriptedServer) -> list[DownloadRequest]:
-    """Put the story's scripts on ``server`` and return its list."""
-    large = _large(server)
-    surprises = _surprises(server)
-    small = _small(server)
-    # Two large ones at the head of the list, the surprises right behind them, and
-    # the other large ones before the crowd: the first second already shows most.
-    return large[:2] + surprises[:6] + large[2:] + surprises[6:] + small
+def tell(calm: ScriptedServer, moody: ScriptedServer) -> list[DownloadRequest]:
+    """Put the story's scripts on two servers and return its list.
+
+    Args:
+        calm: serves what goes well.
+        moody: answers 404, 429 and 503 and stalls. An origin of its own, because an
+            origin that says 429 or 503 is rightly spared for a while.
+    """
+    large = _large(calm)
+    troubles = _troubles(moody)
+    surprises = _surprises(calm)
+    # Two large ones at the head of the list, the troubles right behind them, and the
+    # other large ones before the crowd: the first seconds already show most.
+    return (
+        large[:2]
+        + troubles
+        + surprises[:2]
+        + large[2:]
+        + surprises[2:]
+        + (_small(calm))
+    )
 
 
 def _request(
@@ -79,37 +92,35 @@ def _large(server: ScriptedServer) -> list[DownloadRequest]:
     ]
 
 
+def _troubles(server: ScriptedServer) -> list[DownloadRequest]:
+    body = Pattern
+    busy = Script(status=429, retry_after=2)
+    scripts = {
+        "/missing.html": Script(b"no such page\n", 404, latency_s=0.3),
+        "/fails-twice.bin": Script(
+            body(900 * _KB, 1), rate=450 * _KB, first=[503, 503]
+        ),
+        "/too-many-requests.bin": Script(
+            body(700 * _KB, 2), rate=350 * _KB, first=[busy]
+        ),
+    }
+    requests = [_request(server.add(path, it)) for path, it in scripts.items()]
+    return [*requests, _stalls_once(server)]
+
+
 def _surprises(server: ScriptedServer) -> list[DownloadRequest]:
     body = Pattern
-
-    def put(path: str, script: Script) -> DownloadRequest:
-        return _request(server.add(path, script))
-
+    slow = Script(body(300 * _KB, 4), rate=20 * _KB)
+    unknown = Script(body(3 * _MB, 5), rate=500 * _KB, length="chunked")
+    old = Script(body(800 * _KB, 10), length="none", rate=_MB)
     return [
-        put("/missing.html", Script(b"no such page\n", 404, latency_s=0.3)),
-        put(
-            "/fails-twice.bin",
-            Script(body(900 * _KB, 1), rate=450 * _KB, first=[503, 503]),
-        ),
-        put(
-            "/too-many-requests.bin",
-            Script(
-                body(700 * _KB, 2),
-                rate=350 * _KB,
-                first=[Script(status=429, retry_after=2)],
-            ),
-        ),
-        _stalls_once(server),
-        put("/slow-archive.log", Script(body(300 * _KB, 4), rate=20 * _KB)),
-        put(
-            "/unknown-length.csv",
-            Script(body(3 * _MB, 5), rate=500 * _KB, length="chunked"),
-        ),
+        _request(server.add("/slow-archive.log", slow)),
+        _request(server.add("/unknown-length.csv", unknown)),
         _summed(server, "/right-checksum.iso", 6, is_right=True),
         _summed(server, "/wrong-checksum.iso", 7, is_right=False),
         *_named(server),
-        put("/old-server.bin", Script(body(800 * _KB, 10), length="none", rate=_MB)),
-        put("/empty.txt", Script(b"")),
+        _request(server.add("/old-server.bin", old)),
+        _request(server.add("/empty.txt", Script(b""))),
     ]
 
 

@@ -67,7 +67,11 @@ class PlainFace:
                 reason = plain(event.error) + advice(event.error_kind)
                 return f"failed  {name}{at}: {reason}\n"
             case Retrying():
-                wait = format_duration(event.wait_s)
+                wait = (
+                    format_duration(event.wait_s)
+                    if event.wait_s >= 10
+                    else (f"{event.wait_s:.1f}s")
+                )
                 again = f"attempt {event.attempt + 1} of {row.attempts_allowed}"
                 return f"retry   {name}: {plain(event.error)}; {again} in {wait}\n"
             case Noticed():
