@@ -21,6 +21,7 @@ from tui.ui.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.screen import Screen
     from textual.widget import Widget
 
     from tui.ui.widgets.canvas import Canvas
@@ -193,3 +194,27 @@ class HandClock:
 
     def __call__(self) -> float:
         return self.now_s
+
+
+class Caller(Stage):
+    """Opens one screen and keeps what it was left with."""
+
+    def __init__(self, screen: Screen[Any], *, is_ascii: bool = False) -> None:
+        super().__init__(is_ascii=is_ascii)
+        self._opened = screen
+        self.answers: list[Any] = []
+
+    def on_mount(self) -> None:
+        self.push_screen(self._opened, self.answers.append)
+
+
+def on_screen(app: App[Any]) -> str:
+    """Return every cell that the terminal shows now, as text."""
+    width, _ = app.size
+    return "\n".join(
+        "".join(segment.text for segment in strip)[:width]
+        for strip in app.screen._compositor.render_strips()
+    )
+
+
+SIZES = [(120, 36), (80, 24), (60, 15)]

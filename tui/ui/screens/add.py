@@ -164,7 +164,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
     def _keep_long(self, text: str) -> None:
         self._long.append(text)
-        lines = sum(part.count("\n") + 1 for part in self._long)
+        lines = sum(part.rstrip("\n").count("\n") + 1 for part in self._long)
         note = self.query_one("#long", Static)
         note.update(f"+ {count(lines)} pasted lines, too many to edit here")
         note.display = True

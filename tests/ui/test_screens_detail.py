@@ -1,0 +1,88 @@
+"""A download on the whole screen: complete, scrolling, and up to date."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from textual.containers import VerticalScroll
+
+from tests.ui.panes_builders import HOSTILE, SIZES, Caller, detail, on_screen, row
+from tui.core.download import DownloadState
+from tui.ui.screens.detail import DetailScreen
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_it_shows_the_download_and_scrolls_to_its_attempts(size):
+    app = Caller(DetailScreen(detail))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        text = on_screen(app)
+        assert "train-00017-of-00512.parquet" in text
+        assert "826 MB of 2.00 GB" in text
+        await pilot.press("G")
+        await pilot.pause()
+        await pilot.pause()
+        assert "try 2" in on_screen(app)
+        await pilot.press("g")
+        await pilot.pause()
+        await pilot.pause()
+        assert "826 MB of 2.00 GB" in on_screen(app)
+
+
+async def test_it_follows_the_download():
+    now = {"row": row(received=0)}
+    app = Caller(DetailScreen(lambda: detail(**now)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "0 B of 2.00 GB" in on_screen(app)
+        now["row"] = row(state=DownloadState.DONE, speed=0.0, connections=0)
+        async with asyncio.timeout(5):
+            while "✓ done" not in on_screen(app):
+                await pilot.pause(0.02)
+        assert "part file" not in on_screen(app)
+
+
+@pytest.mark.parametrize("key", ["escape", "q", "enter"])
+async def test_it_closes(key):
+    app = Caller(DetailScreen(detail))
+    async with app.run_test(size=(60, 15)) as pilot:
+        await pilot.press(key)
+        await pilot.pause()
+    assert app.answers == [None]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_hostile_text_is_shown_as_text(size):
+    hostile = detail(
+        row=row(name=HOSTILE, error=HOSTILE, error_kind="tls", url=f"http://{HOSTILE}"),
+        answer=((HOSTILE, HOSTILE),),
+        validator=HOSTILE,
+        path=HOSTILE,
+        source=HOSTILE,
+    )
+    app = Caller(DetailScreen(lambda: hostile))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        text = on_screen(app)
+    assert "[red]bold[/red]" in text
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+
+
+async def test_a_resize_wraps_anew_and_keeps_the_end_within_reach():
+    long = detail(path="/data/" + "long-name/" * 30 + "end-of-path")
+    app = Caller(DetailScreen(lambda: long))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        await pilot.resize_terminal(60, 15)
+        await pilot.pause(0.1)
+        app.screen.query_one(VerticalScroll).scroll_end(animate=False)
+        await pilot.pause(0.1)
+        assert "try 2" in on_screen(app)
+
+
+async def test_ascii_mode_draws_only_ascii():
+    app = Caller(DetailScreen(detail), is_ascii=True)
+    async with app.run_test(size=(80, 50)) as pilot:
+        await pilot.pause()
+        assert on_screen(app).isascii()

@@ -1,0 +1,122 @@
+"""Help: every key is there, can be found, and can be run; nothing runs by accident."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.panes_builders import SIZES, Caller, Stage, drawn, on_screen
+from tui.ui.actions import ACTIONS
+from tui.ui.screens.help import HelpList, HelpScreen, find
+
+
+def test_an_empty_search_finds_every_action_in_order():
+    assert find(ACTIONS, " ") == list(ACTIONS)
+
+
+@pytest.mark.parametrize(
+    ("query", "first"),
+    [
+        ("x", "cancel"),
+        ("P", "hold"),
+        ("+", "more"),
+        ("cancel", "cancel"),
+        ("RATE limit", "limit"),
+        ("disk pane", "disk"),
+    ],
+)
+def test_keys_and_words_find_their_action_first(query, first):
+    assert find(ACTIONS, query)[0].id == first
+
+
+def test_every_word_must_be_found():
+    assert find(ACTIONS, "cancel nonsense") == []
+
+
+async def test_every_action_is_listed_with_its_keys():
+    board = HelpList(ACTIONS)
+    async with Stage(board).run_test(size=(100, 90)):
+        text = "\n".join(drawn(board))
+    for action in ACTIONS:
+        assert any(
+            action.shown_keys in line and action.title in line
+            for line in text.split("\n")
+        ), action.id
+        assert action.group.value in text
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_typing_searches_and_enter_leaves_with_the_action(size):
+    app = Caller(HelpScreen(ACTIONS))
+    async with app.run_test(size=size) as pilot:
+        await pilot.press(*"undo")
+        await pilot.pause()
+        assert "Take back the last" in on_screen(app)
+        await pilot.press("enter")
+    assert app.answers == ["undo"]
+
+
+async def test_enter_alone_runs_nothing():
+    app = Caller(HelpScreen(ACTIONS))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("enter")
+        assert app.answers == []
+        await pilot.press("escape")
+    assert app.answers == [None]
+
+
+async def test_arrows_walk_through_all_actions_and_scroll():
+    app = Caller(HelpScreen(ACTIONS))
+    async with app.run_test(size=(60, 15)) as pilot:
+        board = app.screen.query_one(HelpList)
+        seen = []
+        for _ in ACTIONS:
+            await pilot.press("down")
+            seen.append(board.chosen)
+            shown = [line for line in drawn(board) if line.startswith("▌")]
+            assert len(shown) == 1
+        assert seen == [action.id for action in ACTIONS]
+        await pilot.press("down", "pageup", "up", "pagedown", "pagedown", "enter")
+    assert app.answers == [ACTIONS[-1].id]
+
+
+async def test_walking_up_to_the_first_action_shows_its_heading():
+    app = Caller(HelpScreen(ACTIONS))
+    async with app.run_test(size=(60, 15)) as pilot:
+        await pilot.press(*["pagedown"] * 3, *["pageup"] * 6)
+        assert ACTIONS[0].group.value in drawn(app.screen.query_one(HelpList))[0]
+
+
+async def test_a_click_runs_the_action_under_it():
+    app = Caller(HelpScreen(ACTIONS))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.click(HelpList, offset=(10, 2))
+    assert app.answers == [ACTIONS[1].id]
+
+
+async def test_a_search_without_result_says_so():
+    app = Caller(HelpScreen(ACTIONS))
+    async with app.run_test(size=(60, 15)) as pilot:
+        await pilot.press(*"qqq", "down", "enter")
+        assert "No key does that" in on_screen(app)
+        assert app.answers == []
+
+
+async def test_the_wheel_scrolls_without_choosing():
+    app = Caller(HelpScreen(ACTIONS))
+    async with app.run_test(size=(60, 15)) as pilot:
+        board = app.screen.query_one(HelpList)
+        before = drawn(board)
+        board.scroll_rows(3)
+        await pilot.pause()
+        assert drawn(board)[0] == before[3]
+        board.scroll_rows(-30)
+        assert drawn(board) == before
+        assert board.chosen is None
+
+
+async def test_ascii_mode_draws_only_ascii():
+    app = Caller(HelpScreen(ACTIONS), is_ascii=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("down")
+        await pilot.pause()
+        assert on_screen(app).isascii()

@@ -1,0 +1,69 @@
+"""Leaving: what is going on, three choices, and the safe one on enter."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.panes_builders import SIZES, Caller, engine, on_screen
+from tui.ui.screens.quit import QuitScreen, situation
+
+IDLE = engine(counts=(0, 0, 0, 0, 0, 0, 12, 3, 0))
+
+
+def test_it_tells_what_runs_and_that_everything_is_kept():
+    first, second = situation(engine())
+    assert first == "212 active, 61,204 queued, 1.94 TB to go."
+    assert "kept" in second
+
+
+def test_waiting_counts_as_queued_and_paused_is_told():
+    lines = situation(engine(counts=(2, 0, 0, 3, 4, 0, 0, 0, 0)))
+    assert lines[0].startswith("5 queued, 4 paused")
+
+
+def test_with_nothing_running_it_says_what_became_of_it():
+    lines = situation(IDLE)
+    assert lines[0] == "Nothing is running; 12 done."
+    assert lines[1].startswith("3 failed")
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("keys", "answer"),
+    [
+        (["enter"], "quit"),
+        (["q"], "quit"),
+        (["f"], "finish"),
+        (["escape"], None),
+        (["s"], None),
+        (["down", "enter"], "finish"),
+        (["j", "j", "enter"], None),
+        (["down", "up", "enter"], "quit"),
+    ],
+)
+async def test_single_keys_choose(size, keys, answer):
+    app = Caller(QuitScreen(engine()))
+    async with app.run_test(size=size) as pilot:
+        text = on_screen(app)
+        assert "212 active" in text
+        assert "Stay" in text
+        await pilot.press(*keys)
+        await pilot.pause()
+    assert app.answers == [answer]
+
+
+async def test_a_click_chooses():
+    app = Caller(QuitScreen(engine()))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.click("#finish")
+        await pilot.pause()
+    assert app.answers == ["finish"]
+
+
+async def test_finishing_is_not_offered_when_nothing_runs():
+    app = Caller(QuitScreen(IDLE))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "Finish" not in on_screen(app)
+        await pilot.press("f")
+        await pilot.pause()
+    assert app.answers == ["quit"]
