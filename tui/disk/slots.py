@@ -12,9 +12,10 @@ import itertools
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tui.core.settings import MAX_WRITERS
+from tui.disk.lanes import WriteLane
 from tui.disk.store import StoreJob, StoreTrip
 from tui.disk.trip import Call, Finish, FinishTrip, PartWrite, Slot, Trip, WriteTrip
 
@@ -29,7 +30,7 @@ STORE_BYTES_PER_TRIP = 8 << 20
 WRITE_BYTES_PER_TRIP = 4 << 20
 """More only makes the others wait: at 4 MiB the trip is under 5 % of the time."""
 CALLS_PER_TRIP = 16
-SPILL = 32
+SPILL = 128
 """Small files that wait before one more slot joins in. On a fast disk one thread is
 quickest, since Python runs one at a time; on a slow one they pile up, and all help."""
 
@@ -53,13 +54,13 @@ class Slots:
         self._fsync = fsync
         self._on_landed = on_landed
         self._numbers = itertools.count()
-        self._lanes: dict[type, deque[tuple[int, Any]]] = {
-            StoreJob: deque(),
-            PartWrite: deque(),
-            Finish: deque(),
-            Call: deque(),
-        }
-        self._running: dict[type, int] = dict.fromkeys((StoreTrip, Trip, FinishTrip), 0)
+        self._stores: deque[tuple[int, StoreJob]] = deque()
+        self._writes = WriteLane()
+        self._finishes: deque[tuple[int, Finish]] = deque()
+        self._calls: deque[tuple[int, Call]] = deque()
+        self._running = dict[type, int].fromkeys(
+            (StoreTrip, WriteTrip, FinishTrip, Trip), 0
+        )
         self._executor: ThreadPoolExecutor | None = None
         self._is_shut = False
         self._is_scheduled = False
@@ -69,11 +70,24 @@ class Slots:
     @property
     def queued(self) -> int:
         """Operations that wait for a slot."""
-        return sum(map(len, self._lanes.values()))
+        return (
+            len(self._stores)
+            + len(self._writes)
+            + len(self._finishes)
+            + len(self._calls)
+        )
 
     def put(self, operation: StoreJob | PartWrite | Call) -> None:
         """Queue an operation; it goes out in the next turn of the loop."""
-        self._lanes[type(operation)].append((next(self._numbers), operation))
+        number = next(self._numbers)
+        if isinstance(operation, StoreJob):
+            self._stores.append((number, operation))
+        elif isinstance(operation, PartWrite):
+            self._writes.put(number, operation)
+        elif isinstance(operation, Finish):
+            self._finishes.append((number, operation))
+        else:
+            self._calls.append((number, operation))
         if self.is_inline or self._busy < self.writers:
             self._schedule()
 
@@ -131,8 +145,7 @@ class Slots:
 
     def _begin(self, slot: Slot, trip: Trip) -> None:
         self._busy += 1
-        if type(trip) in self._running:
-            self._running[type(trip)] += 1
+        self._running[type(trip)] += 1
         slot.is_busy = True
         slot.operation = trip.label
         slot.name = trip.name
@@ -142,8 +155,9 @@ class Slots:
 
     def _landed(self, slot: Slot, trip: Trip, _: object = None) -> None:
         self._busy -= 1
-        if type(trip) in self._running:
-            self._running[type(trip)] -= 1
+        self._running[type(trip)] -= 1
+        if isinstance(trip, WriteTrip):
+            self._writes.landed(trip.operations)
         slot.is_busy = False
         slot.operation = "idle"
         slot.name = ""
@@ -168,58 +182,48 @@ class Slots:
             self.slots = busy + idle[: max(self.writers - len(busy), 0)]
 
     def _next_trip(self, free: int) -> Trip | None:
-        """Take the operations of the lane whose first has waited longest."""
-        stores, writes, finishes, calls = self._lanes.values()
+        """Take the operations of the kind whose first has waited longest."""
         running = self._running
         # Syncs and hashes may take seconds: one slot is always left to the writes.
         may_call = running[Trip] + running[FinishTrip] < max(1, self.writers - 1)
-        may_store = len(stores) > SPILL * running[StoreTrip]
-        allowed = [
-            lane
-            for lane, may_go in (
-                (stores, may_store),
-                (writes, True),
-                (finishes, may_call),
-                (calls, may_call),
-            )
-            if lane and may_go
-        ]
-        if not allowed:
-            return None
-        lane = min(allowed, key=lambda lane: lane[0][0])
-        if lane is stores:
-            return self._store_trip(stores)
-        if lane is writes:
-            some, nbytes = _take(writes, len(writes), WRITE_BYTES_PER_TRIP)
-            return WriteTrip(some, nbytes, self._clock)
-        count = min(-(-len(lane) // free), CALLS_PER_TRIP)
-        if lane is finishes:
-            ready = [finishes.popleft()[1] for _ in range(count)]
-            return FinishTrip(ready, self._clock, fsync=self._fsync)
-        taken = [calls.popleft()[1]]
-        while len(taken) < count and not (taken[0].is_long or calls[0][1].is_long):
-            taken.append(calls.popleft()[1])
-        return Trip(taken, 0, self._clock)
+        may_store = len(self._stores) > SPILL * running[StoreTrip]
+        first: list[tuple[int, Callable[[int], Trip]]] = []
+        if self._stores and may_store:
+            first.append((self._stores[0][0], self._store_trip))
+        if (oldest := self._writes.oldest()) is not None:
+            first.append((oldest, self._write_trip))
+        if self._finishes and may_call:
+            first.append((self._finishes[0][0], self._finish_trip))
+        if self._calls and may_call:
+            first.append((self._calls[0][0], self._call_trip))
+        return min(first)[1](free) if first else None
 
-    def _store_trip(self, stores: deque[tuple[int, StoreJob]]) -> StoreTrip:
-        taken, nbytes = _take(stores, STORES_PER_TRIP, STORE_BYTES_PER_TRIP)
+    def _store_trip(self, _: int) -> Trip:
+        lane = self._stores
+        taken: list[StoreJob] = []
+        nbytes = 0
+        while lane and len(taken) < STORES_PER_TRIP and nbytes < STORE_BYTES_PER_TRIP:
+            job = lane.popleft()[1]
+            nbytes += job.nbytes
+            taken.append(job)
         return StoreTrip(taken, nbytes, self._clock, fsync=self._fsync)
 
+    def _write_trip(self, _: int) -> Trip:
+        return WriteTrip(*self._writes.take(WRITE_BYTES_PER_TRIP), self._clock)
 
-def _take(
-    lane: deque[tuple[int, Any]], count: int, limit: int
-) -> tuple[list[Any], int]:
-    """Take up to ``count`` operations of together ``limit`` bytes, at least one."""
-    taken: list[Any] = []
-    nbytes = 0
-    while lane and len(taken) < count:
-        operation = lane[0][1]
-        if taken and nbytes + operation.nbytes > limit:
-            break
-        nbytes += operation.nbytes
-        taken.append(operation)
-        lane.popleft()
-    return taken, nbytes
+    def _finish_trip(self, free: int) -> Trip:
+        lane = self._finishes
+        count = min(-(-len(lane) // free), CALLS_PER_TRIP)
+        taken = [lane.popleft()[1] for _ in range(count)]
+        return FinishTrip(taken, self._clock, fsync=self._fsync)
+
+    def _call_trip(self, free: int) -> Trip:
+        lane = self._calls
+        count = min(-(-len(lane) // free), CALLS_PER_TRIP)
+        taken = [lane.popleft()[1]]
+        while len(taken) < count and not (taken[0].is_long or lane[0][1].is_long):
+            taken.append(lane.popleft()[1])
+        return Trip(taken, 0, self._clock)
 
 
 def _run(trip: Trip, slot: Slot) -> None:
