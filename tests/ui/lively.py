@@ -121,7 +121,7 @@ def _others(service: FakeService) -> None:
     service.put(
         "torch-2.14.0-cp314-manylinux_x86_64.whl",
         _S.PROBING,
-        host="https://files.pythonhosted.org",
+        host="https://download.pytorch.org",
     )
     service.put(
         "SHA256SUMS",

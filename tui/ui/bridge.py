@@ -29,6 +29,8 @@ IDLE_FRAME_S = 0.5
 """When nothing moves: events are still seen, at next to no cost."""
 _LATE_S = 0.008
 _DIGEST_S = 2.0
+_LONGEST = 160
+"""Characters of a toast; the whole reason stands in the log and in the details."""
 
 
 class Bridge:
@@ -39,7 +41,6 @@ class Bridge:
         self.service = service
         self._subscription = service.subscribe()
         self.snapshot: EngineSnapshot = service.snapshot()
-        self.failures = FailureDigest()
 
     def poll(self) -> list[Event]:
         """Take a new snapshot; return the events since the last call."""
@@ -116,12 +117,12 @@ class FailureDigest:
         if total == 1:
             (row,) = name_of.rows([self._last.id])
             why = plain(self._last.error) or _words(self._last.error_kind)
-            text = f"{plain(row.name)}: {why}"
+            text = f"{plain(row.name, 60)}: {why}"
         else:
             causes = [f"{n}× {_words(kind)}" for kind, n in self._kinds.most_common(4)]
             text = f"{total} failed: {', '.join(causes)}"
         self._kinds.clear()
-        return text
+        return plain(text, _LONGEST)
 
 
 def _words(kind: str) -> str:

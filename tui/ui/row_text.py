@@ -155,13 +155,21 @@ def status_text(row: DownloadSnapshot) -> tuple[str, str]:
     return look.word, look.style
 
 
-def _reason(row: DownloadSnapshot) -> str:
-    """Return why a row is not running, for the room of bar, speed and ETA."""
-    why = plain(row.error) or row.error_kind.replace("_", " ")
-    if row.state is _S.FAILED:
-        return f"failed: {why}" if why else "failed"
-    wait = "retry" if row.retry_in_s is None else status_text(row)[0]
-    return f"{wait}: {why}" if why else wait
+def _reason(row: DownloadSnapshot, width: int) -> str:
+    """Return why a row is not running: in full where it fits, else in short."""
+    word = "failed"
+    if row.state is _S.WAITING:
+        word = "retry" if row.retry_in_s is None else status_text(row)[0]
+    full = f"{word}: {plain(row.error)}"
+    if row.error and cells(full) <= width:
+        return full
+    code = str(row.status) if row.status >= 400 else ""
+    # http_5xx and its like say no more than the status does.
+    kind = "" if row.error_kind.startswith("http_") else row.error_kind
+    short = " ".join([code, kind.replace("_", " ")]).strip()
+    if short:
+        return f"{word}: {short}"
+    return full if row.error else word
 
 
 def shown_name(row: DownloadSnapshot, width: int) -> str:
@@ -258,7 +266,9 @@ def _middle(
     if row.state in (_S.FAILED, _S.WAITING) and columns.bar:
         room = columns.bar + 2 + columns.status
         room += columns.eta + 1 if columns.eta else 0
-        return [Piece("  " + fit(_reason(row), room), state_look(row.state).style)]
+        return [
+            Piece("  " + fit(_reason(row, room), room), state_look(row.state).style)
+        ]
     pieces = []
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.command import CommandPalette
@@ -169,7 +172,19 @@ class ViewActions:
 
     def screenshot(self) -> None:
         """Save the screen as SVG in the output directory."""
-        self._screen.run_worker(self._screen.save_picture(), group="picture")
+        self._screen.run_worker(self._save_picture(), group="picture")
+
+    async def _save_picture(self) -> None:
+        screen = self._screen
+        svg = screen.app.export_screenshot(title="fetchtui")
+        folder = Path(screen.bridge.snapshot.output_dir)
+        path = folder / time.strftime("fetchtui-%Y%m%d-%H%M%S.svg")
+        try:
+            await asyncio.to_thread(path.write_text, svg, "utf-8")
+        except OSError as error:
+            screen.tell(f"No picture: {error.strerror or error}", severity="error")
+        else:
+            screen.tell(f"Saved {path}")
 
     def quit(self) -> None:
         """Leave, after asking if something runs."""

@@ -7,8 +7,6 @@ whether it is time to leave, arm the next tick.
 from __future__ import annotations
 
 import asyncio
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -17,25 +15,24 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
-from tui.core.events import Done, Failed, Noticed, Retrying
 from tui.core.plain_text import plain
-from tui.core.query import DownloadQuery, View
-from tui.core.units import format_duration, format_size
 from tui.ui.actions import ACTIONS, BY_ID, Situation
 from tui.ui.bridge import Bridge
 from tui.ui.leaving import Leaving
 from tui.ui.pane_board import PaneBoard, Room, room_for
+from tui.ui.reporter import Reporter
 from tui.ui.row_actions import RowActions
 from tui.ui.run_actions import RunActions
 from tui.ui.undo import UndoStack
 from tui.ui.view_actions import ViewActions
 from tui.ui.widgets.detail_pane import DetailPane
 from tui.ui.widgets.disk_pane import DiskPane
-from tui.ui.widgets.download_list import DownloadList, ListHeading
+from tui.ui.widgets.download_list import DownloadList
 from tui.ui.widgets.event_log import EventLog
 from tui.ui.widgets.filter_bar import FilterBar
 from tui.ui.widgets.footer import FooterBar
 from tui.ui.widgets.header import ActionPressed, HeaderBar
+from tui.ui.widgets.list_heading import ListHeading
 from tui.ui.widgets.tabs import TabsBar
 from tui.ui.widgets.throughput import ThroughputGraph
 
@@ -46,15 +43,12 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.timer import Timer
 
-    from tui.core.events import Event
+    from tui.core.query import DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
-    from tui.core.snapshot import DownloadSnapshot
 
 _SLICE = 2_000
 """Requests added in one turn of the loop; 100,000 at once would stop it for 0.4 s."""
-_NAMED_EVENTS = 50
-"""Events a tick whose download is looked up; of a flood the rest is only counted."""
 
 
 class MainScreen(Screen[None]):
@@ -90,7 +84,6 @@ class MainScreen(Screen[None]):
         self.leaving = Leaving(self, exit_when_done=exit_when_done)
         self._requests = requests
         self._adding = 0
-        self._has_told_end = False
         self._timer: Timer | None = None
         self.header = HeaderBar(source_title)
         self.tabs = TabsBar()
@@ -106,6 +99,7 @@ class MainScreen(Screen[None]):
         self.views = ViewActions(self)
         self.rows = RowActions(self)
         self.run = RunActions(self)
+        self._reporter = Reporter(self)
         self.handlers = self._find_handlers()
 
     def _find_handlers(self) -> dict[str, Callable[[], None]]:
@@ -131,7 +125,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Paint once, then begin to add and to tick."""
         self.list.focus()
-        self._say_what_is_empty()
+        self.list.say_if_empty(is_loading=bool(self._requests))
         self.show_now()
         self.call_after_refresh(self._begin)
 
@@ -166,11 +160,10 @@ class MainScreen(Screen[None]):
         if self.app.has_lost_terminal:  # type: ignore[attr-defined]
             self.leaving.now()
             return
-        self._log_events(events)
+        self._reporter.log(events)
         if not self.app.is_terminal_behind:  # type: ignore[attr-defined]
             self._paint()
-        self._tell_failures(events)
-        self._tell_end()
+        self._reporter.tell(events, is_all_added=self._adding == 0)
         self.leaving.check(is_all_added=self._adding == 0)
         is_covered = self.app.screen is not self
         interval = self.bridge.interval(is_covered=is_covered)
@@ -202,71 +195,14 @@ class MainScreen(Screen[None]):
             id = self.list.model.cursor_id
             self.detail.show(None if id is None else self.service.detail(id))
 
-    def _log_events(self, events: list[Event]) -> None:
-        if not events:
-            return
-        asked: dict[int, DownloadSnapshot] = {}
-        if len(events) <= _NAMED_EVENTS:
-            wanted = [event.id for event in events if hasattr(event, "id")]
-        else:
-            kinds = Failed | Retrying | Noticed | Done
-            telling = [event.id for event in events if isinstance(event, kinds)]
-            wanted = telling[-_NAMED_EVENTS:]
-        for row in self.service.rows(wanted):
-            asked[row.id] = row
-        self.log_pane.extend(
-            [(event, asked.get(getattr(event, "id", -1))) for event in events]
-        )
-
-    def _tell_failures(self, events: list[Event]) -> None:
-        self.bridge.failures.add(events)
-        text = self.bridge.failures.take(time.monotonic(), self.service)
-        if text:
-            self.tell(text, severity="error")
-
-    def _tell_end(self) -> None:
-        """Say once that everything has ended."""
-        if not self.bridge.is_finished or self._adding:
-            self._has_told_end = False
-            return
-        if self._has_told_end:
-            return
-        self._has_told_end = True
-        now = self.bridge.snapshot
-        time_taken = format_duration(now.elapsed_s)
-        self.tell(
-            f"All ended after {time_taken}: {format_size(now.fetched)} fetched."
-            " a adds more, q quits."
-        )
-
     # -- what is shown ---------------------------------------------------------------
 
     def set_query(self, query: DownloadQuery) -> None:
         """Show another view, order or filter."""
         self.list.set_query(query)
         self.heading.show(query)
-        self._say_what_is_empty()
+        self.list.say_if_empty(is_loading=bool(self._requests))
         self.tabs.show(self.bridge.snapshot, query)
-
-    def _say_what_is_empty(self) -> None:
-        query = self.list.model.query
-        if query.text:
-            lines = [
-                f"Nothing matches “{plain(query.text, 40)}”",
-                "esc clears the filter",
-            ]
-        elif query.view is not View.ALL:
-            lines = [f"No {query.view.value} downloads", "1 shows all of them"]
-        elif self._requests:
-            lines = ["Reading the list…"]
-        else:
-            lines = [
-                "No downloads yet",
-                "Press a to add some, or paste URLs right here.",
-                "fetchtui LIST.txt starts with a list.",
-            ]
-        self.list.empty_lines = lines
-        self.list.refresh()
 
     def situation(self) -> Situation:
         """What actions can be judged by."""
@@ -319,18 +255,6 @@ class MainScreen(Screen[None]):
             "detail": self.detail,
             "log": self.log_pane,
         }
-
-    async def save_picture(self) -> None:
-        """Write the screen as SVG into the output directory."""
-        svg = self.app.export_screenshot(title="fetchtui")
-        folder = Path(self.bridge.snapshot.output_dir)
-        path = folder / time.strftime("fetchtui-%Y%m%d-%H%M%S.svg")
-        try:
-            await asyncio.to_thread(path.write_text, svg, "utf-8")
-        except OSError as error:
-            self.tell(f"No picture: {error.strerror or error}", severity="error")
-        else:
-            self.tell(f"Saved {path}")
 
     # -- keys and clicks -------------------------------------------------------------
 

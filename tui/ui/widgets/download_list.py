@@ -18,13 +18,13 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.core.download import DownloadState
-from tui.core.query import DownloadQuery, SortKey, View
+from tui.core.plain_text import plain
+from tui.core.query import View
 from tui.core.units import format_duration, format_rate
 from tui.ui.format import cells, fit, spinner_frame
 from tui.ui.list_model import ListModel
-from tui.ui.row_text import Piece, columns_for, heading, row_pieces
+from tui.ui.row_text import Piece, columns_for, row_pieces
 from tui.ui.theme import palette_of
-from tui.ui.widgets.canvas import Canvas, Line, Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from textual import events
 
     from tui.core.download import DownloadId
+    from tui.core.query import DownloadQuery
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
@@ -72,8 +73,7 @@ class DownloadList(ScrollView, can_focus=True):
         self._calm: dict[DownloadId, tuple[str, str]] = {}
         self.columns = columns_for(80)
         self._ground = Style()
-        self.empty_lines: list[str] = []
-        """What to say in the middle while there is no row."""
+        self._empty_lines: list[str] = []
 
     # -- what there is to see --------------------------------------------------------
 
@@ -216,14 +216,35 @@ class DownloadList(ScrollView, can_focus=True):
         self._strips[id] = (key, strip)
         return strip
 
+    def say_if_empty(self, *, is_loading: bool) -> None:
+        """Say what an empty list means: nothing found, nothing yet, or not read yet."""
+        query = self.model.query
+        if query.text:
+            lines = [
+                f"Nothing matches “{plain(query.text, 40)}”",
+                "esc clears the filter",
+            ]
+        elif query.view is not View.ALL:
+            lines = [f"No {query.view.value} downloads", "1 shows all of them"]
+        elif is_loading:
+            lines = ["Reading the list…"]
+        else:
+            lines = [
+                "No downloads yet",
+                "Press a to add some, or paste URLs right here.",
+                "fetchtui LIST.txt starts with a list.",
+            ]
+        self._empty_lines = lines
+        self.refresh()
+
     def _blank(self, y: int) -> Strip:
         """Draw below the last row; in an empty list, what to do about it."""
         width = self._width
         palette = palette_of(self.app)
-        first = max(0, (self.size.height - len(self.empty_lines)) // 2)
-        if self.model.ids or not 0 <= y - first < len(self.empty_lines):
+        first = max(0, (self.size.height - len(self._empty_lines)) // 2)
+        if self.model.ids or not 0 <= y - first < len(self._empty_lines):
             return Strip.blank(width, self._ground)
-        text = self.empty_lines[y - first]
+        text = self._empty_lines[y - first]
         indent = max(0, (width - cells(text)) // 2)
         style = self._ground + (palette.strong if y == first else palette.dim)
         return Strip([Segment(fit(" " * indent + text, width), style)])
@@ -323,48 +344,3 @@ class DownloadList(ScrollView, can_focus=True):
             self.put_cursor(index)
             if event.chain == 2:
                 self.post_message(self.Opened(self.model.ids[index]))
-
-
-class ListHeading(Canvas):
-    """The names of the columns; a click sorts by one."""
-
-    DEFAULT_CSS = "ListHeading { height: 1; }"
-    has_frame = False
-
-    @dataclass
-    class Pressed(Message):
-        """A wish to sort by a column; pressed again it turns the order round."""
-
-        sort: SortKey
-
-    def __init__(self, **options: Any) -> None:
-        """Take the options of any widget."""
-        super().__init__(**options)
-        self._query = DownloadQuery(View.ALL)
-
-    def show(self, query: DownloadQuery) -> None:
-        """Mark the column that the list is ordered by."""
-        self._query = query
-        self.redraw()
-
-    def body(self, width: int, height: int) -> list[Line]:
-        """Return the headings over the columns that the list draws."""
-        del height
-        columns = columns_for(width - 1)  # the scroll bar takes one
-        spans = heading(columns, self._query.sort, self._query.is_reversed)
-        return [
-            [
-                Span(
-                    text,
-                    "header"
-                    if key is not self._query.sort or not text.strip()
-                    else "key",
-                    key.value if key else "",
-                )
-                for text, key in spans
-            ]
-        ]
-
-    def pressed(self, action: str) -> None:
-        """Tell which column was clicked."""
-        self.post_message(self.Pressed(SortKey(action)))

@@ -168,15 +168,22 @@ class HeaderBar(Canvas):
 
 
 def _part(now: EngineSnapshot) -> float | None:
-    """Return how much is there, 0 to 1, or ``None`` while nothing can be told."""
-    if now.known_size:
-        part = now.known_received / now.known_size
-        # Bytes of files that are still being fetched are not the end of the list.
-        ended = now.counts[_S.DONE] + now.counts[_S.CANCELLED]
-        return part if part < 1 or ended == now.total else 0.9999
-    if not now.total:
+    """Return how much is there, 0 to 1, or ``None`` while nothing can be told.
+
+    Downloads of unknown size count as the mean of the known ones; when all has ended,
+    downloads count and not bytes, so that failures leave a gap.
+    """
+    counts = now.counts
+    wanted = now.total - counts[_S.CANCELLED]
+    if wanted <= 0:
         return None
-    return now.counts[_S.DONE] / now.total
+    done = counts[_S.DONE] / wanted
+    ended = counts[_S.DONE] + counts[_S.FAILED]
+    if ended == wanted or not now.known_size:
+        return done
+    mean = now.known_size / max(1, wanted - now.unknown)
+    part = now.known_received / (now.known_size + now.unknown * mean)
+    return min(part, 0.999)
 
 
 def _eta(now: EngineSnapshot) -> str:

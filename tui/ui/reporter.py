@@ -1,0 +1,72 @@
+"""What happened, told twice: every fact in the log, a few in a corner of the screen."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tui.core.events import Done, DownloadEvent, Failed, Noticed, Retrying
+from tui.core.units import format_duration, format_size
+from tui.ui.bridge import FailureDigest
+
+if TYPE_CHECKING:
+    from tui.core.events import Event
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.ui.screens.main import MainScreen
+
+_NAMED = 50
+"""Events a tick whose download is looked up; of a flood the rest is only counted."""
+_TELLING = Failed | Retrying | Noticed | Done
+
+
+class Reporter:
+    """Passes events on to the log, and to toasts where a person should know."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        """Take the screen that has the log."""
+        self._screen = screen
+        self._failures = FailureDigest()
+        self._has_told_end = False
+
+    def log(self, events: list[Event]) -> None:
+        """Add events to the log, with the names of their downloads."""
+        if not events:
+            return
+        ids = [event.id for event in events if isinstance(event, DownloadEvent)]
+        if len(ids) > _NAMED:
+            ids = [event.id for event in events if isinstance(event, _TELLING)]
+        rows: dict[int, DownloadSnapshot] = {
+            row.id: row for row in self._screen.service.rows(ids[-_NAMED:])
+        }
+        self._screen.log_pane.extend(
+            [
+                (
+                    event,
+                    rows.get(event.id) if isinstance(event, DownloadEvent) else None,
+                )
+                for event in events
+            ]
+        )
+
+    def tell(self, events: list[Event], *, is_all_added: bool) -> None:
+        """Show failures and the end of the work in a corner."""
+        self._failures.add(events)
+        text = self._failures.take(time.monotonic(), self._screen.service)
+        if text:
+            self._screen.tell(text, severity="error")
+        self._tell_end(is_all_added=is_all_added)
+
+    def _tell_end(self, *, is_all_added: bool) -> None:
+        """Say once that everything has ended."""
+        bridge = self._screen.bridge
+        if not bridge.is_finished or not is_all_added:
+            self._has_told_end = False
+            return
+        if self._has_told_end:
+            return
+        self._has_told_end = True
+        now = bridge.snapshot
+        self._screen.tell(
+            f"All ended after {format_duration(now.elapsed_s)}:"
+            f" {format_size(now.fetched)} fetched. a adds more, q quits."
+        )
