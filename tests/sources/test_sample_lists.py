@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LISTS = sorted((ROOT / "sample_lists").iterdir())
+TABLE = ROOT / "sample_lists" / "open-data.csv"
 DEMO = ROOT / "sample_lists" / "demo.txt"
 
 
 def load(path: Path) -> list[DownloadRequest]:
     notes: list[str] = []
     requests, complaints = load_sources([str(path)], None, notes)
-    assert (complaints, notes) == ([], [])
+    assert complaints == []
+    expected = [f"{path}:1: the field 'what it is' is ignored"] * (path == TABLE)
+    assert notes == expected
     return requests
 
 
@@ -35,7 +38,7 @@ def test_a_sample_list_has_no_mistakes_and_names_every_file_once(path):
     ]
     assert len(places) >= 4
     assert len(set(places)) == len(places)
-    assert path.read_text().startswith("#")
+    assert path.suffix != ".txt" or path.read_text().startswith("#")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +46,8 @@ def test_a_sample_list_has_no_mistakes_and_names_every_file_once(path):
 )
 def test_lists_for_the_public_internet_use_https_and_carry_no_secrets(path):
     for request in load(path):
-        assert request.headers == ()
+        names = {name.lower() for name, _ in request.headers}
+        assert not names & {"authorization", "cookie"}
         for mirror in request.mirrors:
             parts = urlsplit(mirror)
             assert (parts.scheme, parts.username) == ("https", None)

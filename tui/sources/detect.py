@@ -7,12 +7,15 @@ it before the loop starts, or in a thread.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from typing import TYPE_CHECKING
 
 from tui.core.plain_text import plain, plain_url
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
+from tui.sources.csv_list import parse_csv
+from tui.sources.json_list import parse_json, parse_json_lines
 from tui.sources.text_list import parse_text, read_lines
 
 if TYPE_CHECKING:
@@ -25,9 +28,12 @@ ITEM_LIMIT = 1_000_000
 """Requests and complaints of one run: an endless pipe must end somewhere. A million
 requests take about half a gigabyte."""
 
+JSON_LIMIT = 256 << 20
+"""Bytes of a ``.json`` file, which is taken into memory as a whole."""
+
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
-_OTHER_FORMATS = (".csv", ".json", ".jsonl", ".meta4", ".metalink")
+_UNREAD = (".meta4", ".metalink", ".torrent")
 
 
 def load_sources(
@@ -74,16 +80,16 @@ def load_file(
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Read one list file; what is wrong with the file itself is a complaint as well."""
     where = plain(path, 200)
-    if path.lower().endswith(_OTHER_FORMATS):
-        suffix = os.path.splitext(path)[1]
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in _UNREAD:
         yield BadRequestLine(
             where,
-            f"{suffix} lists are not supported yet; put one URL on each line of a .txt",
+            f"{suffix} lists are not supported; put one URL on each line of a .txt",
         )
         return
     try:
         with open(path, "rb") as stream:
-            yield from load_stream(stream, where, notes)
+            yield from load_stream(stream, where, notes, suffix)
     except FileNotFoundError:
         reason = "no such file"
         if _BARE_HOST.fullmatch(path):
@@ -100,19 +106,57 @@ def load_file(
 
 
 def load_stream(
-    stream: BinaryIO, where: str, notes: list[str] | None = None
+    stream: BinaryIO, where: str, notes: list[str] | None = None, suffix: str = ""
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Read a plain list from an open stream; an empty one is a complaint.
+    """Read a list from an open stream; an empty one is a complaint.
+
+    Args:
+        stream: read to its end, but not further than is sane.
+        where: what the list is called in messages.
+        notes: gets a line for everything that is ignored but not wrong.
+        suffix: ``.csv``, ``.json`` or ``.jsonl`` for those; all else is plain text.
 
     Raises:
         OSError: the stream cannot be read.
     """
     is_empty = True
-    for item in parse_text(read_lines(stream), where, notes):
+    for item in _parse(stream, where, notes, suffix):
         is_empty = False
         yield item
     if is_empty:
         yield BadRequestLine(where, "no URLs in it")
+
+
+def _parse(
+    stream: BinaryIO, where: str, notes: list[str] | None, suffix: str
+) -> Iterator[DownloadRequest | BadRequestLine]:
+    if suffix == ".json":
+        return _parse_whole(stream, where, notes)
+    lines = read_lines(stream)
+    if suffix == ".csv":
+        return parse_csv(lines, where, notes)
+    if suffix == ".jsonl":
+        return parse_json_lines(lines, where, notes)
+    return parse_text(lines, where, notes)
+
+
+def _parse_whole(
+    stream: BinaryIO, where: str, notes: list[str] | None
+) -> Iterator[DownloadRequest | BadRequestLine]:
+    data = stream.read(JSON_LIMIT + 1)
+    if len(data) > JSON_LIMIT:
+        yield BadRequestLine(
+            where, f"larger than {JSON_LIMIT >> 20} MiB; write it as .jsonl"
+        )
+        return
+    try:
+        # Finds UTF-8, UTF-16 and UTF-32, with or without a mark (RFC 4627, section 3).
+        text = data.decode(json.detect_encoding(data))
+    except UnicodeDecodeError:
+        yield BadRequestLine(where, "this is not JSON in UTF-8")
+        return
+    if text.strip():
+        yield from parse_json(text, where, notes)
 
 
 def _read_all(

@@ -1,0 +1,192 @@
+"""CSV, JSON and JSON Lines: the same requests, and each mistake with its line."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.request import BadRequestLine, DownloadRequest
+from tui.sources import detect
+from tui.sources.csv_list import parse_csv
+from tui.sources.detect import load_sources, load_stream
+from tui.sources.json_list import parse_json, parse_json_lines
+
+MD5 = "md5=" + "a" * 32
+
+
+def parse(data: str | bytes, suffix: str, notes: list[str] | None = None):
+    """Read a list; return its requests, and its complaints as text."""
+    stream = io.BytesIO(data.encode() if isinstance(data, str) else data)
+    items = list(load_stream(stream, "list", notes, suffix))
+    requests = [item for item in items if isinstance(item, DownloadRequest)]
+    return requests, [str(item) for item in items if isinstance(item, BadRequestLine)]
+
+
+OBJECT = {
+    "url": "http://a/1",
+    "out": "e/n",
+    "dir": "d",
+    "header": {"K": "v"},
+    "checksum": MD5,
+}
+OTHER_SPELLING = {
+    "mirrors": ["http://a/1"],
+    "name": "n",
+    "directory": "d/e",
+    "headers": ["K: v"],
+    "checksum": MD5,
+}
+
+
+@pytest.mark.parametrize(
+    ("suffix", "data"),
+    [
+        (".csv", f"url,out,dir,checksum,header\nhttp://a/1,n,d/e,{MD5},K: v\n"),
+        (".csv", f'\ufeffURL;Dir;Out;Checksum;Header\r\nhttp://a/1;"d/e";n;{MD5};K: v'),
+        (".csv", f"out\tdir\turl\theaders\tchecksum\nd/e/n\t\thttp://a/1\tK: v\t{MD5}"),
+        (".json", json.dumps([OBJECT])),
+        (".json", "\n" + json.dumps([OTHER_SPELLING], indent=2) + "\n"),
+        (".jsonl", json.dumps(OBJECT) + "\n\n"),
+    ],
+)
+def test_every_format_says_the_same(suffix, data):
+    requests, complaints = parse(data, suffix)
+    assert complaints == []
+    (request,) = requests
+    assert request.mirrors == ("http://a/1",)
+    assert (request.directory, request.name) == ("d/e", "n")
+    assert str(request.checksum) == MD5
+    assert request.headers == (("K", "v"),)
+
+
+def test_rows_and_elements_know_their_lines():
+    requests, _ = parse("url\nhttp://a/1\n\nhttp://a/2\n", ".csv")
+    assert [r.source for r in requests] == ["list:2", "list:4"]
+    requests, _ = parse(
+        '[\n "http://a/1", "http://a/2",\n\n "http://a/3"\n]\n', ".json"
+    )
+    assert [r.source for r in requests] == ["list:2", "list:2", "list:4"]
+    requests, _ = parse('"http://a/1"\n\n{"url": "http://a/2"}', ".jsonl")
+    assert [r.source for r in requests] == ["list:1", "list:3"]
+
+
+def test_several_urls_of_one_download_are_mirrors():
+    requests, _ = parse(
+        '[{"urls": ["http://a/1", "http://b/1", "http://a/1"]}]', ".json"
+    )
+    assert requests[0].mirrors == ("http://a/1", "http://b/1")
+    requests, _ = parse('url,out\n"http://a/1\thttp://b/1",x\n', ".csv")
+    assert requests[0].mirrors == ("http://a/1", "http://b/1")
+
+
+def test_unknown_fields_are_noted_once():
+    notes: list[str] = []
+    parse(
+        '[{"url": "http://a/1", "size": 1}, {"url": "http://a/2", "size": 2}]',
+        ".json",
+        notes,
+    )
+    parse("url,size\nhttp://a/1,1\n", ".csv", notes)
+    assert notes == [
+        "list:1: the field 'size' is ignored",
+        "list:1: the field 'size' is ignored",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "data", "complaint"),
+    [
+        (".csv", "", "list:1: the first line must name the columns"),
+        (".csv", "http://a/1\n", "list:1: the first line must name the columns"),
+        (".csv", "url\nnonsense\n", "list:2: not a URL"),
+        (".csv", "url,dir\nhttp://a/1,../x\n", "list:2: dir= must not climb"),
+        (".csv", "url,dir\n,x\n", "list:2: there is no url in it"),
+        (".csv", "url\nhttp://a/1,extra\n", "list:2: the row has more cells"),
+        (".csv", 'url\n"http://a/1\n', "list:2: broken table"),
+        (".csv", 'url\n"http://a/"1\n', "list:2: broken table"),
+        (".csv", "url\n" + "x" * 70_000, "list:1: broken table"),
+        (".csv", "url\n\0", "list:1: broken table"),
+        (".json", "", "list: no URLs in it"),
+        (".json", "[]", "list: no URLs in it"),
+        (".json", "{}", "list: it must be a list"),
+        (".json", '["http://a/"', "list:1: a comma or ] must follow"),
+        (".json", '["http://a/" "http://b/"]', "list:1: a comma or ] must follow"),
+        (".json", '["http://a/",\n]', "list:2: no JSON: Expecting value"),
+        (".json", '["http://a/"] x', "list: something follows the list"),
+        (".json", "[\n\n7]", "list:3: neither a URL in quotes nor an object"),
+        (".json", '["ftp://a/"]', "list:1: unsupported scheme"),
+        (".json", '[{"out": "x"}]', "list:1: there is no url in it"),
+        (".json", '[{"url": 7}]', "list:1: url must be text"),
+        (".json", '[{"url": "http://a/", "header": {"X": 1}}]', "list:1: header must"),
+        (".json", '[{"url": "http://a/", "out": "\\ud800"}]', "list:1: out= holds"),
+        (".json", "[" * 100_000, "list:1: nested too deeply"),
+        (".json", b"[\xff\xff]", "list: this is not JSON in UTF-8"),
+        (".jsonl", "{", "list:1: no JSON"),
+        (".jsonl", '"http://a/' + "x" * 70_000 + '"', "list:1: longer than"),
+        (".jsonl", "[" * 60_000, "list:1: nested too deeply"),
+        (".jsonl", '"http://a/"\n["http://a/"]', "list:2: neither a URL"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(suffix, data, complaint):
+    _, complaints = parse(data, suffix)
+    assert len(complaints) == 1
+    assert complaints[0].startswith(complaint)
+
+
+def test_what_is_right_around_a_mistake_is_still_read():
+    requests, complaints = parse('["http://a/1", 7, "http://a/2"]', ".json")
+    assert (len(requests), len(complaints)) == (2, 1)
+
+
+def test_json_of_any_size_is_refused_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(detect, "JSON_LIMIT", 1 << 20)
+    _, complaints = parse(b" " * ((1 << 20) + 1), ".json")
+    assert complaints == ["list: larger than 1 MiB; write it as .jsonl"]
+
+
+def test_the_ending_of_the_file_chooses_the_format(tmp_path):
+    (tmp_path / "a.CSV").write_text("url\nhttp://a/1\n")
+    (tmp_path / "b.json").write_text('["http://a/2"]')
+    (tmp_path / "c.jsonl").write_text('"http://a/3"\n')
+    (tmp_path / "d.list").write_text("http://a/4\n")
+    paths = [str(path) for path in sorted(tmp_path.iterdir())]
+    requests, complaints = load_sources(paths, None)
+    assert complaints == []
+    assert [r.url for r in requests] == [f"http://a/{n}" for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("name", ["a.meta4", "a.metalink", "a.torrent"])
+def test_formats_that_are_not_read_are_said(tmp_path, name):
+    (tmp_path / name).write_text("http://a/1\n")
+    _, complaints = load_sources([str(tmp_path / name)], None)
+    assert "lists are not supported" in str(complaints[0])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.just("http://a/"),
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(
+            st.sampled_from(["url", "mirrors", "out", "dir", "checksum", "header"]),
+            inner,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.lists(json_values), st.text())
+def test_no_json_makes_the_parsers_raise(values, tail):
+    text = json.dumps(values)
+    list(parse_json(text + tail, "x"))
+    list(parse_json(tail, "x"))
+    list(parse_json_lines([*map(json.dumps, values), tail], "x"))
+
+
+@given(st.lists(st.text()), st.sampled_from(["url,out", "out;url", "", '"']))
+def test_no_table_makes_the_parser_raise(rows, header):
+    list(parse_csv([header, *rows], "x"))

@@ -1,0 +1,109 @@
+"""One download as named fields: what a row of CSV and an object of JSON have in common.
+
+The names are those of the plain list: ``url``, ``out``, ``dir``, ``checksum``,
+``header``. A plural or a second spelling is taken where people write one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tui.core.plain_text import plain
+from tui.core.request import Checksum, DownloadRequest, check_url
+from tui.sources.options import parse_folder, parse_header, parse_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAMES = {
+    "url": "url",
+    "urls": "url",
+    "uri": "url",
+    "mirrors": "mirrors",
+    "out": "out",
+    "name": "out",
+    "filename": "out",
+    "dir": "dir",
+    "directory": "dir",
+    "checksum": "checksum",
+    "header": "header",
+    "headers": "header",
+}
+"""Spellings of field names, in lower case, and which field each means."""
+
+
+class FieldReader:
+    """Turns fields into requests; tells of each unknown field once."""
+
+    def __init__(self, notes: list[str] | None) -> None:
+        self._notes = notes
+        self._ignored: set[str] = set()
+
+    def known(self, name: str, where: str) -> str:
+        """Return the field that ``name`` means, or "" after a note."""
+        field = NAMES.get(name.strip().lower(), "")
+        if not field and name not in self._ignored:
+            self._ignored.add(name)
+            if self._notes is not None:
+                shown = plain(name.strip(), 40)
+                self._notes.append(f"{where}: the field {shown!r} is ignored")
+        return field
+
+    def request(self, fields: Mapping[str, Any], where: str) -> DownloadRequest:
+        """Build a request from fields that ``known`` named.
+
+        Args:
+            fields: text, lists of text, or for ``header`` also a mapping. Empty ones
+                count as missing.
+            where: the request's source.
+
+        Raises:
+            ValueError: a field is wrong, or there is no URL.
+        """
+        mirrors = dict.fromkeys(
+            check_url(url)
+            for field in ("url", "mirrors")
+            for url in _texts(field, fields.get(field))
+        )
+        if not mirrors:
+            raise ValueError("there is no url in it")
+        folder = name = directory = checksum = None
+        if text := _text("out", fields.get("out")):
+            folder, name = parse_place(text)
+        if text := _text("dir", fields.get("dir")):
+            directory = parse_folder(text)
+        if text := _text("checksum", fields.get("checksum")):
+            checksum = Checksum.parse(text)
+        parts = [part for part in (directory, folder) if part]
+        headers = tuple(parse_header(text) for text in _headers(fields.get("header")))
+        return DownloadRequest(
+            tuple(mirrors),
+            name,
+            "/".join(parts) or None,
+            checksum,
+            headers,
+            None,
+            where,
+        )
+
+
+def _text(field: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{field} must be text")
+    return value.strip()
+
+
+def _texts(field: str, value: Any) -> list[str]:
+    if isinstance(value, list):
+        texts = [_text(field, item) for item in value]
+    else:
+        texts = [part.strip() for part in _text(field, value).split("\t")]
+    return [text for text in texts if text]
+
+
+def _headers(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{name}: {_text('header', text)}" for name, text in value.items()]
+    return _texts("header", value)
