@@ -311,14 +311,14 @@ _RUN = (
     Action(
         "more_16",
         ("right_square_bracket",),
-        "16 more downloads at once",
+        "Sixteen more at once",
         "Sixteen more at the same time.",
         Group.RUN,
     ),
     Action(
         "fewer_16",
         ("left_square_bracket",),
-        "16 fewer downloads at once",
+        "Sixteen fewer at once",
         "Sixteen less; what runs is finished first.",
         Group.RUN,
     ),

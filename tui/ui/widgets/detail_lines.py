@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _LABEL = 10
 """Cells of the labels on the full-size screen."""
+_SHEET_FROM = 18
+"""Lines from which a pane has room for the long form."""
 _CHECKSUM_STYLES = {"ok": "done", "mismatch": "failed", "pending": "dim"}
 
 
@@ -142,6 +144,8 @@ def pane_lines(
     detail: DetailSnapshot, width: int, height: int, is_ascii: bool = False
 ) -> list[Line]:
     """Choose and order what a pane of this size shows, most wanted first."""
+    if height >= _SHEET_FROM:
+        return sheet_lines(detail, width, is_ascii)
     row = detail.row
     head = [state_line(detail, width, is_ascii), progress_line(detail, width)]
     trouble = trouble_lines(detail, width, is_ascii)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FULL = 0.95
 """Share of the limit that counts as full: reading stops a buffer before the end."""
+_LEAST_TOP = 8
 _SLOW_S = 1.0
 """A write that takes longer is shown in orange."""
 
@@ -112,6 +113,11 @@ def comparison_line(
     return [full, *line[1:]] if line_width(line) + 10 <= width else line
 
 
+def queue_top(history: Sequence[int]) -> float:
+    """Top of a graph of the queue: a queue of one or two is no full block."""
+    return max(_LEAST_TOP, *history, 0)
+
+
 def queue_line(
     history: Sequence[int], queued: int, width: int, is_ascii: bool = False
 ) -> Line:
@@ -121,7 +127,9 @@ def queue_line(
     return justify(
         [
             Span("queue ", "dim"),
-            Span(spark(history, room, is_ascii=is_ascii), "verifying"),
+            Span(
+                spark(history, room, queue_top(history), is_ascii=is_ascii), "verifying"
+            ),
         ],
         [Span(words)],
         width,
@@ -151,7 +159,7 @@ def queue_and_held_line(
         Span("queue ", "dim"),
         Span(count(disk.queued)),
         Span(" "),
-        Span(spark(history, 5, is_ascii=is_ascii), "verifying"),
+        Span(spark(history, 5, queue_top(history), is_ascii=is_ascii), "verifying"),
     ]
     words = f" {format_size(disk.in_flight)}"
     limit = disk.in_flight_limit

@@ -16,6 +16,7 @@ from textual.message import Message
 from tui.core.units import format_rate
 from tui.ui.format import count
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
+from tui.ui.widgets.disk_graphs import graph_lines
 from tui.ui.widgets.disk_lines import (
     FULL,
     brief_line,
@@ -23,6 +24,7 @@ from tui.ui.widgets.disk_lines import (
     held_line,
     queue_and_held_line,
     queue_line,
+    queue_top,
     slot_lines,
     trips_line,
     write_line,
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 BOTTLENECK = "disk is the bottleneck: reading waits"
 INLINE_WARNING = "INLINE (blocks the loop!)"
 _INLINE_SHORT = "INLINE blocks the loop!"
+_GRAPHS_FROM = 9
+"""Spare lines from which the past is drawn large."""
 _SAMPLE_S = 0.5
 _FULL_FOR_S = 1.0
 _COMPARED_FOR_S = 60.0
@@ -179,7 +183,14 @@ class DiskPane(Canvas):
             self.spinner(),
             self.is_ascii,
         )
-        return [*slots, *news, *figures]
+        lines = [*slots, *news, *figures]
+        left = height - len(lines)
+        if left >= _GRAPHS_FROM:
+            history = snapshot.loop.history_s
+            lines += graph_lines(
+                history, list(self._queued), width, left, self.is_ascii
+            )
+        return lines
 
     def _news(self, width: int) -> list[Line]:
         lines: list[Line] = []
@@ -243,6 +254,7 @@ class DiskPane(Canvas):
             return justify(
                 [Span(" disk ", "title"), Span(BOTTLENECK, "warn")], right, width
             )
-        graph = spark(list(self._queued), room, is_ascii=self.is_ascii)
+        queue = list(self._queued)
+        graph = spark(queue, room, queue_top(queue), is_ascii=self.is_ascii)
         left = [Span(" disk ", "title"), Span(graph, "verifying")]
         return justify(left, right, width)

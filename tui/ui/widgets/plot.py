@@ -17,6 +17,8 @@ _BRAILLE = 0x2800
 _LEFT_DOTS = (0x40, 0x04, 0x02, 0x01)
 _RIGHT_DOTS = (0x80, 0x20, 0x10, 0x08)
 _SHRINK_AFTER_S = 10.0
+_HISTORY = 120
+"""Values that a full history holds (``EngineSnapshot.history``)."""
 
 
 def spark(
@@ -100,15 +102,20 @@ def _braille(left: int, right: int) -> str:
     return chr(_BRAILLE + sum(_LEFT_DOTS[:left]) + sum(_RIGHT_DOTS[:right]))
 
 
-def spread(values: Sequence[float], columns: int) -> list[float]:
-    """Repeat values so that they fill ``columns`` as far as whole repeats can.
+def repeats(columns: int) -> int:
+    """Return how many columns one value takes in a graph of so many columns."""
+    return max(1, -(-columns // _HISTORY))
 
-    A graph wider than its history stays one graph instead of a strip at the right.
+
+def spread(values: Sequence[float], columns: int) -> list[float]:
+    """Repeat the newest values so that a full history fills ``columns``.
+
+    Whole repeats only: with others a value's width would change as it moves left.
     """
-    if not values:
-        return []
-    times = max(1, columns // len(values))
-    return [value for value in values for _ in range(times)]
+    times = repeats(columns)
+    count = -(-columns // times)
+    shown = values[-count:] if count > 0 else ()
+    return [value for value in shown for _ in range(times)]
 
 
 def step_above(value: float) -> float:

@@ -6,8 +6,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tui.core.units import format_rate, format_size
+from tui.ui.widgets.axis_graph import axis_graph, columns_for, label_width
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify
-from tui.ui.widgets.plot import Axis, filled_graph, milliseconds, spark, spread
+from tui.ui.widgets.plot import Axis, milliseconds, repeats, spark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,19 +47,10 @@ class ThroughputGraph(Canvas):
         """How far back the graph reaches."""
         if self._snapshot is None or not self._snapshot.history:
             return []
-        seconds, _ = self._columns(self.size.width - 4)
+        labels = label_width(self._top, axis_label)
+        columns = columns_for(self.size.width - 4, labels, is_ascii=self.is_ascii)
+        seconds = min(len(self._snapshot.history), -(-columns // repeats(columns)))
         return [Span(f"{seconds} s", "dim")]
-
-    def _columns(self, width: int) -> tuple[int, list[float]]:
-        """Seconds shown and one value a column of the graph."""
-        history = self._snapshot.history if self._snapshot is not None else ()
-        per_cell = 1 if self.is_ascii else 2
-        columns = max(1, (width - self._label_width() - 1) * per_cell)
-        shown = history[-columns:]
-        return len(shown), spread(shown, columns)
-
-    def _label_width(self) -> int:
-        return max(len(axis_label(self._top)), len(axis_label(self._top / 2)))
 
     def body(self, width: int, height: int) -> list[Line]:
         """Graph above, figures below; the figures win when there is little room."""
@@ -72,24 +64,15 @@ class ThroughputGraph(Canvas):
         rows = height - len(figures)
         if rows < 2:
             return figures[:height]
-        return [*self._graph(width, rows), *figures]
-
-    def _graph(self, width: int, rows: int) -> list[Line]:
-        labels = axis_labels(self._top, rows)
-        room = self._label_width()
-        _, values = self._columns(width)
-        graph = filled_graph(
-            values, width - room - 1, rows, self._top, is_ascii=self.is_ascii
+        graph = axis_graph(
+            snapshot.history,
+            width,
+            rows,
+            self._top,
+            axis_label,
+            is_ascii=self.is_ascii,
         )
-        tick, line = "+|" if self.is_ascii else "┤│"
-        return [
-            [
-                Span(label.rjust(room), "dim"),
-                Span(tick if label else line, "faint"),
-                Span(row, "active"),
-            ]
-            for label, row in zip(labels, graph, strict=True)
-        ]
+        return [*graph, *figures]
 
     def folded(self, width: int) -> Line:
         """A spark of the history between name and speed."""
@@ -113,17 +96,6 @@ def axis_label(value: float) -> str:
     if "." in number:
         number = number.rstrip("0").rstrip(".")
     return f"{number} {unit}" if value else "0"
-
-
-def axis_labels(top: float, rows: int) -> list[str]:
-    """Labels of a graph from the top row down: the top, the middle and 0."""
-    labels = [""] * rows
-    labels[0] = axis_label(top)
-    if rows >= 4:
-        labels[rows // 2] = axis_label(top / 2)
-    if rows >= 2:
-        labels[-1] = "0"
-    return labels
 
 
 def speed_line(snapshot: EngineSnapshot, width: int) -> Line:

@@ -1,0 +1,88 @@
+"""Opening the dashboard in a test, and reading what is on its screen."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from tests.support.fake_service import FakeService
+from tui.core.download import DownloadState
+from tui.ui.app import DashboardApp
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from textual.pilot import Pilot
+
+    from tui.core.request import DownloadRequest
+
+_S = DownloadState
+
+
+class Dashboard:
+    """An open dashboard."""
+
+    def __init__(self, app: DashboardApp, pilot: Pilot[int]) -> None:
+        self.app = app
+        self.pilot = pilot
+        self.main = app.main
+        self.list = app.main.list
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        names = {"/": "slash", ".": "full_stop", " ": "space", ":": "colon"}
+        await self.press(*(names.get(letter, letter) for letter in text))
+
+    async def tick(self) -> None:
+        """Let the dashboard follow the engine once, now."""
+        self.main.tick()
+        await self.pilot.pause()
+
+    def screen(self) -> list[str]:
+        """The lines on the screen."""
+        strips = self.app.screen._compositor.render_strips()
+        return ["".join(segment.text for segment in strip) for strip in strips]
+
+    def text(self) -> str:
+        return "\n".join(self.screen())
+
+    def toasts(self) -> list[str]:
+        return [note.message for note in self.app._notifications]
+
+
+@asynccontextmanager
+async def dashboard(
+    service: FakeService | None = None,
+    size: tuple[int, int] = (120, 36),
+    *,
+    requests: Sequence[DownloadRequest] = (),
+    exit_when_done: bool = False,
+) -> AsyncIterator[Dashboard]:
+    """Open the dashboard on a fake engine."""
+    app = DashboardApp(
+        service or some_downloads(),
+        requests,
+        "list.txt",
+        exit_when_done=exit_when_done,
+    )
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield Dashboard(app, pilot)
+
+
+def some_downloads() -> FakeService:
+    """One download in each of the states that keys treat differently."""
+    service = FakeService(concurrency=4)
+    service.put("running.bin", _S.DOWNLOADING, size=1000, received=500, speed=100.0)
+    service.put("failed.bin", _S.FAILED, size=1000, error="404", error_kind="not_found")
+    service.put("paused.bin", _S.PAUSED, size=1000, received=100)
+    service.put("done.bin", _S.DONE, size=1000, received=1000)
+    service.put("queued.bin", _S.QUEUED)
+    return service
+
+
+RUNNING, FAILED, PAUSED, DONE, QUEUED = range(5)
+"""Their ids, which are their lines as well."""

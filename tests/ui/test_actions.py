@@ -1,0 +1,121 @@
+"""The registry of actions: complete, without clashes, the source of all the rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from tests.ui.dashboards import dashboard
+from tui.ui.actions import ACTIONS, BY_ID, Group, markdown_table
+from tui.ui.app import DashboardApp
+from tui.ui.commands import ActionProvider
+from tui.ui.screens.main import MainScreen
+
+# Keys that terminals send as something else, or not at all.
+_UNSAFE = {"ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+enter", "ctrl+z"}
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)
+def test_every_action_has_a_key_a_title_a_help_line_and_a_handler(action):
+    assert action.keys
+    assert action.title[0].isupper()
+    assert not action.title.endswith(".")
+    assert action.help.endswith(".")
+    owners = [
+        owner
+        for owner in (
+            "row_actions.RowActions",
+            "run_actions.RunActions",
+            "view_actions.ViewActions",
+        )
+        if hasattr(_load(owner), action.id)
+    ]
+    assert len(owners) == 1, "exactly one handler"
+
+
+def _load(path: str) -> type:
+    module, name = path.split(".")
+    return getattr(__import__(f"tui.ui.{module}", fromlist=[name]), name)
+
+
+def test_ids_and_keys_are_used_once():
+    assert len(BY_ID) == len(ACTIONS)
+    keys = Counter(key for action in ACTIONS for key in action.keys)
+    assert [key for key, number in keys.items() if number > 1] == []
+
+
+def test_no_key_is_one_that_terminals_swallow():
+    keys = {key for action in ACTIONS for key in action.keys}
+    assert not keys & _UNSAFE
+    assert not [key for key in keys if "alt+" in key or "ctrl+shift" in key]
+
+
+def test_every_action_that_can_be_off_says_why_but_esc_which_is_silent():
+    off = [a for a in ACTIONS if a.when is not BY_ID["add"].when and not a.why_not]
+    assert [action.id for action in off] == ["escape"]
+
+
+def test_every_key_is_bound_with_priority_on_the_main_screen():
+    bound = {
+        key: binding
+        for binding in MainScreen.BINDINGS
+        for key in binding.key.split(",")
+    }
+    for action in ACTIONS:
+        for key in action.keys:
+            assert bound[key].action == f"run('{action.id}')"
+            assert bound[key].priority
+
+
+def test_pairs_in_the_footer_exist_and_ranks_have_labels():
+    for action in ACTIONS:
+        assert not action.pair or action.pair in BY_ID
+        assert bool(action.rank) == bool(action.label)
+
+
+def test_the_table_of_keys_names_every_action_and_group():
+    table = markdown_table()
+    for action in ACTIONS:
+        assert f"{action.title}. {action.help}" in table
+    for group in Group:
+        assert f"**{group.value}**" in table
+
+
+async def test_the_palette_finds_every_action_by_its_title():
+    async with dashboard() as board:
+        provider = ActionProvider(board.app.screen)
+        for action in ACTIONS:
+            hits = [hit async for hit in provider.search(action.title)]
+            assert action.title in [str(hit.text) for hit in hits]
+
+
+async def test_a_number_in_the_palette_sets_downloads_at_once():
+    async with dashboard() as board:
+        await board.press("ctrl+p")
+        await board.type("37")
+        await board.pilot.pause(0.1)
+        await board.press("enter")
+        await board.pilot.pause(0.1)
+        assert board.main.service.snapshot().concurrency == 37
+
+
+async def test_help_lists_every_action_of_the_registry():
+    async with dashboard(size=(120, 100)) as board:
+        await board.press("question_mark")
+        shown = board.text()
+        missing = [a.title for a in ACTIONS if a.title not in shown]
+        assert missing == []
+
+
+def test_textual_adds_no_key_of_its_own_that_hides_ours():
+    ours = {key for action in ACTIONS for key in action.keys}
+    theirs = {
+        key
+        for binding in DashboardApp.BINDINGS
+        for key in binding.key.split(",")
+        if binding.priority
+    }
+    # Over dialogs these two must work too; there the application binds them.
+    assert theirs & ours == {"ctrl+c"}
+    assert theirs - ours == {"ctrl+q"}
