@@ -151,7 +151,9 @@ async def test_a_broken_connection_is_continued_where_it_broke(
     assert digest(tmp_path / "out/b") == BIG.sha256()
     _, second = server.requests
     assert second.range is not None
-    assert second.range[0] > 1_000_000, "what was there is not fetched again"
+    # A reset throws away what the receiver has not read yet; how much, nobody knows.
+    least = 1_900_000 if cut == "close" else 1
+    assert second.range[0] >= least, "what was there is not fetched again"
     assert second.headers["if-range"] == '"v1"'
 
 
@@ -279,7 +281,8 @@ async def test_two_lines_with_one_name_get_two_files(
 async def test_the_server_may_name_the_file_but_not_its_folder(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str
 ) -> None:
-    header = {"Content-Disposition": 'attachment; filename="../../evil\x1b[31m.sh"'}
+    value = "attachment; filename*=UTF-8''..%2F..%2Fevil%1B%5B31m.sh"
+    header = {"Content-Disposition": value}
     server.add("/get?id=5", Script(body=b"x", headers=header))
     async with start(wire=wire) as engine:
         engine.add([request_for(server.url("/get?id=5"))])

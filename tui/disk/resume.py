@@ -59,13 +59,16 @@ class ResumeRecord:
             object.__setattr__(
                 self, "url_digest", _digest(bare.encode(errors="backslashreplace"))
             )
-            object.__setattr__(self, "url", bare.partition("#")[0].partition("?")[0])
+            object.__setattr__(self, "url", _without_query(bare))
 
     def is_for(self, url: str) -> bool:
         """Whether it describes bytes that came from this very URL."""
-        return self.url_digest == _digest(
-            _without_login(url).encode(errors="backslashreplace")
-        )
+        bare = _without_login(url).encode(errors="backslashreplace")
+        return self.url_digest == _digest(bare)
+
+    def is_from(self, url: str) -> bool:
+        """The same, queries aside: a signed URL has another one each time."""
+        return self.url == _without_query(_without_login(url))
 
 
 class Found(NamedTuple):
@@ -233,6 +236,10 @@ def _create_new(directory: Directory, name: str) -> tuple[str, int]:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def _without_query(url: str) -> str:
+    return url.partition("#")[0].partition("?")[0]
 
 
 def _without_login(url: str) -> str:

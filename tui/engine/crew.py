@@ -104,6 +104,8 @@ class Crew:
 
     async def _work(self, first: Download) -> None:
         download: Download | None = first
+        task = asyncio.current_task()
+        assert task is not None
         while download is not None:
             try:
                 await self._run(download)
@@ -111,14 +113,12 @@ class Crew:
                 if download.id not in self._stopping or self._is_closed:
                     self._let_go(download)
                     raise
-                # One download was stopped, not this worker: it goes on.
-                task = asyncio.current_task()
-                if task is not None:
-                    task.uncancel()
+            # One download was stopped, not this worker: it goes on.
+            if download.id in self._stopping:
+                task.uncancel()
             self._let_go(download)
             download = self._take()
-            task = asyncio.current_task()
-            if download is not None and task is not None:
+            if download is not None:
                 self._tasks[download.id] = task
         self._rested()
 

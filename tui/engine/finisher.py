@@ -69,5 +69,5 @@ class Finisher:
             # Somebody else made that file while we fetched: theirs stays.
             place = self._placing.rename_free(download)
             self._kit.show_name(download, place.name)
-            self._kit.notice(download, f"the name was taken, saved as {place.name}")
+            self._kit.notice(download, f"the name was taken, saving as {place.name}")
             await self._kit.writer.finish(part, place.name, overwrite=False)

@@ -12,12 +12,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.errors import FetchError, PermanentError, TransientError
+from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
-from tui.disk.resume import ResumeRecord
 from tui.engine.meter import FAST_TAU_S, SLOW_TAU_S, SpeedMeter
 from tui.engine.range_pool import LEAST_SPLIT, RangePool
+from tui.engine.recorder import Recorder
 from tui.engine.transfer import SegmentTransfer
 from tui.net.probe import read_answer
 from tui.net.session import Target
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 BYTES_PER_CONNECTION = 16 << 20
 AUTO_CONNECTIONS = 4
 """Where the size decides: one connection per 16 MiB, four at most."""
-CHECKPOINT_S = 1.0
-"""Between two resume records: what a SIGKILL can cost."""
 
 
 class Changed(Exception):
@@ -81,9 +79,7 @@ class Flight:
         self._retry_at = 0.0
         self._fast = SpeedMeter(FAST_TAU_S, now, download.received)
         self._slow = SpeedMeter(SLOW_TAU_S, now, download.received)
-        self._checkpoint_at = now
-        self._checkpoint: asyncio.Task[None] | None = None
-        self._recorded = -1
+        self.recorder = Recorder(kit, download, part, answer, self._disk_failed)
 
     # -- the work --------------------------------------------------------------------
 
@@ -142,14 +138,19 @@ class Flight:
         except asyncio.CancelledError:
             self._pool.give_back(segment)
             raise
-        except TransientError as error:
-            self._pool.give_back(segment)
-            self._error = error
-            self._retry_at = kit.clock.monotonic() + 1.0
-        except (FetchError, Changed) as error:
+        except (LocalError, Changed) as error:
             self._pool.give_back(segment)
             self._fatal = self._fatal or error
             self._stop_connections()
+        except FetchError as error:
+            self._pool.give_back(segment)
+            self._retry_at = kit.clock.monotonic() + 1.0
+            if isinstance(error, PermanentError):
+                # Refusing (or garbling) a range says nothing about the whole body
+                # that is already flowing: go on with that one alone.
+                self.refuses_ranges = True
+                error = TransientError(error.kind, str(error), status=error.status)
+            self._error = error
         finally:
             kit.open_connections -= 1
             if reply is not None:
@@ -172,18 +173,16 @@ class Flight:
                     raise Changed
                 self.refuses_ranges = True
                 raise TransientError("bad_reply", "the server ignores ranges by now")
-            if answer.size != self.answer.size or (
-                answer.validator and answer.validator != self.answer.validator
-            ):
+            if answer.validator and answer.validator != self.answer.validator:
                 raise Changed
-        except PermanentError as error:
-            await reply.close()
-            if error.kind == "range":
-                raise Changed from error
-            raise
+            if answer.size not in (None, self.answer.size):
+                raise PermanentError("bad_reply", "the server disagrees on the size")
         except BaseException:
             await reply.close()
             raise
+        if answer.end is not None and segment.end is not None:
+            # A server may send less of a range than was asked for.
+            self._pool.shorten(segment, answer.end)
         return reply, answer
 
     def request_headers(self) -> tuple[tuple[str, str], ...]:
@@ -261,42 +260,9 @@ class Flight:
             if segment in laggards:
                 task.cancel()
 
-    # -- safety ----------------------------------------------------------------------
-
-    def checkpoint_if_due(self, now: float) -> None:
-        """Write down once a second what is safely on disk, in the background."""
-        if (
-            now - self._checkpoint_at < CHECKPOINT_S
-            or self.is_finishing
-            or (self._checkpoint is not None and not self._checkpoint.done())
-        ):
-            return
-        self._checkpoint_at = now
-        if self.download.received != self._recorded and self._record() is not None:
-            self._checkpoint = asyncio.create_task(self._save())
-
-    async def _save(self) -> None:
-        record = self._record()
-        if record is None:
-            return
-        self._recorded = self.download.received
-        try:
-            await self.kit.writer.checkpoint(self.part, record)
-        except FetchError as error:
-            # The disk refuses: no point in fetching what cannot be kept.
-            self._fatal = self._fatal or error
-            self._stop_connections()
-
-    def _record(self) -> ResumeRecord | None:
-        """What a later run needs; ``None`` where nothing could prove a resume."""
-        if not self.answer.validator or self.answer.size is None:
-            return None
-        return ResumeRecord(
-            url=self.download.url,
-            validator=self.answer.validator,
-            size=self.answer.size,
-            saved_at=self.kit.clock.wall(),
-        )
+    def _disk_failed(self, error: FetchError) -> None:
+        self._fatal = self._fatal or error
+        self._stop_connections()
 
     async def _land(self) -> None:
         """Stop every connection and save what is there."""
@@ -305,13 +271,7 @@ class Flight:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        if self._checkpoint is not None:
-            await asyncio.wait([self._checkpoint])
-
-    async def save_for_resume(self) -> None:
-        """Flush and record what is there, for a resume in this run or another."""
-        if self.part.error is None:
-            await self._save()
+        await self.recorder.settle()
 
     # -- what there is to see --------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tui.core.download import Download, DownloadState
+from tui.core.download import ACTIVE, Download, DownloadState
 from tui.core.errors import FetchError, LocalError, TransientError
 from tui.core.events import Done, Failed, Retrying, Verified
 from tui.net.backoff import next_wait_s
@@ -79,6 +79,8 @@ class Outcome:
     ) -> None:
         """Decide between another try and the end; the worker has let go of it."""
         kit = self._kit
+        if download.state not in ACTIVE:
+            return  # a user stopped it in the same moment
         download.error = str(error)
         download.error_kind = error.kind
         download.status = error.status or download.status

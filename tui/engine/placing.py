@@ -24,6 +24,8 @@ class Place:
     name: str
     may_exist: bool
     """Something of this name was on disk before, or we have begun to write it."""
+    is_begun: bool = False
+    """The part file there, if any, is of this very download."""
 
 
 class Placing:

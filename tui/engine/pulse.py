@@ -66,7 +66,7 @@ class Pulse:
         for running in list(kit.ledger.running.values()):
             running.sample(now)
             if isinstance(running, Flight):
-                running.checkpoint_if_due(now)
+                running.recorder.save_if_due(now)
                 running.restart_slow(now)
                 running.adjust()
         kit.queue.unblock(now)

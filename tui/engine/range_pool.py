@@ -63,6 +63,13 @@ class RangePool:
         self.segments.append(segment)
         return segment
 
+    def shorten(self, segment: Segment, end: int) -> None:
+        """Let a segment end at ``end`` already; the rest becomes a gap."""
+        if segment.end is not None and end < segment.end:
+            self.gaps.append((end, segment.end))
+            self.gaps.sort(key=lambda gap: gap[0])
+            segment.end = end
+
     def finish(self, segment: Segment) -> None:
         """The segment has arrived."""
         self.segments.remove(segment)

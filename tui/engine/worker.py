@@ -13,11 +13,11 @@ from tui.core.errors import (
     TransientError,
 )
 from tui.core.events import Started
-from tui.core.segment import RangeSet
 from tui.core.settings import OnExists
 from tui.disk.writer import StoreJob
 from tui.engine.finisher import Finisher
 from tui.engine.flight import Changed, Flight
+from tui.engine.leftovers import adopt, continuable, gaps_of, is_ours, may_be_ours
 from tui.net.probe import read_answer
 from tui.net.session import Target
 
@@ -85,18 +85,34 @@ class DownloadWorker:
             if found.final_size is not None and self._may_skip():
                 self._already_there(download, found.final_size, "kept as it is")
                 return
-        record = self._continuable(found)
+        if not self._may_touch(found, place, download):
+            place = self._step_aside(download, f"{place.name}.part is not ours")
+            found = None
+        record = continuable(found)
         target = self._target(download, record)
         reply = await self._open(download, target, record, place)
         if reply is None:
             return
         try:
-            answer = read_answer(reply, target)
+            try:
+                answer = read_answer(reply, target)
+            except PermanentError:
+                if not target.is_range:
+                    raise
+                # It garbles or refuses the rest; it may still give the whole.
+                await reply.close()
+                record = None
+                target = self._target(download, None)
+                reply = await self._kit.session.open(target)
+                answer = read_answer(reply, target)
             download.status = answer.status
             self._check_promises(download, answer)
             if self._server_names(download, answer):
                 place, found = await self._rename(download, answer)
-                better = self._continuable(found, answer)
+                if not self._may_touch(found, place, download):
+                    place = self._step_aside(download, f"{place.name}.part is not ours")
+                    found = None
+                better = continuable(found, answer)
                 if better is not None:
                     await reply.close()
                     record = better
@@ -115,11 +131,12 @@ class DownloadWorker:
         place: Place,
     ) -> Reply | None:
         """Ask; ``None`` when a part file turned out to be whole already."""
-        if record is not None and record.size is not None and not _missing(record):
+        if record is not None and record.size is not None and not gaps_of(record):
             part = await self._kit.writer.open_part(
                 place.folder, place.name, size=record.size, resume=True
             )
             try:
+                adopt(part, record)
                 self._kit.ledger.set_size(download, record.size)
                 self._kit.ledger.set_received(download, record.size)
                 await self._finisher.run(download, place, part, record.size)
@@ -145,9 +162,7 @@ class DownloadWorker:
                 self._already_there(download, found.final_size, "was already here")
                 return
             if kit.settings.on_exists is not OnExists.OVERWRITE:
-                place = self._placing.rename_free(download)
-                self._kit.show_name(download, place.name)
-                self._kit.notice(download, f"the name was taken, saved as {place.name}")
+                place = self._step_aside(download, f"{place.name} was there already")
                 found = record = None
         is_resumed = record is not None and answer.start > 0
         if record is not None and not is_resumed and download.received:
@@ -160,7 +175,9 @@ class DownloadWorker:
         ):
             await self._take_small(download, place, reply, answer)
         else:
-            await self._take_large(download, place, reply, answer, is_resumed)
+            await self._take_large(
+                download, place, found, reply, answer, record if is_resumed else None
+            )
 
     async def _take_small(
         self, download: Download, place: Place, reply: Reply, answer: Answer
@@ -206,22 +223,31 @@ class DownloadWorker:
         self,
         download: Download,
         place: Place,
+        found: Found | None,
         reply: Reply,
         answer: Answer,
-        is_resumed: bool,
+        record: ResumeRecord | None,
     ) -> None:
         """Stream the body into a part file, over one or more connections."""
         kit = self._kit
+        if found is not None and found.part_size is not None and record is None:
+            if place.is_begun or is_ours(found, download):
+                await self._discard(place)
+            else:
+                place = self._step_aside(download, f"{place.name}.part is not ours")
         part = await kit.writer.open_part(
-            place.folder, place.name, size=answer.size, resume=is_resumed
+            place.folder, place.name, size=answer.size, resume=record is not None
         )
-        place.may_exist = True
+        if record is not None:
+            adopt(part, record)
+        place.may_exist = place.is_begun = True
         flight: Flight | None = None
         try:
             kit.ledger.set_received(download, part.flushed.total)
             flight = Flight(kit, download, part, answer, reply)
             kit.ledger.running[download.id] = flight
             kit.ledger.move(download, DownloadState.DOWNLOADING)
+            flight.recorder.begin()
             await flight.run(reply)
             await reply.close()
             await kit.writer.flush(part, sync=False)
@@ -234,11 +260,18 @@ class DownloadWorker:
             raise
         except BaseException:
             if flight is not None and not flight.is_finishing:
-                await flight.save_for_resume()
+                await flight.recorder.save()
             raise
         finally:
             kit.ledger.running.pop(download.id, None)
             await kit.writer.close_part(part)
+
+    async def _discard(self, place: Place) -> None:
+        """Remove what an earlier attempt of ours left and nothing can continue."""
+        part = await self._kit.writer.open_part(
+            place.folder, place.name, size=None, resume=True
+        )
+        await self._kit.writer.discard(part)
 
     # -- decisions -------------------------------------------------------------------
 
@@ -246,29 +279,31 @@ class DownloadWorker:
         headers = self._kit.settings.headers + download.request.headers
         if record is None:
             return Target(download.url, headers)
-        missing = _missing(record)
+        missing = gaps_of(record)
         start = missing[0][0] if missing else 0
         if start == 0:
             return Target(download.url, headers)
         return Target(download.url, headers, start=start, if_range=record.validator)
 
+    @staticmethod
+    def _may_touch(found: Found | None, place: Place, download: Download) -> bool:
+        """Whether a part file that is there, if any, is worth a try."""
+        return (
+            found is None
+            or found.part_size is None
+            or place.is_begun
+            or may_be_ours(found, download)
+        )
+
+    def _step_aside(self, download: Download, reason: str) -> Place:
+        """Leave what is there alone and take a free name."""
+        place = self._placing.rename_free(download)
+        self._kit.show_name(download, place.name)
+        self._kit.notice(download, f"{reason}, saving as {place.name}")
+        return place
+
     def _may_skip(self) -> bool:
         return self._kit.settings.on_exists is OnExists.SKIP
-
-    def _continuable(
-        self, found: Found | None, answer: Answer | None = None
-    ) -> ResumeRecord | None:
-        """Return the record to continue from, if there is one worth it."""
-        if found is None or found.record is None or found.final_size is not None:
-            return None
-        record = found.record
-        if not record.validator or record.size is None:
-            return None
-        if answer is not None and (
-            record.validator != answer.validator or record.size != answer.size
-        ):
-            return None
-        return record
 
     def _is_same_size(self, final_size: int, answer: Answer) -> bool:
         """Whether a file of the final name counts as this very file."""
@@ -310,8 +345,3 @@ class DownloadWorker:
         self._kit.ledger.set_size(download, size)
         self._kit.ledger.set_received(download, size)
         self._outcome.done(download)
-
-
-def _missing(record: ResumeRecord) -> list[tuple[int, int]]:
-    """Return the gaps that a record leaves, in order."""
-    return RangeSet(record.ranges).missing(record.size or 0)

@@ -144,7 +144,9 @@ class Reply:
             clock.was_struck()
             await self._abort()
             raise self._exchange.fault(error, self.url) from None
-        clock.end()
+        if clock.end_well():
+            await self._abort()
+            raise CancelledError
         if chunk is None:
             self._is_ended = True
         elif self._left > 0:

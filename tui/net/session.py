@@ -15,6 +15,7 @@ from tui.core.errors import FetchError, LocalError, PermanentError
 from tui.core.plain_text import plain
 from tui.net.address import is_plain, where
 from tui.net.byte_stream import Reply
+from tui.net.exchange import Exchange
 from tui.net.httpx_transport import HttpxTransport
 from tui.net.redirects import REDIRECTS, RedirectChain
 from tui.net.stall_clock import StallClock
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from tui.core.settings import Settings
-    from tui.net.exchange import Exchange, WireTransport
+    from tui.net.exchange import WireTransport
 
     T = TypeVar("T")
 
@@ -252,13 +253,18 @@ class HttpSession:
         """Wait for ``work``, but not longer than an answer may take."""
         clock.begin(self._open_limit_s)
         try:
-            return await work
+            result = await work
         except CancelledError:
             if clock.was_struck():
                 raise stalled(where(url)) from None
             raise
         finally:
-            clock.end()
+            is_cancelled = clock.end_well()
+        if is_cancelled:
+            if isinstance(result, Exchange):
+                await result.close()
+            raise CancelledError
+        return result
 
 
 def _sendable(headers: tuple[tuple[str, str], ...], url: str) -> list[tuple[str, str]]:

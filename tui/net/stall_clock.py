@@ -47,6 +47,22 @@ class StallClock:
         """End the wait; the timer stays armed and finds nobody waiting."""
         self._task = None
 
+    def end_well(self) -> bool:
+        """End a wait that brought something; true if the task was cancelled meanwhile.
+
+        pyreqwest answers a cancellation with the result it has at hand, if it has one
+        (31 of 300 cancelled reads of a fast body): the ``CancelledError`` never comes,
+        and whoever asked for it must not wait in vain.
+        """
+        task, self._task = self._task, None
+        if task is None or task.cancelling() <= self._cancelling:
+            return False
+        if self._is_struck:
+            # Ours came too late: the bytes are there after all.
+            self._is_struck = False
+            return task.uncancel() > self._cancelling
+        return True
+
     def strike(self) -> bool:
         """Interrupt the waiting task now; false if none waits."""
         task = self._task

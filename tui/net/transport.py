@@ -75,19 +75,15 @@ class PyreqwestTransport(WireTransport):
 
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
         """Send a GET and wait for the response headers."""
-        request: StreamRequest | None = None
         try:
             builder = self._client.get(url).streamed_read_buffer_limit(0)
             for name, value in headers:
                 builder = builder.header(name, value)
             request = builder.build_streamed()
+            # Cancelled in here, it lets go of the connection by itself.
             response = await request.__aenter__()
         except (PyreqwestError, ValueError) as error:
             raise _translate(error, url) from None
-        except BaseException:
-            if request is not None:
-                await request.__aexit__(None, None, None)
-            raise
         try:
             return PyreqwestExchange(request, response, url)
         except BaseException:

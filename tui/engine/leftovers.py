@@ -1,0 +1,68 @@
+"""What an earlier attempt left behind, and what may be done with it: pure rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.segment import RangeSet
+
+if TYPE_CHECKING:
+    from tui.core.download import Download
+    from tui.disk.part_file import PartFile
+    from tui.disk.resume import Found, ResumeRecord
+    from tui.net.probe import Answer
+
+
+def gaps_of(record: ResumeRecord) -> list[tuple[int, int]]:
+    """Return the half-open ranges that a record leaves open, in order."""
+    return RangeSet(record.ranges).missing(record.size or 0)
+
+
+def adopt(part: PartFile, record: ResumeRecord) -> None:
+    """Count what a record vouches for as being in the part file."""
+    for start, end in record.ranges:
+        part.flushed.add(start, end)
+
+
+def is_ours(found: Found, download: Download) -> bool:
+    """Whether a part file's record says that it came from one of our URLs.
+
+    Only then may it be replaced; other people's part files are left alone.
+    """
+    if found.record is None:
+        return False
+    urls = (download.url, *download.request.mirrors)
+    return any(found.record.is_for(url) for url in urls)
+
+
+def may_be_ours(found: Found, download: Download) -> bool:
+    """Whether asking the server to continue a part file is worth it.
+
+    A signed URL has another query each time. If the server proves that the bytes are
+    of the same file they are continued, else they are left alone.
+    """
+    if found.record is None:
+        return False
+    urls = (download.url, *download.request.mirrors)
+    return any(found.record.is_from(url) for url in urls)
+
+
+def continuable(
+    found: Found | None, answer: Answer | None = None
+) -> ResumeRecord | None:
+    """Return the record to continue from, if there is one worth it.
+
+    Args:
+        found: what is on disk.
+        answer: what the server says about the file, where it was asked already.
+    """
+    if found is None or found.record is None or found.final_size is not None:
+        return None
+    record = found.record
+    if not record.validator or record.size is None:
+        return None
+    if answer is not None and (
+        record.validator != answer.validator or record.size != answer.size
+    ):
+        return None
+    return record
