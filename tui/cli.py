@@ -1,13 +1,11 @@
 """The composition root: arguments -> Settings -> engine -> a face.
 
-The only module that knows both the engine and the faces. What is heavy (asyncio, the
-HTTP libraries, Textual) is imported where it is needed: ``--version``, ``--help`` and
-a mistyped list answer at once.
+The only module that knows both the engine and the faces. What is heavy is imported
+late: ``--version``, ``--help`` and a mistyped list answer at once.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from contextlib import ExitStack
@@ -199,7 +197,7 @@ def main(**chosen: Any) -> None:
 
 def launch(options: Options) -> int:
     """Read the sources, choose a face, run; return the exit status."""
-    from tui.headless.face import can_repaint
+    from tui.headless.terminal import can_repaint, give_keyboard_back
 
     if options.demo and (options.sources or options.checksum):
         raise click.UsageError("--demo brings a list of its own; leave SOURCE away")
@@ -207,7 +205,7 @@ def launch(options: Options) -> int:
     has_dashboard = (
         not (options.headless or options.json)
         and can_repaint(1)
-        and _give_keyboard_back()
+        and give_keyboard_back()
     )
     if not (requests or has_dashboard or options.demo):
         raise click.UsageError(
@@ -219,6 +217,7 @@ def launch(options: Options) -> int:
             from tui.demo.stage import TemporaryStage
 
             output_dir = stack.enter_context(TemporaryStage())
+        _check_directory(output_dir)
         settings = _settings(options, output_dir)
         return _run_loop(_fetch(options, settings, requests, has_dashboard))
 
@@ -298,6 +297,7 @@ async def _fetch(
                 exit_when_done=options.exit_when_done,
             )
         from tui.demo.stage import TemporaryStage
+        from tui.headless.face import RESUME_HINT
         from tui.headless.run import run_headless
 
         is_kept = options.output_dir is not None or not options.demo
@@ -305,7 +305,7 @@ async def _fetch(
             service,
             requests,
             is_json=options.json,
-            resume_hint="the same command resumes" if is_kept else "the demo is over",
+            resume_hint=RESUME_HINT if is_kept else "the demo keeps nothing",
             at_once=TemporaryStage.remove_all,
         )
 
@@ -318,9 +318,8 @@ def _run_loop(run: Coroutine[Any, Any, int]) -> int:
         from uvloop import new_event_loop
     except ImportError:  # there is none for Windows
         from asyncio import new_event_loop  # type: ignore[assignment]
-    # The list lives as long as the run: the collector need not walk over it again.
     gc.collect()
-    gc.freeze()
+    gc.freeze()  # the list lives as long as the run: no need to walk over it again
     with Runner(loop_factory=new_event_loop) as runner:
         return runner.run(run)
 
@@ -333,17 +332,19 @@ def _title(options: Options) -> str:
     return "".join("stdin" if name == "-" else plain(name) for name in options.sources)
 
 
-def _give_keyboard_back() -> bool:
-    """Point standard input at the terminal again after a list was read from a pipe.
+def _check_directory(path: Path) -> None:
+    """Make the output directory, and prove that files can be made in it."""
+    import tempfile
 
-    Returns whether there is one; a dashboard without it would be a trap.
-    """
-    if sys.stdin is not None and sys.stdin.isatty():
-        return True
     try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError:
-        return False
-    os.dup2(terminal, 0)
-    os.close(terminal)
-    return True
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        if isinstance(error, (FileExistsError, NotADirectoryError)):
+            reason = "it or a part of its path is a file"
+        raise click.BadParameter(
+            f"cannot write to {plain(str(path))}: {reason}; choose another directory",
+            param_hint="--output-dir",
+        ) from None

@@ -20,7 +20,7 @@ class Told:
     def script(self, request: DownloadRequest) -> Script:
         parts = urlsplit(request.url)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        script = self.calm.script(path) or self.moody.script(path)
+        script = self.calm.scripts.get(path) or self.moody.scripts.get(path)
         assert script is not None
         return script
 

@@ -37,7 +37,8 @@ class ScriptedServer:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self._scripts: dict[str, Script] = {}
+        self.scripts: dict[str, Script] = {}
+        """What answers each path."""
         self._counts: Counter[str] = Counter()
         self._accepted = 0
         self._woken = asyncio.Event()
@@ -54,7 +55,7 @@ class ScriptedServer:
 
     def add(self, path: str, script: Script) -> str:
         """Let ``script`` answer ``path`` (from now on), and return its URL."""
-        self._scripts[path] = script
+        self.scripts[path] = script
         return self.url(path)
 
     def url(self, path: str, host: str = "127.0.0.1") -> str:
@@ -64,10 +65,6 @@ class ScriptedServer:
     def seen(self, path: str) -> list[Seen]:
         """Return the requests for one path, oldest first."""
         return [seen for seen in self.requests if seen.path == path]
-
-    def script(self, path: str) -> Script | None:
-        """Return what was added for ``path``."""
-        return self._scripts.get(path)
 
     async def start(self) -> None:
         """Listen."""
@@ -131,9 +128,9 @@ class ScriptedServer:
 
     def script_for(self, seen: Seen) -> Script:
         """Return what answers a request; 404 where nothing was added."""
-        script = self._scripts.get(seen.path)
+        script = self.scripts.get(seen.path)
         if script is None:
-            script = self._scripts.get(seen.path.partition("?")[0], _NOT_FOUND)
+            script = self.scripts.get(seen.path.partition("?")[0], _NOT_FOUND)
         return script.turn(seen)
 
     def count(self, path: str) -> int:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 BROKEN_PIPE = "broken pipe"
 """The interruption by a reader of stdout that went away."""
 
+RESUME_HINT = "what is unfinished is kept; the same command resumes"
+
 
 @dataclass(slots=True)
 class Run:
@@ -29,7 +31,7 @@ class Run:
 
     service: DownloadService
     requests: Sequence[DownloadRequest]
-    resume_hint: str = "the same command resumes"
+    resume_hint: str = RESUME_HINT
 
     def source_of(self, id: int) -> str:
         """Return ``list.txt:12`` for a download, or "" if it was not in a list.
@@ -112,8 +114,3 @@ class ActiveIds:
 def shown_name(row: DownloadSnapshot) -> str:
     """Return where a download goes, below the output directory, safe to show."""
     return plain(os.path.join(row.directory, row.name))
-
-
-def can_repaint(fd: int) -> bool:
-    """Whether ``fd`` is a terminal that understands cursor movement."""
-    return os.isatty(fd) and os.environ.get("TERM", "") not in ("", "dumb")

@@ -107,7 +107,7 @@ class JsonFace:
             self._stderr.write(f"stopped: {plain(ending.hold_reason)}\n")
         if ending.unfinished and ending.interruption != BROKEN_PIPE:
             self._stderr.write(
-                f"{ending.unfinished:,} unfinished and kept; {self._run.resume_hint}\n"
+                f"{ending.unfinished:,} unfinished; {self._run.resume_hint}\n"
             )
 
     def _line(

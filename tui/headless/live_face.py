@@ -29,6 +29,8 @@ SHOW_CURSOR = "\x1b[?25h"
 _MOST_ROWS = 24
 _MOST_FAILURES = 10
 _BAR_WIDTH = 24
+_OTHER_COLUMNS = 60
+"""Columns that names and numbers need before a bar is worth its place."""
 # Lines kept free: the overall line, "and N more", the shell's prompt above it.
 _OTHER_LINES = 3
 
@@ -125,13 +127,14 @@ class LiveFace:
         snapshot = self._run.service.snapshot()
         room = max(0, min(_MOST_ROWS, self._console.height - _OTHER_LINES))
         ids = self._active.first(room)
-        # A compact grid: name, bar, bytes, speed, time to go.
+        bar_width = max(1, min(_BAR_WIDTH, self._console.width - _OTHER_COLUMNS))
+        # Name, bar, bytes, speed, time to go; fixed widths, so that nothing jumps.
         table = Table.grid(
             Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-            Column(width=_BAR_WIDTH, no_wrap=True),
-            Column(justify="right", no_wrap=True),
-            Column(justify="right", no_wrap=True),
-            Column(justify="right", no_wrap=True),
+            Column(width=bar_width, no_wrap=True),
+            Column(width=15, justify="right", no_wrap=True),
+            Column(width=11, justify="right", no_wrap=True),
+            Column(width=6, justify="right", no_wrap=True),
             padding=(0, 1, 0, 0),
             expand=True,
         )
@@ -151,7 +154,10 @@ def _cells(row: DownloadSnapshot) -> tuple[Text | ProgressBar, ...]:
         speed, left = row.state.word, ""
     total = format_size(row.size) if row.size is not None else "?"
     bar = ProgressBar(
-        total=row.size or None, completed=row.received, pulse=not row.size
+        total=row.size or None,
+        completed=row.received,
+        complete_style="green",
+        pulse_style="green",
     )
     return (
         Text(shown_name(row)),
@@ -173,6 +179,8 @@ def _overall(snapshot: EngineSnapshot) -> Table:
         snapshot.counts[state] for state in (DownloadState.DONE, DownloadState.FAILED)
     )
     # By files and not by bytes: sizes become known only as downloads start.
-    bar = ProgressBar(total=max(1, snapshot.total), completed=ended)
+    bar = ProgressBar(
+        total=max(1, snapshot.total), completed=ended, complete_style="green"
+    )
     line.add_row(bar, Text(progress_line(snapshot), style="bold"))
     return line

@@ -7,9 +7,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tui.core.events import QueueHeld, QueueReleased
-from tui.headless.face import BROKEN_PIPE, Ending, Face, Run, can_repaint
+from tui.headless.face import BROKEN_PIPE, RESUME_HINT, Ending, Face, Run
 from tui.headless.interrupts import Interrupts
 from tui.headless.outlet import Outlet
+from tui.headless.terminal import can_repaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ async def run_headless(
     requests: Sequence[DownloadRequest],
     *,
     is_json: bool = False,
-    resume_hint: str = "the same command resumes",
+    resume_hint: str = RESUME_HINT,
     at_once: Callable[[], None] = lambda: None,
     stdout_fd: int = _STDOUT,
     stderr_fd: int = _STDERR,
@@ -49,7 +50,7 @@ async def run_headless(
         service: an engine that nothing was added to.
         requests: what to fetch.
         is_json: one JSON object a line on stdout; people read stderr either way.
-        resume_hint: how to go on after an interruption.
+        resume_hint: what people are told when something is left unfinished.
         at_once: called when a second ctrl+c ends the process on the spot.
         stdout_fd: where JSON goes.
         stderr_fd: where words go; a terminal gets live progress.

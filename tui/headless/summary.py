@@ -66,7 +66,7 @@ def summary_lines(ending: Ending, resume_hint: str) -> list[str]:
     if ending.hold_reason:
         lines.append(f"stopped: {plain(ending.hold_reason)}")
     if ending.unfinished:
-        lines.append(f"what is unfinished is kept; {resume_hint}")
+        lines.append(resume_hint)
     return [_fit(line) for line in lines]
 
 
