@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ui.panes_builders import Stage, drawn
+from tui.ui.actions import BY_ID
 from tui.ui.format import cells
 from tui.ui.theme import LIGHT
 from tui.ui.widgets.canvas import (
@@ -19,6 +20,11 @@ from tui.ui.widgets.canvas import (
     line_width,
     to_ascii,
 )
+from tui.ui.widgets.detail_pane import DetailPane
+from tui.ui.widgets.disk_graphs import EXPLANATION
+from tui.ui.widgets.disk_pane import DiskPane
+from tui.ui.widgets.event_log import EventLog
+from tui.ui.widgets.throughput import ThroughputGraph
 
 if TYPE_CHECKING:
     from textual.strip import Strip
@@ -149,3 +155,22 @@ async def test_a_pane_too_small_for_anything_does_not_fail(size):
     board = Board()
     async with Stage(board).run_test(size=size):
         assert all(len(line) == size[0] for line in drawn(board))
+
+
+@pytest.mark.parametrize(
+    ("pane", "action"),
+    [
+        (ThroughputGraph, "graph"),
+        (DiskPane, "disk"),
+        (DetailPane, "details"),
+        (EventLog, "log"),
+    ],
+)
+async def test_each_pane_names_the_key_that_the_registry_gives_it(pane, action):
+    widget = pane()
+    async with Stage(widget).run_test(size=(60, 8)):
+        assert f"[{BY_ID[action].shown_key}]" in drawn(widget)[0]
+
+
+def test_the_disk_pane_explains_itself_with_the_right_key():
+    assert f"Press {BY_ID['inline_writes'].shown_key} to write inline" in EXPLANATION

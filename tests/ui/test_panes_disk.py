@@ -17,6 +17,7 @@ from tests.ui.panes_builders import (
     slot,
 )
 from tui.ui.widgets.canvas import line_text, line_width
+from tui.ui.widgets.disk_graphs import graph_lines
 from tui.ui.widgets.disk_lines import slot_line, slot_lines
 from tui.ui.widgets.disk_pane import BOTTLENECK, DiskPane, LagComparison
 
@@ -181,3 +182,27 @@ def test_hostile_names_are_disarmed():
 
 def test_no_room_gives_no_lines():
     assert slot_lines((slot(),) * 3, 40, 0, "⠋") == []
+
+
+async def test_a_tall_pane_draws_the_past_large_and_explains_it():
+    slow = engine(loop=loop(history_s=(0.002,) * 80 + (0.3,) * 40))
+    text = await shown(slow, slow, size=(114, 34))
+    assert "Loop lag worst of each half second" in text
+    assert "500 ms┤" in text
+    assert "Queue operations waiting" in text
+    assert "10┤" in text
+    assert "i again ends it" in text
+
+
+async def test_no_height_loses_the_frame_or_a_figure():
+    pane = DiskPane(monotonic=HandClock())
+    async with Stage(pane).run_test(size=(60, 13)):
+        pane.show(engine())
+        for width in (34, 56, 110):
+            for height in range(6, 45):
+                assert len(pane.body(width, height)) <= height
+
+
+@pytest.mark.parametrize("height", range(9, 40))
+def test_the_graphs_keep_to_their_room(height):
+    assert len(graph_lines((0.1,) * 99, [3] * 99, 60, height)) <= height

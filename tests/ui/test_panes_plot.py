@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.ui.format import cells
+from tui.ui.widgets.axis_graph import axis_graph, axis_labels
+from tui.ui.widgets.canvas import line_text
 from tui.ui.widgets.plot import (
     Axis,
     filled_graph,
@@ -17,7 +19,7 @@ from tui.ui.widgets.plot import (
     spread,
     step_above,
 )
-from tui.ui.widgets.throughput import axis_label, axis_labels
+from tui.ui.widgets.throughput import axis_label
 
 speeds = st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=300)
 
@@ -71,9 +73,16 @@ def test_graphs_and_sparks_always_fill_their_cells_exactly(
 
 @pytest.mark.parametrize(
     ("values", "columns", "result"),
-    [([], 8, []), ([1, 2], 5, [1, 1, 2, 2]), ([1, 2, 3], 2, [1, 2, 3])],
+    [
+        ([], 8, []),
+        ([1, 2, 3], 2, [2, 3]),
+        ([1, 2], 120, [1, 2]),
+        ([1, 2], 121, [1, 1, 2, 2]),
+        ([1, 2], 300, [1, 1, 1, 2, 2, 2]),
+        ([1], 0, []),
+    ],
 )
-def test_a_wide_graph_repeats_its_values(values, columns, result):
+def test_a_graph_wider_than_a_full_history_repeats_values(values, columns, result):
     assert spread(values, columns) == result
 
 
@@ -154,4 +163,11 @@ def test_axis_labels_have_no_needless_digits(value, text):
     ],
 )
 def test_an_axis_names_its_top_its_middle_and_zero(rows, labels):
-    assert axis_labels(5e8, rows) == labels
+    assert axis_labels(5e8, rows, axis_label) == labels
+
+
+@pytest.mark.parametrize("width", [24, 60, 64, 70, 114, 200])
+def test_a_full_history_leaves_no_gap_at_the_left(width):
+    (line,) = axis_graph([9.0] * 120, width, 1, 10, axis_label)
+    assert set(line_text(line).partition("┤")[2]) == {"⣿"}
+    assert cells(line_text(line)) == width

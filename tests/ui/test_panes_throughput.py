@@ -30,7 +30,7 @@ async def test_it_draws_axis_graph_and_figures():
 
 async def test_the_corner_says_how_many_seconds_are_seen():
     assert "58 s" in (await shown(engine()))[0]
-    assert "90 s" in (await shown(engine(), size=(100, 8)))[0]
+    assert "89 s" in (await shown(engine(), size=(100, 8)))[0]
     assert " s ─╮" not in (await shown(engine(history=())))[0]
 
 
