@@ -28,6 +28,18 @@ def test_with_nothing_running_it_says_what_became_of_it():
 
 
 @pytest.mark.parametrize("size", SIZES)
+async def test_situation_and_choices_are_whole_at_every_size(size):
+    async with Caller(QuitScreen(engine())).run_test(size=size) as pilot:
+        text = on_screen(pilot.app)
+    for words in (
+        "212 active, 61,204 queued, 1.94 TB to go.",
+        "q  Quit and keep everything",
+        "f  Finish what runs, then quit",
+        "esc  Stay",
+    ):
+        assert words in text
+
+
 @pytest.mark.parametrize(
     ("keys", "answer"),
     [
@@ -41,12 +53,9 @@ def test_with_nothing_running_it_says_what_became_of_it():
         (["down", "up", "enter"], "quit"),
     ],
 )
-async def test_single_keys_choose(size, keys, answer):
+async def test_single_keys_choose(keys, answer):
     app = Caller(QuitScreen(engine()))
-    async with app.run_test(size=size) as pilot:
-        text = on_screen(app)
-        assert "212 active" in text
-        assert "Stay" in text
+    async with app.run_test(size=(60, 15)) as pilot:
         await pilot.press(*keys)
         await pilot.pause()
     assert app.answers == [answer]
