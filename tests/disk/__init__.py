@@ -1,0 +1,1 @@
+"""Bytes onto a real disk."""

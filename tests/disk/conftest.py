@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tui.core.clock import SystemClock
+from tui.disk.destination import Destination
+from tui.disk.writer import DiskWriter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from tui.disk.destination import Folder
+
+
+@pytest.fixture
+async def writer() -> AsyncIterator[DiskWriter]:
+    writer = DiskWriter(
+        writers=2, in_flight_limit=1 << 20, fsync=True, clock=SystemClock()
+    )
+    yield writer
+    await writer.close()
+
+
+@pytest.fixture
+async def destination(tmp_path: Path, writer: DiskWriter) -> AsyncIterator[Destination]:
+    destination = Destination(tmp_path, writer)
+    yield destination
+    await destination.close()
+
+
+@pytest.fixture
+async def folder(destination: Destination) -> Folder:
+    return await destination.folder("")
+
+
+@pytest.fixture
+def event() -> Iterator[threading.Event]:
+    """Something for a thread to wait on; set at the end, so that no thread stays."""
+    event = threading.Event()
+    yield event
+    event.set()

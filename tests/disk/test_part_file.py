@@ -1,0 +1,608 @@
+"""Part files through the writer: each verb, and what each of them can meet."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+
+import pytest
+
+from tui.core.clock import SystemClock
+from tui.core.errors import FetchError, IntegrityError, LocalError
+from tui.core.segment import RangeSet
+from tui.disk import part_file, system
+from tui.disk.resume import ResumeRecord, load_record, save_record
+from tui.disk.writer import DiskWriter
+
+MIB = 1 << 20
+
+
+def record(size=None):
+    return ResumeRecord(url="https://example.org/x", validator='"e"', size=size)
+
+
+def redirect(part, path):
+    """Let the part's descriptor lead to a device, whose errors are real ones."""
+    fd = os.open(path, os.O_RDWR)
+    os.dup2(fd, part.fd)
+    os.close(fd)
+
+
+async def test_bytes_come_to_their_places_and_get_the_final_name(
+    tmp_path, writer, folder
+):
+    part = await writer.open_part(folder, "x", size=6, resume=False)
+    assert part.created_here
+    await writer.write(part, 3, [b"de", memoryview(b"f")], 3)
+    await writer.write(part, 0, [bytearray(b"abc")], 3)
+    await writer.flush(part, sync=True)
+    assert part.flushed == RangeSet([(0, 6)])
+    assert (tmp_path / "x.part").read_bytes() == b"abcdef"
+    await writer.finish(part, "x", overwrite=False)
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+    assert (tmp_path / "x").read_bytes() == b"abcdef"
+    assert repr(part) == "<PartFile x.part closed <RangeSet 0-6>>"
+
+
+async def test_a_part_file_keeps_its_bytes_when_it_is_closed(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.close_part(part)
+    assert (tmp_path / "x.part").read_bytes() == b"abc"
+    with pytest.raises(FetchError, match="closed"):
+        await writer.write(part, 3, [b"d"], 1)
+    with pytest.raises(FetchError, match="closed"):
+        await writer.finish(part, "x", overwrite=False)
+    await writer.close_part(part)
+
+
+async def test_a_part_file_can_be_continued(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.close_part(part)
+    part = await writer.open_part(folder, "x", size=6, resume=True)
+    assert not part.created_here
+    part.flushed.add(0, 3)
+    await writer.write(part, 3, [b"def"], 3)
+    await writer.finish(part, "x", overwrite=False)
+    assert (tmp_path / "x").read_bytes() == b"abcdef"
+
+
+async def test_continuing_what_is_not_there_begins_anew(writer, folder):
+    part = await writer.open_part(folder, "x", size=None, resume=True)
+    assert part.created_here
+    await writer.discard(part)
+
+
+async def test_a_part_file_that_is_there_is_not_taken_unasked(tmp_path, writer, folder):
+    (tmp_path / "x.part").write_text("somebody's")
+    with pytest.raises(FileExistsError, match="part"):
+        await writer.open_part(folder, "x", size=None, resume=False)
+    assert (tmp_path / "x.part").read_text() == "somebody's"
+
+
+@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "dir", "pipe"])
+async def test_only_a_regular_file_of_its_own_is_ever_written(
+    tmp_path, writer, folder, kind, resume
+):
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    trap = tmp_path / "x.part"
+    {
+        "link": lambda: trap.symlink_to("victim"),
+        "dangling link": lambda: trap.symlink_to("new"),
+        "hard link": lambda: trap.hardlink_to(victim),
+        "dir": trap.mkdir,
+        "pipe": lambda: os.mkfifo(trap),
+    }[kind]()
+    with pytest.raises(FileExistsError, match="part"):
+        await writer.open_part(folder, "x", size=None, resume=resume)
+    assert victim.read_text() == "mine"
+    assert not (tmp_path / "new").exists()
+    assert os.path.lexists(trap)
+
+
+@pytest.mark.parametrize("resume", [True, False])
+async def test_two_writers_of_one_part_file_do_not_fight(writer, folder, resume):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    with pytest.raises((LocalError, FileExistsError)) as caught:
+        await writer.open_part(folder, "x", size=None, resume=resume)
+    if resume:
+        assert caught.value.kind == "in_use"
+    await writer.close_part(part)
+    part = await writer.open_part(folder, "x", size=None, resume=True)
+    await writer.discard(part)
+
+
+async def test_a_part_file_that_was_finished_before_it_was_locked_is_not_continued(
+    tmp_path, writer, folder, monkeypatch
+):
+    (tmp_path / "x.part").write_bytes(b"whole")
+    real = system.lock
+
+    def finished_just_now(fd):
+        if not (tmp_path / "x").exists():
+            (tmp_path / "x.part").rename(tmp_path / "x")
+        return real(fd)
+
+    monkeypatch.setattr(system, "lock", finished_just_now)
+    part = await writer.open_part(folder, "x", size=None, resume=True)
+    assert part.created_here
+    await writer.write(part, 0, [b"other"], 5)
+    await writer.discard(part)
+    assert (tmp_path / "x").read_bytes() == b"whole"
+
+
+async def test_a_stale_record_of_ours_never_lies_about_a_new_part_file(
+    tmp_path, writer, folder
+):
+    (tmp_path / "x.part").write_bytes(bytes(10))
+    save_record(
+        folder,
+        "x",
+        ResumeRecord(
+            url="https://example.org/x", validator="", size=10, ranges=((0, 10),)
+        ),
+    )
+    (tmp_path / "x.part").unlink()
+    part = await writer.open_part(folder, "x", size=10, resume=False)
+    await writer.write(part, 9, [b"z"], 1)
+    await writer.close_part(part)
+    assert (tmp_path / "x.part").stat().st_size == 10
+    assert load_record(folder, "x") is None
+
+
+async def test_somebody_elses_file_in_the_records_place_is_left_alone(
+    tmp_path, writer, folder
+):
+    (tmp_path / "x.part.json").write_text("{}")
+    with pytest.raises(FileExistsError, match="part"):
+        await writer.open_part(folder, "x", size=None, resume=False)
+    assert (tmp_path / "x.part.json").read_text() == "{}"
+    assert not (tmp_path / "x.part").exists()
+
+
+async def test_a_name_with_a_separator_never_reaches_the_disk(tmp_path, writer, folder):
+    with pytest.raises(LocalError) as caught:
+        await writer.open_part(folder, "../x", size=None, resume=False)
+    assert caught.value.kind == "name"
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    with pytest.raises(LocalError) as caught:
+        await writer.finish(part, "../x", overwrite=True)
+    assert caught.value.kind == "name"
+    assert not (tmp_path.parent / "x").exists()
+    await writer.discard(part)
+
+
+# -- room ----------------------------------------------------------------------------
+
+
+async def test_a_file_that_cannot_fit_is_refused_before_it_is_begun(
+    tmp_path, writer, folder
+):
+    with pytest.raises(LocalError, match=r"disk is full.*1\.15 EB more") as caught:
+        await writer.open_part(folder, "x", size=1 << 60, resume=False)
+    assert caught.value.kind == "disk_full"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_part_file_that_is_continued_stays_when_the_rest_does_not_fit(
+    tmp_path, writer, folder
+):
+    (tmp_path / "x.part").write_bytes(b"abc")
+    with pytest.raises(LocalError):
+        await writer.open_part(folder, "x", size=1 << 60, resume=True)
+    assert (tmp_path / "x.part").read_bytes() == b"abc"
+
+
+async def test_reserved_room_does_not_change_the_length(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
+    assert (tmp_path / "x.part").stat().st_size == 0
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.flush(part, sync=False)
+    assert (tmp_path / "x.part").stat().st_size == 3
+    await writer.discard(part)
+
+
+async def test_reserved_room_behind_the_end_is_given_back(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
+    part.size = 3  # the server corrects itself
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.finish(part, "x", overwrite=False)
+    found = (tmp_path / "x").stat()
+    assert found.st_size == 3
+    assert found.st_blocks * 512 < MIB
+
+
+async def test_a_file_system_without_reservation_is_fine(writer, folder, monkeypatch):
+    monkeypatch.setattr(system, "_fallocate", lambda *_: 95)  # EOPNOTSUPP
+    part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
+    assert not part.is_reserved
+    await writer.discard(part)
+
+
+@pytest.mark.parametrize(("code", "told"), [(28, "disk is full"), (122, "quota")])
+async def test_a_reservation_that_fails_half_way_leaves_nothing(
+    tmp_path, writer, folder, monkeypatch, code, told
+):
+    codes = iter([0, 0, code])
+    monkeypatch.setattr(system, "_fallocate", lambda *_: next(codes))
+    with pytest.raises(LocalError, match=told) as caught:
+        await writer.open_part(folder, "x", size=MIB << 10, resume=False)
+    assert caught.value.kind == "disk_full"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reserving_takes_only_so_long(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        system, "_fallocate", lambda fd, mode, start, n: asked.append((start, n)) or 0
+    )
+    times = iter([0.0, 0.0, 0.02, 0.06])
+    with open(tmp_path / "x", "wb") as file:
+        assert system.reserve(file.fileno(), MIB << 10, now=lambda: next(times))
+    assert asked == [(0, 64 * MIB), (64 * MIB, 128 * MIB)]
+
+
+# -- errors of the disk --------------------------------------------------------------
+
+
+async def test_a_full_disk_fails_the_part_and_nothing_else(tmp_path, writer, folder):
+    full = await writer.open_part(folder, "full", size=9, resume=False)
+    fine = await writer.open_part(folder, "fine", size=None, resume=False)
+    await writer.write(full, 0, [b"abc"], 3)
+    await writer.checkpoint(full, record(9))
+    redirect(full, "/dev/full")
+    await asyncio.gather(
+        writer.write(full, 3, [b"def"], 3), writer.write(fine, 0, [b"abc"], 3)
+    )
+    with pytest.raises(LocalError, match=r"disk is full.*6 B more") as caught:
+        await writer.flush(full, sync=False)
+    assert caught.value.kind == "disk_full"
+    for again in (
+        writer.write(full, 6, [b"x"], 1),
+        writer.finish(full, "full", overwrite=False),
+    ):
+        with pytest.raises(LocalError) as caught:
+            await again
+        assert caught.value.kind == "disk_full"
+    await writer.close_part(full)
+    await writer.finish(fine, "fine", overwrite=False)
+    assert (tmp_path / "fine").read_bytes() == b"abc"
+    assert (tmp_path / "full.part").read_bytes() == b"abc"
+    loaded = load_record(folder, "full")
+    assert loaded is not None
+    assert loaded.ranges == ((0, 3),)
+
+
+async def test_what_fits_of_a_merged_write_counts(writer, folder, monkeypatch):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    real = system.write_at
+
+    def room_for_six(fd, buffers, offset, nbytes):
+        if offset + nbytes > 6:
+            raise OSError(28, "No space left on device")
+        real(fd, buffers, offset, nbytes)
+
+    monkeypatch.setattr(system, "write_at", room_for_six)
+    for offset in (0, 3, 6):
+        await writer.write(part, offset, [b"abc"], 3)
+    with pytest.raises(LocalError):
+        await writer.flush(part, sync=False)
+    assert part.flushed == RangeSet([(0, 6)])
+    await writer.discard(part)
+
+
+async def test_after_a_failed_sync_only_what_was_synced_before_counts(writer, folder):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.checkpoint(part, record())
+    kept = os.dup(part.fd)
+    redirect(part, "/dev/null")  # takes bytes, but cannot sync them
+    await writer.write(part, 3, [b"def"], 3)
+    with pytest.raises(LocalError) as caught:
+        await writer.checkpoint(part, record())
+    assert caught.value.kind == "disk"
+    assert part.flushed == RangeSet([(0, 3)])
+    assert part.error is caught.value
+    os.dup2(kept, part.fd)
+    os.close(kept)
+    await writer.checkpoint(part, record())
+    loaded = load_record(folder, "x")
+    assert loaded is not None
+    assert loaded.ranges == ((0, 3),)
+    await writer.close_part(part)
+
+
+async def test_a_failed_sync_keeps_the_final_name_away(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=3, resume=False)
+    redirect(part, "/dev/null")
+    await writer.write(part, 0, [b"abc"], 3)
+    part.size = 0  # a device has no length
+    with pytest.raises(LocalError) as caught:
+        await writer.finish(part, "x", overwrite=False)
+    assert caught.value.kind == "disk"
+    assert not (tmp_path / "x").exists()
+    await writer.close_part(part)
+
+
+# -- the resume record ---------------------------------------------------------------
+
+
+async def test_a_checkpoint_tells_what_was_flushed_and_when(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=9, resume=False)
+    await writer.write(part, 6, [b"ghi"], 3)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.checkpoint(part, record(9))
+    loaded = load_record(folder, "x")
+    assert loaded is not None
+    assert loaded.ranges == ((0, 3), (6, 9))
+    assert loaded.saved_at > 1.6e9
+    await writer.close_part(part)
+    assert load_record(folder, "x") == loaded
+
+
+async def test_a_checkpoint_never_claims_what_came_after_its_sync(
+    writer, folder, monkeypatch
+):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.flush(part, sync=False)
+    loop = asyncio.get_running_loop()
+    late = asyncio.Event()
+    real = system.sync_data
+    syncing = []
+
+    def write_meanwhile(fd):
+        real(fd)
+        if fd == part.fd and not syncing:
+            syncing.append(fd)
+            coroutine = writer.write(part, 3, [b"def"], 3)
+            asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
+            loop.call_soon_threadsafe(late.set)
+
+    monkeypatch.setattr(system, "sync_data", write_meanwhile)
+    monkeypatch.setattr(part_file.system, "sync_data", write_meanwhile)
+    await writer.checkpoint(part, record())
+    await late.wait()
+    loaded = load_record(folder, "x")
+    assert loaded is not None
+    assert loaded.ranges == ((0, 3),)
+    await writer.flush(part, sync=False)
+    assert part.flushed == RangeSet([(0, 6)])
+    await writer.discard(part)
+
+
+async def test_a_record_does_not_outlive_a_finish_that_follows_at_once(
+    tmp_path, writer, folder
+):
+    part = await writer.open_part(folder, "x", size=3, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await asyncio.gather(
+        writer.checkpoint(part, record(3)),
+        writer.checkpoint(part, record(3)),
+        writer.finish(part, "x", overwrite=False),
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+async def test_a_record_that_cannot_be_saved_is_told(
+    tmp_path, writer, folder, monkeypatch
+):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(LocalError) as caught:
+        await writer.checkpoint(part, record())
+    assert caught.value.kind == "disk_full"
+    assert part.error is None, "the bytes themselves are fine"
+    await writer.discard(part)
+
+
+# -- the end -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "directory"])
+async def test_a_final_name_that_appears_meanwhile_is_not_replaced(
+    tmp_path, writer, folder, kind
+):
+    part = await writer.open_part(folder, "x", size=3, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    final = tmp_path / "x"
+    if kind == "file":
+        final.write_text("mine")
+    elif kind == "link":
+        final.symlink_to("victim")
+    else:
+        final.mkdir()
+    with pytest.raises(FileExistsError, match="final"):
+        await writer.finish(part, "x", overwrite=False)
+    assert part.is_open
+    await writer.finish(part, "x (1)", overwrite=False)
+    assert (tmp_path / "x (1)").read_bytes() == b"abc"
+    assert kind != "file" or final.read_text() == "mine"
+    assert not (tmp_path / "victim").exists()
+
+
+async def test_overwriting_replaces_a_file_and_a_link_but_no_directory(
+    tmp_path, writer, folder
+):
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "link").symlink_to("victim")
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "dir").mkdir()
+    for name in ("link", "file"):
+        part = await writer.open_part(folder, name, size=3, resume=False)
+        await writer.write(part, 0, [b"new"], 3)
+        await writer.finish(part, name, overwrite=True)
+        assert (tmp_path / name).read_text() == "new"
+        assert not (tmp_path / name).is_symlink()
+    assert (tmp_path / "victim").read_text() == "mine"
+    part = await writer.open_part(folder, "dir", size=None, resume=False)
+    with pytest.raises(LocalError) as caught:
+        await writer.finish(part, "dir", overwrite=True)
+    assert caught.value.kind == "name"
+    await writer.discard(part)
+
+
+async def test_a_file_with_a_hole_never_gets_its_final_name(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=9, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.write(part, 6, [b"ghi"], 3)
+    with pytest.raises(IntegrityError, match="3 B of 'x' are missing"):
+        await writer.finish(part, "x", overwrite=False)
+    assert not (tmp_path / "x").exists()
+    await writer.write(part, 3, [b"def"], 3)
+    await writer.finish(part, "x", overwrite=False)
+    assert (tmp_path / "x").read_bytes() == b"abcdefghi"
+
+
+async def test_bytes_behind_the_end_are_cut_off(tmp_path, writer, folder):
+    (tmp_path / "x.part").write_bytes(b"abcXXXXXX")
+    part = await writer.open_part(folder, "x", size=3, resume=True)
+    part.flushed.add(0, 3)
+    await writer.finish(part, "x", overwrite=False)
+    assert (tmp_path / "x").read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("what", ["removed", "replaced", "linked"])
+async def test_a_part_file_that_somebody_swapped_is_not_finished(
+    tmp_path, writer, folder, what
+):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    (tmp_path / "x.part").rename(tmp_path / "moved")
+    if what == "replaced":
+        (tmp_path / "x.part").write_text("theirs")
+    elif what == "linked":
+        (tmp_path / "x.part").symlink_to("moved")
+    with pytest.raises(LocalError, match="moved or removed") as caught:
+        await writer.finish(part, "x", overwrite=True)
+    assert caught.value.kind == "disk"
+    assert not os.path.lexists(tmp_path / "x")
+    await writer.discard(part)
+    assert (what == "removed") != os.path.lexists(tmp_path / "x.part")
+
+
+async def test_finishing_in_a_folder_that_is_gone_is_told(
+    tmp_path, writer, destination
+):
+    folder = await destination.folder("a")
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    (tmp_path / "a" / "x.part").unlink()
+    (tmp_path / "a").rmdir()
+    with pytest.raises(LocalError) as caught:
+        await writer.finish(part, "x", overwrite=False)
+    assert caught.value.kind == "directory_gone"
+    await writer.discard(part)
+
+
+async def test_discarding_removes_part_and_record(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.checkpoint(part, record())
+    await writer.discard(part)
+    assert list(tmp_path.iterdir()) == []
+    assert not part.is_open
+
+
+async def test_wrong_bytes_are_set_aside_under_a_free_name(tmp_path, writer, folder):
+    (tmp_path / "x.bad").write_text("came after the folder was looked at")
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.checkpoint(part, record())
+    assert await writer.set_aside(part, "x.bad") == "x (1).bad"
+    assert (tmp_path / "x (1).bad").read_bytes() == b"abc"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x (1).bad", "x.bad"]
+    assert not part.is_open
+
+
+async def test_setting_aside_that_fails_gives_the_name_back(tmp_path, writer, folder):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    (tmp_path / "x.part").unlink()
+    with pytest.raises(LocalError):
+        await writer.set_aside(part, "x.bad")
+    assert not folder.holds("x.bad")
+    await writer.close_part(part)
+
+
+@pytest.mark.parametrize("length", [0, 5, 3 * MIB + 1])
+async def test_the_digest_is_hashlibs(writer, folder, length, monkeypatch):
+    from tui.disk import writer as module
+
+    monkeypatch.setattr(module, "_HASH_SLICE", MIB + 7)
+    data = bytes(range(256)) * (length // 256 + 1)
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    await writer.write(part, 0, [data], len(data))
+    for algorithm in ("sha256", "md5", "blake2b"):
+        expected = hashlib.new(algorithm, data[:length]).hexdigest()
+        assert await writer.digest(part, algorithm, length) == expected
+    await writer.discard(part)
+
+
+async def test_a_digest_of_more_than_there_is_is_an_error(writer, folder):
+    part = await writer.open_part(folder, "x", size=None, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    with pytest.raises(LocalError, match="ends at byte 3") as caught:
+        await writer.digest(part, "sha256", 4)
+    assert caught.value.kind == "disk"
+    await writer.discard(part)
+
+
+async def test_without_fsync_nothing_is_synced(tmp_path, folder, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("synced")
+
+    writer = DiskWriter(
+        writers=1, in_flight_limit=MIB, fsync=False, clock=SystemClock()
+    )
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, refuse)
+    part = await writer.open_part(folder, "x", size=3, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.checkpoint(part, record(3))
+    await writer.finish(part, "x", overwrite=False)
+    assert (tmp_path / "x").read_bytes() == b"abc"
+    assert writer.snapshot().sync_p99_s == 0
+    await writer.close()
+
+
+async def test_data_is_synced_before_the_record_and_before_the_rename(
+    tmp_path, writer, folder, monkeypatch
+):
+    part = await writer.open_part(folder, "x", size=3, resume=False)
+    inode = os.fstat(part.fd).st_ino
+    steps = []
+    for name in ("fdatasync", "fsync"):
+        real = getattr(os, name)
+
+        def spy(fd, real=real):
+            found = os.fstat(fd)
+            is_folder = found.st_ino == tmp_path.stat().st_ino
+            steps.append(
+                "folder" if is_folder else "data" if found.st_ino == inode else "record"
+            )
+            real(fd)
+
+        monkeypatch.setattr(os, name, spy)
+    for module, name, label in (
+        (os, "replace", "record named"),
+        (system, "rename_new", "final"),
+    ):
+        real_rename = getattr(module, name)
+
+        def spy_rename(*args, real=real_rename, label=label, **more):
+            steps.append(label)
+            real(*args, **more)
+
+        monkeypatch.setattr(module, name, spy_rename)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.checkpoint(part, record(3))
+    assert steps == ["data", "record", "record named"]
+    steps.clear()
+    await writer.finish(part, "x", overwrite=False)
+    assert steps == ["data", "final", "folder"]

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tui.disk.resume import (
+    ResumeRecord,
+    examine,
+    load_record,
+    parse,
+    remove_record,
+    save_record,
+    serialise,
+)
+
+URL = "https://user:secret@example.org/a/file.bin?signature=hunter2#top"
+
+
+def record(**changes):
+    values = {
+        "url": URL,
+        "validator": '"etag-1"',
+        "size": 100,
+        "ranges": ((0, 10), (20, 40)),
+        "checksum": "sha256=" + "0" * 64,
+        "saved_at": 1700000000.25,
+    }
+    return ResumeRecord(**{**values, **changes})
+
+
+@pytest.fixture
+def part(tmp_path, folder):
+    path = tmp_path / "x.part"
+    path.write_bytes(bytes(40))
+    return path
+
+
+async def test_a_record_comes_back_as_it_was_saved(tmp_path, folder, part):
+    save_record(folder, "x", record())
+    assert load_record(folder, "x") == record()
+    save_record(folder, "x", record(ranges=((0, 40),)), sync=False)
+    assert load_record(folder, "x") == record(ranges=((0, 40),))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.part", "x.part.json"]
+
+
+async def test_a_record_holds_no_secrets_but_knows_its_url(tmp_path, folder, part):
+    save_record(folder, "x", record())
+    text = (tmp_path / "x.part.json").read_text()
+    assert "secret" not in text
+    assert "hunter2" not in text
+    assert "https://example.org/a/file.bin" in text
+    loaded = load_record(folder, "x")
+    assert loaded.is_for(URL)
+    assert loaded.is_for(URL.replace("user:secret@", "")), "logins come and go"
+    assert not loaded.is_for(URL.replace("hunter2", "hunter3"))
+    assert not loaded.is_for("https://example.org/a/file.bin")
+
+
+async def test_a_record_torn_at_any_byte_is_not_believed(tmp_path, folder, part):
+    data = serialise(record())
+    for length in range(len(data)):
+        assert parse(data[:length]) is None
+    # Once through the disk as well: the same door, a real file.
+    (tmp_path / "x.part.json").write_bytes(data[:-2])
+    assert load_record(folder, "x") is None
+
+
+def test_a_record_with_any_flipped_bit_is_not_believed():
+    data = serialise(record())
+    assert parse(data) == record()
+    for index in range(len(data)):
+        for bit in range(8):
+            wrong = bytearray(data)
+            wrong[index] ^= 1 << bit
+            assert parse(bytes(wrong)) is None, (index, bit)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": 2},
+        {"version": 0},
+        {"ranges": ((-1, 10),)},
+        {"ranges": ((10, 5),)},
+        {"ranges": ((5, 5),)},
+        {"ranges": ((0, 10), (9, 20))},
+        {"ranges": ((20, 30), (0, 10))},
+        {"ranges": ((0, 101),)},
+        {"ranges": ((0, 10.0),)},
+        {"ranges": ((False, 10),)},
+        {"size": -1},
+        {"size": True},
+        {"size": 100.0},
+        {"validator": None},
+        {"checksum": 7},
+        {"saved_at": None},
+    ],
+)
+def test_a_record_that_makes_no_sense_is_not_believed(changes):
+    assert parse(serialise(record(**changes))) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'{"fetchtui": 1}',
+        b'{"fetchtui": {}}',
+        b'{"fetchtui": {"ranges": 5}}',
+        b'{"fetchtui": {"ranges": [], "colour": 1}}',
+        b"[" * 100_000,
+        b"\xff\xfe",
+        b'{"fetchtui": {"ranges": [[' + b"9" * 5000 + b",1]]}}",
+    ],
+)
+def test_something_foreign_is_no_record(data):
+    assert parse(data) is None
+
+
+async def test_a_record_that_claims_more_than_the_file_holds_is_not_believed(
+    folder, part
+):
+    save_record(folder, "x", record(ranges=((0, 41),)))
+    assert load_record(folder, "x") is None
+
+
+async def test_a_record_without_its_part_file_is_not_believed(folder, part):
+    save_record(folder, "x", record(ranges=()))
+    assert load_record(folder, "x") is not None
+    part.unlink()
+    assert load_record(folder, "x") is None
+
+
+async def test_a_record_is_not_believed_through_links_nor_beside_them(
+    tmp_path, folder, part
+):
+    save_record(folder, "x", record())
+    (tmp_path / "x.part.json").rename(tmp_path / "elsewhere")
+    (tmp_path / "x.part.json").symlink_to("elsewhere")
+    assert load_record(folder, "x") is None
+    (tmp_path / "x.part.json").unlink()
+    (tmp_path / "elsewhere").rename(tmp_path / "x.part.json")
+    assert load_record(folder, "x") is not None
+    part.rename(tmp_path / "bytes")
+    part.symlink_to("bytes")
+    assert load_record(folder, "x") is None
+
+
+async def test_no_more_than_a_megabyte_is_read(tmp_path, folder, part):
+    data = serialise(record(validator="x" * (1 << 20)))
+    assert parse(data) is not None
+    (tmp_path / "x.part.json").write_bytes(data)
+    assert load_record(folder, "x") is None
+
+
+async def test_a_pipe_in_the_records_place_does_not_hang(tmp_path, folder, part):
+    os.mkfifo(tmp_path / "x.part.json")
+    assert load_record(folder, "x") is None
+
+
+async def test_a_failed_saving_leaves_the_record_before_it(
+    tmp_path, folder, part, monkeypatch
+):
+    save_record(folder, "x", record())
+
+    def refuse(*_, **__):
+        raise OSError(5, "no")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="no"):
+        save_record(folder, "x", record(ranges=((0, 40),)))
+    monkeypatch.undo()
+    assert load_record(folder, "x") == record()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["x.part", "x.part.json"]
+
+
+async def test_what_a_killed_run_left_of_a_record_is_cleared_away(
+    tmp_path, folder, part
+):
+    for torn in (b"", serialise(record())[:9], serialise(record())):
+        (tmp_path / "x.part.new").write_bytes(torn)
+        save_record(folder, "x", record())
+        assert load_record(folder, "x") == record()
+        assert not (tmp_path / "x.part.new").exists()
+
+
+async def test_somebody_elses_file_of_the_temporary_name_is_left_alone(
+    tmp_path, folder, part
+):
+    (tmp_path / "x.part.new").write_text("a diary")
+    save_record(folder, "x", record())
+    assert load_record(folder, "x") == record()
+    assert (tmp_path / "x.part.new").read_text() == "a diary"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+async def test_one_look_tells_what_is_there(tmp_path, folder, part):
+    assert examine(folder, "y") == (None, None, None)
+    save_record(folder, "x", record())
+    (tmp_path / "x").write_bytes(b"12345")
+    assert examine(folder, "x") == (5, 40, record())
+    (tmp_path / "z").symlink_to("nowhere")
+    (tmp_path / "z.part").mkdir()
+    assert examine(folder, "z") == (-1, -1, None)
+
+
+async def test_removing_a_record_twice_is_fine(tmp_path, folder, part):
+    save_record(folder, "x", record())
+    remove_record(folder, "x")
+    remove_record(folder, "x")
+    assert not (tmp_path / "x.part.json").exists()
+
+
+def test_a_record_can_be_read_by_people():
+    values = json.loads(serialise(record()))["fetchtui"]
+    assert values["ranges"] == [[0, 10], [20, 40]]
+    assert values["validator"] == '"etag-1"'
