@@ -43,27 +43,34 @@ async def open_demo() -> AsyncIterator[list[DownloadRequest]]:
         yield tell(calm, moody)
 
 
-def tell(calm: ScriptedServer, moody: ScriptedServer) -> list[DownloadRequest]:
+def tell(
+    calm: ScriptedServer, moody: ScriptedServer, pace: float = 1.0
+) -> list[DownloadRequest]:
     """Put the story's scripts on two servers and return its list.
 
     Args:
         calm: serves what goes well.
         moody: answers 404, 429 and 503 and stalls. An origin of its own, because an
             origin that says 429 or 503 is rightly spared for a while.
+        pace: how much faster than told the bytes come.
     """
     large = _large(calm)
     troubles = _troubles(moody)
     surprises = _surprises(calm)
+    small = _small(calm)
+    for script in (*calm.scripts.values(), *moody.scripts.values()):
+        _quicken(script, pace)
     # Two large ones at the head of the list, the troubles right behind them, and the
     # other large ones before the crowd: the first seconds already show most.
-    return (
-        large[:2]
-        + troubles
-        + surprises[:2]
-        + large[2:]
-        + surprises[2:]
-        + (_small(calm))
-    )
+    return large[:2] + troubles + surprises[:2] + large[2:] + surprises[2:] + small
+
+
+def _quicken(script: Script, pace: float) -> None:
+    if script.rate is not None:
+        script.rate *= pace
+    for earlier in script.first:
+        if isinstance(earlier, Script):
+            _quicken(earlier, pace)
 
 
 def _request(

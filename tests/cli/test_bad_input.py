@@ -1,0 +1,218 @@
+"""Whatever comes in: a message with what, where and what to do, and the status."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from tests.support.command import Ended, fetchtui
+from tui.demo.server import Pattern, Script, ScriptedServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = Pattern(50_000, seed=9)
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(directory)): path.read_bytes()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+async def fetch_with_a_good_one(
+    server: ScriptedServer, bad_url: str, cwd: Path, *options: str
+) -> Ended:
+    """Fetch a bad URL beside a good one, which must arrive whatever happens."""
+    good_url = server.add("/good.bin", Script(GOOD))
+    ended = await fetchtui(
+        "--json",
+        "--retries",
+        "1",
+        "--timeout",
+        "1",
+        *options,
+        bad_url,
+        good_url,
+        cwd=cwd,
+    )
+    assert files(cwd)["good.bin"] == GOOD.read()
+    assert ended.status == 1
+    (summary,) = ended.of("summary")
+    assert (summary["done"], summary["failed"]) == (1, 1)
+    return ended
+
+
+# -- before anything is fetched --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "list.txt: no URLs in it"),
+        ("\n# nothing\n", "list.txt: no URLs in it"),
+        ("{good}\nnonsense\n", "list.txt:2: not a URL"),
+        ("{good}\r\nftp://x/y\r\n", "list.txt:2: unsupported scheme 'ftp'"),
+        ("{good}\n  checksum=md5=1\n", "list.txt:2: "),
+    ],
+)
+async def test_a_bad_list_is_status_2_with_its_line_and_nothing_is_fetched(
+    server: ScriptedServer, tmp_path: Path, text: str, told: str
+) -> None:
+    good = server.add("/good.bin", Script(GOOD))
+    (tmp_path / "list.txt").write_bytes(text.format(good=good).encode())
+    ended = await fetchtui("--json", "list.txt", cwd=tmp_path)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith(told)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/below", "/proc", "/proc/no"])
+async def test_an_output_directory_that_cannot_be_is_status_2_and_says_why(
+    server: ScriptedServer, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    url = server.add("/good.bin", Script(GOOD))
+    ended = await fetchtui("--json", "-o", place, url, cwd=tmp_path)
+    assert (ended.status, ended.out) == (2, "")
+    assert place.partition("/below")[0] in ended.err
+    assert "choose another directory" in ended.err
+    assert "Traceback" not in ended.err
+    assert server.requests == []
+
+
+async def test_a_missing_output_directory_is_made(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    url = server.add("/good.bin", Script(GOOD))
+    ended = await fetchtui("--json", "-o", "new/deep", url, cwd=tmp_path)
+    assert ended.status == 0
+    assert files(tmp_path) == {"new/deep/good.bin": GOOD.read()}
+
+
+# -- on the way to the server ----------------------------------------------------------
+
+
+async def test_a_refused_connection(server: ScriptedServer, tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/f"
+        ended = await fetch_with_a_good_one(server, url, tmp_path)
+    (failed,) = ended.of("failed")
+    assert failed["error_kind"] == "refused"
+    assert len(ended.of("retry")) == 1
+
+
+async def test_a_certificate_that_nobody_trusts_and_a_ca_file_that_helps(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(f"{tmp_path}/ca.pem")
+    async with ScriptedServer(tls=context) as secure:
+        url = secure.add("/secret.bin", Script(b"whole"))
+        ended = await fetch_with_a_good_one(server, url, tmp_path)
+        (failed,) = ended.of("failed")
+        assert failed["error_kind"] == "tls"
+        assert "secret.bin" not in files(tmp_path)
+        trusting = await fetchtui("--json", "--ca-file", "ca.pem", url, cwd=tmp_path)
+    assert trusting.status == 0
+    assert files(tmp_path)["secret.bin"] == b"whole"
+
+
+# -- what the server answers -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "kind", "attempts"),
+    [
+        (Script(b"no", 404), "not_found", 1),
+        (Script(b"no", 401), "auth", 1),
+        (Script(b"no", 410), None, 1),
+        (Script(b"no", 500), "http_5xx", 2),
+        (Script(b"no", 429, retry_after=0), "rate_limited", 2),
+        (Script(redirect="/bad"), "too_many_redirects", 1),
+        (Script(redirect="file:///etc/passwd"), "bad_redirect", 1),
+        (Script(b"short", length=500), "truncated", 2),
+        (Script(Pattern(9000), length="chunked", cut_after=10), "truncated", 2),
+        (Script(raw=b"\x1b[31mnot http\r\n\r\n"), "bad_reply", None),
+        (Script(raw=b""), None, 2),
+        (Script(b"zipped", content_encoding="gzip"), "encoding", 1),
+        (Script(status=204), "http_status", 1),
+        (Script(Pattern(9000), stall_after=100), "stalled", 2),
+    ],
+    ids=lambda value: None if isinstance(value, Script) else str(value),
+)
+async def test_a_bad_answer_fails_alone_and_never_leaves_a_file(
+    server: ScriptedServer,
+    tmp_path: Path,
+    script: Script,
+    kind: str | None,
+    attempts: int | None,
+) -> None:
+    url = server.add("/bad", script)
+    ended = await fetch_with_a_good_one(server, url, tmp_path)
+    (failed,) = ended.of("failed")
+    assert failed["url"] == url
+    assert failed["error"]
+    assert failed["error"].isprintable()
+    if kind is not None:
+        assert failed["error_kind"] == kind
+    if attempts is not None:
+        assert len(ended.of("retry")) == attempts - 1
+    assert "bad" not in files(tmp_path), "the final name means a whole file"
+
+
+async def test_a_wrong_checksum_fails_and_the_right_one_is_verified(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    url = server.add("/sum.bin", Script(GOOD))
+    wrong = await fetchtui(
+        "--json", "--checksum", "sha-256=" + "0" * 64, url, cwd=tmp_path
+    )
+    assert wrong.status == 1
+    assert wrong.of("failed")[0]["error_kind"] == "checksum"
+    assert "sum.bin" not in files(tmp_path)
+    right = await fetchtui(
+        "--json", "--checksum", f"sha-256={GOOD.sha256()}", url, cwd=tmp_path
+    )
+    assert right.status == 0
+    assert len(right.of("verified")) == 1
+    assert files(tmp_path)["sum.bin"] == GOOD.read()
+
+
+# -- text and names from outside -------------------------------------------------------
+
+
+async def test_a_hostile_name_is_one_plain_component_inside_the_directory(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    name = "UTF-8''..%2F..%2F%1B%5B31m%5Bred%5D%E2%80%AEgpj.exe"
+    header = {"Content-Disposition": f"attachment; filename*={name}"}
+    url = server.add("/x", Script(b"harmless", headers=header))
+    (tmp_path / "out").mkdir()
+    ended = await fetchtui("--headless", "-o", "out", url, cwd=tmp_path)
+    assert ended.status == 0
+    (saved,) = files(tmp_path)
+    assert saved.startswith("out/")
+    assert saved.isprintable()
+    assert not set(ended.err) & set("\x1b\u202e")
+
+
+async def test_control_codes_in_a_reason_and_credentials_in_a_url_are_not_shown(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.add("/f", Script(status=403, raw=None, reason="\x9b31mno"))
+    url = server.url("/f").replace("http://", "http://ada:hunter2@")
+    for option in ("--headless", "--json"):
+        ended = await fetchtui(option, url, cwd=tmp_path)
+        assert ended.status == 1
+        assert "hunter2" not in ended.out + ended.err
+        assert not set(ended.out + ended.err) & set("\x1b\x9b")

@@ -1,0 +1,149 @@
+"""The real command from end to end: whole runs, interruptions, readers that leave."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import Ended, fetchtui, finish, start
+from tui.core.settings import Settings
+from tui.demo import story
+from tui.demo.server import Pattern, Script, ScriptedServer
+from tui.engine.wiring import open_engine
+from tui.headless.run import run_headless
+
+LARGE = Pattern(8_000_000, seed=5)
+
+
+def _digest(body: Pattern | bytes) -> str:
+    data = body.read() if isinstance(body, Pattern) else body
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of_file(path: str) -> str:
+    return _digest(Path(path).read_bytes())
+
+
+def saved_in(directory: Path) -> list[str]:
+    return [f"{path.relative_to(directory)}" for path in directory.rglob("*")]
+
+
+def slow(rate: float = 4_000_000) -> Script:
+    """A file that can be resumed, slow enough to be interrupted in the middle."""
+    return Script(LARGE, rate=rate, etag='"large"')
+
+
+async def test_the_demo_ends_as_documented_and_every_file_is_whole(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The whole story, told fast: what ``--demo --json`` does in this process."""
+    async with ScriptedServer() as calm, ScriptedServer() as moody:
+        requests = story.tell(calm, moody, pace=20)
+        settings = Settings(output_dir=tmp_path, concurrency=16, timeout_s=1.0)
+        service = await open_engine(settings)
+        try:
+            status = await run_headless(service, requests, is_json=True)
+        finally:
+            await service.close()
+    ended = Ended(status, *capfd.readouterr())
+    assert (ended.status, ended.err) == (1, "")
+    summary = ended.objects[-1]
+    assert (summary["done"], summary["failed"], summary["cancelled"]) == (
+        story.DONE,
+        story.FAILED,
+        story.CANCELLED,
+    )
+    kinds = sorted(line["error_kind"] for line in ended.of("failed"))
+    assert kinds == ["checksum", "not_found"]
+    assert not [name for name in saved_in(tmp_path) if ".part" in name]
+    served = {
+        _digest(script.body)
+        for script in (*calm.scripts.values(), *moody.scripts.values())
+        if script.status == 200
+    }
+    done = ended.of("done")
+    digests = {_digest_of_file(line["path"]) for line in done}
+    assert len(digests) == len(done) == story.DONE
+    assert digests < served, "all but the one whose checksum is wrong"
+
+
+async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = await start(
+        "--demo", "--json", cwd=tmp_path, env={"TMPDIR": f"{tmp_path}"}
+    )
+    assert process.stdout is not None
+    while b'"progress"' not in await process.stdout.readline():
+        assert process.returncode is None
+    assert any(name.startswith("fetchtui-demo-") for name in saved_in(tmp_path))
+    process.send_signal(signal.SIGTERM)
+    ended = await finish(process)
+    assert ended.status == 130
+    assert "the demo keeps nothing" in ended.err
+    assert saved_in(tmp_path) == []
+
+
+async def test_a_list_on_standard_input_is_fetched(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    lines = [server.add(f"/{n}.bin", Script(Pattern(1000, n))) for n in range(20)]
+    ended = await fetchtui("--json", "-", cwd=tmp_path, stdin="\n".join(lines).encode())
+    assert ended.status == 0
+    for number in range(20):
+        saved = (tmp_path / f"{number}.bin").read_bytes()
+        assert saved == Pattern(1000, number).read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_run_says_how_to_resume_and_the_same_command_does(
+    server: ScriptedServer, tmp_path: Path, number: signal.Signals
+) -> None:
+    url = server.add("/large.bin", slow())
+    command = ("--headless", "-s", "1", url)
+    process = await start(*command, cwd=tmp_path)
+    await server.until(
+        lambda: server.requests and server.requests[0].bytes_sent > 3_000_000
+    )
+    process.send_signal(number)
+    ended = await finish(process)
+    assert ended.status == 130
+    last = ended.err.splitlines()[-1]
+    assert last == "what is unfinished is kept; the same command resumes"
+    assert not (tmp_path / "large.bin").exists()
+    again = await fetchtui(*command, cwd=tmp_path)
+    assert again.status == 0
+    assert (tmp_path / "large.bin").read_bytes() == LARGE.read()
+    resumed = server.requests[-1].range
+    assert resumed is not None
+    assert resumed[0] > 1_000_000, "what was fetched is not fetched again"
+
+
+async def test_a_reader_that_goes_away_ends_the_run_quietly_and_keeps_the_bytes(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    url = server.add("/large.bin", slow())
+    process = await start("--json", "-s", "1", url, cwd=tmp_path)
+    assert process.stdout is not None
+    assert b"queued" in await process.stdout.readline()
+    process.stdout._transport.close()  # type: ignore[attr-defined]  # the reader leaves
+    ended = await finish(process)
+    assert ended.status == 130
+    assert ended.err == ""
+    assert not (tmp_path / "large.bin").exists()
+    assert (tmp_path / "large.bin.part").exists()
+
+
+async def test_a_closed_terminal_stops_neither_the_words_nor_the_downloads(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    url = server.add("/large.bin", slow(16_000_000))
+    process = await start("--headless", url, cwd=tmp_path)
+    await server.until(lambda: server.requests)
+    assert process.stderr is not None
+    process.stderr._transport.close()  # type: ignore[attr-defined]
+    process.send_signal(signal.SIGHUP)
+    ended = await finish(process)
+    assert ended.status == 0
+    assert (tmp_path / "large.bin").read_bytes() == LARGE.read()
