@@ -22,6 +22,10 @@ def record(size=None):
     return ResumeRecord(url="https://example.org/x", validator='"e"', size=size)
 
 
+def is_there(path):
+    return os.path.lexists(path)
+
+
 def redirect(part, path):
     """Let the part's descriptor lead to a device, whose errors are real ones."""
     fd = os.open(path, os.O_RDWR)
@@ -101,7 +105,7 @@ async def test_only_a_regular_file_of_its_own_is_ever_written(
         await writer.open_part(folder, "x", size=None, resume=resume)
     assert victim.read_text() == "mine"
     assert not (tmp_path / "new").exists()
-    assert os.path.lexists(trap)
+    assert is_there(trap)
 
 
 @pytest.mark.parametrize("resume", [True, False])
@@ -483,9 +487,9 @@ async def test_a_part_file_that_somebody_swapped_is_not_finished(
     with pytest.raises(LocalError, match="moved or removed") as caught:
         await writer.finish(part, "x", overwrite=True)
     assert caught.value.kind == "disk"
-    assert not os.path.lexists(tmp_path / "x")
+    assert not is_there(tmp_path / "x")
     await writer.discard(part)
-    assert (what == "removed") != os.path.lexists(tmp_path / "x.part")
+    assert (what == "removed") != is_there(tmp_path / "x.part")
 
 
 async def test_finishing_in_a_folder_that_is_gone_is_told(

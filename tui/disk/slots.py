@@ -185,8 +185,12 @@ class Slots:
         """Take the operations of the kind whose first has waited longest."""
         running = self._running
         # Syncs and hashes may take seconds: one slot is always left to the writes.
-        may_call = running[Trip] + running[FinishTrip] < max(1, self.writers - 1)
-        may_store = len(self._stores) > SPILL * running[StoreTrip]
+        may_call = (
+            self.is_inline
+            or self._is_shut
+            or running[Trip] + running[FinishTrip] < max(1, self.writers - 1)
+        )
+        may_store = self.is_inline or len(self._stores) > SPILL * running[StoreTrip]
         first: list[tuple[int, Callable[[int], Trip]]] = []
         if self._stores and may_store:
             first.append((self._stores[0][0], self._store_trip))

@@ -1,0 +1,317 @@
+"""Small whole files: many in one trip, each with a verdict of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import resource
+
+import pytest
+
+from tui.core.clock import SystemClock
+from tui.core.errors import IntegrityError, LocalError, PermanentError
+from tui.core.request import Checksum
+from tui.disk import system
+from tui.disk.slots import STORES_PER_TRIP
+from tui.disk.store import StoreTrip
+from tui.disk.writer import DiskWriter, StoreJob
+
+
+class Stores:
+    """Hands files over and collects the verdicts."""
+
+    def __init__(self, writer: DiskWriter, folder) -> None:
+        self.writer = writer
+        self.folder = folder
+        self.verdicts: dict[str, BaseException | None] = {}
+        self.expected = 0
+        self.all_done = asyncio.Event()
+
+    def put(self, name, data=b"abc", *, folder=None, checksum=None, overwrite=False):
+        buffers = data if isinstance(data, list) else [data]
+        nbytes = sum(map(len, buffers))
+        self.expected += 1
+        self.all_done.clear()
+        self.writer.store(
+            StoreJob(
+                folder or self.folder,
+                name,
+                buffers,
+                nbytes,
+                checksum,
+                overwrite,
+                self.done,
+                token=self,
+            )
+        )
+
+    def done(self, job: StoreJob, error: BaseException | None) -> None:
+        assert job.token is self
+        self.verdicts[job.name] = error
+        if len(self.verdicts) == self.expected:
+            self.all_done.set()
+
+    async def wait(self) -> dict[str, BaseException | None]:
+        await self.all_done.wait()
+        return self.verdicts
+
+
+@pytest.fixture
+def stores(writer, folder) -> Stores:
+    return Stores(writer, folder)
+
+
+async def test_small_files_come_to_disk_whole(tmp_path, stores):
+    for number in range(10):
+        stores.put(f"f{number}", [b"ab", bytearray(b"c"), memoryview(b"d" * number)])
+    stores.put("empty", [])
+    assert set((await stores.wait()).values()) == {None}
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "empty",
+        *(f"f{number}" for number in range(10)),
+    ]
+    assert (tmp_path / "f3").read_bytes() == b"abcddd"
+    assert (tmp_path / "empty").read_bytes() == b""
+
+
+async def test_what_comes_up_in_one_turn_goes_in_one_trip(writer, stores):
+    before = writer.snapshot()
+    for number in range(STORES_PER_TRIP):
+        stores.put(f"f{number}")
+    await stores.wait()
+    after = writer.snapshot()
+    assert after.trips == before.trips + 1
+    assert after.operations == before.operations + STORES_PER_TRIP
+    assert after.written == 3 * STORES_PER_TRIP
+
+
+async def test_a_trip_takes_no_more_than_its_share(writer, stores):
+    before = writer.snapshot().trips
+    for number in range(2 * STORES_PER_TRIP + 1):
+        stores.put(f"f{number}")
+    await stores.wait()
+    assert writer.snapshot().trips == before + 3
+
+
+async def test_one_file_that_fails_never_touches_the_others(
+    tmp_path, stores, destination
+):
+    (tmp_path / "final").write_text("mine")
+    (tmp_path / "part.part").write_text("mine")
+    (tmp_path / "link.part").symlink_to("victim")
+    (tmp_path / "trap").symlink_to("victim")
+    gone = await destination.folder("gone")
+    (tmp_path / "gone").rmdir()
+    wrong = Checksum("sha256", "0" * 64)
+    stores.put("one")
+    stores.put("final")
+    stores.put("part")
+    stores.put("link")
+    stores.put("trap")
+    stores.put("bad", checksum=wrong)
+    stores.put("no/name")
+    stores.put("lost", folder=gone)
+    stores.put("x" * 255)
+    stores.put("two")
+    verdicts = await stores.wait()
+    assert verdicts["one"] is verdicts["two"] is None
+    for name, what in (
+        ("final", "final"),
+        ("trap", "final"),
+        ("part", "part"),
+        ("link", "part"),
+    ):
+        error = verdicts[name]
+        assert isinstance(error, FileExistsError)
+        assert str(error) == what
+    bad = verdicts["bad"]
+    assert isinstance(bad, IntegrityError)
+    assert wrong.digest in str(bad)
+    assert hashlib.sha256(b"abc").hexdigest() in str(bad)
+    kinds = [verdicts[name].kind for name in ("no/name", "lost", "x" * 255)]
+    assert kinds == ["name", "directory_gone", "name"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "final",
+        "link.part",
+        "one",
+        "part.part",
+        "trap",
+        "two",
+    ]
+    assert (tmp_path / "final").read_text() == "mine"
+
+
+async def test_a_right_checksum_passes(stores):
+    stores.put("x", checksum=Checksum("md5", hashlib.md5(b"abc").hexdigest()))
+    assert await stores.wait() == {"x": None}
+
+
+async def test_overwriting_replaces_in_one_step(tmp_path, stores):
+    (tmp_path / "x").write_text("old")
+    stores.put("x", b"new", overwrite=True)
+    assert await stores.wait() == {"x": None}
+    assert (tmp_path / "x").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("code", [28, 122, 5])
+async def test_a_full_disk_leaves_no_part_of_a_small_file(
+    tmp_path, stores, monkeypatch, code
+):
+    real = system.write_at
+
+    def refuse_big(fd, buffers, offset, nbytes):
+        if nbytes > 3:
+            real(fd, buffers, offset, nbytes)
+            raise OSError(code, os.strerror(code))
+        real(fd, buffers, offset, nbytes)
+
+    monkeypatch.setattr(system, "write_at", refuse_big)
+    stores.put("small")
+    stores.put("big", b"x" * 5000)
+    verdicts = await stores.wait()
+    assert verdicts["small"] is None
+    assert isinstance(verdicts["big"], LocalError)
+    assert verdicts["big"].kind == ("disk" if code == 5 else "disk_full")
+    assert code == 5 or "5.00 KB more are needed" in str(verdicts["big"])
+    assert [p.name for p in tmp_path.iterdir()] == ["small"]
+
+
+async def test_a_failed_sync_keeps_the_final_name_away(tmp_path, stores, monkeypatch):
+    real = system.sync_data
+
+    def refuse_second(fd):
+        if os.fstat(fd).st_size == 5:
+            raise OSError(5, "Input/output error")
+        real(fd)
+
+    monkeypatch.setattr(system, "sync_data", refuse_second)
+    stores.put("one")
+    stores.put("two", b"12345")
+    verdicts = await stores.wait()
+    assert verdicts["one"] is None
+    assert verdicts["two"].kind == "disk"
+    assert [p.name for p in tmp_path.iterdir()] == ["one"]
+
+
+async def test_all_syncs_come_before_all_renames_and_the_folder_last(
+    stores, monkeypatch
+):
+    steps = []
+    for module, name, label in (
+        (system, "write_at", "w"),
+        (os, "fdatasync", "s"),
+        (system, "rename_new", "r"),
+        (os, "fsync", "d"),
+    ):
+        real = getattr(module, name)
+
+        def spy(*args, real=real, label=label):
+            steps.append(label)
+            return real(*args)
+
+        monkeypatch.setattr(module, name, spy)
+    for number in range(3):
+        stores.put(f"f{number}")
+    await stores.wait()
+    assert "".join(steps) == "wwwsssrrrd"
+
+
+async def test_a_file_whose_buffers_do_not_add_up_is_refused(tmp_path, stores):
+    stores.expected += 1
+    stores.writer.store(
+        StoreJob(stores.folder, "x", [b"abc"], 4, None, False, stores.done, stores)
+    )
+    verdicts = await stores.wait()
+    assert isinstance(verdicts["x"], PermanentError)
+    assert verdicts["x"].kind == "internal"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_few_descriptors_only_make_it_slower(tmp_path, stores):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    top = os.dup(0)
+    os.close(top)
+    await stores.writer.run("warm up", "", lambda: None)
+    stores.put("first")
+    await stores.wait()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (top + 12, hard))
+    try:
+        for number in range(STORES_PER_TRIP):
+            stores.put(f"f{number}")
+        verdicts = await stores.wait()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert set(verdicts.values()) == {None}
+    assert len(list(tmp_path.iterdir())) == STORES_PER_TRIP + 1
+
+
+async def test_a_part_file_that_another_process_took_is_left_to_it(
+    tmp_path, stores, monkeypatch
+):
+    monkeypatch.setattr(system, "lock", lambda fd: False)
+    stores.put("x")
+    verdicts = await stores.wait()
+    assert verdicts["x"].kind == "in_use"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.part"]
+
+
+async def test_the_part_file_is_locked_until_it_has_its_final_name(
+    tmp_path, writer, stores, monkeypatch
+):
+    locked = []
+    real = system.rename_new
+
+    def try_to_lock(old, new, dir_fd):
+        fd = os.open(old, os.O_RDWR, dir_fd=dir_fd)
+        locked.append(not system.lock(fd))
+        os.close(fd)
+        real(old, new, dir_fd)
+
+    monkeypatch.setattr(system, "rename_new", try_to_lock)
+    stores.put("x")
+    await stores.wait()
+    assert locked == [True]
+
+
+async def test_a_fault_of_our_own_is_told_to_every_file(stores, monkeypatch):
+    def break_down(self, slot):
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(StoreTrip, "run", break_down)
+    stores.put("one")
+    stores.put("two")
+    verdicts = await stores.wait()
+    assert [error.kind for error in verdicts.values()] == ["internal", "internal"]
+
+
+async def test_a_listener_that_fails_does_not_silence_the_others(
+    writer, folder, stores
+):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, context: complaints.append(context["exception"])
+    )
+
+    def fail(job, error):
+        raise ZeroDivisionError("oops")
+
+    writer.store(StoreJob(folder, "one", [b"a"], 1, None, False, fail))
+    stores.put("two")
+    assert await stores.wait() == {"two": None}
+    assert [type(error) for error in complaints] == [ZeroDivisionError]
+
+
+async def test_without_fsync_small_files_are_not_synced(tmp_path, folder, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("synced")
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, refuse)
+    writer = DiskWriter(
+        writers=1, in_flight_limit=100, fsync=False, clock=SystemClock()
+    )
+    stores = Stores(writer, folder)
+    stores.put("x")
+    assert await stores.wait() == {"x": None}
+    await writer.close()
