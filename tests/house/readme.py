@@ -1,13 +1,11 @@
 """The README's parts that other parts of the repository must agree with.
 
-``python -m tests.house.readme`` writes the table of keys anew; with a name after it,
-such as ``tests`` or ``demo``, it prints that command instead.
+``python -m tests.house.readme`` writes the table of keys anew.
 """
 
 from __future__ import annotations
 
 import re
-import sys
 
 from tests.house.files import ROOT
 from tui.ui.actions import markdown_table
@@ -50,7 +48,4 @@ def _span(text: str, name: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(command(sys.argv[1]))
-    else:
-        write_keys()
+    write_keys()

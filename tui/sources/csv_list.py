@@ -49,13 +49,13 @@ def parse_csv(
             return
         for row in rows:
             here = f"{where}:{rows.line_num}"
-            if not any(cell.strip() for cell in row):
-                continue
             fields = {
                 column: cell
                 for column, cell in zip(columns, row, strict=False)
-                if column and cell.strip()
+                if cell and column
             }
+            if not fields and not "".join(row).strip():
+                continue
             try:
                 if len(row) > len(columns):
                     raise ValueError("the row has more cells than there are columns")

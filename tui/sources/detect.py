@@ -26,7 +26,7 @@ COMPLAINT_LIMIT = 20
 """Complaints that are kept; the rest is only counted. More help nobody."""
 ITEM_LIMIT = 1_000_000
 """Requests and complaints of one run: an endless pipe must end somewhere. A million
-requests take about half a gigabyte."""
+requests take about 300 MB."""
 
 JSON_LIMIT = 256 << 20
 """Bytes of a ``.json`` file, which is taken into memory as a whole."""

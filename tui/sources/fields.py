@@ -60,31 +60,33 @@ class FieldReader:
         Raises:
             ValueError: a field is wrong, or there is no URL.
         """
-        mirrors = dict.fromkeys(
-            check_url(url)
-            for field in ("url", "mirrors")
-            for url in _texts(field, fields.get(field))
-        )
-        if not mirrors:
-            raise ValueError("there is no url in it")
+        mirrors = _mirrors(fields)
         folder = name = directory = checksum = None
-        if text := _text("out", fields.get("out")):
-            folder, name = parse_place(text)
-        if text := _text("dir", fields.get("dir")):
-            directory = parse_folder(text)
-        if text := _text("checksum", fields.get("checksum")):
-            checksum = Checksum.parse(text)
-        parts = [part for part in (directory, folder) if part]
-        headers = tuple(parse_header(text) for text in _headers(fields.get("header")))
-        return DownloadRequest(
-            tuple(mirrors),
-            name,
-            "/".join(parts) or None,
-            checksum,
-            headers,
-            None,
-            where,
-        )
+        headers: tuple[tuple[str, str], ...] = ()
+        # Most rows have only a URL, and there may be a hundred thousand of them.
+        if len(fields) > 1:
+            if text := _text("out", fields.get("out")):
+                folder, name = parse_place(text)
+            if text := _text("dir", fields.get("dir")):
+                directory = parse_folder(text)
+            if folder is not None:
+                directory = f"{directory}/{folder}" if directory else folder
+            if text := _text("checksum", fields.get("checksum")):
+                checksum = Checksum.parse(text)
+            texts = _headers(fields.get("header"))
+            headers = tuple(parse_header(text) for text in texts)
+        return DownloadRequest(mirrors, name, directory, checksum, headers, None, where)
+
+
+def _mirrors(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    url = fields.get("url")
+    if isinstance(url, str) and "\t" not in url and "mirrors" not in fields:
+        urls = [url.strip()] if url.strip() else []
+    else:
+        urls = [*_texts("url", url), *_texts("mirrors", fields.get("mirrors"))]
+    if not urls:
+        raise ValueError("there is no url in it")
+    return tuple(dict.fromkeys(check_url(text) for text in urls))
 
 
 def _text(field: str, value: Any) -> str:
