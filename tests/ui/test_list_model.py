@@ -1,0 +1,150 @@
+"""Which rows the list has and where its cursor is, without a screen."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from tests.support.fake_service import FakeService
+from tui.core.download import DownloadState
+from tui.core.query import DownloadQuery, SortKey, View
+from tui.ui.list_model import CALM_S, ListModel
+
+_S = DownloadState
+
+
+class Hand:
+    """A clock turned by hand."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def model_of(service: FakeService) -> tuple[ListModel, Hand]:
+    clock = Hand()
+    model = ListModel(service.select, clock)
+    follow(model, service)
+    return model, clock
+
+
+def follow(model: ListModel, service: FakeService) -> bool:
+    return model.refresh(service.structure, len(service.downloads))
+
+
+def test_nothing_is_selected_again_while_nothing_changed():
+    service = FakeService()
+    service.put("a")
+    model, clock = model_of(service)
+    for _ in range(100):
+        clock.now += 0.1
+        follow(model, service)
+    assert service.calls["select"] == 1
+
+
+def test_in_the_view_of_all_a_change_of_state_selects_nothing_again():
+    service = FakeService()
+    service.put("a")
+    model, clock = model_of(service)
+    service.change(0, state=_S.DONE)
+    clock.now += 10
+    assert not follow(model, service)
+
+
+def test_other_views_follow_at_most_four_times_a_second():
+    service = FakeService()
+    for name in "abcdefgh":
+        service.put(name)
+    model, clock = model_of(service)
+    model.set_query(DownloadQuery(View.QUEUED))
+    asked = service.calls["select"]
+    for id in range(8):
+        service.change(id, state=_S.DONE)
+        clock.now += 0.1
+        follow(model, service)
+    assert service.calls["select"] - asked <= 4
+
+
+def test_a_list_that_is_dear_to_sort_is_sorted_less_often():
+    service = FakeService()
+    service.put("a")
+    clock = Hand()
+
+    def slow(query: DownloadQuery) -> list[int]:
+        clock.now += 0.1
+        return service.select(query)
+
+    model = ListModel(slow, clock)
+    follow(model, service)
+    service.put("b")
+    clock.now += 2.0
+    assert not follow(model, service)
+    clock.now += 0.6
+    assert follow(model, service)
+
+
+def test_rows_do_not_move_for_a_second_after_the_cursor_did():
+    service = FakeService()
+    service.put("b")
+    service.put("c")
+    model, clock = model_of(service)
+    model.set_query(DownloadQuery(sort=SortKey.NAME))
+    clock.now += 5
+    model.move_to(1)
+    service.put("a")
+    clock.now += CALM_S / 2
+    assert not follow(model, service)
+    assert model.cursor_id == 1
+    clock.now += CALM_S
+    assert follow(model, service)
+    assert model.cursor_id == 1
+    assert model.cursor == 2
+
+
+def test_the_cursor_stays_on_its_download_through_any_order():
+    chance = random.Random(7)
+    service = FakeService()
+    for _ in range(60):
+        service.put(
+            f"file-{chance.randrange(1000)}",
+            chance.choice(list(_S)),
+            size=chance.choice([None, 5, 50, 500]),
+        )
+    model, clock = model_of(service)
+    model.move_to(33)
+    kept = model.cursor_id
+    for _ in range(200):
+        clock.now += 2
+        query = DownloadQuery(
+            sort=chance.choice(list(SortKey)), is_reversed=chance.random() < 0.5
+        )
+        model.set_query(query)
+        if chance.random() < 0.3:
+            service.put(f"new-{chance.randrange(1000)}")
+        follow(model, service)
+        assert model.cursor_id == kept
+
+
+def test_when_its_download_leaves_the_view_the_cursor_keeps_its_line():
+    service = FakeService()
+    for name in "abcd":
+        service.put(name)
+    model, clock = model_of(service)
+    model.set_query(DownloadQuery(View.QUEUED))
+    model.move_to(1)
+    service.change(1, state=_S.DONE)
+    clock.now += 5
+    follow(model, service)
+    assert (model.cursor, model.cursor_id) == (1, 2)
+
+
+def test_an_empty_list_has_no_download_under_its_cursor():
+    service = FakeService()
+    model, _ = model_of(service)
+    assert model.cursor_id is None
+    model.move_to(5)
+    assert model.cursor == 0
+    model.set_query(replace(model.query, text="nothing"))
+    assert model.cursor_id is None

@@ -1,0 +1,176 @@
+"""One line of the list: its columns, its words, its width, in every state."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.fake_service import FakeService
+from tui.core.download import DownloadState
+from tui.core.query import SortKey
+from tui.ui.format import bar, cells, fit, middle_ellipsis, percent, state_look
+from tui.ui.row_text import columns_for, heading, row_pieces, status_text
+
+_S = DownloadState
+WIDTHS = (38, 40, 59, 60, 79, 80, 100, 119, 120, 160, 199, 240)
+SPINNER = "⠹"
+
+
+def line(service: FakeService, id: int, width: int, **options) -> str:
+    (row,) = service.rows([id])
+    pieces = row_pieces(row, columns_for(width), spinner=SPINNER, **options)
+    return "".join(piece.text for piece in pieces)
+
+
+def every_state() -> FakeService:
+    service = FakeService()
+    for state in _S:
+        service.put(
+            f"{state.word}.bin",
+            state,
+            size=None if state is _S.PROBING else 10_000_000,
+            received=5_000_000,
+            speed=1_000_000.0,
+            retry_in_s=4.0 if state is _S.WAITING else None,
+            error="503 Service Unavailable" if state is _S.WAITING else "",
+            error_kind="http_5xx" if state is _S.WAITING else "",
+        )
+    return service
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_row_is_as_wide_as_the_heading_allows(width):
+    service = every_state()
+    room = width - 1  # the cursor's cell
+    titles = "".join(
+        text for text, _ in heading(columns_for(width), SortKey.ADDED, False)
+    )
+    assert cells(titles) <= width
+    for row in service.downloads:
+        assert cells(line(service, row.id, width)) <= room
+
+
+def test_columns_leave_in_order_while_name_percent_and_speed_stay():
+    gone = []
+    for width in range(200, 30, -1):
+        columns = columns_for(width)
+        assert columns.name >= 8
+        assert columns.percent
+        assert columns.status
+        for column in ("state", "host", "tries", "size", "bar", "eta"):
+            if not getattr(columns, column) and column not in gone:
+                gone.append(column)
+    assert gone == ["state", "host", "tries", "size", "bar", "eta"]
+
+
+def test_states_can_be_told_apart_without_any_colour():
+    service = every_state()
+    rows = service.rows(range(len(_S)))
+    words = [status_text(row)[0] for row in rows]
+    assert len(set(words)) == len(_S)
+    for width in (60, 80, 120):
+        for row, word in zip(rows, words, strict=True):
+            assert word in line(service, row.id, width)
+    for row in rows:
+        assert state_look(row.state).word in line(service, row.id, 200)
+    looks = [state_look(state) for state in _S]
+    for part in ("glyph", "ascii_glyph", "word"):
+        assert len({getattr(look, part) for look in looks}) == len(_S)
+    assert all(cells(look.glyph) == 1 for look in looks)
+
+
+def test_in_ascii_no_sign_of_ours_is_beyond_it():
+    service = every_state()
+    for row in service.downloads:
+        (snapshot,) = service.rows([row.id])
+        for width in (60, 120, 200):
+            pieces = row_pieces(
+                snapshot, columns_for(width), spinner="|", is_ascii=True
+            )
+            assert "".join(piece.text for piece in pieces).isascii()
+
+
+def test_a_failed_row_says_why_in_full_where_it_fits_and_in_short_where_not():
+    service = FakeService()
+    why = "mirror.example.org answered 404 Not Found: " + "look elsewhere " * 3
+    id = service.put("a.pdf", _S.FAILED, status=404, error=why, error_kind="not_found")
+    assert "failed: 404 not found" in line(service, id, 120)
+    assert "failed 404" in line(service, id, 60)
+    service.change(id, error="no such host", error_kind="unknown_host", status=0)
+    assert "failed: no such host" in line(service, id, 120)
+
+
+def test_a_waiting_row_counts_down_and_a_silent_one_says_it_stalls():
+    service = FakeService()
+    waiting = service.put("a", _S.WAITING, retry_in_s=65.0, error="reset by peer")
+    silent = service.put("b", _S.DOWNLOADING, size=10, stalled_s=12.0)
+    assert "retry 1m05s: reset by peer" in line(service, waiting, 120)
+    assert "stalled 12s" in line(service, silent, 120)
+
+
+def test_of_an_unknown_length_the_bytes_so_far_are_told_and_no_percentage():
+    service = FakeService()
+    id = service.put("live.log", _S.DOWNLOADING, received=38_200_000, speed=1.0)
+    text = line(service, id, 120)
+    assert "38.2 MB so far" in text
+    assert "%" not in text
+
+
+def test_the_folder_gives_way_before_the_name_does():
+    service = FakeService()
+    name = "train-00016-of-00512.parquet"
+    id = service.put(name, _S.QUEUED, directory="dataset")
+    columns = columns_for(120)
+    assert columns.name < len("dataset/") + len(name)
+    assert name in line(service, id, 120)
+    assert f"dataset/{name}" in line(service, id, 200)
+
+
+HOSTILE = [
+    "[red]not markup[/red].bin",
+    "\x1b[31mred\x1b[0m.bin",
+    "\x1b]0;title\x07.bin",
+    "漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字漢字.tar.gz",
+    "👩‍🚀 emoji 🇩🇪 👍🏽.zip",
+    "gpj.\u202eexe",
+    "line\nbreak\rand\ttab",
+    "e\u0301" * 60,
+    "\ud800 lone surrogate",
+    "",
+    " ",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_hostile_names_are_one_line_of_the_right_width(name, width):
+    service = FakeService()
+    plain_id = service.put("a", _S.DOWNLOADING, size=10, received=5, speed=1.0)
+    id = service.put(
+        name, _S.DOWNLOADING, size=10, received=5, speed=1.0, directory=name
+    )
+    text = line(service, id, width)
+    assert cells(text) == cells(line(service, plain_id, width))
+    assert not any(ord(letter) < 32 or 127 <= ord(letter) < 160 for letter in text)
+    text.encode()
+
+
+@given(st.text(max_size=80), st.integers(0, 60))
+def test_cutting_never_makes_a_text_too_wide(text, width):
+    assert cells(middle_ellipsis(text, width)) <= max(width, 0) or cells(text) <= width
+    assert cells(fit(text, width)) == width
+
+
+@given(st.floats(0, 1), st.integers(0, 60))
+def test_a_bar_has_its_width_and_is_full_only_at_the_end(fraction, width):
+    filled, rest = bar(fraction, width)
+    assert cells(filled + rest) == width
+    if fraction < 1 and width:
+        assert filled != "━" * width
+    assert percent(fraction) != "100%" or fraction == 1
+
+
+def test_the_end_of_a_long_name_survives():
+    assert middle_ellipsis("gdal-bathymetry-2026.tif", 16).endswith("2026.tif"[-7:])
+    assert middle_ellipsis("short.txt", 16) == "short.txt"
