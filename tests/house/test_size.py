@@ -10,7 +10,7 @@ from tests.house.files import ROOT, python_files
 
 FILE_LIMIT = 350
 """Lines of a module of the package."""
-TEST_FILE_LIMIT = 550
+TEST_FILE_LIMIT = 650
 """Tables of cases may go on for longer than code."""
 FUNCTION_LIMIT = 60
 
