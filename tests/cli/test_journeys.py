@@ -31,7 +31,7 @@ def saved_in(directory: Path) -> list[str]:
     return [f"{path.relative_to(directory)}" for path in directory.rglob("*")]
 
 
-def slow(rate: float = 4_000_000) -> Script:
+def slow(rate: float = 8_000_000) -> Script:
     """A file that can be resumed, slow enough to be interrupted in the middle."""
     return Script(LARGE, rate=rate, etag='"large"')
 

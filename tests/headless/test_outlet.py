@@ -1,0 +1,68 @@
+"""An outlet takes text at once and gets it out when the reader allows."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from tests.support.until import until
+from tui.headless.outlet import Outlet
+
+TEXT = "0123456789" * 50_000
+
+
+def read_some(fd: int) -> bytes:
+    try:
+        return os.read(fd, 1 << 16)
+    except BlockingIOError:
+        return b""
+
+
+@pytest.mark.parametrize("is_blocking", [True, False])
+async def test_more_than_a_pipe_holds_arrives_whole_and_in_order(
+    is_blocking: bool,
+) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, is_blocking)
+    os.set_blocking(reading, False)
+    outlet = Outlet(writing)
+    for at in range(0, len(TEXT), 1000):
+        outlet.write(TEXT[at : at + 1000])
+    assert outlet.backlog == 500
+    got = bytearray()
+
+    def has_all() -> bool:
+        got.extend(read_some(reading))
+        return len(got) == len(TEXT)
+
+    await until(has_all)
+    await outlet.close(5)
+    assert got.decode() == TEXT
+    assert outlet.backlog == 0
+    os.close(reading)
+    os.close(writing)
+
+
+async def test_closing_gives_up_on_a_reader_that_never_reads() -> None:
+    reading, writing = os.pipe()
+    outlet = Outlet(writing)
+    outlet.write(TEXT)
+    began = asyncio.get_running_loop().time()
+    await outlet.close(0.1)
+    assert asyncio.get_running_loop().time() - began < 2
+    os.close(reading)  # frees the thread, with a broken pipe
+    await asyncio.wait_for(outlet.broken.wait(), 5)
+    outlet.write("dropped")
+    os.close(writing)
+
+
+async def test_what_cannot_be_encoded_is_replaced() -> None:
+    reading, writing = os.pipe()
+    outlet = Outlet(writing, encoding="ascii")
+    outlet.write("naïve\n")
+    await outlet.close(5)
+    assert os.read(reading, 100) == b"na?ve\n"
+    os.close(reading)
+    os.close(writing)
