@@ -207,7 +207,7 @@ class MainScreen(Screen[None]):
     def situation(self) -> Situation:
         """What actions can be judged by."""
         return Situation(
-            row=self.list.cursor_row,
+            row=self.list.cursor_row if self._sees_cursor else None,
             engine=self.bridge.snapshot,
             can_undo=len(self.undo_stack) > 0,
             can_escape=bool(
@@ -217,6 +217,11 @@ class MainScreen(Screen[None]):
                 or self.focused is not self.list
             ),
         )
+
+    @property
+    def _sees_cursor(self) -> bool:
+        """Whether a key may act on the row: only one that can be seen."""
+        return self.list.display or self.board.zoomed == "detail"
 
     def tell(self, text: str, *, severity: Any = "information") -> None:
         """Say something in a corner for a few seconds."""

@@ -1,0 +1,86 @@
+"""The filter: every letter is text, the list follows, esc gives all back."""
+
+from __future__ import annotations
+
+from textual.events import Paste
+
+from tests.ui.dashboards import dashboard
+from tui.core.download import DownloadState
+from tui.ui.actions import ACTIONS
+from tui.ui.screens.add import AddScreen
+
+_S = DownloadState
+
+
+async def test_letters_that_are_keys_are_only_text_while_typing():
+    async with dashboard() as board:
+        service = board.main.service
+        await board.press("slash")
+        calls = dict(service.calls)
+        letters = [key for a in ACTIONS for key in a.keys if len(key) == 1]
+        await board.press(*letters)
+        assert board.main.filter_bar.value == "".join(letters)
+        verbs = ("cancel", "pause", "retry", "set_concurrency", "hold", "set_writers")
+        assert [
+            verb for verb in verbs if service.calls[verb] != calls.get(verb, 0)
+        ] == []
+        assert board.app.screen is board.main
+
+
+async def test_the_list_follows_the_typing_and_esc_clears():
+    async with dashboard() as board:
+        await board.press("slash")
+        await board.type("pau")
+        assert board.list.model.ids == [2]
+        await board.press("escape")
+        assert board.list.model.ids == [0, 1, 2, 3, 4]
+        assert not board.main.filter_bar.is_open
+        assert board.app.focused is board.list
+
+
+async def test_enter_keeps_the_filter_and_gives_the_keys_back():
+    async with dashboard() as board:
+        await board.press("slash")
+        await board.type("done")
+        await board.press("enter")
+        assert board.list.model.ids == [3]
+        assert board.app.focused is board.list
+        await board.press("slash")
+        assert board.main.filter_bar.value == "done"
+        await board.press("enter", "escape")
+        assert len(board.list.model.ids) == 5
+
+
+async def test_the_cursor_moves_while_the_filter_is_typed():
+    async with dashboard() as board:
+        await board.press("slash")
+        await board.type(".bin")
+        await board.press("down", "down")
+        assert board.list.model.cursor == 2
+
+
+async def test_a_filter_that_finds_nothing_says_so():
+    async with dashboard() as board:
+        await board.press("slash")
+        await board.type("zzz")
+        assert "Nothing matches “zzz”" in board.text()
+        await board.press("x")
+        assert board.main.service.calls["cancel"] == 0
+
+
+async def test_a_paste_on_the_list_opens_the_editor_with_it():
+    async with dashboard() as board:
+        board.app.post_message(Paste("https://example.org/pasted.bin"))
+        await board.pilot.pause()
+        assert isinstance(board.app.screen, AddScreen)
+        await board.pilot.pause(0.1)
+        assert "pasted.bin" in board.text()
+
+
+async def test_a_paste_into_the_filter_stays_there():
+    async with dashboard() as board:
+        await board.press("slash")
+        board.app.post_message(Paste("done"))
+        await board.pilot.pause()
+        assert board.app.screen is board.main
+        assert board.list.model.ids == [3]

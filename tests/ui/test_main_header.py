@@ -1,0 +1,103 @@
+"""The totals: honest numbers, in whatever room there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.fake_service import FakeService
+from tests.ui.dashboards import dashboard
+from tests.ui.lively import lively_service
+from tui.core.download import DownloadState
+
+_S = DownloadState
+
+
+async def test_counts_speed_eta_and_elapsed_time():
+    async with dashboard(lively_service(), size=(120, 36)) as board:
+        first, second = board.screen()[:2]
+        for text in ("12 active", "72 queued", "41 done", "1 failed", "170 MB/s"):
+            assert text in first
+        assert "ETA" in first
+        assert "00:27:14" in first
+        assert "12/12 [-][+]" in second
+        assert "GB" in second
+
+
+async def test_the_buttons_change_downloads_at_once():
+    service = lively_service()
+    async with dashboard(service, size=(120, 36)) as board:
+        at = board.screen()[1].index("[+]")
+        await board.pilot.click(board.main.header, offset=(at + 1, 1))
+        assert service.concurrency == 13
+        at = board.screen()[1].index("[-]")
+        await board.pilot.click(board.main.header, offset=(at + 1, 1))
+        await board.pilot.click(board.main.header, offset=(at + 1, 1))
+        assert service.concurrency == 11
+
+
+async def test_the_limit_can_be_clicked():
+    async with dashboard(lively_service(), size=(120, 36)) as board:
+        at = board.screen()[1].index("limit off")
+        await board.pilot.click(board.main.header, offset=(at + 7, 1))
+        assert type(board.app.screen).__name__ == "NumberScreen"
+
+
+async def test_a_tab_and_a_key_in_the_footer_can_be_clicked():
+    service = lively_service()
+    async with dashboard(service, size=(120, 36)) as board:
+        at = board.screen()[2].index("Failed")
+        await board.pilot.click(board.main.tabs, offset=(at, 0))
+        assert board.list.model.query.view.value == "failed"
+        at = board.screen()[-1].index("Add")
+        await board.pilot.click(board.main.footer, offset=(at, 0))
+        assert type(board.app.screen).__name__ == "AddScreen"
+
+
+async def test_the_bar_is_never_full_before_everything_is_there():
+    service = FakeService()
+    service.put("a", _S.DONE, size=1_000_000, received=1_000_000)
+    service.put("b", _S.QUEUED)
+    async with dashboard(service) as board:
+        assert "50.0%" in board.screen()[1]
+        service.start(1, size=1)
+        service.change(1, received=1)
+        await board.tick()
+        assert "100%" not in board.screen()[1]
+        service.finish(1)
+        await board.tick()
+        assert "100%" in board.screen()[1]
+
+
+async def test_after_the_end_failures_leave_a_gap_in_the_bar():
+    service = FakeService()
+    for number in range(3):
+        service.put(f"done-{number}", _S.DONE, size=10, received=10)
+    service.put("bad", _S.FAILED, size=10, received=10)
+    async with dashboard(service) as board:
+        assert "75.0%" in board.screen()[1]
+
+
+async def test_what_the_queue_is_held_for_is_told():
+    service = lively_service()
+    service.is_held = True
+    service.hold_reason = "the disk is full"
+    async with dashboard(service, size=(120, 36)) as board:
+        assert "HELD" in board.screen()[0]
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_inline_writes_are_marked(size):
+    service = lively_service()
+    service.is_inline = True
+    async with dashboard(service, size=size) as board:
+        assert "INLINE" in board.screen()[1]
+
+
+async def test_the_header_and_tabs_show_sort_and_filter():
+    async with dashboard(lively_service(), size=(120, 36)) as board:
+        await board.press("s", "S", "slash")
+        await board.type("iso")
+        await board.press("enter")
+        line = board.screen()[2]
+        assert "filter iso" in line
+        assert "sort name ↑" in line

@@ -1,0 +1,172 @@
+"""The dashboard at every size: nothing overlaps, nothing is cut, nothing fails."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from tests.support.fake_service import FakeService
+from tests.ui.dashboards import dashboard
+from tests.ui.lively import lively_events, lively_service
+from tui.core.download import DownloadState
+from tui.ui.actions import ACTIONS
+from tui.ui.pane_board import PANES, PaneBoard, Room, room_for
+from tui.ui.theme import palette_of
+
+_S = DownloadState
+SIZES = [(120, 36), (80, 24), (60, 15), (40, 10), (200, 60), (39, 9), (100, 30)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_every_line_is_as_wide_as_the_terminal(size):
+    service = lively_service()
+    async with dashboard(service, size=size) as board:
+        lively_events(service)
+        await board.tick()
+        lines = board.screen()
+        assert len(lines) == size[1]
+        assert {cell_len(line) for line in lines} == {size[0]}
+
+
+@pytest.mark.parametrize("size", [s for s in SIZES if s[0] >= 40])
+async def test_the_footer_shows_whole_keys_and_always_help_and_quit(size):
+    async with dashboard(lively_service(), size=size) as board:
+        footer = board.screen()[-1]
+        assert "? Help" in footer
+        assert "q Quit" in footer
+        assert "…" not in footer
+        labels = {action.label for action in ACTIONS if action.label}
+        for part in footer.split("  "):
+            words = part.strip().split(" ", 1)
+            assert not part.strip() or words[1] in labels
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_keys_work_at_every_size(size):
+    service = lively_service()
+    async with dashboard(service, size=size) as board:
+        await board.press("plus", "d", "t", "L", "z", "z", "d", "x", "u", "s", "2", "1")
+        assert service.concurrency == 13
+        is_seen = board.list.display
+        assert (service.calls["cancel"] == 1) == is_seen, "only what can be seen"
+
+
+async def test_no_key_acts_on_a_row_behind_a_zoomed_pane():
+    service = lively_service()
+    async with dashboard(service, size=(120, 36)) as board:
+        await board.press("d", "d", "z", "x")
+        assert service.calls["cancel"] == 0
+        await board.press("z", "x")
+        assert service.calls["cancel"] == 1
+
+
+async def test_at_120x36_three_panes_stand_side_by_side():
+    async with dashboard(lively_service(), size=(120, 36)) as board:
+        main = board.main
+        panes = [main.graph, main.disk, main.detail]
+        assert len({pane.region.y for pane in panes}) == 1
+        assert not any(pane.is_folded for pane in panes)
+        assert main.list.size.height >= 20
+        assert main.log_pane.is_folded
+
+
+async def test_at_80x24_panes_are_one_line_each_and_open_on_demand():
+    async with dashboard(lively_service(), size=(80, 24)) as board:
+        main = board.main
+        panes = [main.graph, main.disk, main.detail]
+        assert [pane.region.height for pane in panes] == [1, 1, 1]
+        await board.press("d")
+        assert main.disk.region.height >= 6
+        assert not main.disk.is_folded
+        await board.press("d")
+        assert main.disk.region.height == 1
+
+
+async def test_at_60x15_only_the_disk_line_stays():
+    async with dashboard(lively_service(), size=(60, 15)) as board:
+        main = board.main
+        assert main.disk.display
+        assert not main.graph.display
+        assert not main.tabs.display
+        assert main.list.size.height == 11
+
+
+async def test_below_40x10_one_line_keeps_telling():
+    service = lively_service()
+    async with dashboard(service, size=(39, 5)) as board:
+        lines = [line for line in board.screen() if line.strip()]
+        assert len(lines) == 1
+        assert "30." in lines[0]
+        await board.press("plus")
+        assert service.concurrency == 13
+
+
+async def test_a_resized_terminal_is_used_at_once():
+    async with dashboard(lively_service(), size=(120, 36)) as board:
+        for size in ((60, 15), (30, 6), (200, 60), (80, 24)):
+            await board.pilot.resize_terminal(*size)
+            await board.pilot.pause()
+            assert {cell_len(line) for line in board.screen()} == {size[0]}
+        assert board.main.graph.is_folded
+
+
+def test_rooms_by_size():
+    assert room_for(120, 36) is Room.FULL
+    assert room_for(200, 20) is Room.FOLDED
+    assert room_for(80, 24) is Room.FOLDED
+    assert room_for(60, 15) is Room.BARE
+    assert room_for(40, 10) is Room.BARE
+    assert room_for(39, 40) is Room.LINE
+
+
+def test_a_closed_pane_stays_closed_in_every_size_until_it_is_opened():
+    board = PaneBoard()
+    board.toggle("disk", Room.FULL)
+    assert not board.places(120, 36)["disk"].is_shown
+    assert board.places(80, 24)["disk"].is_folded
+    board.toggle("disk", Room.FULL)
+    assert board.places(120, 36)["disk"].is_shown
+
+
+def test_while_zoomed_another_pane_key_zooms_that_one():
+    board = PaneBoard()
+    board.zoom()
+    board.toggle("log", Room.FULL)
+    places = board.places(120, 36)
+    assert [pane for pane in PANES if places[pane].is_shown] == ["log"]
+    board.toggle("log", Room.FULL)
+    assert not board.zoomed
+
+
+async def test_every_theme_shows_failure_waiting_and_moving_apart():
+    async with dashboard(lively_service(), size=(120, 36)) as board:
+        for name in board.app.available_themes:
+            board.app.theme = name
+            palette = palette_of(board.app)
+            assert len({palette.failed, palette.waiting, palette.active}) == 3, name
+            await board.pilot.pause()
+            assert "downloading" in board.text()
+
+
+async def test_in_ascii_nothing_of_ours_is_beyond_it(monkeypatch):
+    monkeypatch.setenv("FETCHTUI_ASCII", "1")
+    service = FakeService()
+    for state in _S:
+        service.put(f"{state.word}.bin", state, size=1000, received=500, speed=10.0)
+    async with dashboard(service, size=(120, 36)) as board:
+        await board.tick()
+        top = board.screen()[: 4 + len(_S)]
+        assert [line for line in top if not line.isascii()] == []
+        assert board.screen()[-1].isascii()
+
+
+async def test_the_spinner_stands_still_where_motion_is_off(monkeypatch):
+    service = FakeService()
+    service.put("a", _S.DOWNLOADING, size=None, received=5)
+    async with dashboard(service) as board:
+        board.app.animation_level = "none"
+        await board.tick()
+        before = board.screen()[4]
+        for _ in range(3):
+            await board.tick()
+        assert board.screen()[4] == before
