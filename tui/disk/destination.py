@@ -224,7 +224,10 @@ class Destination:
             found = os.stat(here.path if here.fd is None else here.fd)
             if not os.access(here.at("."), os.W_OK | os.X_OK, dir_fd=here.fd):
                 told = plain(here.path)
-                raise LocalError("not_writable", f"no permission to write in {told!r}")
+                raise LocalError(
+                    "not_writable",
+                    f"cannot write in {told!r}: no permission, or it is read-only",
+                )
             with os.scandir(here.path if here.fd is None else here.fd) as entries:
                 present = {fold(entry.name) for entry in entries}
         except OSError as error:

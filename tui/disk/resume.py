@@ -55,7 +55,7 @@ class ResumeRecord:
 
     def __post_init__(self) -> None:
         if not self.url_digest:
-            bare = _without_login(self.url)
+            bare = without_login(self.url)
             object.__setattr__(
                 self, "url_digest", _digest(bare.encode(errors="backslashreplace"))
             )
@@ -63,12 +63,12 @@ class ResumeRecord:
 
     def is_for(self, url: str) -> bool:
         """Whether it describes bytes that came from this very URL."""
-        bare = _without_login(url).encode(errors="backslashreplace")
+        bare = without_login(url).encode(errors="backslashreplace")
         return self.url_digest == _digest(bare)
 
     def is_from(self, url: str) -> bool:
         """The same, queries aside: a signed URL has another one each time."""
-        return self.url == _without_query(_without_login(url))
+        return self.url == _without_query(without_login(url))
 
 
 class Found(NamedTuple):
@@ -242,7 +242,8 @@ def _without_query(url: str) -> str:
     return url.partition("#")[0].partition("?")[0]
 
 
-def _without_login(url: str) -> str:
+def without_login(url: str) -> str:
+    """Return the URL without user name and password."""
     try:
         parts = urlsplit(url)
         if "@" in parts.netloc:
