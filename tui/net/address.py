@@ -8,6 +8,7 @@ which all parsers agree; the wire gets that form.
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
@@ -17,6 +18,9 @@ import httpx
 from tui.core.errors import PermanentError
 from tui.core.plain_text import plain, plain_url
 from tui.core.request import check_url
+
+# Joined to a base, ``http://`` would silently mean the base's host.
+_NO_HOST = re.compile(r"(?:https?:)?//(?:[/?#:@]|$)", re.IGNORECASE)
 
 
 class Address(NamedTuple):
@@ -44,6 +48,8 @@ def read_address(url: str, base: str = "") -> Address:
     """
     kind = "bad_redirect" if base else "unknown_host"
     try:
+        if _NO_HOST.match(url) is not None:
+            raise ValueError("the URL has no host")
         parsed = httpx.URL(base).join(url) if base else httpx.URL(url)
         check_url(str(parsed))
         host = parsed.raw_host.decode("ascii")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tui.core.errors import TransientError
 from tui.core.plain_text import plain
 from tui.net.address import where
+from tui.net.exchange import parse_length
 from tui.net.translate import stalled
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from tui.net.exchange import Chunk, Exchange
     from tui.net.stall_clock import StallClock
 
-_DECIMAL = re.compile(r"[0-9]{1,18}")
 # Values that can hold a login, a session or a signed link.
 _SECRET = re.compile(
     "cookie|auth|token|secret|session|csrf|xsrf|api-?key|passw|credential|location"
@@ -176,27 +176,6 @@ class Reply:
         if self._is_closed:
             return TransientError("reset", f"the connection to {place} was closed here")
         return stalled(place)
-
-
-def parse_length(values: list[str]) -> int | None:
-    """Read Content-Length (RFC 9110 section 8.6).
-
-    Args:
-        values: all values of the header; equal repetitions are allowed.
-
-    Returns:
-        Bytes, or ``None`` where it is absent, conflicting or no plain decimal number
-        below 10^18.
-    """
-    if not values:
-        return None
-    first = values[0]
-    if len(values) > 1 or "," in first:
-        parts = {part.strip() for part in ",".join(values).split(",")}
-        if len(parts) != 1:
-            return None
-        first = parts.pop()
-    return int(first) if _DECIMAL.fullmatch(first) is not None else None
 
 
 def _tokens(values: list[str]) -> set[str]:

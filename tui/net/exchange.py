@@ -7,6 +7,7 @@ that redirect chains can go through ``httpx.AsyncClient``.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
@@ -27,6 +28,8 @@ MAX_HEADER_BYTES = 100 << 10
 times as much. Real replies stay under 8 KiB."""
 MAX_HEADER_FIELDS = 200
 """Fields in one reply. pyreqwest's parser stops at 100 by itself."""
+
+_DECIMAL = re.compile(r"[0-9]{1,18}")
 
 
 class Exchange(ABC):
@@ -118,3 +121,24 @@ class ExchangeStream(httpx.AsyncByteStream):
     async def aclose(self) -> None:
         """Close the exchange."""
         await self._exchange.close()
+
+
+def parse_length(values: list[str]) -> int | None:
+    """Read Content-Length (RFC 9110 section 8.6).
+
+    Args:
+        values: all values of the header; equal repetitions are allowed.
+
+    Returns:
+        Bytes, or ``None`` where it is absent, conflicting or no plain decimal number
+        below 10^18.
+    """
+    if not values:
+        return None
+    first = values[0]
+    if len(values) > 1 or "," in first:
+        parts = {part.strip() for part in ",".join(values).split(",")}
+        if len(parts) != 1:
+            return None
+        first = parts.pop()
+    return int(first) if _DECIMAL.fullmatch(first) is not None else None

@@ -17,6 +17,7 @@ from tui.net.exchange import (
     MAX_HEADER_FIELDS,
     Exchange,
     WireTransport,
+    parse_length,
 )
 from tui.net.translate import from_httpx, oversized_head
 
@@ -35,6 +36,7 @@ class HttpxTransport(WireTransport):
         self,
         headers: Sequence[tuple[str, str]],
         timeout_s: float,
+        abandon_s: float,  # noqa: ARG002  # a cancelled request ends at once here
         keepalive_s: float,
         ca_file: str | None,
     ) -> None:
@@ -99,7 +101,7 @@ class HttpxTransport(WireTransport):
 class HttpxExchange(Exchange):
     """A response of httpx, read raw."""
 
-    __slots__ = ("_chunks", "_fields", "_response")
+    __slots__ = ("_chunks", "_fields", "_left", "_response")
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
@@ -111,6 +113,8 @@ class HttpxExchange(Exchange):
             (name.decode("latin-1").lower(), value.decode("latin-1"))
             for name, value in response.headers.raw
         ]
+        length = parse_length(self.values("content-length"))
+        self._left = 0 if self.values("transfer-encoding") else length or 0
 
     def values(self, name: str) -> list[str]:
         """All values of a header."""
@@ -136,4 +140,11 @@ class HttpxExchange(Exchange):
         await self._response.aclose()
 
     async def _next(self) -> bytes | None:
-        return await anext(self._chunks, None)
+        chunk = await anext(self._chunks, None)
+        if chunk is not None and self._left > 0:
+            self._left -= len(chunk)
+            if self._left == 0:
+                # Takes the end of the message, which is there already: without it the
+                # connection would not go back to the pool.
+                await anext(self._chunks, None)
+        return chunk

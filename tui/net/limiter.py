@@ -128,6 +128,7 @@ class Limiter:
     def _pass_turn(self) -> None:
         """Hand the head of the queue on; cancelled waiters are skipped."""
         # What a long wait collected beyond its need must not become a spike.
+        self._settle()
         if self._rate is not None:
             self._tokens = min(self._tokens, self._rate * BURST_S)
         while self._turns:

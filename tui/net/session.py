@@ -172,7 +172,16 @@ class HttpSession:
                     ) from None
             else:
                 make = PyreqwestTransport
-        return make(_DEFAULT_HEADERS, self._timeout_s, KEEPALIVE_S, self._ca_file)
+        return self._make(make)
+
+    def _make(self, make: Callable[..., WireTransport]) -> WireTransport:
+        return make(
+            _DEFAULT_HEADERS,
+            timeout_s=self._timeout_s,
+            abandon_s=self._open_limit_s + 0.5,
+            keepalive_s=KEEPALIVE_S,
+            ca_file=self._ca_file,
+        )
 
     async def _hop(
         self, clock: StallClock, chain: RedirectChain, exchange: Exchange
@@ -234,13 +243,7 @@ class HttpSession:
         """Read a header through httpx's own transport, which gives its bytes."""
         if self._spare is None:
             # Loading the certificates takes some 20 ms: not on the loop.
-            self._spare = await asyncio.to_thread(
-                HttpxTransport,
-                _DEFAULT_HEADERS,
-                self._timeout_s,
-                KEEPALIVE_S,
-                self._ca_file,
-            )
+            self._spare = await asyncio.to_thread(self._make, HttpxTransport)
         exchange = await self._timed(clock, self._spare.open(url, headers), url)
         try:
             return exchange.values(name) if exchange.status in statuses else []

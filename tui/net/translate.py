@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-_WRONG_NAME = re.compile(r'not valid for name "([^"]*)"')
 # glibc, macOS, musl and Windows, in this order.
 _NO_SUCH_NAME = (
     "name or service not known",
@@ -38,14 +37,25 @@ _UNKNOWN_NAMES = {
     for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
     if hasattr(socket, name)
 }
-# OpenSSL's X509_V_ERR_* numbers and rustls's words for the same reasons.
-_CERTIFICATE_CODES = {9: "notvalidyet", 10: "expired", 62: "wrongname", 23: "revoked"}
+# OpenSSL's X509_V_ERR_* numbers, said with words that rustls uses.
+_CERTIFICATE_CODES = {
+    9: "not valid before",
+    10: "expired",
+    18: "unknownissuer",
+    19: "unknownissuer",
+    20: "unknownissuer",
+    21: "unknownissuer",
+    23: "revoked",
+    62: "not valid for name",
+    64: "not valid for name",
+}
 _CERTIFICATE_REASONS = {
     "unknownissuer": "nobody trusted here has signed its certificate",
+    "not valid before": "its certificate is not valid yet",
     "notvalidyet": "its certificate is not valid yet",
     "expired": "its certificate has expired",
     "revoked": "its certificate was revoked",
-    "wrongname": "its certificate is for another host",
+    "not valid for name": "its certificate is for another host",
 }
 
 
@@ -103,9 +113,10 @@ def from_httpx(error: Exception, url: str) -> FetchError:
         return stalled(place)
     if isinstance(error, httpx.ProxyError):
         return TransientError("proxy", f"{place}: the proxy failed")
-    if isinstance(error, httpx.LocalProtocolError | UnicodeError):
+    if isinstance(error, httpx.LocalProtocolError):
         return PermanentError("bad_header", f"{place}: a request header is not valid")
-    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+    # The UnicodeError is idna's.
+    if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
         return PermanentError("unknown_host", f"{place}: the URL leads nowhere")
     if isinstance(error, httpx.RemoteProtocolError):
         return _from_protocol(place, str(error))
@@ -139,8 +150,7 @@ def _from_protocol(place: str, text: str) -> FetchError:
 
 def _from_openssl(place: str, error: ssl.SSLError) -> FetchError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = _CERTIFICATE_CODES.get(error.verify_code, "unknownissuer")
-        return _untrusted(place, reason)
+        return _untrusted(place, _CERTIFICATE_CODES.get(error.verify_code, ""))
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return _broken(place)
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
@@ -184,14 +194,11 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def _untrusted(place: str, reason: str) -> FetchError:
-    wrong_name = _WRONG_NAME.search(reason)
-    if wrong_name is not None:
-        text = _CERTIFICATE_REASONS["wrongname"]
-    else:
-        word = re.split(r"[^a-z]", reason.strip().lower())[0]
-        text = _CERTIFICATE_REASONS.get(word, "its certificate is refused")
-        if word not in _CERTIFICATE_REASONS and word.startswith("expired"):
-            text = _CERTIFICATE_REASONS["expired"]
+    reason = reason.lower()
+    text = next(
+        (text for words, text in _CERTIFICATE_REASONS.items() if words in reason),
+        "its certificate is refused",
+    )
     return PermanentError("tls", f"{place} is not trusted: {text}")
 
 

@@ -8,6 +8,9 @@ Facts about pyreqwest 0.15 that shape this file, all tried out:
   costs a small file one more trip to the Rust thread, about 8 us.
 * A cancelled read leaves the connection open until the request is left
   (``__aexit__``), and leaving it waits for a read in progress.
+* A request that is cancelled before its response headers came goes on in the Rust
+  thread and cannot be stopped from here (its task is detached, not aborted). The read
+  timeout ends it; an answer that still comes is dropped with its connection.
 * A read after leaving returns ``None``, the same as an orderly end. ``byte_stream``
   therefore never reads a closed exchange.
 * A header value with bytes outside ASCII raises ``ValueError`` wherever it is touched.
@@ -32,7 +35,7 @@ from tui.core.errors import FetchError, PermanentError
 from tui.core.plain_text import plain
 from tui.net.address import where
 from tui.net.exchange import MAX_HEADER_BYTES, Exchange, WireTransport
-from tui.net.translate import from_causes, oversized_head
+from tui.net.translate import from_causes, oversized_head, stalled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +54,7 @@ class PyreqwestTransport(WireTransport):
         self,
         headers: Sequence[tuple[str, str]],
         timeout_s: float,
+        abandon_s: float,
         keepalive_s: float,
         ca_file: str | None,
     ) -> None:
@@ -66,6 +70,9 @@ class PyreqwestTransport(WireTransport):
             .deflate(False)
             .default_headers(list(headers))
             .connect_timeout(timedelta(seconds=timeout_s))
+            # Only for requests that nobody waits for any more: the stall clock, which
+            # can tell a stall from a pause, is faster.
+            .read_timeout(timedelta(seconds=abandon_s))
             .pool_idle_timeout(timedelta(seconds=keepalive_s))
             # RFC 9112 section 5.2: a user agent reads a folded line as one with a
             # space; httpx's parser does the same.
@@ -142,6 +149,10 @@ class PyreqwestExchange(Exchange):
 
     def fault(self, error: Exception, url: str) -> FetchError:
         """Translate an exception out of ``read_chunk``."""
+        # pyreqwest reads ahead, so its timeout can strike while nobody reads; but then
+        # the server really sent nothing for that long.
+        if isinstance(error, RequestTimeoutError):
+            return stalled(where(url))
         return _translate(error, url)
 
     async def close(self) -> None:

@@ -1,0 +1,51 @@
+"""Sessions over both wires, and replies written out byte for byte."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.net.fetching import TIMEOUT_S
+from tui.core.settings import Settings
+from tui.demo.script import Script
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tui.demo.server import ScriptedServer
+
+
+@pytest.fixture(params=["pyreqwest", "httpx"])
+def wire(request: pytest.FixtureRequest) -> str:
+    """The name of the wire under test: each test runs over both."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def session(wire: str) -> AsyncIterator[HttpSession]:
+    """A patient session: whatever it does not finish is cut by the test's own limit."""
+    session = HttpSession(Settings(wire=wire, timeout_s=20))
+    assert session.wire_name == wire
+    yield session
+    await session.close()
+
+
+@pytest.fixture
+async def hasty(wire: str) -> AsyncIterator[HttpSession]:
+    """A session that calls ``TIMEOUT_S`` without bytes a stall."""
+    session = HttpSession(Settings(wire=wire, timeout_s=TIMEOUT_S))
+    yield session
+    await session.close()
+
+
+@pytest.fixture
+def raw(server: ScriptedServer) -> Callable[..., Target]:
+    """Make a target that is answered with exactly this head (LF for CRLF) and body."""
+
+    def make(head: str, body: bytes = b"") -> Target:
+        lines = head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n"
+        return Target(server.add("/raw", Script(raw=lines + body)))
+
+    return make

@@ -1,0 +1,224 @@
+"""The limiter lets exactly its rate through, fairly, and obeys at once."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from itertools import count
+
+import pytest
+
+from tests.support.until import until
+from tui.core.clock import SystemClock
+from tui.net.limiter import Limiter
+
+
+class HandClock:
+    """Time that moves only when every task waits, and then to the next alarm."""
+
+    def __init__(self, late_s: float = 0.0) -> None:
+        self.now = 100.0
+        self.late_s = late_s
+        self._alarms: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._numbers = count()
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def wall(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        due = self.now + seconds + self.late_s
+        heapq.heappush(self._alarms, (due, next(self._numbers), future))
+        await future
+
+    async def run_until(self, end: float) -> None:
+        while True:
+            # Enough turns of the loop for every task that can move to do so.
+            for turn in range(300):
+                await asyncio.sleep(0)
+                while self._alarms and self._alarms[0][2].done():
+                    heapq.heappop(self._alarms)
+                if turn >= 10 and self._alarms:
+                    break
+            if not self._alarms or self._alarms[0][0] > end:
+                self.now = end
+                return
+            self.now, _, future = heapq.heappop(self._alarms)
+            future.set_result(None)
+
+
+class Consumers:
+    """Tasks that take bytes as fast as they get them, until the end of the test."""
+
+    def __init__(self, limiter: Limiter, sizes: list[int]) -> None:
+        self.taken = [0] * len(sizes)
+        self.tasks = [
+            asyncio.ensure_future(self._run(limiter, i, size))
+            for i, size in enumerate(sizes)
+        ]
+
+    async def _run(self, limiter: Limiter, index: int, size: int) -> None:
+        while True:
+            await limiter.take(size)
+            self.taken[index] += size
+
+    async def stop(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.03])
+@pytest.mark.parametrize(
+    ("rate", "sizes"),
+    [
+        (1_000_000, [65536]),
+        (1_000_000, [65536] * 7),
+        (50_000_000, [100_000] * 3),
+        (10_000, [100_000]),
+        (10_000, [1, 5000, 700]),
+    ],
+)
+async def test_ten_seconds_are_exact_within_five_percent(
+    rate: int, sizes: list[int], late_s: float
+) -> None:
+    clock = HandClock(late_s)
+    limiter = Limiter(rate, clock, clock.sleep)
+    consumers = Consumers(limiter, sizes)
+    await clock.run_until(110.0)
+    await consumers.stop()
+    total = sum(consumers.taken)
+    # The one who waits has paid for part of a chunk that has not passed.
+    assert total <= rate * 10 * 1.0001
+    assert total + max(sizes) >= rate * 10 * 0.95
+
+
+async def test_tasks_share_the_rate_in_turns() -> None:
+    clock = HandClock()
+    limiter = Limiter(1_000_000, clock, clock.sleep)
+    consumers = Consumers(limiter, [10_000] * 10)
+    await clock.run_until(110.0)
+    await consumers.stop()
+    assert max(consumers.taken) - min(consumers.taken) <= 10_000
+
+
+async def test_who_comes_first_is_served_first() -> None:
+    clock = HandClock()
+    limiter = Limiter(1000, clock, clock.sleep)
+    served: list[int] = []
+
+    async def take(number: int) -> None:
+        await limiter.take(1000 - number)
+        served.append(number)
+
+    tasks = [asyncio.ensure_future(take(n)) for n in range(5)]
+    await clock.run_until(106.0)
+    assert served == [0, 1, 2, 3, 4]
+    await asyncio.gather(*tasks)
+
+
+async def test_an_idle_limiter_saves_up_a_tenth_of_a_second_only() -> None:
+    clock = HandClock()
+    limiter = Limiter(1000, clock, clock.sleep)
+    clock.now += 60
+    await asyncio.wait_for(limiter.take(100), 1)
+    task = asyncio.ensure_future(limiter.take(1))
+    await clock.run_until(clock.now)
+    assert not task.done()
+    await clock.run_until(clock.now + 0.01)
+    assert task.done()
+
+
+async def test_a_new_rate_reaches_those_who_wait_at_once() -> None:
+    clock = HandClock()
+    limiter = Limiter(10, clock, clock.sleep)
+    tasks = [asyncio.ensure_future(limiter.take(1000)) for _ in range(2)]
+    await clock.run_until(101.0)
+    limiter.set_rate(1_000_000)
+    await clock.run_until(101.01)
+    assert all(task.done() for task in tasks)
+
+
+async def test_lifting_the_limit_frees_everybody_in_the_same_moment() -> None:
+    clock = HandClock()
+    limiter = Limiter(1, clock, clock.sleep)
+    tasks = [asyncio.ensure_future(limiter.take(10**9)) for _ in range(5)]
+    await clock.run_until(100.5)
+    assert not any(task.done() for task in tasks)
+    limiter.set_rate(None)
+    assert limiter.is_unlimited
+    await asyncio.wait_for(asyncio.gather(*tasks), 1)
+    assert clock.now == 100.5
+
+
+async def test_a_slower_rate_lengthens_a_wait_that_has_begun() -> None:
+    clock = HandClock()
+    limiter = Limiter(1000, clock, clock.sleep)
+    task = asyncio.ensure_future(limiter.take(2000))
+    await clock.run_until(101.0)
+    limiter.set_rate(100)
+    await clock.run_until(110.9)
+    assert not task.done()
+    await clock.run_until(111.1)
+    assert task.done()
+
+
+async def test_a_cancelled_taker_blocks_nobody_and_leaves_no_spike() -> None:
+    clock = HandClock()
+    limiter = Limiter(1000, clock, clock.sleep)
+    head, middle, last = (asyncio.ensure_future(limiter.take(5000)) for _ in range(3))
+    await clock.run_until(104.0)
+    middle.cancel()
+    head.cancel()
+    await clock.run_until(104.0)
+    assert head.cancelled()
+    assert middle.cancelled()
+    await clock.run_until(108.8)
+    assert not last.done()
+    await clock.run_until(109.1)
+    assert last.done()
+
+
+async def test_a_turn_that_is_cancelled_as_it_comes_is_handed_on() -> None:
+    clock = HandClock()
+    limiter = Limiter(1000, clock, clock.sleep)
+    first, second, third = (asyncio.ensure_future(limiter.take(1000)) for _ in range(3))
+    await clock.run_until(100.5)
+    first.cancel()
+    # Two turns of the loop: the first hands over; the second is cancelled before it
+    # knows that it is its turn.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    second.cancel()
+    await clock.run_until(103.0)
+    assert second.cancelled()
+    assert third.done()
+    assert not third.cancelled()
+
+
+async def test_no_limit_means_no_wait() -> None:
+    limiter = Limiter(None, SystemClock())
+    await asyncio.wait_for(limiter.take(10**15), 1)
+    assert limiter.rate is None
+
+
+@pytest.mark.parametrize("rate", [0, -1])
+async def test_a_rate_that_lets_nothing_through_is_refused(rate: int) -> None:
+    limiter = Limiter(5, SystemClock())
+    with pytest.raises(ValueError, match="positive"):
+        limiter.set_rate(rate)
+    assert limiter.rate == 5
+
+
+async def test_the_machines_own_clock_keeps_the_rate_as_well() -> None:
+    limiter = Limiter(1_000_000, SystemClock())
+    consumers = Consumers(limiter, [20_000] * 4)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await until(lambda: sum(consumers.taken) >= 500_000)
+    elapsed = loop.time() - began
+    await consumers.stop()
+    assert elapsed >= 0.45

@@ -1,0 +1,378 @@
+"""An answer is believed only where it says exactly what was asked for."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.errors import KINDS, FetchError, PermanentError, TransientError
+from tui.net.exchange import parse_length
+from tui.net.probe import Answer, RangeRefused, read_answer
+from tui.net.session import Target
+
+URL = "http://127.0.0.1:81/x"
+WHOLE = Target(URL)
+MIDDLE = Target(URL, start=100, end=200)
+REST = Target(URL, start=100)
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
+YOUNG = "Sun, 06 Nov 1994 08:48:38 GMT"
+OLD = "Sun, 06 Nov 1994 08:48:37 GMT"
+
+
+@dataclass
+class Head:
+    """An answer without a wire."""
+
+    status: int = 200
+    fields: dict[str, str] = field(default_factory=dict)
+    content_length: int | None = None
+    is_identity: bool = True
+    url: str = URL
+
+    def header(self, name: str) -> str:
+        return self.fields.get(name, "")
+
+
+def read(status: int = 200, target: Target = WHOLE, **fields: str) -> Answer:
+    named = {name.replace("_", "-"): value for name, value in fields.items()}
+    return read_answer(Head(status, named), target)
+
+
+def fault(status: int, target: Target = WHOLE, **fields: str) -> FetchError:
+    with pytest.raises(FetchError) as caught:
+        read(status, target, **fields)
+    assert caught.value.kind in KINDS
+    assert caught.value.status == status
+    assert "127.0.0.1:81" in str(caught.value)
+    return caught.value
+
+
+# -- what status is no file ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (101, "http_status"),
+        (102, "http_status"),
+        (201, "http_status"),
+        (202, "http_status"),
+        (203, "http_status"),
+        (204, "http_status"),
+        (205, "http_status"),
+        (226, "http_status"),
+        (300, "http_status"),
+        (302, "http_status"),
+        (304, "http_status"),
+        (400, "http_4xx"),
+        (401, "auth"),
+        (403, "auth"),
+        (404, "not_found"),
+        (407, "auth"),
+        (410, "not_found"),
+        (412, "http_4xx"),
+        (416, "http_4xx"),
+        (451, "http_4xx"),
+        (600, "http_status"),
+        (999, "http_status"),
+    ],
+)
+def test_a_final_status_fails_at_once(status: int, kind: str) -> None:
+    error = fault(status)
+    assert isinstance(error, PermanentError)
+    assert error.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (408, "http_4xx"),
+        (425, "http_4xx"),
+        (429, "rate_limited"),
+        (500, "http_5xx"),
+        (502, "http_5xx"),
+        (503, "http_5xx"),
+        (522, "http_5xx"),
+    ],
+)
+def test_a_passing_status_is_tried_again(status: int, kind: str) -> None:
+    error = fault(status, retry_after="7")
+    assert isinstance(error, TransientError)
+    assert error.kind == kind
+    assert error.retry_after_s == 7
+    assert fault(status).retry_after_s is None
+
+
+def test_a_retry_after_date_is_counted_from_the_servers_own_clock() -> None:
+    assert fault(503, retry_after=DATE, date=OLD).retry_after_s == 60
+    with pytest.raises(TransientError) as caught:
+        read_answer(Head(503, {"retry-after": DATE}), WHOLE, now_wall=784111770.0)
+    assert caught.value.retry_after_s == 7
+
+
+# -- ranges ----------------------------------------------------------------------------
+
+
+def test_the_range_asked_for_is_taken() -> None:
+    answer = read(206, MIDDLE, content_range="bytes 100-199/1000")
+    assert (answer.start, answer.end, answer.size) == (100, 200, 1000)
+    assert answer.accepts_ranges
+
+
+def test_less_than_asked_for_and_an_unknown_total_are_legal() -> None:
+    answer = read(206, MIDDLE, content_range="bytes 100-149/*")
+    assert (answer.start, answer.end, answer.size) == (100, 150, None)
+    answer = read(206, REST, content_range="bytes 100-999/1000")
+    assert (answer.start, answer.end, answer.size) == (100, 1000, 1000)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "bytes 0-99/1000",
+        "bytes 101-199/1000",
+        "bytes 100-200/1000",
+        "bytes 199-100/1000",
+        "bytes 100-199/150",
+        "bytes 100-199",
+        "bytes 100-/1000",
+        "bytes -100/1000",
+        "bytes */1000",
+        "bytes=100-199/1000",
+        "items 100-199/1000",
+        "bytes 100-199/1000, bytes 300-399/1000",
+        "bytes 0100-0199/+1000",
+        "bytes ١٠٠-199/1000",
+        "bytes 100-199/99999999999999999999999",
+    ],
+)
+def test_a_part_that_is_not_the_one_asked_for_is_refused(value: str) -> None:
+    error = fault(206, MIDDLE, content_range=value)
+    assert isinstance(error, PermanentError)
+    assert error.kind == "bad_reply"
+
+
+def test_a_part_whose_length_contradicts_its_range_is_refused() -> None:
+    head = Head(206, {"content-range": "bytes 100-199/1000"}, content_length=99)
+    with pytest.raises(PermanentError, match="99 bytes for a part of 100"):
+        read_answer(head, MIDDLE)
+
+
+def test_several_parts_in_one_are_refused() -> None:
+    error = fault(
+        206,
+        MIDDLE,
+        content_range="bytes 100-199/1000",
+        content_type="Multipart/ByteRanges; boundary=x",
+    )
+    assert error.kind == "bad_reply"
+
+
+def test_a_part_that_nobody_asked_for_is_refused() -> None:
+    assert fault(206, content_range="bytes 0-9/10").kind == "bad_reply"
+
+
+def test_the_whole_file_instead_of_a_part_means_begin_again() -> None:
+    head = Head(200, {"accept-ranges": "bytes"}, content_length=1000)
+    answer = read_answer(head, MIDDLE)
+    assert (answer.start, answer.end, answer.size) == (0, 1000, 1000)
+    assert not answer.accepts_ranges
+    changed = Target(URL, start=100, if_range='"v1"')
+    assert read_answer(head, changed).accepts_ranges
+
+
+@pytest.mark.parametrize(
+    ("value", "total"),
+    [("bytes */1000", 1000), ("bytes */*", None), ("", None), ("bytes */-1", None)],
+)
+def test_a_range_past_the_end_tells_the_size(value: str, total: int | None) -> None:
+    error = fault(416, REST, content_range=value)
+    assert isinstance(error, RangeRefused)
+    assert error.kind == "range"
+    assert error.total == total
+
+
+# -- validators ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("etag", "validator"),
+    [
+        ('"abc"', '"abc"'),
+        ('"a\'b!#~/+="', '"a\'b!#~/+="'),
+        ('W/"abc"', ""),
+        ('w/"abc"', ""),
+        ("abc", ""),
+        ('""', ""),
+        ('"abc', ""),
+        ('"a"b"', ""),
+        ('"a", "b"', ""),
+        ('"a b"', ""),
+        ('"a\x1b"', ""),
+        ('"\xe4"', ""),
+        ('"' + "a" * 2000 + '"', ""),
+        ("", ""),
+    ],
+)
+def test_only_a_strong_etag_identifies_the_bytes(etag: str, validator: str) -> None:
+    assert read(etag=etag).validator == validator
+
+
+@pytest.mark.parametrize(
+    ("modified", "date", "validator"),
+    [
+        (OLD, DATE, OLD),
+        (YOUNG, DATE, ""),
+        (DATE, OLD, ""),
+        (OLD, "", ""),
+        (OLD, "yesterday", ""),
+        ("yesterday", DATE, ""),
+        ("", DATE, ""),
+    ],
+)
+def test_last_modified_counts_a_minute_after_it_was_set(
+    modified: str, date: str, validator: str
+) -> None:
+    answer = read(last_modified=modified, date=date, etag='W/"weak"')
+    assert answer.validator == validator
+    assert answer.last_modified == modified
+    assert answer.etag == 'W/"weak"'
+
+
+# -- the rest --------------------------------------------------------------------------
+
+
+def test_an_encoding_that_nobody_asked_for_is_refused() -> None:
+    head = Head(200, {"content-encoding": "gzip"}, is_identity=False)
+    with pytest.raises(PermanentError, match="gzip") as caught:
+        read_answer(head, WHOLE)
+    assert caught.value.kind == "encoding"
+
+
+def test_an_answer_tells_name_type_and_ranges() -> None:
+    answer = read(
+        content_disposition="attachment; filename=../a.zip",
+        content_type="Text/HTML; charset=utf-8",
+        accept_ranges="bytes",
+    )
+    assert answer.suggested_name == "a.zip"
+    assert answer.content_type == "text/html"
+    assert answer.accepts_ranges
+    bare = read(accept_ranges="none")
+    assert bare.suggested_name is None
+    assert not bare.accepts_ranges
+    assert bare.size is None
+    assert bare.digests == ()
+
+
+def _b64(algorithm: str, data: bytes = b"x") -> str:
+    return base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
+
+
+def test_digests_of_the_whole_file_are_collected_best_first() -> None:
+    answer = read(
+        repr_digest=f"sha-256=:{_b64('sha256')}:, sha-512=:{_b64('sha512')}:",
+        digest=f"MD5={_b64('md5')},SHA={_b64('sha1')},SHA-256={_b64('sha256')}",
+        content_digest=f"sha-256=:{_b64('sha256')}:",
+    )
+    expected = [
+        (name, hashlib.new(name, b"x").hexdigest())
+        for name in ("sha512", "sha256", "sha1", "md5")
+    ]
+    assert [(c.algorithm, c.digest) for c in answer.digests] == expected
+
+
+def test_the_digest_of_a_part_says_nothing_about_the_file() -> None:
+    ranged = {"content_range": "bytes 100-199/1000"}
+    digest = f"sha-256=:{_b64('sha256')}:"
+    assert read(206, MIDDLE, content_digest=digest, **ranged).digests == ()
+    assert len(read(206, MIDDLE, repr_digest=digest, **ranged).digests) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "sha-256=:AAAA:",
+        "sha-256=:!!!:",
+        "crc32=:AAAA:",
+        "sha-256",
+        "=",
+        f"sha-256=:{_b64('sha256')}:, sha-256=:{_b64('sha256', b'y')}:",
+    ],
+)
+def test_digests_that_are_broken_or_contradict_each_other_vouch_for_nothing(
+    value: str,
+) -> None:
+    assert read(repr_digest=value).digests == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "length"),
+    [
+        ([], None),
+        (["10"], 10),
+        (["0"], 0),
+        (["10", "10"], 10),
+        (["10, 10"], 10),
+        (["10", "11"], None),
+        (["10, 11"], None),
+        (["-1"], None),
+        (["+1"], None),
+        (["1.0"], None),
+        (["0x10"], None),
+        (["1_0"], None),
+        (["٣"], None),
+        ([""], None),
+        (["9" * 30], None),
+    ],
+)
+def test_a_length_is_a_plain_decimal_number_or_unknown(
+    values: list[str], length: int | None
+) -> None:
+    assert parse_length(values) == length
+
+
+_TEXT = st.text(st.characters(max_codepoint=255), max_size=60)
+
+
+@given(
+    st.sampled_from([200, 206, 416, 503]),
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "content-range",
+                "etag",
+                "last-modified",
+                "date",
+                "content-disposition",
+                "content-type",
+                "repr-digest",
+                "digest",
+                "retry-after",
+                "accept-ranges",
+            ]
+        ),
+        _TEXT,
+    ),
+    st.sampled_from([WHOLE, MIDDLE, REST]),
+)
+def test_any_headers_give_an_answer_or_a_classified_error(
+    status: int, fields: dict[str, str], target: Target
+) -> None:
+    outcome: Answer | FetchError
+    try:
+        outcome = read_answer(Head(status, fields), target)
+    except FetchError as error:
+        outcome = error
+    if isinstance(outcome, FetchError):
+        assert outcome.kind in KINDS
+        assert str(outcome).isprintable()
+    else:
+        assert outcome.validator == "" or outcome.validator.isascii()
+        assert outcome.start in (0, target.start)

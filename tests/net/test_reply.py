@@ -1,0 +1,256 @@
+"""What a reply tells, and how its connection ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.net.fetching import TIMEOUT_S, fault_of, fetch, rest_of
+from tui.core.errors import TransientError
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+from tui.net.probe import read_answer
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.demo.server import ScriptedServer
+
+
+async def test_a_file_arrives_whole(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    pattern = Pattern(3_000_001, seed=3)
+    url = server.add("/x", Script(pattern, etag='"v1"'))
+    reply = await session.open(Target(url))
+    assert (reply.status, reply.redirects, reply.url) == (200, 0, url)
+    assert reply.http_version == "HTTP/1.1"
+    assert reply.content_length == 3_000_001
+    assert reply.is_identity
+    assert reply.header("ETag") == '"v1"'
+    assert reply.header("absent") == ""
+    assert await rest_of(reply) == pattern.read()
+
+
+async def test_an_empty_file_arrives_as_well(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    assert await fetch(session, Target(server.add("/x", Script(b"")))) == b""
+
+
+async def test_whole_bodies_give_their_connection_back(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    urls = [
+        server.add("/length", Script(b"x" * 10_240)),
+        server.add("/chunked", Script(b"x" * 10_240, length="chunked")),
+        server.add("/empty", Script(b"")),
+        server.add("/missing", Script(b"sorry", status=404)),
+    ]
+    for url in urls * 3:
+        await fetch(session, Target(url))
+    assert {seen.connection for seen in server.requests} == {0}
+
+
+async def test_a_reply_that_is_closed_early_closes_its_connection(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    url = server.add("/x", Script(Pattern(50_000_000)))
+    reply = await session.open(Target(url))
+    await reply.read()
+    closing = time.monotonic()
+    await reply.close()
+    await reply.close()
+    await server.until(lambda: server.open_connections == 0)
+    assert time.monotonic() - closing < 0.5
+    with pytest.raises(TransientError, match="closed"):
+        await reply.read()
+
+
+async def test_cancelling_a_read_closes_the_connection_at_once(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    url = server.add("/x", Script(b"x" * 1000, stall_after=500))
+    reply = await session.open(Target(url))
+    await reply.read()
+    task = asyncio.ensure_future(reply.read())
+    await asyncio.sleep(0.05)
+    cancelling = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await server.until(lambda: server.open_connections == 0)
+    assert time.monotonic() - cancelling < 0.2
+    await reply.close()
+
+
+async def test_cancelling_an_open_returns_at_once_and_leaves_no_connection(
+    hasty: HttpSession, server: ScriptedServer
+) -> None:
+    url = server.add("/x", Script(b"x", latency_s=30))
+    task = asyncio.ensure_future(hasty.open(Target(url)))
+    await server.until(lambda: server.requests)
+    cancelling = time.monotonic()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - cancelling < 0.1
+    # pyreqwest cannot be stopped here; its read timeout ends the connection.
+    await server.until(lambda: server.open_connections == 0)
+    limit = 0.2 if hasty.wire_name == "httpx" else TIMEOUT_S * 1.25 + 1
+    assert time.monotonic() - cancelling < limit
+
+
+async def test_closing_a_reply_ends_the_read_that_another_task_waits_in(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    url = server.add("/x", Script(b"x" * 1000, stall_after=500))
+    reply = await session.open(Target(url))
+    await reply.read()
+    task = asyncio.ensure_future(reply.read())
+    await asyncio.sleep(0.05)
+    await reply.close()
+    with pytest.raises(TransientError, match="closed here"):
+        await asyncio.wait_for(task, 1)
+    assert task.cancelling() == 0
+    await server.until(lambda: server.open_connections == 0)
+
+
+# -- stalls ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(b"x", latency_s=30),
+        Script(b"x" * 100, drip_s=0.1),
+        Script(b"x", informational=-1),
+        Script(b"x" * 100, stall_after=50),
+        Script(b"x" * 100, stall_after=50, length="chunked"),
+        Script(b"x" * 100, stall_after=50, length="none"),
+        Script(b"x" * 100, stall_after=0),
+    ],
+    ids=["answer", "slow-loris", "1xx", "body", "chunked", "close", "first-byte"],
+)
+async def test_silence_and_dripping_heads_are_stalls(
+    hasty: HttpSession, server: ScriptedServer, script: Script
+) -> None:
+    began = time.monotonic()
+    error = await fault_of(hasty, Target(server.add("/x", script)))
+    elapsed = time.monotonic() - began
+    assert isinstance(error, TransientError)
+    assert error.kind == "stalled"
+    assert TIMEOUT_S * 0.9 < elapsed < TIMEOUT_S * 4
+    await server.until(lambda: server.open_connections == 0)
+
+
+async def test_slow_but_steady_is_not_a_stall(
+    hasty: HttpSession, server: ScriptedServer
+) -> None:
+    # Five times the limit in all, a byte every tenth of it.
+    url = server.add("/x", Script(b"x" * 50, rate=25))
+    assert await fetch(hasty, Target(url)) == b"x" * 50
+
+
+async def test_headers_come_before_a_slow_body(
+    hasty: HttpSession, server: ScriptedServer
+) -> None:
+    url = server.add("/x", Script(b"x" * 60_000, rate=1000))
+    reply = await asyncio.wait_for(hasty.open(Target(url)), TIMEOUT_S)
+    assert reply.content_length == 60_000
+    await reply.close()
+
+
+async def test_the_stall_clock_stands_still_while_nobody_reads(
+    hasty: HttpSession, server: ScriptedServer
+) -> None:
+    pattern = Pattern(2_000_000)
+    reply = await hasty.open(Target(server.add("/x", Script(pattern))))
+    first = bytes(await reply.read() or b"")
+    await asyncio.sleep(TIMEOUT_S * 2)
+    assert first + await rest_of(reply) == pattern.read()
+
+
+async def test_a_stall_is_found_again_after_a_pause(
+    hasty: HttpSession, server: ScriptedServer
+) -> None:
+    reply = await hasty.open(Target(server.add("/x", Script(b"xy", stall_after=1))))
+    await reply.read()
+    await asyncio.sleep(TIMEOUT_S * 2)
+    with pytest.raises(TransientError) as caught:
+        await asyncio.wait_for(reply.read(), TIMEOUT_S * 3)
+    assert caught.value.kind == "stalled"
+
+
+async def test_a_stall_leaves_the_task_as_it_was(
+    hasty: HttpSession, server: ScriptedServer
+) -> None:
+    await fault_of(hasty, Target(server.add("/x", Script(b"x", latency_s=30))))
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+
+
+# -- headers ---------------------------------------------------------------------------
+
+
+async def test_headers_to_show_hold_no_secrets_and_no_controls(
+    session: HttpSession, raw: Callable[..., Target]
+) -> None:
+    head = (
+        "HTTP/1.1 200 OK\nContent-Length: 0\nServer: nginx\nX-Name: na\xc3\xafve\n"
+        "Set-Cookie: id=SECRET\nX-Auth-Token: SECRET\nAuthentication-Info: SECRET\n"
+        "Location: http://u:SECRET@h/\nX-Api-Key: SECRET\nX-Twice: a\nX-Twice: b"
+    )
+    reply = await session.open(raw(head))
+    shown = reply.headers()
+    assert "SECRET" not in str(shown)
+    assert ("server", "nginx") in shown
+    assert [v for n, v in shown if n == "x-twice"] == ["a", "b"]
+    assert reply.header("X-Twice") == "a, b"
+    assert all(v.isprintable() and n.isprintable() for n, v in shown)
+    await reply.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "name"),
+    [
+        (b'attachment; filename="na\xc3\xafve.txt"', "naïve.txt"),
+        (b'attachment; filename="caf\xe9.txt"', "café.txt"),
+    ],
+)
+async def test_names_in_raw_bytes_are_read_by_both_wires(
+    session: HttpSession, server: ScriptedServer, sent: bytes, name: str
+) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Disposition: " + sent
+    target = Target(
+        server.add("/x", Script(raw=head + b"\r\nContent-Length: 3\r\n\r\nabc")),
+        headers=(("Authorization", "Basic eDp5"),),
+    )
+    reply = await session.open(target)
+    assert read_answer(reply, target).suggested_name == name
+    assert ("content-disposition", sent.decode("utf-8", "ignore")) in [
+        (n, v.replace("é", "")) for n, v in reply.headers()
+    ]
+    assert await rest_of(reply) == b"abc"
+    assert all(s.headers["authorization"] == "Basic eDp5" for s in server.requests)
+    asked = len(server.requests)
+    assert asked == (2 if session.wire_name == "pyreqwest" else 1)
+    # A later segment needs no name and asks once.
+    await fetch(session, Target(target.url, start=1))
+    assert len(server.requests) == asked + 1
+
+
+async def test_a_name_that_cannot_be_asked_for_again_does_not_fail_the_file(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    good = Script(
+        raw=b'HTTP/1.1 200 OK\r\nContent-Disposition: a; filename="\xe9"\r\n'
+        b"Content-Length: 3\r\n\r\nabc"
+    )
+    url = server.add("/x", Script(raw=b"", first=[good]))
+    assert await fetch(session, Target(url)) == b"abc"

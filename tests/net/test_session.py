@@ -1,0 +1,191 @@
+"""What a request says, and what the way to the server can do to it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.net.fetching import fault_of, fetch
+from tui import __version__
+from tui.core.errors import LocalError, PermanentError, TransientError
+from tui.core.settings import Settings
+from tui.demo.script import Script
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from tui.demo.server import ScriptedServer
+
+
+async def test_a_request_says_who_asks_and_wants_the_plain_bytes(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    await fetch(session, Target(server.add("/x", Script(b"x"))))
+    seen = server.requests[0]
+    assert seen.method == "GET"
+    assert seen.headers == {
+        "host": f"127.0.0.1:{server.port}",
+        "accept": "*/*",
+        "accept-encoding": "identity",
+        "user-agent": f"fetchtui/{__version__}",
+    } | ({"connection": "keep-alive"} if "connection" in seen.headers else {})
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "if_range", "headers"),
+    [
+        (0, None, '"v"', {}),
+        (5, None, "", {"range": "bytes=5-"}),
+        (0, 5, "", {"range": "bytes=0-4"}),
+        (5, 6, '"v"', {"range": "bytes=5-5", "if-range": '"v"'}),
+    ],
+)
+async def test_a_part_is_asked_for_by_range(
+    session: HttpSession,
+    server: ScriptedServer,
+    start: int,
+    end: int | None,
+    if_range: str,
+    headers: dict[str, str],
+) -> None:
+    url = server.add("/x", Script(b"0123456789", etag='"v"'))
+    body = await fetch(session, Target(url, start=start, end=end, if_range=if_range))
+    assert body == b"0123456789"[start:end]
+    seen = server.requests[0].headers
+    assert {k: v for k, v in seen.items() if "range" in k} == headers
+
+
+async def test_headers_given_are_sent_but_for_those_that_are_ours(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    given = (
+        ("User-Agent", "Mine/1"),
+        ("X-Name", "gr\u00fc\u00dfe"),
+        ("Accept-Encoding", "gzip"),
+        ("Range", "bytes=7-"),
+        ("Connection", "close"),
+        ("Transfer-Encoding", "chunked"),
+        ("Content-Length", "7"),
+    )
+    await fetch(session, Target(server.add("/x", Script(b"x")), headers=given))
+    seen = server.requests[0]
+    assert seen.headers["user-agent"] == "Mine/1"
+    assert seen.headers["accept-encoding"] == "identity"
+    assert "gr\u00fc\u00dfe".encode() in seen.raw_head
+    for name in (b"range", b"transfer-encoding", b"content-length", b"close"):
+        assert name not in seen.raw_head.lower()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [("X", "a\r\nInjected: b"), ("X\n", "a"), ("", "a"), ("X Y", "a"), ("X", "a\x00")],
+)
+async def test_a_header_that_would_break_the_request_is_not_sent(
+    session: HttpSession, server: ScriptedServer, header: tuple[str, str]
+) -> None:
+    target = Target(server.add("/x", Script(b"x")), headers=(header,))
+    error = await fault_of(session, target)
+    assert isinstance(error, PermanentError)
+    assert error.kind == "bad_header"
+    assert server.requests == []
+
+
+async def test_a_refused_connection_says_where(session: HttpSession) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        error = await fault_of(session, Target(f"http://127.0.0.1:{port}/x"))
+    assert isinstance(error, TransientError)
+    assert error.kind == "refused"
+    assert f"127.0.0.1:{port}" in str(error)
+
+
+async def test_a_host_that_does_not_exist_fails_at_once(session: HttpSession) -> None:
+    # RFC 6761: no resolver knows a name below .invalid.
+    error = await fault_of(session, Target("http://no-such-host.invalid/x"))
+    assert error.kind in ("unknown_host", "dns")
+    assert "no-such-host.invalid:80" in str(error)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://exa mple/",
+        "http://xn--/",
+        "http://1.2.3.4.5.6.7.8.invalid:99999/",
+        "http://user@/",
+        "http://@/x",
+    ],
+)
+async def test_a_url_that_leads_nowhere_fails_at_once(
+    session: HttpSession, url: str
+) -> None:
+    error = await fault_of(session, Target(url))
+    assert error.kind in ("unknown_host", "dns")
+
+
+async def test_a_server_that_does_not_take_connections_times_out(
+    hasty: HttpSession,
+) -> None:
+    # The queue of pending connections is full: the kernel ignores the next ones.
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        fillers = []
+        for _ in range(4):
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(address)
+            fillers.append(filler)
+        await asyncio.sleep(0.05)
+        error = await fault_of(hasty, Target(f"http://127.0.0.1:{address[1]}/"))
+        for filler in fillers:
+            filler.close()
+    assert isinstance(error, TransientError)
+    assert error.kind in ("connect_timeout", "stalled")
+
+
+async def test_many_exchanges_at_once_do_not_disturb_each_other(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    urls = [server.add(f"/{n}", Script(b"%d" % n * 1000)) for n in range(40)]
+    bodies = await asyncio.gather(*(fetch(session, Target(url)) for url in urls))
+    assert bodies == [b"%d" % n * 1000 for n in range(40)]
+
+
+async def test_a_dead_keepalive_connection_is_not_used_again(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    url = server.add("/x", Script(b"x", keep_alive=False))
+    for _ in range(3):
+        assert await fetch(session, Target(url)) == b"x"
+
+
+async def test_a_closed_session_can_be_closed_again(
+    wire: str, server: ScriptedServer
+) -> None:
+    session = HttpSession(Settings(wire=wire))
+    await fetch(session, Target(server.add("/x", Script(b"x"))))
+    await session.close()
+    await session.close()
+
+
+async def test_the_other_wire_serves_where_the_fast_one_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "tui.net.transport", None)
+    session = HttpSession(Settings())
+    assert session.wire_name == "httpx"
+    await session.close()
+    with pytest.raises(LocalError):
+        HttpSession(Settings(wire="pyreqwest"))
+
+
+async def test_the_fast_wire_is_the_usual_one() -> None:
+    session = HttpSession(Settings())
+    assert session.wire_name == "pyreqwest"
+    await session.close()

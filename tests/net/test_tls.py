@@ -1,0 +1,157 @@
+"""Certificates are checked, and there is no way around it."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from tests.net.fetching import fault_of, fetch
+from tui.core.errors import LocalError, PermanentError, TransientError
+from tui.core.settings import Settings
+from tui.demo.script import Script
+from tui.demo.server import ScriptedServer
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    """A bundle in which the right certificate is not the first one."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(trustme.CA().cert_pem.bytes() + authority.cert_pem.bytes())
+    return path
+
+
+def serving(leaf: trustme.LeafCert) -> ScriptedServer:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    leaf.configure_cert(context)
+    return ScriptedServer(context)
+
+
+@pytest.fixture
+async def secure(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
+    async with serving(authority.issue_cert("127.0.0.1")) as running:
+        running.add("/x", Script(b"file"))
+        yield running
+
+
+async def fault_over(wire: str, bundle: Path | None, url: str) -> Exception:
+    session = HttpSession(Settings(wire=wire, ca_file=bundle, timeout_s=5))
+    try:
+        return await fault_of(session, Target(url))
+    finally:
+        await session.close()
+
+
+async def test_a_server_signed_by_the_given_authority_is_trusted(
+    wire: str, secure: ScriptedServer, bundle: Path
+) -> None:
+    session = HttpSession(Settings(wire=wire, ca_file=bundle))
+    assert await fetch(session, Target(secure.url("/x"))) == b"file"
+    await session.close()
+
+
+async def test_the_given_file_leaves_the_environment_as_it_was(
+    wire: str, bundle: Path
+) -> None:
+    await HttpSession(Settings(wire=wire, ca_file=bundle)).close()
+    assert "SSL_CERT_FILE" not in os.environ
+
+
+async def test_ssl_cert_file_is_honoured_and_the_setting_wins_over_it(
+    wire: str,
+    secure: ScriptedServer,
+    bundle: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    session = HttpSession(Settings(wire=wire))
+    assert await fetch(session, Target(secure.url("/x"))) == b"file"
+    await session.close()
+    stranger = tmp_path / "stranger.pem"
+    trustme.CA().cert_pem.write_to_path(str(stranger))
+    error = await fault_over(wire, stranger, secure.url("/x"))
+    assert "not trusted" in str(error)
+    assert os.environ["SSL_CERT_FILE"] == str(bundle)
+
+
+async def test_an_unknown_authority_is_not_trusted(
+    wire: str, secure: ScriptedServer
+) -> None:
+    error = await fault_over(wire, None, secure.url("/x"))
+    assert isinstance(error, PermanentError)
+    assert error.kind == "tls"
+    assert "nobody trusted here has signed" in str(error)
+    assert secure.requests == []
+
+
+async def test_a_certificate_for_another_host_is_not_trusted(
+    wire: str, authority: trustme.CA, bundle: Path
+) -> None:
+    async with serving(authority.issue_cert("other.example")) as server:
+        error = await fault_over(wire, bundle, server.url("/x"))
+    assert isinstance(error, PermanentError)
+    assert error.kind == "tls"
+    assert "for another host" in str(error)
+
+
+async def test_an_expired_certificate_is_not_trusted(
+    wire: str, authority: trustme.CA, bundle: Path
+) -> None:
+    from datetime import UTC, datetime
+
+    leaf = authority.issue_cert(
+        "127.0.0.1",
+        not_before=datetime(2020, 1, 1, tzinfo=UTC),
+        not_after=datetime(2021, 1, 1, tzinfo=UTC),
+    )
+    async with serving(leaf) as server:
+        error = await fault_over(wire, bundle, server.url("/x"))
+    assert isinstance(error, PermanentError)
+    assert "has expired" in str(error)
+
+
+async def test_https_to_a_plain_port_says_so(wire: str, server: ScriptedServer) -> None:
+    url = server.url("/x").replace("http://", "https://")
+    error = await fault_over(wire, None, url)
+    assert isinstance(error, PermanentError | TransientError)
+    assert error.kind in ("tls", "reset", "connect_timeout")
+
+
+async def test_a_bundle_without_certificates_is_said_at_the_start(
+    wire: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("no certificates")
+    for path in (empty, tmp_path / "missing.pem"):
+        with pytest.raises(LocalError, match=path.name) as caught:
+            HttpSession(Settings(wire=wire, ca_file=path))
+        assert caught.value.kind == "tls"
+    monkeypatch.setenv("SSL_CERT_FILE", str(empty))
+    with pytest.raises(LocalError):
+        HttpSession(Settings(wire=wire))
+
+
+async def test_a_body_cut_inside_tls_is_not_whole(
+    wire: str, authority: trustme.CA, bundle: Path
+) -> None:
+    session = HttpSession(Settings(wire=wire, ca_file=bundle, timeout_s=5))
+    async with serving(authority.issue_cert("127.0.0.1")) as server:
+        url = server.add("/x", Script(b"x" * 1000, cut_after=500, cut="reset"))
+        error = await fault_of(session, Target(url))
+        assert isinstance(error, TransientError)
+        assert error.kind in ("truncated", "reset")
+    await session.close()
