@@ -1,0 +1,287 @@
+"""How long a key takes to show, measured through a real terminal (a pty).
+
+``python -m tests.ui.latency`` starts a server and the real program on a list of many
+files, saturates the loopback, presses keys and waits for the cell that each changes::
+
+    --at-once N     downloads at once (64)
+    --seconds S     how long keys are pressed (20)
+    --size BYTES    of each file (8M)
+    --lines N       lines of the list (100000)
+
+Prints milliseconds from the key to the first output with the changed cell, the loop
+lag that the dashboard itself shows, speed, processor time and time to first paint.
+Unix only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import threading
+import time
+from pathlib import Path
+
+from tui.core.units import format_size, parse_size
+
+WIDTH, HEIGHT = 120, 36
+_FIRST_ROW = 5
+"""Line of the terminal with the list's first row, counted from 1."""
+_ESCAPE = re.compile(r"\x1b\[[0-9;:?<>=]*[a-zA-Z]")
+_LAG = re.compile(r"loop p50 +([\d.]+) ms +p99 +([\d.]+) ms")
+_SPEED = re.compile(r"([\d.]+ [KMG]B/s) +ETA")
+_ANSWER_SYNC = b"\x1b[?2026;2$y"
+
+
+# -- the server: one process that sends zeros as fast as it can ----------------------
+
+
+async def serve(size: int) -> None:
+    """Answer every GET with ``size`` zeros; print the port first."""
+    chunk = bytes(1 << 18)
+    head = (
+        f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n"
+        "Content-Type: application/octet-stream\r\n\r\n"
+    ).encode()
+
+    async def answer(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        try:
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(head)
+                left = size
+                while left:
+                    part = chunk[: min(left, len(chunk))]
+                    writer.write(part)
+                    await writer.drain()
+                    left -= len(part)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+# -- the terminal --------------------------------------------------------------------
+
+
+class Terminal:
+    """A program behind a pty; keeps what it wrote, with times."""
+
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
+        self.started = time.perf_counter()
+        self.master, slave = pty.openpty()
+        size = struct.pack("HHHH", HEIGHT, WIDTH, 0, 0)
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
+        self.process = subprocess.Popen(
+            command,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self.bytes = 0
+        self.text = ""
+
+    def wait_for(self, pattern: re.Pattern[str], timeout_s: float) -> float | None:
+        """Seconds until the output matches, or ``None``; forgets what came before."""
+        self.text = ""
+        start = time.perf_counter()
+        while (left := start + timeout_s - time.perf_counter()) > 0:
+            if not select.select([self.master], [], [], left)[0]:
+                break
+            try:
+                data = os.read(self.master, 1 << 16)
+            except OSError:  # the program ended and took its side of the pty along
+                break
+            now = time.perf_counter()
+            self.bytes += len(data)
+            if b"?2026$p" in data:
+                os.write(self.master, _ANSWER_SYNC)
+            self.text += data.decode("utf-8", "replace")
+            if pattern.search(self.text):
+                return now - start
+        return None
+
+    def drain(self, seconds: float) -> str:
+        """Read for a while; return what came, without escape sequences."""
+        self.wait_for(re.compile(r"(?!)"), seconds)
+        return _ESCAPE.sub("", self.text)
+
+    def press(self, key: str) -> None:
+        """Send a key."""
+        os.write(self.master, key.encode())
+
+    def processor_s(self) -> float:
+        """Processor time that the program took so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1]
+        user, system = fields.split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def cursor_on(line: int) -> re.Pattern[str]:
+    """Output that draws the cursor's mark on a line of the list."""
+    at = _FIRST_ROW + line
+    return re.compile(rf"\x1b\[{at};1H(?:\x1b\[[\d;]*m)*▌")
+
+
+def keys_and_signs(at_once: int) -> list[tuple[str, re.Pattern[str]]]:
+    """Keys that undo each other, and what each must draw."""
+    return [
+        ("j", cursor_on(1)),
+        ("+", re.compile(rf"/{at_once + 1}\b")),
+        ("k", cursor_on(0)),
+        ("-", re.compile(rf"/{at_once}\b")),
+    ]
+
+
+# -- the measurement -----------------------------------------------------------------
+
+
+class Sweeper(threading.Thread):
+    """Deletes finished files, so that the disk holds only what is in flight."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.folder = folder
+        self.swept = 0
+
+    def run(self) -> None:
+        while True:
+            time.sleep(0.25)
+            for entry in os.scandir(self.folder):
+                if entry.name.endswith(".bin"):
+                    os.unlink(entry.path)
+                    self.swept += 1
+
+
+def at(times: list[float], part: float) -> float:
+    """Return a quantile in milliseconds."""
+    ordered = sorted(times)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000
+
+
+def measure(options: argparse.Namespace, port: int, folder: Path) -> None:
+    """Run the program and print what was measured."""
+    wanted = folder / "list.txt"
+    with wanted.open("w") as file:
+        for number in range(options.lines):
+            file.write(f"http://127.0.0.1:{port}/file-{number:06d}.bin\n")
+    output = folder / "out"
+    output.mkdir()
+    sweeper = Sweeper(output)
+    sweeper.start()
+    command = [sys.executable, "-m", "tui", str(wanted), "-o", str(output)]
+    command += ["-c", str(options.at_once), "--fsync", "off"]
+    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    terminal = Terminal(command, environment)
+    try:
+        painted = terminal.wait_for(re.compile("fetchtui|Reading"), 20)
+        filled = terminal.wait_for(re.compile(r"file-0000"), 20)
+        if filled is None:
+            sys.exit(f"it shows no rows:\n{_ESCAPE.sub('', terminal.text)}")
+        print(f"first paint {_ms(painted)}; first rows {_ms(filled)} later")
+        terminal.drain(3)
+        _press_keys(terminal, options, sweeper)
+    finally:
+        terminal.process.send_signal(signal.SIGTERM)
+        terminal.drain(2)
+        print(f"exit status after SIGTERM: {terminal.process.wait(10)}")
+
+
+def _press_keys(
+    terminal: Terminal, options: argparse.Namespace, sweeper: Sweeper
+) -> None:
+    times: dict[str, list[float]] = {}
+    missed = 0
+    speeds = []
+    lags: list[tuple[float, float]] = []
+    start, spent, swept = time.perf_counter(), terminal.processor_s(), sweeper.swept
+    written = terminal.bytes
+    keys = keys_and_signs(options.at_once)
+    while time.perf_counter() - start < options.seconds:
+        for key, sign in keys:
+            terminal.press(key)
+            taken = terminal.wait_for(sign, 2.0)
+            if taken is None:
+                missed += 1
+            else:
+                times.setdefault(key, []).append(taken)
+            text = terminal.drain(0.13)
+            lags += [(float(a), float(b)) for a, b in _LAG.findall(text)]
+            speeds += _SPEED.findall(text)
+    seconds = time.perf_counter() - start
+    moved = [*times.get("j", []), *times.get("k", [])]
+    changed = [*times.get("+", []), *times.get("-", [])]
+    for name, some in (("cursor j k", moved), ("at once + -", changed)):
+        if some:
+            print(
+                f"{name}: p50 {at(some, 0.5):.1f}  p95 {at(some, 0.95):.1f}"
+                f"  p99 {at(some, 0.99):.1f}  worst {max(some) * 1000:.1f} ms"
+                f"  (n = {len(some)})"
+            )
+    print(f"keys without an answer within 2 s: {missed}")
+    if lags:
+        print(
+            f"loop lag as shown: p50 {sorted(a for a, _ in lags)[len(lags) // 2]} ms,"
+            f" p99 {max(b for _, b in lags)} ms at most"
+        )
+    files = sweeper.swept - swept
+    rate = files * options.size / seconds
+    share = (terminal.processor_s() - spent) / seconds
+    frames = (terminal.bytes - written) / seconds
+    print(
+        f"{files} files, {format_size(rate)}/s"
+        f" (shown: {speeds[-1] if speeds else 'nothing'});"
+        f" processor {share:.0%} of one core; terminal {format_size(frames)}/s"
+    )
+
+
+def _ms(seconds: float | None) -> str:
+    return "never" if seconds is None else f"{seconds * 1000:.0f} ms"
+
+
+def main() -> None:
+    """Read the options, start the server, measure, clean up."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--at-once", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--size", type=parse_size, default=parse_size("8M"))
+    parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        asyncio.run(serve(options.size))
+        return
+    command = [sys.executable, "-m", "tests.ui.latency", "--serve"]
+    command += ["--size", str(options.size)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    folder = Path(tempfile.mkdtemp(prefix="fetchtui-latency-"))
+    try:
+        assert server.stdout is not None
+        measure(options, int(server.stdout.readline()), folder)
+    finally:
+        server.kill()
+        server.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
