@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.errors import KINDS, FetchError, PermanentError, TransientError
+from tui.core.plain_text import plain
 from tui.net.exchange import parse_length
 from tui.net.probe import Answer, RangeRefused, read_answer
 from tui.net.session import Target
@@ -372,7 +373,7 @@ def test_any_headers_give_an_answer_or_a_classified_error(
         outcome = error
     if isinstance(outcome, FetchError):
         assert outcome.kind in KINDS
-        assert str(outcome).isprintable()
+        assert str(outcome) == plain(str(outcome))
     else:
         assert outcome.validator == "" or outcome.validator.isascii()
         assert outcome.start in (0, target.start)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -111,8 +113,6 @@ async def test_a_certificate_for_another_host_is_not_trusted(
 async def test_an_expired_certificate_is_not_trusted(
     wire: str, authority: trustme.CA, bundle: Path
 ) -> None:
-    from datetime import UTC, datetime
-
     leaf = authority.issue_cert(
         "127.0.0.1",
         not_before=datetime(2020, 1, 1, tzinfo=UTC),
@@ -124,11 +124,17 @@ async def test_an_expired_certificate_is_not_trusted(
     assert "has expired" in str(error)
 
 
-async def test_https_to_a_plain_port_says_so(wire: str, server: ScriptedServer) -> None:
-    url = server.url("/x").replace("http://", "https://")
-    error = await fault_over(wire, None, url)
-    assert isinstance(error, PermanentError | TransientError)
-    assert error.kind in ("tls", "reset", "connect_timeout")
+async def test_https_to_a_plain_port_says_so(wire: str) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as plain:
+        port = plain.sockets[0].getsockname()[1]
+        error = await fault_over(wire, None, f"https://127.0.0.1:{port}/x")
+    assert isinstance(error, PermanentError)
+    assert error.kind == "tls"
+    assert "does not speak TLS" in str(error)
 
 
 async def test_a_bundle_without_certificates_is_said_at_the_start(

@@ -16,9 +16,10 @@ from urllib.parse import unquote_to_bytes
 import httpx
 
 from tui.core.errors import PermanentError
-from tui.core.plain_text import plain, plain_url
+from tui.core.plain_text import plain
 from tui.core.request import check_url
 
+_USERINFO = re.compile(r"//[^/?#]*@")
 # Joined to a base, ``http://`` would silently mean the base's host.
 _NO_HOST = re.compile(r"(?:https?:)?//(?:[/?#:@]|$)", re.IGNORECASE)
 
@@ -57,9 +58,8 @@ def read_address(url: str, base: str = "") -> Address:
     # odd input: whatever goes wrong in reading a URL means the same.
     except Exception as error:
         reason = plain(str(error), 200)
-        raise PermanentError(
-            kind, f"{_lead(base)}{plain_url(url, 200)}: {reason}"
-        ) from None
+        shown = plain(_USERINFO.sub("//", url), 200)
+        raise PermanentError(kind, f"{_lead(base)}{shown}: {reason}") from None
     authorization = ""
     if parsed.userinfo:
         user, _, password = parsed.userinfo.partition(b":")

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 from tui.core.request import origin_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 
 class _Standing:
-    __slots__ = ("failures", "in_use", "speed")
+    __slots__ = ("failures", "speed")
 
     def __init__(self) -> None:
         self.failures = 0
         """Failed attempts since the last one that went well."""
-        self.in_use = 0
-        """Connections to it that we hold for files with mirrors."""
         self.speed = 0.0
         """Bytes per second of one connection, a moving mean; 0 before any."""
 
@@ -28,15 +26,30 @@ class MirrorBook:
     def __init__(self) -> None:
         self._standings: dict[str, _Standing] = {}
 
-    def choose(self, mirrors: Sequence[str], dead: Collection[str] = ()) -> str | None:
+    def choose(
+        self,
+        mirrors: Sequence[str],
+        dead: Collection[str] = (),
+        load: Mapping[str, int] | None = None,
+    ) -> str | None:
         """Return the mirror to ask next, or ``None`` if all are in ``dead``.
 
-        Fewer failures go first, then fewer connections in use (so that parallel
-        ranges spread), then the faster origin, then the order of the list: whoever
+        Fewer failures go first, then fewer of our own connections, so that parallel
+        ranges spread; then the faster origin, then the order of the list: whoever
         wrote it had a preference.
+
+        Args:
+            mirrors: URLs with the same bytes.
+            dead: those not to be asked.
+            load: connections in use, by URL.
         """
         alive = [url for url in mirrors if url not in dead]
-        return min(alive, key=self._rank, default=None)
+        in_use = load or {}
+        return min(
+            alive,
+            key=lambda url: self._rank(url, in_use.get(url, 0)),
+            default=None,
+        )
 
     def note_failure(self, url: str) -> None:
         """An attempt at ``url`` failed."""
@@ -48,19 +61,11 @@ class MirrorBook:
         standing.failures = 0
         standing.speed = (standing.speed + speed) / 2 if standing.speed else speed
 
-    def begin(self, url: str) -> None:
-        """A connection to ``url`` is opened; ``end`` it."""
-        self._standing(url).in_use += 1
-
-    def end(self, url: str) -> None:
-        """A connection to ``url`` is given up."""
-        self._standing(url).in_use -= 1
-
-    def _rank(self, url: str) -> tuple[int, int, float]:
+    def _rank(self, url: str, load: int) -> tuple[int, int, float]:
         standing = self._standings.get(origin_of(url))
         if standing is None:
-            return (0, 0, 0.0)
-        return (standing.failures, standing.in_use, -standing.speed)
+            return (0, load, 0.0)
+        return (standing.failures, load, -standing.speed)
 
     def _standing(self, url: str) -> _Standing:
         return self._standings.setdefault(origin_of(url), _Standing())

@@ -1,0 +1,81 @@
+"""A URL is read once, and every later reader reads the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.errors import PermanentError
+from tui.core.plain_text import plain
+from tui.net.address import is_plain, read_address, where
+
+
+@pytest.mark.parametrize(
+    ("url", "normal", "origin"),
+    [
+        ("http://h/x", "http://h/x", ("http", "h", 80)),
+        ("HTTPS://H.Example/x", "https://h.example/x", ("https", "h.example", 443)),
+        ("http://h:8080/x#f", "http://h:8080/x", ("http", "h", 8080)),
+        ("http://u:p@h/x?q", "http://h/x?q", ("http", "h", 80)),
+        ("http://[::1]:81/x", "http://[::1]:81/x", ("http", "::1", 81)),
+        (
+            "http://b\u00fccher.example/\u00fc",
+            "http://xn--bcher-kva.example/%C3%BC",
+            ("http", "xn--bcher-kva.example", 80),
+        ),
+        ("http://a\\@b/x", "http://b/x", ("http", "b", 80)),
+    ],
+)
+def test_a_url_is_normalised(
+    url: str, normal: str, origin: tuple[str, str, int]
+) -> None:
+    address = read_address(url)
+    assert (address.url, address.origin) == (normal, origin)
+    assert is_plain(address.url)
+
+
+def test_userinfo_is_basic_auth() -> None:
+    assert read_address("http://u:p@h/").authorization == "Basic dTpw"
+    assert read_address("http://u@h/").authorization == "Basic dTo="
+    assert read_address("http://h/@u:p").authorization == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["", "x", "http://", "http://h:0x/", "http://h:99999/", "ftp://h/", "//h/"]
+)
+def test_what_leads_nowhere_is_said_without_its_secrets(url: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        read_address(url.replace("//", "//user:SECRET@", 1))
+    assert caught.value.kind == "unknown_host"
+    assert "SECRET" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("http://h/x", "h:80"),
+        ("https://H/x", "h:443"),
+        ("http://h:81?x", "h:81"),
+        ("http://u:SECRET@h:81/x", "h:81"),
+        ("http://[::1]/x", "[::1]:80"),
+        ("http://[::1]:81/x", "[::1]:81"),
+        ("http://h:/x", "h:80"),
+        ("http://h\x1b[31m/", "h\ufffd[31m:80"),
+    ],
+)
+def test_messages_name_host_and_port_alone(url: str, place: str) -> None:
+    assert where(url) == place
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_an_address_or_refused(tail: str) -> None:
+    for url, base in ((tail, ""), ("http://" + tail, ""), (tail, "http://h/x")):
+        try:
+            address = read_address(url, base)
+        except PermanentError as error:
+            message = str(error)
+            assert message == plain(message)
+        else:
+            assert address.origin[0] in ("http", "https")
+            assert "@" not in address.url.partition("://")[2].partition("/")[0]

@@ -1,0 +1,127 @@
+"""Faults that loopback cannot provoke are still told apart."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.errors import KINDS, PermanentError, TransientError
+from tui.core.plain_text import plain
+from tui.net.translate import from_causes, from_httpx
+
+URL = "https://user:SECRET@dl.example/dns%20error/certificate?proxy"
+SENDING = f"error sending request for url ({URL})"
+CONNECT = "client error (Connect)"
+READING = "error reading a body from connection"
+
+
+@pytest.mark.parametrize(
+    ("causes", "kind", "is_final"),
+    [
+        ([SENDING], "reset", False),
+        ([], "reset", False),
+        (["something new"], "reset", False),
+        ([CONNECT, "dns error", "Name or service not known"], "unknown_host", True),
+        ([CONNECT, "dns error", "Name does not resolve"], "unknown_host", True),
+        ([CONNECT, "dns error", "Temporary failure in name resolution"], "dns", False),
+        ([CONNECT, "dns error", "timed out"], "dns", False),
+        ([CONNECT, "x", "No route to host (os error 113)"], "unreachable", False),
+        ([CONNECT, "x", "Network unreachable (os error 101)"], "unreachable", False),
+        ([CONNECT, "x", "Too many open files (os error 24)"], "unreachable", False),
+        ([CONNECT, "x", "Connection refused (os error 111)"], "refused", False),
+        ([CONNECT, "x", "timed out (os error 110)"], "connect_timeout", False),
+        ([CONNECT, "Connection reset by peer (os error 104)"], "reset", False),
+        ([CONNECT, "tls handshake eof"], "reset", False),
+        ([CONNECT, "unexpected EOF"], "reset", False),
+        ([CONNECT, "received fatal alert: HandshakeFailure"], "tls", True),
+        ([CONNECT, "invalid peer certificate: Revoked"], "tls", True),
+        ([CONNECT, "invalid peer certificate: Something"], "tls", True),
+        ([CONNECT, "tunnel error: unsuccessful"], "proxy", False),
+        ([READING, "peer closed without sending TLS close_notify"], "truncated", False),
+        ([READING, "Broken pipe (os error 32)"], "reset", False),
+        ([READING, "Invalid chunk size line"], "bad_reply", False),
+        (
+            ["client error (SendRequest)", "invalid HTTP header parsed"],
+            "bad_reply",
+            True,
+        ),
+    ],
+)
+def test_causes_are_told_apart(causes: list[str], kind: str, is_final: bool) -> None:
+    error = from_causes([SENDING, *causes], False, URL)
+    assert error.kind == kind
+    assert isinstance(error, PermanentError if is_final else TransientError)
+    assert "dl.example:443" in str(error)
+    assert "SECRET" not in str(error)
+
+
+def test_a_time_limit_of_the_wire_is_the_connections() -> None:
+    assert from_causes(["x"], True, URL).kind == "connect_timeout"
+
+
+def caused(error: Exception, cause: BaseException) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "is_final"),
+    [
+        (httpx.ConnectTimeout(""), "connect_timeout", False),
+        (httpx.ReadTimeout(""), "stalled", False),
+        (httpx.WriteTimeout(""), "stalled", False),
+        (httpx.ProxyError("SECRET"), "proxy", False),
+        (httpx.LocalProtocolError("SECRET"), "bad_header", True),
+        (httpx.UnsupportedProtocol("SECRET"), "unknown_host", True),
+        (httpx.ReadError(""), "reset", False),
+        (httpx.RemoteProtocolError("illegal status line: SECRET"), "bad_reply", True),
+        (
+            caused(httpx.ConnectError(""), socket.gaierror(socket.EAI_AGAIN, "x")),
+            "dns",
+            False,
+        ),
+        (
+            caused(httpx.ConnectError(""), socket.gaierror(socket.EAI_NONAME, "x")),
+            "unknown_host",
+            True,
+        ),
+        (
+            caused(httpx.ConnectError(""), OSError(errno.ENETUNREACH, "x")),
+            "unreachable",
+            False,
+        ),
+        (
+            caused(
+                httpx.ConnectError(""),
+                caused(
+                    OSError("All connection attempts failed"),
+                    ExceptionGroup("", [OSError(errno.ECONNREFUSED, "x")]),
+                ),
+            ),
+            "refused",
+            False,
+        ),
+        (RuntimeError("SECRET"), "reset", False),
+    ],
+)
+def test_the_other_wires_exceptions_are_told_apart(
+    error: Exception, kind: str, is_final: bool
+) -> None:
+    translated = from_httpx(error, URL)
+    assert translated.kind == kind
+    assert isinstance(translated, PermanentError if is_final else TransientError)
+    assert "SECRET" not in str(translated)
+
+
+@given(st.lists(st.text(max_size=80), max_size=4), st.booleans())
+def test_any_causes_give_a_known_kind_and_a_printable_line(
+    causes: list[str], is_timeout: bool
+) -> None:
+    error = from_causes(causes, is_timeout, URL)
+    assert error.kind in KINDS
+    assert str(error) == plain(str(error))
