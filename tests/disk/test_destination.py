@@ -8,7 +8,7 @@ import pytest
 
 from tui.core.errors import LocalError
 from tui.disk import system
-from tui.disk.destination import Destination
+from tui.disk.destination import Destination, numbered
 from tui.disk.directory import Directory, OpenDirectories
 from tui.disk.writer import DiskWriter
 
@@ -74,6 +74,7 @@ async def test_long_names_leave_room_for_the_records_suffix(folder, stem):
         assert len(os.fsencode(f"{name}.part.json")) <= 255
         assert name.endswith(".bin")
         assert not number or f" ({number})" in name
+        assert not number or name == numbered(f"{stem}.bin", number)
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "/"])

@@ -56,6 +56,8 @@ async def test_a_record_holds_no_secrets_but_knows_its_url(tmp_path, folder, par
     assert loaded.is_for(URL.replace("user:secret@", "")), "logins come and go"
     assert not loaded.is_for(URL.replace("hunter2", "hunter3"))
     assert not loaded.is_for("https://example.org/a/file.bin")
+    assert loaded.is_from(URL.replace("hunter2", "hunter3"))
+    assert not loaded.is_from(URL.replace("file.bin", "other.bin"))
 
 
 async def test_a_record_torn_at_any_byte_is_not_believed(tmp_path, folder, part):
