@@ -40,6 +40,8 @@ class Crew:
         self._tasks: dict[int, asyncio.Task[None]] = {}
         """Worker tasks by the id of the download they are on."""
         self._all: set[asyncio.Task[None]] = set()
+        self._origins: dict[int, str] = {}
+        """Whose slots they hold; a download may change its mirror meanwhile."""
         self._stopping: set[int] = set()
         self._afterwards: dict[int, Callable[[], None]] = {}
         self.is_held = False
@@ -128,6 +130,7 @@ class Crew:
             return None
         download = self._kit.queue.take(self._kit.clock.monotonic())
         if download is not None:
+            self._origins[download.id] = download.origin
             self._kit.ledger.move(download, DownloadState.PROBING)
         return download
 
@@ -135,7 +138,7 @@ class Crew:
         """Give the slot back and do what was to follow."""
         self._tasks.pop(download.id, None)
         self._stopping.discard(download.id)
-        self._kit.queue.release(download.origin)
+        self._kit.queue.release(self._origins.pop(download.id))
         following = self._afterwards.pop(download.id, None)
         if following is not None and not self._is_closed:
             following()

@@ -9,6 +9,7 @@ range still running, so no connection idles while another drags.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
@@ -66,7 +67,8 @@ class Flight:
         self.headers = tuple(reply.headers())
         """Response headers worth showing; secrets are never among them."""
         self.http_version = reply.http_version
-        self.refuses_ranges = not answer.accepts_ranges or not answer.validator
+        has_proof = answer.validator or download.request.checksum is not None
+        self.refuses_ranges = not (answer.accepts_ranges and has_proof)
         """Without ranges, or without a way to prove that two answers are of the same
         file, there is one connection."""
         self.is_finishing = False
@@ -74,6 +76,9 @@ class Flight:
         self._transfer = SegmentTransfer(kit, download, part)
         self._pool = RangePool(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
+        self._validators = {download.url: answer.validator}
+        """By URL: each mirror has its own."""
+        self._bad_mirrors: set[str] = set()
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
         self._retry_at = 0.0
@@ -117,6 +122,7 @@ class Flight:
         task = asyncio.current_task()
         kit.open_connections += 1
         position = answer.start if answer is not None else -1
+        url = self.download.url
         try:
             while (segment := self._next_segment(position)) is not None:
                 if task in self._tasks:
@@ -125,9 +131,12 @@ class Flight:
                     if reply is not None:
                         await reply.close()
                     reply = None
+                    url = segment.url
                     reply, answer = await self._open(segment)
+                segment.url = url
                 await self._transfer.run(reply, segment)
                 position = segment.at
+                kit.mirrors.note_success(url, segment.pace(kit.clock.monotonic()))
                 self._pool.finish(segment)
                 segment = None
                 if answer is not None and answer.end == position:
@@ -145,7 +154,9 @@ class Flight:
         except FetchError as error:
             self._pool.give_back(segment)
             self._retry_at = kit.clock.monotonic() + 1.0
-            if isinstance(error, PermanentError):
+            self._bad_mirrors.add(url)
+            self.kit.mirrors.note_failure(url)
+            if isinstance(error, PermanentError) and url == self.download.url:
                 # Refusing (or garbling) a range says nothing about the whole body
                 # that is already flowing: go on with that one alone.
                 self.refuses_ranges = True
@@ -158,36 +169,48 @@ class Flight:
 
     async def _open(self, segment: Segment) -> tuple[Reply, Answer]:
         """Ask for a range and make sure that the answer is that range of our file."""
-        target = Target(
-            self.download.url,
-            self.request_headers(),
-            start=segment.at,
-            end=segment.end,
-            if_range=self.answer.validator,
-        )
+        url = segment.url
+        known = self._validators.get(url)
+        headers = self.kit.headers_for(self.download, url)
+        target = Target(url, headers, segment.at, segment.end, if_range=known or "")
         reply = await self.kit.session.open(target)
         try:
             answer = read_answer(reply, target)
+            is_other = known is not None and answer.validator != known
             if answer.start != segment.at or answer.status == 200:
-                if answer.validator != self.answer.validator:
+                if is_other:
                     raise Changed
-                self.refuses_ranges = True
-                raise TransientError("bad_reply", "the server ignores ranges by now")
-            if answer.validator and answer.validator != self.answer.validator:
+                raise PermanentError("bad_reply", "the server ignores ranges by now")
+            if answer.validator and is_other:
                 raise Changed
             if answer.size not in (None, self.answer.size):
                 raise PermanentError("bad_reply", "the server disagrees on the size")
         except BaseException:
             await reply.close()
             raise
+        self._validators[url] = answer.validator
         if answer.end is not None and segment.end is not None:
             # A server may send less of a range than was asked for.
             self._pool.shorten(segment, answer.end)
         return reply, answer
 
-    def request_headers(self) -> tuple[tuple[str, str], ...]:
-        """Headers for this download, bound to the origin of its URL."""
-        return self.kit.settings.headers + self.download.request.headers
+    def _mirror(self) -> str:
+        """Return where the next range is to come from.
+
+        Mirrors are used side by side only where a checksum proves in the end that
+        they gave the same bytes: their ETags have nothing to do with one another.
+        """
+        download = self.download
+        mirrors = download.request.mirrors
+        if (
+            len(mirrors) == 1
+            or download.request.checksum is None
+            or download.id in self.kit.single_source
+        ):
+            return download.url
+        load = Counter(segment.url for segment in self._pool.segments)
+        book = self.kit.mirrors
+        return book.choose(mirrors, self._bad_mirrors, load) or download.url
 
     # -- sharing the work ------------------------------------------------------------
 
@@ -197,7 +220,7 @@ class Flight:
         return self._pool.take(
             position,
             only_there=self.refuses_ranges and position >= 0,
-            url=self.download.url,
+            url=self._mirror(),
             now=self.kit.clock.monotonic(),
         )
 
@@ -308,7 +331,7 @@ class Flight:
                 start=s.start,
                 end=s.end,
                 at=s.at,
-                speed=(s.at - s.start) / max(0.001, now - s.started_at),
+                speed=s.pace(now),
                 url=s.url,
             )
             for s in sorted(self._pool.segments, key=lambda s: s.start)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tui.core.events import Noticed
+from tui.core.plain_text import plain_url
+from tui.core.request import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tui.engine.ledger import Ledger
     from tui.engine.queue import DownloadQueue
     from tui.net.limiter import Limiter
+    from tui.net.mirrors import MirrorBook
     from tui.net.session import HttpSession
 
 
@@ -36,12 +39,15 @@ class Kit:
     ledger: Ledger
     queue: DownloadQueue
     bus: EventBus
+    mirrors: MirrorBook
     limiter: Limiter
     """Bytes per second over everything."""
     segments: int
     """Connections per download; 0 lets the size decide. Changes live."""
     concurrency: int
     """Downloads at once. Changes live."""
+    single_source: set[int] = field(default_factory=set)
+    """Downloads whose mirrors gave different bytes: only one at a time for them."""
     own_segments: dict[int, int] = field(default_factory=dict)
     """Connections that a user set for single downloads, by id."""
     own_limiters: dict[int, Limiter] = field(default_factory=dict)
@@ -68,3 +74,20 @@ class Kit:
         """Show a download under the name that its file will have."""
         download.name = name
         self.ledger.touch(download)
+
+    def use_mirror(self, download: Download, url: str) -> None:
+        """Go on with another URL for the same bytes, and say so."""
+        old, download.origin = download.origin, origin_of(url)
+        download.url = url
+        self.notice(download, plain_url(f"{old} failed, going on with {url}"))
+
+    def headers_for(self, download: Download, url: str) -> tuple[tuple[str, str], ...]:
+        """Request headers for ``url``: what is secret stays with its origin.
+
+        A list (or a Metalink file) names mirrors at will; logins given for the first
+        URL must not go to the others.
+        """
+        request = download.request
+        if origin_of(url) == origin_of(request.url):
+            return self.settings.headers + request.headers
+        return () if url in request.mirrors else self.settings.headers

@@ -8,6 +8,7 @@ from tui.core.segment import RangeSet
 
 if TYPE_CHECKING:
     from tui.core.download import Download
+    from tui.core.request import DownloadRequest
     from tui.disk.part_file import PartFile
     from tui.disk.resume import Found, ResumeRecord
     from tui.net.probe import Answer
@@ -48,18 +49,24 @@ def may_be_ours(found: Found, download: Download) -> bool:
 
 
 def continuable(
-    found: Found | None, answer: Answer | None = None
+    found: Found | None, request: DownloadRequest, answer: Answer | None = None
 ) -> ResumeRecord | None:
     """Return the record to continue from, if there is one worth it.
 
+    Continuing needs a proof that the bytes are of the same file: the validator now,
+    or the checksum that both know in the end.
+
     Args:
         found: what is on disk.
+        request: what is asked for.
         answer: what the server says about the file, where it was asked already.
     """
     if found is None or found.record is None or found.final_size is not None:
         return None
     record = found.record
-    if not record.validator or record.size is None:
+    checksum = request.checksum
+    has_proof = checksum is not None and record.checksum == str(checksum)
+    if record.size is None or not (record.validator or has_proof):
         return None
     if answer is not None and (
         record.validator != answer.validator or record.size != answer.size

@@ -6,7 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, Download, DownloadState
-from tui.core.errors import FetchError, LocalError, TransientError
+from tui.core.errors import (
+    FetchError,
+    IntegrityError,
+    LocalError,
+    TransientError,
+)
 from tui.core.events import Done, Failed, Retrying, Verified
 from tui.net.backoff import next_wait_s
 
@@ -53,6 +58,8 @@ class Outcome:
         """Failed attempts in a row without progress, by id."""
         self._best: dict[int, int] = {}
         """The most bytes that a failed attempt left behind, by id."""
+        self._dead: dict[int, set[str]] = {}
+        """Mirrors that failed for good, by id."""
         self._timers: dict[int, asyncio.TimerHandle] = {}
 
     # -- ends ------------------------------------------------------------------------
@@ -87,8 +94,12 @@ class Outcome:
         kit.ledger.note_attempt(download, started_at, str(error))
         if error.status in SLOWING_STATUSES:
             self._spare_origin(download, error)
-        if isinstance(error, TransientError) and self._may_retry(download):
-            self._wait(download, error)
+        other = self._other_mirror(download, error)
+        may_retry = isinstance(error, TransientError) and self._may_retry(download)
+        if may_retry or (other and not isinstance(error, TransientError)):
+            if other:
+                kit.use_mirror(download, other)
+            self._wait(download, error, at_once=bool(other))
             return
         self._end(download, DownloadState.FAILED)
         kit.queue.lanes[download.origin].failed += 1
@@ -139,6 +150,7 @@ class Outcome:
         self.stop_waiting(download)
         self._failures.pop(download.id, None)
         self._best.pop(download.id, None)
+        self._dead.pop(download.id, None)
         download.attempt = 0
 
     def stop_waiting(self, download: Download) -> None:
@@ -163,10 +175,32 @@ class Outcome:
         self._failures[download.id] = failures
         return failures <= self._kit.settings.retries
 
-    def _wait(self, download: Download, error: TransientError) -> None:
+    def _other_mirror(self, download: Download, error: FetchError) -> str | None:
+        """Return a mirror that is better to go on with, if there is one.
+
+        A mirror that failed for good (404, wrong bytes) is not asked again for this
+        download; one that failed for now is, when the others have failed as often.
+        """
+        mirrors = download.request.mirrors
+        if len(mirrors) == 1 or isinstance(error, LocalError):
+            return None
+        if isinstance(error, IntegrityError):
+            self._kit.single_source.add(download.id)
+        dead = self._dead.setdefault(download.id, set())
+        if not isinstance(error, TransientError):
+            dead.add(download.url)
+        self._kit.mirrors.note_failure(download.url)
+        best = self._kit.mirrors.choose(mirrors, dead)
+        return None if best == download.url else best
+
+    def _wait(
+        self, download: Download, error: FetchError, *, at_once: bool = False
+    ) -> None:
         kit = self._kit
-        failures = self._failures[download.id]
-        wait_s = next_wait_s(failures, error.retry_after_s, kit.random)
+        failures = self._failures.get(download.id, 1)
+        wait_s = 0.0
+        if not at_once:
+            wait_s = next_wait_s(failures, error.retry_after_s, kit.random)
         kit.ledger.retries += 1
         download.retry_at_s = kit.clock.monotonic() + wait_s
         kit.ledger.move(download, DownloadState.WAITING)

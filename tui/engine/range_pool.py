@@ -101,7 +101,7 @@ class RangePool:
         is not. (The most repeated complaint: "99 %, and the last one crawls".)
         """
         paces = [
-            (segment, (segment.at - segment.start) / (now - segment.started_at))
+            (segment, segment.pace(now))
             for segment in self.segments
             if now - segment.started_at >= SLOW_AFTER_S
         ]

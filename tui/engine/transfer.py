@@ -42,6 +42,10 @@ class Segment:
         """Bytes still to come; 0 where nobody knows."""
         return 0 if self.end is None else self.end - self.at
 
+    def pace(self, now: float) -> float:
+        """Bytes per second since it began."""
+        return (self.at - self.start) / max(0.001, now - self.started_at)
+
 
 class SegmentTransfer:
     """Moves segments of one download into its part file."""

@@ -14,6 +14,7 @@ from tui.engine.kit import Kit
 from tui.engine.ledger import Ledger
 from tui.engine.queue import DownloadQueue
 from tui.net.limiter import Limiter
+from tui.net.mirrors import MirrorBook
 from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ async def open_engine(
         ledger=Ledger(clock),
         queue=DownloadQueue(settings.per_host),
         bus=EventBus(),
+        mirrors=MirrorBook(),
         limiter=Limiter(settings.rate_limit, clock),
         segments=settings.segments,
         concurrency=settings.concurrency,
