@@ -39,6 +39,19 @@ def test_its_ranges_are_sorted_and_never_touch(added):
     assert all(left[1] < right[0] for left, right in pairwise(pairs))
 
 
+@given(st.lists(ranges, max_size=8), st.lists(ranges, max_size=8))
+def test_what_is_taken_out_is_gone_and_nothing_else(added, removed):
+    found = RangeSet(added)
+    model = numbers(added)
+    for start, end in removed:
+        found.remove(start, end)
+        model -= set(range(start, end))
+        assert numbers(found) == model
+    pairs = list(found)
+    assert all(start < end for start, end in pairs)
+    assert all(left[1] < right[0] for left, right in pairwise(pairs))
+
+
 @given(st.lists(ranges, max_size=12), st.integers(0, SIZE + 10))
 def test_what_is_there_and_what_is_missing_make_the_file(added, size):
     found = RangeSet(added)
@@ -58,6 +71,8 @@ def test_the_order_of_adding_does_not_matter(added, random):
 def test_a_range_that_is_none_is_refused(start, end):
     with pytest.raises(ValueError, match="bad range"):
         RangeSet().add(start, end)
+    with pytest.raises(ValueError, match="bad range"):
+        RangeSet().remove(start, end)
 
 
 def test_a_range_set_says_what_it_holds():

@@ -68,14 +68,23 @@ TRANSITIONS: dict[DownloadState, frozenset[DownloadState]] = {
     _S.WAITING: frozenset({_S.QUEUED, _S.PAUSED, _S.CANCELLED, _S.FAILED}),
     _S.PAUSED: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.VERIFYING: frozenset(
-        {_S.DONE, _S.FAILED, _S.WAITING, _S.QUEUED, _S.CANCELLED, _S.PAUSED}
+        {
+            _S.DOWNLOADING,
+            _S.DONE,
+            _S.FAILED,
+            _S.WAITING,
+            _S.QUEUED,
+            _S.CANCELLED,
+            _S.PAUSED,
+        }
     ),
     _S.DONE: frozenset({_S.QUEUED}),
     _S.FAILED: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.CANCELLED: frozenset({_S.QUEUED, _S.PAUSED, _S.FAILED}),
 }
 """What may follow what. QUEUED after an ended state is a retry or an undo; PAUSED and
-FAILED after CANCELLED are an undo that restores what was there."""
+FAILED after CANCELLED are an undo that restores what was there. DOWNLOADING after
+VERIFYING fetches what was found to be wrong."""
 
 
 class Download:

@@ -76,6 +76,30 @@ class Checksum:
 
 
 @dataclass(frozen=True, slots=True)
+class Pieces:
+    """Digests of a file's parts of equal length (RFC 5854, section 4.1.3).
+
+    With them a wrong file is mended instead of fetched again as a whole.
+    """
+
+    algorithm: str
+    """The name hashlib knows."""
+    length: int
+    """Bytes of each piece but the last, which may be shorter."""
+    digests: tuple[str, ...]
+    """Lower-case hexadecimal, in the order of the file."""
+
+    def covers(self, size: int) -> bool:
+        """Whether there is one digest for each piece of a file of ``size`` bytes."""
+        return len(self.digests) == -(-size // self.length)
+
+    def span(self, index: int, size: int) -> tuple[int, int]:
+        """Return the half-open range of one piece of a file of ``size`` bytes."""
+        start = index * self.length
+        return start, min(start + self.length, size)
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadRequest:
     """One file that somebody wants, before anything is known about it."""
 
@@ -93,6 +117,8 @@ class DownloadRequest:
     """Size in bytes that the list promises, or ``None``."""
     source: str = ""
     """Where it was asked for (``list.txt:12``), for messages."""
+    pieces: Pieces | None = None
+    """Digests of its parts, where the list gives them."""
 
     @property
     def url(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -40,6 +40,25 @@ class RangeSet:
             end = max(end, self._ends[high - 1])
         self._starts[low:high] = [start]
         self._ends[low:high] = [end]
+
+    def remove(self, start: int, end: int) -> None:
+        """Take ``[start, end)`` out, whatever of it is there.
+
+        Raises:
+            ValueError: the range is reversed or starts before zero.
+        """
+        if start < 0 or end < start:
+            raise ValueError(f"bad range [{start}, {end})")
+        if start == end:
+            return
+        low = bisect_right(self._ends, start)
+        high = bisect_left(self._starts, end)
+        if low >= high:
+            return
+        rest = [(self._starts[low], start), (end, self._ends[high - 1])]
+        rest = [(first, last) for first, last in rest if first < last]
+        self._starts[low:high] = [first for first, _ in rest]
+        self._ends[low:high] = [last for _, last in rest]
 
     def missing(self, size: int) -> list[tuple[int, int]]:
         """Return the gaps in ``[0, size)``, in order."""

@@ -26,6 +26,17 @@ class OnExists(Enum):
     """Replace it, at the moment when the new file is whole."""
 
 
+class Verify(Enum):
+    """What a file is held against where the list gives no checksum."""
+
+    HEADERS = "headers"
+    """The digest of the whole file that the server's own headers tell, if any."""
+    AUTO = "auto"
+    """That, or else a checksum file beside it on the server, which costs requests."""
+    OFF = "off"
+    """Nothing. A checksum that the list or the command line gives always counts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a run starts with; most of it changes live through the service."""
@@ -44,6 +55,7 @@ class Settings:
     rate_limit: int | None = None
     """Bytes per second over everything."""
     on_exists: OnExists = OnExists.RESUME
+    verify: Verify = Verify.HEADERS
     headers: tuple[tuple[str, str], ...] = ()
     """Sent with every request to the origin that the list names, never to another."""
     ca_file: Path | None = None
