@@ -123,6 +123,8 @@ class Flight:
         kit.open_connections += 1
         position = answer.start if answer is not None else -1
         url = self.download.url
+        rest: memoryview | None = None
+        """Bytes read from the reply beyond the last segment's end."""
         try:
             while (segment := self._next_segment(position)) is not None:
                 if task in self._tasks:
@@ -133,8 +135,9 @@ class Flight:
                     reply = None
                     url = segment.url
                     reply, answer = await self._open(segment)
+                    rest = None
                 segment.url = url
-                await self._transfer.run(reply, segment)
+                rest = await self._transfer.run(reply, segment, rest)
                 position = segment.at
                 kit.mirrors.note_success(url, segment.pace(kit.clock.monotonic()))
                 self._pool.finish(segment)

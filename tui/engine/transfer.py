@@ -59,11 +59,22 @@ class SegmentTransfer:
         self.last_byte_at = kit.clock.monotonic()
         """Monotonic time of the last chunk of any segment."""
 
-    async def run(self, reply: Reply, segment: Segment) -> None:
+    async def run(
+        self, reply: Reply, segment: Segment, first: memoryview | None = None
+    ) -> memoryview | None:
         """Read ``reply`` until the segment is there or the body ends.
 
-        The reply's position must be ``segment.at``. Whatever was read is handed to
-        the writer, also when this is cancelled or fails in the middle.
+        Whatever was read is handed to the writer, also when this is cancelled or
+        fails in the middle.
+
+        Args:
+            reply: stands at ``segment.at``, ``first`` included.
+            segment: what to move.
+            first: bytes that were read from the reply but not used yet.
+
+        Returns:
+            Bytes behind the segment's end that came with its last chunk: whoever
+            goes on reading the reply needs them.
 
         Raises:
             TransientError: the body ended before the segment did.
@@ -77,15 +88,16 @@ class SegmentTransfer:
         handed_at = monotonic()
         try:
             while True:
-                chunk: Any = await read()
+                chunk: Any = first if first is not None else await read()
                 if chunk is None:
                     break
+                first = rest = None
                 size = len(chunk)
                 if segment.end is not None and size > segment.end - segment.at:
-                    # Another connection took over the rest, or the server sends
-                    # more than the range: bytes past the end are not ours.
+                    # Another connection has the rest: it took over, or it is a gap.
                     size = segment.end - segment.at
-                    chunk = memoryview(chunk)[:size]
+                    view = memoryview(chunk)
+                    chunk, rest = view[:size], view[size:]
                 now = self.last_byte_at = monotonic()
                 if size:
                     buffers.append(chunk)
@@ -98,7 +110,7 @@ class SegmentTransfer:
                     handed_at = now
                     await self._hand_over(segment.at, *parcel)
                 if is_whole:
-                    return
+                    return rest
                 if not kit.limiter.is_unlimited:
                     await kit.limiter.take(size)
                 own = self._own_limiter()
@@ -112,6 +124,7 @@ class SegmentTransfer:
         elif segment.at < segment.end:
             missing = segment.end - segment.at
             raise TransientError("truncated", f"the body ended {missing} bytes early")
+        return None
 
     async def _hand_over(self, end: int, buffers: list[Any], held: int) -> None:
         if held:
