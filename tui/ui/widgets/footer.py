@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tui.ui.actions import ACTIONS, BY_ID, Action, Situation
+from tui.ui.actions import ACTIONS, BY_ID, Action
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
 from tui.ui.widgets.header import ActionPressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tui.ui.actions import Situation
 
 _RIGHT = ("help", "palette", "quit")
 
@@ -23,12 +25,14 @@ class FooterBar(Canvas):
     def __init__(self, **options: Any) -> None:
         """Take the options of any widget."""
         super().__init__(**options)
-        self._situation: Situation | None = None
+        self._lit: set[str] | None = None
 
     def show(self, situation: Situation) -> None:
         """Light the keys that would do something now."""
-        self._situation = situation
-        self.redraw()
+        lit = {action.id for action in ACTIONS if action.when(situation)}
+        if lit != self._lit:
+            self._lit = lit
+            self.redraw()
 
     def pressed(self, action: str) -> None:
         """Tell which key was clicked."""
@@ -49,8 +53,7 @@ class FooterBar(Canvas):
     def _keys(self, actions: Iterable[Action]) -> Line:
         line: Line = []
         for action in sorted(actions, key=lambda action: action.rank):
-            now = self._situation
-            is_on = now is None or action.when(now)
+            is_on = self._lit is None or action.id in self._lit
             keys = [action.id, *([action.pair] if action.pair else [])]
             line.append(Span(" "))
             for id in keys:

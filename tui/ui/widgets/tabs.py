@@ -32,9 +32,13 @@ class TabsBar(Canvas):
 
     def show(self, snapshot: EngineSnapshot, query: DownloadQuery) -> None:
         """Draw the counts of this snapshot, and this view as the chosen one."""
+        is_same = self._snapshot is not None and (
+            self._snapshot.counts == snapshot.counts and self._query == query
+        )
         self._snapshot = snapshot
         self._query = query
-        self.redraw()
+        if not is_same:
+            self.redraw()
 
     def pressed(self, action: str) -> None:
         """Tell which view was clicked."""
