@@ -57,8 +57,17 @@ class Stores:
         return self.verdicts
 
 
+@pytest.fixture(params=["without a name", "as a part file"])
+def stores(request, writer, folder, monkeypatch) -> Stores:
+    """Both ways to make a file; some file systems know only the second."""
+    if request.param == "as a part file":
+        monkeypatch.setattr(system, "_HAS_UNNAMED", False)
+    return Stores(writer, folder)
+
+
 @pytest.fixture
-def stores(writer, folder) -> Stores:
+def named_stores(writer, folder, monkeypatch) -> Stores:
+    monkeypatch.setattr(system, "_HAS_UNNAMED", False)
     return Stores(writer, folder)
 
 
@@ -202,6 +211,7 @@ async def test_all_syncs_come_before_all_renames_and_the_folder_last(
         (system, "write_at", "w"),
         (os, "fdatasync", "s"),
         (system, "rename_new", "r"),
+        (system, "link_unnamed", "r"),
         (os, "fsync", "d"),
     ):
         real = getattr(module, name)
@@ -246,18 +256,37 @@ async def test_few_descriptors_only_make_it_slower(tmp_path, stores):
     assert len(list(tmp_path.iterdir())) == STORES_PER_TRIP + 1
 
 
+async def test_nothing_has_a_name_before_it_is_whole_and_synced(
+    tmp_path, writer, folder, monkeypatch
+):
+    stores = Stores(writer, folder)
+    seen = []
+    real = os.fdatasync
+
+    def look(fd):
+        seen.append(os.listdir(tmp_path))
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", look)
+    stores.put("x")
+    stores.put("y")
+    await stores.wait()
+    assert seen == [[], []]
+    assert sorted(os.listdir(tmp_path)) == ["x", "y"]
+
+
 async def test_a_part_file_that_another_process_took_is_left_to_it(
-    tmp_path, stores, monkeypatch
+    tmp_path, named_stores, monkeypatch
 ):
     monkeypatch.setattr(system, "lock", lambda fd: False)
-    stores.put("x")
-    verdicts = await stores.wait()
+    named_stores.put("x")
+    verdicts = await named_stores.wait()
     assert verdicts["x"].kind == "in_use"
     assert [p.name for p in tmp_path.iterdir()] == ["x.part"]
 
 
 async def test_the_part_file_is_locked_until_it_has_its_final_name(
-    tmp_path, writer, stores, monkeypatch
+    tmp_path, writer, named_stores, monkeypatch
 ):
     locked = []
     real = system.rename_new
@@ -269,8 +298,8 @@ async def test_the_part_file_is_locked_until_it_has_its_final_name(
         real(old, new, dir_fd)
 
     monkeypatch.setattr(system, "rename_new", try_to_lock)
-    stores.put("x")
-    await stores.wait()
+    named_stores.put("x")
+    await named_stores.wait()
     assert locked == [True]
 
 

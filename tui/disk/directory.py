@@ -50,6 +50,15 @@ class Directory:
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | system.OPEN_SAFELY
         return os.open(self.at(name), flags, 0o666, dir_fd=self.fd)
 
+    def link(self, fd: int, name: str) -> None:
+        """Give a file of ``system.open_unnamed`` its name.
+
+        Raises:
+            FileExistsError: something has that name, be it a link.
+        """
+        assert self.fd is not None
+        system.link_unnamed(fd, name, self.fd)
+
     def open_regular(self, name: str, flags: int = os.O_RDWR) -> int:
         """Open a regular file that has no other name.
 

@@ -1,8 +1,11 @@
 """Small whole files: many of them made, synced and named in one trip.
 
-Per file: create the part, lock it, write, then (for the whole batch) sync all, rename
-all without replacing, and sync the folder once. A small file has no resume record; if
-anything fails its part file is removed, since this very operation made it.
+Per file: open one without a name, write, then (for the whole batch) sync all, name all
+without replacing, and sync the folder once. Whatever goes wrong, and be it a SIGKILL,
+leaves nothing behind: a file without a name ends with its descriptor.
+
+Where the system cannot do that it is a part file, locked and renamed; if anything fails
+it is removed, since this very operation made it. A small file has no resume record.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import errno
 import os
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import LocalError
 from tui.core.plain_text import plain
@@ -57,6 +60,16 @@ class StoreJob:
     """The caller's own."""
 
 
+class _Written(NamedTuple):
+    """A file with all its bytes, still open."""
+
+    number: int
+    """Its place in ``operations``."""
+    fd: int
+    has_part: bool
+    """It is a part file; else it has no name yet."""
+
+
 class StoreTrip(Trip):
     """Small files that go together."""
 
@@ -97,7 +110,7 @@ class StoreTrip(Trip):
         self, directory: Directory, indices: deque[int], done: set[int], slot: Slot
     ) -> None:
         """Store as many as can be open at once."""
-        written: list[tuple[int, int]] = []
+        written: list[_Written] = []
         published: list[int] = []
         try:
             slot.operation = "write"
@@ -106,23 +119,25 @@ class StoreTrip(Trip):
                 slot.operation = "sync"
                 self._sync(directory, written)
             slot.operation = "rename"
-            for index, _ in written:
-                if index not in self.errors and self._publish(directory, index):
-                    published.append(index)
+            published += [
+                file.number
+                for file in written
+                if file.number not in self.errors and self._publish(directory, file)
+            ]
             if self.fsync and published:
                 directory.sync()
             done.update(published)
         finally:
             # Only now: closing gives up the lock, and until it has its final name
             # another process could take it for a file to continue.
-            for _, fd in written:
-                os.close(fd)
+            for file in written:
+                os.close(file.fd)
 
     def _write_some(
         self,
         directory: Directory,
         indices: deque[int],
-        written: list[tuple[int, int]],
+        written: list[_Written],
         slot: Slot,
     ) -> None:
         while indices:
@@ -131,7 +146,7 @@ class StoreTrip(Trip):
             slot.name = job.name
             began_s = self.clock.monotonic()
             try:
-                written.append((index, self._write(directory, job)))
+                written.append(self._write(directory, index))
                 self.write_s.append(self.clock.monotonic() - began_s)
             except FileNotFoundError as error:
                 if directory.is_gone():
@@ -144,53 +159,66 @@ class StoreTrip(Trip):
                 self._fail(index, error)
             indices.popleft()
 
-    def _write(self, directory: Directory, job: StoreJob) -> int:
-        """Make one part file; return it open and locked."""
+    def _write(self, directory: Directory, index: int) -> _Written:
+        """Put the bytes of one file on disk, without its name."""
+        job = self.operations[index]
         part_name = check_component(job.name) + PART
         if job.checksum is not None:
             digest = digest_of(job.buffers, job.checksum.algorithm)
             verify(job.name, job.checksum, digest)
-        try:
-            fd = directory.create(part_name)
-        except FileExistsError as error:
-            raise FileExistsError("part") from error
-        if not system.lock(fd):
-            # Somebody opened it between two calls of ours, to continue it.
-            os.close(fd)
-            told = f"another process is writing {plain(part_name)!r}"
-            raise LocalError("in_use", told)
+        if directory.size(part_name) is not None:
+            raise FileExistsError("part")
+        fd = system.open_unnamed(directory.fd)
+        has_part = fd is None
+        if fd is None:
+            fd = _create_part(directory, part_name)
         try:
             system.write_at(fd, job.buffers, 0, job.nbytes)
         except BaseException:
             os.close(fd)
-            directory.unlink(part_name)
+            if has_part:
+                directory.unlink(part_name)
             raise
-        return fd
+        return _Written(index, fd, has_part)
 
-    def _sync(self, directory: Directory, written: list[tuple[int, int]]) -> None:
+    def _sync(self, directory: Directory, written: list[_Written]) -> None:
         if len(written) > 1:
-            for _, fd in written:
-                system.start_sync(fd)
-        for index, fd in written:
+            for file in written:
+                system.start_sync(file.fd)
+        for file in written:
             began_s = self.clock.monotonic()
             try:
-                system.sync_data(fd)
+                system.sync_data(file.fd)
                 self.sync_s.append(self.clock.monotonic() - began_s)
             except OSError as error:
-                self._fail(index, error)
-                self._drop_part(directory, index)
+                self._fail(file.number, error)
+                if file.has_part:
+                    self._drop_part(directory, file.number)
 
-    def _publish(self, directory: Directory, index: int) -> bool:
-        job = self.operations[index]
+    def _publish(self, directory: Directory, file: _Written) -> bool:
+        job = self.operations[file.number]
+        part_name = job.name + PART
+        has_part = file.has_part
         try:
-            directory.rename(job.name + PART, job.name, overwrite=job.overwrite)
+            if not has_part:
+                try:
+                    directory.link(file.fd, job.name)
+                except FileExistsError:
+                    if not job.overwrite:
+                        raise
+                    # A link cannot replace, a rename can.
+                    directory.link(file.fd, part_name)
+                    has_part = True
+            if has_part:
+                directory.rename(part_name, job.name, overwrite=job.overwrite)
         except FileExistsError:
-            self.errors[index] = FileExistsError("final")
+            self.errors[file.number] = FileExistsError("final")
         except OSError as error:
-            self._fail(index, error)
+            self._fail(file.number, error)
         else:
             return True
-        self._drop_part(directory, index)
+        if has_part:
+            self._drop_part(directory, file.number)
         return False
 
     def _drop_part(self, directory: Directory, index: int) -> None:
@@ -205,3 +233,17 @@ class StoreTrip(Trip):
         if not (isinstance(error, FileExistsError) and error.args == ("part",)):
             error = translate(error, "store", job.name, job.nbytes)
         self.errors.setdefault(index, error)
+
+
+def _create_part(directory: Directory, part_name: str) -> int:
+    """Make a part file where there are only files with names; locked."""
+    try:
+        fd = directory.create(part_name)
+    except FileExistsError as error:
+        raise FileExistsError("part") from error
+    if not system.lock(fd):
+        # Somebody opened it between two calls of ours, to continue it.
+        os.close(fd)
+        told = f"another process is writing {plain(part_name)!r}"
+        raise LocalError("in_use", told)
+    return fd

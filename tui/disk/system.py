@@ -31,6 +31,7 @@ OPEN_SAFELY = (
 _BUFFERS_PER_CALL = min(
     1024, os.sysconf("SC_IOV_MAX") if sys.platform != "win32" else 1
 )
+_HAS_UNNAMED = hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
 _KEEP_SIZE = 1  # FALLOC_FL_KEEP_SIZE, linux/falloc.h
 _NO_REPLACE = 1  # RENAME_NOREPLACE, linux/fs.h
 _NOT_HERE = frozenset({errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
@@ -91,6 +92,38 @@ def rename_new(old: str, new: str, dir_fd: int | None) -> None:
         _rename_if_free(old, new, dir_fd)
     else:
         os.unlink(old, dir_fd=dir_fd)
+
+
+def open_unnamed(dir_fd: int | None) -> int | None:
+    """Open a new file in a directory that has no name yet; ``None`` where none can.
+
+    Closing it (or the end of the process) before ``link_unnamed`` leaves nothing.
+
+    Raises:
+        OSError: the disk is full, the directory is gone, ...
+    """
+    if not _HAS_UNNAMED or dir_fd is None:
+        return None
+    try:
+        return os.open(
+            ".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666, dir_fd=dir_fd
+        )
+    except OSError as error:
+        # EISDIR is what the file systems of old kernels make of the flag.
+        if error.errno in _NOT_HERE | {errno.EISDIR}:
+            return None
+        raise
+
+
+def link_unnamed(fd: int, name: str, dir_fd: int) -> None:
+    """Give a file of ``open_unnamed`` its name, without ever replacing.
+
+    Raises:
+        FileExistsError: ``name`` is taken, be it by a link that leads nowhere.
+        OSError: anything else.
+    """
+    # By way of /proc, since AT_EMPTY_PATH needs a capability before Linux 6.10.
+    os.link(f"/proc/self/fd/{fd}", name, dst_dir_fd=dir_fd, follow_symlinks=True)
 
 
 def _rename_if_free(old: str, new: str, dir_fd: int | None) -> None:
