@@ -159,7 +159,7 @@ def test_the_ending_of_the_file_chooses_the_format(tmp_path):
     assert [r.url for r in requests] == [f"http://a/{n}" for n in (1, 2, 3, 4)]
 
 
-@pytest.mark.parametrize("name", ["a.meta4", "a.metalink", "a.torrent"])
+@pytest.mark.parametrize("name", ["a.torrent"])
 def test_formats_that_are_not_read_are_said(tmp_path, name):
     (tmp_path / name).write_text("http://a/1\n")
     _, complaints = load_sources([str(tmp_path / name)], None)

@@ -16,6 +16,7 @@ from tui.core.plain_text import plain, plain_url
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
 from tui.sources.csv_list import parse_csv
 from tui.sources.json_list import parse_json, parse_json_lines
+from tui.sources.metalink import parse_metalink
 from tui.sources.text_list import parse_text, read_lines
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ JSON_LIMIT = 256 << 20
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
-_UNREAD = (".meta4", ".metalink", ".torrent")
+_METALINK = (".meta4", ".metalink")
+_UNREAD = (".torrent",)
 
 
 def load_sources(
@@ -114,7 +116,8 @@ def load_stream(
         stream: read to its end, but not further than is sane.
         where: what the list is called in messages.
         notes: gets a line for everything that is ignored but not wrong.
-        suffix: ``.csv``, ``.json`` or ``.jsonl`` for those; all else is plain text.
+        suffix: ``.csv``, ``.json``, ``.jsonl``, ``.meta4`` or ``.metalink`` for those;
+            all else is plain text.
 
     Raises:
         OSError: the stream cannot be read.
@@ -132,6 +135,8 @@ def _parse(
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     if suffix == ".json":
         return _parse_whole(stream, where, notes)
+    if suffix in _METALINK:
+        return parse_metalink(stream, where, notes)
     lines = read_lines(stream)
     if suffix == ".csv":
         return parse_csv(lines, where, notes)

@@ -72,8 +72,12 @@ def parse_folder(text: str) -> str | None:
     return "/".join(parts) or None
 
 
-def parse_place(text: str) -> tuple[str | None, str]:
+def parse_place(text: str, option: str = "out=") -> tuple[str | None, str]:
     """Read ``out=``: a file name, with folders in front as aria2 allows.
+
+    Args:
+        text: the place.
+        option: what it is called in complaints.
 
     Returns:
         The folder (as ``parse_folder``) and the name.
@@ -81,10 +85,10 @@ def parse_place(text: str) -> tuple[str | None, str]:
     Raises:
         ValueError: the place is outside the output directory or names no file.
     """
-    parts = _split("out=", text)
+    parts = _split(option, text)
     if not parts or text.rstrip().endswith("/"):
-        raise ValueError("out= must end in a file name")
-    _check_folders("out=", parts[:-1])
+        raise ValueError(f"{option} must end in a file name")
+    _check_folders(option, parts[:-1])
     return "/".join(parts[:-1]) or None, parts[-1]
 
 

@@ -1,0 +1,353 @@
+"""Metalink 4 and 3: what is taken, what is refused, and that nothing makes it raise."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.request import BadRequestLine, Checksum, DownloadRequest, Pieces
+from tui.sources import metalink
+from tui.sources.detect import load_sources
+from tui.sources.metalink import parse_metalink
+
+SAMPLES = Path(__file__).parents[2] / "sample_lists"
+A, B = "a" * 64, "b" * 64
+
+FOUR = f"""<?xml version="1.0" encoding="UTF-8"?>
+<metalink xmlns="urn:ietf:params:xml:ns:metalink">
+  <generator>somebody/1.0</generator>
+  <file name="isos/big.iso">
+    <size>5</size>
+    <hash type="md5">{"1" * 32}</hash>
+    <hash type="sha-256">{A}</hash>
+    <hash type="crc32">12345678</hash>
+    <pieces length="4" type="sha-256"><hash>{A}</hash><hash>{B}</hash></pieces>
+    <url location="de">http://late/big.iso</url>
+    <url priority="20">http://third/big.iso</url>
+    <url priority="3">https://first/big.iso</url>
+    <url priority="20">http://fourth/big.iso</url>
+    <url priority="3">https://first/big.iso</url>
+    <url priority="1">ftp://ftp.example/big.iso</url>
+    <metaurl mediatype="torrent" priority="1">http://x/big.torrent</metaurl>
+  </file>
+  <file name="small.txt"><url>http://a/small.txt</url></file>
+</metalink>
+"""
+THREE = f"""<metalink version="3.0" xmlns="http://www.metalinker.org/"
+ xmlns:mm0="http://fedorahosted.org/mirrormanager">
+ <files>
+  <file name="big.iso">
+   <mm0:timestamp>1</mm0:timestamp>
+   <mm0:alternates><mm0:alternate><mm0:size>9</mm0:size></mm0:alternate></mm0:alternates>
+   <size>8</size>
+   <verification>
+    <hash type="sha1">{"2" * 40}</hash>
+    <hash type="sha512">{"3" * 128}</hash>
+    <pieces length="4" type="sha1">
+     <hash piece="1">{"5" * 40}</hash>
+     <hash piece="0">{"4" * 40}</hash>
+    </pieces>
+   </verification>
+   <resources maxconnections="1">
+    <url type="bittorrent" preference="100">http://a/big.iso.torrent</url>
+    <url protocol="rsync" type="rsync" preference="100">rsync://a/big.iso</url>
+    <url type="http" preference="10">http://worse/big.iso</url>
+    <url type="https" preference="99">https://better/big.iso</url>
+   </resources>
+  </file>
+ </files>
+</metalink>
+"""
+
+
+def read(text: str | bytes, notes: list[str] | None = None):
+    data = text.encode() if isinstance(text, str) else text
+    return list(parse_metalink(io.BytesIO(data), "m", notes))
+
+
+def one(inside: str, name: str = "f") -> str:
+    """A document with one file, its parts from line 2 on."""
+    return (
+        '<metalink xmlns="urn:ietf:params:xml:ns:metalink">'
+        f'<file name="{name}">\n{inside}</file></metalink>'
+    )
+
+
+def reasons(text: str | bytes) -> list[str]:
+    found = read(text)
+    assert all(isinstance(item, BadRequestLine) for item in found), found
+    return [str(item) for item in found]
+
+
+def test_version_4_gives_name_size_digests_pieces_and_mirrors_by_priority():
+    notes: list[str] = []
+    big, small = read(FOUR, notes)
+    assert big == DownloadRequest(
+        mirrors=(
+            "https://first/big.iso",
+            "http://third/big.iso",
+            "http://fourth/big.iso",
+            "http://late/big.iso",
+        ),
+        name="big.iso",
+        directory="isos",
+        checksum=Checksum("sha256", A),
+        size=5,
+        source="m:4",
+        pieces=Pieces("sha256", 4, (A, B)),
+    )
+    assert small == DownloadRequest(
+        ("http://a/small.txt",), name="small.txt", source="m:18"
+    )
+    assert notes == [
+        "m: mirrors that are not http are ignored: 1 ftp",
+        "m: unknown kinds of digest are ignored: crc32",
+    ]
+
+
+def test_version_3_gives_the_same_with_preferences_the_other_way_round():
+    notes: list[str] = []
+    assert read(THREE, notes) == [
+        DownloadRequest(
+            mirrors=("https://better/big.iso", "http://worse/big.iso"),
+            name="big.iso",
+            checksum=Checksum("sha512", "3" * 128),
+            size=8,
+            source="m:4",
+            pieces=Pieces("sha1", 4, ("4" * 40, "5" * 40)),
+        )
+    ]
+    assert notes == ["m: mirrors that are not http are ignored: 1 bittorrent, 1 rsync"]
+
+
+@pytest.mark.parametrize("text", [FOUR, THREE])
+def test_any_encoding_with_its_mark_is_read_alike(text):
+    bare = text.replace('<?xml version="1.0" encoding="UTF-8"?>', "")
+    assert read(bare.encode("utf-16")) == read(bare)
+    assert read(b"\xef\xbb\xbf" + bare.encode()) == read(bare)
+    latin = '<?xml version="1.0" encoding="iso-8859-1"?>' + bare
+    assert read(latin.encode("latin-1")) == read(bare)
+
+
+def test_the_endings_meta4_and_metalink_choose_the_format(tmp_path):
+    for name, text in (("a.META4", FOUR), ("b.metalink", THREE)):
+        (tmp_path / name).write_text(text)
+    requests, complaints = load_sources([str(p) for p in tmp_path.iterdir()], None)
+    assert complaints == []
+    assert sorted(r.source.rpartition("/")[2] for r in requests) == [
+        "a.META4:18",
+        "a.META4:4",
+        "b.metalink:4",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("../x", "the name must not climb out of the output directory with .."),
+        ("a/../../x", "the name must not climb out of the output directory with .."),
+        ("/etc/x", "the name must be relative"),
+        ("~/x", "the name must be relative"),
+        ("..\\x", "the name holds a backslash"),
+        ("C:\\x", "the name holds a backslash"),
+        (".ssh/x", "the name names a hidden folder"),
+        ("x/", "the name must end in a file name"),
+        ("..", "the name must not climb"),
+        (".", "the name must end in a file name"),
+        ("", "the file has no name"),
+        ("a&#x202e;b", "the name holds a control or invisible character"),
+        ("a&#10;b&#13;", "the name holds a control or invisible character"),
+        ("n" * 256, "the name holds a name of more than 255 bytes"),
+    ],
+)
+def test_a_name_that_leads_elsewhere_is_refused_with_its_line(name, reason):
+    (told,) = reasons(one("<url>http://a/x</url>", name))
+    assert told.startswith(f"m:1: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        ("<url>ftp://a/x</url>", "m:1: there is no http or https URL for the file "
+         "(only ftp)"),
+        ("", "m:1: there is no http or https URL for the file"),
+        ("<url>http://a b/</url>", "m:2: the URL holds a space or a control character;"
+         " encode it"),
+        ("<url>big.iso</url>", "m:2: not a URL (it has no http:// or https:// in"
+         " front)"),
+        ("<url priority='first'>http://a/</url>", "m:2: priority must be a whole number"
+         " from 0, of at most 18 digits"),
+        ("<size>-5</size><url>http://a/</url>", "m:2: size must be a whole number from"
+         " 0, of at most 18 digits"),
+        ("<size>9999999999999999999</size><url>http://a/</url>", "m:2: size must be a"
+         " whole number from 0, of at most 18 digits"),
+        ("<hash type='sha-256'>abc</hash><url>http://a/</url>", "m:2: sha-256 needs 64"
+         " hexadecimal digits, got 3"),
+        (f"<pieces length='0' type='sha-256'><hash>{A}</hash></pieces>",
+         "m:2: pieces of 0 bytes"),
+        (f"<pieces type='sha-256'><hash>{A}</hash></pieces>", "m:2: length must be a"
+         " whole number from 0, of at most 18 digits"),
+        ("<pieces length='4' type='md5'><hash>x</hash></pieces>", "m:2: md5 needs 32"
+         " hexadecimal digits, got 1"),
+        (f"<pieces length='4' type='sha-256'><hash piece='1'>{A}</hash></pieces>",
+         "m:2: a piece is missing"),
+        (f"<size>9</size><pieces length='4' type='sha-256'><hash>{A}</hash></pieces>"
+         "<url>http://a/</url>", "m:1: 1 pieces of 4 bytes do not make 9 bytes"),
+    ],
+)  # fmt: skip
+def test_a_broken_part_is_said_with_its_line(inside, told):
+    assert reasons(one(inside)) == [told]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("<html/>", "m:1: this is no Metalink document"),
+        ("<metalink xmlns='urn:other'/>", "m:1: this is no Metalink document"),
+        ("http://a/x\n", "m:1: no well-formed XML: not well-formed (invalid token)"),
+        (FOUR[:400], "m:9: no well-formed XML: unclosed token"),
+        (FOUR.replace("</size>", "</sise>"), "m:5: no well-formed XML: mismatched tag"),
+        (FOUR.encode() + b"\0", "m:20: no well-formed XML: not well-formed (invalid "
+         "token)"),
+        (FOUR.replace("UTF-8", "EBCDIC-FOO"), "m:1: the encoding cannot be read; save"
+         " it as UTF-8"),
+        (FOUR.replace("UTF-8", "utf-7"), None),
+        (one("<url>http://a/\xff</url>").encode("latin-1"), "m:2: no well-formed XML:"
+         " not well-formed (invalid token)"),
+        ("<metalink>" + "<a>" * 40, "m:1: nested too deeply"),
+        (one(f"<size>{'1' * 70_000}</size>"), "m:2: an element holds more than 65536"
+         " characters"),
+    ],
+)  # fmt: skip
+def test_a_document_that_cannot_be_read_on_is_said_with_its_line(text, told):
+    found = [item for item in read(text) if isinstance(item, BadRequestLine)]
+    assert len(found) == 1
+    assert told is None or str(found[0]) == told
+
+
+LAUGHS = "".join(
+    f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' if n else '<!ENTITY l0 "ha">'
+    for n in range(12)
+)
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        f"<!DOCTYPE metalink [{LAUGHS}]>",
+        f'<!DOCTYPE metalink [<!ENTITY big "{"x" * 100_000}">]>',
+        '<!DOCTYPE metalink [<!ENTITY x SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE metalink SYSTEM "http://127.0.0.1:1/evil.dtd">',
+        '<!DOCTYPE metalink [<!ENTITY % p SYSTEM "http://127.0.0.1:1/e">%p;]>',
+        "<!DOCTYPE metalink>",
+    ],
+    ids=["laughs", "quadratic", "file", "dtd", "parameter", "empty"],
+)
+def test_a_bomb_is_refused_before_it_can_go_off(declared):
+    body = one("<url>http://a/&l11;</url>" if "l11" in declared else "")
+    before = time.process_time()
+    told = reasons(f"{declared}\n{body}")
+    assert time.process_time() - before < 0.5
+    assert told == ["m:1: it declares a document type or entities; that is not allowed"]
+
+
+def test_an_endless_document_ends(monkeypatch):
+    monkeypatch.setattr(metalink, "SIZE_LIMIT", 2 << 20)
+
+    class Endless(io.RawIOBase):
+        read_bytes = 0
+
+        def read(self, size: int = -1) -> bytes:
+            self.read_bytes += size
+            first = self.read_bytes == size
+            return (b"<metalink><!--" if first else b"") + b"x" * size
+
+    stream = Endless()
+    (told,) = parse_metalink(stream, "m")  # type: ignore[arg-type]
+    assert str(told) == "m: larger than 2 MiB"
+    assert stream.read_bytes < 4 << 20
+
+
+def test_too_many_mirrors_of_one_file_are_refused():
+    told = reasons(one("<url>http://a/x</url>\n" * 1001))
+    assert told == ["m:1002: more than 1000 URLs for one file"]
+
+
+def test_a_document_without_files_is_an_empty_list(tmp_path):
+    path = tmp_path / "a.meta4"
+    for text in ("", "<metalink/>", "<metalink><files/></metalink>"):
+        path.write_text(text)
+        _, complaints = load_sources([str(path)], None)
+        assert [str(c) for c in complaints] == [f"{path}: no URLs in it"]
+
+
+def test_a_document_of_twenty_thousand_files_is_read_in_a_second():
+    file = (
+        f'<file name="%d"><hash type="sha-256">{A}</hash><url>http://a/x</url></file>'
+    )
+    body = "".join(file % number for number in range(20_000))
+    before = time.process_time()
+    found = read(f"<metalink>{body}</metalink>")
+    assert time.process_time() - before < 2
+    assert len(found) == 20_000
+    assert all(isinstance(item, DownloadRequest) for item in found)
+
+
+PARTS = st.sampled_from(
+    [
+        b"<file name='../x'>", b"</file>", b"<url>", b"</url>", b"<size>-1</size>",
+        b"<pieces length='1' type='md5'>", b"</pieces>", b"<hash>", b"</hash>", b"&l;",
+        b"<!DOCTYPE metalink [<!ENTITY l 'x'>]>", b"<files>", b"</files>", b"<![CDATA[",
+        b"<?xml version='1.0' encoding='utf-7'?>", b"<?xml encoding='idna'?>", b"\0",
+        b"\xff", b"piece='-1'", b"priority='x'", b"xmlns='urn:x'", b"&#x0;", b"]]>",
+        b"encoding='punycode'", b"encoding='undefined'", b"<" * 40, b"'", b'"',
+    ]
+)  # fmt: skip
+
+
+@given(
+    st.sampled_from([FOUR.encode(), THREE.encode()]),
+    st.lists(
+        st.tuples(
+            st.floats(0, 1, exclude_max=True),
+            st.integers(0, 40),
+            PARTS | st.binary(max_size=8),
+        ),
+        max_size=6,
+    ),
+)
+def test_no_mutation_of_a_document_makes_it_raise_or_leaves_the_directory(
+    document, changes
+):
+    for where, removed, added in changes:
+        at = int(where * len(document))
+        document = document[:at] + added + document[at + removed :]
+    for item in read(document, []):
+        assert isinstance(item, DownloadRequest | BadRequestLine)
+        if isinstance(item, DownloadRequest):
+            assert item.name
+            assert "/" not in item.name
+            assert ".." not in (item.directory or "").split("/")
+            assert all(url.startswith("http") for url in item.mirrors)
+            assert item.size is None or item.size >= 0
+        else:
+            assert str(item).isprintable()
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_it_raise(data):
+    read(data)
+    read(b"<metalink>" + data)
+
+
+@pytest.mark.parametrize("name", ["linux-images.meta4", "open-data.metalink"])
+def test_the_samples_show_folders_and_mirrors(name):
+    found = list(parse_metalink(io.BytesIO((SAMPLES / name).read_bytes()), name))
+    assert all(isinstance(item, DownloadRequest) for item in found)
+    assert any(len(item.mirrors) > 1 for item in found)
+    assert all(item.directory for item in found)
