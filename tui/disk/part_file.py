@@ -192,8 +192,8 @@ class PartFile:
     def remove(self) -> None:
         """Remove part file and record, and close.
 
-        The record goes first: one without its part file is harmless, one beside a
-        later part file of that name would lie.
+        The bytes go first, then the record, which would lie beside a later part file
+        of that name: at every moment it is either known for ours or empty.
 
         Raises:
             LocalError: what the disk says; it is closed all the same.
@@ -201,6 +201,7 @@ class PartFile:
         try:
             with self.folder.opened() as directory:
                 if self._is_in(directory):
+                    os.ftruncate(self.fd, 0)
                     if sys.platform == "win32":
                         self.close()  # an open file cannot be removed there
                     directory.unlink(self.name + RECORD)
@@ -258,7 +259,12 @@ def save_checkpoint(part: PartFile, record: ResumeRecord, sync: bool) -> None:
 
 
 def open_part_file(
-    folder: Folder, name: str, *, size: int | None, resume_it: bool
+    folder: Folder,
+    name: str,
+    *,
+    size: int | None,
+    resume_it: bool,
+    record: ResumeRecord | None = None,
 ) -> PartFile:
     """Create and lock a part file, or open and lock the one that is there.
 
@@ -267,6 +273,7 @@ def open_part_file(
         name: the final name, one component.
         size: bytes of the whole file; room is made for them.
         resume_it: continue with a part file that is there.
+        record: saved beside a new part file, before anything is in it.
 
     Raises:
         FileExistsError: ``part``: there is one (and it is not to be continued), it is
@@ -282,6 +289,10 @@ def open_part_file(
                 part = _open_existing(directory, folder, name, size)
             if part is None:
                 part = _create(directory, folder, name, size)
+                if record is not None:
+                    # A kill leaves an empty part file or one that is known for ours,
+                    # so no sync is needed: it claims no bytes yet.
+                    _save_first(part, record)
     except FileExistsError as error:
         raise FileExistsError("part") from error
     except OSError as error:
@@ -306,6 +317,14 @@ def _create(
         directory.unlink(name + RECORD)
     fd = directory.create(name + PART)
     return _locked(PartFile(folder, name, fd, size=size, created=True))
+
+
+def _save_first(part: PartFile, record: ResumeRecord) -> None:
+    try:
+        resume.save_record(part.folder, part.name, record, sync=False)
+    except BaseException:
+        part.remove()
+        raise
 
 
 def _open_existing(

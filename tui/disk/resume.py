@@ -82,13 +82,19 @@ class Found(NamedTuple):
 def examine(folder: Folder, name: str) -> Found:
     """Look, in one go, at what is there under a name.
 
+    A record of ours beside the finished file is removed: a run was killed between the
+    rename and that.
+
     Raises:
         OSError: the folder cannot be read.
     """
     with folder.opened() as directory:
         part_size = directory.size(name + PART)
         record = _load(directory, name, part_size)
-        return Found(directory.size(name), part_size, record)
+        final_size = directory.size(name)
+        if part_size is None and final_size is not None:
+            _remove_stale(directory, name)
+        return Found(final_size, part_size, record)
 
 
 def load_record(folder: Folder, name: str) -> ResumeRecord | None:
@@ -203,6 +209,11 @@ def _load(
     if record is None or (record.ranges and record.ranges[-1][1] > part_size):
         return None
     return record
+
+
+def _remove_stale(directory: Directory, name: str) -> None:
+    if not is_in_the_way(directory, name):
+        directory.unlink(name + RECORD)
 
 
 def _read(directory: Directory, name: str) -> bytes | None:

@@ -56,7 +56,13 @@ class DiskWriter:
     # -- part files ------------------------------------------------------------------
 
     async def open_part(
-        self, folder: Folder, name: str, *, size: int | None, resume: bool
+        self,
+        folder: Folder,
+        name: str,
+        *,
+        size: int | None,
+        resume: bool,
+        record: ResumeRecord | None = None,
     ) -> PartFile:
         """Create ``NAME.part``, or with ``resume`` continue the one that is there.
 
@@ -68,6 +74,7 @@ class DiskWriter:
             size: bytes of the whole file, ``None`` while unknown.
             resume: take a part file that is there. Whoever does so adds to
                 ``flushed`` what the resume record proves, or nothing.
+            record: says from now on whose a new part file is.
 
         Raises:
             FileExistsError: ``part``: the part file is there (and not wanted), or
@@ -75,7 +82,9 @@ class DiskWriter:
             LocalError: ``in_use``, ``disk_full`` (told before anything is fetched),
                 ``not_writable``, ``directory_gone``, ``name`` or ``disk``.
         """
-        opening = partial(open_part_file, folder, name, size=size, resume_it=resume)
+        opening = partial(
+            open_part_file, folder, name, size=size, resume_it=resume, record=record
+        )
         call = Call("open", name, opening)
         call.landed = self._close_if_cancelled
         try:

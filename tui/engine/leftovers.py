@@ -28,10 +28,11 @@ def adopt(part: PartFile, record: ResumeRecord) -> None:
 def is_ours(found: Found, download: Download) -> bool:
     """Whether a part file's record says that it came from one of our URLs.
 
-    Only then may it be replaced; other people's part files are left alone.
+    Only then may it be replaced; other people's part files are left alone. One without
+    a byte is nobody's: a run was killed before it had said whose it is.
     """
     if found.record is None:
-        return False
+        return found.part_size == 0
     urls = (download.url, *download.request.mirrors)
     return any(found.record.is_for(url) for url in urls)
 
@@ -43,7 +44,7 @@ def may_be_ours(found: Found, download: Download) -> bool:
     of the same file they are continued, else they are left alone.
     """
     if found.record is None:
-        return False
+        return found.part_size == 0
     urls = (download.url, *download.request.mirrors)
     return any(found.record.is_from(url) for url in urls)
 

@@ -20,6 +20,17 @@ CHECKPOINT_S = 1.0
 """Between two resume records: what a SIGKILL can cost."""
 
 
+def record_of(download: Download, answer: Answer) -> ResumeRecord:
+    """Describe whose a part file is; the writer fills in which ranges it has."""
+    checksum = download.request.checksum
+    return ResumeRecord(
+        url=download.url,
+        validator=answer.validator,
+        size=answer.size,
+        checksum="" if checksum is None else str(checksum),
+    )
+
+
 class Recorder:
     """Keeps the resume record of one running download true."""
 
@@ -50,10 +61,6 @@ class Recorder:
         self._saved_at = kit.clock.monotonic()
         self._saved_bytes = -1
 
-    def begin(self) -> None:
-        """Write down at once that the part file is ours."""
-        self._task = asyncio.create_task(self.save())
-
     def save_if_due(self, now: float) -> None:
         """Start a checkpoint if a second has passed and something has come."""
         if (
@@ -70,14 +77,7 @@ class Recorder:
             return
         self._saved_at = self._kit.clock.monotonic()
         self._saved_bytes = self._download.received
-        checksum = self._download.request.checksum
-        record = ResumeRecord(
-            url=self._download.url,
-            validator=self._answer.validator,
-            size=self._answer.size,
-            checksum="" if checksum is None else str(checksum),
-            saved_at=self._kit.clock.wall(),
-        )
+        record = record_of(self._download, self._answer)
         try:
             await self._kit.writer.checkpoint(self._part, record)
         except FetchError as error:

@@ -18,6 +18,7 @@ from tui.engine.finisher import Finisher
 from tui.engine.flight import Changed, Flight
 from tui.engine.leftovers import adopt, continuable, gaps_of, is_ours
 from tui.engine.prober import Probed, Prober
+from tui.engine.recorder import record_of
 
 if TYPE_CHECKING:
     from tui.disk.resume import Found, ResumeRecord
@@ -84,11 +85,19 @@ class DownloadWorker:
                 self._already_there(download, found.final_size, "kept as it is")
                 return
             record = continuable(found, download.request)
-            if record is not None and not gaps_of(record):
+            # Only for the very same URL: of another one the server has to prove it.
+            is_whole = record is not None and not gaps_of(record)
+            if record is not None and is_whole and is_ours(found, download):
                 await self._finish_leftover(download, place, record)
                 return
         probed = await self._prober.probe(download, place, found)
         try:
+            record = continuable(probed.found, download.request, probed.answer)
+            if record is not None and not gaps_of(record):
+                # Another URL, but the server says it is that very file.
+                await probed.reply.close()
+                await self._finish_leftover(download, probed.place, record)
+                return
             await self._receive(download, probed)
         finally:
             await probed.reply.close()
@@ -182,7 +191,11 @@ class DownloadWorker:
             await self._cleared(download, probed) if record is None else probed.place
         )
         part = await kit.writer.open_part(
-            place.folder, place.name, size=answer.size, resume=record is not None
+            place.folder,
+            place.name,
+            size=answer.size,
+            resume=record is not None,
+            record=record_of(download, answer),
         )
         if record is not None:
             adopt(part, record)
@@ -193,7 +206,6 @@ class DownloadWorker:
             flight = Flight(kit, download, part, answer, reply)
             kit.ledger.running[download.id] = flight
             kit.ledger.move(download, DownloadState.DOWNLOADING)
-            flight.recorder.begin()
             await flight.run(reply)
             await reply.close()
             await kit.writer.flush(part, sync=False)
