@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from tui.disk.part_file import PartFile
     from tui.engine.kit import Kit
     from tui.net.byte_stream import Reply
-    from tui.net.limiter import Limiter
 
 GATHER_BYTES = 1 << 20
 """Chunks are handed to the writer in parcels of this size: 64 KiB per executor call
@@ -111,11 +110,8 @@ class SegmentTransfer:
                     await self._hand_over(segment.at, *parcel)
                 if is_whole:
                     return rest
-                if not kit.limiter.is_unlimited:
-                    await kit.limiter.take(size)
-                own = self._own_limiter()
-                if own is not None:
-                    await own.take(size)
+                if kit.own_limiters or not kit.limiter.is_unlimited:
+                    await self._throttle(size)
         finally:
             if held:
                 await self._hand_over(segment.at, buffers, held)
@@ -130,6 +126,11 @@ class SegmentTransfer:
         if held:
             await self._kit.writer.write(self._part, end - held, buffers, held)
 
-    def _own_limiter(self) -> Limiter | None:
-        own = self._kit.own_limiters
-        return own.get(self._download.id) if own else None
+    async def _throttle(self, size: int) -> None:
+        """Wait until ``size`` bytes more are allowed, here and over all."""
+        kit = self._kit
+        if not kit.limiter.is_unlimited:
+            await kit.limiter.take(size)
+        own = kit.own_limiters.get(self._download.id)
+        if own is not None and not own.is_unlimited:
+            await own.take(size)
