@@ -5,6 +5,9 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from textual.events import Key
+from textual.keys import key_to_character
+
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.ui.app import DashboardApp
@@ -29,8 +32,22 @@ class Dashboard:
         self.list = app.main.list
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
+        """Press keys; wait after each until all it set off has been handled.
+
+        Pilot's own waits until the process is idle, 50 ms a key and more; with a key
+        for every action that is most of a minute.
+        """
+        for key in keys:
+            event = Key(key, key_to_character(key))
+            event.set_sender(self.app)
+            self.app._driver.send_message(event)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until every message that is on its way has been handled."""
+        for _ in range(3):
+            await self.pilot._wait_for_screen()
+        self.app.screen._on_timer_update()
 
     async def type(self, text: str) -> None:
         names = {"/": "slash", ".": "full_stop", " ": "space", ":": "colon"}
@@ -39,7 +56,7 @@ class Dashboard:
     async def tick(self) -> None:
         """Let the dashboard follow the engine once, now."""
         self.main.tick()
-        await self.pilot.pause()
+        await self.settle()
 
     def screen(self) -> list[str]:
         """The lines on the screen."""
@@ -69,8 +86,9 @@ async def dashboard(
         exit_when_done=exit_when_done,
     )
     async with app.run_test(size=size) as pilot:
+        board = Dashboard(app, pilot)
         await pilot.pause()
-        yield Dashboard(app, pilot)
+        yield board
 
 
 def some_downloads() -> FakeService:

@@ -207,7 +207,7 @@ async def test_a_opens_the_editor_and_its_requests_are_added():
         screen = board.app.screen
         assert isinstance(screen, AddScreen)
         screen.dismiss([DownloadRequest(("https://example.org/new.bin",))])
-        await board.pilot.pause()
+        await board.settle()
         await board.app.workers.wait_for_complete()
         await board.tick()
         assert board.main.service.downloads[-1].name == "new.bin"
@@ -289,7 +289,7 @@ async def test_help_opens_and_runs_what_is_chosen():
         await board.press("question_mark")
         assert isinstance(board.app.screen, HelpScreen)
         board.app.screen.dismiss("more")
-        await board.pilot.pause()
+        await board.settle()
         assert board.main.service.concurrency == 5
 
 

@@ -71,7 +71,7 @@ async def test_a_filter_that_finds_nothing_says_so():
 async def test_a_paste_on_the_list_opens_the_editor_with_it():
     async with dashboard() as board:
         board.app.post_message(Paste("https://example.org/pasted.bin"))
-        await board.pilot.pause()
+        await board.settle()
         assert isinstance(board.app.screen, AddScreen)
         await board.pilot.pause(0.1)
         assert "pasted.bin" in board.text()
@@ -81,6 +81,6 @@ async def test_a_paste_into_the_filter_stays_there():
     async with dashboard() as board:
         await board.press("slash")
         board.app.post_message(Paste("done"))
-        await board.pilot.pause()
+        await board.settle()
         assert board.app.screen is board.main
         assert board.list.model.ids == [3]

@@ -105,7 +105,7 @@ async def test_a_resized_terminal_is_used_at_once():
     async with dashboard(lively_service(), size=(120, 36)) as board:
         for size in ((60, 15), (30, 6), (200, 60), (80, 24)):
             await board.pilot.resize_terminal(*size)
-            await board.pilot.pause()
+            await board.settle()
             assert {cell_len(line) for line in board.screen()} == {size[0]}
         assert board.main.graph.is_folded
 
@@ -144,7 +144,7 @@ async def test_every_theme_shows_failure_waiting_and_moving_apart():
             board.app.theme = name
             palette = palette_of(board.app)
             assert len({palette.failed, palette.waiting, palette.active}) == 3, name
-            await board.pilot.pause()
+            await board.settle()
             assert "downloading" in board.text()
 
 

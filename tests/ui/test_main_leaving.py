@@ -56,7 +56,7 @@ async def test_quit_keeps_the_state_and_ends_with_130():
         await board.press("q")
         assert isinstance(board.app.screen, QuitScreen)
         board.app.screen.dismiss("quit")
-        await board.pilot.pause()
+        await board.settle()
         assert board.app.return_value == 130
         assert board.main.service.downloads[0].state is _S.DOWNLOADING
 
@@ -74,7 +74,7 @@ async def test_finish_lets_what_runs_end_starts_nothing_new_and_then_leaves():
     async with dashboard(service) as board:
         await board.press("q")
         board.app.screen.dismiss("finish")
-        await board.pilot.pause()
+        await board.settle()
         assert service.downloads[4].state is _S.PAUSED
         assert board.app.return_value is None
         service.finish(0)
@@ -108,7 +108,7 @@ async def test_exit_when_done_waits_for_a_person_while_something_is_paused():
 async def test_a_signal_leaves_with_130():
     async with dashboard() as board:
         board.app.stop()
-        await board.pilot.pause()
+        await board.settle()
         assert board.app.return_value == 130
 
 

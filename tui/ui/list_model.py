@@ -76,6 +76,11 @@ class ListModel:
         self._reselect()
         return True
 
+    def hurry(self) -> None:
+        """Let the next refresh select at once: a person is waiting for new rows."""
+        self._next_at_s = 0.0
+        self._moved_at_s = -CALM_S
+
     @property
     def _is_fixed(self) -> bool:
         """Whether a change of state or size leaves members and order as they are."""

@@ -35,7 +35,7 @@ class RunActions:
 
     def _add(self, requests: list[DownloadRequest] | None) -> None:
         if requests:
-            self._screen.add_requests(requests)
+            self._screen.intake.add(requests)
             plural = "s" if len(requests) != 1 else ""
             self._screen.tell(f"Added {count(len(requests))} download{plural}")
 

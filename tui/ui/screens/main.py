@@ -6,8 +6,6 @@ whether it is time to leave, arm the next tick.
 
 from __future__ import annotations
 
-import asyncio
-import gc
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on
@@ -19,6 +17,7 @@ from textual.widgets import Input
 from tui.core.plain_text import plain
 from tui.ui.actions import ACTIONS, BY_ID, Group, Situation
 from tui.ui.bridge import Bridge
+from tui.ui.intake import Intake
 from tui.ui.leaving import Leaving
 from tui.ui.pane_board import PaneBoard, Room, room_for
 from tui.ui.reporter import Reporter
@@ -47,9 +46,6 @@ if TYPE_CHECKING:
     from tui.core.query import DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
-
-_SLICE = 1_000
-"""Requests added in one turn of the loop: 8 ms; all 100,000 would stop it for 0.8 s."""
 
 
 class MainScreen(Screen[None]):
@@ -80,11 +76,11 @@ class MainScreen(Screen[None]):
         self.service = service
         self.bridge = Bridge(service)
         self.undo_stack = UndoStack(service)
+        self.intake = Intake(self)
         self.board = PaneBoard()
         self.room = Room.FULL
         self.leaving = Leaving(self, exit_when_done=exit_when_done)
         self._requests = requests
-        self._adding = 0
         self._ticks = -1
         self._painted = -1
         self._detailed: int | None = None
@@ -134,35 +130,12 @@ class MainScreen(Screen[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.add_requests(self._requests)
+        self.intake.add(self._requests)
         self.tick()
 
     def on_unmount(self) -> None:
         """Stop listening to the engine."""
         self.bridge.close()
-
-    # -- intake ----------------------------------------------------------------------
-
-    def add_requests(self, requests: Sequence[DownloadRequest]) -> None:
-        """Add downloads, a slice in each turn of the loop."""
-        self._adding += 1
-        self.run_worker(self._add(requests), group="add")
-
-    async def _add(self, requests: Sequence[DownloadRequest]) -> None:
-        is_long = len(requests) > _SLICE
-        if is_long:
-            # Records that stay: walking over them again and again while they are made
-            # stopped the loop for 85 ms at a time (100,000 lines, measured).
-            gc.disable()
-        try:
-            for start in range(0, len(requests), _SLICE):
-                self.service.add(requests[start : start + _SLICE])
-                await asyncio.sleep(0)
-        finally:
-            self._adding -= 1
-            if is_long:
-                gc.freeze()
-                gc.enable()
 
     # -- the tick --------------------------------------------------------------------
 
@@ -177,8 +150,8 @@ class MainScreen(Screen[None]):
         self._reporter.log(events)
         if not self.app.is_terminal_behind:  # type: ignore[attr-defined]
             self._paint()
-        self._reporter.tell(events, is_all_added=self._adding == 0)
-        self.leaving.check(is_all_added=self._adding == 0)
+        self._reporter.tell(events, is_all_added=self.intake.is_all_added)
+        self.leaving.check(is_all_added=self.intake.is_all_added)
         is_covered = self.app.screen is not self
         interval = self.bridge.interval(is_covered=is_covered)
         self._timer = self.set_timer(interval, self.tick)

@@ -1,0 +1,63 @@
+"""Handing requests to the engine without stopping the screen, however many they are."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.core.request import DownloadRequest
+    from tui.ui.screens.main import MainScreen
+
+SLICE = 1_000
+"""Requests added in one turn of the loop: 8 ms; all 100,000 would stop it for 0.8 s."""
+
+
+class Intake:
+    """Adds downloads, a slice in each turn of the loop."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        """Take the screen that shows what was added."""
+        self._screen = screen
+        self._adding = 0
+        self._waiting: deque[Sequence[DownloadRequest]] = deque()
+
+    @property
+    def is_all_added(self) -> bool:
+        """Whether nothing is left to hand over."""
+        return self._adding == 0
+
+    def add(self, requests: Sequence[DownloadRequest]) -> None:
+        """Begin to add; rows show as soon as the first slice is there."""
+        self._adding += 1
+        self._waiting.append(requests)
+        self._screen.run_worker(self._add, group="add")  # type: ignore[arg-type]
+
+    async def _add(self) -> None:
+        requests = self._waiting.popleft()
+        is_long = len(requests) > SLICE
+        if is_long:
+            # Records that stay: walking over them again and again while they are made
+            # stopped the loop for 85 ms at a time (100,000 lines, measured).
+            gc.disable()
+        try:
+            for start in range(0, len(requests), SLICE):
+                self._screen.service.add(requests[start : start + SLICE])
+                if start == 0:
+                    self._show()
+                await asyncio.sleep(0)
+        finally:
+            self._adding -= 1
+            if is_long:
+                gc.freeze()
+                gc.enable()
+        self._show()
+
+    def _show(self) -> None:
+        """Show new rows now; by itself an idle dashboard looks twice a second."""
+        self._screen.list.model.hurry()
+        self._screen.tick()
