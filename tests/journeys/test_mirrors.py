@@ -1,4 +1,4 @@
-"""Several URLs for one file: side by side where that is safe, one after another else."""
+"""Several URLs for one file: side by side where safe, one after another else."""
 
 from __future__ import annotations
 
