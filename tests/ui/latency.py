@@ -99,6 +99,8 @@ class Terminal:
         os.close(slave)
         self.bytes = 0
         self.text = ""
+        self.report: Path | None = None
+        """Where the program writes what it measured, if it does."""
 
     def wait_for(self, pattern: re.Pattern[str], timeout_s: float) -> float | None:
         """Seconds until the output matches, or ``None``; forgets what came before."""
@@ -124,6 +126,17 @@ class Terminal:
         """Read for a while; return what came, without escape sequences."""
         self.wait_for(re.compile(r"(?!)"), seconds)
         return _ESCAPE.sub("", self.text)
+
+    @staticmethod
+    def pattern(text: str) -> re.Pattern[str]:
+        """Output that holds a text as it is."""
+        return re.compile(re.escape(text))
+
+    def close(self) -> None:
+        """Close the terminal under the program."""
+        if self.master >= 0:
+            os.close(self.master)
+            self.master = -1
 
     def press(self, key: str) -> None:
         """Send a key."""
