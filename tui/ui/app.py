@@ -10,7 +10,6 @@ import locale
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.traceback import Traceback
 from textual.app import App
 from textual.binding import Binding, BindingType
 
@@ -118,6 +117,9 @@ class DashboardApp(App[int]):
 
     def _fatal_error(self) -> None:
         """Show a fault of ours without local variables: they may hold secrets."""
+        # Imported late: it takes a tenth of the time to the first frame.
+        from rich.traceback import Traceback
+
         self._exit_renderables.append(Traceback(show_locals=False, width=None))
         self._close_messages_no_wait()
 
