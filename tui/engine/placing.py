@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from tui.disk.destination import PART, numbered
 from tui.disk.resume import Found, examine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.core.download import Download
     from tui.core.settings import Settings
     from tui.disk.destination import Destination, Folder
@@ -78,15 +81,43 @@ class Placing:
         place = self._places[download.id] = Place(old.folder, name, may_exist=False)
         return place
 
+    async def step_aside(
+        self, download: Download, suits: Callable[[Found], bool]
+    ) -> tuple[Place, Found | None]:
+        """Move to the first numbered name that is free, or that suits.
+
+        An earlier run stepped aside in the same way: what it left under a numbered
+        name is met again, and neither lost nor fetched twice.
+        """
+        old = self._places[download.id]
+        for number in itertools.count(1):
+            name = numbered(old.name, number)
+            may_exist = _is_on_disk(old.folder, name)
+            if not old.folder.claim_exactly(name):
+                continue
+            place = Place(old.folder, name, may_exist)
+            found = await self.examine(place) if may_exist else None
+            if found is None or suits(found):
+                break
+            old.folder.release(name)
+        self._places[download.id] = place
+        return place, found
+
     def forget(self, download: Download) -> None:
         """The download is done; its name stays taken for the rest of the run."""
         self._places.pop(download.id, None)
 
     async def examine(self, place: Place) -> Found:
-        """Look at what lies at a place."""
-        return await self._writer.run(
+        """Look at what lies at a place.
+
+        A finished file that is to be overwritten counts as nothing.
+        """
+        found = await self._writer.run(
             "look", place.name, examine, place.folder, place.name
         )
+        if self._on_exists is OnExists.OVERWRITE:
+            found = found._replace(final_size=None)
+        return found
 
     def _claim(self, folder: Folder, name: str) -> Place:
         """Claim ``name``, or a numbered form of it.
@@ -100,8 +131,12 @@ class Placing:
         candidate = name
         key = (folder.path, name)
         while True:
-            may_exist = folder.holds(candidate) or folder.holds(candidate + PART)
+            may_exist = _is_on_disk(folder, candidate)
             if folder.claim_exactly(candidate):
                 return Place(folder, candidate, may_exist)
             self._numbers[key] = self._numbers.get(key, 0) + 1
             candidate = numbered(name, self._numbers[key])
+
+
+def _is_on_disk(folder: Folder, name: str) -> bool:
+    return folder.holds(name) or folder.holds(name + PART)

@@ -6,11 +6,13 @@ name while the body already flows, so a small file costs exactly one request.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.core.errors import IntegrityError, PermanentError
-from tui.engine.leftovers import continuable, gaps_of, may_be_ours
+from tui.core.settings import OnExists
+from tui.engine.leftovers import continuable, gaps_of, is_ours, may_be_ours
 from tui.net.probe import read_answer
 from tui.net.session import Target
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from tui.engine.placing import Place, Placing
     from tui.net.byte_stream import Reply
     from tui.net.probe import Answer
+
+
+_PAGES = frozenset({"", ".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp"})
+"""Names that may well turn out to be web pages."""
 
 
 @dataclass(slots=True)
@@ -52,8 +58,8 @@ class Prober:
             FetchError: no usable answer.
         """
         if not self._may_touch(found, place, download):
-            place = self.step_aside(download, place, f"{place.name}.part is not ours")
-            found = None
+            reason = f"{place.name}.part is not ours"
+            place, found = await self._aside(download, reason, download.request.size)
         record = continuable(found, download.request)
         probed = await self._ask(download, place, found, record)
         try:
@@ -61,17 +67,58 @@ class Prober:
             self._check_promises(download, probed.answer)
             if self._server_names(download, probed):
                 await self._rename(download, probed)
+            reason = self._in_the_way(download, probed)
+            if reason:
+                size = probed.answer.size
+                place, found = await self._aside(download, reason, size)
+                await self._go_on_at(download, probed, place, found)
+            self._check_page(probed)
         except BaseException:
             await probed.reply.close()
             raise
         return probed
 
-    def step_aside(self, download: Download, place: Place, reason: str) -> Place:
-        """Leave what is at ``place`` alone and take a free name."""
-        place = self._placing.rename_free(download)
+    def is_whole(self, found: Found | None, size: int | None) -> bool:
+        """Whether a file of the final name counts as the file of ``size`` bytes."""
+        if found is None or found.final_size is None or found.final_size < 0:
+            return False
+        on_exists = self._kit.settings.on_exists
+        return on_exists is OnExists.SKIP or (
+            on_exists is OnExists.RESUME and found.final_size == size
+        )
+
+    def _in_the_way(self, download: Download, probed: Probed) -> str:
+        """Tell what is at the place that is not ours to replace; "" for nothing."""
+        found = probed.found
+        if found is None or self.is_whole(found, probed.answer.size):
+            return ""
+        name = probed.place.name
+        if found.final_size is not None:
+            return f"{name} was there already"
+        if (
+            found.part_size is None
+            or probed.record is not None
+            or probed.place.is_begun
+            or is_ours(found, download)
+            or continuable(found, download.request, probed.answer) is not None
+        ):
+            return ""
+        return f"{name}.part is not ours"
+
+    async def _aside(
+        self, download: Download, reason: str, size: int | None
+    ) -> tuple[Place, Found | None]:
+        """Leave alone what is at its place; go where an earlier run went, or on."""
+
+        def suits(found: Found) -> bool:
+            if found.final_size is not None:
+                return self.is_whole(found, size)
+            return found.part_size is None or is_ours(found, download)
+
+        place, found = await self._placing.step_aside(download, suits)
         self._kit.show_name(download, place.name)
         self._kit.notice(download, f"{reason}, saving as {place.name}")
-        return place
+        return place, found
 
     async def _ask(
         self,
@@ -99,7 +146,7 @@ class Prober:
         except BaseException:
             await reply.close()
             raise
-        if answer.start == 0:
+        if answer.start == 0 and (target.is_range or not _is_of(record, answer)):
             record = None
         return Probed(place, found, record, reply, answer)
 
@@ -110,15 +157,23 @@ class Prober:
         self._kit.show_name(download, place.name)
         found = await self._placing.examine(place) if place.may_exist else None
         if not self._may_touch(found, place, download):
-            place = self.step_aside(download, place, f"{place.name}.part is not ours")
-            found = None
-        probed.place, probed.found = place, found
+            reason = f"{place.name}.part is not ours"
+            place, found = await self._aside(download, reason, probed.answer.size)
+        await self._go_on_at(download, probed, place, found)
+
+    async def _go_on_at(
+        self, download: Download, probed: Probed, place: Place, found: Found | None
+    ) -> None:
+        """Take another place, and continue what is there if it is the same file."""
+        probed.place, probed.found, probed.record = place, found, None
         better = continuable(found, download.request, probed.answer)
         if better is not None and self._target(download, better).is_range:
             await probed.reply.close()
             again = await self._ask(download, place, found, better)
             probed.reply, probed.answer = again.reply, again.answer
             probed.record = again.record
+        elif better is not None and gaps_of(better):
+            probed.record = better
 
     def _target(self, download: Download, record: ResumeRecord | None) -> Target:
         headers = self._kit.headers_for(download, download.url)
@@ -143,6 +198,25 @@ class Prober:
         )
 
     @staticmethod
+    def _check_page(probed: Probed) -> None:
+        """Keep what is there if a login page comes instead of the rest."""
+        record = probed.found.record if probed.found is not None else None
+        extension = os.path.splitext(probed.place.name)[1].lower()
+        if (
+            probed.record is None
+            and record is not None
+            and record.ranges
+            and probed.answer.content_type == "text/html"
+            and probed.answer.validator != record.validator
+            and extension not in _PAGES
+        ):
+            raise PermanentError(
+                "http_status",
+                "a web page came instead of the file (a login?); what is there is kept",
+                status=probed.answer.status,
+            )
+
+    @staticmethod
     def _check_promises(download: Download, answer: Answer) -> None:
         promised = download.request.size
         if promised is not None and answer.size not in (None, promised):
@@ -159,6 +233,16 @@ class Prober:
             and not probed.place.is_begun
             and probed.record is None
         )
+
+
+def _is_of(record: ResumeRecord | None, answer: Answer) -> bool:
+    """Whether a body from the beginning fills the gaps of what a record describes."""
+    return (
+        record is not None
+        and bool(gaps_of(record))
+        and bool(record.validator)
+        and (record.validator, record.size) == (answer.validator, answer.size)
+    )
 
 
 def _continued(

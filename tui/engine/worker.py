@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from tui.core.download import Download, DownloadState
 from tui.core.errors import (
     FetchError,
+    LocalError,
     PermanentError,
     TransientError,
 )
 from tui.core.events import Started
+from tui.core.plain_text import plain
 from tui.core.settings import OnExists
 from tui.disk.writer import StoreJob
 from tui.engine.finisher import Finisher
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from tui.engine.kit import Kit
     from tui.engine.outcome import Outcome
     from tui.engine.placing import Place, Placing
-    from tui.net.probe import Answer
 
 log = logging.getLogger(__name__)
 
@@ -78,11 +79,25 @@ class DownloadWorker:
             await self._placing.open_folder(download)
             place = self._placing.find(download)
             assert place is not None
+        try:
+            await self._attempt_at(download, place)
+        except FileExistsError:
+            # Somebody has begun that file since we looked: look again.
+            place = self._placing.find(download) or place
+            place.may_exist = True
+            try:
+                await self._attempt_at(download, place)
+            except FileExistsError:
+                told = f"another program made {plain(place.name)}.part meanwhile"
+                raise LocalError("in_use", told) from None
+
+    async def _attempt_at(self, download: Download, place: Place) -> None:
         found: Found | None = None
         if place.may_exist:
             found = await self._placing.examine(place)
-            if found.final_size is not None and self._may_skip():
-                self._already_there(download, found.final_size, "kept as it is")
+            size = found.final_size
+            if size is not None and size >= 0 and self._may_skip():
+                self._already_there(download, size, "kept as it is")
                 return
             record = continuable(found, download.request)
             # Only for the very same URL: of another one the server has to prove it.
@@ -124,14 +139,11 @@ class DownloadWorker:
         kit = self._kit
         answer, found = probed.answer, probed.found
         kit.ledger.set_size(download, answer.size)
-        if found is not None and found.final_size is not None:
-            if self._is_same_size(found.final_size, answer):
-                self._already_there(download, found.final_size, "was already here")
-                return
-            if kit.settings.on_exists is not OnExists.OVERWRITE:
-                reason = f"{probed.place.name} was there already"
-                probed.place = self._prober.step_aside(download, probed.place, reason)
-                probed.found = found = probed.record = None
+        if self._prober.is_whole(found, answer.size):
+            assert found is not None
+            assert found.final_size is not None
+            self._already_there(download, found.final_size, "was already here")
+            return
         if probed.record is None and download.received:
             kit.notice(download, "cannot be continued, started again")
         if (
@@ -186,10 +198,10 @@ class DownloadWorker:
     async def _take_large(self, download: Download, probed: Probed) -> None:
         """Stream the body into a part file, over one or more connections."""
         kit = self._kit
-        record, answer, reply = probed.record, probed.answer, probed.reply
-        place = (
-            await self._cleared(download, probed) if record is None else probed.place
-        )
+        if probed.record is None:
+            await self._clear(probed)
+        place, record = probed.place, probed.record
+        answer, reply = probed.answer, probed.reply
         part = await kit.writer.open_part(
             place.folder,
             place.name,
@@ -224,31 +236,19 @@ class DownloadWorker:
             kit.ledger.running.pop(download.id, None)
             await kit.writer.close_part(part)
 
-    async def _cleared(self, download: Download, probed: Probed) -> Place:
-        """Make way for a new part file; return the place where it may be made."""
-        place, found = probed.place, probed.found
-        if found is None or found.part_size is None:
-            return place
-        if not place.is_begun and not is_ours(found, download):
-            reason = f"{place.name}.part is not ours"
-            return self._prober.step_aside(download, place, reason)
+    async def _clear(self, probed: Probed) -> None:
+        """Remove a part file of ours that nothing can continue."""
+        if probed.found is None or probed.found.part_size is None:
+            return
         part = await self._kit.writer.open_part(
-            place.folder, place.name, size=None, resume=True
+            probed.place.folder, probed.place.name, size=None, resume=True
         )
         await self._kit.writer.discard(part)
-        return place
 
     # -- decisions -------------------------------------------------------------------
 
     def _may_skip(self) -> bool:
         return self._kit.settings.on_exists is OnExists.SKIP
-
-    def _is_same_size(self, final_size: int, answer: Answer) -> bool:
-        """Whether a file of the final name counts as this very file."""
-        return (
-            self._kit.settings.on_exists is OnExists.RESUME
-            and answer.size == final_size
-        )
 
     def _already_there(self, download: Download, size: int, note: str) -> None:
         self._kit.notice(download, note)
