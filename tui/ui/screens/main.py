@@ -47,6 +47,9 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
 
+_IDLE_PAINT = 4
+"""Ticks between two paints while nothing happens: under 1 % of a core."""
+
 
 class MainScreen(Screen[None]):
     """Everything that can be seen of a run, and every key that changes it."""
@@ -82,6 +85,7 @@ class MainScreen(Screen[None]):
         self.leaving = Leaving(self, exit_when_done=exit_when_done)
         self._requests = requests
         self._ticks = -1
+        self._idle_ticks = -1
         self._painted = -1
         self._detailed: int | None = None
         self._timer: Timer | None = None
@@ -148,7 +152,8 @@ class MainScreen(Screen[None]):
             self.leaving.now()
             return
         self._reporter.log(events)
-        if not self.app.is_terminal_behind:  # type: ignore[attr-defined]
+        is_due = bool(events) or self.bridge.is_moving or self._is_seen_change()
+        if is_due and not self.app.is_terminal_behind:  # type: ignore[attr-defined]
             self._paint()
         self._reporter.tell(events, is_all_added=self.intake.is_all_added)
         self.leaving.check(is_all_added=self.intake.is_all_added)
@@ -189,6 +194,12 @@ class MainScreen(Screen[None]):
         ):
             self._detailed = id = self.list.model.cursor_id
             self.detail.show(None if id is None else self.service.detail(id))
+
+    def _is_seen_change(self) -> bool:
+        """Whether an idle dashboard has something new to paint; meters go slowly."""
+        self._idle_ticks += 1
+        is_new = self.bridge.snapshot.structure != self._painted
+        return is_new or self._idle_ticks % _IDLE_PAINT == 0
 
     def _is_turn(self, every: int) -> bool:
         """Whether a part that is painted on every so many ticks is due."""
@@ -243,23 +254,14 @@ class MainScreen(Screen[None]):
         self.panes.set_class(is_side, "-side")
         is_zoomed = self.board.zoomed not in ("", "log")
         self.panes.set_class(is_zoomed, "-zoomed")
-        for name, pane in self._panes.items():
-            place = places[name]
+        for pane in (self.graph, self.disk, self.detail, self.log_pane):
+            place = places[str(pane.id)]
             pane.display = place.is_shown
             pane.is_folded = place.is_folded
             pane.styles.height = place.height or "1fr"
         if self.list.is_attached:
             self._ticks = -1
             self._paint()
-
-    @property
-    def _panes(self) -> dict[str, Any]:
-        return {
-            "graph": self.graph,
-            "disk": self.disk,
-            "detail": self.detail,
-            "log": self.log_pane,
-        }
 
     # -- keys and clicks -------------------------------------------------------------
 

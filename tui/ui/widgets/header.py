@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
 
 _S = DownloadState
+_BAR_WANTED = 18
 
 
 @dataclass
@@ -126,13 +127,15 @@ class HeaderBar(Canvas):
     def _bar_line(self, now: EngineSnapshot, width: int) -> Line:
         right = self._limits(now, width)
         part = _part(now)
-        sizes = ""
-        if width >= 76:
-            sizes = f"  {_pair(now.known_received, now.known_size)}"
-            if now.unknown and width >= 100:
-                sizes += f" + {count(now.unknown)} of unknown size"
-        tail = [Span(" " + percent(part).rjust(6), "strong"), Span(sizes, "dim")]
-        room = width - line_width(right) - line_width(tail) - 3
+        shown = Span(" " + percent(part).rjust(6), "strong")
+        sizes = f"  {_pair(now.known_received, now.known_size)}"
+        more = f" + {count(now.unknown)} of unknown size" if now.unknown else ""
+        # The bar is what is looked at first; words make room for it.
+        for words in (sizes + more, sizes, ""):
+            tail = [shown, Span(words, "dim")]
+            room = width - line_width(right) - line_width(tail) - 3
+            if room >= _BAR_WANTED:
+                break
         cells = max(0, min(room, 60))
         filled, rest = bar(part, cells, is_ascii=self.is_ascii)
         style = "done" if part == 1 else "active"
