@@ -77,6 +77,14 @@ class Folder:
         key = fold(name)
         return key in self._present or self._is_claimed(key)
 
+    def was_there(self, name: str) -> bool:
+        """Whether the name, or a part file of it, was there when it was opened."""
+        present = self._present
+        if not present:
+            return False
+        key = fold(name)
+        return key in present or key + PART in present or key + RECORD in present
+
     def claim(self, name: str) -> str:
         """Claim a name that nobody has, as near to ``name`` as possible.
 

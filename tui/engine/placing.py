@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.core.settings import OnExists
-from tui.disk.destination import PART, numbered
+from tui.disk.destination import numbered
 from tui.disk.resume import Found, examine
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Placing:
         old = self._places[download.id]
         for number in itertools.count(1):
             name = numbered(old.name, number)
-            may_exist = _is_on_disk(old.folder, name)
+            may_exist = old.folder.was_there(name)
             if not old.folder.claim_exactly(name):
                 continue
             place = Place(old.folder, name, may_exist)
@@ -131,12 +131,8 @@ class Placing:
         candidate = name
         key = (folder.path, name)
         while True:
-            may_exist = _is_on_disk(folder, candidate)
+            may_exist = folder.was_there(candidate)
             if folder.claim_exactly(candidate):
                 return Place(folder, candidate, may_exist)
             self._numbers[key] = self._numbers.get(key, 0) + 1
             candidate = numbered(name, self._numbers[key])
-
-
-def _is_on_disk(folder: Folder, name: str) -> bool:
-    return folder.holds(name) or folder.holds(name + PART)
