@@ -16,6 +16,7 @@ from tui.core.download import DownloadState
 from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
+from tui.engine.leftovers import contradicts
 from tui.engine.meter import FAST_TAU_S, SLOW_TAU_S, SpeedMeter
 from tui.engine.range_pool import LEAST_SPLIT, RangePool
 from tui.engine.recorder import Recorder
@@ -184,7 +185,7 @@ class Flight:
                 if is_other:
                     raise Changed
                 raise PermanentError("bad_reply", "the server ignores ranges by now")
-            if answer.validator and is_other:
+            if (answer.validator and is_other) or contradicts(answer, known or ""):
                 raise Changed
             if answer.size not in (None, self.answer.size):
                 raise PermanentError("bad_reply", "the server disagrees on the size")

@@ -49,6 +49,22 @@ def may_be_ours(found: Found, download: Download) -> bool:
     return any(found.record.is_from(url) for url in urls)
 
 
+def contradicts(answer: Answer, validator: str) -> bool:
+    """Whether a part is said to be of another file than ``validator`` stands for.
+
+    It need not repeat the validator, but what it says must not be something else: many
+    servers look at Range and never at If-Range.
+    """
+    if not validator:
+        return False
+    if answer.validator:
+        return answer.validator != validator
+    # Neither a weak ETag nor a date without a clock beside it proves that it is the
+    # same file; that it is another one they do prove.
+    said = answer.etag if validator.startswith('"') else answer.last_modified
+    return bool(said) and said != validator
+
+
 def continuable(
     found: Found | None, request: DownloadRequest, answer: Answer | None = None
 ) -> ResumeRecord | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.errors import IntegrityError, PermanentError
 from tui.core.settings import OnExists
-from tui.engine.leftovers import continuable, gaps_of, is_ours, may_be_ours
+from tui.engine.leftovers import continuable, contradicts, gaps_of, is_ours, may_be_ours
 from tui.net.probe import read_answer
 from tui.net.session import Target
 
@@ -64,7 +64,7 @@ class Prober:
         probed = await self._ask(download, place, found, record)
         try:
             download.status = probed.answer.status
-            self._check_promises(download, probed.answer)
+            self.check_promise(download, probed.answer.size)
             if self._server_names(download, probed):
                 await self._rename(download, probed)
             reason = self._in_the_way(download, probed)
@@ -217,12 +217,16 @@ class Prober:
             )
 
     @staticmethod
-    def _check_promises(download: Download, answer: Answer) -> None:
+    def check_promise(download: Download, size: int | None) -> None:
+        """Compare what the server has with the size that the list promises.
+
+        Raises:
+            IntegrityError: ``size``.
+        """
         promised = download.request.size
-        if promised is not None and answer.size not in (None, promised):
-            raise IntegrityError(
-                "size", f"the server has {answer.size} bytes, the list says {promised}"
-            )
+        if promised is not None and size not in (None, promised):
+            told = f"the server has {size} bytes, the list says {promised}"
+            raise IntegrityError("size", told)
 
     @staticmethod
     def _server_names(download: Download, probed: Probed) -> bool:
@@ -257,6 +261,9 @@ def _continued(
         return answer
     if answer.size not in (None, record.size):
         return None
-    if target.if_range and answer.validator not in ("", record.validator):
+    if not target.if_range:
+        return answer._replace(size=record.size)
+    if contradicts(answer, target.if_range):
         return None
-    return answer._replace(size=record.size)
+    # The record that is written from now on must be as good as this one.
+    return answer._replace(size=record.size, validator=record.validator)

@@ -1,0 +1,170 @@
+"""One killed run after another, and what each of them cost."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tui.disk.destination import NEW_RECORD, PART, RECORD
+from tui.disk.resume import parse
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tui.demo.pattern import Pattern
+    from tui.demo.server import ScriptedServer
+
+RUN_LIMIT_S = 60.0
+ROOT = __file__.rpartition("/tests/")[0]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Files that one command fetches, and how it is told to."""
+
+    bodies: dict[str, Pattern]
+    """By name, which is the URL's path as well."""
+    options: Sequence[str]
+    digests: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(body.size for body in self.bodies.values())
+
+    def is_right(self, path: Path) -> bool:
+        """Whether a finished file is byte for byte what the server has."""
+        name = path.name
+        if name not in self.digests:
+            self.digests[name] = self.bodies[name].sha256()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self.digests[name]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was seen over all runs."""
+
+    kills: int = 0
+    runs: int = 0
+    batches: int = 0
+    wrong: list[str] = field(default_factory=list)
+    """Final names whose bytes are not the server's, or names nobody asked for."""
+    failures: list[str] = field(default_factory=list)
+    """Runs that ended by themselves, but not well."""
+    lost: list[int] = field(default_factory=list)
+    """Bytes fetched in vain, by kill: they came and are in no file or record."""
+    orphans: list[str] = field(default_factory=list)
+    """Names left over when a batch was complete."""
+
+
+class Killer:
+    """Runs a batch to its end, killing it whenever chance says so."""
+
+    def __init__(
+        self, server: ScriptedServer, directory: Path, chance: random.Random
+    ) -> None:
+        self._server = server
+        self._directory = directory
+        self._chance = chance
+
+    async def run(self, batch: Batch, kills: int, mean_bytes: int) -> Tally:
+        """Fetch ``batch``, with at most ``kills`` kills, until it is complete.
+
+        Args:
+            batch: what to fetch; its scripts are on the server already.
+            kills: after so many the command may run to its end.
+            mean_bytes: mean of the bytes that a run gets before it is killed.
+        """
+        tally = Tally(batches=1)
+        while True:
+            kept = self._kept(batch)
+            sent = self._sent()
+            after = None
+            if tally.kills < kills:
+                after = sent + int(self._chance.expovariate(1 / mean_bytes))
+            status = await self._once(batch, after)
+            tally.runs += 1
+            self._check(batch, tally)
+            if status == -9:
+                tally.kills += 1
+                gained = self._kept(batch) - kept
+                tally.lost.append(max(0, self._sent() - sent - gained))
+                continue
+            if status != 0:
+                tally.failures.append(f"exit status {status}")
+            break
+        present = set(os.listdir(self._directory))
+        tally.orphans = sorted(present - set(batch.bodies))
+        tally.wrong += sorted(set(batch.bodies) - present)
+        return tally
+
+    async def _once(self, batch: Batch, kill_at: int | None) -> int:
+        """Run the command; kill it when the server has sent ``kill_at`` bytes."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tui", "--headless", "--json"),
+            *("-o", str(self._directory), *batch.options, "-"),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert process.stdin is not None
+        urls = "\n".join(self._server.url(f"/{name}") for name in batch.bodies)
+        process.stdin.write(urls.encode())
+        process.stdin.close()
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            async with asyncio.timeout(RUN_LIMIT_S):
+                if kill_at is not None:
+                    # Also some time later, so that kills fall between two chunks,
+                    # into syncs and renames, and into the start of the next one.
+                    late_s = self._chance.choice((0.0, 0.0, self._chance.random()))
+                    await self._wait(lambda: self._sent() >= kill_at, ended)
+                    await asyncio.wait([ended], timeout=late_s)
+                    if not ended.done():
+                        process.kill()
+                return await asyncio.shield(ended)
+        finally:
+            if not ended.done():
+                process.kill()
+                await ended
+            # What is still in the air belongs to the run that was killed.
+            await self._server.until(lambda: not self._server.connections)
+
+    @staticmethod
+    async def _wait(holds: Callable[[], bool], ended: asyncio.Future[int]) -> None:
+        while not (holds() or ended.done()):
+            await asyncio.wait([ended], timeout=0.002)
+
+    def _sent(self) -> int:
+        return sum(seen.bytes_sent for seen in self._server.requests)
+
+    def _kept(self, batch: Batch) -> int:
+        """Bytes that the next run need not fetch."""
+        kept = 0
+        for name, body in batch.bodies.items():
+            if (self._directory / name).exists():
+                kept += body.size
+                continue
+            record = self._directory / (name + RECORD)
+            if record.exists() and (self._directory / (name + PART)).exists():
+                found = parse(record.read_bytes())
+                ranges = found.ranges if found is not None else ()
+                kept += sum(end - start for start, end in ranges)
+        return kept
+
+    def _check(self, batch: Batch, tally: Tally) -> None:
+        """Look at every name in the directory."""
+        for path in sorted(self._directory.iterdir()):
+            if path.name in batch.bodies:
+                if not batch.is_right(path):
+                    tally.wrong.append(path.name)
+            elif not path.name.endswith((PART, RECORD, NEW_RECORD)):
+                tally.wrong.append(path.name)
