@@ -1,4 +1,4 @@
-"""Kills real downloads many times over: ``python -m tests.crash.kill_loop --kills 200``.
+"""Kills real downloads: ``python -m tests.crash.kill_loop --kills 200``.
 
 Prints how often it killed, whether any file was ever wrong, and how many bytes a kill
 made it fetch again. ``--small`` does it with thousands of small files.
