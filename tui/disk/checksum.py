@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
+import os
 from typing import TYPE_CHECKING
 
 from tui.core.errors import IntegrityError, LocalError
 from tui.core.plain_text import plain
-from tui.disk.system import read_at
+from tui.disk.system import OPEN_SAFELY, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from tui.core.request import Checksum
+    from tui.disk.destination import Folder
 
 BLOCK = 1 << 20
 """Bytes read at a time: larger gains nothing, smaller costs calls."""
@@ -55,6 +58,26 @@ def hash_range(fd: int, name: str, into: _Hash, start: int, end: int) -> None:
             raise LocalError("disk", told)
         into.update(view[:count])
         start += count
+
+
+def hash_file_range(
+    folder: Folder, name: str, into: _Hash, start: int, end: int
+) -> None:
+    """Feed bytes ``[start, end)`` of a finished file to a digest. Blocks.
+
+    Raises:
+        FileExistsError: a link or something else that is no file has the name.
+        LocalError: ``disk``: the file ends before ``end``.
+        OSError: what the system says.
+    """
+    with folder.opened() as directory:
+        if directory.size(name) == -1:
+            raise FileExistsError(errno.EEXIST, "not a regular file", name)
+        fd = os.open(directory.at(name), os.O_RDONLY | OPEN_SAFELY, dir_fd=directory.fd)
+    try:
+        hash_range(fd, name, into, start, end)
+    finally:
+        os.close(fd)
 
 
 def verify(name: str, expected: Checksum, digest: str) -> None:

@@ -226,8 +226,10 @@ class DiskWriter:
                 raise
             return free
 
-    async def digest(self, part: PartFile, algorithm: str, length: int) -> str:
-        """Hash the first ``length`` bytes of the part file.
+    async def digest(
+        self, part: PartFile, algorithm: str, length: int, start: int = 0
+    ) -> str:
+        """Hash ``length`` bytes of the part file, from ``start`` on.
 
         Goes in slices, each of which other operations may overtake, and stops at the
         next one when it is cancelled.
@@ -239,11 +241,9 @@ class DiskWriter:
             LocalError: ``disk``: it cannot be read, or is shorter.
         """
         result = new_hash(algorithm)
-        for start in range(0, length, _HASH_SLICE):
-            end = min(start + _HASH_SLICE, length)
-            call = Call(
-                "hash", part.name, part.hash_into, result, start, end, part=part
-            )
+        for at in range(start, start + length, _HASH_SLICE):
+            end = min(at + _HASH_SLICE, start + length)
+            call = Call("hash", part.name, part.hash_into, result, at, end, part=part)
             call.is_long = True
             await self._traffic.go_in_turn(call)
         return result.hexdigest()

@@ -73,7 +73,7 @@ class Flight:
         """Without ranges, or without a way to prove that two answers are of the same
         file, there is one connection."""
         self.is_finishing = False
-        """The bytes are there and the rename is under way: too late to cancel."""
+        """The bytes are there: no more connections."""
         self._transfer = SegmentTransfer(kit, download, part)
         self._pool = RangePool(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}

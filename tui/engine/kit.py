@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from tui.core.events import Noticed
 from tui.core.plain_text import plain_url
 from tui.core.request import origin_of
+from tui.core.settings import Verify
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tui.core.clock import Clock
     from tui.core.download import Download
+    from tui.core.request import Checksum
     from tui.core.settings import Settings
     from tui.disk.destination import Destination
     from tui.disk.writer import DiskWriter
@@ -52,6 +54,8 @@ class Kit:
     """Connections that a user set for single downloads, by id."""
     own_limiters: dict[int, Limiter] = field(default_factory=dict)
     """Limiters of single downloads, by id."""
+    naming: set[int] = field(default_factory=set)
+    """Downloads whose rename is under way: too late to stop them."""
     open_connections: int = 0
     """Bodies being read right now, over all downloads."""
 
@@ -63,6 +67,16 @@ class Kit:
         more of us than the user asked for.
         """
         return self.concurrency - self.open_connections
+
+    def vouched(self, digests: Sequence[Checksum]) -> Checksum | None:
+        """Return the best of the digests that a server's headers tell, if they count.
+
+        Args:
+            digests: of the whole file, best first.
+        """
+        if not digests or self.settings.verify is Verify.OFF:
+            return None
+        return digests[0]
 
     def notice(self, download: Download, text: str) -> None:
         """Tell a fact about a download that is worth showing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.core.request import Checksum
 from tui.core.segment import RangeSet
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
 def gaps_of(record: ResumeRecord) -> list[tuple[int, int]]:
     """Return the half-open ranges that a record leaves open, in order."""
     return RangeSet(record.ranges).missing(record.size or 0)
+
+
+def digests_of(record: ResumeRecord) -> tuple[Checksum, ...]:
+    """Return the digest that was promised when the bytes came, if there was one."""
+    try:
+        return (Checksum.parse(record.checksum),)
+    except ValueError:
+        return ()
 
 
 def adopt(part: PartFile, record: ResumeRecord) -> None:

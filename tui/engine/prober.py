@@ -69,14 +69,17 @@ class Prober:
                 await self._rename(download, probed)
             reason = self._in_the_way(download, probed)
             if reason:
-                size = probed.answer.size
-                place, found = await self._aside(download, reason, size)
-                await self._go_on_at(download, probed, place, found)
+                await self.leave(download, probed, reason)
             self._check_page(probed)
         except BaseException:
             await probed.reply.close()
             raise
         return probed
+
+    async def leave(self, download: Download, probed: Probed, reason: str) -> None:
+        """Leave what is at the place alone, and go on at another one."""
+        place, found = await self._aside(download, reason, probed.answer.size)
+        await self._go_on_at(download, probed, place, found)
 
     def is_whole(self, found: Found | None, size: int | None) -> bool:
         """Whether a file of the final name counts as the file of ``size`` bytes."""

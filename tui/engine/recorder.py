@@ -22,7 +22,7 @@ CHECKPOINT_S = 1.0
 
 def record_of(download: Download, answer: Answer) -> ResumeRecord:
     """Describe whose a part file is; the writer fills in which ranges it has."""
-    checksum = download.request.checksum
+    checksum = download.request.checksum or next(iter(answer.digests), None)
     return ResumeRecord(
         url=download.url,
         validator=answer.validator,

@@ -152,8 +152,8 @@ class Views:
         """Whether its rename is under way, so that nothing can stop it any more."""
         if download.state is not DownloadState.VERIFYING:
             return False
-        flight = self._flight(download)
-        return flight is None or flight.is_finishing
+        # A small file is with the writer, and no worker waits for it.
+        return download.id in self._kit.naming or not self._crew.is_on(download)
 
     def _flight(self, download: Download) -> Flight | None:
         running = self._kit.ledger.running.get(download.id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from tui.core.download import Download, DownloadState
+from tui.core.download import DownloadState
 from tui.core.errors import (
     FetchError,
     LocalError,
@@ -15,14 +15,20 @@ from tui.core.errors import (
 from tui.core.events import Started
 from tui.core.plain_text import plain
 from tui.core.settings import OnExists
-from tui.disk.writer import StoreJob
 from tui.engine.finisher import Finisher
 from tui.engine.flight import Changed, Flight
-from tui.engine.leftovers import adopt, continuable, gaps_of, is_ours
+from tui.engine.leftovers import (
+    adopt,
+    continuable,
+    digests_of,
+    gaps_of,
+    is_ours,
+)
 from tui.engine.prober import Probed, Prober
 from tui.engine.recorder import record_of
 
 if TYPE_CHECKING:
+    from tui.core.download import Download
     from tui.disk.resume import Found, ResumeRecord
     from tui.engine.kit import Kit
     from tui.engine.outcome import Outcome
@@ -107,6 +113,8 @@ class DownloadWorker:
                 return
         probed = await self._prober.probe(download, place, found)
         try:
+            if await self._is_here(download, probed):
+                return
             record = continuable(probed.found, download.request, probed.answer)
             if record is not None and not gaps_of(record):
                 # Another URL, but the server says it is that very file.
@@ -130,7 +138,8 @@ class DownloadWorker:
             adopt(part, record)
             self._kit.ledger.set_size(download, record.size)
             self._kit.ledger.set_received(download, record.size)
-            await self._finisher.run(download, place, part, record.size)
+            vouched = self._kit.vouched(digests_of(record))
+            await self._finisher.run(download, place, part, record.size, vouched)
         finally:
             await writer.close_part(part)
 
@@ -139,17 +148,13 @@ class DownloadWorker:
         kit = self._kit
         answer, found = probed.answer, probed.found
         kit.ledger.set_size(download, answer.size)
-        if self._prober.is_whole(found, answer.size):
-            assert found is not None
-            assert found.final_size is not None
-            self._already_there(download, found.final_size, "was already here")
-            return
         if probed.record is None and download.received:
             kit.notice(download, "cannot be continued, started again")
         if (
             probed.record is None
             and answer.size is not None
             and answer.size <= SMALL_BYTES
+            and download.request.pieces is None
             and (found is None or found.part_size is None)
         ):
             await self._take_small(download, probed)
@@ -159,7 +164,7 @@ class DownloadWorker:
     async def _take_small(self, download: Download, probed: Probed) -> None:
         """Read a small body whole and hand it to the writer; do not wait for it."""
         kit = self._kit
-        place, reply, answer = probed.place, probed.reply, probed.answer
+        reply, answer = probed.reply, probed.answer
         ledger = kit.ledger
         if download.received:
             ledger.set_received(download, 0)
@@ -179,21 +184,8 @@ class DownloadWorker:
             raise TransientError(
                 "truncated", f"the body has {held} of {answer.size} bytes"
             )
-        if not kit.writer.has_room():
-            await kit.writer.admit(held)
-        ledger.move(download, DownloadState.VERIFYING)
-        kit.writer.store(
-            StoreJob(
-                folder=place.folder,
-                name=place.name,
-                buffers=buffers,
-                nbytes=held,
-                checksum=download.request.checksum,
-                overwrite=kit.settings.on_exists is OnExists.OVERWRITE,
-                on_done=self._outcome.stored,
-                token=(download, place),
-            )
-        )
+        vouched = kit.vouched(answer.digests)
+        await self._finisher.store(download, probed.place, buffers, held, vouched)
 
     async def _take_large(self, download: Download, probed: Probed) -> None:
         """Stream the body into a part file, over one or more connections."""
@@ -221,16 +213,16 @@ class DownloadWorker:
             await flight.run(reply)
             await reply.close()
             await kit.writer.flush(part, sync=False)
-            self._prober.check_promise(download, download.received)
             flight.is_finishing = True
             kit.ledger.set_size(download, download.received)
-            await self._finisher.run(download, place, part, download.received)
+            vouched = kit.vouched(answer.digests)
+            await self._finisher.run(download, place, part, download.received, vouched)
         except Changed:
             await kit.writer.discard(part)
             kit.ledger.set_received(download, 0)
             raise
         except BaseException:
-            if flight is not None and not flight.is_finishing:
+            if flight is not None and part.is_open:
                 await flight.recorder.save()
             raise
         finally:
@@ -247,6 +239,22 @@ class DownloadWorker:
         await self._kit.writer.discard(part)
 
     # -- decisions -------------------------------------------------------------------
+
+    async def _is_here(self, download: Download, probed: Probed) -> bool:
+        """Whether the file is there already; another one is left alone."""
+        while self._prober.is_whole(probed.found, probed.answer.size):
+            assert probed.found is not None
+            size = probed.found.final_size
+            assert size is not None
+            place, vouched = probed.place, self._kit.vouched(probed.answer.digests)
+            if self._may_skip() or await self._finisher.verifier.agrees(
+                download, place, size, vouched
+            ):
+                self._already_there(download, size, "was already here")
+                return True
+            reason = f"{place.name} was there already with other bytes"
+            await self._prober.leave(download, probed, reason)
+        return False
 
     def _may_skip(self) -> bool:
         return self._kit.settings.on_exists is OnExists.SKIP
