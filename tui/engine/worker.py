@@ -213,6 +213,7 @@ class DownloadWorker:
             await flight.run(reply)
             await reply.close()
             await kit.writer.flush(part, sync=False)
+            self._prober.check_promise(download, download.received)
             flight.is_finishing = True
             kit.ledger.set_size(download, download.received)
             vouched = kit.vouched(answer.digests)
