@@ -1,0 +1,156 @@
+"""nginx on loopback: the same server for everybody, with a certificate of our own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import trustme
+
+_CONFIG = """\
+{user}
+worker_processes {workers};
+daemon off;
+pid {home}/nginx.pid;
+error_log {home}/error.log;
+worker_rlimit_nofile 16384;
+events {{ worker_connections 4096; }}
+http {{
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 10000000;
+    keepalive_timeout 60s;
+    open_file_cache max=20000 inactive=300s;
+    default_type application/octet-stream;
+    client_body_temp_path {home}/t1;
+    proxy_temp_path {home}/t2;
+    fastcgi_temp_path {home}/t3;
+    uwsgi_temp_path {home}/t4;
+    scgi_temp_path {home}/t5;
+    ssl_certificate {home}/chain.pem;
+    ssl_certificate_key {home}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache shared:bench:1m;
+    server {{
+        listen 127.0.0.1:{port} backlog=1024;
+        listen 127.0.0.1:{tls_port} ssl backlog=1024;
+        root {data};
+        # A list of any length from 100 files.
+        location /list/ {{
+            rewrite "^/list/.*(\\d\\d)\\.bin$" /small/0000$1.bin break;
+        }}
+    }}
+}}
+"""
+_HOST = "localhost"
+_START_S = 10.0
+
+
+class NoServer(Exception):
+    """nginx is missing, or does not start; says what to do."""
+
+
+class Server:
+    """nginx in a folder of its own; use it in ``with``."""
+
+    def __init__(self, home: Path, data: Path) -> None:
+        program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+        if program is None:
+            raise NoServer("nginx is missing: apt install nginx-light (or brew, dnf)")
+        self.ca_file = home / "ca.pem"
+        self._program = program
+        self._home = home
+        self._data = data
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ports = (0, 0)
+
+    def url(self, path: str, *, is_tls: bool = False) -> str:
+        """Return where ``path`` (relative to the data) is served."""
+        if is_tls:
+            return f"https://{_HOST}:{self._ports[1]}/{path}"
+        return f"http://127.0.0.1:{self._ports[0]}/{path}"
+
+    def version(self) -> str:
+        """Say which nginx it is."""
+        found = subprocess.run(
+            [self._program, "-v"], capture_output=True, text=True, check=False
+        )
+        return found.stderr.strip().removeprefix("nginx version: ").replace("/", " ")
+
+    def processor_s(self) -> float:
+        """Processor time of all its processes so far."""
+        assert self._process is not None
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ticks = 0
+        for number in (str(pid), *children):
+            fields = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()
+            ticks += int(fields[11]) + int(fields[12])
+        return ticks / float(os.sysconf("SC_CLK_TCK"))
+
+    def __enter__(self) -> Server:
+        self._home.mkdir(parents=True, exist_ok=True)
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(self.ca_file))
+        certificate = authority.issue_cert(_HOST)
+        certificate.private_key_pem.write_to_path(str(self._home / "key.pem"))
+        for blob in certificate.cert_chain_pems:
+            blob.write_to_path(str(self._home / "chain.pem"), append=True)
+        for _ in range(5):  # somebody else may take a port that was free
+            if self._start():
+                return self
+        log = (self._home / "error.log").read_text().strip().splitlines()
+        raise NoServer(f"nginx does not start: {log[-1] if log else 'no reason told'}")
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, 9)
+            self._process.wait()
+
+    def _start(self) -> bool:
+        self._ports = _free_ports()
+        config = self._home / "nginx.conf"
+        config.write_text(
+            _CONFIG.format(
+                user="user root;" if os.geteuid() == 0 else "",
+                workers=os.cpu_count(),
+                home=self._home,
+                data=self._data,
+                port=self._ports[0],
+                tls_port=self._ports[1],
+            )
+        )
+        log = str(self._home / "error.log")
+        self._process = subprocess.Popen(
+            [self._program, "-p", str(self._home), "-c", str(config), "-e", log],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + _START_S
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self._ports[0]), 1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return True
+        self.__exit__()
+        return False
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        return one.getsockname()[1], other.getsockname()[1]
