@@ -31,6 +31,7 @@ import tempfile
 import termios
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tui.core.units import format_size, parse_size
@@ -177,12 +178,13 @@ class Sweeper(threading.Thread):
         self.swept = 0
 
     def run(self) -> None:
-        while True:
+        while self.folder.exists():
             time.sleep(0.25)
-            for entry in os.scandir(self.folder):
+            for entry in [*os.scandir(self.folder)]:
                 if entry.name.endswith(".bin"):
-                    os.unlink(entry.path)
-                    self.swept += 1
+                    with suppress(FileNotFoundError):  # the end clears all away
+                        os.unlink(entry.path)
+                        self.swept += 1
 
 
 def at(times: list[float], part: float) -> float:
