@@ -6,7 +6,6 @@ late: ``--version``, ``--help`` and a mistyped list answer at once.
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -16,22 +15,25 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tui import __version__
+from tui.arguments import check_directory, read_by, read_header
 from tui.core.plain_text import plain
 from tui.core.request import Checksum
-from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, OnExists, Settings
+from tui.core.settings import (
+    MAX_CONCURRENCY,
+    MAX_SEGMENTS,
+    OnExists,
+    Settings,
+    Verify,
+)
 from tui.core.units import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
 
     from tui.core.request import DownloadRequest
 
 USAGE_ERROR = 2
 _DEFAULTS = Settings()
-# RFC 9110, 5.1 and 5.5: a token, and anything printable.
-_HEADER = re.compile(
-    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([^\x00-\x08\x0a-\x1f\x7f]*)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Options:
     timeout: float | None
     on_exists: str
     checksum: Checksum | None
+    verify: str
     headers: tuple[tuple[str, str], ...]
     fsync: str
     ca_file: Path | None
@@ -55,28 +58,6 @@ class Options:
     json: bool
     exit_when_done: bool
     demo: bool
-
-
-def _read_by(parse: Callable[[str], Any]) -> Callable[..., Any]:
-    """Make an option's callback from a parser whose ValueError explains itself."""
-
-    def read(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
-        try:
-            if isinstance(value, tuple):
-                return tuple(parse(text) for text in value)
-            return None if value is None else parse(value)
-        except ValueError as error:
-            raise click.BadParameter(plain(str(error))) from None
-
-    return read
-
-
-def _read_header(text: str) -> tuple[str, str]:
-    match = _HEADER.fullmatch(text.strip())
-    if match is None:
-        # The value may be a secret, so the message does not repeat it.
-        raise ValueError("write a header as 'Name: value', on one line")
-    return match[1], match[2]
 
 
 @click.command(
@@ -115,7 +96,7 @@ def _read_header(text: str) -> tuple[str, str]:
 )
 @click.option(
     "--limit-rate",
-    callback=_read_by(parse_size),
+    callback=read_by(parse_size),
     metavar="RATE",
     help="Bytes per second over everything, such as 500k or 10M.",
 )
@@ -140,15 +121,22 @@ def _read_header(text: str) -> tuple[str, str]:
 )
 @click.option(
     "--checksum",
-    callback=_read_by(Checksum.parse),
+    callback=read_by(Checksum.parse),
     metavar="TYPE=HEX",
     help="Expected digest of the one URL, such as sha-256=...",
+)
+@click.option(
+    "--verify",
+    type=click.Choice([choice.value for choice in Verify]),
+    default=_DEFAULTS.verify.value,
+    help="Where the list has no checksum: trust the server's headers, look for"
+    " SHA256SUMS or NAME.sha256 as well (auto), or do neither.",
 )
 @click.option(
     "--header",
     "headers",
     multiple=True,
-    callback=_read_by(_read_header),
+    callback=read_by(read_header),
     metavar="'NAME: VALUE'",
     help="Sent to the origins that the list names; repeatable.",
 )
@@ -217,7 +205,7 @@ def launch(options: Options) -> int:
             from tui.demo.stage import TemporaryStage
 
             output_dir = stack.enter_context(TemporaryStage())
-        _check_directory(output_dir)
+        check_directory(output_dir)
         settings = _settings(options, output_dir)
         return _run_loop(_fetch(options, settings, requests, has_dashboard))
 
@@ -258,6 +246,7 @@ def _settings(options: Options, output_dir: Path) -> Settings:
         timeout_s=timeout_s,
         rate_limit=options.limit_rate or None,
         on_exists=OnExists(options.on_exists),
+        verify=Verify(options.verify),
         headers=options.headers,
         ca_file=options.ca_file,
         fsync=options.fsync == "on",
@@ -330,21 +319,3 @@ def _title(options: Options) -> str:
     if len(options.sources) > 1:
         return f"{len(options.sources)} sources"
     return "".join("stdin" if name == "-" else plain(name) for name in options.sources)
-
-
-def _check_directory(path: Path) -> None:
-    """Make the output directory, and prove that files can be made in it."""
-    import tempfile
-
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=path):
-            pass
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        if isinstance(error, (FileExistsError, NotADirectoryError)):
-            reason = "it or a part of its path is a file"
-        raise click.BadParameter(
-            f"cannot write to {plain(str(path))}: {reason}; choose another directory",
-            param_hint="--output-dir",
-        ) from None
