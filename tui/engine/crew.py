@@ -67,7 +67,7 @@ class Crew:
             task = asyncio.create_task(self._work(download))
             self._tasks[download.id] = task
             self._all.add(task)
-            task.add_done_callback(self._all.discard)
+            task.add_done_callback(self._ended)
 
     def stop(self, download: Download, then: Callable[[], None] | None = None) -> bool:
         """Interrupt the worker on ``download``; its connection closes at once.
@@ -123,6 +123,19 @@ class Crew:
             if download is not None:
                 self._tasks[download.id] = task
         self._rested()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Take its slot from a worker that could not give it back.
+
+        One that is stopped in the turn in which it was made never begins to run.
+        """
+        self._all.discard(task)
+        lost = [id for id, owner in self._tasks.items() if owner is task]
+        for id in lost:
+            self._let_go(self._kit.ledger.downloads[id])
+        if lost:
+            self.wake()
+            self._rested()
 
     def _take(self) -> Download | None:
         """Take the next download, and show at once that it is taken."""

@@ -1,0 +1,234 @@
+"""Every verb at any moment: whatever is pressed, nothing is lost, nothing hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import tempfile
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from tui.core.download import ENDED
+from tui.core.download import DownloadState as S
+from tui.core.request import DownloadRequest
+from tui.core.service import Move
+from tui.core.settings import Settings
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+from tui.demo.server import ScriptedServer
+from tui.engine import open_engine
+
+if TYPE_CHECKING:
+    from tui.engine.engine import Engine
+    from tui.engine.ledger import Ledger
+
+    Step = tuple[str, int, int]
+
+BODIES = [
+    Pattern(2_500_000, 1),
+    Pattern(3_500_000, 2),
+    Pattern(10_000, 3),
+    Pattern(1_500_000, 4),
+    Pattern(0, 5),
+    Pattern(400_000, 6),
+    Pattern(200_000, 7),
+    Pattern(2_000_000, 8),
+]
+VERBS = (
+    *("cancel", "pause", "resume", "retry"),
+    *("cancel all", "pause all", "resume all", "cancel and resume", "pause and resume"),
+    *("concurrency", "segments", "own segments", "per host", "reorder"),
+    *(
+        "hold",
+        "release",
+        "hold and release",
+        "url",
+        "rate",
+        "writers",
+        "inline",
+        "wait",
+    ),
+)
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(VERBS),
+        st.integers(0, len(BODIES) - 1),
+        st.integers(0, 6),
+    ),
+    min_size=4,
+    max_size=40,
+)
+
+
+def script_for(number: int) -> Script:
+    """Files of all kinds, some of which break off, stall or are refused at first."""
+    body = BODIES[number]
+    common: dict[str, Any] = {"etag": f'"{number}"', "rate": 25_000_000}
+    if number == 3:
+        reset = Script(body, cut_after=700_000, cut="reset", **common)
+        broken: list[Script | int] = [503, reset]
+        return Script(body, first=broken, **common)
+    if number == 5:
+        return Script(body, length="chunked", rate=5_000_000)
+    if number == 7:
+        return Script(body, first=[Script(body, cut_after=900_000, **common)], **common)
+    return Script(body, **common)
+
+
+def press(engine: Engine, server: ScriptedServer, step: Step) -> None:
+    """Do what one key does."""
+    verb, id, amount = step
+    ids = range(len(BODIES))
+    if verb == "concurrency":
+        engine.set_concurrency(amount)
+    elif verb == "segments":
+        engine.set_segments(amount)
+    elif verb == "own segments":
+        engine.set_segments(amount, id)
+    elif verb == "per host":
+        engine.set_per_host(amount)
+    elif verb == "reorder":
+        engine.reorder([id, amount], list(Move)[amount % 4])
+    elif verb == "url":
+        engine.set_url(id, server.url(f"/{'b' if amount % 2 else 'a'}/{id}.bin"))
+    elif verb == "rate":
+        engine.set_rate_limit((None, 1_000_000, 50_000_000)[amount % 3])
+    elif verb == "writers":
+        engine.set_writers(amount)
+    elif verb == "inline":
+        engine.set_inline_writes(bool(amount % 2))
+    elif verb in ("hold", "release"):
+        getattr(engine, verb)()
+    elif verb == "hold and release":
+        engine.hold()
+        engine.release()
+    elif verb != "wait":
+        words = verb.split()
+        chosen = ids if "all" in words else [id]
+        for word in words:
+            if word not in ("all", "and"):
+                getattr(engine, word)(chosen)
+
+
+def recount(ledger: Ledger) -> dict[str, object]:
+    """Add up from scratch what the ledger keeps up to date."""
+    all_of = ledger.downloads
+    counted = [d for d in all_of if d.state not in (S.FAILED, S.CANCELLED)]
+    ended = [d for d in all_of if d.state in ENDED]
+    return {
+        "counts": [sum(d.state is state for d in all_of) for state in S],
+        "received": sum(d.received for d in all_of),
+        "known_size": sum(d.size for d in counted if d.size is not None),
+        "known_received": sum(d.received for d in counted if d.size is not None),
+        "unknown": sum(d.size is None and d.state not in ENDED for d in all_of),
+        "by_status": Counter(d.status for d in ended),
+        "by_cause": Counter(d.error_kind for d in all_of if d.state is S.FAILED),
+    }
+
+
+def check_sums(ledger: Ledger) -> None:
+    kept = {name: getattr(ledger, name) for name in recount(ledger)}
+    kept["by_status"], kept["by_cause"] = +kept["by_status"], +kept["by_cause"]
+    assert kept == recount(ledger)
+
+
+async def play(steps: list[Step], directory: Path, complaints: list[str]) -> None:
+    """Press keys while it runs; then let everything run to its end."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(str(context)))
+    before = asyncio.all_tasks()
+    async with ScriptedServer() as server:
+        for number in range(len(BODIES)):
+            for alias in "ab":
+                server.add(f"/{alias}/{number}.bin", script_for(number))
+        engine = await open_engine(
+            Settings(output_dir=directory, in_flight_limit=300_000, concurrency=3),
+            chance=lambda: 0.01,
+        )
+        try:
+            urls = [server.url(f"/a/{n}.bin") for n in range(len(BODIES))]
+            engine.add(DownloadRequest((url,)) for url in urls)
+            ledger = engine._kit.ledger
+            for step in steps:
+                press(engine, server, step)
+                check_sums(ledger)
+                # As short as one turn of the loop, or as long as some chunks take.
+                await asyncio.sleep((0, 0, 0, 0.002, 0.01, 0.03, 0.06)[step[2]])
+                check_sums(ledger)
+            engine.set_rate_limit(None)
+            engine.set_concurrency(4)
+            engine.release()
+            engine.resume(range(len(BODIES)))
+            engine.retry(range(len(BODIES)))
+            async with asyncio.timeout(20):
+                await engine.wait_idle()
+            check_sums(ledger)
+            rows = engine.rows(range(len(BODIES)))
+            wrong = [row for row in rows if row.state is not S.DONE]
+            assert not wrong, wrong
+            assert engine._kit.open_connections == 0
+            assert engine.snapshot().active == 0
+            assert engine.snapshot().disk.in_flight == 0
+            assert all(lane.active == 0 for lane in engine._kit.queue.lanes.values())
+        finally:
+            await engine.close()
+    assert asyncio.all_tasks() == before
+
+
+class Complaints(logging.Handler):
+    """What was logged: a worker that breaks says so only there."""
+
+    def __init__(self, kept: list[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._kept = kept
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._kept.append(self.format(record))
+
+
+def open_files() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+
+@cache
+def files_of_a_quiet_run() -> int:
+    """Descriptors that stay open in any case: the wire's own threads have some."""
+    with tempfile.TemporaryDirectory() as directory:
+        asyncio.run(play([], Path(directory), []))
+    return open_files()
+
+
+@settings(
+    max_examples=max(12, settings().max_examples // 4),
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(steps=STEPS)
+@example(steps=[("wait", 0, 6), *[("segments", 0, n % 7) for n in range(30)]])
+@example(steps=[("wait", 0, 5), ("hold", 0, 0), ("url", 0, 1), ("release", 0, 3)])
+@example(steps=[("wait", 0, 5), ("pause", 0, 0), ("url", 0, 1), ("resume", 0, 0)] * 4)
+@example(steps=[("cancel and resume", n % 8, n % 5) for n in range(40)])
+@example(steps=[("cancel all", 0, 0), ("resume all", 0, 0)] * 3)
+@example(steps=[("url", n % 8, n % 7) for n in range(40)])
+def test_whatever_is_pressed_everything_ends_whole(steps: list[Step]) -> None:
+    complaints: list[str] = []
+    handler = Complaints(complaints)
+    logging.getLogger("tui").addHandler(handler)
+    files = files_of_a_quiet_run()
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            asyncio.run(play(steps, Path(directory), complaints))
+            found = {path.name: path.read_bytes() for path in Path(directory).iterdir()}
+    finally:
+        logging.getLogger("tui").removeHandler(handler)
+    assert complaints == []
+    assert sorted(found) == [f"{n}.bin" for n in range(len(BODIES))]
+    assert all(found[f"{n}.bin"] == body.read() for n, body in enumerate(BODIES))
+    assert open_files() == files
