@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sqlite3
@@ -12,9 +11,11 @@ import pytest
 
 from tui.core.download import DownloadState
 from tui.core.errors import LocalError
-from tui.core.request import Checksum, DownloadRequest
-from tui.disk.journal import VERSION, Journal, JournalEntry
+from tui.core.request import Checksum, DownloadRequest, Pieces
+from tui.disk.journal import VERSION, Journal, JournalTooNew, JournalUnreadable
+from tui.disk.journal_entry import JournalEntry
 
+_S = DownloadState
 REQUEST = DownloadRequest(
     mirrors=("https://user:secret@example.org/a?sig=1", "http://mirror.example/a"),
     name="a.bin",
@@ -23,53 +24,94 @@ REQUEST = DownloadRequest(
     headers=(("Authorization", "Bearer hunter2"), ("User-Agent", "me")),
     size=7,
     source="list.txt:3",
+    pieces=Pieces("sha1", 4, ("a" * 40, "b" * 40)),
+)
+BLANK = JournalEntry(
+    key=0,
+    request=DownloadRequest(("https://example.org/0",)),
+    state=_S.QUEUED,
+    place=0.0,
+    url="https://example.org/0",
+    name="0",
+    directory="",
+    size=None,
+    received=0,
+    status=0,
+    error="",
+    error_kind="",
+    note="",
+    segments=0,
+    rate_limit=None,
+    started_at=0.0,
+    finished_at=0.0,
 )
 
 
 def entry(key, **changes):
-    request = DownloadRequest(mirrors=(f"https://example.org/{key}",))
-    return JournalEntry(key, request, **changes)
+    url = f"https://example.org/{key}"
+    request = DownloadRequest((url,))
+    changes = {"url": url, "place": float(key), **changes}
+    return BLANK._replace(key=key, request=request, **changes)
 
 
 @pytest.fixture
-async def journal(tmp_path):
-    journal = Journal(tmp_path / "state" / "journal.db", interval_s=0)
-    await journal.open()
+def journal(tmp_path):
+    journal = Journal(tmp_path / "one.session")
+    journal.open()
     yield journal
-    await journal.close()
+    journal.close()
 
 
-async def reopened(journal):
-    await journal.close()
+def reopened(journal):
+    journal.close()
     again = Journal(journal.path)
-    await again.open()
-    entries = await again.load()
-    await again.close()
+    again.open()
+    entries, _, odd = again.read(-1, 10**6)
+    again.close()
+    assert odd == 0
     return entries
 
 
-async def test_the_next_run_finds_the_queue_in_its_order(journal):
-    journal.put(entry(1, place=2.0, state=DownloadState.PAUSED, received=5, size=9))
-    journal.put(entry(2, place=1.0, error="no", error_kind="not_found"))
-    journal.put(entry(3, place=3.0, name="x", directory="d", url="http://h/y"))
-    assert await reopened(journal) == [
-        entry(2, place=1.0, error="no", error_kind="not_found"),
-        entry(1, place=2.0, state=DownloadState.PAUSED, received=5, size=9),
-        entry(3, place=3.0, name="x", directory="d", url="http://h/y"),
+def test_the_next_run_finds_everything_as_it_was_left(journal):
+    left = [
+        entry(1, place=2.5, state=_S.PAUSED, received=5, size=9, segments=4),
+        entry(2, state=_S.FAILED, error="no", error_kind="not_found", status=404),
+        entry(3, name="x", directory="d", url="http://h/y", note="n", rate_limit=7),
+        entry(4, state=_S.DONE, started_at=1.5, finished_at=2.5),
     ]
+    journal.write(left, [], {"title": "list.txt", "held": None})
+    assert reopened(journal) == left
+    again = Journal(journal.path)
+    again.open()
+    assert again.facts() == {"title": "list.txt", "held": None}
+    assert again.overview() == (4, 2.0, 4)
+    again.close()
 
 
-async def test_no_secret_is_stored_and_what_is_missing_is_told(journal):
-    journal.put(JournalEntry(1, REQUEST, url=REQUEST.url))
-    (loaded,) = await reopened(journal)
+def test_a_change_keeps_what_was_asked_for(journal):
+    journal.write([JournalEntry(1, REQUEST, *BLANK[2:])], [], {})
+    changed = JournalEntry(1, REQUEST, *BLANK[2:])._replace(state=_S.DONE, received=7)
+    journal.write([], [changed], {})
+    (found,) = reopened(journal)
+    assert (found.state, found.received) == (_S.DONE, 7)
+    assert found.request.checksum == REQUEST.checksum
+
+
+def test_no_secret_is_stored_and_what_is_missing_is_told(journal):
+    asked = BLANK._replace(request=REQUEST, url=REQUEST.url)
+    journal.write([asked], [], {})
+    (loaded,) = reopened(journal)
     assert loaded.withheld == ("Authorization", "login")
-    assert loaded.request.headers == (("User-Agent", "me"),)
-    assert loaded.request.mirrors == (
-        "https://example.org/a?sig=1",
-        "http://mirror.example/a",
+    assert loaded.request == DownloadRequest(
+        mirrors=("https://example.org/a?sig=1", "http://mirror.example/a"),
+        name="a.bin",
+        directory="d",
+        checksum=REQUEST.checksum,
+        headers=(("User-Agent", "me"),),
+        size=7,
+        source="list.txt:3",
+        pieces=REQUEST.pieces,
     )
-    assert loaded.request.checksum == REQUEST.checksum
-    assert loaded.request.source == "list.txt:3"
     assert loaded.url == "https://example.org/a?sig=1"
     for path in journal.path.parent.iterdir():
         data = path.read_bytes()
@@ -77,154 +119,119 @@ async def test_no_secret_is_stored_and_what_is_missing_is_told(journal):
         assert b"hunter2" not in data
 
 
-async def test_only_the_user_may_read_it(journal):
-    journal.put(entry(1))
-    await journal.flush()
+def test_a_login_in_a_later_url_is_withheld_and_told_as_well(journal):
+    changed = entry(1, url="https://me:secret@example.org/new")
+    journal.write([entry(1)], [changed], {})
+    (loaded,) = reopened(journal)
+    assert (loaded.url, loaded.withheld) == ("https://example.org/new", ("login",))
+
+
+def test_a_mirror_that_needs_a_login_is_left_out(journal):
+    request = DownloadRequest(("https://h/@a", "https://u:p@h/a", "https://i/a@b"))
+    journal.write([BLANK._replace(request=request, url=request.url)], [], {})
+    (loaded,) = reopened(journal)
+    assert loaded.request.mirrors == ("https://h/@a", "https://i/a@b")
+    assert loaded.withheld == ()
+
+
+def test_only_the_user_may_read_it(journal):
+    journal.write([entry(1)], [], {})
     for path in journal.path.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path.name
 
 
-async def test_the_last_word_about_a_download_counts(journal):
-    for received in range(100):
-        journal.put(entry(1, received=received))
-    journal.put(entry(2))
-    journal.forget([2, 7])
-    assert await reopened(journal) == [entry(1, received=99)]
+def test_entries_come_back_in_slices(journal):
+    journal.write([entry(key) for key in range(10)], [], {})
+    first, reached, _ = journal.read(-1, 4)
+    assert ([e.key for e in first], reached) == ([0, 1, 2, 3], 3)
+    rest, reached, _ = journal.read(reached, 100)
+    assert ([e.key for e in rest], reached) == ([4, 5, 6, 7, 8, 9], 9)
+    assert journal.read(reached, 100) == ([], 9, 0)
 
 
-async def test_a_new_session_can_begin_without_the_old_entries(journal):
-    journal.put(entry(1))
-    await journal.flush()
-    journal.put(entry(2))
-    journal.clear()
-    journal.put(entry(3))
-    assert await reopened(journal) == [entry(3)]
-
-
-async def test_entries_are_written_without_anybody_asking(journal):
-    journal.put(entry(1))
-    while True:
-        await asyncio.sleep(0)
-        if await journal.load():
-            break
-
-
-async def test_ten_thousand_entries_go_in_one_piece(journal):
-    for key in range(10_000):
-        journal.put(entry(key, place=float(key)))
-    await journal.flush()
-    assert len(await journal.load()) == 10_000
-
-
-async def test_two_runs_do_not_share_a_journal(journal):
-    second = Journal(journal.path)
+def test_two_runs_do_not_share_a_journal(journal):
     with pytest.raises(LocalError) as caught:
-        await second.open()
+        Journal(journal.path).open()
     assert caught.value.kind == "in_use"
-    await second.close()
-    journal.put(entry(1))
-    assert await reopened(journal) == [entry(1)]
+    journal.write([entry(1)], [], {})
+    assert reopened(journal) == [entry(1)]
 
 
 @pytest.mark.parametrize(
     "data", [b"this is no database at all" * 100, b"SQLite format"]
 )
-async def test_a_broken_journal_is_set_aside_and_a_new_one_begun(tmp_path, data):
-    path = tmp_path / "journal.db"
-    path.write_bytes(data)
-    (tmp_path / "journal.db-wal").write_bytes(b"its log")
-    journal = Journal(path)
-    await journal.open()
-    assert journal.was_broken
-    assert await journal.load() == []
-    assert (tmp_path / "journal.db.broken").read_bytes() == data
-    await journal.close()
+def test_a_broken_journal_can_be_set_aside_with_its_log(tmp_path, data):
+    path = tmp_path / "one.session"
+    for number in ("", "-2"):
+        path.write_bytes(data)
+        (tmp_path / "one.session-wal").write_bytes(b"its log")
+        journal = Journal(path)
+        with pytest.raises(JournalUnreadable):
+            journal.open()
+        aside = journal.set_aside()
+        assert aside.name == f"one.session.unreadable{number}"
+        assert aside.read_bytes() == data
+    assert sorted(tmp_path.iterdir())[0].name.startswith("one.session.unreadable")
 
 
-async def test_a_journal_of_a_later_version_is_left_alone(tmp_path):
-    path = tmp_path / "journal.db"
+def test_a_journal_of_a_later_version_is_left_alone(tmp_path):
+    path = tmp_path / "one.session"
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
     database.close()
-    journal = Journal(path)
-    with pytest.raises(LocalError, match="newer"):
-        await journal.open()
-    await journal.close()
+    with pytest.raises(JournalTooNew, match="newer"):
+        Journal(path).open()
 
 
-async def test_odd_entries_are_left_out(journal):
-    for key in range(6):
-        journal.put(entry(key))
-    await journal.close()
+def test_odd_entries_are_left_out_and_counted(journal):
+    journal.write([entry(key) for key in range(6)], [], {})
+    journal.close()
     with sqlite3.connect(journal.path) as database:
         for key, change in enumerate(
             (
                 "state = 99",
-                "request = 'junk'",
-                "request = '{}'",
-                """request = '{"mirrors": [], "headers": [], "checksum": null}'""",
+                "asked = 'junk'",
+                "asked = '{}'",
+                """asked = '{"mirrors": []}'""",
                 "withheld = '7'",
             )
         ):
             database.execute(f"UPDATE downloads SET {change} WHERE key = {key}")
     database.close()
-    assert await reopened(Journal(journal.path)) == [entry(5)]
+    journal.open()
+    assert journal.read(-1, 100) == ([entry(5)], 5, 5)
 
 
-async def test_a_place_where_nobody_may_write_is_told(tmp_path):
+def test_a_place_where_nobody_may_write_is_told(tmp_path):
     (tmp_path / "file").touch()
-    journal = Journal(tmp_path / "file" / "journal.db")
     with pytest.raises(LocalError) as caught:
-        await journal.open()
+        Journal(tmp_path / "file" / "one.session").open()
     assert caught.value.kind == "not_writable"
-    await journal.close()
 
 
-async def test_what_could_not_be_written_is_kept_for_the_next_time(journal):
-    journal.put(entry(1))
-    await journal.flush()
-
-    def break_it():
-        journal._database.execute("ALTER TABLE downloads RENAME TO elsewhere")
-
-    def mend_it():
-        journal._database.execute("ALTER TABLE elsewhere RENAME TO downloads")
-
-    await journal._in_thread(break_it)
-    journal.put(entry(1, received=1))
-    journal.put(entry(2))
-    await journal.flush()
-    assert journal.error is not None
-    assert journal.error.kind == "disk"
-    await journal._in_thread(mend_it)
-    journal.put(entry(2, received=2))
-    await journal.flush()
-    assert journal.error is None
-    assert await journal.load() == [entry(1, received=1), entry(2, received=2)]
+def test_a_write_that_fails_leaves_nothing_half_done(journal):
+    journal.write([entry(1)], [], {})
+    with pytest.raises(LocalError):
+        journal.write([entry(2), entry(3, note=None)], [], {})
+    assert reopened(journal) == [entry(1)]
 
 
 FILL = """
-import asyncio, sys
+import sys
 from pathlib import Path
-from tui.core.request import DownloadRequest
-from tui.disk.journal import Journal, JournalEntry
+from tests.disk.test_journal import entry
+from tui.disk.journal import Journal
 
-async def main():
-    journal = Journal(Path(sys.argv[1]))
-    await journal.open()
-    for key in range(10**6):
-        url = f"https://example.org/{key}"
-        journal.put(JournalEntry(key, DownloadRequest(mirrors=(url,))))
-        if key % 10 == 9:
-            await journal.flush()
-            print(key, flush=True)
-
-asyncio.run(main())
+journal = Journal(Path(sys.argv[1]))
+journal.open()
+for key in range(0, 10**6, 10):
+    journal.write([entry(number) for number in range(key, key + 10)], [], {})
+    print(key + 9, flush=True)
 """
 
 
-def test_a_kill_loses_nothing_that_was_flushed(tmp_path):
-    path = tmp_path / "journal.db"
+def test_a_kill_loses_nothing_that_was_written(tmp_path):
+    path = tmp_path / "one.session"
     process = subprocess.Popen(
         [sys.executable, "-c", FILL, str(path)], stdout=subprocess.PIPE, text=True
     )
@@ -233,5 +240,5 @@ def test_a_kill_loses_nothing_that_was_flushed(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait(30)
     process.stdout.close()
-    entries = asyncio.run(reopened(Journal(path)))
+    entries = reopened(Journal(path))
     assert [one.key for one in entries[: last + 1]] == list(range(last + 1))

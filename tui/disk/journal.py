@@ -1,11 +1,9 @@
 """The queue across runs: what was asked for and how far it got, in SQLite.
 
-The part files and their resume records hold the bytes; this holds the list. Entries
-are handed over without waiting, gathered for half a second (the last one of a download
-wins) and written in one transaction by a thread of the journal's own, so that a slow
-disk delays neither the loop nor the writers. A kill loses at most that half second; a
-power cut may lose a little more, but never leaves a broken journal (write-ahead log,
-``synchronous=NORMAL``, https://sqlite.org/wal.html).
+The part files and their resume records hold the bytes; this holds the list. Every call
+blocks and belongs in a thread (or before the loop runs). A kill loses what was not
+handed to ``write``, a power cut maybe a little more, but neither leaves a broken file
+(write-ahead log, ``synchronous=NORMAL``, https://sqlite.org/wal.html).
 
 No secret is stored: URLs lose their logins, headers their values unless they are known
 to be harmless. The query of a URL stays, since without it there is nothing to fetch;
@@ -14,303 +12,256 @@ only the user may read the file.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.core.download import DownloadState
-from tui.core.errors import FetchError, LocalError
+from tui.core.errors import LocalError
 from tui.core.plain_text import plain
-from tui.core.request import Checksum, DownloadRequest
 from tui.disk.faults import translate
-from tui.disk.resume import without_login
+from tui.disk.journal_entry import ASKED, PROGRESS, asked, entry_from, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-T = TypeVar("T")
+    from tui.disk.journal_entry import JournalEntry
 
 VERSION = 1
-INTERVAL_S = 0.5
-_HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 _BROKEN = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_COLUMNS = (
-    "key, place, state, request, withheld, url, name, directory, size, received,"
-    " error, error_kind"
-)
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS downloads (
-    key INTEGER PRIMARY KEY, place REAL NOT NULL, state INTEGER NOT NULL,
-    request TEXT NOT NULL, withheld TEXT NOT NULL, url TEXT NOT NULL,
-    name TEXT NOT NULL, directory TEXT NOT NULL, size INTEGER,
-    received INTEGER NOT NULL, error TEXT NOT NULL, error_kind TEXT NOT NULL
-) STRICT
+    key INTEGER PRIMARY KEY, asked TEXT NOT NULL, withheld TEXT,
+    state INTEGER NOT NULL, place REAL NOT NULL,
+    url TEXT, has_login INTEGER NOT NULL, name TEXT NOT NULL, directory TEXT NOT NULL,
+    size INTEGER, received INTEGER NOT NULL, status INTEGER NOT NULL,
+    error TEXT NOT NULL, error_kind TEXT NOT NULL, note TEXT NOT NULL,
+    segments INTEGER NOT NULL, rate_limit INTEGER,
+    started_at REAL NOT NULL, finished_at REAL NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS session (
+    fact TEXT PRIMARY KEY, value TEXT NOT NULL
+) STRICT;
 """
+_INSERT = (
+    f"INSERT OR REPLACE INTO downloads (key, {', '.join(ASKED + PROGRESS)})"
+    f" VALUES ({', '.join('?' * (1 + len(ASKED) + len(PROGRESS)))})"
+)
+_UPDATE = f"UPDATE downloads SET {', '.join(f'{c} = ?' for c in PROGRESS)} WHERE key=?"
+_SELECT = (
+    f"SELECT key, {', '.join(ASKED + PROGRESS)} FROM downloads"
+    " WHERE key > ? ORDER BY key LIMIT ?"
+)
 
 
-@dataclass(frozen=True, slots=True)
-class JournalEntry:
-    """One download as the next run should find it."""
+class Overview(NamedTuple):
+    """What a journal adds up to."""
 
-    key: int
-    """Unique in the journal; the caller's to choose."""
-    request: DownloadRequest
-    state: DownloadState = DownloadState.QUEUED
-    place: float = 0.0
-    """Order in the queue; lower goes first."""
-    url: str = ""
-    """The URL in use; "" for the request's own."""
-    name: str = ""
-    directory: str = ""
-    size: int | None = None
-    received: int = 0
-    error: str = ""
-    error_kind: str = ""
-    withheld: tuple[str, ...] = ()
-    """When loaded: what was not stored and has to be given again, such as
-    ``Authorization`` or ``login``."""
+    total: int
+    first_place: float
+    """The lowest place in the queue."""
+    last_key: int
+    """-1 where there is no entry."""
+
+
+class JournalUnreadable(LocalError):
+    """The file is no journal, or a damaged one."""
+
+
+class JournalTooNew(LocalError):
+    """A later version of fetchtui wrote it."""
 
 
 class Journal:
-    """A file with one entry a download; every method is for the loop's thread."""
+    """A file with one entry a download, and facts about the session."""
 
-    def __init__(self, path: Path, *, interval_s: float = INTERVAL_S) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.error: FetchError | None = None
-        """Why the last writing failed; ``None`` once one worked again."""
-        self.was_broken = False
-        """The file could not be read, was set aside, and a new one begun."""
-        self._interval_s = interval_s
-        self._executor = ThreadPoolExecutor(1, "fetchtui-journal")
         self._database: sqlite3.Connection | None = None
-        self._pending: dict[int, JournalEntry | None] = {}
-        self._is_cleared = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._writing: asyncio.Task[None] | None = None
 
-    async def open(self) -> None:
-        """Open the file, or make it together with its folder.
+    def open(self) -> None:
+        """Open the file, or make it; no other run can from now on.
 
         Raises:
+            JournalUnreadable: it is damaged.
+            JournalTooNew: it is of a later version.
             LocalError: ``in_use`` by another run, ``not_writable``, ``disk_full`` or
-                ``disk``; the caller can go on without a journal.
+                ``disk``.
         """
-        await self._in_thread(self._open)
+        with self._told():
+            # Made here so that nobody else may read it; SQLite's own files follow suit.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            database = sqlite3.connect(
+                self.path, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            try:
+                self._prepare(database)
+            except BaseException:
+                database.close()
+                raise
+            self._database = database
 
-    async def load(self) -> list[JournalEntry]:
-        """Return the entries in the order of the queue; odd ones are left out.
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be read and written."""
+        return self._database is not None
+
+    def close(self) -> None:
+        """Close the file. Safe to call twice."""
+        database, self._database = self._database, None
+        if database is not None:
+            with self._told():
+                database.close()
+
+    def remove(self) -> None:
+        """Delete the file, which must be open: so nobody else has it."""
+        assert self._database is not None
+        with suppress(OSError):
+            self.path.unlink()
+        self.close()
+
+    def set_aside(self) -> Path:
+        """Close and rename the file with its log; return its new path.
+
+        Raises:
+            LocalError: it cannot be renamed.
+        """
+        with suppress(LocalError):
+            self.close()
+        number = 1
+        aside = self.path.with_name(f"{self.path.name}.unreadable")
+        while aside.exists():
+            number += 1
+            aside = self.path.with_name(f"{self.path.name}.unreadable-{number}")
+        with self._told():
+            os.replace(self.path, aside)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    os.replace(f"{self.path}{suffix}", f"{aside}{suffix}")
+        return aside
+
+    # -- facts about the session -----------------------------------------------------
+
+    def facts(self) -> dict[str, Any]:
+        """Return what was written with ``write``; what cannot be read is left out.
 
         Raises:
             LocalError: the file cannot be read.
         """
-        return await self._in_thread(self._load)
+        found = {}
+        with self._told():
+            for fact, value in self._rows("SELECT fact, value FROM session"):
+                with suppress(ValueError):
+                    found[fact] = json.loads(value)
+        return found
 
-    def put(self, entry: JournalEntry) -> None:
-        """Add an entry, or replace the one with its key, in the near future."""
-        self._pending[entry.key] = entry
-        self._wake()
+    def overview(self) -> Overview:
+        """Return what the entries add up to.
 
-    def forget(self, keys: Iterable[int]) -> None:
-        """Remove entries, in the near future."""
-        self._pending.update(dict.fromkeys(keys))
-        self._wake()
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        with self._told():
+            (row,) = self._rows(
+                "SELECT count(*), ifnull(min(place), 0), ifnull(max(key), -1)"
+                " FROM downloads"
+            )
+            return Overview(*row)
 
-    def clear(self) -> None:
-        """Remove all entries, in the near future: a new session begins."""
-        self._pending.clear()
-        self._is_cleared = True
-        self._wake()
+    # -- entries ---------------------------------------------------------------------
 
-    async def flush(self) -> None:
-        """Return when all that was handed over is in the file, or ``error`` is set."""
-        while self._writing is not None:
-            await asyncio.shield(self._writing)
-        if self._pending or self._is_cleared:
-            await asyncio.shield(self._begin())
+    def read(self, after: int, limit: int) -> tuple[list[JournalEntry], int, int]:
+        """Read entries in the order of their keys.
 
-    async def close(self) -> None:
-        """Write what is left and close the file. Safe to call twice."""
-        await self.flush()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._database is not None:
-            await self._in_thread(self._close)
-        self._executor.shutdown(wait=False)
+        Args:
+            after: the key that was reached; -1 for the beginning.
+            limit: how many at most.
 
-    # -- on the loop -----------------------------------------------------------------
+        Returns:
+            The entries, the key that is reached now (``after`` at the end), and how
+            many were left out because they make no sense.
 
-    def _wake(self) -> None:
-        if self._timer is None and self._writing is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._interval_s, self._begin)
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        with self._told():
+            rows = list(self._rows(_SELECT, (after, limit)))
+        found = [entry for entry in map(entry_from, rows) if entry is not None]
+        return found, (rows[-1][0] if rows else after), len(rows) - len(found)
 
-    def _begin(self) -> asyncio.Task[None]:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._writing is None:
-            self._writing = asyncio.get_running_loop().create_task(self._write())
-        return self._writing
+    def write(
+        self,
+        new: Sequence[JournalEntry],
+        changed: Sequence[JournalEntry],
+        facts: Mapping[str, Any],
+    ) -> None:
+        """Write entries and facts in one transaction.
 
-    async def _write(self) -> None:
-        pending, self._pending = self._pending, {}
-        is_cleared, self._is_cleared = self._is_cleared, False
+        Args:
+            new: entries whose keys are not in the file.
+            changed: entries that are there already; the request is not written again.
+            facts: by name, anything that JSON can hold.
+
+        Raises:
+            LocalError: nothing of it was written.
+        """
+        with self._told():
+            database = self._opened()
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                database.executemany(
+                    _INSERT, [(e.key, *asked(e.request), *progress(e)) for e in new]
+                )
+                database.executemany(_UPDATE, [(*progress(e), e.key) for e in changed])
+                database.executemany(
+                    "INSERT OR REPLACE INTO session VALUES (?, ?)",
+                    [(fact, json.dumps(value)) for fact, value in facts.items()],
+                )
+                database.execute("COMMIT")
+            except BaseException:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+                raise
+
+    # -- inside ----------------------------------------------------------------------
+
+    def _prepare(self, database: sqlite3.Connection) -> None:
+        # Held until the end, and let go of however that comes: two runs would
+        # overwrite each other's entries.
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            told = plain(str(self.path))
+            raise JournalTooNew("disk", f"{told!r} was written by a newer fetchtui")
+        database.execute("BEGIN IMMEDIATE")  # takes the lock, also without a change
+        if version < VERSION:
+            for statement in _SCHEMA.split(";"):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {VERSION}")
+        database.execute("COMMIT")
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise LocalError("disk", f"{plain(str(self.path))!r} is not open")
+        return self._database
+
+    def _rows(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
+        return self._opened().execute(query, values)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what SQLite and the system say into our errors."""
         try:
-            await self._in_thread(self._apply, pending, is_cleared)
-        except FetchError as error:
-            # Kept for the next time, unless something newer has come since.
-            self.error = error
-            if not self._is_cleared:
-                self._pending = pending | self._pending
-                self._is_cleared = is_cleared
-            self._writing = None
-        else:
-            self.error = None
-            self._writing = None
-            if self._pending or self._is_cleared:
-                self._wake()
-
-    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(self._executor, function, *args)
+            yield
         except sqlite3.Error as error:
             raise _translate(error, self.path) from error
         except OSError as error:
             raise translate(error, "open", str(self.path)) from error
-
-    # -- in the thread ---------------------------------------------------------------
-
-    def _open(self) -> None:
-        os.makedirs(self.path.parent, exist_ok=True)
-        try:
-            self._database = self._connect()
-        except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode & 0xFF not in _BROKEN:
-                raise
-            # With its log: SQLite would play that into the new file.
-            for suffix in ("-wal", "-shm", ""):
-                with suppress(FileNotFoundError):
-                    os.replace(f"{self.path}{suffix}", f"{self.path}.broken{suffix}")
-            self.was_broken = True
-            self._database = self._connect()
-
-    def _connect(self) -> sqlite3.Connection:
-        # Made here so that nobody else may read it; SQLite's own files follow suit.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
-        database = sqlite3.connect(
-            self.path, timeout=0, isolation_level=None, check_same_thread=False
-        )
-        try:
-            # Held until the end, and let go of however that comes: two runs would
-            # overwrite each other's entries.
-            database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA synchronous = NORMAL")
-            (version,) = database.execute("PRAGMA user_version").fetchone()
-            if version > VERSION:
-                told = plain(str(self.path))
-                raise LocalError("disk", f"{told!r} was written by a newer fetchtui")
-            database.execute("BEGIN IMMEDIATE")
-            database.execute(_SCHEMA)
-            database.execute(f"PRAGMA user_version = {VERSION}")
-            database.execute("COMMIT")
-        except BaseException:
-            database.close()
-            raise
-        return database
-
-    def _load(self) -> list[JournalEntry]:
-        assert self._database is not None
-        rows = self._database.execute(
-            f"SELECT {_COLUMNS} FROM downloads ORDER BY place, key"
-        )
-        return [entry for entry in map(_entry, rows) if entry is not None]
-
-    def _apply(self, pending: dict[int, JournalEntry | None], is_cleared: bool) -> None:
-        if self._database is None:
-            raise LocalError("disk", f"{plain(str(self.path))!r} is not open")
-        database = self._database
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            if is_cleared:
-                database.execute("DELETE FROM downloads")
-            database.executemany(
-                "DELETE FROM downloads WHERE key = ?",
-                ((key,) for key, entry in pending.items() if entry is None),
-            )
-            marks = ", ".join("?" * 12)
-            database.executemany(
-                f"INSERT OR REPLACE INTO downloads ({_COLUMNS}) VALUES ({marks})",
-                (_row(entry) for entry in pending.values() if entry is not None),
-            )
-            database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
-
-    def _close(self) -> None:
-        assert self._database is not None
-        self._database.close()
-        self._database = None
-
-
-def _row(entry: JournalEntry) -> tuple[Any, ...]:
-    request = entry.request
-    kept = [pair for pair in request.headers if pair[0].lower() in _HARMLESS]
-    withheld = [name for name, _ in request.headers if name.lower() not in _HARMLESS]
-    mirrors = [without_login(url) for url in request.mirrors]
-    if tuple(mirrors) != request.mirrors:
-        withheld.append("login")
-    asked = {
-        "mirrors": mirrors,
-        "name": request.name,
-        "directory": request.directory,
-        "checksum": None if request.checksum is None else str(request.checksum),
-        "headers": kept,
-        "size": request.size,
-        "source": request.source,
-    }
-    return (
-        entry.key,
-        entry.place,
-        int(entry.state),
-        json.dumps(asked),
-        json.dumps(withheld),
-        without_login(entry.url),
-        entry.name,
-        entry.directory,
-        entry.size,
-        entry.received,
-        entry.error,
-        entry.error_kind,
-    )
-
-
-def _entry(row: tuple[Any, ...]) -> JournalEntry | None:
-    key, place, state, asked, withheld, *rest = row
-    try:
-        values = json.loads(asked)
-        values["mirrors"] = tuple(map(str, values["mirrors"]))
-        values["headers"] = tuple((str(n), str(v)) for n, v in values["headers"])
-        if values["checksum"] is not None:
-            values["checksum"] = Checksum.parse(values["checksum"])
-        request = DownloadRequest(**values)
-        if not request.mirrors:
-            return None
-        entry = JournalEntry(key, request, DownloadState(state), place, *rest)
-        return replace(entry, withheld=tuple(map(str, json.loads(withheld))))
-    except (ValueError, TypeError, KeyError):
-        return None
 
 
 def _translate(error: sqlite3.Error, path: Path) -> LocalError:
@@ -318,6 +269,8 @@ def _translate(error: sqlite3.Error, path: Path) -> LocalError:
     told = plain(str(path))
     if code in _BUSY:
         return LocalError("in_use", f"another run holds the journal {told!r}")
+    if code in _BROKEN:
+        return JournalUnreadable("disk", f"journal {told!r}: {plain(str(error))}")
     kind = {
         sqlite3.SQLITE_FULL: "disk_full",
         sqlite3.SQLITE_READONLY: "not_writable",

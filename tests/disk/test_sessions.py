@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from tests.disk.test_journal import entry
+from tui.disk import sessions as sessions_module
+from tui.disk.journal import Journal
+from tui.disk.sessions import KEPT, Sessions, state_dir
+
+
+@pytest.fixture
+def sessions(tmp_path):
+    return Sessions(tmp_path / "state")
+
+
+def left(sessions, at, output_dir="/data"):
+    """Leave a session that was used last at a time; return its path."""
+    journal = sessions.begin()
+    journal.write([entry(0)], [], {"output_dir": output_dir})
+    journal.close()
+    os.utime(journal.path, (at, at))
+    return journal.path
+
+
+def test_the_state_directory_can_be_chosen(monkeypatch, tmp_path, clean_environment):
+    assert state_dir().is_relative_to(clean_environment)
+    monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path))
+    assert state_dir() == tmp_path
+
+
+def test_without_any_session_there_is_none_and_nothing_is_made(sessions):
+    assert sessions.last() == (None, 0.0, "")
+    assert not sessions.folder.exists()
+
+
+def test_only_the_user_may_look_into_the_folder(sessions):
+    sessions.begin().close()
+    assert stat.S_IMODE(sessions.folder.stat().st_mode) == 0o700
+
+
+def test_the_one_used_last_is_opened(sessions):
+    paths = [left(sessions, at) for at in (10, 30, 20)]
+    last = sessions.last()
+    assert last.journal is not None
+    assert (last.journal.path, last.used_at) == (paths[1], 30)
+    last.journal.close()
+
+
+def test_one_that_saves_elsewhere_is_passed_over_and_stays_as_old(sessions):
+    wanted = left(sessions, 10, "/data")
+    left(sessions, 20, "/other")
+    last = sessions.last("/data")
+    assert last.journal is not None
+    assert last.journal.path == wanted
+    last.journal.close()
+    again = sessions.last()
+    assert again.journal is not None
+    assert again.used_at == 20
+    again.journal.close()
+
+
+def test_one_that_another_dashboard_holds_is_left_to_it(sessions):
+    running = sessions.begin()
+    last = sessions.last()
+    assert last.journal is None
+    assert "open elsewhere" in last.notice
+    second = sessions.begin()
+    assert second.path != running.path
+    second.close()
+    running.close()
+
+
+def test_a_damaged_one_is_set_aside_and_said(sessions):
+    path = left(sessions, 10)
+    path.write_bytes(b"\0" * 5000)
+    last = sessions.last()
+    assert last.journal is None
+    assert "damaged" in last.notice
+    assert str(path) in last.notice
+    aside = path.with_name(f"{path.name}.unreadable")
+    assert aside.read_bytes() == b"\0" * 5000
+    assert sessions.last() == (None, 0.0, "")
+
+
+def test_one_of_a_later_version_is_said_and_kept(sessions, monkeypatch):
+    monkeypatch.setattr("tui.disk.journal.VERSION", 2)
+    path = left(sessions, 10)
+    monkeypatch.setattr("tui.disk.journal.VERSION", 1)
+    last = sessions.last()
+    assert last.journal is None
+    assert "newer fetchtui" in last.notice
+    assert path.exists()
+
+
+def test_only_the_newest_are_kept_and_none_that_is_in_use(sessions):
+    paths = [left(sessions, at) for at in range(1, KEPT + 3)]
+    held = Journal(paths[2])
+    held.open()
+    for path in sessions.folder.glob(f"{paths[2].name}*"):
+        os.utime(path, (3, 3))
+    newest = sessions.begin()
+    there = set(sessions.folder.glob("*.session"))
+    assert there == {*paths[2:], newest.path}
+    newest.close()
+    held.close()
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+    (tmp_path / "state").touch()
+    with pytest.raises(sessions_module.LocalError, match="cannot make"):
+        Sessions(tmp_path / "state").begin()
