@@ -38,6 +38,7 @@ KINDS: Final[dict[str, str]] = {
     "bad_header": "a request header cannot be sent; check --header and header= lines",
     # the answer
     "auth": "this needs a login; give --header 'Authorization: ...'",
+    "secret": "secrets are not stored; repeat the first command, or give --header",
     "not_found": "the server has no such file; check the URL",
     "http_4xx": "the server refuses; check the URL",
     "rate_limited": "the server limits requests; it will be tried again",

@@ -107,4 +107,11 @@ class QueueReleased(EngineEvent):
     """Downloads start again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told(EngineEvent):
+    """Something about the run that a person should know."""
+
+    text: str
+
+
 Event = DownloadEvent | EngineEvent

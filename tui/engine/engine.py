@@ -10,16 +10,14 @@ from tui.core import events
 from tui.core.download import ENDED, Download, DownloadState
 from tui.core.query import View, select
 from tui.core.request import check_url, origin_of
-from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
-from tui.core.units import format_rate
 from tui.engine.crew import Crew
+from tui.engine.limits import Limits
 from tui.engine.outcome import Outcome
 from tui.engine.placing import Placing
 from tui.engine.pulse import Pulse
 from tui.engine.views import Views
 from tui.engine.worker import DownloadWorker
 from tui.net.filename import name_from_url, safe_name
-from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 _S = DownloadState
 
 
-class Engine:
+class Engine(Limits):
     """Downloads what it is given, within limits that change while it runs."""
 
     def __init__(self, kit: Kit) -> None:
@@ -53,7 +51,10 @@ class Engine:
         worker = DownloadWorker(kit, self._placing, self._outcome)
         self._crew = Crew(kit, worker.run, self._settle)
         self._pulse = Pulse(kit, self._crew)
+        super().__init__(kit, self._pulse, self._go)
         self._views = Views(kit, self._crew, self._pulse, self._placing)
+        self._lacking: dict[DownloadId, str] = {}
+        """What restored downloads cannot be fetched without, by id."""
         self._held_ids: list[DownloadId] = []
         """Downloads that ``hold`` paused, for ``release`` to resume."""
         self._hold_reason = ""
@@ -116,6 +117,7 @@ class Engine:
         download = self._ledger.downloads[id]
 
         def change() -> None:
+            self._lacking.pop(id, None)
             download.url = url
             download.origin = origin_of(url)
             self._ledger.touch(download)
@@ -133,67 +135,38 @@ class Engine:
         if download.state is _S.QUEUED:
             self._requeue(download)
 
-    # -- limits ----------------------------------------------------------------------
+    def restore(self, downloads: Iterable[Download], lacking: dict[int, str]) -> None:
+        """Take in downloads of an earlier run, each in the state it was left in.
 
-    def set_concurrency(self, count: int) -> None:
-        """Downloads at once: up starts more in this loop turn, down drains."""
-        count = max(1, min(MAX_CONCURRENCY, count))
-        old, self._kit.concurrency = self._kit.concurrency, count
-        if old != count:
-            self._tell_limit(f"downloads at once {old} → {count}")
-            self._go()
+        Nothing starts before ``go_on``.
 
-    def set_per_host(self, count: int) -> None:
-        """Downloads at once from one origin; 0 for no cap."""
-        count = max(0, min(MAX_CONCURRENCY, count))
-        old = self._kit.queue.per_host
-        if old != count:
-            self._kit.queue.set_per_host(count)
-            self._tell_limit(f"per host {old or 'any'} → {count or 'any'}")
-            self._go()
+        Args:
+            downloads: with ids that follow on those that there are.
+            lacking: what is missing for some of them, in words, by id; they are
+                not fetched before they get another URL.
+        """
+        self._lacking |= lacking
+        for download in downloads:
+            self._ledger.enter(download)
 
-    def set_segments(self, count: int, id: DownloadId | None = None) -> None:
-        """Connections of one download or of all; 0 decides by size."""
-        count = max(0, min(MAX_SEGMENTS, count))
-        if id is None:
-            self._kit.segments = count
-            self._tell_limit(f"connections per download → {count or 'by size'}")
-        else:
-            if count:
-                self._kit.own_segments[id] = count
-            else:
-                self._kit.own_segments.pop(id, None)
-            self._ledger.touch(self._ledger.downloads[id])
-        self._pulse.adjust()
+    def go_on(self, held: Iterable[DownloadId] | None) -> None:
+        """Start what was restored, or stay held as it was left.
 
-    def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
-        """Bytes per second for everything, or for one download."""
-        rate = max(1, rate) if rate is not None else None
-        if id is None:
-            self._kit.limiter.set_rate(rate)
-            self._tell_limit(f"rate limit → {format_rate(rate) if rate else 'off'}")
-            return
-        own = self._kit.own_limiters
-        if id in own:
-            own[id].set_rate(rate)
-        elif rate is not None:
-            own[id] = Limiter(rate, self._kit.clock)
-        self._ledger.touch(self._ledger.downloads[id])
+        Args:
+            held: what ``hold`` had paused; ``None`` when the queue was not held.
+        """
+        if held is not None:
+            self._hold_for("")
+            self._held_ids += held
+        self._go()
 
-    def set_writers(self, count: int) -> None:
-        """Threads that write to disk."""
-        count = max(1, min(MAX_WRITERS, count))
-        old = self._kit.writer.snapshot().writers
-        if old != count:
-            self._kit.writer.set_writers(count)
-            self._tell_limit(f"writers {old} → {count}")
+    @property
+    def held(self) -> list[DownloadId] | None:
+        """What ``hold`` paused, or ``None`` when no user holds the queue."""
+        is_held = self._crew.is_held and not self._hold_reason
+        return self._held_ids if is_held else None
 
-    def set_inline_writes(self, is_inline: bool) -> None:
-        """Write on the loop, to see what that does, or in the executor."""
-        if self._kit.writer.snapshot().is_inline != is_inline:
-            self._kit.writer.set_inline(is_inline)
-            where = "on the loop (blocking!)" if is_inline else "in the executor"
-            self._tell_limit(f"disk writes {where}")
+    # -- the queue as a whole --------------------------------------------------------
 
     def hold(self) -> None:
         """Start nothing new and pause what runs."""
@@ -313,6 +286,9 @@ class Engine:
             self._ledger.move(download, _S.QUEUED)
             download.error = download.error_kind = ""
             download.finished_at = 0.0
+            if download.id in self._lacking:
+                self._refuse(download)
+                continue
             if self._crew.is_on(download):
                 # Its last worker is still closing the part file: queue it then.
                 self._crew.afterwards(download, partial(self._requeue, download))
@@ -323,6 +299,14 @@ class Engine:
         if changed:
             self._go()
         return changed
+
+    def _refuse(self, download: Download) -> None:
+        """Fail a queued download that would fetch the wrong thing or nothing."""
+        now = self._kit.clock.wall()
+        download.error_kind, download.error = "secret", self._lacking[download.id]
+        download.finished_at = now
+        self._ledger.move(download, _S.FAILED)
+        self._kit.bus.publish(events.Failed(download.id, now, "secret", download.error))
 
     def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
         downloads = self._ledger.downloads
@@ -352,6 +336,3 @@ class Engine:
         if self._crew.is_held and self._hold_reason:
             return self._crew.active == 0
         return self._ledger.unfinished == 0 and self._crew.active == 0
-
-    def _tell_limit(self, text: str) -> None:
-        self._kit.bus.publish(events.LimitsChanged(self._kit.clock.wall(), text))

@@ -65,6 +65,8 @@ class Ledger:
         """Indexed by id."""
         self.counts = [0] * len(DownloadState)
         self.structure = 0
+        self.changed: set[int] | None = None
+        """Downloads that changed since somebody emptied it; ``None`` for nobody."""
         self.received = 0
         self.fetched = 0
         self.known_size = 0
@@ -81,13 +83,12 @@ class Ledger:
     # -- changes ---------------------------------------------------------------------
 
     def enter(self, download: Download) -> None:
-        """Take up a new download (QUEUED)."""
+        """Take up a download, new or from an earlier run; its id is the next one."""
         self.downloads.append(download)
-        self.counts[DownloadState.QUEUED] += 1
-        if download.size is None:
-            self.unknown += 1
-        else:
-            self.known_size += download.size
+        self.received += download.received
+        self._count_in(download)
+        if download.state in ENDED:
+            self._count_end(download)
         self.structure += 1
 
     def move(self, download: Download, state: DownloadState) -> None:
@@ -107,11 +108,11 @@ class Ledger:
         download.state = state
         self._count_in(download)
         if state in ENDED:
-            self.by_status[download.status] += 1
-            if state is DownloadState.FAILED:
-                self.by_cause[download.error_kind] += 1
+            self._count_end(download)
         download.version += 1
         self.structure += 1
+        if self.changed is not None:
+            self.changed.add(download.id)
 
     def set_size(self, download: Download, size: int | None) -> None:
         """Set what the server says the whole file measures, in bytes."""
@@ -142,6 +143,8 @@ class Ledger:
         """Something else that a face shows has changed."""
         download.version += 1
         self.structure += 1
+        if self.changed is not None:
+            self.changed.add(download.id)
 
     def note_attempt(self, download: Download, at: float, outcome: str) -> None:
         """Remember how an attempt ended badly."""
@@ -166,6 +169,11 @@ class Ledger:
         elif download.state not in _UNCOUNTED:
             self.known_size += download.size
             self.known_received += download.received
+
+    def _count_end(self, download: Download) -> None:
+        self.by_status[download.status] += 1
+        if download.state is DownloadState.FAILED:
+            self.by_cause[download.error_kind] += 1
 
     # -- views -----------------------------------------------------------------------
 

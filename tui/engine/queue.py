@@ -35,7 +35,7 @@ class Lane:
         self.origin = origin
         self.entries: list[tuple[float, int, Download]] = []
         """Heap by queue key. An entry whose download has moved on, or has another
-        key by now, is dead and skipped when met."""
+        key or origin by now, is dead and skipped when met."""
         self.active = 0
         """Downloads of it that hold a slot."""
         self.blocked_until = 0.0
@@ -52,7 +52,11 @@ class Lane:
         entries = self.entries
         while entries:
             key, _, download = entries[0]
-            if download.state is DownloadState.QUEUED and download.queue_key == key:
+            if (
+                download.state is DownloadState.QUEUED
+                and download.queue_key == key
+                and download.origin == self.origin
+            ):
                 return entries[0]
             heapq.heappop(entries)
         return None

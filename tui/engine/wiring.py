@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tui.core.clock import Clock
     from tui.core.settings import Settings
+    from tui.engine.session import Session
 
 
 async def open_engine(
@@ -29,6 +30,7 @@ async def open_engine(
     *,
     clock: Clock | None = None,
     chance: Callable[[], float] = random.random,
+    session: Session | None = None,
 ) -> Engine:
     """Build an engine on the running loop and open its output directory.
 
@@ -36,6 +38,7 @@ async def open_engine(
         settings: what the run starts with.
         clock: where time comes from; the system's by default.
         chance: uniform numbers in [0, 1) for the jitter of waits.
+        session: what keeps the downloads for the next run, if anything does.
 
     Returns:
         The engine; ``await engine.close()`` ends it.
@@ -53,7 +56,7 @@ async def open_engine(
     destination = Destination(settings.output_dir, writer)
     try:
         await destination.folder("")
-        session = HttpSession(settings)
+        http = HttpSession(settings)
     except BaseException:
         await destination.close()
         await writer.close()
@@ -62,7 +65,7 @@ async def open_engine(
         settings=settings,
         clock=clock,
         random=chance,
-        session=session,
+        session=http,
         writer=writer,
         destination=destination,
         ledger=Ledger(clock),
@@ -73,4 +76,7 @@ async def open_engine(
         segments=settings.segments,
         concurrency=settings.concurrency,
     )
-    return Engine(kit)
+    engine = Engine(kit)
+    if session is not None:
+        session.follow(engine, kit)
+    return engine

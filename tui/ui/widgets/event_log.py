@@ -73,7 +73,7 @@ def entry_of(event: facts.Event, row: DownloadSnapshot | None) -> LogEntry:
 
 
 def _engine_words(event: facts.EngineEvent) -> str:
-    if isinstance(event, facts.LimitsChanged):
+    if isinstance(event, facts.LimitsChanged | facts.Told):
         return plain(event.text)
     if isinstance(event, facts.QueueHeld):
         return f"queue held: {plain(event.reason) or 'on request'}"

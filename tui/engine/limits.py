@@ -1,0 +1,91 @@
+"""The verbs that change a limit while everything runs; each acts at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core import events
+from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
+from tui.core.units import format_rate
+from tui.net.limiter import Limiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.download import DownloadId
+    from tui.engine.kit import Kit
+    from tui.engine.pulse import Pulse
+
+
+class Limits:
+    """What the engine may do at most, and the part of it that changes that."""
+
+    def __init__(self, kit: Kit, pulse: Pulse, start_more: Callable[[], None]) -> None:
+        """Take the run's tools, its pulse, and what starts downloads."""
+        self._kit = kit
+        self._ledger = kit.ledger
+        self._pulse = pulse
+        self._start_more = start_more
+
+    def set_concurrency(self, count: int) -> None:
+        """Downloads at once: up starts more in this loop turn, down drains."""
+        count = max(1, min(MAX_CONCURRENCY, count))
+        old, self._kit.concurrency = self._kit.concurrency, count
+        if old != count:
+            self._tell_limit(f"downloads at once {old} → {count}")
+            self._start_more()
+
+    def set_per_host(self, count: int) -> None:
+        """Downloads at once from one origin; 0 for no cap."""
+        count = max(0, min(MAX_CONCURRENCY, count))
+        old = self._kit.queue.per_host
+        if old != count:
+            self._kit.queue.set_per_host(count)
+            self._tell_limit(f"per host {old or 'any'} → {count or 'any'}")
+            self._start_more()
+
+    def set_segments(self, count: int, id: DownloadId | None = None) -> None:
+        """Connections of one download or of all; 0 decides by size."""
+        count = max(0, min(MAX_SEGMENTS, count))
+        if id is None:
+            self._kit.segments = count
+            self._tell_limit(f"connections per download → {count or 'by size'}")
+        else:
+            if count:
+                self._kit.own_segments[id] = count
+            else:
+                self._kit.own_segments.pop(id, None)
+            self._ledger.touch(self._ledger.downloads[id])
+        self._pulse.adjust()
+
+    def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
+        """Bytes per second for everything, or for one download."""
+        rate = max(1, rate) if rate is not None else None
+        if id is None:
+            self._kit.limiter.set_rate(rate)
+            self._tell_limit(f"rate limit → {format_rate(rate) if rate else 'off'}")
+            return
+        own = self._kit.own_limiters
+        if id in own:
+            own[id].set_rate(rate)
+        elif rate is not None:
+            own[id] = Limiter(rate, self._kit.clock)
+        self._ledger.touch(self._ledger.downloads[id])
+
+    def set_writers(self, count: int) -> None:
+        """Threads that write to disk."""
+        count = max(1, min(MAX_WRITERS, count))
+        old = self._kit.writer.snapshot().writers
+        if old != count:
+            self._kit.writer.set_writers(count)
+            self._tell_limit(f"writers {old} → {count}")
+
+    def set_inline_writes(self, is_inline: bool) -> None:
+        """Write on the loop, to see what that does, or in the executor."""
+        if self._kit.writer.snapshot().is_inline != is_inline:
+            self._kit.writer.set_inline(is_inline)
+            where = "on the loop (blocking!)" if is_inline else "in the executor"
+            self._tell_limit(f"disk writes {where}")
+
+    def _tell_limit(self, text: str) -> None:
+        self._kit.bus.publish(events.LimitsChanged(self._kit.clock.wall(), text))
