@@ -1,0 +1,87 @@
+"""Digest lists in every form that tools write; none makes the reader stumble."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.request import Checksum
+from tui.core.sums import parse_sums
+
+A, B = "a" * 64, "b" * 64
+LONG = "c" * 128
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "digest"),
+    [
+        (f"{A}  big.iso", "big.iso", A),
+        (f"{A} *big.iso", "big.iso", A),
+        (f"{A}\tbig.iso", "big.iso", A),
+        (f"{A.upper()}  ./big.iso\r", "big.iso", A),
+        (f"{LONG}  big.iso", "big.iso", LONG),
+        (f"{A}  with  two  spaces", "with  two  spaces", A),
+        (f"\\{A}  a\\\\b\\nc", "a\\b\nc", A),
+        (f"SHA256 (big.iso) = {A}", "big.iso", A),
+        (f"SHA512 (a (1).iso) = {LONG}", "a (1).iso", LONG),
+        (f"SHA256(big.iso)= {A}", "big.iso", A),
+        (f"SHA2-256(big.iso)= {A}", "big.iso", A),
+        (A, "", A),
+        (f"  {A}  ", "", A),
+    ],
+)
+def test_a_line_of_any_form_is_read(line, name, digest):
+    kind = "sha256" if len(digest) == 64 else "sha512"
+    assert parse_sums(line + "\n") == {name: Checksum(kind, digest)}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# comment",
+        "-----BEGIN PGP SIGNED MESSAGE-----",
+        "Hash: SHA256",
+        f"{'a' * 40}  sha1.iso",
+        f"{'a' * 63}  short.iso",
+        f"MD5 (big.iso) = {'a' * 32}",
+        f"SHA256 (big.iso) = {LONG}",
+        f"SHA512 (big.iso) = {A}",
+        "<!DOCTYPE html><title>Not found</title>",
+        f"{A}  {'n' * 5000}",
+    ],
+)
+def test_what_is_no_digest_is_passed_over(line):
+    assert parse_sums(f"{line}\n{B}  other\n") == {"other": Checksum("sha256", B)}
+
+
+def test_digests_that_contradict_each_other_vouch_for_nothing():
+    assert parse_sums(f"{A}  x\n{B}  x\n{A}  x\n{A}  y\n{A}  y\n") == {
+        "y": Checksum("sha256", A)
+    }
+
+
+def test_the_stronger_kind_counts():
+    text = f"SHA256 (x) = {A}\nSHA512 (x) = {LONG}\n"
+    assert parse_sums(text) == {"x": Checksum("sha512", LONG)}
+
+
+def test_four_mebibytes_of_anything_are_read_in_two_seconds():
+    texts = [
+        f"{A}  some/name/of/a/file-%07d\n" * 40_000,
+        " " * (4 << 20),
+        f"{A} " + " " * (4 << 20),
+        "SHA256 (" + "(" * 4000 + "\n" + "SHA256 (a) = \n" * 250_000,
+        "\n" * (4 << 20),
+    ]
+    for text in texts:
+        before = time.process_time()
+        parse_sums(text)
+        assert time.process_time() - before < 2
+
+
+@given(st.text() | st.text(alphabet="abcdef0123456789 *\\()=SHA256\n"))
+def test_no_text_makes_it_raise(text):
+    parse_sums(text)
