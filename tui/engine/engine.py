@@ -334,5 +334,7 @@ class Engine(Limits):
 
     def _is_idle(self) -> bool:
         if self._crew.is_held and self._hold_reason:
-            return self._crew.active == 0
+            # Small files on their way to the disk have no worker any more.
+            on_the_way = self._ledger.counts[_S.VERIFYING]
+            return self._crew.active == 0 and not on_the_way
         return self._ledger.unfinished == 0 and self._crew.active == 0

@@ -136,7 +136,8 @@ class Ledger:
         download.received += nbytes
         self.received += nbytes
         self.fetched += nbytes
-        if download.size is not None:
+        # A chunk may come with the news that it was cancelled.
+        if download.size is not None and download.state not in _UNCOUNTED:
             self.known_received += nbytes
 
     def touch(self, download: Download) -> None:
