@@ -40,10 +40,11 @@ http {{
         listen 127.0.0.1:{port} backlog=1024;
         listen 127.0.0.1:{tls_port} ssl backlog=1024;
         root {data};
-        # A list of any length from 100 files.
+        # A list of any length from 100 files, or from a single one.
         location /list/ {{
             rewrite "^/list/.*(\\d\\d)\\.bin$" /small/0000$1.bin break;
         }}
+        location /same/ {{ rewrite "^/same/([a-z0-9]+)/.*$" /one/$1.bin break; }}
     }}
 }}
 """

@@ -1,0 +1,355 @@
+"""What each piece costs, so that a regression has an address.
+
+``python -m tests.bench.pieces`` prints microseconds per file, line, MiB or call: the
+loop thread's processor time (what bounds files per second), that of the process, and
+time by the clock. The best of five; a busy machine still adds to the clock.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import platform
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from tests.bench.cost import REPEATS, Meter
+from tests.bench.machine import describe, scratch
+from tests.bench.server import Server
+from tests.bench.start import start_up
+from tests.bench.work import KIB, MIB, Data, Work
+from tui.core.clock import SystemClock
+from tui.core.download import Download, DownloadState
+from tui.core.events import Done, Started
+from tui.core.query import DownloadQuery
+from tui.core.request import DownloadRequest, origin_of
+from tui.core.settings import Settings
+from tui.disk.destination import Destination
+from tui.disk.writer import DiskWriter, StoreJob
+from tui.engine import open_engine
+from tui.engine.event_bus import EventBus
+from tui.engine.ledger import Ledger
+from tui.engine.placing import Placing
+from tui.engine.queue import DownloadQueue
+from tui.net.probe import read_answer
+from tui.net.session import HttpSession, Target
+from tui.sources.detect import load_sources
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from tui.disk.destination import Folder
+    from tui.engine.engine import Engine
+
+SMALL = Work("small", "small", 2000, 10 * KIB, 16)
+LARGE = Work("big", "big", 1, 256 * MIB, 1)
+LINES = 100_000
+_S = DownloadState
+
+
+# -- pieces without a wire -----------------------------------------------------------
+
+
+def downloads(urls: list[str]) -> list[Download]:
+    """Make downloads as the engine does."""
+    return [
+        Download(number, DownloadRequest((url,)), origin_of(url), f"{number:06d}.bin")
+        for number, url in enumerate(urls)
+    ]
+
+
+def bookkeeping(meter: Meter, urls: list[str]) -> None:
+    """Measure what the loop does for each file beside the wire and the disk."""
+    count = len(urls)
+    made: list[Download] = []
+    ledger = Ledger(SystemClock())
+    queue = DownloadQueue(0)
+
+    def enter() -> None:
+        nonlocal ledger, queue
+        made[:] = downloads(urls)
+        ledger, queue = Ledger(SystemClock()), DownloadQueue(0)
+        for download in made:
+            ledger.enter(download)
+
+    def move() -> None:
+        for download in made:
+            ledger.move(download, _S.PROBING)
+            ledger.set_size(download, 10240)
+            ledger.count(download, 10240)
+            ledger.move(download, _S.VERIFYING)
+            ledger.move(download, _S.DONE)
+
+    def pass_on() -> None:
+        for download in made:
+            queue.push(download)
+        while (download := queue.take(1.0)) is not None:  # type: ignore[assignment]
+            download.state = _S.PROBING
+            queue.release(download.origin)
+
+    bus = EventBus()
+    heard = bus.subscribe()
+
+    def tell() -> None:
+        for number in range(count):
+            bus.publish(Started(number, 1.0, 1))
+            bus.publish(Done(number, 1.0))
+        heard.drain()
+
+    meter.call("ledger: 3 moves, size, count", "file", count, move, enter)
+    meter.call("queue: push, take, release", "file", count, pass_on, enter)
+    meter.call("events: started, done", "file", count, tell)
+
+
+async def disk(meter: Meter, home: Path) -> None:
+    """Measure claims, small files and large writes, over the writer."""
+    for fsync in (True, False):
+        writer = DiskWriter(
+            writers=4, in_flight_limit=64 * MIB, fsync=fsync, clock=SystemClock()
+        )
+        destination = Destination(home / "disk", writer)
+        folder = await destination.folder("")
+        word = "on" if fsync else "off"
+        await _store(meter, f"StoreJob of 10 KiB, fsync {word}", writer, folder)
+        await _write(meter, f"writer, fsync {word}", writer, folder)
+        if fsync:
+            _claim(meter, Placing(Settings(), destination, writer))
+        await destination.close()
+        await writer.close()
+        shutil.rmtree(home / "disk")
+
+
+async def _store(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -> None:
+    body = bytes(SMALL.size)
+    batches = itertools.count()
+
+    async def store() -> None:
+        batch = next(batches)
+        stored = asyncio.Semaphore(0)
+
+        def count(_job: StoreJob, error: BaseException | None) -> None:
+            assert error is None, error
+            stored.release()
+
+        for number in range(SMALL.count):
+            name = f"{batch}-{number}"
+            if not writer.has_room():
+                await writer.admit(len(body))
+            writer.store(StoreJob(folder, name, [body], len(body), None, False, count))
+            if number % 16 == 15:
+                await asyncio.sleep(0)  # as many as workers bring in one turn
+        for _ in range(SMALL.count):
+            await stored.acquire()
+
+    await meter.wait(piece, "file", SMALL.count, store)
+
+
+async def _write(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -> None:
+    block = memoryview(bytes(64 * KIB))
+    batches = itertools.count()
+
+    async def write() -> None:
+        name = f"large-{next(batches)}"
+        part = await writer.open_part(folder, name, size=LARGE.size, resume=False)
+        for at in range(0, LARGE.size, MIB):
+            await writer.write(part, at, [block] * 16, MIB)
+        await writer.finish(part, name, overwrite=False)
+        await writer.close_part(part)
+
+    await meter.wait(piece, "MiB", LARGE.size // MIB, write, 3)
+
+
+def _claim(meter: Meter, placing: Placing) -> None:
+    made: list[Download] = []
+    batches = itertools.count()
+
+    def renew() -> None:
+        start = next(batches) * SMALL.count
+        made[:] = downloads([f"http://h/{start + n}" for n in range(SMALL.count)])
+        for download in made:
+            download.id += start
+            download.name = f"claimed-{download.id}"
+
+    def claim() -> None:
+        for download in made:
+            assert placing.find(download) is not None
+
+    meter.call("claim of a name", "file", SMALL.count, claim, renew)
+
+
+# -- the wire ------------------------------------------------------------------------
+
+
+async def wire(meter: Meter, small: list[str], large: str) -> None:
+    """Measure requests, and what is read out of answers."""
+    session = HttpSession(Settings())
+
+    async def read(url: str) -> None:
+        reply = await session.open(Target(url))
+        while await reply.read() is not None:
+            pass
+        await reply.close()
+
+    async def one_by_one() -> None:
+        for url in small[:1000]:
+            await read(url)
+
+    async def sixteen() -> None:
+        left = iter(small)
+
+        async def work() -> None:
+            for url in left:
+                await read(url)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(16):
+                group.create_task(work())
+
+    await meter.wait("session: open, read, close; 1 at once", "file", 1000, one_by_one)
+    await meter.wait(
+        "session: open, read, close; 16 at once", "file", len(small), sixteen
+    )
+    target = Target(small[0])
+    reply = await session.open(target)
+    meter.call(
+        "read_answer",
+        "answer",
+        5000,
+        lambda: [read_answer(reply, target) for _ in range(5000)],
+    )
+    await reply.close()
+    mib = LARGE.size // MIB
+    await meter.wait("session: one connection", "MiB", mib, lambda: read(large))
+    await session.close()
+
+
+# -- the whole engine ----------------------------------------------------------------
+
+
+async def whole(meter: Meter, home: Path, small: list[str], large: str) -> None:
+    """Measure the engine from list to files."""
+    output = home / "whole"
+
+    async def fetch(urls: list[str], at_once: int, *, is_heard: bool) -> None:
+        settings = Settings(output_dir=output, concurrency=at_once, segments=1)
+        engine = await open_engine(settings)
+        heard = engine.subscribe() if is_heard else None
+        engine.add([DownloadRequest((url,)) for url in urls])
+        await engine.wait_idle()
+        assert engine.snapshot().counts[_S.DONE] == len(urls)
+        if heard is not None:
+            heard.drain()
+        await engine.close()
+        shutil.rmtree(output)
+
+    async def unheard() -> None:
+        await fetch(small, 16, is_heard=False)
+
+    async def heard() -> None:
+        await fetch(small, 16, is_heard=True)
+
+    async def one() -> None:
+        await fetch([large], 1, is_heard=False)
+
+    await meter.wait("engine, 16 at once, no events", "file", len(small), unheard)
+    await meter.wait("engine, 16 at once, events", "file", len(small), heard)
+    await meter.wait("engine, one connection", "MiB", LARGE.size // MIB, one)
+
+
+async def lists(meter: Meter, home: Path) -> None:
+    """Measure what a line costs, and what a look costs beside a long list."""
+    path = home / "lines.txt"
+    path.write_text(
+        "".join(f"http://127.0.0.1:9/f/{n:06d}.bin\n" for n in range(LINES))
+    )
+
+    def read() -> list[DownloadRequest]:
+        return load_sources([str(path)], None)[0]
+
+    requests = read()
+    meter.call("list: read and check", "line", LINES, read)
+    engines: list[Engine] = []
+    for _ in range(REPEATS + 1):
+        engine = await open_engine(Settings(output_dir=home / "held"))
+        engine.hold()
+        engines.append(engine)
+    unused = iter(engines)
+    meter.call("Engine.add", "line", LINES, lambda: next(unused).add(requests))
+    next(unused).add(requests[:10])
+    _look(meter, engines[-1])
+    _look(meter, engines[0])
+    for engine in engines:
+        await engine.close()
+
+
+def _look(meter: Meter, engine: Engine) -> None:
+    count = engine.snapshot().total
+    ids = list(range(count))[-30:]
+    beside = f"with {count:,} downloads"
+
+    def looks() -> None:
+        for _ in range(500):
+            engine.snapshot()
+
+    def rows() -> None:
+        for _ in range(500):
+            engine.rows(ids)
+
+    meter.call(f"snapshot() {beside}", "call", 500, looks)
+    meter.call(f"rows({len(ids)}) {beside}", "call", 500, rows)
+    query = DownloadQuery()
+    meter.call(f"select(all) {beside}", "call", 1, lambda: engine.select(query))
+
+
+# -- all of it -----------------------------------------------------------------------
+
+
+def run(home: Path) -> str:
+    """Measure everything below ``home``; return the report."""
+    meter = Meter()
+    data = Data(home / "data")
+    data.make(SMALL)
+    data.make(LARGE)
+    with Server(home / "server", data.root) as server:
+        small = SMALL.write_list(home / "small.txt", server)
+        large = LARGE.write_list(home / "large.txt", server)[0]
+        imports = start_up(meter, small[0], home)
+        bookkeeping(meter, small)
+        stages: list[Coroutine[None, None, None]] = [
+            lists(meter, home),
+            disk(meter, home),
+            wire(meter, small, large),
+            whole(meter, home, small, large),
+        ]
+        for stage in stages:
+            uvloop.run(stage)
+    began = f"# Pieces\n\n{describe(home)}Python {platform.python_version()}.\n\n"
+    return began + meter.table() + imports
+
+
+def main() -> None:
+    """Read the options, measure, print, clean up."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench.pieces", description=__doc__
+    )
+    parser.add_argument("--dir", type=Path, help="for data and output (a tmpfs)")
+    parser.add_argument("--out", type=Path, help="write the report there as well")
+    options = parser.parse_args()
+    base = scratch(options.dir, 2 << 30)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="fetchtui-bench-", dir=base) as folder:
+        report = run(Path(folder))
+    report += f"\nTook {time.monotonic() - began:.0f} s.\n"
+    print(report)
+    if options.out is not None:
+        options.out.write_text(report)
+
+
+if __name__ == "__main__":
+    main()
