@@ -72,9 +72,10 @@ class Recorder:
             self._task = asyncio.create_task(self.save())
 
     async def save(self) -> None:
-        """Flush, sync and record what is there. Failures go to ``failed``."""
-        if self._part.error is not None:
-            return
+        """Flush, sync and record what is there, also when a write failed.
+
+        Failures go to ``failed``.
+        """
         self._saved_at = self._kit.clock.monotonic()
         self._saved_bytes = self._download.received
         record = record_of(self._download, self._answer)
