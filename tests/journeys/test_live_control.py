@@ -11,7 +11,7 @@ from tui.core.download import DownloadState as S
 from tui.core.query import DownloadQuery, View
 from tui.core.service import Move
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import Script, Seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,3 +215,26 @@ async def test_a_rate_limit_holds_for_all_and_lifts_at_once(
         engine.set_rate_limit(None)
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE
+
+
+async def test_a_connection_that_gets_stuck_at_the_end_does_not_hold_up_the_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """The last bytes are fetched once more by a connection that is free."""
+    body = Pattern(3_000_000, seed=5)
+
+    def second_half_sticks(seen: Seen) -> Script | None:
+        if seen.number == 1:
+            return Script(body=body, etag='"v1"', stall_after=200_000)
+        return None
+
+    script = Script(body=body, etag='"v1"', rate=3_000_000, answer=second_half_sticks)
+    server.add("/s", script)
+    async with start(segments=2, timeout_s=60.0) as engine:
+        engine.add([request_for(server.url("/s"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.received) == (S.DONE, body.size)
+    assert hashlib.sha256((tmp_path / "out/s").read_bytes()).hexdigest() == (
+        body.sha256()
+    )

@@ -9,20 +9,17 @@ range still running, so no connection idles while another drags.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
-from tui.engine.leftovers import contradicts
 from tui.engine.meter import FAST_TAU_S, SLOW_TAU_S, SpeedMeter
+from tui.engine.range_opener import Changed, RangeOpener
 from tui.engine.range_pool import LEAST_SPLIT, RangePool
 from tui.engine.recorder import Recorder
 from tui.engine.transfer import SegmentTransfer
-from tui.net.probe import read_answer
-from tui.net.session import Target
 
 if TYPE_CHECKING:
     from tui.core.download import Download
@@ -35,10 +32,6 @@ if TYPE_CHECKING:
 BYTES_PER_CONNECTION = 16 << 20
 AUTO_CONNECTIONS = 4
 """Where the size decides: one connection per 16 MiB, four at most."""
-
-
-class Changed(Exception):
-    """The server has another file now: what is there must not be continued."""
 
 
 def auto_connections(size: int | None) -> int:
@@ -77,9 +70,7 @@ class Flight:
         self._transfer = SegmentTransfer(kit, download, part)
         self._pool = RangePool(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
-        self._validators = {download.url: answer.validator}
-        """By URL: each mirror has its own."""
-        self._bad_mirrors: set[str] = set()
+        self._opener = RangeOpener(kit, download, answer)
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
         self._retry_at = 0.0
@@ -133,15 +124,16 @@ class Flight:
                 if reply is None or segment.at != position:
                     if reply is not None:
                         await reply.close()
-                    reply = None
+                    reply = rest = None
                     url = segment.url
-                    reply, answer = await self._open(segment)
-                    rest = None
-                segment.url = url
+                    reply, answer = await self._opener.open(segment)
+                    if answer.end is not None:
+                        # A server may send less of a range than was asked for.
+                        self._pool.shorten(segment, answer.end)
+                segment.url, segment.reply = url, reply
                 rest = await self._transfer.run(reply, segment, rest)
                 position = segment.at
-                kit.mirrors.note_success(url, segment.pace(kit.clock.monotonic()))
-                self._pool.finish(segment)
+                self._arrived(segment)
                 segment = None
                 if answer is not None and answer.end == position:
                     # Read the end of the message, so that the connection is reused.
@@ -149,72 +141,49 @@ class Flight:
                     await reply.close()
                     reply = None
         except asyncio.CancelledError:
-            self._pool.give_back(segment)
+            self._give_back(segment)
             raise
         except (LocalError, Changed) as error:
-            self._pool.give_back(segment)
+            self._give_back(segment)
             self._fatal = self._fatal or error
             self._stop_connections()
         except FetchError as error:
-            self._pool.give_back(segment)
-            self._retry_at = kit.clock.monotonic() + 1.0
-            self._bad_mirrors.add(url)
-            self.kit.mirrors.note_failure(url)
-            if isinstance(error, PermanentError) and url == self.download.url:
-                # Refusing (or garbling) a range says nothing about the whole body
-                # that is already flowing: go on with that one alone.
-                self.refuses_ranges = True
-                error = TransientError(error.kind, str(error), status=error.status)
-            self._error = error
+            self._give_back(segment)
+            if segment is None or not segment.is_called_off:
+                self._connection_failed(error, url)
         finally:
             kit.open_connections -= 1
             if reply is not None:
                 await reply.close()
 
-    async def _open(self, segment: Segment) -> tuple[Reply, Answer]:
-        """Ask for a range and make sure that the answer is that range of our file."""
-        url = segment.url
-        known = self._validators.get(url)
-        headers = self.kit.headers_for(self.download, url)
-        target = Target(url, headers, segment.at, segment.end, if_range=known or "")
-        reply = await self.kit.session.open(target)
-        try:
-            answer = read_answer(reply, target)
-            is_other = known is not None and answer.validator != known
-            if answer.start != segment.at or answer.status == 200:
-                if is_other:
-                    raise Changed
-                raise PermanentError("bad_reply", "the server ignores ranges by now")
-            if (answer.validator and is_other) or contradicts(answer, known or ""):
-                raise Changed
-            if answer.size not in (None, self.answer.size):
-                raise PermanentError("bad_reply", "the server disagrees on the size")
-        except BaseException:
-            await reply.close()
-            raise
-        self._validators[url] = answer.validator
-        if answer.end is not None and segment.end is not None:
-            # A server may send less of a range than was asked for.
-            self._pool.shorten(segment, answer.end)
-        return reply, answer
+    def _arrived(self, segment: Segment) -> None:
+        """A segment is whole: whoever raced for the same bytes may stop."""
+        pace = segment.pace(self.kit.clock.monotonic())
+        self.kit.mirrors.note_success(segment.url, pace)
+        rival = segment.rival
+        self._uncount(self._pool.finish(segment))
+        if rival is not None:
+            rival.call_off()
 
-    def _mirror(self) -> str:
-        """Return where the next range is to come from.
+    def _give_back(self, segment: Segment | None) -> None:
+        if segment is not None:
+            self._uncount(self._pool.give_back(segment))
 
-        Mirrors are used side by side only where a checksum proves in the end that
-        they gave the same bytes: their ETags have nothing to do with one another.
-        """
-        download = self.download
-        mirrors = download.request.mirrors
-        if (
-            len(mirrors) == 1
-            or download.request.checksum is None
-            or download.id in self.kit.single_source
-        ):
-            return download.url
-        load = Counter(segment.url for segment in self._pool.segments)
-        book = self.kit.mirrors
-        return book.choose(mirrors, self._bad_mirrors, load) or download.url
+    def _uncount(self, twice: int) -> None:
+        """Take bytes that two rivals fetched out of the count of what is there."""
+        if twice:
+            download = self.download
+            self.kit.ledger.set_received(download, download.received - twice)
+
+    def _connection_failed(self, error: FetchError, url: str) -> None:
+        self._retry_at = self.kit.clock.monotonic() + 1.0
+        self._opener.note_failure(url)
+        if isinstance(error, PermanentError) and url == self.download.url:
+            # Refusing (or garbling) a range says nothing about the whole body that
+            # is already flowing: go on with that one alone.
+            self.refuses_ranges = True
+            error = TransientError(error.kind, str(error), status=error.status)
+        self._error = error
 
     # -- sharing the work ------------------------------------------------------------
 
@@ -224,7 +193,7 @@ class Flight:
         return self._pool.take(
             position,
             only_there=self.refuses_ranges and position >= 0,
-            url=self._mirror(),
+            url=self._opener.mirror(self._pool.segments),
             now=self.kit.clock.monotonic(),
         )
 
@@ -256,7 +225,7 @@ class Flight:
         if wanted > running and self._retry_at <= now:
             for _ in range(wanted - running):
                 idle = sum(1 for s in self._tasks.values() if s is None) + own
-                if not self._pool.has_work_for(idle):
+                if not self._pool.has_work_for(idle, now):
                     break
                 task = asyncio.create_task(self._connect(None, None))
                 self._tasks[task] = None
@@ -282,10 +251,9 @@ class Flight:
 
     def restart_slow(self, now: float) -> None:
         """Start connections anew that drag behind their siblings."""
-        laggards = self._pool.laggards(now)
-        for task, segment in list(self._tasks.items()):
-            if segment in laggards:
-                task.cancel()
+        if not self.refuses_ranges:
+            for segment in self._pool.laggards(now):
+                segment.call_off()
 
     def _disk_failed(self, error: FetchError) -> None:
         self._fatal = self._fatal or error
@@ -311,6 +279,8 @@ class Flight:
         """Bring the meters up to date; the engine calls it a few times a second."""
         self._fast.sample(now, self.download.received)
         self._slow.sample(now, self.download.received)
+        for segment in self._pool.segments:
+            segment.meter.sample(now, segment.at)
 
     def speed(self) -> float:
         """Bytes per second, smoothed over about 3 s."""
@@ -335,7 +305,7 @@ class Flight:
                 start=s.start,
                 end=s.end,
                 at=s.at,
-                speed=s.pace(now),
+                speed=s.speed(now),
                 url=s.url,
             )
             for s in sorted(self._pool.segments, key=lambda s: s.start)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import TransientError
+from tui.engine.meter import FAST_TAU_S, SpeedMeter
 
 if TYPE_CHECKING:
     from tui.core.download import Download
@@ -22,7 +24,18 @@ GATHER_S = 0.5
 class Segment:
     """The range given to one connection; ``end`` may shrink while it runs."""
 
-    __slots__ = ("at", "end", "start", "started_at", "url")
+    __slots__ = (
+        "_closing",
+        "at",
+        "end",
+        "is_called_off",
+        "meter",
+        "reply",
+        "rival",
+        "start",
+        "started_at",
+        "url",
+    )
 
     def __init__(self, start: int, end: int | None, url: str, now: float) -> None:
         self.start = start
@@ -32,6 +45,12 @@ class Segment:
         """Next byte to come off the wire."""
         self.url = url
         self.started_at = now
+        self.meter = SpeedMeter(FAST_TAU_S, now, start)
+        self.reply: Reply | None = None
+        """Where it comes from, once there is an answer."""
+        self.rival: Segment | None = None
+        """Another segment after the same last bytes; the first one wins."""
+        self.is_called_off = False
 
     def __repr__(self) -> str:
         return f"<Segment {self.start}-{self.end} at {self.at}>"
@@ -44,6 +63,19 @@ class Segment:
     def pace(self, now: float) -> float:
         """Bytes per second since it began."""
         return (self.at - self.start) / max(0.001, now - self.started_at)
+
+    def speed(self, now: float) -> float:
+        """Bytes per second lately; before the first sample, since it began."""
+        return self.meter.speed or self.pace(now)
+
+    def call_off(self) -> None:
+        """Interrupt it, also in the middle of a read that brings nothing.
+
+        Whoever moves it finds the connection closed and gives back what is missing.
+        """
+        self.is_called_off = True
+        if self.reply is not None:
+            self._closing = asyncio.ensure_future(self.reply.close())
 
 
 class SegmentTransfer:

@@ -16,7 +16,7 @@ from tui.core.events import Started
 from tui.core.plain_text import plain
 from tui.core.settings import OnExists
 from tui.engine.finisher import Finisher
-from tui.engine.flight import Changed, Flight
+from tui.engine.flight import Flight
 from tui.engine.leftovers import (
     adopt,
     continuable,
@@ -25,6 +25,7 @@ from tui.engine.leftovers import (
     is_ours,
 )
 from tui.engine.prober import Probed, Prober
+from tui.engine.range_opener import Changed
 from tui.engine.recorder import record_of
 
 if TYPE_CHECKING:
@@ -213,11 +214,13 @@ class DownloadWorker:
             await flight.run(reply)
             await reply.close()
             await kit.writer.flush(part, sync=False)
-            self._prober.check_promise(download, download.received)
+            size = part.flushed.total if answer.size is None else answer.size
+            self._prober.check_promise(download, size)
             flight.is_finishing = True
-            kit.ledger.set_size(download, download.received)
+            kit.ledger.set_received(download, size)
+            kit.ledger.set_size(download, size)
             vouched = kit.vouched(answer.digests)
-            await self._finisher.run(download, place, part, download.received, vouched)
+            await self._finisher.run(download, place, part, size, vouched)
         except Changed:
             await kit.writer.discard(part)
             kit.ledger.set_received(download, 0)

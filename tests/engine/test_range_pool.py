@@ -1,0 +1,146 @@
+"""Connections share one file: every byte has somebody, and at the end nobody idles."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui.core.segment import RangeSet
+from tui.engine.range_pool import LEAST_SPLIT, RACE_AFTER_S, RangePool
+
+if TYPE_CHECKING:
+    from tui.engine.transfer import Segment
+
+URL = "http://a/x"
+
+
+def take(pool: RangePool, position: int = -1, now: float = 0.0) -> Segment | None:
+    return pool.take(position, only_there=False, url=URL, now=now)
+
+
+def overlap(ranges: RangeSet, low: int, high: int) -> int:
+    return sum(max(0, min(end, high) - max(start, low)) for start, end in ranges)
+
+
+def test_a_free_connection_takes_half_of_the_largest_range() -> None:
+    pool = RangePool([(0, 8 << 20)])
+    first = take(pool)
+    second = take(pool)
+    assert first is not None
+    assert second is not None
+    assert (first.start, first.end) == (0, 4 << 20)
+    assert (second.start, second.end) == (4 << 20, 8 << 20)
+
+
+def test_a_small_rest_is_not_halved() -> None:
+    pool = RangePool([(0, LEAST_SPLIT)])
+    take(pool)
+    assert take(pool) is None
+
+
+def test_the_reply_at_hand_goes_on_into_the_gap_behind_it() -> None:
+    pool = RangePool([(0, 100), (100, 200), (200, 300)])
+    first = take(pool)
+    assert first is not None
+    pool.finish(first)
+    following = take(pool, position=200)
+    assert following is not None
+    assert following.start == 200
+
+
+def test_a_slow_last_range_is_raced_and_the_first_one_wins() -> None:
+    pool = RangePool([(0, 1000)])
+    slow = take(pool, now=0.0)
+    assert slow is not None
+    slow.at = 10
+    assert take(pool, now=RACE_AFTER_S / 2) is None, "not before it had its chance"
+    rival = take(pool, now=RACE_AFTER_S + 1)
+    assert rival is not None
+    assert (rival.start, rival.end) == (10, 1000)
+    assert take(pool, now=RACE_AFTER_S + 1) is None, "two are enough"
+    slow.at = 25
+    rival.at = 1000
+    assert pool.finish(rival) == 15, "the slow one fetched these as well"
+    assert slow.end == 25
+    assert slow.remaining == 0
+    assert pool.give_back(slow) == 0
+    assert pool.gaps == []
+
+
+def test_a_racer_that_breaks_leaves_the_rest_to_the_other() -> None:
+    pool = RangePool([(0, 1000)])
+    slow = take(pool, now=0.0)
+    rival = take(pool, now=RACE_AFTER_S + 1)
+    assert slow is not None
+    assert rival is not None
+    rival.at = 300
+    assert pool.give_back(rival) == 300
+    assert pool.gaps == []
+    assert slow.rival is None
+    assert slow.end == 1000
+
+
+def test_a_segment_that_drags_behind_its_siblings_is_named() -> None:
+    pool = RangePool([(0, 1000), (1000, 2000), (2000, 3000)])
+    fast, slow, other = (take(pool) for _ in range(3))
+    assert fast is not None
+    assert slow is not None
+    assert other is not None
+    fast.at += 900
+    slow.at += 10
+    other.at += 900
+    assert pool.laggards(now=4.0) == []
+    assert pool.laggards(now=6.0) == [slow]
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_whatever_happens_every_byte_is_had_or_somebodys_and_counts_are_right(
+    data: st.DataObject,
+) -> None:
+    """Random work on a pool: what arrived, what is open and what runs tile the file.
+
+    ``received`` is counted as the engine counts it: every byte off the wire, less
+    what the pool says was fetched twice.
+    """
+    size = data.draw(st.integers(1, 6 * LEAST_SPLIT))
+    pool = RangePool([(0, size)])
+    arrived = RangeSet()
+    received = 0
+    now = 0.0
+    for _ in range(data.draw(st.integers(1, 40))):
+        now += data.draw(st.sampled_from([0.0, 1.0, 3.0]))
+        verb = data.draw(st.sampled_from(["take", "move", "break", "end"]))
+        running = pool.segments
+        if verb == "take":
+            take(pool, now=now)
+        elif running:
+            segment = data.draw(st.sampled_from(list(running)))
+            assert segment.end is not None
+            if verb == "break":
+                received -= pool.give_back(segment)
+            else:
+                step = segment.remaining
+                if verb == "move":
+                    step = data.draw(st.integers(0, segment.remaining))
+                arrived.add(segment.at, segment.at + step)
+                segment.at += step
+                received += step
+                if segment.remaining == 0:
+                    received -= pool.finish(segment)
+        covered = RangeSet(arrived)
+        for start, end in pool.gaps:
+            assert end is not None
+            covered.add(start, end)
+        for segment in pool.segments:
+            assert segment.end is not None
+            covered.add(segment.at, segment.end)
+        assert covered == RangeSet([(0, size)])
+        if not any(segment.rival for segment in pool.segments):
+            # Where the faster of two rivals broke, some bytes will come once more.
+            to_come = [(s.at, s.end or 0) for s in pool.segments]
+            to_come += [(start, end or 0) for start, end in pool.gaps]
+            again = sum(overlap(arrived, start, end) for start, end in to_come)
+            assert received == arrived.total - again
