@@ -10,7 +10,7 @@ import click
 from tui.core.plain_text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 # RFC 9110, 5.1 and 5.5: a token, and anything printable.
@@ -66,3 +66,18 @@ def check_directory(path: Path) -> None:
             f"cannot write to {plain(str(path))}: {reason}; choose another directory",
             param_hint="--output-dir",
         ) from None
+
+
+def title_of(sources: Sequence[str]) -> str:
+    """Return what is downloaded, in words for the header."""
+    if len(sources) > 1:
+        return f"{len(sources)} sources"
+    return "".join("stdin" if name == "-" else plain(name) for name in sources)
+
+
+def resume_hint(sources: Sequence[str], *, is_demo: bool) -> str:
+    """Return what leaving the dashboard now means, in one sentence."""
+    if is_demo:
+        return "The demo can be started again at any time."
+    command = "the same command or plain fetchtui" if sources else "plain fetchtui"
+    return f"Every byte is kept; {command} goes on."

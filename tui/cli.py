@@ -13,10 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from tui import __version__
-from tui.arguments import check_directory, read_by, read_header
-from tui.core.plain_text import plain
+from tui.arguments import (
+    check_directory,
+    read_by,
+    read_header,
+    resume_hint,
+    title_of,
+)
 from tui.core.request import Checksum
 from tui.core.settings import (
     MAX_CONCURRENCY,
@@ -31,9 +37,11 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from tui.core.request import DownloadRequest
+    from tui.engine.session import Session
 
 USAGE_ERROR = 2
 _DEFAULTS = Settings()
+_SETTING_OF = {"limit_rate": "rate_limit", "timeout": "timeout_s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +66,8 @@ class Options:
     json: bool
     exit_when_done: bool
     demo: bool
+    given: frozenset[str] = frozenset()
+    """Settings that were asked for, not left to their defaults."""
 
 
 @click.command(
@@ -171,13 +181,19 @@ def main(**chosen: Any) -> None:
     """Download files with a dashboard in the terminal.
 
     SOURCE is a URL, a list file, or - for standard input. Without any, the
-    dashboard opens empty and takes pasted URLs.
+    dashboard opens the last session as it was left, and takes pasted URLs.
 
     Exit status: 0 all done, 1 at least one failed, 2 usage or list error,
     130 interrupted (state kept; the same command resumes).
     """
+    source_of = click.get_current_context().get_parameter_source
+    given = frozenset(
+        _SETTING_OF.get(name, name)
+        for name in chosen
+        if source_of(name) is ParameterSource.COMMANDLINE
+    )
     try:
-        sys.exit(launch(Options(**chosen)))
+        sys.exit(launch(Options(**chosen, given=given)))
     except KeyboardInterrupt:
         # Before the loop runs, say while a long list is read.
         sys.exit(130)
@@ -205,9 +221,13 @@ def launch(options: Options) -> int:
             from tui.demo.stage import TemporaryStage
 
             output_dir = stack.enter_context(TemporaryStage())
-        check_directory(output_dir)
         settings = _settings(options, output_dir)
-        return _run_loop(_fetch(options, settings, requests, has_dashboard))
+        session = None
+        if has_dashboard and not options.demo:
+            session = _open_session(options, settings)
+            settings = session.settings
+        check_directory(settings.output_dir)
+        return _run_loop(_fetch(options, settings, requests, has_dashboard, session))
 
 
 def _load(options: Options) -> list[DownloadRequest]:
@@ -253,11 +273,20 @@ def _settings(options: Options, output_dir: Path) -> Settings:
     )
 
 
+def _open_session(options: Options, settings: Settings) -> Session:
+    from tui.engine.session import begin_session, last_session
+
+    if options.sources:
+        return begin_session(settings, title_of(options.sources))
+    return last_session(settings, options.given)
+
+
 async def _fetch(
     options: Options,
     settings: Settings,
     requests: list[DownloadRequest],
     has_dashboard: bool,
+    session: Session | None,
 ) -> int:
     """Open the engine, hand it to a face, and close it whatever happens."""
     from contextlib import AsyncExitStack
@@ -270,8 +299,10 @@ async def _fetch(
             from tui.demo.story import open_demo
 
             requests = await stack.enter_async_context(open_demo())
+        if session is not None:
+            stack.push_async_callback(session.close)
         try:
-            service = await open_engine(settings)
+            service = await open_engine(settings, session=session)
         except LocalError as error:
             click.echo(f"fetchtui: {error}; {error.advice}", err=True)
             return USAGE_ERROR
@@ -282,19 +313,21 @@ async def _fetch(
             return await run_dashboard(
                 service,
                 requests=requests,
-                source_title=_title(options),
+                source_title=session.title if session else "demo",
                 exit_when_done=options.exit_when_done,
+                restore=None if session is None else session.restore,
+                resume_hint=resume_hint(options.sources, is_demo=options.demo),
             )
         from tui.demo.stage import TemporaryStage
         from tui.headless.face import RESUME_HINT
         from tui.headless.run import run_headless
 
-        is_kept = options.output_dir is not None or not options.demo
+        is_lost = options.demo and options.output_dir is None
         return await run_headless(
             service,
             requests,
             is_json=options.json,
-            resume_hint=RESUME_HINT if is_kept else "the demo keeps nothing",
+            resume_hint="the demo keeps nothing" if is_lost else RESUME_HINT,
             at_once=TemporaryStage.remove_all,
         )
 
@@ -311,11 +344,3 @@ def _run_loop(run: Coroutine[Any, Any, int]) -> int:
     gc.freeze()  # the list lives as long as the run: no need to walk over it again
     with Runner(loop_factory=new_event_loop) as runner:
         return runner.run(run)
-
-
-def _title(options: Options) -> str:
-    if options.demo:
-        return "demo"
-    if len(options.sources) > 1:
-        return f"{len(options.sources)} sources"
-    return "".join("stdin" if name == "-" else plain(name) for name in options.sources)

@@ -34,7 +34,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Captured:
     kept = Captured()
 
     def fetch(*given: Any) -> None:
-        _, kept.settings, kept.requests, kept.has_dashboard = given
+        _, kept.settings, kept.requests, kept.has_dashboard, *_ = given
         kept.was_run = True
 
     monkeypatch.setattr(cli, "_fetch", fetch)

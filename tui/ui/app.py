@@ -19,7 +19,7 @@ from tui.ui.screens.main import MainScreen
 from tui.ui.theme import DARK, DEFAULT_THEME, LIGHT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from rich.console import RenderableType
     from textual.screen import Screen
@@ -139,6 +139,8 @@ async def run_dashboard(
     requests: list[DownloadRequest],
     source_title: str,
     exit_when_done: bool,
+    restore: Callable[[], Awaitable[str]] | None = None,
+    resume_hint: str = "",
 ) -> int:
     """Show the dashboard until a person, a signal or the end of the work ends it.
 
@@ -147,11 +149,16 @@ async def run_dashboard(
         requests: what to add once the first frame is painted.
         source_title: what is being downloaded, for the header.
         exit_when_done: leave when the last download has ended.
+        restore: brings back what an earlier run left, once the first frame is
+            painted; returns what to say about it.
+        resume_hint: what leaving means and how to go on later, one sentence.
 
     Returns:
         The exit status: 0 all done, 1 at least one failed, 130 unfinished (state kept).
     """
     app = DashboardApp(service, requests, source_title, exit_when_done=exit_when_done)
+    app.main.intake.restore = restore
+    app.main.leaving.resume_hint = resume_hint
     with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
     return exit_status(service.snapshot()) if status is None else status

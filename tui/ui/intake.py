@@ -8,11 +8,12 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tui.core.request import DownloadRequest
     from tui.ui.screens.main import MainScreen
 
+_FIRST_LOOK_S = 0.05
 SLICE = 1_000
 """Requests added in one turn of the loop: 8 ms; all 100,000 would stop it for 0.8 s."""
 
@@ -23,6 +24,9 @@ class Intake:
     def __init__(self, screen: MainScreen) -> None:
         """Take the screen that shows what was added."""
         self._screen = screen
+        self.restore: Callable[[], Awaitable[str]] | None = None
+        """Brings back what an earlier run left and returns what to say about it;
+        ``None`` when that is done."""
         self._adding = 0
         self._waiting: deque[Sequence[DownloadRequest]] = deque()
 
@@ -30,6 +34,26 @@ class Intake:
     def is_all_added(self) -> bool:
         """Whether nothing is left to hand over."""
         return self._adding == 0
+
+    def begin(self, requests: Sequence[DownloadRequest]) -> None:
+        """Bring back what there was, and add what was asked for at the start."""
+        if self.restore is not None:
+            self._adding += 1
+            self._screen.run_worker(self._restore, group="add")  # type: ignore[arg-type]
+        self.add(requests)
+
+    async def _restore(self) -> None:
+        assert self.restore is not None
+        self._screen.set_timer(_FIRST_LOOK_S, self._show)
+        try:
+            told = await self.restore()
+        finally:
+            self._adding -= 1
+            self.restore = None
+        if told:
+            self._screen.tell(told)
+        self._screen.list.say_if_empty(is_loading=False)
+        self._show()
 
     def add(self, requests: Sequence[DownloadRequest]) -> None:
         """Begin to add; rows show as soon as the first slice is there."""

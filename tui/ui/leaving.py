@@ -27,6 +27,8 @@ class Leaving:
         self._exit_when_done = exit_when_done
         self._interrupted_at_s = -TWICE_S
         self._set_aside: list[DownloadId] | None = None
+        self.resume_hint = ""
+        """How to go on later, in one sentence."""
 
     def now(self) -> None:
         """Leave; the caller of the dashboard keeps the state."""
@@ -43,7 +45,9 @@ class Leaving:
         if not is_busy or self._set_aside is not None:
             self.now()
         elif not isinstance(self._screen.app.screen, QuitScreen):
-            self._screen.app.push_screen(QuitScreen(snapshot), self._answer)
+            self._screen.app.push_screen(
+                QuitScreen(snapshot, self.resume_hint), self._answer
+            )
 
     def interrupt(self) -> None:
         """Ask; the second time within two seconds leave at once."""

@@ -129,12 +129,16 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Paint once, then begin to add and to tick."""
         self.list.focus()
-        self.list.say_if_empty(is_loading=bool(self._requests))
+        self.list.say_if_empty(is_loading=self._is_loading)
         self.show_now()
         self.call_after_refresh(self._begin)
 
+    @property
+    def _is_loading(self) -> bool:
+        return bool(self._requests) or self.intake.restore is not None
+
     def _begin(self) -> None:
-        self.intake.add(self._requests)
+        self.intake.begin(self._requests)
         self.tick()
 
     def on_unmount(self) -> None:
@@ -211,7 +215,7 @@ class MainScreen(Screen[None]):
         """Show another view, order or filter."""
         self.list.set_query(query)
         self.heading.show(query)
-        self.list.say_if_empty(is_loading=bool(self._requests))
+        self.list.say_if_empty(is_loading=self._is_loading)
         self.tabs.show(self.bridge.snapshot, query)
 
     def situation(self) -> Situation:

@@ -41,14 +41,15 @@ class QuitScreen(Dialog[str | None]):
         Binding("up,k", "app.focus_previous", show=False),
     ]
 
-    def __init__(self, snapshot: EngineSnapshot) -> None:
-        """Say what this snapshot tells about what is going on."""
+    def __init__(self, snapshot: EngineSnapshot, resume_hint: str = "") -> None:
+        """Say what this snapshot tells about what is going on, and how to go on."""
         super().__init__()
+        self._resume_hint = resume_hint
         self._snapshot = snapshot
 
     def compose_box(self) -> ComposeResult:
         """What is going on, and three ways to go."""
-        for text in situation(self._snapshot):
+        for text in situation(self._snapshot, self._resume_hint):
             yield Static(text, markup=False)
         with Vertical(classes="choices"):
             yield _choice("q", "Quit and keep everything", "quit")
@@ -81,7 +82,7 @@ def _active(snapshot: EngineSnapshot) -> int:
     return sum(snapshot.counts[state] for state in ACTIVE)
 
 
-def situation(snapshot: EngineSnapshot) -> list[str]:
+def situation(snapshot: EngineSnapshot, resume_hint: str = "") -> list[str]:
     """Say in two or three lines what leaving now means."""
     counts = snapshot.counts
     active = _active(snapshot)
@@ -107,5 +108,5 @@ def situation(snapshot: EngineSnapshot) -> list[str]:
     togo = f", {format_size(left)} to go" if left else ""
     return [
         f"{', '.join(parts)}{togo}.",
-        "Every byte on disk is kept; the same command goes on from there.",
+        resume_hint or "Every byte on disk is kept.",
     ]
