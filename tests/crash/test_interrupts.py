@@ -1,0 +1,124 @@
+"""SIGTERM, and ctrl+c typed at a real terminal, in the middle of many connections."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import fcntl
+import os
+import signal
+import sys
+import termios
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.crash.killing import ROOT
+from tests.support.command import fetchtui
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tui.demo.server import ScriptedServer
+
+BODIES = [Pattern(6_000_000, seed) for seed in range(3)]
+
+
+class Terminal:
+    """A process that has a terminal of its own; what it writes is kept."""
+
+    def __init__(self) -> None:
+        self.master, self._slave = os.openpty()
+        self.shown = bytearray()
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        slave = self._slave
+
+        def take_terminal() -> None:
+            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tui", *arguments),
+            cwd=ROOT,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=take_terminal,
+            env={**os.environ, "COLUMNS": "80", "LINES": "24"},
+        )
+        os.close(slave)
+        asyncio.get_running_loop().add_reader(self.master, self._read)
+        return process
+
+    def _read(self) -> None:
+        try:
+            self.shown += os.read(self.master, 65536)
+        except OSError as error:
+            assert error.errno == errno.EIO  # noqa: PT017  # the other side is closed
+            asyncio.get_running_loop().remove_reader(self.master)
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self.master)
+        with suppress(OSError):
+            os.close(self.master)
+
+
+async def interrupted_then_finished(
+    server: ScriptedServer, out: Path, options: Sequence[str], how: str
+) -> None:
+    """Interrupt a run in the middle, then let the same command end."""
+    urls = [
+        server.add(f"/{n}.bin", Script(body, etag=f'"{n}"', rate=1_500_000))
+        for n, body in enumerate(BODIES)
+    ]
+    arguments = (*options, "-o", str(out), "-s", "4", *urls)
+    terminal = Terminal()
+    try:
+        process = await terminal.start(*arguments)
+        await server.until(
+            lambda: sum(seen.bytes_sent for seen in server.requests) > 6_000_000
+        )
+        if how == "ctrl+c":
+            terminal.type(b"\x03")
+        else:
+            process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(10):
+            status = await process.wait()
+    finally:
+        terminal.close()
+    assert status == 130, terminal.shown[-2000:]
+    await server.until(lambda: not server.connections)
+    assert not [name for name in os.listdir(out) if name.endswith(".bin")]
+    sent = sum(seen.bytes_sent for seen in server.requests)
+    count = len(server.requests)
+    ended = await fetchtui("--headless", *arguments[len(options) :], cwd=out.parent)
+    assert ended.status == 0
+    for number, body in enumerate(BODIES):
+        assert (out / f"{number}.bin").read_bytes() == body.read()
+    assert len(os.listdir(out)) == len(BODIES)
+    assert any(seen.range is not None for seen in server.requests[count:])
+    # Nothing is lost but what was in the buffers of twelve connections.
+    total = sum(seen.bytes_sent for seen in server.requests)
+    size = sum(body.size for body in BODIES)
+    assert total - size < 12 * 128_000, f"{sent} bytes came before the interruption"
+
+
+@pytest.mark.parametrize("how", ["ctrl+c", "SIGTERM"])
+async def test_an_interruption_keeps_every_byte(
+    server: ScriptedServer, tmp_path: Path, how: str
+) -> None:
+    await interrupted_then_finished(server, tmp_path / "out", ["--headless"], how)
+
+
+async def test_a_dashboard_that_is_told_to_end_keeps_every_byte(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    await interrupted_then_finished(server, tmp_path / "out", [], "SIGTERM")
