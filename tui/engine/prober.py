@@ -74,12 +74,22 @@ class Prober:
         except BaseException:
             await probed.reply.close()
             raise
+        if probed.place.name != download.name:
+            # Another download of this run has that name.
+            self._kit.show_name(download, probed.place.name)
         return probed
 
     async def leave(self, download: Download, probed: Probed, reason: str) -> None:
         """Leave what is at the place alone, and go on at another one."""
         place, found = await self._aside(download, reason, probed.answer.size)
         await self._go_on_at(download, probed, place, found)
+
+    def take_free_name(self, download: Download) -> Place:
+        """Go where nothing is at all."""
+        place = self._placing.rename_free(download)
+        self._kit.show_name(download, place.name)
+        self._kit.notice(download, f"the name was taken, saving as {place.name}")
+        return place
 
     def is_whole(self, found: Found | None, size: int | None) -> bool:
         """Whether a file of the final name counts as the file of ``size`` bytes."""

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any
 from tui.core.download import DownloadState
 from tui.core.errors import (
     FetchError,
-    LocalError,
     PermanentError,
     TransientError,
 )
 from tui.core.events import Started
-from tui.core.plain_text import plain
 from tui.core.settings import OnExists
 from tui.engine.finisher import Finisher
 from tui.engine.flight import Flight
@@ -95,8 +93,9 @@ class DownloadWorker:
             try:
                 await self._attempt_at(download, place)
             except FileExistsError:
-                told = f"another program made {plain(place.name)}.part meanwhile"
-                raise LocalError("in_use", told) from None
+                # A record or a link of somebody else, which a look does not show.
+                place = self._prober.take_free_name(download)
+                await self._attempt_at(download, place)
 
     async def _attempt_at(self, download: Download, place: Place) -> None:
         found: Found | None = None
