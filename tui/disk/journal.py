@@ -16,7 +16,7 @@ import json
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import LocalError
 from tui.core.plain_text import plain
@@ -55,16 +55,6 @@ _SELECT = (
     f"SELECT key, {', '.join(ASKED + PROGRESS)} FROM downloads"
     " WHERE key > ? ORDER BY key LIMIT ?"
 )
-
-
-class Overview(NamedTuple):
-    """What a journal adds up to."""
-
-    total: int
-    first_place: float
-    """The lowest place in the queue."""
-    last_key: int
-    """-1 where there is no entry."""
 
 
 class JournalUnreadable(LocalError):
@@ -157,19 +147,6 @@ class Journal:
                 with suppress(ValueError):
                     found[fact] = json.loads(value)
         return found
-
-    def overview(self) -> Overview:
-        """Return what the entries add up to.
-
-        Raises:
-            LocalError: the file cannot be read.
-        """
-        with self._told():
-            (row,) = self._rows(
-                "SELECT count(*), ifnull(min(place), 0), ifnull(max(key), -1)"
-                " FROM downloads"
-            )
-            return Overview(*row)
 
     # -- entries ---------------------------------------------------------------------
 

@@ -70,9 +70,9 @@ class Chronicle:
         self._engine: Engine | None = None
         self._kit: Kit | None = None
         self._keys = array("q")
-        """Key in the journal by id, for downloads of an earlier run."""
+        """Key in the journal by id, for downloads of an earlier run; -1 for others."""
         self._first_key = 0
-        """Key of the download with id 0, had there been none before."""
+        """What the key of a new download is counted from."""
         self._known = 0
         """Ids below it are in the journal, but for ``_unsaved``."""
         self._unsaved: dict[int, None] = {}
@@ -92,20 +92,20 @@ class Chronicle:
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(INTERVAL_S, self._tick)
 
-    def adopt(self, first: int, keys: Collection[int], last_key: int) -> None:
-        """Learn which entries downloads of an earlier run have.
+    def adopt(self, first: int, keys: Collection[int], reached: int) -> None:
+        """Learn which entries downloads of an earlier run have, before ``begin``.
 
         Args:
             first: id of the first of them; the others follow on.
-            keys: of their entries.
-            last_key: the highest of the whole journal.
+            keys: of their entries, in order.
+            reached: the highest key that was read.
         """
-        self._first_key = last_key + 1
-        added = range(self._known, first)
+        added = range(self._known, first)  # meanwhile, by a person
         self._unsaved.update(dict.fromkeys(added))
-        self._keys.extend(self._first_key + id for id in added)
+        self._keys.extend(-1 for _ in added)
         self._keys.extend(keys)
         self._known = first + len(keys)
+        self._first_key = reached + 1
 
     def forsake(self) -> None:
         """Go on with another journal, written from the beginning."""
@@ -225,7 +225,8 @@ class Chronicle:
                 self._unsaved.pop(id, None)
 
     def _key(self, id: int) -> int:
-        return self._keys[id] if id < len(self._keys) else self._first_key + id
+        key = self._keys[id] if id < len(self._keys) else -1
+        return key if key >= 0 else self._first_key + id
 
     def _entry(self, id: int) -> JournalEntry:
         assert self._kit is not None

@@ -31,7 +31,6 @@ from tui.net.limiter import Limiter
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from tui.disk.journal import Overview
     from tui.disk.journal_entry import JournalEntry
     from tui.engine.engine import Engine
     from tui.engine.kit import Kit
@@ -73,6 +72,7 @@ class Session:
         self._facts = facts or {}
         self._engine: Engine | None = None
         self._kit: Kit | None = None
+        self._running: list[Download] = []
         self._waiting: list[Download] = []
         self._held: list[int] = []
 
@@ -116,17 +116,13 @@ class Session:
         assert kit is not None
         trouble = ""
         try:
-            overview = await chronicle.in_thread(chronicle.journal.overview)
-            is_long = overview.total > SLICE
-            if is_long:
-                # Records that stay: the collector need not walk over them meanwhile.
-                gc.disable()
+            # Records that stay: the collector need not walk over them meanwhile.
+            gc.disable()
             try:
-                lost = await self._read(overview)
+                lost = await self._read()
             finally:
-                if is_long:
-                    gc.freeze()
-                    gc.enable()
+                gc.freeze()
+                gc.enable()
             if lost:
                 trouble = f"; {lost:,} entries could not be read"
         except LocalError as error:
@@ -141,15 +137,13 @@ class Session:
         await self._queue()
         return told + trouble
 
-    async def _read(self, overview: Overview) -> int:
+    async def _read(self) -> int:
         """Take all entries in; return how many make no sense."""
         chronicle, engine, kit = self._chronicle, self._engine, self._kit
         assert chronicle.journal is not None
         assert engine is not None
         assert kit is not None
         held = _held_keys(self._facts)
-        # Those in the middle of something come before all others.
-        before = overview.first_place - overview.total - 1
         reached, lost = -1, 0
         while True:
             after = reached
@@ -167,16 +161,14 @@ class Session:
                 if lack:
                     lacking[id] = lack
                 download = self._revive(id, entry, lack)
-                if entry.state in ACTIVE:
-                    before += 1
-                    download.queue_key = before
                 if download.state is _S.QUEUED:
-                    self._waiting.append(download)
+                    was_running = entry.state in ACTIVE
+                    (self._running if was_running else self._waiting).append(download)
                 if entry.key in held:
                     self._held.append(id)
                 downloads.append(download)
             engine.restore(downloads, lacking)
-            chronicle.adopt(first, [e.key for e in entries], overview.last_key)
+            chronicle.adopt(first, [e.key for e in entries], reached)
 
     @property
     def _given_headers(self) -> set[str]:
@@ -227,7 +219,14 @@ class Session:
         assert kit is not None
         assert engine is not None
         waiting, self._waiting = self._waiting, []
-        waiting.sort(key=lambda download: download.queue_key)
+        running, self._running = self._running, []
+        for downloads in (waiting, running):
+            downloads.sort(key=lambda download: download.queue_key)
+        before = waiting[0].queue_key if waiting else 0.0
+        for index, download in enumerate(running):
+            download.queue_key = before - len(running) + index
+            kit.ledger.touch(download)
+        waiting[:0] = running
         for start in range(0, max(1, len(waiting)), PUSH_SLICE):
             for download in waiting[start : start + PUSH_SLICE]:
                 if download.state is _S.QUEUED:

@@ -1,0 +1,407 @@
+"""A session across runs, with real engines, a real journal and nobody on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
+
+from tests.support.until import until
+from tui.core.download import DownloadState
+from tui.core.errors import LocalError
+from tui.core.events import Told
+from tui.core.query import DownloadQuery, View
+from tui.core.request import Checksum, DownloadRequest
+from tui.core.service import Move
+from tui.core.settings import OnExists, Settings
+from tui.disk.journal import Journal
+from tui.engine import chronicle as chronicle_module
+from tui.engine.session import begin_session, last_session
+from tui.engine.wiring import open_engine
+
+_S = DownloadState
+# Nothing listens on port 9 of loopback; held queues do not even try.
+HOST = "http://127.0.0.1:9"
+
+
+@pytest.fixture
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "state"))
+    return tmp_path / "state" / "sessions"
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(output_dir=tmp_path / "out", retries=0)
+
+
+@asynccontextmanager
+async def running(session):
+    """An engine of a session that has begun; all is written at the end."""
+    engine = await open_engine(session.settings, session=session)
+    engine.told = await session.restore()
+    try:
+        yield engine
+    finally:
+        await engine.close()
+        await session.close()
+
+
+def asked(*names, **fields):
+    return [DownloadRequest((f"{HOST}/{name}",), **fields) for name in names]
+
+
+def put(engine, id, state, **fields):
+    """Bring a download to a state on a legal way, as workers would."""
+    download = engine._ledger.downloads[id]
+    ways = {
+        _S.DONE: (_S.PROBING, _S.DONE),
+        _S.FAILED: (_S.FAILED,),
+        _S.DOWNLOADING: (_S.PROBING, _S.DOWNLOADING),
+        _S.VERIFYING: (_S.PROBING, _S.VERIFYING),
+        _S.WAITING: (_S.PROBING, _S.WAITING),
+    }
+    for name, value in fields.items():
+        setattr(download, name, value)
+    for step in ways[state]:
+        engine._ledger.move(download, step)
+
+
+def rows(engine):
+    return engine.rows(range(engine.snapshot().total))
+
+
+def states(engine):
+    return [row.state for row in rows(engine)]
+
+
+def queue(engine):
+    return engine.select(DownloadQuery(View.QUEUED))
+
+
+# -- as it was left --------------------------------------------------------------------
+
+
+async def test_a_session_comes_back_as_it_was_left(state, settings):
+    async with running(begin_session(settings, "list.txt")) as first:
+        first.hold()
+        checksum = Checksum("md5", "0" * 32)
+        first.add(asked("a", "b", "c", "d", checksum=checksum, directory="sub"))
+        put(first, 0, _S.DONE, size=9, received=9, name="A (1)", status=200)
+        put(first, 1, _S.FAILED, error="no", error_kind="not_found", status=404)
+        first.cancel([2])
+        first.pause([3])
+        first.set_url(3, f"{HOST}/other")
+        first.set_segments(5, 3)
+        first.set_rate_limit(1000, 3)
+        before = rows(first)
+    async with running(last_session(Settings(), ())) as second:
+        after = rows(second)
+        detail = second.detail(3)
+        snapshot = second.snapshot()
+        assert second.told.endswith("1 paused, 1 done, 1 failed, 1 cancelled")
+    for old, new in zip(before, after, strict=True):
+        assert new._replace(version=0) == old._replace(version=0)
+    assert snapshot.received == 9
+    assert (snapshot.by_status, snapshot.by_cause) == (
+        {200: 1, 404: 1, 0: 1},
+        {"not_found": 1},
+    )
+    assert detail.checksum == str(checksum)
+    assert detail.row.url == f"{HOST}/other"
+    assert detail.rate_limit == 1000
+    assert detail.path == str(settings.output_dir / "sub" / "d")
+
+
+async def test_what_was_running_goes_on_first_and_the_rest_in_its_order(
+    state, settings
+):
+    async with running(begin_session(settings, "")) as first:
+        first.hold()
+        first.add(asked(*"abcdef"))
+        first.reorder([4], Move.TOP)
+        put(first, 3, _S.DOWNLOADING)
+        put(first, 5, _S.VERIFYING)
+        put(first, 2, _S.WAITING, error="x")
+        assert queue(first) == [4, 0, 1]
+    async with running(last_session(Settings(), ())) as second:
+        second.hold()
+        assert states(second) == [_S.QUEUED] * 6
+        assert queue(second) == [3, 5, 4, 0, 1, 2]
+        assert [row.error for row in rows(second)] == [""] * 6
+
+
+async def test_a_run_that_was_held_is_held_again_and_goes_on_when_released(
+    state, settings
+):
+    async with running(begin_session(settings, "")) as first:
+        first.hold()
+        first.add(asked("a", "b"))
+        first.pause([0, 1])
+        first._held_ids = [1]
+    async with running(last_session(Settings(), ())) as second:
+        assert second.snapshot().is_held
+        second.set_concurrency(1)
+        second.release()
+        assert [row.state for row in rows(second)] == [_S.PAUSED, _S.PROBING]
+
+
+async def test_cancelled_and_failed_ones_can_be_taken_up_again(state, settings):
+    async with running(begin_session(settings, "")) as first:
+        first.hold()
+        first.add(asked("a", "b"))
+        first.cancel([0])
+        put(first, 1, _S.FAILED)
+    async with running(last_session(Settings(), ())) as second:
+        assert states(second) == [_S.CANCELLED, _S.FAILED]
+        second.hold()
+        assert second.resume([0]) == [0]
+        assert second.retry([1]) == [1]
+
+
+async def test_what_is_done_is_not_looked_at_again(state, settings):
+    async with running(begin_session(settings, "")) as first:
+        first.hold()
+        first.add(asked("vanished"))
+        put(first, 0, _S.DONE, size=5, received=5)
+    async with running(last_session(Settings(), ())) as second:
+        await asyncio.wait_for(second.wait_idle(), 5)
+        assert states(second) == [_S.DONE]
+        assert second.snapshot().fetched == 0
+
+
+async def test_limits_come_back_and_the_command_line_wins(state, settings):
+    left = replace(settings, on_exists=OnExists.SKIP, headers=(("Accept", "a/b"),))
+    async with running(begin_session(left, "two.txt")) as first:
+        first.hold()
+        first.add(asked("a"))
+        first.set_concurrency(33)
+        first.set_rate_limit(5000)
+        first.set_per_host(3)
+    session = last_session(Settings(per_host=7), {"per_host"})
+    now = session.settings
+    assert session.title == "two.txt"
+    assert (now.concurrency, now.rate_limit, now.per_host) == (33, 5000, 7)
+    assert (now.on_exists, now.headers) == (OnExists.SKIP, (("Accept", "a/b"),))
+    assert now.output_dir == settings.output_dir.absolute()
+    await session.close()
+
+
+async def test_settings_that_make_no_sense_are_passed_over(state, settings):
+    async with running(begin_session(settings, "")) as first:
+        first.hold()
+        first.add(asked("a"))
+    (path,) = state.glob("*.session")
+    journal = Journal(path)
+    journal.open()
+    odd = {"concurrency": 10**9, "retries": "no", "fsync": 1, "timeout_s": 0.0}
+    facts = {"settings": {**odd, "headers": [1], "on_exists": "x"}, "held": 7}
+    journal.write([], [], {**facts, "title": 3, "withheld": "x", "output_dir": 1})
+    journal.close()
+    async with running(last_session(settings, ())) as second:
+        assert second._kit.settings == settings
+        assert len(rows(second)) == 1
+
+
+async def test_three_runs_later_everything_is_still_there_once(state, settings):
+    names = iter("abcdef")
+    async with running(begin_session(settings, "")) as engine:
+        engine.hold()
+        engine.add(asked(next(names)))
+    for count in (2, 3, 4):
+        session = last_session(Settings(), ())
+        engine = await open_engine(session.settings, session=session)
+        # Something is added while the old ones are still on their way back.
+        restoring = asyncio.ensure_future(session.restore())
+        engine.add(asked(next(names)))
+        await restoring
+        assert len(rows(engine)) == count
+        await engine.close()
+        await session.close()
+    async with running(last_session(Settings(), ())) as engine:
+        assert sorted(row.name for row in rows(engine)) == list("abcd")
+
+
+# -- secrets ---------------------------------------------------------------------------
+
+
+SECRET = (("Cookie", "id=7"), ("X-Key", "k"))
+
+
+async def test_what_lacks_its_secret_says_so_and_is_not_fetched_without(
+    state, settings
+):
+    async with running(begin_session(settings, "")) as first:
+        first.hold()
+        first.add(asked("queued", "paused", "off", "done", headers=SECRET))
+        first.add([DownloadRequest(("http://me:pw@127.0.0.1:9/x",))])
+        first.pause([1])
+        first.cancel([2])
+        put(first, 3, _S.DONE)
+    async with running(last_session(Settings(), ())) as second:
+        found = rows(second)
+        failed = _S.FAILED
+        assert states(second) == [failed, failed, _S.CANCELLED, _S.DONE, failed]
+        assert found[0].error == "needs its headers again: Cookie, X-Key"
+        assert found[4].error == "needs its login again"
+        assert found[0].error_kind == "secret"
+        assert second.snapshot().by_cause == {"secret": 3}
+        assert second.retry([0]) == []
+        assert second.resume([2]) == []
+        assert states(second)[:3] == [failed, failed, failed]
+        # Another address is a word from the user: that one may be fetched.
+        second.hold()
+        second.set_url(0, f"{HOST}/signed?key=1")
+        assert second.retry([0]) == [0]
+    assert b"id=7" not in b"".join(path.read_bytes() for path in state.iterdir())
+
+
+async def test_a_secret_given_again_lets_it_go_on(state, settings):
+    async with running(begin_session(settings, "")) as first:
+        first.hold()
+        first.add(asked("a", headers=SECRET))
+    async with running(last_session(Settings(), ())) as second:
+        assert states(second) == [_S.FAILED]
+    given = Settings(headers=(("cookie", "id=8"), ("x-key", "k2")))
+    async with running(last_session(given, {"headers"})) as third:
+        assert states(third) == [_S.QUEUED]
+        assert third.snapshot().is_held
+
+
+async def test_a_secret_header_of_the_command_line_is_missed_as_well(state, settings):
+    secret = replace(settings, headers=(("Authorization", "Bearer x"),))
+    async with running(begin_session(secret, "")) as first:
+        first.hold()
+        first.add(asked("a"))
+    async with running(last_session(Settings(), ())) as second:
+        assert rows(second)[0].error == "needs its header again: Authorization"
+
+
+# -- the journal -----------------------------------------------------------------------
+
+
+async def test_changes_reach_the_journal_by_themselves(state, settings, monkeypatch):
+    monkeypatch.setattr(chronicle_module, "INTERVAL_S", 0.01)
+    session = begin_session(settings, "")
+    async with running(session) as engine:
+        engine.hold()
+        engine.add(asked("a"))
+        put(engine, 0, _S.DOWNLOADING)
+        chronicle = session._chronicle
+        await until(lambda: chronicle._known == 1)
+        engine.cancel([0])
+        await until(lambda: not engine._ledger.changed and chronicle._writing.done())
+        entries, _, _ = session._chronicle.journal.read(-1, 9)
+        assert [entry.state for entry in entries] == [_S.CANCELLED]
+
+
+async def test_long_lists_are_written_in_short_pieces(state, settings, monkeypatch):
+    sizes = []
+    real = Journal.write
+
+    def write(journal, new, changed, facts):
+        sizes.append(len(new) + len(changed))
+        real(journal, new, changed, facts)
+
+    monkeypatch.setattr(Journal, "write", write)
+    count = chronicle_module.SLICE * 3 + 1
+    async with running(begin_session(settings, "")) as engine:
+        engine.hold()
+        engine.add(asked(*map(str, range(count))))
+    assert sum(sizes) == count
+    assert max(sizes) <= chronicle_module.SLICE
+    async with running(last_session(Settings(), ())) as engine:
+        assert len(queue(engine)) == count
+
+
+async def test_a_session_without_downloads_leaves_no_file(state, settings):
+    async with running(begin_session(settings, "")):
+        pass
+    assert not state.exists()
+
+
+async def test_trouble_with_the_journal_is_told_once_and_made_up_for(
+    state, settings, monkeypatch
+):
+    monkeypatch.setattr(chronicle_module, "INTERVAL_S", 0.01)
+    real = Journal.write
+    tries = []
+
+    def refuse(*_):
+        tries.append(1)
+        raise LocalError("disk_full", "the disk is full")
+
+    async def told(heard):
+        async with asyncio.timeout(5):
+            while True:
+                await heard.wait()
+                found = [e.text for e in heard.drain() if isinstance(e, Told)]
+                if found:
+                    return found
+
+    async with running(begin_session(settings, "")) as engine:
+        engine.hold()
+        heard = engine.subscribe()
+        monkeypatch.setattr(Journal, "write", refuse)
+        engine.add(asked("a"))
+        assert await told(heard) == [
+            "this session is not being saved: the disk is full"
+        ]
+        await until(lambda: len(tries) > 4)
+        monkeypatch.setattr(Journal, "write", real)
+        assert await told(heard) == ["this session is being saved again"]
+    async with running(last_session(Settings(), ())) as engine:
+        assert len(rows(engine)) == 1
+
+
+async def test_the_readable_part_of_a_damaged_journal_goes_on_in_a_new_one(
+    state, settings
+):
+    async with running(begin_session(settings, "")) as engine:
+        engine.hold()
+        engine.add(asked(*map(str, range(2000))))
+    (path,) = state.glob("*.session")
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2 // 4096 * 4096
+    data[half : half + 8192] = b"\xff" * 8192
+    path.write_bytes(data)
+    async with running(last_session(Settings(), ())) as engine:
+        readable = len(rows(engine))
+        assert 0 < readable < 2000
+        assert "damaged" in engine.told
+    assert path.with_name(f"{path.name}.unreadable").read_bytes() == bytes(data)
+    async with running(last_session(Settings(), ())) as engine:
+        assert len(rows(engine)) == readable
+        assert "damaged" not in engine.told
+
+
+async def test_two_sessions_at_once_keep_apart(state, settings):
+    async with running(begin_session(settings, "one")) as one:
+        one.hold()
+        one.add(asked("a"))
+        await until(lambda: list(state.glob("*.session-wal")))
+        other = last_session(settings, ())
+        async with running(other) as two:
+            assert "open elsewhere" in two.told
+            two.hold()
+            two.add(asked("b"))
+    assert len(list(state.glob("*.session"))) == 2
+    async with running(last_session(Settings(), ())) as last:
+        assert [row.name for row in rows(last)] == ["a"], "it was closed last"
+
+
+# -- another URL -----------------------------------------------------------------------
+
+
+async def test_a_queued_download_with_another_url_starts_once(state, settings):
+    async with running(begin_session(settings, "")) as engine:
+        engine.hold()
+        engine.add(asked("a"))
+        engine.set_url(0, "http://localhost:9/a")
+        kit = engine._kit
+        assert kit.queue.take(0.0) is engine._ledger.downloads[0]
+        assert kit.queue.take(0.0) is None
+        assert kit.queue.lane("http://localhost:9").active == 1
+        assert kit.queue.lane(HOST).active == 0
