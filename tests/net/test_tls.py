@@ -151,6 +151,25 @@ async def test_a_bundle_without_certificates_is_said_at_the_start(
         HttpSession(Settings(wire=wire))
 
 
+async def test_a_bundle_that_begins_with_a_broken_certificate_is_said_at_the_start(
+    wire: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    with pytest.raises(LocalError, match=broken.name):
+        HttpSession(Settings(wire=wire, ca_file=broken))
+    monkeypatch.setenv("SSL_CERT_FILE", str(broken))
+    with pytest.raises(LocalError, match=broken.name):
+        HttpSession(Settings(wire=wire))
+
+
+async def test_a_given_bundle_is_read_to_its_end(wire: str, bundle: Path) -> None:
+    with bundle.open("a") as file:
+        file.write("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    with pytest.raises(LocalError, match=bundle.name):
+        HttpSession(Settings(wire=wire, ca_file=bundle))
+
+
 async def test_a_body_cut_inside_tls_is_not_whole(
     wire: str, authority: trustme.CA, bundle: Path
 ) -> None:

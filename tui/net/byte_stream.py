@@ -69,16 +69,16 @@ class Reply:
         """Where the redirects ended; without credentials."""
         self.redirects = redirects
         """Hops that were followed."""
-        encodings = exchange.values("content-encoding")
+        encodings = exchange.joined("content-encoding")
         codings = exchange.values("transfer-encoding")
         self.is_identity = (not encodings and not codings) or (
-            _tokens(encodings) <= {"identity"} and _tokens(codings) <= {"chunked"}
+            _tokens([encodings]) <= {"identity"} and _tokens(codings) <= {"chunked"}
         )
         """The body is the file as it is: no content coding, no transfer coding but
         chunked."""
         # RFC 9112 section 6.3: Content-Length means nothing beside Transfer-Encoding.
         self.content_length = (
-            None if codings else parse_length(exchange.values("content-length"))
+            None if codings else parse_length([exchange.joined("content-length")])
         )
         """Bytes of this body; ``None`` when unknown."""
         self._left = -1 if self.content_length is None else self.content_length
@@ -96,8 +96,7 @@ class Reply:
         name = name.lower()
         if self._extra is not None and name in self._extra:
             return self._extra[name]
-        values = self._exchange.values(name)
-        return values[0] if len(values) == 1 else ", ".join(values)
+        return self._exchange.joined(name)
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers worth showing: no secrets, no control characters."""

@@ -53,6 +53,14 @@ class Exchange(ABC):
             name: in lower case.
         """
 
+    def joined(self, name: str) -> str:
+        """The values of a header, joined by ``, ``; "" where there is none to read.
+
+        Args:
+            name: in lower case.
+        """
+        return ", ".join(self.values(name))
+
     @abstractmethod
     def fields(self) -> list[tuple[str, str]]:
         """All headers whose values can be read, decoded as in ``values``."""

@@ -236,8 +236,11 @@ def _digests(reply: Head) -> tuple[Checksum, ...]:
     names = ["repr-digest", "digest"]
     if reply.status == 200:
         names.append("content-digest")
+    told = [value for name in names if (value := reply.header(name))]
+    if not told:
+        return ()
     found: dict[str, set[Checksum]] = {}
-    for part in ",".join(reply.header(name) for name in names).split(","):
+    for part in ",".join(told).split(","):
         match = _DIGEST.fullmatch(part)
         spelling = _DIGEST_NAMES.get(match[1].lower()) if match else None
         if match is None or spelling is None:

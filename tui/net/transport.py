@@ -105,7 +105,7 @@ class PyreqwestTransport(WireTransport):
 class PyreqwestExchange(Exchange):
     """A response of pyreqwest; its buffers are passed on as they are."""
 
-    __slots__ = ("_has_unreadable", "_headers", "_request")
+    __slots__ = ("_has_unreadable", "_headers", "_joined", "_request")
 
     def __init__(self, request: StreamRequest, response: Response, url: str) -> None:
         self.status = response.status
@@ -115,11 +115,16 @@ class PyreqwestExchange(Exchange):
         self._headers = response.headers
         self._has_unreadable = False
         try:
-            length = sum(map(len, self._headers.values()))
+            fields = list(self._headers.items())
         except ValueError:
             self._has_unreadable = True
-            length = sum(len(value) for _, value in self.fields())
-        if length > MAX_HEADER_BYTES:
+            fields = self.fields()
+        # One pass over what is there: asking the map for each name that matters, most
+        # of them absent, costs twice as much.
+        self._joined = dict(fields)
+        if len(self._joined) < len(fields):
+            self._joined = {name: ", ".join(self.values(name)) for name in self._joined}
+        if sum(map(len, self._joined.values())) > MAX_HEADER_BYTES:
             raise oversized_head(where(url))
 
     def values(self, name: str) -> list[str]:
@@ -128,6 +133,10 @@ class PyreqwestExchange(Exchange):
             return self._headers.getall(name)
         except ValueError:
             return []
+
+    def joined(self, name: str) -> str:
+        """The values of a header, joined; "" where there is none to read."""
+        return self._joined.get(name, "")
 
     def fields(self) -> list[tuple[str, str]]:
         """All headers that can be read."""
