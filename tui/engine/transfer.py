@@ -136,17 +136,18 @@ class SegmentTransfer:
                     segment.at += size
                     kit.ledger.count(self._download, size)
                 is_whole = segment.at == segment.end
-                if held >= GATHER_BYTES or now - handed_at > GATHER_S or is_whole:
+                is_due = held >= GATHER_BYTES or now - handed_at > GATHER_S or is_whole
+                if held and is_due:
                     parcel, buffers, held = (buffers, held), [], 0
                     handed_at = now
-                    await self._hand_over(segment.at, *parcel)
+                    await self._hand_over(segment, *parcel)
                 if is_whole:
                     return rest
                 if kit.own_limiters or not kit.limiter.is_unlimited:
                     await self._throttle(size)
         finally:
             if held:
-                await self._hand_over(segment.at, buffers, held)
+                await self._hand_over(segment, buffers, held)
         if segment.end is None:
             segment.end = segment.at
         elif segment.at < segment.end:
@@ -154,9 +155,16 @@ class SegmentTransfer:
             raise TransientError("truncated", f"the body ended {missing} bytes early")
         return None
 
-    async def _hand_over(self, end: int, buffers: list[Any], held: int) -> None:
-        if held:
-            await self._kit.writer.write(self._part, end - held, buffers, held)
+    async def _hand_over(self, segment: Segment, buffers: list[Any], held: int) -> None:
+        try:
+            await self._kit.writer.write(self._part, segment.at - held, buffers, held)
+        except BaseException:
+            # Stopped while it waited for the disk: these bytes never got there, and
+            # whoever goes on has to fetch them again.
+            segment.at -= held
+            ledger, download = self._kit.ledger, self._download
+            ledger.set_received(download, download.received - held)
+            raise
 
     async def _throttle(self, size: int) -> None:
         """Wait until ``size`` bytes more are allowed, here and over all."""
