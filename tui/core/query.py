@@ -7,6 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ACTIVE, DownloadState
+from tui.core.filter import sieve_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -52,19 +53,18 @@ class DownloadQuery:
 
     view: View = View.ALL
     text: str = ""
-    """Case-insensitive; each word must occur in name, folder or URL."""
+    """A filter, in the language of ``core.filter``."""
     sort: SortKey = SortKey.ADDED
     is_reversed: bool = False
 
 
 def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
-    """Return the ids of the downloads that ``query`` asks for, in its order."""
-    states = VIEW_STATES[query.view]
-    if len(states) < len(DownloadState):
-        downloads = [d for d in downloads if d.state in states]
-    words = query.text.lower().split()
-    if words:
-        downloads = [d for d in downloads if _has_words(d, words)]
+    """Return the ids of the downloads that ``query`` asks for, in its order.
+
+    Raises:
+        FilterError: its filter is wrong, or takes too long.
+    """
+    downloads = sift(downloads, query)
     if query.sort is SortKey.ADDED:
         ids = [d.id for d in downloads]
         if query.is_reversed:
@@ -75,9 +75,15 @@ def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
     return [d.id for d in sorted(downloads, key=key, reverse=query.is_reversed)]
 
 
-def _has_words(download: Download, words: list[str]) -> bool:
-    text = f"{download.directory}/{download.name} {download.url}".lower()
-    return all(word in text for word in words)
+def sift(downloads: Iterable[Download], query: DownloadQuery) -> Iterable[Download]:
+    """Return the downloads of the query's view that pass its filter, in their order."""
+    states = VIEW_STATES[query.view]
+    if len(states) < len(DownloadState):
+        downloads = [d for d in downloads if d.state in states]
+    if query.text:
+        kept = downloads if isinstance(downloads, list) else list(downloads)
+        downloads = sieve_of(query.text)(kept)
+    return downloads
 
 
 def _progress(download: Download) -> float:

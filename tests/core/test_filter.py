@@ -1,0 +1,151 @@
+"""The language of filters: what matches, what is wrong, and how long it takes."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.download import Download, DownloadState
+from tui.core.filter import FilterError, sieve_of
+from tui.core.query import DownloadQuery, select
+from tui.core.request import DownloadRequest, origin_of
+
+_S = DownloadState
+
+
+def row(
+    id: int, path: str, state: DownloadState, size: int | None, host: str = "a.example"
+) -> Download:
+    directory, _, name = path.rpartition("/")
+    url = f"https://{host}/get/{name}?v=1"
+    made = Download(id, DownloadRequest((url,)), origin_of(url), name)
+    made.directory = directory
+    made.state = state
+    made.size = size
+    return made
+
+
+ROWS = [
+    row(0, "Images/ubuntu-26.iso", _S.DOWNLOADING, 6 << 30, "releases.ubuntu.example"),
+    row(1, "images/fedora 45.iso", _S.FAILED, 1 << 30),
+    row(2, "train-0001.parquet", _S.QUEUED, None, "cdn.example"),
+    row(3, "train-0002.parquet", _S.WAITING, 500, "cdn.example"),
+    row(4, "notes.txt", _S.PAUSED, 10 << 10),
+    row(5, "SHA256SUMS", _S.DONE, 0),
+    row(6, "is-it.txt", _S.CANCELLED, 20),
+    row(7, "probe.bin", _S.PROBING, None),
+    row(8, "check.bin", _S.VERIFYING, 1 << 20),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("", [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ("ISO", [0, 1]),
+        ("iso images", [0, 1]),
+        ("iso -fedora", [0]),
+        ("images/ubuntu", [0]),
+        ('"fedora 45"', [1]),
+        ('-"fedora 45" iso', [0]),
+        ('"fedora 4', [1]),
+        ("is:failed", [1]),
+        ("IS:Failed", [1]),
+        ("is:active", [0, 3, 7, 8]),
+        ("is:done", [5]),
+        ("is:do", [0, 5]),
+        ("is:f", [1]),
+        ("is:paused,queued", [2, 4]),
+        ("is:ended", [1, 5, 6]),
+        ("is:unfinished -is:active", [2, 4]),
+        ("is:connecting", [7]),
+        ("is:retrying", [3]),
+        ("host:cdn", [2, 3]),
+        ("-host:example", []),
+        ("host:https", []),
+        ("name:train", [2, 3]),
+        ("name:get", []),
+        ("name:images/", [0, 1]),
+        ('name:"fedora 45"', [1]),
+        ("size:>1G", [0]),
+        ("size:>=1G", [0, 1]),
+        ("size:<10k", [3, 5, 6]),
+        ("size:<=10k", [3, 4, 5, 6]),
+        ("size:20..10k", [3, 4, 6]),
+        ("size:?", [2, 7]),
+        ("-size:?", [0, 1, 3, 4, 5, 6, 8]),
+        (r"/train-\d+/", [2, 3]),
+        (r"/TRAIN-\d+2/", [3]),
+        (r"/fedora \d/", [1]),
+        (r"-/\.(iso|parquet|bin)/", [4, 5, 6]),
+        ("/train-000", [2, 3]),
+        ("/images/ubuntu/", [0]),
+        (r"/^notes\.txt$/ is:paused", [4]),
+        ("/", [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ("-", [0, 1, 2, 3, 4, 5, 6, 7, 8]),
+        ("https://cdn.example/get", [2, 3]),
+        ("foo:bar", []),
+        ("[", []),
+    ],
+)
+def test_a_filter_keeps(text, ids):
+    assert select(ROWS, DownloadQuery(text=text)) == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("is:", "is: needs a state: queued, probing, downloading"),
+        ("is:broken", "is:broken is no state: queued"),
+        ("iso -is:x", "is:x is no state"),
+        ("is:done,", "is: needs a state"),
+        ("size:", "size: needs >1G, <10k, 1M..1G, or ?"),
+        ("size:10M", "size: needs >1G"),
+        ("size:>", "size: needs a size; write it as 500k"),
+        ("size:>huge", "'huge' is no size; write it as 500k, 10M or 1.5G"),
+        ("size:1M..", "size: needs a size"),
+        ("/(/", "/(/: missing ), unterminated subpattern"),
+        ("/[a/", "/[a/: unterminated character set"),
+        ("/(a+)+$/", "a repeat within a repeat may never end"),
+    ],
+)
+def test_what_is_wrong_is_said_in_words(text, words):
+    with pytest.raises(FilterError) as error:
+        sieve_of(text)
+    assert str(error.value).startswith(words)
+
+
+def test_control_characters_of_a_paste_do_not_come_back():
+    with pytest.raises(FilterError) as error:
+        sieve_of("is:\x1b[31mred")
+    assert str(error.value).isprintable()
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_read_or_refused_in_words(text):
+    try:
+        kept = [d.id for d in sieve_of(text)(ROWS)]
+    except FilterError as error:
+        words, kept = str(error), []
+    else:
+        words = "none"
+    assert words
+    assert kept == sorted(kept)
+
+
+@given(st.sampled_from(["iso", "is:done", "host:cdn", "size:>1k", "/a.b/"]))
+def test_a_minus_keeps_just_what_the_term_does_not(term):
+    with_it = select(ROWS, DownloadQuery(text=term))
+    without = select(ROWS, DownloadQuery(text=f"-{term}"))
+    assert sorted(with_it + without) == list(range(len(ROWS)))
+
+
+def test_a_pattern_that_takes_for_ever_is_stopped():
+    rows = [row(n, "a" * 250, _S.QUEUED, None) for n in range(5000)]
+    started = time.perf_counter()
+    with pytest.raises(FilterError, match="takes too long"):
+        sieve_of("/a*a*b/")(rows)
+    assert time.perf_counter() - started < 20  # without it: minutes

@@ -1,0 +1,259 @@
+r"""The language in which a list is filtered; every face shares it.
+
+::
+
+    iso ubuntu          both words, in name, folder or URL; case does not matter
+    "two words"         as they stand
+    is:failed           a state; is:active, is:ended; is:paused,queued for either
+    host:example.org    part of the host
+    name:part           part of folder and name
+    size:>1G            also >=, <, <=; a bare letter means powers of 1024
+    size:1M..1G         between; size:? for those of unknown size
+    /train-\d+/          a regular expression, in name, folder or URL
+    -word               not; in front of any of the above
+
+What is still being typed (``is:``, ``size:>``) is wrong and says what it needs; the
+beginning of a state's word stands for all that begin with it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from functools import lru_cache
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeAlias
+
+from tui.core.download import ACTIVE, ENDED, DownloadState
+from tui.core.plain_text import plain
+from tui.core.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from tui.core.download import Download
+
+Sieve: TypeAlias = "Callable[[Sequence[Download]], list[Download]]"
+"""Keeps the downloads that match, in their order."""
+
+PATIENCE_S = 0.5
+"""How long a regular expression may take over the whole list."""
+SEARCHED = 300
+"""Characters of a URL that a regular expression looks at: what it takes can grow with
+the third power of the length. Names are no longer than that."""
+_LOOK_UP = 8
+"""Downloads that it looks at between two looks at the clock."""
+
+_TERM = re.compile(
+    r"""\s*(?P<not>-)?(?:
+        (?P<key>is|host|name|size):(?P<value>"[^"]*"?|\S*)
+        | /(?P<regex>(?:[^/\\]|\\.|/(?!\s|$))*)(?:/(?=\s|$)|$)
+        | "(?P<quoted>[^"]*)"?
+        | (?P<word>\S+)
+    )""",
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
+_WORDS: dict[str, frozenset[DownloadState]] = {
+    **{state.word: frozenset({state}) for state in DownloadState},
+    "active": ACTIVE | {DownloadState.WAITING},
+    "connecting": frozenset({DownloadState.PROBING}),
+    "retrying": frozenset({DownloadState.WAITING}),
+    "ended": ENDED,
+    "unfinished": frozenset(DownloadState) - ENDED,
+}
+_COMPARISON = re.compile(r"(>=|<=|>|<)(.*)")
+_NESTED = re.compile(r"\([^()]*[*+}][^()]*\)[*+{]")
+
+
+class FilterError(ValueError):
+    """A filter that makes no sense; ``str()`` says in words what it needs."""
+
+
+def sieve_of(text: str) -> Sieve:
+    """Read a filter.
+
+    Returns:
+        What keeps the matching downloads. It may raise ``FilterError`` as well, if a
+        regular expression takes too long.
+
+    Raises:
+        FilterError: the text is wrong or not complete yet.
+    """
+    sieves = _sieves(text)
+
+    def keep(downloads: Sequence[Download]) -> list[Download]:
+        for sieve in sieves:
+            downloads = sieve(downloads)
+        return list(downloads)
+
+    return keep
+
+
+@lru_cache(64)
+def _sieves(text: str) -> tuple[Sieve, ...]:
+    sieves = []
+    text = text.strip()
+    at = 0
+    while at < len(text):
+        match = _TERM.match(text, at)
+        assert match is not None  # a word is anything but white space
+        at = match.end()
+        while at < len(text) and text[at].isspace():
+            at += 1
+        sieve = _sieve(match)
+        if sieve is not None:
+            sieves.append(_without(sieve) if match["not"] else sieve)
+    return tuple(sieves)
+
+
+def _sieve(match: re.Match[str]) -> Sieve | None:
+    """Return what one term keeps; ``None`` where it says nothing yet."""
+    if match["regex"] is not None:
+        return _by_regex(match["regex"]) if match["regex"] else None
+    if match["quoted"] is not None:
+        return _by_word(match["quoted"])
+    if match["word"] is not None:
+        is_begun = match["word"] == "-"  # what shall not be is still to be typed
+        return None if is_begun else _by_word(match["word"])
+    value = match["value"].strip('"')
+    make = {"is": _by_state, "host": _by_host, "name": _by_name, "size": _by_size}
+    return make[match["key"].lower()](value.lower())
+
+
+def _without(sieve: Sieve) -> Sieve:
+    def keep(downloads: Sequence[Download]) -> list[Download]:
+        unwanted = {d.id for d in sieve(downloads)}
+        return [d for d in downloads if d.id not in unwanted]
+
+    return keep
+
+
+# Each sieve is one comprehension: a call per download would take longer than looking.
+
+
+def _by_word(word: str) -> Sieve:
+    word = word.lower()
+    if "/" in word:
+        return lambda downloads: [
+            d
+            for d in downloads
+            if word in d.url.lower() or word in f"{d.directory}/{d.name}".lower()
+        ]
+    return lambda downloads: [
+        d
+        for d in downloads
+        if word in d.name.lower()
+        or word in d.url.lower()
+        or (d.directory and word in d.directory.lower())
+    ]
+
+
+def _by_name(word: str) -> Sieve:
+    return lambda downloads: [
+        d for d in downloads if word in f"{d.directory}/{d.name}".lower()
+    ]
+
+
+def _by_host(word: str) -> Sieve:
+    def keep(downloads: Sequence[Download]) -> list[Download]:
+        # A list repeats few hosts many times: each is looked at once.
+        origins = {d.origin for d in downloads}
+        wanted = {o for o in origins if word in o.partition("://")[2]}
+        return [d for d in downloads if d.origin in wanted]
+
+    return keep
+
+
+def _by_state(text: str) -> Sieve:
+    states: set[DownloadState] = set()
+    for word in text.split(","):
+        exact = _WORDS.get(word)
+        begun = [_WORDS[known] for known in _WORDS if known.startswith(word)]
+        if not word or not begun:
+            shown = f"is:{plain(word, 20)} is no state" if word else "is: needs a state"
+            raise FilterError(f"{shown}: {', '.join(_WORDS)}")
+        states.update(*([exact] if exact else begun))
+    return lambda downloads: [d for d in downloads if d.state in states]
+
+
+def _by_size(text: str) -> Sieve:
+    if text == "?":
+        return lambda downloads: [d for d in downloads if d.size is None]
+    low, dots, high = text.partition("..")
+    if dots:
+        return _between(_size(low), _size(high) + 1)
+    match = _COMPARISON.fullmatch(text)
+    if match is None:
+        raise FilterError("size: needs >1G, <10k, 1M..1G, or ? for unknown")
+    sign, rest = match.groups()
+    size = _size(rest)
+    if sign[0] == ">":
+        return _between(size + (sign == ">"), 1 << 63)
+    return _between(0, size + (sign == "<="))
+
+
+def _between(low: int, high: int) -> Sieve:
+    """Keep sizes from ``low`` to below ``high``, in bytes."""
+    return lambda downloads: [
+        d for d in downloads if d.size is not None and low <= d.size < high
+    ]
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except ValueError:
+        shown = f"{plain(text, 20)!r} is no size" if text else "size: needs a size"
+        raise FilterError(f"{shown}; write it as 500k, 10M or 1.5G") from None
+
+
+def _by_regex(text: str) -> Sieve:
+    if _NESTED.search(text):
+        # (a+)+ can take longer than the universe; nothing could stop it.
+        raise FilterError("a repeat within a repeat may never end; take one away")
+    try:
+        search = _compiled(text).search
+    except (re.error, RecursionError, OverflowError) as error:
+        reason = getattr(error, "msg", "too large")
+        raise FilterError(f"/{plain(text, 20)}/: {plain(reason, 60)}") from None
+
+    # What has no slash cannot reach from folder to name, so the folder is enough.
+    place = _path if "/" in text else attrgetter("directory")
+
+    def keep(downloads: Sequence[Download]) -> list[Download]:
+        end = time.perf_counter() + PATIENCE_S
+        found = []
+        for start in range(0, len(downloads), _LOOK_UP):
+            few = downloads[start : start + _LOOK_UP]
+            found += [
+                d
+                for d in few
+                if search(d.name.lower())
+                or search(d.url.lower(), 0, SEARCHED)
+                or (d.directory and search(place(d).lower()))
+            ]
+            if time.perf_counter() > end:
+                raise FilterError("this pattern takes too long; make it simpler")
+        return found
+
+    return keep
+
+
+def _path(download: Download) -> str:
+    return f"{download.directory}/{download.name}"
+
+
+def _compiled(text: str) -> re.Pattern[str]:
+    """Compile a pattern for text in lower case.
+
+    Asking ``re`` to ignore case takes five times as long: it then cannot look for the
+    first letters at once.
+    """
+    if "(?" in text or "\\N" in text:
+        return re.compile(text, re.IGNORECASE)
+    lowered = re.sub(r"\\.|[^\\]+", lambda part: _lower(part[0]), text)
+    return re.compile(lowered)
+
+
+def _lower(part: str) -> str:
+    return part if part.startswith("\\") else part.lower()
