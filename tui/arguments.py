@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.core.plain_text import plain
+from tui.core.plain_text import plain, plain_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -72,7 +72,7 @@ def title_of(sources: Sequence[str]) -> str:
     """Return what is downloaded, in words for the header."""
     if len(sources) > 1:
         return f"{len(sources)} sources"
-    return "".join("stdin" if name == "-" else plain(name) for name in sources)
+    return "".join("stdin" if name == "-" else plain_url(name) for name in sources)
 
 
 def resume_hint(sources: Sequence[str], *, is_demo: bool) -> str:

@@ -62,6 +62,17 @@ def test_one_that_saves_elsewhere_is_passed_over_and_stays_as_old(sessions):
     again.journal.close()
 
 
+def test_one_without_downloads_does_not_hide_the_one_before(sessions):
+    path = left(sessions, 10)
+    empty = sessions.begin()
+    empty.close()
+    last = sessions.last()
+    assert last.journal is not None
+    assert last.journal.path == path
+    assert not empty.path.exists()
+    last.journal.close()
+
+
 def test_one_that_another_dashboard_holds_is_left_to_it(sessions):
     running = sessions.begin()
     last = sessions.last()

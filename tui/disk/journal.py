@@ -150,6 +150,15 @@ class Journal:
 
     # -- entries ---------------------------------------------------------------------
 
+    def is_empty(self) -> bool:
+        """Return whether there is no entry at all.
+
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        with self._told():
+            return self._rows("SELECT 1 FROM downloads LIMIT 1").fetchone() is None
+
     def read(self, after: int, limit: int) -> tuple[list[JournalEntry], int, int]:
         """Read entries in the order of their keys.
 

@@ -87,6 +87,9 @@ class Sessions:
             journal = Journal(path)
             try:
                 journal.open()
+                if journal.is_empty():
+                    journal.remove()  # its run was killed before it had begun
+                    continue
                 if output_dir and journal.facts().get("output_dir") != output_dir:
                     journal.close()
                     os.utime(path, (used_at, used_at))  # looked at, not used
