@@ -73,6 +73,10 @@ def _is_done(now: Situation) -> bool:
     return now.row is not None and now.row.state is _S.DONE
 
 
+def _is_unfinished(now: Situation) -> bool:
+    return now.row is not None and now.row.state is not _S.DONE
+
+
 def _any_failed(now: Situation) -> bool:
     return now.engine.counts[_S.FAILED] > 0
 
@@ -258,6 +262,15 @@ _ROW = (
         Group.ROW,
         when=_on_row,
         why_not="there is no download here",
+    ),
+    Action(
+        "edit_url",
+        ("e",),
+        "Change the URL",
+        "Give it another URL, say for a link that has expired; its bytes are kept.",
+        Group.ROW,
+        when=_is_unfinished,
+        why_not="it is finished already",
     ),
     Action(
         "open_file",

@@ -14,6 +14,7 @@ from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
 from tui.ui.opener import open_path
 from tui.ui.screens.detail import DetailScreen
+from tui.ui.url_edit import ask_for_url
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot
@@ -117,6 +118,10 @@ class RowActions:
         url = plain_url(self._row.url)
         self._screen.app.copy_to_clipboard(url)
         self._screen.tell(f"Copied {url}")
+
+    def edit_url(self) -> None:
+        """Ask for another URL of the one under the cursor."""
+        ask_for_url(self._screen, self._row)
 
     def open_file(self) -> None:
         """Open the finished file, or give its path where there is no desktop."""
