@@ -141,11 +141,11 @@ async def test_a_server_that_says_nothing_more_is_left(
 
 
 async def test_slow_but_steady_is_no_stall(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     body = Pattern(3000)
     script = Script(body, rate=4000)
-    row = await fetch(start, server, script, wire=wire, timeout_s=0.3)
+    row = await fetch(start, server, script, timeout_s=0.3)
     assert row.state is S.DONE
     assert len(server.requests) == 1
     assert digest(tmp_path / "out/x.bin") == body.sha256()
@@ -332,7 +332,7 @@ async def test_a_file_that_changes_under_several_connections_is_all_new(
 
 @pytest.mark.parametrize("status", [200, 403, 404, 416])
 async def test_ranges_refused_half_way_cost_no_file(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, status: int
+    server: ScriptedServer, start: Start, tmp_path: Path, status: int
 ) -> None:
     refusing = (
         Script(LARGE, etag='"v1"', ranges="ignore", rate=90_000_000)
@@ -344,19 +344,19 @@ async def test_ranges_refused_half_way_cost_no_file(
         return refusing if seen.number >= 3 and seen.range is not None else None
 
     script = Script(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
-    row = await fetch(start, server, script, wire=wire, segments=6, retries=4)
+    row = await fetch(start, server, script, segments=6, retries=4)
     assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
 
 
 async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     def answer(seen: Seen) -> Script | None:
         return Script(status=500) if 3 <= seen.number < 9 else None
 
     script = Script(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
-    row = await fetch(start, server, script, wire=wire, segments=6, retries=4)
+    row = await fetch(start, server, script, segments=6, retries=4)
     assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
 

@@ -170,6 +170,46 @@ async def test_a_numbered_name_is_met_again_and_goes_on(
     assert any(seen.range is not None for seen in server.requests)
 
 
+@pytest.mark.parametrize("in_the_same_run", [True, False])
+async def test_a_file_that_takes_the_name_meanwhile_costs_no_byte(
+    server: ScriptedServer, start: Start, tmp_path: Path, in_the_same_run: bool
+) -> None:
+    stuck = Script(BIG, etag='"1"', stall_after=2_000_000)
+    url = server.add("/x", Script(BIG, etag='"1"', first=[stuck]))
+    async with start(segments=1) as engine:
+        engine.add([request_for(url)])
+        await until(engine, lambda: engine.rows([0])[0].received == 2_000_000)
+        engine.pause([0])
+        (tmp_path / "out/x").write_bytes(b"not from us")
+        if in_the_same_run:
+            engine.resume([0])
+            await engine.wait_idle()
+            row = engine.rows([0])[0]
+    if not in_the_same_run:
+        (row,) = await fetch(start, url)
+    assert (row.state, row.name) == (S.DONE, "x (1)")
+    assert server.requests[1].range == (2_000_000, None)
+    assert digest(tmp_path / "out/x (1)") == BIG.sha256()
+    assert (tmp_path / "out/x").read_bytes() == b"not from us"
+    assert names(tmp_path / "out") == ["x", "x (1)"]
+
+
+async def test_names_that_servers_give_are_met_again_in_any_order(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    named = {"Content-Disposition": 'attachment; filename="f"'}
+    urls = [
+        server.add("/1", Script(BIG, etag='"1"', headers=named)),
+        server.add("/2", Script(OTHER, etag='"2"', headers=named)),
+    ]
+    for order in (urls, urls[::-1]):
+        rows = await fetch(start, *order, concurrency=1)
+        assert [row.state for row in rows] == [S.DONE] * 2
+        assert names(tmp_path / "out") == ["f", "f (1)"]
+    assert digest(tmp_path / "out/f") == BIG.sha256()
+    assert digest(tmp_path / "out/f (1)") == OTHER.sha256()
+
+
 @pytest.mark.parametrize("rest", [b"", b"somebody's bytes"])
 async def test_a_part_file_without_a_record_stays_unless_it_is_empty(
     server: ScriptedServer, start: Start, tmp_path: Path, rest: bytes

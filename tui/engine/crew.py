@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from tui.engine.kit import Kit
 
 
+STOPPING_S = 10.0
+"""For workers to write down what they have when the engine closes."""
+
+
 class Crew:
     """Worker tasks that take downloads from the queue, one after the other.
 
@@ -98,11 +102,17 @@ class Crew:
     async def close(self) -> None:
         """Interrupt every worker and wait until all have let go."""
         self._is_closed = True
-        tasks = list(self._all)
-        for task in tasks:
+        # Those who are stopping already are writing down what they have: a second
+        # cancellation would keep them from it.
+        stopping = {self._tasks[id] for id in self._stopping if id in self._tasks}
+        for task in self._all - stopping:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._all:
+            await asyncio.wait(list(self._all), timeout=STOPPING_S)
+        for task in list(self._all):
+            task.cancel()
+        if self._all:
+            await asyncio.wait(list(self._all))
 
     async def _work(self, first: Download) -> None:
         download: Download | None = first

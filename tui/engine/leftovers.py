@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.disk.part_file import PartFile
     from tui.disk.resume import Found, ResumeRecord
+    from tui.engine.placing import Place
     from tui.net.probe import Answer
 
 
@@ -44,6 +45,22 @@ def is_ours(found: Found, download: Download) -> bool:
         return found.part_size == 0
     urls = (download.url, *download.request.mirrors)
     return any(found.record.is_for(url) for url in urls)
+
+
+def settled_later(found: Found, place: Place, download: Download) -> Found:
+    """Look past a file that took the final name while ours was on its way.
+
+    What we have is worth more than the name: it goes on, and gets another one in the
+    end.
+    """
+    if found.final_size is None or not is_ours(found, download):
+        return found
+    record = found.record
+    has_bytes = record is not None and bool(record.ranges)
+    is_other = record is not None and record.size != found.final_size
+    if place.is_begun or (has_bytes and is_other):
+        return found._replace(final_size=None)
+    return found
 
 
 def may_be_ours(found: Found, download: Download) -> bool:

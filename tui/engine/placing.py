@@ -100,6 +100,8 @@ class Placing:
             if found is None or suits(found):
                 break
             old.folder.release(name)
+        # What lies there may be what another download of this run looks for.
+        old.folder.release(old.name)
         self._places[download.id] = place
         return place, found
 

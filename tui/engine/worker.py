@@ -21,6 +21,7 @@ from tui.engine.leftovers import (
     digests_of,
     gaps_of,
     is_ours,
+    settled_later,
 )
 from tui.engine.prober import Probed, Prober
 from tui.engine.range_opener import Changed
@@ -105,6 +106,7 @@ class DownloadWorker:
             if size is not None and size >= 0 and self._may_skip():
                 self._already_there(download, size, "kept as it is")
                 return
+            found = settled_later(found, place, download)
             record = continuable(found, download.request)
             # Only for the very same URL: of another one the server has to prove it.
             is_whole = record is not None and not gaps_of(record)
