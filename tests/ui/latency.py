@@ -205,7 +205,12 @@ def measure(options: argparse.Namespace, port: int, folder: Path) -> None:
     sweeper.start()
     command = [sys.executable, "-m", "tui", str(wanted), "-o", str(output)]
     command += ["-c", str(options.at_once), "--fsync", "off"]
-    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    environment = {
+        **os.environ,
+        "TERM": "xterm-256color",
+        "COLORTERM": "truecolor",
+        "FETCHTUI_STATE_DIR": str(folder / "state"),
+    }
     terminal = Terminal(command, environment)
     try:
         painted = terminal.wait_for(re.compile("fetchtui|Reading"), 20)
