@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from tests.bench.cost import REPEATS, Meter
+from tests.bench.cost import Meter
+from tests.bench.lists import lists
 from tests.bench.machine import describe, scratch
 from tests.bench.server import Server
 from tests.bench.start import start_up
@@ -27,7 +28,6 @@ from tests.bench.work import KIB, MIB, Data, Work
 from tui.core.clock import SystemClock
 from tui.core.download import Download, DownloadState
 from tui.core.events import Done, Started
-from tui.core.query import DownloadQuery
 from tui.core.request import DownloadRequest, origin_of
 from tui.core.settings import Settings
 from tui.disk.destination import Destination
@@ -39,17 +39,14 @@ from tui.engine.placing import Placing
 from tui.engine.queue import DownloadQueue
 from tui.net.probe import read_answer
 from tui.net.session import HttpSession, Target
-from tui.sources.detect import load_sources
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from tui.disk.destination import Folder
-    from tui.engine.engine import Engine
 
 SMALL = Work("small", "small", 2000, 10 * KIB, 16)
 LARGE = Work("big", "big", 1, 256 * MIB, 1)
-LINES = 100_000
 _S = DownloadState
 
 
@@ -260,51 +257,6 @@ async def whole(meter: Meter, home: Path, small: list[str], large: str) -> None:
     await meter.wait("engine, 16 at once, no events", "file", len(small), unheard)
     await meter.wait("engine, 16 at once, events", "file", len(small), heard)
     await meter.wait("engine, one connection", "MiB", LARGE.size // MIB, one)
-
-
-async def lists(meter: Meter, home: Path) -> None:
-    """Measure what a line costs, and what a look costs beside a long list."""
-    path = home / "lines.txt"
-    path.write_text(
-        "".join(f"http://127.0.0.1:9/f/{n:06d}.bin\n" for n in range(LINES))
-    )
-
-    def read() -> list[DownloadRequest]:
-        return load_sources([str(path)], None)[0]
-
-    requests = read()
-    meter.call("list: read and check", "line", LINES, read)
-    engines: list[Engine] = []
-    for _ in range(REPEATS + 1):
-        engine = await open_engine(Settings(output_dir=home / "held"))
-        engine.hold()
-        engines.append(engine)
-    unused = iter(engines)
-    meter.call("Engine.add", "line", LINES, lambda: next(unused).add(requests))
-    next(unused).add(requests[:10])
-    _look(meter, engines[-1])
-    _look(meter, engines[0])
-    for engine in engines:
-        await engine.close()
-
-
-def _look(meter: Meter, engine: Engine) -> None:
-    count = engine.snapshot().total
-    ids = list(range(count))[-30:]
-    beside = f"with {count:,} downloads"
-
-    def looks() -> None:
-        for _ in range(500):
-            engine.snapshot()
-
-    def rows() -> None:
-        for _ in range(500):
-            engine.rows(ids)
-
-    meter.call(f"snapshot() {beside}", "call", 500, looks)
-    meter.call(f"rows({len(ids)}) {beside}", "call", 500, rows)
-    query = DownloadQuery()
-    meter.call(f"select(all) {beside}", "call", 1, lambda: engine.select(query))
 
 
 # -- all of it -----------------------------------------------------------------------
