@@ -12,12 +12,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tui.core.download import ENDED
 from tui.core.download import DownloadState as S
-from tui.core.request import DownloadRequest
+from tui.core.request import Checksum, DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
@@ -41,6 +42,7 @@ BODIES = [
     Pattern(200_000, 7),
     Pattern(2_000_000, 8),
 ]
+CHECKSUMS = {n: Checksum("sha256", BODIES[n].sha256()) for n in (0, 2, 3)}
 VERBS = (
     *("cancel", "pause", "resume", "retry"),
     *("cancel all", "pause all", "resume all", "cancel and resume", "pause and resume"),
@@ -154,7 +156,10 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
         )
         try:
             urls = [server.url(f"/a/{n}.bin") for n in range(len(BODIES))]
-            engine.add(DownloadRequest((url,)) for url in urls)
+            engine.add(
+                DownloadRequest((url,), checksum=CHECKSUMS.get(n))
+                for n, url in enumerate(urls)
+            )
             ledger = engine._kit.ledger
             for step in steps:
                 press(engine, server, step)
@@ -206,6 +211,7 @@ def files_of_a_quiet_run() -> int:
     return open_files()
 
 
+@pytest.mark.timeout(60 + settings().max_examples)
 @settings(
     max_examples=max(12, settings().max_examples // 4),
     suppress_health_check=[HealthCheck.too_slow],

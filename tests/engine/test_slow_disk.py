@@ -18,12 +18,13 @@ from tui.disk import system
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tui.demo.server import ScriptedServer
 
 BODY = Pattern(12_000_000, 5)
-STEPS = {
+STEPS: dict[str, Callable[[Any, int], object]] = {
     "segments": lambda engine, n: engine.set_segments((1, 8, 2, 6)[n % 4], 0),
     "pause": lambda engine, n: (engine.pause, engine.resume)[n % 2]([0]),
     "both in a turn": lambda engine, _: (engine.cancel([0]), engine.resume([0])),
