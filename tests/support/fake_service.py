@@ -27,6 +27,7 @@ from tui.core.events import (
     Started,
 )
 from tui.core.request import DownloadRequest, check_url, origin_of
+from tui.core.service import Move
 from tui.core.snapshot import (
     AttemptSnapshot,
     DetailSnapshot,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tui.core.query import DownloadQuery
-    from tui.core.service import DownloadService, Move
+    from tui.core.service import DownloadService
 
 _S = DownloadState
 START = 1_790_000_000.0
@@ -283,7 +284,23 @@ class FakeService:
 
     def reorder(self, ids: Sequence[int], move: Move) -> None:
         self._note("reorder", list(ids), move)
+        order = self._queue()
+        moving = [d for d in order if d.id in set(ids)]
+        rest = [d for d in order if d.id not in set(ids)]
+        first = order.index(moving[0])
+        place = {
+            Move.TOP: 0,
+            Move.BOTTOM: len(rest),
+            Move.UP: max(0, first - 1),
+            Move.DOWN: min(len(rest), first + 1),
+        }[move]
+        for key, row in enumerate([*rest[:place], *moving, *rest[place:]]):
+            row.queue_key = float(key)
         self.structure += 1
+
+    def _queue(self) -> list[Download]:
+        queued = [d for d in self.downloads if d.state is _S.QUEUED]
+        return sorted(queued, key=lambda d: (d.queue_key, d.id))
 
     def set_url(self, id: int, url: str) -> None:
         self.downloads[id].url = check_url(url)
@@ -479,7 +496,8 @@ class FakeService:
 
     def select(self, query: DownloadQuery) -> list[int]:
         self.calls["select"] += 1
-        return core_query.select(self.downloads, query)
+        is_queue = query.view is core_query.View.QUEUED
+        return core_query.select(self._queue() if is_queue else self.downloads, query)
 
     def origins(self) -> list[OriginSnapshot]:
         counts: Counter[str] = Counter(d.origin for d in self.downloads)

@@ -66,6 +66,9 @@ class Dashboard:
     def text(self) -> str:
         return "\n".join(self.screen())
 
+    def message(self) -> str:
+        return self.main.messages.message
+
     def toasts(self) -> list[str]:
         return [note.message for note in self.app._notifications]
 

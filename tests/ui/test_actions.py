@@ -26,6 +26,7 @@ def test_every_action_has_a_key_a_title_a_help_line_and_a_handler(action):
         owner
         for owner in (
             "row_actions.RowActions",
+            "mark_actions.MarkActions",
             "run_actions.RunActions",
             "view_actions.ViewActions",
         )

@@ -15,7 +15,7 @@ from tests.ui.dashboards import (
     some_downloads,
 )
 from tui.core.download import DownloadState
-from tui.core.query import SortKey, View
+from tui.core.query import DownloadQuery, SortKey, View
 from tui.core.request import DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import MAX_CONCURRENCY
@@ -50,7 +50,8 @@ async def test_x_on_a_finished_download_changes_nothing_and_says_so():
     async with dashboard() as board:
         await board.press(*on(DONE), "x")
         assert board.main.service.calls["cancel"] == 0
-        assert board.toasts() == ["Cancel the download: nothing to cancel here"]
+        assert board.message() == "Cancel the download: nothing to cancel here"
+        assert board.toasts() == []
 
 
 async def test_the_row_shows_the_new_state_without_waiting_for_a_tick():
@@ -155,14 +156,23 @@ async def test_connections_of_the_running_download_change_by_one():
 async def test_the_queue_is_reordered_and_moved_back():
     async with dashboard() as board:
         service = board.main.service
-        await board.press(*on(QUEUED), "K")
-        assert service.last == ("reorder", [QUEUED], Move.UP)
+        more = [service.put(f"more-{number}") for number in range(3)]
+        before = [QUEUED, *more]
+
+        def queue() -> list[int]:
+            return service.select(DownloadQuery(View.QUEUED))
+
+        await board.press(*on(QUEUED), "J")
+        assert service.last == ("reorder", [QUEUED], Move.DOWN)
+        assert queue() == [more[0], QUEUED, *more[1:]]
+        await board.press("K")
+        assert queue() == before
+        await board.press("J", "J", "F", "F", "K")
+        assert queue() == before
+        await board.press(*["u"] * 6)
+        assert queue() == [more[0], QUEUED, *more[1:]]
         await board.press("u")
-        assert service.last == ("reorder", [QUEUED], Move.DOWN)
-        await board.press("J")
-        assert service.last == ("reorder", [QUEUED], Move.DOWN)
-        await board.press("F")
-        assert service.last == ("reorder", [QUEUED], Move.TOP)
+        assert queue() == before
 
 
 async def test_y_copies_the_url_without_its_password():

@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.query import DownloadQuery, SortKey, View
@@ -125,6 +128,91 @@ def test_the_cursor_stays_on_its_download_through_any_order():
             service.put(f"new-{chance.randrange(1000)}")
         follow(model, service)
         assert model.cursor_id == kept
+
+
+ids = st.integers(0, 29)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("sort"), st.sampled_from(SortKey), st.booleans()),
+        st.tuples(st.just("filter"), st.sampled_from(["", "is:done", "size:>40", "1"])),
+        st.tuples(st.just("view"), st.sampled_from(View)),
+        st.tuples(st.just("end"), ids, st.sampled_from([_S.DONE, _S.FAILED])),
+        st.tuples(st.just("grow"), ids, st.integers(0, 1000)),
+        st.tuples(st.just("more"), st.integers(0, 1000)),
+    ),
+    max_size=12,
+)
+
+
+@given(st.sets(ids), ids, steps)
+def test_cursor_and_marks_stay_on_their_downloads(marked, cursor, steps):
+    service = FakeService()
+    for number in range(30):
+        service.put(f"file-{number * 7 % 30}", size=number * 13 % 50)
+    model, clock = model_of(service)
+    model.move_to(cursor)
+    model.marks.add(sorted(marked))
+    for what, *values in steps:
+        kept = model.cursor_id
+        clock.now += 10
+        query = model.query
+        if what == "sort":
+            model.set_query(replace(query, sort=values[0], is_reversed=values[1]))
+        elif what == "filter":
+            model.set_query(replace(query, text=values[0]))
+        elif what == "view":
+            model.set_query(replace(query, view=values[0]))
+        elif what == "end":
+            service.change(values[0], state=values[1])
+        elif what == "grow":
+            service.change(values[0], size=values[1])
+        else:
+            service.put(f"new-{values[0]}")
+        follow(model, service)
+        if kept in model.ids:
+            assert model.cursor_id == kept
+        assert model.marks.ids == sorted(marked)
+
+
+def test_a_range_is_marked_from_the_last_mark_in_the_order_that_is_shown():
+    service = FakeService()
+    for name in "edcba":
+        service.put(name)
+    model, _ = model_of(service)
+    model.set_query(DownloadQuery(sort=SortKey.NAME))
+    model.move_to(3)
+    model.mark_to_cursor()
+    assert model.marks.ids == [1]
+    model.move_to(1)
+    model.mark_to_cursor()
+    assert model.marks.ids == [1, 2, 3]
+    model.move_to(4)
+    model.mark_to_cursor()
+    assert model.marks.ids == [0, 1, 2, 3]
+
+
+def test_a_range_from_a_mark_that_is_not_shown_marks_the_cursors_row():
+    service = FakeService()
+    service.put("a", _S.DONE)
+    for name in "bcd":
+        service.put(name)
+    model, _ = model_of(service)
+    model.mark_to_cursor()
+    model.set_query(DownloadQuery(View.QUEUED))
+    model.move_to(2)
+    model.mark_to_cursor()
+    assert model.marks.ids == [0, 3]
+
+
+def test_a_filter_that_fails_leaves_the_list_as_it_was():
+    service = FakeService()
+    service.put("a")
+    model, _ = model_of(service)
+    model.set_query(DownloadQuery(text="is:"))
+    assert model.ids == [0]
+    assert model.trouble.startswith("is: needs a state")
+    model.set_query(DownloadQuery())
+    assert model.trouble == ""
 
 
 def test_when_its_download_leaves_the_view_the_cursor_keeps_its_line():

@@ -19,7 +19,7 @@ async def test_letters_that_are_keys_are_only_text_while_typing():
         calls = dict(service.calls)
         letters = [key for a in ACTIONS for key in a.keys if len(key) == 1]
         await board.press(*letters)
-        assert board.main.filter_bar.value == "".join(letters)
+        assert board.main.filter_bar.input.value == "".join(letters)
         verbs = ("cancel", "pause", "retry", "set_concurrency", "hold", "set_writers")
         assert [
             verb for verb in verbs if service.calls[verb] != calls.get(verb, 0)
@@ -46,7 +46,7 @@ async def test_enter_keeps_the_filter_and_gives_the_keys_back():
         assert board.list.model.ids == [3]
         assert board.app.focused is board.list
         await board.press("slash")
-        assert board.main.filter_bar.value == "done"
+        assert board.main.filter_bar.input.value == "done"
         await board.press("enter", "escape")
         assert len(board.list.model.ids) == 5
 
@@ -84,3 +84,28 @@ async def test_a_paste_into_the_filter_stays_there():
         await board.settle()
         assert board.app.screen is board.main
         assert board.list.model.ids == [3]
+
+
+async def test_what_is_wrong_with_a_filter_is_said_while_it_is_typed():
+    async with dashboard() as board:
+        await board.press("slash")
+        await board.type("is:")
+        assert "is: needs a state: queued, probing" in board.screen()[3]
+        assert len(board.list.model.ids) == 5, "what makes no sense yet hides nothing"
+        await board.press("enter")
+        assert board.main.filter_bar.is_open, "it has to be mended first"
+        await board.press("f")
+        assert "needs a state" not in board.screen()[3]
+        assert board.list.model.ids == [1]
+        await board.press("enter")
+        assert not board.main.filter_bar.is_open
+
+
+async def test_a_filter_survives_a_change_of_view():
+    async with dashboard() as board:
+        await board.press("slash")
+        await board.type("size:>10")
+        await board.press("enter", "4")
+        assert board.list.model.ids == [3]
+        await board.press("1")
+        assert board.list.model.ids == [0, 1, 2, 3]

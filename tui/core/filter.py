@@ -68,6 +68,9 @@ _NESTED = re.compile(r"\([^()]*[*+}][^()]*\)[*+{]")
 class FilterError(ValueError):
     """A filter that makes no sense; ``str()`` says in words what it needs."""
 
+    before = ""
+    """What stands before the wrong term, and makes sense."""
+
 
 def sieve_of(text: str) -> Sieve:
     """Read a filter.
@@ -95,12 +98,17 @@ def _sieves(text: str) -> tuple[Sieve, ...]:
     text = text.strip()
     at = 0
     while at < len(text):
+        start = at
         match = _TERM.match(text, at)
         assert match is not None  # a word is anything but white space
         at = match.end()
         while at < len(text) and text[at].isspace():
             at += 1
-        sieve = _sieve(match)
+        try:
+            sieve = _sieve(match)
+        except FilterError as error:
+            error.before = text[:start].strip()
+            raise
         if sieve is not None:
             sieves.append(_without(sieve) if match["not"] else sieve)
     return tuple(sieves)

@@ -2,7 +2,7 @@
 
 Key bindings, footer, help screen, command palette and the table of keys in the README
 are all made from ``ACTIONS``. Each action is handled by the method of the same name in
-``row_actions``, ``run_actions`` or ``view_actions``.
+``row_actions``, ``mark_actions``, ``run_actions`` or ``view_actions``.
 
 ``python -m tui.ui.actions`` prints the README's table.
 """
@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
 _S = DownloadState
+_UNENDED = frozenset(_S) - ENDED
 
 
 class Group(Enum):
     """Headings of the help screen and of the README's table, in their order."""
 
-    ROW = "The download under the cursor"
+    ROW = "The marked downloads, or else the one under the cursor"
+    MARK = "Marks: act on many at once"
     RUN = "The whole run"
     VIEW = "What is shown"
     MOVE = "Moving about"
@@ -38,10 +40,12 @@ class Situation(NamedTuple):
 
     row: DownloadSnapshot | None
     """The download under the cursor."""
+    many: int
+    """Downloads that a key acts on in its place: the marked ones; 0 for none."""
     engine: EngineSnapshot
     can_undo: bool
     can_escape: bool
-    """A pane is zoomed, or a filter is open or set."""
+    """A pane is zoomed, a filter is open or set, or something is marked."""
 
 
 def _always(_: Situation) -> bool:
@@ -52,25 +56,37 @@ def _on_row(now: Situation) -> bool:
     return now.row is not None
 
 
+def _on_any(now: Situation) -> bool:
+    return now.row is not None or now.many > 0
+
+
+def _in_state(now: Situation, *states: DownloadState) -> bool:
+    # Many are looked at only when the key comes: that would cost too much here.
+    return now.many > 0 or (now.row is not None and now.row.state in states)
+
+
 def _can_cancel(now: Situation) -> bool:
-    return now.row is not None and now.row.state not in ENDED
+    return _in_state(now, *_UNENDED)
 
 
 def _can_retry(now: Situation) -> bool:
-    again = (_S.FAILED, _S.WAITING, _S.CANCELLED)
-    return now.row is not None and now.row.state in again
+    return _in_state(now, _S.FAILED, _S.WAITING, _S.CANCELLED)
 
 
 def _is_running(now: Situation) -> bool:
-    return now.row is not None and now.row.state is _S.DOWNLOADING
+    return _in_state(now, _S.DOWNLOADING)
 
 
 def _is_queued(now: Situation) -> bool:
-    return now.row is not None and now.row.state is _S.QUEUED
+    return _in_state(now, _S.QUEUED)
 
 
 def _is_done(now: Situation) -> bool:
     return now.row is not None and now.row.state is _S.DONE
+
+
+def _any_unended(now: Situation) -> bool:
+    return any(now.engine.counts[state] for state in _UNENDED)
 
 
 def _is_unfinished(now: Situation) -> bool:
@@ -205,7 +221,7 @@ _ROW = (
         "Everything about it: ranges, attempts, the server's answer, paths.",
         Group.ROW,
         label="Details",
-        rank=8,
+        rank=10,
         when=_on_row,
         why_not="there is no download here",
     ),
@@ -260,7 +276,7 @@ _ROW = (
         "Copy the URL",
         "Copy its URL to the clipboard, without any password in it.",
         Group.ROW,
-        when=_on_row,
+        when=_on_any,
         why_not="there is no download here",
     ),
     Action(
@@ -283,6 +299,38 @@ _ROW = (
     ),
 )
 
+_MARK = (
+    Action(
+        "mark",
+        ("space",),
+        "Mark the download",
+        "Mark it, or take its mark away, and go down; keys then act on all marked.",
+        Group.MARK,
+        label="Mark",
+        rank=9,
+        when=_on_any,
+        why_not="there is no download here",
+    ),
+    Action(
+        "mark_range",
+        ("v",),
+        "Mark up to here",
+        "Mark all from the one marked last to the cursor.",
+        Group.MARK,
+        when=_on_any,
+        why_not="there is no download here",
+    ),
+    Action(
+        "mark_all",
+        ("ctrl+a",),
+        "Mark all that are listed",
+        "Mark all that view and filter show; press again for none of them.",
+        Group.MARK,
+        when=_on_any,
+        why_not="there is no download here",
+    ),
+)
+
 _RUN = (
     Action(
         "add",
@@ -297,7 +345,7 @@ _RUN = (
         "undo",
         ("u",),
         "Undo",
-        "Take back the last cancel, pause or move; undone downloads go on.",
+        "Take back the last cancel, pause or move, of however many, in one step.",
         Group.RUN,
         label="Undo",
         rank=7,
@@ -356,7 +404,7 @@ _RUN = (
         "Stop all downloads and start nothing new; press again to go on.",
         Group.RUN,
         label="Pause all",
-        rank=12,
+        rank=13,
     ),
     Action(
         "retry_failed",
@@ -365,9 +413,18 @@ _RUN = (
         "Queue every failed download again.",
         Group.RUN,
         label="Retry all",
-        rank=13,
+        rank=14,
         when=_any_failed,
         why_not="nothing has failed",
+    ),
+    Action(
+        "cancel_all",
+        ("X",),
+        "Cancel everything",
+        "End all that has not ended, after a question; u brings all of it back.",
+        Group.RUN,
+        when=_any_unended,
+        why_not="everything has ended",
     ),
     Action(
         "writers_more",
@@ -397,16 +454,16 @@ _VIEW = (
         "filter",
         ("slash",),
         "Filter the list",
-        "Type words that name, folder or URL must hold; esc clears them.",
+        "Words, is:failed, host:name, size:>1G, /regex/, -not; esc clears them.",
         Group.VIEW,
         label="Filter",
-        rank=9,
+        rank=8,
     ),
     Action(
         "escape",
         ("escape",),
         "Back",
-        "Close a zoomed pane, or else clear the filter.",
+        "Take one thing away: the zoomed pane, the filter, the marks.",
         Group.VIEW,
         when=_can_escape,
         is_typable=True,
@@ -418,7 +475,7 @@ _VIEW = (
         "Order by added, name, size, progress, state, host.",
         Group.VIEW,
         label="Sort",
-        rank=10,
+        rank=11,
     ),
     Action(
         "sort_reverse",
@@ -440,7 +497,7 @@ _VIEW = (
         "What each writer thread does, and how late the event loop is.",
         Group.VIEW,
         label="Disk",
-        rank=14,
+        rank=15,
     ),
     Action(
         "graph",
@@ -449,7 +506,7 @@ _VIEW = (
         "Speed over the last minute or two.",
         Group.VIEW,
         label="Graph",
-        rank=15,
+        rank=16,
     ),
     Action(
         "log",
@@ -458,7 +515,7 @@ _VIEW = (
         "Every start, retry, failure and end, the newest last.",
         Group.VIEW,
         label="Log",
-        rank=16,
+        rank=17,
     ),
     Action(
         "zoom",
@@ -467,7 +524,7 @@ _VIEW = (
         "Give the pane used last the whole middle; press again for the list.",
         Group.VIEW,
         label="Zoom",
-        rank=17,
+        rank=18,
     ),
 )
 
@@ -513,7 +570,7 @@ _APP = (
         "Find and run any action by name.",
         Group.APP,
         label="Palette",
-        rank=11,
+        rank=12,
         is_typable=True,
     ),
     Action(
@@ -550,7 +607,7 @@ _APP = (
     ),
 )
 
-ACTIONS: tuple[Action, ...] = _ROW + _RUN + _VIEW + _MOVE + _APP
+ACTIONS: tuple[Action, ...] = _ROW + _MARK + _RUN + _VIEW + _MOVE + _APP
 """Every action, in the order of help and README."""
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}

@@ -103,8 +103,8 @@ class FailureDigest:
                 self._kinds[event.error_kind] += 1
                 self._last = event
 
-    def take(self, now_s: float, name_of: DownloadService) -> str:
-        """Return what to tell now, or "" if there is nothing or it is too early.
+    def take(self, now_s: float, name_of: DownloadService) -> tuple[int, str]:
+        """Return how many failed and what to tell; 0 for none, or if it is too early.
 
         Args:
             now_s: monotonic seconds.
@@ -112,7 +112,7 @@ class FailureDigest:
         """
         total = self._kinds.total()
         if not total or self._last is None or now_s - self._told_at_s < _DIGEST_S:
-            return ""
+            return 0, ""
         self._told_at_s = now_s
         if total == 1:
             (row,) = name_of.rows([self._last.id])
@@ -122,7 +122,7 @@ class FailureDigest:
             causes = [f"{n}× {_words(kind)}" for kind, n in self._kinds.most_common(4)]
             text = f"{total} failed: {', '.join(causes)}"
         self._kinds.clear()
-        return plain(text, _LONGEST)
+        return total, plain(text, _LONGEST)
 
 
 def _words(kind: str) -> str:

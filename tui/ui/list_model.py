@@ -9,7 +9,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from tui.core.filter import FilterError
 from tui.core.query import DownloadQuery, SortKey, View
+from tui.ui.marks import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +42,9 @@ class ListModel:
         self.ids: list[DownloadId] = []
         self.cursor = 0
         """Index of the line under the cursor; 0 while the list is empty."""
+        self.marks = Marks()
+        self.trouble = ""
+        """Why the list could not be selected anew, in words; it stays as it was."""
         self._seen = (-1, -1)
         self._moved_at_s = -CALM_S
         self._next_at_s = 0.0
@@ -48,6 +53,18 @@ class ListModel:
     def cursor_id(self) -> DownloadId | None:
         """The download under the cursor."""
         return self.ids[self.cursor] if self.ids else None
+
+    @property
+    def many(self) -> int:
+        """How many downloads keys act on in place of the cursor's; 0 for none."""
+        return len(self.marks)
+
+    @property
+    def chosen(self) -> list[DownloadId]:
+        """What an action on downloads acts on: the marked ones, or the cursor's."""
+        if self.marks:
+            return self.marks.ids
+        return [] if self.cursor_id is None else [self.cursor_id]
 
     def set_query(self, query: DownloadQuery) -> None:
         """Show what another query asks for, now."""
@@ -76,6 +93,16 @@ class ListModel:
         self._reselect()
         return True
 
+    def mark_to_cursor(self) -> None:
+        """Mark all from the one marked last to the cursor; without one, the cursor's.
+
+        A last one that this view does not show counts as none.
+        """
+        start = self._line_of(self.marks.last)
+        self.marks.add_range(
+            self.ids, self.cursor if start is None else start, self.cursor
+        )
+
     def hurry(self) -> None:
         """Let the next refresh select at once: a person is waiting for new rows."""
         self._next_at_s = 0.0
@@ -90,7 +117,12 @@ class ListModel:
     def _reselect(self) -> None:
         kept = self.cursor_id
         started = self._monotonic()
-        self.ids = self._select(self.query)
+        try:
+            self.ids = self._select(self.query)
+        except FilterError as error:
+            self.trouble = str(error)
+        else:
+            self.trouble = ""
         now = self._monotonic()
         self._next_at_s = now + max(_RESELECT_S, (now - started) * _COST_FACTOR)
         self.cursor = self._index_of(kept)
@@ -103,10 +135,14 @@ class ListModel:
         # Almost always it is where it was.
         if self.ids[near] == id:
             return near
+        line = self._line_of(id)
+        return near if line is None else line
+
+    def _line_of(self, id: DownloadId | None) -> int | None:
         try:
-            return self.ids.index(id)
+            return None if id is None else self.ids.index(id)
         except ValueError:
-            return near
+            return None
 
     def move_to(self, index: int) -> bool:
         """Put the cursor on a line, as far as there is one; tell if it moved."""

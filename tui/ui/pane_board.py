@@ -88,9 +88,7 @@ class PaneBoard:
     def _place(self, pane: str, room: Room, height: int) -> Place:
         if self.is_open(pane, room):
             return Place(True, False, open_height(height))
-        if pane == "log":
-            return _ONE_LINE if room is not Room.BARE else _AWAY
-        if room is Room.FULL:
+        if room is Room.FULL or pane == "log":
             return _AWAY
         is_only_line = room is Room.BARE and pane != "disk"
         return _AWAY if is_only_line else _ONE_LINE

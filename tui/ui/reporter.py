@@ -1,13 +1,14 @@
-"""What happened, told twice: every fact in the log, a few in a corner of the screen."""
+"""What happened, told twice: every fact in the log, the end and floods of failures."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
-from tui.core.events import Done, DownloadEvent, Failed, Noticed, Retrying
+from tui.core.events import Cancelled, Done, DownloadEvent, Failed, Noticed, Retrying
 from tui.core.units import format_duration, format_size
 from tui.ui.bridge import FailureDigest
+from tui.ui.pane_board import Room
 
 if TYPE_CHECKING:
     from tui.core.events import Event
@@ -16,17 +17,20 @@ if TYPE_CHECKING:
 
 _NAMED = 50
 """Events a tick whose download is looked up; of a flood the rest is only counted."""
+_ENDS = Done | Failed | Cancelled
 _TELLING = Failed | Retrying | Noticed | Done
 
 
 class Reporter:
-    """Passes events on to the log, and to toasts where a person should know."""
+    """Passes events on to the log, and says what a person should know."""
 
     def __init__(self, screen: MainScreen) -> None:
         """Take the screen that has the log."""
         self._screen = screen
         self._failures = FailureDigest()
         self._has_told_end = False
+        self._has_seen_end = False
+        """Whether anything has ended in this run, and not only in an earlier one."""
 
     def log(self, events: list[Event]) -> None:
         """Add events to the log, with the names of their downloads."""
@@ -49,11 +53,17 @@ class Reporter:
         )
 
     def tell(self, events: list[Event], *, is_all_added: bool) -> None:
-        """Show failures and the end of the work in a corner."""
+        """Say that one failed, show in a corner that many did, and tell the end."""
         self._failures.add(events)
-        text = self._failures.take(time.monotonic(), self._screen.service)
-        if text:
-            self._screen.tell(text, severity="error")
+        if any(isinstance(event, _ENDS) for event in events):
+            self._has_seen_end = True
+        many, text = self._failures.take(time.monotonic(), self._screen.service)
+        if many > 1 and self._screen.room in (Room.FULL, Room.FOLDED):
+            app = self._screen.app
+            app.clear_notifications()  # one at most: the newest says it all
+            app.notify(text, severity="error", timeout=4, markup=False)
+        elif many:
+            self._screen.messages.say(text, "error", is_news=True)
         self._tell_end(is_all_added=is_all_added)
 
     def _tell_end(self, *, is_all_added: bool) -> None:
@@ -62,7 +72,7 @@ class Reporter:
         if not bridge.is_finished or not is_all_added:
             self._has_told_end = False
             return
-        if self._has_told_end:
+        if self._has_told_end or not self._has_seen_end:
             return
         self._has_told_end = True
         now = bridge.snapshot

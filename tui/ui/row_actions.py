@@ -1,24 +1,35 @@
-"""What keys do to the download under the cursor; one method an action.
+"""What keys do to downloads: to the marked ones, or else to the one under the cursor.
 
-Each calls the service in the same turn of the loop in which the key arrived, then
-paints the row, so the answer is on the screen with the next frame.
+One method an action. Each calls the service in the same turn of the loop in which the
+key arrived, then paints the rows, so the answer is on the screen with the next frame.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.download import DownloadState
+from tui.core.download import ENDED, DownloadState
 from tui.core.plain_text import plain, plain_url
+from tui.core.query import DownloadQuery, View
 from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
+from tui.ui.format import count
 from tui.ui.opener import open_path
+from tui.ui.screens.confirm import ConfirmScreen
 from tui.ui.screens.detail import DetailScreen
+from tui.ui.undo import in_states
 from tui.ui.url_edit import ask_for_url
 
 if TYPE_CHECKING:
+    from tui.core.download import DownloadId
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.screens.main import MainScreen
+
+_S = DownloadState
+_UNENDED = frozenset(_S) - ENDED
+ASK_ABOVE = 20
+"""Downloads that are cancelled at once without a question; an undo is one key away."""
+_COPIED_AT_MOST = 10_000
 
 
 class RowActions:
@@ -36,34 +47,105 @@ class RowActions:
         assert row is not None  # the actions' ``when`` asked for it
         return row
 
+    @property
+    def _chosen(self) -> list[DownloadId]:
+        """The marked ones, or else what is under the cursor."""
+        model = self._screen.list.model
+        if self._screen.list.display:
+            return model.chosen
+        return [] if model.cursor_id is None else [model.cursor_id]
+
+    def _having(self, ids: list[DownloadId], *states: DownloadState) -> list[int]:
+        return in_states(self._service, ids, states)
+
+    def _called(self, ids: list[DownloadId]) -> str:
+        """Name one download, or say how many there are."""
+        if len(ids) == 1:
+            return plain(self._service.rows(ids)[0].name)
+        return f"{count(len(ids))} downloads"
+
+    def _say_nothing(self, verb: str) -> None:
+        """Say that a key fits none of the chosen ones."""
+        chosen = len(self._chosen)
+        self._screen.tell(f"None of {count(chosen)} to {verb}", severity="warning")
+
+    # -- ending and going on ---------------------------------------------------------
+
     def cancel(self) -> None:
-        """End it at once; ``u`` brings it back as it was."""
-        row = self._row
-        if self._service.cancel([row.id]):
-            name = plain(row.name)
-            self._undo.push_states(f"cancelled {name}", [row])
-            self._screen.tell(f"Cancelled {name}. u brings it back.")
-        self._screen.list.repaint([row.id])
+        """End them at once; ``u`` brings them back as they were."""
+        ids = self._having(self._chosen, *_UNENDED)
+        if len(ids) > ASK_ABOVE:
+            self.ask_to_cancel(ids, f"Cancel {count(len(ids))} downloads")
+        elif ids:
+            self._cancel(ids)
+        else:
+            self._say_nothing("cancel")
+
+    def ask_to_cancel(self, ids: list[DownloadId], title: str) -> None:
+        """Cancel many, after a question."""
+        effect = (
+            "They end now and their connections close. What they have on disk is"
+            " kept, and u brings all of them back in one step."
+        )
+        running = len(self._having(ids, _S.PROBING, _S.DOWNLOADING, _S.VERIFYING))
+        if running:
+            effect = f"{count(running)} of them are running. {effect}"
+        ask = ConfirmScreen(title, effect, title, "Leave them as they are")
+
+        def answer(is_wanted: bool | None) -> None:
+            if is_wanted:
+                self._cancel(ids)
+                self._screen.show_now()
+
+        self._screen.app.push_screen(ask, answer)
+
+    def _cancel(self, ids: list[DownloadId]) -> None:
+        paused = self._having(ids, _S.PAUSED)
+        changed = self._service.cancel(ids)
+        if changed:
+            what = self._called(changed)
+            self._undo.push_states(f"cancelled {what}", changed, paused)
+            them = "it" if len(changed) == 1 else "them"
+            shown = what if len(changed) == 1 else count(len(changed))
+            self._screen.tell(f"Cancelled {shown} · u brings {them} back")
+        self._screen.list.repaint(changed)
 
     def pause(self) -> None:
-        """Pause it, or let it go on."""
-        row = self._row
-        name = plain(row.name)
-        if row.state is DownloadState.PAUSED:
-            if self._service.resume([row.id]):
-                self._undo.push_states(f"resumed {name}", [row])
-        elif self._service.pause([row.id]):
-            self._undo.push_states(f"paused {name}", [row])
-        self._screen.list.repaint([row.id])
+        """Pause them; if all are paused, let them go on."""
+        chosen = self._chosen
+        ids = self._having(chosen, *_UNENDED - {_S.PAUSED})
+        if ids:
+            changed = self._service.pause(ids)
+            self._tell_paused("Paused", changed, ())
+        else:
+            ids = self._having(chosen, _S.PAUSED)
+            changed = self._service.resume(ids)
+            self._tell_paused("Resumed", changed, ids)
+        if not ids:
+            self._say_nothing("pause")
+        self._screen.list.repaint(changed)
+
+    def _tell_paused(
+        self, verb: str, changed: list[DownloadId], paused: list[DownloadId] | tuple[()]
+    ) -> None:
+        if changed:
+            what = f"{verb} {self._called(changed)}"
+            self._undo.push_states(what[0].lower() + what[1:], changed, paused)
+            self._screen.tell(f"{what} · u takes it back")
 
     def retry(self) -> None:
-        """Queue it again."""
-        row = self._row
-        if row.state is DownloadState.CANCELLED:
-            self._service.resume([row.id])
+        """Queue them again."""
+        chosen = self._chosen
+        cancelled = self._having(chosen, _S.CANCELLED)
+        failed = self._having(chosen, _S.FAILED, _S.WAITING)
+        changed = [*self._service.resume(cancelled), *self._service.retry(failed)]
+        if changed:
+            self._screen.tell(f"Retrying {self._called(changed)}")
         else:
-            self._service.retry([row.id])
-        self._screen.list.repaint([row.id])
+            self._say_nothing("retry")
+        self._screen.list.repaint(changed)
+
+    # -- one download ----------------------------------------------------------------
 
     def details(self) -> None:
         """Open everything about it."""
@@ -72,52 +154,6 @@ class RowActions:
     def show_details(self, id: int) -> None:
         """Open everything about a download."""
         self._screen.app.push_screen(DetailScreen(lambda: self._service.detail(id)))
-
-    def connections_more(self) -> None:
-        """One connection more."""
-        self._change_connections(+1)
-
-    def connections_fewer(self) -> None:
-        """One connection less."""
-        self._change_connections(-1)
-
-    def _change_connections(self, by: int) -> None:
-        id = self._row.id
-        wanted = self._service.detail(id).connections_wanted or self._row.connections
-        count = max(1, min(MAX_SEGMENTS, wanted + by))
-        self._service.set_segments(count, id)
-        plural = "s" if count != 1 else ""
-        self._screen.tell(f"{count} connection{plural} for {plain(self._row.name)}")
-        self._screen.list.repaint([id])
-
-    def raise_in_queue(self) -> None:
-        """One place up in the queue."""
-        self._move(Move.UP, Move.DOWN)
-
-    def lower_in_queue(self) -> None:
-        """One place down in the queue."""
-        self._move(Move.DOWN, Move.UP)
-
-    def first_in_queue(self) -> None:
-        """To the front of the queue."""
-        row = self._row
-        self._service.reorder([row.id], Move.TOP)
-        self._screen.tell(f"{plain(row.name)} starts next")
-
-    def _move(self, move: Move, back: Move) -> None:
-        row = self._row
-        self._service.reorder([row.id], move)
-        name = plain(row.name)
-        self._undo.push(
-            f"moved {name}", [row.id], lambda: self._service.reorder([row.id], back)
-        )
-        self._screen.tell(f"{name} moved {move.value} in the queue")
-
-    def copy_url(self) -> None:
-        """Copy its URL; shown as well, since some terminals refuse the clipboard."""
-        url = plain_url(self._row.url)
-        self._screen.app.copy_to_clipboard(url)
-        self._screen.tell(f"Copied {url}")
 
     def edit_url(self) -> None:
         """Ask for another URL of the one under the cursor."""
@@ -134,3 +170,66 @@ class RowActions:
             return
         self._screen.app.copy_to_clipboard(path)
         self._screen.tell(f"No desktop to open it with. Copied {plain(path)}")
+
+    # -- connections -----------------------------------------------------------------
+
+    def connections_more(self) -> None:
+        """One connection more for each."""
+        self._change_connections(+1)
+
+    def connections_fewer(self) -> None:
+        """One connection less for each."""
+        self._change_connections(-1)
+
+    def _change_connections(self, by: int) -> None:
+        ids = self._having(self._chosen, _S.DOWNLOADING)
+        wanted = 0
+        for row in self._service.rows(ids):
+            now = self._service.detail(row.id).connections_wanted or row.connections
+            wanted = max(1, min(MAX_SEGMENTS, now + by))
+            self._service.set_segments(wanted, row.id)
+        if len(ids) == 1:
+            plural = "s" if wanted != 1 else ""
+            self._screen.tell(f"{wanted} connection{plural} for {self._called(ids)}")
+        elif ids:
+            less = "more" if by > 0 else "less"
+            self._screen.tell(f"One connection {less} for each of {count(len(ids))}")
+        else:
+            self._say_nothing("give connections")
+        self._screen.list.repaint(ids)
+
+    # -- the queue -------------------------------------------------------------------
+
+    def raise_in_queue(self) -> None:
+        """One place up in the queue."""
+        self._move(Move.UP, "moved up in the queue")
+
+    def lower_in_queue(self) -> None:
+        """One place down in the queue."""
+        self._move(Move.DOWN, "moved down in the queue")
+
+    def first_in_queue(self) -> None:
+        """To the front of the queue."""
+        self._move(Move.TOP, "moved to the front of the queue")
+
+    def _move(self, move: Move, words: str) -> None:
+        ids = self._having(self._chosen, _S.QUEUED)
+        if not ids:
+            self._say_nothing("move in the queue")
+            return
+        before = self._service.select(DownloadQuery(View.QUEUED))
+        self._service.reorder(ids, move)
+        what = f"{self._called(ids)} {words}"
+        self._undo.push_order(what, ids, before)
+        self._screen.tell(f"{what} · u takes it back")
+        self._screen.list.hurry()
+
+    # -- their URLs ------------------------------------------------------------------
+
+    def copy_url(self) -> None:
+        """Copy their URLs; shown as well, since some terminals refuse the clipboard."""
+        rows = self._service.rows(self._chosen[:_COPIED_AT_MOST])
+        urls = [plain_url(row.url) for row in rows]
+        self._screen.app.copy_to_clipboard("\n".join(urls))
+        what = urls[0] if len(urls) == 1 else f"{count(len(urls))} URLs"
+        self._screen.tell(f"Copied {what}")

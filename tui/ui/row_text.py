@@ -214,6 +214,7 @@ def row_pieces(
     *,
     spinner: str,
     speed: tuple[str, str] | None = None,
+    is_marked: bool = False,
     is_ascii: bool = False,
 ) -> tuple[Piece, ...]:
     """Return a row's text and styles, ``columns.width`` cells wide but the cursor's.
@@ -224,6 +225,7 @@ def row_pieces(
         spinner: the spinner's frame now; drawn on rows in flight.
         speed: speed and ETA to show instead of the row's own, so that digits change
             more slowly than bars.
+        is_marked: whether a person marked it.
         is_ascii: use characters below 0x80 for all that is ours.
     """
     look = state_look(row.state)
@@ -232,7 +234,8 @@ def row_pieces(
     is_dim = row.state in (_S.QUEUED, _S.CANCELLED)
     name_style = look.style if is_dim else "text"
     name = fit(shown_name(row, columns.name), columns.name)
-    pieces = [Piece(glyph + " ", look.style), Piece(name, name_style)]
+    pieces = [Piece(glyph, look.style), _mark(is_marked, is_ascii)]
+    pieces.append(Piece(name, "strong" if is_marked else name_style))
     if columns.state:
         word = look.word
         if row.state is _S.DOWNLOADING and row.connections > 1:
@@ -254,6 +257,10 @@ def row_pieces(
     if is_ascii:
         return tuple(Piece(_to_ascii(text), style) for text, style in pieces)
     return tuple(pieces)
+
+
+def _mark(is_marked: bool, is_ascii: bool) -> Piece:
+    return Piece(("*" if is_ascii else "●") if is_marked else " ", "key")
 
 
 def _middle(

@@ -52,6 +52,12 @@ class RunActions:
         self._screen.tell(f"Retrying {count(len(changed))}")
         self._screen.list.repaint(changed)
 
+    def cancel_all(self) -> None:
+        """Cancel everything that has not ended, after a question."""
+        ids = self._service.select(DownloadQuery(text="is:unfinished"))
+        title = f"Cancel all {count(len(ids))} that have not ended"
+        self._screen.rows.ask_to_cancel(ids, title)
+
     def undo(self) -> None:
         """Take back the last step."""
         step = self._undo.undo()

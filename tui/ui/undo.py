@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.download import DownloadState
+from tui.core.query import DownloadQuery
+from tui.core.service import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
-    from tui.core.download import DownloadId
+    from tui.core.download import DownloadId, DownloadState
     from tui.core.service import DownloadService
-    from tui.core.snapshot import DownloadSnapshot
 
 _DEPTH = 100
+_FEW = 200
+
+
+def in_states(
+    service: DownloadService, ids: Sequence[DownloadId], states: Iterable[DownloadState]
+) -> list[DownloadId]:
+    """Return those of ``ids`` that are in one of ``states``, in their order.
+
+    Of a few the rows are asked for; of 100,000 that would take half a second, so for
+    many the whole list is searched by state, which takes 10 ms.
+    """
+    wanted = frozenset(states)
+    if len(ids) <= _FEW:
+        return [row.id for row in service.rows(ids) if row.state in wanted]
+    words = ",".join(state.word for state in wanted)
+    found = set(service.select(DownloadQuery(text=f"is:{words}")))
+    return [id for id in ids if id in found]
 
 
 class Step(NamedTuple):
@@ -44,16 +62,44 @@ class UndoStack:
         """Remember a step."""
         self._steps.append(Step(text, tuple(ids), take_back))
 
-    def push_states(self, text: str, before: Sequence[DownloadSnapshot]) -> None:
-        """Remember the states that downloads had before they were changed."""
-        was_paused = [row.id for row in before if row.state is DownloadState.PAUSED]
-        ids = [row.id for row in before]
+    def push_states(
+        self, text: str, ids: Sequence[DownloadId], paused: Sequence[DownloadId]
+    ) -> None:
+        """Remember that downloads were cancelled, paused or resumed.
+
+        Args:
+            text: what was done, in words.
+            ids: the downloads.
+            paused: those of them that were paused before.
+        """
 
         def take_back() -> None:
             # A paused download comes back by way of the queue; both happen in one
             # turn of the loop, so nothing can start in between.
             self._service.resume(ids)
-            self._service.pause(was_paused)
+            self._service.pause(paused)
+
+        self.push(text, ids, take_back)
+
+    def push_order(
+        self, text: str, ids: Sequence[DownloadId], before: Sequence[DownloadId]
+    ) -> None:
+        """Remember that downloads were moved in the queue.
+
+        Args:
+            text: what was done, in words.
+            ids: those that were moved.
+            before: the whole queue as it was.
+        """
+        moved = frozenset(ids)
+        last = max(place for place, id in enumerate(before) if id in moved)
+        runs = _runs(before[: last + 1], moved)
+
+        def take_back() -> None:
+            # From the back to the front, each stretch of it to the top: what was
+            # between the moved ones has kept its order among itself.
+            for run in reversed(runs):
+                self._service.reorder(run, Move.TOP)
 
         self.push(text, ids, take_back)
 
@@ -64,3 +110,10 @@ class UndoStack:
         step = self._steps.pop()
         step.take_back()
         return step
+
+
+def _runs(
+    queue: Sequence[DownloadId], moved: Collection[DownloadId]
+) -> list[list[DownloadId]]:
+    """Cut a queue into stretches of moved and of other downloads."""
+    return [list(run) for _, run in groupby(queue, key=lambda id: id in moved)]

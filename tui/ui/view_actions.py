@@ -81,7 +81,7 @@ class ViewActions:
         self._screen.filter_bar.open(self._list.model.query.text)
 
     def escape(self) -> None:
-        """Peel off one layer: the filter being typed, the zoomed pane, the filter."""
+        """Peel off one layer: typing, the zoomed pane, the filter, the marks."""
         screen = self._screen
         if screen.filter_bar.is_open:
             screen.filter_bar.close()
@@ -91,13 +91,18 @@ class ViewActions:
             screen.arrange_panes()
         elif self._list.model.query.text:
             self.set_filter("")
+        elif self._list.model.marks:
+            self._list.model.marks.clear()
+            self._list.update_rows()
         self._list.focus()
 
     def set_filter(self, text: str) -> None:
-        """List only what has these words."""
+        """List only what passes this filter."""
         query = self._list.model.query
         if text != query.text:
             self._screen.set_query(replace(query, text=text))
+            if self._list.model.trouble:
+                self._screen.filter_bar.say(self._list.model.trouble)
 
     # -- panes -----------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ whether it is time to leave, arm the next tick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -19,6 +19,8 @@ from tui.ui.actions import ACTIONS, BY_ID, Group, Situation
 from tui.ui.bridge import Bridge
 from tui.ui.intake import Intake
 from tui.ui.leaving import Leaving
+from tui.ui.mark_actions import MarkActions
+from tui.ui.painter import Painter
 from tui.ui.pane_board import PaneBoard, Room, room_for
 from tui.ui.reporter import Reporter
 from tui.ui.row_actions import RowActions
@@ -33,6 +35,7 @@ from tui.ui.widgets.filter_bar import FilterBar
 from tui.ui.widgets.footer import FooterBar
 from tui.ui.widgets.header import ActionPressed, HeaderBar
 from tui.ui.widgets.list_heading import ListHeading
+from tui.ui.widgets.message_line import MessageLine, Severity
 from tui.ui.widgets.tabs import TabsBar
 from tui.ui.widgets.throughput import ThroughputGraph
 
@@ -46,9 +49,6 @@ if TYPE_CHECKING:
     from tui.core.query import DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
-
-_IDLE_PAINT = 4
-"""Ticks between two paints while nothing happens: under 1 % of a core."""
 
 
 class MainScreen(Screen[None]):
@@ -84,10 +84,6 @@ class MainScreen(Screen[None]):
         self.room = Room.FULL
         self.leaving = Leaving(self, exit_when_done=exit_when_done)
         self._requests = requests
-        self._ticks = -1
-        self._idle_ticks = -1
-        self._painted = -1
-        self._detailed: int | None = None
         self._timer: Timer | None = None
         self.header = HeaderBar(source_title)
         self.tabs = TabsBar()
@@ -98,16 +94,19 @@ class MainScreen(Screen[None]):
         self.disk = DiskPane(id="disk")
         self.detail = DetailPane(id="detail")
         self.log_pane = EventLog(id="log")
+        self.messages = MessageLine(self.log_pane)
         self.footer = FooterBar()
         self.panes = Container(self.graph, self.disk, self.detail, id="panes")
         self.views = ViewActions(self)
         self.rows = RowActions(self)
+        self.marks = MarkActions(self)
         self.run = RunActions(self)
+        self.painter = Painter(self)
         self._reporter = Reporter(self)
         self.handlers = self._find_handlers()
 
     def _find_handlers(self) -> dict[str, Callable[[], None]]:
-        owners = (self.rows, self.run, self.views)
+        owners = (self.rows, self.marks, self.run, self.views)
         return {
             action.id: getattr(owner, action.id)
             for action in ACTIONS
@@ -124,6 +123,7 @@ class MainScreen(Screen[None]):
         yield self.list
         yield self.panes
         yield self.log_pane
+        yield self.messages
         yield self.footer
 
     def on_mount(self) -> None:
@@ -156,58 +156,19 @@ class MainScreen(Screen[None]):
             self.leaving.now()
             return
         self._reporter.log(events)
-        is_due = bool(events) or self.bridge.is_moving or self._is_seen_change()
-        if is_due and not self.app.is_terminal_behind:  # type: ignore[attr-defined]
-            self._paint()
+        if not self.app.is_terminal_behind:  # type: ignore[attr-defined]
+            self.painter.follow(has_news=bool(events))
         self._reporter.tell(events, is_all_added=self.intake.is_all_added)
         self.leaving.check(is_all_added=self.intake.is_all_added)
         is_covered = self.app.screen is not self
         interval = self.bridge.interval(is_covered=is_covered)
+        self.messages.tick()
         self._timer = self.set_timer(interval, self.tick)
 
     def show_now(self) -> None:
         """Paint what a key changed, without waiting for the tick."""
         self.bridge.snapshot = self.service.snapshot()
-        self._paint_bars()
-
-    def _paint_bars(self) -> None:
-        snapshot = self.bridge.snapshot
-        self.header.show(snapshot, is_moving=self.bridge.is_moving)
-        if self.room is not Room.LINE:
-            self.tabs.show(snapshot, self.list.model.query)
-            self.footer.show(self.situation())
-
-    def _paint(self) -> None:
-        """Paint the list on every tick and the rest as often as it can be read."""
-        snapshot = self.bridge.snapshot
-        is_moving = self.bridge.is_moving
-        self._ticks += 1
-        if snapshot.structure != self._painted or self._is_turn(2):
-            self._painted = snapshot.structure
-            self._paint_bars()
-        self.filter_bar.rows = snapshot.total
-        if self.room is Room.LINE:
-            return
-        self.list.tick(snapshot, is_moving=is_moving)
-        if self.disk.display and self._is_turn(2):
-            self.disk.show(snapshot)
-        if self.graph.display and self._is_turn(5):
-            self.graph.show(snapshot)
-        if self.detail.display and (
-            self._is_turn(2) or self.list.model.cursor_id != self._detailed
-        ):
-            self._detailed = id = self.list.model.cursor_id
-            self.detail.show(None if id is None else self.service.detail(id))
-
-    def _is_seen_change(self) -> bool:
-        """Whether an idle dashboard has something new to paint; meters go slowly."""
-        self._idle_ticks += 1
-        is_new = self.bridge.snapshot.structure != self._painted
-        return is_new or self._idle_ticks % _IDLE_PAINT == 0
-
-    def _is_turn(self, every: int) -> bool:
-        """Whether a part that is painted on every so many ticks is due."""
-        return self._ticks % every == 0 or not self.bridge.is_moving
+        self.painter.paint_bars()
 
     # -- what is shown ---------------------------------------------------------------
 
@@ -216,18 +177,20 @@ class MainScreen(Screen[None]):
         self.list.set_query(query)
         self.heading.show(query)
         self.list.say_if_empty(is_loading=self._is_loading)
-        self.tabs.show(self.bridge.snapshot, query)
+        self.tabs.show(self.bridge.snapshot, self.list.model)
 
     def situation(self) -> Situation:
         """What actions can be judged by."""
         return Situation(
             row=self.list.cursor_row if self._sees_cursor else None,
+            many=self.list.model.many if self.list.display else 0,
             engine=self.bridge.snapshot,
             can_undo=len(self.undo_stack) > 0,
             can_escape=bool(
                 self.filter_bar.is_open
                 or self.board.zoomed
                 or self.list.model.query.text
+                or self.list.model.marks
                 or self.focused is not self.list
             ),
         )
@@ -237,10 +200,9 @@ class MainScreen(Screen[None]):
         """Whether a key may act on the row: only one that can be seen."""
         return self.list.display or self.board.zoomed == "detail"
 
-    def tell(self, text: str, *, severity: Any = "information") -> None:
-        """Say something in a corner for a few seconds."""
-        if self.room in (Room.FULL, Room.FOLDED, Room.BARE):
-            self.app.notify(plain(text), severity=severity, timeout=4, markup=False)
+    def tell(self, text: str, *, severity: Severity = "information") -> None:
+        """Say something in the line above the keys, until something else is said."""
+        self.messages.say(plain(text), severity)
 
     def on_resize(self, event: events.Resize) -> None:
         """Use the room that there is."""
@@ -264,8 +226,7 @@ class MainScreen(Screen[None]):
             pane.is_folded = place.is_folded
             pane.styles.height = place.height or "1fr"
         if self.list.is_attached:
-            self._ticks = -1
-            self._paint()
+            self.painter.paint_all()
 
     # -- keys and clicks -------------------------------------------------------------
 
@@ -312,6 +273,12 @@ class MainScreen(Screen[None]):
         """Open the details of a double-clicked row."""
         message.stop()
         self.rows.show_details(message.id)
+
+    @on(DownloadList.MarkPressed)
+    def mark_clicked(self) -> None:
+        """Mark the row whose mark was clicked."""
+        self.marks.toggle()
+        self.show_now()
 
     @on(DetailPane.OpenRequested)
     def open_pane_clicked(self) -> None:

@@ -18,12 +18,11 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.core.download import DownloadState
-from tui.core.plain_text import plain
-from tui.core.query import View
 from tui.core.units import format_duration, format_rate
+from tui.ui.empty_list import empty_lines
 from tui.ui.format import cells, fit, spinner_frame
 from tui.ui.list_model import ListModel
-from tui.ui.row_text import Piece, columns_for, row_pieces
+from tui.ui.row_text import PREFIX, Piece, columns_for, row_pieces
 from tui.ui.theme import palette_of
 
 if TYPE_CHECKING:
@@ -61,6 +60,9 @@ class DownloadList(ScrollView, can_focus=True):
         """A row was double-clicked."""
 
         id: int
+
+    class MarkPressed(Message):
+        """The place of the mark on the cursor's row was clicked."""
 
     def __init__(self, service: DownloadService, **options: Any) -> None:
         """Take the service that rows come from."""
@@ -151,6 +153,11 @@ class DownloadList(ScrollView, can_focus=True):
         if dirty:
             self.refresh(*dirty)
 
+    def hurry(self) -> None:
+        """Put the rows in their new order with the next tick: a key changed it."""
+        self.model.hurry()
+        self.update_rows()
+
     def repaint(self, ids: Iterable[DownloadId]) -> None:
         """Show the new state of some downloads at once, without waiting for a tick."""
         for id in ids:
@@ -172,6 +179,7 @@ class DownloadList(ScrollView, can_focus=True):
             self.columns,
             spinner=spinner_frame(frame, is_ascii=self.is_ascii),
             speed=speed,
+            is_marked=row.id in self.model.marks,
             is_ascii=self.is_ascii,
         )
 
@@ -218,23 +226,7 @@ class DownloadList(ScrollView, can_focus=True):
 
     def say_if_empty(self, *, is_loading: bool) -> None:
         """Say what an empty list means: nothing found, nothing yet, or not read yet."""
-        query = self.model.query
-        if query.text:
-            lines = [
-                f"Nothing matches “{plain(query.text, 40)}”",
-                "esc clears the filter",
-            ]
-        elif query.view is not View.ALL:
-            lines = [f"No {query.view.value} downloads", "1 shows all of them"]
-        elif is_loading:
-            lines = ["Reading the list…"]
-        else:
-            lines = [
-                "No downloads yet",
-                "Press a to add some, or paste URLs right here.",
-                "fetchtui LIST.txt starts with a list.",
-            ]
-        self._empty_lines = lines
+        self._empty_lines = empty_lines(self.model.query, is_loading=is_loading)
         self.refresh()
 
     def _blank(self, y: int) -> Strip:
@@ -342,5 +334,7 @@ class DownloadList(ScrollView, can_focus=True):
         index = event.y + self.scroll_offset.y
         if index < len(self.model.ids):
             self.put_cursor(index)
-            if event.chain == 2:
+            if event.x < PREFIX:
+                self.post_message(self.MarkPressed())
+            elif event.chain == 2:
                 self.post_message(self.Opened(self.model.ids[index]))

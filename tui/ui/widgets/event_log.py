@@ -13,7 +13,7 @@ from tui.core.download import DownloadState
 from tui.core.plain_text import plain
 from tui.core.units import format_duration, format_size
 from tui.ui.format import cells, count, middle_ellipsis, state_look
-from tui.ui.widgets.canvas import Canvas, Line, Span, clip, justify
+from tui.ui.widgets.canvas import Canvas, Line, Span, clip
 from tui.ui.widgets.detail_lines import advice_for
 
 if TYPE_CHECKING:
@@ -222,15 +222,15 @@ class EventLog(Canvas, can_focus=True):
         shown = [self._entries[index] for index in range(start, end)]
         return [entry_line(entry, width, self.is_ascii) for entry in shown]
 
-    def folded(self, width: int) -> Line:
-        """The newest line, with the log's key."""
+    def newest(self, width: int) -> Line:
+        """The newest line alone, for where there is room for one only."""
         if not self._entries:
-            return [Span(" nothing happened yet", "dim")]
-        key = [Span(" L ", "key"), Span("log ", "dim")] if width >= 60 else []
-        line = entry_line(
-            self._entries[-1], width - 9 if key else width - 1, self.is_ascii
-        )
-        return justify([Span(" "), *line], key, width)
+            return [Span("nothing happened yet", "dim")]
+        return entry_line(self._entries[-1], width, self.is_ascii)
+
+    def folded(self, width: int) -> Line:
+        """The newest line."""
+        return [Span(" "), *self.newest(width - 1)]
 
     def action_scroll_log(self, lines: int) -> None:
         """Move by lines; down past the newest follows again."""

@@ -1,13 +1,20 @@
-"""Where the filter is typed; the list follows every letter."""
+"""Where the filter is typed; the list follows every letter that makes sense."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
+from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import Input
+from textual.widgets import Input, Static
+
+from tui.core.filter import FilterError, sieve_of
+from tui.ui.screens.dialog import PRINTABLE
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
 
 _PAUSE_S = 0.08
 _LARGE = 20_000
@@ -15,12 +22,15 @@ _LARGE = 20_000
 longer than the time between two letters."""
 
 
-class FilterBar(Input):
+HINT = "words · is:failed · host:name · size:>1G · /regex/ · -not"
+
+
+class FilterBar(Horizontal):
     """One line above the list; esc clears and closes it, enter keeps the filter."""
 
     @dataclass
     class FilterChanged(Message):
-        """The list shall show only what has these words."""
+        """The list shall show only what passes this filter, which makes sense."""
 
         text: str
 
@@ -29,15 +39,23 @@ class FilterBar(Input):
 
     def __init__(self, **options: Any) -> None:
         """Take the options of any widget."""
-        super().__init__(
-            placeholder="words in name, folder or URL · enter keeps, esc clears",
+        super().__init__(**options)
+        self.input = Input(
+            placeholder=f"{HINT} · enter keeps, esc clears",
             compact=True,
             select_on_focus=False,
-            **options,
+            restrict=PRINTABLE,
         )
+        self.verdict = Static("", id="wrong", markup=False)
         self.rows = 0
         """How many rows the list has without the filter."""
         self._sent = ""
+
+    def compose(self) -> ComposeResult:
+        """What is typed, and what is wrong with it."""
+        yield Static("/ ", id="slash")
+        yield self.input
+        yield self.verdict
 
     @property
     def is_open(self) -> bool:
@@ -48,36 +66,54 @@ class FilterBar(Input):
         """Show it with a text and take the keys."""
         self.add_class("-open")
         self._sent = text
-        self.value = text
-        self.cursor_position = len(text)
-        self.focus()
+        self.input.value = text
+        self.input.cursor_position = len(text)
+        self.say("")
+        self.input.focus()
 
     def close(self) -> None:
         """Hide it."""
         self.remove_class("-open")
 
+    def say(self, wrong: str) -> None:
+        """Say what is wrong with the filter, in place of the hint; "" for nothing."""
+        self.verdict.update(wrong)
+        self.verdict.display = bool(wrong)
+
     @on(Input.Changed)
     def follow(self, event: Input.Changed) -> None:
-        """Pass the text on, at once or after a pause in typing."""
+        """Judge the text, and pass it on, at once or after a pause in typing."""
         event.stop()
+        wrong, text = "", event.value
+        try:
+            sieve_of(text)
+        except FilterError as error:
+            # Until the last term is whole, those before it hold.
+            wrong, text = str(error), error.before
+        self.say(wrong)
         if self.rows <= _LARGE:
-            self._send()
+            self._send(text)
         else:
-            self.set_timer(_PAUSE_S, lambda value=event.value: self._send_if(value))
+            value = event.value
+            self.set_timer(_PAUSE_S, lambda: self._send_if(value, text))
 
-    def _send_if(self, value: str) -> None:
-        if value == self.value:
-            self._send()
+    def _send_if(self, value: str, text: str) -> None:
+        if value == self.input.value:
+            self._send(text)
 
-    def _send(self) -> None:
-        if self.is_open and self.value != self._sent:
-            self._sent = self.value
-            self.post_message(self.FilterChanged(self.value))
+    def _send(self, text: str) -> None:
+        if self.is_open and text != self._sent:
+            self._sent = text
+            self.post_message(self.FilterChanged(text))
 
     @on(Input.Submitted)
     def keep(self, event: Input.Submitted) -> None:
-        """Go back to the list."""
+        """Go back to the list; a filter that makes no sense has to be mended first."""
         event.stop()
-        self._send()
+        try:
+            sieve_of(event.value)
+        except FilterError:
+            return
+        self._send(event.value)
         self.close()
         self.post_message(self.Left())

@@ -12,6 +12,7 @@ from tui.ui.widgets.header import ActionPressed
 
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
+    from tui.ui.list_model import ListModel
 
 
 _FORMS = ((True, "  │"), (True, " │"), (True, " "), (False, ""))
@@ -29,14 +30,18 @@ class TabsBar(Canvas):
         super().__init__(**options)
         self._snapshot: EngineSnapshot | None = None
         self._query = DownloadQuery()
+        self._marked = 0
 
-    def show(self, snapshot: EngineSnapshot, query: DownloadQuery) -> None:
-        """Draw the counts of this snapshot, and this view as the chosen one."""
+    def show(self, snapshot: EngineSnapshot, model: ListModel) -> None:
+        """Draw the counts of this snapshot, and what the list shows of it."""
+        query, marked = model.query, len(model.marks)
         is_same = self._snapshot is not None and (
-            self._snapshot.counts == snapshot.counts and self._query == query
+            self._snapshot.counts == snapshot.counts
+            and (self._query, self._marked) == (query, marked)
         )
         self._snapshot = snapshot
         self._query = query
+        self._marked = marked
         if not is_same:
             self.redraw()
 
@@ -83,6 +88,10 @@ class TabsBar(Canvas):
         if self.is_ascii:
             arrow = "^" if query.is_reversed else "v"
         line: Line = []
+        if self._marked:
+            mark = "*" if self.is_ascii else "●"
+            line.append(Span(f"{mark} {count(self._marked)} marked", "key", "escape"))
+            line.append(Span("  "))
         if query.text:
             text = plain(query.text, 40)
             room = max(8, min(24, width // 5))

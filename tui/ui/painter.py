@@ -1,0 +1,80 @@
+"""Paints a snapshot: the list on every tick, the rest as often as it can be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.ui.pane_board import Room
+
+if TYPE_CHECKING:
+    from tui.ui.screens.main import MainScreen
+
+_IDLE_PAINT = 4
+"""Ticks between two paints while nothing happens: under 1 % of a core."""
+
+
+class Painter:
+    """Decides which parts of the dashboard are due."""
+
+    def __init__(self, screen: MainScreen) -> None:
+        """Take the screen with the parts."""
+        self._screen = screen
+        self._ticks = -1
+        self._idle_ticks = -1
+        self._painted = -1
+        """``EngineSnapshot.structure`` of the last paint."""
+        self._detailed: int | None = None
+
+    def follow(self, *, has_news: bool) -> None:
+        """Paint what is due; an idle dashboard rests."""
+        screen = self._screen
+        if has_news or screen.bridge.is_moving or self._is_seen_change():
+            self._paint()
+
+    def paint_all(self) -> None:
+        """Paint every part that can be seen, now."""
+        self._ticks = -1
+        self._paint()
+
+    def paint_bars(self) -> None:
+        """Paint the lines of totals, views and keys."""
+        screen = self._screen
+        snapshot = screen.bridge.snapshot
+        screen.header.show(snapshot, is_moving=screen.bridge.is_moving)
+        if screen.room is not Room.LINE:
+            screen.tabs.show(snapshot, screen.list.model)
+            screen.footer.show(screen.situation())
+
+    def _paint(self) -> None:
+        screen = self._screen
+        snapshot = screen.bridge.snapshot
+        self._ticks += 1
+        if snapshot.structure != self._painted or self._is_turn(2):
+            self._painted = snapshot.structure
+            self.paint_bars()
+        screen.filter_bar.rows = snapshot.total
+        if screen.room is Room.LINE:
+            return
+        screen.list.tick(snapshot, is_moving=screen.bridge.is_moving)
+        if screen.disk.display and self._is_turn(2):
+            screen.disk.show(snapshot)
+        if screen.graph.display and self._is_turn(5):
+            screen.graph.show(snapshot)
+        self._paint_detail()
+
+    def _paint_detail(self) -> None:
+        screen = self._screen
+        id = screen.list.model.cursor_id
+        if screen.detail.display and (self._is_turn(2) or id != self._detailed):
+            self._detailed = id
+            screen.detail.show(None if id is None else screen.service.detail(id))
+
+    def _is_seen_change(self) -> bool:
+        """Whether an idle dashboard has something new to paint; meters go slowly."""
+        self._idle_ticks += 1
+        is_new = self._screen.bridge.snapshot.structure != self._painted
+        return is_new or self._idle_ticks % _IDLE_PAINT == 0
+
+    def _is_turn(self, every: int) -> bool:
+        """Whether a part that is painted on every so many ticks is due."""
+        return self._ticks % every == 0 or not self._screen.bridge.is_moving
