@@ -11,12 +11,11 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tui.core.errors import FetchError, IntegrityError, PermanentError
-from tui.core.plain_text import plain
+from tui.core.errors import FetchError
 from tui.core.snapshot import DiskSnapshot
-from tui.core.units import format_size
 from tui.disk.checksum import new_hash
-from tui.disk.part_file import PartFile, open_part_file, save_checkpoint
+from tui.disk.part_file import PartFile, save_checkpoint
+from tui.disk.part_opening import open_part_file
 from tui.disk.resume import stamp
 from tui.disk.store import StoreJob
 from tui.disk.traffic import Traffic
@@ -123,10 +122,10 @@ class DiskWriter:
         Raises:
             FetchError: an earlier write of this part failed.
         """
-        _check_open(part)
+        part.check_open()
         await self._gate.pass_through(nbytes)
         try:
-            _check_open(part)
+            part.check_open()
         except FetchError:
             self._gate.leave(nbytes)
             raise
@@ -327,28 +326,11 @@ class DiskWriter:
         await self._traffic.go_in_turn(call)
 
 
-def _check_open(part: PartFile) -> None:
-    if part.error is not None:
-        raise part.error
-    if part.order.is_closing or not part.is_open:
-        raise PermanentError("internal", f"{plain(part.part_name)!r} is closed")
-
-
 def _note_flushed(call: Call) -> None:
     assert call.part is not None
     call.ranges = tuple(call.part.flushed)
 
 
 def _check_whole(call: Call) -> None:
-    """Let no file get its final name of which bytes are known to be missing."""
-    part = call.part
-    assert part is not None
-    if part.error is not None:
-        raise part.error
-    if not part.is_open:
-        raise PermanentError("internal", f"{plain(part.part_name)!r} is closed")
-    if part.size is not None:
-        missing = sum(end - start for start, end in part.flushed.missing(part.size))
-        if missing:
-            told = f"{format_size(missing)} of {plain(part.name)!r} are missing"
-            raise IntegrityError("size", told)
+    assert call.part is not None
+    call.part.check_whole()
