@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.disk.part_file import PartFile
     from tui.disk.resume import Found, ResumeRecord
-    from tui.engine.placing import Place
     from tui.net.probe import Answer
 
 
@@ -47,7 +46,7 @@ def is_ours(found: Found, download: Download) -> bool:
     return any(found.record.is_for(url) for url in urls)
 
 
-def settled_later(found: Found, place: Place, download: Download) -> Found:
+def settled_later(found: Found, download: Download, *, is_begun: bool) -> Found:
     """Look past a file that took the final name while ours was on its way.
 
     What we have is worth more than the name: it goes on, and gets another one in the
@@ -58,7 +57,7 @@ def settled_later(found: Found, place: Place, download: Download) -> Found:
     record = found.record
     has_bytes = record is not None and bool(record.ranges)
     is_other = record is not None and record.size != found.final_size
-    if place.is_begun or (has_bytes and is_other):
+    if is_begun or (has_bytes and is_other):
         return found._replace(final_size=None)
     return found
 

@@ -136,8 +136,7 @@ class SegmentTransfer:
                     segment.at += size
                     kit.ledger.count(self._download, size)
                 is_whole = segment.at == segment.end
-                is_due = held >= GATHER_BYTES or now - handed_at > GATHER_S or is_whole
-                if held and is_due:
+                if held >= GATHER_BYTES or now - handed_at > GATHER_S or is_whole:
                     parcel, buffers, held = (buffers, held), [], 0
                     handed_at = now
                     await self._hand_over(segment, *parcel)
@@ -146,8 +145,7 @@ class SegmentTransfer:
                 if kit.own_limiters or not kit.limiter.is_unlimited:
                     await self._throttle(size)
         finally:
-            if held:
-                await self._hand_over(segment, buffers, held)
+            await self._hand_over(segment, buffers, held)
         if segment.end is None:
             segment.end = segment.at
         elif segment.at < segment.end:
@@ -156,6 +154,8 @@ class SegmentTransfer:
         return None
 
     async def _hand_over(self, segment: Segment, buffers: list[Any], held: int) -> None:
+        if not held:
+            return
         try:
             await self._kit.writer.write(self._part, segment.at - held, buffers, held)
         except BaseException:

@@ -106,7 +106,7 @@ class DownloadWorker:
             if size is not None and size >= 0 and self._may_skip():
                 self._already_there(download, size, "kept as it is")
                 return
-            found = settled_later(found, place, download)
+            found = settled_later(found, download, is_begun=place.is_begun)
             record = continuable(found, download.request)
             # Only for the very same URL: of another one the server has to prove it.
             is_whole = record is not None and not gaps_of(record)
