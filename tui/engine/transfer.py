@@ -95,8 +95,7 @@ class SegmentTransfer:
     ) -> memoryview | None:
         """Read ``reply`` until the segment is there or the body ends.
 
-        Whatever was read is handed to the writer, also when this is cancelled or
-        fails in the middle.
+        What was read goes to the writer, also when this is stopped in the middle.
 
         Args:
             reply: stands at ``segment.at``, ``first`` included.
