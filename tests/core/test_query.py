@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 
 from tui.core.download import Download, DownloadState
-from tui.core.query import VIEW_STATES, DownloadQuery, SortKey, View, select
+from tui.core.query import (
+    VIEW_STATES,
+    Cause,
+    DownloadQuery,
+    SortKey,
+    View,
+    by_cause,
+    select,
+)
 from tui.core.request import DownloadRequest, origin_of
 
 
@@ -113,3 +121,34 @@ def test_an_empty_file_that_is_done_counts_as_whole():
         download(1, "empty", DownloadState.DONE, size=0),
     ]
     assert select(rows, DownloadQuery(sort=SortKey.PROGRESS)) == [0, 1]
+
+
+def test_what_failed_is_grouped_by_cause_the_commonest_first_cancelled_last():
+    rows = [
+        download(id, name, state)
+        for id, (name, state) in enumerate(
+            [
+                ("z", DownloadState.CANCELLED),
+                ("y", DownloadState.FAILED),
+                ("x", DownloadState.FAILED),
+                ("w", DownloadState.FAILED),
+                ("v", DownloadState.CANCELLED),
+                ("u", DownloadState.DONE),
+                ("t", DownloadState.CANCELLED),
+                ("s", DownloadState.FAILED),
+            ]
+        )
+    ]
+    for id, kind, status in ((1, "tls", 0), (2, "http_4xx", 410), (3, "http_4xx", 403)):
+        rows[id].error_kind, rows[id].status = kind, status
+    rows[7].error_kind, rows[7].status = "tls", 200
+    query = DownloadQuery(View.FAILED, sort=SortKey.NAME)
+    assert by_cause(rows, query) == [
+        Cause("tls", 0, [7, 1]),
+        Cause("http_4xx", 403, [3]),
+        Cause("http_4xx", 410, [2]),
+        Cause("", 0, [6, 4, 0]),
+    ]
+    assert by_cause(rows, DownloadQuery(View.FAILED, text="name:x")) == [
+        Cause("http_4xx", 410, [2])
+    ]

@@ -93,6 +93,7 @@ class FakeService:
         self.stalled: dict[int, float] = {}
         self.limits: dict[int, int | None] = {}
         self.before: dict[int, DownloadState] = {}
+        self.dropped: set[int] = set()
         self.structure = 0
         self.concurrency = concurrency
         self.per_host = 0
@@ -282,6 +283,20 @@ class FakeService:
         self._note("retry", changed)
         return changed
 
+    def drop(self, ids: Iterable[int]) -> list[int]:
+        changed = [i for i in ids if self.downloads[i].state in ENDED]
+        self.dropped.update(changed)
+        self.structure += 1
+        self._note("drop", changed)
+        return changed
+
+    def undrop(self, ids: Iterable[int]) -> list[int]:
+        changed = [id for id in ids if id in self.dropped]
+        self.dropped.difference_update(changed)
+        self.structure += 1
+        self._note("undrop", changed)
+        return changed
+
     def reorder(self, ids: Sequence[int], move: Move) -> None:
         self._note("reorder", list(ids), move)
         order = self._queue()
@@ -358,8 +373,12 @@ class FakeService:
         self.calls["snapshot"] += 1
         counts = [0] * len(_S)
         for row in self.downloads:
-            counts[row.state] += 1
-        live = [d for d in self.downloads if d.state is not _S.CANCELLED]
+            counts[row.state] += row.id not in self.dropped
+        live = [
+            d
+            for d in self.downloads
+            if d.state is not _S.CANCELLED and d.id not in self.dropped
+        ]
         known = [d for d in live if d.size is not None]
         known_size = sum(d.size or 0 for d in known)
         known_received = sum(d.received for d in known)
@@ -375,7 +394,7 @@ class FakeService:
         statuses = Counter(d.status for d in self.downloads if d.state in ENDED)
         return EngineSnapshot(
             counts=tuple(counts),
-            total=len(self.downloads),
+            total=len(self.downloads) - len(self.dropped),
             structure=self.structure,
             received=sum(d.received for d in self.downloads),
             fetched=self.fetched,
@@ -496,8 +515,16 @@ class FakeService:
 
     def select(self, query: DownloadQuery) -> list[int]:
         self.calls["select"] += 1
+        return core_query.select(self._listed(query), query)
+
+    def by_cause(self, query: DownloadQuery) -> list[core_query.Cause]:
+        self.calls["by_cause"] += 1
+        return core_query.by_cause(self._listed(query), query)
+
+    def _listed(self, query: DownloadQuery) -> list[Download]:
         is_queue = query.view is core_query.View.QUEUED
-        return core_query.select(self._queue() if is_queue else self.downloads, query)
+        rows = self._queue() if is_queue else self.downloads
+        return [row for row in rows if row.id not in self.dropped]
 
     def origins(self) -> list[OriginSnapshot]:
         counts: Counter[str] = Counter(d.origin for d in self.downloads)

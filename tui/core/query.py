@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.filter import sieve_of
@@ -84,6 +84,46 @@ def sift(downloads: Iterable[Download], query: DownloadQuery) -> Iterable[Downlo
         kept = downloads if isinstance(downloads, list) else list(downloads)
         downloads = sieve_of(query.text)(kept)
     return downloads
+
+
+class Cause(NamedTuple):
+    """Downloads that failed for the same reason."""
+
+    kind: str
+    """A key of ``core.errors.KINDS``; "" for those that a person cancelled."""
+    status: int
+    """The HTTP status that they have in common; 0 where it was none of a failure."""
+    ids: list[int]
+    """In the order of the query."""
+
+
+def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]:
+    """Group what failed by cause, the commonest first, those cancelled last.
+
+    Args:
+        downloads: all of them.
+        query: which of them, and in which order within a group.
+
+    Raises:
+        FilterError: as ``select``.
+    """
+    groups: dict[tuple[str, int], Cause] = {}
+    kept = list(sift(downloads, query))
+    known = {d.id: d for d in kept}
+    for id in select(kept, query):
+        download = known[id]
+        if download.state is DownloadState.FAILED:
+            status = download.status if download.status >= 400 else 0
+            key = (download.error_kind or "internal", status)
+        elif download.state is DownloadState.CANCELLED:
+            key = ("", 0)
+        else:
+            continue
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Cause(*key, [])
+        group.ids.append(id)
+    return sorted(groups.values(), key=lambda g: (not g.kind, -len(g.ids), g[:2]))
 
 
 def _progress(download: Download) -> float:

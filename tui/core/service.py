@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.events import Event
-    from tui.core.query import DownloadQuery
+    from tui.core.query import Cause, DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.snapshot import (
         DetailSnapshot,
@@ -79,6 +79,17 @@ class DownloadService(Protocol):
 
     def retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Queue failed downloads, or those waiting for an attempt, from attempt 1."""
+        ...
+
+    def drop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Take ended downloads out of lists and counts; return those it took.
+
+        Nothing on disk changes.
+        """
+        ...
+
+    def undrop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Put dropped downloads back; return those it put."""
         ...
 
     def reorder(self, ids: Sequence[DownloadId], move: Move) -> None:
@@ -146,6 +157,10 @@ class DownloadService(Protocol):
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """The ids that a query asks for, in its order."""
+        ...
+
+    def by_cause(self, query: DownloadQuery) -> list[Cause]:
+        """What failed or was cancelled, of what a query asks for, by cause."""
         ...
 
     def origins(self) -> list[OriginSnapshot]:

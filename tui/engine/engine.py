@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.core import events
 from tui.core.download import ENDED, Download, DownloadState
-from tui.core.query import View, select
+from tui.core.query import by_cause, select
 from tui.core.request import check_url, origin_of
 from tui.engine.crew import Crew
 from tui.engine.limits import Limits
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from tui.core.download import DownloadId
-    from tui.core.query import DownloadQuery
+    from tui.core.query import Cause, DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.service import Move
     from tui.core.snapshot import (
@@ -99,6 +99,14 @@ class Engine(Limits):
     def retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Queue failed or waiting downloads again, from attempt 1."""
         return self._queue_again(ids, {_S.FAILED, _S.WAITING, _S.CANCELLED})
+
+    def drop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Take ended downloads out of lists and counts."""
+        return [d.id for d in self._known(ids) if self._ledger.drop(d)]
+
+    def undrop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Put dropped downloads back."""
+        return [d.id for d in self._known(ids) if self._ledger.undrop(d)]
 
     def reorder(self, ids: Sequence[DownloadId], move: Move) -> None:
         """Change the queue's order; the ids keep their order among themselves."""
@@ -208,12 +216,11 @@ class Engine(Limits):
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """The ids that a query asks for, in its order."""
-        downloads: Iterable[Download] = self._ledger.downloads
-        if query.view is View.QUEUED:
-            downloads = self._kit.queue.in_order(
-                d for d in downloads if d.state is _S.QUEUED
-            )
-        return select(downloads, query)
+        return select(self._views.listed(query), query)
+
+    def by_cause(self, query: DownloadQuery) -> list[Cause]:
+        """What failed or was cancelled, of what a query asks for, by cause."""
+        return by_cause(self._views.listed(query), query)
 
     def origins(self) -> list[OriginSnapshot]:
         """One row an origin, the busiest first."""

@@ -63,6 +63,8 @@ class Ledger:
         self._clock = clock
         self.downloads: list[Download] = []
         """Indexed by id."""
+        self.dropped: set[int] = set()
+        """Ended downloads that a person took out of the list; nothing counts them."""
         self.counts = [0] * len(DownloadState)
         self.structure = 0
         self.changed: set[int] | None = None
@@ -97,14 +99,13 @@ class Ledger:
         Raises:
             IllegalTransition: ``core.download.TRANSITIONS`` does not allow it.
         """
+        self.undrop(download)
         old = download.state
         if state not in TRANSITIONS[old]:
             raise IllegalTransition(f"{download!r} cannot become {state.name}")
         self._count_out(download)
         if old in ENDED:
-            self.by_status[download.status] -= 1
-            if old is DownloadState.FAILED:
-                self.by_cause[download.error_kind] -= 1
+            self._count_end(download, -1)
         download.state = state
         self._count_in(download)
         if state in ENDED:
@@ -113,6 +114,26 @@ class Ledger:
         self.structure += 1
         if self.changed is not None:
             self.changed.add(download.id)
+
+    def drop(self, download: Download) -> bool:
+        """Stop counting an ended download; tell if that changed anything."""
+        if download.state not in ENDED or download.id in self.dropped:
+            return False
+        self._count_out(download)
+        self._count_end(download, -1)
+        self.dropped.add(download.id)
+        self.touch(download)
+        return True
+
+    def undrop(self, download: Download) -> bool:
+        """Count a dropped download again; tell if it was one."""
+        if download.id not in self.dropped:
+            return False
+        self.dropped.remove(download.id)
+        self._count_in(download)
+        self._count_end(download)
+        self.touch(download)
+        return True
 
     def set_size(self, download: Download, size: int | None) -> None:
         """Set what the server says the whole file measures, in bytes."""
@@ -171,19 +192,24 @@ class Ledger:
             self.known_size += download.size
             self.known_received += download.received
 
-    def _count_end(self, download: Download) -> None:
-        self.by_status[download.status] += 1
+    def _count_end(self, download: Download, by: int = 1) -> None:
+        self.by_status[download.status] += by
         if download.state is DownloadState.FAILED:
-            self.by_cause[download.error_kind] += 1
+            self.by_cause[download.error_kind] += by
 
     # -- views -----------------------------------------------------------------------
+
+    @property
+    def total(self) -> int:
+        """Downloads that are not dropped."""
+        return len(self.downloads) - len(self.dropped)
 
     @property
     def unfinished(self) -> int:
         """Downloads that go on without a person's help."""
         counts = self.counts
         return (
-            len(self.downloads)
+            self.total
             - counts[DownloadState.DONE]
             - counts[DownloadState.FAILED]
             - counts[DownloadState.CANCELLED]

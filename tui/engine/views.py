@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, Download, DownloadState
+from tui.core.query import View
 from tui.core.snapshot import (
     AttemptSnapshot,
     DetailSnapshot,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tui.core.download import DownloadId
+    from tui.core.query import DownloadQuery
     from tui.engine.crew import Crew
     from tui.engine.kit import Kit
     from tui.engine.placing import Placing
@@ -47,7 +49,7 @@ class Views:
         busy_s = self._pulse.busy_s
         return EngineSnapshot(
             counts=tuple(ledger.counts),
-            total=len(ledger.downloads),
+            total=ledger.total,
             structure=ledger.structure,
             received=ledger.received,
             fetched=ledger.fetched,
@@ -122,6 +124,18 @@ class Views:
             rate_limit=limiter.rate if limiter is not None else None,
         )
 
+    def listed(self, query: DownloadQuery) -> Iterable[Download]:
+        """All downloads but the dropped ones, in the order that a query starts from."""
+        ledger = self._kit.ledger
+        downloads: Iterable[Download] = ledger.downloads
+        if ledger.dropped:
+            downloads = [d for d in downloads if d.id not in ledger.dropped]
+        if query.view is View.QUEUED:
+            return self._kit.queue.in_order(
+                d for d in downloads if d.state is DownloadState.QUEUED
+            )
+        return downloads
+
     def origins(self) -> list[OriginSnapshot]:
         """One row an origin, the busiest first; at most 200."""
         kit = self._kit
@@ -179,7 +193,7 @@ class Views:
             return None
         remaining = float(ledger.known_size - ledger.known_received)
         if ledger.unknown:
-            known = len(ledger.downloads) - ledger.unknown
+            known = ledger.total - ledger.unknown
             if not known or not ledger.known_size:
                 return None
             remaining += ledger.unknown * ledger.known_size / known
