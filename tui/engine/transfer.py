@@ -147,9 +147,8 @@ class SegmentTransfer:
             await self._hand_over(segment, buffers, held)
         if segment.end is None:
             segment.end = segment.at
-        elif segment.at < segment.end:
-            missing = segment.end - segment.at
-            raise TransientError("truncated", f"the body ended {missing} bytes early")
+        elif left := segment.remaining:
+            raise TransientError("truncated", f"the body ended {left} bytes early")
         return None
 
     async def _hand_over(self, segment: Segment, buffers: list[Any], held: int) -> None:
