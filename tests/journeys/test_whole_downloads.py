@@ -61,6 +61,20 @@ async def test_a_body_of_unknown_length_ends_with_its_message(
     assert digest(tmp_path / "out/x") == BIG.sha256()
 
 
+async def test_a_run_shorter_than_a_beat_has_a_length_and_a_speed(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/x", Script(body=Pattern(1000, seed=1)))
+    async with start() as engine:
+        engine.add([request_for(server.url("/x"))])
+        await engine.wait_idle()
+        took_s = engine.snapshot().elapsed_s
+        assert took_s > 0
+        assert engine.snapshot().average == 1000 / took_s
+        await engine.close()
+        assert engine.snapshot().elapsed_s == took_s, "rest is not work"
+
+
 async def test_many_small_files_share_few_trips_to_the_disk(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:

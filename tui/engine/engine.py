@@ -336,7 +336,10 @@ class Engine(Limits):
         self._crew.wake()
 
     def _settle(self) -> None:
-        if self._idle is not None and not self._idle.done() and self._is_idle():
+        if not self._is_idle():
+            return
+        self._pulse.rest()
+        if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
     def _is_idle(self) -> bool:

@@ -49,10 +49,22 @@ class Pulse:
 
     def close(self) -> None:
         """Stop beating."""
+        if self._kit.ledger.unfinished or self._crew.active:
+            self.rest()
         self._is_closed = True
         if self._handle is not None:
             self._handle.cancel()
         self.lag.close()
+
+    def rest(self) -> None:
+        """Count the time until now: nothing is left to do before the next beat.
+
+        Without it a run shorter than a beat would have taken no time at all.
+        """
+        if self._handle is not None and not self._is_closed:
+            now = self._kit.clock.monotonic()
+            self.busy_s += now - self._beat_at
+            self._beat_at = now
 
     def _beat(self) -> None:
         kit = self._kit
