@@ -28,7 +28,7 @@ class Hand:
 
 def model_of(service: FakeService) -> tuple[ListModel, Hand]:
     clock = Hand()
-    model = ListModel(service.select, clock)
+    model = ListModel(service.select, clock, service.by_cause)
     follow(model, service)
     return model, clock
 

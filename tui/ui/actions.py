@@ -41,7 +41,9 @@ class Situation(NamedTuple):
     row: DownloadSnapshot | None
     """The download under the cursor."""
     many: int
-    """Downloads that a key acts on in its place: the marked ones; 0 for none."""
+    """Downloads that a key acts on in its place: marked or in a group; 0 for none."""
+    is_heading: bool
+    """The cursor is on the heading of a group."""
     engine: EngineSnapshot
     can_undo: bool
     can_escape: bool
@@ -58,6 +60,14 @@ def _on_row(now: Situation) -> bool:
 
 def _on_any(now: Situation) -> bool:
     return now.row is not None or now.many > 0
+
+
+def _on_line(now: Situation) -> bool:
+    return now.row is not None or now.is_heading
+
+
+def _is_ended(now: Situation) -> bool:
+    return _in_state(now, *ENDED)
 
 
 def _in_state(now: Situation, *states: DownloadState) -> bool:
@@ -147,6 +157,7 @@ _SIGNS = {
     "equals_sign": "=",
     "minus": "-",
     "slash": "/",
+    "full_stop": ".",
     "colon": ":",
     "question_mark": "?",
     "greater_than_sign": ">",
@@ -215,14 +226,23 @@ _ROW = (
         why_not="this download has not failed",
     ),
     Action(
+        "drop",
+        ("D",),
+        "Drop from the list",
+        "Take it out of the list once it has ended; files stay, u brings it back.",
+        Group.ROW,
+        when=_is_ended,
+        why_not="it has not ended; x cancels it",
+    ),
+    Action(
         "details",
         ("enter",),
         "Show details",
-        "Everything about it: ranges, attempts, the server's answer, paths.",
+        "Everything about it: ranges, attempts, answer, paths. On a group: fold it.",
         Group.ROW,
         label="Details",
         rank=10,
-        when=_on_row,
+        when=_on_line,
         why_not="there is no download here",
     ),
     Action(
@@ -418,6 +438,15 @@ _RUN = (
         why_not="nothing has failed",
     ),
     Action(
+        "export_failed",
+        ("E",),
+        "Save the failed ones as a list",
+        "Write them to a file that fetchtui takes as a list, with their reasons.",
+        Group.RUN,
+        when=_any_failed,
+        why_not="nothing has failed",
+    ),
+    Action(
         "cancel_all",
         ("X",),
         "Cancel everything",
@@ -490,6 +519,20 @@ _VIEW = (
     _view(4, "done", "finished downloads"),
     _view(5, "failed", "failed and cancelled downloads"),
     _view(6, "paused", "paused downloads"),
+    Action(
+        "follow",
+        ("f",),
+        "Follow what is active",
+        "Keep the cursor on what is being downloaded, until it is moved.",
+        Group.VIEW,
+    ),
+    Action(
+        "freeze",
+        ("full_stop",),
+        "Freeze the list",
+        "Let the list stand still to read it; downloads and keys go on.",
+        Group.VIEW,
+    ),
     Action(
         "disk",
         ("d",),

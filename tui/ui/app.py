@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from tui.core.query import DownloadQuery, View
 from tui.ui import terminal
 from tui.ui.bridge import exit_status
+from tui.ui.farewell import farewell_lines, say_farewell
 from tui.ui.screens.main import MainScreen
 from tui.ui.theme import DARK, DEFAULT_THEME, LIGHT
 
@@ -161,4 +163,9 @@ async def run_dashboard(
     app.main.leaving.resume_hint = resume_hint
     with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
+    if not app.has_lost_terminal:
+        causes = service.by_cause(DownloadQuery(View.FAILED))
+        saved = app.main.failed_export.path
+        now = service.snapshot()
+        say_farewell(farewell_lines(now, causes, saved, resume_hint))
     return exit_status(service.snapshot()) if status is None else status

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.download import DownloadId
+    from tui.core.query import Cause
 
 CALM_S = 1.0
 """After the cursor moved, the order stays as it is for this long."""
@@ -34,12 +35,26 @@ class ListModel:
         self,
         select: Callable[[DownloadQuery], list[DownloadId]],
         monotonic: Callable[[], float] = time.monotonic,
+        by_cause: Callable[[DownloadQuery], list[Cause]] | None = None,
     ) -> None:
-        """Take the query function of the service, and a clock."""
+        """Take the query functions of the service, and a clock.
+
+        Args:
+            select: ids in the order of a query.
+            monotonic: seconds.
+            by_cause: ids grouped, for the view of failed ones; ``None`` for no groups.
+        """
         self._select = select
+        self._by_cause = by_cause
         self._monotonic = monotonic
         self.query = DownloadQuery()
         self.ids: list[DownloadId] = []
+        """A line each; negative for the heading of a group (``causes``)."""
+        self.causes: dict[int, Cause] = {}
+        """Groups of the failed, by the id of their heading."""
+        self.folded: set[int] = set()
+        """Headings whose group is not listed."""
+        self._headings: dict[tuple[str, int], int] = {}
         self.cursor = 0
         """Index of the line under the cursor; 0 while the list is empty."""
         self.marks = Marks()
@@ -50,21 +65,54 @@ class ListModel:
         self._next_at_s = 0.0
 
     @property
+    def cursor_line(self) -> int | None:
+        """The download or the heading under the cursor."""
+        return self.ids[self.cursor] if self.ids else None
+
+    @property
     def cursor_id(self) -> DownloadId | None:
         """The download under the cursor."""
-        return self.ids[self.cursor] if self.ids else None
+        line = self.cursor_line
+        return None if line is None or line < 0 else line
+
+    @property
+    def cursor_cause(self) -> Cause | None:
+        """The group whose heading is under the cursor."""
+        line = self.cursor_line
+        return None if line is None else self.causes.get(line)
 
     @property
     def many(self) -> int:
         """How many downloads keys act on in place of the cursor's; 0 for none."""
-        return len(self.marks)
+        cause = self.cursor_cause
+        return len(self.marks) or (0 if cause is None else len(cause.ids))
 
     @property
     def chosen(self) -> list[DownloadId]:
         """What an action on downloads acts on: the marked ones, or the cursor's."""
-        if self.marks:
-            return self.marks.ids
+        return self.marks.ids or self.at_cursor
+
+    @property
+    def at_cursor(self) -> list[DownloadId]:
+        """The download under the cursor, or all of the group that it heads."""
+        cause = self.cursor_cause
+        if cause is not None:
+            return cause.ids
         return [] if self.cursor_id is None else [self.cursor_id]
+
+    @property
+    def listed(self) -> list[DownloadId]:
+        """All downloads of view and filter, those of folded groups included."""
+        if self.causes:
+            return [id for cause in self.causes.values() for id in cause.ids]
+        return self.ids
+
+    def fold(self) -> None:
+        """Fold the group that the cursor's heading heads, or unfold it."""
+        line = self.cursor_line
+        if line in self.causes:
+            self.folded ^= {line}
+            self._reselect()
 
     def set_query(self, query: DownloadQuery) -> None:
         """Show what another query asks for, now."""
@@ -98,10 +146,9 @@ class ListModel:
 
         A last one that this view does not show counts as none.
         """
-        start = self._line_of(self.marks.last)
-        self.marks.add_range(
-            self.ids, self.cursor if start is None else start, self.cursor
-        )
+        last = self.marks.last
+        start = self.cursor if last is None else self.line_of(last, self.cursor)
+        self.marks.add_range(self.ids, start, self.cursor)
 
     def hurry(self) -> None:
         """Let the next refresh select at once: a person is waiting for new rows."""
@@ -112,13 +159,15 @@ class ListModel:
     def _is_fixed(self) -> bool:
         """Whether a change of state or size leaves members and order as they are."""
         query = self.query
-        return query.view is View.ALL and query.sort not in _LIVE_SORTS
+        # is: and size: choose by what changes.
+        is_same_members = query.view is View.ALL and ":" not in query.text
+        return is_same_members and query.sort not in _LIVE_SORTS
 
     def _reselect(self) -> None:
-        kept = self.cursor_id
+        kept = self.cursor_line
         started = self._monotonic()
         try:
-            self.ids = self._select(self.query)
+            self.ids = self._lines()
         except FilterError as error:
             self.trouble = str(error)
         else:
@@ -126,6 +175,22 @@ class ListModel:
         now = self._monotonic()
         self._next_at_s = now + max(_RESELECT_S, (now - started) * _COST_FACTOR)
         self.cursor = self._index_of(kept)
+
+    def _lines(self) -> list[int]:
+        self.causes = {}
+        if self._by_cause is None or self.query.view is not View.FAILED:
+            return self._select(self.query)
+        lines: list[int] = []
+        causes = {}
+        for cause in self._by_cause(self.query):
+            # A heading keeps its id however the groups are ordered.
+            line = self._headings.setdefault(cause[:2], -1 - len(self._headings))
+            causes[line] = cause
+            lines.append(line)
+            if line not in self.folded:
+                lines += cause.ids
+        self.causes = causes
+        return lines
 
     def _index_of(self, id: DownloadId | None) -> int:
         last = max(0, len(self.ids) - 1)
@@ -135,14 +200,14 @@ class ListModel:
         # Almost always it is where it was.
         if self.ids[near] == id:
             return near
-        line = self._line_of(id)
-        return near if line is None else line
+        return self.line_of(id, near)
 
-    def _line_of(self, id: DownloadId | None) -> int | None:
+    def line_of(self, id: int, default: int) -> int:
+        """Return the line of a download or a heading, or ``default``."""
         try:
-            return None if id is None else self.ids.index(id)
+            return self.ids.index(id)
         except ValueError:
-            return None
+            return default
 
     def move_to(self, index: int) -> bool:
         """Put the cursor on a line, as far as there is one; tell if it moved."""

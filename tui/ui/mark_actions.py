@@ -22,8 +22,8 @@ class MarkActions:
         self._list.move_cursor(+1)
 
     def toggle(self) -> None:
-        """Mark the row under the cursor, or take its mark away."""
-        self._model.marks.toggle([self._model.ids[self._model.cursor]])
+        """Mark the row under the cursor, or its group; or take the marks away."""
+        self._model.marks.toggle(self._model.at_cursor)
         self._list.update_rows()
 
     def mark_range(self) -> None:
@@ -33,5 +33,5 @@ class MarkActions:
 
     def mark_all(self) -> None:
         """Mark all that the view and the filter show; again, none of them."""
-        self._model.marks.toggle(self._model.ids)
+        self._model.marks.toggle(self._model.listed)
         self._list.update_rows()

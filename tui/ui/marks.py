@@ -43,10 +43,14 @@ class Marks:
             self.last = id
 
     def add_range(self, ids: Sequence[DownloadId], start: int, end: int) -> None:
-        """Mark the lines from ``start`` to ``end``, both included, in either order."""
+        """Mark the lines from ``start`` to ``end``, both included, in either order.
+
+        Negative ones are headings, which cannot be marked.
+        """
         low, high = sorted((start, end))
-        self.add(ids[low : high + 1])
-        self.last = ids[end]
+        self.add(id for id in ids[low : high + 1] if id >= 0)
+        if ids[end] in self._ids:
+            self.last = ids[end]
 
     def remove(self, ids: Iterable[DownloadId]) -> None:
         """Take the marks of these away."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.ui.cause_text import advice_on
 from tui.ui.pane_board import Room
 
 if TYPE_CHECKING:
@@ -23,7 +24,17 @@ class Painter:
         self._idle_ticks = -1
         self._painted = -1
         """``EngineSnapshot.structure`` of the last paint."""
+        self.is_frozen = False
+        """The list stays as it is, so that it can be read; keys go on working."""
+        self._follow = screen.following
         self._detailed: int | None = None
+
+    @property
+    def mode(self) -> str:
+        """Id of the action that changed how the list moves; "" for none."""
+        if self.is_frozen:
+            return "freeze"
+        return "follow" if self._follow.is_on else ""
 
     def follow(self, *, has_news: bool) -> None:
         """Paint what is due; an idle dashboard rests."""
@@ -42,8 +53,16 @@ class Painter:
         snapshot = screen.bridge.snapshot
         screen.header.show(snapshot, is_moving=screen.bridge.is_moving)
         if screen.room is not Room.LINE:
-            screen.tabs.show(snapshot, screen.list.model)
-            screen.footer.show(screen.situation())
+            screen.tabs.show(snapshot, screen.list.model, self.mode)
+            self.paint_cursor()
+
+    def paint_cursor(self) -> None:
+        """Paint what depends on the row under the cursor: keys and advice."""
+        screen = self._screen
+        situation = screen.situation()
+        screen.footer.show(situation)
+        cause = screen.list.model.cursor_cause if situation.is_heading else None
+        screen.messages.advise(advice_on(situation.row, cause))
 
     def _paint(self) -> None:
         screen = self._screen
@@ -55,7 +74,9 @@ class Painter:
         screen.filter_bar.rows = snapshot.total
         if screen.room is Room.LINE:
             return
-        screen.list.tick(snapshot, is_moving=screen.bridge.is_moving)
+        if not self.is_frozen:
+            screen.list.tick(snapshot, is_moving=screen.bridge.is_moving)
+            self._follow.tick()
         if screen.disk.display and self._is_turn(2):
             screen.disk.show(snapshot)
         if screen.graph.display and self._is_turn(5):
@@ -72,7 +93,10 @@ class Painter:
     def _is_seen_change(self) -> bool:
         """Whether an idle dashboard has something new to paint; meters go slowly."""
         self._idle_ticks += 1
-        is_new = self._screen.bridge.snapshot.structure != self._painted
+        screen = self._screen
+        is_new = screen.bridge.snapshot.structure != self._painted
+        if screen.detail.display and screen.list.model.cursor_id != self._detailed:
+            return True
         return is_new or self._idle_ticks % _IDLE_PAINT == 0
 
     def _is_turn(self, every: int) -> bool:

@@ -53,7 +53,7 @@ class RowActions:
         model = self._screen.list.model
         if self._screen.list.display:
             return model.chosen
-        return [] if model.cursor_id is None else [model.cursor_id]
+        return model.at_cursor
 
     def _having(self, ids: list[DownloadId], *states: DownloadState) -> list[int]:
         return in_states(self._service, ids, states)
@@ -145,10 +145,35 @@ class RowActions:
             self._say_nothing("retry")
         self._screen.list.repaint(changed)
 
+    def drop(self) -> None:
+        """Take the ended ones out of the list; nothing on disk changes."""
+        changed = self._service.drop(self._having(self._chosen, *ENDED))
+        if not changed:
+            self._say_nothing("drop; only what has ended can be")
+            return
+        marks = self._screen.list.model.marks
+        marked = [id for id in changed if id in marks]
+        marks.remove(changed)
+        what = self._called(changed)
+
+        def take_back() -> None:
+            self._service.undrop(changed)
+            marks.add(marked)
+
+        self._undo.push(f"dropped {what}", changed, take_back)
+        them = "it" if len(changed) == 1 else "them"
+        self._screen.tell(f"Dropped {what} from the list · u brings {them} back")
+        self._screen.list.hurry()
+
     # -- one download ----------------------------------------------------------------
 
     def details(self) -> None:
-        """Open everything about it."""
+        """Open everything about it; on the heading of a group, fold the group."""
+        model = self._screen.list.model
+        if model.cursor_cause is not None and self._screen.list.display:
+            model.fold()
+            self._screen.list.hurry()
+            return
         self.show_details(self._row.id)
 
     def show_details(self, id: int) -> None:

@@ -52,6 +52,10 @@ class RunActions:
         self._screen.tell(f"Retrying {count(len(changed))}")
         self._screen.list.repaint(changed)
 
+    def export_failed(self) -> None:
+        """Save what failed as a list."""
+        self._screen.run_worker(self._screen.failed_export.save(), group="export")
+
     def cancel_all(self) -> None:
         """Cancel everything that has not ended, after a question."""
         ids = self._service.select(DownloadQuery(text="is:unfinished"))
@@ -63,6 +67,7 @@ class RunActions:
         step = self._undo.undo()
         if step is not None:
             self._screen.tell(f"Undone: {step.text}")
+            self._screen.list.hurry()
             self._screen.list.repaint(step.ids)
 
     def hold(self) -> None:

@@ -104,6 +104,23 @@ class ViewActions:
             if self._list.model.trouble:
                 self._screen.filter_bar.say(self._list.model.trouble)
 
+    def follow(self) -> None:
+        """Keep the cursor on what is being downloaded, or let it be."""
+        if self._screen.following.toggle():
+            self._screen.tell("Following what is active; f or a move of yours ends it")
+        else:
+            self._screen.tell("The cursor stays where it is")
+
+    def freeze(self) -> None:
+        """Let the list stand still, or move again."""
+        painter = self._screen.painter
+        painter.is_frozen = not painter.is_frozen
+        if painter.is_frozen:
+            self._screen.tell("The list stands still; downloads go on. . ends it")
+        else:
+            self._list.hurry()
+            self._screen.tell("The list moves again")
+
     # -- panes -----------------------------------------------------------------------
 
     def disk(self) -> None:

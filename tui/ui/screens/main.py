@@ -17,6 +17,8 @@ from textual.widgets import Input
 from tui.core.plain_text import plain
 from tui.ui.actions import ACTIONS, BY_ID, Group, Situation
 from tui.ui.bridge import Bridge
+from tui.ui.failed_export import FailedExport
+from tui.ui.following import Following
 from tui.ui.intake import Intake
 from tui.ui.leaving import Leaving
 from tui.ui.mark_actions import MarkActions
@@ -101,6 +103,8 @@ class MainScreen(Screen[None]):
         self.rows = RowActions(self)
         self.marks = MarkActions(self)
         self.run = RunActions(self)
+        self.following = Following(self.list, service)
+        self.failed_export = FailedExport(self)
         self.painter = Painter(self)
         self._reporter = Reporter(self)
         self.handlers = self._find_handlers()
@@ -177,12 +181,13 @@ class MainScreen(Screen[None]):
         self.list.set_query(query)
         self.heading.show(query)
         self.list.say_if_empty(is_loading=self._is_loading)
-        self.tabs.show(self.bridge.snapshot, self.list.model)
+        self.tabs.show(self.bridge.snapshot, self.list.model, self.painter.mode)
 
     def situation(self) -> Situation:
         """What actions can be judged by."""
         return Situation(
             row=self.list.cursor_row if self._sees_cursor else None,
+            is_heading=self.list.display and self.list.model.cursor_cause is not None,
             many=self.list.model.many if self.list.display else 0,
             engine=self.bridge.snapshot,
             can_undo=len(self.undo_stack) > 0,
@@ -253,8 +258,13 @@ class MainScreen(Screen[None]):
                 self.tell(f"{action.title}: {action.why_not}", severity="warning")
             return
         self.handlers[id]()
-        if action.group is not Group.MOVE:
-            self.show_now()
+        is_move = action.group is Group.MOVE
+        if is_move and not self.following.is_on:
+            self.painter.paint_cursor()
+            return
+        if is_move:
+            self.following.is_on = False
+        self.show_now()
 
     @on(ActionPressed)
     def run_clicked(self, message: ActionPressed) -> None:

@@ -17,12 +17,11 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.core.download import DownloadState
-from tui.core.units import format_duration, format_rate
 from tui.ui.empty_list import empty_lines
-from tui.ui.format import cells, fit, spinner_frame
+from tui.ui.format import cells, fit
 from tui.ui.list_model import ListModel
-from tui.ui.row_text import PREFIX, Piece, columns_for, row_pieces
+from tui.ui.row_text import PREFIX, Piece, columns_for
+from tui.ui.row_writer import RowWriter
 from tui.ui.theme import palette_of
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
-_CALM_TICKS = 5
-"""Speeds and ETAs change every fifth frame: digits that flicker cannot be read."""
 _WHEEL_ROWS = 3
 
 
@@ -68,12 +65,10 @@ class DownloadList(ScrollView, can_focus=True):
         """Take the service that rows come from."""
         super().__init__(**options)
         self._service = service
-        self.model = ListModel(service.select)
-        self.ticks = 0
+        self.model = ListModel(service.select, by_cause=service.by_cause)
+        self._writer = RowWriter(service, self.model)
         self._drawn: dict[DownloadId, tuple[Piece, ...]] = {}
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
-        self._calm: dict[DownloadId, tuple[str, str]] = {}
-        self.columns = columns_for(80)
         self._ground = Style()
         self._empty_lines: list[str] = []
 
@@ -81,10 +76,7 @@ class DownloadList(ScrollView, can_focus=True):
 
     def tick(self, snapshot: EngineSnapshot, *, is_moving: bool) -> None:
         """Follow the engine: new rows, and what changed in the visible ones."""
-        if is_moving:
-            self.ticks += 1
-        if self.ticks % _CALM_TICKS == 0 or not is_moving:
-            self._calm.clear()
+        self._writer.tick(is_moving=is_moving)
         anchor = self._anchor()
         if self.model.refresh(snapshot.structure, snapshot.total):
             self._take_ids(anchor)
@@ -126,7 +118,7 @@ class DownloadList(ScrollView, can_focus=True):
             id, line = anchor
             index = self.model.cursor
             if self.model.cursor_id != id:
-                index = ids.index(id) if id in ids else index
+                index = self.model.line_of(id, index)
             self.scroll_to(y=max(0, index - line), animate=False)
         self._drawn.clear()
         self.refresh()
@@ -141,12 +133,12 @@ class DownloadList(ScrollView, can_focus=True):
         if not ids or not self.is_attached:
             return
         width = self._width
-        dirty = []
-        drawn: dict[DownloadId, tuple[Piece, ...]] = {}
-        for y, row in enumerate(self._service.rows(ids)):
-            pieces = drawn[row.id] = self._pieces(row)
-            if self._drawn.get(row.id) != pieces:
-                dirty.append(Region(0, y, width, 1))
+        drawn = self._write(ids)
+        dirty = [
+            Region(0, y, width, 1)
+            for y, id in enumerate(ids)
+            if self._drawn.get(id) != drawn.get(id)
+        ]
         self._drawn = drawn
         if len(self._strips) > 8 * len(ids):
             self._strips = {id: self._strips[id] for id in ids if id in self._strips}
@@ -154,34 +146,18 @@ class DownloadList(ScrollView, can_focus=True):
             self.refresh(*dirty)
 
     def hurry(self) -> None:
-        """Put the rows in their new order with the next tick: a key changed it."""
-        self.model.hurry()
-        self.update_rows()
+        """Put the rows in their new order now: a key changed it."""
+        self.set_query(self.model.query)
 
     def repaint(self, ids: Iterable[DownloadId]) -> None:
         """Show the new state of some downloads at once, without waiting for a tick."""
-        for id in ids:
-            self._calm.pop(id, None)
+        self._writer.hurry(ids)
         self.update_rows()
 
-    def _pieces(self, row: DownloadSnapshot) -> tuple[Piece, ...]:
-        speed = None
-        if row.state is DownloadState.DOWNLOADING:
-            speed = self._calm.get(row.id)
-            if speed is None:
-                speed = format_rate(row.speed), format_duration(row.eta_s)
-                self._calm[row.id] = speed
-        is_still = self.app.animation_level == "none"
-        # Neighbours out of step: a wall of spinners in step looks like a flicker.
-        frame = 0 if is_still else self.ticks + row.id
-        return row_pieces(
-            row,
-            self.columns,
-            spinner=spinner_frame(frame, is_ascii=self.is_ascii),
-            speed=speed,
-            is_marked=row.id in self.model.marks,
-            is_ascii=self.is_ascii,
-        )
+    def _write(self, ids: list[int]) -> dict[int, tuple[Piece, ...]]:
+        self._writer.is_still = self.app.animation_level == "none"
+        self._writer.is_ascii = self.is_ascii
+        return self._writer.write(ids)
 
     @property
     def _width(self) -> int:
@@ -204,8 +180,7 @@ class DownloadList(ScrollView, can_focus=True):
         id = ids[index]
         pieces = self._drawn.get(id)
         if pieces is None:
-            for row in self._service.rows(self._visible_ids()):
-                self._drawn.setdefault(row.id, self._pieces(row))
+            self._drawn = {**self._write(self._visible_ids()), **self._drawn}
             pieces = self._drawn[id]
         is_cursor = index == self.model.cursor
         palette = palette_of(self.app)
@@ -292,7 +267,7 @@ class DownloadList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Lay the columns out again."""
-        self.columns = columns_for(self._width)
+        self._writer.columns = columns_for(self._width)
         self.virtual_size = Size(self._width, len(self.model.ids))
         self._forget()
         self.show_cursor()

@@ -31,17 +31,25 @@ class TabsBar(Canvas):
         self._snapshot: EngineSnapshot | None = None
         self._query = DownloadQuery()
         self._marked = 0
+        self._mode = ""
 
-    def show(self, snapshot: EngineSnapshot, model: ListModel) -> None:
-        """Draw the counts of this snapshot, and what the list shows of it."""
+    def show(self, snapshot: EngineSnapshot, model: ListModel, mode: str) -> None:
+        """Draw the counts of this snapshot, and what the list shows of it.
+
+        Args:
+            snapshot: counts.
+            model: the list.
+            mode: id of the action that changed how the list moves; "" for none.
+        """
         query, marked = model.query, len(model.marks)
         is_same = self._snapshot is not None and (
             self._snapshot.counts == snapshot.counts
-            and (self._query, self._marked) == (query, marked)
+            and (self._query, self._marked, self._mode) == (query, marked, mode)
         )
         self._snapshot = snapshot
         self._query = query
         self._marked = marked
+        self._mode = mode
         if not is_same:
             self.redraw()
 
@@ -88,6 +96,9 @@ class TabsBar(Canvas):
         if self.is_ascii:
             arrow = "^" if query.is_reversed else "v"
         line: Line = []
+        if self._mode:
+            word = {"freeze": "FROZEN", "follow": "following"}[self._mode]
+            line += [Span(word, "warn", self._mode), Span("  ")]
         if self._marked:
             mark = "*" if self.is_ascii else "●"
             line.append(Span(f"{mark} {count(self._marked)} marked", "key", "escape"))

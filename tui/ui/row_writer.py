@@ -1,0 +1,84 @@
+"""Writes the visible lines of the list: asks for their rows, puts them into words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.download import DownloadState
+from tui.core.units import format_duration, format_rate
+from tui.ui.cause_text import cause_pieces
+from tui.ui.format import spinner_frame
+from tui.ui.row_text import Piece, columns_for, row_pieces
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tui.core.service import DownloadService
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.ui.list_model import ListModel
+
+_CALM_TICKS = 5
+"""Speeds and ETAs change every fifth frame: digits that flicker cannot be read."""
+
+
+class RowWriter:
+    """Turns lines of the model into pieces of text, for one width."""
+
+    def __init__(self, service: DownloadService, model: ListModel) -> None:
+        """Take the service that rows come from, and the lines."""
+        self._service = service
+        self._model = model
+        self._calm: dict[int, tuple[str, str]] = {}
+        self.columns = columns_for(80)
+        self.ticks = 0
+        """Drives the spinners."""
+        self.is_still = False
+        """Spinners stand still."""
+        self.is_ascii = False
+
+    def tick(self, *, is_moving: bool) -> None:
+        """Go on by a frame."""
+        if is_moving:
+            self.ticks += 1
+        if self.ticks % _CALM_TICKS == 0 or not is_moving:
+            self._calm.clear()
+
+    def hurry(self, ids: Iterable[int]) -> None:
+        """Let the digits of some downloads change with the next frame."""
+        for id in ids:
+            self._calm.pop(id, None)
+
+    def write(self, lines: Sequence[int]) -> dict[int, tuple[Piece, ...]]:
+        """Return what lines say now: rows, and headings of groups."""
+        model = self._model
+        written = {
+            line: cause_pieces(
+                model.causes[line],
+                self.columns.width - 1,
+                is_folded=line in model.folded,
+                is_ascii=self.is_ascii,
+            )
+            for line in lines
+            if line in model.causes
+        }
+        for row in self._service.rows(line for line in lines if line >= 0):
+            written[row.id] = self._pieces(row)
+        return written
+
+    def _pieces(self, row: DownloadSnapshot) -> tuple[Piece, ...]:
+        speed = None
+        if row.state is DownloadState.DOWNLOADING:
+            speed = self._calm.get(row.id)
+            if speed is None:
+                speed = format_rate(row.speed), format_duration(row.eta_s)
+                self._calm[row.id] = speed
+        # Neighbours out of step: a wall of spinners in step looks like a flicker.
+        frame = 0 if self.is_still else self.ticks + row.id
+        return row_pieces(
+            row,
+            self.columns,
+            spinner=spinner_frame(frame, is_ascii=self.is_ascii),
+            speed=speed,
+            is_marked=row.id in self._model.marks,
+            is_ascii=self.is_ascii,
+        )
