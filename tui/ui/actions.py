@@ -620,7 +620,7 @@ _APP = (
         "theme",
         ("T",),
         "Choose a theme",
-        "Other colours, dark and light.",
+        "Other colours, dark and light, shown as you go; kept for the next time.",
         Group.APP,
     ),
     Action(

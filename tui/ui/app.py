@@ -17,8 +17,10 @@ from tui.core.query import DownloadQuery, View
 from tui.ui import terminal
 from tui.ui.bridge import exit_status
 from tui.ui.farewell import farewell_lines, say_farewell
+from tui.ui.memory import Looks, load_looks, looks_path, save_looks
 from tui.ui.screens.main import MainScreen
-from tui.ui.theme import DARK, DEFAULT_THEME, LIGHT
+from tui.ui.theme import DARK, LIGHT
+from tui.ui.theme import DEFAULT_THEME as _DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -53,18 +55,28 @@ class DashboardApp(App[int]):
         source_title: str = "",
         *,
         exit_when_done: bool = False,
+        looks: Looks | None = None,
     ) -> None:
-        """Take what ``run_dashboard`` takes."""
+        """Take what ``run_dashboard`` takes, and what it shall look like."""
         super().__init__(driver_class=terminal.guarded_driver())
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        self.theme = DEFAULT_THEME
+        looks = looks or Looks()
+        self.theme = looks.theme if looks.theme in self.available_themes else _DEFAULT
         self.is_ascii = wants_ascii()
         """Whether to draw with characters below 0x80 only."""
         self.main = MainScreen(
             service, requests, source_title, exit_when_done=exit_when_done
         )
+        self.main.look_like(looks)
         self._is_stale = False
+
+    @property
+    def looks(self) -> Looks:
+        """What it looks like now."""
+        query = self.main.list.model.query
+        panes = self.main.board.wishes
+        return Looks(self.theme, query.sort, query.is_reversed, dict(panes))
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard itself."""
@@ -158,11 +170,17 @@ async def run_dashboard(
     Returns:
         The exit status: 0 all done, 1 at least one failed, 130 unfinished (state kept).
     """
-    app = DashboardApp(service, requests, source_title, exit_when_done=exit_when_done)
+    path = looks_path()
+    looks, trouble = await asyncio.to_thread(load_looks, path)
+    app = DashboardApp(
+        service, requests, source_title, exit_when_done=exit_when_done, looks=looks
+    )
+    app.main.trouble = trouble
     app.main.intake.restore = restore
     app.main.leaving.resume_hint = resume_hint
     with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
+    await asyncio.to_thread(save_looks, path, app.looks)
     if not app.has_lost_terminal:
         causes = service.by_cause(DownloadQuery(View.FAILED))
         saved = app.main.failed_export.path

@@ -14,6 +14,8 @@ from tui.core.query import SortKey, View
 from tui.ui.actions import ACTIONS
 from tui.ui.commands import ActionProvider
 from tui.ui.screens.help import HelpScreen
+from tui.ui.screens.theme import ThemeScreen
+from tui.ui.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
     from tui.ui.screens.main import MainScreen
@@ -189,8 +191,11 @@ class ViewActions:
         self._screen.app.push_screen(palette)
 
     def theme(self) -> None:
-        """Other colours."""
-        self._screen.app.search_themes()
+        """Other colours, shown while they are chosen."""
+        app = self._screen.app
+        ours = [DARK.name, LIGHT.name]
+        names = ours + sorted(app.available_themes.keys() - {*ours})
+        app.push_screen(ThemeScreen(names, app.theme))
 
     def screenshot(self) -> None:
         """Save the screen as SVG in the output directory."""

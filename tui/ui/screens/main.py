@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from tui.core.plain_text import plain
+from tui.core.query import DownloadQuery
 from tui.ui.actions import ACTIONS, BY_ID, Group, Situation
 from tui.ui.bridge import Bridge
 from tui.ui.failed_export import FailedExport
@@ -48,9 +49,9 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.timer import Timer
 
-    from tui.core.query import DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
+    from tui.ui.memory import Looks
 
 
 class MainScreen(Screen[None]):
@@ -85,6 +86,8 @@ class MainScreen(Screen[None]):
         self.board = PaneBoard()
         self.room = Room.FULL
         self.leaving = Leaving(self, exit_when_done=exit_when_done)
+        self.trouble = ""
+        """What to tell first; "" for nothing."""
         self._requests = requests
         self._timer: Timer | None = None
         self.header = HeaderBar(source_title)
@@ -142,6 +145,8 @@ class MainScreen(Screen[None]):
         return bool(self._requests) or self.intake.restore is not None
 
     def _begin(self) -> None:
+        if self.trouble:
+            self.tell(self.trouble, severity="warning")
         self.intake.begin(self._requests)
         self.tick()
 
@@ -182,6 +187,13 @@ class MainScreen(Screen[None]):
         self.heading.show(query)
         self.list.say_if_empty(is_loading=self._is_loading)
         self.tabs.show(self.bridge.snapshot, self.list.model, self.painter.mode)
+
+    def look_like(self, looks: Looks) -> None:
+        """Take the order and the panes of an earlier run, before anything is shown."""
+        query = DownloadQuery(sort=looks.sort, is_reversed=looks.is_reversed)
+        self.list.model.query = query
+        self.heading.show(query)
+        self.board.wishes |= looks.panes
 
     def situation(self) -> Situation:
         """What actions can be judged by."""

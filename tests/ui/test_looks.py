@@ -1,0 +1,96 @@
+"""Theme, order and panes: chosen while looking, and kept from run to run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.ui.dashboards import dashboard, some_downloads
+from tui.core.query import SortKey
+from tui.ui.app import DashboardApp
+from tui.ui.memory import Looks, load_looks, looks_path, save_looks
+from tui.ui.screens.theme import ThemeScreen
+from tui.ui.theme import DEFAULT_THEME, LIGHT
+
+
+async def test_T_shows_each_theme_and_esc_gives_the_old_one_back():
+    async with dashboard() as board:
+        await board.press("T")
+        assert isinstance(board.app.screen, ThemeScreen)
+        await board.press("down")
+        assert board.app.theme == LIGHT.name
+        await board.press("down")
+        third = board.app.theme
+        assert third not in (LIGHT.name, DEFAULT_THEME)
+        await board.press("escape")
+        assert board.app.theme == DEFAULT_THEME
+        await board.press("T", "down", "enter")
+        assert board.app.theme == LIGHT.name
+        assert board.app.screen is board.main
+
+
+async def test_the_dashboard_stays_in_sight_while_a_theme_is_chosen():
+    async with dashboard() as board:
+        await board.press("T")
+        assert "running.bin" in board.text()
+
+
+async def test_what_it_looks_like_is_told_and_taken_again():
+    async with dashboard() as board:
+        await board.press("s", "s", "S", "d", "T", "down", "enter")
+        looks = board.app.looks
+    assert looks == Looks(LIGHT.name, SortKey.SIZE, True, {"disk": False})
+    app = DashboardApp(some_downloads(), looks=looks)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        assert app.looks == looks
+        assert not app.main.disk.display
+        assert "Size ↑" in app.export_screenshot().replace("&#160;", " ")
+
+
+async def test_a_theme_that_is_gone_gives_way_to_ours():
+    app = DashboardApp(some_downloads(), looks=Looks(theme="of-another-version"))
+    assert app.theme == DEFAULT_THEME
+
+
+def test_looks_are_read_back_as_they_were_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "new"))
+    looks = Looks("nord", SortKey.HOST, True, {"log": True, "disk": False})
+    save_looks(looks_path(), looks)
+    assert load_looks(looks_path()) == (looks, "")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["dashboard.json"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"null"]
+)
+def test_a_broken_file_means_a_first_start_and_is_told(content, tmp_path):
+    path = tmp_path / "dashboard.json"
+    path.write_bytes(content)
+    looks, trouble = load_looks(path)
+    assert looks == Looks()
+    assert "could not be read" in trouble
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"theme": 1, "sort": "colour", "is_reversed": "yes", "panes": [1]},
+        {"panes": {"disk": "open", "attic": True}},
+        {"sort": {}, "theme": None},
+    ],
+)
+def test_parts_that_make_no_sense_are_passed_over(kept, tmp_path):
+    path = tmp_path / "dashboard.json"
+    path.write_text(json.dumps(kept))
+    assert load_looks(path) == (Looks(), "")
+
+
+def test_none_is_a_first_start_without_a_word(tmp_path):
+    assert load_looks(tmp_path / "none.json") == (Looks(), "")
+
+
+def test_a_folder_that_cannot_be_made_is_passed_over(tmp_path):
+    (tmp_path / "file").write_text("")
+    save_looks(tmp_path / "file" / "dashboard.json", Looks())
