@@ -64,6 +64,7 @@ def test_long_text_is_cut_with_an_ellipsis():
         ("https://me:se/cret@a/x", "https://a/x"),
         ("https://me:se?cret@a/x", "https://a/x"),
         ("https://me:se#cret@a/x", "https://a/x"),
+        ("https://me:secret://@a/x", "https://a/x"),
         ("https://a/x?next=http://me:secret@b/", "https://a/x?next=http://b/"),
         ("https://a/@scope/package@1.2", "https://a/@scope/package@1.2"),
         ("https://a:81/@scope", "https://a:81/@scope"),

@@ -20,6 +20,7 @@ _UNSAFE = re.compile(
     "\ud800-\udfff]"  # lone surrogates cannot be encoded
 )
 _USERINFO = re.compile(r"(?<=://)[^/?#]*@")
+_LEADING_USERINFO = re.compile(r"\A[^/?#]*@")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^/?#:]*)(:[0-9]*)?(?=[/?#]|\Z)")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -50,10 +51,11 @@ def plain_url(url: str, limit: int = 2000) -> str:
         limit: characters kept.
     """
     if "@" in url:
-        url = _USERINFO.sub("", url)
         head, separator, rest = url.partition("://")
+        rest = _LEADING_USERINFO.sub("", rest)
         if "@" in rest and _HOST_AND_PORT.match(rest) is None:
             # "user:pass/word@host": the slash ends the host early, so the rest of the
             # password would pass for a path.
-            url = head + separator + rest.rpartition("@")[2]
+            rest = rest.rpartition("@")[2]
+        url = _USERINFO.sub("", head + separator + rest)
     return plain(url, limit)
