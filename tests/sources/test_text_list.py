@@ -48,8 +48,18 @@ def test_a_request_knows_its_line():
         "http://a/1\r\nhttp://a/2\r\n".encode("utf-16"),
         b"\xfe\xff" + "http://a/1\nhttp://a/2".encode("utf-16-be"),
         b"http://a/1  \nhttp://a/2\t\n",
+        b"http://a/1\rhttp://a/2\r",
+        b"http://a/1\r\nhttp://a/2\r",
     ],
-    ids=["crlf", "utf-8 mark", "utf-16 as PowerShell", "utf-16 big", "trailing space"],
+    ids=[
+        "crlf",
+        "utf-8 mark",
+        "utf-16 as PowerShell",
+        "utf-16 big",
+        "trailing space",
+        "cr",
+        "mixed",
+    ],
 )
 def test_lists_from_any_editor_read_the_same(data):
     assert urls(data) == ["http://a/1", "http://a/2"]
@@ -296,7 +306,7 @@ def test_no_bytes_make_the_reader_raise(data):
 
 @given(
     st.lists(
-        st.text(st.characters(exclude_characters="\n\0", codec="utf-8"), max_size=50)
+        st.text(st.characters(exclude_characters="\r\n\0", codec="utf-8"), max_size=50)
     )
 )
 def test_reading_gives_back_the_lines_that_were_written(lines):

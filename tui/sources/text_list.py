@@ -14,6 +14,7 @@ wrong becomes a value beside what is right, so that a list is judged as a whole.
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,7 @@ def read_lines(stream: BinaryIO) -> Iterator[str]:
     ``parse_text`` refuses where they matter: a comment may hold anything.
 
     Returns:
-        Lines without their line feed, each cut at ``LINE_LIMIT`` + 1 characters. A
+        Lines without their line end, each cut at ``LINE_LIMIT`` + 1 characters. A
         NUL anywhere ends the reading with a line that holds nothing else.
 
     Raises:
@@ -60,9 +61,11 @@ def read_lines(stream: BinaryIO) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)(
         "surrogateescape" if encoding != "utf-16" else "replace"
     )
+    # "\r\n" and a lone "\r", of old Macs, become "\n"; the pair may be torn apart.
+    newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
     pending = ""
     while chunk:
-        text = decoder.decode(chunk)
+        text = newlines.decode(chunk)
         if "\0" in text:
             # No text holds it; the lines around it would only be noise.
             yield "\0"
@@ -74,7 +77,7 @@ def read_lines(stream: BinaryIO) -> Iterator[str]:
             pending = lines.pop()
             yield from lines
         chunk = stream.read(_READ_SIZE)
-    pending += decoder.decode(b"", final=True)
+    pending += newlines.decode(b"", final=True)
     if pending:
         yield pending
 
