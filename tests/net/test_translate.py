@@ -60,6 +60,14 @@ def test_causes_are_told_apart(causes: list[str], kind: str, is_final: bool) -> 
     assert "SECRET" not in str(error)
 
 
+def test_a_self_signed_certificate_says_why_a_ca_file_cannot_help() -> None:
+    """What ``openssl req -x509`` makes is a CA's, which rustls takes from no server."""
+    last = "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))"
+    error = from_causes([SENDING, CONNECT, last], False, URL)
+    assert error.kind == "tls"
+    assert "CA:FALSE" in str(error)
+
+
 def test_a_time_limit_of_the_wire_is_the_connections() -> None:
     assert from_causes(["x"], True, URL).kind == "connect_timeout"
 

@@ -56,6 +56,7 @@ _CERTIFICATE_REASONS = {
     "expired": "its certificate has expired",
     "revoked": "its certificate was revoked",
     "not valid for name": "its certificate is for another host",
+    "causedasendentity": "its certificate is a CA's own; make it one with CA:FALSE",
 }
 
 
