@@ -201,15 +201,16 @@ def main(**chosen: Any) -> None:
 
 def launch(options: Options) -> int:
     """Read the sources, choose a face, run; return the exit status."""
-    from tui.headless.terminal import can_repaint, give_keyboard_back
+    from tui.headless import terminal
 
+    terminal.fill_closed_streams()
     if options.demo and (options.sources or options.checksum):
         raise click.UsageError("--demo brings a list of its own; leave SOURCE away")
     requests = _load(options)
     has_dashboard = (
         not (options.headless or options.json)
-        and can_repaint(1)
-        and give_keyboard_back()
+        and terminal.can_repaint(1)
+        and terminal.give_keyboard_back()
     )
     if not (requests or has_dashboard or options.demo):
         raise click.UsageError(

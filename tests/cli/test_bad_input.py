@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
 import socket
 import ssl
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 
-from tests.support.command import Ended, fetchtui
+from tests.support.command import Ended, fetchtui, finish
 from tui.demo.server import Pattern, Script, ScriptedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 GOOD = Pattern(50_000, seed=9)
+
+
+async def without_streams(closed: tuple[int, ...], *arguments: str, cwd: Path) -> Ended:
+    """Run the command as a shell does with ``0<&- 1>&- 2>&-``."""
+    command = shlex.join([sys.executable, "-m", "tui", *arguments])
+    signs = " ".join(f"{fd}{'<' if fd == 0 else '>'}&-" for fd in closed)
+    process = await asyncio.create_subprocess_shell(
+        f"{command} {signs}",
+        cwd=cwd,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    return await finish(process)
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -216,3 +233,26 @@ async def test_control_codes_in_a_reason_and_credentials_in_a_url_are_not_shown(
         assert ended.status == 1
         assert "hunter2" not in ended.out + ended.err
         assert not set(ended.out + ended.err) & set("\x1b\x9b")
+
+
+# -- streams that came closed ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("closed", [(0,), (0, 1, 2), (2,), (1, 2)])
+async def test_closed_streams_do_not_harm_a_run(
+    server: ScriptedServer, tmp_path: Path, closed: tuple[int, ...]
+) -> None:
+    """Libuv ends a process whose socket got the number of stdout."""
+    url = server.add("/good.bin", Script(GOOD))
+    ended = await without_streams(closed, "--headless", url, cwd=tmp_path)
+    assert (ended.status, files(tmp_path)) == (0, {"good.bin": GOOD.read()})
+
+
+async def test_json_that_nobody_can_take_is_said_and_is_no_success(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    url = server.add("/good.bin", Script(GOOD))
+    ended = await without_streams((1,), "--json", url, cwd=tmp_path)
+    assert ended.status == 1
+    assert "cannot write to stdout: " in ended.err
+    assert set(files(tmp_path)) <= {"good.bin", "good.bin.part", "good.bin.part.json"}

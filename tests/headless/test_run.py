@@ -14,7 +14,13 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.core.download import DownloadState
-from tui.core.events import Cancelled, QueueHeld, Retrying, Verified
+from tui.core.events import (
+    ALREADY_HERE,
+    Cancelled,
+    QueueHeld,
+    Retrying,
+    Verified,
+)
 from tui.core.request import DownloadRequest
 from tui.headless.run import run_headless
 
@@ -212,6 +218,19 @@ async def test_a_reader_that_goes_away_ends_the_run_quietly_and_keeps_the_state(
         assert stage.err.read() == ""
 
 
+async def test_a_stdout_that_takes_nothing_is_told_and_is_no_success() -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    service = FakeService()
+    with pipe() as err:
+        run = run_headless(
+            service, [], is_json=True, stdout_fd=full, stderr_fd=err.writing
+        )
+        async with asyncio.timeout(10):
+            assert await run == 1
+        assert err.read() == "cannot write to stdout: No space left on device\n"
+    os.close(full)
+
+
 async def test_a_reader_that_does_not_read_does_not_stop_the_run() -> None:
     async with staged(requests(2000), is_json=True) as stage:
         for id in range(2000):
@@ -248,10 +267,38 @@ async def test_plain_lines_tell_ends_and_retries_with_their_reason_and_place() -
             "note    f0.bin: changed on the server, started again",
             "done    f0.bin  1.20 MB",
             "failed  f1.bin (list.txt:3): 404 Not Found;"
-            " the server has no such file; check the URL",
+            " the server has no such file; check the URL <https://example.org/f1.bin>",
             "done    f2.bin  5 B",
             "2 done, 1 failed · 0 B in 0s (0 B/s)",
             "  1 not_found; the server has no such file; check the URL",
+        ]
+
+
+async def test_what_was_there_already_is_one_line_and_counted() -> None:
+    async with staged(requests(2)) as stage:
+        stage.service.elapsed_s = 0.25
+        stage.service.downloads[0].note = ALREADY_HERE
+        stage.service.notice(0, ALREADY_HERE)
+        for id in (0, 1):
+            stage.service.start(id, size=5)
+            stage.service.finish(id)
+        assert await stage.status() == 0
+        assert stage.err.read().splitlines() == [
+            "done    f0.bin  5 B, was already here",
+            "done    f1.bin  5 B",
+            "2 done (1 already here) · 0 B in 0.25s (0 B/s)",
+        ]
+
+
+async def test_every_cause_is_listed_with_what_to_do() -> None:
+    kinds = ("not_found", "auth", "reset", "tls", "stalled", "size", "refused")
+    async with staged(requests(len(kinds))) as stage:
+        for id, kind in enumerate(kinds):
+            stage.service.fail(id, kind, "so it was")
+        assert await stage.status() == 1
+        tail = stage.err.read().splitlines()[-len(kinds) :]
+        assert [line.split(";")[0] for line in tail] == [
+            f"  1 {kind}" for kind in sorted(kinds)
         ]
 
 
@@ -306,7 +353,9 @@ async def test_live_progress_repaints_within_the_terminal_and_leaves_a_summary()
             assert await stage.status() == 0
             text = err.read()
             assert (
-                text.rstrip().splitlines()[-1].endswith("40 done · 300 B in 1s (0 B/s)")
+                text.rstrip()
+                .splitlines()[-1]
+                .endswith("40 done · 300 B in 1.0s (0 B/s)")
             )
             assert "\x1b[?25h" in text, "the cursor is visible again"
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+ALREADY_HERE = "was already here"
+"""What is noted on a download that needed no byte."""
+
 
 @dataclass(frozen=True, slots=True)
 class DownloadEvent:

@@ -11,7 +11,7 @@ from tui.core.errors import (
     PermanentError,
     TransientError,
 )
-from tui.core.events import Started
+from tui.core.events import ALREADY_HERE, Started
 from tui.core.settings import OnExists
 from tui.engine.finisher import Finisher
 from tui.engine.flight import Flight
@@ -255,7 +255,7 @@ class DownloadWorker:
             if self._may_skip() or await self._finisher.verifier.agrees(
                 download, place, size, vouched
             ):
-                self._already_there(download, size, "was already here")
+                self._already_there(download, size, ALREADY_HERE)
                 return True
             reason = f"{place.name} was there already with other bytes"
             await self._prober.leave(download, probed, reason)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from tui.core.download import DownloadState
 from tui.core.events import Cancelled, Done, Failed, Paused, Retrying, Started
-from tui.core.plain_text import plain
+from tui.core.plain_text import plain, plain_url
+from tui.headless.summary import advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,6 +52,8 @@ class Ending:
     """Name of the signal, or ``BROKEN_PIPE``; "" when it ran to its end."""
     hold_reason: str = ""
     """Why the engine stopped starting downloads; "" when it did not."""
+    already_here: int = 0
+    """Downloads that are done because the file was there before."""
 
     @property
     def unfinished(self) -> int:
@@ -114,3 +117,11 @@ class ActiveIds:
 def shown_name(row: DownloadSnapshot) -> str:
     """Return where a download goes, below the output directory, safe to show."""
     return plain(os.path.join(row.directory, row.name))
+
+
+def failure_line(run: Run, row: DownloadSnapshot, error: str, kind: str) -> str:
+    """Say which download failed, where it was asked for, why, and what to do."""
+    where = run.source_of(row.id)
+    at = f" ({where})" if where else ""
+    reason = plain(error) + advice(kind)
+    return f"failed  {shown_name(row)}{at}: {reason} <{plain_url(row.url)}>"

@@ -12,10 +12,9 @@ from rich.text import Text
 
 from tui.core.download import DownloadState
 from tui.core.events import Failed
-from tui.core.plain_text import plain
 from tui.core.units import format_duration, format_rate, format_size
-from tui.headless.face import ActiveIds, shown_name
-from tui.headless.summary import advice, progress_line, summary_lines
+from tui.headless.face import ActiveIds, failure_line, shown_name
+from tui.headless.summary import progress_line, summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,10 +117,8 @@ class LiveFace:
         self._stderr.write("\n".join(lines) + "\n")
 
     def _failure(self, event: Failed) -> str:
-        name = shown_name(self._run.service.rows([event.id])[0])
-        where = self._run.source_of(event.id)
-        at = f" ({where})" if where else ""
-        return f"failed  {name}{at}: {plain(event.error)}{advice(event.error_kind)}"
+        (row,) = self._run.service.rows([event.id])
+        return failure_line(self._run, row, event.error, event.error_kind)
 
     def _picture(self) -> Group:
         snapshot = self._run.service.snapshot()

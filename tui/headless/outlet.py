@@ -8,6 +8,7 @@ gets a thread, and the loop only appends to its queue.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import select
 import threading
@@ -31,7 +32,9 @@ class Outlet:
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._finished = asyncio.Event()
         self.broken = asyncio.Event()
-        """Set when nobody can read any more (EPIPE, EIO); later text is dropped."""
+        """Set when nothing can be written any more; later text is dropped."""
+        self.fault: OSError | None = None
+        """Why it is broken, unless its reader just went away (EPIPE, EIO)."""
         self.backlog = 0
         """Texts handed over and not yet written."""
         # A daemon: a reader that never reads must not keep the process alive.
@@ -66,7 +69,9 @@ class Outlet:
             texts, is_last = self._take()
             try:
                 self._write_all("".join(texts).encode(self._encoding, "replace"))
-            except OSError:
+            except OSError as error:
+                if error.errno not in (errno.EPIPE, errno.EIO):
+                    self.fault = error
                 self._tell(self.broken.set)
                 break
             self._tell(self._subtract, len(texts))

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.events import Done, Failed, Noticed, QueueHeld, Retrying
+from tui.core.events import (
+    ALREADY_HERE,
+    Done,
+    Failed,
+    Noticed,
+    QueueHeld,
+    Retrying,
+)
 from tui.core.plain_text import plain
 from tui.core.units import format_duration, format_size
-from tui.headless.face import shown_name
-from tui.headless.summary import advice, progress_line, summary_lines
+from tui.headless.face import failure_line, shown_name
+from tui.headless.summary import progress_line, summary_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +38,13 @@ class PlainFace:
 
     def hear(self, events: Sequence[Event]) -> None:
         """Write a line for each download that ended or is tried again."""
-        told = [e for e in events if isinstance(e, (Done, Failed, Retrying, Noticed))]
+        told = [
+            event
+            for event in events
+            if isinstance(event, (Done, Failed, Retrying))
+            # Its end says so as well, a moment later.
+            or (isinstance(event, Noticed) and event.text != ALREADY_HERE)
+        ]
         rows = self._run.service.rows([event.id for event in told])
         lines = [self._line(event, row) for event, row in zip(told, rows, strict=True)]
         lines += [
@@ -60,12 +73,11 @@ class PlainFace:
         name = shown_name(row)
         match event:
             case Done():
-                return f"done    {name}  {format_size(row.received)}\n"
+                how = f", {ALREADY_HERE}" if row.note == ALREADY_HERE else ""
+                return f"done    {name}  {format_size(row.received)}{how}\n"
             case Failed():
-                where = self._run.source_of(row.id)
-                at = f" ({where})" if where else ""
-                reason = plain(event.error) + advice(event.error_kind)
-                return f"failed  {name}{at}: {reason}\n"
+                line = failure_line(self._run, row, event.error, event.error_kind)
+                return f"{line}\n"
             case Retrying():
                 wait = (
                     format_duration(event.wait_s)

@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from tui.core.events import QueueHeld, QueueReleased
+from tui.core.events import ALREADY_HERE, Noticed, QueueHeld, QueueReleased
 from tui.headless.face import BROKEN_PIPE, RESUME_HINT, Ending, Face, Run
 from tui.headless.interrupts import Interrupts
 from tui.headless.outlet import Outlet
@@ -56,8 +56,9 @@ async def run_headless(
         stderr_fd: where words go; a terminal gets live progress.
 
     Returns:
-        0 all done; 1 something failed or the engine cannot go on; 130 interrupted,
-        by a signal or because nobody reads stdout any more.
+        0 all done; 1 something failed, the engine cannot go on, or stdout could not
+        be written; 130 interrupted, by a signal or because nobody reads stdout any
+        more.
     """
     stdout, stderr = Outlet(stdout_fd), Outlet(stderr_fd)
     is_live = not is_json and can_repaint(stderr_fd)
@@ -84,7 +85,11 @@ async def run_headless(
             await asyncio.wait((closing, hurry), return_when=asyncio.FIRST_COMPLETED)
             closing.cancel()
             hurry.cancel()
+        if stdout.fault is not None:
+            stderr.write(f"cannot write to stdout: {stdout.fault.strerror}\n")
         await stderr.close(_LAST_WORDS_S)
+    if stdout.fault is not None and ending.interruption in ("", BROKEN_PIPE):
+        return 1
     return ending.exit_status
 
 
@@ -127,6 +132,7 @@ class _Follower:
         self._requests = requests
         self._face = face
         self._hold_reason = ""
+        self._already_here = 0
 
     async def follow(self, interrupts: Interrupts, stdout: Outlet) -> Ending:
         subscription = self._service.subscribe()
@@ -149,7 +155,12 @@ class _Follower:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             subscription.close()
-        return Ending(self._service.snapshot(), interruption, self._hold_reason)
+        return Ending(
+            self._service.snapshot(),
+            interruption,
+            self._hold_reason,
+            self._already_here,
+        )
 
     async def _fetch(self) -> None:
         for at in range(0, len(self._requests), _SLICE):
@@ -182,4 +193,6 @@ class _Follower:
                 self._hold_reason = event.reason
             elif isinstance(event, QueueReleased):
                 self._hold_reason = ""
+            elif isinstance(event, Noticed) and event.text == ALREADY_HERE:
+                self._already_here += 1
         self._face.hear(events)

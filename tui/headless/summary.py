@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from tui.headless.face import Ending
 
 COLUMNS = 80
-_CAUSES = 5
 
 
 def advice(kind: str) -> str:
@@ -42,10 +41,12 @@ def progress_line(snapshot: EngineSnapshot) -> str:
 
 
 def summary_lines(ending: Ending, resume_hint: str) -> list[str]:
-    """Say how it went: results, bytes, mean speed, and the commonest causes."""
+    """Say how it went: results, bytes, mean speed, and the causes, commonest first."""
     snapshot = ending.snapshot
     counts = snapshot.counts
     parts = [f"{counts[DownloadState.DONE]:,} done"]
+    if ending.already_here:
+        parts[0] += f" ({ending.already_here:,} already here)"
     others = (DownloadState.FAILED, DownloadState.CANCELLED)
     parts += [f"{counts[state]:,} {state.word}" for state in others if counts[state]]
     if ending.unfinished:
@@ -54,20 +55,22 @@ def summary_lines(ending: Ending, resume_hint: str) -> list[str]:
         parts[0] = f"interrupted: {parts[0]}"
     lines = [
         f"{', '.join(parts)} · {format_size(snapshot.fetched)}"
-        f" in {format_duration(snapshot.elapsed_s)}"
+        f" in {_took(snapshot.elapsed_s)}"
         f" ({format_rate(snapshot.average)})"
     ]
     causes = sorted(snapshot.by_cause.items(), key=lambda item: (-item[1], item[0]))
-    for kind, count in causes[:_CAUSES]:
-        lines.append(f"  {count:,} {kind}{advice(kind)}")
-    if len(causes) > _CAUSES:
-        rest = sum(count for _, count in causes[_CAUSES:])
-        lines.append(f"  {rest:,} for other reasons")
+    lines += [f"  {count:,} {kind}{advice(kind)}" for kind, count in causes]
     if ending.hold_reason:
         lines.append(f"stopped: {plain(ending.hold_reason)}")
     if ending.unfinished:
         lines.append(resume_hint)
     return [_fit(line) for line in lines]
+
+
+def _took(seconds: float) -> str:
+    if not 0 < seconds < 9.95:
+        return format_duration(seconds)
+    return f"{seconds:.1f}s" if seconds >= 0.95 else f"{seconds:.2f}s"
 
 
 def _fit(line: str) -> str:

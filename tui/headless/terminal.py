@@ -6,6 +6,21 @@ import os
 import sys
 
 
+def fill_closed_streams() -> None:
+    """Put the null device where stdin, stdout or stderr came closed (``>&-``).
+
+    The next file or socket would get their number otherwise: JSON would be written
+    into it, and libuv ends the process when it is asked to close one of the three.
+    A write to such a stdout still fails, as it does without this.
+    """
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            # The lowest free number is the one that is missing.
+            os.open(os.devnull, os.O_RDWR if fd == 2 else os.O_RDONLY)
+
+
 def can_repaint(fd: int) -> bool:
     """Whether ``fd`` is a terminal that understands cursor movement."""
     return os.isatty(fd) and os.environ.get("TERM", "") not in ("", "dumb")
