@@ -62,6 +62,7 @@ def transfer_into(sink: Sink) -> SegmentTransfer:
         writer=sink,
         limiter=Limiter(None, clock),
         own_limiters={},
+        gather_bytes=lambda least, most: 100,
     )
     part: Any = object()
     return SegmentTransfer(kit, download, part)

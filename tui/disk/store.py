@@ -166,8 +166,8 @@ class StoreTrip(Trip):
         if job.checksum is not None:
             digest = digest_of(job.buffers, job.checksum.algorithm)
             verify(job.name, job.checksum, digest)
-        if directory.size(part_name) is not None:
-            raise FileExistsError("part")
+        # A part file of that name may be there, say of somebody who fetches the same:
+        # this one never has that name, and the final one goes to who is first.
         fd = system.open_unnamed(directory.fd)
         has_part = fd is None
         if fd is None:

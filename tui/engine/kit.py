@@ -59,6 +59,11 @@ class Kit:
     open_connections: int = 0
     """Bodies being read right now, over all downloads."""
 
+    def gather_bytes(self, least: int, most: int) -> int:
+        """Bytes that one connection may hold back for a parcel."""
+        share = self.settings.in_flight_limit // (8 * max(1, self.open_connections))
+        return max(least, min(most, share))
+
     def spare_connections(self) -> int:
         """Connections that nobody needs for a download of its own.
 
@@ -102,6 +107,8 @@ class Kit:
         URL must not go to the others.
         """
         request = download.request
+        if url is request.mirrors[0]:
+            return self.settings.headers + request.headers
         if origin_of(url) == origin_of(request.url):
             return self.settings.headers + request.headers
         return () if url in request.mirrors else self.settings.headers

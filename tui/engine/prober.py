@@ -214,14 +214,13 @@ class Prober:
     def _check_page(probed: Probed) -> None:
         """Keep what is there if a login page comes instead of the rest."""
         record = probed.found.record if probed.found is not None else None
-        extension = os.path.splitext(probed.place.name)[1].lower()
         if (
             probed.record is None
             and record is not None
             and record.ranges
             and probed.answer.content_type == "text/html"
             and probed.answer.validator != record.validator
-            and extension not in _PAGES
+            and os.path.splitext(probed.place.name)[1].lower() not in _PAGES
         ):
             raise PermanentError(
                 "http_status",

@@ -83,8 +83,9 @@ class DownloadQueue:
 
     def cap(self, lane: Lane) -> int:
         """Slots that ``lane`` may hold; 0 for as many as there are."""
-        caps = [cap for cap in (self.per_host, lane.learned_cap) if cap]
-        return min(caps, default=0)
+        if not (self.per_host and lane.learned_cap):
+            return self.per_host or lane.learned_cap
+        return min(self.per_host, lane.learned_cap)
 
     def push(self, download: Download) -> None:
         """Queue a download (state QUEUED already) at its ``queue_key``."""
