@@ -145,7 +145,7 @@ async def test_a_bundle_without_certificates_is_said_at_the_start(
     for path in (empty, tmp_path / "missing.pem"):
         with pytest.raises(LocalError, match=path.name) as caught:
             HttpSession(Settings(wire=wire, ca_file=path))
-        assert caught.value.kind == "tls"
+        assert caught.value.kind == "ca_file"
     monkeypatch.setenv("SSL_CERT_FILE", str(empty))
     with pytest.raises(LocalError):
         HttpSession(Settings(wire=wire))

@@ -26,6 +26,7 @@ KINDS: Final[dict[str, str]] = {
     "unreachable": "check the network or the VPN",
     "connect_timeout": "the server did not answer; try later or raise --timeout",
     "tls": "check the host name and the clock, or trust it with --ca-file",
+    "ca_file": "name a PEM file with --ca-file or SSL_CERT_FILE",
     "proxy": "check the proxy's address and login",
     # the conversation
     "stalled": "the server or the way to it is slow; try later, or raise --timeout",

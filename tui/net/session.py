@@ -297,7 +297,7 @@ def _check_certificates(settings: Settings) -> str | None:
     other with a traceback; here it is said once, before anything is fetched.
 
     Raises:
-        LocalError: ``tls``, no certificate can be read from it.
+        LocalError: ``ca_file``, no certificate can be read from it.
     """
     chosen = settings.ca_file or os.environ.get("SSL_CERT_FILE") or None
     if chosen is None:
@@ -316,7 +316,7 @@ def _check_certificates(settings: Settings) -> str | None:
             error.strerror or str(error) if isinstance(error, OSError) else str(error)
         )
         raise LocalError(
-            "tls", f"no certificates in {plain(str(chosen))}: {plain(reason, 100)}"
+            "ca_file", f"no certificates in {plain(str(chosen))}: {plain(reason, 100)}"
         ) from None
     return str(chosen)
 
