@@ -346,3 +346,15 @@ async def test_without_fsync_small_files_are_not_synced(tmp_path, folder, monkey
     stores.put("x")
     assert await stores.wait() == {"x": None}
     await writer.close()
+
+
+@pytest.mark.parametrize("is_in_memory", [False, True])
+async def test_only_what_a_power_cut_would_spare_is_synced(
+    stores, monkeypatch, is_in_memory
+):
+    synced = []
+    monkeypatch.setattr(system, "is_in_memory", lambda fd: is_in_memory)
+    monkeypatch.setattr(system, "sync_data", synced.append)
+    stores.put("f")
+    await stores.wait()
+    assert len(synced) == (0 if is_in_memory else 1)

@@ -30,12 +30,13 @@ _ODD_HERE = frozenset("\\:") if sys.platform == "win32" else frozenset[str]()
 class Directory:
     """One open directory. All methods block."""
 
-    __slots__ = ("fd", "path")
+    __slots__ = ("_is_in_memory", "fd", "path")
 
     def __init__(self, path: str, fd: int | None) -> None:
         self.path = path
         self.fd = fd
         """``None`` where the system only knows paths."""
+        self._is_in_memory: bool | None = None
 
     def at(self, name: str) -> str:
         """What to hand to ``os`` together with ``dir_fd=self.fd``."""
@@ -119,6 +120,12 @@ class Directory:
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ENOTSUP):
                 raise
+
+    def is_in_memory(self) -> bool:
+        """Whether nothing in it survives a power cut anyway."""
+        if self._is_in_memory is None:
+            self._is_in_memory = self.fd is not None and system.is_in_memory(self.fd)
+        return self._is_in_memory
 
     def is_gone(self) -> bool:
         """Whether the directory itself was removed."""

@@ -112,10 +112,11 @@ class StoreTrip(Trip):
         """Store as many as can be open at once."""
         written: list[_Written] = []
         published: list[int] = []
+        syncs = self.fsync and not directory.is_in_memory()
         try:
             slot.operation = "write"
             self._write_some(directory, indices, written, slot)
-            if self.fsync:
+            if syncs:
                 slot.operation = "sync"
                 self._sync(directory, written)
             slot.operation = "rename"
@@ -124,7 +125,7 @@ class StoreTrip(Trip):
                 for file in written
                 if file.number not in self.errors and self._publish(directory, file)
             ]
-            if self.fsync and published:
+            if syncs and published:
                 directory.sync()
             done.update(published)
         finally:

@@ -64,6 +64,8 @@ _renameat2 = _c_function("renameat2", ["int", "char_p", "int", "char_p", "uint"]
 # Not os.posix_fallocate: it cannot keep the length, and where the file system has no
 # support glibc emulates it by touching every block.
 _fallocate = _c_function("fallocate", ["int", "int", "int64", "int64"])
+_fstatfs = _c_function("fstatfs", ["int", "void_p"])
+_IN_MEMORY = frozenset({0x01021994, 0x858458F6})  # tmpfs and ramfs, linux/magic.h
 
 
 def rename_new(old: str, new: str, dir_fd: int | None) -> None:
@@ -256,6 +258,20 @@ def sync_data(fd: int) -> None:
         os.fsync(fd)
     else:
         os.fdatasync(fd)
+
+
+def is_in_memory(fd: int) -> bool:
+    """Whether a file system lives in memory only, so that a sync has nothing to do.
+
+    The call is cheap there, but each of them passes the interpreter's lock to and fro.
+    """
+    if _fstatfs is None:
+        return False
+    import ctypes
+
+    # struct statfs is under 256 bytes and begins with f_type, a long.
+    answer = (ctypes.c_long * 32)()
+    return _fstatfs(fd, answer) == 0 and answer[0] & 0xFFFFFFFF in _IN_MEMORY
 
 
 def start_sync(fd: int) -> None:
