@@ -224,3 +224,11 @@ async def test_where_there_is_no_room_for_the_log_a_message_stands_in_for_the_ke
         board.main.messages._message = board.main.messages._message._replace(at_s=-99)
         await board.tick()
         assert "x Cancel" in board.screen()[-1]
+
+
+async def test_a_small_screen_tells_how_many_are_marked_as_well():
+    async with dashboard(size=(60, 15)) as board:
+        await board.press("space", "space")
+        assert "●2" in board.screen()[0]
+        await board.press("escape")
+        assert "●" not in board.screen()[0]

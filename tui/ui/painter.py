@@ -51,7 +51,10 @@ class Painter:
         """Paint the lines of totals, views and keys."""
         screen = self._screen
         snapshot = screen.bridge.snapshot
-        screen.header.show(snapshot, is_moving=screen.bridge.is_moving)
+        is_bare = screen.room in (Room.BARE, Room.LINE)
+        marked = len(screen.list.model.marks) if is_bare else 0
+        is_moving = screen.bridge.is_moving
+        screen.header.show(snapshot, is_moving=is_moving, marked=marked)
         if screen.room is not Room.LINE:
             screen.tabs.show(snapshot, screen.list.model, self.mode)
             self.paint_cursor()

@@ -103,8 +103,8 @@ class RunActions:
 
     def set_concurrency(self, number: int) -> None:
         """Run this many downloads at once, as far as that is allowed."""
+        # The totals show it in this turn; the rows it starts follow with the tick.
         self._service.set_concurrency(max(1, min(MAX_CONCURRENCY, number)))
-        self._screen.list.update_rows()
 
     def set_number(self) -> None:
         """Ask how many downloads run at once."""

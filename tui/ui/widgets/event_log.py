@@ -107,9 +107,7 @@ def coalesce(entries: Sequence[LogEntry], limit: int) -> list[LogEntry]:
     """
     if len(entries) <= limit:
         return list(entries)
-    ranked = sorted(
-        range(len(entries)), key=lambda index: (_rank(entries[index].state), index)
-    )
+    ranked = sorted(range(len(entries)), key=lambda index: _rank(entries[index].state))
     # One line is needed for the counts, whatever kinds they are of.
     kept = sorted(ranked[: limit - 1])
     dropped = [entries[index] for index in ranked[limit - 1 :]]
@@ -183,11 +181,18 @@ class EventLog(Canvas, can_focus=True):
         self, events: Iterable[tuple[facts.Event, DownloadSnapshot | None]]
     ) -> None:
         """Add what happened since the last tick, oldest first, at most 20 lines."""
-        entries = [
-            entry_of(event, row)
-            for event, row in events
-            if not isinstance(event, facts.Queued)
-        ]
+        entries: list[LogEntry] = []
+        told: Counter[DownloadState | None] = Counter()
+        for event, row in events:
+            if isinstance(event, facts.Queued):
+                continue
+            state = _STATES.get(type(event))  # type: ignore[arg-type]
+            told[state] += 1
+            # Of a flood the rest is only counted: words for all took a second.
+            is_told = told[state] <= MAX_LINES_A_TICK
+            entries.append(
+                entry_of(event, row) if is_told else LogEntry(event.at, state, "", "")
+            )
         fresh = coalesce(entries, MAX_LINES_A_TICK)
         if not fresh:
             return

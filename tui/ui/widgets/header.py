@@ -43,10 +43,14 @@ class HeaderBar(Canvas):
         super().__init__(**options)
         self._title = plain(title)
         self._snapshot: EngineSnapshot | None = None
+        self._marked = 0
 
-    def show(self, snapshot: EngineSnapshot, *, is_moving: bool) -> None:
-        """Draw this snapshot."""
+    def show(
+        self, snapshot: EngineSnapshot, *, is_moving: bool, marked: int = 0
+    ) -> None:
+        """Draw this snapshot, and how many are marked where no other line tells."""
         self._snapshot = snapshot
+        self._marked = marked
         if is_moving:
             self.ticks += 1
         self.redraw()
@@ -88,6 +92,9 @@ class HeaderBar(Canvas):
                 Span("   " if has_words else " ") if line else Span(" "),
                 Span(shown or f"{glyph}{count(number)}", style),
             ]
+        if self._marked:
+            mark = "*" if self.is_ascii else "●"
+            line.append(Span(f" {mark}{count(self._marked)}", "key", "escape"))
         return line
 
     def _glyph(self, state: DownloadState) -> str:
