@@ -232,3 +232,14 @@ async def test_a_small_screen_tells_how_many_are_marked_as_well():
         assert "●2" in board.screen()[0]
         await board.press("escape")
         assert "●" not in board.screen()[0]
+
+
+async def test_the_end_of_all_is_told_only_when_the_key_before_has_been_read():
+    async with dashboard() as board:
+        line = board.main.messages
+        await board.press("ctrl+a", "x")
+        await board.tick()
+        assert board.message() == "Cancelled 3 · u brings them back"
+        line._message = line._message._replace(at_s=line._message.at_s - 3)
+        await board.tick()
+        assert board.message().startswith("All ended")

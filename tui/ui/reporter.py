@@ -74,9 +74,10 @@ class Reporter:
             return
         if self._has_told_end or not self._has_seen_end:
             return
-        self._has_told_end = True
         now = bridge.snapshot
-        self._screen.tell(
+        self._has_told_end = self._screen.messages.say(
             f"All ended after {format_duration(now.elapsed_s)}:"
-            f" {format_size(now.fetched)} fetched. a adds more, q quits."
+            f" {format_size(now.fetched)} fetched. a adds more, q quits.",
+            "information",
+            is_news=True,
         )

@@ -49,15 +49,16 @@ class MessageLine(Canvas):
         """What is being said; "" for nothing."""
         return "" if self._message is None else self._message.text
 
-    def say(self, text: str, severity: Severity, *, is_news: bool = False) -> None:
-        """Say something; news wait for what a key did to be read."""
+    def say(self, text: str, severity: Severity, *, is_news: bool = False) -> bool:
+        """Say something; tell whether it was said: news give way to what a key did."""
         now = time.monotonic()
         if is_news and self._message and now - self._message.at_s < _HELD_S:
-            return
+            return False
         self._message = _Message(text, severity, now)
         if self.screen.has_class("-bare"):  # new styles for a screen are dear
             self.screen.add_class("-speaking")
         self.redraw()
+        return True
 
     def advise(self, advice: str) -> None:
         """Say what to do about the row under the cursor; "" for nothing."""
