@@ -13,7 +13,7 @@ from tui.core.events import Done, Failed, Noticed, Queued, Retrying, Started, Ve
 from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import Script, Seen
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -319,3 +319,19 @@ async def test_the_queue_waits_for_a_slot_of_the_origin(
         assert engine.snapshot().waiting_for == "at the cap per host"
         engine.set_per_host(0)
         assert engine.snapshot().active == 5
+
+
+async def test_a_server_that_stumbles_over_ranges_is_asked_for_the_whole_in_the_end(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    def stumbles(seen: Seen) -> Script | None:
+        return Script(status=500) if seen.range is not None else None
+
+    broken = Script(body=BIG, etag='"v1"', cut_after=2_000_000)
+    server.add("/b", Script(body=BIG, etag='"v1"', first=[broken], answer=stumbles))
+    async with start(segments=1, retries=2) as engine:
+        engine.add([request_for(server.url("/b"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/b") == BIG.sha256()
+    assert [seen.range is None for seen in server.requests] == [True, False, True]

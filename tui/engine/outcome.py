@@ -95,7 +95,9 @@ class Outcome:
         if error.status in SLOWING_STATUSES:
             self._spare_origin(download, error)
         other = self._other_mirror(download, error)
-        may_retry = isinstance(error, TransientError) and self._may_retry(download)
+        may_retry = isinstance(error, TransientError) and self._may_retry(
+            download, error
+        )
         if may_retry or (other and not isinstance(error, TransientError)):
             if other:
                 kit.use_mirror(download, other)
@@ -142,6 +144,7 @@ class Outcome:
         self._kit.ledger.move(download, state)
         self._failures.pop(download.id, None)
         self._best.pop(download.id, None)
+        self._kit.whole_only.discard(download.id)
 
     # -- tries -----------------------------------------------------------------------
 
@@ -165,7 +168,7 @@ class Outcome:
             timer.cancel()
         self._timers.clear()
 
-    def _may_retry(self, download: Download) -> bool:
+    def _may_retry(self, download: Download, error: FetchError) -> bool:
         best = self._best.get(download.id, 0)
         if download.received >= best + PROGRESS_BYTES:
             self._best[download.id] = download.received
@@ -173,6 +176,9 @@ class Outcome:
         else:
             failures = self._failures.get(download.id, 0) + 1
         self._failures[download.id] = failures
+        if failures == self._kit.settings.retries and error.status >= 500:
+            # Some servers stumble over ranges only: the last try is for the whole.
+            self._kit.whole_only.add(download.id)
         return failures <= self._kit.settings.retries
 
     def _other_mirror(self, download: Download, error: FetchError) -> str | None:

@@ -140,6 +140,8 @@ class Prober:
         found: Found | None,
         record: ResumeRecord | None,
     ) -> Probed:
+        if download.id in self._kit.whole_only:
+            record = None
         target = self._target(download, record)
         reply = await self._kit.session.open(target)
         try:
