@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
+import re
 import signal
+import struct
+import termios
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -358,6 +362,22 @@ async def test_live_progress_repaints_within_the_terminal_and_leaves_a_summary()
                 .endswith("40 done · 300 B in 1.0s (0 B/s)")
             )
             assert "\x1b[?25h" in text, "the cursor is visible again"
+
+
+async def test_live_progress_leaves_room_for_the_terminals_echo_of_ctrl_c() -> None:
+    """A ``^C`` that wraps would leave a line of the picture behind."""
+    with terminal() as err:
+        fcntl.ioctl(err.writing, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
+        async with staged(requests(9), err=err) as stage:
+            for id in range(9):
+                stage.service.start(id, size=1_000_000, speed=100_000.0)
+            await until(lambda: "f8.bin" in err.read())
+            frame = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", err.read())
+            lines = frame.replace("\r", "").splitlines()
+            assert max(map(len, lines)) == 78
+            assert " to go" in frame
+            stage.service.cancel(range(9))
+            assert await stage.status() == 1
 
 
 async def test_live_progress_lists_the_first_failures_at_the_end() -> None:

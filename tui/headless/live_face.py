@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import IO, TYPE_CHECKING, cast
 
 from rich.console import Console, Group
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Column, Table
@@ -30,6 +31,11 @@ _MOST_FAILURES = 10
 _BAR_WIDTH = 24
 _OTHER_COLUMNS = 60
 """Columns that names and numbers need before a bar is worth its place."""
+_OVERALL_COLUMNS = 70
+"""Columns that the words about the whole run need beside its bar."""
+_ECHO_WIDTH = 2
+"""Columns kept free at the right: the terminal's ``^C`` must not wrap, or the picture
+stands a line higher than rich believes and a part of it stays."""
 # Lines kept free: the overall line, "and N more", the shell's prompt above it.
 _OTHER_LINES = 3
 
@@ -104,7 +110,8 @@ class LiveFace:
     def tick(self) -> None:
         """Repaint, unless the terminal has not even taken the last picture."""
         if not self._stderr.backlog:
-            self._live.update(self._picture(), refresh=True)
+            width = self._console.width - _ECHO_WIDTH
+            self._live.update(Constrain(self._picture(), width), refresh=True)
 
     def end(self, ending: Ending) -> None:
         """Take the picture away; leave the failures and the summary."""
@@ -137,7 +144,9 @@ class LiveFace:
         )
         for row in self._run.service.rows(ids):
             table.add_row(*_cells(row))
-        parts: list[Table | Text] = [_overall(snapshot), table]
+        overall_width = self._console.width - _OVERALL_COLUMNS
+        overall_width = max(1, min(_BAR_WIDTH, overall_width))
+        parts: list[Table | Text] = [_overall(snapshot, overall_width), table]
         more = len(self._active) - len(ids)
         if more > 0:
             parts.append(Text(f"and {more:,} more active", style="dim"))
@@ -165,9 +174,9 @@ def _cells(row: DownloadSnapshot) -> tuple[Text | ProgressBar, ...]:
     )
 
 
-def _overall(snapshot: EngineSnapshot) -> Table:
+def _overall(snapshot: EngineSnapshot, bar_width: int) -> Table:
     line = Table.grid(
-        Column(width=_BAR_WIDTH, no_wrap=True),
+        Column(width=bar_width, no_wrap=True),
         Column(ratio=1, no_wrap=True, overflow="ellipsis"),
         padding=(0, 1, 0, 0),
         expand=True,
