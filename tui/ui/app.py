@@ -180,7 +180,9 @@ async def run_dashboard(
     app.main.leaving.resume_hint = resume_hint
     with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
-    await asyncio.to_thread(save_looks, path, app.looks)
+    if app.looks != looks:
+        # Nothing is left behind by somebody who only had a look.
+        await asyncio.to_thread(save_looks, path, app.looks)
     if not app.has_lost_terminal:
         causes = service.by_cause(DownloadQuery(View.FAILED))
         saved = app.main.failed_export.path
