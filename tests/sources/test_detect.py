@@ -124,7 +124,7 @@ def test_an_endless_list_ends(monkeypatch):
     requests, complaints = load_sources(["-"], io.BytesIO(b"http://a/\n" * 1000))
     assert len(requests) == 100
     assert [str(c) for c in complaints] == [
-        "more than 100 downloads; split the list",
+        "stdin:101: more than 100 downloads; split the list",
     ]
 
 

@@ -59,11 +59,9 @@ def load_sources(
     bad = 0
     for count, item in enumerate(_read_all(sources, stdin, notes)):
         if count == ITEM_LIMIT:
-            complaints.append(
-                BadRequestLine(
-                    "", f"more than {ITEM_LIMIT:,} downloads; split the list"
-                )
-            )
+            where = item.source if isinstance(item, DownloadRequest) else item.where
+            reason = f"more than {ITEM_LIMIT:,} downloads; split the list"
+            complaints.append(BadRequestLine(where, reason))
             break
         if isinstance(item, DownloadRequest):
             requests.append(item)
