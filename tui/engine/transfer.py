@@ -96,9 +96,7 @@ class SegmentTransfer:
     async def run(
         self, reply: Reply, segment: Segment, first: memoryview | None = None
     ) -> memoryview | None:
-        """Read ``reply`` until the segment is there or the body ends.
-
-        What was read goes to the writer, also when this is stopped in the middle.
+        """Read until the segment is there or the body ends; stopped, keep what came.
 
         Args:
             reply: stands at ``segment.at``, ``first`` included.
@@ -113,8 +111,7 @@ class SegmentTransfer:
             TransientError: the body ended before the segment did.
             FetchError: the connection or the disk failed.
         """
-        kit = self._kit
-        read = reply.read
+        kit, read = self._kit, reply.read
         monotonic = kit.clock.monotonic
         buffers: list[Any] = []
         held = 0
