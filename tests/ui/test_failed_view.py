@@ -217,10 +217,15 @@ def test_the_farewell_fits_80_columns_and_says_how_to_go_on(tmp_path):
     lines = farewell_lines(
         service.snapshot(),
         service.by_cause(DownloadQuery()),
+        service.rows,
         tmp_path / ("long" * 40),
         "fetchtui goes on",
     )
     assert max(map(cells, lines)) <= 80
+    named = [line.strip() for line in lines if line.startswith("      ")]
+    assert len(named) == 5
+    assert all(line.startswith("http") for line in named), "which ones, by their URL"
+    lines = [line for line in lines if not line.startswith("      ")]
     assert lines[0].startswith("0 done, 8 failed, 1 cancelled, 1 unfinished · 0 B in ")
     assert lines[1] == "  3 × 404 not found: the server has no such file; check the URL"
     assert lines[4] == "  3 for other reasons"
@@ -229,7 +234,8 @@ def test_the_farewell_fits_80_columns_and_says_how_to_go_on(tmp_path):
 
 
 def test_an_empty_run_says_nothing_at_the_end():
-    assert farewell_lines(FakeService().snapshot(), [], None, "go on") == []
+    service = FakeService()
+    assert farewell_lines(service.snapshot(), [], service.rows, None, "go on") == []
 
 
 async def test_a_frozen_list_stands_still_and_says_so():

@@ -84,6 +84,13 @@ def format_duration(seconds: float | None) -> str:
     return f"{hours // 24}d{hours % 24:02d}h"
 
 
+def format_elapsed(seconds: float) -> str:
+    """Print how long something took: like a duration, but with digits below ten."""
+    if not 0 < seconds < 9.95:
+        return format_duration(seconds)
+    return f"{seconds:.1f}s" if seconds >= 0.95 else f"{seconds:.2f}s"
+
+
 def format_clock(seconds: float) -> str:
     """Print elapsed time as ``hh:mm:ss``."""
     whole = int(max(0.0, seconds))

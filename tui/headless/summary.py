@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState
 from tui.core.errors import KINDS
 from tui.core.plain_text import plain
-from tui.core.units import format_duration, format_rate, format_size
+from tui.core.units import (
+    format_duration,
+    format_elapsed,
+    format_rate,
+    format_size,
+)
 
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
@@ -55,7 +60,7 @@ def summary_lines(ending: Ending, resume_hint: str) -> list[str]:
         parts[0] = f"interrupted: {parts[0]}"
     lines = [
         f"{', '.join(parts)} · {format_size(snapshot.fetched)}"
-        f" in {_took(snapshot.elapsed_s)}"
+        f" in {format_elapsed(snapshot.elapsed_s)}"
         f" ({format_rate(snapshot.average)})"
     ]
     causes = sorted(snapshot.by_cause.items(), key=lambda item: (-item[1], item[0]))
@@ -65,12 +70,6 @@ def summary_lines(ending: Ending, resume_hint: str) -> list[str]:
     if ending.unfinished:
         lines.append(resume_hint)
     return [_fit(line) for line in lines]
-
-
-def _took(seconds: float) -> str:
-    if not 0 < seconds < 9.95:
-        return format_duration(seconds)
-    return f"{seconds:.1f}s" if seconds >= 0.95 else f"{seconds:.2f}s"
 
 
 def _fit(line: str) -> str:

@@ -187,5 +187,6 @@ async def run_dashboard(
         causes = service.by_cause(DownloadQuery(View.FAILED))
         saved = app.main.failed_export.path
         now = service.snapshot()
-        say_farewell(farewell_lines(now, causes, saved, resume_hint))
+        lines = farewell_lines(now, causes, service.rows, saved, resume_hint)
+        say_farewell(lines)
     return exit_status(service.snapshot()) if status is None else status

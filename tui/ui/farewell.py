@@ -8,32 +8,40 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.errors import KINDS
-from tui.core.plain_text import plain
-from tui.core.units import format_duration, format_rate, format_size
+from tui.core.plain_text import plain, plain_url
+from tui.core.units import format_elapsed, format_rate, format_size
 from tui.ui.cause_text import cause_words
 from tui.ui.format import cells, count, fit, middle_ellipsis
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tui.core.query import Cause
-    from tui.core.snapshot import EngineSnapshot
+    from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
 COLUMNS = 80
 _CAUSES = 3
+_NAMED = 3
+"""Failed downloads named for each cause: which ones, is what everybody asks."""
 _PATIENCE_S = 0.5
 
 _S = DownloadState
 
 
 def farewell_lines(
-    snapshot: EngineSnapshot, causes: list[Cause], saved: Path | None, hint: str
+    snapshot: EngineSnapshot,
+    causes: list[Cause],
+    rows: Callable[[list[int]], list[DownloadSnapshot]],
+    saved: Path | None,
+    hint: str,
 ) -> list[str]:
     """Say how it went and how to go on.
 
     Args:
         snapshot: the run at its end.
         causes: what failed, the commonest first.
+        rows: gives the rows of downloads, to name some of them.
         saved: the list of failed ones, if it was saved.
         hint: which command goes on, in words.
 
@@ -57,13 +65,19 @@ def farewell_lines(
     ]
     lines = [
         f"{', '.join(parts)} · {format_size(snapshot.fetched)}"
-        f" in {format_duration(snapshot.elapsed_s)} ({format_rate(snapshot.average)})"
+        f" in {format_elapsed(snapshot.elapsed_s)} ({format_rate(snapshot.average)})"
     ]
     failures = [cause for cause in causes if cause.kind]
     for cause in failures[:_CAUSES]:
         name = cause_words(cause.kind, cause.status)
         advice = KINDS.get(cause.kind, "")
         lines.append(f"  {count(len(cause.ids))} × {name}: {advice}")
+        lines += [
+            f"      {middle_ellipsis(plain_url(row.url), COLUMNS - 6)}"
+            for row in rows(cause.ids[:_NAMED])
+        ]
+        if len(cause.ids) > _NAMED:
+            lines.append(f"      … and {count(len(cause.ids) - _NAMED)} more")
     rest = sum(len(cause.ids) for cause in failures[_CAUSES:])
     if rest:
         lines.append(f"  {count(rest)} for other reasons")
