@@ -309,6 +309,15 @@ _ROW = (
         why_not="it is finished already",
     ),
     Action(
+        "limit_row",
+        ("B",),
+        "Limit the download's rate",
+        "Type how many bytes a second this one may take: 2M, or 0 for no limit.",
+        Group.ROW,
+        when=_is_unfinished,
+        why_not="it is finished already",
+    ),
+    Action(
         "open_file",
         ("o",),
         "Open the file",

@@ -15,6 +15,7 @@ from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
 from tui.ui.format import count
 from tui.ui.opener import open_path
+from tui.ui.rate_prompt import ask_for_rate
 from tui.ui.screens.confirm import ConfirmScreen
 from tui.ui.screens.detail import DetailScreen
 from tui.ui.undo import in_states
@@ -183,6 +184,10 @@ class RowActions:
     def edit_url(self) -> None:
         """Ask for another URL of the one under the cursor."""
         ask_for_url(self._screen, self._row)
+
+    def limit_row(self) -> None:
+        """Ask for the rate limit of the one under the cursor."""
+        ask_for_rate(self._screen, self._row)
 
     def open_file(self) -> None:
         """Open the finished file, or give its path where there is no desktop."""

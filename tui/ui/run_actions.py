@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState
 from tui.core.query import DownloadQuery, View
 from tui.core.settings import MAX_CONCURRENCY, MAX_WRITERS
-from tui.core.units import format_rate, parse_size
 from tui.ui.format import count
+from tui.ui.rate_prompt import ask_for_rate
 from tui.ui.screens.add import AddScreen
 from tui.ui.screens.number import NumberScreen
 
@@ -127,26 +127,7 @@ class RunActions:
 
     def limit(self) -> None:
         """Ask for the rate limit."""
-
-        def check(text: str) -> str | None:
-            try:
-                parse_size(text)
-            except ValueError:
-                return "a rate such as 500k, 10M or 1.5G; 0 for no limit"
-            return None
-
-        def use(text: str | None) -> None:
-            if text is None:
-                return
-            rate = parse_size(text) or None
-            self._service.set_rate_limit(rate)
-            shown = f"Limit {format_rate(rate)}" if rate else "No rate limit"
-            self._screen.tell(shown)
-            self._screen.show_now()
-
-        rate = self._service.snapshot().rate_limit
-        prompt = NumberScreen("Rate limit, bytes per second", _typed(rate), check)
-        self._screen.app.push_screen(prompt, use)
+        ask_for_rate(self._screen)
 
     def writers_more(self) -> None:
         """One writer thread more."""
@@ -170,14 +151,3 @@ class RunActions:
             if is_inline
             else "Writes are back in the executor"
         )
-
-
-def _typed(rate: int | None) -> str:
-    """Return a rate as one would type it: ``10M``."""
-    if not rate:
-        return "0"
-    for power, letter in ((3, "G"), (2, "M"), (1, "K")):
-        whole, rest = divmod(rate, 1024**power)
-        if whole and not rest:
-            return f"{whole}{letter}"
-    return str(rate)

@@ -1,0 +1,60 @@
+"""Rate limits are typed while everything runs: for all, or for one download."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.fake_service import FakeService
+from tests.ui.dashboards import dashboard
+from tui.core.download import DownloadState
+from tui.ui.rate_prompt import typed
+from tui.ui.screens.number import NumberScreen
+
+
+def running() -> FakeService:
+    service = FakeService()
+    for name in ("one", "two"):
+        service.put(name, DownloadState.DOWNLOADING)
+    return service
+
+
+async def enter(board, key: str, text: str) -> None:
+    await board.press(key)
+    assert isinstance(board.app.screen, NumberScreen)
+    board.app.screen.query_one("Input").value = text
+    await board.press("enter")
+
+
+async def test_b_limits_everything_and_zero_lifts_it():
+    service = running()
+    async with dashboard(service) as board:
+        await enter(board, "b", "10M")
+        assert service.rate_limit == 10 << 20
+        await enter(board, "b", "0")
+        assert service.rate_limit is None
+
+
+async def test_shift_b_limits_the_one_under_the_cursor_only():
+    service = running()
+    async with dashboard(service) as board:
+        await board.press("j")
+        await enter(board, "B", "500k")
+        assert service.limits == {1: 500 << 10}
+        assert service.rate_limit is None
+        assert "two" in board.text()
+
+
+async def test_what_is_no_rate_is_refused():
+    service = running()
+    async with dashboard(service) as board:
+        await enter(board, "B", "fast")
+        assert isinstance(board.app.screen, NumberScreen)
+        assert service.limits == {}
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(None, "0"), (500 << 10, "500K"), (10 << 20, "10M"), (1000, "1000")],
+)
+def test_a_rate_is_shown_as_one_would_type_it(rate: int | None, text: str):
+    assert typed(rate) == text
