@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.meter import SpeedMeter, TotalMeter, eta_s
+from tui.engine.meter import SpeedMeter, TotalMeter, eta_s, steady
 
 
 def test_a_steady_stream_shows_its_speed_from_the_first_sample() -> None:
@@ -61,6 +61,21 @@ def test_time_to_go_is_told_only_when_it_can_be(
     remaining: float, speed: float, expected: float | None
 ) -> None:
     assert eta_s(remaining, speed) == expected
+
+
+@pytest.mark.parametrize(
+    ("fast", "slow", "expected"),
+    [
+        (90.0, 100.0, 100.0),
+        (40.0, 100.0, 100.0),
+        (5.0, 100.0, 5.0),
+        (900.0, 100.0, 900.0),
+    ],
+)
+def test_a_line_that_changed_for_good_is_believed_at_once(
+    fast: float, slow: float, expected: float
+) -> None:
+    assert steady(fast, slow) == expected
 
 
 def test_the_history_has_one_value_a_second() -> None:

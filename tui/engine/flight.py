@@ -15,7 +15,7 @@ from tui.core.download import DownloadState
 from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
-from tui.engine.meter import FAST_TAU_S, SLOW_TAU_S, SpeedMeter
+from tui.engine.meter import FAST_TAU_S, SLOW_TAU_S, SpeedMeter, steady
 from tui.engine.range_opener import Changed, RangeOpener
 from tui.engine.range_pool import LEAST_SPLIT, RangePool
 from tui.engine.recorder import Recorder
@@ -289,8 +289,8 @@ class Flight:
         return self._fast.speed
 
     def steady_speed(self) -> float:
-        """Bytes per second with a long memory."""
-        return self._slow.speed
+        """Bytes per second to compute an ETA with."""
+        return steady(self._fast.speed, self._slow.speed)
 
     def connections(self) -> int:
         """Ranges in flight or about to be."""

@@ -52,6 +52,16 @@ class SpeedMeter:
         return self._mean / self._weight if self._weight > 1e-9 else 0.0
 
 
+def steady(fast: float, slow: float) -> float:
+    """Return the speed to compute an ETA with, bytes per second.
+
+    The slow one, since it is calm; but where the two are far apart the line has
+    changed for good (a limit was set, a server gave out), and the slow one would be
+    wrong for half a minute.
+    """
+    return slow if slow / 3 <= fast <= slow * 3 else fast
+
+
 def eta_s(remaining: float, speed: float) -> float | None:
     """Return seconds to go, or ``None`` where nobody can tell.
 

@@ -15,7 +15,7 @@ from tui.core.snapshot import (
     OriginSnapshot,
 )
 from tui.engine.flight import Flight
-from tui.engine.meter import eta_s
+from tui.engine.meter import eta_s, steady
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -197,7 +197,8 @@ class Views:
             if not known or not ledger.known_size:
                 return None
             remaining += ledger.unknown * ledger.known_size / known
-        return eta_s(remaining, self._pulse.meter.slow.speed)
+        meter = self._pulse.meter
+        return eta_s(remaining, steady(meter.fast.speed, meter.slow.speed))
 
     def _waiting_for(self) -> str:
         """Why nothing more starts, in words, or "" when nothing keeps it."""
