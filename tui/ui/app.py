@@ -123,7 +123,8 @@ class DashboardApp(App[int]):
             self.set_timer(_CATCH_UP_S * 5, self._catch_up)
             return
         self._is_stale = False
-        self.screen.refresh()
+        if self.screen_stack:  # none while it closes
+            self.screen.refresh()
 
     def stop(self) -> None:
         """Leave because a signal asks for it; the state is kept."""
@@ -189,4 +190,5 @@ async def run_dashboard(
         now = service.snapshot()
         lines = farewell_lines(now, causes, service.rows, saved, resume_hint)
         say_farewell(lines)
+    terminal.let_go_of_dead()
     return exit_status(service.snapshot()) if status is None else status

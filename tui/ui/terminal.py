@@ -9,6 +9,7 @@ is long, and a dead terminal swallows everything and says so.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -153,6 +154,24 @@ def take_losses(driver: Driver | None) -> bool:
         return False
     writer.has_lost = False
     return True
+
+
+def let_go_of_dead() -> None:
+    """Point stdout and stderr nowhere if the terminal behind them is gone.
+
+    The interpreter flushes both when it ends; where nobody takes it, it would end with
+    status 120 instead of ours (Python's manual, ``sys.exit``).
+    """
+    for fd in (1, 2):
+        try:
+            os.tcgetpgrp(fd)
+        except OSError as error:
+            if error.errno == errno.EIO:
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, fd)
+                os.close(nowhere)
+        except AttributeError:
+            return  # Windows has no such terminals
 
 
 class StopSignals:
