@@ -311,7 +311,7 @@ _ROW = (
     Action(
         "limit_row",
         ("B",),
-        "Limit the download's rate",
+        "Cap the download's speed",
         "Type how many bytes a second this one may take: 2M, or 0 for no limit.",
         Group.ROW,
         when=_is_unfinished,
