@@ -15,8 +15,8 @@ from tui.disk.writer import DiskWriter
 
 async def test_a_free_name_is_claimed_as_it_is(folder):
     assert folder.claim("a.bin") == "a.bin"
-    assert folder.holds("a.bin")
-    assert not folder.holds("b.bin")
+    assert not folder.claim_exactly("a.bin")
+    assert folder.claim_exactly("b.bin")
 
 
 async def test_a_taken_name_gets_a_number_before_its_extension(folder):
@@ -33,7 +33,7 @@ async def test_names_that_differ_by_case_or_unicode_form_are_the_same(folder):
     assert folder.claim("Fuß.BIN") == "Fuß.BIN"
     assert folder.claim("FUSS.bin") == "FUSS (1).bin"
     assert folder.claim("e\u0301.bin") == "e\u0301.bin"
-    assert folder.holds("\u00e9.bin")
+    assert not folder.claim_exactly("\u00e9.bin")
     assert not folder.claim_exactly("\u00c9.BIN")
 
 

@@ -72,11 +72,6 @@ class Folder:
     def __repr__(self) -> str:
         return f"<Folder {self.directory or '.'} {len(self._claimed)} claimed>"
 
-    def holds(self, name: str) -> bool:
-        """Whether the name was there when the folder was opened, or is claimed."""
-        key = fold(name)
-        return key in self._present or self._is_claimed(key)
-
     def was_there(self, name: str) -> bool:
         """Whether the name, or a part file of it, was there when it was opened."""
         present = self._present

@@ -73,25 +73,15 @@ class Crew:
             self._all.add(task)
             task.add_done_callback(self._ended)
 
-    def stop(self, download: Download, then: Callable[[], None] | None = None) -> bool:
-        """Interrupt the worker on ``download``; its connection closes at once.
+    def stop(self, download: Download) -> None:
+        """Interrupt the worker on ``download``, if any; its connection closes at once.
 
-        Args:
-            download: what to stop.
-            then: called when the worker has let go of it, say to queue it again.
-
-        Returns:
-            Whether a worker had it.
+        ``afterwards`` says what is to follow when the worker has let go of it.
         """
         task = self._tasks.get(download.id)
-        if task is None:
-            return False
-        if then is not None:
-            self._afterwards[download.id] = then
-        if download.id not in self._stopping:
+        if task is not None and download.id not in self._stopping:
             self._stopping.add(download.id)
             task.cancel()
-        return True
 
     def afterwards(self, download: Download, then: Callable[[], None] | None) -> None:
         """Change what happens when the worker lets go; ``None`` for nothing."""
