@@ -23,7 +23,10 @@ The map (imports go downwards only; import-linter holds it)::
     cli        composition root: arguments -> Settings -> engine -> a face
     ui         the Textual dashboard
     headless   progress lines, JSON events, exit statuses
+    after      what follows a download: hooks, unpacking, notices, the log file
+    lab        ways of running concurrent downloads, raced against each other
     demo       scripted server on loopback and its list
+    config     the settings file: read, judged, explained, written
     engine     who fetches what, when
     sources    what to fetch: lists -> requests
     net        bytes off the wire; the only importer of httpx and pyreqwest

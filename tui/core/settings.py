@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
@@ -37,6 +37,65 @@ class Verify(Enum):
     """Nothing. A checksum that the list or the command line gives always counts."""
 
 
+class Scheme(Enum):
+    """How a login is proven to a server."""
+
+    BASIC = "basic"
+    """RFC 7617: name and password with every request to that origin."""
+    DIGEST = "digest"
+    """RFC 7616: proven after a 401, the password itself is not sent."""
+    BEARER = "bearer"
+    """RFC 6750: a token, with every request to that origin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are to a server, and where the secret is; never the secret itself."""
+
+    user: str = ""
+    """Empty for a bearer token."""
+    secret: str = field(default="", repr=False)
+    """A reference: ``env:NAME``, ``file:PATH``, ``keyring:SERVICE``, ``netrc``, or
+    ``ask``, which the face asks for. ``text:`` is what was typed on the command line
+    of this run; it is never written anywhere."""
+    scheme: Scheme = Scheme.BASIC
+
+
+@dataclass(frozen=True, slots=True)
+class HostRule:
+    """What holds for some hosts and not for others; the first that matches counts."""
+
+    pattern: str
+    """A host, ``*.example.org`` or ``*``; shell patterns, without regard to case.
+    ``HOST:PORT`` for one port."""
+    cap: int = 0
+    """Downloads at once from each such origin; 0 leaves it to ``per_host``."""
+    rate_limit: int | None = None
+    """Bytes per second of each such origin, all its downloads together."""
+    headers: tuple[tuple[str, str], ...] = ()
+    login: Login | None = None
+    proxy: str = ""
+    """As ``Settings.proxy``; "" leaves it to that."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRule:
+    """Where files go that match, below the output directory."""
+
+    pattern: str
+    """A shell pattern for the file's name, such as ``*.iso``."""
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """Commands to run, each an argument vector; no shell is between."""
+
+    on_done: tuple[str, ...] = ()
+    on_failed: tuple[str, ...] = ()
+    on_all_done: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What a run starts with; most of it changes live through the service."""
@@ -69,3 +128,39 @@ class Settings:
     disk is slow. 64 MiB holds half a second of a 1 Gbit/s link."""
     wire: str = ""
     """``pyreqwest`` or ``httpx``; "" takes the fast one where it is installed."""
+    proxy: str = ""
+    """``http://``, ``https://``, ``socks5://`` or ``socks5h://`` ``[USER@]HOST:PORT``;
+    ``direct`` for none; "" takes what the environment says (``http_proxy``,
+    ``https_proxy``, ``all_proxy``, ``no_proxy``)."""
+    proxy_login: Login | None = None
+    netrc: Path | None = None
+    """File with logins by host; ``None`` reads none."""
+    login: Login | None = None
+    """For the origins that the list names, as ``headers`` are."""
+    cookies: Path | None = None
+    """Netscape cookie file; read, never written."""
+    client_cert: Path | None = None
+    """PEM certificate that proves us to a server; the key may be in the same file."""
+    client_key: Path | None = None
+    interface: str = ""
+    """Name of the network interface, or a local address, to connect from."""
+    ip_version: int = 0
+    """4 or 6; 0 takes either."""
+    resolve: tuple[tuple[str, int, str], ...] = ()
+    """(host, port, address): connect there without asking the DNS; port 0 for all."""
+    http2: bool = False
+    """Offer HTTP/2 for downloads in one stream; ranges stay on HTTP/1.1."""
+    hosts: tuple[HostRule, ...] = ()
+    hooks: Hooks = Hooks()
+    notify: bool = False
+    """Tell the desktop when all is done."""
+    unpack: bool = False
+    """Unpack archives (zip, tar and its compressed kinds) beside themselves."""
+    server_time: bool = False
+    """Give files the time of ``Last-Modified``."""
+    folders: tuple[FolderRule, ...] = ()
+    """The first that matches counts; a directory that the list names wins."""
+    auto: bool = False
+    """Let a controller choose ``concurrency`` from measured goodput."""
+    log_file: Path | None = None
+    """Every event as a line, secrets masked; ``None`` writes none."""

@@ -1,0 +1,1 @@
+"""What follows a download: hooks, unpacking, the desktop's notice, the log file."""

@@ -1,0 +1,1 @@
+"""The settings file: read, judged with line and remedy, explained, written."""

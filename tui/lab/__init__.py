@@ -1,0 +1,1 @@
+"""The lab: every way of running concurrent downloads, side by side."""
