@@ -21,6 +21,7 @@ face.
 The map (imports go downwards only; import-linter holds it)::
 
     cli        composition root: arguments -> Settings -> engine -> a face
+    arguments  the command line: read, judged, explained, completed
     ui         the Textual dashboard
     headless   progress lines, JSON events, exit statuses
     after      what follows a download: hooks, unpacking, notices, the log file

@@ -16,13 +16,14 @@ import click
 from click.core import ParameterSource
 
 from tui import __version__
-from tui.arguments import (
+from tui.arguments.reading import (
     check_directory,
     read_by,
     read_header,
     resume_hint,
     title_of,
 )
+from tui.arguments.subcommands import Program
 from tui.core.request import Checksum
 from tui.core.settings import (
     MAX_CONCURRENCY,
@@ -71,7 +72,8 @@ class Options:
 
 
 @click.command(
-    context_settings={"help_option_names": ["-h", "--help"], "show_default": True}
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @click.option(
