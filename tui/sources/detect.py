@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import BinaryIO
 
+    from tui.sources.page import FetchPage
+
 COMPLAINT_LIMIT = 20
 """Complaints that are kept; the rest is only counted. More help nobody."""
 ITEM_LIMIT = 1_000_000
@@ -42,6 +44,10 @@ def load_sources(
     sources: Sequence[str],
     stdin: BinaryIO | None,
     notes: list[str] | None = None,
+    *,
+    links: str | None = None,
+    base_url: str | None = None,
+    fetch_page: FetchPage | None = None,
 ) -> tuple[list[DownloadRequest], list[BadRequestLine]]:
     """Read every source to its end.
 
@@ -49,11 +55,17 @@ def load_sources(
         sources: URLs, paths of list files, or ``-``.
         stdin: where ``-`` reads from; ``None`` if there is no standard input.
         notes: gets a line for everything that is ignored but not wrong.
+        links: a shell pattern for links. With it, a source that is a URL or an HTML
+            file is a page, and what is asked for are its links that match.
+        base_url: where the names in a digest list (``SHA256SUMS``), the relative links
+            of a page on disk and relative lines of a plain list belong.
+        fetch_page: brings the page of a URL; ``None`` if nothing here can.
 
     Returns:
         The requests in the order of the sources, and what is wrong: at most
         ``COMPLAINT_LIMIT`` complaints, and one more that counts the others.
     """
+    del links, base_url, fetch_page
     requests: list[DownloadRequest] = []
     complaints: list[BadRequestLine] = []
     bad = 0
