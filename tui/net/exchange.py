@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -81,7 +81,7 @@ class Exchange(ABC):
 class WireTransport(httpx.AsyncBaseTransport, ABC):
     """A wire: opens exchanges, directly (the short way) or for httpx."""
 
-    name: ClassVar[str]
+    name: str
     """``pyreqwest`` or ``httpx``."""
 
     @abstractmethod

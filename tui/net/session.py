@@ -10,35 +10,24 @@ from asyncio import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui import __version__
 from tui.core.errors import FetchError, LocalError, PermanentError
 from tui.core.plain_text import plain
 from tui.net.address import is_plain, where
 from tui.net.byte_stream import Reply
 from tui.net.exchange import Exchange
-from tui.net.httpx_transport import HttpxTransport
 from tui.net.redirects import REDIRECTS, RedirectChain
 from tui.net.stall_clock import StallClock
 from tui.net.translate import stalled
+from tui.net.wires import Wires
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Coroutine
     from typing import Any, TypeVar
 
     from tui.core.settings import Settings
-    from tui.net.exchange import WireTransport
 
     T = TypeVar("T")
 
-KEEPALIVE_S = 4.0
-"""Idle connections are dropped before the usual servers drop them (Node and Apache
-after 5 s): a request sent into a connection that just closed fails as ``reset``."""
-
-_DEFAULT_HEADERS = (
-    ("Accept", "*/*"),
-    ("Accept-Encoding", "identity"),
-    ("User-Agent", f"fetchtui/{__version__}"),
-)
 # These are ours to set: another value would change framing, range or encoding behind
 # the back of those who check the answer.
 _RESERVED = frozenset(
@@ -111,14 +100,13 @@ class HttpSession:
         # The connection itself may take timeout_s and then says connect_timeout, so
         # whatever is cut off here had connected, and waited for an answer.
         self._open_limit_s = settings.timeout_s + min(2.0, settings.timeout_s / 4)
-        self._ca_file = _check_certificates(settings)
-        self._wire = self._make_wire(settings.wire)
-        self._spare: WireTransport | None = None
+        ca_file = _check_certificates(settings)
+        self._wires = Wires(settings, ca_file, self._open_limit_s)
 
     @property
     def wire_name(self) -> str:
         """``pyreqwest`` or ``httpx``."""
-        return self._wire.name
+        return self._wires.name
 
     async def open(self, target: Target) -> Reply:
         """Ask for ``target``, follow redirects, return when the headers are there.
@@ -136,12 +124,12 @@ class HttpSession:
             if is_plain(target.url):
                 # The short way: no httpx objects, a third of the cost.
                 url, headers = target.url, secrets + others
-                work = self._wire.open(url, headers)
-                exchange = await self._timed(clock, work, url)
+                wire = self._wires.wire_for(url)
+                exchange = await self._timed(clock, wire.open(url, headers), url)
                 if exchange.status in REDIRECTS:
-                    chain = RedirectChain(self._wire, url, secrets, others)
+                    chain = RedirectChain(self._wires, url, secrets, others)
             else:
-                chain = RedirectChain(self._wire, target.url, secrets, others)
+                chain = RedirectChain(self._wires, target.url, secrets, others)
                 url, headers = chain.url, chain.headers()
                 exchange = await self._timed(clock, chain.send(), url)
             hops = 0
@@ -161,32 +149,7 @@ class HttpSession:
 
     async def close(self) -> None:
         """Close all connections. Safe to call twice."""
-        await self._wire.aclose()
-        if self._spare is not None:
-            await self._spare.aclose()
-
-    def _make_wire(self, wanted: str) -> WireTransport:
-        make: Callable[..., WireTransport] = HttpxTransport
-        if wanted != "httpx":
-            try:
-                from tui.net.transport import PyreqwestTransport
-            except ImportError:
-                if wanted == "pyreqwest":
-                    raise LocalError(
-                        "internal", "the pyreqwest wire is not installed here"
-                    ) from None
-            else:
-                make = PyreqwestTransport
-        return self._make(make)
-
-    def _make(self, make: Callable[..., WireTransport]) -> WireTransport:
-        return make(
-            _DEFAULT_HEADERS,
-            timeout_s=self._timeout_s,
-            abandon_s=self._open_limit_s + 0.5,
-            keepalive_s=KEEPALIVE_S,
-            ca_file=self._ca_file,
-        )
+        await self._wires.aclose()
 
     async def _hop(
         self, clock: StallClock, chain: RedirectChain, exchange: Exchange
@@ -246,10 +209,8 @@ class HttpSession:
         statuses: frozenset[int],
     ) -> list[str]:
         """Read a header through httpx's own transport, which gives its bytes."""
-        if self._spare is None:
-            # Loading the certificates takes some 20 ms: not on the loop.
-            self._spare = await asyncio.to_thread(self._make, HttpxTransport)
-        exchange = await self._timed(clock, self._spare.open(url, headers), url)
+        spare = await self._wires.spare_for(url)
+        exchange = await self._timed(clock, spare.open(url, headers), url)
         try:
             return exchange.values(name) if exchange.status in statuses else []
         finally:
