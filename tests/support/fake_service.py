@@ -25,6 +25,7 @@ from tui.core.events import (
     QueueHeld,
     QueueReleased,
     Started,
+    Told,
 )
 from tui.core.request import DownloadRequest, check_url, origin_of
 from tui.core.service import Move
@@ -321,6 +322,17 @@ class FakeService:
         self.downloads[id].url = check_url(url)
         self.downloads[id].version += 1
         self._note("set_url", id, url)
+
+    def annotate(self, id: int, text: str, *, is_news: bool = True) -> None:
+        self.downloads[id].note = text
+        self.downloads[id].version += 1
+        self._note("annotate", id, text)
+        if is_news:
+            self.push(Noticed(id, self.now, text))
+
+    def tell(self, text: str) -> None:
+        self._note("tell", text)
+        self.push(Told(self.now, text))
 
     # -- limits ----------------------------------------------------------------------
 

@@ -107,6 +107,20 @@ class DownloadService(Protocol):
         """
         ...
 
+    def annotate(self, id: DownloadId, text: str, *, is_news: bool = True) -> None:
+        """Note on a download what became of it after its end.
+
+        Args:
+            id: which one.
+            text: in one line, safe to show.
+            is_news: tell it as an event as well; progress is none.
+        """
+        ...
+
+    def tell(self, text: str) -> None:
+        """Tell all listeners something about the run (``events.Told``)."""
+        ...
+
     # -- limits, all of them live ----------------------------------------------------
 
     def set_concurrency(self, count: int) -> None:

@@ -103,6 +103,9 @@ class DetailSnapshot(NamedTuple):
     connections_wanted: int
     rate_limit: int | None
     """Bytes per second for this download alone, or ``None``."""
+    modified_at: float | None = None
+    """Wall time at which the server says the file was last changed; ``None`` while
+    unknown, and where nobody asked for it (``Settings.server_time``)."""
 
 
 class SlotSnapshot(NamedTuple):

@@ -58,6 +58,8 @@ class Kit:
     """Limiters of single downloads, by id."""
     naming: set[int] = field(default_factory=set)
     """Downloads whose rename is under way: too late to stop them."""
+    modified: dict[int, float] = field(default_factory=dict)
+    """What the servers gave as Last-Modified, wall time by id; kept if asked for."""
     open_connections: int = 0
     """Bodies being read right now, over all downloads."""
 

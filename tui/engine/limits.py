@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from tui.core import events
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
 from tui.core.units import format_rate
+from tui.engine.remarks import Remarks
 from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
     from tui.engine.pulse import Pulse
 
 
-class Limits:
+class Limits(Remarks):
     """What the engine may do at most, and the part of it that changes that."""
 
     def __init__(self, kit: Kit, pulse: Pulse, start_more: Callable[[], None]) -> None:
         """Take the run's tools, its pulse, and what starts downloads."""
-        self._kit = kit
+        super().__init__(kit)
         self._ledger = kit.ledger
         self._pulse = pulse
         self._start_more = start_more

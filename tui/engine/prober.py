@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tui.core.errors import IntegrityError, PermanentError
 from tui.core.settings import OnExists
 from tui.engine.leftovers import continuable, contradicts, gaps_of, is_ours, may_be_ours
+from tui.net.backoff import parse_http_date
 from tui.net.probe import read_answer
 from tui.net.session import Target
 
@@ -64,6 +65,8 @@ class Prober:
         probed = await self._ask(download, place, found, record)
         try:
             download.status = probed.answer.status
+            if self._kit.settings.server_time:
+                self._note_time(download, probed.answer.last_modified)
             self.check_promise(download, probed.answer.size)
             if self._server_names(download, probed):
                 await self._rename(download, probed)
@@ -99,6 +102,11 @@ class Prober:
         return on_exists is OnExists.SKIP or (
             on_exists is OnExists.RESUME and found.final_size == size
         )
+
+    def _note_time(self, download: Download, last_modified: str) -> None:
+        at = parse_http_date(last_modified)
+        if at is not None:
+            self._kit.modified[download.id] = at
 
     def _in_the_way(self, download: Download, probed: Probed) -> str:
         """Tell what is at the place that is not ours to replace; "" for nothing."""

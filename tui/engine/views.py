@@ -122,6 +122,7 @@ class Views:
             finished_at=download.finished_at,
             connections_wanted=flight.connections_wanted() if flight is not None else 0,
             rate_limit=limiter.rate if limiter is not None else None,
+            modified_at=kit.modified.get(id),
         )
 
     def listed(self, query: DownloadQuery) -> Iterable[Download]:
