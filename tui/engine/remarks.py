@@ -1,0 +1,32 @@
+"""What others have to say about a download or the run: noted, and told as a fact."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.events import Told
+
+if TYPE_CHECKING:
+    from tui.core.download import DownloadId
+    from tui.engine.kit import Kit
+
+
+class Remarks:
+    """The part of the engine that passes words on."""
+
+    def __init__(self, kit: Kit) -> None:
+        """Take the run's tools."""
+        self._kit = kit
+
+    def annotate(self, id: DownloadId, text: str, *, is_news: bool = True) -> None:
+        """Note on a download what became of it after its end."""
+        download = self._kit.ledger.downloads[id]
+        if is_news:
+            self._kit.notice(download, text)
+        elif download.note != text:
+            download.note = text
+            self._kit.ledger.touch(download)
+
+    def tell(self, text: str) -> None:
+        """Tell something about the run that a person should know."""
+        self._kit.bus.publish(Told(self._kit.clock.wall(), text))
