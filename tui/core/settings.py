@@ -10,6 +10,8 @@ MAX_CONCURRENCY = 1000
 """Downloads at once; above it file descriptors run out on common systems."""
 MAX_SEGMENTS = 64
 MAX_WRITERS = 32
+_NAME_BYTES = 255
+"""The longest name on common file systems."""
 
 
 class OnExists(Enum):
@@ -83,8 +85,28 @@ class FolderRule:
     """Where files go that match, below the output directory."""
 
     pattern: str
-    """A shell pattern for the file's name, such as ``*.iso``."""
+    """A shell pattern for the file's name, such as ``*.iso``; case does not matter."""
     directory: str
+    """Relative, ``/``-separated."""
+
+    def __post_init__(self) -> None:
+        """Refuse a place outside the output directory.
+
+        Raises:
+            ValueError: the pattern is empty, or the directory is absolute, climbs out,
+                is hidden or holds what no name holds. The message says which.
+        """
+        if not self.pattern:
+            raise ValueError("the pattern is empty; * matches every name")
+        parts = self.directory.removesuffix("/").split("/")
+        if self.directory.startswith(("/", "~")) or ".." in parts:
+            raise ValueError("the folder must stay below the output directory")
+        if any(part.startswith(".") for part in parts):
+            raise ValueError("the folder is hidden; take the dot away")
+        if "" in parts or "\\" in self.directory or not self.directory.isprintable():
+            raise ValueError("that is no name of a folder; write it as isos/linux")
+        if any(len(part.encode()) > _NAME_BYTES for part in parts):
+            raise ValueError("the folder holds a name of more than 255 bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +116,15 @@ class Hooks:
     on_done: tuple[str, ...] = ()
     on_failed: tuple[str, ...] = ()
     on_all_done: tuple[str, ...] = ()
+    timeout_s: float = 600.0
+    """After it a command is ended, with all that it started."""
+    at_once: int = 4
+    """Commands that run at the same time; the others wait for their turn."""
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is anything to run."""
+        return bool(self.on_done or self.on_failed or self.on_all_done)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from tui.core.settings import OnExists
@@ -38,6 +39,7 @@ class Placing:
         self, settings: Settings, destination: Destination, writer: DiskWriter
     ) -> None:
         self._on_exists = settings.on_exists
+        self._rules = [(rule.pattern.lower(), rule) for rule in settings.folders]
         self._destination = destination
         self._writer = writer
         self._places: dict[int, Place] = {}
@@ -52,6 +54,8 @@ class Placing:
         """
         place = self._places.get(download.id)
         if place is None:
+            if self._rules and not download.directory:
+                download.directory = self._sorted(download, download.name)
             folder = self._destination.cached(download.directory)
             if folder is None:
                 return None
@@ -67,11 +71,20 @@ class Placing:
         """
         await self._destination.folder(download.directory)
 
-    def rename(self, download: Download, name: str) -> Place:
-        """Move to another name, as the server wants it or because one is taken."""
-        old = self._places.pop(download.id)
+    async def rename(self, download: Download, name: str) -> Place:
+        """Move to the name that the server gives, and to the folder of such names.
+
+        Raises:
+            LocalError: that folder cannot be had; the download stays where it is.
+        """
+        old = self._places[download.id]
+        folder = old.folder
+        if self._rules and download.request.directory is None:
+            directory = self._sorted(download, name)
+            folder = await self._destination.folder(directory)
+            download.directory = directory
         old.folder.release(old.name)
-        place = self._places[download.id] = self._claim(old.folder, name)
+        place = self._places[download.id] = self._claim(folder, name)
         return place
 
     def rename_free(self, download: Download) -> Place:
@@ -120,6 +133,20 @@ class Placing:
         if self._on_exists is OnExists.OVERWRITE:
             found = found._replace(final_size=None)
         return found
+
+    def _sorted(self, download: Download, name: str) -> str:
+        """Return the folder by the first rule that matches, unless the list names one.
+
+        Patterns are compared in lower case: what a server calls ``.ISO`` is no other
+        kind of file.
+        """
+        if download.request.directory is not None:
+            return download.request.directory
+        lowered = name.lower()
+        for pattern, rule in self._rules:
+            if fnmatchcase(lowered, pattern):
+                return rule.directory.removesuffix("/")
+        return ""
 
     def _claim(self, folder: Folder, name: str) -> Place:
         """Claim ``name``, or a numbered form of it.

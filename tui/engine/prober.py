@@ -176,7 +176,7 @@ class Prober:
     async def _rename(self, download: Download, probed: Probed) -> None:
         """Take the name that the server gives, and what is there under it."""
         assert probed.answer.suggested_name is not None
-        place = self._placing.rename(download, probed.answer.suggested_name)
+        place = await self._placing.rename(download, probed.answer.suggested_name)
         self._kit.show_name(download, place.name)
         found = await self._placing.examine(place) if place.may_exist else None
         if not self._may_touch(found, place, download):
