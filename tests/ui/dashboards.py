@@ -80,6 +80,7 @@ async def dashboard(
     *,
     requests: Sequence[DownloadRequest] = (),
     exit_when_done: bool = False,
+    keys: dict[str, object] | None = None,
 ) -> AsyncIterator[Dashboard]:
     """Open the dashboard on a fake engine."""
     app = DashboardApp(
@@ -87,6 +88,7 @@ async def dashboard(
         requests,
         "list.txt",
         exit_when_done=exit_when_done,
+        keys=keys,
     )
     async with app.run_test(size=size) as pilot:
         board = Dashboard(app, pilot)

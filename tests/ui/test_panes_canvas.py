@@ -21,7 +21,7 @@ from tui.ui.widgets.canvas import (
     to_ascii,
 )
 from tui.ui.widgets.detail_pane import DetailPane
-from tui.ui.widgets.disk_graphs import EXPLANATION
+from tui.ui.widgets.disk_graphs import explanation
 from tui.ui.widgets.disk_pane import DiskPane
 from tui.ui.widgets.event_log import EventLog
 from tui.ui.widgets.throughput import ThroughputGraph
@@ -173,4 +173,4 @@ async def test_each_pane_names_the_key_that_the_registry_gives_it(pane, action):
 
 
 def test_the_disk_pane_explains_itself_with_the_right_key():
-    assert f"Press {BY_ID['inline_writes'].shown_key} to write inline" in EXPLANATION
+    assert f"Press {BY_ID['inline_writes'].shown_key} to write inline" in explanation()

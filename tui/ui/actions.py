@@ -143,8 +143,8 @@ class Action:
 
     @property
     def shown_key(self) -> str:
-        """The first key as people know it: ``+``, ``ctrl+p``, ``enter``."""
-        return shown_key(self.keys[0])
+        """The first key as people know it: ``+``, ``ctrl+p``; "" if it has none."""
+        return shown_key(self.keys[0]) if self.keys else ""
 
     @property
     def shown_keys(self) -> str:
@@ -152,7 +152,7 @@ class Action:
         return " ".join(shown_key(key) for key in self.keys)
 
 
-_SIGNS = {
+SIGNS = {
     "plus": "+",
     "equals_sign": "=",
     "minus": "-",
@@ -171,14 +171,20 @@ _SIGNS = {
     "down": "↓",
     "home": "Home",
     "end": "End",
-    "f1": "F1",
     "tab": "Tab",
+    "delete": "Del",
+    "insert": "Ins",
+    "comma": ",",
 }
+"""Textual's names of keys -> how people write them."""
 
 
 def shown_key(key: str) -> str:
     """Return a Textual key name as people write it."""
-    return _SIGNS.get(key, key)
+    *modifiers, last = key.split("+")
+    is_function = last[:1] == "f" and last[1:].isdecimal()
+    sign = last.upper() if is_function else SIGNS.get(last, last)
+    return "+".join([*modifiers, sign])
 
 
 def _view(number: int, name: str, what: str) -> Action:

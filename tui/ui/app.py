@@ -17,13 +17,14 @@ from tui.core.query import DownloadQuery, View
 from tui.ui import terminal
 from tui.ui.bridge import exit_status
 from tui.ui.farewell import farewell_lines, say_farewell
+from tui.ui.keymap import Keymap, make_current
 from tui.ui.memory import Looks, load_looks, looks_path, save_looks
 from tui.ui.screens.main import MainScreen
 from tui.ui.theme import DARK, LIGHT
 from tui.ui.theme import DEFAULT_THEME as _DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from rich.console import RenderableType
     from textual.screen import Screen
@@ -56,9 +57,14 @@ class DashboardApp(App[int]):
         *,
         exit_when_done: bool = False,
         looks: Looks | None = None,
+        keys: Mapping[str, object] | None = None,
     ) -> None:
         """Take what ``run_dashboard`` takes, and what it shall look like."""
         super().__init__(driver_class=terminal.guarded_driver())
+        self.keys = Keymap()
+        """Which keys do what."""
+        self.keys.use(keys or {})
+        make_current(self.keys)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         looks = looks or Looks()

@@ -10,6 +10,7 @@ from tui.core.errors import KINDS
 from tui.core.plain_text import plain
 from tui.core.units import format_duration
 from tui.ui.format import cells, count, fit
+from tui.ui.keymap import key_of
 from tui.ui.row_text import Piece
 from tui.ui.widgets.canvas import to_ascii
 from tui.ui.widgets.detail_lines import advice_for
@@ -48,7 +49,8 @@ def cause_pieces(
     fold = ("+" if is_folded else "-") if is_ascii else ("▸" if is_folded else "▾")
     dot = "-" if is_ascii else "·"
     title = f"{cause_words(cause.kind, cause.status)} {dot} {count(len(cause.ids))}"
-    keys = "r retries them" if cause.kind else "r queues them again"
+    verb = "retries them" if cause.kind else "queues them again"
+    keys = f"{key_of('retry')} {verb}"
     advice = KINDS.get(cause.kind, "")
     style = "failed" if cause.kind else "cancelled"
     left = [Piece(f"{fold} ", "key"), Piece(title, style)]
@@ -72,16 +74,20 @@ def advice_on(row: DownloadSnapshot | None, cause: Cause | None) -> str:
     """
     if cause is not None:
         them = "it" if len(cause.ids) == 1 else f"all {count(len(cause.ids))}"
-        return f"r retries {them} · D drops {them} · enter folds the group"
+        return (
+            f"{key_of('retry')} retries {them} · {key_of('drop')} drops {them}"
+            f" · {key_of('details')} folds the group"
+        )
     if row is None:
         return ""
     if row.state is _S.FAILED:
         why = plain(row.error) or cause_words(row.error_kind, row.status)
         advice = advice_for(row.error_kind, row.error)
         hint = f" → {advice}" if advice else ""
-        return f"{why}{hint} · r retries, D drops"
+        return f"{why}{hint} · {key_of('retry')} retries, {key_of('drop')} drops"
     if row.state is _S.WAITING and row.retry_in_s is not None:
         wait = format_duration(row.retry_in_s)
         number = f"{row.attempt + 1}/{row.attempts_allowed}"
-        return f"{plain(row.error)} · tries again in {wait} ({number}), r now"
+        now = f"{key_of('retry')} now"
+        return f"{plain(row.error)} · tries again in {wait} ({number}), {now}"
     return ""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui.core.settings import MAX_CONCURRENCY
-from tui.ui.actions import ACTIONS, Group
+from tui.ui.actions import Group
+from tui.ui.keymap import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,10 +28,10 @@ class ActionProvider(Provider):
 
     async def discover(self) -> Hits:
         """List all actions before anything is typed."""
-        for action in ACTIONS:
+        for action in current().actions:
             if action.group is not Group.MOVE:
                 yield DiscoveryHit(
-                    f"{action.title}  ({action.shown_key})",
+                    f"{action.title}  ({action.shown_key or 'no key'})",
                     partial(self._run, action.id),
                     text=action.title,
                     help=action.help,
@@ -48,7 +49,7 @@ class ActionProvider(Provider):
                 help="How many downloads run at the same time, from now on.",
             )
         matcher = self.matcher(query)
-        for action in ACTIONS:
+        for action in current().actions:
             score = matcher.match(action.title)
             shown = matcher.highlight(action.title)
             if score <= 0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.query import DownloadQuery, View
 from tui.ui.bridge import exit_status
+from tui.ui.keymap import key_of
 from tui.ui.screens.quit import FINISH, QUIT, QuitScreen
 
 if TYPE_CHECKING:
@@ -74,7 +75,9 @@ class Leaving:
         ]
         queued = service.select(DownloadQuery(View.QUEUED))
         self._set_aside = service.pause([*queued, *waiting])
-        self._screen.tell("Leaving when what runs has ended. q leaves at once.")
+        self._screen.tell(
+            f"Leaving when what runs has ended. {key_of('quit')} leaves at once."
+        )
 
     def check(self, *, is_all_added: bool) -> None:
         """Leave if the time has come; called on every tick."""

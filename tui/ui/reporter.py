@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tui.core.events import Cancelled, Done, DownloadEvent, Failed, Noticed, Retrying
 from tui.core.units import format_duration, format_size
 from tui.ui.bridge import FailureDigest
+from tui.ui.keymap import key_of
 from tui.ui.pane_board import Room
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class Reporter:
         now = bridge.snapshot
         self._has_told_end = self._screen.messages.say(
             f"All ended after {format_duration(now.elapsed_s)}:"
-            f" {format_size(now.fetched)} fetched. a adds more, q quits.",
+            f" {format_size(now.fetched)} fetched."
+            f" {key_of('add')} adds more, {key_of('quit')} quits.",
             "information",
             is_news=True,
         )

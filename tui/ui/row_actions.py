@@ -14,6 +14,7 @@ from tui.core.query import DownloadQuery, View
 from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
 from tui.ui.format import count
+from tui.ui.keymap import key_of
 from tui.ui.opener import open_path
 from tui.ui.rate_prompt import ask_for_rate
 from tui.ui.screens.confirm import ConfirmScreen
@@ -86,7 +87,7 @@ class RowActions:
         """Cancel many, after a question."""
         effect = (
             "They end now and their connections close. What they have on disk is"
-            " kept, and u brings all of them back in one step."
+            f" kept, and {key_of('undo')} brings all of them back in one step."
         )
         running = len(self._having(ids, _S.PROBING, _S.DOWNLOADING, _S.VERIFYING))
         if running:
@@ -108,7 +109,9 @@ class RowActions:
             self._undo.push_states(f"cancelled {what}", changed, paused)
             them = "it" if len(changed) == 1 else "them"
             shown = what if len(changed) == 1 else count(len(changed))
-            self._screen.tell(f"Cancelled {shown} · u brings {them} back")
+            self._screen.tell(
+                f"Cancelled {shown} · {key_of('undo')} brings {them} back"
+            )
         self._screen.list.repaint(changed)
 
     def pause(self) -> None:
@@ -132,7 +135,7 @@ class RowActions:
         if changed:
             what = f"{verb} {self._called(changed)}"
             self._undo.push_states(what[0].lower() + what[1:], changed, paused)
-            self._screen.tell(f"{what} · u takes it back")
+            self._screen.tell(f"{what} · {key_of('undo')} takes it back")
 
     def retry(self) -> None:
         """Queue them again."""
@@ -163,7 +166,9 @@ class RowActions:
 
         self._undo.push(f"dropped {what}", changed, take_back)
         them = "it" if len(changed) == 1 else "them"
-        self._screen.tell(f"Dropped {what} from the list · u brings {them} back")
+        self._screen.tell(
+            f"Dropped {what} from the list · {key_of('undo')} brings {them} back"
+        )
         self._screen.list.hurry()
 
     # -- one download ----------------------------------------------------------------
@@ -251,7 +256,7 @@ class RowActions:
         self._service.reorder(ids, move)
         what = f"{self._called(ids)} {words}"
         self._undo.push_order(what, ids, before)
-        self._screen.tell(f"{what} · u takes it back")
+        self._screen.tell(f"{what} · {key_of('undo')} takes it back")
         self._screen.list.hurry()
 
     # -- their URLs ------------------------------------------------------------------

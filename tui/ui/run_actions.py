@@ -8,6 +8,7 @@ from tui.core.download import DownloadState
 from tui.core.query import DownloadQuery, View
 from tui.core.settings import MAX_CONCURRENCY, MAX_WRITERS
 from tui.ui.format import count
+from tui.ui.keymap import key_of
 from tui.ui.rate_prompt import ask_for_rate
 from tui.ui.screens.add import AddScreen
 from tui.ui.screens.number import NumberScreen
@@ -77,7 +78,7 @@ class RunActions:
             self._screen.tell("Everything goes on")
         else:
             self._service.hold()
-            self._screen.tell("Everything is paused. P goes on.")
+            self._screen.tell(f"Everything is paused. {key_of('hold')} goes on.")
         self._screen.list.update_rows()
 
     # -- downloads at once -----------------------------------------------------------
@@ -147,7 +148,8 @@ class RunActions:
         is_inline = not self._service.snapshot().disk.is_inline
         self._service.set_inline_writes(is_inline)
         self._screen.tell(
-            "Writes block the event loop now: watch its lag. i ends it."
+            "Writes block the event loop now: watch its lag."
+            f" {key_of('inline_writes')} ends it."
             if is_inline
             else "Writes are back in the executor"
         )

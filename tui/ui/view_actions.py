@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from textual.command import CommandPalette
 
 from tui.core.query import SortKey, View
-from tui.ui.actions import ACTIONS
 from tui.ui.commands import ActionProvider
+from tui.ui.keymap import current, key_of
 from tui.ui.screens.help import HelpScreen
 from tui.ui.screens.theme import ThemeScreen
 from tui.ui.theme import DARK, LIGHT
@@ -109,7 +109,10 @@ class ViewActions:
     def follow(self) -> None:
         """Keep the cursor on what is being downloaded, or let it be."""
         if self._screen.following.toggle():
-            self._screen.tell("Following what is active; f or a move of yours ends it")
+            self._screen.tell(
+                "Following what is active;"
+                f" {key_of('follow')} or a move of yours ends it"
+            )
         else:
             self._screen.tell("The cursor stays where it is")
 
@@ -118,7 +121,9 @@ class ViewActions:
         painter = self._screen.painter
         painter.is_frozen = not painter.is_frozen
         if painter.is_frozen:
-            self._screen.tell("The list stands still; downloads go on. . ends it")
+            self._screen.tell(
+                f"The list stands still; downloads go on. {key_of('freeze')} ends it"
+            )
         else:
             self._list.hurry()
             self._screen.tell("The list moves again")
@@ -181,7 +186,7 @@ class ViewActions:
             if chosen is not None:
                 self._screen.run_named(chosen)
 
-        self._screen.app.push_screen(HelpScreen(ACTIONS), run)
+        self._screen.app.push_screen(HelpScreen(current().actions), run)
 
     def palette(self) -> None:
         """Every action by name."""

@@ -6,10 +6,10 @@ whether it is time to leave, arm the next tick.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingsMap
 from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
@@ -21,6 +21,7 @@ from tui.ui.bridge import Bridge
 from tui.ui.failed_export import FailedExport
 from tui.ui.following import Following
 from tui.ui.intake import Intake
+from tui.ui.keymap import current
 from tui.ui.leaving import Leaving
 from tui.ui.mark_actions import MarkActions
 from tui.ui.painter import Painter
@@ -57,18 +58,6 @@ if TYPE_CHECKING:
 class MainScreen(Screen[None]):
     """Everything that can be seen of a run, and every key that changes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            ",".join(action.keys),
-            f"run('{action.id}')",
-            action.title,
-            show=False,
-            priority=True,
-            id=action.id,
-        )
-        for action in ACTIONS
-    ]
-
     def __init__(
         self,
         service: DownloadService,
@@ -79,6 +68,7 @@ class MainScreen(Screen[None]):
     ) -> None:
         """Take the engine, what to fetch, its name for the header, and how to end."""
         super().__init__()
+        self.use_keys()
         self.service = service
         self.bridge = Bridge(service)
         self.undo_stack = UndoStack(service)
@@ -111,6 +101,12 @@ class MainScreen(Screen[None]):
         self.painter = Painter(self)
         self._reporter = Reporter(self)
         self.handlers = self._find_handlers()
+
+    def use_keys(self) -> None:
+        """Bind the keys that the keymap says now."""
+        # Textual's own set_keymap can take no key away, and binds keys of actions
+        # with two of them twice (8.2.8).
+        self._bindings = BindingsMap(current().bindings())
 
     def _find_handlers(self) -> dict[str, Callable[[], None]]:
         owners = (self.rows, self.marks, self.run, self.views)
@@ -145,6 +141,7 @@ class MainScreen(Screen[None]):
         return bool(self._requests) or self.intake.restore is not None
 
     def _begin(self) -> None:
+        self.trouble = self.trouble or next(iter(current().complaints), "")
         if self.trouble:
             self.tell(self.trouble, severity="warning")
         self.intake.begin(self._requests)

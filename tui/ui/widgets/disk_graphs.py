@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.ui.format import count
+from tui.ui.keymap import key_of
 from tui.ui.widgets.axis_graph import axis_graph
 from tui.ui.widgets.canvas import Line, Span
 from tui.ui.widgets.detail_lines import wrap
@@ -15,10 +16,15 @@ from tui.ui.widgets.throughput import LAG_WARN_S
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-EXPLANATION = (
-    "Writes run in threads through run_in_executor, so the event loop stays free for"
-    " keys and sockets. Press i to write inline and watch the lag; i again ends it."
-)
+
+def explanation() -> str:
+    """What one is looking at, and the key that shows the opposite."""
+    key = key_of("inline_writes")
+    return (
+        "Writes run in threads through run_in_executor, so the event loop stays free"
+        f" for keys and sockets. Press {key} to write inline and watch the lag;"
+        f" {key} again ends it."
+    )
 
 
 def graph_lines(
@@ -37,7 +43,7 @@ def graph_lines(
         height: lines to fill, 9 at least; the queue's graph needs 14.
         is_ascii: only characters below 0x80.
     """
-    words: list[Line] = [[Span(text, "dim")] for text in wrap(EXPLANATION, width)]
+    words: list[Line] = [[Span(text, "dim")] for text in wrap(explanation(), width)]
     room = height - len(words) - 2
     has_queue = room >= 10
     rows = (room - 4) // 2 if has_queue else room - 1

@@ -15,6 +15,7 @@ from textual.message import Message
 
 from tui.core.units import format_rate
 from tui.ui.format import count
+from tui.ui.keymap import key_of
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
 from tui.ui.widgets.disk_graphs import graph_lines
 from tui.ui.widgets.disk_lines import (
@@ -133,7 +134,7 @@ class DiskPane(Canvas):
     def title(self) -> Line:
         """Name and key; the mode beside it is worth more than the full name."""
         name = "Disk writers " if self.size.width >= 50 else "Disk "
-        return [Span(name, "title"), Span("[d]", "key")]
+        return [Span(name, "title"), Span(f"[{key_of('disk')}]", "key")]
 
     def corner(self) -> Line:
         """Where writes run."""

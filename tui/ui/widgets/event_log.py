@@ -13,6 +13,7 @@ from tui.core.download import DownloadState
 from tui.core.plain_text import plain
 from tui.core.units import format_duration, format_size
 from tui.ui.format import cells, count, middle_ellipsis, state_look
+from tui.ui.keymap import key_of
 from tui.ui.widgets.canvas import Canvas, Line, Span, clip
 from tui.ui.widgets.detail_lines import advice_for
 
@@ -209,7 +210,7 @@ class EventLog(Canvas, can_focus=True):
 
     def title(self) -> Line:
         """Name and key."""
-        return [Span("Log ", "title"), Span("[L]", "key")]
+        return [Span("Log ", "title"), Span(f"[{key_of('log')}]", "key")]
 
     def corner(self) -> Line:
         """How far up it is scrolled."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tui.ui.actions import ACTIONS, BY_ID, Action
+from tui.ui.keymap import current
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
 from tui.ui.widgets.header import ActionPressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tui.ui.actions import Situation
+    from tui.ui.actions import Action, Situation
 
 _RIGHT = ("help", "palette", "quit")
 
@@ -29,7 +29,7 @@ class FooterBar(Canvas):
 
     def show(self, situation: Situation) -> None:
         """Light the keys that would do something now."""
-        lit = {action.id for action in ACTIONS if action.when(situation)}
+        lit = {action.id for action in current().actions if action.when(situation)}
         if lit != self._lit:
             self._lit = lit
             self.redraw()
@@ -41,7 +41,7 @@ class FooterBar(Canvas):
     def body(self, width: int, height: int) -> list[Line]:
         """Return the line: as many keys as fit whole, by rank, in their order."""
         del height
-        shown = [action for action in ACTIONS if action.rank]
+        shown = [action for action in current().actions if action.rank]
         for rank in sorted({action.rank for action in shown}, reverse=True):
             kept = [action for action in shown if action.rank <= rank]
             left = self._keys(action for action in kept if action.id not in _RIGHT)
@@ -57,7 +57,8 @@ class FooterBar(Canvas):
             keys = [action.id, *([action.pair] if action.pair else [])]
             line.append(Span(" "))
             for id in keys:
-                line.append(Span(BY_ID[id].shown_key, "key" if is_on else "faint", id))
+                key = current().by_id[id].shown_key
+                line.append(Span(key, "key" if is_on else "faint", id))
             style = "text" if is_on else "faint"
             line.append(Span(f" {action.label} ", style, action.id))
         return line

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from tui.ui.keymap import key_of
 from tui.ui.widgets.canvas import Canvas, Line, Span, clip, justify
 from tui.ui.widgets.header import ActionPressed
 
@@ -91,7 +92,7 @@ class MessageLine(Canvas):
             return [clip([Span(f" {glyph} {text}", _STYLES[severity])], width)]
         key: Line = []
         if width >= 60 and not self._log.display:
-            key = [Span(" L ", "key", "log"), Span("log ", "dim", "log")]
+            key = [Span(f" {key_of('log')} ", "key", "log"), Span("log ", "dim", "log")]
         if self._advice:
             return [justify([Span(f" {self._advice}", "warn")], key, width)]
         if self._log.display:

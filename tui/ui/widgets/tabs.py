@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from tui.core.plain_text import plain
 from tui.core.query import VIEW_STATES, DownloadQuery, View
 from tui.ui.format import count, fit
+from tui.ui.keymap import key_of
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
 from tui.ui.widgets.header import ActionPressed
 
@@ -81,7 +82,7 @@ class TabsBar(Canvas):
             if number > 1:
                 line.append(Span(gap, "faint"))
             mark = (">" if self.is_ascii else "▸") if is_chosen else " "
-            line.append(Span(f"{mark}{number}", "key", action))
+            line.append(Span(f"{mark}{key_of(action)}", "key", action))
             style = "title" if is_chosen else "text" if total else "dim"
             space = " " if gap.strip() else ""
             line.append(Span(space + view.value.capitalize(), style, action))

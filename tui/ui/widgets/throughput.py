@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tui.core.units import format_rate, format_size
+from tui.ui.keymap import key_of
 from tui.ui.widgets.axis_graph import axis_graph, columns_for, label_width
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify
 from tui.ui.widgets.plot import Axis, milliseconds, repeats, spark
@@ -41,7 +42,7 @@ class ThroughputGraph(Canvas):
 
     def title(self) -> Line:
         """Name and key."""
-        return [Span("Throughput ", "title"), Span("[t]", "key")]
+        return [Span("Throughput ", "title"), Span(f"[{key_of('graph')}]", "key")]
 
     def corner(self) -> Line:
         """How far back the graph reaches."""

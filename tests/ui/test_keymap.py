@@ -1,0 +1,161 @@
+"""Keys changed by id: granted, refused with a remedy, and told of everywhere."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.ui.dashboards import FAILED, RUNNING, dashboard
+from tui.core.download import DownloadState
+from tui.ui.actions import ACTIONS
+from tui.ui.commands import ActionProvider
+from tui.ui.keymap import Keymap, key_name, key_of
+
+_S = DownloadState
+
+
+def clashes_and_orphans(keymap: Keymap) -> list[str]:
+    """Keys of two actions, and actions of no key."""
+    owners: dict[str, str] = {}
+    found = []
+    for action in keymap.actions:
+        if not action.keys:
+            found.append(action.id)
+        for key in action.keys:
+            if key in owners:
+                found.append(f"{key}: {owners[key]}, {action.id}")
+            owners[key] = action.id
+    return found
+
+
+def test_the_registrys_own_keys_neither_clash_nor_leave_an_orphan():
+    assert clashes_and_orphans(Keymap()) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("x", "x"),
+        ("X", "X"),
+        ("?", "question_mark"),
+        ("+", "plus"),
+        ("ctrl++", "ctrl+plus"),
+        (",", "comma"),
+        ("F2", "f2"),
+        ("PgUp", "pageup"),
+        ("esc", "escape"),
+        ("Del", "delete"),
+        ("Ctrl+X", "ctrl+X"),
+        ("ctrl+x", "ctrl+x"),
+        ("question_mark", "question_mark"),
+        ("ä", "ä"),
+        ("space", "space"),
+        ("shift+tab", "shift+tab"),
+        ("hyper+x", None),
+        ("f99", None),
+        ("xx", None),
+        ("", None),
+        ("\x1b", None),
+    ],
+)
+def test_keys_are_read_as_people_write_them(written, name):
+    assert key_name(written) == name
+
+
+def test_a_wish_moves_an_action_and_the_rest_stays():
+    keymap = Keymap()
+    assert keymap.use({"cancel": "delete", "pause": ["p", "F8"]}) == []
+    assert keymap.by_id["cancel"].keys == ("delete",)
+    assert keymap.by_id["pause"].keys == ("p", "f8")
+    assert keymap.by_id["retry"].keys == ("r",)
+    assert clashes_and_orphans(keymap) == []
+
+
+def test_two_actions_can_swap_their_keys():
+    keymap = Keymap()
+    assert keymap.use({"cancel": "p", "pause": "x"}) == []
+    assert keymap.shown("cancel") == "p"
+    assert keymap.shown("pause") == "x"
+
+
+def test_a_key_can_be_taken_away_and_the_palette_is_named_instead():
+    keymap = Keymap()
+    assert keymap.use({"cancel_all": []}) == []
+    assert keymap.by_id["cancel_all"].keys == ()
+    assert keymap.shown("cancel_all") == "ctrl+p Cancel everything"
+
+
+@pytest.mark.parametrize(
+    ("wishes", "complaint"),
+    [
+        ({"cancl": "x"}, "no action is called “cancl”; did you mean cancel?"),
+        ({"zzzzzz": "x"}, "no action is called “zzzzzz”; the README lists"),
+        ({"cancel": "hyper+x"}, "keys.cancel: there is no key “hyper+x”; write it"),
+        ({"cancel": "ctrl+i"}, "terminals send ctrl+i as tab; take another key"),
+        ({"cancel": "ctrl+c"}, "ctrl+c is interrupt's already; take another key"),
+        ({"cancel": 7}, 'keys.cancel is no key; write cancel = "x"'),
+        ({"cancel": [7]}, "keys.cancel is no key"),
+        ({"cancel": "m", "drop": "m"}, "m is cancel's already; take another key or"),
+        ({"cancel": "r"}, "retry has no key since cancel took r; give it one with"),
+        ({"cancel\x1b[2J": "x"}, "no action is called"),
+    ],
+)
+def test_what_cannot_be_granted_is_told_with_a_remedy(wishes, complaint):
+    keymap = Keymap()
+    complaints = keymap.use(wishes)
+    assert len(complaints) == 1
+    assert complaint in complaints[0]
+    assert "\x1b" not in complaints[0]
+    assert not [found for found in clashes_and_orphans(keymap) if ":" in found]
+
+
+def test_whatever_is_wished_no_key_ever_belongs_to_two():
+    keys = [key for action in ACTIONS for key in action.keys]
+    for shift in range(1, 12):
+        keymap = Keymap()
+        keymap.use({a.id: keys[(n * 7 + shift) % 20] for n, a in enumerate(ACTIONS)})
+        assert not [found for found in clashes_and_orphans(keymap) if ":" in found]
+
+
+def test_a_later_wish_forgets_the_earlier_ones():
+    keymap = Keymap()
+    keymap.use({"cancel": "delete"})
+    keymap.use({})
+    assert keymap.actions == ACTIONS
+
+
+async def test_a_changed_key_works_the_old_one_does_not_and_all_texts_follow():
+    async with dashboard(keys={"cancel": "m", "undo": "F4", "log": "l"}) as board:
+        service = board.main.service
+        await board.press("x")
+        assert service.calls["cancel"] == 0
+        await board.press("m")
+        assert service.downloads[RUNNING].state is _S.CANCELLED
+        assert "f4 brings it back" in board.message().lower()
+        assert " m Cancel" in board.screen()[-1]
+        await board.press("f4")
+        assert service.downloads[RUNNING].state is _S.QUEUED
+        await board.press("l")
+        await board.pilot.pause()
+        assert "Log [l]" in board.text()
+        assert key_of("cancel") == "m"
+
+
+async def test_help_and_palette_name_the_changed_key():
+    async with dashboard(size=(120, 100), keys={"screenshot": "F12"}) as board:
+        provider = ActionProvider(board.app.screen)
+        hits = [hit async for hit in provider.search("Save a picture")]
+        assert hits[0].help.startswith("F12 ")
+        await board.press("question_mark")
+        line = next(line for line in board.screen() if "Save a picture" in line)
+        assert "F12" in line
+
+
+async def test_advice_on_a_failed_row_names_the_changed_keys():
+    async with dashboard(keys={"retry": "F5", "drop": "Del"}) as board:
+        await board.press(*["j"] * FAILED)
+        assert "F5 retries, Del drops" in board.text()
+
+
+async def test_complaints_are_told_when_the_dashboard_opens():
+    async with dashboard(keys={"cancl": "x"}) as board:
+        assert "did you mean cancel?" in board.message()
