@@ -405,3 +405,29 @@ async def test_a_queued_download_with_another_url_starts_once(state, settings):
         assert kit.queue.take(0.0) is None
         assert kit.queue.lane("http://localhost:9").active == 1
         assert kit.queue.lane(HOST).active == 0
+
+
+async def test_what_was_dropped_does_not_come_back_unless_that_was_undone(
+    state, settings
+):
+    async with running(begin_session(settings, "list")) as engine:
+        engine.hold()
+        engine.add(asked("a", "b", "c"))
+        engine.cancel([0, 1])
+        engine.drop([0, 1])
+        engine.undrop([1])
+    async with running(last_session(settings, frozenset())) as engine:
+        assert [row.name for row in rows(engine)] == ["b", "c"]
+        engine.add(asked("d"))
+        engine.drop([0])
+    async with running(last_session(settings, frozenset())) as engine:
+        assert [row.name for row in rows(engine)] == ["c", "d"]
+
+
+async def test_a_session_of_which_all_was_dropped_is_an_empty_one(state, settings):
+    async with running(begin_session(settings, "list")) as engine:
+        engine.add(asked("a"))
+        engine.cancel([0])
+        engine.drop([0])
+    async with running(last_session(settings, frozenset())) as engine:
+        assert engine.snapshot().total == 0

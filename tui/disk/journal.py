@@ -53,7 +53,7 @@ _INSERT = (
 _UPDATE = f"UPDATE downloads SET {', '.join(f'{c} = ?' for c in PROGRESS)} WHERE key=?"
 _SELECT = (
     f"SELECT key, {', '.join(ASKED + PROGRESS)} FROM downloads"
-    " WHERE key > ? ORDER BY key LIMIT ?"
+    " WHERE key > ? AND state >= 0 ORDER BY key LIMIT ?"
 )
 
 
@@ -151,13 +151,14 @@ class Journal:
     # -- entries ---------------------------------------------------------------------
 
     def is_empty(self) -> bool:
-        """Return whether there is no entry at all.
+        """Return whether there is no entry but dropped ones.
 
         Raises:
             LocalError: the file cannot be read.
         """
         with self._told():
-            return self._rows("SELECT 1 FROM downloads LIMIT 1").fetchone() is None
+            kept = self._rows("SELECT 1 FROM downloads WHERE state >= 0 LIMIT 1")
+            return kept.fetchone() is None
 
     def read(self, after: int, limit: int) -> tuple[list[JournalEntry], int, int]:
         """Read entries in the order of their keys.

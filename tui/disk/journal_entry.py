@@ -66,6 +66,8 @@ class JournalEntry(NamedTuple):
     withheld: tuple[str, ...] = ()
     """When read: what was not stored and has to be given again, such as
     ``Authorization`` or ``login``."""
+    is_dropped: bool = False
+    """When written: it was taken out of the list, and is not read again."""
 
 
 def split_headers(
@@ -112,7 +114,11 @@ def progress(entry: JournalEntry) -> tuple[Any, ...]:
     if entry.url != entry.request.mirrors[0]:
         url = without_login(entry.url)
         has_login = url != entry.url
-    return int(entry.state), entry.place, url, has_login, *entry[5:17]
+    state = int(entry.state)
+    # A dropped one keeps its row, so that taking the drop back is a change like any
+    # other; below zero ``journal`` passes it over.
+    stored = -1 - state if entry.is_dropped else state
+    return stored, entry.place, url, has_login, *entry[5:17]
 
 
 def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
@@ -137,8 +143,6 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
             lacks = tuple(name for name in lacks if name != LOGIN)
             lacks += (LOGIN,) if has_login else ()
         url = url or request.mirrors[0]
-        return JournalEntry._make(
-            (key, request, _STATES[state], place, url, *rest, lacks)
-        )
+        return JournalEntry(key, request, _STATES[state], place, url, *rest, lacks)
     except (ValueError, TypeError, KeyError, IndexError):
         return None

@@ -251,6 +251,7 @@ class Chronicle:
             None if limiter is None else limiter.rate,
             download.started_at,
             download.finished_at,
+            is_dropped=id in kit.ledger.dropped,
         )
 
     def _new_facts(self) -> dict[str, Any]:
