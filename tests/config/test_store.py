@@ -1,0 +1,235 @@
+"""A program changes the settings file; what people wrote around it stays."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tui.config import store
+from tui.config.complaint import ConfigError
+from tui.config.registry import OPTIONS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WRITTEN = """\
+# my settings
+concurrency = 4  # slow line
+
+# where the big ones go
+folders = ["*.iso=images"]
+
+# commands
+[hooks]
+on-done = "notify-send done"   # tell me
+
+[keys]
+cancel = ["x"]
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "config.toml"
+    path.write_text(WRITTEN)
+    return path
+
+
+def test_comments_and_order_stay_when_a_value_is_changed(path):
+    file = store.load(path)
+    file.set("concurrency", 16)
+    file.set("hooks.on-done", ["notify-send", "done"])
+    file.save()
+    wanted = WRITTEN.replace("= 4 ", "= 16 ").replace(
+        '"notify-send done"', '["notify-send", "done"]'
+    )
+    assert path.read_text() == wanted
+
+
+def test_a_new_key_goes_above_the_tables_and_below_what_is_there(path):
+    file = store.load(path)
+    file.set("limit-rate", "10M")
+    file.save()
+    assert path.read_text() == WRITTEN.replace(
+        '["*.iso=images"]\n', '["*.iso=images"]\nlimit-rate = "10M"\n'
+    )
+
+
+def test_a_new_table_goes_to_the_end(path):
+    file = store.load(path)
+    file.set("dashboard.theme", "nord")
+    file.save()
+    assert path.read_text() == WRITTEN + '\n[dashboard]\ntheme = "nord"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "# c",
+        "# c\n[hooks]\n",
+        "[hooks]\n\n# d\n[keys]",
+        "keys = {}\n",
+        "\n\n[keys]",
+    ],
+)
+def test_whatever_the_file_looked_like_the_new_value_is_at_the_top(tmp_path, text):
+    path = tmp_path / "deep" / "config.toml"
+    path.parent.mkdir()
+    path.write_text(text)
+    file = store.load(path)
+    file.set("notify", True)
+    file.set("keys.cancel", ["c"])
+    file.save()
+    read = tomllib.loads(path.read_text())
+    assert read["notify"] is True
+    assert read["keys"] == {"cancel": ["c"]}
+    assert path.read_text().count("#") >= text.count("#")
+    again = store.load(path)
+    assert (again.value("notify"), again.complaints) == (True, [])
+
+
+def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path):
+    path = tmp_path / "new" / "config.toml"
+    file = store.load(path)
+    assert file.value("concurrency") == 8
+    assert not file.is_set("concurrency")
+    file.set("concurrency", 3)
+    file.save()
+    assert path.read_text().startswith("# Settings of fetchtui")
+    assert tomllib.loads(path.read_text()) == {"concurrency": 3}
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_mode_and_link_of_the_file_stay(path, tmp_path):
+    path.chmod(0o640)
+    link = tmp_path / "link.toml"
+    link.symlink_to(path)
+    file = store.load(link)
+    file.set("notify", True)
+    file.save()
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert "notify = true" in path.read_text()
+    assert sorted(os.listdir(tmp_path)) == ["config.toml", "link.toml"]
+
+
+def test_what_somebody_else_wrote_meanwhile_stays(path):
+    file = store.load(path)
+    file.set("notify", True)
+    path.write_text(WRITTEN.replace("= 4", "= 5"))
+    file.save()
+    read = tomllib.loads(path.read_text())
+    assert (read["concurrency"], read["notify"]) == (5, True)
+
+
+def test_unset_takes_the_key_out(path):
+    file = store.load(path)
+    file.unset("hooks.on-done")
+    file.unset("notify")
+    assert file.value("hooks.on-done") == ()
+    file.save()
+    assert "on-done" not in path.read_text()
+    assert "# commands" in path.read_text()
+
+
+def test_values_are_told_with_the_changes_in_them(path):
+    file = store.load(path)
+    assert file.value("concurrency") == 4
+    file.set_text("limit-rate", "2M")
+    assert file.value("limit-rate") == 2 << 20
+    assert file.is_set("limit-rate")
+    assert file.is_changed
+    file.set("keys.cancel", [])
+    file.set_text("keys.pause", "p, ctrl+p")
+    assert file.value("keys") == (("cancel", ()), ("pause", ("p", "ctrl+p")))
+    file.save()
+    assert not file.is_changed
+    assert file.value("keys") == (("cancel", ()), ("pause", ("p", "ctrl+p")))
+
+
+def test_what_value_gives_set_takes(tmp_path):
+    file = store.load(tmp_path / "config.toml")
+    examples = {o: tomllib.loads(f"x = {o.example}")["x"] for o in OPTIONS}
+    for option, example in examples.items():
+        if option.kind is store.Kind.TABLE or option.must_exist:
+            continue
+        file.set(option.key, example)
+        value = file.value(option.key)
+        file.set(option.key, value)
+        assert file.value(option.key) == value, option.key
+    file.save()
+    assert store.load(file.path).complaints == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        (
+            "concurency",
+            3,
+            "there is no setting 'concurency'; did you mean 'concurrency'",
+        ),
+        ("concurrency", 0, "0 is not in the range 1 to 1,000"),
+        ("concurrency", "8", "must be a whole number, without quotes"),
+        ("concurrency", True, "must be a whole number"),
+        ("timeout", float("nan"), "not in the range"),
+        ("notify", "yes", "must be true or false, without quotes"),
+        ("limit-rate", "fast", "write it as 500k"),
+        ("limit-rate", -1, "-1 is not in the range"),
+        ("on-exists", "overwrit", "did you mean 'overwrite'"),
+        ("output-dir", "here", "depends on where one is; write it whole"),
+        ("ca-file", "/nowhere.pem", "does not exist"),
+        ("headers", ["Authorization: hush"], "secrets are not kept in this file"),
+        ("proxy", "http://me:hush@proxy:1", "a password does not belong in this file"),
+        ("proxy", "gopher://proxy:1", "a proxy by gopher is not known"),
+        ("proxy", "http://:80", "this is no address of a proxy"),
+        ("password-from", "hush", "say where the secret is: env:NAME"),
+        ("user", "me:hush", "write the name alone, and password-from"),
+        ("resolve", ["example.org:443"], "write it as HOST:PORT:ADDRESS"),
+        ("folders", ["*.iso=../up"], "leaves the output directory"),
+        ("hooks.on-done", "a | b", "no shell is between"),
+        ("hooks.on-done", "a 'b", "a quote is not closed"),
+        ("hosts", {}, "is a table; write it with an editor"),
+        ("keys.cancel", ["x y"], "must be a list of keys"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_what_to_write(path, key, value, told):
+    file = store.load(path)
+    with pytest.raises(ValueError, match=r"\S") as refused:
+        file.set(key, value)
+    assert told in str(refused.value)
+    assert "hush" not in str(refused.value)
+    assert not file.is_changed
+
+
+def test_a_file_that_is_no_toml_is_left_alone(path):
+    path.write_text("concurrency = \n")
+    with pytest.raises(ConfigError, match=r"config\.toml:1: this is not TOML: Invalid"):
+        store.load(path)
+
+
+def test_a_file_that_broke_meanwhile_is_left_alone(path):
+    file = store.load(path)
+    file.set("notify", True)
+    path.write_text("[[[")
+    with pytest.raises(ConfigError, match=r"config\.toml:1"):
+        file.save()
+    assert path.read_text() == "[[["
+
+
+def test_a_disk_that_takes_nothing_leaves_the_file_as_it_was(path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    file = store.load(path)
+    file.set("notify", True)
+    monkeypatch.setattr(store.os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        file.save()
+    assert path.read_text() == WRITTEN
+    assert os.listdir(path.parent) == ["config.toml"]
