@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,16 +79,69 @@ def test_an_origin_that_complains_gets_half_and_earns_it_back() -> None:
         queue.push(download(number))
     for _ in range(8):
         taken(queue)
-    queue.slow_down("http://a")
+    queue.slow_down("http://a", asked_at=1.0, now=2.0)
     lane = queue.lane("http://a")
     assert queue.cap(lane) == 4
     assert taken(queue) is None
     for _ in range(5):
         queue.release("http://a")
     assert taken(queue) is not None
-    for _ in range(8):
+    for _ in range(3):
         queue.speed_up("http://a")
-    assert queue.cap(lane) == 5
+    assert queue.cap(lane) == 7
+
+
+def test_of_many_refused_together_the_first_halves_and_all_tell_what_it_bears() -> None:
+    queue = DownloadQueue(0)
+    lane = queue.lane("http://a")
+    for number in range(16):
+        queue.push(download(number))
+    drain(queue)
+    for number in range(6):
+        queue.slow_down("http://a", asked_at=1.0, now=2.0 + number / 100)
+        queue.release("http://a")
+    assert (queue.cap(lane), lane.served) == (8, 10)
+    queue.speed_up("http://a")
+    queue.speed_up("http://a")
+    assert queue.cap(lane) == 10
+    for _ in range(9):
+        queue.speed_up("http://a")
+    assert queue.cap(lane) == 10
+
+
+def test_an_origin_that_refuses_one_more_is_asked_for_it_ever_more_rarely() -> None:
+    queue = DownloadQueue(0)
+    lane = queue.lane("http://a")
+    now, bears = 10.0, 6
+    lane.active = 7
+    asked = []
+    queue.slow_down("http://a", asked_at=now - 1, now=now)
+    for success in range(2000):
+        lane.active = queue.cap(lane)
+        queue.speed_up("http://a")
+        if queue.cap(lane) > bears:
+            now += 1
+            lane.active = queue.cap(lane)
+            queue.slow_down("http://a", asked_at=now - 0.5, now=now)
+            asked.append(success)
+    gaps = [late - soon for soon, late in itertools.pairwise(asked)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 5 * gaps[0]
+
+
+def test_the_cap_of_one_origin_wins_over_that_of_all_and_forgets_refusals() -> None:
+    queue = DownloadQueue(2)
+    for number in range(9):
+        queue.push(download(number))
+    assert len(drain(queue)) == 2
+    queue.set_cap("http://a", 5)
+    assert len(drain(queue)) == 3
+    lane = queue.lane("http://a")
+    assert queue.cap_from(lane) == "set"
+    queue.slow_down("http://a", asked_at=1.0, now=2.0)
+    assert (queue.cap(lane), queue.cap_from(lane)) == (2, "learned")
+    queue.set_cap("http://a", 0)
+    assert (queue.cap(lane), queue.cap_from(lane)) == (2, "per host")
 
 
 @given(

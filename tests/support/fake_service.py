@@ -31,6 +31,7 @@ from tui.core.request import DownloadRequest, check_url, origin_of
 from tui.core.service import Move
 from tui.core.snapshot import (
     AttemptSnapshot,
+    AutoSnapshot,
     DetailSnapshot,
     DiskSnapshot,
     DownloadSnapshot,
@@ -98,6 +99,11 @@ class FakeService:
         self.structure = 0
         self.concurrency = concurrency
         self.per_host = 0
+        self.auto = AutoSnapshot()
+        self.verdict = ""
+        self.caps: dict[str, int] = {}
+        self.hosts: dict[str, dict[str, Any]] = {}
+        """Changes of the rows of ``origins``, by origin."""
         self.segments = 0
         self.rate_limit: int | None = None
         self.writers = 4
@@ -339,7 +345,17 @@ class FakeService:
     def set_concurrency(self, count: int) -> None:
         self._tell(f"downloads at once {self.concurrency} -> {count}")
         self.concurrency = count
+        if self.auto.is_on:
+            self.auto = self.auto._replace(is_on=False, is_pinned=True)
         self._note("set_concurrency", count)
+
+    def set_auto(self, is_on: bool) -> None:
+        self.auto = self.auto._replace(is_on=is_on, is_pinned=False)
+        self._note("set_auto", is_on)
+
+    def set_origin_cap(self, origin: str, cap: int) -> None:
+        self.caps[origin] = cap
+        self._note("set_origin_cap", origin, cap)
 
     def set_per_host(self, count: int) -> None:
         self.per_host = count
@@ -433,6 +449,8 @@ class FakeService:
             disk=self._disk(speed),
             loop=self.loop,
             output_dir="/home/ada/downloads",
+            verdict=self.verdict,
+            auto=self.auto,
         )
 
     def _disk(self, speed: float) -> DiskSnapshot:
@@ -541,7 +559,17 @@ class FakeService:
     def origins(self) -> list[OriginSnapshot]:
         counts: Counter[str] = Counter(d.origin for d in self.downloads)
         return [
-            OriginSnapshot(origin, 0, number, self.per_host, 0, 0, 0.0, 0.0)
+            OriginSnapshot(
+                origin,
+                0,
+                number,
+                self.caps.get(origin) or self.per_host,
+                0,
+                0,
+                0.0,
+                0.0,
+                cap_from="set" if self.caps.get(origin) else "",
+            )._replace(**self.hosts.get(origin, {}))
             for origin, number in counts.most_common(200)
         ]
 

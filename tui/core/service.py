@@ -124,11 +124,25 @@ class DownloadService(Protocol):
     # -- limits, all of them live ----------------------------------------------------
 
     def set_concurrency(self, count: int) -> None:
-        """Downloads at once: up starts more in this loop turn, down drains."""
+        """Downloads at once: up starts more in this loop turn, down drains.
+
+        The automatic choice, where it is on, yields to the number: it is pinned.
+        """
+        ...
+
+    def set_auto(self, is_on: bool) -> None:
+        """Let measured goodput and errors choose the downloads at once, or not."""
         ...
 
     def set_per_host(self, count: int) -> None:
         """Downloads at once from one origin; 0 for no cap."""
+        ...
+
+    def set_origin_cap(self, origin: str, cap: int) -> None:
+        """Downloads at once from this very origin; 0 leaves it to the cap of all.
+
+        What was learned from its refusals is forgotten: a person knows better.
+        """
         ...
 
     def set_segments(self, count: int, id: DownloadId | None = None) -> None:

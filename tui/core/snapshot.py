@@ -106,6 +106,12 @@ class DetailSnapshot(NamedTuple):
     modified_at: float | None = None
     """Wall time at which the server says the file was last changed; ``None`` while
     unknown, and where nobody asked for it (``Settings.server_time``)."""
+    verdict: str = ""
+    """What bounds it now, or what it waits for, in words; "" when it has ended."""
+    asked: tuple[tuple[str, str], ...] = ()
+    """Request headers that the list or the settings add; secrets are masked."""
+    speeds: tuple[float, ...] = ()
+    """Bytes per second of each past second, oldest first, while it runs."""
 
 
 class SlotSnapshot(NamedTuple):
@@ -177,6 +183,39 @@ class OriginSnapshot(NamedTuple):
     speed: float
     blocked_s: float
     """Seconds until it may be asked again (Retry-After); 0 when free."""
+    errors: int = 0
+    """Attempts that failed, those that were tried again included."""
+    trouble: str = ""
+    """The last of them, in words."""
+    protocol: str = ""
+    """``HTTP/1.1`` or ``HTTP/2``, of the last answer; "" before any."""
+    ranges: str = "unknown"
+    """``honest`` (a range came as asked), ``refused`` or ``unknown``."""
+    cap_from: str = ""
+    """Where the cap comes from: ``set``, ``per host``, ``learned`` or ""."""
+
+
+class AutoStep(NamedTuple):
+    """One decision of the controller of downloads at once."""
+
+    at: float
+    """Wall time."""
+    before: int
+    after: int
+    """Downloads at once; the same where it decided to stay."""
+    reason: str
+
+
+class AutoSnapshot(NamedTuple):
+    """The controller that chooses downloads at once."""
+
+    is_on: bool = False
+    is_pinned: bool = False
+    """A person has chosen the number since: it yields until it is switched on."""
+    reason: str = ""
+    """Of its last decision, in words."""
+    steps: tuple[AutoStep, ...] = ()
+    """The last of them, oldest first."""
 
 
 class EngineSnapshot(NamedTuple):
@@ -231,3 +270,7 @@ class EngineSnapshot(NamedTuple):
     disk: DiskSnapshot
     loop: LoopSnapshot
     output_dir: str
+    verdict: str = ""
+    """What bounds the run now, in words: ``bound by the disk: ...``; the part before
+    the colon says it in short. "" while nothing runs."""
+    auto: AutoSnapshot = AutoSnapshot()

@@ -51,8 +51,8 @@ class Engine(Limits):
         worker = DownloadWorker(kit, self._placing, self._outcome)
         self._crew = Crew(kit, worker.run, self._settle)
         self._pulse = Pulse(kit, self._crew)
-        super().__init__(kit, self._pulse, self._go)
-        self._views = Views(kit, self._crew, self._pulse, self._placing)
+        super().__init__(kit, self._crew, self._pulse, self._go)
+        self._views = Views(kit, self._crew, self._pulse, self._placing, self._steering)
         self._lacking: dict[DownloadId, str] = {}
         """What restored downloads cannot be fetched without, by id."""
         self._held_ids: list[DownloadId] = []

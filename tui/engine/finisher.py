@@ -12,6 +12,7 @@ from tui.core.settings import OnExists, Verify
 from tui.disk.store import StoreJob
 from tui.engine.mender import Mender
 from tui.engine.verifier import Verifier
+from tui.engine.waits import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -146,7 +147,11 @@ class Finisher:
         if promise is None and kit.settings.verify is Verify.AUTO:
             promise = await self.verifier.promise(download, None)
         if not kit.writer.has_room():
-            await kit.writer.admit(nbytes)
+            kit.waits.begin(Wait.DISK, kit.clock.monotonic())
+            try:
+                await kit.writer.admit(nbytes)
+            finally:
+                kit.waits.end(Wait.DISK, kit.clock.monotonic())
         if download.state is not DownloadState.VERIFYING:
             kit.ledger.move(download, DownloadState.VERIFYING)
         on_done = self._outcome.stored

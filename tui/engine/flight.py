@@ -9,6 +9,7 @@ range still running, so no connection idles while another drags.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
@@ -20,6 +21,7 @@ from tui.engine.range_opener import Changed, RangeOpener
 from tui.engine.range_pool import LEAST_SPLIT, RangePool
 from tui.engine.recorder import Recorder
 from tui.engine.transfer import SegmentTransfer
+from tui.engine.waits import Wait
 
 if TYPE_CHECKING:
     from tui.core.download import Download
@@ -32,13 +34,15 @@ if TYPE_CHECKING:
 BYTES_PER_CONNECTION = 16 << 20
 AUTO_CONNECTIONS = 4
 """Where the size decides: one connection per 16 MiB, four at most."""
+SECONDS_KEPT = 120
+"""Of a download's own speed, for its details."""
 
 
-def auto_connections(size: int | None) -> int:
+def auto_connections(size: int | None, most: int = AUTO_CONNECTIONS) -> int:
     """Connections that a file of ``size`` bytes deserves by itself."""
     if size is None:
         return 1
-    return max(1, min(AUTO_CONNECTIONS, size // BYTES_PER_CONNECTION))
+    return max(1, min(most, size // BYTES_PER_CONNECTION))
 
 
 class Flight:
@@ -68,6 +72,10 @@ class Flight:
         self.is_finishing = False
         """The bytes are there: no more connections."""
         self._transfer = SegmentTransfer(kit, download, part)
+        self.waits = self._transfer.waits
+        self.speeds: deque[float] = deque(maxlen=SECONDS_KEPT)
+        """Bytes per second of each past second."""
+        self._second = (now, download.received)
         self._pool = RangePool(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
         self._opener = RangeOpener(kit, download, answer)
@@ -113,6 +121,7 @@ class Flight:
         segment: Segment | None = None
         task = asyncio.current_task()
         kit.open_connections += 1
+        self.waits.begin(Wait.OPEN, kit.clock.monotonic())
         position = answer.start if answer is not None else -1
         url = self.download.url
         rest: memoryview | None = None
@@ -153,6 +162,7 @@ class Flight:
                 self._connection_failed(error, url)
         finally:
             kit.open_connections -= 1
+            self.waits.end(Wait.OPEN, kit.clock.monotonic())
             if reply is not None:
                 await reply.close()
 
@@ -201,11 +211,16 @@ class Flight:
         """Connections that this download should have now."""
         if self.refuses_ranges:
             return 1
-        explicit = self.kit.own_segments.get(self.download.id) or self.kit.segments
+        explicit = self._explicit()
         if explicit:
             return explicit
         spare = max(0, self.kit.spare_connections())
-        return min(auto_connections(self.answer.size), len(self._tasks) + 1 + spare)
+        most = auto_connections(self.answer.size, self.kit.most_connections)
+        return min(most, len(self._tasks) + 1 + spare)
+
+    def _explicit(self) -> int:
+        """Connections that a person chose; 0 lets the size decide."""
+        return self.kit.own_segments.get(self.download.id) or self.kit.segments
 
     def connections_wanted(self) -> int:
         """Connections it aims at, for the details."""
@@ -268,6 +283,21 @@ class Flight:
             await asyncio.wait(tasks)
         await self.recorder.settle()
 
+    def finish(self, *, has_ended: bool) -> None:
+        """The bytes are there: what follows is the disk's, until that has ended."""
+        if self.is_finishing is has_ended:
+            self.is_finishing = True
+            note = self.waits.end if has_ended else self.waits.begin
+            for wait in (Wait.OPEN, Wait.DISK):
+                note(wait, self.kit.clock.monotonic())
+
+    def lacks_connections(self) -> bool:
+        """Whether it would take more of them if it got more."""
+        if self.is_finishing or self.refuses_ranges or self._explicit():
+            return False
+        most = auto_connections(self.answer.size, self.kit.most_connections)
+        return self.connections() < most
+
     # -- what there is to see --------------------------------------------------------
 
     @property
@@ -281,6 +311,11 @@ class Flight:
         self._slow.sample(now, self.download.received)
         for segment in self._pool.segments:
             segment.meter.sample(now, segment.at)
+        at, received = self._second
+        if now - at >= 1.0:
+            speed = (self.download.received - received) / (now - at)
+            self.speeds.append(max(0.0, speed))
+            self._second = (now, self.download.received)
 
     def speed(self) -> float:
         """Bytes per second, smoothed over about 3 s."""

@@ -9,6 +9,7 @@ from tui.core.events import Noticed
 from tui.core.plain_text import plain_url
 from tui.core.request import origin_of
 from tui.core.settings import Verify
+from tui.engine.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,6 +63,12 @@ class Kit:
     """What the servers gave as Last-Modified, wall time by id; kept if asked for."""
     open_connections: int = 0
     """Bodies being read right now, over all downloads."""
+    breaks: int = 0
+    """Attempts whose connection broke or fell silent, in this run."""
+    most_connections: int = 4
+    """Connections that a large download takes where the size decides."""
+    waits: Waits = field(default_factory=Waits)
+    """What connections wait for, over all downloads."""
 
     def gather_bytes(self, least: int, most: int) -> int:
         """Bytes that one connection may hold back for a parcel."""

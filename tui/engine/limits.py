@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core import events
+from tui.core.plain_text import plain_url
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
 from tui.core.units import format_rate
 from tui.engine.remarks import Remarks
+from tui.engine.steering import Steering
 from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.download import DownloadId
+    from tui.engine.crew import Crew
     from tui.engine.kit import Kit
     from tui.engine.pulse import Pulse
 
@@ -21,20 +24,36 @@ if TYPE_CHECKING:
 class Limits(Remarks):
     """What the engine may do at most, and the part of it that changes that."""
 
-    def __init__(self, kit: Kit, pulse: Pulse, start_more: Callable[[], None]) -> None:
-        """Take the run's tools, its pulse, and what starts downloads."""
+    def __init__(
+        self, kit: Kit, crew: Crew, pulse: Pulse, start_more: Callable[[], None]
+    ) -> None:
+        """Take the run's tools, who works, its pulse, and what starts downloads."""
         super().__init__(kit)
         self._ledger = kit.ledger
         self._pulse = pulse
         self._start_more = start_more
+        self._steering = Steering(kit, crew, self._use_concurrency)
+        pulse.steering = self._steering
 
     def set_concurrency(self, count: int) -> None:
         """Downloads at once: up starts more in this loop turn, down drains."""
-        count = max(1, min(MAX_CONCURRENCY, count))
-        old, self._kit.concurrency = self._kit.concurrency, count
-        if old != count:
-            self._tell_limit(f"downloads at once {old} → {count}")
-            self._start_more()
+        self._steering.pin()
+        self._use_concurrency(count, "")
+
+    def set_auto(self, is_on: bool) -> None:
+        """Let measured goodput and errors choose the downloads at once, or not."""
+        if self._steering.switch(is_on):
+            self._tell_limit(
+                f"downloads at once are chosen {'' if is_on else 'not '}automatically"
+            )
+            self._pulse.adjust()
+
+    def set_origin_cap(self, origin: str, cap: int) -> None:
+        """Downloads at once from one origin; 0 leaves it to the cap of all."""
+        cap = max(0, min(MAX_CONCURRENCY, cap))
+        self._kit.queue.set_cap(origin, cap)
+        self._tell_limit(f"from {plain_url(origin)} at once → {cap or 'any'}")
+        self._start_more()
 
     def set_per_host(self, count: int) -> None:
         """Downloads at once from one origin; 0 for no cap."""
@@ -87,6 +106,14 @@ class Limits(Remarks):
             self._kit.writer.set_inline(is_inline)
             where = "on the loop (blocking!)" if is_inline else "in the executor"
             self._tell_limit(f"disk writes {where}")
+
+    def _use_concurrency(self, count: int, why: str) -> None:
+        count = max(1, min(MAX_CONCURRENCY, count))
+        old, self._kit.concurrency = self._kit.concurrency, count
+        if old != count:
+            told = f" ({why})" if why else ""
+            self._tell_limit(f"downloads at once {old} → {count}{told}")
+            self._start_more()
 
     def _tell_limit(self, text: str) -> None:
         self._kit.bus.publish(events.LimitsChanged(self._kit.clock.wall(), text))

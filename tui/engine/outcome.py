@@ -27,6 +27,8 @@ PROGRESS_BYTES = 64 << 10
 """An attempt that got this much further is no failure in a row: a long file over a
 line that breaks every minute comes through in the end."""
 SLOWING_STATUSES = frozenset({429, 503})
+BREAKS = frozenset({"reset", "refused", "stalled", "truncated", "connect_timeout"})
+"""Kinds of errors by which an overloaded server or line shows itself."""
 
 
 class Outcome:
@@ -92,8 +94,13 @@ class Outcome:
         download.error_kind = error.kind
         download.status = error.status or download.status
         kit.ledger.note_attempt(download, started_at, str(error))
+        lane = kit.queue.lane(download.origin)
+        lane.errors += 1
+        lane.trouble = str(error)
+        if error.kind in BREAKS:
+            kit.breaks += 1
         if error.status in SLOWING_STATUSES:
-            self._spare_origin(download, error)
+            self._spare_origin(download, started_at, error)
         other = self._other_mirror(download, error)
         may_retry = isinstance(error, TransientError) and self._may_retry(
             download, error
@@ -230,10 +237,12 @@ class Outcome:
         self._kit.ledger.move(download, DownloadState.QUEUED)
         self._requeue(download)
 
-    def _spare_origin(self, download: Download, error: FetchError) -> None:
+    def _spare_origin(
+        self, download: Download, asked_at: float, error: FetchError
+    ) -> None:
         """Go easy on an origin that says it has too much; on no other."""
         kit = self._kit
-        kit.queue.slow_down(download.origin)
+        kit.queue.slow_down(download.origin, asked_at, kit.clock.wall())
         if error.retry_after_s is not None:
             until = kit.clock.monotonic() + error.retry_after_s
             kit.queue.block(download.origin, until)

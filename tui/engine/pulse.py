@@ -12,6 +12,7 @@ from tui.engine.meter import TotalMeter
 if TYPE_CHECKING:
     from tui.engine.crew import Crew
     from tui.engine.kit import Kit
+    from tui.engine.steering import Steering
 
 BEAT_S = 0.25
 """Often enough for a speed that follows the line, and 4 wake-ups a second."""
@@ -31,6 +32,8 @@ class Pulse:
         self._is_closed = False
         self.meter = TotalMeter(kit.clock.monotonic())
         self.lag = LoopLag()
+        self.steering: Steering | None = None
+        """Looks at the beat how it goes and changes what is to be changed."""
         self.busy_s = 0.0
         """Seconds in which something was running."""
         self._beat_at = kit.clock.monotonic()
@@ -82,6 +85,8 @@ class Pulse:
                 running.restart_slow(now)
                 running.adjust()
         kit.queue.unblock(now)
+        if self.steering is not None:
+            self.steering.beat(now)
         # Always, not only after an unblock: whatever kept a download waiting
         # (a slot given back while its origin rested, say) is over at the next beat.
         self._crew.wake()

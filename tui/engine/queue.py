@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+MOST_PATIENCE = 64
+
+
 class Lane:
     """One origin: its queued downloads, its slots and what we learned about it."""
 
@@ -25,10 +28,19 @@ class Lane:
         "blocked_until",
         "done",
         "entries",
+        "errors",
         "failed",
+        "is_asking",
         "learned_cap",
         "origin",
+        "own_cap",
+        "patience",
+        "protocol",
+        "ranges",
+        "served",
+        "slowed_at",
         "successes",
+        "trouble",
     )
 
     def __init__(self, origin: str) -> None:
@@ -44,8 +56,27 @@ class Lane:
         """Slots it seems to bear, after it said 429 or 503; 0 when never."""
         self.successes = 0
         """Since the cap was last lowered or raised."""
+        self.served = 0
+        """Slots that it did not refuse when it last refused some: up to there the cap
+        grows fast."""
+        self.patience = 1
+        """How many times longer than usual it stays there before it is asked for one
+        more: it doubles whenever that was refused."""
+        self.is_asking = False
+        """It has one slot more than it ever bore."""
+        self.slowed_at = 0.0
+        """Wall time at which the cap was last lowered."""
+        self.own_cap = 0
+        """Slots that a person gave it; 0 leaves it to the cap of all origins."""
         self.done = 0
         self.failed = 0
+        self.errors = 0
+        """Attempts that failed, those that were tried again included."""
+        self.trouble = ""
+        """The last of them, in words."""
+        self.protocol = ""
+        self.ranges = "unknown"
+        """As in ``core.snapshot.OriginSnapshot``."""
 
     def head(self) -> tuple[float, int, Download] | None:
         """Return the next live entry, dropping dead ones before it."""
@@ -60,6 +91,16 @@ class Lane:
                 return entries[0]
             heapq.heappop(entries)
         return None
+
+    def waiting(self) -> int:
+        """Downloads queued; dead entries that nobody met yet are counted as well."""
+        return len(self.entries)
+
+    def refuses(self, now: float) -> bool:
+        """Whether it has asked for a rest or for less, and something waits for it."""
+        return self.blocked_until > now or bool(
+            self.learned_cap and self.entries and self.active >= self.learned_cap
+        )
 
 
 class DownloadQueue:
@@ -83,9 +124,17 @@ class DownloadQueue:
 
     def cap(self, lane: Lane) -> int:
         """Slots that ``lane`` may hold; 0 for as many as there are."""
-        if not (self.per_host and lane.learned_cap):
-            return self.per_host or lane.learned_cap
-        return min(self.per_host, lane.learned_cap)
+        given = lane.own_cap or self.per_host
+        if not (given and lane.learned_cap):
+            return given or lane.learned_cap
+        return min(given, lane.learned_cap)
+
+    def cap_from(self, lane: Lane) -> str:
+        """Where its cap comes from, as ``core.snapshot.OriginSnapshot`` says it."""
+        given = lane.own_cap or self.per_host
+        if lane.learned_cap and not 0 < given < lane.learned_cap:
+            return "learned"
+        return "set" if lane.own_cap else "per host" if given else ""
 
     def push(self, download: Download) -> None:
         """Queue a download (state QUEUED already) at its ``queue_key``."""
@@ -122,6 +171,13 @@ class DownloadQueue:
             return head[2]
         return None
 
+    def has_startable(self, now: float) -> bool:
+        """Whether anything would start if there were one more slot."""
+        return any(
+            self._is_open(lane, now) and lane.head() is not None
+            for lane in self.lanes.values()
+        )
+
     def release(self, origin: str) -> None:
         """Give a slot back."""
         lane = self.lanes[origin]
@@ -134,6 +190,14 @@ class DownloadQueue:
         """Change the cap of every origin; what runs above it drains."""
         self.per_host = count
         self._offer_all()
+
+    def set_cap(self, origin: str, count: int) -> None:
+        """Give one origin a cap of its own, or none; what was learned is forgotten."""
+        lane = self.lane(origin)
+        lane.own_cap = count
+        lane.learned_cap = 0
+        lane.patience = 1
+        self._offer(lane)
 
     def block(self, origin: str, until: float) -> None:
         """Start nothing from ``origin`` before ``until`` (monotonic seconds)."""
@@ -149,27 +213,53 @@ class DownloadQueue:
             self._offer(lane)
         return min((lane.blocked_until for lane in self.resting), default=None)
 
-    def slow_down(self, origin: str) -> None:
-        """The origin said 429 or 503: halve what it gets (it was told to us)."""
+    def slow_down(self, origin: str, asked_at: float, now: float) -> None:
+        """The origin said 429 or 503: halve what it gets (it was told to us).
+
+        Of many that are refused together only the first does that: the others were
+        asked before anything changed. They tell how many the origin did serve.
+
+        Args:
+            origin: who refused.
+            asked_at: wall time at which the refused attempt began.
+            now: wall time.
+        """
         lane = self.lane(origin)
+        if lane.learned_cap and asked_at < lane.slowed_at:
+            lane.served = max(1, lane.served - 1)
+            lane.learned_cap = min(lane.learned_cap, lane.served)
+            return
         now_at = max(lane.active, 1)
-        lane.learned_cap = max(1, min(lane.learned_cap or now_at, now_at) // 2)
+        cap = min(lane.learned_cap or now_at, now_at)
+        lane.slowed_at = now
+        lane.served = max(1, cap - 1)
+        lane.learned_cap = max(1, cap // 2)
+        lane.patience = min(MOST_PATIENCE, lane.patience * 2)
+        lane.is_asking = False
         lane.successes = 0
 
     def speed_up(self, origin: str) -> None:
-        """A download from a slowed origin ended well: grow again, gently.
+        """A download from a slowed origin ended well: grow again.
 
-        One slot more after as many successes as it has slots: additive increase
-        after multiplicative decrease, as TCP does it.
+        One slot more for each success up to what it served before; then gently, one
+        after twice as many successes as it has slots, and more rarely each time that
+        was refused. So it is seldom asked for what it does not give.
         """
         lane = self.lanes[origin]
         if not lane.learned_cap:
             return
         lane.successes += 1
-        if lane.successes >= lane.learned_cap * 2:
-            lane.learned_cap += 1
-            lane.successes = 0
-            self._offer(lane)
+        if lane.learned_cap >= lane.served:
+            if lane.successes < lane.learned_cap * lane.patience:
+                return
+            if lane.is_asking:
+                # What was more than ever has stood the test.
+                lane.patience = max(1, lane.patience // 2)
+            lane.is_asking = True
+            lane.served = lane.learned_cap + 1
+        lane.learned_cap += 1
+        lane.successes = 0
+        self._offer(lane)
 
     def in_order(self, queued: Iterable[Download]) -> list[Download]:
         """Sort downloads as the queue would hand them out, caps aside."""

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.errors import PermanentError
+from tui.core.request import origin_of
 from tui.engine.leftovers import contradicts
 from tui.net.probe import read_answer
 from tui.net.session import Target
@@ -48,6 +49,7 @@ class RangeOpener:
         headers = self._kit.headers_for(self._download, url)
         target = Target(url, headers, segment.at, segment.end, if_range=known or "")
         reply = await self._kit.session.open(target)
+        lane = self._kit.queue.lane(origin_of(url))
         try:
             answer = read_answer(reply, target)
             is_other = known is not None and answer.validator != known
@@ -59,9 +61,12 @@ class RangeOpener:
                 raise Changed
             if answer.size not in (None, self._first.size):
                 raise PermanentError("bad_reply", "the server disagrees on the size")
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, PermanentError):
+                lane.ranges = "refused"
             await reply.close()
             raise
+        lane.ranges = "honest"
         self._validators[url] = answer.validator
         return reply, answer
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import TransientError
 from tui.engine.meter import FAST_TAU_S, SpeedMeter
+from tui.engine.waits import Wait, Waits
 
 if TYPE_CHECKING:
     from tui.core.download import Download
@@ -84,12 +85,13 @@ class Segment:
 class SegmentTransfer:
     """Moves segments of one download into its part file."""
 
-    __slots__ = ("_download", "_kit", "_part", "last_byte_at")
+    __slots__ = ("_download", "_kit", "_part", "last_byte_at", "waits")
 
     def __init__(self, kit: Kit, download: Download, part: PartFile) -> None:
         self._kit = kit
         self._download = download
         self._part = part
+        self.waits = Waits(kit.waits)
         self.last_byte_at = kit.clock.monotonic()
         """Monotonic time of the last chunk of any segment."""
 
@@ -156,6 +158,8 @@ class SegmentTransfer:
     async def _hand_over(self, segment: Segment, buffers: list[Any], held: int) -> None:
         if not held:
             return
+        monotonic = self._kit.clock.monotonic
+        self.waits.begin(Wait.DISK, monotonic())
         try:
             await self._kit.writer.write(self._part, segment.at - held, buffers, held)
         except BaseException:
@@ -165,12 +169,19 @@ class SegmentTransfer:
             ledger, download = self._kit.ledger, self._download
             ledger.set_received(download, download.received - held)
             raise
+        finally:
+            self.waits.end(Wait.DISK, monotonic())
 
     async def _throttle(self, size: int) -> None:
         """Wait until ``size`` bytes more are allowed, here and over all."""
         kit = self._kit
-        if not kit.limiter.is_unlimited:
-            await kit.limiter.take(size)
-        own = kit.own_limiters.get(self._download.id)
-        if own is not None and not own.is_unlimited:
-            await own.take(size)
+        monotonic = kit.clock.monotonic
+        self.waits.begin(Wait.LIMITER, monotonic())
+        try:
+            if not kit.limiter.is_unlimited:
+                await kit.limiter.take(size)
+            own = kit.own_limiters.get(self._download.id)
+            if own is not None and not own.is_unlimited:
+                await own.take(size)
+        finally:
+            self.waits.end(Wait.LIMITER, monotonic())

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tui.engine.kit import Kit
     from tui.engine.placing import Placing
     from tui.engine.pulse import Pulse
+    from tui.engine.steering import Steering
 
 ORIGINS_SHOWN = 200
 
@@ -33,8 +34,11 @@ ORIGINS_SHOWN = 200
 class Views:
     """Looks at the engine; changes nothing."""
 
-    def __init__(self, kit: Kit, crew: Crew, pulse: Pulse, placing: Placing) -> None:
+    def __init__(
+        self, kit: Kit, crew: Crew, pulse: Pulse, placing: Placing, steering: Steering
+    ) -> None:
         self._kit = kit
+        self._steering = steering
         self._crew = crew
         self._pulse = pulse
         self._placing = placing
@@ -76,6 +80,8 @@ class Views:
             disk=kit.writer.snapshot(),
             loop=self._pulse.lag.snapshot(),
             output_dir=self._output_dir,
+            verdict=self._steering.shares.verdict.words if is_running else "",
+            auto=self._steering.snapshot(),
         )
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
@@ -159,6 +165,11 @@ class Views:
                 failed=lane.failed,
                 speed=speeds.get(lane.origin, 0.0),
                 blocked_s=max(0.0, lane.blocked_until - now),
+                errors=lane.errors,
+                trouble=lane.trouble,
+                protocol=lane.protocol,
+                ranges=lane.ranges,
+                cap_from=kit.queue.cap_from(lane),
             )
             for lane in lanes[:ORIGINS_SHOWN]
         ]

@@ -26,6 +26,7 @@ from tui.engine.leftovers import (
 from tui.engine.prober import Probed, Prober
 from tui.engine.range_opener import Changed
 from tui.engine.recorder import record_of
+from tui.engine.waits import Wait
 
 if TYPE_CHECKING:
     from tui.core.download import Download
@@ -99,6 +100,7 @@ class DownloadWorker:
                 await self._attempt_at(download, place)
 
     async def _attempt_at(self, download: Download, place: Place) -> None:
+        kit = self._kit
         found: Found | None = None
         if place.may_exist:
             found = await self._placing.examine(place)
@@ -114,6 +116,7 @@ class DownloadWorker:
                 await self._finish_leftover(download, place, record)
                 return
         probed = await self._prober.probe(download, place, found)
+        kit.queue.lane(download.origin).protocol = probed.reply.http_version
         try:
             if await self._is_here(download, probed):
                 return
@@ -180,7 +183,11 @@ class DownloadWorker:
             buffers.append(chunk)
             ledger.count(download, size)
             if not kit.limiter.is_unlimited:
-                await kit.limiter.take(size)
+                kit.waits.begin(Wait.LIMITER, kit.clock.monotonic())
+                try:
+                    await kit.limiter.take(size)
+                finally:
+                    kit.waits.end(Wait.LIMITER, kit.clock.monotonic())
         if held != answer.size:
             ledger.set_received(download, 0)
             raise TransientError(
@@ -214,10 +221,10 @@ class DownloadWorker:
             kit.ledger.move(download, DownloadState.DOWNLOADING)
             await flight.run(reply)
             await reply.close()
+            flight.finish(has_ended=False)
             await kit.writer.flush(part, sync=False)
             size = part.flushed.total if answer.size is None else answer.size
             self._prober.check_promise(download, size)
-            flight.is_finishing = True
             kit.ledger.set_received(download, size)
             kit.ledger.set_size(download, size)
             vouched = kit.vouched(answer.digests)
@@ -231,6 +238,8 @@ class DownloadWorker:
                 await flight.recorder.save()
             raise
         finally:
+            if flight is not None:
+                flight.finish(has_ended=True)
             kit.ledger.running.pop(download.id, None)
             await kit.writer.close_part(part)
 

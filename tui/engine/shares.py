@@ -1,0 +1,160 @@
+"""Measures what the verdict is about: shares of the last seconds, four times each."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.core.download import DownloadState
+from tui.engine.verdict import NO_VERDICT, Measures, judge
+from tui.engine.waits import Wait
+
+if TYPE_CHECKING:
+    from tui.engine.crew import Crew
+    from tui.engine.kit import Kit
+
+WINDOW_S = 3.0
+JUDGE_S = 1.0
+"""Between two verdicts: words are to be read."""
+FRESH_S = 120.0
+"""The speed at another number of downloads at once is comparable for that long."""
+FEWER = 0.75
+FLAT = 0.9
+"""As fast with three quarters of them or less: more at once bring nothing."""
+
+
+class _Look(NamedTuple):
+    at: float
+    open_s: float
+    disk_s: float
+    limiter_s: float
+    thread_s: float
+    process_s: float
+    fetched: int
+
+
+class ShareMeter:
+    """Looks at waits, processor time and slots."""
+
+    def __init__(self, kit: Kit, crew: Crew) -> None:
+        self._kit = kit
+        self._crew = crew
+        self._looks: deque[_Look] = deque()
+        self._small_s = 0.0
+        """Seconds of workers that read small files, which open no flight."""
+        self._judged_at = 0.0
+        self._full_since = 0.0
+        self._full_level = 0
+        self._levels: dict[int, tuple[float, float]] = {}
+        """Speed and time at each number of downloads at once that was full."""
+        self._processors = _processors()
+        self.verdict = NO_VERDICT
+        self.measures = Measures()
+
+    def rest(self) -> None:
+        """Nothing runs any more."""
+        self._looks.clear()
+        self.verdict = NO_VERDICT
+
+    def sample(self, now: float, *, is_auto: bool) -> None:
+        """Look once; judge when it is time."""
+        kit = self._kit
+        looks = self._looks
+        if looks:
+            small = max(0, self._crew.active - len(kit.ledger.running))
+            self._small_s += small * (now - looks[-1].at)
+        looks.append(self._look(now))
+        while looks[0].at < now - WINDOW_S:
+            looks.popleft()
+        self._compare(now)
+        if now - self._judged_at >= JUDGE_S and len(looks) > 1:
+            self._judged_at = now
+            self.measures = self._measure(now, is_auto=is_auto)
+            self.verdict = judge(self.measures, self.verdict.bound)
+
+    def _look(self, now: float) -> _Look:
+        waits = self._kit.waits
+        return _Look(
+            at=now,
+            open_s=waits.total(Wait.OPEN, now) + self._small_s,
+            disk_s=waits.total(Wait.DISK, now),
+            limiter_s=waits.total(Wait.LIMITER, now),
+            # Of this thread, on which the loop runs: near 1 it is what all wait for.
+            thread_s=time.thread_time(),
+            process_s=time.process_time(),
+            fetched=self._kit.ledger.fetched,
+        )
+
+    def _measure(self, now: float, *, is_auto: bool) -> Measures:
+        kit = self._kit
+        first, last = self._looks[0], self._looks[-1]
+        span = max(1e-6, last.at - first.at)
+        open_s = max(1e-6, last.open_s - first.open_s)
+        speeds = self._speeds()
+        total = sum(speeds)
+        disk = kit.writer.snapshot()
+        lanes = kit.queue.lanes.values()
+        return Measures(
+            disk=min(1.0, (last.disk_s - first.disk_s) / open_s),
+            limiter=min(1.0, (last.limiter_s - first.limiter_s) / open_s),
+            loop=(last.thread_s - first.thread_s) / span,
+            process=(last.process_s - first.process_s) / span / self._processors,
+            active=self._crew.active,
+            allowed=kit.concurrency,
+            waiting=(
+                kit.ledger.counts[DownloadState.QUEUED]
+                if kit.queue.has_startable(now)
+                else 0
+            ),
+            rate_limit=kit.limiter.rate,
+            speed=(last.fetched - first.fetched) / span,
+            is_flat=self._is_flat(now),
+            hosts=len(speeds),
+            top_share=max(speeds) / total if total else 1.0,
+            refusing=sum(1 for lane in lanes if lane.refuses(now)),
+            are_writers_busy=all(s.operation != "idle" for s in disk.slots),
+            is_inline=disk.is_inline,
+            is_auto=is_auto,
+        )
+
+    def _speeds(self) -> list[float]:
+        """Bytes per second of each origin that gives any."""
+        speeds: dict[str, float] = {}
+        for id, running in self._kit.ledger.running.items():
+            origin = self._kit.ledger.downloads[id].origin
+            speeds[origin] = speeds.get(origin, 0.0) + running.speed()
+        return [speed for speed in speeds.values() if speed > 0]
+
+    # -- whether more at once brings anything ----------------------------------------
+
+    def _compare(self, now: float) -> None:
+        """Remember how fast it is at this number, once all slots were full a while."""
+        level = self._kit.concurrency
+        if self._crew.active != level:
+            self._full_since = 0.0
+            return
+        if not self._full_since or level != self._full_level:
+            self._full_since, self._full_level = now, level
+            return
+        if now - self._full_since >= WINDOW_S:
+            first, last = self._looks[0], self._looks[-1]
+            speed = (last.fetched - first.fetched) / max(1e-6, last.at - first.at)
+            self._levels[level] = (speed, now)
+
+    def _is_flat(self, now: float) -> bool:
+        level = self._kit.concurrency
+        mine = self._levels.get(level)
+        if mine is None:
+            return False
+        return any(
+            other <= level * FEWER and now - at <= FRESH_S and speed >= mine[0] * FLAT
+            for other, (speed, at) in self._levels.items()
+        )
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

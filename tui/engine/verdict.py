@@ -1,0 +1,167 @@
+"""What bounds the run, or one download, right now: measured shares, told in words.
+
+Pure functions. The words before a colon say it in short, what follows proves it and
+names the key that may help.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from tui.core.units import format_rate
+
+MUCH = 0.4
+"""Share of connection time from which a wait is what bounds: with less, the wire is
+waited for longer."""
+BUSY = 0.85
+"""Share of time from which a processor is the bound."""
+STICKY = 0.1
+"""A bound that was told stays told until it is that much less: words must not jump."""
+ONE_HOST = 0.8
+"""Share of the speed from which all of it comes from one host, so to speak."""
+
+
+class Bound(Enum):
+    """What there can be too little of."""
+
+    NOTHING = "nothing"
+    SERVER = "server"
+    LINK = "link"
+    DISK = "disk"
+    CPU = "cpu"
+    LIMITER = "limiter"
+    CONCURRENCY = "concurrency"
+
+
+class Verdict(NamedTuple):
+    """One judgement."""
+
+    bound: Bound
+    words: str
+
+
+NO_VERDICT = Verdict(Bound.NOTHING, "")
+
+
+class Measures(NamedTuple):
+    """The last few seconds."""
+
+    disk: float = 0.0
+    """Share of connection time spent waiting for the disk, 0 to 1."""
+    limiter: float = 0.0
+    """... for a limiter's tokens."""
+    loop: float = 0.0
+    """Share of one processor that the event loop's thread computed for."""
+    process: float = 0.0
+    """Share of all processors that the process computed for."""
+    active: int = 0
+    """Downloads that hold a slot."""
+    allowed: int = 1
+    waiting: int = 0
+    """Downloads that could start if more were allowed."""
+    rate_limit: int | None = None
+    speed: float = 0.0
+    """Bytes per second."""
+    is_flat: bool = False
+    """It was as fast with fewer at once."""
+    hosts: int = 1
+    """Origins that bytes come from."""
+    top_share: float = 1.0
+    """Share of the speed that comes from the first of them."""
+    refusing: int = 0
+    """Origins that asked for a rest or for less."""
+    are_writers_busy: bool = True
+    is_inline: bool = False
+    is_auto: bool = False
+
+
+def judge(now: Measures, before: Bound = Bound.NOTHING) -> Verdict:
+    """Tell what bounds the run.
+
+    Args:
+        now: what was measured.
+        before: what the last verdict said.
+    """
+    if not now.active and not now.refusing:
+        return NO_VERDICT
+    judges = (_limiter, _disk, _cpu, _refusal, _concurrency, _link)
+    for one in judges:
+        verdict = one(now, before)
+        if verdict is not None:
+            return verdict
+    share = 1.0 - now.disk - now.limiter
+    told = f"bound by the server: connections wait for it {_share(share)} of the time"
+    if now.is_flat and now.waiting:
+        told = "bound by the server or the way to it: more at once brought nothing"
+    return Verdict(Bound.SERVER, told)
+
+
+def _over(share: float, least: float, bound: Bound, before: Bound) -> bool:
+    return share >= least - (STICKY if bound is before else 0.0)
+
+
+def _limiter(now: Measures, before: Bound) -> Verdict | None:
+    is_bound = now.limiter >= now.disk
+    if not is_bound or not _over(now.limiter, MUCH, Bound.LIMITER, before):
+        return None
+    if now.rate_limit is None:
+        told = "bound by the limits of single downloads: B changes them"
+    else:
+        told = f"bound by the limit of {format_rate(now.rate_limit)}: b changes it"
+    return Verdict(Bound.LIMITER, told)
+
+
+def _disk(now: Measures, before: Bound) -> Verdict | None:
+    if not _over(now.disk, MUCH, Bound.DISK, before):
+        return None
+    told = f"bound by the disk: connections wait for it {_share(now.disk)} of the time"
+    if now.is_inline:
+        told += "; i lets threads write"
+    elif now.are_writers_busy:
+        told += "; W adds a writer"
+    return Verdict(Bound.DISK, told)
+
+
+def _cpu(now: Measures, before: Bound) -> Verdict | None:
+    if _over(now.loop, BUSY, Bound.CPU, before):
+        share = _share(min(1.0, now.loop))
+        told = f"bound by the CPU: the event loop computes {share} of the time"
+    elif _over(now.process, BUSY, Bound.CPU, before):
+        share = _share(min(1.0, now.process))
+        told = f"bound by the CPU: all processors are {share} busy with this"
+    else:
+        return None
+    return Verdict(Bound.CPU, told)
+
+
+def _refusal(now: Measures, before: Bound) -> Verdict | None:
+    del before
+    if not now.refusing or now.active >= now.allowed:
+        return None
+    hosts = "a host" if now.refusing == 1 else f"{now.refusing} hosts"
+    verb = "asks" if now.refusing == 1 else "ask"
+    return Verdict(Bound.SERVER, f"bound by the server: {hosts} {verb} for less (H)")
+
+
+def _concurrency(now: Measures, before: Bound) -> Verdict | None:
+    del before
+    if now.active < now.allowed or not now.waiting or now.is_flat:
+        return None
+    slots = f"all {now.allowed} slots are" if now.allowed > 1 else "the slot is"
+    told = f"bound by downloads at once: {slots} taken, {now.waiting:,} wait"
+    told += "; auto tries more" if now.is_auto else "; + starts more"
+    return Verdict(Bound.CONCURRENCY, told)
+
+
+def _link(now: Measures, before: Bound) -> Verdict | None:
+    del before
+    if not now.is_flat or now.hosts < 2 or now.top_share > ONE_HOST:
+        return None
+    told = f"{now.hosts} hosts together give {format_rate(now.speed)}"
+    return Verdict(Bound.LINK, f"bound by the link: {told}, more at once no more")
+
+
+def _share(share: float) -> str:
+    # In steps of two: a number that changes each second says less.
+    return f"{round(max(0.0, share) * 50) * 2} %"
