@@ -319,6 +319,7 @@ async def _fetch(
                 source_title=session.title if session else "demo",
                 exit_when_done=options.exit_when_done,
                 restore=None if session is None else session.restore,
+                unsaved=None if session is None else session.unsaved,
                 resume_hint=resume_hint(options.sources, is_demo=options.demo),
             )
         from tui.demo.stage import TemporaryStage

@@ -431,3 +431,23 @@ async def test_a_session_of_which_all_was_dropped_is_an_empty_one(state, setting
         engine.drop([0])
     async with running(last_session(settings, frozenset())) as engine:
         assert engine.snapshot().total == 0
+
+
+async def test_a_session_that_cannot_be_kept_says_so_before_anything_is_added(
+    tmp_path, monkeypatch, settings
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "file" / "state"))
+    session = begin_session(settings, "list")
+    async with running(session) as engine:
+        assert "is not writable" in engine.told
+        assert session.unsaved() == engine.told
+
+
+async def test_a_session_that_can_be_kept_leaves_nothing_while_it_is_empty(
+    state, settings
+):
+    session = begin_session(settings, "list")
+    async with running(session):
+        assert session.unsaved() == ""
+    assert not state.exists()

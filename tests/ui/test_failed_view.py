@@ -269,3 +269,31 @@ async def test_the_cursor_follows_what_is_active_until_it_is_moved():
         assert board.list.model.cursor_id == 4
         await board.press("k")
         assert "following" not in board.screen()[2]
+
+
+async def test_r_leaves_the_cursor_in_its_group_however_the_groups_are_reordered():
+    service = failures()
+    for number in range(1):
+        service.put(
+            f"shut-{number}",
+            _S.FAILED,
+            error="needs a login",
+            error_kind="auth",
+            status=401,
+        )
+    # Three against two: the group that loses two comes second afterwards.
+    async with dashboard(service) as board:
+        await board.press("5", "g", "j")
+        assert board.list.cursor_row.name == "gone-0"
+        await board.press("r")
+        board.list.hurry()
+        await board.tick()
+        assert board.list.cursor_row.name == "gone-1"
+        await board.press("j", "r")
+        board.list.hurry()
+        await board.tick()
+        assert board.list.cursor_row.name == "gone-1"
+        await board.press("r")
+        board.list.hurry()
+        await board.tick()
+        assert board.list.cursor_row is None or "gone" not in board.list.cursor_row.name

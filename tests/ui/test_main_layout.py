@@ -170,3 +170,24 @@ async def test_the_spinner_stands_still_where_motion_is_off(monkeypatch):
         for _ in range(3):
             await board.tick()
         assert board.screen()[4] == before
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (40, 10), (69, 17), (99, 29)])
+@pytest.mark.parametrize("keys", ["dLt", "tdL", "Ldt", "dtL"])
+async def test_the_list_keeps_rows_however_many_panes_are_opened(size, keys):
+    async with dashboard(lively_service(), size=size) as board:
+        await board.press(*keys)
+        await board.pilot.pause()
+        assert board.list.size.height >= (4 if size[1] > 10 else 3)
+        last = {"d": board.main.disk, "L": board.main.log_pane, "t": board.main.graph}
+        pane = last[keys[-1]]
+        assert pane.display
+        assert not pane.is_folded
+        assert board.screen()[-1].strip()
+
+
+async def test_closing_the_last_pane_gives_the_one_before_its_room_back():
+    async with dashboard(lively_service(), size=(60, 15)) as board:
+        await board.press("d", "t", "t")
+        await board.pilot.pause()
+        assert not board.main.disk.is_folded

@@ -165,3 +165,14 @@ def test_the_pace_follows_what_there_is_to_do():
     service.finish(id)
     bridge.poll()
     assert bridge.interval(is_covered=False) == IDLE_FRAME_S
+
+
+async def test_no_promise_is_made_that_an_unwritable_state_directory_breaks():
+    async with dashboard() as board:
+        board.main.leaving.resume_hint = "Every byte is kept; plain fetchtui goes on."
+        board.main.leaving.unsaved = lambda: "this session is not being saved: x"
+        await board.press("q")
+        await board.pilot.pause()
+        assert "plain fetchtui goes on" not in board.text()
+        assert "The list cannot be saved, the bytes are" in board.text()
+        assert len(board.main.leaving.hint) <= 80

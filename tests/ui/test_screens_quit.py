@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ui.dashboards import dashboard
+from tests.ui.lively import lively_service
 from tests.ui.panes_builders import SIZES, Caller, engine, on_screen
 from tui.ui.screens.quit import QuitScreen, situation
 
@@ -76,3 +78,23 @@ async def test_finishing_is_not_offered_when_nothing_runs():
         await pilot.press("f")
         await pilot.pause()
     assert app.answers == ["quit"]
+
+
+@pytest.mark.parametrize("size", [(38, 9), (40, 10), (20, 6), (60, 13), (30, 5)])
+async def test_every_way_to_go_can_be_seen_however_small_the_terminal_is(size):
+    async with dashboard(lively_service(), size=size) as board:
+        board.main.leaving.resume_hint = "Every byte is kept; plain fetchtui goes on."
+        await board.press("q")
+        await board.pilot.pause()
+        shown = board.text()
+        for words in ("q  Quit and k", "f  Finish wh", "esc  Stay"):
+            assert words in shown
+
+
+@pytest.mark.parametrize("size", [(38, 9), (40, 10), (30, 5)])
+async def test_both_answers_to_a_question_can_be_seen_in_a_small_terminal(size):
+    async with dashboard(lively_service(), size=size) as board:
+        await board.press("X")
+        await board.pilot.pause()
+        assert "n  Leave them" in board.text()
+        assert "y  Cancel all" in board.text()

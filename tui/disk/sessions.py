@@ -77,6 +77,18 @@ class Sessions:
         self._delete_old()
         return journal
 
+    def why_not_writable(self) -> str:
+        """Say why no session can be kept here, in words; "" where one can be.
+
+        Nothing is made for that: somebody who only has a look leaves nothing behind.
+        """
+        folder = self.folder
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            return ""
+        return f"{plain(str(folder))!r} is not writable"
+
     def last(self, output_dir: str = "") -> LastSession:
         """Open the journal of the last session.
 

@@ -80,7 +80,8 @@ class Chronicle:
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
-        self._trouble = ""
+        self.trouble = ""
+        """Why the last changes are not written, in words; "" while they are."""
 
     def follow(self, engine: Engine, kit: Kit) -> None:
         """Take note of every change from now on; nothing is written yet."""
@@ -132,6 +133,14 @@ class Chronicle:
             await self.in_thread(self.journal.close)
         self._executor.shutdown(wait=False)
 
+    async def look_ahead(self) -> None:
+        """Find out before the first writing whether there is going to be one."""
+        if self.journal is None:
+            reason = await self.in_thread(self._sessions.why_not_writable)
+            self.trouble = (
+                f"this session is not being saved: {reason}" if reason else ""
+            )
+
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call something that blocks in the journal's own thread."""
         loop = asyncio.get_running_loop()
@@ -154,8 +163,8 @@ class Chronicle:
             told = f"this session is not being saved: {error}"
         else:
             told = ""
-        if told != self._trouble:
-            self._trouble = told
+        if told != self.trouble:
+            self.trouble = told
             text = told or "this session is being saved again"
             self._kit.bus.publish(Told(self._kit.clock.wall(), text))
 

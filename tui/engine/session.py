@@ -105,7 +105,12 @@ class Session:
                 told = await self._bring_back()
         finally:
             chronicle.begin()
-        return told
+        await chronicle.look_ahead()
+        return told or chronicle.trouble
+
+    def unsaved(self) -> str:
+        """Say why this session could not be opened again; "" while it could."""
+        return self._chronicle.trouble
 
     # -- bringing back ---------------------------------------------------------------
 

@@ -161,6 +161,7 @@ async def run_dashboard(
     source_title: str,
     exit_when_done: bool,
     restore: Callable[[], Awaitable[str]] | None = None,
+    unsaved: Callable[[], str] | None = None,
     resume_hint: str = "",
 ) -> int:
     """Show the dashboard until a person, a signal or the end of the work ends it.
@@ -172,6 +173,7 @@ async def run_dashboard(
         exit_when_done: leave when the last download has ended.
         restore: brings back what an earlier run left, once the first frame is
             painted; returns what to say about it.
+        unsaved: says why this run could not be gone on with later; "" while it could.
         resume_hint: what leaving means and how to go on later, one sentence.
 
     Returns:
@@ -185,6 +187,7 @@ async def run_dashboard(
     app.main.trouble = trouble
     app.main.intake.restore = restore
     app.main.leaving.resume_hint = resume_hint
+    app.main.leaving.unsaved = unsaved
     with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
     if app.looks != looks:
@@ -194,7 +197,8 @@ async def run_dashboard(
         causes = service.by_cause(DownloadQuery(View.FAILED))
         saved = app.main.failed_export.path
         now = service.snapshot()
-        lines = farewell_lines(now, causes, service.rows, saved, resume_hint)
+        hint = app.main.leaving.hint
+        lines = farewell_lines(now, causes, service.rows, saved, hint)
         say_farewell(lines)
     terminal.let_go_of_dead()
     return exit_status(service.snapshot()) if status is None else status

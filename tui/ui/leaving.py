@@ -12,6 +12,8 @@ from tui.ui.keymap import key_of
 from tui.ui.screens.quit import FINISH, QUIT, QuitScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.core.download import DownloadId
     from tui.ui.screens.main import MainScreen
 
@@ -30,6 +32,15 @@ class Leaving:
         self._set_aside: list[DownloadId] | None = None
         self.resume_hint = ""
         """How to go on later, in one sentence."""
+        self.unsaved: Callable[[], str] | None = None
+        """Says why nothing of this run could be opened later; "" while it could."""
+
+    @property
+    def hint(self) -> str:
+        """What leaving now means, in one sentence; no promise that cannot be kept."""
+        if self.unsaved is not None and self.unsaved():
+            return "The list cannot be saved, the bytes are: fetch the same URLs again."
+        return self.resume_hint
 
     def now(self) -> None:
         """Leave; the caller of the dashboard keeps the state."""
@@ -46,9 +57,7 @@ class Leaving:
         if not is_busy or self._set_aside is not None:
             self.now()
         elif not isinstance(self._screen.app.screen, QuitScreen):
-            self._screen.app.push_screen(
-                QuitScreen(snapshot, self.resume_hint), self._answer
-            )
+            self._screen.app.push_screen(QuitScreen(snapshot, self.hint), self._answer)
 
     def interrupt(self) -> None:
         """Ask; the second time within two seconds leave at once."""

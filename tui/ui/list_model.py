@@ -7,6 +7,7 @@ list is sorted, filtered or grows, and the list never moves under a key press.
 from __future__ import annotations
 
 import time
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
 from tui.core.filter import FilterError
@@ -165,6 +166,7 @@ class ListModel:
 
     def _reselect(self) -> None:
         kept = self.cursor_line
+        before, place = self.ids, self.cursor
         started = self._monotonic()
         try:
             self.ids = self._lines()
@@ -175,6 +177,26 @@ class ListModel:
         now = self._monotonic()
         self._next_at_s = now + max(_RESELECT_S, (now - started) * _COST_FACTOR)
         self.cursor = self._index_of(kept)
+        if kept is not None and self.cursor_line != kept and before is not self.ids:
+            self.cursor = self._nearest(before, place)
+
+    def _nearest(self, before: list[int], place: int) -> int:
+        """Return the line of what stood nearest to a line that is gone.
+
+        In its own group if there is one left: groups change their order with their
+        sizes, so the same line may be in another one.
+
+        Args:
+            before: the lines as they were.
+            place: where the cursor was among them.
+        """
+        kept = set(self.ids)
+        after = takewhile(lambda id: id >= 0, before[place + 1 :])
+        above = reversed(before[:place])
+        for id in chain(after, above):
+            if id in kept:
+                return self.ids.index(id)
+        return self.cursor
 
     def _lines(self) -> list[int]:
         self.causes = {}

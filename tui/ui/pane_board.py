@@ -43,6 +43,10 @@ class Place(NamedTuple):
     """Lines; 0 for all that there is."""
 
 
+_CHROME = {Room.FOLDED: 6, Room.BARE: 3}
+"""Lines of totals, headings, message and keys around list and panes."""
+_LEAST_ROWS = 5
+_LEAST_PANE = 3
 _AWAY = Place(False, True, 1)
 _ONE_LINE = Place(True, True, 1)
 
@@ -57,6 +61,8 @@ class PaneBoard:
     """The pane that has the whole middle, or ""."""
     last: str = "graph"
     """The pane that was opened last; the one to zoom."""
+    _opened: list[str] = field(default_factory=list)
+    """Panes in the order in which they were opened by hand, the last one last."""
 
     def toggle(self, pane: str, room: Room) -> None:
         """Open a pane, or close it; while one is zoomed, zoom that one instead."""
@@ -64,7 +70,10 @@ class PaneBoard:
         if self.zoomed:
             self.zoomed = "" if self.zoomed == pane else pane
             return
-        self.wishes[pane] = not self.is_open(pane, room)
+        is_open = not self.is_open(pane, room)
+        self.wishes[pane] = is_open
+        if is_open:
+            self._opened = [*(name for name in self._opened if name != pane), pane]
 
     def is_open(self, pane: str, room: Room) -> bool:
         """Whether a pane has more than one line."""
@@ -83,7 +92,36 @@ class PaneBoard:
             places = dict.fromkeys(PANES, _AWAY)
             places[self.zoomed] = Place(True, False, 0)
             return places
-        return {pane: self._place(pane, room, height) for pane in PANES}
+        places = {pane: self._place(pane, room, height) for pane in PANES}
+        if room is not Room.FULL:
+            self._leave_room_for_list(places, height - _CHROME[room] - _LEAST_ROWS)
+        return places
+
+    def _leave_room_for_list(self, places: dict[str, Place], room: int) -> None:
+        """Fold the panes opened first, then shrink the last, until the list has rows.
+
+        Args:
+            places: of panes one above the other; changed.
+            room: lines for all of them together.
+        """
+        ranks = {pane: at for at, pane in enumerate(self._opened, 1)}
+        others = [pane for pane in PANES if pane != self.last]
+        others.sort(key=lambda pane: ranks.get(pane, 0))
+
+        def is_too_much() -> bool:
+            return _height_of(places) > room
+
+        for pane in others:
+            if is_too_much() and not places[pane].is_folded:
+                places[pane] = _AWAY if pane == "log" else _ONE_LINE
+        for pane in others:
+            if is_too_much() and places[pane].is_folded:
+                places[pane] = _AWAY
+        last = places[self.last]
+        if is_too_much() and last.is_shown and not last.is_folded:
+            over = _height_of(places) - room
+            height = max(_LEAST_PANE, last.height - over)
+            places[self.last] = last._replace(height=height)
 
     def _place(self, pane: str, room: Room, height: int) -> Place:
         if self.is_open(pane, room):
@@ -92,6 +130,10 @@ class PaneBoard:
             return _AWAY
         is_only_line = room is Room.BARE and pane != "disk"
         return _AWAY if is_only_line else _ONE_LINE
+
+
+def _height_of(places: dict[str, Place]) -> int:
+    return sum(place.height for place in places.values() if place.is_shown)
 
 
 def open_height(height: int) -> int:

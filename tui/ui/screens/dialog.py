@@ -57,6 +57,7 @@ class Dialog(ModalScreen[Result]):
         """Fill a small terminal, and say as many keys as fit."""
         width, height = event.size
         self.set_class(width < 72 or height < 24, "-small")
+        self.set_class(height < 14, "-low")
         box = self.query_one("#box")
         words = ""
         for key, word in self.KEYS:
