@@ -143,6 +143,8 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
             lacks = tuple(name for name in lacks if name != LOGIN)
             lacks += (LOGIN,) if has_login else ()
         url = url or request.mirrors[0]
-        return JournalEntry(key, request, _STATES[state], place, url, *rest, lacks)
+        return JournalEntry._make(
+            (key, request, _STATES[state], place, url, *rest, lacks, False)
+        )
     except (ValueError, TypeError, KeyError, IndexError):
         return None
