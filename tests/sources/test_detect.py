@@ -121,7 +121,9 @@ def test_complaints_are_bounded_and_the_rest_is_counted():
 
 def test_an_endless_list_ends(monkeypatch):
     monkeypatch.setattr(detect, "ITEM_LIMIT", 100)
-    requests, complaints = load_sources(["-"], io.BytesIO(b"http://a/\n" * 1000))
+    requests, complaints = load_sources(
+        ["-"], io.BytesIO(b"".join(b"http://a/%d\n" % n for n in range(1000)))
+    )
     assert len(requests) == 100
     assert [str(c) for c in complaints] == [
         "stdin:101: more than 100 downloads; split the list",
@@ -132,7 +134,7 @@ def test_notes_come_from_every_source(tmp_path):
     path = tmp_path / "list.txt"
     path.write_text("http://a/1\n split=4\n")
     notes: list[str] = []
-    load_sources([str(path), "-"], io.BytesIO(b"http://a/1\n gid=4\n"), notes)
+    load_sources([str(path), "-"], io.BytesIO(b"http://a/2\n gid=4\n"), notes)
     assert notes == [
         f"{path}:2: the option split= is ignored",
         "stdin:2: the option gid= is ignored",

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources import detect
+from tui.sources import list_file
 from tui.sources.csv_list import parse_csv
-from tui.sources.detect import load_sources, load_stream
+from tui.sources.detect import load_sources
 from tui.sources.json_list import parse_json, parse_json_lines
+from tui.sources.list_file import Reading, load_stream
 
 MD5 = "md5=" + "a" * 32
 
@@ -21,7 +22,7 @@ MD5 = "md5=" + "a" * 32
 def parse(data: str | bytes, suffix: str, notes: list[str] | None = None):
     """Read a list; return its requests, and its complaints as text."""
     stream = io.BytesIO(data.encode() if isinstance(data, str) else data)
-    items = list(load_stream(stream, "list", notes, suffix))
+    items = list(load_stream(stream, "list", Reading(notes), suffix))
     requests = [item for item in items if isinstance(item, DownloadRequest)]
     return requests, [str(item) for item in items if isinstance(item, BadRequestLine)]
 
@@ -86,14 +87,14 @@ def test_several_urls_of_one_download_are_mirrors():
 def test_unknown_fields_are_noted_once():
     notes: list[str] = []
     parse(
-        '[{"url": "http://a/1", "size": 1}, {"url": "http://a/2", "size": 2}]',
+        '[{"url": "http://a/1", "weight": 1}, {"url": "http://a/2", "weight": 2}]',
         ".json",
         notes,
     )
-    parse("url,size\nhttp://a/1,1\n", ".csv", notes)
+    parse("url,weight\nhttp://a/1,1\n", ".csv", notes)
     assert notes == [
-        "list:1: the field 'size' is ignored",
-        "list:1: the field 'size' is ignored",
+        "list:1: the field 'weight' is ignored",
+        "list:1: the field 'weight' is ignored",
     ]
 
 
@@ -143,7 +144,7 @@ def test_what_is_right_around_a_mistake_is_still_read():
 
 
 def test_json_of_any_size_is_refused_before_it_fills_the_memory(monkeypatch):
-    monkeypatch.setattr(detect, "JSON_LIMIT", 1 << 20)
+    monkeypatch.setattr(list_file, "JSON_LIMIT", 1 << 20)
     _, complaints = parse(b" " * ((1 << 20) + 1), ".json")
     assert complaints == ["list: larger than 1 MiB; write it as .jsonl"]
 

@@ -7,8 +7,9 @@
     SHA2-256(name)= 9f86d081...  OpenSSL
     9f86d081...                  the digest alone
 
-They are read leniently: a signature around the list, comments and other kinds of digest
-are passed over.
+``md5sum`` and its kin write the same with digests of other lengths. All are read
+leniently: a signature around the list, comments and other kinds of digest are passed
+over.
 """
 
 from __future__ import annotations
@@ -18,12 +19,24 @@ import re
 from tui.core.request import Checksum
 
 _LINE_LIMIT = 4096
-_KINDS = {64: "sha256", 128: "sha512"}
-"""Algorithm by the number of hexadecimal digits."""
-_HEX = r"([0-9A-Fa-f]{128}|[0-9A-Fa-f]{64})"
+_KINDS = {
+    32: "md5",
+    40: "sha1",
+    56: "sha224",
+    64: "sha256",
+    96: "sha384",
+    128: "sha512",
+}
+"""Algorithm by the number of hexadecimal digits, where nothing names it."""
+_LENGTHS = {kind: length for length, kind in _KINDS.items()} | {
+    "blake2b": 128,
+    "blake2s": 64,
+}
+_HEX = r"([0-9A-Fa-f]{32,128})"
 _GNU = re.compile(rf"(\\?){_HEX}(?:[ \t]+\*?(.+))?")
 _BSD = re.compile(
-    rf"(\\?)SHA(?:2-)?(256|512) ?\((.+)\) ?= ?{_HEX}", re.IGNORECASE | re.ASCII
+    rf"(\\?)(MD5|SHA(?:1|2?-?(?:224|256|384|512))|BLAKE2[bs]) ?\((.+)\) ?= ?{_HEX}",
+    re.IGNORECASE | re.ASCII,
 )
 _ESCAPED = re.compile(r"\\([\\nr])")
 _UNESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
@@ -39,36 +52,51 @@ def parse_sums(text: str) -> dict[str, Checksum]:
     """
     found: dict[str, dict[str, str | None]] = {}
     for line in text.splitlines():
-        line = line.strip()
-        if not line or len(line) > _LINE_LIMIT:
+        entry = sum_of_line(line)
+        if entry is None or entry[1].algorithm not in ("sha256", "sha512"):
             continue
-        entry = _entry(line)
-        if entry is None:
-            continue
-        name, digest = entry
-        kind = _KINDS[len(digest)]
+        name, told = entry
         kinds = found.setdefault(name, {})
-        kinds[kind] = digest if kinds.get(kind, digest) == digest else None
+        known = kinds.get(told.algorithm, told.digest)
+        kinds[told.algorithm] = told.digest if known == told.digest else None
     sums = {}
     for name, kinds in found.items():
         for kind in ("sha512", "sha256"):
-            told = kinds.get(kind)
-            if told is not None:
-                sums[name] = Checksum(kind, told)
+            digest = kinds.get(kind)
+            if digest is not None:
+                sums[name] = Checksum(kind, digest)
                 break
     return sums
 
 
-def _entry(line: str) -> tuple[str, str] | None:
+def sum_of_line(line: str, untagged: str = "") -> tuple[str, Checksum] | None:
+    """Read one line of a digest list.
+
+    Args:
+        line: with or without white space around it.
+        untagged: the algorithm of lines that do not name theirs; "" lets the length
+            of the digest tell.
+
+    Returns:
+        The name without a ``./`` in front ("" if there is none) and the digest, or
+        ``None`` if it is no such line.
+    """
+    line = line.strip()
+    if not line or len(line) > _LINE_LIMIT:
+        return None
     gnu = _GNU.fullmatch(line)
     if gnu is not None:
         escape, digest, name = gnu[1], gnu[2], gnu[3] or ""
+        kind = untagged or _KINDS.get(len(digest), "")
     else:
         bsd = _BSD.fullmatch(line)
-        if bsd is None or len(bsd[4]) != int(bsd[2]) // 4:
+        if bsd is None:
             return None
         escape, name, digest = bsd[1], bsd[3], bsd[4]
+        kind = bsd[2].lower().replace("sha2-", "sha").replace("-", "")
+    if len(digest) != _LENGTHS.get(kind):
+        return None
     if escape:
         # GNU marks lines whose names hold a backslash or a line end.
         name = _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], name)
-    return name.removeprefix("./"), digest.lower()
+    return name.removeprefix("./"), Checksum(kind, digest.lower())

@@ -7,17 +7,19 @@ it before the loop starts, or in a thread.
 
 from __future__ import annotations
 
-import json
-import os
+import io
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
+from tui.core.errors import FetchError
 from tui.core.plain_text import plain, plain_url
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.sources.csv_list import parse_csv
-from tui.sources.json_list import parse_json, parse_json_lines
-from tui.sources.metalink import parse_metalink
-from tui.sources.text_list import parse_text, read_lines
+from tui.sources.duplicates import Duplicates
+from tui.sources.list_file import Reading, load_file, load_stream
+from tui.sources.page import PAGE_LIMIT, Page
+from tui.sources.patterns import check_pattern, expand_requests
+from tui.sources.sums_list import is_sums_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -31,13 +33,7 @@ ITEM_LIMIT = 1_000_000
 """Requests and complaints of one run: an endless pipe must end somewhere. A million
 requests take about 300 MB."""
 
-JSON_LIMIT = 256 << 20
-"""Bytes of a ``.json`` file, which is taken into memory as a whole."""
-
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
-_METALINK = (".meta4", ".metalink")
-_UNREAD = (".torrent",)
 
 
 def load_sources(
@@ -65,117 +61,36 @@ def load_sources(
         The requests in the order of the sources, and what is wrong: at most
         ``COMPLAINT_LIMIT`` complaints, and one more that counts the others.
     """
-    del links, base_url, fetch_page
+    reading = Reading(notes, links, base_url)
+    duplicates = Duplicates(notes)
     requests: list[DownloadRequest] = []
     complaints: list[BadRequestLine] = []
     bad = 0
-    for count, item in enumerate(_read_all(sources, stdin, notes)):
+    for count, item in enumerate(_read_all(sources, stdin, reading, fetch_page)):
         if count == ITEM_LIMIT:
             where = item.source if isinstance(item, DownloadRequest) else item.where
             reason = f"more than {ITEM_LIMIT:,} downloads; split the list"
             complaints.append(BadRequestLine(where, reason))
             break
-        if isinstance(item, DownloadRequest):
-            requests.append(item)
-            continue
-        bad += 1
-        if bad <= COMPLAINT_LIMIT:
-            complaints.append(item)
+        judged = duplicates.judge(item) if isinstance(item, DownloadRequest) else item
+        if isinstance(judged, DownloadRequest):
+            requests.append(judged)
+        elif judged is not None:
+            bad += 1
+            if bad <= COMPLAINT_LIMIT:
+                complaints.append(judged)
+    duplicates.finish()
     if bad > COMPLAINT_LIMIT:
         more = bad - COMPLAINT_LIMIT
         complaints.append(BadRequestLine("", f"and {more:,} more that cannot be read"))
     return requests, complaints
 
 
-def load_file(
-    path: str, notes: list[str] | None = None
-) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Read one list file; what is wrong with the file itself is a complaint as well."""
-    where = plain(path, 200)
-    suffix = os.path.splitext(path)[1].lower()
-    if suffix in _UNREAD:
-        yield BadRequestLine(
-            where,
-            f"{suffix} lists are not supported; put one URL on each line of a .txt",
-        )
-        return
-    try:
-        with open(path, "rb") as stream:
-            yield from load_stream(stream, where, notes, suffix)
-    except FileNotFoundError:
-        reason = "no such file"
-        if _BARE_HOST.fullmatch(path):
-            reason += "; if it is a URL, write https:// in front"
-        yield BadRequestLine(where, reason)
-    except IsADirectoryError:
-        yield BadRequestLine(where, "this is a directory; name a list file in it")
-    except PermissionError:
-        yield BadRequestLine(where, "no permission to read it")
-    except (OSError, ValueError) as error:
-        # ValueError: a NUL inside the path.
-        reason = getattr(error, "strerror", None) or str(error)
-        yield BadRequestLine(where, f"cannot be read: {plain(reason, 200)}")
-
-
-def load_stream(
-    stream: BinaryIO, where: str, notes: list[str] | None = None, suffix: str = ""
-) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Read a list from an open stream; an empty one is a complaint.
-
-    Args:
-        stream: read to its end, but not further than is sane.
-        where: what the list is called in messages.
-        notes: gets a line for everything that is ignored but not wrong.
-        suffix: ``.csv``, ``.json``, ``.jsonl``, ``.meta4`` or ``.metalink`` for those;
-            all else is plain text.
-
-    Raises:
-        OSError: the stream cannot be read.
-    """
-    is_empty = True
-    for item in _parse(stream, where, notes, suffix):
-        is_empty = False
-        yield item
-    if is_empty:
-        yield BadRequestLine(where, "no URLs in it")
-
-
-def _parse(
-    stream: BinaryIO, where: str, notes: list[str] | None, suffix: str
-) -> Iterator[DownloadRequest | BadRequestLine]:
-    if suffix == ".json":
-        return _parse_whole(stream, where, notes)
-    if suffix in _METALINK:
-        return parse_metalink(stream, where, notes)
-    lines = read_lines(stream)
-    if suffix == ".csv":
-        return parse_csv(lines, where, notes)
-    if suffix == ".jsonl":
-        return parse_json_lines(lines, where, notes)
-    return parse_text(lines, where, notes)
-
-
-def _parse_whole(
-    stream: BinaryIO, where: str, notes: list[str] | None
-) -> Iterator[DownloadRequest | BadRequestLine]:
-    data = stream.read(JSON_LIMIT + 1)
-    if len(data) > JSON_LIMIT:
-        yield BadRequestLine(
-            where, f"larger than {JSON_LIMIT >> 20} MiB; write it as .jsonl"
-        )
-        return
-    try:
-        # Finds UTF-8, UTF-16 and UTF-32, with or without a mark (RFC 4627, section 3).
-        text = data.decode(json.detect_encoding(data))
-    except UnicodeDecodeError:
-        yield BadRequestLine(where, "this is not JSON in UTF-8")
-        return
-    if text.strip():
-        yield from parse_json(text, where, notes)
-
-
 def _read_all(
-    sources: Iterable[str], stdin: BinaryIO | None, notes: list[str] | None
+    sources: Iterable[str],
+    stdin: BinaryIO | None,
+    reading: Reading,
+    fetch_page: FetchPage | None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     is_stdin_read = False
     for source in sources:
@@ -183,29 +98,70 @@ def _read_all(
             if is_stdin_read:
                 yield BadRequestLine("-", "standard input can be read only once")
             else:
-                yield from _read_stdin(stdin, notes)
+                yield from _read_stdin(stdin, reading)
             is_stdin_read = True
-        elif _URL.match(source):
-            yield _read_url(source)
+        elif not _URL.match(source):
+            yield from load_file(source, reading)
+        elif reading.links is not None or (
+            reading.base_url is not None and is_sums_name(_name_in(source))
+        ):
+            yield from _read_page(source, reading, fetch_page)
         else:
-            yield from load_file(source, notes)
+            yield from expand_requests(_read_url(source))
 
 
 def _read_stdin(
-    stdin: BinaryIO | None, notes: list[str] | None
+    stdin: BinaryIO | None, reading: Reading
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     if stdin is None:
         yield BadRequestLine("-", "there is no standard input")
         return
     try:
-        yield from load_stream(stdin, "stdin", notes)
+        yield from load_stream(stdin, "stdin", reading)
     except (OSError, ValueError) as error:
         # ValueError: closed by whoever started us.
         yield BadRequestLine("stdin", f"cannot be read: {plain(str(error), 200)}")
 
 
-def _read_url(source: str) -> DownloadRequest | BadRequestLine:
+def _read_url(source: str) -> Iterator[DownloadRequest | BadRequestLine]:
     try:
-        return DownloadRequest((check_url(source),), source="command line")
+        yield DownloadRequest((check_pattern(source),), source="command line")
     except ValueError as error:
-        return BadRequestLine(plain_url(source, 200), str(error))
+        yield BadRequestLine(plain_url(source, 200), str(error))
+
+
+def _read_page(
+    source: str, reading: Reading, fetch_page: FetchPage | None
+) -> Iterator[DownloadRequest | BadRequestLine]:
+    """Fetch what a URL leads to, and read it as a list: a page or a digest list."""
+    where = plain_url(source, 200)
+    if fetch_page is None:
+        yield BadRequestLine(where, "pages cannot be fetched here; save it to a file")
+        return
+    try:
+        page = fetch_page(check_url(source))
+    except (FetchError, OSError, ValueError) as error:
+        yield BadRequestLine(where, f"cannot be fetched: {plain(str(error), 200)}")
+        return
+    if reading.links is not None:
+        from tui.sources.page_links import parse_page
+
+        yield from parse_page(page, reading.links, where, reading.notes)
+        return
+    yield from _read_fetched(page, where, reading)
+
+
+def _read_fetched(
+    page: Page, where: str, reading: Reading
+) -> Iterator[DownloadRequest | BadRequestLine]:
+    if len(page.body) > PAGE_LIMIT:
+        yield BadRequestLine(where, f"larger than {PAGE_LIMIT >> 20} MiB")
+        return
+    # "." is the folder that the list itself lies in.
+    base_url = urljoin(page.url, reading.base_url)
+    here = Reading(reading.notes, None, base_url)
+    yield from load_stream(io.BytesIO(page.body), where, here)
+
+
+def _name_in(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2]

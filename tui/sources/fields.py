@@ -1,7 +1,8 @@
 """One download as named fields: what a row of CSV and an object of JSON have in common.
 
 The names are those of the plain list: ``url``, ``out``, ``dir``, ``checksum``,
-``header``. A plural or a second spelling is taken where people write one.
+``header``; and ``size`` in bytes. A plural or a second spelling is taken where people
+write one.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tui.core.plain_text import plain
-from tui.core.request import Checksum, DownloadRequest, check_url
-from tui.sources.options import parse_folder, parse_header, parse_place
+from tui.core.request import ALGORITHMS, Checksum, DownloadRequest
+from tui.sources.options import parse_folder, parse_header, parse_place, parse_size
+from tui.sources.patterns import check_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +30,25 @@ NAMES = {
     "checksum": "checksum",
     "header": "header",
     "headers": "header",
-}
-"""Spellings of field names, in lower case, and which field each means."""
+    "size": "size",
+    "comment": "comment",
+} | {name: f"digest {kind}" for name, kind in ALGORITHMS.items()}
+"""Spellings of field names, in lower case, and which field each means; a column may be
+called ``sha256`` and hold nothing but the digest."""
+_DIGESTS = tuple(
+    f"digest {kind}"
+    for kind in (
+        "sha512",
+        "blake2b",
+        "sha384",
+        "sha256",
+        "blake2s",
+        "sha224",
+        "sha1",
+        "md5",
+    )
+)
+"""The strongest first."""
 
 
 class FieldReader:
@@ -61,7 +80,7 @@ class FieldReader:
             ValueError: a field is wrong, or there is no URL.
         """
         mirrors = _mirrors(fields)
-        folder = name = directory = checksum = None
+        folder = name = directory = checksum = size = None
         headers: tuple[tuple[str, str], ...] = ()
         # Most rows have only a URL, and there may be a hundred thousand of them.
         if len(fields) > 1:
@@ -71,11 +90,11 @@ class FieldReader:
                 directory = parse_folder(text)
             if folder is not None:
                 directory = f"{directory}/{folder}" if directory else folder
-            if text := _text("checksum", fields.get("checksum")):
-                checksum = Checksum.parse(text)
+            checksum = _checksum(fields)
+            size = _size(fields.get("size"))
             texts = _headers(fields.get("header"))
             headers = tuple(parse_header(text) for text in texts)
-        return DownloadRequest(mirrors, name, directory, checksum, headers, None, where)
+        return DownloadRequest(mirrors, name, directory, checksum, headers, size, where)
 
 
 def _mirrors(fields: Mapping[str, Any]) -> tuple[str, ...]:
@@ -86,7 +105,25 @@ def _mirrors(fields: Mapping[str, Any]) -> tuple[str, ...]:
         urls = [*_texts("url", url), *_texts("mirrors", fields.get("mirrors"))]
     if not urls:
         raise ValueError("there is no url in it")
-    return tuple(dict.fromkeys(check_url(text) for text in urls))
+    return tuple(dict.fromkeys(check_pattern(text) for text in urls))
+
+
+def _checksum(fields: Mapping[str, Any]) -> Checksum | None:
+    text = _text("checksum", fields.get("checksum"))
+    if not text:
+        for field in _DIGESTS:
+            if digest := _text(field, fields.get(field)):
+                text = f"{field.removeprefix('digest ')}={digest}"
+                break
+    return Checksum.parse(text) if text else None
+
+
+def _size(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("size must be a whole number of bytes")
+    return parse_size("size", str(value))
 
 
 def _text(field: str, value: Any) -> str:
@@ -101,7 +138,10 @@ def _texts(field: str, value: Any) -> list[str]:
     if isinstance(value, list):
         texts = [_text(field, item) for item in value]
     else:
-        texts = [part.strip() for part in _text(field, value).split("\t")]
+        # A table holds mirrors in one cell; no URL has white space inside.
+        cell = _text(field, value)
+        parts = cell.split() if field == "mirrors" else cell.split("\t")
+        texts = [part.strip() for part in parts]
     return [text for text in texts if text]
 
 

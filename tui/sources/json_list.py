@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tui.core.plain_text import plain
 from tui.core.request import BadRequestLine
 from tui.sources.fields import FieldReader
-from tui.sources.text_list import LINE_LIMIT
+from tui.sources.lines import LINE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -18,7 +18,7 @@ from tui.sources.metalink_file import FileElement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import BinaryIO, Never
+    from typing import Never, Readable
 
 SIZE_LIMIT = 64 << 20
 """Bytes of a document; digests of a million pieces fit."""
@@ -41,7 +41,7 @@ class _Refused(Exception):
 
 
 def parse_metalink(
-    stream: BinaryIO, where: str, notes: list[str] | None = None
+    stream: Readable, where: str, notes: list[str] | None = None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Turn a document into requests and complaints, in their order.
 

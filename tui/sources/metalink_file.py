@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.plain_text import plain
 from tui.core.request import ALGORITHMS, Checksum, DownloadRequest, Pieces, check_url
-from tui.sources.options import parse_place
+from tui.sources.options import parse_place, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,6 @@ _STRENGTH = (
     "sha1",
     "md5",
 )
-_NUMBER = re.compile(r"[0-9]{1,18}")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LAST = 1_000_000
 """Place of a mirror that tells none: behind the lowest priority (section 4.2.17.2)."""
@@ -53,7 +52,7 @@ class FileElement:
 
     def read_size(self, text: str, _: Mapping[str, str]) -> None:
         """Take the size in bytes."""
-        self._size = _number("size", text)
+        self._size = parse_size("size", text)
 
     def read_hash(self, text: str, attributes: Mapping[str, str]) -> None:
         """Take a digest of the whole file."""
@@ -78,16 +77,16 @@ class FileElement:
             raise ValueError(f"more than {_URL_LIMIT} URLs for one file")
         place = _LAST
         if "priority" in attributes:
-            place = _number("priority", attributes["priority"])
+            place = parse_size("priority", attributes["priority"])
         elif "preference" in attributes:
             # Version 3 counts the other way round: 100 is the best.
-            place = _LAST - 1 - _number("preference", attributes["preference"])
+            place = _LAST - 1 - parse_size("preference", attributes["preference"])
         self._urls.append((place, check_url(text)))
 
     def begin_pieces(self, attributes: Mapping[str, str]) -> None:
         """Begin a list of digests of parts."""
         self._open = None
-        length = _number("length", attributes.get("length", ""))
+        length = parse_size("length", attributes.get("length", ""))
         if not length:
             raise ValueError("pieces of 0 bytes")
         kind = self._kind(attributes)
@@ -101,7 +100,7 @@ class FileElement:
         algorithm, _, digests = self._open
         index = len(digests)
         if "piece" in attributes:
-            index = _number("piece", attributes["piece"])
+            index = parse_size("piece", attributes["piece"])
         if index in digests or index >= _PIECE_LIMIT:
             raise ValueError(f"piece {index:,} is there twice, or one too many")
         digests[index] = Checksum.parse(f"{algorithm}={text}").digest
@@ -159,9 +158,3 @@ class FileElement:
         if len(self.unknown) < 10:
             self.unknown.add(plain(kind, 20) or "(none)")
         return ""
-
-
-def _number(name: str, text: str) -> int:
-    if _NUMBER.fullmatch(text.strip()) is None:
-        raise ValueError(f"{name} must be a whole number from 0, of at most 18 digits")
-    return int(text)

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 
+from tui.core.request import check_url
+
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A field name: RFC 9110, section 5.6.2."""
 
-_OWN_HEADERS = frozenset(
+OWN_HEADERS = frozenset(
     {
         "accept-encoding",  # identity, so that sizes and ranges mean the file's bytes
         "connection",
@@ -32,6 +34,7 @@ _OWN_HEADERS = frozenset(
 )
 """Headers that decide which bytes come back; a list may not set them."""
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _COMPONENT_LIMIT = 255
 """Bytes of one name on common file systems."""
 
@@ -51,11 +54,32 @@ def parse_header(text: str) -> tuple[str, str]:
     value = value.strip()
     if not colon or _TOKEN.fullmatch(name) is None:
         raise ValueError("a header is written as 'Name: value'")
-    if name.lower() in _OWN_HEADERS:
+    if name.lower() in OWN_HEADERS:
         raise ValueError(f"the header {name} is set by fetchtui itself")
     if not value.isascii() or not value.replace("\t", " ").isprintable():
         raise ValueError(f"the value of {name} holds more than printable ASCII")
     return name, value
+
+
+def folder_url(url: str) -> str:
+    """Return ``url`` with a slash at its end: what is relative lies below it.
+
+    Raises:
+        ValueError: ``check_url`` refuses it.
+    """
+    url = check_url(url).partition("#")[0].partition("?")[0]
+    return url if url.endswith("/") else f"{url}/"
+
+
+def parse_size(name: str, text: str) -> int:
+    """Read a size in bytes.
+
+    Raises:
+        ValueError: it is negative, or no whole number that a file could have.
+    """
+    if _NUMBER.fullmatch(text.strip()) is None:
+        raise ValueError(f"{name} must be a whole number from 0, of at most 18 digits")
+    return int(text)
 
 
 def parse_folder(text: str) -> str | None:

@@ -7,83 +7,41 @@
       out=folder/name.iso
       checksum=sha-256=HEX
 
-Tabs separate mirrors of one file; indented lines are options of the URL above. What is
+Tabs separate mirrors of one file; indented lines are options of the URL above. A line
+may also be a curl or wget command, or a pattern that stands for many URLs. What is
 wrong becomes a value beside what is right, so that a list is judged as a whole.
 """
 
 from __future__ import annotations
 
-import codecs
-import io
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 
 from tui.core.plain_text import plain
-from tui.core.request import BadRequestLine, Checksum, DownloadRequest, check_url
-from tui.sources.options import parse_folder, parse_header, parse_place
+from tui.core.request import BadRequestLine, Checksum, DownloadRequest
+from tui.sources.commands import parse_command
+from tui.sources.lines import LINE_LIMIT
+from tui.sources.options import folder_url, parse_folder, parse_header, parse_place
+from tui.sources.patterns import check_pattern, expand_requests
+from tui.sources.shell_words import COMMAND_LIMIT, goes_on, is_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from typing import BinaryIO
 
-LINE_LIMIT = 65536
-"""Characters of one line; longer ones are refused. Servers take URLs of 8 KiB."""
-
-_READ_SIZE = 65536
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _URL_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BARE_HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?([/?].*)?", re.ASCII)
 _OPTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _NOT_TEXT = re.compile("[\ud800-\udfff\ufffd]")
 """What becomes of bytes that are not in the encoding they should be in."""
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-
-def read_lines(stream: BinaryIO) -> Iterator[str]:
-    """Read text in pieces, so that no line takes unbounded memory.
-
-    Takes UTF-8, with or without a byte order mark, and UTF-16 with one, as PowerShell
-    writes it. Bytes that are neither stay visible as lone surrogates, which
-    ``parse_text`` refuses where they matter: a comment may hold anything.
-
-    Returns:
-        Lines without their line end, each cut at ``LINE_LIMIT`` + 1 characters. A
-        NUL anywhere ends the reading with a line that holds nothing else.
-
-    Raises:
-        OSError: the stream cannot be read.
-    """
-    chunk = stream.read(_READ_SIZE)
-    encoding = next((name for bom, name in _BOMS if chunk.startswith(bom)), "utf-8")
-    decoder = codecs.getincrementaldecoder(encoding)(
-        "surrogateescape" if encoding != "utf-16" else "replace"
-    )
-    # "\r\n" and a lone "\r", of old Macs, become "\n"; the pair may be torn apart.
-    newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
-    pending = ""
-    while chunk:
-        text = newlines.decode(chunk)
-        if "\0" in text:
-            # No text holds it; the lines around it would only be noise.
-            yield "\0"
-            return
-        first, *lines = text.split("\n")
-        pending = (pending + first)[: LINE_LIMIT + 1]
-        if lines:
-            yield pending
-            pending = lines.pop()
-            yield from lines
-        chunk = stream.read(_READ_SIZE)
-    pending += newlines.decode(b"", final=True)
-    if pending:
-        yield pending
 
 
 def parse_text(
-    lines: Iterable[str], where: str, notes: list[str] | None = None
+    lines: Iterable[str],
+    where: str,
+    notes: list[str] | None = None,
+    base_url: str | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Turn the lines of a list into requests and complaints, in their order.
 
@@ -92,49 +50,95 @@ def parse_text(
         where: what the list is called in messages; a line number is added.
         notes: gets one line for each of aria2's options that has no meaning here,
             at its first use.
+        base_url: the folder that lines without a scheme are relative to.
 
     Returns:
-        A request for each URL line that is right together with its options; for
-        everything wrong a ``BadRequestLine``. Nothing is raised. Binary data gets one
-        complaint and ends the reading.
+        A request for each URL line that is right together with its options, or all
+        that its pattern or command stands for; for everything wrong a
+        ``BadRequestLine``. Nothing is raised. Binary data gets one complaint and ends
+        the reading.
     """
-    entry: _Entry | None = None
-    ignored: set[str] = set()
-    for number, line in enumerate(lines, 1):
-        if "\0" in line:
-            yield BadRequestLine(
-                where,
-                "this is binary data (or UTF-16 without its mark), not a list;"
-                " save it as UTF-8 text",
-            )
-            return
-        text = line.strip().removeprefix("\ufeff")
-        if not text or text[0] == "#":
-            continue
-        if line[0] not in " \t" or _URL_START.match(text):
-            if entry is not None and entry.is_good:
-                yield entry.request()
-            entry = _Entry(f"{where}:{number}")
-            try:
-                entry.mirrors = _parse_mirrors(text)
-            except ValueError as error:
-                entry.is_good = False
-                yield BadRequestLine(entry.where, str(error))
-        else:
-            here = f"{where}:{number}"
-            try:
-                name = _parse_option(entry, text)
-            except ValueError as error:
-                if entry is not None:
-                    entry.is_good = False
-                yield BadRequestLine(here, str(error))
+    return expand_requests(_Reader(where, notes, base_url).read(lines))
+
+
+class _Reader:
+    """Goes over the lines once, with one entry open at a time."""
+
+    def __init__(
+        self, where: str, notes: list[str] | None, base_url: str | None
+    ) -> None:
+        self._where = where
+        self._notes = notes
+        self._base_url = base_url
+        self._entry: _Entry | None = None
+        self._ignored: set[str] = set()
+
+    def read(self, lines: Iterable[str]) -> Iterator[DownloadRequest | BadRequestLine]:
+        numbered = enumerate(lines, 1)
+        for number, line in numbered:
+            if "\0" in line:
+                yield BadRequestLine(
+                    self._where,
+                    "this is binary data (or UTF-16 without its mark), not a list;"
+                    " save it as UTF-8 text",
+                )
+                return
+            text = line.strip().removeprefix("\ufeff")
+            if not text or text[0] == "#":
+                continue
+            if line[0] not in " \t" or _URL_START.match(text):
+                yield from self._finish()
+                here = f"{self._where}:{number}"
+                if not text.startswith("http") and is_command(text):
+                    text = _whole_command(text, numbered)
+                    yield from parse_command(text, here, self._notes)
+                else:
+                    yield from self._begin(text, here)
+            elif is_command(text):
+                yield from self._finish()
+                here = f"{self._where}:{number}"
+                text = _whole_command(text, numbered)
+                yield from parse_command(text, here, self._notes)
             else:
-                if name and name not in ignored:
-                    ignored.add(name)
-                    if notes is not None:
-                        notes.append(f"{here}: the option {name}= is ignored")
-    if entry is not None and entry.is_good:
-        yield entry.request()
+                yield from self._option(text, f"{self._where}:{number}")
+        yield from self._finish()
+
+    def _begin(self, text: str, here: str) -> Iterator[BadRequestLine]:
+        self._entry = entry = _Entry(here)
+        try:
+            entry.mirrors = _parse_mirrors(text, self._base_url)
+        except ValueError as error:
+            entry.is_good = False
+            yield BadRequestLine(here, str(error))
+
+    def _option(self, text: str, here: str) -> Iterator[BadRequestLine]:
+        try:
+            name = _parse_option(self._entry, text)
+        except ValueError as error:
+            if self._entry is not None:
+                self._entry.is_good = False
+            yield BadRequestLine(here, str(error))
+            return
+        if name and name not in self._ignored:
+            self._ignored.add(name)
+            if self._notes is not None:
+                self._notes.append(f"{here}: the option {name} is ignored")
+
+    def _finish(self) -> Iterator[DownloadRequest]:
+        entry, self._entry = self._entry, None
+        if entry is not None and entry.is_good:
+            yield entry.request()
+
+
+def _whole_command(text: str, numbered: Iterator[tuple[int, str]]) -> str:
+    """Return a command with the lines that it goes on in."""
+    size = len(text)
+    lines = [text]
+    while goes_on(lines[-1]) and size < COMMAND_LIMIT:
+        _, line = next(numbered, (0, ""))
+        size += len(line)
+        lines.append(line.rstrip("\r\n"))
+    return "\n".join(lines)
 
 
 class _Entry:
@@ -146,6 +150,7 @@ class _Entry:
         "folder",
         "headers",
         "is_good",
+        "is_of_session",
         "mirrors",
         "name",
         "where",
@@ -155,6 +160,8 @@ class _Entry:
         self.where = where
         self.mirrors: tuple[str, ...] = ()
         self.is_good = True
+        self.is_of_session = False
+        """aria2 saved it: folders are those of its machine and run."""
         self.directory: str | None = None
         self.folder: str | None = None
         """Folders that ``out=`` puts in front of the name."""
@@ -177,24 +184,26 @@ class _Entry:
         )
 
 
-def _parse_mirrors(text: str) -> tuple[str, ...]:
+def _parse_mirrors(text: str, base_url: str | None) -> tuple[str, ...]:
     _check_text(text)
     if "\t" not in text:
-        return (_parse_url(text),)
+        return (_parse_url(text, base_url),)
     mirrors: dict[str, None] = {}
     for position, part in enumerate(text.split("\t"), 1):
         url = part.strip()
         if url:
             try:
-                mirrors[_parse_url(url)] = None
+                mirrors[_parse_url(url, base_url)] = None
             except ValueError as error:
                 raise ValueError(f"URL {position} of the line: {error}") from None
     return tuple(mirrors)
 
 
-def _parse_url(text: str) -> str:
+def _parse_url(text: str, base_url: str | None) -> str:
     try:
-        return check_url(text)
+        if base_url and _SCHEME.match(text) is None:
+            return check_pattern(urljoin(folder_url(base_url), text))
+        return check_pattern(text)
     except ValueError:
         if _BARE_HOST.fullmatch(text):
             raise ValueError(
@@ -209,7 +218,7 @@ def _parse_url(text: str) -> str:
 
 
 def _parse_option(entry: _Entry | None, text: str) -> str:
-    """Put an option into ``entry``; return its name if it means nothing here."""
+    """Put an option into ``entry``; return what of it means nothing here."""
     _check_text(text)
     name, separator, value = text.partition("=")
     name = name.strip().lower()
@@ -219,12 +228,16 @@ def _parse_option(entry: _Entry | None, text: str) -> str:
     if entry is None:
         raise ValueError(f"the option {plain(name, 30)}= has no URL line above it")
     if name not in ("out", "dir", "checksum", "header"):
-        return plain(name, 60)
+        # Every entry of ``--save-session`` has one, first of all options.
+        entry.is_of_session = entry.is_of_session or name == "gid"
+        return f"{plain(name, 60)}="
     if not value:
         raise ValueError(f"{name}= is empty")
     if name == "out":
         entry.folder, entry.name = parse_place(value)
     elif name == "dir":
+        if entry.is_of_session and value.startswith("/"):
+            return "dir= of another run"
         entry.directory = parse_folder(value)
     elif name == "checksum":
         entry.checksum = Checksum.parse(value)

@@ -1,0 +1,179 @@
+"""The options of curl (to 8.16) and wget (to 1.25) that a pasted command may have.
+
+Which of them take a value must be known even of those that mean nothing here: else the
+value would pass for a URL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """What is known of a program's options."""
+
+    name: str
+    valued: frozenset[str]
+    """Long options that take a value."""
+    long_of: Mapping[str, str]
+    """Long options by their letter."""
+    meanings: Mapping[str, str]
+    """What an option means for a download; ``silent`` for what goes without saying."""
+    refused: Mapping[str, str]
+    """Options that make the command something else than a download, and why."""
+
+
+def _long(words: str) -> frozenset[str]:
+    return frozenset(f"--{word}" for word in words.split())
+
+
+def _by_letter(pairs: str) -> dict[str, str]:
+    return {pair[0]: f"--{pair[2:]}" for pair in pairs.split()}
+
+
+_SENDS = "sends data; only what a GET fetches can be downloaded"
+_PART = "asks for a part of the file; fetchtui fetches whole ones"
+_FOLLOWS = "follows links; name the page with --links PATTERN"
+_LISTED = "names a list; give that file to fetchtui itself"
+
+CURL = Program(
+    "curl",
+    _long(
+        "abstract-unix-socket alt-svc aws-sigv4 cacert capath cert cert-type ciphers"
+        " config connect-timeout connect-to continue-at cookie cookie-jar create-file-"
+        " mode crlfile curves data data-ascii data-binary data-raw data-urlencode"
+        " delegation dns-interface dns-ipv4-addr dns-ipv6-addr dns-servers doh-url"
+        " dump-header ech egd-file engine etag-compare etag-save expect100-timeout"
+        " form form-string ftp-account ftp-alternative-to-user ftp-method ftp-port"
+        " ftp-ssl-ccc-mode happy-eyeballs-timeout-ms haproxy-clientip header"
+        " hostpubmd5 hostpubsha256 hsts interface ip-tos ipfs-gateway json keepalive-"
+        " cnt keepalive-time key key-type krb libcurl limit-rate local-port login-"
+        " options mail-auth mail-from mail-rcpt max-filesize max-redirs max-time"
+        " netrc-file noproxy oauth2-bearer output output-dir parallel-max parallel-"
+        " max-host pass pinnedpubkey preproxy proto proto-default proto-redir proxy"
+        " proxy-cacert proxy-capath proxy-cert proxy-cert-type proxy-ciphers proxy-"
+        " crlfile proxy-header proxy-key proxy-key-type proxy-pass proxy-pinnedpubkey"
+        " proxy-service-name proxy-tls13-ciphers proxy-tlsauthtype proxy-tlspassword"
+        " proxy-tlsuser proxy-user proxy1.0 pubkey quote random-file range rate"
+        " referer request request-target resolve retry retry-delay retry-max-time"
+        " sasl-authzid service-name sigalgs socks4 socks4a socks5 socks5-gssapi-"
+        " service socks5-hostname speed-limit speed-time stderr telnet-option tftp-"
+        " blksize time-cond tls-max tls13-ciphers tlsauthtype tlspassword tlsuser"
+        " trace trace-ascii trace-config unix-socket upload-file upload-flags url url-"
+        " query user user-agent variable vlan-priority write-out"
+    ),
+    _by_letter(
+        "A=user-agent C=continue-at D=dump-header E=cert F=form G=get H=header I=head"
+        " J=remote-header-name K=config L=location N=no-buffer O=remote-name P=ftp-"
+        " port Q=quote R=remote-time S=show-error T=upload-file U=proxy-user X=request"
+        " Y=speed-limit Z=parallel a=append b=cookie c=cookie-jar d=data e=referer"
+        " f=fail g=globoff i=include j=junk-session-cookies k=insecure m=max-time"
+        " n=netrc o=output p=proxytunnel q=disable r=range s=silent t=telnet-option"
+        " u=user v=verbose w=write-out x=proxy y=speed-time z=time-cond"
+    ),
+    {
+        "--header": "header",
+        "--user-agent": "agent",
+        "--referer": "referer",
+        "--oauth2-bearer": "bearer",
+        "--cookie": "cookie",
+        "--output": "output",
+        "--remote-name": "remote-name",
+        "--output-dir": "folder",
+        "--url": "url",
+        "--request": "method",
+        "--user": "login",
+        "--globoff": "literal",
+    }
+    | dict.fromkeys(
+        _long(
+            "location remote-header-name remote-name-all compressed silent show-error"
+            " fail fail-with-body verbose progress-bar no-progress-meter no-buffer"
+            " continue-at create-dirs globon http1.1 http2 parallel remote-time"
+            " disable location-trusted fail-early no-clobber write-out clobber path-"
+            " as-is"
+        ),
+        "silent",
+    ),
+    {
+        "--data": _SENDS,
+        "--data-ascii": _SENDS,
+        "--data-binary": _SENDS,
+        "--data-raw": _SENDS,
+        "--data-urlencode": _SENDS,
+        "--form": _SENDS,
+        "--form-string": _SENDS,
+        "--json": _SENDS,
+        "--upload-file": _SENDS,
+        "--url-query": "adds to the URL; write the query into it",
+        "--head": "asks for headers alone",
+        "--range": _PART,
+        "--config": _LISTED,
+        "--next": "begins another command; give each a line of its own",
+    },
+)
+
+WGET = Program(
+    "wget",
+    _long(
+        "accept accept-regex append-output backups base bind-address body-data body-"
+        " file ca-certificate ca-directory certificate certificate-type ciphers"
+        " compression config connect-timeout crl-file cut-dirs default-page dns-"
+        " timeout domains exclude-directories exclude-domains execute follow-tags ftp-"
+        " password ftp-user header http-password http-user ignore-tags include-"
+        " directories input-file level limit-rate load-cookies local-encoding method"
+        " output-document output-file password pinnedpubkey post-data post-file"
+        " prefer-family private-key private-key-type progress proxy-password proxy-"
+        " user quota read-timeout referer reject reject-regex rejected-log remote-"
+        " encoding report-speed restrict-file-names retry-on-http-error save-cookies"
+        " secure-protocol start-pos timeout tries user user-agent wait waitretry warc-"
+        " dedup warc-file warc-header warc-max-size warc-tempdir directory-prefix max-"
+        " redirect regex-type max-threads"
+    ),
+    _by_letter(
+        "A=accept B=base D=domains E=adjust-extension F=force-html H=span-hosts"
+        " I=include-directories K=backup-converted L=relative N=timestamping O=output-"
+        " document P=directory-prefix Q=quota R=reject S=server-response T=timeout"
+        " U=user-agent X=exclude-directories a=append-output b=background c=continue"
+        " d=debug e=execute i=input-file k=convert-links l=level m=mirror o=output-"
+        " file p=page-requisites q=quiet r=recursive t=tries v=verbose w=wait x=force-"
+        " directories 4=inet4-only 6=inet6-only"
+    ),
+    {
+        "--header": "header",
+        "--user-agent": "agent",
+        "--referer": "referer",
+        "--output-document": "output",
+        "--directory-prefix": "folder",
+        "--user": "user",
+        "--password": "password",
+        "--http-user": "user",
+        "--http-password": "password",
+        "--method": "method",
+    }
+    | dict.fromkeys(
+        _long(
+            "continue quiet verbose no-verbose content-disposition no-clobber"
+            " timestamping show-progress trust-server-names progress background auth-"
+            " no-challenge server-response output-file max-redirect"
+        ),
+        "silent",
+    ),
+    {
+        "--post-data": _SENDS,
+        "--post-file": _SENDS,
+        "--body-data": _SENDS,
+        "--body-file": _SENDS,
+        "--recursive": _FOLLOWS,
+        "--mirror": _FOLLOWS,
+        "--page-requisites": _FOLLOWS,
+        "--spider": "fetches nothing",
+        "--start-pos": _PART,
+        "--input-file": _LISTED,
+    },
+)
