@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 ALREADY_HERE = "was already here"
 """What is noted on a download that needed no byte."""
+KEPT = "kept as it is"
+"""The same, where the server was not even asked."""
 
 
 @dataclass(frozen=True, slots=True)

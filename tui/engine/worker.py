@@ -11,7 +11,7 @@ from tui.core.errors import (
     PermanentError,
     TransientError,
 )
-from tui.core.events import ALREADY_HERE, Started
+from tui.core.events import ALREADY_HERE, KEPT, Started
 from tui.core.settings import OnExists
 from tui.engine.finisher import Finisher
 from tui.engine.flight import Flight
@@ -106,7 +106,7 @@ class DownloadWorker:
             found = await self._placing.examine(place)
             size = found.final_size
             if size is not None and size >= 0 and self._may_skip():
-                self._already_there(download, size, "kept as it is")
+                self._already_there(download, size, KEPT)
                 return
             found = settled_later(found, download, is_begun=place.is_begun)
             record = continuable(found, download.request)
