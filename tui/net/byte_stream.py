@@ -10,7 +10,7 @@ from tui.core.errors import TransientError
 from tui.core.plain_text import plain
 from tui.net.address import where
 from tui.net.exchange import parse_length
-from tui.net.translate import stalled
+from tui.net.faults import stalled
 
 if TYPE_CHECKING:
     from tui.core.errors import FetchError

@@ -1,29 +1,32 @@
-"""Takes chunks apart (RFC 9112 section 7.1)."""
+"""Takes a chunked body apart (RFC 9112 section 7.1)."""
 
 from __future__ import annotations
 
 import re
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
-_LINE_BYTES = 4 << 10
-"""Longest size line with its extensions; curl allows as much, hyper 16 KiB."""
+_LINE_BYTES = 16 << 10
+"""Longest size line with its extensions; hyper allows as much, curl a quarter."""
 _TRAILER_BYTES = 64 << 10
 
 
 class BadChunk(Exception):
-    """The body's framing is broken."""
+    """The framing of the body is broken."""
 
 
 class ChunkReader:
-    """Finds the data in a chunked body, whatever the pieces are in which it comes."""
+    """Finds the data in a chunked body, in whatever pieces it comes."""
 
-    __slots__ = ("_held", "_is_trailer", "_left", "_needs_end", "_trailed", "is_ended")
+    __slots__ = ("_held", "_in_trailer", "_is_behind", "_left", "_trailed", "is_ended")
 
     def __init__(self) -> None:
-        self._left = 0
-        self._needs_end = False
         self._held = b""
-        self._is_trailer = False
+        """The beginning of a line."""
+        self._left = 0
+        """Bytes of this chunk that are still to come."""
+        self._is_behind = False
+        """Its last byte came, the end of line behind it did not."""
+        self._in_trailer = False
         self._trailed = 0
         self.is_ended = False
         """The last chunk and the trailer have come."""
@@ -32,19 +35,15 @@ class ChunkReader:
         """Take the next bytes off the connection.
 
         Returns:
-            Views of the data in it, and how many of the bytes belong to this body:
-            fewer than all where it ended.
+            Views of the data in them, and how many bytes were left over: not 0 only
+            behind the end of the body.
 
         Raises:
             BadChunk: it cannot be read on.
         """
         found: list[memoryview] = []
         if self._held:
-            kept = len(self._held)
-            data = self._held + data
-            self._held = b""
-        else:
-            kept = 0
+            data, self._held = self._held + data, b""
         view = memoryview(data)
         at, end = 0, len(data)
         while at < end and not self.is_ended:
@@ -53,34 +52,34 @@ class ChunkReader:
                 found.append(view[at : at + size])
                 at += size
                 self._left -= size
-                self._needs_end = not self._left
+                self._is_behind = not self._left
                 continue
-            line_end = data.find(b"\n", at)
-            if line_end < 0:
-                if end - at > _LINE_BYTES:
-                    raise BadChunk("endless line")
-                self._held = data[at:]
-                if self._needs_end and self._held != b"\r":
-                    raise BadChunk("longer than announced")
-                at = end
-                break
-            self._take_line(data[at : line_end + 1])
-            at = line_end + 1
-        return found, at - kept
+            behind = data.find(b"\n", at, at + _LINE_BYTES) + 1
+            if not behind:
+                self._hold(data[at:])
+                return found, 0
+            self._take_line(data[at:behind])
+            at = behind
+        return found, end - at
+
+    def _hold(self, line: bytes) -> None:
+        if len(line) >= _LINE_BYTES or (self._is_behind and line != b"\r"):
+            raise BadChunk
+        self._held = line
 
     def _take_line(self, line: bytes) -> None:
-        if self._needs_end:
+        if self._is_behind:
             if line != b"\r\n":
-                raise BadChunk("longer than announced")
-            self._needs_end = False
-        elif self._is_trailer:
+                raise BadChunk
+            self._is_behind = False
+        elif self._in_trailer:
             self._trailed += len(line)
             if self._trailed > _TRAILER_BYTES:
-                raise BadChunk("endless trailer")
-            self.is_ended = line in (b"\r\n", b"\n")
+                raise BadChunk
+            self.is_ended = line == b"\r\n"
         else:
             size = _SIZE.fullmatch(line)
-            if size is None or len(line) > _LINE_BYTES:
-                raise BadChunk("no size")
+            if size is None:
+                raise BadChunk
             self._left = int(size[1], 16)
-            self._is_trailer = not self._left
+            self._in_trailer = not self._left

@@ -1,4 +1,4 @@
-"""One connection of the loop's own wire: bytes in, an answer out."""
+"""One connection of the loop's own wire: requests out, answers in."""
 
 from __future__ import annotations
 
@@ -7,10 +7,30 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tui.net.loop_wire_chunks import BadChunk, ChunkReader
-from tui.net.loop_wire_head import MAX_HEAD_BYTES, BadHead, Head, head_end, read_head
+from tui.net.loop_wire_head import (
+    MAX_HEAD_BYTES,
+    BadHead,
+    EndlessHead,
+    Framing,
+    end_of_head,
+    read_head,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
+
+    from tui.net.loop_wire_head import Head
+
+    Buffer: TypeAlias = "bytes | memoryview"
+
+_TURN_BYTES = 8 << 20
+"""Taken off all connections in one turn of the loop: about 5 ms of work."""
+_READ_BYTES = 256 << 10
+"""Most in one read; larger ones brought nothing."""
+_LEAST_BYTES = 32 << 10
+"""Least in one read, whatever the number of connections: below, the cost of a read
+outweighs that of its bytes."""
 
 
 class CutShort(Exception):
@@ -21,40 +41,46 @@ class HungUp(Exception):
     """The connection ended before an answer."""
 
 
-class EndlessHead(Exception):
-    """The head has no end."""
-
-
-_LENGTH, _CHUNKS, _CLOSE, _NONE = range(4)
-
-
 class Room:
-    """What all connections of a wire share: the buffer they read into, and a bound."""
+    """What the connections of a wire share: a buffer to read into, and a bound."""
 
-    def __init__(self, bytes_at_once: int, buffer_bytes: int) -> None:
-        self.buffer = memoryview(bytearray(buffer_bytes))
-        """The loop fills and empties it within one callback, so one is enough."""
-        self._bytes = bytes_at_once
-        self.connections = 0
-        self.high = bytes_at_once
-        self.low = bytes_at_once
+    __slots__ = ("_all", "_connections", "buffer", "size")
 
-    def count(self, change: int) -> None:
-        self.connections += change
-        self.high = max(64 << 10, min(1 << 20, self._bytes // max(1, self.connections)))
-        self.low = self.high // 2
+    def __init__(self) -> None:
+        # The loop fills it and the connection empties it within one callback, so that
+        # one serves all; a copy out of the processor's cache is cheaper than memory
+        # that each connection holds.
+        self._all = memoryview(bytearray(_READ_BYTES))
+        self._connections = 0
+        self.buffer = self._all
+        """Read into this."""
+        self.size = _READ_BYTES
+        """Bytes that a connection takes before somebody has taken them from it."""
+
+    def enter(self, change: int) -> None:
+        """Count connections; share out what one turn of the loop may take."""
+        self._connections += change
+        share = _TURN_BYTES // max(1, self._connections)
+        size = max(_LEAST_BYTES, min(_READ_BYTES, share))
+        if size != self.size:
+            self.size = size
+            self.buffer = self._all[:size]
 
 
 class Connection(asyncio.BufferedProtocol):
-    """Speaks HTTP/1 with a server, one answer at a time."""
+    """Speaks HTTP/1 with a server, one request and one answer at a time."""
 
     __slots__ = (
         "_chunks",
         "_fault",
+        "_forget",
         "_framing",
+        "_head",
         "_held",
+        "_is_asked",
         "_is_ended",
         "_is_paused",
+        "_is_reusable",
         "_left",
         "_loop",
         "_queue",
@@ -62,248 +88,242 @@ class Connection(asyncio.BufferedProtocol):
         "_room",
         "_transport",
         "_waiter",
-        "answered",
-        "head",
         "idle_since",
+        "is_fresh",
         "is_open",
-        "is_reusable",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, room: Room, lost) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        room: Room,
+        forget: Callable[[Connection], None],
+    ) -> None:
+        """Make the protocol of a connection that is about to be there.
+
+        Args:
+            loop: runs it.
+            room: shared with the other connections of the wire.
+            forget: called when it is gone.
+        """
         self._loop = loop
         self._room = room
-        self._lost = lost
+        self._forget = forget
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._held = b""
-        self._queue: deque = deque()
-        self._queued = 0
-        self._is_paused = False
-        self._chunks = None
-        self._framing = _NONE
+        self._head: Head | None = None
+        self._framing = Framing.NOTHING
+        self._chunks: ChunkReader | None = None
         self._left = 0
-        self._is_ended = True
+        self._queue: deque[Buffer] = deque()
+        self._queued = 0
         self._fault: Exception | None = None
-        self.head: Head | None = None
+        self._is_asked = False
+        self._is_ended = False
+        self._is_paused = False
+        self._is_reusable = True
         self.is_open = False
-        self.is_reusable = True
-        self.is_busy = False
+        self.is_fresh = True
+        """Nothing has come of the present answer."""
         self.idle_since = 0.0
+        """By the loop's clock."""
 
-    # -- the loop's side ---
+    # -- what the loop calls -----------------------------------------------------------
 
-    def connection_made(self, transport) -> None:
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the socket."""
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self.is_open = True
-        self._room.count(1)
+        self._room.enter(1)
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
+        """Say where the next bytes go."""
         return self._room.buffer
 
     def buffer_updated(self, nbytes: int) -> None:
+        """Take the bytes that are in the buffer."""
         data = bytes(self._room.buffer[:nbytes])
-        if self.head is not None and not self._is_ended:
-            self._take_body(data)
-        elif self.is_busy and self.head is None:
-            self._take_head(data)
-        else:
-            # nobody asked
-            self.is_reusable = False
+        if not self._is_asked or self._is_ended:
+            # Nobody asked: whatever it is, the next answer could be mistaken for it.
             self.abort()
             return
+        self.is_fresh = False
+        if self._head is None:
+            self._take_head(data)
+        else:
+            self._take_body(data)
         waiter = self._waiter
-        if waiter is not None and (self._queue or self._is_ended or self._fault):
+        if waiter is not None and (self._head is not None or self._fault is not None):
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
-        if self._queued >= self._room.high and not self._is_paused:
+        if self._queued >= self._room.size and not self._is_paused and self.is_open:
             self._is_paused = True
+            assert self._transport is not None
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        self._end_of_stream(None)
+        """Nothing more will come; the loop closes the socket."""
+        self._end(None)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
+        """The socket is gone."""
         if self.is_open:
             self.is_open = False
-            self._room.count(-1)
-        self._end_of_stream(error)
-        self._lost(self)
+            self._room.enter(-1)
+        self._end(error)
+        self._forget(self)
 
-    def _end_of_stream(self, error) -> None:
-        self.is_reusable = False
-        if not self.is_busy:
-            return
-        if self.head is None:
-            self._fail(error or HungUp())
-        elif not self._is_ended:
-            if self._framing == _CLOSE and error is None:
-                self._is_ended = True
-            else:
-                self._fail(error or CutShort())
-        self._wake()
-
-    def _fail(self, error: Exception) -> None:
-        if self._fault is None:
-            self._fault = error
-        self.is_reusable = False
-
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
-
-    # -- taking
-
-    def _take_head(self, data: bytes) -> None:
-        if self._held:
-            data = self._held + data
-        end = head_end(data)
-        while end >= 0:
-            try:
-                head = read_head(data[:end])
-                if not (100 <= head.status < 200) or head.status == 101:
-                    self._begin(head, data, end)
-                    return
-            except BadHead as bad:
-                self._fail(bad)
-                return
-            data = data[end:]
-            end = head_end(data)
-        self._held = data
-        if len(data) > MAX_HEAD_BYTES:
-            self._fail(EndlessHead())
-        elif len(data) >= 5 and not data.startswith(b"HTTP/"):
-            self._fail(BadHead("no HTTP/1 status line"))
-
-    def _begin(self, head: Head, data: bytes, end: int) -> None:
-        self._held = b""
-        codings = ""
-        lengths = []
-        connection = ""
-        for name, value in head.fields:
-            if name == "content-length":
-                lengths.append(value)
-            elif name == "transfer-encoding":
-                codings = f"{codings},{value}" if codings else value
-            elif name == "connection":
-                connection += "," + value.lower()
-        status = head.status
-        self.head = head
-        self._is_ended = False
-        if head.version == "1.1":
-            if "close" in connection:
-                self.is_reusable = False
-        elif "keep-alive" not in connection:
-            self.is_reusable = False
-        if status in (204, 304):
-            self._framing = _NONE
-            self._is_ended = True
-        elif codings:
-            if lengths or head.version == "1.0":
-                self.is_reusable = False
-            if codings.rpartition(",")[2].strip().lower() == "chunked":
-                self._framing = _CHUNKS
-                self._chunks = ChunkReader()
-            else:
-                self._framing = _CLOSE
-        elif lengths:
-            self._framing = _LENGTH
-            self._left = int(lengths[0])
-            self._is_ended = not self._left
-        else:
-            self._framing = _CLOSE
-        if self._framing == _CLOSE:
-            self.is_reusable = False
-        if end < len(data):
-            if self._is_ended:
-                self.is_reusable = False
-            else:
-                self._take_body(data if end == 0 else memoryview(data)[end:])
-
-    def _take_body(self, data) -> None:
-        size = len(data)
-        framing = self._framing
-        if framing == _LENGTH:
-            left = self._left - size
-            if left <= 0:
-                if left < 0:
-                    data = data[:left]
-                    size += left
-                    self.is_reusable = False
-                    left = 0
-                self._is_ended = True
-            self._left = left
-            self._queue.append(data)
-            self._queued += size
-        elif framing == _CHUNKS:
-            try:
-                found, used = self._chunks.feed(bytes(data))
-            except BadChunk as bad:
-                self._fail(bad)
-                return
-            for view in found:
-                self._queue.append(view)
-                self._queued += len(view)
-            if self._chunks.is_ended:
-                self._is_ended = True
-                if used < size:
-                    self.is_reusable = False
-        else:
-            self._queue.append(data)
-            self._queued += size
-
-    # -- the reader's side
+    # -- what the wire calls -----------------------------------------------------------
 
     async def ask(self, request: bytes) -> Head:
-        self.is_busy = True
-        self.head = None
+        """Send a request and wait for the head of its answer.
+
+        Raises:
+            BadHead, EndlessHead, HungUp, OSError: no valid answer came.
+        """
+        assert self._transport is not None
+        self._is_asked = True
+        self.is_fresh = True
         self._transport.write(request)
-        while self.head is None:
+        while self._head is None:
             if self._fault is not None:
                 raise self._fault
             await self._wait()
-        return self.head
+        return self._head
 
-    async def read_chunk(self):
-        while True:
-            if self._queue:
-                chunk = self._queue.popleft()
-                self._queued -= len(chunk)
-                if self._is_paused and self._queued <= self._room.low and self.is_open:
-                    self._is_paused = False
-                    self._transport.resume_reading()
-                return chunk
+    async def read_chunk(self) -> Buffer | None:
+        """Wait for the next buffer of the body; ``None`` at its orderly end.
+
+        Raises:
+            BadChunk, CutShort, OSError: there is no such end.
+        """
+        while not self._queue:
             if self._fault is not None:
                 raise self._fault
             if self._is_ended:
                 return None
+            if self._is_paused and self.is_open:
+                self._is_paused = False
+                assert self._transport is not None
+                self._transport.resume_reading()
             await self._wait()
-
-    async def _wait(self) -> None:
-        self._waiter = waiter = self._loop.create_future()
-        try:
-            await waiter
-        finally:
-            self._waiter = None
-
-    def abort(self) -> None:
-        self.is_reusable = False
-        if self._transport is not None:
-            self._transport.abort()
+        chunk = self._queue.popleft()
+        self._queued -= len(chunk)
+        return chunk
 
     def release(self) -> bool:
-        """True when reusable."""
-        self.is_busy = False
-        if not (self._is_ended and self.is_reusable and self.is_open and self._fault is None):
+        """End this answer; return whether the connection may carry another one.
+
+        If not, it is closed at once.
+        """
+        if not (self._is_ended and self._is_reusable and self.is_open):
             self.abort()
             return False
         self._queue.clear()
         self._queued = 0
-        self._chunks = None
-        self.head = None
+        self._head = self._chunks = None
+        self._is_asked = self._is_ended = False
         if self._is_paused:
             self._is_paused = False
+            assert self._transport is not None
             self._transport.resume_reading()
         return True
+
+    def abort(self) -> None:
+        """Close the socket at once; whoever waits for it is told."""
+        self._is_reusable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    # -- inside ------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _take_head(self, data: bytes) -> None:
+        data = self._held + data
+        try:
+            while (end := end_of_head(data)) >= 0:
+                head = read_head(data[:end])
+                if head.status >= 200 or head.status == 101:
+                    self._held = b""
+                    self._begin(head)
+                    if end < len(data):
+                        self._take_body(data[end:])
+                    return
+                # Interim answers are skipped (RFC 9110 section 15.2).
+                data = data[end:]
+            if len(data) > MAX_HEAD_BYTES:
+                raise EndlessHead
+            if data and not data.startswith(b"HTTP/"[: len(data)]):
+                raise BadHead("no HTTP/1 status line")
+            self._held = data
+        except (BadHead, EndlessHead) as fault:
+            self._fail(fault)
+
+    def _begin(self, head: Head) -> None:
+        self._head = head
+        self._framing = head.framing
+        self._left = head.length
+        self._is_reusable = head.is_lasting
+        self._is_ended = head.framing is Framing.NOTHING
+        if head.framing is Framing.CHUNKS:
+            self._chunks = ChunkReader()
+
+    def _take_body(self, data: bytes) -> None:
+        if self._framing is Framing.LENGTH:
+            surplus = len(data) - self._left
+            if surplus >= 0:
+                self._is_ended = True
+                if surplus:
+                    self._is_reusable = False
+                    data = data[:-surplus]
+            self._left -= len(data)
+            self._queue.append(data)
+            self._queued += len(data)
+        elif self._framing is Framing.CLOSE:
+            self._queue.append(data)
+            self._queued += len(data)
+        elif self._chunks is None:
+            self._is_reusable = False
+        else:
+            self._take_chunks(self._chunks, data)
+
+    def _take_chunks(self, chunks: ChunkReader, data: bytes) -> None:
+        try:
+            views, surplus = chunks.feed(data)
+        except BadChunk as fault:
+            self._fail(fault)
+            return
+        self._queue.extend(views)
+        self._queued += sum(map(len, views))
+        self._is_ended = chunks.is_ended
+        if surplus:
+            self._is_reusable = False
+
+    def _end(self, error: Exception | None) -> None:
+        """Nothing more will come: an orderly end only where that is the sign of it."""
+        self._is_reusable = False
+        if self._is_asked and not self._is_ended:
+            if self._head is None:
+                self._fail(error or HungUp())
+            elif self._framing is Framing.CLOSE and error is None:
+                self._is_ended = self._fault is None
+            else:
+                self._fail(error or CutShort())
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def _fail(self, fault: Exception) -> None:
+        self._is_reusable = False
+        if self._fault is None:
+            self._fault = fault

@@ -1,23 +1,29 @@
 """Reads the head of an HTTP/1 answer, and says how its body ends.
 
 Strict where laxity would shift the borders of a message (RFC 9112 sections 2.2, 5 and
-6.3): names must be tokens, values hold no controls, lengths are one decimal number.
-Lax where other wires are: a bare line feed ends a line, a folded line is one with a
-space.
+6.3): names are tokens, values hold no controls, a length is one decimal number. Lax
+where the other wires are: a bare line feed ends a line, a folded line is one with a
+space, Content-Length means nothing beside Transfer-Encoding.
 """
 
 from __future__ import annotations
 
 import re
+from enum import Enum, auto
 from typing import NamedTuple
 
-MAX_HEAD_BYTES = 128 << 10
-"""Of everything before the body; header values alone may hold 100 KiB."""
+from tui.net.exchange import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, parse_length
+
+MAX_HEAD_BYTES = MAX_HEADER_BYTES + (28 << 10)
+"""Of everything before the body, names and interim answers included."""
 
 _END = re.compile(rb"\n\r?\n")
-_STATUS = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n")
+_STATUS = re.compile(
+    r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [^\x00-\x08\x0a-\x1f\x7f]*)?\r?\n"
+)
 _FIELD = re.compile(
-    r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r?\n", re.MULTILINE
+    r"^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)\r?\n",
+    re.MULTILINE,
 )
 _FOLD = re.compile(r"\r?\n[ \t]+")
 
@@ -26,40 +32,99 @@ class BadHead(Exception):
     """What came is no HTTP/1 head; ``str()`` says why, in our own words."""
 
 
+class EndlessHead(Exception):
+    """The head is longer than any real one."""
+
+
+class Framing(Enum):
+    """What ends the body of an answer."""
+
+    NOTHING = auto()
+    """There is none."""
+    LENGTH = auto()
+    CHUNKS = auto()
+    CLOSE = auto()
+
+
 class Head(NamedTuple):
-    """A status line and its fields."""
+    """A status line and its fields, judged."""
 
     version: str
     """``1.0`` or ``1.1``."""
     status: int
     fields: list[tuple[str, str]]
     """Names in lower case; values decoded as Latin-1, which loses no byte."""
+    framing: Framing
+    length: int
+    """Bytes of the body; only with ``LENGTH``."""
+    is_lasting: bool
+    """The connection may carry another answer after this one."""
 
 
-def head_end(data: bytes | bytearray) -> int:
+def end_of_head(data: bytes) -> int:
     """Return the offset behind the empty line that ends a head, or -1."""
-    at = data.find(b"\r\n\r\n")
-    if at >= 0 and data.find(b"\n\n", 0, at) < 0 :
-        return at + 4
     found = _END.search(data)
     return -1 if found is None else found.end()
 
 
-def read_head(data: bytes | bytearray) -> Head:
-    """Read a head, its empty line included.
+def read_head(data: bytes) -> Head:
+    """Read a head.
+
+    Args:
+        data: the head with its empty line.
 
     Raises:
         BadHead: it is none.
+        EndlessHead: more fields or bytes than any real one has.
     """
     text = data.decode("latin-1")
     first = _STATUS.match(text)
     if first is None:
         raise BadHead("no HTTP/1 status line")
-    at = first.end()
-    lines = text[at:].rstrip("\r\n") + "\r\n" if len(text) - at > 2 else ""
+    lines = text[first.end() :].removesuffix("\n").removesuffix("\r")
     if "\n " in lines or "\n\t" in lines:
         lines = _FOLD.sub(" ", lines)
-    fields = [(name.lower(), value.rstrip(" \t")) for name, value in _FIELD.findall(lines)]
-    if len(fields) != lines.count("\n"):
+    found = _FIELD.findall(lines)
+    # As many fields as lines: so each line is one.
+    if len(found) != lines.count("\n"):
         raise BadHead("a header line that is none")
-    return Head(first[1], int(first[2]), fields)
+    fields = [(name.lower(), value.rstrip(" \t")) for name, value in found]
+    if len(fields) > MAX_HEADER_FIELDS or len(lines) > MAX_HEADER_BYTES:
+        raise EndlessHead
+    return _judge(first[1], int(first[2]), fields)
+
+
+def _judge(version: str, status: int, fields: list[tuple[str, str]]) -> Head:
+    """Say how the body ends (RFC 9112 section 6.3)."""
+    lengths: list[str] = []
+    codings: list[str] = []
+    options = ""
+    for name, value in fields:
+        if name == "content-length":
+            lengths.append(value)
+        elif name == "transfer-encoding":
+            codings.append(value)
+        elif name == "connection":
+            options = f"{options},{value}"
+    tokens = {token.strip().lower() for token in options.split(",")} if options else ()
+    is_lasting = "close" not in tokens and (version == "1.1" or "keep-alive" in tokens)
+    length = parse_length(lengths)
+    if lengths and length is None:
+        raise BadHead("an impossible Content-Length")
+    if status == 101:
+        # Nobody asked for another protocol: nothing behind it is ours to read.
+        return Head(version, status, fields, Framing.NOTHING, 0, False)
+    if status in (204, 304):
+        return Head(version, status, fields, Framing.NOTHING, 0, is_lasting)
+    if codings:
+        # A length beside it, or in HTTP/1.0, could be a smuggled message (section 6.1):
+        # the body can be read, what follows cannot be trusted.
+        is_lasting = is_lasting and not lengths and version == "1.1"
+        last = ",".join(codings).rpartition(",")[2].strip().lower()
+        if last == "chunked":
+            return Head(version, status, fields, Framing.CHUNKS, 0, is_lasting)
+        return Head(version, status, fields, Framing.CLOSE, 0, False)
+    if length is None:
+        return Head(version, status, fields, Framing.CLOSE, 0, False)
+    framing = Framing.LENGTH if length else Framing.NOTHING
+    return Head(version, status, fields, framing, length, is_lasting)

@@ -15,9 +15,9 @@ from tui.core.plain_text import plain
 from tui.net.address import is_plain, where
 from tui.net.byte_stream import Reply
 from tui.net.exchange import Exchange
+from tui.net.faults import stalled
 from tui.net.redirects import REDIRECTS, RedirectChain
 from tui.net.stall_clock import StallClock
-from tui.net.translate import stalled
 from tui.net.wires import Wires
 
 if TYPE_CHECKING:
