@@ -45,36 +45,38 @@ CURL = Program(
     "curl",
     _long(
         "abstract-unix-socket alt-svc aws-sigv4 cacert capath cert cert-type ciphers"
-        " config connect-timeout connect-to continue-at cookie cookie-jar create-file-"
-        " mode crlfile curves data data-ascii data-binary data-raw data-urlencode"
-        " delegation dns-interface dns-ipv4-addr dns-ipv6-addr dns-servers doh-url"
-        " dump-header ech egd-file engine etag-compare etag-save expect100-timeout"
-        " form form-string ftp-account ftp-alternative-to-user ftp-method ftp-port"
-        " ftp-ssl-ccc-mode happy-eyeballs-timeout-ms haproxy-clientip header"
-        " hostpubmd5 hostpubsha256 hsts interface ip-tos ipfs-gateway json keepalive-"
-        " cnt keepalive-time key key-type krb libcurl limit-rate local-port login-"
-        " options mail-auth mail-from mail-rcpt max-filesize max-redirs max-time"
-        " netrc-file noproxy oauth2-bearer output output-dir parallel-max parallel-"
-        " max-host pass pinnedpubkey preproxy proto proto-default proto-redir proxy"
-        " proxy-cacert proxy-capath proxy-cert proxy-cert-type proxy-ciphers proxy-"
-        " crlfile proxy-header proxy-key proxy-key-type proxy-pass proxy-pinnedpubkey"
-        " proxy-service-name proxy-tls13-ciphers proxy-tlsauthtype proxy-tlspassword"
-        " proxy-tlsuser proxy-user proxy1.0 pubkey quote random-file range rate"
-        " referer request request-target resolve retry retry-delay retry-max-time"
-        " sasl-authzid service-name sigalgs socks4 socks4a socks5 socks5-gssapi-"
-        " service socks5-hostname speed-limit speed-time stderr telnet-option tftp-"
-        " blksize time-cond tls-max tls13-ciphers tlsauthtype tlspassword tlsuser"
-        " trace trace-ascii trace-config unix-socket upload-file upload-flags url url-"
-        " query user user-agent variable vlan-priority write-out"
+        " config connect-timeout connect-to continue-at cookie cookie-jar"
+        " create-file-mode crlfile curves data data-ascii data-binary data-raw"
+        " data-urlencode delegation dns-interface dns-ipv4-addr dns-ipv6-addr"
+        " dns-servers doh-url dump-header ech egd-file engine etag-compare etag-save"
+        " expect100-timeout form form-string ftp-account ftp-alternative-to-user"
+        " ftp-method ftp-port ftp-ssl-ccc-mode happy-eyeballs-timeout-ms"
+        " haproxy-clientip header hostpubmd5 hostpubsha256 hsts interface ip-tos"
+        " ipfs-gateway json keepalive-cnt keepalive-time key key-type krb libcurl"
+        " limit-rate local-port login-options mail-auth mail-from mail-rcpt"
+        " max-filesize max-redirs max-time netrc-file noproxy oauth2-bearer output"
+        " output-dir parallel-max parallel-max-host pass pinnedpubkey preproxy proto"
+        " proto-default proto-redir proxy proxy-cacert proxy-capath proxy-cert"
+        " proxy-cert-type proxy-ciphers proxy-crlfile proxy-header proxy-key"
+        " proxy-key-type proxy-pass proxy-pinnedpubkey proxy-service-name"
+        " proxy-tls13-ciphers proxy-tlsauthtype proxy-tlspassword proxy-tlsuser"
+        " proxy-user proxy1.0 pubkey quote random-file range rate referer request"
+        " request-target resolve retry retry-delay retry-max-time sasl-authzid"
+        " service-name sigalgs socks4 socks4a socks5 socks5-gssapi-service"
+        " socks5-hostname speed-limit speed-time stderr telnet-option tftp-blksize"
+        " time-cond tls-max tls13-ciphers tlsauthtype tlspassword tlsuser trace"
+        " trace-ascii trace-config unix-socket upload-file upload-flags url url-query"
+        " user user-agent variable vlan-priority write-out"
     ),
     _by_letter(
         "A=user-agent C=continue-at D=dump-header E=cert F=form G=get H=header I=head"
-        " J=remote-header-name K=config L=location N=no-buffer O=remote-name P=ftp-"
-        " port Q=quote R=remote-time S=show-error T=upload-file U=proxy-user X=request"
-        " Y=speed-limit Z=parallel a=append b=cookie c=cookie-jar d=data e=referer"
-        " f=fail g=globoff i=include j=junk-session-cookies k=insecure m=max-time"
-        " n=netrc o=output p=proxytunnel q=disable r=range s=silent t=telnet-option"
-        " u=user v=verbose w=write-out x=proxy y=speed-time z=time-cond"
+        " J=remote-header-name K=config L=location N=no-buffer O=remote-name"
+        " P=ftp-port Q=quote R=remote-time S=show-error T=upload-file U=proxy-user"
+        " X=request Y=speed-limit Z=parallel a=append b=cookie c=cookie-jar d=data"
+        " e=referer f=fail g=globoff i=include j=junk-session-cookies k=insecure"
+        " m=max-time n=netrc o=output p=proxytunnel q=disable r=range s=silent"
+        " t=telnet-option u=user v=verbose w=write-out x=proxy y=speed-time"
+        " z=time-cond"
     ),
     {
         "--header": "header",
@@ -95,8 +97,8 @@ CURL = Program(
             "location remote-header-name remote-name-all compressed silent show-error"
             " fail fail-with-body verbose progress-bar no-progress-meter no-buffer"
             " continue-at create-dirs globon http1.1 http2 parallel remote-time"
-            " disable location-trusted fail-early no-clobber write-out clobber path-"
-            " as-is"
+            " disable location-trusted fail-early no-clobber write-out clobber"
+            " path-as-is"
         ),
         "silent",
     ),
@@ -121,28 +123,28 @@ CURL = Program(
 WGET = Program(
     "wget",
     _long(
-        "accept accept-regex append-output backups base bind-address body-data body-"
-        " file ca-certificate ca-directory certificate certificate-type ciphers"
-        " compression config connect-timeout crl-file cut-dirs default-page dns-"
-        " timeout domains exclude-directories exclude-domains execute follow-tags ftp-"
-        " password ftp-user header http-password http-user ignore-tags include-"
-        " directories input-file level limit-rate load-cookies local-encoding method"
-        " output-document output-file password pinnedpubkey post-data post-file"
-        " prefer-family private-key private-key-type progress proxy-password proxy-"
-        " user quota read-timeout referer reject reject-regex rejected-log remote-"
-        " encoding report-speed restrict-file-names retry-on-http-error save-cookies"
-        " secure-protocol start-pos timeout tries user user-agent wait waitretry warc-"
-        " dedup warc-file warc-header warc-max-size warc-tempdir directory-prefix max-"
-        " redirect regex-type max-threads"
+        "accept accept-regex append-output backups base bind-address body-data"
+        " body-file ca-certificate ca-directory certificate certificate-type ciphers"
+        " compression config connect-timeout crl-file cut-dirs default-page"
+        " dns-timeout domains exclude-directories exclude-domains execute follow-tags"
+        " ftp-password ftp-user header http-password http-user ignore-tags"
+        " include-directories input-file level limit-rate load-cookies local-encoding"
+        " method output-document output-file password pinnedpubkey post-data post-file"
+        " prefer-family private-key private-key-type progress proxy-password"
+        " proxy-user quota read-timeout referer reject reject-regex rejected-log"
+        " remote-encoding report-speed restrict-file-names retry-on-http-error"
+        " save-cookies secure-protocol start-pos timeout tries user user-agent wait"
+        " waitretry warc-dedup warc-file warc-header warc-max-size warc-tempdir"
+        " directory-prefix max-redirect regex-type max-threads"
     ),
     _by_letter(
         "A=accept B=base D=domains E=adjust-extension F=force-html H=span-hosts"
-        " I=include-directories K=backup-converted L=relative N=timestamping O=output-"
-        " document P=directory-prefix Q=quota R=reject S=server-response T=timeout"
-        " U=user-agent X=exclude-directories a=append-output b=background c=continue"
-        " d=debug e=execute i=input-file k=convert-links l=level m=mirror o=output-"
-        " file p=page-requisites q=quiet r=recursive t=tries v=verbose w=wait x=force-"
-        " directories 4=inet4-only 6=inet6-only"
+        " I=include-directories K=backup-converted L=relative N=timestamping"
+        " O=output-document P=directory-prefix Q=quota R=reject S=server-response"
+        " T=timeout U=user-agent X=exclude-directories a=append-output b=background"
+        " c=continue d=debug e=execute i=input-file k=convert-links l=level m=mirror"
+        " o=output-file p=page-requisites q=quiet r=recursive t=tries v=verbose w=wait"
+        " x=force-directories 4=inet4-only 6=inet6-only"
     ),
     {
         "--header": "header",
@@ -159,8 +161,8 @@ WGET = Program(
     | dict.fromkeys(
         _long(
             "continue quiet verbose no-verbose content-disposition no-clobber"
-            " timestamping show-progress trust-server-names progress background auth-"
-            " no-challenge server-response output-file max-redirect"
+            " timestamping show-progress trust-server-names progress background"
+            " auth-no-challenge server-response output-file max-redirect"
         ),
         "silent",
     ),

@@ -18,7 +18,9 @@ from tui.sources.metalink_file import FileElement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Never, Readable
+    from typing import Never
+
+    from tui.sources.lines import Readable
 
 SIZE_LIMIT = 64 << 20
 """Bytes of a document; digests of a million pieces fit."""

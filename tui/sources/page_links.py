@@ -106,7 +106,7 @@ def parse_page(
     if relative:
         yield BadRequestLine(
             where,
-            f"{relative:,} links that match are relative;"
+            f"links that match are relative ({relative:,});"
             " tell where the page comes from with --base-url",
         )
     elif not wanted:
