@@ -54,6 +54,10 @@ class Ending:
     """Why the engine stopped starting downloads; "" when it did not."""
     already_here: int = 0
     """Downloads that are done because the file was there before."""
+    aftermath: tuple[str, ...] = ()
+    """What went wrong after downloads, or was left undone, in lines for people."""
+    aftermath_failures: int = 0
+    """How much of it went wrong."""
 
     @property
     def unfinished(self) -> int:
@@ -67,6 +71,8 @@ class Ending:
         """0 all done, 1 something failed or is unfinished, 130 interrupted."""
         if self.interruption:
             return 130
+        if self.aftermath_failures:
+            return 1
         return int(self.snapshot.counts[DownloadState.DONE] < self.snapshot.total)
 
 

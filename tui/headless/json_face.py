@@ -105,6 +105,7 @@ class JsonFace:
         self._stdout.write(json.dumps(summary, separators=(",", ":")) + "\n")
         if ending.hold_reason:
             self._stderr.write(f"stopped: {plain(ending.hold_reason)}\n")
+        self._stderr.write("".join(f"{line}\n" for line in ending.aftermath))
         if ending.unfinished and ending.interruption != BROKEN_PIPE:
             self._stderr.write(
                 f"{ending.unfinished:,} unfinished; {self._run.resume_hint}\n"

@@ -15,6 +15,7 @@ from tui.headless.terminal import can_repaint
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tui.core.aftermath import Aftermath
     from tui.core.events import Event
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
@@ -38,6 +39,7 @@ async def run_headless(
     is_json: bool = False,
     resume_hint: str = RESUME_HINT,
     at_once: Callable[[], None] = lambda: None,
+    aftermath: Aftermath | None = None,
     stdout_fd: int = _STDOUT,
     stderr_fd: int = _STDERR,
 ) -> int:
@@ -52,6 +54,8 @@ async def run_headless(
         is_json: one JSON object a line on stdout; people read stderr either way.
         resume_hint: what people are told when something is left unfinished.
         at_once: called when a second ctrl+c ends the process on the spot.
+        aftermath: what follows the downloads, if anything; it is waited for, and
+            closed by the caller.
         stdout_fd: where JSON goes.
         stderr_fd: where words go; a terminal gets live progress.
 
@@ -66,12 +70,18 @@ async def run_headless(
     def end_at_once() -> None:
         if is_live:
             os.write(stderr_fd, b"\x1b[?25h")
+        if aftermath is not None:
+            aftermath.end_at_once()
         at_once()
 
+    if aftermath is not None and os.isatty(stderr_fd):
+        aftermath.use_terminal(stderr.write)
     run = Run(service, requests, resume_hint)
     with Interrupts(end_at_once) as interrupts:
         face = _choose_face(run, stdout, stderr, is_json=is_json, is_live=is_live)
-        ending = await _Follower(service, requests, face).follow(interrupts, stdout)
+        ending = await _Follower(service, requests, face, aftermath).follow(
+            interrupts, stdout
+        )
         if ending.interruption:
             await _close(service)
             ending.snapshot = service.snapshot()
@@ -127,8 +137,10 @@ class _Follower:
         service: DownloadService,
         requests: Sequence[DownloadRequest],
         face: Face,
+        aftermath: Aftermath | None,
     ) -> None:
         self._service = service
+        self._aftermath = aftermath
         self._requests = requests
         self._face = face
         self._hold_reason = ""
@@ -160,6 +172,8 @@ class _Follower:
             interruption,
             self._hold_reason,
             self._already_here,
+            tuple(self._aftermath.summary()) if self._aftermath else (),
+            self._aftermath.failures if self._aftermath else 0,
         )
 
     async def _fetch(self) -> None:
@@ -167,6 +181,8 @@ class _Follower:
             self._service.add(self._requests[at : at + _SLICE])
             await asyncio.sleep(0)
         await self._service.wait_idle()
+        if self._aftermath is not None:
+            await self._aftermath.settle()
 
     async def _until_done(
         self, ends: set[asyncio.Future[Any]], subscription: Subscription

@@ -69,7 +69,8 @@ def summary_lines(ending: Ending, resume_hint: str) -> list[str]:
         lines.append(f"stopped: {plain(ending.hold_reason)}")
     if ending.unfinished:
         lines.append(resume_hint)
-    return [_fit(line) for line in lines]
+    # Reasons are worth a long line: nothing else may have told them.
+    return [*map(_fit, lines), *ending.aftermath]
 
 
 def _fit(line: str) -> str:
