@@ -1,4 +1,4 @@
-"""Where the demo's files go when nobody asked to keep them."""
+"""Where the files of the demo and the lab go: nobody asked to keep them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class TemporaryStage:
 
     _open: ClassVar[set[TemporaryStage]] = set()
 
-    def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="fetchtui-demo-"))
+    def __init__(self, name: str = "demo") -> None:
+        self.path = Path(tempfile.mkdtemp(prefix=f"fetchtui-{name}-"))
         self._open.add(self)
 
     def __enter__(self) -> Path:

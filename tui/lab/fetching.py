@@ -1,0 +1,108 @@
+"""What all strategies share, so that they differ in nothing but their concurrency."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from tui.lab.figures import Status
+from tui.lab.job import SIZE_LIMIT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tui.lab.job import Job, Target
+    from tui.lab.probe import Probe
+
+
+class TooLarge(Exception):
+    """More than ``job.SIZE_LIMIT`` bytes."""
+
+
+FETCH_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, TooLarge)
+"""What one download may raise without an end to the others."""
+_GONE = (404, 410)
+_TLS = httpx.create_ssl_context()
+"""Made when this is imported, before any clock starts: reading the certificates takes
+a tenth of a second, which would be most of the loop lag of a program without fault."""
+
+
+def status_of(error: BaseException) -> Status:
+    """Return what an error counts as."""
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _GONE:
+        return Status.NOT_FOUND
+    return Status.ERROR
+
+
+def new_client(job: Job) -> httpx.Client:
+    """Return a client with as many connections as there are downloads at once."""
+    return httpx.Client(**_options(job))
+
+
+def new_async_client(job: Job) -> httpx.AsyncClient:
+    """Return the same for an event loop."""
+    return httpx.AsyncClient(**_options(job))
+
+
+def _options(job: Job) -> dict[str, Any]:
+    return {
+        "verify": _TLS,
+        "timeout": job.timeout_s,
+        "follow_redirects": True,
+        "headers": {"Accept-Encoding": "identity"},  # the file as it is
+        "limits": httpx.Limits(
+            max_connections=job.workers, max_keepalive_connections=job.workers
+        ),
+        "trust_env": not job.is_local,  # proxies
+    }
+
+
+def get(client: httpx.Client, target: Target, probe: Probe) -> bytes:
+    """Return the body at a URL; the calling thread waits for it.
+
+    Raises:
+        httpx.HTTPError: there is none, the status says.
+        TooLarge: it does not fit.
+    """
+    body = bytearray()
+    with client.stream("GET", target.url, headers=list(target.headers)) as response:
+        response.raise_for_status()
+        for chunk in response.iter_raw():
+            body += chunk
+            probe.took(len(chunk))
+            _check_size(body)
+    return bytes(body)
+
+
+async def get_async(client: httpx.AsyncClient, target: Target, probe: Probe) -> bytes:
+    """Return the body at a URL; the event loop does other things meanwhile.
+
+    Raises:
+        httpx.HTTPError: there is none, the status says.
+        TooLarge: it does not fit.
+    """
+    body = bytearray()
+    async with client.stream(
+        "GET", target.url, headers=list(target.headers)
+    ) as response:
+        response.raise_for_status()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            probe.took(len(chunk))
+            _check_size(body)
+    return bytes(body)
+
+
+def _check_size(body: bytearray) -> None:
+    if len(body) > SIZE_LIMIT:
+        raise TooLarge(f"more than {SIZE_LIMIT >> 20} MiB")
+
+
+def save(path: Path, data: bytes) -> None:
+    """Write a file and wait until it is on the disk; blocks the calling thread."""
+    with open(path, "xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

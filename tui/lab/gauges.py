@@ -1,0 +1,73 @@
+"""What a process says about itself: CPU time, peak memory, and how late its loop is."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+
+INTERVAL_S = 0.01
+"""Between two looks at the loop."""
+
+
+def cpu_s() -> float:
+    """Return seconds of CPU that this process and its ended children have used."""
+    used = (resource.getrusage(who) for who in _BOTH)
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+_BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has had, in bytes.
+
+    On Linux from ``VmHWM``: ``ru_maxrss`` there begins with what the parent had before
+    it became this program.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) << 10
+    except OSError:
+        pass  # no Linux
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most << 10
+
+
+class LoopWatch:
+    """A timer on the loop that notes how much later than due it ran.
+
+    A loop that is blocked for 300 ms misses 30 looks. They are counted as well, with
+    300, 290, 280 ... ms, as whoever had waited at those moments would have felt;
+    else one long freeze would hide behind many quick looks.
+    """
+
+    def __init__(self) -> None:
+        self.lags: list[float] = []
+        self.beats = 0
+        """Grows while the loop turns, and stands still while it is blocked."""
+
+    async def watch(self) -> None:
+        """Look until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            due = loop.time() + INTERVAL_S
+            await asyncio.sleep(INTERVAL_S)
+            self.note(loop.time() - due)
+
+    def note(self, lag_s: float) -> None:
+        """Take in one look, and the looks that it kept from happening."""
+        self.beats += 1
+        self.lags.append(max(0.0, lag_s))
+        while lag_s > INTERVAL_S:
+            lag_s -= INTERVAL_S
+            self.lags.append(lag_s)
+
+    def percentile(self, part: float) -> float:
+        """Return the lag that ``part`` (0 to 1) of all looks did not exceed."""
+        ordered = sorted(self.lags)
+        return (
+            ordered[min(len(ordered) - 1, int(part * len(ordered)))] if ordered else 0.0
+        )
