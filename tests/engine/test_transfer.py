@@ -15,6 +15,7 @@ from tui.core.errors import TransientError
 from tui.core.request import DownloadRequest
 from tui.engine.ledger import Ledger
 from tui.engine.transfer import Segment, SegmentTransfer
+from tui.engine.waits import Waits
 from tui.net.limiter import Limiter
 
 
@@ -62,6 +63,7 @@ def transfer_into(sink: Sink) -> SegmentTransfer:
         writer=sink,
         limiter=Limiter(None, clock),
         own_limiters={},
+        waits=Waits(),
         gather_bytes=lambda least, most: 100,
     )
     part: Any = object()

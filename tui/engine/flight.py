@@ -21,7 +21,7 @@ from tui.engine.range_opener import Changed, RangeOpener
 from tui.engine.range_pool import LEAST_SPLIT, RangePool
 from tui.engine.recorder import Recorder
 from tui.engine.transfer import SegmentTransfer
-from tui.engine.waits import Wait
+from tui.engine.waits import Wait, WaitWindow
 
 if TYPE_CHECKING:
     from tui.core.download import Download
@@ -73,6 +73,7 @@ class Flight:
         """The bytes are there: no more connections."""
         self._transfer = SegmentTransfer(kit, download, part)
         self.waits = self._transfer.waits
+        self.window = WaitWindow(self.waits)
         self.speeds: deque[float] = deque(maxlen=SECONDS_KEPT)
         """Bytes per second of each past second."""
         self._second = (now, download.received)
@@ -311,6 +312,7 @@ class Flight:
         self._slow.sample(now, self.download.received)
         for segment in self._pool.segments:
             segment.meter.sample(now, segment.at)
+        self.window.sample(now)
         at, received = self._second
         if now - at >= 1.0:
             speed = (self.download.received - received) / (now - at)

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
 from tui.engine.verdict import NO_VERDICT, Measures, judge
-from tui.engine.waits import Wait
+from tui.engine.waits import WINDOW_S, WaitWindow
 
 if TYPE_CHECKING:
     from tui.engine.crew import Crew
     from tui.engine.kit import Kit
 
-WINDOW_S = 3.0
 JUDGE_S = 1.0
 """Between two verdicts: words are to be read."""
 FRESH_S = 120.0
@@ -27,9 +26,7 @@ FLAT = 0.9
 
 class _Look(NamedTuple):
     at: float
-    open_s: float
-    disk_s: float
-    limiter_s: float
+    small_s: float
     thread_s: float
     process_s: float
     fetched: int
@@ -42,6 +39,7 @@ class ShareMeter:
         self._kit = kit
         self._crew = crew
         self._looks: deque[_Look] = deque()
+        self._window = WaitWindow(kit.waits)
         self._small_s = 0.0
         """Seconds of workers that read small files, which open no flight."""
         self._judged_at = 0.0
@@ -66,6 +64,7 @@ class ShareMeter:
             small = max(0, self._crew.active - len(kit.ledger.running))
             self._small_s += small * (now - looks[-1].at)
         looks.append(self._look(now))
+        self._window.sample(now)
         while looks[0].at < now - WINDOW_S:
             looks.popleft()
         self._compare(now)
@@ -75,12 +74,9 @@ class ShareMeter:
             self.verdict = judge(self.measures, self.verdict.bound)
 
     def _look(self, now: float) -> _Look:
-        waits = self._kit.waits
         return _Look(
             at=now,
-            open_s=waits.total(Wait.OPEN, now) + self._small_s,
-            disk_s=waits.total(Wait.DISK, now),
-            limiter_s=waits.total(Wait.LIMITER, now),
+            small_s=self._small_s,
             # Of this thread, on which the loop runs: near 1 it is what all wait for.
             thread_s=time.thread_time(),
             process_s=time.process_time(),
@@ -91,14 +87,14 @@ class ShareMeter:
         kit = self._kit
         first, last = self._looks[0], self._looks[-1]
         span = max(1e-6, last.at - first.at)
-        open_s = max(1e-6, last.open_s - first.open_s)
+        shares = self._window.shares(last.small_s - first.small_s)
         speeds = self._speeds()
         total = sum(speeds)
         disk = kit.writer.snapshot()
         lanes = kit.queue.lanes.values()
         return Measures(
-            disk=min(1.0, (last.disk_s - first.disk_s) / open_s),
-            limiter=min(1.0, (last.limiter_s - first.limiter_s) / open_s),
+            disk=shares.disk,
+            limiter=shares.limiter,
             loop=(last.thread_s - first.thread_s) / span,
             process=(last.process_s - first.process_s) / span / self._processors,
             active=self._crew.active,

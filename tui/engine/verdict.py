@@ -9,7 +9,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import NamedTuple
 
-from tui.core.units import format_rate
+from tui.core.download import DownloadState
+from tui.core.units import format_duration, format_rate
 
 MUCH = 0.4
 """Share of connection time from which a wait is what bounds: with less, the wire is
@@ -160,6 +161,70 @@ def _link(now: Measures, before: Bound) -> Verdict | None:
         return None
     told = f"{now.hosts} hosts together give {format_rate(now.speed)}"
     return Verdict(Bound.LINK, f"bound by the link: {told}, more at once no more")
+
+
+class One(NamedTuple):
+    """One download, as far as it is judged."""
+
+    state: DownloadState
+    disk: float = 0.0
+    limiter: float = 0.0
+    """Shares of its connections' time, 0 to 1."""
+    own_limit: int | None = None
+    limit: int | None = None
+    """Bytes per second, of it alone and of all together."""
+    connections: int = 0
+    takes_ranges: bool = True
+    stalled_s: float = 0.0
+    retry_in_s: float = 0.0
+    why_queued: str = ""
+
+
+STALLED_S = 3.0
+"""Without a byte, from which silence is the thing to tell."""
+
+
+def judge_one(one: One, run: Verdict) -> str:
+    """Tell what bounds one download, or what it waits for; "" when it has ended.
+
+    Args:
+        one: what was measured of it.
+        run: the verdict on all together.
+    """
+    state = one.state
+    if state is DownloadState.QUEUED:
+        return one.why_queued
+    if state is DownloadState.WAITING:
+        return f"waits {format_duration(one.retry_in_s)} before it tries again; r now"
+    if state is DownloadState.PAUSED:
+        return "paused; p goes on"
+    if state is DownloadState.PROBING:
+        return "waits for the server's answer"
+    if state is DownloadState.VERIFYING:
+        return "bound by the disk: it is checked, synced and named"
+    return _transfer(one, run) if state is DownloadState.DOWNLOADING else ""
+
+
+def _transfer(one: One, run: Verdict) -> str:
+    if one.limiter >= max(MUCH, one.disk):
+        if one.own_limit is not None and (
+            one.limit is None or one.own_limit < one.limit
+        ):
+            return f"bound by its limit of {format_rate(one.own_limit)}; B changes it"
+        if one.limit is not None:
+            return f"bound by the limit of all, {format_rate(one.limit)}; b changes it"
+    if one.disk >= MUCH:
+        return f"bound by the disk: it waits for it {_share(one.disk)} of the time"
+    if one.stalled_s >= STALLED_S:
+        silent = format_duration(one.stalled_s)
+        return f"bound by the server: nothing has come for {silent}"
+    if run.bound in (Bound.CPU, Bound.LINK):
+        return run.words
+    if not one.takes_ranges:
+        return "bound by the server: it takes no ranges, so there is one connection"
+    number = one.connections
+    told = f"bound by the server: {number} connection{'s' if number != 1 else ''}"
+    return f"{told}; > adds one"
 
 
 def _share(share: float) -> str:

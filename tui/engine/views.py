@@ -16,6 +16,7 @@ from tui.core.snapshot import (
 )
 from tui.engine.flight import Flight
 from tui.engine.meter import eta_s, steady
+from tui.engine.verdict import One, judge_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from tui.engine.steering import Steering
 
 ORIGINS_SHOWN = 200
+_HARMLESS = frozenset(
+    {"accept", "accept-language", "cache-control", "pragma", "range", "user-agent"}
+)
+"""Request headers whose values are no secrets; all others' are masked."""
 
 
 class Views:
@@ -129,7 +134,46 @@ class Views:
             connections_wanted=flight.connections_wanted() if flight is not None else 0,
             rate_limit=limiter.rate if limiter is not None else None,
             modified_at=kit.modified.get(id),
+            verdict=self._verdict(download, flight, now),
+            asked=masked(kit.headers_for(download, download.url)),
+            speeds=tuple(flight.speeds) if flight is not None else (),
         )
+
+    def _verdict(self, download: Download, flight: Flight | None, now: float) -> str:
+        kit = self._kit
+        one = One(
+            download.state,
+            limit=kit.limiter.rate,
+            why_queued=self._why_queued(download, now),
+            retry_in_s=max(0.0, download.retry_at_s - now),
+        )
+        if flight is not None:
+            limiter = kit.own_limiters.get(download.id)
+            shares = flight.window.shares()
+            one = one._replace(
+                disk=shares.disk,
+                limiter=shares.limiter,
+                own_limit=limiter.rate if limiter is not None else None,
+                connections=flight.connections(),
+                takes_ranges=not flight.refuses_ranges,
+                stalled_s=now - flight.last_byte_at,
+            )
+        return judge_one(one, self._steering.shares.verdict)
+
+    def _why_queued(self, download: Download, now: float) -> str:
+        """Why a queued download does not run, in words."""
+        kit = self._kit
+        if self._crew.is_held:
+            return "everything is paused; P goes on"
+        lane = kit.queue.lanes.get(download.origin)
+        if lane is not None and lane.blocked_until > now:
+            return f"its host asked to wait {lane.blocked_until - now:.0f} s more"
+        cap = kit.queue.cap(lane) if lane is not None else 0
+        if lane is not None and cap and lane.active >= cap:
+            return f"its host is at its cap of {cap}; H changes it"
+        if self._crew.active >= kit.concurrency:
+            return f"all {kit.concurrency} slots are taken; + starts more, F is next"
+        return "about to start"
 
     def listed(self, query: DownloadQuery) -> Iterable[Download]:
         """All downloads but the dropped ones, in the order that a query starts from."""
@@ -232,3 +276,11 @@ class Views:
             soonest = max(0.0, min(lane.blocked_until for lane in resting) - now)
             return f"{len(resting)} host(s) asked to wait, {soonest:.0f}s"
         return "at the cap per host" if kit.queue.per_host else ""
+
+
+def masked(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return request headers fit to be shown: names, and values that tell nothing."""
+    return tuple(
+        (name, value if name.lower() in _HARMLESS else "(hidden)")
+        for name, value in headers
+    )

@@ -6,7 +6,12 @@ limiter waits for the wire (or for the loop, which its own lag tells).
 
 from __future__ import annotations
 
+from collections import deque
 from enum import IntEnum
+from typing import NamedTuple
+
+WINDOW_S = 3.0
+"""What is told is about the last so many seconds."""
 
 
 class Wait(IntEnum):
@@ -55,3 +60,45 @@ class Waits:
     def _settle(self, wait: Wait, now: float) -> None:
         self._totals[wait] += self._counts[wait] * (now - self._at[wait])
         self._at[wait] = now
+
+
+class Shares(NamedTuple):
+    """Of the time in which connections were open, 0 to 1."""
+
+    disk: float = 0.0
+    limiter: float = 0.0
+
+
+class WaitWindow:
+    """The waits of the last few seconds."""
+
+    __slots__ = ("_looks", "_waits")
+
+    def __init__(self, waits: Waits) -> None:
+        self._waits = waits
+        self._looks: deque[tuple[float, float, float, float]] = deque()
+
+    def sample(self, now: float) -> None:
+        """Look once, a few times a second."""
+        totals = (self._waits.total(wait, now) for wait in Wait)
+        self._looks.append((now, *totals))  # type: ignore[arg-type]
+        while self._looks[0][0] < now - WINDOW_S:
+            self._looks.popleft()
+
+    def shares(self, more_open_s: float = 0.0) -> Shares:
+        """Return what was waited for, as shares.
+
+        Args:
+            more_open_s: seconds of connections that are not counted in the waits.
+        """
+        if len(self._looks) < 2:
+            return Shares()
+        first, last = self._looks[0], self._looks[-1]
+        spent = [late - soon for soon, late in zip(first, last, strict=True)]
+        open_s = spent[1 + Wait.OPEN] + more_open_s
+        if open_s <= 0:
+            return Shares()
+        return Shares(
+            disk=min(1.0, spent[1 + Wait.DISK] / open_s),
+            limiter=min(1.0, spent[1 + Wait.LIMITER] / open_s),
+        )

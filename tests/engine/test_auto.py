@@ -1,0 +1,187 @@
+"""The controller of downloads at once, on servers made of a formula and fake time."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tui.engine.auto import BREAKS_S, FEWEST, MOST, Controller, Reading
+from tui.engine.verdict import Bound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BEAT_S = 0.25
+LAG_S = 0.3
+"""Until a change of the number shows in the speed."""
+
+
+@dataclass
+class Run:
+    """A server, a number at once, and what the controller did to it."""
+
+    speed_of: Callable[[float, float], float]
+    """Bytes per second with so many at once at a time."""
+    allowed: int = 8
+    noise: float = 0.0
+    now_s: float = 0.0
+    total: float = 0.0
+    actual: float = 0.0
+    changes: list[tuple[float, int, str]] = field(default_factory=list)
+    chance: random.Random = field(default_factory=lambda: random.Random(7))
+
+    def __post_init__(self) -> None:
+        self.controller = Controller(0.0)
+        self.actual = self.allowed
+
+    def go(self, seconds: float, **given: object) -> Run:
+        for _ in range(int(seconds / BEAT_S)):
+            self.now_s += BEAT_S
+            self.actual += (self.allowed - self.actual) * min(1.0, BEAT_S / LAG_S)
+            speed = self.speed_of(self.actual, self.now_s)
+            speed *= 1 + self.chance.uniform(-self.noise, self.noise)
+            self.total += speed * BEAT_S
+            reading = Reading(self.now_s, self.total, self.allowed, self.allowed, True)
+            choice = self.controller.read(reading._replace(**given))  # type: ignore[arg-type]
+            if choice is not None:
+                if choice.at_once != self.allowed:
+                    self.changes.append((self.now_s, choice.at_once, choice.reason))
+                self.allowed = choice.at_once
+        return self
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number for _, number, _ in self.changes]
+
+
+def per_connection(rate: float = 1e6, most: float = 1e9) -> Callable[..., float]:
+    return lambda n, _: min(n * rate, most)
+
+
+def test_it_climbs_while_each_connection_has_its_own_limit() -> None:
+    run = Run(per_connection()).go(6)
+    assert run.numbers[:4] == [16, 32, 64, 128]
+    assert run.changes[2][0] < 4
+
+
+def test_it_comes_back_when_more_brought_nothing_and_says_so() -> None:
+    run = Run(per_connection(most=8e6)).go(4)
+    assert run.numbers[:2] == [16, 8]
+    assert run.changes[0][2] == "8 give 8.00 MB/s, more wait: tries 16"
+    assert run.changes[1][2] == "16 give 8.00 MB/s (+0 %): back to 8"
+
+
+def test_it_finds_out_that_fewer_do_as_well_but_stays_polite_and_parallel() -> None:
+    run = Run(lambda _n, _t: 5e6, allowed=64).go(40)
+    assert run.allowed == FEWEST
+
+
+def test_it_gives_up_fewer_as_soon_as_they_are_slower() -> None:
+    run = Run(per_connection(most=32e6), allowed=32).go(10)
+    (_, down, _), (until, back, _) = run.changes[2:4]
+    assert (down, back) == (16, 32)
+    assert until - run.changes[2][0] <= 1.0
+
+
+@pytest.mark.parametrize("most", [3e6, 8e6, 20e6, 50e6])
+def test_it_comes_to_rest(most: float) -> None:
+    run = Run(per_connection(most=most), noise=0.03).go(30 * 60)
+    last = [at for at, _, _ in run.changes if at > 20 * 60]
+    # A trial every five minutes at the most: up, back, down, back.
+    assert len(last) <= 8
+    assert min(most, 1e9) * 0.85 <= run.speed_of(run.allowed, 0.0)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.1])
+@pytest.mark.parametrize("best", [8, 12, 24, 100])
+def test_it_ends_near_the_best_whatever_the_noise(best: int, noise: float) -> None:
+    run = Run(per_connection(most=best * 1e6), noise=noise).go(120)
+    assert run.speed_of(run.allowed, 0.0) >= 0.8 * best * 1e6
+    assert run.allowed <= 2 * best
+
+
+def test_a_server_that_suffers_from_too_many_is_left_with_what_it_does_best() -> None:
+    run = Run(lambda n, _t: n * 1e6 if n <= 20 else 4e8 / n).go(200)
+    assert 12 <= run.allowed <= 20
+
+
+def test_it_follows_what_hosts_bear_down_and_up_again() -> None:
+    run = Run(per_connection(), allowed=16).go(1, bearable=9)
+    assert run.allowed == 9
+    assert "bear 9" in run.changes[-1][2]
+    run.go(5, bearable=9)
+    assert run.allowed == 9
+    run.go(1, bearable=10)
+    assert run.allowed == 10
+    run.go(1)
+    assert run.allowed == 16
+
+
+def test_broken_connections_make_it_smaller_once_for_all_that_broke_together() -> None:
+    run = Run(lambda _n, _t: 5e6, allowed=20).go(1)
+    run.go(1, breaks=5)
+    assert run.allowed == 14
+    assert "5 connections broke" in run.changes[-1][2]
+    run.go(BREAKS_S - 2, breaks=5)
+    assert run.allowed == 14
+
+
+def test_one_broken_connection_is_no_reason() -> None:
+    run = Run(lambda _n, _t: 5e6).go(0.75)
+    run.go(0.25, breaks=1)
+    assert 5 not in run.numbers
+
+
+@pytest.mark.parametrize("bound", [Bound.LIMITER, Bound.DISK, Bound.CPU])
+def test_it_does_not_try_more_where_something_else_is_the_bound(bound: Bound) -> None:
+    run = Run(per_connection()).go(20, bound=bound)
+    assert run.changes == []
+
+
+def test_it_leaves_the_number_alone_while_nothing_waits() -> None:
+    assert Run(per_connection()).go(20, has_more=False).changes == []
+    assert Run(per_connection()).go(20, used=3).changes == []
+
+
+def test_a_trial_that_runs_out_of_downloads_proves_nothing() -> None:
+    run = Run(per_connection()).go(1.5)
+    assert run.numbers == [16]
+    run.go(10, has_more=False, used=2)
+    assert run.numbers == [16]
+
+
+def test_another_speed_makes_it_look_again_at_once() -> None:
+    def speed(n: float, at: float) -> float:
+        return min(n * 1e6, 8e6 if at < 100 else 64e6) if at < 100 else n * 4e6
+
+    run = Run(speed).go(100)
+    before = len(run.changes)
+    run.go(20)
+    assert run.allowed >= 32
+    assert len(run.changes) > before
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    speeds=st.lists(st.floats(0, 1e9), min_size=1, max_size=20),
+    start=st.integers(1, MOST),
+    breaks=st.lists(st.integers(0, 9), min_size=1, max_size=20),
+    bears=st.lists(st.integers(0, 60), min_size=1, max_size=20),
+)
+def test_it_never_leaves_its_bounds_and_always_says_why(
+    speeds: list[float], start: int, breaks: list[int], bears: list[int]
+) -> None:
+    run = Run(lambda _n, at: speeds[int(at) % len(speeds)], allowed=start)
+    for second in range(60):
+        run.go(
+            1,
+            breaks=sum(breaks[: second % len(breaks)]),
+            bearable=bears[second % len(bears)],
+        )
+        assert 1 <= run.allowed <= MOST
+    assert all(reason for _, _, reason in run.changes)

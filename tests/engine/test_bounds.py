@@ -1,0 +1,159 @@
+"""What bounds a run, measured over real sockets and a real directory."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from tests.support.until import until
+from tui.core.request import DownloadRequest
+from tui.core.settings import Settings
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+from tui.disk import system
+from tui.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    import pytest
+
+    from tui.demo.server import ScriptedServer
+    from tui.engine.engine import Engine
+
+SIZE = 20_000_000
+
+
+@asynccontextmanager
+async def running(
+    server: ScriptedServer,
+    folder: Path,
+    count: int = 1,
+    script: Script | None = None,
+    **changes: Any,
+) -> AsyncIterator[Engine]:
+    """Run ``count`` large downloads that do not end before the test does."""
+    script = script or Script(Pattern(SIZE, 1), etag='"1"')
+    urls = [server.add(f"/{number}", script) for number in range(count)]
+    engine = await open_engine(
+        Settings(output_dir=folder, timeout_s=5.0, **changes), chance=lambda: 0.0
+    )
+    try:
+        engine.add(DownloadRequest((url,)) for url in urls)
+        yield engine
+    finally:
+        await engine.close()
+
+
+def slow(rate: float) -> Script:
+    return Script(Pattern(SIZE, 1), etag='"1"', rate=rate)
+
+
+async def test_a_slow_server_is_what_bounds(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with running(server, tmp_path, script=slow(300_000)) as engine:
+        await until(lambda: engine.snapshot().verdict)
+        assert engine.snapshot().verdict.startswith("bound by the server: ")
+        await until(lambda: engine.detail(0).row.connections)
+        assert engine.detail(0).verdict.startswith("bound by the server: 1 connection")
+
+
+async def test_a_limit_is_what_bounds(server: ScriptedServer, tmp_path: Path) -> None:
+    async with running(server, tmp_path, rate_limit=400_000) as engine:
+        await until(lambda: "limit" in engine.snapshot().verdict)
+        told = engine.snapshot().verdict
+        assert told == "bound by the limit of 400 KB/s: b changes it"
+        await until(lambda: "limit" in engine.detail(0).verdict)
+
+
+async def test_the_limit_of_one_download_is_what_bounds_it(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with running(server, tmp_path) as engine:
+        engine.set_rate_limit(300_000, 0)
+        await until(lambda: "its limit of 300 KB/s" in engine.detail(0).verdict)
+
+
+async def test_a_slow_disk_is_what_bounds(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = system.write_at
+    tired = threading.Event()
+
+    def write_at(*args: Any) -> None:
+        tired.wait(0.1)
+        real(*args)
+
+    monkeypatch.setattr(system, "write_at", write_at)
+    limits: dict[str, Any] = {"in_flight_limit": 200_000, "writers": 1}
+    async with running(server, tmp_path, **limits) as engine:
+        await until(lambda: "the disk" in engine.snapshot().verdict)
+        assert engine.snapshot().verdict.endswith("W adds a writer")
+        await until(lambda: "the disk" in engine.detail(0).verdict)
+
+
+async def test_slots_are_what_bounds_while_downloads_wait_for_one(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with running(
+        server, tmp_path, 9, slow(200_000), concurrency=2, segments=1
+    ) as engine:
+        await until(lambda: "at once" in engine.snapshot().verdict)
+        assert "all 2 slots are taken, 7 wait; +" in engine.snapshot().verdict
+        waits = engine.detail(8).verdict
+        assert waits == "all 2 slots are taken; + starts more, F is next"
+
+
+async def test_a_download_says_that_its_host_keeps_it_waiting(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with running(server, tmp_path, 3, slow(200_000)) as engine:
+        (host,) = engine.origins()
+        engine.set_origin_cap(host.origin, 1)
+        await until(lambda: engine.rows([0])[0].received)
+        assert engine.origins()[0].cap == 1
+        assert engine.origins()[0].cap_from == "set"
+        engine.pause([1, 2])
+        engine.resume([1, 2])
+        await until(lambda: "at its cap of 1" in engine.detail(2).verdict)
+
+
+async def test_hosts_tell_their_protocol_their_ranges_and_their_errors(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    broken = Script(Pattern(SIZE, 1), etag='"1"', rate=9e6, first=[500])
+    async with running(server, tmp_path, script=broken, segments=2) as engine:
+        await until(lambda: engine.origins()[0].ranges == "honest")
+        (host,) = engine.origins()
+        assert host.protocol == "HTTP/1.1"
+        assert host.errors == 1
+        assert "500" in host.trouble
+
+
+async def test_a_server_that_refuses_ranges_is_known_for_it(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    body = Pattern(SIZE, 1)
+    liar = Script(
+        body,
+        etag='"1"',
+        rate=9e6,
+        change_after=1,
+        changed=Script(body, etag='"1"', ranges="refuse"),
+    )
+    async with running(server, tmp_path, script=liar, segments=2) as engine:
+        await until(lambda: engine.origins()[0].ranges == "refused")
+
+
+async def test_request_headers_are_shown_but_no_secret(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    headers = (("User-Agent", "tests"), ("X-Own-Key", "hush"), ("Cookie", "a=hush"))
+    async with running(server, tmp_path, headers=headers) as engine:
+        asked = engine.detail(0).asked
+        assert asked[0] == ("User-Agent", "tests")
+        assert [name for name, _ in asked] == ["User-Agent", "X-Own-Key", "Cookie"]
+        assert "hush" not in str(asked)
