@@ -9,6 +9,7 @@ from textual.events import Key
 from textual.keys import key_to_character
 
 from tests.support.fake_service import FakeService
+from tui.config.precedence import DashboardSettings
 from tui.core.download import DownloadState
 from tui.ui.app import DashboardApp
 
@@ -88,7 +89,7 @@ async def dashboard(
         requests,
         "list.txt",
         exit_when_done=exit_when_done,
-        keys=keys,
+        chosen=DashboardSettings(keys=tuple((keys or {}).items())),
     )
     async with app.run_test(size=size) as pilot:
         board = Dashboard(app, pilot)

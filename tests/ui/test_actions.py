@@ -12,7 +12,7 @@ from tui.ui.app import DashboardApp
 from tui.ui.commands import ActionProvider
 
 # Keys that terminals send as something else, or not at all.
-_UNSAFE = {"ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+enter", "ctrl+z"}
+_UNSAFE = {"ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+enter"}
 
 
 @pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.id)

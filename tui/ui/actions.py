@@ -647,6 +647,14 @@ _APP = (
         is_typable=True,
     ),
     Action(
+        "suspend",
+        ("ctrl+z",),
+        "Suspend to the shell",
+        "Give the terminal back; downloads stand still until fg goes on with them.",
+        Group.APP,
+        is_typable=True,
+    ),
+    Action(
         "quit",
         ("q",),
         "Quit",

@@ -8,13 +8,17 @@ from __future__ import annotations
 import asyncio
 import locale
 import os
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from tui.config.precedence import DashboardSettings
 from tui.core.query import DownloadQuery, View
+from tui.core.units import format_duration
 from tui.ui import terminal
+from tui.ui.ascii_filter import AsciiFilter
 from tui.ui.bridge import exit_status
 from tui.ui.farewell import farewell_lines, say_farewell
 from tui.ui.keymap import Keymap, make_current
@@ -22,18 +26,23 @@ from tui.ui.memory import Looks, load_looks, looks_path, save_looks
 from tui.ui.screens.main import MainScreen
 from tui.ui.theme import DARK, LIGHT
 from tui.ui.theme import DEFAULT_THEME as _DEFAULT
+from tui.ui.widgets.header import part_done
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from rich.console import RenderableType
     from textual.screen import Screen
     from textual.types import CSSPathType
 
+    from tui.config.precedence import Resolved
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
+    from tui.core.snapshot import EngineSnapshot
+    from tui.ui.announcer import Announcer
 
 _CATCH_UP_S = 0.02
+_IS_STILL = os.environ.get("TEXTUAL_ANIMATIONS", "").lower() == "none"
 
 
 class DashboardApp(App[int]):
@@ -57,25 +66,51 @@ class DashboardApp(App[int]):
         *,
         exit_when_done: bool = False,
         looks: Looks | None = None,
-        keys: Mapping[str, object] | None = None,
+        chosen: DashboardSettings | None = None,
     ) -> None:
         """Take what ``run_dashboard`` takes, and what it shall look like."""
         super().__init__(driver_class=terminal.guarded_driver())
         self.keys = Keymap()
         """Which keys do what."""
-        self.keys.use(keys or {})
+        chosen = chosen or DashboardSettings()
+        self.keys.use(dict(chosen.keys))
         make_current(self.keys)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         looks = looks or Looks()
-        self.theme = looks.theme if looks.theme in self.available_themes else _DEFAULT
-        self.is_ascii = wants_ascii()
-        """Whether to draw with characters below 0x80 only."""
+        self.looks_theme = looks.theme
+        wanted = chosen.theme or looks.theme
+        self.theme = wanted if wanted in self.available_themes else _DEFAULT
+        self._ascii_filter = AsciiFilter(enabled=False)
+        self._filters.append(self._ascii_filter)
+        self.is_ascii = wants_ascii() if chosen.ascii is None else chosen.ascii
+        self.use_motion(is_on=chosen.motion)
         self.main = MainScreen(
             service, requests, source_title, exit_when_done=exit_when_done
         )
         self.main.look_like(looks)
         self._is_stale = False
+        self._suspended_at_s = 0.0
+        self.given: Resolved | None = None
+        """All settings and who said so."""
+        self.announcer: Announcer | None = None
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether to draw with characters below 0x80 only."""
+        return self._ascii_filter.enabled
+
+    @is_ascii.setter
+    def is_ascii(self, is_on: bool) -> None:
+        self._ascii_filter.enabled = is_on
+        if self._running:
+            self.main.list.forget()
+            self.refresh_css(animate=False)
+            self.main.painter.paint_all()
+
+    def use_motion(self, *, is_on: bool) -> None:
+        """Let spinners turn, or stand still."""
+        self.animation_level = "full" if is_on and not _IS_STILL else "none"
 
     @property
     def looks(self) -> Looks:
@@ -132,6 +167,34 @@ class DashboardApp(App[int]):
         if self.screen_stack:  # none while it closes
             self.screen.refresh()
 
+    def on_mount(self) -> None:
+        """Begin to tell title and progress, and again after every suspension."""
+        self.announcer = terminal.announcer_for(self._driver)
+        self.app_suspend_signal.subscribe(self, self._note_suspension)
+        self.app_resume_signal.subscribe(self, self._tell_suspension)
+
+    @property
+    def can_suspend(self) -> bool:
+        """Whether there is a shell with job control behind the terminal."""
+        return self._driver is not None and self._driver.can_suspend
+
+    def announce(self, snapshot: EngineSnapshot) -> None:
+        """Tell title and progress of the terminal's window."""
+        if self.announcer is not None and not self.is_terminal_behind:
+            self.announcer.tell(snapshot, part_done(snapshot))
+
+    def _note_suspension(self, _: object) -> None:
+        self._suspended_at_s = time.monotonic()
+
+    def _tell_suspension(self, _: object) -> None:
+        away = format_duration(time.monotonic() - self._suspended_at_s)
+        if self.announcer is not None:
+            self.announcer.forget()
+        self.main.tell(
+            f"Back after {away}; downloads stood still meanwhile and go on now"
+        )
+        self.screen.refresh()
+
     def stop(self) -> None:
         """Leave because a signal asks for it; the state is kept."""
         self.exit(130)
@@ -147,7 +210,7 @@ class DashboardApp(App[int]):
 
 def wants_ascii() -> bool:
     """Whether glyphs beyond ASCII would not arrive (``FETCHTUI_ASCII=1`` asks too)."""
-    if os.environ.get("FETCHTUI_ASCII"):
+    if os.environ.get("FETCHTUI_ASCII", "").lower() in ("1", "true", "yes", "on"):
         return True
     if os.environ.get("TERM") in ("linux", "dumb"):
         return True
@@ -162,6 +225,7 @@ async def run_dashboard(
     exit_when_done: bool,
     restore: Callable[[], Awaitable[str]] | None = None,
     unsaved: Callable[[], str] | None = None,
+    given: Resolved | None = None,
     resume_hint: str = "",
 ) -> int:
     """Show the dashboard until a person, a signal or the end of the work ends it.
@@ -174,6 +238,7 @@ async def run_dashboard(
         restore: brings back what an earlier run left, once the first frame is
             painted; returns what to say about it.
         unsaved: says why this run could not be gone on with later; "" while it could.
+        given: all settings and who said so; ``None`` for the usual ones.
         resume_hint: what leaving means and how to go on later, one sentence.
 
     Returns:
@@ -182,8 +247,14 @@ async def run_dashboard(
     path = looks_path()
     looks, trouble = await asyncio.to_thread(load_looks, path)
     app = DashboardApp(
-        service, requests, source_title, exit_when_done=exit_when_done, looks=looks
+        service,
+        requests,
+        source_title,
+        exit_when_done=exit_when_done,
+        looks=looks,
+        chosen=None if given is None else given.dashboard(),
     )
+    app.given = given
     app.main.trouble = trouble
     app.main.intake.restore = restore
     app.main.leaving.resume_hint = resume_hint

@@ -17,6 +17,8 @@ from queue import Empty, Full, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TextIO
 
+from tui.ui.announcer import Announcer, takes_progress, takes_title
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -102,18 +104,28 @@ def guarded_driver() -> type[Driver] | None:
     from textual.drivers.linux_driver import LinuxDriver
 
     class GuardedDriver(LinuxDriver):
-        """Textual's driver with a writer that never waits."""
+        """Textual's driver with a writer that never waits.
+
+        ``opening`` and ``closing`` are written around every stay on the screen, those
+        between two suspensions included.
+        """
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
             self.writer: TerminalWriter | None = None
             self.is_input_dead = False
+            self.opening = self.closing = ""
 
         def start_application_mode(self) -> None:
             if self.writer is None or not self.writer.is_alive():
                 self.writer = TerminalWriter(sys.__stderr__ or sys.stderr)
                 self.writer.start()
             super().start_application_mode()  # type: ignore[no-untyped-call]
+            self.write(self.opening)
+
+        def stop_application_mode(self) -> None:
+            self.write(self.closing)
+            super().stop_application_mode()
 
         def write(self, data: str) -> None:
             if self.writer is not None:
@@ -138,6 +150,19 @@ def is_behind(driver: Driver | None) -> bool:
     """Whether the terminal has not yet taken what was drawn before."""
     writer = getattr(driver, "writer", None)
     return isinstance(writer, TerminalWriter) and writer.backlog >= BACKLOG
+
+
+def announcer_for(driver: Driver | None) -> Announcer | None:
+    """Let a driver of ours tell title and progress; ``None`` for any other one."""
+    if not hasattr(driver, "closing"):
+        return None
+    guarded: Any = driver
+    announcer = Announcer(
+        guarded.write, has_title=takes_title(), has_progress=takes_progress()
+    )
+    guarded.opening, guarded.closing = announcer.opening, announcer.closing
+    guarded.write(announcer.opening)  # it has begun already
+    return announcer
 
 
 def is_gone(driver: Driver | None) -> bool:

@@ -218,6 +218,13 @@ class ViewActions:
         else:
             screen.tell(f"Saved {path}")
 
+    def suspend(self) -> None:
+        """Give the terminal back to the shell until ``fg``."""
+        if self._screen.app.can_suspend:  # type: ignore[attr-defined]
+            self._screen.app.action_suspend_process()
+        else:
+            self._screen.tell("There is no shell to go back to", severity="warning")
+
     def quit(self) -> None:
         """Leave, after asking if something runs."""
         self._screen.leaving.ask()

@@ -169,6 +169,7 @@ class MainScreen(Screen[None]):
         is_covered = self.app.screen is not self
         interval = self.bridge.interval(is_covered=is_covered)
         self.messages.tick()
+        self.app.announce(self.bridge.snapshot)  # type: ignore[attr-defined]
         self._timer = self.set_timer(interval, self.tick)
 
     def show_now(self) -> None:

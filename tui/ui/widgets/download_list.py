@@ -263,16 +263,17 @@ class DownloadList(ScrollView, can_focus=True):
 
     def on_mount(self) -> None:
         """Follow the theme: strips hold its colours."""
-        self.app.theme_changed_signal.subscribe(self, lambda _: self._forget())
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.forget())
 
     def on_resize(self) -> None:
         """Lay the columns out again."""
         self._writer.columns = columns_for(self._width)
         self.virtual_size = Size(self._width, len(self.model.ids))
-        self._forget()
+        self.forget()
         self.show_cursor()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Draw all anew: colours, glyphs or widths are others."""
         self._ground = Style(bgcolor=self.background_colors[1].rich_color)
         self._drawn.clear()
         self._strips.clear()

@@ -126,14 +126,14 @@ class HeaderBar(Canvas):
 
     def _only_line(self, now: EngineSnapshot, width: int) -> Line:
         left = self._counts(now, has_words=False)
-        right = [Span(f" {percent(_part(now))} "), Span(format_rate(now.speed))]
+        right = [Span(f" {percent(part_done(now))} "), Span(format_rate(now.speed))]
         return justify(left, right, width)
 
     # -- second line -----------------------------------------------------------------
 
     def _bar_line(self, now: EngineSnapshot, width: int) -> Line:
         right = self._limits(now, width)
-        part = _part(now)
+        part = part_done(now)
         shown = Span(" " + percent(part).rjust(6), "strong")
         sizes = f"  {_pair(now.known_received, now.known_size)}"
         more = f" + {count(now.unknown)} of unknown size" if now.unknown else ""
@@ -177,7 +177,7 @@ class HeaderBar(Canvas):
         return [*line, Span(" ")]
 
 
-def _part(now: EngineSnapshot) -> float | None:
+def part_done(now: EngineSnapshot) -> float | None:
     """Return how much is there, 0 to 1, or ``None`` while nothing can be told.
 
     Downloads of unknown size count as the mean of the known ones; when all has ended,

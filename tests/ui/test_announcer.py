@@ -1,0 +1,146 @@
+"""Title and progress of the terminal's window: true, calm, and cleared at the end."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.fake_service import FakeService
+from tests.ui.dashboards import some_downloads
+from tui.core.download import DownloadState
+from tui.ui.announcer import (
+    CLEAR_PROGRESS,
+    CLEAR_TITLE,
+    SAVE_TITLE,
+    Announcer,
+    progress_code,
+    takes_progress,
+    takes_title,
+    title_text,
+)
+
+_S = DownloadState
+
+
+class Written(list):
+    """What an announcer wrote, with a clock that the test sets."""
+
+    now_s = 0.0
+
+    def announcer(self, *, has_title=True, has_progress=True) -> Announcer:
+        return Announcer(
+            self.append,
+            has_title=has_title,
+            has_progress=has_progress,
+            monotonic=lambda: self.now_s,
+        )
+
+
+def running(*, held=False) -> FakeService:
+    service = FakeService()
+    service.put("a", _S.DOWNLOADING, size=1000, received=500, speed=2_000_000.0)
+    service.is_held = held
+    return service
+
+
+def test_the_title_says_percent_and_speed_first_and_how_it_ended():
+    service = running()
+    assert title_text(service.snapshot(), 0.5) == "50% 2.00 MB/s - fetchtui"
+    assert title_text(running(held=True).snapshot(), 0.5) == "50% paused - fetchtui"
+    service.finish(0)
+    assert title_text(service.snapshot(), 1.0) == "done - fetchtui"
+    service.put("b", _S.FAILED)
+    assert title_text(service.snapshot(), 1.0) == "1 failed - fetchtui"
+    assert title_text(FakeService().snapshot(), None) == "fetchtui"
+
+
+def test_progress_tells_running_failed_held_unknown_and_nothing():
+    now = running().snapshot()
+    assert progress_code(now, 0.384) == "\x1b]9;4;1;38\x1b\\"
+    assert progress_code(now, None) == "\x1b]9;4;3;0\x1b\\"
+    assert progress_code(some_downloads().snapshot(), 0.5) == "\x1b]9;4;2;50\x1b\\"
+    assert progress_code(running(held=True).snapshot(), 0.5) == "\x1b]9;4;4;50\x1b\\"
+    assert progress_code(FakeService().snapshot(), None) == ""
+
+
+def test_it_writes_at_most_once_a_second_and_only_what_changed():
+    written = Written()
+    announcer = written.announcer()
+    now = running().snapshot()
+    for tick in range(50):
+        written.now_s = tick / 10
+        announcer.tell(now, 0.5)
+    assert len(written) == 2
+    announcer.tell(now, 0.6)
+    written.now_s = 6.0
+    announcer.tell(now, 0.6)
+    assert len(written) == 4
+
+
+def test_progress_is_repeated_for_terminals_that_forget_it():
+    written = Written()
+    announcer = written.announcer(has_title=False)
+    now = running().snapshot()
+    for second in range(31):
+        written.now_s = float(second)
+        announcer.tell(now, 0.5)
+    assert len(written) == 4
+
+
+def test_after_the_end_progress_is_cleared_and_title_given_back():
+    written = Written()
+    announcer = written.announcer()
+    assert announcer.opening == SAVE_TITLE
+    assert announcer.closing == CLEAR_PROGRESS + CLEAR_TITLE
+    service = running()
+    announcer.tell(service.snapshot(), 0.5)
+    service.finish(0)
+    written.now_s = 2.0
+    announcer.tell(service.snapshot(), 1.0)
+    assert written[-1] == CLEAR_PROGRESS
+
+
+def test_a_terminal_that_understands_neither_is_told_nothing():
+    written = Written()
+    announcer = written.announcer(has_title=False, has_progress=False)
+    announcer.tell(running().snapshot(), 0.5)
+    assert written == []
+    assert announcer.opening + announcer.closing == ""
+
+
+@pytest.mark.parametrize(
+    ("environment", "title", "progress"),
+    [
+        ({"TERM": "xterm-256color"}, True, False),
+        ({"TERM": "xterm-256color", "WT_SESSION": "1"}, True, True),
+        ({"TERM": "xterm-ghostty", "TERM_PROGRAM": "ghostty"}, True, True),
+        ({"TERM": "tmux-256color", "TMUX": "x", "WT_SESSION": "1"}, True, False),
+        ({"TERM": "screen", "TMUX": "x"}, True, False),
+        ({"TERM": "screen", "TERM_PROGRAM": "WezTerm"}, False, False),
+        ({"TERM": "linux"}, False, False),
+        ({"TERM": "dumb"}, False, False),
+        ({"TERM": "vt100"}, False, False),
+        (
+            {
+                "TERM": "xterm",
+                "TERM_PROGRAM": "iTerm.app",
+                "TERM_PROGRAM_VERSION": "3.6.5",
+            },
+            True,
+            False,
+        ),
+        (
+            {
+                "TERM": "xterm",
+                "TERM_PROGRAM": "iTerm.app",
+                "TERM_PROGRAM_VERSION": "3.6.6",
+            },
+            True,
+            True,
+        ),
+        ({"TERM": "xterm", "KONSOLE_VERSION": "240802"}, True, True),
+        ({"TERM": "xterm", "KONSOLE_VERSION": "220400"}, True, False),
+        ({}, False, False),
+    ],
+)
+def test_only_terminals_that_understand_are_told(environment, title, progress):
+    assert (takes_title(environment), takes_progress(environment)) == (title, progress)

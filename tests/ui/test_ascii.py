@@ -1,0 +1,74 @@
+"""ASCII mode: not one byte above 0x7f is drawn, by whatever part, in as many cells."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from tests.ui.dashboards import dashboard
+from tests.ui.lively import lively_events, lively_service
+from tui.core.download import DownloadState
+from tui.ui.app import wants_ascii
+from tui.ui.ascii_filter import ascii_form
+
+_SCREENS = {
+    "list": (),
+    "failed": ("5",),
+    "filter": ("slash", "s"),
+    "help": ("question_mark",),
+    "palette": ("ctrl+p",),
+    "add": ("a",),
+    "details": ("enter",),
+    "theme": ("T",),
+    "number": ("c",),
+    "quit": ("q",),
+    "question": ("X",),
+    "log": ("L",),
+    "zoomed disk": ("d", "d", "z"),
+    "marks": ("space", "space"),
+}
+
+
+@pytest.mark.parametrize("keys", _SCREENS.values(), ids=_SCREENS)
+@pytest.mark.parametrize("size", [(120, 36), (60, 15)], ids=str)
+async def test_every_screen_is_drawn_in_ascii(keys, size):
+    service = lively_service()
+    service.put("日本語-🎉-é-\u202ertl", DownloadState.FAILED, error="nicht gefunden…")
+    async with dashboard(service, size=size) as board:
+        board.app.is_ascii = True
+        lively_events(service)
+        board.main.tick()
+        await board.press(*keys)
+        await board.pilot.pause()
+        lines = board.screen()
+        drawn = "".join(lines)
+        assert drawn.isascii(), {char for char in drawn if not char.isascii()}
+        assert {cell_len(line) for line in lines} == {size[0]}
+
+
+async def test_it_can_be_switched_while_it_runs():
+    async with dashboard(lively_service()) as board:
+        assert "━" in board.text()
+        board.app.is_ascii = True
+        await board.pilot.pause()
+        assert board.text().isascii()
+        board.app.is_ascii = False
+        await board.pilot.pause()
+        assert "━" in board.text()
+
+
+@pytest.mark.parametrize("text", ["日本", "é", "e\u0301", "a…", "╭─╮", "🎉", "x"])
+def test_a_form_in_ascii_takes_as_many_cells(text):
+    assert ascii_form(text).isascii()
+    assert cell_len(ascii_form(text)) == cell_len(text)
+
+
+def test_the_environment_can_ask_for_it(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("FETCHTUI_ASCII", "1")
+    assert wants_ascii()
+    monkeypatch.setenv("FETCHTUI_ASCII", "0")
+    monkeypatch.setattr("locale.getpreferredencoding", lambda do_setlocale: "UTF-8")
+    assert not wants_ascii()
+    monkeypatch.setenv("TERM", "linux")
+    assert wants_ascii()
