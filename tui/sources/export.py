@@ -85,7 +85,10 @@ def entry_of_request(request: DownloadRequest, comment: str = "") -> Entry:
 
 
 def entry_of_detail(detail: DetailSnapshot) -> Entry:
-    """Return what is written of a download in the dashboard, its state in words."""
+    """Return what is written of a download in the dashboard, its state in words.
+
+    The size is left out: a list's size is a promise, and this one the server may break.
+    """
     row = detail.row
     checksum = None
     if detail.checksum:
@@ -96,7 +99,7 @@ def entry_of_detail(detail: DetailSnapshot) -> Entry:
     urls = dict.fromkeys((row.url, *detail.mirrors))
     comment = plain(row.error) or row.error_kind or row.state.word
     return _entry(
-        tuple(urls), row.name, row.directory, checksum, detail.asked, row.size, comment
+        tuple(urls), row.name, row.directory, checksum, detail.asked, None, comment
     )
 
 
@@ -139,7 +142,8 @@ def _entry(
         notes.append("its URL cannot be written down")
     elif any(_LOGIN.search(url) for url in urls):
         notes.append("its URL had a login, which is not written here")
-    kept, left = [], []
+    kept: list[str] = []
+    left: list[str] = []
     for header, value in headers:
         line = f"{header}: {value}"
         is_kept = header.lower() in _HARMLESS and _is_read(parse_header, line)
