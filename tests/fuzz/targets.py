@@ -1,0 +1,127 @@
+"""What is fuzzed, what holds for every answer, and what to begin with."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui.core.plain_text import plain
+from tui.core.request import BadRequestLine, DownloadRequest, check_url
+from tui.net.filename import name_from_disposition, name_from_url, safe_name
+from tui.sources.commands import parse_command
+from tui.sources.list_file import Reading, load_stream
+from tui.sources.options import parse_folder, parse_header, parse_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SAMPLES = Path(__file__).parents[2] / "sample_lists"
+ITEMS = 5_000
+"""Answers that are looked at: a pattern may stand for a hundred thousand."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser with its first inputs."""
+
+    run: Callable[[bytes], None]
+    """Raises if something that must hold does not."""
+    seeds: tuple[bytes, ...]
+
+
+def check_list(data: bytes, suffix: str) -> None:
+    """Read ``data`` as a list; what comes must be safe to show and to fetch."""
+    notes: list[str] = []
+    reading = Reading(notes, links="*", base_url="https://base.example/folder/")
+    stream = io.BytesIO(data)
+    for count, item in enumerate(load_stream(stream, "list", reading, suffix)):
+        check_item(item)
+        if count == ITEMS:
+            break
+    for note in notes:
+        assert note == plain(note), note
+
+
+def check_item(item: DownloadRequest | BadRequestLine) -> None:
+    """Hold a request or a complaint against what the rooms behind it rely on."""
+    if isinstance(item, BadRequestLine):
+        assert str(item) == plain(str(item)), item
+        return
+    assert item.mirrors
+    for url in item.mirrors:
+        assert check_url(url) == url
+    if item.name is not None:
+        assert parse_place(item.name) == (None, item.name)
+    if item.directory is not None:
+        assert parse_folder(item.directory) == item.directory
+    for name, value in item.headers:
+        assert parse_header(f"{name}: {value}") == (name, value)
+    assert item.size is None or item.size >= 0
+
+
+def check_name(data: bytes) -> None:
+    """Read ``data`` as Content-Disposition and as a URL's path."""
+    text = data.decode("latin-1")
+    for name in (name_from_disposition(text), name_from_url(f"https://a/{text}")):
+        if name is not None:
+            assert name
+            assert name == safe_name(name)
+            assert not {"/", "\\", "\0"} & set(name)
+            assert len(name.encode()) <= 255
+            assert not name.startswith(".")
+
+
+def check_command(data: bytes) -> None:
+    """Read ``data`` as a pasted command."""
+    notes: list[str] = []
+    for item in parse_command(data.decode("utf-8", "replace"), "list:1", notes):
+        if isinstance(item, BadRequestLine):
+            check_item(item)
+    for note in notes:
+        assert note == plain(note), note
+
+
+def _list(suffix: str) -> Callable[[bytes], None]:
+    return lambda data: check_list(data, suffix)
+
+
+def _samples(*suffixes: str) -> tuple[bytes, ...]:
+    paths = sorted(path for path in SAMPLES.iterdir() if path.suffix in suffixes)
+    return tuple(path.read_bytes() for path in paths)
+
+
+_NAMES = (
+    b'attachment; filename="a.iso"',
+    b"attachment; filename*=UTF-8''%e2%82%ac%20rates.txt; filename=x",
+    b'inline; filename="a\\"b"; filename*=iso-8859-1\'en\'%A3',
+    b"attachment; filename=a b.tar.gz; x=y",
+    b"../../etc/passwd",
+)
+_COMMANDS = (
+    b"curl 'https://e.example/f?x=1' \\\n -H 'a: b' -b 'k=v' -o d/n --compressed",
+    b'curl ^"https://e.example/f^" ^\n -H ^"a: ^\\^"b^\\^"^" ^\n -u me:pw',
+    b"wget -c -nv -P dir --header='a: b' -O x.iso https://e.example/x",
+    b"curl -LO $'https://e.example/\\u0021' | tar xz; curl -d a=b https://e.example",
+    b"curl -O 'https://e.example/[01-20:3].{jpg,png}' > y",
+)
+_ARIA2 = (
+    b"http://a/1\thttp://b/1\t\n gid=ccb1dc8eb295af92\n dir=/tmp/x\n out=y\n"
+    b" checksum=sha-256=" + b"0" * 64 + b"\n header=Accept: x\n pause=true\n",
+    b"http://a/{01..20}/{a,b}.jpg\n  out={01..40}\nhttp://a/\\{1..2}\n",
+)
+
+TARGETS = {
+    "metalink": Target(_list(".meta4"), _samples(".meta4", ".metalink")),
+    "disposition": Target(check_name, _NAMES),
+    "aria2": Target(_list(".txt"), _ARIA2 + _samples(".txt") + _COMMANDS),
+    "command": Target(check_command, _COMMANDS),
+    "csv": Target(_list(".csv"), _samples(".csv")),
+    "json": Target(_list(".json"), _samples(".json")),
+    "jsonl": Target(_list(".jsonl"), _samples(".jsonl")),
+    "page": Target(_list(".html"), _samples(".html")),
+    "sums": Target(
+        _list(""), (b"a" * 64 + b"  a/b.iso\n" + b"SHA1 (x) = " + b"b" * 40,)
+    ),
+}
