@@ -46,6 +46,8 @@ _KINDS = {
     ".htm": "page",
     ".xhtml": "page",
 }
+LIST_SUFFIXES = frozenset(_KINDS) | {".txt", ".lst", ".list", ".urls", ".session"}
+"""Ends of names that lists usually have; a list may have any other."""
 _UNREAD = (".torrent",)
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from bracex import expand as expand_group
 
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
+from tui.sources.options import parse_folder, parse_place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -125,6 +126,11 @@ def _expand_request(request: DownloadRequest) -> Iterator[DownloadRequest]:
     for mirrors, name, folder in rows:
         for url in mirrors:
             check_url(url)
+        # A group may stand for "..", for a hidden folder or for nothing.
+        if name is not None:
+            name = parse_place(name)[1]
+        if folder is not None:
+            folder = parse_folder(folder)
         yield replace(
             request,
             mirrors=tuple(dict.fromkeys(mirrors)),
