@@ -34,6 +34,8 @@ class Limits(Remarks):
         self._start_more = start_more
         self._steering = Steering(kit, crew, self._use_concurrency)
         pulse.steering = self._steering
+        if kit.settings.auto:
+            self._steering.switch(True)
 
     def set_concurrency(self, count: int) -> None:
         """Downloads at once: up starts more in this loop turn, down drains."""

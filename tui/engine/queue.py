@@ -216,6 +216,8 @@ class DownloadQueue:
     def slow_down(self, origin: str, asked_at: float, now: float) -> None:
         """The origin said 429 or 503: halve what it gets (it was told to us).
 
+        If it was just asked for one more than it ever bore, it gets one less again.
+
         Of many that are refused together only the first does that: the others were
         asked before anything changed. They tell how many the origin did serve.
 
@@ -233,7 +235,7 @@ class DownloadQueue:
         cap = min(lane.learned_cap or now_at, now_at)
         lane.slowed_at = now
         lane.served = max(1, cap - 1)
-        lane.learned_cap = max(1, cap // 2)
+        lane.learned_cap = lane.served if lane.is_asking else max(1, cap // 2)
         lane.patience = min(MOST_PATIENCE, lane.patience * 2)
         lane.is_asking = False
         lane.successes = 0
