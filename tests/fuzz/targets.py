@@ -53,9 +53,9 @@ def check_item(item: DownloadRequest | BadRequestLine) -> None:
     for url in item.mirrors:
         assert check_url(url) == url
     if item.name is not None:
-        assert parse_place(item.name) == (None, item.name)
+        assert parse_place(f"./{item.name}") == (None, item.name)
     if item.directory is not None:
-        assert parse_folder(item.directory) == item.directory
+        assert parse_folder(f"./{item.directory}") == item.directory
     for name, value in item.headers:
         assert parse_header(f"{name}: {value}") == (name, value)
     assert item.size is None or item.size >= 0

@@ -50,8 +50,8 @@ _LOGIN = re.compile(r"(?<=://)[^/?#]*@")
 _HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 _ARIA2_NAMES = re.compile(r"\Asha(\d+)")
 _COLUMNS = ("url", "out", "dir", "checksum", "header", "size", "mirrors", "comment")
-_FORMULA = tuple("=+-@\t")
-"""A cell that begins so is run by spreadsheets."""
+_FORMULA = ("=", "+", "-", "@", "~")
+"""A cell that begins so is run by spreadsheets; ``~`` reads as somebody's home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +172,18 @@ def _is_read(read: Callable[[str], object], text: str) -> bool:
 
 
 def _name(text: str) -> None:
-    if text != text.strip() or parse_place(text) != (None, text):
+    if text != text.strip() or parse_place(_guarded(text)) != (None, text):
         raise ValueError
 
 
 def _folder(text: str) -> None:
-    if text != text.strip() or parse_folder(text) != text:
+    if text != text.strip() or parse_folder(_guarded(text)) != text:
         raise ValueError
+
+
+def _guarded(place: str) -> str:
+    """Return a place so that reading takes it for a name: ``~a`` is nobody's home."""
+    return f"./{place}" if place.startswith("~") else place
 
 
 def _aria2_lines(entry: Entry) -> Iterator[str]:
@@ -188,8 +193,8 @@ def _aria2_lines(entry: Entry) -> Iterator[str]:
         return
     yield "\t".join(map(escape, entry.mirrors))
     options = {
-        "out": entry.name,
-        "dir": entry.directory,
+        "out": _guarded(entry.name),
+        "dir": _guarded(entry.directory),
         "checksum": entry.checksum,
     }
     yield from (f"  {option}={value}" for option, value in options.items() if value)
@@ -249,8 +254,8 @@ def _fields(entry: Entry) -> dict[str, object]:
     fields: dict[str, object] = {
         "url": url,
         "mirrors": mirrors,
-        "out": entry.name,
-        "dir": entry.directory,
+        "out": _guarded(entry.name),
+        "dir": _guarded(entry.directory),
         "checksum": entry.checksum,
         "header": list(entry.headers),
         "size": entry.size,
