@@ -32,7 +32,7 @@ _DISK_LATENCY_MS = 20.0
 """For the demo, so that a blocking save shows on the fastest disk too."""
 
 
-def _read_by(parse: Callable[[str], Any]) -> Callable[..., Any]:
+def _read_by(parse: Callable[[Any], Any]) -> Callable[..., Any]:
     """Make an option's callback from a parser whose ValueError explains itself."""
 
     def read(_context: click.Context, _option: click.Parameter, value: Any) -> Any:

@@ -98,7 +98,7 @@ def to_json(report: Report) -> str:
     return json.dumps(told, indent=1) + "\n"
 
 
-_ROW, _LEFT, _WIDE = 26, 190, 420
+_ROW, _LEFT, _WIDE = 26, 200, 380
 _STYLE = (
     "text{font:13px ui-monospace,monospace;fill:#d5dbe6}.dim{fill:#8b95a7}"
     ".io{fill:#5ab0f6}.cpu{fill:#8ec7c0}.spread{stroke:#f0a35e;stroke-width:2}"
@@ -107,13 +107,11 @@ _STYLE = (
 
 def to_svg(report: Report) -> str:
     """Return a chart of wall times: median as a bar, extremes as a line over it."""
-    walls = [
-        (entry, record.spread(lambda f: f.wall_s)) for entry, record in report.rows
-    ]
-    longest = max((wall.high for _, wall in walls if wall), default=0.0) or 1.0
+    walls = [(*row, row[1].spread(lambda f: f.wall_s)) for row in report.rows]
+    longest = max((wall.high for _, _, wall in walls if wall), default=0.0) or 1.0
     parts = [_text(16, 28, "fetchtui lab: wall time")]
     y = 46
-    for entry, wall in walls:
+    for entry, record, wall in walls:
         parts.append(_text(16, y + 14, entry.title))
         kind = "cpu" if entry.is_computing else "io"
         if wall is None:
@@ -126,12 +124,14 @@ def to_svg(report: Report) -> str:
                 f'<line class="spread" x1="{at[1]:.1f}" x2="{at[2]:.1f}"'
                 f' y1="{y + 10}" y2="{y + 10}"/>'
             )
-            parts.append(_text(at[2] + 10, y + 14, say_s(wall.median)))
+            lag = record.spread(lambda f: f.lag_max_s)
+            told = f", loop lag up to {say_s(lag.median)}" if lag else ""
+            parts.append(_text(at[2] + 10, y + 14, say_s(wall.median) + told))
         y += _ROW
-    for line in _wrapped(report.caption, 92):
+    for line in _wrapped(report.caption, 96):
         y += 18
         parts.append(_text(16, y, line, "dim"))
-    width, height = _LEFT + _WIDE + 110, y + 18
+    width, height = _LEFT + _WIDE + 230, y + 18
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
         f' width="{width}" height="{height}"><style>{_STYLE}</style>'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -27,6 +28,10 @@ _GONE = (404, 410)
 _TLS = httpx.create_ssl_context()
 """Made when this is imported, before any clock starts: reading the certificates takes
 a tenth of a second, which would be most of the loop lag of a program without fault."""
+for _module in ("httpcore", "anyio._backends._asyncio"):
+    import_module(
+        _module
+    )  # for the same reason: httpx loads them with the first request
 
 
 def status_of(error: BaseException) -> Status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import resource
 import sys
+import time
 
 INTERVAL_S = 0.01
 """Between two looks at the loop."""
@@ -48,22 +49,33 @@ class LoopWatch:
         self.lags: list[float] = []
         self.beats = 0
         """Grows while the loop turns, and stands still while it is blocked."""
+        self._due = 0.0
+        self._worst = 0.0
 
     async def watch(self) -> None:
         """Look until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            due = loop.time() + INTERVAL_S
+            self._due = loop.time() + INTERVAL_S
             await asyncio.sleep(INTERVAL_S)
-            self.note(loop.time() - due)
+            self.note(loop.time() - self._due)
 
     def note(self, lag_s: float) -> None:
         """Take in one look, and the looks that it kept from happening."""
         self.beats += 1
+        self._worst = max(self._worst, lag_s)
         self.lags.append(max(0.0, lag_s))
         while lag_s > INTERVAL_S:
             lag_s -= INTERVAL_S
             self.lags.append(lag_s)
+
+    def take_worst(self) -> float:
+        """Return the worst lag since the last call, that of a freeze that lasts too.
+
+        For another thread, to draw while the loop is blocked.
+        """
+        worst, self._worst = self._worst, 0.0
+        return max(worst, time.monotonic() - self._due if self._due else 0.0)
 
     def percentile(self, part: float) -> float:
         """Return the lag that ``part`` (0 to 1) of all looks did not exceed."""

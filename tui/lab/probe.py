@@ -148,6 +148,7 @@ class Probe:
             "elapsed_s": time.perf_counter() - self._at,
             "beats": self.loop.beats if self.loop else None,
             "lag_max_s": max(self.loop.lags, default=0.0) if self.loop else None,
+            "lag_now_s": self.loop.take_worst() if self.loop else None,
         }
 
     def stop_clock(self) -> Callable[[int, str], Figures]:

@@ -73,6 +73,8 @@ class Lane:
     """The newest that its process told; {} before the first run."""
     note: str = ""
     """What happened last, in words; safe to show."""
+    lags: list[float] = field(default_factory=list)
+    """Worst lag of the loop in each tenth of a second of the newest run, in seconds."""
     has_failed: bool = False
     """A run of it ended without figures."""
     is_out: bool = False
@@ -199,6 +201,7 @@ class Race:
         path = folder.with_suffix(".json")
         path.write_text(job.to_json(), "utf-8")
         lane.state, lane.progress, lane.note = State.RUNNING, {}, ""
+        lane.lags = []
         try:
             errors = folder.with_suffix(".err")
             lane.process = await LabProcess.start("tui.lab.child", str(path), errors)
@@ -220,6 +223,8 @@ class Race:
                     match line["event"]:
                         case "progress":
                             lane.progress = line
+                            if line["lag_now_s"] is not None:
+                                lane.lags.append(line["lag_now_s"])
                             self._cancel_if_due(lane)
                         case "figures":
                             figures = Figures.from_fields(line["figures"])

@@ -1,0 +1,1 @@
+"""The race screen: strategies side by side, live; ``app.run_race_screen`` opens it."""

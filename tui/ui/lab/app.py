@@ -1,0 +1,98 @@
+"""The race screen as an application; the command hands it a plan."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App
+
+from tui.lab.export import report_of
+from tui.lab.table import remarks, text_lines
+from tui.ui import terminal
+from tui.ui.app import wants_ascii
+from tui.ui.lab.screen import RaceScreen
+from tui.ui.memory import load_looks, looks_path
+from tui.ui.theme import DARK, DEFAULT_THEME, LIGHT
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
+    from textual.types import CSSPathType
+
+    from tui.lab.race import Plan, Race
+
+
+class LabApp(App[None]):
+    """Holds the race screen and the themes."""
+
+    TITLE = "fetchtui lab"
+    # The style sheet of a default screen is not read by itself.
+    CSS_PATH: ClassVar[CSSPathType | None] = "race.tcss"
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, plan: Plan, theme: str = DEFAULT_THEME) -> None:
+        """Race by a plan, in the theme of the dashboard."""
+        super().__init__(driver_class=terminal.guarded_driver())
+        self.register_theme(DARK)
+        self.register_theme(LIGHT)
+        self.theme = theme if theme in self.available_themes else DEFAULT_THEME
+        self.is_ascii = wants_ascii()
+        """Whether to draw with characters below 0x80 only."""
+        self.race_screen = RaceScreen(plan)
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The race."""
+        return self.race_screen
+
+    @property
+    def has_lost_terminal(self) -> bool:
+        """Whether there is nobody to draw for any more."""
+        return terminal.is_gone(self._driver)
+
+    @property
+    def is_terminal_behind(self) -> bool:
+        """Whether the terminal lags by frames; what it lost is drawn anew."""
+        if terminal.is_behind(self._driver):
+            return True
+        if terminal.take_losses(self._driver):
+            self.screen.refresh()
+        return False
+
+    def _fatal_error(self) -> None:
+        """Show a fault of ours without local variables: they may hold secrets."""
+        from rich.traceback import Traceback
+
+        self._exit_renderables.append(Traceback(show_locals=False, width=None))
+        self._close_messages_no_wait()
+
+    async def end_race(self) -> bool:
+        """End what still runs; tell whether the race had come to its end."""
+        runner = self.race_screen.runner
+        if runner is None:
+            return False
+        is_whole = runner.done()
+        runner.cancel()
+        await asyncio.wait([runner])
+        return is_whole
+
+
+async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
+    """Show a race until a person or a signal ends it; then print what came out.
+
+    Returns:
+        The race, and whether it came to its end.
+    """
+    looks, _ = await asyncio.to_thread(load_looks, looks_path())
+    app = LabApp(plan, looks.theme)
+    with terminal.StopSignals(asyncio.get_running_loop(), app.exit):
+        try:
+            await app.run_async()
+        finally:
+            is_whole = await app.end_race()
+    race = app.race_screen.race
+    if not app.has_lost_terminal and any(lane.record.rounds for lane in race.lanes):
+        report = report_of(race)
+        told = [report.caption, "", *text_lines(race.rows), ""]
+        print("\n".join([*told, *report.notes, *remarks(race.rows)]))  # noqa: T201
+    terminal.let_go_of_dead()
+    return race, is_whole

@@ -1,0 +1,75 @@
+"""What a strategy is: what runs where, what to learn, and the code itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.syntax import Syntax
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from tui.lab.catalog import explain
+from tui.ui.screens.dialog import Dialog
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.types import CSSPathType
+
+    from tui.lab.catalog import Entry
+
+
+class ExplainDialog(Dialog[None]):
+    """A strategy's own file, set to be read."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["../screens/dialog.tcss", "explain.tcss"]
+    KEYS = (("esc", "close"), ("up/down", "scroll"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "close", show=False, priority=True),
+        Binding("q", "close", show=False, priority=True),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+    ]
+
+    def __init__(self, entry: Entry) -> None:
+        """Explain one strategy."""
+        super().__init__()
+        self._entry = entry
+
+    def title_text(self) -> str:
+        """The strategy's name."""
+        return self._entry.title
+
+    def compose_box(self) -> ComposeResult:
+        """The text, and the code in colours."""
+        told = explain(self._entry.name)
+        with VerticalScroll():
+            yield Static(Content.styled(told.headline, "bold"), markup=False)
+            for paragraph in told.paragraphs:
+                name, colon, rest = paragraph.partition(":")
+                yield Static(
+                    Content.assemble((name + colon, "bold $primary"), rest)
+                    if rest
+                    else Content(paragraph)
+                )
+            is_dark = self.app.current_theme.dark
+            yield Static(
+                Syntax(
+                    told.code,
+                    "python",
+                    theme="monokai" if is_dark else "friendly",
+                    background_color="default",
+                    word_wrap=True,
+                ),
+                id="code",
+            )
+
+    def on_mount(self) -> None:
+        """Let the keys scroll."""
+        super().on_mount()
+        self.query_one(VerticalScroll).focus()
+
+    def action_scroll(self, step: int) -> None:
+        """Scroll by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=step, animate=False)

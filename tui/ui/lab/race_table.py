@@ -1,0 +1,212 @@
+"""The race itself: a row a strategy, its progress and its figures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+
+from tui.core.plain_text import plain
+from tui.lab.catalog import TITLE_WIDTH
+from tui.lab.race import State
+from tui.lab.table import COLUMNS, HEADINGS, Column
+from tui.lab.wording import NONE, say_digits, say_s
+from tui.ui.format import bar, fit, spinner_frame
+from tui.ui.widgets.canvas import Canvas, Line, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.lab.race import Lane, Race
+
+_LOOKS = {
+    State.WAITING: ("·", ".", "queued"),
+    State.RUNNING: ("", "", "active"),
+    State.STOPPING: ("", "", "waiting"),
+    State.DONE: ("✓", "+", "done"),
+    State.FAILED: ("✗", "x", "failed"),
+    State.CANCELLED: ("⊘", "-", "cancelled"),
+}
+_BEATS_A_FRAME = 10
+"""Looks of a strategy's loop for one frame of its spinner: ten frames a second."""
+_BAR = 8
+"""Cells of the progress bar at least."""
+
+
+class RaceTable(Canvas):
+    """One row a strategy, with a cursor."""
+
+    can_focus = True
+
+    class Chosen(Message):
+        """A row was clicked: show what it is."""
+
+    def __init__(self, race: Race, **options: Any) -> None:
+        """Show a race."""
+        super().__init__(**options)
+        self.race = race
+        self.cursor = 0
+        """Index of a lane."""
+        self.is_dense = False
+        """No frame and no headings, for small terminals."""
+
+    @property
+    def lane(self) -> Lane:
+        """The lane under the cursor."""
+        return self.race.lanes[self.cursor]
+
+    @property
+    def rows_wanted(self) -> int:
+        """Lines that it needs to show everything."""
+        groups = {lane.entry.is_computing for lane in self.race.lanes}
+        return 1 + len(self.race.lanes) + (0 if self.is_dense else len(groups) + 2)
+
+    def move(self, step: int) -> None:
+        """Move the cursor."""
+        self.cursor = max(0, min(len(self.race.lanes) - 1, self.cursor + step))
+        self.redraw()
+
+    def pressed(self, action: str) -> None:
+        """Put the cursor on the row; a row under it is explained."""
+        at = int(action)
+        if at == self.cursor:
+            self.post_message(self.Chosen())
+        self.cursor = at
+        self.redraw()
+
+    # -- what it says ----------------------------------------------------------------
+
+    def title(self) -> Line:
+        """The name of the pane."""
+        return [Span("Race", "title")]
+
+    def corner(self) -> Line:
+        """Where the race stands."""
+        return [Span(say_round(self.race), "dim")]
+
+    def _compose_lines(self, width: int, height: int) -> list[Line]:
+        if self.is_dense:
+            return self.body(width, height)[:height]
+        return super()._compose_lines(width, height)
+
+    def folded(self, width: int) -> Line:
+        """The row under the cursor."""
+        return self._row(self.cursor, self.lane, width, _fitting(width))
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Headings and rows; the cursor's row is always among them."""
+        columns = _fitting(width)
+        room = width - sum(column.width + 1 for column in columns)
+        heads = "".join(f" {column.heading:>{column.width}}" for column in columns)
+        lines: list[Line] = [[Span(fit("  strategy", room), "header")]]
+        lines[0].append(Span(heads, "header"))
+        place = 0
+        group: bool | None = None
+        for index, lane in enumerate(self.race.lanes):
+            if lane.entry.is_computing != group and not self.is_dense:
+                group = lane.entry.is_computing
+                lines.append([Span(HEADINGS[group], "dim")])
+            if index == self.cursor:
+                place = len(lines)
+            lines.append(self._row(index, lane, width, columns))
+        if len(lines) > height > 1:
+            start = max(1, min(place - height // 2, len(lines) - height + 1))
+            lines = [lines[0], *lines[start : start + height - 1]]
+        return lines
+
+    def _row(
+        self, index: int, lane: Lane, width: int, columns: Sequence[Column]
+    ) -> Line:
+        room = width - sum(column.width + 1 for column in columns) - 2
+        glyph, style = self._glyph(lane)
+        mark = ">" if self.is_ascii else "▌"
+        is_chosen = index == self.cursor
+        head = mark if is_chosen else " "
+        name = "strong" if is_chosen else "text"
+        act = str(index)
+        title = min(TITLE_WIDTH, room - _BAR - 2)
+        filled, rest = bar(
+            self._fraction(lane), room - title - 2, is_ascii=self.is_ascii
+        )
+        line = [
+            Span(head, "key", act),
+            Span(glyph, style, act),
+            Span(f" {fit(lane.entry.title, title)} ", name, act),
+            Span(filled, style, act),
+            Span(rest, "faint", act),
+        ]
+        for column in columns:
+            text, figure_style = _figure(column, lane)
+            line.append(Span(f" {fit(text, column.width, 'right')}", figure_style, act))
+        return line
+
+    def _glyph(self, lane: Lane) -> tuple[str, str]:
+        """Return the glyph before a row, and its style.
+
+        The spinner of a strategy with an event loop is turned by that loop itself, so
+        it stands still while the loop is blocked.
+        """
+        glyph, ascii_glyph, style = _LOOKS[lane.state]
+        if glyph:
+            return (ascii_glyph if self.is_ascii else glyph), style
+        beats = lane.progress.get("beats")
+        turned = self.ticks if beats is None else int(beats) // _BEATS_A_FRAME
+        if self.app.animation_level == "none":
+            turned = 0
+        return spinner_frame(turned, is_ascii=self.is_ascii), style
+
+    def _fraction(self, lane: Lane) -> float:
+        ended = lane.progress.get("ended", 0)
+        return float(ended) / max(1, self.race.total)
+
+
+def _fitting(width: int) -> list[Column]:
+    """Return the columns for which there is room, in their order."""
+    room = width - TITLE_WIDTH - _BAR - 4
+    kept: list[Column] = []
+    for column in sorted(COLUMNS, key=lambda column: column.rank):
+        if column.width + 1 <= room:
+            kept.append(column)
+            room -= column.width + 1
+        else:
+            break
+    return [column for column in COLUMNS if column in kept]
+
+
+def _figure(column: Column, lane: Lane) -> tuple[str, str]:
+    """Return a cell: what is known so far while it runs, else the median."""
+    if lane.state is State.RUNNING and lane.progress:
+        now = lane.progress
+        elapsed = max(now["elapsed_s"], 1e-6)
+        match column.id:
+            case "files":
+                return say_digits(now["counts"].get("ok", 0) / elapsed), "active"
+            case "speed":
+                return say_digits(now["received"] / elapsed / 1e6), "active"
+            case "wall":
+                return say_s(elapsed), "active"
+            case "lag" if now["lag_max_s"] is not None:
+                return say_s(now["lag_max_s"]), "active"
+    text = column.say(lane.record)
+    if text == NONE:
+        return text, "faint"
+    return text, "warn" if column.id.startswith("lag") and _is_frozen(lane) else "text"
+
+
+def _is_frozen(lane: Lane) -> bool:
+    """Whether the loop of a lane was ever blocked for as long as a person notices."""
+    lag = lane.record.spread(lambda figures: figures.lag_max_s)
+    return lag is not None and lag.median >= 0.05
+
+
+def say_round(race: Race) -> str:
+    """Return where a race stands, in words."""
+    if race.is_over:
+        rounds = max((len(lane.record.rounds) for lane in race.lanes), default=0)
+        many = "medians of " if rounds > 1 else ""
+        return f"over: {many}{rounds} round{'' if rounds == 1 else 's'}"
+    if race.trouble:
+        return plain(race.trouble, 80)
+    if race.is_cancel_round:
+        return "now cancelling each"
+    return f"round {max(1, race.round)} of {race.plan.rounds}"

@@ -1,0 +1,234 @@
+"""The race screen: table, chart, the strategy under the cursor, and its keys."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+
+from tui.core.plain_text import plain
+from tui.core.units import format_elapsed
+from tui.lab.export import report_of, write_beside
+from tui.lab.race import Race, State, describe
+from tui.ui.lab.explain_dialog import ExplainDialog
+from tui.ui.lab.lane_pane import ChartPane, LanePane
+from tui.ui.lab.race_table import RaceTable, say_round
+from tui.ui.widgets.canvas import Canvas, Line, Span, clip, justify, line_width
+
+if TYPE_CHECKING:
+    from textual import events
+    from textual.app import ComposeResult
+
+    from tui.lab.race import Plan
+
+_TICK_S = 0.1
+_SHOWN_S = 5.0
+"""Seconds that a message stays in place of the keys."""
+_KEYS = (
+    ("cancel", "x", "cancel"),
+    ("explain", "enter", "explain"),
+    ("export", "e", "export"),
+    ("again", "r", "run again"),
+    ("quit", "q", "quit"),
+)
+
+
+class LabHeader(Canvas):
+    """One line: what is raced on, and for how long."""
+
+    DEFAULT_CSS = "LabHeader { height: 1; }"
+    has_frame = False
+
+    def __init__(self, race: Race, **options: Any) -> None:
+        """Tell about a race."""
+        super().__init__(**options)
+        self.race = race
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """The line."""
+        del height
+        race = self.race
+        elapsed = race.elapsed_s
+        if race.began_at and not race.is_over:
+            elapsed = time.monotonic() - race.began_at
+        left = [Span(" fetchtui lab ", "title"), Span(describe(race.plan), "dim")]
+        right = [Span(f"{say_round(race)}, {format_elapsed(elapsed)} ", "text")]
+        return [justify(left, right, width)]
+
+
+class LabFooter(Canvas):
+    """One line: the keys, or for a moment what one of them did."""
+
+    DEFAULT_CSS = "LabFooter { height: 1; }"
+    has_frame = False
+
+    def __init__(self, **options: Any) -> None:
+        """Show the keys."""
+        super().__init__(**options)
+        self.message = ""
+        self._until = 0.0
+
+    def say(self, message: str) -> None:
+        """Say something for a few seconds."""
+        self.message = message
+        self._until = time.monotonic() + _SHOWN_S
+        self.redraw()
+
+    def tick(self) -> None:
+        """Forget what has been said for long enough."""
+        if self.message and time.monotonic() > self._until:
+            self.message = ""
+            self.redraw()
+
+    def pressed(self, action: str) -> None:
+        """Do what the clicked key does."""
+        self.screen.call_later(self.screen.run_action, action)
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """The line."""
+        del height
+        if self.message:
+            return [clip([Span(f" {self.message}", "strong")], width)]
+        line: Line = []
+        for action, key, word in _KEYS:
+            more = [Span(f" {key}", "key", action), Span(f" {word} ", "text", action)]
+            if line_width([*line, *more]) <= width:
+                line += more
+        return [line]
+
+
+class RaceScreen(Screen[None]):
+    """Draws a race and takes its keys; the race itself goes on without it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", show=False, priority=True),
+        Binding("down,j", "move(1)", show=False, priority=True),
+        Binding("home,g", "move(-99)", show=False, priority=True),
+        Binding("end,G", "move(99)", show=False, priority=True),
+        Binding("enter", "explain", show=False, priority=True),
+        Binding("x", "cancel", show=False, priority=True),
+        Binding("e", "export", show=False, priority=True),
+        Binding("r", "again", show=False, priority=True),
+        Binding("q,ctrl+c,ctrl+q", "quit", show=False, priority=True),
+    ]
+
+    def __init__(self, plan: Plan) -> None:
+        """Race by a plan as soon as it is shown."""
+        super().__init__()
+        self.plan = plan
+        self.race = Race(plan)
+        self.runner: asyncio.Task[None] | None = None
+        """What runs the race now."""
+        self.header = LabHeader(self.race)
+        self.table = RaceTable(self.race)
+        self.chart = ChartPane(self.race)
+        self.pane = LanePane()
+        self.footer = LabFooter()
+
+    def compose(self) -> ComposeResult:
+        """Stack them."""
+        yield self.header
+        yield self.table
+        with Horizontal():
+            yield self.chart
+            yield self.pane
+        yield self.footer
+
+    def on_mount(self) -> None:
+        """Start."""
+        self.table.focus()
+        self._start()
+        self.set_interval(_TICK_S, self.tick)
+
+    def _start(self) -> None:
+        self.runner = asyncio.create_task(self.race.run())
+        self.runner.add_done_callback(self._ended)
+
+    def _ended(self, runner: asyncio.Task[None]) -> None:
+        if runner.cancelled() or not self.is_attached:
+            return
+        error = runner.exception()
+        if error is not None:
+            self.footer.say(plain(f"the race ended: {error}", 200))
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw what changed."""
+        if getattr(self.app, "has_lost_terminal", False):
+            self.app.exit()
+        if getattr(self.app, "is_terminal_behind", False):
+            return
+        self.table.ticks += 1
+        for pane in (self.header, self.table, self.chart):
+            pane.redraw()
+        self.pane.show(self.table.lane, self.race)
+        self.footer.tick()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Leave out what has no room."""
+        width, height = event.size
+        self.set_class(width < 118, "-narrow")
+        self.table.is_dense = height < 22
+        wanted = self.table.rows_wanted
+        self.table.styles.height = max(1, min(wanted, height - 3))
+        self.pane.is_folded = height - wanted - 2 < 5
+        self.set_class(self.pane.is_folded or width < 118, "-narrow")
+
+    # -- keys ------------------------------------------------------------------------
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor."""
+        self.table.move(step)
+        self.pane.show(self.table.lane, self.race)
+
+    @on(RaceTable.Chosen)
+    def action_explain(self) -> None:
+        """Show what the strategy under the cursor is."""
+        self.app.push_screen(ExplainDialog(self.table.lane.entry))
+
+    def action_cancel(self) -> None:
+        """Cancel the strategy under the cursor."""
+        lane = self.table.lane
+        if self.race.is_over or lane.is_out:
+            self.footer.say("there is nothing to cancel; r runs the race again")
+            return
+        was_running = lane.state is State.RUNNING
+        self.race.cancel(lane)
+        verb = "cancelling" if was_running else "no further rounds for"
+        self.footer.say(f"{verb} {lane.entry.title}")
+        self.tick()
+
+    async def action_export(self) -> None:
+        """Write the results into the working directory."""
+        if not any(lane.record.rounds for lane in self.race.lanes):
+            self.footer.say("there are no results yet")
+            return
+        try:
+            paths = await asyncio.to_thread(
+                write_beside, report_of(self.race), Path.cwd()
+            )
+        except OSError as error:
+            self.footer.say(plain(f"cannot be written: {error.strerror}", 200))
+            return
+        names = ", ".join(path.suffix for path in paths)
+        self.footer.say(plain(f"wrote {paths[0].stem} as {names} into {Path.cwd()}"))
+
+    def action_again(self) -> None:
+        """Run the race again, once it is over."""
+        if self.runner is None or not self.runner.done():
+            self.footer.say("the race is on; x takes a row out, q ends it")
+            return
+        self.race = Race(self.plan)
+        self.header.race = self.table.race = self.chart.race = self.race
+        self._start()
+        self.tick()
+
+    def action_quit(self) -> None:
+        """Leave; what runs is ended."""
+        self.app.exit()
