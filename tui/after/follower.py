@@ -16,7 +16,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tui.after.hooks import Ended, HookRunner
+from tui.after.hooks import Ended, HookRunner, advice_on
 from tui.after.turns import Turns
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.events import (
@@ -95,10 +95,14 @@ class Follower:
         self._write: Callable[[str], None] | None = None
         self._failed: Counter[str] = Counter()
         self._reasons: list[str] = []
+        self._advice: list[str] = []
         self._here: set[DownloadId] = set()
         """Those that were there before, until their end comes by."""
         self._has_news = False
         """Something ended since the end of everything was told."""
+        if advice := advice_on(settings.hooks):
+            service.tell(advice)
+            self._advice = [f"afterwards: {advice}"]
         self._task = asyncio.ensure_future(self._follow())
 
     # -- for the faces ---------------------------------------------------------------
@@ -125,15 +129,11 @@ class Follower:
         if self._hooks.left_out:
             parts.append(f"{_count(self._hooks.left_out, 'command')} not run")
         if not parts:
-            return []
-        lines = [f"afterwards: {', '.join(parts)}"]
+            return self._advice
+        lines = [*self._advice, f"afterwards: {', '.join(parts)}"]
         lines += [f"  {reason}" for reason in self._reasons]
         more = self.failures - len(self._reasons)
         return [*lines, f"  and {more:,} more"] if more > 0 else lines
-
-    def exit_status(self, status: int) -> int:
-        """Return a face's exit status, or 1 where only this went wrong."""
-        return 1 if status == 0 and self.failures else status
 
     def use_terminal(self, write: Callable[[str], None] | None) -> None:
         """Send what goes to the terminal through ``write``; ``None`` sends nothing."""

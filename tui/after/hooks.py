@@ -2,7 +2,8 @@
 
 Text from servers reaches a command as whole arguments and as variables, never through
 a shell: ``{path}`` stays one argument whatever the name holds. The first word, the
-program, is taken as it is written.
+program, is taken as it is written, and so is a script for an interpreter (``sh -c``):
+there a name would be read as code, while ``"$FETCHTUI_PATH"`` is safe.
 """
 
 from __future__ import annotations
@@ -26,6 +27,32 @@ if TYPE_CHECKING:
 PREFIX = "FETCHTUI_"
 _S = DownloadState
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+_INTERPRETER = re.compile(
+    r"(?:.*/)?(?:a|ba|da|fi|k|z|c|tc)?sh|(?:.*/)?(?:python|perl|ruby|node|php|lua)[\d.]*"
+)
+_TAKES_SCRIPT = re.compile(r"-[A-Za-z]*[cer]|--(?:eval|command|print)")
+
+
+FACTS = frozenset(
+    [
+        "event",
+        "state",
+        "id",
+        "path",
+        "name",
+        "dir",
+        "url",
+        "size",
+        "error",
+        "error_kind",
+        "unpacked",
+        "done",
+        "failed",
+        "cancelled",
+        "seconds",
+    ]
+)
+"""Everything that a command may be told; the last four at the end of everything."""
 
 
 class Ended(NamedTuple):
@@ -122,13 +149,37 @@ def filled(template: Sequence[str], facts: Mapping[str, str]) -> list[str]:
         template: program and arguments; the program is never changed.
         facts: by name.
     """
-    program, *arguments = template
+    scripts = scripts_in(template)
 
     def fact(match: re.Match[str]) -> str:
         return facts.get(match[1], match[0])
 
     # One pass: what a server put into a fact is not looked at again.
-    return [program, *(_PLACEHOLDER.sub(fact, argument) for argument in arguments)]
+    return [
+        argument if at == 0 or at in scripts else _PLACEHOLDER.sub(fact, argument)
+        for at, argument in enumerate(template)
+    ]
+
+
+def scripts_in(template: Sequence[str]) -> set[int]:
+    """Return which arguments are code for an interpreter; ``env sh -c`` has one too."""
+    return {
+        at + 1
+        for at, word in enumerate(template)
+        if _TAKES_SCRIPT.fullmatch(word)
+        and any(map(_INTERPRETER.fullmatch, template[:at]))
+    }
+
+
+def advice_on(hooks: Hooks) -> str:
+    """Say which placeholder stays as it is, since it stands in a script; "" if none."""
+    for template in (hooks.on_done, hooks.on_failed, hooks.on_all_done):
+        for at in scripts_in(template):
+            match = _PLACEHOLDER.search(template[at]) if at < len(template) else None
+            if match is not None and match[1] in FACTS:
+                variable = f"${PREFIX}{match[1].upper()}"
+                return f'{match[0]} in a script is left as it is; write "{variable}"'
+    return ""
 
 
 def facts_of(ended: Ended, service: DownloadService) -> dict[str, str]:

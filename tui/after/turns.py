@@ -28,10 +28,11 @@ class Turns(Generic[T]):
         self._run = run
         self._waiting: deque[T] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running = 0
 
     def __len__(self) -> int:
         """Jobs that wait or run."""
-        return len(self._waiting) + len(self._tasks)
+        return len(self._waiting) + self._running
 
     def push(self, job: T) -> None:
         """Add a job; it starts at once if there is room."""
@@ -43,10 +44,14 @@ class Turns(Generic[T]):
 
     async def _work(self) -> None:
         while self._waiting:
+            job = self._waiting.popleft()
+            self._running += 1
             try:
-                await self._run(self._waiting.popleft())
+                await self._run(job)
             except Exception:
                 log.exception("fault in what follows a download")
+            finally:
+                self._running -= 1
 
     async def idle(self) -> None:
         """Return when nothing waits and nothing runs."""
