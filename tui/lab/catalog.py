@@ -44,7 +44,7 @@ class Explanation:
     paragraphs: tuple[str, ...]
     """``What runs where: ...`` and ``What to learn: ...``."""
     code: str
-    """The file after its docstring."""
+    """What it does: the file from its first function on."""
 
 
 ENTRIES = (
@@ -75,6 +75,9 @@ def choose(names: Iterable[str]) -> tuple[Entry, ...]:
     return tuple(entry for entry in ENTRIES if not wanted or entry.name in wanted)
 
 
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
 @cache
 def explain(name: str) -> Explanation:
     """Return what stands in a strategy's file."""
@@ -82,8 +85,8 @@ def explain(name: str) -> Explanation:
     text = path.read_text("utf-8")
     tree = ast.parse(text)
     first, *rest = (ast.get_docstring(tree) or "").split("\n\n")
-    docstring = tree.body[0]
-    lines = text.splitlines()[docstring.end_lineno or 0 :]
+    begin = next(node.lineno for node in tree.body if isinstance(node, _FUNCTIONS))
+    lines = text.splitlines()[begin - 1 :]
     return Explanation(
         headline=first,
         paragraphs=tuple(" ".join(one.split()) for one in rest),

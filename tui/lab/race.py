@@ -247,6 +247,8 @@ class Race:
             lane.record.stops.append(figures.stop)
             lane.state = State.CANCELLED if lane.is_out else State.DONE
             lane.note = say_stop(lane.entry, figures.stop)
+            if not lane.is_out:  # a measurement: it has been through all rounds
+                lane.progress["ended"] = self.total
             return
         lane.state = State.DONE
         if not self.is_cancel_round:  # there it was only too quick to be cancelled

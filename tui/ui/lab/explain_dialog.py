@@ -59,7 +59,7 @@ class ExplainDialog(Dialog[None]):
                     told.code,
                     "python",
                     theme="monokai" if is_dark else "friendly",
-                    background_color="default",
+                    background_color=self.app.theme_variables["background"],
                     word_wrap=True,
                 ),
                 id="code",

@@ -11,7 +11,7 @@ from tui.lab.figures import say_counts
 from tui.lab.race import State
 from tui.lab.wording import NONE, say_s
 from tui.ui.format import fit
-from tui.ui.widgets.canvas import Canvas, Line, Span
+from tui.ui.widgets.canvas import Canvas, Line, Span, clip
 
 if TYPE_CHECKING:
     from tui.lab.figures import Record
@@ -32,6 +32,8 @@ class LanePane(Canvas):
         super().__init__(**options)
         self._lane: Lane | None = None
         self._worst_s = _SCALE_FLOOR_S
+        self.is_dense = False
+        """No frame, for small terminals."""
 
     def show(self, lane: Lane, race: Race) -> None:
         """Show a lane, its graph on the scale of all lanes."""
@@ -57,6 +59,12 @@ class LanePane(Canvas):
         note = lane.note or explain(lane.entry.name).headline
         return [Span(f" {note}", _note_style(lane))]
 
+    def _compose_lines(self, width: int, height: int) -> list[Line]:
+        if self.is_dense:
+            lines = self.body(width - 2, height)
+            return [clip([Span(" "), *line], width) for line in lines]
+        return super()._compose_lines(width, height)
+
     def body(self, width: int, height: int) -> list[Line]:
         """Facts first, then the text, as much as fits."""
         lane = self._lane
@@ -74,6 +82,7 @@ class LanePane(Canvas):
     def _facts(self, lane: Lane, width: int) -> list[Line]:
         record = lane.record
         facts: list[tuple[str, str]] = []
+        lines = [self._graph(lane, width)] if lane.lags else []
         if record.rounds:
             walls = ", ".join(say_s(one.wall_s) for one in record.rounds[-8:])
             facts.append(("rounds", walls))
@@ -85,13 +94,10 @@ class LanePane(Canvas):
             stop = say_stop(lane.entry, record.stops[-1])
             if stop != lane.note:
                 facts.append(("cancel", stop))
-        lines: list[Line] = []
         for name, text in facts:
             parts = textwrap.wrap(text, max(10, width - 8)) or [""]
             lines.append([Span(fit(name, 8), "dim"), Span(parts[0])])
             lines += [[Span(" " * 8), Span(part)] for part in parts[1:]]
-        if lane.lags:
-            lines.append(self._graph(lane, width))
         return lines
 
     def _graph(self, lane: Lane, width: int) -> Line:

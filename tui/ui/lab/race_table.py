@@ -81,8 +81,14 @@ class RaceTable(Canvas):
         return [Span("Race", "title")]
 
     def corner(self) -> Line:
-        """Where the race stands."""
-        return [Span(say_round(self.race), "dim")]
+        """Who runs now; at the end, whether all agree."""
+        race = self.race
+        if not race.is_over:
+            running = [lane.entry.title for lane in race.lanes if lane.process]
+            return [Span(f"now {title}", "dim") for title in running]
+        if any(lane.record.rounds for lane in race.lanes) and race.is_clean:
+            return [Span("same counts, same bytes", "dim")]
+        return [Span("not all is well", "warn")]
 
     def _compose_lines(self, width: int, height: int) -> list[Line]:
         if self.is_dense:

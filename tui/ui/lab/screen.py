@@ -173,12 +173,11 @@ class RaceScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         """Leave out what has no room."""
         width, height = event.size
-        self.set_class(width < 118, "-narrow")
         self.table.is_dense = height < 22
         wanted = self.table.rows_wanted
         self.table.styles.height = max(1, min(wanted, height - 3))
-        self.pane.is_folded = height - wanted - 2 < 5
-        self.set_class(self.pane.is_folded or width < 118, "-narrow")
+        self.pane.is_dense = height - wanted - 2 < 6
+        self.set_class(self.pane.is_dense or width < 118, "-narrow")
 
     # -- keys ------------------------------------------------------------------------
 
