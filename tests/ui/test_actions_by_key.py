@@ -190,6 +190,39 @@ async def test_o_without_a_desktop_gives_the_path(monkeypatch):
         assert board.app.clipboard == "/home/ada/downloads/done.bin"
 
 
+async def test_O_without_a_desktop_gives_the_folder(monkeypatch):
+    monkeypatch.setenv("SSH_CONNECTION", "1")
+    async with dashboard() as board:
+        await board.press(*on(DONE), "O")
+        await board.app.workers.wait_for_complete()
+        assert board.app.clipboard == "/home/ada/downloads"
+
+
+async def test_O_hands_the_folder_to_the_desktop(monkeypatch, tmp_path):
+    program = tmp_path / "xdg-open"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/opened\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    async with dashboard() as board:
+        await board.press(*on(RUNNING), "O")
+        await board.app.workers.wait_for_complete()
+        assert board.message().startswith("Opening /home/ada/downloads")
+    assert (tmp_path / "opened").read_text() == "/home/ada/downloads\n"
+
+
+async def test_Y_copies_where_the_file_will_be():
+    async with dashboard() as board:
+        board.main.service.downloads[RUNNING].directory = "isos"
+        await board.press("Y")
+        name = board.main.service.downloads[RUNNING].name
+        assert board.app.clipboard == f"/home/ada/downloads/isos/{name}"
+        await board.press("ctrl+a", "Y")
+        paths = board.app.clipboard.splitlines()
+        assert len(paths) == len(board.main.service.downloads)
+
+
 async def test_P_holds_everything_and_lets_it_go_on():
     async with dashboard() as board:
         service = board.main.service

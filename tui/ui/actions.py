@@ -332,6 +332,24 @@ _ROW = (
         when=_is_done,
         why_not="it is not finished",
     ),
+    Action(
+        "open_folder",
+        ("O",),
+        "Open the folder",
+        "Open the folder in which its file is or will be.",
+        Group.ROW,
+        when=_on_row,
+        why_not="there is no download here",
+    ),
+    Action(
+        "copy_path",
+        ("Y",),
+        "Copy the path",
+        "Copy to the clipboard where its file is or will be.",
+        Group.ROW,
+        when=_on_any,
+        why_not="there is no download here",
+    ),
 )
 
 _MARK = (

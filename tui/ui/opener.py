@@ -1,4 +1,4 @@
-"""Opening a finished file with the desktop's program for it."""
+"""Opening a finished file, or its folder, with the desktop's program for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _command() -> str | None:
 
 
 async def open_path(path: str) -> bool:
-    """Open a file; tell whether a program took it.
+    """Open a file or a folder; tell whether a program took it.
 
     Args:
         path: an absolute path, so that it cannot be read as an option.

@@ -6,6 +6,7 @@ key arrived, then paints the rows, so the answer is on the screen with the next 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from tui.core.download import ENDED, DownloadState
@@ -199,6 +200,11 @@ class RowActions:
         path = self._service.detail(self._row.id).path
         self._screen.run_worker(self._open(path), group="open")
 
+    def open_folder(self) -> None:
+        """Open the folder of the file, or give its path where there is no desktop."""
+        folder = os.path.dirname(self._service.detail(self._row.id).path)
+        self._screen.run_worker(self._open(folder), group="open")
+
     async def _open(self, path: str) -> None:
         if await open_path(path):
             self._screen.tell(f"Opening {plain(path)}")
@@ -259,7 +265,7 @@ class RowActions:
         self._screen.tell(f"{what} · {key_of('undo')} takes it back")
         self._screen.list.hurry()
 
-    # -- their URLs ------------------------------------------------------------------
+    # -- their URLs and paths --------------------------------------------------------
 
     def copy_url(self) -> None:
         """Copy their URLs; shown as well, since some terminals refuse the clipboard."""
@@ -267,4 +273,13 @@ class RowActions:
         urls = [plain_url(row.url) for row in rows]
         self._screen.app.copy_to_clipboard("\n".join(urls))
         what = urls[0] if len(urls) == 1 else f"{count(len(urls))} URLs"
+        self._screen.tell(f"Copied {what}")
+
+    def copy_path(self) -> None:
+        """Copy where their files are or will be; shown as well, for the same reason."""
+        root = self._service.snapshot().output_dir
+        rows = self._service.rows(self._chosen[:_COPIED_AT_MOST])
+        paths = [os.path.join(root, row.directory, row.name) for row in rows]
+        self._screen.app.copy_to_clipboard("\n".join(paths))
+        what = plain(paths[0]) if len(paths) == 1 else f"{count(len(paths))} paths"
         self._screen.tell(f"Copied {what}")
