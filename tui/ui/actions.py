@@ -657,6 +657,13 @@ _APP = (
         Group.APP,
     ),
     Action(
+        "settings",
+        ("comma",),
+        "Settings",
+        "What can be set, who says so; changed here, kept in the settings file.",
+        Group.APP,
+    ),
+    Action(
         "screenshot",
         ("ctrl+s",),
         "Save a picture",

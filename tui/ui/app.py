@@ -29,7 +29,7 @@ from tui.ui.theme import DEFAULT_THEME as _DEFAULT
 from tui.ui.widgets.header import part_done
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from rich.console import RenderableType
     from textual.screen import Screen
@@ -78,12 +78,10 @@ class DashboardApp(App[int]):
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         looks = looks or Looks()
-        self.looks_theme = looks.theme
-        wanted = chosen.theme or looks.theme
-        self.theme = wanted if wanted in self.available_themes else _DEFAULT
+        self.use_theme(chosen.theme or looks.theme)
         self._ascii_filter = AsciiFilter(enabled=False)
         self._filters.append(self._ascii_filter)
-        self.is_ascii = wants_ascii() if chosen.ascii is None else chosen.ascii
+        self.use_ascii(chosen.ascii)
         self.use_motion(is_on=chosen.motion)
         self.main = MainScreen(
             service, requests, source_title, exit_when_done=exit_when_done
@@ -107,6 +105,20 @@ class DashboardApp(App[int]):
             self.main.list.forget()
             self.refresh_css(animate=False)
             self.main.painter.paint_all()
+
+    def use_ascii(self, is_on: bool | None) -> None:
+        """Draw in ASCII or not; ``None`` looks at the terminal."""
+        self.is_ascii = wants_ascii() if is_on is None else is_on
+
+    def use_theme(self, name: str) -> None:
+        """Show a theme, or the usual one where there is none of that name."""
+        self.theme = name if name in self.available_themes else _DEFAULT
+
+    def use_keys(self, wishes: Mapping[str, object]) -> None:
+        """Give actions other keys, now."""
+        self.keys.use(wishes)
+        self.main.use_keys()
+        self.main.painter.paint_all()
 
     def use_motion(self, *, is_on: bool) -> None:
         """Let spinners turn, or stand still."""
@@ -170,7 +182,7 @@ class DashboardApp(App[int]):
     def on_mount(self) -> None:
         """Begin to tell title and progress, and again after every suspension."""
         self.announcer = terminal.announcer_for(self._driver)
-        self.app_suspend_signal.subscribe(self, self._note_suspension)
+        self.app_suspend_signal.subscribe(self, self._note_suspension, immediate=True)
         self.app_resume_signal.subscribe(self, self._tell_suspension)
 
     @property

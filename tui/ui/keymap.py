@@ -97,6 +97,7 @@ class Keymap:
         self.actions: tuple[Action, ...] = tuple(actions)
         """All of them, in the registry's order."""
         self.by_id: dict[str, Action] = dict(self._defaults)
+        self._wishes: dict[str, object] = {}
         self.complaints: list[str] = []
         """Wishes that were not granted, each with what to do, one line."""
 
@@ -111,6 +112,7 @@ class Keymap:
             Complaints, one line each; also kept in ``complaints``.
         """
         self.complaints = []
+        self._wishes = dict(wishes)
         owners: dict[str, str] = dict(FIXED)
         keys: dict[str, tuple[str, ...]] = {}
         for id, wish in wishes.items():
@@ -128,6 +130,17 @@ class Keymap:
         )
         self.by_id = {action.id: action for action in self.actions}
         return self.complaints
+
+    def judge(self, wishes: Mapping[str, object]) -> list[str]:
+        """Say what would be wrong with further wishes, without granting them."""
+        trial = Keymap(tuple(self._defaults.values()))
+        before = trial.use(self._wishes)
+        after = trial.use({**self._wishes, **wishes})
+        return [complaint for complaint in after if complaint not in before]
+
+    def default(self, id: str) -> tuple[str, ...]:
+        """The registry's own keys of an action."""
+        return self._defaults[id].keys
 
     def shown(self, id: str) -> str:
         """The key to press for an action; without one, how the palette calls it."""

@@ -13,7 +13,9 @@ from textual.command import CommandPalette
 from tui.core.query import SortKey, View
 from tui.ui.commands import ActionProvider
 from tui.ui.keymap import current, key_of
+from tui.ui.live_settings import LiveSettings
 from tui.ui.screens.help import HelpScreen
+from tui.ui.screens.settings import SettingsScreen
 from tui.ui.screens.theme import ThemeScreen
 from tui.ui.theme import DARK, LIGHT
 
@@ -146,6 +148,12 @@ class ViewActions:
         self._screen.board.toggle(pane, self._screen.room)
         self._screen.arrange_panes()
 
+    def hosts(self) -> None:
+        """The hosts; their keys act on them while they have the focus."""
+        self._toggle("hosts")
+        screen = self._screen
+        (screen.hosts if screen.hosts.display else self._list).focus()
+
     def zoom(self) -> None:
         """The last pane, as large as it gets."""
         self._screen.board.zoom()
@@ -201,6 +209,12 @@ class ViewActions:
         ours = [DARK.name, LIGHT.name]
         names = ours + sorted(app.available_themes.keys() - {*ours})
         app.push_screen(ThemeScreen(names, app.theme))
+
+    def settings(self) -> None:
+        """Everything that can be set."""
+        app = self._screen.app
+        live = LiveSettings(app, app.given)  # type: ignore[arg-type,attr-defined]
+        app.push_screen(SettingsScreen(live))
 
     def screenshot(self) -> None:
         """Save the screen as SVG in the output directory."""

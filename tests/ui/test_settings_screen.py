@@ -1,0 +1,189 @@
+"""The settings screen: found, judged, written without a comment lost, live at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from textual.widgets import Input
+
+from tests.ui.dashboards import Dashboard, dashboard
+from tui.config.document import read_document
+from tui.config.precedence import resolve
+from tui.ui.screens.settings import SettingsScreen
+
+_FILE = """\
+# mine
+concurrency = 12  # twelve
+limit-rate = "5M"
+
+[keys]
+cancel = ["m"]  # x is too near
+"""
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    path = tmp_path / "config.toml"
+    path.write_text(_FILE)
+    monkeypatch.setenv("FETCHTUI_CONFIG", str(path))
+    return path
+
+
+async def opened(board: Dashboard) -> None:
+    await board.press("comma")
+    assert isinstance(board.app.screen, SettingsScreen)
+    await board.app.workers.wait_for_complete()
+    await board.settle()
+
+
+async def change(board: Dashboard, search: str, *keys: str) -> None:
+    """Search for a setting, open it, press keys, and wait until it is written."""
+    board.app.screen.query_one(Input).value = search  # typing takes a while here
+    await board.press("enter", *keys)
+    await board.app.workers.wait_for_complete()
+    await board.settle()
+
+
+async def test_a_number_is_changed_written_and_holds_at_once(file):
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, "concurrency", "3", "1", "enter")
+        assert board.main.service.concurrency == 31
+        assert file.read_text() == _FILE.replace("= 12", "= 31")
+        assert "concurrency = 31 · written to" in board.text()
+
+
+@pytest.mark.parametrize(
+    ("key", "typed", "asked"),
+    [
+        ("per-host", "3", lambda service: service.per_host == 3),
+        ("segments", "4", lambda service: service.segments == 4),
+        ("limit-rate", "2M", lambda service: service.rate_limit == 2 << 20),
+        ("writers", "7", lambda service: service.writers == 7),
+    ],
+)
+async def test_what_the_engine_can_change_holds_at_once(file, key, typed, asked):
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, key, *typed, "enter")
+        assert asked(board.main.service)
+        written = read_document(file.read_bytes(), "config.toml")
+        assert not written.complaints
+        assert key in written.values
+
+
+async def test_what_makes_no_sense_is_told_and_nothing_changes(file):
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, "concurrency", "0", "enter")
+        assert "is not in the range 1 to" in board.text()
+        await board.press("escape")
+        assert file.read_text() == _FILE
+        assert board.main.service.concurrency == 4
+
+
+async def test_an_empty_value_takes_the_line_out_and_the_usual_one_holds(file):
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, "limit-rate", "delete", "enter")
+        assert "limit-rate" not in file.read_text()
+        assert "# twelve" in file.read_text()
+        assert board.main.service.rate_limit is None
+
+
+async def test_switches_turn_with_enter_motion_and_ascii_at_once(file):
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, "motion")
+        assert board.app.animation_level == "none"
+        await change(board, "dashboard.ascii")
+        assert board.app.is_ascii
+        assert board.text().isascii()
+        await change(board, "dashboard.ascii")
+        assert not board.app.is_ascii
+        assert "motion = false" in file.read_text()
+
+
+async def test_a_theme_is_shown_while_it_is_chosen_and_written(file):
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, "dashboard.theme", "up", "enter")
+        assert f'theme = "{board.app.theme}"' in file.read_text()
+
+
+async def test_a_word_is_chosen_from_a_list_and_counts_from_the_next_start(file):
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, "on-exists", "down", "enter")
+        assert 'on-exists = "skip"' in file.read_text()
+        assert "from the next start" in board.text()
+
+
+async def test_keys_are_changed_and_work_in_the_same_moment(file):
+    async with dashboard(keys={"cancel": ("m",)}) as board:
+        await opened(board)
+        await change(board, "keys.pause", "n", "enter")
+        assert 'pause = ["n"]' in file.read_text()
+        await board.press("escape", "n")
+        assert board.main.service.calls["pause"] == 1
+        await board.press("p")
+        assert board.main.service.calls["pause"] == 1
+
+
+async def test_a_key_that_is_anothers_is_refused_with_its_owner(file):
+    async with dashboard(keys={"cancel": "m"}) as board:
+        await opened(board)
+        await change(board, "keys.pause", "m", "enter")
+        assert "m is cancel's already" in board.text()
+        assert "pause" not in file.read_text()
+
+
+async def test_each_value_tells_who_says_so(file):
+    given = resolve(
+        read_document(_FILE.encode(), "config.toml"),
+        environment={"FETCHTUI_PER_HOST": "3"},
+    )
+    async with dashboard(size=(140, 40)) as board:
+        board.app.given = given
+        await opened(board)
+        lines = [line.strip(" │▌") for line in board.screen()]
+
+        def source(key: str) -> str:
+            return next(line for line in lines if line.startswith(key + " "))
+
+        assert source("concurrency").endswith("config.toml:2")
+        assert source("per-host").endswith("FETCHTUI_PER_HOST")
+        assert source("segments").endswith("default")
+
+
+async def test_a_file_that_is_no_toml_is_told_and_left_alone(file):
+    file.write_text("concurrency = = 3")
+    async with dashboard() as board:
+        await opened(board)
+        assert "nothing can be changed before that is mended" in board.text()
+        await change(board, "concurrency", "3", "enter")
+        assert "Not changed" in board.text()
+        assert file.read_text() == "concurrency = = 3"
+        assert board.main.service.concurrency == 4
+
+
+async def test_a_file_that_cannot_be_written_is_told_and_nothing_changes(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FETCHTUI_CONFIG", str(tmp_path / "file" / "config.toml"))
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, "concurrency", "3", "enter")
+        assert "cannot be changed" in board.text()
+        assert board.main.service.concurrency == 4
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 10)])
+async def test_it_fits_every_size(file, size):
+    async with dashboard(size=size) as board:
+        await opened(board)
+        board.app.screen.query_one(Input).value = "conc"
+        await board.settle()
+        assert "concurrency" in board.text()
+        assert {len(line) for line in board.screen()} == {size[0]}
