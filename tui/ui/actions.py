@@ -107,6 +107,10 @@ def _any_failed(now: Situation) -> bool:
     return now.engine.counts[_S.FAILED] > 0
 
 
+def _has_any(now: Situation) -> bool:
+    return now.engine.total > 0
+
+
 def _can_undo(now: Situation) -> bool:
     return now.can_undo
 
@@ -395,6 +399,13 @@ _RUN = (
         rank=5,
     ),
     Action(
+        "open_list",
+        ("O",),
+        "Open a list",
+        "Choose a list file and see what is in it before it is added.",
+        Group.RUN,
+    ),
+    Action(
         "undo",
         ("u",),
         "Undo",
@@ -478,6 +489,15 @@ _RUN = (
         Group.RUN,
         when=_any_failed,
         why_not="nothing has failed",
+    ),
+    Action(
+        "save_list",
+        ("ctrl+e",),
+        "Save as a list",
+        "Write all, the marked or the unfinished as plain list, CSV or JSON.",
+        Group.RUN,
+        when=_has_any,
+        why_not="there is nothing to save",
     ),
     Action(
         "cancel_all",

@@ -1,4 +1,4 @@
-"""Saving what failed as a list that fetchtui takes back."""
+"""Saving downloads as a list that fetchtui and others take back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.core.plain_text import plain
 from tui.core.query import DownloadQuery, View
-from tui.sources.failed_list import list_entry
+from tui.sources.export import ListFormat, entry_of_detail, write_list
 from tui.ui.format import count
+from tui.ui.screens.save import SaveChoice, SaveScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tui.core.download import DownloadId
     from tui.ui.screens.main import MainScreen
 
@@ -21,7 +25,7 @@ _SLICE = 200
 
 
 class FailedExport:
-    """Writes the list and remembers where it is."""
+    """Writes lists and remembers where the last one is."""
 
     def __init__(self, screen: MainScreen) -> None:
         """Take the screen whose run it is."""
@@ -31,47 +35,81 @@ class FailedExport:
 
     async def save(self) -> None:
         """Write what failed, by cause, to a new file in the output directory."""
-        screen = self._screen
-        ids = [
+        ids = self._failed()
+        text = await self._text(ids, ListFormat.ARIA2, f"{count(len(ids))} that failed")
+        stem = time.strftime("failed-%Y%m%d-%H%M%S")
+        paths = [f"{stem}.txt", *(f"{stem}-{number}.txt" for number in range(2, 100))]
+        await self._write(paths, text, len(ids))
+
+    def ask(self) -> None:
+        """Ask which downloads to save, how and where."""
+        service, model = self._screen.service, self._screen.list.model
+        groups: dict[str, Sequence[DownloadId]] = {
+            "All": service.select(DownloadQuery()),
+            "Listed now": list(model.ids),
+            "Marked": list(model.marks.ids),
+            "Not finished": service.select(DownloadQuery(text="is:unfinished")),
+            "Failed": self._failed(),
+        }
+
+        def save(choice: SaveChoice | None) -> None:
+            if choice is not None:
+                work = self._save_as(groups[choice.group], choice)
+                self._screen.run_worker(work, group="export")
+
+        counts = {name: len(ids) for name, ids in groups.items()}
+        self._screen.app.push_screen(SaveScreen(counts), save)
+
+    async def _save_as(self, ids: Sequence[DownloadId], choice: SaveChoice) -> None:
+        text = await self._text(ids, choice.format, f"{count(len(ids))} downloads")
+        await self._write([choice.path], text, len(ids))
+
+    def _failed(self) -> list[DownloadId]:
+        return [
             id
-            for cause in screen.service.by_cause(DownloadQuery(View.FAILED))
+            for cause in self._screen.service.by_cause(DownloadQuery(View.FAILED))
             if cause.kind
             for id in cause.ids
         ]
-        text = await self._text(ids)
-        folder = Path(screen.bridge.snapshot.output_dir)
-        try:
-            self.path = await asyncio.to_thread(_write_new, folder, text)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            screen.tell(f"No list was saved: {reason}", severity="error")
-        else:
-            screen.tell(f"Saved {count(len(ids))} as {self.path}")
 
-    async def _text(self, ids: list[DownloadId]) -> str:
+    async def _text(
+        self, ids: Sequence[DownloadId], format: ListFormat, title: str
+    ) -> str:
         stamp = time.strftime("%Y-%m-%d %H:%M")
-        parts = [
-            f"# {count(len(ids))} that failed, {stamp}; fetchtui takes this list\n"
-        ]
+        entries = []
         for start in range(0, len(ids), _SLICE):
-            parts += [
-                list_entry(self._screen.service.detail(id))
+            entries += [
+                entry_of_detail(self._screen.service.detail(id))
                 for id in ids[start : start + _SLICE]
             ]
             await asyncio.sleep(0)
-        return "\n".join(parts)
+        title = f"{title}, {stamp}; fetchtui takes this list"
+        return await asyncio.to_thread(
+            lambda: "".join(write_list(entries, format, title))
+        )
+
+    async def _write(self, paths: Sequence[str], text: str, number: int) -> None:
+        screen = self._screen
+        folder = Path(screen.bridge.snapshot.output_dir)
+        try:
+            self.path = await asyncio.to_thread(_write_new, folder, paths, text)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            screen.tell(f"No list was saved: {plain(reason)}", severity="error")
+        else:
+            screen.tell(f"Saved {count(number)} as {plain(str(self.path))}")
 
 
-def _write_new(folder: Path, text: str) -> Path:
+def _write_new(folder: Path, names: Sequence[str], text: str) -> Path:
     """Write a file of our own, never over another; for its owner's eyes."""
-    stem = time.strftime("failed-%Y%m%d-%H%M%S")
-    for number in range(1, 100):
-        path = folder / (f"{stem}.txt" if number == 1 else f"{stem}-{number}.txt")
+    for name in names:
+        path = folder / os.path.expanduser(name)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             continue
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        # As it is: a table has line ends of its own.
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         return path
-    raise FileExistsError(None, "too many lists of this second", str(folder))
+    raise FileExistsError(None, "there is a file of that name", str(folder))

@@ -7,6 +7,11 @@ import gc
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tui.core.query import DownloadQuery
+from tui.ui.format import count
+from tui.ui.screens.add import AddScreen
+from tui.ui.screens.pick import Picked, PickScreen
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -34,6 +39,44 @@ class Intake:
     def is_all_added(self) -> bool:
         """Whether nothing is left to hand over."""
         return self._adding == 0
+
+    def known(self) -> dict[str, tuple[str, str]]:
+        """Return folder and name of all there is, by URL; it fills within a moment."""
+        places: dict[str, tuple[str, str]] = {}
+        work = self._learn(places)
+        self._screen.run_worker(work, group="known", exclusive=True)
+        return places
+
+    async def _learn(self, places: dict[str, tuple[str, str]]) -> None:
+        service = self._screen.service
+        ids = service.select(DownloadQuery())
+        for start in range(0, len(ids), SLICE):
+            for row in service.rows(ids[start : start + SLICE]):
+                places[row.url] = (row.directory, row.name)
+            await asyncio.sleep(0)
+
+    def open_list(self) -> None:
+        """Ask for a list file; what is wrong in it goes to the add screen."""
+        known = self.known()
+        folder = self._screen.bridge.snapshot.output_dir
+
+        def take(picked: Picked | None) -> None:
+            if picked is None:
+                return
+            if picked.draft.bad_count or not picked.draft.requests:
+                screen = AddScreen("", folder, [picked.path], known)
+                self._screen.app.push_screen(screen, self.take)
+            else:
+                self.take(picked.draft.requests)
+
+        self._screen.app.push_screen(PickScreen(known), take)
+
+    def take(self, requests: Sequence[DownloadRequest] | None) -> None:
+        """Add what a dialog leaves with, and say how many that is."""
+        if requests:
+            self.add(requests)
+            plural = "s" if len(requests) != 1 else ""
+            self._screen.tell(f"Added {count(len(requests))} download{plural}")
 
     def begin(self, requests: Sequence[DownloadRequest]) -> None:
         """Bring back what there was, and add what was asked for at the start."""

@@ -14,7 +14,6 @@ from tui.ui.screens.add import AddScreen
 from tui.ui.screens.number import NumberScreen
 
 if TYPE_CHECKING:
-    from tui.core.request import DownloadRequest
     from tui.ui.screens.main import MainScreen
 
 
@@ -31,14 +30,14 @@ class RunActions:
 
     def add(self, text: str = "") -> None:
         """Ask for URLs; ``text`` is what the editor starts with."""
+        intake = self._screen.intake
         folder = self._screen.bridge.snapshot.output_dir
-        self._screen.app.push_screen(AddScreen(text, folder), self._add)
+        screen = AddScreen(text, folder, known=intake.known())
+        self._screen.app.push_screen(screen, intake.take)
 
-    def _add(self, requests: list[DownloadRequest] | None) -> None:
-        if requests:
-            self._screen.intake.add(requests)
-            plural = "s" if len(requests) != 1 else ""
-            self._screen.tell(f"Added {count(len(requests))} download{plural}")
+    def open_list(self) -> None:
+        """Ask for a list file to add."""
+        self._screen.intake.open_list()
 
     def retry_failed(self) -> None:
         """Queue all that failed again."""
@@ -56,6 +55,10 @@ class RunActions:
     def export_failed(self) -> None:
         """Save what failed as a list."""
         self._screen.run_worker(self._screen.failed_export.save(), group="export")
+
+    def save_list(self) -> None:
+        """Ask which downloads to save as a list, and how."""
+        self._screen.failed_export.ask()
 
     def cancel_all(self) -> None:
         """Cancel everything that has not ended, after a question."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import asyncio
+import os
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -14,10 +16,14 @@ from tui.core.plain_text import plain
 from tui.core.request import DownloadRequest
 from tui.ui.format import count
 from tui.ui.screens.dialog import Dialog
-from tui.ui.screens.draft import Draft, draft_lines, read_draft
-from tui.ui.widgets.canvas import Canvas, Line, Span
+from tui.ui.screens.draft import Draft, read_draft
+from tui.ui.screens.draft_preview import DraftPreview
+from tui.ui.screens.folder_look import dropped_files
+from tui.ui.screens.pick import Picked, PickScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from textual import events
     from textual.app import ComposeResult
     from textual.timer import Timer
@@ -65,8 +71,22 @@ class UrlArea(TextArea):
             super().__init__()
             self.text = text
 
+    class Dropped(Message):
+        """Files whose paths were pasted, as terminals do when one is dropped."""
+
+        def __init__(self, paths: list[str]) -> None:
+            """Carry the paths."""
+            super().__init__()
+            self.paths = paths
+
     async def on_paste(self, event: events.Paste) -> None:
-        """Keep what is too long out of the editor, and disarm the rest."""
+        """Keep files and what is too long out of the editor, and disarm the rest."""
+        paths = await asyncio.to_thread(dropped_files, event.text)
+        if paths:
+            event.stop()
+            event.prevent_default()
+            self.post_message(self.Dropped(paths))
+            return
         event.text = end_line(disarm(event.text))
         if event.text.count("\n") + self.document.line_count > MAX_EDITED_LINES:
             event.stop()
@@ -74,47 +94,42 @@ class UrlArea(TextArea):
             self.post_message(self.TooLong(event.text))
 
 
-class DraftPreview(Canvas):
-    """What the text would add."""
-
-    has_frame = False
-
-    def __init__(self, **options: Any) -> None:
-        """Start with an empty draft."""
-        super().__init__(**options)
-        self._draft = Draft()
-
-    def show(self, draft: Draft) -> None:
-        """Tell about this draft."""
-        self._draft = draft
-        self.redraw()
-
-    def body(self, width: int, height: int) -> list[Line]:
-        """Counts first, then lines that are wrong with their reasons."""
-        del width
-        return draft_lines(self._draft, height, self.is_ascii)
-
-    def folded(self, width: int) -> Line:
-        """The counts."""
-        del width
-        return [Span(" "), *draft_lines(self._draft, 1, self.is_ascii)[0]]
-
-
 class AddScreen(Dialog[list[DownloadRequest] | None]):
     """A text to edit with a live preview; leaves with the requests to add."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "add.tcss"]
     TITLE_TEXT = "Add downloads"
-    KEYS = (("ctrl+s", "add"), ("esc", "close"), ("tab", "to the buttons"))
+    KEYS = (
+        ("ctrl+s", "add"),
+        ("ctrl+o", "open a list"),
+        ("esc", "close"),
+        ("tab", "to the buttons"),
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "add", show=False, priority=True),
+        Binding("ctrl+o", "open", show=False, priority=True),
     ]
 
-    def __init__(self, text: str = "", output_dir: str = "") -> None:
-        """Open with ``text``, say from a paste, to add to ``output_dir``."""
+    def __init__(
+        self,
+        text: str = "",
+        output_dir: str = "",
+        files: Sequence[str] = (),
+        known: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
+        """Open with what is there already.
+
+        Args:
+            text: what the editor starts with, say from a paste.
+            output_dir: where it will be added to.
+            files: paths of lists that are to be added as well.
+            known: what the dashboard's list has already, as ``read_draft`` takes it.
+        """
         super().__init__()
         self._text = text
         self._output_dir = plain(output_dir)
+        self._files = list(files)
+        self._known = known
         self._long: list[str] = []
         """Pastes that are too long for the editor."""
         self._settling: Timer | None = None
@@ -122,31 +137,40 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
     def compose_box(self) -> ComposeResult:
         """Editor, preview, buttons."""
         yield Static(
-            "One URL a line; indented out= dir= checksum= below it.",
+            "URLs, a list of any kind, curl and wget commands, or a file dropped here.",
             classes="hint",
             markup=False,
         )
         yield UrlArea(soft_wrap=False, show_line_numbers=True, compact=True)
-        yield Static("", id="long", classes="hint", markup=False)
+        yield Static("", id="beside", classes="hint", markup=False)
         yield DraftPreview()
         with Horizontal(classes="buttons"):
             yield Button("Add", id="add", variant="primary", compact=True)
+            yield Button("Open a list", id="open", compact=True)
             yield Button("Cancel", id="cancel", compact=True)
             into = f"into {self._output_dir}" if self._output_dir else ""
             yield Static(into, classes="hint", markup=False)
 
     def on_mount(self) -> None:
         """Take the keys and the text that came along."""
-        area = self.query_one(UrlArea)
-        area.focus()
-        self.query_one("#long").display = False
+        self.query_one(UrlArea).focus()
         self.query_one("#add", Button).disabled = True
-        self._text = disarm(self._text)
-        if self._text.count("\n") >= MAX_EDITED_LINES:
-            self._keep_long(self._text)
-        elif self._text:
-            area.insert(end_line(self._text))
-        self._text = ""
+        self._show_beside()
+        if self._files:
+            self._start_reading()
+        if self._text:
+            self.run_worker(self._take_text(), group="text")
+
+    async def _take_text(self) -> None:
+        text, self._text = self._text, ""
+        paths = await asyncio.to_thread(dropped_files, text)
+        text = disarm(text)
+        if paths:
+            self._take_files(paths)
+        elif text.count("\n") >= MAX_EDITED_LINES:
+            self._keep_long(text)
+        else:
+            self.query_one(UrlArea).insert(end_line(text))
 
     @on(TextArea.Changed)
     def settle(self, event: TextArea.Changed) -> None:
@@ -162,19 +186,40 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         message.stop()
         self._keep_long(message.text)
 
+    @on(UrlArea.Dropped)
+    def take_dropped(self, message: UrlArea.Dropped) -> None:
+        """Take files that were dropped on the editor."""
+        message.stop()
+        self._take_files(message.paths)
+
+    def _take_files(self, paths: Sequence[str]) -> None:
+        self._files += [path for path in paths if path not in self._files]
+        self._show_beside()
+        self._start_reading()
+
     def _keep_long(self, text: str) -> None:
         self._long.append(text)
-        lines = sum(part.rstrip("\n").count("\n") + 1 for part in self._long)
-        note = self.query_one("#long", Static)
-        note.update(f"+ {count(lines)} pasted lines, too many to edit here")
-        note.display = True
+        self._show_beside()
         self._start_reading()
+
+    def _show_beside(self) -> None:
+        """Name what is added besides the text in the editor."""
+        told = [plain(os.path.basename(path), 60) for path in self._files]
+        if len(told) > 3:
+            told[2:] = [f"{count(len(told) - 2)} more lists"]
+        lines = sum(part.rstrip("\n").count("\n") + 1 for part in self._long)
+        if lines:
+            told.append(f"{count(lines)} pasted lines, too many to edit here")
+        beside = self.query_one("#beside", Static)
+        beside.update("+ " + ", ".join(told))
+        beside.display = bool(told)
 
     def _start_reading(self) -> None:
         self.run_worker(self._read(), group="draft", exclusive=True)
 
     async def _read(self) -> Draft:
-        draft = await read_draft([*self._long, self.query_one(UrlArea).text])
+        texts = [*self._long, self.query_one(UrlArea).text]
+        draft = await read_draft(texts, self._files, self._known)
         self.query_one(DraftPreview).show(draft)
         total = len(draft.requests)
         button = self.query_one("#add", Button)
@@ -188,8 +233,19 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         event.stop()
         if event.button.id == "add":
             self.action_add()
+        elif event.button.id == "open":
+            self.action_open()
         else:
             self.dismiss(None)
+
+    def action_open(self) -> None:
+        """Choose a list to add."""
+
+        def take(picked: Picked | None) -> None:
+            if picked is not None:
+                self._take_files([picked.path])
+
+        self.app.push_screen(PickScreen(self._known), take)
 
     def action_add(self) -> None:
         """Read the text as it is now, and leave with what it asks for."""

@@ -49,6 +49,11 @@ class Draft:
     """How many these are."""
     _seen: set[Key] = field(default_factory=set)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was found, neither right nor wrong."""
+        return not (self.requests or self.bad_count or self.duplicates or self.listed)
+
     def take(
         self,
         item: DownloadRequest | BadRequestLine,
@@ -128,8 +133,7 @@ async def _take_all(
 def draft_lines(draft: Draft, height: int, is_ascii: bool = False) -> list[Line]:
     """Tell in ``height`` lines what would be added and what not, with the reasons."""
     good, bad = ("+", "x") if is_ascii else ("✓", "✗")
-    left_out = draft.duplicates + draft.listed
-    if not draft.requests and not draft.bad_count and not left_out:
+    if draft.is_empty:
         return [[Span("Nothing to add yet: type or paste URLs above.", "dim")]]
     total = len(draft.requests)
     head: Line = [Span(f"{good} {count(total)} to add", "done" if total else "dim")]
