@@ -400,7 +400,7 @@ _RUN = (
     ),
     Action(
         "open_list",
-        ("O",),
+        ("ctrl+o",),
         "Open a list",
         "Choose a list file and see what is in it before it is added.",
         Group.RUN,
