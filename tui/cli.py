@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from functools import partial
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -294,6 +295,8 @@ async def _fetch(
     """Open the engine, hand it to a face, and close it whatever happens."""
     from contextlib import AsyncExitStack
 
+    from tui.after.follower import follow
+    from tui.after.parting import part
     from tui.core.errors import LocalError
     from tui.engine.wiring import open_engine
 
@@ -310,18 +313,23 @@ async def _fetch(
             click.echo(f"fetchtui: {error}; {error.advice}", err=True)
             return USAGE_ERROR
         stack.push_async_callback(service.close)
+        aftermath = follow(service, settings)
+        if aftermath is not None:
+            stack.push_async_callback(aftermath.close)
         if has_dashboard:
             from tui.ui.app import run_dashboard
 
-            return await run_dashboard(
+            status = await run_dashboard(
                 service,
                 requests=requests,
+                aftermath=aftermath,
                 source_title=session.title if session else "demo",
                 exit_when_done=options.exit_when_done,
                 restore=None if session is None else session.restore,
                 unsaved=None if session is None else session.unsaved,
                 resume_hint=resume_hint(options.sources, is_demo=options.demo),
             )
+            return await part(aftermath, status, partial(click.echo, err=True))
         from tui.demo.stage import TemporaryStage
         from tui.headless.face import RESUME_HINT
         from tui.headless.run import run_headless
@@ -333,6 +341,7 @@ async def _fetch(
             is_json=options.json,
             resume_hint="the demo keeps nothing" if is_lost else RESUME_HINT,
             at_once=TemporaryStage.remove_all,
+            aftermath=aftermath,
         )
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
     from tui.config.precedence import Resolved
+    from tui.core.aftermath import Aftermath
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
     from tui.core.snapshot import EngineSnapshot
@@ -207,6 +208,11 @@ class DashboardApp(App[int]):
         )
         self.screen.refresh()
 
+    def send(self, sequence: str) -> None:
+        """Send the terminal what draws nothing: a bell, a notice for the desktop."""
+        if self._driver is not None and not self.has_lost_terminal:
+            self._driver.write(sequence)
+
     def stop(self) -> None:
         """Leave because a signal asks for it; the state is kept."""
         self.exit(130)
@@ -239,6 +245,7 @@ async def run_dashboard(
     unsaved: Callable[[], str] | None = None,
     given: Resolved | None = None,
     resume_hint: str = "",
+    aftermath: Aftermath | None = None,
 ) -> int:
     """Show the dashboard until a person, a signal or the end of the work ends it.
 
@@ -252,6 +259,7 @@ async def run_dashboard(
         unsaved: says why this run could not be gone on with later; "" while it could.
         given: all settings and who said so; ``None`` for the usual ones.
         resume_hint: what leaving means and how to go on later, one sentence.
+        aftermath: what follows the downloads, if anything; the caller waits for it.
 
     Returns:
         The exit status: 0 all done, 1 at least one failed, 130 unfinished (state kept).
@@ -271,8 +279,12 @@ async def run_dashboard(
     app.main.intake.restore = restore
     app.main.leaving.resume_hint = resume_hint
     app.main.leaving.unsaved = unsaved
+    if aftermath is not None:
+        aftermath.use_terminal(app.send)
     with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
+    if aftermath is not None:
+        aftermath.use_terminal(None)
     if app.looks != looks:
         # Nothing is left behind by somebody who only had a look.
         await asyncio.to_thread(save_looks, path, app.looks)
