@@ -409,7 +409,7 @@ _RUN = (
         "undo",
         ("u",),
         "Undo",
-        "Take back the last cancel, pause or move, of however many, in one step.",
+        "Take back the last cancel, pause, retry, drop or move, of however many.",
         Group.RUN,
         label="Undo",
         rank=7,
@@ -452,6 +452,13 @@ _RUN = (
         ("c",),
         "Set downloads at once",
         "Type how many downloads run at the same time.",
+        Group.RUN,
+    ),
+    Action(
+        "auto",
+        ("A",),
+        "Choose downloads at once automatically",
+        "Let measured speed and errors choose; + - and c pin a number again.",
         Group.RUN,
     ),
     Action(
@@ -603,6 +610,13 @@ _VIEW = (
         Group.VIEW,
         label="Graph",
         rank=16,
+    ),
+    Action(
+        "hosts",
+        ("H",),
+        "Show or hide the hosts",
+        "Each host with its speed, cap, errors and rests; enter there sets its cap.",
+        Group.VIEW,
     ),
     Action(
         "log",

@@ -57,6 +57,7 @@ class Painter:
         screen.header.show(snapshot, is_moving=is_moving, marked=marked)
         if screen.room is not Room.LINE:
             screen.tabs.show(snapshot, screen.list.model, self.mode)
+            screen.verdict.show(snapshot)
             self.paint_cursor()
 
     def paint_cursor(self) -> None:
@@ -82,9 +83,15 @@ class Painter:
             self._follow.tick()
         if screen.disk.display and self._is_turn(2):
             screen.disk.show(snapshot)
+        if screen.hosts.display and self._is_turn(3):
+            self.paint_hosts()
         if screen.graph.display and self._is_turn(5):
             screen.graph.show(snapshot)
         self._paint_detail()
+
+    def paint_hosts(self) -> None:
+        """Paint the hosts: asking for them costs by their number."""
+        self._screen.hosts.show(self._screen.service.origins())
 
     def _paint_detail(self) -> None:
         screen = self._screen

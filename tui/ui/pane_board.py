@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
-PANES = ("graph", "disk", "detail", "log")
+PANES = ("graph", "disk", "detail", "hosts", "log")
 """Ids of the panes, in the order in which they stand."""
+ON_DEMAND = frozenset({"hosts", "log"})
+"""Panes that nobody sees before a key asks for them."""
 
 
 class Room(Enum):
@@ -77,7 +79,7 @@ class PaneBoard:
 
     def is_open(self, pane: str, room: Room) -> bool:
         """Whether a pane has more than one line."""
-        return self.wishes.get(pane, room is Room.FULL and pane != "log")
+        return self.wishes.get(pane, room is Room.FULL and pane not in ON_DEMAND)
 
     def zoom(self) -> None:
         """Give the last pane the whole middle, or give the list its place back."""
@@ -113,7 +115,7 @@ class PaneBoard:
 
         for pane in others:
             if is_too_much() and not places[pane].is_folded:
-                places[pane] = _AWAY if pane == "log" else _ONE_LINE
+                places[pane] = _AWAY if pane in ON_DEMAND else _ONE_LINE
         for pane in others:
             if is_too_much() and places[pane].is_folded:
                 places[pane] = _AWAY
@@ -126,7 +128,7 @@ class PaneBoard:
     def _place(self, pane: str, room: Room, height: int) -> Place:
         if self.is_open(pane, room):
             return Place(True, False, open_height(height))
-        if room is Room.FULL or pane == "log":
+        if room is Room.FULL or pane in ON_DEMAND:
             return _AWAY
         is_only_line = room is Room.BARE and pane != "disk"
         return _AWAY if is_only_line else _ONE_LINE

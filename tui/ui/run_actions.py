@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
+from tui.core.plain_text import plain_url
 from tui.core.query import DownloadQuery, View
 from tui.core.settings import MAX_CONCURRENCY, MAX_WRITERS
 from tui.ui.format import count
@@ -14,6 +15,7 @@ from tui.ui.screens.add import AddScreen
 from tui.ui.screens.number import NumberScreen
 
 if TYPE_CHECKING:
+    from tui.core.snapshot import OriginSnapshot
     from tui.ui.screens.main import MainScreen
 
 
@@ -48,9 +50,7 @@ class RunActions:
             )
             if row.state is DownloadState.FAILED
         ]
-        changed = self._service.retry(failed)
-        self._screen.tell(f"Retrying {count(len(changed))}")
-        self._screen.list.repaint(changed)
+        self._screen.rows.tell_retried([], self._service.retry(failed))
 
     def export_failed(self) -> None:
         """Save what failed as a list."""
@@ -125,6 +125,36 @@ class RunActions:
 
         now = str(self._service.snapshot().concurrency)
         prompt = NumberScreen("Downloads at once", now, check)
+        self._screen.app.push_screen(prompt, use)
+
+    def auto(self) -> None:
+        """Let the engine choose, or not."""
+        is_on = not self._service.snapshot().auto.is_on
+        self._service.set_auto(is_on)
+        self._screen.tell(
+            "Downloads at once are chosen by what they bring; a number pins them"
+            if is_on
+            else "Downloads at once stay as they are"
+        )
+
+    def ask_cap(self, host: OriginSnapshot) -> None:
+        """Ask how many downloads run at once from a host."""
+
+        def check(text: str) -> str | None:
+            if text.isdecimal() and len(text) < 6 and int(text) <= MAX_CONCURRENCY:
+                return None
+            return f"a number up to {MAX_CONCURRENCY}; 0 for no cap of its own"
+
+        def use(text: str | None) -> None:
+            if text is not None:
+                self._service.set_origin_cap(host.origin, int(text))
+                self._screen.tell(f"{name}: {text if int(text) else 'any'} at once")
+                self._screen.painter.paint_hosts()
+
+        name = plain_url(host.origin, 60)
+        now = str(host.cap if host.cap_from == "set" else 0)
+        hint = "0 leaves it to the cap of all"
+        prompt = NumberScreen(f"At once from {name}", now, check, hint)
         self._screen.app.push_screen(prompt, use)
 
     # -- limits ----------------------------------------------------------------------

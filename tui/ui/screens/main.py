@@ -38,10 +38,12 @@ from tui.ui.widgets.event_log import EventLog
 from tui.ui.widgets.filter_bar import FilterBar
 from tui.ui.widgets.footer import FooterBar
 from tui.ui.widgets.header import ActionPressed, HeaderBar
+from tui.ui.widgets.hosts_pane import HostsPane
 from tui.ui.widgets.list_heading import ListHeading
 from tui.ui.widgets.message_line import MessageLine, Severity
 from tui.ui.widgets.tabs import TabsBar
 from tui.ui.widgets.throughput import ThroughputGraph
+from tui.ui.widgets.verdict_line import VerdictLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,10 +90,14 @@ class MainScreen(Screen[None]):
         self.graph = ThroughputGraph(id="graph")
         self.disk = DiskPane(id="disk")
         self.detail = DetailPane(id="detail")
+        self.hosts = HostsPane(lambda host: self.run.ask_cap(host), id="hosts")
+        self.verdict = VerdictLine()
         self.log_pane = EventLog(id="log")
         self.messages = MessageLine(self.log_pane)
         self.footer = FooterBar()
-        self.panes = Container(self.graph, self.disk, self.detail, id="panes")
+        side = (self.graph, self.disk, self.detail)
+        self.panes = Container(*side, id="panes")
+        self._all_panes = (*side, self.hosts, self.log_pane)
         self.views = ViewActions(self)
         self.rows = RowActions(self)
         self.marks = MarkActions(self)
@@ -125,7 +131,9 @@ class MainScreen(Screen[None]):
         yield self.heading
         yield self.list
         yield self.panes
+        yield self.hosts
         yield self.log_pane
+        yield self.verdict
         yield self.messages
         yield self.footer
 
@@ -233,9 +241,9 @@ class MainScreen(Screen[None]):
         self.set_class(bool(self.board.zoomed), "-zoomed")
         is_side = self.room is Room.FULL and not self.board.zoomed
         self.panes.set_class(is_side, "-side")
-        is_zoomed = self.board.zoomed not in ("", "log")
+        is_zoomed = self.board.zoomed in ("graph", "disk", "detail")
         self.panes.set_class(is_zoomed, "-zoomed")
-        for pane in (self.graph, self.disk, self.detail, self.log_pane):
+        for pane in self._all_panes:
             place = places[str(pane.id)]
             pane.display = place.is_shown
             pane.is_folded = place.is_folded
@@ -258,7 +266,10 @@ class MainScreen(Screen[None]):
 
     def action_run(self, id: str) -> None:
         """Do what a key stands for."""
-        self.run_named(id)
+        if self.focused is self.hosts and id in HostsPane.TAKES:
+            self.hosts.ask_for_cap()
+        else:
+            self.run_named(id)
 
     def run_named(self, id: str) -> None:
         """Do an action of the registry, or say why it would do nothing."""

@@ -16,6 +16,7 @@ from tui.core.plain_text import plain
 from tui.core.units import format_clock, format_duration, format_rate, format_size
 from tui.ui.format import bar, count, middle_ellipsis, percent, state_look
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
+from tui.ui.widgets.verdict_line import auto_word
 
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
@@ -166,6 +167,9 @@ class HeaderBar(Canvas):
             Span("[-]", "key", "fewer"),
             Span("[+]", "key", "more"),
         ]
+        auto = auto_word(now.auto)
+        if auto is not None and width >= 60:
+            line += [Span(" "), auto]
         if width >= 100:
             limit = format_rate(now.rate_limit) if now.rate_limit else "off"
             style = "warn" if now.rate_limit else "dim"

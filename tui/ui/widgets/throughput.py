@@ -10,6 +10,7 @@ from tui.ui.keymap import key_of
 from tui.ui.widgets.axis_graph import axis_graph, columns_for, label_width
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify
 from tui.ui.widgets.plot import Axis, milliseconds, repeats, spark
+from tui.ui.widgets.verdict_line import verdict_spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,10 @@ class ThroughputGraph(Canvas):
         if snapshot is None:
             return [Span(" net", "title")]
         right = [Span(format_rate(snapshot.speed).rjust(10), "strong")]
-        if width >= 70:
+        verdict = verdict_spans(snapshot, is_short=True)
+        if width >= 70 and verdict:
+            right += [Span("  "), *verdict, Span(" ")]
+        elif width >= 70:
             right.append(Span(f"  peak {format_rate(snapshot.peak):>10} ", "dim"))
         else:
             right.append(Span(" "))
