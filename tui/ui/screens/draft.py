@@ -154,7 +154,11 @@ def draft_lines(draft: Draft, height: int, is_ascii: bool = False) -> list[Line]
     if draft.hosts and height > (3 if draft.bad else 1):
         top = [f"{plain(host)} {count(n)}" for host, n in draft.hosts.most_common(3)]
         if len(draft.hosts) > 3:
-            top.append(f"{count(len(draft.hosts) - 3)} more hosts")
+            top.append(
+                "1 more host"
+                if len(draft.hosts) == 4
+                else f"{count(len(draft.hosts) - 3)} more hosts"
+            )
         lines.append([Span("  from " + ", ".join(top), "dim")])
     lines += _bad_lines(draft, height - len(lines), bad, is_ascii)
     notes = draft.notes[: max(0, height - len(lines))]
