@@ -44,7 +44,7 @@ BODIES = [
 ]
 CHECKSUMS = {n: Checksum("sha256", BODIES[n].sha256()) for n in (0, 2, 3)}
 VERBS = (
-    *("cancel", "pause", "resume", "retry"),
+    *("cancel", "pause", "resume", "retry", "unretry"),
     *("cancel all", "pause all", "resume all", "cancel and resume", "pause and resume"),
     *("concurrency", "segments", "own segments", "per host", "reorder"),
     *(

@@ -96,6 +96,7 @@ class FakeService:
         self.limits: dict[int, int | None] = {}
         self.before: dict[int, DownloadState] = {}
         self.dropped: set[int] = set()
+        self.failures: dict[int, tuple[str, str, int]] = {}
         self.structure = 0
         self.concurrency = concurrency
         self.per_host = 0
@@ -286,8 +287,27 @@ class FakeService:
         return changed
 
     def retry(self, ids: Iterable[int]) -> list[int]:
+        ids = list(ids)
+        for row in (self.downloads[id] for id in ids):
+            if row.state is _S.FAILED:
+                self.failures[row.id] = (row.error, row.error_kind, row.status)
         changed = self._queue_again(ids, {_S.FAILED, _S.WAITING})
         self._note("retry", changed)
+        return changed
+
+    def unretry(self, ids: Iterable[int]) -> list[int]:
+        changed = [
+            id
+            for id in ids
+            if id in self.failures and self.downloads[id].state is not _S.DONE
+        ]
+        for id in changed:
+            row = self.downloads[id]
+            row.error, row.error_kind, row.status = self.failures.pop(id)
+            row.state = _S.FAILED
+            row.version += 1
+        self.structure += 1
+        self._note("unretry", changed)
         return changed
 
     def drop(self, ids: Iterable[int]) -> list[int]:

@@ -55,7 +55,7 @@ async def test_r_on_a_heading_retries_the_group_only():
         service = board.main.service
         await board.press("5", "g", "r")
         assert service.last == ("retry", [0, 1, 2])
-        assert board.message() == "Retrying 3 downloads"
+        assert board.message() == "Retrying 3 downloads · u takes it back"
         assert service.downloads[3].state is _S.FAILED
 
 

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from tests.support.fake_service import FakeService
-from tests.ui.dashboards import DONE, PAUSED, QUEUED, RUNNING, dashboard, some_downloads
+from tests.ui.dashboards import (
+    DONE,
+    FAILED,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    dashboard,
+    some_downloads,
+)
 from tui.core.download import DownloadState
 from tui.core.query import DownloadQuery, View
 from tui.core.service import Move
@@ -138,7 +146,7 @@ async def test_r_retries_all_marked_that_failed_or_were_cancelled():
     service.put("cancelled.bin", _S.CANCELLED)
     async with dashboard(service) as board:
         await board.press("ctrl+a", "r")
-        assert board.message() == "Retrying 2 downloads"
+        assert board.message() == "Retrying 2 downloads · u takes it back"
         states = [row.state for row in service.downloads]
         assert (
             states == [_S.DOWNLOADING, _S.QUEUED, _S.PAUSED, _S.DONE] + [_S.QUEUED] * 2
@@ -243,3 +251,20 @@ async def test_the_end_of_all_is_told_only_when_the_key_before_has_been_read():
         line._message = line._message._replace(at_s=line._message.at_s - 3)
         await board.tick()
         assert board.message().startswith("All ended")
+
+
+async def test_u_takes_a_retry_back_cancelled_and_failed_ones_each_as_they_were():
+    async with dashboard() as board:
+        service = board.main.service
+        row = service.downloads[FAILED]
+        service.cancel([RUNNING])
+        await board.press("g", "space", "space", "r")
+        assert row.state is _S.QUEUED
+        assert service.downloads[RUNNING].state is _S.QUEUED
+        await board.press("u")
+        assert (row.state, row.error, row.error_kind) == (
+            _S.FAILED,
+            "404",
+            "not_found",
+        )
+        assert service.downloads[RUNNING].state is _S.CANCELLED

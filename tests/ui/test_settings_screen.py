@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from textual.widgets import Input
 
 from tests.ui.dashboards import Dashboard, dashboard

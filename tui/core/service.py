@@ -81,6 +81,16 @@ class DownloadService(Protocol):
         """Queue failed downloads, or those waiting for an attempt, from attempt 1."""
         ...
 
+    def unretry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Put retried downloads back among the failed, each as it had failed.
+
+        What they fetched meanwhile is kept. Those that are done by now stay done.
+
+        Returns:
+            Those that it put back.
+        """
+        ...
+
     def drop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Take ended downloads out of lists and counts; return those it took.
 

@@ -15,6 +15,7 @@ from tui.engine.limits import Limits
 from tui.engine.outcome import Outcome
 from tui.engine.placing import Placing
 from tui.engine.pulse import Pulse
+from tui.engine.regrets import Regrets
 from tui.engine.views import Views
 from tui.engine.worker import DownloadWorker
 from tui.net.filename import name_from_url, safe_name
@@ -52,6 +53,7 @@ class Engine(Limits):
         self._crew = Crew(kit, worker.run, self._settle)
         self._pulse = Pulse(kit, self._crew)
         super().__init__(kit, self._crew, self._pulse, self._go)
+        self._regrets = Regrets(kit)
         self._views = Views(kit, self._crew, self._pulse, self._placing, self._steering)
         self._lacking: dict[DownloadId, str] = {}
         """What restored downloads cannot be fetched without, by id."""
@@ -99,6 +101,12 @@ class Engine(Limits):
     def retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Queue failed or waiting downloads again, from attempt 1."""
         return self._queue_again(ids, {_S.FAILED, _S.WAITING, _S.CANCELLED})
+
+    def unretry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Put retried downloads back among the failed, each as it was."""
+        again = [id for id in ids if id in self._regrets]
+        self._stop(again, _S.CANCELLED, events.Cancelled)
+        return [d.id for d in self._known(again) if self._regrets.take_back(d)]
 
     def drop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Take ended downloads out of lists and counts."""
@@ -179,9 +187,8 @@ class Engine(Limits):
     def hold(self) -> None:
         """Start nothing new and pause what runs."""
         self._hold_for("")
-        running = self._crew.ids()
         waiting = [d.id for d in self._ledger.downloads if d.state is _S.WAITING]
-        self._held_ids += self.pause([*running, *waiting])
+        self._held_ids += self.pause([*self._crew.ids(), *waiting])
 
     def release(self) -> None:
         """Go on; downloads that a full disk failed are tried again."""
@@ -289,12 +296,13 @@ class Engine(Limits):
         for download in self._known(ids):
             if download.state not in states:
                 continue
+            self._regrets.note(download)
             self._outcome.forgive(download)
             self._ledger.move(download, _S.QUEUED)
             download.error = download.error_kind = ""
             download.finished_at = 0.0
             if download.id in self._lacking:
-                self._refuse(download)
+                self._regrets.refuse(download, self._lacking[download.id])
                 continue
             if self._crew.is_on(download):
                 # Its last worker is still closing the part file: queue it then.
@@ -306,14 +314,6 @@ class Engine(Limits):
         if changed:
             self._go()
         return changed
-
-    def _refuse(self, download: Download) -> None:
-        """Fail a queued download that would fetch the wrong thing or nothing."""
-        now = self._kit.clock.wall()
-        download.error_kind, download.error = "secret", self._lacking[download.id]
-        download.finished_at = now
-        self._ledger.move(download, _S.FAILED)
-        self._kit.bus.publish(events.Failed(download.id, now, "secret", download.error))
 
     def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
         downloads = self._ledger.downloads

@@ -143,11 +143,31 @@ class RowActions:
         chosen = self._chosen
         cancelled = self._having(chosen, _S.CANCELLED)
         failed = self._having(chosen, _S.FAILED, _S.WAITING)
-        changed = [*self._service.resume(cancelled), *self._service.retry(failed)]
-        if changed:
-            self._screen.tell(f"Retrying {self._called(changed)}")
-        else:
+        queued = self._service.resume(cancelled)
+        self.tell_retried(queued, self._service.retry(failed))
+        if not (cancelled or failed):
             self._say_nothing("retry")
+
+    def tell_retried(
+        self, resumed: list[DownloadId], retried: list[DownloadId]
+    ) -> None:
+        """Say that downloads are queued again, and remember how to take that back.
+
+        Args:
+            resumed: those that had been cancelled.
+            retried: those that had failed or were waiting.
+        """
+        changed = [*resumed, *retried]
+        if not changed:
+            return
+
+        def take_back() -> None:
+            self._service.cancel(resumed)
+            self._service.unretry(retried)
+
+        what = self._called(changed)
+        self._undo.push(f"retried {what}", changed, take_back)
+        self._screen.tell(f"Retrying {what} · {key_of('undo')} takes it back")
         self._screen.list.repaint(changed)
 
     def drop(self) -> None:

@@ -1,0 +1,81 @@
+"""A retry that is taken back: failed again, for the same reason, nothing else moved."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+
+from tui.core.download import DownloadState
+from tui.core.events import Failed
+from tui.core.query import DownloadQuery, View
+from tui.core.request import DownloadRequest
+from tui.core.settings import Settings
+from tui.engine.wiring import open_engine
+
+_S = DownloadState
+
+
+@asynccontextmanager
+async def held(tmp_path, count=3):
+    """An engine that starts nothing, with downloads that failed in three ways."""
+    engine = await open_engine(Settings(output_dir=tmp_path))
+    try:
+        engine.hold()
+        urls = [f"http://127.0.0.1:9/{number}" for number in range(count)]
+        engine.add(DownloadRequest((url,)) for url in urls)
+        for number, kind in enumerate(("not_found", "auth", "stalled")[:count]):
+            row = engine._ledger.downloads[number]
+            row.error, row.error_kind = f"reason {number}", kind
+            row.status, row.finished_at = 400 + number, 1000.0 + number
+            engine._ledger.move(row, _S.FAILED)
+        yield engine
+    finally:
+        await engine.close()
+
+
+def seen(engine):
+    causes = engine.by_cause(DownloadQuery(View.FAILED))
+    return [
+        *(
+            (row.state, row.error, row.error_kind, row.status)
+            for row in engine.rows(range(3))
+        ),
+        engine.snapshot().counts,
+        dict(engine.snapshot().by_cause),
+        sorted((cause.kind, tuple(cause.ids)) for cause in causes),
+    ]
+
+
+async def test_everything_is_as_it_was(tmp_path):
+    async with held(tmp_path) as engine:
+        before = seen(engine)
+        assert engine.retry([0, 1, 2]) == [0, 1, 2]
+        assert seen(engine) != before
+        assert engine.unretry([0, 1, 2]) == [0, 1, 2]
+        assert seen(engine) == before
+
+
+async def test_nothing_is_told_to_have_failed_anew(tmp_path):
+    async with held(tmp_path) as engine:
+        events = engine.subscribe()
+        engine.retry([0])
+        engine.unretry([0])
+        assert not [event for event in events.drain() if isinstance(event, Failed)]
+
+
+async def test_what_was_never_retried_or_was_done_meanwhile_stays(tmp_path):
+    async with held(tmp_path) as engine:
+        assert engine.unretry([0, 7]) == []
+        engine.retry([1])
+        row = engine._ledger.downloads[1]
+        engine._ledger.move(row, _S.PROBING)
+        engine._ledger.move(row, _S.DONE)
+        assert engine.unretry([1]) == []
+        assert row.state is _S.DONE
+
+
+async def test_it_can_be_retried_once_more(tmp_path):
+    async with held(tmp_path) as engine:
+        engine.retry([0])
+        engine.unretry([0])
+        assert engine.retry([0]) == [0]
+        assert engine.unretry([0]) == [0]
