@@ -28,6 +28,7 @@ class Head:
     content_length: int | None = None
     is_identity: bool = True
     url: str = URL
+    has_login: bool = False
 
     def header(self, name: str) -> str:
         return self.fields.get(name, "")

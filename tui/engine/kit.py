@@ -118,8 +118,8 @@ class Kit:
         URL must not go to the others.
         """
         request = download.request
-        if url is request.mirrors[0]:
-            return self.settings.headers + request.headers
-        if origin_of(url) == origin_of(request.url):
-            return self.settings.headers + request.headers
-        return () if url in request.mirrors else self.settings.headers
+        if url is request.mirrors[0] or origin_of(url) == origin_of(request.url):
+            return self.session.headers_for(url, request.headers, is_named=True)
+        # What no list names as a mirror stands beside the file it belongs to.
+        is_named = url not in request.mirrors
+        return self.session.headers_for(url, (), is_named=is_named)

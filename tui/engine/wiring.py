@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from tui.engine.kit import Kit
 from tui.engine.ledger import Ledger
 from tui.engine.queue import DownloadQueue
 from tui.net.limiter import Limiter
+from tui.net.means import read_means
 from tui.net.mirrors import MirrorBook
 from tui.net.session import HttpSession
 
@@ -44,7 +46,8 @@ async def open_engine(
         The engine; ``await engine.close()`` ends it.
 
     Raises:
-        LocalError: the output directory cannot be made or written.
+        LocalError: the output directory cannot be made or written; a login, proxy,
+            certificate or cookie file of the settings cannot be used.
     """
     clock = clock or SystemClock()
     writer = DiskWriter(
@@ -56,7 +59,9 @@ async def open_engine(
     destination = Destination(settings.output_dir, writer)
     try:
         await destination.folder("")
-        http = HttpSession(settings)
+        # In a thread: it reads files, and may wait for the keyring to be unlocked.
+        means = await asyncio.to_thread(read_means, settings)
+        http = HttpSession(settings, means)
     except BaseException:
         await destination.close()
         await writer.close()

@@ -15,6 +15,7 @@ from tui.net.faults import stalled
 if TYPE_CHECKING:
     from tui.core.errors import FetchError
     from tui.net.exchange import Chunk, Exchange
+    from tui.net.limiter import Limiter
     from tui.net.stall_clock import StallClock
 
 # Values that can hold a login, a session or a signed link.
@@ -40,6 +41,7 @@ class Reply:
         "_read_chunk",
         "_timeout_s",
         "content_length",
+        "has_login",
         "http_version",
         "is_identity",
         "redirects",
@@ -69,6 +71,8 @@ class Reply:
         """Where the redirects ended; without credentials."""
         self.redirects = redirects
         """Hops that were followed."""
+        self.has_login = False
+        """Whether the request said who we are."""
         encodings = exchange.joined("content-encoding")
         codings = exchange.values("transfer-encoding")
         self.is_identity = (not encodings and not codings) or (
@@ -175,6 +179,22 @@ class Reply:
         if self._is_closed:
             return TransientError("reset", f"the connection to {place} was closed here")
         return stalled(place)
+
+
+class PacedReply(Reply):
+    """A reply whose origin has a rate of its own."""
+
+    __slots__ = ("limiter",)
+
+    limiter: Limiter
+    """Shared by all replies of the origin."""
+
+    async def read(self) -> Chunk | None:
+        """Wait for the next chunk, and until it may pass; that is no stall."""
+        chunk = await super().read()
+        if chunk is not None:
+            await self.limiter.take(len(chunk))
+        return chunk
 
 
 def _tokens(values: list[str]) -> set[str]:

@@ -9,8 +9,11 @@ import ssl
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
+import httpcore
 import httpx
 
+from tui.core.errors import LocalError
+from tui.core.plain_text import plain
 from tui.net.address import where
 from tui.net.exchange import (
     MAX_HEADER_BYTES,
@@ -19,12 +22,14 @@ from tui.net.exchange import (
     WireTransport,
     parse_length,
 )
-from tui.net.translate import from_httpx, oversized_head
+from tui.net.faults import oversized_head
+from tui.net.translate import from_httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from tui.core.errors import FetchError
+    from tui.net.routes import Route
 
 
 class HttpxTransport(WireTransport):
@@ -39,24 +44,41 @@ class HttpxTransport(WireTransport):
         abandon_s: float,  # noqa: ARG002  # a cancelled request ends at once here
         keepalive_s: float,
         ca_file: str | None,
+        route: Route,
     ) -> None:
-        # Without a file httpx takes SSL_CERT_FILE or the certifi bundle.
-        context = (
-            ssl.create_default_context(cafile=ca_file)
-            if ca_file is not None
-            else httpx.create_ssl_context()
+        if route.interface:
+            raise LocalError(
+                "network",
+                "without pyreqwest an interface must be given by its address, not as"
+                f" {plain(route.interface, 50)!r}",
+            )
+        context = _context(ca_file)
+        if route.identity is not None:
+            context.load_cert_chain(*route.identity)
+        limits = httpx.Limits(
+            max_connections=None,
+            max_keepalive_connections=None,
+            keepalive_expiry=keepalive_s,
         )
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=context,
-            http1=True,
-            http2=False,
-            trust_env=False,
-            limits=httpx.Limits(
-                max_connections=None,
-                max_keepalive_connections=None,
-                keepalive_expiry=keepalive_s,
-            ),
-        )
+        try:
+            self._transport = httpx.AsyncHTTPTransport(
+                verify=context,
+                http1=True,
+                http2=False,
+                trust_env=False,
+                limits=limits,
+                proxy=_proxy(route, ca_file),
+            )
+        except ImportError:
+            raise LocalError(
+                "proxy", "a SOCKS proxy needs an extra here; install fetchtui[socks]"
+            ) from None
+        if route.pins or route.local_address:
+            # There is no public way to hand httpx a backend, nor a local address
+            # where there is a proxy.
+            pool = self._transport._pool
+            pool._network_backend = RoutedBackend(route)
+        self._proxy = route.proxy.label if route.proxy is not None else ""
         self._headers = list(headers)
         # Reads have no limit here: the stall clock of the reply has.
         self._extensions = {
@@ -83,7 +105,7 @@ class HttpxTransport(WireTransport):
             )
             response = await self._transport.handle_async_request(request)
         except Exception as error:
-            raise from_httpx(error, url) from None
+            raise from_httpx(error, url, self._proxy) from None
         raw = response.headers.raw
         if (
             len(raw) > MAX_HEADER_FIELDS
@@ -96,6 +118,46 @@ class HttpxTransport(WireTransport):
     async def aclose(self) -> None:
         """Close the pool."""
         await self._transport.aclose()
+
+
+class RoutedBackend(httpcore.AnyIOBackend):
+    """Connects where the pins say, from where the route says."""
+
+    def __init__(self, route: Route) -> None:
+        self._pins = dict(route.pins)
+        self._local_address = route.local_address or None
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002  # the route knows better
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Open a TCP connection."""
+        address = self._pins.get(host.lower().removesuffix("."), host)
+        return await super().connect_tcp(
+            address, port, timeout, self._local_address, socket_options
+        )
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext:
+    # Without a file httpx takes SSL_CERT_FILE or the certifi bundle.
+    if ca_file is None:
+        return httpx.create_ssl_context()
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _proxy(route: Route, ca_file: str | None) -> httpx.Proxy | None:
+    proxy = route.proxy
+    if proxy is None:
+        return None
+    return httpx.Proxy(
+        proxy.url(has_login=False),
+        auth=(proxy.user, proxy.password) if proxy.has_login else None,
+        ssl_context=_context(ca_file) if proxy.scheme == "https" else None,
+    )
 
 
 class HttpxExchange(Exchange):

@@ -6,10 +6,13 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tui.core.host_rules import rule_for
+
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from tui.core.clock import Clock
+    from tui.core.settings import HostRule
 
 BURST_S = 0.1
 """Unused rate that is kept for later. Enough to bridge a late loop, too little to show
@@ -146,6 +149,51 @@ class Limiter:
             if not self._is_taken:
                 self._tokens = min(self._tokens, self._rate * BURST_S)
         self._settled_at = now
+
+
+class OriginLimiters:
+    """The rates of single origins, each over all its downloads together.
+
+    Counted where the bytes come from: behind a redirect that is another origin than the
+    one in the list.
+    """
+
+    def __init__(self, rules: Sequence[HostRule], clock: Clock) -> None:
+        """Take the rates of the rules for hosts."""
+        self._rules = rules
+        self._clock = clock
+        self._limiters: dict[str, Limiter | None] = {}
+        self.is_used = any(rule.rate_limit is not None for rule in rules)
+        """Whether any origin has a rate of its own."""
+
+    def limiter_for(self, origin: str) -> Limiter | None:
+        """The limiter of an origin (as ``origin_of`` gives it), if it has one."""
+        if origin not in self._limiters:
+            rule = rule_for(self._rules, origin)
+            rate = rule.rate_limit if rule is not None else None
+            limiter = Limiter(rate, self._clock) if rate is not None else None
+            self._limiters[origin] = limiter
+        return self._limiters[origin]
+
+    def rate(self, origin: str) -> int | None:
+        """Bytes per second that an origin is held to; ``None`` for no limit."""
+        limiter = self.limiter_for(origin)
+        return limiter.rate if limiter is not None else None
+
+    def set_rate(self, origin: str, rate: int | None) -> None:
+        """Hold an origin to a rate from now on, or lift that.
+
+        A body that began before the origin had any rate is not slowed down.
+
+        Raises:
+            ValueError: the rate is not positive.
+        """
+        limiter = self.limiter_for(origin)
+        if limiter is not None:
+            limiter.set_rate(rate)
+        elif rate is not None:
+            self._limiters[origin] = Limiter(rate, self._clock)
+            self.is_used = True
 
 
 def _checked(rate: int | None) -> int | None:

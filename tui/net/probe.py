@@ -17,6 +17,7 @@ from tui.core.plain_text import plain
 from tui.core.request import Checksum
 from tui.net.address import where
 from tui.net.backoff import parse_http_date, parse_retry_after
+from tui.net.challenge import schemes
 from tui.net.filename import name_from_disposition
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Head(Protocol):
     url: str
     content_length: int | None
     is_identity: bool
+    has_login: bool
 
     def header(self, name: str) -> str:
         """Return a header's value, or ""."""
@@ -152,7 +154,7 @@ def read_answer(reply: Head, target: Target, now_wall: float | None = None) -> A
 
 def _refuse(reply: Head, target: Target, now_wall: float | None) -> NoReturn:
     status, place = reply.status, where(reply.url)
-    message = f"{place} answered {status}{_phrase(status)}"
+    message = f"{place} answered {status}{_phrase(status)}{_wanted_login(reply)}"
     if status == 416 and target.is_range:
         match = _UNSATISFIED.fullmatch(reply.header("content-range").strip())
         raise RangeRefused(message, int(match[1]) if match else None)
@@ -163,6 +165,15 @@ def _refuse(reply: Head, target: Target, now_wall: float | None) -> NoReturn:
         )
     kind = _PERMANENT.get(status, "http_4xx" if 400 <= status < 500 else "http_status")
     raise PermanentError(kind, message, status=status)
+
+
+def _wanted_login(reply: Head) -> str:
+    """Say of a 401 whether a login is missing or wrong, and what the server takes."""
+    if reply.status != 401:
+        return ""
+    said = ": the login is refused" if reply.has_login else ": it wants a login"
+    offered = dict.fromkeys(schemes([reply.header("www-authenticate")]))
+    return said + (f" ({plain(', '.join(offered), 60)})" if offered else "")
 
 
 def _phrase(status: int) -> str:

@@ -9,16 +9,31 @@ chain and end with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
 from tui.core.errors import PermanentError
 from tui.core.plain_text import plain_url
 from tui.net.address import read_address, where
+from tui.net.wires import FOREIGN
 
 if TYPE_CHECKING:
-    from tui.net.exchange import Exchange, WireTransport
+    from tui.net.cookie_file import CookieFile
+    from tui.net.digest import DigestBook
+    from tui.net.exchange import Exchange
+    from tui.net.logins import Logins
+    from tui.net.wires import Wires
+
+
+class Senders(NamedTuple):
+    """What a session sends with."""
+
+    wires: Wires
+    logins: Logins
+    digests: DigestBook
+    cookies: CookieFile | None
+
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses whose Location is followed; all of them by GET, as it began."""
@@ -31,12 +46,13 @@ class RedirectChain:
 
     Credentials (all headers of the target, and the URL's userinfo) are sent to the
     first origin only. Once the chain has left it they are gone for good: a way back
-    would be one that another server chose.
+    would be one that another server chose. What the user's own rules and netrc say of
+    a host by name, and the cookies of a file, hold wherever that host is met.
     """
 
     def __init__(
         self,
-        wire: WireTransport,
+        senders: Senders,
         url: str,
         secrets: list[tuple[str, str]],
         others: list[tuple[str, str]],
@@ -44,7 +60,7 @@ class RedirectChain:
         """Begin at ``url``.
 
         Args:
-            wire: sends the requests.
+            senders: send the requests, and know who we are to whom.
             url: may hold userinfo, which becomes Basic authentication.
             secrets: headers bound to the origin of ``url``.
             others: headers for every hop (``Range``, ``If-Range``).
@@ -52,7 +68,9 @@ class RedirectChain:
         Raises:
             PermanentError: the URL leads nowhere.
         """
-        self._client = httpx.AsyncClient(transport=wire, trust_env=False)
+        self._client = httpx.AsyncClient(transport=senders.wires, trust_env=False)
+        self._senders = senders
+        self._is_foreign = False
         self._address = read_address(url)
         self._authorization = self._address.authorization
         self._secrets = secrets
@@ -65,20 +83,25 @@ class RedirectChain:
         """Where the chain stands; without credentials."""
         return self._address.url
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the chain has left the origin where it began."""
+        return self._is_foreign
+
     def headers(self) -> list[tuple[str, str]]:
-        """What to send there, beside what every request carries."""
+        """What to send there, beside what every request carries.
+
+        A login for Digest is among it as ``logins`` writes it; ``send`` puts in the
+        proof.
+        """
         headers = [(k, v) for k, v in self._secrets if k.lower() != "cookie"]
         if self._authorization and not any(
             k.lower() == "authorization" for k, _ in headers
         ):
             headers.append(("Authorization", self._authorization))
-        cookies = [v for k, v in self._secrets if k.lower() == "cookie"]
-        request = httpx.Request("GET", self.url)
-        self._client.cookies.set_cookie_header(request)
-        if "cookie" in request.headers:
-            cookies.append(request.headers["cookie"])
+        cookies = self._cookies()
         if cookies:
-            headers.append(("Cookie", "; ".join(cookies)))
+            headers.append(("Cookie", cookies))
         return headers + self._others
 
     async def send(self) -> Exchange:
@@ -87,10 +110,12 @@ class RedirectChain:
         Raises:
             FetchError: no valid answer came.
         """
+        headers = self._senders.digests.applied(self.url, self.headers())
         request = httpx.Request(
             "GET",
             self.url,
-            headers=[(k.encode("ascii"), v.encode()) for k, v in self.headers()],
+            headers=[(k.encode("ascii"), v.encode()) for k, v in headers],
+            extensions={FOREIGN: self._is_foreign},
         )
         response = await self._client.send(request, stream=True, auth=None)
         exchange: Exchange = response.extensions["exchange"]
@@ -116,7 +141,8 @@ class RedirectChain:
                 f" ({where(after.url)}); not followed",
             )
         if after.origin != before.origin:
-            self._secrets = []
+            self._is_foreign = True
+            self._secrets = list(self._senders.logins.elsewhere(after.url))
             self._authorization = after.authorization
         elif after.authorization:
             self._authorization = after.authorization
@@ -136,6 +162,26 @@ class RedirectChain:
                 f"{where(before.url)} redirects for the {self.hops}th time",
             )
         self._seen.add(key)
+
+    def _cookies(self) -> str:
+        """The Cookie header: the request's own, the chain's, and the file's.
+
+        Of one name the chain's counts before the file's: it is the newer one.
+        """
+        cookies = [v for k, v in self._secrets if k.lower() == "cookie"]
+        request = httpx.Request("GET", self.url)
+        self._client.cookies.set_cookie_header(request)
+        learnt = request.headers.get("cookie", "")
+        if learnt:
+            cookies.append(learnt)
+        if self._senders.cookies is not None:
+            names = {pair.partition("=")[0].strip() for pair in learnt.split(";")}
+            cookies += [
+                f"{name}={value}" if name else value
+                for name, value in self._senders.cookies.pairs_for(self.url).items()
+                if name not in names
+            ]
+        return "; ".join(cookies)
 
     def _learn_cookies(self, exchange: Exchange) -> None:
         """Take the cookies of an answer, and bind host-only ones to its port.

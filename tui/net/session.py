@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import ssl
 from asyncio import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.core.errors import FetchError, LocalError, PermanentError
+from tui.core.clock import SystemClock
+from tui.core.errors import FetchError, PermanentError
 from tui.core.plain_text import plain
+from tui.core.request import origin_of
 from tui.net.address import is_plain, where
-from tui.net.byte_stream import Reply
+from tui.net.byte_stream import PacedReply, Reply
+from tui.net.digest import DigestBook
 from tui.net.exchange import Exchange
 from tui.net.faults import stalled
-from tui.net.redirects import REDIRECTS, RedirectChain
+from tui.net.limiter import OriginLimiters
+from tui.net.means import Means, read_means
+from tui.net.proxy_faults import wants_login
+from tui.net.redirects import REDIRECTS, RedirectChain, Senders
 from tui.net.stall_clock import StallClock
 from tui.net.wires import Wires
 
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+_GOES_ON = REDIRECTS | {401, 407}
+"""Statuses that are not the last word."""
 # These are ours to set: another value would change framing, range or encoding behind
 # the back of those who check the answer.
 _RESERVED = frozenset(
@@ -46,11 +52,6 @@ _RESERVED = frozenset(
         "upgrade",
     }
 )
-_CERTIFICATE = re.compile(
-    rb"-----BEGIN CERTIFICATE-----[\sA-Za-z0-9+/=]+-----END CERTIFICATE-----"
-)
-_CERTIFICATE_BYTES = 64 << 10
-"""Read to find the first certificate of a bundle; one takes about 2 KiB."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_CONTROLS = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
@@ -89,60 +90,102 @@ class HttpSession:
     """The pool of connections and everything that goes over it.
 
     Must be created inside a running loop.
-
-    Raises:
-        LocalError: ``tls``, the file with certificates cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, means: Means | None = None) -> None:
+        """Begin without a connection.
+
+        Args:
+            settings: what the run starts with.
+            means: what ``read_means`` gives for them; ``None`` reads them here, which
+                may take as long as the keyring does.
+
+        Raises:
+            LocalError: as ``read_means``; and ``network``, the wire that is installed
+                cannot do what the settings want.
+        """
+        means = means or read_means(settings)
         self._loop = asyncio.get_running_loop()
         self._timeout_s = settings.timeout_s
         # The connection itself may take timeout_s and then says connect_timeout, so
         # whatever is cut off here had connected, and waited for an answer.
         self._open_limit_s = settings.timeout_s + min(2.0, settings.timeout_s / 4)
-        ca_file = _check_certificates(settings)
-        self._wires = Wires(settings, ca_file, self._open_limit_s)
+        self._wires = Wires(settings, means.ca_file, self._open_limit_s, means.routes)
+        self._senders = Senders(self._wires, means.logins, DigestBook(), means.cookies)
+        self._has_cookies = means.cookies is not None
+        self.limiters = OriginLimiters(settings.hosts, SystemClock())
+        """Rates of single origins; they change live."""
 
     @property
     def wire_name(self) -> str:
         """``pyreqwest`` or ``httpx``."""
         return self._wires.name
 
+    def headers_for(
+        self, url: str, headers: tuple[tuple[str, str], ...], *, is_named: bool
+    ) -> tuple[tuple[str, str], ...]:
+        """Return what a ``Target`` carries to ``url``: headers and who we are there.
+
+        Args:
+            url: of the target.
+            headers: that the list gives for this file.
+            is_named: whether the list names the origin as its own; only then
+                ``headers`` and what the run is given for such origins count.
+        """
+        return self._senders.logins.headers_for(url, headers, is_named=is_named)
+
     async def open(self, target: Target) -> Reply:
         """Ask for ``target``, follow redirects, return when the headers are there.
 
-        Every status is returned but redirects; ``probe.read_answer`` judges it.
+        A challenge that a login of the target can answer is answered. Every other
+        status is returned but redirects; ``probe.read_answer`` judges it.
 
         Raises:
-            FetchError: no answer, or one that leads nowhere safe.
+            FetchError: no answer, or one that leads nowhere safe; ``proxy_auth``.
         """
         clock = StallClock(self._loop)
         secrets = _sendable(target.headers, target.url) if target.headers else []
         others = target.range_headers()
         try:
             chain = None
-            if is_plain(target.url):
+            if is_plain(target.url) and not self._has_cookies:
                 # The short way: no httpx objects, a third of the cost.
                 url, headers = target.url, secrets + others
-                wire = self._wires.wire_for(url)
-                exchange = await self._timed(clock, wire.open(url, headers), url)
-                if exchange.status in REDIRECTS:
-                    chain = RedirectChain(self._wires, url, secrets, others)
+                wire = self._wires.wire_for(url, is_range=bool(others))
+                sent = (
+                    self._senders.digests.applied(url, headers) if secrets else others
+                )
+                exchange = await self._timed(clock, wire.open(url, sent), url)
+                if exchange.status in _GOES_ON:
+                    chain = RedirectChain(self._senders, url, secrets, others)
             else:
-                chain = RedirectChain(self._wires, target.url, secrets, others)
+                chain = RedirectChain(self._senders, target.url, secrets, others)
                 url, headers = chain.url, chain.headers()
                 exchange = await self._timed(clock, chain.send(), url)
-            hops = 0
-            while chain is not None and exchange.status in REDIRECTS:
-                if not await self._hop(clock, chain, exchange):
-                    break
-                url, headers, hops = chain.url, chain.headers(), chain.hops
-                exchange = await self._timed(clock, chain.send(), url)
+            is_foreign = False
+            if chain is not None:
+                exchange = await self._follow(clock, chain, exchange)
+                url, headers = chain.url, chain.headers()
+                is_foreign = chain.is_foreign
             extra = None
             # Only the request for a file's beginning is asked for its name.
             if target.start == 0 and exchange.is_unreadable("content-disposition"):
-                extra = await self._ask_for_name(clock, exchange, url, headers)
-            return Reply(exchange, url, hops, clock, self._timeout_s, extra)
+                extra = await self._ask_for_name(
+                    clock, exchange, url, headers, is_foreign
+                )
+            hops = chain.hops if chain is not None else 0
+            limiter = None
+            if self.limiters.is_used:
+                limiter = self.limiters.limiter_for(origin_of(url))
+            reply: Reply
+            if limiter is None:
+                reply = Reply(exchange, url, hops, clock, self._timeout_s, extra)
+            else:
+                reply = PacedReply(exchange, url, hops, clock, self._timeout_s, extra)
+                reply.limiter = limiter
+            if headers:
+                reply.has_login = any(k.lower() == "authorization" for k, _ in headers)
+            return reply
         except BaseException:
             clock.stop()
             raise
@@ -150,6 +193,44 @@ class HttpSession:
     async def close(self) -> None:
         """Close all connections. Safe to call twice."""
         await self._wires.aclose()
+
+    async def _follow(
+        self, clock: StallClock, chain: RedirectChain, exchange: Exchange
+    ) -> Exchange:
+        """Answer challenges and follow redirects until there is neither."""
+        rounds = 0
+        while exchange.status in _GOES_ON:
+            if exchange.status == 401:
+                is_next = await self._prove(chain, exchange, rounds)
+                rounds += 1
+            elif exchange.status == 407:
+                await self._check_proxy(chain.url, exchange)
+                break
+            else:
+                is_next = await self._hop(clock, chain, exchange)
+                rounds = 0
+            if not is_next:
+                break
+            exchange = await self._timed(clock, chain.send(), chain.url)
+        return exchange
+
+    async def _prove(
+        self, chain: RedirectChain, exchange: Exchange, rounds: int
+    ) -> bool:
+        """Take a challenge and close its exchange; false if we have no answer."""
+        challenges = exchange.values("www-authenticate")
+        headers = tuple(chain.headers())
+        if not self._senders.digests.answer(chain.url, headers, challenges, rounds):
+            return False
+        await exchange.close()
+        return True
+
+    async def _check_proxy(self, url: str, exchange: Exchange) -> None:
+        """Say that it was the proxy who asked for a login, where there is one."""
+        proxy = self._wires.proxy_for(url)
+        if proxy is not None:
+            await exchange.close()
+            raise wants_login(proxy.label, has_login=proxy.has_login)
 
     async def _hop(
         self, clock: StallClock, chain: RedirectChain, exchange: Exchange
@@ -159,7 +240,12 @@ class HttpSession:
             locations = exchange.values("location")
             if exchange.is_unreadable("location"):
                 locations = await self._ask_again(
-                    clock, chain.url, chain.headers(), "location", REDIRECTS
+                    clock,
+                    chain.url,
+                    chain.headers(),
+                    "location",
+                    REDIRECTS,
+                    chain.is_foreign,
                 )
             if not locations:
                 return False
@@ -180,6 +266,7 @@ class HttpSession:
         exchange: Exchange,
         url: str,
         headers: list[tuple[str, str]],
+        is_foreign: bool,
     ) -> dict[str, str] | None:
         """Fetch a Content-Disposition that the wire cannot read.
 
@@ -190,7 +277,7 @@ class HttpSession:
         headers.append(("Range", "bytes=0-0"))
         try:
             values = await self._ask_again(
-                clock, url, headers, name, frozenset({200, 206})
+                clock, url, headers, name, frozenset({200, 206}), is_foreign
             )
         except FetchError:
             # The body is there; its name alone is not worth failing an attempt.
@@ -207,9 +294,11 @@ class HttpSession:
         headers: list[tuple[str, str]],
         name: str,
         statuses: frozenset[int],
+        is_foreign: bool,
     ) -> list[str]:
         """Read a header through httpx's own transport, which gives its bytes."""
-        spare = await self._wires.spare_for(url)
+        spare = await self._wires.spare_for(url, is_foreign=is_foreign)
+        headers = self._senders.digests.applied(url, headers)
         exchange = await self._timed(clock, spare.open(url, headers), url)
         try:
             return exchange.values(name) if exchange.status in statuses else []
@@ -249,45 +338,3 @@ def _sendable(headers: tuple[tuple[str, str], ...], url: str) -> list[tuple[str,
                 "bad_header", f"{where(url)}: header {plain(name, 50)!r} cannot be sent"
             )
     return [(k, v) for k, v in headers if k.lower() not in _RESERVED]
-
-
-def _check_certificates(settings: Settings) -> str | None:
-    """Return the file of certificates to trust, or ``None`` for the system's.
-
-    Both wires would go on with a bundle that cannot be read, the one silently and the
-    other with a traceback; here it is said once, before anything is fetched.
-
-    Raises:
-        LocalError: ``ca_file``, no certificate can be read from it.
-    """
-    chosen = settings.ca_file or os.environ.get("SSL_CERT_FILE") or None
-    if chosen is None:
-        return None
-    try:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        first = b"" if settings.ca_file else _first_certificate(str(chosen))
-        if first:
-            # The environment names the system's bundle, which is large: to read all of
-            # it took 29 ms of every start. One that is chosen here is read to its end.
-            context.load_verify_locations(cadata=first.decode("ascii"))
-        else:
-            context.load_verify_locations(str(chosen))
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        reason = (
-            error.strerror or str(error) if isinstance(error, OSError) else str(error)
-        )
-        raise LocalError(
-            "ca_file", f"no certificates in {plain(str(chosen))}: {plain(reason, 100)}"
-        ) from None
-    return str(chosen)
-
-
-def _first_certificate(path: str) -> bytes:
-    """Return the first certificate of a bundle, or nothing where there is none.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    with open(path, "rb") as file:
-        found = _CERTIFICATE.search(file.read(_CERTIFICATE_BYTES))
-    return found[0] if found is not None else b""

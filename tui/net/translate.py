@@ -16,9 +16,29 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from tui.core.errors import FetchError, PermanentError, TransientError
+from tui.core.errors import FetchError, PermanentError
 from tui.core.plain_text import plain
 from tui.net.address import where
+from tui.net.faults import (
+    UNKNOWN_NAMES,
+    bad_chunk,
+    broken,
+    connect_timeout,
+    cut_short,
+    from_errno,
+    hung_up,
+    no_address,
+    not_http,
+    oversized_head,
+    stalled,
+)
+from tui.net.proxy_faults import (
+    from_proxy_causes,
+    from_refusal,
+    is_about_proxy,
+    of_proxy,
+    via,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,11 +52,6 @@ _NO_SUCH_NAME = (
     "name does not resolve",
     "no such host is known",
 )
-_UNKNOWN_NAMES = {
-    getattr(socket, name)
-    for name in ("EAI_NONAME", "EAI_NODATA", "EAI_ADDRFAMILY")
-    if hasattr(socket, name)
-}
 # OpenSSL's X509_V_ERR_* numbers, said with words that rustls uses.
 _CERTIFICATE_CODES = {
     9: "not valid before",
@@ -60,38 +75,60 @@ _CERTIFICATE_REASONS = {
 }
 
 
-def from_causes(causes: Sequence[str], is_timeout: bool, url: str) -> FetchError:
+def from_causes(
+    causes: Sequence[str], is_timeout: bool, url: str, proxy: str = ""
+) -> FetchError:
     """Translate an error of pyreqwest.
 
     Args:
         causes: the messages of its cause chain, outermost first.
         is_timeout: its class says that a time limit of the wire struck.
         url: what was asked for.
+        proxy: the proxy on the way, without its login; "" if there is none.
     """
     place = where(url)
     # The outermost message quotes the URL, which could hold any of the words below.
     causes = [c for c in causes if "for url (" not in c] or ["connection broke"]
     text = " | ".join(causes).lower()
+    if proxy:
+        fault = from_proxy_causes(text, place, proxy)
+        if fault is not None:
+            return fault
+        if is_timeout or is_about_proxy(text, url):
+            return of_proxy(_from_text(causes, text, is_timeout, via(proxy)))
+    return _from_text(causes, text, is_timeout, place)
+
+
+def _from_text(
+    causes: Sequence[str], text: str, is_timeout: bool, place: str
+) -> FetchError:
     if is_timeout:
-        return _connect_timeout(place)
+        return connect_timeout(place)
     if "dns error" in text or "error resolving" in text:
-        return _no_address(place, any(words in text for words in _NO_SUCH_NAME))
+        return no_address(place, any(words in text for words in _NO_SUCH_NAME))
     if "invalid peer certificate" in text:
         return _untrusted(place, causes[-1].partition("certificate: ")[2])
-    if "proxy" in text or "tunnel" in text:
-        return TransientError("proxy", f"{place}: the proxy failed")
+    if "tcp bind" in text:
+        return _no_source(place, _OS_ERROR.search(causes[-1]))
     number = _OS_ERROR.search(causes[-1])
     if number is not None:
-        return _from_errno(place, int(number[1]), "client error (connect)" in text)
+        return from_errno(place, int(number[1]), "client error (connect)" in text)
     return _from_words(place, causes[-1].lower(), "client error (connect)" in text)
+
+
+def _no_source(place: str, number: re.Match[str] | None) -> FetchError:
+    reason = errno.errorcode.get(int(number[1]), "") if number else ""
+    return PermanentError(
+        "network", f"no way to {place} from the chosen interface ({reason})"
+    )
 
 
 def _from_words(place: str, last: str, is_connecting: bool) -> FetchError:
     if "close_notify" in last or "end of file" in last or "unexpected eof" in last:
         # A TLS handshake that ends early is a broken connection, not a short body.
-        return _broken(place) if is_connecting else _cut_short(place)
+        return broken(place) if is_connecting else cut_short(place)
     if "handshake eof" in last or "closed before message" in last:
-        return _hung_up(place)
+        return hung_up(place)
     if "corrupt message" in last:
         return PermanentError("tls", f"{place} does not speak TLS; is it http://?")
     if "fatal alert" in last or is_connecting:
@@ -99,21 +136,42 @@ def _from_words(place: str, last: str, is_connecting: bool) -> FetchError:
     if "head is too large" in last:
         return oversized_head(place)
     if "chunk" in last:
-        return _bad_chunk(place)
+        return bad_chunk(place)
     if "parsed" in last or "invalid" in last or "unexpected message" in last:
         return not_http(place, plain(last.removesuffix(" parsed"), 100))
-    return _broken(place)
+    return broken(place)
 
 
-def from_httpx(error: Exception, url: str) -> FetchError:
-    """Translate an exception of httpx or of what stands under it."""
-    place = where(url)
+def from_httpx(error: Exception, url: str, proxy: str = "") -> FetchError:
+    """Translate an exception of httpx or of what stands under it.
+
+    Args:
+        error: what was raised.
+        url: what was asked for.
+        proxy: the proxy on the way, without its login; "" if there is none.
+    """
+    if proxy:
+        if isinstance(error, httpx.ProxyError):
+            return from_refusal(str(error), where(url), proxy)
+        if isinstance(error, httpx.ConnectTimeout) or (
+            isinstance(error, httpx.ConnectError) and not _is_tls_inside(error, url)
+        ):
+            return of_proxy(_from_library(error, via(proxy)))
+    return _from_library(error, where(url))
+
+
+def _is_tls_inside(error: Exception, url: str) -> bool:
+    """Whether the TLS handshake with the server behind a tunnel failed."""
+    return url[:6].lower() == "https:" and any(
+        isinstance(cause, ssl.SSLError) for cause in _chain(error)
+    )
+
+
+def _from_library(error: Exception, place: str) -> FetchError:
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return _connect_timeout(place)
+        return connect_timeout(place)
     if isinstance(error, httpx.TimeoutException):
         return stalled(place)
-    if isinstance(error, httpx.ProxyError):
-        return TransientError("proxy", f"{place}: the proxy failed")
     if isinstance(error, httpx.LocalProtocolError):
         return PermanentError("bad_header", f"{place}: a request header is not valid")
     # The UnicodeError is idna's.
@@ -126,21 +184,21 @@ def from_httpx(error: Exception, url: str) -> FetchError:
         if isinstance(cause, ssl.SSLError):
             return _from_openssl(place, cause)
         if isinstance(cause, socket.gaierror):
-            return _no_address(place, cause.errno in _UNKNOWN_NAMES)
+            return no_address(place, cause.errno in UNKNOWN_NAMES)
         if isinstance(cause, OSError) and cause.errno is not None:
-            return _from_errno(place, cause.errno, is_connecting)
-    return _broken(place)
+            return from_errno(place, cause.errno, is_connecting)
+    return broken(place)
 
 
 def _from_protocol(place: str, text: str) -> FetchError:
     if "without sending complete message body" in text:
-        return _cut_short(place)
+        return cut_short(place)
     if "without sending a response" in text:
-        return _hung_up(place)
+        return hung_up(place)
     if "Receive buffer too long" in text:
         return oversized_head(place)
     if "chunk" in text and "Transfer-Encoding" not in text:
-        return _bad_chunk(place)
+        return bad_chunk(place)
     if "Transfer-Encoding" in text:
         return PermanentError(
             "encoding", f"{place} sent a transfer coding nobody asked for"
@@ -153,30 +211,11 @@ def _from_openssl(place: str, error: ssl.SSLError) -> FetchError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(place, _CERTIFICATE_CODES.get(error.verify_code, ""))
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return _broken(place)
+        return broken(place)
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
         return PermanentError("tls", f"{place} does not speak TLS; is it http://?")
     reason = plain((error.reason or "").replace("_", " ").lower(), 100)
     return PermanentError("tls", f"TLS with {place} failed: {reason}")
-
-
-def _from_errno(place: str, number: int, is_connecting: bool) -> FetchError:
-    reason = errno.errorcode.get(number, str(number))
-    if number == errno.ECONNREFUSED or number == 10061:
-        return TransientError("refused", f"{place} refused the connection")
-    if number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
-        return TransientError(
-            "unreachable",
-            f"no connection to {place}: too many open files here ({reason});"
-            " fewer downloads at once will do",
-        )
-    if number == errno.ETIMEDOUT or number == 10060:
-        return _connect_timeout(place) if is_connecting else _broken(place)
-    if number in (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10054, 10053):
-        return _broken(place)
-    if is_connecting:
-        return TransientError("unreachable", f"no way to {place} ({reason})")
-    return TransientError("reset", f"the connection to {place} broke ({reason})")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -201,46 +240,3 @@ def _untrusted(place: str, reason: str) -> FetchError:
         "its certificate is refused",
     )
     return PermanentError("tls", f"{place} is not trusted: {text}")
-
-
-def _connect_timeout(place: str) -> FetchError:
-    return TransientError("connect_timeout", f"{place} does not take the connection")
-
-
-def _no_address(place: str, is_final: bool) -> FetchError:
-    if is_final:
-        return PermanentError("unknown_host", f"{place}: no such host")
-    return TransientError("dns", f"{place}: the name cannot be resolved for now")
-
-
-def _cut_short(place: str) -> FetchError:
-    return TransientError("truncated", f"{place} ended the body early")
-
-
-def _bad_chunk(place: str) -> FetchError:
-    # Transient: the answer began well, so a hop on the way spoilt it, and may not
-    # the next time.
-    return TransientError("bad_reply", f"{place} sent a broken chunk")
-
-
-def _hung_up(place: str) -> FetchError:
-    return TransientError("reset", f"{place} closed the connection without an answer")
-
-
-def _broken(place: str) -> FetchError:
-    return TransientError("reset", f"the connection to {place} broke")
-
-
-def stalled(place: str) -> FetchError:
-    """No answer, or no bytes, for as long as the settings allow."""
-    return TransientError("stalled", f"no bytes from {place} for too long")
-
-
-def oversized_head(place: str) -> FetchError:
-    """The response headers have no end."""
-    return PermanentError("bad_reply", f"{place} sent too many response headers")
-
-
-def not_http(place: str, detail: str) -> FetchError:
-    """What came back cannot be read as an HTTP response."""
-    return PermanentError("bad_reply", f"{place} sent no valid HTTP ({detail})")

@@ -16,6 +16,10 @@ Facts about pyreqwest 0.15 that shape this file, all tried out:
 * A header value with bytes outside ASCII raises ``ValueError`` wherever it is touched.
 * ``SSL_CERT_FILE`` is read when the client is built, and then replaces the system's
   certificates; there is no builder call that does.
+* ``resolve`` pins a host for all its ports; the port it takes counts only for URLs that
+  name none, so it is 0 here.
+* Bound to ``0.0.0.0`` or ``::`` it takes no address of the other IP version.
+* HTTP/2 starts with a window of 64 KiB a stream, which holds a fast link back.
 """
 
 from __future__ import annotations
@@ -30,12 +34,14 @@ from pyreqwest.exceptions import (
     PyreqwestError,
     RequestTimeoutError,
 )
+from pyreqwest.proxy import ProxyBuilder
 
-from tui.core.errors import FetchError, PermanentError
+from tui.core.errors import FetchError, LocalError, PermanentError
 from tui.core.plain_text import plain
 from tui.net.address import where
 from tui.net.exchange import MAX_HEADER_BYTES, Exchange, WireTransport
-from tui.net.translate import from_causes, oversized_head, stalled
+from tui.net.faults import oversized_head, stalled
+from tui.net.translate import from_causes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +49,12 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client
     from pyreqwest.request import StreamRequest
     from pyreqwest.response import Response
+
+    from tui.net.routes import Route
+
+HTTP2_WINDOW_BYTES = 8 << 20
+"""What a server may send ahead in one HTTP/2 stream: 8 MiB keep 1 Gbit/s busy over a
+way of 60 ms; the body is still read only as fast as the disk takes it."""
 
 
 class PyreqwestTransport(WireTransport):
@@ -57,10 +69,10 @@ class PyreqwestTransport(WireTransport):
         abandon_s: float,
         keepalive_s: float,
         ca_file: str | None,
+        route: Route,
     ) -> None:
         builder = (
             ClientBuilder()
-            .http1_only()
             .follow_redirects(False)
             .referer(False)
             .no_proxy()
@@ -78,7 +90,8 @@ class PyreqwestTransport(WireTransport):
             # space; httpx's parser does the same.
             .http1_allow_obsolete_multiline_headers_in_responses(True)
         )
-        self._client = _build(builder, ca_file)
+        self._client = _build(_along(route, builder), ca_file)
+        self._proxy = route.proxy.label if route.proxy is not None else ""
 
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
         """Send a GET and wait for the response headers."""
@@ -90,7 +103,7 @@ class PyreqwestTransport(WireTransport):
             # Cancelled in here, it lets go of the connection by itself.
             response = await request.__aenter__()
         except (PyreqwestError, ValueError) as error:
-            raise _translate(error, url) from None
+            raise _translate(error, url, self._proxy) from None
         try:
             return PyreqwestExchange(request, response, url)
         except BaseException:
@@ -169,6 +182,42 @@ class PyreqwestExchange(Exchange):
         await self._request.__aexit__(None, None, None)
 
 
+def _along(route: Route, builder: ClientBuilder) -> ClientBuilder:
+    """Make a builder connect the way that a route goes.
+
+    Raises:
+        LocalError: ``client_cert``, its file vanished.
+    """
+    if route.has_http2:
+        builder = (
+            builder.http2(True)
+            .http2_initial_stream_window_size(HTTP2_WINDOW_BYTES)
+            .http2_initial_connection_window_size(HTTP2_WINDOW_BYTES)
+        )
+    else:
+        builder = builder.http1_only()
+    if (proxy := route.proxy) is not None:
+        through = ProxyBuilder.all(proxy.url(has_login=proxy.is_socks))
+        if proxy.has_login and not proxy.is_socks:
+            through = through.basic_auth(proxy.user, proxy.password)
+        builder = builder.proxy(through)
+    for host, address in route.pins:
+        builder = builder.resolve(host, address, 0)
+    if route.local_address:
+        builder = builder.local_address(route.local_address)
+    if route.interface:
+        builder = builder.interface(route.interface)
+    if route.identity is not None:
+        try:
+            builder = builder.identity_pem(route.identity.pem())
+        except (OSError, ValueError, PyreqwestError) as error:
+            raise LocalError(
+                "client_cert",
+                f"{plain(route.identity.certificate)}: {plain(str(error), 100)}",
+            ) from None
+    return builder
+
+
 def _build(builder: ClientBuilder, ca_file: str | None) -> Client:
     if ca_file is None:
         return builder.build()
@@ -183,13 +232,13 @@ def _build(builder: ClientBuilder, ca_file: str | None) -> Client:
             os.environ["SSL_CERT_FILE"] = before
 
 
-def _translate(error: Exception, url: str) -> FetchError:
+def _translate(error: Exception, url: str, proxy: str = "") -> FetchError:
     if isinstance(error, DetailedPyreqwestError):
         causes = [cause["message"] for cause in error.details.get("causes") or ()]
         is_timeout = isinstance(error, RequestTimeoutError)
-        return from_causes(causes or [error.message], is_timeout, url)
+        return from_causes(causes or [error.message], is_timeout, url, proxy)
     if isinstance(error, PyreqwestError):
-        return from_causes([error.message], False, url)
+        return from_causes([error.message], False, url, proxy)
     # A plain ValueError comes from the URL parser or from a header that we gave.
     if "header" in str(error):
         return PermanentError("bad_header", f"{where(url)}: {plain(str(error), 100)}")

@@ -1,7 +1,23 @@
 """Which wire serves an origin: the one place where that is chosen.
 
-``pyreqwest`` is the fast wire and serves everything it can; ``httpx``'s own transport
-serves where pyreqwest has no build, and reads the headers that pyreqwest cannot.
+What the wires can do, tried out over sockets (``tests/net``):
+
+=============================  ==========================  ===========================
+what                           pyreqwest                   httpx
+=============================  ==========================  ===========================
+proxy http, https              yes                         yes
+proxy socks5h                  yes                         with ``fetchtui[socks]``
+proxy socks5                   yes, names resolved here    as socks5h
+client certificate             yes                         yes
+from a local address           yes                         yes
+from an interface by name      Linux, macOS                no
+IPv4 or IPv6 alone, DNS pins   yes                         yes
+HTTP/2                         yes                         no, HTTP/1.1
+header bytes outside ASCII     no                          yes
+=============================  ==========================  ===========================
+
+pyreqwest is the faster one and serves everything it can. httpx's own transport serves
+where pyreqwest has no build, and reads the headers that pyreqwest cannot.
 """
 
 from __future__ import annotations
@@ -11,18 +27,25 @@ from typing import TYPE_CHECKING
 
 from tui import __version__
 from tui.core.errors import LocalError
+from tui.core.request import origin_of
 from tui.net.exchange import WireTransport
 from tui.net.httpx_transport import HttpxTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import httpx
+
     from tui.core.settings import Settings
     from tui.net.exchange import Exchange
+    from tui.net.proxies import Proxy
+    from tui.net.routes import Route, RouteChoice
 
 KEEPALIVE_S = 4.0
 """Idle connections are dropped before the usual servers drop them (Node and Apache
 after 5 s): a request sent into a connection that just closed fails as ``reset``."""
+FOREIGN = "foreign"
+"""Extension of a request whose place another server named."""
 
 _DEFAULT_HEADERS = (
     ("Accept", "*/*"),
@@ -32,60 +55,116 @@ _DEFAULT_HEADERS = (
 
 
 class Wires(WireTransport):
-    """The wires of a session as one, each made when it is needed.
+    """The wires of a session as one: one for each route, made when it is needed.
 
     Must be created inside a running loop.
 
     Raises:
-        LocalError: ``internal``, the wire that the settings name is not installed.
+        LocalError: ``internal``, the wire that the settings name is not installed;
+            ``network``, the wire that is cannot do what the settings want.
     """
 
     def __init__(
-        self, settings: Settings, ca_file: str | None, open_limit_s: float
+        self,
+        settings: Settings,
+        ca_file: str | None,
+        open_limit_s: float,
+        choice: RouteChoice,
     ) -> None:
-        """Make the main wire.
+        """Make the wire of the default route.
 
         Args:
             settings: what the run starts with.
             ca_file: PEM file with the certificates to trust; ``None`` for the system's.
             open_limit_s: how long the session waits for an answer.
+            choice: how origins are reached.
         """
-        self._settings = settings
+        self._timeout_s = settings.timeout_s
         self._ca_file = ca_file
         self._open_limit_s = open_limit_s
-        self._main = self._make(_fast_wire(settings.wire))
+        self._choice = choice
+        self._is_single = choice.is_single
+        self._fast = _fast_wire(settings.wire)
+        self._main = self._make(self._fast, choice.default)
+        self._by_route = {choice.default: self._main}
+        self._by_origin: dict[tuple[str, bool, bool], WireTransport] = {}
+        self._spares: dict[Route, WireTransport] = {}
         self.name = self._main.name
-        self._spare: WireTransport | None = None
 
-    def wire_for(self, url: str) -> WireTransport:  # noqa: ARG002
-        """The wire that serves the origin of ``url``."""
-        return self._main
+    def wire_for(
+        self, url: str, *, is_range: bool = False, is_foreign: bool = False
+    ) -> WireTransport:
+        """Return the wire that serves the origin of ``url``.
 
-    async def spare_for(self, url: str) -> WireTransport:  # noqa: ARG002
-        """A wire for the same origin that can give the bytes of every header."""
-        if self._spare is None:
+        Args:
+            url: http or https.
+            is_range: a part of a file is asked for.
+            is_foreign: another server led here.
+        """
+        if self._is_single:
+            return self._main
+        key = (origin_of(url), is_range, is_foreign)
+        wire = self._by_origin.get(key)
+        if wire is None:
+            route = self._route(url, is_range, is_foreign)
+            wire = self._by_route.get(route)
+            if wire is None:
+                # Some 5 ms, once for each way to connect that the settings name.
+                wire = self._by_route[route] = self._make(self._fast, route)
+            self._by_origin[key] = wire
+        return wire
+
+    async def spare_for(self, url: str, *, is_foreign: bool = False) -> WireTransport:
+        """Return a wire to the same origin that can give the bytes of every header.
+
+        Raises:
+            LocalError: ``network``, there is none for the origin's route.
+        """
+        route = self._route(url, True, is_foreign)
+        if route not in self._spares:
             # Loading the certificates takes some 20 ms: not on the loop.
-            self._spare = await asyncio.to_thread(self._make, HttpxTransport)
-        return self._spare
+            spare = await asyncio.to_thread(self._make, HttpxTransport, route)
+            self._spares[route] = spare
+        return self._spares[route]
+
+    def proxy_for(self, url: str) -> Proxy | None:
+        """The proxy on the way to ``url``, if any."""
+        return self._route(url, False, False).proxy
 
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
         """Send a GET over the wire that serves its origin."""
-        return await self.wire_for(url).open(url, headers)
+        return await self.wire_for(url, is_range=_has_range(headers)).open(url, headers)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a GET for httpx over the wire that serves its origin."""
+        wire = self.wire_for(
+            str(request.url),
+            is_range="range" in request.headers,
+            is_foreign=bool(request.extensions.get(FOREIGN)),
+        )
+        return await wire.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
-        await self._main.aclose()
-        if self._spare is not None:
-            await self._spare.aclose()
+        for wire in (*self._by_route.values(), *self._spares.values()):
+            await wire.aclose()
 
-    def _make(self, make: Callable[..., WireTransport]) -> WireTransport:
+    def _route(self, url: str, is_range: bool, is_foreign: bool) -> Route:
+        return self._choice.route_for(url, is_range=is_range, is_foreign=is_foreign)
+
+    def _make(self, make: Callable[..., WireTransport], route: Route) -> WireTransport:
         return make(
             _DEFAULT_HEADERS,
-            timeout_s=self._settings.timeout_s,
+            timeout_s=self._timeout_s,
             abandon_s=self._open_limit_s + 0.5,
             keepalive_s=KEEPALIVE_S,
             ca_file=self._ca_file,
+            route=route,
         )
+
+
+def _has_range(headers: Sequence[tuple[str, str]]) -> bool:
+    return any(name == "Range" for name, _ in headers)
 
 
 def _fast_wire(wanted: str) -> Callable[..., WireTransport]:

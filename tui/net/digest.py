@@ -1,0 +1,130 @@
+"""Digest authentication (RFC 7616): each request carries a proof of its own.
+
+The proofs are httpx's; here it is decided when one is due, which of several challenges
+is answered, and that a password which is for Digest goes out in no other way. What a
+server asked once is remembered for its origin, so that the ranges of a download are
+proven at once and cost no 401 each.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import TYPE_CHECKING
+
+import httpx
+
+from tui.core.request import origin_of
+from tui.net.challenge import best_challenge, schemes
+from tui.net.logins import DIGEST_LOGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.net.logins import Headers
+
+ROUNDS = 3
+"""Challenges answered for one request. One is the rule; a second one comes where the
+nonce of the first ran out meanwhile (``stale``)."""
+KNOWN_ORIGINS = 1000
+
+
+class DigestBook:
+    """What servers asked to be proven, by origin and login."""
+
+    def __init__(self) -> None:
+        self._proofs: dict[tuple[str, str], httpx.DigestAuth] = {}
+
+    def applied(
+        self, url: str, headers: Sequence[tuple[str, str]]
+    ) -> list[tuple[str, str]]:
+        """Return headers as they may go out.
+
+        A login for Digest becomes its proof, or nothing where the server has not asked
+        yet; one for Basic becomes a proof where the server wants only that.
+        """
+        sendable = []
+        for name, value in headers:
+            if name.lower() == "authorization" and _login_of(value):
+                proof = self._proofs.get((origin_of(url), value))
+                if proof is not None:
+                    sendable.append((name, _proven(proof, url, None)))
+                    continue
+                if value.startswith(DIGEST_LOGIN):
+                    continue
+            sendable.append((name, value))
+        return sendable
+
+    def answer(
+        self, url: str, headers: Headers, challenges: Sequence[str], round: int
+    ) -> bool:
+        """Take what a 401 asks for; true if asking again with ``applied`` may help.
+
+        Args:
+            url: what was asked for.
+            headers: with the login, as ``applied`` takes them.
+            challenges: the ``WWW-Authenticate`` values.
+            round: 0 for the first 401 to this request.
+        """
+        value = next((v for k, v in headers if k.lower() == "authorization"), "")
+        login = _login_of(value)
+        if login is None or round >= ROUNDS:
+            return False
+        offered = [scheme.lower() for scheme in schemes(challenges)]
+        if "digest" not in offered:
+            return False
+        if "basic" in offered and not value.startswith(DIGEST_LOGIN):
+            return False  # it was offered, and what was sent is wrong
+        key = (origin_of(url), value)
+        challenge = best_challenge(challenges)
+        if challenge is None:
+            return False
+        if round and not challenge.is_stale:
+            # The proof was made for this very challenge: the password is wrong.
+            self._proofs.pop(key, None)
+            return False
+        if len(self._proofs) >= KNOWN_ORIGINS:
+            self._proofs.clear()
+        proof = httpx.DigestAuth(*login)
+        try:
+            _proven(proof, url, challenge.line)
+        except (httpx.HTTPError, LookupError, ValueError, NotImplementedError):
+            return False
+        self._proofs[key] = proof
+        return True
+
+
+def _login_of(value: str) -> tuple[str, str] | None:
+    """Return user and password of an ``Authorization`` value that holds them."""
+    scheme, _, pair = value.partition(" ")
+    if scheme not in (DIGEST_LOGIN, "Basic"):
+        return None
+    try:
+        user, _, password = b64decode(pair, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return user, password
+
+
+def _proven(proof: httpx.DigestAuth, url: str, challenge: str | None) -> str:
+    """Return the ``Authorization`` value for one request.
+
+    Args:
+        proof: knows the login and counts its uses of a nonce.
+        url: what is asked for.
+        challenge: to be answered; ``None`` for the last one.
+
+    Raises:
+        httpx.HTTPError: it cannot be answered.
+    """
+    request = httpx.Request("GET", url)
+    flow = proof.sync_auth_flow(request)
+    next(flow)
+    if challenge is not None:
+        flow.send(
+            httpx.Response(
+                401, headers={"WWW-Authenticate": challenge}, request=request
+            )
+        )
+    flow.close()
+    value: str = request.headers["Authorization"]
+    return value
