@@ -191,7 +191,7 @@ def test_what_value_gives_set_takes(tmp_path):
         ("password-from", "hush", "say where the secret is: env:NAME"),
         ("user", "me:hush", "write the name alone, and password-from"),
         ("resolve", ["example.org:443"], "write it as HOST:PORT:ADDRESS"),
-        ("folders", ["*.iso=../up"], "leaves the output directory"),
+        ("folders", ["*.iso=../up"], "must stay below the output directory"),
         ("hooks.on-done", "a | b", "no shell is between"),
         ("hooks.on-done", "a 'b", "a quote is not closed"),
         ("hosts", {}, "is a table; write it with an editor"),

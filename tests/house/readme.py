@@ -1,6 +1,6 @@
 """The README's parts that other parts of the repository must agree with.
 
-``python -m tests.house.readme`` writes the table of keys anew.
+``python -m tests.house.readme`` writes the tables of keys and of options anew.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from tests.house.files import ROOT
+from tui.arguments.man_page import markdown_options
 from tui.ui.actions import markdown_table
 
 PATH = ROOT / "README.md"
@@ -33,11 +34,18 @@ def keys() -> str:
     return f"\n{markdown_table().strip()}\n\n"
 
 
-def write_keys() -> None:
-    """Replace the table of keys."""
+def options() -> str:
+    """Return the part ``options`` as it should be."""
+    return f"\n{markdown_options().strip()}\n\n"
+
+
+def write_tables() -> None:
+    """Replace the tables of keys and of options."""
     text = PATH.read_text()
-    start, end = _span(text, "keys")
-    PATH.write_text(text[:start] + keys() + text[end:])
+    for name, made in (("keys", keys()), ("options", options())):
+        start, end = _span(text, name)
+        text = text[:start] + made + text[end:]
+    PATH.write_text(text)
 
 
 def _span(text: str, name: str) -> tuple[int, int]:
@@ -48,4 +56,4 @@ def _span(text: str, name: str) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    write_keys()
+    write_tables()

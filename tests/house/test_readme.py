@@ -10,22 +10,41 @@ import pytest
 
 from tests.house import readme
 from tests.house.files import ROOT
+from tui.arguments.subcommands import SUBCOMMANDS, find_subcommand
 from tui.cli import main
 from tui.core.request import ALGORITHMS
 from tui.core.settings import OnExists
 
 TEXT = readme.PATH.read_text()
-OPTIONS = {
-    name
-    for parameter in main.params
-    if isinstance(parameter, click.Option)
-    for name in parameter.opts
-    if name.startswith("--")
-}
+SPELLED_OUT = re.sub(r"--\[no-\]([a-z0-9-]+)", r"--\1 --no-\1", TEXT)
+
+
+def options_of(command: click.Command) -> set[str]:
+    """Return the spellings of a command's options, and of those below it."""
+    own = {
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    }
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    return own.union(*map(options_of, inner))
+
+
+OPTIONS = options_of(main)
+SUBCOMMAND_OPTIONS = set().union(
+    *(options_of(find_subcommand(n)) for n in SUBCOMMANDS if n != "lab")
+)
 
 
 def test_the_table_of_keys_is_made_from_the_registry():
     assert readme.part("keys") == readme.keys(), "run: python -m tests.house.readme"
+
+
+def test_the_table_of_options_is_made_from_the_registry():
+    made = readme.options()
+    assert readme.part("options") == made, "run: python -m tests.house.readme"
 
 
 def test_both_commands_set_up_and_run_in_one_line():
@@ -43,15 +62,18 @@ def test_the_continuous_check_runs_the_command_of_the_readme():
 
 @pytest.mark.parametrize("option", sorted(OPTIONS - {"--help"}))
 def test_every_option_is_explained(option):
-    assert f"`{option}" in TEXT or f" {option}" in TEXT
+    assert f"`{option}" in SPELLED_OUT or f" {option}" in SPELLED_OUT
 
 
 def test_no_option_is_explained_that_does_not_exist():
     # Set-up and measuring commands have options of their own.
     others = r"```sh\npython3 .*?```|`python -m tests\.[^`]*`"
-    ours = re.sub(others, "", TEXT, flags=re.DOTALL)
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ours))
-    assert named - OPTIONS - {"--version", "--help", "--input-file"} == set()
+    ours = re.sub(others, "", SPELLED_OUT, flags=re.DOTALL)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", ours))
+    assert (
+        named - OPTIONS - SUBCOMMAND_OPTIONS - {"--version", "--help", "--input-file"}
+        == set()
+    )
 
 
 @pytest.mark.parametrize("status", ["0", "1", "2", "130"])

@@ -1,49 +1,16 @@
-"""What people type on the command line, read and judged."""
+"""What a run says of itself, and whether its directory can be written."""
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from tui.core.plain_text import plain, plain_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
-
-# RFC 9110, 5.1 and 5.5: a token, and anything printable.
-_HEADER = re.compile(
-    r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([^\x00-\x08\x0a-\x1f\x7f]*)"
-)
-
-
-def read_by(parse: Callable[[str], Any]) -> Callable[..., Any]:
-    """Make an option's callback from a parser whose ValueError explains itself."""
-
-    def read(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
-        try:
-            if isinstance(value, tuple):
-                return tuple(parse(text) for text in value)
-            return None if value is None else parse(value)
-        except ValueError as error:
-            raise click.BadParameter(plain(str(error))) from None
-
-    return read
-
-
-def read_header(text: str) -> tuple[str, str]:
-    """Read ``Name: value``.
-
-    Raises:
-        ValueError: it is none; the message does not repeat it.
-    """
-    match = _HEADER.fullmatch(text.strip())
-    if match is None:
-        # The value may be a secret, so the message does not repeat it.
-        raise ValueError("write a header as 'Name: value', on one line")
-    return match[1], match[2]
 
 
 def check_directory(path: Path) -> None:

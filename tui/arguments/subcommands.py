@@ -6,11 +6,15 @@ called so. What a word stands for is imported when it is asked for, and not befo
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
+
+from tui.arguments.parameters import EXAMPLES, write_help
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,10 +30,21 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS = {
-    "lab": Subcommand(
-        "tui.ui.lab.command:lab", "Race ways of downloading against each other."
+    "config": Subcommand(
+        "tui.arguments.config_command:config", "Show, explain and change the settings."
     ),
+    "lab": Subcommand(
+        "tui.lab_command:lab", "Race ways of downloading against each other."
+    ),
+    "completion": Subcommand(
+        "tui.arguments.completion:completion",
+        "Print what a shell needs to complete commands.",
+    ),
+    "man": Subcommand("tui.arguments.man_page:man", "Print the man page."),
 }
+
+COMPLETE = "_FETCHTUI_COMPLETE"
+"""Set by a shell that asks for the words that fit."""
 
 
 def find_subcommand(name: str) -> click.Command:
@@ -54,20 +69,27 @@ class Program(click.Command):
         A subcommand finds this command as its context's ``obj``.
         """
         if args is None:
-            import sys
-
             args = sys.argv[1:]
             prog_name = prog_name or Path(sys.argv[0]).name
+        instruction = os.environ.get(COMPLETE)
+        if instruction:
+            from tui.arguments.completion import answer
+
+            sys.exit(answer(self, instruction))
         if args and args[0] in SUBCOMMANDS:
             prog_name = f"{prog_name or self.name} {args[0]}"
             chosen = find_subcommand(args[0])
             return chosen.main(list(args[1:]), prog_name, obj=self, **extra)
         return super().main(args, prog_name, **extra)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the subcommands below the options."""
+    def format_options(
+        self, _ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """List commands and options under their headings, and examples at the end."""
         with formatter.section("Commands"):
             formatter.write_dl(
                 [(name, word.summary) for name, word in SUBCOMMANDS.items()]
             )
-        super().format_epilog(ctx, formatter)
+        write_help(formatter)
+        with formatter.section("Examples"):
+            formatter.write(EXAMPLES)

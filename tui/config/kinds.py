@@ -43,8 +43,9 @@ _FALSE = frozenset(("false", "off", "no", "0"))
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the nearest of ``known``, or ""."""
-    close = difflib.get_close_matches(word.lower().replace("_", "-"), list(known), 1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    by_form = {known_word.lower().replace("_", "-"): known_word for known_word in known}
+    close = difflib.get_close_matches(word.lower().replace("_", "-"), list(by_form), 1)
+    return f"; did you mean {by_form[close[0]]!r}?" if close else ""
 
 
 def read_whole(value: Any, low: float, high: float) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class Option:
     example: str = ""
     """A value as the settings file spells it."""
     field: str = ""
-    """The field of ``Settings`` that it ends in; "" for what is not there."""
+    """Where in ``Settings`` it ends: ``proxy`` or ``hooks.on_done``; "" for nowhere."""
     flags: tuple[str, ...] = ()
     """Its spellings on the command line, ``--KEY`` if empty; ``("",)`` for none."""
     metavar: str = ""
@@ -91,22 +92,17 @@ class Option:
 
     @property
     def variable(self) -> str:
-        """Its environment variable; "" for a table, which no variable can hold."""
-        if self.kind is Kind.TABLE:
-            return ""
-        return f"FETCHTUI_{self.name.upper().replace('-', '_')}"
+        """Its environment variable; "" for what the command line cannot say either."""
+        word = self.long_flag.removeprefix("--").upper().replace("-", "_")
+        return f"FETCHTUI_{word}" if word else ""
 
     @property
     def default(self) -> Any:
         """What holds when nobody says anything, as ``Settings`` has it."""
-        value = getattr(_DEFAULTS, self.field, self.fallback)
-        if self.fallback is not None or self.field == "":
+        if self.fallback is not None or not self.field:
             return self.fallback
-        if isinstance(value, Enum):
-            return value.value
-        if self.field == "hooks":
-            return ()
-        return value
+        value = attrgetter(self.field)(_DEFAULTS)
+        return value.value if isinstance(value, Enum) else value
 
     def read_text(self, text: str) -> Any:
         """Read a value from the command line or the environment.

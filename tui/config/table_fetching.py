@@ -170,6 +170,9 @@ TRUST: Final = (
         '"auto"',
         field="verify",
         choices=tuple(choice.value for choice in Verify),
+        more="headers means Repr-Digest and Digest; auto asks beside the file for"
+        " SHA256SUMS, sha256sum.txt, NAME.sha256 and NAME.sha512. A checksum that the"
+        " list gives always counts.",
     ),
     Option(
         "fsync",
@@ -188,7 +191,7 @@ AFTER: Final = (
         Group.AFTER,
         "A command to run for each file that is done; no shell is between.",
         '"mv-to-nas --quiet"',
-        field="hooks",
+        field="hooks.on_done",
         metavar="COMMAND",
         more="It gets what happened in FETCHTUI_* variables and in the words {path},"
         " {name}, {url} and the like, as the README's table tells.",
@@ -199,7 +202,7 @@ AFTER: Final = (
         Group.AFTER,
         "A command to run for each download that fails for good.",
         '["logger", "a download failed"]',
-        field="hooks",
+        field="hooks.on_failed",
         metavar="COMMAND",
     ),
     Option(
@@ -208,8 +211,32 @@ AFTER: Final = (
         Group.AFTER,
         "A command to run once, when nothing is left to do.",
         '"systemctl suspend"',
-        field="hooks",
+        field="hooks.on_all_done",
         metavar="COMMAND",
+    ),
+    Option(
+        "hooks.timeout",
+        Kind.NUMBER,
+        Group.AFTER,
+        "Seconds after which a command is ended, with all that it started.",
+        "60",
+        field="hooks.timeout_s",
+        flags=("--hook-timeout",),
+        metavar="SECONDS",
+        low=0.1,
+        high=7 * 86400,
+    ),
+    Option(
+        "hooks.at-once",
+        Kind.WHOLE,
+        Group.AFTER,
+        "Commands that run at the same time.",
+        "1",
+        field="hooks.at_once",
+        flags=("--hooks-at-once",),
+        metavar="N",
+        low=1,
+        high=64,
     ),
     Option(
         "notify",

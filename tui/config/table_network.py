@@ -105,6 +105,7 @@ NETWORK: Final = (
         metavar="FILE",
         must_exist=True,
         default_text="SSL_CERT_FILE, or the system's",
+        more="A server's self-signed certificate must be one with CA:FALSE.",
     ),
     Option(
         "cert",
@@ -150,7 +151,7 @@ LOGIN: Final = (
         metavar="'NAME: VALUE'",
         parse=parse_header,
         more="Authorization, Cookie and the like are refused in the settings file:"
-        " secrets are not kept in it.",
+        " secrets are not kept in it. No header follows a redirect to another server.",
     ),
     Option(
         "user",

@@ -128,22 +128,17 @@ def parse_folder(text: str) -> FolderRule:
 
 
 def folder_rule(pattern: str, directory: str) -> FolderRule:
-    """Check a rule: the directory stays below the output directory.
+    """Make a rule.
 
     Raises:
-        ValueError: it does not, or a part is empty.
+        ValueError: the directory leaves the output directory, or a part is empty.
     """
-    if not pattern or not directory:
-        raise ValueError("a folder rule needs a pattern and a directory")
-    if not directory.isprintable() or not pattern.isprintable():
-        raise ValueError("a folder rule must not have control characters")
-    parts = directory.replace("\\", "/").split("/")
-    if directory.startswith(("/", "~", "\\")) or ".." in parts or ":" in parts[0]:
-        raise ValueError(
-            f"the directory {plain(directory, 80)!r} leaves the output directory; name"
-            " one below it"
-        )
-    return FolderRule(pattern, "/".join(p for p in parts if p not in ("", ".")))
+    if not pattern.isprintable():
+        raise ValueError("the pattern has control characters; take them away")
+    try:
+        return FolderRule(pattern, directory)
+    except ValueError as error:
+        raise ValueError(f"{plain(directory, 80)!r}: {error}") from None
 
 
 def has_password(proxy: str) -> bool:

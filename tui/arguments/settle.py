@@ -1,0 +1,150 @@
+"""What holds in this run: the command line over the environment over the file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from tui.config.complaint import ConfigError
+from tui.config.place import read_config
+from tui.config.precedence import resolve
+from tui.config.registry import OPTIONS
+from tui.config.showing import shown_value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tui.arguments.command_line import CommandLine
+    from tui.config.precedence import Resolved
+    from tui.core.request import DownloadRequest
+    from tui.core.settings import Login, Settings
+
+_COMPLAINTS = 20
+
+
+def settle(line: CommandLine) -> Resolved:
+    """Read the settings file and the environment; add what was typed.
+
+    The demo takes only what concerns the dashboard from the file: a proxy, a login
+    or a command to run afterwards have no business with it.
+    """
+    document = read_config()
+    if line.demo:
+        document.values = {
+            key: found
+            for key, found in document.values.items()
+            if key.startswith("dashboard.") or key == "keys"
+        }
+        document.profile = ""
+    resolved = resolve(
+        document,
+        profile=None if line.demo else line.profile,
+        environment={} if line.demo else None,
+        command_line=line.asked,
+    )
+    keys = resolved.values["keys"]
+    if keys.value:
+        from tui.arguments.key_check import check_keys
+
+        resolved.complaints += check_keys(document, keys.value, keys.source)
+    return resolved
+
+
+def settings_of(resolved: Resolved) -> Settings:
+    """Build the settings, or end the program with status 2 and every complaint."""
+    try:
+        return resolved.settings()
+    except ConfigError as error:
+        lines = [str(complaint) for complaint in error.complaints]
+        more = len(lines) - _COMPLAINTS
+        for text in lines[:_COMPLAINTS]:
+            click.echo(f"fetchtui: {text}", err=True)
+        if more > 0:
+            click.echo(f"fetchtui: and {more:,} more", err=True)
+        sys.exit(2)
+
+
+def tell_settings(resolved: Resolved) -> None:
+    """Say on stderr which settings are not the usual ones, and who says so."""
+    for option in OPTIONS:
+        given = resolved.values[option.key]
+        if given.source != "default":
+            shown = shown_value(option, given.value)
+            click.echo(f"setting {option.key} = {shown}  ({given.source})", err=True)
+    for note in resolved.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def ask_secrets(settings: Settings, requests: Iterable[DownloadRequest]) -> Settings:
+    """Ask on the terminal for passwords that nobody says where to find.
+
+    Call it before the loop runs: it waits for a person.
+
+    Args:
+        settings: logins in it may have ``ask`` as their secret.
+        requests: a host's password is asked for only if something comes from it.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+    """
+    login, proxy_login = settings.login, settings.proxy_login
+    if _is_asking(login):
+        login = _ask(login, "Password for {user}: ", "--password-from")
+    if _is_asking(proxy_login):
+        proxy_login = _ask(
+            proxy_login, "Password for {user} at the proxy: ", "--proxy-password-from"
+        )
+    hosts = settings.hosts
+    if any(_is_asking(rule.login) for rule in hosts):
+        origins = {urlsplit(url).netloc.lower() for r in requests for url in r.mirrors}
+        hosts = tuple(
+            replace(
+                rule,
+                login=_ask(
+                    rule.login,
+                    f"Password for {{user}} at {rule.pattern}: ",
+                    "password-from",
+                ),
+            )
+            if _is_asking(rule.login) and _matches(rule.pattern, origins)
+            else rule
+            for rule in hosts
+        )
+    return replace(settings, login=login, proxy_login=proxy_login, hosts=hosts)
+
+
+def _is_asking(login: Login | None) -> bool:
+    return login is not None and login.secret == "ask"
+
+
+def _ask(login: Login | None, prompt: str, option: str) -> Login:
+    from getpass import getpass
+
+    assert login is not None
+    try:
+        # getpass falls back to an echoing prompt on stdin; a list may stand there.
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        raise click.UsageError(
+            f"there is no terminal to ask {login.user} for the password on; say where"
+            f" it is with {option}, such as env:NAME"
+        ) from None
+    try:
+        secret = getpass(prompt.format(user=login.user))
+    except EOFError:
+        raise click.UsageError("no password was given") from None
+    return replace(login, secret=f"text:{secret}")
+
+
+def _matches(pattern: str, origins: Iterable[str]) -> bool:
+    pattern = pattern.lower()
+    return any(
+        fnmatchcase(origin, pattern) or fnmatchcase(origin.rpartition(":")[0], pattern)
+        for origin in (o.rpartition("@")[2] for o in origins)
+    )

@@ -1,0 +1,68 @@
+"""A settings file that explains itself: every key, commented out."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from tui.config.kinds import Kind
+from tui.config.option import Group
+from tui.config.precedence import ORDER
+from tui.config.registry import OPTIONS
+from tui.config.table_network import HOST_KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tui.config.option import Option
+
+_HEAD = f"""\
+# Settings of fetchtui, in TOML. Take the "# " before a line away to say something.
+# The later wins: {" < ".join(ORDER)}.
+# Secrets are refused in here; say where they are: env:NAME, file:PATH,
+# keyring:SERVICE, netrc or ask. "fetchtui config show" tells what holds, and why.
+"""
+_TABLES = """
+# Settings for some hosts only; the first that matches counts.
+# [hosts."*.example.org"]
+{hosts}
+
+# Settings by name: fetchtui --profile work
+# [profiles.work]
+# limit-rate = "2M"
+
+# Other keys in the dashboard: an action and its keys, [] for none.
+# [keys]
+# cancel = ["x", "delete"]
+"""
+
+
+def sample() -> str:
+    """Return the text of the file."""
+    out = [_HEAD]
+    for group in Group:
+        flat = [o for o in OPTIONS if o.group is group and _is_flat(o)]
+        if flat:
+            out.append(f"\n# -- {group.value} --\n")
+            out += _lines(flat)
+    for table in ("hooks", "dashboard"):
+        inner = [o for o in OPTIONS if o.key.startswith(f"{table}.")]
+        out.append(f"\n# -- {inner[0].group.value} --\n\n# [{table}]\n")
+        out += _lines(inner)
+    hosts = "\n".join(f"# {o.name} = {o.example}" for o in HOST_KEYS if o.key in _SHOWN)
+    return "".join(out) + _TABLES.format(hosts=hosts)
+
+
+_SHOWN = ("cap", "limit-rate", "user", "password-from", "proxy")
+
+
+def _is_flat(option: Option) -> bool:
+    return "." not in option.key and option.kind is not Kind.TABLE
+
+
+def _lines(options: Iterable[Option]) -> Iterable[str]:
+    for option in options:
+        words = f" One of {', '.join(option.choices)}." if option.choices else ""
+        text = textwrap.wrap(f"{option.doc}{words}", 76)
+        yield "\n" + "".join(f"## {line}\n" for line in text)
+        yield f"# {option.name} = {option.example}\n"
