@@ -33,26 +33,10 @@ _INTERPRETER = re.compile(
 _TAKES_SCRIPT = re.compile(r"-[A-Za-z]*[cer]|--(?:eval|command|print)")
 
 
-FACTS = frozenset(
-    [
-        "event",
-        "state",
-        "id",
-        "path",
-        "name",
-        "dir",
-        "url",
-        "size",
-        "error",
-        "error_kind",
-        "unpacked",
-        "done",
-        "failed",
-        "cancelled",
-        "seconds",
-    ]
-)
-"""Everything that a command may be told; the last four at the end of everything."""
+_OF_ONE = ("id", "path", "name", "url", "error", "error_kind", "unpacked")
+_OF_ALL = ("done", "failed", "cancelled", "seconds")
+FACTS = frozenset({"event", "state", "dir", "size", *_OF_ONE, *_OF_ALL})
+"""Everything that a command may be told, of one download or of all."""
 
 
 class Ended(NamedTuple):
