@@ -1,0 +1,178 @@
+"""Pasted curl and wget commands: what they fetch, and what they may not ask for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.core.request import BadRequestLine, DownloadRequest
+from tui.sources.commands import parse_command
+from tui.sources.shell_words import goes_on, is_command, split_command
+from tui.sources.text_list import parse_text
+
+CHROME = r"""curl 'https://e.example/f.bin?x=1&y=2' \
+  -H 'accept: */*' \
+  -H 'Accept-Encoding: gzip, deflate, br' \
+  -b 'sid=abc; k=v' \
+  -H $'x-a: it\'s \u0021' \
+  --compressed"""
+CHROME_CMD = r"""curl ^"https://e.example/f.bin?x=1^&y=2^" ^
+  -H ^"accept: */*^" ^
+  -H ^"Accept-Encoding: gzip, deflate, br^" ^
+  -b ^"sid=abc; k=v^" ^
+  -H ^"x-a: it's ^!^" ^
+  --compressed"""
+OLD_CMD = (
+    'curl.exe "https://e.example/f.bin?x=1&y=2" -H "accept: */*" ^\n'
+    ' -H "Accept-Encoding: gzip, deflate, br" -b "sid=abc; k=v"'
+    ' -H "x-a: it\'s !" --compressed'
+)
+
+
+def read(text: str, notes: list[str] | None = None) -> list[DownloadRequest]:
+    items = list(parse_text(text.split("\n"), "list", notes))
+    assert [str(i) for i in items if isinstance(i, BadRequestLine)] == []
+    return items
+
+
+def reason(text: str) -> str:
+    (item,) = parse_command(text, "list:1")
+    assert isinstance(item, BadRequestLine)
+    return str(item).removeprefix("list:1: ")
+
+
+@pytest.mark.parametrize("text", [CHROME, CHROME_CMD, OLD_CMD])
+def test_copy_as_curl_says_the_same_in_each_shell(text):
+    notes: list[str] = []
+    (request,) = read(text, notes)
+    assert request.url == "https://e.example/f.bin?x=1&y=2"
+    assert request.headers == (
+        ("accept", "*/*"),
+        ("Cookie", "sid=abc; k=v"),
+        ("x-a", "it's !"),
+    )
+    assert notes == ["list:1: curl the header Accept-Encoding: ignored"]
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("curl -LO https://a/x", [("https://a/x", None, None)]),
+        ("curl -sSLo n https://a/x", [("https://a/x", None, "n")]),
+        ("curl -on https://a/x", [("https://a/x", None, "n")]),
+        ("curl --output d/n https://a/x", [("https://a/x", "d", "n")]),
+        ("curl --output-dir d -o n https://a/x", [("https://a/x", "d", "n")]),
+        ("curl https://a/x > n", [("https://a/x", None, "n")]),
+        ("curl -o - https://a/x | tar xz", [("https://a/x", None, None)]),
+        ("curl -fsSL a.example/x", [("http://a.example/x", None, None)]),
+        (
+            "curl -o 1 https://a/x -o 2 https://a/y",
+            [("https://a/x", None, "1"), ("https://a/y", None, "2")],
+        ),
+        (
+            "curl -O https://a/[8-10].jpg",
+            [(f"https://a/{n}.jpg", None, None) for n in (8, 9, 10)],
+        ),
+        ("curl -g https://a/[8-10].jpg", [("https://a/[8-10].jpg", None, None)]),
+        ("wget -c -nv https://a/x", [("https://a/x", None, None)]),
+        ("wget -P d https://a/x", [("https://a/x", "d", None)]),
+        ("wget -P d -O n https://a/x", [("https://a/x", None, "n")]),
+        ("wget --output-document=e/n https://a/x", [("https://a/x", "e", "n")]),
+        ("wget https://a/{1..2}", [("https://a/%7B1..2%7D", None, None)]),
+        ("$ /usr/bin/curl -- https://a/x", [("https://a/x", None, None)]),
+        ('C:\\Windows\\curl.exe "https://a/x"', [("https://a/x", None, None)]),
+    ],
+)
+def test_urls_and_names_are_those_of_the_command(text, places):
+    assert [(r.url, r.directory, r.name) for r in read(text)] == places
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("curl -u ada:s3@r https://a/x", "https://ada:s3%40r@a/x"),
+        ("curl -u ada:b https://me:c@a/x@y", "https://ada:b@a/x@y"),
+        ("wget --user=ada --password=b https://a/x", "https://ada:b@a/x"),
+    ],
+)
+def test_a_login_goes_into_the_url(text, url):
+    assert read(text)[0].url == url
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("curl -d secret=1 https://a/x", "--data sends data; only what a GET fetches"),
+        ("curl --json '{}' https://a/x", "--json sends data"),
+        ("curl -X POST https://a/x", "--request asks for another method than GET"),
+        ("wget --method=PUT https://a/x", "--method asks for another method"),
+        ("wget --post-data=secret https://a/x", "--post-data sends data"),
+        ("curl -I https://a/x", "--head asks for headers alone"),
+        ("curl -r 0-5 https://a/x", "--range asks for a part of the file"),
+        ("wget -r https://a/x", "--recursive follows links; name the page with"),
+        ("wget -i list", "--input-file names a list"),
+        ("curl -b jar https://a/x", "--cookie names a file; give it with --cookies"),
+        ("curl", "the command has no URL"),
+        ("curl -H 'a: b", "a quote of the command is not closed"),
+        ('curl ^"https://a/x', "a quote of the command is not closed"),
+        ("curl https://a/x -o", "-o has no value"),
+        ("curl --header", "--header has no value"),
+        ("curl -o /etc/passwd https://a/x", "the name of the file must be relative"),
+        ("curl -o ../x https://a/x", "the name of the file must not climb out"),
+        ("curl -o '#1.jpg' 'https://a/[1-3]'", "#1 in -o is not known"),
+        ("curl ftp://a/x", "unsupported scheme 'ftp'"),
+        ("wget -O n https://a/x https://a/y", "-O puts several files into one"),
+        ("curl -H 'a: \x07' https://a/x", "the value of a holds more than"),
+        ("curl -K c", "--config names a list"),
+        ("curl https://a/x --next https://a/y", "--next begins another command"),
+    ],
+)
+def test_what_is_no_download_is_refused_with_its_reason(text, why):
+    told = reason(text)
+    assert told.startswith(why)
+    assert "secret" not in told
+
+
+def test_options_that_mean_nothing_here_are_named_once():
+    notes: list[str] = []
+    read("curl -k --proxy p:1 -x q:2 -4 https://a/x && rm -rf x", notes)
+    assert notes == [
+        "list:1: curl --insecure, --proxy, -4, what follows &&: ignored",
+    ]
+
+
+def test_commands_stand_among_urls_in_a_list():
+    text = "https://a/1\n  out=one\n  curl -o two \\\n https://a/2\nhttps://a/3"
+    found = [(r.url, r.name, r.source) for r in read(text)]
+    assert found == [
+        ("https://a/1", "one", "list:1"),
+        ("https://a/2", "two", "list:3"),
+        ("https://a/3", None, "list:5"),
+    ]
+
+
+def test_a_host_that_begins_like_a_program_is_no_command():
+    assert not is_command("curl.example.org/x")
+    assert not is_command("https://a/?q=curl x")
+    assert is_command("% wget2 x")
+
+
+def test_a_line_goes_on_only_behind_an_odd_number_of_backslashes():
+    assert goes_on("curl x \\")
+    assert not goes_on("curl x \\\\")
+    assert goes_on("curl x ^")
+
+
+@given(st.text())
+def test_nothing_that_is_pasted_makes_the_reader_stumble(text):
+    for item in parse_command(f"curl {text}", "list:1", []):
+        assert isinstance(item, DownloadRequest | BadRequestLine)
+
+
+@given(st.lists(st.text(st.characters(codec="ascii", exclude_characters="\n\r\0"))))
+def test_words_in_single_quotes_come_back_as_they_were(words):
+    quoted = ["'" + word.replace("'", "'\\''") + "'" for word in words]
+    # A caret before a quote is Windows' way of writing it.
+    if '^"' not in " ".join(quoted) and not any("^" in word for word in words):
+        assert split_command(" ".join(["curl", "-o", *quoted]))[2:] == words
