@@ -14,7 +14,6 @@ is. How many URLs there will be is counted before one is made.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import replace
 from itertools import product
@@ -62,7 +61,7 @@ def expand(text: str) -> list[str]:
     """
     if "{" not in text:
         return [text]
-    number = math.prod(map(_count, _found(text)))
+    number = _number(text)
     if number > PATTERN_LIMIT:
         raise ValueError(
             f"the pattern stands for {number:,} URLs; the limit is {PATTERN_LIMIT:,}"
@@ -142,7 +141,7 @@ def _expand_request(request: DownloadRequest) -> Iterator[DownloadRequest]:
 def _go_along(text: str | None, number: int) -> list[str | None]:
     """Return ``number`` texts: what it stands for, or itself again and again."""
     if text is not None and number > 1:
-        found = math.prod(map(_count, _found(text)))
+        found = _number(text)
         if found == number:
             return [*expand(text)]
         if found > 1:
@@ -150,6 +149,16 @@ def _go_along(text: str | None, number: int) -> list[str | None]:
                 f"out= or dir= stands for {found:,} names, the URL for {number:,}"
             )
     return [text] * number
+
+
+def _number(text: str) -> int:
+    """Return how many texts there would be; above a trillion, some such number."""
+    number = 1
+    for match in _found(text):
+        number *= _count(match)
+        if number > 10**12:
+            break
+    return number
 
 
 def _found(text: str) -> Iterator[re.Match[str]]:
