@@ -1,15 +1,36 @@
-"""What is left to do when a face has ended, and what that makes of the exit status."""
+"""Following for as long as a face runs, and what is left to do when it has ended."""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from tui.after.follower import follow
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from tui.after.follower import Follower
+    from tui.core.service import DownloadService
+    from tui.core.settings import Settings
 
 INTERRUPTED = 130
+
+
+@asynccontextmanager
+async def following(
+    service: DownloadService, settings: Settings
+) -> AsyncIterator[Follower | None]:
+    """Follow downloads for as long as the block lasts; ``None`` if nothing is wanted.
+
+    Enter it before anything is added, and leave it before the engine is closed.
+    """
+    follower = follow(service, settings)
+    try:
+        yield follower
+    finally:
+        if follower is not None:
+            await follower.close()
 
 
 async def part(
