@@ -163,8 +163,7 @@ async def _fetch(
     """Open the engine, hand it to a face, and close it whatever happens."""
     from contextlib import AsyncExitStack
 
-    from tui.after.follower import follow
-    from tui.after.parting import part
+    from tui.after.parting import following, part
     from tui.core.errors import LocalError
     from tui.engine.wiring import open_engine
 
@@ -181,9 +180,7 @@ async def _fetch(
             click.echo(f"fetchtui: {error}; {error.advice}", err=True)
             return USAGE_ERROR
         stack.push_async_callback(service.close)
-        aftermath = follow(service, settings)
-        if aftermath is not None:
-            stack.push_async_callback(aftermath.close)
+        aftermath = await stack.enter_async_context(following(service, settings))
         if has_dashboard:
             from tui.ui.app import run_dashboard
 
