@@ -3,7 +3,7 @@
 Runs the job in the file JOB and writes lines of JSON to standard output: ``progress``
 ten times a second, at last ``figures`` or ``died``. A line ``cancel`` on standard input
 stops the strategy in its own way. When standard input ends, whoever started it is gone:
-it then removes the job's folder and ends its process group, itself included.
+it then removes the folder that JOB is in, and ends its process group, itself included.
 """
 
 from __future__ import annotations
@@ -39,12 +39,13 @@ PROGRESS_S = 0.1
 def main() -> None:
     """Run one job; the exit status is 0 unless the strategy died."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
-    job = Job.from_json(Path(sys.argv[1]).read_text("utf-8"))
-    probe = Probe(len(job.targets))
+    path = Path(sys.argv[1])
+    job = Job.from_json(path.read_text("utf-8"))
+    probe = Probe(len(job.targets), job.cancel_after)
     say = _Speaker()
     slow_down_syncs(job.disk_latency_s)
     strategy = importlib.import_module(f"tui.lab.strategies.{job.strategy}")
-    _in_background(lambda: _obey(job, probe))
+    _in_background(lambda: _obey(probe, path.parent))
     say(event="begun")
     ended = threading.Event()
     _in_background(lambda: _report(probe, say, ended))
@@ -144,13 +145,13 @@ def _report(probe: Probe, say: _Speaker, ended: threading.Event) -> None:
         say(event="progress", **probe.progress())
 
 
-def _obey(job: Job, probe: Probe) -> None:
+def _obey(probe: Probe, root: Path) -> None:
     # Unbuffered: a thread in the middle of sys.stdin would upset the interpreter's end.
     with open(0, "rb", buffering=0, closefd=False) as wishes:
         for line in wishes:
             if line.strip() == b"cancel":
                 probe.cancel()
-    shutil.rmtree(job.folder, ignore_errors=True)
+    shutil.rmtree(root, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 

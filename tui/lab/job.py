@@ -36,6 +36,8 @@ class Job:
     """To connect, to get an answer, and without a byte."""
     is_local: bool = False
     """The server is on loopback: no proxy that the environment names is between."""
+    cancel_after: int = 0
+    """Results after which it is cancelled, to see how it takes that; 0 for never."""
     disk_latency_s: float = 0.0
     """What each sync to disk takes at least: a slow disk, to see what waits for it."""
 

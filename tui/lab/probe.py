@@ -17,16 +17,20 @@ from tui.lab.gauges import LoopWatch, cpu_s, peak_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_MOMENT_S = 0.02
+
 
 class Probe:
     """Counts what a strategy does; any thread may call it.
 
     Args:
         total: files of the job.
+        cancel_after: results after which the strategy is cancelled; 0 for never.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, cancel_after: int = 0) -> None:
         self.total = total
+        self._cancel_after = cancel_after
         self.received = 0
         """Bytes taken in."""
         self.counts: Counter[str] = Counter()
@@ -35,6 +39,7 @@ class Probe:
         """Set by whoever runs the strategy, where it has an event loop."""
         self._lock = threading.Lock()
         self._began = self._running = self._finished_late = self._counted_late = 0
+        self._is_over = False
         self._workers: dict[int, int] = {}
         self._first_at: float | None = None
         self._stop_at: float | None = None
@@ -91,6 +96,12 @@ class Probe:
             self.counts[status.value] += 1
             if error is not None and not self.trouble and status is Status.ERROR:
                 self.trouble = _say(error)
+            is_due = self.counts.total() == self._cancel_after
+        if is_due:
+            # A moment later, in the middle of something, as a person would.
+            timer = threading.Timer(_MOMENT_S, self.cancel)
+            timer.daemon = True
+            timer.start()
 
     def worker(self, pid: int, peak: int) -> None:
         """Note the peak memory (bytes) of a process that works for this one."""
@@ -101,8 +112,8 @@ class Probe:
         """Say how this strategy is stopped.
 
         Args:
-            cancel: called from another thread, once; may return how many downloads it
-                kept from beginning.
+            cancel: called from another thread, once; may return how many downloads
+                it kept from beginning.
         """
         self._on_cancel = cancel
         if self._stop_at is not None:  # it was asked to stop before it could say how
@@ -118,7 +129,7 @@ class Probe:
     def cancel(self) -> None:
         """Stop the strategy in its own way."""
         with self._lock:
-            if self._stop_at is not None:
+            if self._stop_at is not None or self._is_over:
                 return
             self._stop_at = time.perf_counter()
             # On a loop a result is counted when it is there; that of a thread may have
@@ -157,6 +168,8 @@ class Probe:
         It wants the bytes of all whole files and their fingerprint, which take time to
         compute that is not the strategy's.
         """
+        with self._lock:
+            self._is_over = True
         now = time.perf_counter()
         stop = None
         if self._stop_at is not None:

@@ -110,6 +110,8 @@ class Race:
         self.began_at = 0.0
         self.elapsed_s = 0.0
         self.is_over = False
+        self.server: LabProcess | None = None
+        """The demo's, while it runs."""
         self._heard = heard
         self._chance = chance or random.Random()
         self._root = Path()
@@ -189,6 +191,7 @@ class Race:
         self._runs += 1
         folder = self._root / f"run-{self._runs}"
         folder.mkdir()
+        cancel_after = max(1, self.total // _CANCEL_PART) if self.is_cancel_round else 0
         job = Job(
             strategy=lane.entry.name,
             targets=targets,
@@ -196,6 +199,7 @@ class Race:
             concurrency=self.plan.concurrency,
             timeout_s=self.plan.timeout_s,
             is_local=not self.plan.targets,
+            cancel_after=cancel_after,
             disk_latency_s=self.plan.disk_latency_s,
         )
         path = folder.with_suffix(".json")
@@ -225,7 +229,6 @@ class Race:
                             lane.progress = line
                             if line["lag_now_s"] is not None:
                                 lane.lags.append(line["lag_now_s"])
-                            self._cancel_if_due(lane)
                         case "figures":
                             figures = Figures.from_fields(line["figures"])
                         case "died":
@@ -257,11 +260,6 @@ class Race:
         if figures.trouble:
             lane.note += f" ({figures.trouble})"
 
-    def _cancel_if_due(self, lane: Lane) -> None:
-        is_due = lane.progress["ended"] >= max(1, self.total // _CANCEL_PART)
-        if self.is_cancel_round and is_due and lane.state is State.RUNNING:
-            self._stop(lane)
-
     def _stop(self, lane: Lane) -> None:
         if lane.process is None:
             return
@@ -282,6 +280,7 @@ class Race:
         argument = to_json(self.plan.course)
         errors = self._root / "stand.err"
         stand = await LabProcess.start("tui.lab.stand", argument, errors)
+        self.server = stand
         watch = None
         try:
             async with aclosing(stand.lines()) as lines:
@@ -294,6 +293,7 @@ class Race:
             if watch is not None:
                 watch.cancel()
             await stand.end()
+            self.server = None
 
     async def _watch_stand(self, stand: LabProcess) -> None:
         await stand.wait()

@@ -7,7 +7,8 @@ What to learn: the same ideas, plus what a program needs whose user may pull the
 part files, resume records, a rename only when the file is whole. It says which of that
 has a price: compare the CPU time and the memory. Segments and checks are as they come;
 only its attempts after the first are switched off, since the others make none.
-Cancelling closes the connections in the same turn of the loop; what is there is kept.
+Cancelling closes the connections in the same turn of the loop; what takes longer is to
+write down what is there, so that it can be continued.
 """
 
 from __future__ import annotations

@@ -1,0 +1,150 @@
+"""The command itself: what it prints, exports, refuses, and leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+
+from tests.house.files import modules
+from tests.house.test_layers import loaded
+from tests.support.command import finish
+from tests.support.until import until
+from tui.arguments.subcommands import find_subcommand
+from tui.demo.server import Script
+from tui.lab.catalog import BY_NAME, ENTRIES, TITLE_WIDTH, choose, explain
+from tui.lab.export import check_export, report_of, to_markdown, write_beside
+from tui.lab_command import lab
+
+QUICK = ("--files", "6", "--latency", "5", "--disk-latency", "0", "--rounds", "1")
+
+
+async def start(*arguments, cwd):
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tui.lab_command",
+        *arguments,
+        cwd=cwd,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def test_headless_prints_the_table_and_writes_what_was_asked_for(tmp_path):
+    exports = ("--export", "r.md", "--export", "r.json", "--export", "r.svg")
+    only = "one_by_one,asyncio_executor_save"
+    process = await start("--only", only, *QUICK, *exports, cwd=tmp_path)
+    ended = await finish(process)
+    assert ended.status == 0, ended.err
+    assert "one after another" in ended.out
+    assert "counts, the same for all: ok 6, not found 0, error 0" in ended.out
+    assert "cancelled in" in ended.out
+    assert "round 1/1" in ended.err
+    told = json.loads((tmp_path / "r.json").read_text())
+    assert [s["name"] for s in told["strategies"]] == only.split(",")
+    assert told["strategies"][0]["rounds"][0]["counts"] == {"ok": 6}
+    ElementTree.parse(tmp_path / "r.svg")
+    assert (tmp_path / "r.md").read_text().startswith("|  | files/s | MB/s | wall |")
+
+
+async def test_a_list_of_ones_own_is_raced_and_thrown_away(tmp_path, server, stage):
+    url = server.add("/one", Script(b"1"))
+    (tmp_path / "list.txt").write_text(f"{url}\n{server.url('/none')}\n")
+    process = await start(
+        "list.txt", "--only", "thread_map", "--rounds", "2", cwd=tmp_path
+    )
+    ended = await finish(process)
+    assert ended.status == 0, ended.err
+    assert "ok 1, not found 1, error 0" in ended.out
+    assert len(server.seen("/one")) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["list.txt", "stage"]
+
+
+async def test_ctrl_c_in_the_middle_prints_what_is_known(tmp_path, stage):
+    slow = ("--files", "40", "--latency", "50", "--rounds", "50")
+    process = await start("--only", "one_by_one", *slow, cwd=tmp_path)
+    await until(lambda: list(stage.glob("*/run-1")), 20)
+    process.send_signal(signal.SIGINT)
+    ended = await finish(process)
+    assert ended.status == 130
+    assert "one after another" in ended.out
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--only", "nothing"], "no strategy 'nothing'; there are one_by_one,"),
+        (["--export", "results.txt"], "results.txt must end in .md, .json, .svg"),
+        (["--export", "nowhere/r.md"], "nowhere is no directory"),
+        (["--bandwidth", "fast"], "'fast' is no size"),
+        (["--size", "0"], "a byte at least"),
+        (["no-such-list.txt"], "no such file"),
+    ],
+)
+def test_what_cannot_be_raced_is_said_before_anything_runs(arguments, reason):
+    result = CliRunner().invoke(lab, ["--headless", *arguments])
+    assert result.exit_code == 2
+    assert reason in result.output
+
+
+def test_the_word_lab_finds_the_command():
+    assert find_subcommand("lab") is lab
+
+
+def test_the_lab_loads_neither_the_screen_nor_before_its_time_the_wire():
+    assert loaded(modules("tui/lab"), "textual click") == ""
+    asked = ["tui.lab_command", "tui.lab.race", "tui.lab.plain_face", "tui.lab.export"]
+    assert loaded(asked, "textual rich httpx pyreqwest tui.engine tui.net") == ""
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+def test_a_strategy_fits_on_a_screen_and_explains_itself(entry):
+    told = explain(entry.name)
+    assert told.headline.endswith(".")
+    where, learn = told.paragraphs
+    assert where.startswith("What runs where: ")
+    assert learn.startswith("What to learn: ")
+    assert told.code.startswith(("def run(", "async def run("))
+    assert len(told.code.splitlines()) <= 45
+    assert len(entry.title) <= TITLE_WIDTH
+
+
+def test_every_strategys_file_is_in_the_catalog():
+    names = [name.rpartition(".")[2] for name in modules("tui/lab/strategies")]
+    assert sorted(names) == sorted([*BY_NAME, "strategies"])
+
+
+def test_strategies_are_raced_in_the_order_of_the_catalog():
+    chosen = choose(["engine", "one_by_one"])
+    assert [entry.name for entry in chosen] == ["one_by_one", "engine"]
+
+
+def test_results_are_written_beside_older_ones(finished_race, tmp_path):
+    report = report_of(finished_race)
+    first = write_beside(report, tmp_path)
+    second = write_beside(report, tmp_path)
+    assert [path.name for path in first] == [
+        "fetchtui-lab-1.md",
+        "fetchtui-lab-1.json",
+        "fetchtui-lab-1.svg",
+    ]
+    assert not set(first) & set(second)
+    assert all(check_export(path) for path in second)
+    for path in (*first, *second):
+        os.unlink(path)
+
+
+def test_markdown_has_a_row_a_strategy_and_the_caption(finished_race):
+    text = to_markdown(report_of(finished_race))
+    for entry in ENTRIES:
+        assert f"| {entry.title} | " in text
+    assert "demo server, 24 files of about 20 KB, 30 ms away, no limit" in text

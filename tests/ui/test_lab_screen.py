@@ -1,0 +1,201 @@
+"""The race screen, pressed and resized while a small race runs."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+
+import pytest
+from textual.widgets import Static
+
+from tests.support.until import until
+from tui.lab.process import LabProcess
+from tui.lab.race import State, plan_for
+from tui.lab.stand import Course
+from tui.ui.lab.app import LabApp
+from tui.ui.lab.explain_dialog import ExplainDialog
+from tui.ui.widgets.canvas import line_text
+
+QUICK = Course(files=4, size=5_000, latency_s=0, rate=0)
+SLOW = Course(files=60, size=20_000, latency_s=0.1, rate=0)
+pytestmark = pytest.mark.usefixtures("stage")
+
+
+@pytest.fixture
+def stage(monkeypatch, tmp_path):
+    folder = tmp_path / "stage"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    yield folder
+    assert list(folder.iterdir()) == []
+    assert not LabProcess._alive
+
+
+def app_for(*names, course=QUICK, **options):
+    options = {"rounds": 1, "has_cancel_round": False, **options}
+    return LabApp(plan_for(names, course=course, **options))
+
+
+def told(widget):
+    return "\n".join(line_text(line) for line in widget._lines)
+
+
+async def until_over(app):
+    await until(lambda: app.race_screen.race.is_over, 30)
+    await app.race_screen.runner
+    app.race_screen.tick()
+
+
+async def test_a_race_runs_and_shows_its_figures():
+    app = app_for("one_by_one", "asyncio_blocking_save")
+    async with app.run_test(size=(120, 36)):
+        await until_over(app)
+        screen = app.race_screen
+        row = told(screen.table).splitlines()[3]
+        assert "✓ one after another" in row
+        assert "MB" in row
+        assert "same counts, same bytes" in told(screen.table)
+        assert "medians" not in told(screen.header)
+        assert "4 files of about 5 KB" in told(screen.header)
+        assert "1.0x" in told(screen.chart)
+        assert "ok 4, not found 0, error 0" in told(screen.pane)
+        assert "What runs where:" in told(screen.pane)
+
+
+async def test_x_cancels_the_row_that_runs_and_says_how_that_went():
+    app = app_for("asyncio_executor_save", course=SLOW, concurrency=2)
+    async with app.run_test(size=(120, 36)) as pilot:
+        (lane,) = app.race_screen.race.lanes
+        await until(lambda: lane.progress.get("received"), 20)
+        await pilot.press("x")
+        assert lane.state in (State.STOPPING, State.CANCELLED)
+        await until_over(app)
+        assert lane.state is State.CANCELLED
+        assert "cut off at once" in told(app.race_screen.pane).replace("\n", " ")
+        await pilot.press("x")
+        assert "nothing to cancel" in told(app.race_screen.footer)
+
+
+async def test_threads_that_run_are_said_to_be_beyond_cancelling():
+    app = app_for("as_completed", course=SLOW, concurrency=2)
+    async with app.run_test(size=(80, 24)) as pilot:
+        (lane,) = app.race_screen.race.lanes
+        await until(lambda: lane.progress.get("received"), 20)
+        await pilot.press("x")
+        await until_over(app)
+        note = "running threads could not be cancelled"
+        assert note in lane.note
+        assert note in told(app.race_screen.pane)
+
+
+async def test_enter_explains_with_the_code_and_escape_comes_back():
+    app = app_for("one_by_one", "thread_map")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("down", "enter")
+        await pilot.pause()
+        dialog = app.screen
+        assert isinstance(dialog, ExplainDialog)
+        code = dialog.query_one("#code", Static)
+        assert "pool.map(download_one, job.targets)" in code.content.code
+        text = " ".join(str(it.content) for it in dialog.query(Static))
+        assert "What to learn:" in text
+        await pilot.press("escape")
+        await pilot.pause()
+        assert app.screen is app.race_screen
+        await until_over(app)
+
+
+async def test_e_writes_results_of_a_race_that_has_some(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = app_for("one_by_one")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("e")
+        assert "no results yet" in told(app.race_screen.footer)
+        await until_over(app)
+        await pilot.press("e")
+        await until(lambda: "wrote fetchtui-lab-1" in told(app.race_screen.footer))
+    assert {path.suffix for path in tmp_path.glob("fetchtui-lab-1.*")} == {
+        ".md",
+        ".json",
+        ".svg",
+    }
+
+
+async def test_r_runs_the_race_again_but_not_twice_at_once():
+    app = app_for("one_by_one")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("r")
+        assert "the race is on" in told(app.race_screen.footer)
+        first = app.race_screen.race
+        await until_over(app)
+        await pilot.press("r")
+        assert app.race_screen.race is not first
+        await until_over(app)
+        assert app.race_screen.race.lanes[0].record.rounds
+
+
+async def test_q_in_the_middle_ends_what_runs():
+    app = app_for("one_by_one", course=SLOW)
+    async with app.run_test(size=(120, 36)) as pilot:
+        (lane,) = app.race_screen.race.lanes
+        await until(lambda: lane.progress.get("received"), 20)
+        await pilot.press("q")
+    assert await app.end_race() is False
+    assert LabProcess._alive == set()
+
+
+async def test_a_strategy_that_dies_says_so_in_red():
+    app = app_for("one_by_one", course=SLOW)
+    async with app.run_test(size=(120, 36)):
+        (lane,) = app.race_screen.race.lanes
+        await until(lambda: lane.progress.get("received"), 20)
+        lane.process.kill()
+        await until_over(app)
+        screen = app.race_screen
+        assert "✗ one after another" in told(screen.table)
+        assert "died: killed by SIGKILL" in told(screen.pane)
+        assert "not all is well" in told(screen.table)
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 10), (20, 3)])
+async def test_every_size_keeps_the_rows_whole(size):
+    app = app_for(course=SLOW)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("end")
+        screen = app.race_screen
+        screen.tick()
+        await pilot.pause()
+        for widget in (screen.header, screen.table, screen.pane, screen.footer):
+            for line in widget._lines:
+                assert len(line_text(line)) <= size[0]
+        if size[1] > 3:
+            assert "computing in" in told(screen.table)
+        await pilot.press("q")
+    await app.end_race()
+
+
+async def test_ascii_terminals_get_ascii(monkeypatch):
+    monkeypatch.setenv("FETCHTUI_ASCII", "1")
+    app = app_for("one_by_one", "asyncio_executor_save")
+    async with app.run_test(size=(100, 30)):
+        await until_over(app)
+        screen = app.race_screen
+        for widget in (screen.table, screen.chart, screen.pane):
+            for y in range(widget.size.height):
+                assert widget.render_line(y).text.isascii()
+
+
+async def test_the_spinner_of_a_loop_is_turned_by_that_loop():
+    app = app_for("asyncio_blocking_save", course=SLOW)
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = app.race_screen
+        (lane,) = screen.race.lanes
+        await until(lambda: lane.progress.get("received"), 20)
+        lane.progress["beats"] = 0
+        still = screen.table._glyph(lane)
+        screen.table.ticks += 1
+        assert screen.table._glyph(lane) == still
+        lane.progress["beats"] = 10
+        assert screen.table._glyph(lane) != still
+        await pilot.press("q")
+    await asyncio.wait_for(app.end_race(), 20)
