@@ -50,8 +50,9 @@ _LOGIN = re.compile(r"(?<=://)[^/?#]*@")
 _HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 _ARIA2_NAMES = re.compile(r"\Asha(\d+)")
 _COLUMNS = ("url", "out", "dir", "checksum", "header", "size", "mirrors", "comment")
-_FORMULA = ("=", "+", "-", "@", "~")
-"""A cell that begins so is run by spreadsheets; ``~`` reads as somebody's home."""
+_FORMULA = ("=", "+", "-", "@", "~", " ")
+"""A cell that begins so is run by spreadsheets; reading takes
+a space away and ``~`` for a home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +152,16 @@ def _entry(
     if left:
         notes.append(f"without its headers {', '.join(left)}")
     text = "" if checksum is None else str(checksum)
+    if name and not _is_read(_name, name):
+        notes.append("its name cannot be written down")
+        name = ""
+    if directory and not _is_read(_folder, directory):
+        notes.append("its folder cannot be written down")
+        directory = ""
     return Entry(
         good,
-        name if _is_read(_name, name) else "",
-        directory if _is_read(_folder, directory) else "",
+        name,
+        directory,
         _ARIA2_NAMES.sub(r"sha-\1", text),
         tuple(kept),
         size,
@@ -172,18 +179,18 @@ def _is_read(read: Callable[[str], object], text: str) -> bool:
 
 
 def _name(text: str) -> None:
-    if text != text.strip() or parse_place(_guarded(text)) != (None, text):
+    if text != text.rstrip() or parse_place(_guarded(text)) != (None, text):
         raise ValueError
 
 
 def _folder(text: str) -> None:
-    if text != text.strip() or parse_folder(_guarded(text)) != text:
+    if text != text.rstrip() or parse_folder(_guarded(text)) != text:
         raise ValueError
 
 
 def _guarded(place: str) -> str:
-    """Return a place so that reading takes it for a name: ``~a`` is nobody's home."""
-    return f"./{place}" if place.startswith("~") else place
+    """Return a place so that reading takes it as it is: ``~a`` is nobody's home."""
+    return f"./{place}" if place.startswith(("~", " ")) else place
 
 
 def _aria2_lines(entry: Entry) -> Iterator[str]:
