@@ -208,6 +208,7 @@ async def _fetch(
             resume_hint="the demo keeps nothing" if is_lost else RESUME_HINT,
             at_once=TemporaryStage.remove_all,
             aftermath=aftermath,
+            loudness=line.loudness,
         )
 
 

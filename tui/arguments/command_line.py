@@ -43,6 +43,11 @@ class CommandLine:
         return not (self.headless or self.json or self.quiet or self.is_dry)
 
     @property
+    def loudness(self) -> int:
+        """-1 for errors only, 1 for more than usual, else 0."""
+        return int(self.verbose) - int(self.quiet)
+
+    @property
     def is_dry(self) -> bool:
         """Whether nothing is to be fetched."""
         return self.dry_run or self.sizes

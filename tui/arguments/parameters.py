@@ -121,8 +121,8 @@ EXAMPLES = """\
   fetchtui 'https://example.org/{01..50}.jpg'    fifty files
   fetchtui --links '*.pdf' https://example.org/  what a page links to
   some-command | fetchtui -                      a list from a pipe
-  fetchtui                                       the last session, as it was left
-  fetchtui -n --sizes list.txt                   only look: names, sizes, clashes
+  fetchtui                                       the last session as it was left
+  fetchtui -n --sizes list.txt                   only look: names, sizes
   fetchtui -u me --auth digest URL               log in; asks for the password
   fetchtui --profile work --limit-rate 2M URL    settings for this run
   fetchtui --json list.txt | jq .event           for scripts

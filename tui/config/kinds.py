@@ -7,10 +7,8 @@ what was written only where that cannot be a secret.
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
-import shlex
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +41,8 @@ _FALSE = frozenset(("false", "off", "no", "0"))
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the nearest of ``known``, or ""."""
+    import difflib
+
     by_form = {known_word.lower().replace("_", "-"): known_word for known_word in known}
     close = difflib.get_close_matches(word.lower().replace("_", "-"), list(by_form), 1)
     return f"; did you mean {by_form[close[0]]!r}?" if close else ""
@@ -170,6 +170,8 @@ def read_command(value: Any) -> tuple[str, ...]:
     No shell is between, so ``|`` and ``>`` would only be odd arguments.
     """
     if isinstance(value, str):
+        import shlex
+
         try:
             words = shlex.split(value)
         except ValueError:

@@ -11,8 +11,9 @@ from tui.core.events import (
     Noticed,
     QueueHeld,
     Retrying,
+    Started,
 )
-from tui.core.plain_text import plain
+from tui.core.plain_text import plain, plain_url
 from tui.core.units import format_duration, format_size
 from tui.headless.face import failure_line, shown_name
 from tui.headless.summary import progress_line, summary_lines
@@ -31,8 +32,9 @@ class PlainFace:
 
     tick_s = 5.0
 
-    def __init__(self, run: Run, stderr: Outlet) -> None:
+    def __init__(self, run: Run, stderr: Outlet, *, tells_starts: bool = False) -> None:
         self._run = run
+        self._tells_starts = tells_starts
         self._stderr = stderr
         self._heard = 0
 
@@ -42,6 +44,7 @@ class PlainFace:
             event
             for event in events
             if isinstance(event, (Done, Failed, Retrying))
+            or (self._tells_starts and isinstance(event, Started))
             # Its end says so as well, a moment later.
             or (isinstance(event, Noticed) and event.text != ALREADY_HERE)
         ]
@@ -68,10 +71,14 @@ class PlainFace:
         self._stderr.write("\n".join(lines) + "\n")
 
     def _line(
-        self, event: Done | Failed | Retrying | Noticed, row: DownloadSnapshot
+        self,
+        event: Done | Failed | Retrying | Started | Noticed,
+        row: DownloadSnapshot,
     ) -> str:
         name = shown_name(row)
         match event:
+            case Started():
+                return f"start   {name}  <{plain_url(row.url)}>\n"
             case Done():
                 how = f", {ALREADY_HERE}" if row.note == ALREADY_HERE else ""
                 return f"done    {name}  {format_size(row.received)}{how}\n"

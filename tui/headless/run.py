@@ -40,6 +40,7 @@ async def run_headless(
     resume_hint: str = RESUME_HINT,
     at_once: Callable[[], None] = lambda: None,
     aftermath: Aftermath | None = None,
+    loudness: int = 0,
     stdout_fd: int = _STDOUT,
     stderr_fd: int = _STDERR,
 ) -> int:
@@ -56,6 +57,7 @@ async def run_headless(
         at_once: called when a second ctrl+c ends the process on the spot.
         aftermath: what follows the downloads, if anything; it is waited for, and
             closed by the caller.
+        loudness: -1 for nothing but what went wrong, 1 for starts as well.
         stdout_fd: where JSON goes.
         stderr_fd: where words go; a terminal gets live progress.
 
@@ -65,7 +67,7 @@ async def run_headless(
         more.
     """
     stdout, stderr = Outlet(stdout_fd), Outlet(stderr_fd)
-    is_live = not is_json and can_repaint(stderr_fd)
+    is_live = not (is_json or loudness) and can_repaint(stderr_fd)
 
     def end_at_once() -> None:
         if is_live:
@@ -78,7 +80,10 @@ async def run_headless(
         aftermath.use_terminal(stderr.write)
     run = Run(service, requests, resume_hint)
     with Interrupts(end_at_once) as interrupts:
-        face = _choose_face(run, stdout, stderr, is_json=is_json, is_live=is_live)
+        if is_json:
+            face = _json_face(run, stdout, stderr)
+        else:
+            face = _face(run, stderr, loudness, is_live=is_live)
         ending = await _Follower(service, requests, face, aftermath).follow(
             interrupts, stdout
         )
@@ -86,38 +91,51 @@ async def run_headless(
             await _close(service)
             ending.snapshot = service.snapshot()
         face.end(ending)
-        if ending.interruption:
-            # Whoever interrupts has no patience for a reader that reads no more.
-            await stdout.close(_LAST_WORDS_S)
-        else:
-            closing = asyncio.ensure_future(stdout.close())
-            hurry = asyncio.ensure_future(interrupts.arrived.wait())
-            await asyncio.wait((closing, hurry), return_when=asyncio.FIRST_COMPLETED)
-            closing.cancel()
-            hurry.cancel()
-        if stdout.fault is not None:
-            stderr.write(f"cannot write to stdout: {stdout.fault.strerror}\n")
-        await stderr.close(_LAST_WORDS_S)
+        await _close_outlets(stdout, stderr, ending, interrupts)
     if stdout.fault is not None and ending.interruption in ("", BROKEN_PIPE):
         return 1
     return ending.exit_status
 
 
-def _choose_face(
-    run: Run, stdout: Outlet, stderr: Outlet, *, is_json: bool, is_live: bool
-) -> Face:
-    # Late imports: rich costs 60 ms, which a script that reads JSON need not pay.
-    if is_json:
-        from tui.headless.json_face import JsonFace
+async def _close_outlets(
+    stdout: Outlet, stderr: Outlet, ending: Ending, interrupts: Interrupts
+) -> None:
+    """Let readers take what was said, for as long as somebody waits for that."""
+    if ending.interruption:
+        # Whoever interrupts has no patience for a reader that reads no more.
+        await stdout.close(_LAST_WORDS_S)
+    else:
+        closing = asyncio.ensure_future(stdout.close())
+        hurry = asyncio.ensure_future(interrupts.arrived.wait())
+        await asyncio.wait((closing, hurry), return_when=asyncio.FIRST_COMPLETED)
+        closing.cancel()
+        hurry.cancel()
+    if stdout.fault is not None:
+        stderr.write(f"cannot write to stdout: {stdout.fault.strerror}\n")
+    await stderr.close(_LAST_WORDS_S)
 
-        return JsonFace(run, stdout, stderr)
+
+# Late imports: rich costs 60 ms, which a script that reads JSON need not pay.
+
+
+def _json_face(run: Run, stdout: Outlet, stderr: Outlet) -> Face:
+    from tui.headless.json_face import JsonFace
+
+    return JsonFace(run, stdout, stderr)
+
+
+def _face(run: Run, stderr: Outlet, loudness: int, *, is_live: bool) -> Face:
+    if loudness < 0:
+        from tui.headless.quiet_face import QuietFace
+
+        return QuietFace(run, stderr)
     if is_live:
         from tui.headless.live_face import LiveFace
 
         return LiveFace(run, stderr)
     from tui.headless.plain_face import PlainFace
 
-    return PlainFace(run, stderr)
+    return PlainFace(run, stderr, tells_starts=loudness > 0)
 
 
 async def _close(service: DownloadService) -> None:
