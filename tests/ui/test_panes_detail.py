@@ -181,3 +181,45 @@ async def test_a_click_on_its_key_asks_for_the_full_screen():
         pane.show(detail())
         await pilot.click(pane, offset=(drawn(pane)[0].index("[enter]") + 1, 0))
     assert asked == [True]
+
+
+def test_the_sheet_tells_what_bounds_it_its_speeds_and_what_can_be_changed():
+    text = as_text(
+        sheet_lines(
+            detail(
+                verdict="bound by the server: 3 connections; > adds one",
+                speeds=(1.0 * MB, 3.0 * MB),
+                asked=(("User-Agent", "x"), ("Authorization", "(hidden)")),
+            ),
+            100,
+        )
+    )
+    assert "now       bound by the server: 3 connections; > adds one" in text
+    assert "mean 2.00 MB/s, peak 3.00 MB/s" in text
+    assert "3 of 3 at once   > < one more, one less" in text
+    assert "limit     none   B changes it" in text
+    assert "Asked with" in text
+    assert "Authorization (hidden)" in text
+
+
+def test_a_finished_one_tells_when_and_not_how_it_would_be_resumed():
+    done = detail(
+        row=row(state=DownloadState.DONE, speed=0.0, connections=0),
+        segments=(),
+        validator="",
+        started_at=1_790_000_000.0,
+        finished_at=1_790_000_090.0,
+    )
+    text = as_text(sheet_lines(done, 100))
+    assert ", after 1m30s" in text
+    assert "starts again from zero" not in text
+    assert "no validator" not in as_text(pane_lines(done, 60, 9))
+
+
+@pytest.mark.parametrize(
+    ("width", "words"),
+    [(60, "bound by the server"), (36, "the server"), (26, "downloading    ")],
+)
+def test_the_pane_tells_what_bounds_it_in_as_many_words_as_fit(width, words):
+    bound = detail(verdict="bound by the server: 3 connections; > adds one")
+    assert words in as_text(pane_lines(bound, width, 9))

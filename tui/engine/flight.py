@@ -9,14 +9,14 @@ range still running, so no connection idles while another drags.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
-from tui.engine.meter import FAST_TAU_S, SLOW_TAU_S, SpeedMeter, steady
+from tui.engine.kit import Landed
+from tui.engine.meter import FAST_TAU_S, SLOW_TAU_S, SpeedHistory, SpeedMeter, steady
 from tui.engine.range_opener import Changed, RangeOpener
 from tui.engine.range_pool import LEAST_SPLIT, RangePool
 from tui.engine.recorder import Recorder
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 BYTES_PER_CONNECTION = 16 << 20
 AUTO_CONNECTIONS = 4
 """Where the size decides: one connection per 16 MiB, four at most."""
-SECONDS_KEPT = 120
-"""Of a download's own speed, for its details."""
 
 
 def auto_connections(size: int | None, most: int = AUTO_CONNECTIONS) -> int:
@@ -74,9 +72,7 @@ class Flight:
         self._transfer = SegmentTransfer(kit, download, part)
         self.waits = self._transfer.waits
         self.window = WaitWindow(self.waits)
-        self.speeds: deque[float] = deque(maxlen=SECONDS_KEPT)
-        """Bytes per second of each past second."""
-        self._second = (now, download.received)
+        self._history = SpeedHistory(now, download.received)
         self._pool = RangePool(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
         self._opener = RangeOpener(kit, download, answer)
@@ -277,6 +273,7 @@ class Flight:
 
     async def _land(self) -> None:
         """Stop every connection and save what is there."""
+        self.kit.remember(self.download.id, self.learned())
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -313,11 +310,7 @@ class Flight:
         for segment in self._pool.segments:
             segment.meter.sample(now, segment.at)
         self.window.sample(now)
-        at, received = self._second
-        if now - at >= 1.0:
-            speed = (self.download.received - received) / (now - at)
-            self.speeds.append(max(0.0, speed))
-            self._second = (now, self.download.received)
+        self._history.sample(now, self.download.received)
 
     def speed(self) -> float:
         """Bytes per second, smoothed over about 3 s."""
@@ -333,6 +326,11 @@ class Flight:
         """Ranges in flight or about to be."""
         waiting = sum(1 for segment in self._tasks.values() if segment is None)
         return len(self._pool.segments) + waiting
+
+    def learned(self) -> Landed:
+        """What the details show of it, also when it has ended."""
+        speeds = tuple(self._history.speeds)
+        return Landed(self.headers, self.answer.validator, self.http_version, speeds)
 
     def segment_snapshots(self) -> tuple[SegmentSnapshot, ...]:
         """The ranges in flight, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.events import Noticed
 from tui.core.plain_text import plain_url
@@ -26,6 +26,20 @@ if TYPE_CHECKING:
     from tui.net.limiter import Limiter
     from tui.net.mirrors import MirrorBook
     from tui.net.session import HttpSession
+
+
+LANDED_KEPT = 200
+
+
+class Landed(NamedTuple):
+    """What is worth showing of a flight that has ended."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    """Of the response; secrets are never among them."""
+    validator: str = ""
+    http_version: str = ""
+    speeds: tuple[float, ...] = ()
+    """Bytes per second of each second, oldest first."""
 
 
 @dataclass(slots=True)
@@ -69,6 +83,16 @@ class Kit:
     """Connections that a large download takes where the size decides."""
     waits: Waits = field(default_factory=Waits)
     """What connections wait for, over all downloads."""
+
+    landed: dict[int, Landed] = field(default_factory=dict)
+    """What was learned on the flights that ended last, by id."""
+
+    def remember(self, id: int, landed: Landed) -> None:
+        """Keep what was learned on a flight that ends, for its details."""
+        self.landed.pop(id, None)
+        self.landed[id] = landed
+        if len(self.landed) > LANDED_KEPT:
+            del self.landed[next(iter(self.landed))]
 
     def gather_bytes(self, least: int, most: int) -> int:
         """Bytes that one connection may hold back for a parcel."""

@@ -7,6 +7,8 @@ from collections import deque
 
 FAST_TAU_S = 3.0
 """Memory of the speed that is shown."""
+HISTORY = 120
+"""Seconds kept for graphs."""
 SLOW_TAU_S = 25.0
 """Memory of the speed that an ETA is computed with: one that jumps is not believed
 (the most common complaint about download displays)."""
@@ -75,29 +77,41 @@ def eta_s(remaining: float, speed: float) -> float | None:
     return seconds if seconds < 365 * 86400 else None
 
 
+class SpeedHistory:
+    """Mean speed of each past second."""
+
+    __slots__ = ("_at", "_total", "speeds")
+
+    def __init__(self, now: float, total: int = 0) -> None:
+        self.speeds: deque[float] = deque(maxlen=HISTORY)
+        """Bytes per second, oldest first."""
+        self._at = now
+        self._total = total
+
+    def sample(self, now: float, total: int) -> bool:
+        """Take in a counter of bytes; tell if that ended a second."""
+        if now - self._at < 1.0:
+            return False
+        self.speeds.append(max(0.0, (total - self._total) / (now - self._at)))
+        self._at = now
+        self._total = total
+        return True
+
+
 class TotalMeter:
     """Speed of everything together, with a history for the graph."""
-
-    HISTORY = 120
-    """Seconds kept."""
 
     def __init__(self, now: float) -> None:
         self.fast = SpeedMeter(FAST_TAU_S, now)
         self.slow = SpeedMeter(SLOW_TAU_S, now)
-        self.history: deque[float] = deque(maxlen=self.HISTORY)
+        self._seconds = SpeedHistory(now)
+        self.history = self._seconds.speeds
         self.peak = 0.0
         """Highest one-second mean, bytes per second."""
-        self._second_at = now
-        self._second_total = 0
 
     def sample(self, now: float, total: int) -> None:
         """Take in the counter of bytes fetched in this run."""
         self.fast.sample(now, total)
         self.slow.sample(now, total)
-        dt = now - self._second_at
-        if dt >= 1.0:
-            rate = (total - self._second_total) / dt
-            self.history.append(rate)
-            self.peak = max(self.peak, rate)
-            self._second_at = now
-            self._second_total = total
+        if self._seconds.sample(now, total):
+            self.peak = max(self.peak, self.history[-1])

@@ -15,6 +15,7 @@ from tui.core.snapshot import (
     OriginSnapshot,
 )
 from tui.engine.flight import Flight
+from tui.engine.kit import Landed
 from tui.engine.meter import eta_s, steady
 from tui.engine.verdict import One, judge_one
 
@@ -115,6 +116,9 @@ class Views:
         if download.state in ACTIVE and download.attempt:
             attempts += (AttemptSnapshot(download.attempt, kit.clock.wall(), ""),)
         limiter = kit.own_limiters.get(id)
+        learned = kit.landed.get(id, Landed())
+        if flight is not None:
+            learned = flight.learned()
         return DetailSnapshot(
             row=kit.ledger.row(download, now, kit.settings.retries + 1),
             path=path,
@@ -123,9 +127,9 @@ class Views:
             finished=finished,
             segments=flight.segment_snapshots() if flight is not None else (),
             attempts=attempts,
-            answer=flight.headers if flight is not None else (),
-            validator=flight.answer.validator if flight is not None else "",
-            http_version=flight.http_version if flight is not None else "",
+            answer=learned.headers,
+            validator=learned.validator,
+            http_version=learned.http_version,
             checksum=str(checksum) if checksum is not None else "",
             checksum_state=self._checksum_state(download),
             source=download.request.source,
@@ -136,7 +140,7 @@ class Views:
             modified_at=kit.modified.get(id),
             verdict=self._verdict(download, flight, now),
             asked=masked(kit.headers_for(download, download.url)),
-            speeds=tuple(flight.speeds) if flight is not None else (),
+            speeds=learned.speeds,
         )
 
     def _verdict(self, download: Download, flight: Flight | None, now: float) -> str:

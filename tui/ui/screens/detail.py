@@ -10,6 +10,7 @@ from textual.content import Content
 
 from tui.core.plain_text import plain
 from tui.ui.format import middle_ellipsis
+from tui.ui.keymap import current
 from tui.ui.screens.dialog import Dialog
 from tui.ui.widgets.detail_pane import DetailSheet
 
@@ -30,6 +31,8 @@ class DetailScreen(Dialog[None]):
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "detail.tcss"]
     KEYS = (("esc", "close"), ("up/down", "scroll"))
+    CHANGES = ("connections_more", "connections_fewer", "limit_row")
+    """Actions that also work here, by the keys that they have in the dashboard."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,q", "close", show=False),
         Binding("j", "scroll(1)", show=False),
@@ -40,10 +43,23 @@ class DetailScreen(Dialog[None]):
         Binding("G", "scroll(10000)", show=False),
     ]
 
-    def __init__(self, read: Callable[[], DetailSnapshot]) -> None:
-        """Take what to call for a fresh snapshot, four times a second."""
+    def __init__(
+        self,
+        read: Callable[[], DetailSnapshot],
+        change: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take what to read and what to do.
+
+        Args:
+            read: returns a fresh snapshot; called four times a second.
+            change: does one of ``CHANGES`` to this download, by its id.
+        """
         super().__init__()
         self._read = read
+        self._change = change
+        for id in self.CHANGES:
+            for key in current().by_id[id].keys:
+                self._bindings.bind(key, f"change('{id}')", show=False)
 
     def compose_box(self) -> ComposeResult:
         """A sheet that scrolls."""
@@ -69,6 +85,12 @@ class DetailScreen(Dialog[None]):
         if box.border_title != title.markup:
             box.border_title = title
         self.query_one(DetailSheet).show(detail)
+
+    def action_change(self, id: str) -> None:
+        """Change its connections or its limit."""
+        if self._change is not None:
+            self._change(id)
+            self.update()
 
     def action_scroll(self, lines: int) -> None:
         """Scroll by lines."""

@@ -18,7 +18,9 @@ from tui.ui.format import (
     percent,
     state_look,
 )
+from tui.ui.keymap import key_of
 from tui.ui.widgets.canvas import Line, Span, justify, line_width
+from tui.ui.widgets.plot import spark
 from tui.ui.widgets.segment_map import map_lines
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ _LABEL = 10
 """Cells of the labels on the full-size screen."""
 _SHEET_FROM = 18
 """Lines from which a pane has room for the long form."""
+_STALLED_S = 5.0
 _CHECKSUM_STYLES = {"ok": "done", "mismatch": "failed", "pending": "dim"}
 
 
@@ -65,10 +68,16 @@ def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Li
     left = [Span(f"{glyph} {look.word}", look.style)]
     if row.state is DownloadState.WAITING and row.retry_in_s is not None:
         left.append(Span(f" in {format_duration(row.retry_in_s)}", look.style))
-    if row.stalled_s >= 5 and row.state is DownloadState.DOWNLOADING:
+    if row.stalled_s >= _STALLED_S and row.state is DownloadState.DOWNLOADING:
         left.append(Span(f"  stalled {format_duration(row.stalled_s)}", "warn"))
     share = done_fraction(row)
     right = [Span(percent(share), "strong")] if share is not None else []
+    room = width - line_width(left) - line_width(right) - 4
+    bound = plain(detail.verdict).partition(":")[0].partition(";")[0]
+    for words in (bound, bound.removeprefix("bound by ")):
+        if words and row.stalled_s < _STALLED_S and cells(words) <= room:
+            left.append(Span(f"  {words}", "dim"))
+            break
     return justify(left, right, width)
 
 
@@ -110,6 +119,8 @@ def answer_line(detail: DetailSnapshot, width: int) -> Line:
 
 def validator_words(detail: DetailSnapshot) -> str:
     """How a resume would be proven: ``etag``, ``date`` or ``no validator``."""
+    if detail.row.state is DownloadState.DONE and not detail.validator:
+        return ""  # nothing is left to prove
     if not detail.validator:
         return "no validator" if detail.row.status else "not asked yet"
     return "etag" if '"' in detail.validator else "date"
@@ -202,6 +213,7 @@ def sheet_lines(
     trouble = trouble_lines(detail, width, is_ascii)
     if trouble:
         lines += [[], *trouble]
+    lines += _now_facts(detail, width, is_ascii)
     lines += _section("Where", width, is_ascii)
     lines += _fact("URL", plain_url(row.url), width)
     for mirror in detail.mirrors:
@@ -211,6 +223,10 @@ def sheet_lines(
     if row.state is not DownloadState.DONE:
         lines += _fact("part file", plain(detail.part_path), width)
     lines += _fact("asked in", plain(detail.source), width)
+    if detail.asked:
+        lines += _section("Asked with", width, is_ascii)
+        for name, value in detail.asked:
+            lines += _fact(plain(name), plain(value), width)
     lines += _section("Answer", width, is_ascii)
     lines += _answer_facts(detail, width)
     if detail.segments:
@@ -226,11 +242,43 @@ def sheet_lines(
     return lines
 
 
+def _now_facts(detail: DetailSnapshot, width: int, is_ascii: bool) -> list[Line]:
+    """What bounds it, its speed so far, and what can be changed about both."""
+    row = detail.row
+    lines = _fact("now", plain(detail.verdict), width)
+    if detail.speeds:
+        graph = spark(detail.speeds, min(len(detail.speeds), 60), is_ascii=is_ascii)
+        mean = sum(detail.speeds) / len(detail.speeds)
+        words = f"mean {format_rate(mean)}, peak {format_rate(max(detail.speeds))}"
+        graph = graph[-max(8, width - _LABEL - cells(words) - 2) :]
+        line = [Span(fit("speed", _LABEL), "dim"), Span(graph, "active")]
+        lines.append([*line, Span(f"  {words}", "text")])
+    if row.state is DownloadState.DOWNLOADING:
+        wanted = detail.connections_wanted
+        told = f"{row.connections}" + (f" of {wanted}" if wanted else "")
+        keys = f"{key_of('connections_more')} {key_of('connections_fewer')}"
+        lines += _fact("ranges", f"{told} at once   {keys} one more, one less", width)
+    if row.state not in ENDED:
+        rate = format_rate(detail.rate_limit) if detail.rate_limit else "none"
+        lines += _fact("limit", f"{rate}   {key_of('limit_row')} changes it", width)
+    if detail.started_at:
+        lines += _fact("began", _moment(detail.started_at), width)
+    if detail.finished_at and row.state in ENDED:
+        took = max(0.0, detail.finished_at - detail.started_at)
+        words = f"{_moment(detail.finished_at)}, after {format_duration(took)}"
+        lines += _fact("ended", words, width)
+    return [[], *lines] if lines else []
+
+
+def _moment(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
 def _answer_facts(detail: DetailSnapshot, width: int) -> list[Line]:
     row = detail.row
     status = f"{plain(detail.http_version)} {row.status}".strip()
     lines = _fact("status", status if row.status else "not asked yet", width)
-    if row.status:
+    if row.status and validator_words(detail):
         proof = plain(detail.validator) or "none: a resume starts again from zero"
         lines += _fact("validator", proof, width)
     if detail.checksum:
