@@ -235,6 +235,14 @@ def wants_ascii() -> bool:
     return "utf" not in locale.getpreferredencoding(do_setlocale=False).lower()
 
 
+def _say_farewell(app: DashboardApp, service: DownloadService) -> None:
+    causes = service.by_cause(DownloadQuery(View.FAILED))
+    saved = app.main.failed_export.path
+    hint = app.main.leaving.hint
+    now = service.snapshot()
+    say_farewell(farewell_lines(now, causes, service.rows, saved, hint))
+
+
 async def run_dashboard(
     service: DownloadService,
     *,
@@ -289,11 +297,6 @@ async def run_dashboard(
         # Nothing is left behind by somebody who only had a look.
         await asyncio.to_thread(save_looks, path, app.looks)
     if not app.has_lost_terminal:
-        causes = service.by_cause(DownloadQuery(View.FAILED))
-        saved = app.main.failed_export.path
-        now = service.snapshot()
-        hint = app.main.leaving.hint
-        lines = farewell_lines(now, causes, service.rows, saved, hint)
-        say_farewell(lines)
+        _say_farewell(app, service)
     terminal.let_go_of_dead()
     return exit_status(service.snapshot()) if status is None else status
