@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tui.core.download import Download, DownloadState
 from tui.core.request import DownloadRequest
+from tui.core.settings import HostRule
 from tui.engine.queue import DownloadQueue
 
 
@@ -166,3 +167,11 @@ def test_everything_is_taken_once_and_no_cap_is_ever_broken(
         if running:
             queue.release(running.pop(choice % len(running)).origin)
     assert sorted(seen) == list(range(len(origins)))
+
+
+def test_a_rule_caps_the_origins_that_it_matches() -> None:
+    queue = DownloadQueue(0, (HostRule("*.slow.example", cap=1),))
+    for number in range(3):
+        queue.push(download(number, "http://a.slow.example"))
+        queue.push(download(number + 10, "http://quick.example"))
+    assert drain(queue) == [0, 10, 11, 12]

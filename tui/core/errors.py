@@ -28,9 +28,9 @@ KINDS: Final[dict[str, str]] = {
     "tls": "check the host name and the clock, or trust it with --ca-file",
     "ca_file": "name a PEM file with --ca-file or SSL_CERT_FILE",
     "proxy": "check the proxy's address and whether it runs; --proxy direct uses none",
-    "proxy_auth": "check the user and the password for the proxy",
-    "network": "check --interface, the IP version and the DNS pins",
-    "client_cert": "name PEM files with the client's certificate and its key",
+    "proxy_auth": "give the proxy's login: --proxy-user, --proxy-password-from",
+    "network": "check --interface, --ip-version and --resolve",
+    "client_cert": "name PEM files with --cert and --key",
     # the conversation
     "stalled": "the server or the way to it is slow; try later, or raise --timeout",
     "reset": "try again later; what is there is kept",
@@ -41,8 +41,8 @@ KINDS: Final[dict[str, str]] = {
     "bad_redirect": "only http and https are followed; check the URL",
     "bad_header": "a request header cannot be sent; check --header and header= lines",
     # the answer
-    "auth": "check the login: a netrc file, a login for this host, or --header",
-    "login": "set the variable, write the file, or store it in the keyring",
+    "auth": "give the right login: --user, --netrc, or one for the host in the settings",
+    "login": "say where the secret is: env:NAME, file:PATH or keyring:SERVICE",
     "netrc": "mend the line: machine HOST login USER password SECRET",
     "cookies": "export the cookies again, in Netscape format (cookies.txt)",
     "secret": "secrets are not stored; repeat the first command, or give --header",

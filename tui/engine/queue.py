@@ -11,10 +11,13 @@ import heapq
 from typing import TYPE_CHECKING
 
 from tui.core.download import Download, DownloadState
+from tui.core.host_rules import rule_for
 from tui.core.service import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from tui.core.settings import HostRule
 
 
 MOST_PATIENCE = 64
@@ -106,7 +109,9 @@ class Lane:
 class DownloadQueue:
     """Queued downloads in order, handed out one by one as slots allow."""
 
-    def __init__(self, per_host: int) -> None:
+    def __init__(self, per_host: int, rules: Sequence[HostRule] = ()) -> None:
+        """Begin empty; the caps of the rules hold for the origins that they match."""
+        self._rules = rules
         self.per_host = per_host
         """Slots per origin; 0 for no cap. Change it with ``set_per_host``."""
         self.lanes: dict[str, Lane] = {}
@@ -120,6 +125,9 @@ class DownloadQueue:
         lane = self.lanes.get(origin)
         if lane is None:
             lane = self.lanes[origin] = Lane(origin)
+            rule = rule_for(self._rules, origin) if self._rules else None
+            if rule is not None:
+                lane.own_cap = rule.cap
         return lane
 
     def cap(self, lane: Lane) -> int:

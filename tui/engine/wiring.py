@@ -74,7 +74,7 @@ async def open_engine(
         writer=writer,
         destination=destination,
         ledger=Ledger(clock),
-        queue=DownloadQueue(settings.per_host),
+        queue=DownloadQueue(settings.per_host, settings.hosts),
         bus=EventBus(),
         mirrors=MirrorBook(),
         limiter=Limiter(settings.rate_limit, clock),

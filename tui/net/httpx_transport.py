@@ -5,6 +5,7 @@ It also reads what pyreqwest cannot: header values with bytes outside ASCII.
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
@@ -73,11 +74,12 @@ class HttpxTransport(WireTransport):
             raise LocalError(
                 "proxy", "a SOCKS proxy needs an extra here; install fetchtui[socks]"
             ) from None
-        if route.pins or route.local_address:
+        self._backend = None
+        if route.pins or route.local_address or route.proxy is not None:
             # There is no public way to hand httpx a backend, nor a local address
             # where there is a proxy.
-            pool = self._transport._pool
-            pool._network_backend = RoutedBackend(route)
+            self._backend = RoutedBackend(route)
+            self._transport._pool._network_backend = self._backend
         self._proxy = route.proxy.label if route.proxy is not None else ""
         self._headers = list(headers)
         # Reads have no limit here: the stall clock of the reply has.
@@ -105,7 +107,12 @@ class HttpxTransport(WireTransport):
             )
             response = await self._transport.handle_async_request(request)
         except Exception as error:
+            await self._forget(is_failed=True)
             raise from_httpx(error, url, self._proxy) from None
+        except BaseException:
+            await self._forget(is_failed=True)
+            raise
+        await self._forget(is_failed=False)
         raw = response.headers.raw
         if (
             len(raw) > MAX_HEADER_FIELDS
@@ -119,6 +126,13 @@ class HttpxTransport(WireTransport):
         """Close the pool."""
         await self._transport.aclose()
 
+    async def _forget(self, *, is_failed: bool) -> None:
+        """Close what this task connected, if nobody else will: see the backend."""
+        if self._backend is not None:
+            stream = self._backend.latest.pop(asyncio.current_task(), None)
+            if stream is not None and is_failed:
+                await stream.aclose()
+
 
 class RoutedBackend(httpcore.AnyIOBackend):
     """Connects where the pins say, from where the route says."""
@@ -126,6 +140,9 @@ class RoutedBackend(httpcore.AnyIOBackend):
     def __init__(self, route: Route) -> None:
         self._pins = dict(route.pins)
         self._local_address = route.local_address or None
+        self.latest: dict[asyncio.Task[object] | None, httpcore.AsyncNetworkStream] = {}
+        """Each task's connection, until its request has an answer: httpcore 1.0 leaves
+        a connection open whose SOCKS handshake failed."""
 
     async def connect_tcp(
         self,
@@ -137,9 +154,11 @@ class RoutedBackend(httpcore.AnyIOBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Open a TCP connection."""
         address = self._pins.get(host.lower().removesuffix("."), host)
-        return await super().connect_tcp(
+        stream = await super().connect_tcp(
             address, port, timeout, self._local_address, socket_options
         )
+        self.latest[asyncio.current_task()] = stream
+        return stream
 
 
 def _context(ca_file: str | None) -> ssl.SSLContext:

@@ -40,6 +40,11 @@ def of_proxy(error: FetchError) -> FetchError:
     return type(error)("proxy", str(error))
 
 
+def no_socks(proxy: str) -> FetchError:
+    """What answered is no SOCKS5 proxy."""
+    return TransientError("proxy", f"{via(proxy)} does not speak SOCKS5")
+
+
 def from_refusal(reason: str, place: str, proxy: str) -> FetchError:
     """Translate how a proxy refuses to connect to ``place``.
 
@@ -80,7 +85,7 @@ def from_proxy_causes(text: str, place: str, proxy: str) -> FetchError | None:
         if "underlying connection" in last:
             return TransientError("proxy", f"{via(proxy)} does not take the connection")
         if "io error" in last or "parsing" in last:
-            return TransientError("proxy", f"{via(proxy)} does not speak SOCKS5")
+            return no_socks(proxy)
         return from_refusal(last.partition("error: ")[2], place, proxy)
     if "tunnel error" in last:
         return from_refusal(plain(last.partition("error: ")[2], 100), place, proxy)

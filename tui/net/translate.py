@@ -36,6 +36,7 @@ from tui.net.proxy_faults import (
     from_proxy_causes,
     from_refusal,
     is_about_proxy,
+    no_socks,
     of_proxy,
     via,
 )
@@ -157,6 +158,9 @@ def from_httpx(error: Exception, url: str, proxy: str = "") -> FetchError:
             isinstance(error, httpx.ConnectError) and not _is_tls_inside(error, url)
         ):
             return of_proxy(_from_library(error, via(proxy)))
+        if proxy.startswith("socks") and not isinstance(error, httpx.HTTPError):
+            # socksio's own errors, and an assertion on an answer that is none of its.
+            return no_socks(proxy)
     return _from_library(error, where(url))
 
 

@@ -1,0 +1,372 @@
+"""Through proxies, real ones: proxy.py, and a SOCKS5 server of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+
+from tests.net.fetching import fault_of, fetch
+from tests.support.proxy_process import running_proxy
+from tests.support.socks_server import SocksServer
+from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
+from tui.core.settings import HostRule, Login, Settings
+from tui.demo.script import Script
+from tui.demo.server import ScriptedServer
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+SECRET = "p@ss:w/rd"
+QUOTED = "p%40ss%3Aw%2Frd"
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def open_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    with running_proxy(tmp_path_factory.mktemp("proxy")) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def guarded_proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("proxy")
+    with running_proxy(folder, "--basic-auth", f"me:{SECRET}") as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def tls_proxy(
+    tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA
+) -> Iterator[int]:
+    folder = tmp_path_factory.mktemp("proxy")
+    leaf = authority.issue_cert("127.0.0.1")
+    leaf.private_key_pem.write_to_path(str(folder / "key.pem"))
+    leaf.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    arguments = ("--cert-file", "cert.pem", "--key-file", "key.pem")
+    with running_proxy(folder, *arguments) as port:
+        yield port
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture
+async def secure(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1", "far.example").configure_cert(context)
+    async with ScriptedServer(context) as running:
+        running.add("/x", Script(b"secure file"))
+        yield running
+
+
+@pytest.fixture
+def plain(server: ScriptedServer) -> str:
+    return server.add("/x", Script(b"file"))
+
+
+async def through(settings: Settings, url: str) -> bytes:
+    session = HttpSession(settings)
+    try:
+        return await fetch(session, Target(url))
+    finally:
+        await session.close()
+
+
+async def fault_through(settings: Settings, url: str) -> FetchError:
+    session = HttpSession(settings)
+    try:
+        error = await fault_of(session, Target(url))
+    finally:
+        await session.close()
+    for secret in (SECRET, QUOTED, "ss:w"):
+        assert secret not in str(error)
+    return error
+
+
+async def free_port() -> int:
+    async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+
+def came_through_proxy(server: ScriptedServer) -> bool:
+    """proxy.py signs what it passes on, but cannot look into a tunnel."""
+    return "via" in server.requests[-1].headers
+
+
+async def test_a_plain_request_goes_through_an_http_proxy(
+    wire: str, open_proxy: int, server: ScriptedServer, plain: str
+) -> None:
+    proxy = f"http://127.0.0.1:{open_proxy}"
+    assert await through(Settings(wire=wire, proxy=proxy), plain) == b"file"
+    assert came_through_proxy(server)
+    assert await through(Settings(wire=wire), plain) == b"file"
+    assert not came_through_proxy(server)
+
+
+async def test_https_goes_through_a_tunnel(
+    wire: str, open_proxy: int, secure: ScriptedServer, bundle: Path
+) -> None:
+    settings = Settings(
+        wire=wire, ca_file=bundle, proxy=f"http://127.0.0.1:{open_proxy}"
+    )
+    assert await through(settings, secure.url("/x")) == b"secure file"
+
+
+async def test_a_proxy_that_speaks_tls_is_checked_and_used(
+    wire: str,
+    tls_proxy: int,
+    server: ScriptedServer,
+    plain: str,
+    secure: ScriptedServer,
+    bundle: Path,
+) -> None:
+    proxy = f"https://127.0.0.1:{tls_proxy}"
+    trusting = Settings(wire=wire, proxy=proxy, ca_file=bundle)
+    assert await through(trusting, plain) == b"file"
+    assert came_through_proxy(server)
+    assert await through(trusting, secure.url("/x")) == b"secure file"
+    error = await fault_through(Settings(wire=wire, proxy=proxy), plain)
+    assert isinstance(error, PermanentError)
+    assert error.kind == "proxy"
+    assert f"the proxy {proxy} is not trusted" in str(error)
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+async def test_a_proxy_that_wants_a_login_gets_it(
+    wire: str,
+    guarded_proxy: int,
+    plain: str,
+    secure: ScriptedServer,
+    bundle: Path,
+    is_secure: bool,
+) -> None:
+    url = secure.url("/x") if is_secure else plain
+    login = Login("me", f"text:{SECRET}")
+    by_login = Settings(
+        wire=wire,
+        ca_file=bundle,
+        proxy=f"http://127.0.0.1:{guarded_proxy}",
+        proxy_login=login,
+    )
+    by_url = Settings(
+        wire=wire, ca_file=bundle, proxy=f"http://me:{QUOTED}@127.0.0.1:{guarded_proxy}"
+    )
+    assert (await through(by_login, url)).endswith(b"file")
+    assert (await through(by_url, url)).endswith(b"file")
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+async def test_a_missing_or_wrong_proxy_login_is_said_with_its_remedy(
+    wire: str,
+    guarded_proxy: int,
+    plain: str,
+    secure: ScriptedServer,
+    bundle: Path,
+    is_secure: bool,
+) -> None:
+    url = secure.url("/x") if is_secure else plain
+    proxy = f"http://127.0.0.1:{guarded_proxy}"
+    for login in (None, Login("me", "text:wrong")):
+        settings = Settings(
+            wire=wire, ca_file=bundle, proxy=proxy, proxy_login=login, timeout_s=5
+        )
+        error = await fault_through(settings, url)
+        assert isinstance(error, PermanentError)
+        assert (error.kind, error.status) == ("proxy_auth", 407)
+        assert f"the proxy {proxy}" in str(error)
+        assert "--proxy-user" in error.advice
+
+
+@pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
+@pytest.mark.parametrize("is_secure", [False, True])
+async def test_a_dead_proxy_is_named_without_its_password(
+    wire: str, scheme: str, is_secure: bool
+) -> None:
+    port = await free_port()
+    target = "https://127.0.0.1:9/x" if is_secure else "http://127.0.0.1:9/x"
+    settings = Settings(
+        wire=wire, proxy=f"{scheme}://me:{QUOTED}@127.0.0.1:{port}", timeout_s=5
+    )
+    error = await fault_through(settings, target)
+    assert isinstance(error, TransientError)
+    assert error.kind == "proxy"
+    assert f"the proxy {scheme}://127.0.0.1:{port}" in str(error)
+
+
+async def test_a_proxy_that_does_not_exist_is_named(wire: str) -> None:
+    settings = Settings(wire=wire, proxy="http://no-such-proxy.invalid:3128")
+    error = await fault_through(settings, "http://127.0.0.1:9/x")
+    assert error.kind == "proxy"
+    assert "the proxy http://no-such-proxy.invalid:3128" in str(error)
+
+
+async def test_a_server_that_a_proxy_cannot_reach_is_not_taken_for_the_proxy(
+    wire: str, open_proxy: int
+) -> None:
+    port = await free_port()
+    settings = Settings(wire=wire, proxy=f"http://127.0.0.1:{open_proxy}", timeout_s=5)
+    error = await fault_through(settings, f"https://127.0.0.1:{port}/x")
+    assert error.kind == "proxy"
+    assert f"does not connect to 127.0.0.1:{port}" in str(error)
+
+
+async def test_a_server_behind_a_tunnel_is_still_checked(
+    wire: str, open_proxy: int, secure: ScriptedServer
+) -> None:
+    settings = Settings(wire=wire, proxy=f"http://127.0.0.1:{open_proxy}")
+    error = await fault_through(settings, secure.url("/x"))
+    assert error.kind == "tls"
+    assert f"127.0.0.1:{secure.port} is not trusted" in str(error)
+
+
+async def test_socks5h_lets_the_proxy_resolve_names(
+    wire: str, server: ScriptedServer, plain: str, secure: ScriptedServer, bundle: Path
+) -> None:
+    async with SocksServer(login=("me", SECRET)) as proxy:
+        settings = Settings(
+            wire=wire,
+            ca_file=bundle,
+            proxy=f"socks5h://127.0.0.1:{proxy.port}",
+            proxy_login=Login("me", f"text:{SECRET}"),
+        )
+        url = f"http://far.example:{server.port}/x"
+        assert await through(settings, url) == b"file"
+        url = f"https://far.example:{secure.port}/x"
+        assert await through(settings, url) == b"secure file"
+        assert proxy.asked == [
+            ("far.example", server.port),
+            ("far.example", secure.port),
+        ]
+
+
+async def test_socks5_resolves_names_here(server: ScriptedServer, plain: str) -> None:
+    async with SocksServer() as proxy:
+        settings = Settings(
+            wire="pyreqwest", proxy=f"socks5://127.0.0.1:{proxy.port}", ip_version=4
+        )
+        url = f"http://localhost:{server.port}/x"
+        assert await through(settings, url) == b"file"
+        assert proxy.asked == [("127.0.0.1", server.port)]
+
+
+@pytest.mark.parametrize("login", [None, Login("me", "text:wrong")])
+async def test_a_wrong_socks_login_is_said(
+    wire: str, plain: str, login: Login | None
+) -> None:
+    async with SocksServer(login=("me", SECRET)) as proxy:
+        settings = Settings(
+            wire=wire, proxy=f"socks5h://127.0.0.1:{proxy.port}", proxy_login=login
+        )
+        error = await fault_through(settings, plain)
+    assert isinstance(error, PermanentError)
+    assert error.kind == "proxy_auth"
+
+
+async def test_a_server_that_a_socks_proxy_cannot_reach_is_named(wire: str) -> None:
+    async with SocksServer(reply=5) as proxy:
+        settings = Settings(wire=wire, proxy=f"socks5h://127.0.0.1:{proxy.port}")
+        error = await fault_through(settings, "http://far.example:81/x")
+    assert isinstance(error, TransientError)
+    assert error.kind == "proxy"
+    assert "does not connect to far.example:81: the connection was refused" in str(
+        error
+    )
+
+
+async def test_what_speaks_no_socks_is_said(wire: str) -> None:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as running:
+        proxy = f"socks5h://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+        error = await fault_through(
+            Settings(wire=wire, proxy=proxy, timeout_s=5), "http://far.example:81/x"
+        )
+    assert error.kind == "proxy"
+    assert f"the proxy {proxy}" in str(error)
+
+
+async def test_the_environment_is_asked_where_no_option_is_given(
+    wire: str,
+    open_proxy: int,
+    server: ScriptedServer,
+    plain: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", f"127.0.0.1:{open_proxy}")
+    await through(Settings(wire=wire), plain)
+    assert came_through_proxy(server)
+    await through(Settings(wire=wire, proxy="direct"), plain)
+    assert not came_through_proxy(server)
+    monkeypatch.setenv("no_proxy", "example.org, 127.0.0.0/8")
+    await through(Settings(wire=wire), plain)
+    assert not came_through_proxy(server)
+
+
+async def test_a_rule_sends_one_host_through_a_proxy_and_not_the_others(
+    wire: str, open_proxy: int, server: ScriptedServer, plain: str
+) -> None:
+    settings = Settings(
+        wire=wire,
+        hosts=(HostRule("127.0.0.1", proxy=f"http://127.0.0.1:{open_proxy}"),),
+    )
+    session = HttpSession(settings)
+    await fetch(session, Target(plain))
+    assert came_through_proxy(server)
+    await fetch(session, Target(server.url("/x", host="localhost")))
+    assert not came_through_proxy(server)
+    await session.close()
+
+
+async def test_a_redirect_goes_by_the_way_to_where_it_leads(
+    wire: str, open_proxy: int, server: ScriptedServer, plain: str
+) -> None:
+    away = server.add("/away", Script(redirect=server.url("/x", host="localhost")))
+    settings = Settings(
+        wire=wire,
+        hosts=(HostRule("localhost", proxy=f"http://127.0.0.1:{open_proxy}"),),
+    )
+    assert await through(settings, away) == b"file"
+    assert "via" not in server.seen("/away")[0].headers
+    assert came_through_proxy(server)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        ("ftp://h:1", "none of http, https, socks5, socks5h"),
+        ("http://", "no host"),
+        ("http://h:99999", "port"),
+        ("http://me:hunter2@h:x", "port"),
+        ("http://h:1/path", "write it as"),
+        ("http://h h:1", "write it as"),
+        ("::1:80", "no host"),
+    ],
+)
+def test_a_proxy_that_cannot_be_meant_is_said_before_anything_is_fetched(
+    proxy: str, reason: str
+) -> None:
+    async def make() -> None:
+        HttpSession(Settings(proxy=proxy))
+
+    with pytest.raises(LocalError, match=reason) as caught:
+        asyncio.run(make())
+    assert caught.value.kind == "proxy"
+    assert "--proxy" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
