@@ -55,16 +55,14 @@ async def run_headless(
         is_json: one JSON object a line on stdout; people read stderr either way.
         resume_hint: what people are told when something is left unfinished.
         at_once: called when a second ctrl+c ends the process on the spot.
-        aftermath: what follows the downloads, if anything; it is waited for, and
-            closed by the caller.
+        aftermath: what follows the downloads, if anything; the caller closes it.
         loudness: -1 for nothing but what went wrong, 1 for starts as well.
         stdout_fd: where JSON goes.
         stderr_fd: where words go; a terminal gets live progress.
 
     Returns:
         0 all done; 1 something failed, the engine cannot go on, or stdout could not
-        be written; 130 interrupted, by a signal or because nobody reads stdout any
-        more.
+        be written; 130 interrupted, by a signal or a reader of stdout that is gone.
     """
     stdout, stderr = Outlet(stdout_fd), Outlet(stderr_fd)
     is_live = not (is_json or loudness) and can_repaint(stderr_fd)
@@ -84,9 +82,8 @@ async def run_headless(
             face = _json_face(run, stdout, stderr)
         else:
             face = _face(run, stderr, loudness, is_live=is_live)
-        ending = await _Follower(service, requests, face, aftermath).follow(
-            interrupts, stdout
-        )
+        follower = _Follower(service, requests, face, aftermath)
+        ending = await follower.follow(interrupts, stdout)
         if ending.interruption:
             await _close(service)
             ending.snapshot = service.snapshot()
@@ -179,6 +176,14 @@ class _Follower:
                 interruption = interrupts.signal_name
             elif broken.done():
                 interruption = BROKEN_PIPE
+            elif self._aftermath is not None:
+                # The engine holds the queue itself; what has ended is followed up.
+                settling = asyncio.ensure_future(self._aftermath.settle())
+                tasks.add(settling)
+                ends: set[asyncio.Future[Any]] = {settling, signalled, broken}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+                if signalled.done():
+                    interruption = interrupts.signal_name
             self._hear(subscription)
         finally:
             for task in tasks:
