@@ -9,188 +9,37 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from tui.core.download import ENDED, DownloadState
+from tui.core.download import DownloadState
 from tui.core.plain_text import plain, plain_url
 from tui.core.query import DownloadQuery, View
 from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
+from tui.ui.actions import BY_ID
 from tui.ui.format import count
 from tui.ui.keymap import key_of
 from tui.ui.opener import open_path
 from tui.ui.rate_prompt import ask_for_rate
-from tui.ui.screens.confirm import ConfirmScreen
 from tui.ui.screens.detail import DetailScreen
-from tui.ui.undo import in_states
+from tui.ui.state_actions import StateActions
 from tui.ui.url_edit import ask_for_url
 
 if TYPE_CHECKING:
-    from tui.core.download import DownloadId
     from tui.core.snapshot import DownloadSnapshot
-    from tui.ui.screens.main import MainScreen
 
 _S = DownloadState
-_UNENDED = frozenset(_S) - ENDED
-ASK_ABOVE = 20
-"""Downloads that are cancelled at once without a question; an undo is one key away."""
 _COPIED_AT_MOST = 10_000
 
 
-class RowActions:
+class RowActions(StateActions):
     """Handlers of ``actions.Group.ROW``."""
-
-    def __init__(self, screen: MainScreen) -> None:
-        """Take the screen whose list has the cursor."""
-        self._screen = screen
-        self._service = screen.service
-        self._undo = screen.undo_stack
 
     @property
     def _row(self) -> DownloadSnapshot:
         row = self._screen.list.cursor_row
+        if self._detailed is not None:
+            (row,) = self._service.rows([self._detailed])
         assert row is not None  # the actions' ``when`` asked for it
         return row
-
-    @property
-    def _chosen(self) -> list[DownloadId]:
-        """The marked ones, or else what is under the cursor."""
-        model = self._screen.list.model
-        if self._screen.list.display:
-            return model.chosen
-        return model.at_cursor
-
-    def _having(self, ids: list[DownloadId], *states: DownloadState) -> list[int]:
-        return in_states(self._service, ids, states)
-
-    def _called(self, ids: list[DownloadId]) -> str:
-        """Name one download, or say how many there are."""
-        if len(ids) == 1:
-            return plain(self._service.rows(ids)[0].name)
-        return f"{count(len(ids))} downloads"
-
-    def _say_nothing(self, verb: str) -> None:
-        """Say that a key fits none of the chosen ones."""
-        chosen = len(self._chosen)
-        self._screen.tell(f"None of {count(chosen)} to {verb}", severity="warning")
-
-    # -- ending and going on ---------------------------------------------------------
-
-    def cancel(self) -> None:
-        """End them at once; ``u`` brings them back as they were."""
-        ids = self._having(self._chosen, *_UNENDED)
-        if len(ids) > ASK_ABOVE:
-            self.ask_to_cancel(ids, f"Cancel {count(len(ids))} downloads")
-        elif ids:
-            self._cancel(ids)
-        else:
-            self._say_nothing("cancel")
-
-    def ask_to_cancel(self, ids: list[DownloadId], title: str) -> None:
-        """Cancel many, after a question."""
-        effect = (
-            "They end now and their connections close. What they have on disk is"
-            f" kept, and {key_of('undo')} brings all of them back in one step."
-        )
-        running = len(self._having(ids, _S.PROBING, _S.DOWNLOADING, _S.VERIFYING))
-        if running:
-            effect = f"{count(running)} of them are running. {effect}"
-        ask = ConfirmScreen(title, effect, title, "Leave them as they are")
-
-        def answer(is_wanted: bool | None) -> None:
-            if is_wanted:
-                self._cancel(ids)
-                self._screen.show_now()
-
-        self._screen.app.push_screen(ask, answer)
-
-    def _cancel(self, ids: list[DownloadId]) -> None:
-        paused = self._having(ids, _S.PAUSED)
-        changed = self._service.cancel(ids)
-        if changed:
-            what = self._called(changed)
-            self._undo.push_states(f"cancelled {what}", changed, paused)
-            them = "it" if len(changed) == 1 else "them"
-            shown = what if len(changed) == 1 else count(len(changed))
-            self._screen.tell(
-                f"Cancelled {shown} · {key_of('undo')} brings {them} back"
-            )
-        self._screen.list.repaint(changed)
-
-    def pause(self) -> None:
-        """Pause them; if all are paused, let them go on."""
-        chosen = self._chosen
-        ids = self._having(chosen, *_UNENDED - {_S.PAUSED})
-        if ids:
-            changed = self._service.pause(ids)
-            self._tell_paused("Paused", changed, ())
-        else:
-            ids = self._having(chosen, _S.PAUSED)
-            changed = self._service.resume(ids)
-            self._tell_paused("Resumed", changed, ids)
-        if not ids:
-            self._say_nothing("pause")
-        self._screen.list.repaint(changed)
-
-    def _tell_paused(
-        self, verb: str, changed: list[DownloadId], paused: list[DownloadId] | tuple[()]
-    ) -> None:
-        if changed:
-            what = f"{verb} {self._called(changed)}"
-            self._undo.push_states(what[0].lower() + what[1:], changed, paused)
-            self._screen.tell(f"{what} · {key_of('undo')} takes it back")
-
-    def retry(self) -> None:
-        """Queue them again."""
-        chosen = self._chosen
-        cancelled = self._having(chosen, _S.CANCELLED)
-        failed = self._having(chosen, _S.FAILED, _S.WAITING)
-        queued = self._service.resume(cancelled)
-        self.tell_retried(queued, self._service.retry(failed))
-        if not (cancelled or failed):
-            self._say_nothing("retry")
-
-    def tell_retried(
-        self, resumed: list[DownloadId], retried: list[DownloadId]
-    ) -> None:
-        """Say that downloads are queued again, and remember how to take that back.
-
-        Args:
-            resumed: those that had been cancelled.
-            retried: those that had failed or were waiting.
-        """
-        changed = [*resumed, *retried]
-        if not changed:
-            return
-
-        def take_back() -> None:
-            self._service.cancel(resumed)
-            self._service.unretry(retried)
-
-        what = self._called(changed)
-        self._undo.push(f"retried {what}", changed, take_back)
-        self._screen.tell(f"Retrying {what} · {key_of('undo')} takes it back")
-        self._screen.list.repaint(changed)
-
-    def drop(self) -> None:
-        """Take the ended ones out of the list; nothing on disk changes."""
-        changed = self._service.drop(self._having(self._chosen, *ENDED))
-        if not changed:
-            self._say_nothing("drop; only what has ended can be")
-            return
-        marks = self._screen.list.model.marks
-        marked = [id for id in changed if id in marks]
-        marks.remove(changed)
-        what = self._called(changed)
-
-        def take_back() -> None:
-            self._service.undrop(changed)
-            marks.add(marked)
-
-        self._undo.push(f"dropped {what}", changed, take_back)
-        them = "it" if len(changed) == 1 else "them"
-        self._screen.tell(
-            f"Dropped {what} from the list · {key_of('undo')} brings {them} back"
-        )
-        self._screen.list.hurry()
 
     # -- one download ----------------------------------------------------------------
 
@@ -205,7 +54,19 @@ class RowActions:
 
     def show_details(self, id: int) -> None:
         """Open everything about a download."""
-        self._screen.app.push_screen(DetailScreen(lambda: self._service.detail(id)))
+
+        def change(action: str) -> None:
+            self._detailed = id
+            try:
+                now = self._screen.situation()
+                now = now._replace(row=self._row, many=0, is_heading=False)
+                if BY_ID[action].when(now):
+                    getattr(self, action)()
+            finally:
+                self._detailed = None
+
+        detail = DetailScreen(lambda: self._service.detail(id), change)
+        self._screen.app.push_screen(detail)
 
     def edit_url(self) -> None:
         """Ask for another URL of the one under the cursor."""

@@ -15,6 +15,9 @@ from tui.ui.screens.add import AddScreen
 from tui.ui.screens.number import NumberScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.core.download import DownloadId
     from tui.core.snapshot import OriginSnapshot
     from tui.ui.screens.main import MainScreen
 
@@ -50,7 +53,7 @@ class RunActions:
             )
             if row.state is DownloadState.FAILED
         ]
-        self._screen.rows.tell_retried([], self._service.retry(failed))
+        self._screen.rows.retry_these(failed, [])
 
     def export_failed(self) -> None:
         """Save what failed as a list."""
@@ -68,11 +71,28 @@ class RunActions:
 
     def undo(self) -> None:
         """Take back the last step."""
-        step = self._undo.undo()
-        if step is not None:
+        if self._screen.bulk.is_busy:
+            self._screen.tell(
+                "Still at it; then undo takes it back", severity="warning"
+            )
+            return
+        step = self._undo.take()
+        if step is None:
+            return
+
+        def done(_: object) -> None:
             self._screen.tell(f"Undone: {step.text}")
             self._screen.list.hurry()
             self._screen.list.repaint(step.ids)
+
+        def verb(ids: Sequence[DownloadId]) -> list[DownloadId]:
+            step.take_back(ids)
+            return []
+
+        if step.is_whole:
+            done(step.take_back(step.ids))
+        else:
+            self._screen.bulk.run("Undoing", step.ids, verb, done)
 
     def hold(self) -> None:
         """Stop everything, or let everything go on."""

@@ -42,7 +42,10 @@ class Step(NamedTuple):
     """What was done, in words: ``cancelled manual.pdf``."""
     ids: tuple[DownloadId, ...]
     """Downloads that it touched, to be painted again."""
-    take_back: Callable[[], object]
+    take_back: Callable[[Sequence[DownloadId]], object]
+    """Takes it back for some of them."""
+    is_whole: bool = False
+    """It can only be taken back for all of them at once."""
 
 
 class UndoStack:
@@ -57,9 +60,12 @@ class UndoStack:
         return len(self._steps)
 
     def push(
-        self, text: str, ids: Iterable[DownloadId], take_back: Callable[[], object]
+        self,
+        text: str,
+        ids: Iterable[DownloadId],
+        take_back: Callable[[Sequence[DownloadId]], object],
     ) -> None:
-        """Remember a step."""
+        """Remember a step that can be taken back for some downloads at a time."""
         self._steps.append(Step(text, tuple(ids), take_back))
 
     def push_states(
@@ -72,12 +78,13 @@ class UndoStack:
             ids: the downloads.
             paused: those of them that were paused before.
         """
+        were_paused = frozenset(paused)
 
-        def take_back() -> None:
+        def take_back(ids: Sequence[DownloadId]) -> None:
             # A paused download comes back by way of the queue; both happen in one
             # turn of the loop, so nothing can start in between.
             self._service.resume(ids)
-            self._service.pause(paused)
+            self._service.pause([id for id in ids if id in were_paused])
 
         self.push(text, ids, take_back)
 
@@ -95,21 +102,17 @@ class UndoStack:
         last = max(place for place, id in enumerate(before) if id in moved)
         runs = _runs(before[: last + 1], moved)
 
-        def take_back() -> None:
+        def take_back(_: Sequence[DownloadId]) -> None:
             # From the back to the front, each stretch of it to the top: what was
             # between the moved ones has kept its order among itself.
             for run in reversed(runs):
                 self._service.reorder(run, Move.TOP)
 
-        self.push(text, ids, take_back)
+        self._steps.append(Step(text, tuple(ids), take_back, is_whole=True))
 
-    def undo(self) -> Step | None:
-        """Take back the newest step and return it; ``None`` if there is none."""
-        if not self._steps:
-            return None
-        step = self._steps.pop()
-        step.take_back()
-        return step
+    def take(self) -> Step | None:
+        """Return the newest step, to be taken back; ``None`` if there is none."""
+        return self._steps.pop() if self._steps else None
 
 
 def _runs(

@@ -36,7 +36,7 @@ def ask_for_url(screen: MainScreen, row: DownloadSnapshot) -> None:
         screen.undo_stack.push(
             f"changed the URL of {plain(row.name)}",
             [row.id],
-            lambda: service.set_url(row.id, row.url),
+            lambda _: service.set_url(row.id, row.url),
         )
         (now,) = service.rows([row.id])
         if now.state in _ENDED_BADLY:

@@ -18,6 +18,7 @@ from tui.core.plain_text import plain
 from tui.core.query import DownloadQuery
 from tui.ui.actions import ACTIONS, BY_ID, Group, Situation
 from tui.ui.bridge import Bridge
+from tui.ui.bulk import Bulk
 from tui.ui.failed_export import FailedExport
 from tui.ui.following import Following
 from tui.ui.intake import Intake
@@ -74,6 +75,7 @@ class MainScreen(Screen[None]):
         self.service = service
         self.bridge = Bridge(service)
         self.undo_stack = UndoStack(service)
+        self.bulk = Bulk(self)
         self.intake = Intake(self)
         self.board = PaneBoard()
         self.room = Room.FULL
