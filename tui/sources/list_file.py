@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tui.sources.lines import Readable
 
-JSON_LIMIT = 256 << 20
+JSON_LIMIT = 128 << 20
 """Bytes of a ``.json`` file, which is taken into memory as a whole."""
 _LOOK = 65536
 """Bytes that are looked at to find out what a list is."""
@@ -208,8 +208,7 @@ def _parse_page(
 
 def _read_whole(stream: Readable, limit: int) -> bytes:
     """Read to the end, or to ``limit``; a stream may give less than it is asked for."""
-    parts = []
-    while limit > 0 and (part := stream.read(min(limit, 1 << 20))):
-        parts.append(part)
-        limit -= len(part)
-    return b"".join(parts)
+    data = bytearray()
+    while len(data) < limit and (part := stream.read(min(limit - len(data), 1 << 20))):
+        data += part
+    return bytes(data)

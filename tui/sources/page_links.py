@@ -36,8 +36,8 @@ _LEAVES_PAGE = re.compile(r"(?!https?:)[A-Za-z][A-Za-z0-9+.-]*:", re.IGNORECASE)
 """``mailto:``, ``javascript:``, ``ftp:`` and the like."""
 
 
-_SLOW = frozenset({"idna", "punycode"})
-"""Codecs of Python for host names: a long text takes them minutes."""
+_NOT_OF_PAGES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape"})
+"""Codecs of Python that no page has; the first two take minutes for a long text."""
 
 
 class LinkPattern:
@@ -170,10 +170,10 @@ def _decoded(page: Page) -> str:
     told = page.charset or (meta[1].decode("ascii") if meta is not None else "")
     for name in (told, "utf-8"):
         try:
-            if lookup(name).name in _SLOW:
+            if lookup(name).name in _NOT_OF_PAGES:
                 continue
             return body.decode(name)
-        except (LookupError, UnicodeError):
+        except (LookupError, ValueError):
             continue
     # What browsers fall back to in the west.
     return body.decode("windows-1252", "replace")

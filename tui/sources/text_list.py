@@ -90,18 +90,38 @@ class _Reader:
                 yield from self._finish()
                 here = f"{self._where}:{number}"
                 if not text.startswith("http") and is_command(text):
-                    text = _whole_command(text, numbered)
-                    yield from parse_command(text, here, self._notes)
+                    yield from self._command(text, here, numbered)
                 else:
                     yield from self._begin(text, here)
             elif is_command(text):
                 yield from self._finish()
                 here = f"{self._where}:{number}"
-                text = _whole_command(text, numbered)
-                yield from parse_command(text, here, self._notes)
+                yield from self._command(text, here, numbered)
             else:
                 yield from self._option(text, f"{self._where}:{number}")
         yield from self._finish()
+
+    def _command(
+        self, text: str, here: str, numbered: Iterator[tuple[int, str]]
+    ) -> Iterator[DownloadRequest | BadRequestLine]:
+        """Read a command with the lines that it goes on in."""
+        lines = [text]
+        size = len(text)
+        while goes_on(lines[-1]) and size <= COMMAND_LIMIT:
+            _, line = next(numbered, (0, ""))
+            size += len(line)
+            lines.append(line.rstrip("\r\n"))
+        try:
+            for line in lines:
+                _check_text(line)
+            if size > COMMAND_LIMIT:
+                raise ValueError(
+                    f"the command is longer than {COMMAND_LIMIT} characters"
+                )
+        except ValueError as error:
+            yield BadRequestLine(here, str(error))
+        else:
+            yield from parse_command("\n".join(lines), here, self._notes)
 
     def _begin(self, text: str, here: str) -> Iterator[BadRequestLine]:
         self._entry = entry = _Entry(here)
@@ -128,17 +148,6 @@ class _Reader:
         entry, self._entry = self._entry, None
         if entry is not None and entry.is_good:
             yield entry.request()
-
-
-def _whole_command(text: str, numbered: Iterator[tuple[int, str]]) -> str:
-    """Return a command with the lines that it goes on in."""
-    size = len(text)
-    lines = [text]
-    while goes_on(lines[-1]) and size < COMMAND_LIMIT:
-        _, line = next(numbered, (0, ""))
-        size += len(line)
-        lines.append(line.rstrip("\r\n"))
-    return "\n".join(lines)
 
 
 class _Entry:
