@@ -427,7 +427,7 @@ class FakeService:
             for d in self.downloads
             if d.state is not _S.CANCELLED and d.id not in self.dropped
         ]
-        known = [d for d in live if d.size is not None]
+        known = [d for d in live if d.size is not None and d.state is not _S.FAILED]
         known_size = sum(d.size or 0 for d in known)
         known_received = sum(d.received for d in known)
         active = sum(counts[state] for state in ACTIVE)

@@ -68,6 +68,26 @@ async def test_the_bar_is_never_full_before_everything_is_there():
         assert "100%" in board.screen()[1]
 
 
+async def test_share_and_bytes_are_of_the_same_sums():
+    service = FakeService()
+    service.put("half", _S.DOWNLOADING, size=1_000_000, received=500_000)
+    service.put("known", _S.QUEUED, size=1_000_000)
+    service.put("unknown", _S.QUEUED)
+    service.put("failed", _S.FAILED, size=9_000_000, received=1)
+    async with dashboard(service) as board:
+        line = board.screen()[1]
+        assert "16.7%  500 KB / ~3.00 MB, 1 of unknown size" in line
+        service.change(2, size=1_000_000)
+        await board.tick()
+        assert "16.7%  500 KB / 3.00 MB " in board.screen()[1]
+        for id in range(3):
+            service.start(id, size=1_000_000)
+            service.change(id, received=1_000_000)
+            service.finish(id)
+        await board.tick()
+        assert "75.0%  3 of 4 done, 3.00 MB" in board.screen()[1]
+
+
 async def test_after_the_end_failures_leave_a_gap_in_the_bar():
     service = FakeService()
     for number in range(3):

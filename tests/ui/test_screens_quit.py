@@ -18,6 +18,13 @@ def test_it_tells_what_runs_and_that_everything_is_kept():
     assert "kept" in second
 
 
+def test_sizes_that_nobody_knows_are_to_go_as_well():
+    first, _ = situation(engine(unknown=48))
+    assert first.endswith("1.94 TB and 48 of unknown size to go.")
+    first, _ = situation(engine(unknown=3, known_size=0, known_received=0))
+    assert first.endswith("queued, 3 of unknown size to go.")
+
+
 def test_waiting_counts_as_queued_and_paused_is_told():
     lines = situation(engine(counts=(2, 0, 0, 3, 4, 0, 0, 0, 0)))
     assert lines[0].startswith("5 queued, 4 paused")

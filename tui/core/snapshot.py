@@ -232,7 +232,7 @@ class EngineSnapshot(NamedTuple):
     fetched: int
     """Bytes that came over the wire in this run."""
     known_size: int
-    """Sum of the sizes that are known, of downloads not cancelled."""
+    """Sum of the sizes that are known, of downloads neither failed nor cancelled."""
     known_received: int
     """Bytes of those downloads that are there."""
     unknown: int

@@ -10,6 +10,7 @@ from tui.core.query import View
 from tui.core.snapshot import (
     AttemptSnapshot,
     DetailSnapshot,
+    DiskSnapshot,
     DownloadSnapshot,
     EngineSnapshot,
     OriginSnapshot,
@@ -83,12 +84,19 @@ class Views:
             by_status={k: n for k, n in ledger.by_status.items() if n},
             by_cause={k: n for k, n in ledger.by_cause.items() if n},
             retries=ledger.retries,
-            disk=kit.writer.snapshot(),
+            disk=self._disk(is_running=is_running),
             loop=self._pulse.lag.snapshot(),
             output_dir=self._output_dir,
             verdict=self._steering.shares.verdict.words if is_running else "",
             auto=self._steering.snapshot(),
         )
+
+    def _disk(self, *, is_running: bool) -> DiskSnapshot:
+        disk = self._kit.writer.snapshot()
+        if is_running or disk.in_flight or disk.queued:
+            return disk
+        # A mean over seconds would tell of a disk at work long after its rest began.
+        return disk._replace(speed=0.0)
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
         """The rows asked for, in that order; unknown ids are left out."""

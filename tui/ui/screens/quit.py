@@ -105,7 +105,10 @@ def situation(snapshot: EngineSnapshot, resume_hint: str = "") -> list[str]:
             lines.append(f"{count(failed)} failed; what they have on disk is kept.")
         return lines
     left = max(0, snapshot.known_size - snapshot.known_received)
-    togo = f", {format_size(left)} to go" if left else ""
+    sizes = [format_size(left)] if left else []
+    if snapshot.unknown:
+        sizes.append(f"{count(snapshot.unknown)} of unknown size")
+    togo = f", {' and '.join(sizes)} to go" if sizes else ""
     return [
         f"{', '.join(parts)}{togo}.",
         resume_hint or "Every byte on disk is kept.",

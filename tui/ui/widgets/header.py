@@ -136,8 +136,7 @@ class HeaderBar(Canvas):
         right = self._limits(now, width)
         part = part_done(now)
         shown = Span(" " + percent(part).rjust(6), "strong")
-        sizes = f"  {_pair(now.known_received, now.known_size)}"
-        more = f" + {count(now.unknown)} of unknown size" if now.unknown else ""
+        sizes, more = _sums(now)
         # The bar is what is looked at first; words make room for it.
         for words in (sizes + more, sizes, ""):
             tail = [shown, Span(words, "dim")]
@@ -184,29 +183,51 @@ class HeaderBar(Canvas):
 def part_done(now: EngineSnapshot) -> float | None:
     """Return how much is there, 0 to 1, or ``None`` while nothing can be told.
 
-    Downloads of unknown size count as the mean of the known ones; when all has ended,
-    downloads count and not bytes, so that failures leave a gap.
+    When all has ended, downloads count and not bytes, so that failures leave a gap.
     """
-    counts = now.counts
-    wanted = now.total - counts[_S.CANCELLED]
+    wanted = now.total - now.counts[_S.CANCELLED]
     if wanted <= 0:
         return None
-    done = counts[_S.DONE] / wanted
+    if _has_ended(now) or not now.known_size:
+        return now.counts[_S.DONE] / wanted
+    return min(now.known_received / _expected(now), 0.999)
+
+
+def _has_ended(now: EngineSnapshot) -> bool:
+    counts = now.counts
     ended = counts[_S.DONE] + counts[_S.FAILED]
-    if ended == wanted or not now.known_size:
-        return done
-    mean = now.known_size / max(1, wanted - now.unknown)
-    part = now.known_received / (now.known_size + now.unknown * mean)
-    return min(part, 0.999)
+    return ended == now.total - counts[_S.CANCELLED]
+
+
+def _expected(now: EngineSnapshot) -> float:
+    """Bytes of all: those of unknown size count as the mean of the known ones."""
+    left_out = now.counts[_S.CANCELLED] + now.counts[_S.FAILED] + now.unknown
+    return now.known_size * (1 + now.unknown / max(1, now.total - left_out))
+
+
+def _sums(now: EngineSnapshot) -> tuple[str, str]:
+    """Say what the share is made of, and what may be left out of that.
+
+    The same sums as the share, or one of them would look wrong.
+    """
+    wanted = now.total - now.counts[_S.CANCELLED]
+    if wanted > 0 and (_has_ended(now) or not now.known_size):
+        done = f"  {count(now.counts[_S.DONE])} of {count(wanted)} done"
+        size = f", {format_size(now.known_received)}" if now.known_received else ""
+        return done, size
+    if not now.unknown:
+        return f"  {_pair(now.known_received, now.known_size)}", ""
+    about = _pair(now.known_received, round(_expected(now)), "~")
+    return f"  {about}", f", {count(now.unknown)} of unknown size"
 
 
 def _eta(now: EngineSnapshot) -> str:
     return format_duration(now.eta_s)
 
 
-def _pair(part: int, whole: int) -> str:
+def _pair(part: int, whole: int, about: str = "") -> str:
     """Return ``1.21 / 3.15 TB``, without a unit that would be said twice."""
     first, second = format_size(part), format_size(whole)
     if first.rpartition(" ")[2] == second.rpartition(" ")[2]:
         first = first.rpartition(" ")[0]
-    return f"{first} / {second}"
+    return f"{first} / {about}{second}"
