@@ -12,6 +12,7 @@ from textual.widgets import Button
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
 from tui.ui.screens.add import AddScreen, UrlArea, disarm, end_line
 from tui.ui.screens.draft import Draft, draft_lines, read_draft
+from tui.ui.screens.folder_look import dropped_files
 from tui.ui.widgets.canvas import line_text
 
 
@@ -45,6 +46,13 @@ async def settled(pilot, total: int) -> None:
     label = f"Add {total:,}" if total else "Add"
     async with asyncio.timeout(10):
         while str(button.label) != label:
+            await pilot.pause(0.01)
+
+
+async def until_shown(pilot, text: str) -> None:
+    """Wait until the screen says ``text``."""
+    async with asyncio.timeout(10):
+        while text not in on_screen(pilot.app):
             await pilot.pause(0.01)
 
 
@@ -191,3 +199,108 @@ def test_a_pasted_url_ends_its_line():
     assert end_line("https://a.example") == "https://a.example\n"
     assert end_line("https://a.example\n") == "https://a.example\n"
     assert end_line("a.iso") == "a.iso"
+
+
+async def test_any_kind_of_list_and_commands_may_be_pasted():
+    texts = [
+        "curl -o one 'https://a.example/1' \\\n -H 'x-a: b'",
+        '[{"url": "https://a.example/2", "size": 2000000}]',
+        "url,out\nhttps://a.example/3,three\n",
+        "https://a.example/{4..6}",
+        f"{'a' * 64}  seven",
+        "<html>",
+    ]
+    draft = await read_draft(texts)
+    assert [r.url.rpartition("/")[2] for r in draft.requests] == list("123456")
+    assert preview(draft).startswith("✓ 6 to add   2.00 MB in 1 of them   2 wrong")
+    assert "✗ paste  this is a list of digests" in preview(draft)
+
+
+async def test_what_the_list_has_already_is_left_out_and_counted():
+    known = {"https://a.example/1": ("", "1"), "https://a.example/2": ("sub", "2")}
+    text = (
+        "https://a.example/1\nhttps://a.example/1\n out=other\n"
+        "https://a.example/2\nhttps://a.example/2\n dir=sub\n https://a.example/3"
+    )
+    draft = await read_draft([text], known=known)
+    assert [(r.url[-1], r.name) for r in draft.requests] == [
+        ("1", "other"),
+        ("3", None),
+    ]
+    assert "2 to add   3 listed already" in preview(draft, 1)
+
+
+async def test_notes_show_where_there_is_room():
+    draft = await read_draft(["https://a.example/1\n split=4\n"])
+    assert preview(draft, 4).split("\n")[2] == (
+        "  paste:2: the option split= is ignored"
+    )
+    assert "split" not in preview(draft, 2)
+
+
+@pytest.fixture
+def some_list(tmp_path):
+    path = tmp_path / "my list.txt"
+    path.write_text("https://a.example/1\nhttps://a.example/2\nnonsense\n")
+    return path
+
+
+@pytest.mark.parametrize("spelling", ["'{}'", "{}", "file://{}"])
+async def test_a_dropped_file_is_read_and_named(some_list, spelling):
+    path = str(some_list)
+    if spelling == "{}":
+        path = path.replace(" ", "\\ ")
+    if spelling.startswith("file"):
+        path = path.replace(" ", "%20")
+    app = Caller(AddScreen("https://a.example/3\n"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, 1)
+        area = app.screen.query_one(UrlArea)
+        area.post_message(events.Paste(spelling.format(path) + " "))
+        await settled(pilot, 3)
+        assert "+ my list.txt" in on_screen(app)
+        assert "✗ my list.txt:3  not a URL" in on_screen(app)
+        assert area.text == "https://a.example/3\n"
+        await pilot.press("ctrl+s")
+        async with asyncio.timeout(10):
+            while not app.answers:
+                await pilot.pause(0.01)
+    assert [request.url[-1] for request in app.answers[0]] == ["1", "2", "3"]
+
+
+async def test_a_paste_on_the_dashboard_may_be_a_path_too(some_list):
+    app = Caller(AddScreen(f"'{some_list}'"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, 2)
+        assert app.screen.query_one(UrlArea).text == ""
+
+
+def test_what_is_no_path_of_a_file_stays_text(tmp_path, some_list):
+    assert dropped_files(f"{str(some_list)!r} {str(some_list)!r}") == [
+        str(some_list),
+        str(some_list),
+    ]
+    for text in [
+        "",
+        "https://a.example/x",
+        str(tmp_path),
+        f"{some_list}x",
+        f"'{some_list}",
+        f"'{some_list}' https://a.example",
+        "/\0",
+        "/" * 9000,
+    ]:
+        assert dropped_files(text) == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_ctrl_o_chooses_a_list_beside_the_text(some_list, monkeypatch, size):
+    monkeypatch.chdir(some_list.parent)
+    app = Caller(AddScreen("https://a.example/3"))
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot, 1)
+        await pilot.press("ctrl+o")
+        await until_shown(pilot, "my list.txt")
+        await pilot.press("enter")
+        await settled(pilot, 3)
+        assert "my list.txt" in on_screen(app)

@@ -50,7 +50,7 @@ def find(actions: Sequence[Listed], query: str) -> list[Listed]:
     for place, action in enumerate(actions):
         title = action.title.casefold()
         text = f"{title} {action.help} {action.shown_keys} {action.group.value}"
-        if query.strip() in action.shown_keys.split():
+        if query.strip() in action.shown_keys.split() or query.casefold() == title:
             rank = 0
         elif all(word in title for word in words):
             rank = 1

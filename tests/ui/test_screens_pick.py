@@ -1,0 +1,132 @@
+"""Choosing a list file: typing, completing, walking, and what is in it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+
+import pytest
+
+from tests.ui.panes_builders import SIZES, Caller, on_screen
+from tui.ui.screens.folder_look import SHOWN, complete, look
+from tui.ui.screens.pick import PathInput, PickScreen
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder with lists, and the working directory."""
+    (tmp_path / "lists" / "deep").mkdir(parents=True)
+    (tmp_path / "lists" / "one.txt").write_text("https://a.example/1\nnope\n")
+    (tmp_path / "lists" / "only.csv").write_text("url\nhttps://a.example/2\n")
+    (tmp_path / "lists" / "SHA256SUMS").write_text(f"{'a' * 64}  x\n")
+    (tmp_path / "lists" / "photo.jpg").write_bytes(b"\0" * 5000)
+    (tmp_path / "lists" / ".hidden.txt").write_text("")
+    (tmp_path / "lists" / "evil\x1b[31m.txt").write_text("")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+async def until(pilot, text: str) -> None:
+    async with asyncio.timeout(10):
+        while text not in on_screen(pilot.app):
+            await pilot.pause(0.01)
+
+
+def names(typed: str) -> list[str]:
+    return [entry.name for entry in look(typed).entries]
+
+
+def test_a_folder_shows_folders_then_lists_then_the_rest(home):
+    everything = ["deep", "one.txt", "only.csv", "SHA256SUMS", "photo.jpg"]
+    assert names("lists/") == everything
+    assert names(f"{home}/lists/O") == ["one.txt", "only.csv"]
+    assert names("lists/.") == [".hidden.txt"]
+    assert names("~/no-such-folder-here/") == []
+
+
+@pytest.mark.parametrize(
+    ("typed", "trouble"),
+    [
+        ("nowhere/x", "No such file or directory"),
+        ("lists/one.txt/x", "Not a directory"),
+        ("a\0/b", "no such folder"),
+    ],
+)
+def test_a_folder_that_cannot_be_read_is_said(home, typed, trouble):
+    assert look(typed).trouble == trouble
+
+
+def test_a_huge_folder_is_cut_and_says_so(home):
+    for number in range(SHOWN + 7):
+        (home / f"f-{number:04}").touch()
+    seen = look(f"{home}/f")
+    assert (len(seen.entries), seen.more) == (SHOWN, 7)
+
+
+@pytest.mark.parametrize(
+    ("typed", "after"),
+    [
+        ("lists/o", "lists/on"),
+        ("lists/on", "lists/on"),
+        ("lists/one", "lists/one.txt"),
+        ("lists/D", "lists/deep/"),
+        ("lis", "lists/"),
+        ("lists/zzz", "lists/zzz"),
+    ],
+)
+def test_tab_writes_what_the_entries_have_in_common(home, typed, after):
+    assert complete(typed, look(typed)) == after
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_walking_into_a_folder_and_choosing_a_list(home, size):
+    app = Caller(PickScreen())
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, "lists/")
+        await pilot.press("enter")
+        await until(pilot, "one.txt")
+        assert "\x1b" not in on_screen(app)
+        await pilot.press("down")
+        await until(pilot, "1 to add")
+        assert "1 wrong line" in on_screen(app)
+        await pilot.press("down")
+        await until(pilot, "1 to add")
+        await pilot.press("up", "pagedown", "pageup", "down", "enter")
+        async with asyncio.timeout(10):
+            while not app.answers:
+                await pilot.pause(0.01)
+    picked = app.answers[0]
+    assert os.path.basename(picked.path) == "one.txt"
+    assert len(picked.draft.requests) == 1
+    assert picked.draft.bad_count == 1
+
+
+async def test_a_path_may_be_typed_and_completed(home):
+    app = Caller(PickScreen())
+    async with app.run_test(size=(80, 24)) as pilot:
+        typed = app.screen.query_one(PathInput)
+        typed.value = "lists/onl"
+        await until(pilot, "only.csv")
+        await pilot.press("tab")
+        assert typed.value == "lists/only.csv"
+        await until(pilot, "1 to add")
+        typed.value = "lists/zzz"
+        await until(pilot, "Nothing here begins with that.")
+        await pilot.press("enter")
+        await pilot.press("escape")
+        await pilot.pause()
+    assert app.answers == [None]
+
+
+async def test_a_file_that_is_no_list_says_why(home):
+    app = Caller(PickScreen(folder=str(home / "lists")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        typed = app.screen.query_one(PathInput)
+        typed.value = "lists/photo"
+        await until(pilot, "photo.jpg")
+        await until(pilot, "binary data")
+        await pilot.press("enter")
+        async with asyncio.timeout(10):
+            while not app.answers:
+                await pilot.pause(0.01)
+    assert app.answers[0].draft.bad_count == 1, "the add screen tells what is wrong"
