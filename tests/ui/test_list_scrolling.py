@@ -140,7 +140,7 @@ async def test_a_row_stays_under_the_cursor_while_the_list_grows_above_it():
 async def test_an_empty_list_says_what_to_do(size):
     async with dashboard(FakeService(), size=size) as board:
         assert "No downloads yet" in board.text()
-        assert "Press a to add some" in board.text()
+        assert "press a to type" in board.text()
 
 
 async def test_text_from_outside_is_drawn_literally():

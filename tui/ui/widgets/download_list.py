@@ -23,6 +23,7 @@ from tui.ui.list_model import ListModel
 from tui.ui.row_text import PREFIX, Piece, columns_for
 from tui.ui.row_writer import RowWriter
 from tui.ui.theme import palette_of
+from tui.ui.widgets.detail_lines import wrap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -201,17 +202,26 @@ class DownloadList(ScrollView, can_focus=True):
 
     def say_if_empty(self, *, is_loading: bool) -> None:
         """Say what an empty list means: nothing found, nothing yet, or not read yet."""
-        self._empty_lines = empty_lines(self.model.query, is_loading=is_loading)
+        self._empty_lines = empty_lines(
+            self.model.query,
+            is_loading=is_loading,
+            output_dir=self._service.snapshot().output_dir,
+        )
         self.refresh()
 
     def _blank(self, y: int) -> Strip:
         """Draw below the last row; in an empty list, what to do about it."""
         width = self._width
         palette = palette_of(self.app)
-        first = max(0, (self.size.height - len(self._empty_lines)) // 2)
-        if self.model.ids or not 0 <= y - first < len(self._empty_lines):
+        lines = [
+            text
+            for line in self._empty_lines
+            for text in (wrap(line, width - 2) or [""])
+        ]
+        first = max(0, (self.size.height - len(lines)) // 2)
+        if self.model.ids or not 0 <= y - first < len(lines):
             return Strip.blank(width, self._ground)
-        text = self._empty_lines[y - first]
+        text = lines[y - first]
         indent = max(0, (width - cells(text)) // 2)
         style = self._ground + (palette.strong if y == first else palette.dim)
         return Strip([Segment(fit(" " * indent + text, width), style)])
