@@ -39,7 +39,9 @@ class Dashboard:
         for every action that is most of a minute.
         """
         for key in keys:
-            event = Key(key, key_to_character(key))
+            # Textual finds no character of its own name for the slash.
+            character = "/" if key == "slash" else key_to_character(key)
+            event = Key(key, character)
             event.set_sender(self.app)
             self.app._driver.send_message(event)
             await self.settle()

@@ -1,0 +1,71 @@
+"""The first minute: an empty dashboard leads to a running download in three keys."""
+
+from __future__ import annotations
+
+import pytest
+from textual.events import Paste
+
+from tests.support.fake_service import FakeService
+from tests.support.until import until
+from tests.ui.dashboards import dashboard
+from tui.core.query import DownloadQuery, View
+from tui.ui.actions import ACTIONS
+from tui.ui.empty_list import empty_lines
+from tui.ui.screens.add import AddScreen
+
+
+async def test_paste_and_one_key_is_all_it_takes():
+    async with dashboard(FakeService()) as board:
+        board.app.post_message(Paste("https://example.org/big.iso"))
+        await until(lambda: isinstance(board.app.screen, AddScreen))
+        await board.settle()
+        await board.press("ctrl+s")
+        await until(lambda: board.main.service.snapshot().total == 1)
+
+
+async def test_without_a_clipboard_it_takes_a_the_url_and_ctrl_s():
+    async with dashboard(FakeService()) as board:
+        await board.press("a")
+        await board.type("https://example.org/x")
+        await board.press("ctrl+s")
+        await until(lambda: board.main.service.snapshot().total == 1)
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 10), (200, 60)])
+async def test_an_empty_dashboard_teaches_whole_sentences_at_every_size(size):
+    async with dashboard(FakeService(), size=size) as board:
+        text = " ".join(board.text().split())
+        assert "Paste URLs right here, or press a to type some." in text
+        assert "Files go to" in text
+
+
+def test_it_says_where_files_go_and_a_long_path_keeps_its_ends(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    lines = empty_lines(
+        DownloadQuery(), is_loading=False, output_dir="/home/ada/Downloads"
+    )
+    assert "Files go to ~/Downloads" in lines
+    long = "/data/" + "x" * 200 + "/end"
+    lines = empty_lines(DownloadQuery(), is_loading=False, output_dir=long)
+    (line,) = [line for line in lines if line.startswith("Files go to")]
+    assert len(line) < 80
+    assert line.endswith("end")
+
+
+@pytest.mark.parametrize("view", [view for view in View if view is not View.ALL])
+def test_every_empty_view_says_what_it_would_show_and_the_way_back(view):
+    lines = empty_lines(DownloadQuery(view), is_loading=False)
+    assert view.value in lines[0]
+    assert lines[-1] == "1 shows all of them"
+
+
+async def test_the_help_answers_for_every_key_that_is_typed():
+    async with dashboard(FakeService()) as board:
+        await board.press("question_mark")
+        listed = board.app.screen.query_one("HelpList")
+        for action in ACTIONS:
+            for key in action.shown_keys.split():
+                listed.search(key)
+                assert listed.chosen is not None
+            listed.search(action.title)
+            assert listed.chosen == action.id
