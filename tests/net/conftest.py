@@ -9,12 +9,11 @@ import pytest
 from tests.net.fetching import TIMEOUT_S
 from tui.core.settings import Settings
 from tui.demo.script import Script
+from tui.demo.server import ScriptedServer
 from tui.net.session import HttpSession, Target
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-
-    from tui.demo.server import ScriptedServer
 
 
 @pytest.fixture(params=["pyreqwest", "httpx"])
@@ -38,6 +37,14 @@ async def hasty(wire: str) -> AsyncIterator[HttpSession]:
     session = HttpSession(Settings(wire=wire, timeout_s=TIMEOUT_S))
     yield session
     await session.close()
+
+
+@pytest.fixture
+async def other() -> AsyncIterator[ScriptedServer]:
+    """A server on another port: another origin."""
+    async with ScriptedServer() as running:
+        running.add("/file", Script(b"file"))
+        yield running
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from tui.net.redirects import MAX_HOPS
 from tui.net.session import HttpSession, Target
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 SECRETS = (
@@ -26,14 +25,6 @@ SECRETS = (
     ("Cookie", "sid=SECRET"),
     ("X-Api-Key", "SECRET"),
 )
-
-
-@pytest.fixture
-async def other() -> AsyncIterator[ScriptedServer]:
-    """A server on another port: another origin."""
-    async with ScriptedServer() as running:
-        running.add("/file", Script(b"file"))
-        yield running
 
 
 # -- the way ---------------------------------------------------------------------------

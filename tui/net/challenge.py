@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_SCHEME = re.compile(r"(?:^|,)\s*([A-Za-z0-9!#$%&'*+.^_`|~-]+)(?=\s+[^=\s,]|\s*$|\s*,)")
-_PARAMETER = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.){0,4096})"|([^\s",]+))')
+_WORD = r"[A-Za-z0-9!#$%&'*+.^_`|~/-]+"
+_PART = re.compile(
+    rf"(,)|({_WORD})[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",]+))|({_WORD})"
+)
+VALUE_LIMIT = 8192
+"""Characters of a header that are read; real challenges stay below 1,000."""
 # Best first.
 _ALGORITHMS = ("SHA-512", "SHA-256", "SHA", "MD5")
 
@@ -43,20 +47,36 @@ def best_challenge(values: Sequence[str]) -> Challenge | None:
         values: of ``WWW-Authenticate``; one may hold several (RFC 9110 section 11.6.1).
     """
     found = []
-    for value in values:
-        for part in re.split(r"(?i)(?:^|,)\s*(?=digest\s)", value):
-            if part[:7].lower().strip() != "digest":
-                continue
-            # A parameter that comes twice is the next scheme's already.
-            parameters: dict[str, str] = {}
-            for name, quoted, word in _PARAMETER.findall(part[7:]):
-                parameters.setdefault(name.lower(), quoted or word)
+    for scheme, parameters in _challenges(values):
+        if scheme.lower() == "digest" and {"realm", "nonce"} <= parameters.keys():
             challenge = Challenge(parameters)
-            if challenge.rank >= 0 and {"realm", "nonce"} <= parameters.keys():
+            if challenge.rank >= 0:
                 found.append(challenge)
     return min(found, key=lambda challenge: challenge.rank, default=None)
 
 
 def schemes(values: Sequence[str]) -> list[str]:
     """Name the schemes that ``WWW-Authenticate`` offers, as they are spelt."""
-    return [name for value in values for name in _SCHEME.findall(value)]
+    return [scheme for scheme, _ in _challenges(values)]
+
+
+def _challenges(values: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """Part ``WWW-Authenticate`` into schemes with their parameters, in lower case.
+
+    A word that follows a comma, and no ``=``, is the next scheme.
+    """
+    found: list[tuple[str, dict[str, str]]] = []
+    for value in values:
+        may_be_scheme = True
+        for comma, name, quoted, plain, word in _PART.findall(value[:VALUE_LIMIT]):
+            if comma:
+                may_be_scheme = True
+            elif word:
+                if may_be_scheme:
+                    found.append((word, {}))
+                may_be_scheme = False
+            else:
+                if found:
+                    found[-1][1].setdefault(name.lower(), quoted or plain)
+                may_be_scheme = False
+    return found

@@ -1,0 +1,214 @@
+"""Digest: proven request by request, and the password never sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.net.fetching import fetch, judged
+from tests.support.digest_guard import DigestGuard
+from tui.core.errors import PermanentError
+from tui.core.settings import HostRule, Login, Scheme, Settings
+from tui.demo.script import Script
+from tui.net.challenge import best_challenge, schemes
+from tui.net.digest import DigestBook
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from tui.demo.server import ScriptedServer
+
+ME = Login("me", "text:secret", Scheme.DIGEST)
+
+
+def target(session: HttpSession, url: str, start: int = 0) -> Target:
+    return Target(url, session.headers_for(url, (), is_named=True), start)
+
+
+def sent(server: ScriptedServer) -> list[str]:
+    return [seen.headers.get("authorization", "") for seen in server.requests]
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512"]
+)
+async def test_a_challenge_is_answered_and_remembered_for_the_ranges(
+    wire: str, server: ScriptedServer, algorithm: str
+) -> None:
+    guard = DigestGuard(b"0123456789", algorithm=algorithm)
+    url = server.add("/x?a=b", guard.script())
+    session = HttpSession(Settings(wire=wire, login=ME))
+    assert await fetch(session, target(session, url)) == b"0123456789"
+    assert await fetch(session, target(session, url, 4)) == b"456789"
+    assert await fetch(session, target(session, url, 8)) == b"89"
+    await session.close()
+    assert guard.refusals == 1
+    first, *proven = sent(server)
+    assert first == ""
+    assert ["nc=0000000" in value for value in proven] == [True] * 3
+    assert len(set(proven)) == 3
+
+
+async def test_many_ranges_at_once_are_each_proven(
+    wire: str, server: ScriptedServer
+) -> None:
+    guard = DigestGuard(bytes(range(200)), uses=5)
+    url = server.add("/x", guard.script())
+    session = HttpSession(Settings(wire=wire, login=ME))
+    bodies = await asyncio.gather(
+        *(fetch(session, target(session, url, start)) for start in range(1, 21))
+    )
+    await session.close()
+    assert [body[0] for body in bodies] == list(range(1, 21))
+
+
+async def test_a_stale_nonce_costs_one_more_request_and_no_login(
+    wire: str, server: ScriptedServer
+) -> None:
+    guard = DigestGuard(b"file", uses=1)
+    url = server.add("/x", guard.script())
+    session = HttpSession(Settings(wire=wire, login=ME))
+    for _ in range(3):
+        assert await fetch(session, target(session, url)) == b"file"
+    await session.close()
+    assert guard.refusals == 3
+
+
+async def test_a_wrong_password_is_refused_once_and_said(
+    wire: str, server: ScriptedServer
+) -> None:
+    url = server.add("/x", DigestGuard(b"file", password="other").script())
+    session = HttpSession(Settings(wire=wire, login=ME))
+    error = await judged(session, target(session, url))
+    await session.close()
+    assert isinstance(error, PermanentError)
+    assert (error.kind, error.status) == ("auth", 401)
+    assert "the login is refused (Digest)" in str(error)
+    assert len(server.requests) == 2
+
+
+async def test_a_login_for_digest_is_never_sent_as_a_password(
+    wire: str, server: ScriptedServer
+) -> None:
+    url = server.add(
+        "/x", Script(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+    )
+    session = HttpSession(Settings(wire=wire, login=ME))
+    error = await judged(session, target(session, url))
+    await session.close()
+    assert "(Basic)" in str(error)
+    assert sent(server) == [""]
+
+
+async def test_a_login_for_basic_is_proven_where_the_server_wants_digest(
+    wire: str, server: ScriptedServer
+) -> None:
+    guard = DigestGuard(b"file")
+    url = server.add("/x", guard.script())
+    session = HttpSession(Settings(wire=wire))
+    userinfo = url.replace("http://", "http://me:secret@")
+    assert await fetch(session, Target(userinfo)) == b"file"
+    assert await fetch(session, Target(userinfo)) == b"file"
+    await session.close()
+    assert guard.refusals == 1
+
+
+async def test_a_proof_does_not_follow_a_redirect_elsewhere(
+    wire: str, server: ScriptedServer, other: ScriptedServer
+) -> None:
+    guard = DigestGuard(b"file")
+    away = other.add("/x", guard.script())
+    url = server.add("/x", Script(redirect=away))
+    session = HttpSession(Settings(wire=wire, login=ME))
+    error = await judged(session, target(session, url))
+    await session.close()
+    assert "it wants a login (Digest)" in str(error)
+    assert sent(other) == [""]
+
+
+async def test_a_rule_gives_the_host_behind_a_redirect_its_own_login(
+    wire: str, server: ScriptedServer
+) -> None:
+    guard = DigestGuard(b"file")
+    server.add("/there", guard.script())
+    url = server.add("/x", Script(redirect=server.url("/there", host="localhost")))
+    session = HttpSession(Settings(wire=wire, hosts=(HostRule("localhost", login=ME),)))
+    assert await fetch(session, target(session, url)) == b"file"
+    await session.close()
+    assert sent(server)[0] == ""
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Digest realm="x"',
+        'Digest nonce="n"',
+        'Digest realm="x", nonce="n", algorithm=CRC32',
+        'Digest realm="x", nonce="n", qop="auth-int"',
+        'Digest realm="x", nonce="n", qop="other"',
+        "Digest",
+        "digest ,,,=",
+        "",
+    ],
+)
+async def test_a_challenge_that_cannot_be_answered_is_a_401(
+    session: HttpSession, server: ScriptedServer, challenge: str
+) -> None:
+    url = server.add(
+        "/x", Script(status=401, headers={"WWW-Authenticate": challenge or "x"})
+    )
+    error = await judged(session, Target(url.replace("//", "//me:secret@")))
+    assert (error.kind, error.status) == ("auth", 401)
+    assert len(server.requests) == 1
+
+
+def test_the_example_of_the_rfc_is_answered_as_it_says() -> None:
+    # RFC 7616, section 3.9.1, with the client's nonce of the example.
+    challenge = best_challenge(
+        [
+            'Digest realm="http-auth@example.org", qop="auth, auth-int",'
+            ' algorithm=MD5, nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",'
+            ' opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"',
+            'Digest realm="http-auth@example.org", qop="auth, auth-int",'
+            " algorithm=SHA-256,"
+            ' nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v",'
+            ' opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"',
+        ]
+    )
+    assert challenge is not None
+    assert "SHA-256" in challenge.line
+    proof = httpx.DigestAuth("Mufasa", "Circle of Life")
+    proof._get_client_nonce = (  # type: ignore[method-assign]
+        lambda *_: b"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
+    )
+    request = httpx.Request("GET", "http://www.example.org/dir/index.html")
+    flow = proof.sync_auth_flow(request)
+    next(flow)
+    flow.send(
+        httpx.Response(
+            401, headers={"WWW-Authenticate": challenge.line}, request=request
+        )
+    )
+    response = "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"
+    assert f'response="{response}"' in request.headers["authorization"]
+
+
+def test_schemes_are_named_in_the_order_of_the_server() -> None:
+    line = 'Negotiate, Basic realm="a, Digest b", Digest realm="x", nonce="y"'
+    assert schemes([line]) == ["Negotiate", "Basic", "Digest"]
+    assert schemes(["Bearer", 'Digest realm="x"']) == ["Bearer", "Digest"]
+
+
+@given(st.lists(st.text(max_size=200), max_size=3))
+def test_no_challenge_breaks_the_reader(values: list[str]) -> None:
+    best_challenge([f"Digest {value}" for value in values])
+    schemes(values)
+    book = DigestBook()
+    headers = (("Authorization", "Basic bWU6c2VjcmV0"),)
+    values = ['Digest realm="x", nonce="' + value + '"' for value in values]
+    book.answer("http://h/x", headers, values, 0)
+    book.applied("http://h/x", headers)

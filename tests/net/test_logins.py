@@ -1,0 +1,214 @@
+"""Who we are to whom: which headers and logins go where, and where they do not."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.net.fetching import fetch, judged
+from tui.core.errors import LocalError
+from tui.core.settings import HostRule, Login, Scheme, Settings
+from tui.demo.script import Script
+from tui.net.logins import Logins
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tui.demo.server import ScriptedServer
+
+URL = "http://dl.example.org/x"
+
+
+def basic(user: str, password: str) -> str:
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
+
+
+def authorization(logins: Logins, url: str = URL, *, is_named: bool = True) -> str:
+    headers = dict(logins.headers_for(url, (), is_named=is_named))
+    return headers.get("Authorization", "")
+
+
+@pytest.fixture
+def netrc(tmp_path: Path) -> Path:
+    path = tmp_path / "netrc"
+    path.write_text(
+        "machine dl.example.org login net password rc-secret\n"
+        "machine 127.0.0.1\n  login loop\n  password back\n"
+        "default login anybody password else\n"
+    )
+    return path
+
+
+def test_the_login_of_the_run_is_for_named_origins() -> None:
+    logins = Logins(Settings(login=Login("me", "text:pä:ss")))
+    assert authorization(logins) == basic("me", "pä:ss")
+    assert authorization(logins, is_named=False) == ""
+    assert logins.elsewhere(URL) == ()
+
+
+def test_a_bearer_token_is_sent_as_it_is() -> None:
+    logins = Logins(Settings(login=Login("", "text:abc.def==", Scheme.BEARER)))
+    assert authorization(logins) == "Bearer abc.def=="
+
+
+def test_a_rule_for_the_host_wins_over_the_login_of_the_run(netrc: Path) -> None:
+    settings = Settings(
+        login=Login("me", "text:mine"),
+        hosts=(HostRule("*.example.org", login=Login("you", "text:yours")),),
+        netrc=netrc,
+    )
+    logins = Logins(settings)
+    assert authorization(logins) == basic("you", "yours")
+    assert authorization(logins, is_named=False) == basic("you", "yours")
+    assert authorization(logins, "http://other.example/x") == basic("me", "mine")
+
+
+def test_a_rule_that_names_no_host_follows_nobody_elsewhere() -> None:
+    rule = HostRule("*", login=Login("you", "text:yours"), headers=(("X-Key", "k"),))
+    logins = Logins(Settings(hosts=(rule,)))
+    assert authorization(logins) == basic("you", "yours")
+    assert logins.headers_for(URL, (), is_named=False) == ()
+
+
+def test_a_rule_with_a_port_is_for_that_port_alone() -> None:
+    rule = HostRule("dl.example.org:8443", login=Login("you", "text:yours"))
+    logins = Logins(Settings(hosts=(rule,)))
+    assert authorization(logins, "https://dl.example.org:8443/x")
+    assert not authorization(logins, "https://dl.example.org/x")
+
+
+def test_netrc_speaks_for_its_hosts_and_its_default_for_named_origins(
+    netrc: Path,
+) -> None:
+    logins = Logins(Settings(netrc=netrc))
+    assert authorization(logins, "https://DL.example.org:81/y") == basic(
+        "net", "rc-secret"
+    )
+    assert authorization(logins, is_named=False) == basic("net", "rc-secret")
+    assert authorization(logins, "http://h/x") == basic("anybody", "else")
+    assert authorization(logins, "http://h/x", is_named=False) == ""
+
+
+def test_a_rule_can_take_its_login_from_netrc(
+    netrc: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETRC", str(netrc))
+    login = Login("", "netrc", Scheme.DIGEST)
+    logins = Logins(Settings(hosts=(HostRule("dl.example.org", login=login),)))
+    assert authorization(logins) == basic("net", "rc-secret").replace(
+        "Basic", "Digest-Login"
+    )
+    other = Login("nobody", "netrc")
+    logins = Logins(Settings(hosts=(HostRule("dl.example.org", login=other),)))
+    assert authorization(logins) == ""
+
+
+def test_of_headers_with_one_name_the_nearest_counts() -> None:
+    settings = Settings(
+        headers=(("User-Agent", "run"), ("X-Run", "1")),
+        hosts=(HostRule("dl.example.org", headers=(("user-agent", "rule"),)),),
+    )
+    logins = Logins(settings)
+    assert logins.headers_for(URL, (), is_named=True) == (
+        ("X-Run", "1"),
+        ("user-agent", "rule"),
+    )
+    assert logins.headers_for(URL, (("USER-AGENT", "list"),), is_named=True) == (
+        ("X-Run", "1"),
+        ("USER-AGENT", "list"),
+    )
+    assert logins.headers_for(URL, (("X", "list"),), is_named=False) == (
+        ("user-agent", "rule"),
+    )
+
+
+def test_a_header_or_userinfo_wins_over_every_login(netrc: Path) -> None:
+    logins = Logins(Settings(login=Login("me", "text:mine"), netrc=netrc))
+    given = (("authorization", "Custom x"),)
+    assert logins.headers_for(URL, given, is_named=True) == given
+    assert logins.headers_for("http://u:p@h/x", (), is_named=True) == ()
+
+
+async def test_a_login_is_sent_over_the_wire_and_stays_with_its_origin(
+    wire: str, server: ScriptedServer, other: ScriptedServer
+) -> None:
+    other.add("/x", Script(redirect=server.url("/back")))
+    server.add("/back", Script(b"file"))
+    url = server.add("/x", Script(redirect=other.url("/x")))
+    session = HttpSession(Settings(wire=wire, login=Login("me", "text:mine")))
+    headers = session.headers_for(url, (("X-Key", "k"),), is_named=True)
+    assert await fetch(session, Target(url, headers)) == b"file"
+    await session.close()
+    first, last = server.requests
+    assert first.headers["authorization"] == basic("me", "mine")
+    for seen in (other.requests[0], last):
+        assert "authorization" not in seen.headers
+        assert "x-key" not in seen.headers
+
+
+async def test_netrc_logs_in_at_the_host_that_a_redirect_leads_to(
+    wire: str, server: ScriptedServer, netrc: Path
+) -> None:
+    # As archives with one place to log in for many hosts have it.
+    server.add("/there", Script(b"file"))
+    url = server.add("/x", Script(redirect=server.url("/there", host="127.0.0.1")))
+    session = HttpSession(Settings(wire=wire, netrc=netrc))
+    start = url.replace("127.0.0.1", "localhost")
+    headers = session.headers_for(start, (), is_named=True)
+    assert await fetch(session, Target(start, headers)) == b"file"
+    await session.close()
+    assert server.requests[0].headers["authorization"] == basic("anybody", "else")
+    assert server.requests[1].headers["authorization"] == basic("loop", "back")
+
+
+async def test_a_missing_and_a_refused_login_are_told_apart(
+    wire: str, server: ScriptedServer
+) -> None:
+    headers = {"WWW-Authenticate": 'Basic realm="x"'}
+    url = server.add("/x", Script(status=401, headers=headers))
+    session = HttpSession(Settings(wire=wire))
+    error = await judged(session, Target(url))
+    assert "it wants a login (Basic)" in str(error)
+    assert "--user" in error.advice
+    error = await judged(session, Target(url.replace("//", "//me:SECRET@")))
+    assert "the login is refused (Basic)" in str(error)
+    assert "SECRET" not in str(error)
+    await session.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "machine h login me pasword SECRET\n",
+        "\n\nmachien h\n",
+        "machine",
+        "macdef init\nSECRET",
+    ],
+)
+def test_a_bad_netrc_is_said_with_file_and_line(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "netrc"
+    path.write_text(content)
+    with pytest.raises(LocalError) as caught:
+        Logins(Settings(netrc=path))
+    assert caught.value.kind == "netrc"
+    assert f"{path}:" in str(caught.value)
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_netrc_that_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "netrc"
+    with pytest.raises(LocalError, match="No such file"):
+        Logins(Settings(netrc=path))
+    path.write_bytes(b"machine h\nlogin \xff\n")
+    with pytest.raises(LocalError, match=f"{path}:2: not UTF-8"):
+        Logins(Settings(netrc=path))
+    path.write_bytes(b"#" * (2 << 20))
+    with pytest.raises(LocalError, match="larger than 1 MiB"):
+        Logins(Settings(netrc=path))
+
+
+def test_a_login_is_not_told_by_its_repr() -> None:
+    assert "hunter2" not in repr(Settings(login=Login("me", "text:hunter2")))
