@@ -85,6 +85,8 @@ class PickScreen(Dialog[Picked | None]):
         self._known = known
         self._start = os.path.join(folder or os.getcwd(), "")
         self._seen = FolderLook()
+        self._seen_for = ""
+        """The path that ``_seen`` belongs to: typing is faster than some disks."""
         self._settling: Timer | None = None
 
     def compose_box(self) -> ComposeResult:
@@ -109,7 +111,8 @@ class PickScreen(Dialog[Picked | None]):
         self.run_worker(self._look(event.value), group="look", exclusive=True)
 
     async def _look(self, typed: str) -> None:
-        self._seen = seen = await asyncio.to_thread(look, typed)
+        seen = await asyncio.to_thread(look, typed)
+        self._seen, self._seen_for = seen, typed
         options = self.query_one(OptionList)
         options.clear_options()
         options.add_options([Option(_label(entry)) for entry in seen.entries])
@@ -139,8 +142,13 @@ class PickScreen(Dialog[Picked | None]):
     def complete_path(self, message: PathInput.Complete) -> None:
         """Write what the entries have in common."""
         message.stop()
-        typed = self.query_one(PathInput)
-        self._write(complete(typed.value, self._seen))
+        self.run_worker(self._complete(), group="look", exclusive=True)
+
+    async def _complete(self) -> None:
+        typed = self.query_one(PathInput).value
+        if typed != self._seen_for:
+            await self._look(typed)
+        self._write(complete(typed, self._seen))
 
     @on(OptionList.OptionHighlighted)
     def preview(self, event: OptionList.OptionHighlighted) -> None:
@@ -164,23 +172,21 @@ class PickScreen(Dialog[Picked | None]):
         return draft
 
     @on(OptionList.OptionSelected)
-    def select(self, event: OptionList.OptionSelected) -> None:
-        """Open what was clicked."""
-        event.stop()
-        self._open()
-
     @on(Input.Submitted)
-    def submit(self, event: Input.Submitted) -> None:
+    def submit(self, event: OptionList.OptionSelected | Input.Submitted) -> None:
         """Open what is under the cursor."""
         event.stop()
-        self._open()
+        self.run_worker(self._open(), group="look", exclusive=True)
 
-    def _open(self) -> None:
+    async def _open(self) -> None:
+        typed = self.query_one(PathInput).value
+        if typed != self._seen_for:
+            await self._look(typed)
         entry = self._entry()
         if entry is None:
             return
         if entry.is_folder:
-            folder, _ = os.path.split(self.query_one(PathInput).value)
+            folder, _ = os.path.split(typed)
             self._write(os.path.join(folder, entry.name, ""))
         else:
             self.run_worker(self._leave(entry.path), group="read", exclusive=True)
