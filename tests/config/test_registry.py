@@ -1,0 +1,107 @@
+"""Every setting has an entry, and every entry is true."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+
+import pytest
+
+from tui.arguments.run_options import ALL, RUN
+from tui.config.document import read_document
+from tui.config.kinds import Kind
+from tui.config.option import Group
+from tui.config.precedence import DashboardSettings, resolve
+from tui.config.registry import BY_KEY, OPTIONS, find
+from tui.config.sample import sample
+from tui.config.table_network import HOST_KEYS
+from tui.core.settings import Hooks, HostRule, Login, Settings
+
+
+def names(kind: type) -> set[str]:
+    return {field.name for field in dataclasses.fields(kind)}
+
+
+def test_every_field_of_the_settings_has_an_entry():
+    fields = {option.field.partition(".")[0] for option in OPTIONS} - {""}
+    assert fields == names(Settings)
+
+
+def test_every_field_of_the_hooks_has_an_entry():
+    hooks = {o.field for o in OPTIONS if o.field.startswith("hooks.")}
+    assert hooks == {f"hooks.{name}" for name in names(Hooks)}
+
+
+def test_every_part_of_a_hosts_rule_and_of_a_login_can_be_said():
+    assert {o.key for o in HOST_KEYS} == {
+        *(
+            n.replace("_", "-")
+            for n in names(HostRule) - {"pattern", "rate_limit", "login"}
+        ),
+        *("limit-rate", "user", "password-from", "auth", "bearer-from"),
+    }
+    assert names(Login) == {"user", "secret", "scheme"}
+
+
+def test_every_setting_of_the_dashboard_has_an_entry():
+    keys = {o.name.replace("-", "_") for o in OPTIONS if o.group is Group.DASHBOARD}
+    assert keys == names(DashboardSettings)
+
+
+def test_defaults_are_those_of_the_settings():
+    resolved = resolve(read_document(b"", "config.toml"), environment={})
+    assert resolved.settings() == Settings()
+    assert resolved.dashboard() == DashboardSettings()
+    assert (resolved.complaints, resolved.notes) == ([], [])
+
+
+def test_no_spelling_and_no_variable_means_two_things():
+    spellings = [flag for option in ALL for flag in option.spellings]
+    variables = [option.variable for option in ALL if option.variable]
+    assert len(spellings) == len(set(spellings))
+    assert len(variables) == len(set(variables))
+    assert not {o.key for o in RUN} & set(BY_KEY)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
+def test_an_entry_is_whole(option):
+    assert option.doc.endswith(".")
+    assert len(option.doc) < 160
+    example = tomllib.loads(f"x = {option.example}")["x"]
+    if option.kind is Kind.TABLE:
+        document = read_document(f"{option.key} = {option.example}".encode(), "c")
+        assert document.complaints == []
+    elif not option.must_exist:
+        option.read_toml(example)
+    if option.spellings:
+        assert option.kind is Kind.SWITCH or option.metavar or option.choices
+        assert re.fullmatch(r"FETCHTUI_[A-Z0-9_]+", option.variable)
+
+
+def test_a_key_is_found_by_any_of_its_names():
+    for name in ("limit-rate", "--limit-rate", "FETCHTUI_LIMIT_RATE"):
+        assert find(name).key == "limit-rate"
+    assert find("on-done").key == find("hooks.on-done").key == "hooks.on-done"
+    assert find("header").key == "headers"
+    with pytest.raises(ValueError, match="did you mean 'concurrency'"):
+        find("concurency")
+
+
+def test_the_sample_is_all_comments_and_every_line_of_it_can_be_taken_in(tmp_path):
+    text = sample()
+    assert all(line.startswith("#") or not line for line in text.splitlines())
+    assert read_document(text.encode(), "c").values == {}
+    for option in OPTIONS:
+        if option.kind is not Kind.TABLE:
+            assert f"\n# {option.name} = " in text, option.key
+    said = re.sub(r"^# (?=[\[\w])", "", text, flags=re.MULTILINE)
+    said = "\n".join(
+        line
+        for line in said.splitlines()
+        if line.startswith(("#", "[")) or re.match(r'[\w-]+ = [\["{0-9tf]', line)
+    )
+    complaints = read_document(said.encode(), "c").complaints
+    missing = [c for c in complaints if "does not exist" not in c.reason]
+    assert missing == []
+    assert len(complaints) == sum(option.must_exist for option in OPTIONS)
