@@ -1,4 +1,4 @@
-"""Sessions over both wires, and replies written out byte for byte."""
+"""Sessions over all wires, and replies written out byte for byte."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 
-@pytest.fixture(params=["pyreqwest", "httpx"])
+@pytest.fixture(params=["loop", "pyreqwest", "httpx"])
 def wire(request: pytest.FixtureRequest) -> str:
-    """The name of the wire under test: each test runs over both."""
+    """The name of the wire under test: each test runs over all."""
     return str(request.param)
 
 

@@ -17,6 +17,7 @@ from tui.net.translate import from_causes, from_httpx
 URL = "https://user:SECRET@dl.example/dns%20error/certificate?proxy"
 SENDING = f"error sending request for url ({URL})"
 CONNECT = "client error (Connect)"
+SEND = "client error (SendRequest)"
 READING = "error reading a body from connection"
 
 
@@ -41,6 +42,8 @@ READING = "error reading a body from connection"
         ([CONNECT, "received fatal alert: HandshakeFailure"], "tls", True),
         ([CONNECT, "invalid peer certificate: Revoked"], "tls", True),
         ([CONNECT, "invalid peer certificate: Something"], "tls", True),
+        ([SEND, "received fatal alert: CertificateRequired"], "client_cert", True),
+        ([SEND, "peer closed without sending TLS close_notify"], "reset", False),
         ([READING, "peer closed without sending TLS close_notify"], "truncated", False),
         ([READING, "Broken pipe (os error 32)"], "reset", False),
         ([READING, "Invalid chunk size line"], "bad_reply", False),

@@ -111,6 +111,10 @@ def _from_text(
         return _untrusted(place, causes[-1].partition("certificate: ")[2])
     if "tcp bind" in text:
         return _no_source(place, _OS_ERROR.search(causes[-1]))
+    if causes[-1].lower() == "network unreachable":
+        return _no_fitting_address(place)
+    if "client error (sendrequest)" in text and "close_notify" in text:
+        return hung_up(place)
     number = _OS_ERROR.search(causes[-1])
     if number is not None:
         return from_errno(place, int(number[1]), "client error (connect)" in text)
@@ -124,6 +128,17 @@ def _no_source(place: str, number: re.Match[str] | None) -> FetchError:
     )
 
 
+def _no_fitting_address(place: str) -> FetchError:
+    """All its addresses are of the IP version that we do not connect from."""
+    return PermanentError(
+        "network", f"{place} has no address of the IP version that was chosen"
+    )
+
+
+def _wants_certificate(place: str) -> FetchError:
+    return PermanentError("client_cert", f"{place} asks for a client's certificate")
+
+
 def _from_words(place: str, last: str, is_connecting: bool) -> FetchError:
     if "close_notify" in last or "end of file" in last or "unexpected eof" in last:
         # A TLS handshake that ends early is a broken connection, not a short body.
@@ -132,6 +147,8 @@ def _from_words(place: str, last: str, is_connecting: bool) -> FetchError:
         return hung_up(place)
     if "corrupt message" in last:
         return PermanentError("tls", f"{place} does not speak TLS; is it http://?")
+    if "certificaterequired" in last:
+        return _wants_certificate(place)
     if "fatal alert" in last or is_connecting:
         return PermanentError("tls", f"TLS with {place} failed: {plain(last, 100)}")
     if "head is too large" in last:
@@ -189,6 +206,8 @@ def _from_library(error: Exception, place: str) -> FetchError:
             return _from_openssl(place, cause)
         if isinstance(cause, socket.gaierror):
             return no_address(place, cause.errno in UNKNOWN_NAMES)
+        if isinstance(cause, OSError) and "no matching local address" in str(cause):
+            return _no_fitting_address(place)
         if isinstance(cause, OSError) and cause.errno is not None:
             return from_errno(place, cause.errno, is_connecting)
     return broken(place)
@@ -216,6 +235,8 @@ def _from_openssl(place: str, error: ssl.SSLError) -> FetchError:
         return _untrusted(place, _CERTIFICATE_CODES.get(error.verify_code, ""))
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return broken(place)
+    if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
+        return _wants_certificate(place)
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
         return PermanentError("tls", f"{place} does not speak TLS; is it http://?")
     reason = plain((error.reason or "").replace("_", " ").lower(), 100)

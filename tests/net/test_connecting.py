@@ -1,0 +1,352 @@
+"""From where, to which address, as whom and in which protocol we connect."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING
+
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from tests.net.fetching import fault_of, fetch, rest_of
+from tests.support.http2_server import Http2Server
+from tui.core.errors import FetchError, LocalError
+from tui.core.settings import HostRule, Settings
+from tui.demo.script import Script
+from tui.demo.server import ScriptedServer
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
+
+
+@pytest.fixture
+def identity(authority: trustme.CA, tmp_path: Path) -> Path:
+    """A client's certificate, its key in the same file."""
+    path = tmp_path / "me.pem"
+    authority.issue_cert("me@example.org").private_key_and_cert_chain_pem.write_to_path(
+        str(path)
+    )
+    return path
+
+
+@pytest.fixture
+async def strict(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
+    """A server that talks to nobody without a certificate."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.verify_mode = ssl.CERT_REQUIRED
+    authority.configure_trust(context)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    async with ScriptedServer(context) as running:
+        running.add("/x", Script(b"file"))
+        yield running
+
+
+class Peers:
+    """A server that remembers who connected."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._host = host
+        self.seen: list[str] = []
+        self.port = 0
+
+    async def __aenter__(self) -> Peers:
+        self._server = await asyncio.start_server(self._answer, self._host, 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _answer(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.seen.append(writer.get_extra_info("peername")[0])
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfile"
+        )
+        await writer.drain()
+        writer.close()
+
+
+async def over(settings: Settings, url: str) -> bytes:
+    session = HttpSession(settings)
+    try:
+        return await fetch(session, Target(url))
+    finally:
+        await session.close()
+
+
+async def fault_over(settings: Settings, url: str) -> FetchError:
+    session = HttpSession(settings)
+    try:
+        return await fault_of(session, Target(url))
+    finally:
+        await session.close()
+
+
+def refused(settings: Settings) -> LocalError:
+    async def make() -> None:
+        HttpSession(settings)
+
+    with pytest.raises(LocalError) as caught:
+        asyncio.run(make())
+    assert caught.value.advice
+    return caught.value
+
+
+async def test_connections_come_from_the_chosen_address(wire: str) -> None:
+    async with Peers() as peers:
+        settings = Settings(wire=wire, interface="127.0.0.2")
+        assert await over(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
+        assert peers.seen == ["127.0.0.2"]
+
+
+async def test_connections_go_through_the_chosen_interface() -> None:
+    async with Peers() as peers:
+        settings = Settings(wire="pyreqwest", interface="lo", ip_version=4)
+        assert await over(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
+        assert peers.seen == ["127.0.0.1"]
+
+
+def test_an_interface_that_cannot_be_used_is_said_at_the_start() -> None:
+    error = refused(Settings(interface="eth99"))
+    assert error.kind == "network"
+    assert "'eth99'" in str(error)
+    assert "lo" in str(error)
+    assert "cannot connect from 192.0.2.1" in str(
+        refused(Settings(interface="192.0.2.1"))
+    )
+    assert "no IPv6" in str(refused(Settings(interface="127.0.0.1", ip_version=6)))
+    assert "by its address" in str(refused(Settings(wire="httpx", interface="lo")))
+    assert "no IP version 5" in str(refused(Settings(ip_version=5)))
+
+
+@pytest.mark.parametrize(("version", "host"), [(4, "127.0.0.1"), (6, "::1")])
+async def test_one_ip_version_can_be_asked_for(
+    wire: str, version: int, host: str
+) -> None:
+    async with Peers(host) as peers:
+        session = HttpSession(
+            Settings(
+                wire=wire,
+                ip_version=version,
+                timeout_s=5,
+                resolve=(("right.example", 0, host),),
+            )
+        )
+        url = f"http://right.example:{peers.port}/"
+        assert await fetch(session, Target(url)) == b"file"
+        wrong = "[::1]" if version == 4 else "127.0.0.1"
+        error = await fault_of(session, Target(f"http://{wrong}:{peers.port}/"))
+        await session.close()
+    assert error.kind == "network"
+    assert "IP version" in str(error)
+    assert peers.seen == [host]
+
+
+async def test_a_pinned_host_is_not_looked_up(
+    wire: str, server: ScriptedServer
+) -> None:
+    server.add("/x", Script(b"file"))
+    settings = Settings(wire=wire, resolve=(("Pinned.example", 0, "127.0.0.1"),))
+    url = f"http://pinned.example:{server.port}/x"
+    assert await over(settings, url) == b"file"
+    assert server.requests[0].headers["host"] == f"pinned.example:{server.port}"
+
+
+async def test_a_pin_of_one_port_leaves_the_others_alone(
+    wire: str, server: ScriptedServer, other: ScriptedServer
+) -> None:
+    settings = Settings(
+        wire=wire,
+        timeout_s=5,
+        resolve=(
+            ("pinned.invalid", server.port, "127.0.0.1"),
+            ("pinned.invalid", 1, "127.0.0.9"),
+        ),
+    )
+    server.add("/x", Script(b"file"))
+    assert await over(settings, f"http://pinned.invalid:{server.port}/x") == b"file"
+    error = await fault_over(settings, f"http://pinned.invalid:{other.port}/file")
+    assert error.kind in ("unknown_host", "dns")
+
+
+async def test_a_pin_keeps_the_name_for_the_certificate(
+    wire: str, authority: trustme.CA, bundle: Path
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("pinned.example").configure_cert(context)
+    async with ScriptedServer(context) as server:
+        server.add("/x", Script(b"file"))
+        settings = Settings(
+            wire=wire, ca_file=bundle, resolve=(("pinned.example", 0, "127.0.0.1"),)
+        )
+        url = f"https://pinned.example:{server.port}/x"
+        assert await over(settings, url) == b"file"
+
+
+@pytest.mark.parametrize(
+    ("pin", "version"),
+    [
+        (("h", 0, "h2"), 0),
+        (("h", 70000, "127.0.0.1"), 0),
+        (("h", 0, "127.0.0.1"), 6),
+    ],
+)
+def test_a_pin_that_cannot_be_meant_is_said_at_the_start(
+    pin: tuple[str, int, str], version: int
+) -> None:
+    assert refused(Settings(resolve=(pin,), ip_version=version)).kind == "network"
+
+
+async def test_a_client_certificate_opens_a_server_that_asks_for_one(
+    wire: str, strict: ScriptedServer, bundle: Path, identity: Path
+) -> None:
+    settings = Settings(wire=wire, ca_file=bundle, client_cert=identity)
+    assert await over(settings, strict.url("/x")) == b"file"
+
+
+async def test_certificate_and_key_may_be_two_files(
+    wire: str,
+    authority: trustme.CA,
+    strict: ScriptedServer,
+    bundle: Path,
+    tmp_path: Path,
+) -> None:
+    leaf = authority.issue_cert("me@example.org")
+    cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    leaf.cert_chain_pems[0].write_to_path(str(cert))
+    leaf.private_key_pem.write_to_path(str(key))
+    settings = Settings(wire=wire, ca_file=bundle, client_cert=cert, client_key=key)
+    assert await over(settings, strict.url("/x")) == b"file"
+
+
+async def test_without_a_certificate_such_a_server_is_closed(
+    wire: str, strict: ScriptedServer, bundle: Path
+) -> None:
+    error = await fault_over(Settings(wire=wire, ca_file=bundle), strict.url("/x"))
+    assert error.kind in ("tls", "reset")
+    assert strict.requests == []
+
+
+async def test_a_certificate_is_not_shown_where_a_redirect_leads(
+    wire: str, strict: ScriptedServer, bundle: Path, identity: Path
+) -> None:
+    away = strict.url("/x", host="localhost")
+    url = strict.add("/away", Script(redirect=away))
+    settings = Settings(wire=wire, ca_file=bundle, client_cert=identity)
+    error = await fault_over(settings, url)
+    assert error.kind in ("tls", "reset")
+    assert [seen.path for seen in strict.requests] == ["/away"]
+
+
+def test_a_certificate_that_cannot_be_used_is_said_at_the_start(
+    authority: trustme.CA, identity: Path, tmp_path: Path
+) -> None:
+    stranger = tmp_path / "stranger.pem"
+    leaf = authority.issue_cert("x@example.org")
+    leaf.private_key_pem.write_to_path(str(stranger))
+    sealed = tmp_path / "sealed.pem"
+    key = serialization.load_pem_private_key(leaf.private_key_pem.bytes(), None)
+    sealed.write_bytes(
+        leaf.cert_chain_pems[0].bytes()
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.BestAvailableEncryption(b"hunter2"),
+        )
+    )
+    empty = tmp_path / "empty.pem"
+    empty.write_text("nothing")
+    for cert, other, reason in (
+        (sealed, None, "the key is encrypted"),
+        (identity, stranger, "not the one of the certificate"),
+        (empty, None, "no PEM certificate and key"),
+        (tmp_path / "gone.pem", None, "No such file"),
+        (None, stranger, "without its certificate"),
+    ):
+        error = refused(Settings(client_cert=cert, client_key=other))
+        assert error.kind == "client_cert"
+        assert reason in str(error)
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
+async def test_http2_is_for_whole_files_and_ranges_stay_on_http1(
+    tls: ssl.SSLContext, bundle: Path
+) -> None:
+    body = bytes(range(256)) * 1000
+    async with Http2Server(tls, body) as server:
+        url = f"https://127.0.0.1:{server.port}/x"
+        session = HttpSession(Settings(wire="pyreqwest", http2=True, ca_file=bundle))
+        reply = await session.open(Target(url))
+        assert reply.http_version == "HTTP/2.0"
+        assert await rest_of(reply) == body
+        assert await fetch(session, Target(url, (), 5)) == body[5:]
+        await session.close()
+        assert await over(Settings(wire="pyreqwest", ca_file=bundle), url) == body
+        assert server.protocols == ["h2", "http/1.1", "http/1.1"]
+
+
+async def test_an_http2_stream_that_is_reset_is_no_whole_body(
+    tls: ssl.SSLContext, bundle: Path
+) -> None:
+    async with Http2Server(tls, b"x" * 100_000, cut_at=50_000) as server:
+        settings = Settings(wire="pyreqwest", http2=True, ca_file=bundle)
+        error = await fault_over(settings, f"https://127.0.0.1:{server.port}/x")
+    assert error.kind in ("reset", "truncated")
+
+
+async def test_a_rule_holds_an_origin_to_a_rate_over_all_its_bodies(
+    wire: str, server: ScriptedServer
+) -> None:
+    url = server.add("/x", Script(b"x" * 20_000))
+    session = HttpSession(
+        Settings(wire=wire, hosts=(HostRule("127.0.0.1", rate_limit=100_000),))
+    )
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await asyncio.gather(*(fetch(session, Target(url)) for _ in range(2)))
+    # 40,000 bytes less the burst of a tenth of a second.
+    assert loop.time() - began > 0.29
+    origin = f"http://127.0.0.1:{server.port}"
+    assert session.limiters.rate(origin) == 100_000
+    session.limiters.set_rate(origin, None)
+    began = loop.time()
+    await fetch(session, Target(url))
+    assert loop.time() - began < 0.2
+    await session.close()
+
+
+async def test_a_slow_rate_is_no_stall(wire: str, server: ScriptedServer) -> None:
+    url = server.add("/x", Script(b"x" * 30_000))
+    session = HttpSession(
+        Settings(
+            wire=wire, timeout_s=0.2, hosts=(HostRule("127.*", rate_limit=50_000),)
+        )
+    )
+    assert len(await fetch(session, Target(url))) == 30_000
+    await session.close()

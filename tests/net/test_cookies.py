@@ -1,0 +1,162 @@
+"""Cookies out of a browser's file: what is read, and what goes where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.net.fetching import fetch
+from tui.core.errors import LocalError
+from tui.core.settings import Settings
+from tui.demo.script import Script
+from tui.net import cookie_file
+from tui.net.cookie_file import CookieFile
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tui.demo.server import ScriptedServer
+
+NOW = 1_000_000.0
+
+
+def line(
+    domain: str = "h.example",
+    subdomains: str = "FALSE",
+    path: str = "/",
+    secure: str = "FALSE",
+    expires: str = "0",
+    name: str = "n",
+    value: str = "v",
+) -> str:
+    return "\t".join((domain, subdomains, path, secure, expires, name, value)) + "\n"
+
+
+@pytest.fixture
+def jar(tmp_path: Path) -> Path:
+    return tmp_path / "cookies.txt"
+
+
+def pairs(jar: Path, url: str, *lines: str) -> dict[str, str]:
+    jar.write_text("# Netscape HTTP Cookie File\n" + "".join(lines))
+    return CookieFile(jar).pairs_for(url, NOW)
+
+
+@pytest.mark.parametrize(
+    ("cookie", "url", "is_sent"),
+    [
+        (line(), "http://h.example/a", True),
+        (line(), "http://H.EXAMPLE:81", True),
+        (line(), "http://sub.h.example/", False),
+        (line(), "http://other.example/", False),
+        (line("h.example", "TRUE"), "http://a.b.h.example/", True),
+        (line(".h.example", "TRUE"), "http://h.example/", True),
+        (line(".h.example", "FALSE"), "http://sub.h.example/", True),
+        (line("h.example", "TRUE"), "http://notmyh.example/", False),
+        (line("example", "TRUE"), "http://h.example.", True),
+        (line("127.0.0.1"), "http://127.0.0.1/", True),
+        (line("0.1", "TRUE"), "http://127.0.0.1/", False),
+        (line("localhost"), "http://localhost:8080/", True),
+        (line(path="/a"), "http://h.example/a", True),
+        (line(path="/a"), "http://h.example/a/b?c", True),
+        (line(path="/a"), "http://h.example/ab", False),
+        (line(path="/a/"), "http://h.example/a/b", True),
+        (line(path="/a/"), "http://h.example/a", False),
+        (line(path="/a"), "http://h.example/?/a", False),
+        (line(path="odd"), "http://h.example/", True),
+        (line(secure="TRUE"), "http://h.example/", False),
+        (line(secure="TRUE"), "https://h.example/", True),
+        (line(expires="999999"), "http://h.example/", False),
+        (line(expires="1000001.5"), "http://h.example/", True),
+        ("#HttpOnly_" + line(), "http://h.example/", True),
+        ("# " + line(), "http://h.example/", False),
+        (line().replace("\n", "\r\n"), "http://h.example/", True),
+    ],
+)
+def test_cookies_go_where_they_belong(
+    jar: Path, cookie: str, url: str, is_sent: bool
+) -> None:
+    assert pairs(jar, url, cookie) == ({"n": "v"} if is_sent else {})
+
+
+def test_of_one_name_the_one_with_the_longest_path_counts(jar: Path) -> None:
+    lines = (line(path="/", value="far"), line(path="/a/b", value="near"))
+    assert pairs(jar, "http://h.example/a/b/c", *lines) == {"n": "near"}
+
+
+def test_an_empty_value_is_a_value(jar: Path) -> None:
+    short = line(value="").rstrip() + "\n"
+    assert pairs(jar, "http://h.example/", short) == {"n": ""}
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ("h.example TRUE / FALSE 0 n v\n", "1 fields separated by tabs instead of 7"),
+        (line().rstrip() + "\tmore\n", "8 fields"),
+        (line(domain=""), "domain"),
+        (line(subdomains="maybe"), "field 2 is neither TRUE nor FALSE"),
+        (line(secure="1"), "field 4"),
+        (line(expires="tomorrow"), "expiry"),
+        (line(name="", value=""), "no name"),
+        (line(value="SECRET\x00"), "cannot be sent"),
+        (line(value="SECRET;x"), "cannot be sent"),
+    ],
+)
+def test_a_bad_line_is_said_with_its_number(jar: Path, bad: str, reason: str) -> None:
+    with pytest.raises(LocalError, match=f"{jar}:3: .*{reason}") as caught:
+        pairs(jar, "http://h.example/", line(), bad)
+    assert caught.value.kind == "cookies"
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_file_that_is_none_is_said(
+    jar: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LocalError, match="No such file"):
+        CookieFile(jar)
+    jar.write_bytes(line().encode() + b"\xff\n")
+    with pytest.raises(LocalError, match=":2: not UTF-8"):
+        CookieFile(jar)
+    monkeypatch.setattr(cookie_file, "FILE_LIMIT", 10)
+    with pytest.raises(LocalError, match="larger"):
+        CookieFile(jar)
+
+
+@given(st.text(alphabet="h.\t TRUEFALS/0#1\n", max_size=300))
+def test_no_file_breaks_the_reader(text: str) -> None:
+    for each in text.split("\n"):
+        try:
+            cookie = cookie_file._parse(each)
+        except ValueError:
+            continue
+        assert cookie.domain
+
+
+async def test_cookies_of_the_file_go_along_with_those_of_the_servers(
+    wire: str, server: ScriptedServer, other: ScriptedServer, jar: Path
+) -> None:
+    lines = (
+        line("127.0.0.1", name="file", value="1"),
+        line("127.0.0.1", name="both", value="old"),
+        line("elsewhere.example", name="not", value="here"),
+    )
+    assert pairs(jar, "http://127.0.0.1/", *lines) == {"file": "1", "both": "old"}
+    server.add("/there", Script(b"file"))
+    url = server.add(
+        "/x", Script(redirect="/there", headers=[("Set-Cookie", "both=new")])
+    )
+    session = HttpSession(Settings(wire=wire, cookies=jar))
+    headers = (("Cookie", "list=0"),)
+    assert await fetch(session, Target(url, headers)) == b"file"
+    # Another port is another origin, but the file is the user's word for the host.
+    assert await fetch(session, Target(other.url("/file"), (), 1)) == b"ile"
+    await session.close()
+    first, second = (seen.headers["cookie"] for seen in server.requests)
+    assert first == "list=0; file=1; both=old"
+    assert second == "list=0; both=new; file=1"
+    assert other.requests[0].headers["cookie"] == "file=1; both=old"

@@ -1,0 +1,131 @@
+"""A server that speaks HTTP/2 over TLS, and HTTP/1.1 to who does not offer it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+
+if TYPE_CHECKING:
+    import ssl
+    from types import TracebackType
+
+
+class Http2Server:
+    """Gives one body to every request, and remembers in which protocol it was asked."""
+
+    def __init__(self, tls: ssl.SSLContext, body: bytes, *, cut_at: int = 0) -> None:
+        """Take what is served.
+
+        Args:
+            tls: with a certificate; the protocols are set here.
+            body: of every answer.
+            cut_at: bytes after which an HTTP/2 stream is reset; 0 for never.
+        """
+        tls.set_alpn_protocols(["h2", "http/1.1"])
+        self._tls = tls
+        self._body = body
+        self._cut_at = cut_at
+        self.protocols: list[str] = []
+        """``h2`` or ``http/1.1``, one for each request."""
+        self.port = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Http2Server:
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", 0, ssl=self._tls
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        secured = writer.get_extra_info("ssl_object")
+        try:
+            # A cancelled task of a stream server is logged as a fault.
+            with suppress(OSError, EOFError, asyncio.CancelledError):
+                if secured.selected_alpn_protocol() == "h2":
+                    await self._serve_http2(reader, writer)
+                else:
+                    await self._serve_http1(reader, writer)
+        finally:
+            writer.close()
+
+    async def _serve_http1(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            self.protocols.append("http/1.1")
+            _, _, wanted = head.partition("range: bytes=")
+            first = int(wanted.partition("-")[0] or 0)
+            total, rest = len(self._body), self._body[first:]
+            answer = f"HTTP/1.1 {206 if wanted else 200} OK\r\n"
+            if wanted:
+                answer += f"Content-Range: bytes {first}-{total - 1}/{total}\r\n"
+            writer.write(f"{answer}Content-Length: {len(rest)}\r\n\r\n".encode() + rest)
+            await writer.drain()
+
+    async def _serve_http2(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        speech = h2.connection.H2Connection(
+            h2.config.H2Configuration(client_side=False)
+        )
+        speech.initiate_connection()
+        writer.write(speech.data_to_send())
+        pending: dict[int, memoryview] = {}
+        while received := await reader.read(1 << 16):
+            for event in speech.receive_data(received):
+                if isinstance(event, h2.events.RequestReceived):
+                    assert event.stream_id is not None
+                    self.protocols.append("h2")
+                    length = str(len(self._body))
+                    speech.send_headers(
+                        event.stream_id,
+                        [(":status", "200"), ("content-length", length)],
+                    )
+                    pending[event.stream_id] = memoryview(self._body)
+            for stream in list(pending):
+                pending[stream] = self._send(speech, stream, pending[stream])
+                if not pending[stream]:
+                    del pending[stream]
+            writer.write(speech.data_to_send())
+            await writer.drain()
+
+    def _send(
+        self, speech: h2.connection.H2Connection, stream: int, rest: memoryview
+    ) -> memoryview:
+        """Send what the windows take now; return what is left."""
+        while rest and (window := speech.local_flow_control_window(stream)):
+            sent = len(self._body) - len(rest)
+            if self._cut_at and sent >= self._cut_at:
+                speech.reset_stream(stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
+                return memoryview(b"")
+            size = min(window, speech.max_outbound_frame_size, len(rest))
+            size = min(size, self._cut_at - sent) if self._cut_at else size
+            speech.send_data(stream, bytes(rest[:size]), end_stream=size == len(rest))
+            rest = rest[size:]
+        return rest
