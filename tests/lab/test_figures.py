@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from tests.support.until import until
-from tui.lab.child import examine
 from tui.lab.figures import Figures, Record, Status, Stop, disagreements, spread
-from tui.lab.gauges import INTERVAL_S, LoopWatch, peak_memory
+from tui.lab.gauges import peak_memory
+from tui.lab.harness import examine
 from tui.lab.job import Job, Target
+from tui.lab.loop_watch import INTERVAL_S, LoopWatch
 from tui.lab.probe import Probe
 from tui.lab.python_work import fnv1a, unpack
 from tui.lab.table import remarks, text_lines

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.plain_text import plain
 from tui.lab.figures import Figures, Status, Stop
-from tui.lab.gauges import LoopWatch, cpu_s, peak_memory
+from tui.lab.gauges import cpu_s, peak_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tui.lab.loop_watch import LoopWatch
 
 _MOMENT_S = 0.02
 
@@ -56,6 +58,8 @@ class Probe:
             self._first_at = None
             self._cpu_at = cpu_s()
             self._at = time.perf_counter()
+            if self.loop is not None:
+                self.loop.restart()
 
     @contextmanager
     def download(self) -> Iterator[None]:

@@ -38,6 +38,7 @@ async def run(job: Job, probe: Probe) -> None:
         proxy="direct" if job.is_local else "",
     )
     engine = await open_engine(settings)
+    probe.start_clock()  # certificates are read; the others have theirs from the start
     try:
         facts = engine.subscribe()
         engine.add(
