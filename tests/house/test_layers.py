@@ -49,6 +49,7 @@ def loaded(names: list[str], watched: str) -> str:
         ("tui/net", f"{_DRAWING} click tui.disk tui.sources tui.engine"),
         ("tui/engine", f"{_DRAWING} click tui.ui tui.headless tui.demo"),
         ("tui/demo", f"{_WIRE} {_DRAWING} click tui.engine tui.net tui.disk"),
+        ("tui/after", f"{_WIRE} {_DRAWING} click tui.engine tui.net tui.disk tui.ui"),
         ("tui/headless", f"{_WIRE} textual click tui.engine tui.net tui.disk tui.ui"),
         ("tui/ui", f"{_WIRE} tui.engine tui.net tui.disk tui.headless"),
     ],
