@@ -6,18 +6,18 @@ import io
 import os
 import struct
 import tarfile
+import tempfile
 import zipfile
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.after.archives import odd_tar, tar_of, zip_of
 from tui.after import tree
 from tui.after.archive import Stopped, Unpacked, unpack
 from tui.after.archive_names import UnpackError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FILES = [("top/", b""), ("top/a.txt", b"hello"), ("top/deep/b", b"x" * 100_000)]
 
@@ -232,6 +232,39 @@ def test_a_kind_that_this_python_cannot_read_is_told(tmp_path):
     else:
         with pytest.raises(UnpackError, match="damaged"):
             do(tmp_path, b"\x28\xb5\x2f\xfd" + bytes(100))
+
+
+_SEEDS = [
+    zip_of([*FILES, ("link", "top/a.txt")]),
+    tar_of([*FILES, ("link", "top/a.txt")]),
+    tar_of(FILES, "gz"),
+    tar_of(FILES, "bz2"),
+    tar_of(FILES, "xz"),
+]
+
+
+@given(
+    seed=st.sampled_from(_SEEDS),
+    changes=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255))),
+    cut=st.integers(0, 1 << 20),
+)
+def test_no_damage_leads_anywhere_but_to_a_reason(seed, changes, cut):
+    data = bytearray(seed)
+    for at, value in changes:
+        # Heads and directories are where harm can be done.
+        place = at % min(len(data), 1024)
+        data[place if at % 2 else -place - 1] = value
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "inner"
+        folder.mkdir()
+        told, wanted = "", ["box", "box.zip"]
+        try:
+            do(folder, bytes(data[: len(data) - cut % 3]))
+        except UnpackError as error:
+            told, wanted = str(error), ["box.zip"]
+        assert told.isprintable()
+        assert left(folder) == wanted
+        assert left(Path(parent)) == ["inner"]
 
 
 def test_zips_of_windows_keep_their_folders(tmp_path):

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.after.archives import tar_of, zip_of
+from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.after.follower import Follower, follow
 from tui.core.download import DownloadState as S
-from tui.core.events import Noticed
+from tui.core.events import Noticed, QueueHeld
 from tui.core.request import DownloadRequest
 from tui.core.settings import Hooks, OnExists, Settings
 from tui.demo.script import Script
 from tui.engine import open_engine
+from tui.headless.run import run_headless
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -248,6 +250,33 @@ async def test_closing_in_the_middle_ends_commands_and_says_what_was_left(
     assert len(pid.read_text().split()) == 1, "the others were not begun"
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid.read_text()), 0)
+
+
+async def test_a_run_that_cannot_go_on_still_follows_up_what_has_ended(tmp_path):
+    service = FakeService()
+    say = f"sleep 0.2; echo $FETCHTUI_ERROR > {tmp_path}/told"
+    settings = Settings(hooks=Hooks(on_failed=("sh", "-c", say)))
+    follower = follow(service, settings)
+    request = DownloadRequest(("http://127.0.0.1/a",))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    run = run_headless(
+        service,
+        [request, request],
+        aftermath=follower,
+        stdout_fd=nowhere,
+        stderr_fd=nowhere,
+    )
+    running = asyncio.ensure_future(run)
+    await until(lambda: len(service.downloads) == 2)
+    service.fail(0, "disk_full", "the disk is full")
+    service.push(QueueHeld(service.now, "the disk is full"))
+    async with asyncio.timeout(10):
+        assert await running == 1
+    os.close(nowhere)
+    assert (tmp_path / "told").read_text() == "the disk is full\n"
+    assert follower is not None
+    assert follower.waiting_for() == ""
+    await follower.close()
 
 
 async def test_progress_on_the_row_is_no_event(server, run, tmp_path):
