@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from textual.containers import VerticalScroll
 
+from tests.ui.dashboards import RUNNING, dashboard, some_downloads
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, detail, on_screen, row
 from tui.core.download import DownloadState
 from tui.ui.screens.detail import DetailScreen
@@ -86,3 +87,35 @@ async def test_ascii_mode_draws_only_ascii():
     async with app.run_test(size=(80, 50)) as pilot:
         await pilot.pause()
         assert on_screen(app).isascii()
+
+
+async def test_connections_rate_and_pause_are_changed_from_the_details():
+    service = some_downloads()
+    async with dashboard(service) as board:
+        await board.press("enter", "greater_than_sign")
+        assert service.last == ("set_segments", 2, RUNNING)
+        await board.press("less_than_sign", "less_than_sign")
+        assert service.last == ("set_segments", 1, RUNNING)
+        await board.press("B")
+        await board.type("2M")
+        await board.press("enter")
+        assert service.limits == {RUNNING: 2 << 20}
+        assert isinstance(board.app.screen, DetailScreen)
+
+
+async def test_a_key_in_the_details_is_about_that_download_and_not_about_marks():
+    service = some_downloads()
+    other = service.put("other.bin", DownloadState.DOWNLOADING, size=1000)
+    async with dashboard(service) as board:
+        await board.press("G", "space", "g", "enter", "greater_than_sign")
+        assert service.last == ("set_segments", 2, RUNNING)
+        assert other not in service.limits
+        await board.press("escape", "greater_than_sign")
+        assert service.last == ("set_segments", 2, other)
+
+
+async def test_keys_that_fit_nothing_do_nothing_in_the_details():
+    service = some_downloads()
+    async with dashboard(service) as board:
+        await board.press("G", "enter", "greater_than_sign")
+        assert service.calls["set_segments"] == 0

@@ -30,6 +30,10 @@ class Gate:
             not self._waiting and self.in_flight < self.limit and self.stores < STORES
         )
 
+    def takes(self, nbytes: int) -> bool:
+        """Whether so many bytes of a large file may enter at once."""
+        return not self._waiting and self._fits(nbytes, False)
+
     def enter(self, nbytes: int, *, is_store: bool = False) -> None:
         """Count in what was let in."""
         self.in_flight += nbytes

@@ -247,6 +247,10 @@ class DiskWriter:
             await self._traffic.go_in_turn(call)
         return result.hexdigest()
 
+    def takes(self, nbytes: int) -> bool:
+        """Whether ``write`` would admit so many bytes without waiting."""
+        return self._gate.takes(nbytes)
+
     # -- small files -----------------------------------------------------------------
 
     def has_room(self) -> bool:

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
+from tui.engine.auto import MOST
 from tui.engine.verdict import NO_VERDICT, Measures, judge
 from tui.engine.waits import WINDOW_S, WaitWindow
 
@@ -112,7 +113,7 @@ class ShareMeter:
             refusing=sum(1 for lane in lanes if lane.refuses(now)),
             are_writers_busy=all(s.operation != "idle" for s in disk.slots),
             is_inline=disk.is_inline,
-            is_auto=is_auto,
+            is_auto=is_auto and kit.concurrency < MOST,
         )
 
     def _speeds(self) -> list[float]:

@@ -158,10 +158,13 @@ class SegmentTransfer:
     async def _hand_over(self, segment: Segment, buffers: list[Any], held: int) -> None:
         if not held:
             return
-        monotonic = self._kit.clock.monotonic
-        self.waits.begin(Wait.DISK, monotonic())
+        writer = self._kit.writer
+        # Looked at first: two clocks for every parcel would cost some percent.
+        waits = not writer.takes(held)
+        if waits:
+            self.waits.begin(Wait.DISK, self._kit.clock.monotonic())
         try:
-            await self._kit.writer.write(self._part, segment.at - held, buffers, held)
+            await writer.write(self._part, segment.at - held, buffers, held)
         except BaseException:
             # Stopped while it waited for the disk: these bytes never got there, and
             # whoever goes on has to fetch them again.
@@ -170,7 +173,8 @@ class SegmentTransfer:
             ledger.set_received(download, download.received - held)
             raise
         finally:
-            self.waits.end(Wait.DISK, monotonic())
+            if waits:
+                self.waits.end(Wait.DISK, self._kit.clock.monotonic())
 
     async def _throttle(self, size: int) -> None:
         """Wait until ``size`` bytes more are allowed, here and over all."""

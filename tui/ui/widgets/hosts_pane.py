@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tui.core.snapshot import OriginSnapshot
 
-LEAST_NAME = 16
+LEAST_NAME = 24
 """Cells that a host's name keeps; columns leave before it gets narrower."""
 MOST_NAME = 48
 _GAP = 2

@@ -1,0 +1,111 @@
+"""The automatic number of downloads at once, on a real engine and a real server."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from tests.support.until import until
+from tui.core.events import LimitsChanged
+from tui.core.request import DownloadRequest
+from tui.core.settings import Settings
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+from tui.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tui.demo.server import ScriptedServer, Seen
+    from tui.engine.engine import Engine
+
+SLOW = Script(Pattern(3_000_000, 1), etag='"1"', rate=200_000)
+
+
+@asynccontextmanager
+async def steered(
+    server: ScriptedServer,
+    folder: Path,
+    count: int = 60,
+    script: Script = SLOW,
+) -> AsyncIterator[Engine]:
+    urls = [server.add(f"/{number}", script) for number in range(count)]
+    settings = Settings(output_dir=folder, timeout_s=5.0, auto=True, concurrency=2)
+    engine = await open_engine(settings, chance=lambda: 0.0)
+    try:
+        engine.add(DownloadRequest((url,)) for url in urls)
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def test_it_grows_while_more_bring_more_and_tells_each_step(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with steered(server, tmp_path) as engine:
+        heard = engine.subscribe()
+        assert engine.snapshot().auto.is_on
+        await until(lambda: engine.snapshot().concurrency >= 8, timeout_s=30)
+        auto = engine.snapshot().auto
+        assert (auto.steps[0].before, auto.steps[0].after) == (2, 4)
+        assert auto.reason == auto.steps[-1].reason
+        assert "4 give " in auto.reason
+        told = [e.text for e in heard.drain() if isinstance(e, LimitsChanged)]
+        assert told[0].startswith("downloads at once 2 → 4 (2 give ")
+
+
+async def test_a_number_by_hand_pins_it_and_it_can_be_set_free_again(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with steered(server, tmp_path) as engine:
+        await until(lambda: engine.snapshot().auto.steps, timeout_s=20)
+        engine.set_concurrency(3)
+        auto = engine.snapshot().auto
+        assert (auto.is_on, auto.is_pinned) == (False, True)
+        beats = engine.snapshot().elapsed_s + 1.0
+        await until(lambda: engine.snapshot().elapsed_s > beats)
+        assert engine.snapshot().concurrency == 3
+        engine.set_auto(True)
+        auto = engine.snapshot().auto
+        assert (auto.is_on, auto.is_pinned) == (True, False)
+        await until(lambda: engine.snapshot().concurrency > 3, timeout_s=30)
+
+
+async def test_switching_it_off_leaves_the_number_as_it_is(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with steered(server, tmp_path, count=1) as engine:
+        engine.set_auto(False)
+        auto = engine.snapshot().auto
+        assert (auto.is_on, auto.is_pinned) == (False, False)
+        assert engine.snapshot().concurrency == 2
+
+
+async def test_it_follows_a_host_that_refuses_more(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    def refuse(seen: Seen) -> Script | None:
+        busy = sum(1 for other in server.requests if not other.ended) - 1
+        return Script(status=429) if busy >= 3 else None
+
+    body = Pattern(300_000, 1)
+    picky = Script(body, etag='"1"', rate=600_000, answer=refuse)
+    async with steered(server, tmp_path, script=picky) as engine:
+        await until(lambda: "429" in str(engine.snapshot().auto.steps), 30)
+        assert engine.snapshot().concurrency <= 3
+        (host,) = engine.origins()
+        assert host.cap_from == "learned"
+        assert host.errors >= 1
+        assert engine.snapshot().by_cause == {}
+
+
+async def test_a_large_file_gets_more_connections_than_where_nobody_looks(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    large = Script(Pattern(300 << 20, 1), etag='"1"', rate=100_000)
+    async with steered(server, tmp_path, count=1, script=large) as engine:
+        engine.set_concurrency(12)
+        await until(lambda: engine.rows([0])[0].connections == 4)
+        engine.set_auto(True)
+        await until(lambda: engine.rows([0])[0].connections >= 12)
