@@ -119,7 +119,40 @@ async def test_a_second_interruption_does_not_wait_for_a_stubborn_command(
     assert loop.time() - began < 1.5, "the grace of two seconds is not waited for"
 
 
-async def test_the_dashboard_waits_for_what_follows(server, tmp_path, mark):
+@pytest.fixture
+def only_the_terminal(monkeypatch):
+    """No desktop, and a terminal that knows notices."""
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "TMUX", "STY", "TERM_PROGRAM"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("VTE_VERSION", "7000")
+
+
+NOTICE = b"\x1b]777;notify;fetchtui;1 done: "
+
+
+async def test_an_open_dashboard_passes_the_notice_on(
+    server, tmp_path, mark, only_the_terminal
+):
+    server.add("/a", Script(b"a"))
+    terminal = Terminal()
+    os.environ.update(mark)
+    try:
+        process = await terminal.start(
+            *("-o", str(tmp_path / "out"), "--notify", server.url("/a"))
+        )
+        await until(lambda: NOTICE in terminal.shown, 30)
+        terminal.type(b"q")
+        async with asyncio.timeout(10):
+            assert await process.wait() == 0
+    finally:
+        del os.environ[MARK]
+        terminal.close()
+    assert terminal.shown.count(NOTICE) == 1
+
+
+async def test_the_dashboard_waits_for_what_follows(
+    server, tmp_path, mark, only_the_terminal
+):
     server.add("/a", Script(b"a"))
     script = f"sh -c 'sleep 1; echo x > {tmp_path}/told; exit 3'"
     terminal = Terminal()
@@ -137,6 +170,7 @@ async def test_the_dashboard_waits_for_what_follows(server, tmp_path, mark):
     assert status == 1
     assert (tmp_path / "told").exists()
     assert b"waiting for 1 command to end" in terminal.shown
+    assert terminal.shown.count(NOTICE) == 1
     assert b"a: sh: it ended with status 3" in terminal.shown
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -49,9 +50,16 @@ async def part(
     if follower is None:
         return status
     if status != INTERRUPTED:
+        if sys.stderr is not None and sys.stderr.isatty():
+            follower.use_terminal(_write_to_stderr)
         if left := follower.waiting_for():
             say(f"waiting for {left} to end; ctrl+c ends them")
         await follower.settle()
     for line in follower.summary():
         say(line)
     return 1 if status == 0 and follower.failures else status
+
+
+def _write_to_stderr(sequence: str) -> None:
+    sys.stderr.write(sequence)
+    sys.stderr.flush()
