@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -157,3 +158,36 @@ async def test_request_headers_are_shown_but_no_secret(
         assert asked[0] == ("User-Agent", "tests")
         assert [name for name, _ in asked] == ["User-Agent", "X-Own-Key", "Cookie"]
         assert "hush" not in str(asked)
+
+
+async def test_a_host_of_small_files_has_a_speed_too(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    small = Script(bytes(20_000), etag='"1"', latency_s=0.01)
+    async with running(server, tmp_path, 300, small, concurrency=2) as engine:
+        await until(lambda: engine.origins()[0].done)
+        await until(lambda: engine.origins()[0].speed > 10_000)
+
+
+async def test_a_disk_that_has_done_its_work_has_no_speed(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with running(server, tmp_path) as engine:
+        await until(lambda: engine.snapshot().disk.speed)
+        async with asyncio.timeout(20):
+            await engine.wait_idle()
+        assert engine.snapshot().disk.written == SIZE
+        assert engine.snapshot().disk.speed == 0.0
+        assert engine.snapshot().verdict == ""
+
+
+async def test_what_a_server_said_is_told_after_the_end_as_well(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with running(server, tmp_path) as engine:
+        async with asyncio.timeout(20):
+            await engine.wait_idle()
+        detail = engine.detail(0)
+        assert (detail.validator, detail.http_version) == ('"1"', "HTTP/1.1")
+        assert ("accept-ranges", "bytes") in detail.answer
+        assert detail.verdict == ""

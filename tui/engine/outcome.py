@@ -123,6 +123,7 @@ class Outcome:
         """The writer has stored a small file, or could not (called on the loop)."""
         download, place = self._unpack(job)
         if error is None:
+            self._kit.queue.lane(download.origin).stored += job.nbytes
             if job.checksum is not None:
                 self.verified(download, job.checksum)
             self.done(download)

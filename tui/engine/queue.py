@@ -42,6 +42,7 @@ class Lane:
         "ranges",
         "served",
         "slowed_at",
+        "stored",
         "successes",
         "trouble",
     )
@@ -73,6 +74,8 @@ class Lane:
         """Slots that a person gave it; 0 leaves it to the cap of all origins."""
         self.done = 0
         self.failed = 0
+        self.stored = 0
+        """Bytes of its small files, whose speed no flight tells."""
         self.errors = 0
         """Attempts that failed, those that were tried again included."""
         self.trouble = ""

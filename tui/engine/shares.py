@@ -52,15 +52,14 @@ class ShareMeter:
         self.verdict = NO_VERDICT
         self.measures = Measures()
 
-    def rest(self) -> None:
-        """Nothing runs any more."""
-        self._looks.clear()
-        self.verdict = NO_VERDICT
-
     def sample(self, now: float, *, is_auto: bool) -> None:
         """Look once; judge when it is time."""
         kit = self._kit
         looks = self._looks
+        if looks and now - looks[-1].at > WINDOW_S:
+            # Nothing ran for a while; what was before says nothing any more.
+            looks.clear()
+            self.verdict = NO_VERDICT
         if looks:
             small = max(0, self._crew.active - len(kit.ledger.running))
             self._small_s += small * (now - looks[-1].at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, Download, DownloadState
@@ -17,7 +18,7 @@ from tui.core.snapshot import (
 )
 from tui.engine.flight import Flight
 from tui.engine.kit import Landed
-from tui.engine.meter import eta_s, steady
+from tui.engine.meter import FAST_TAU_S, SpeedMeter, eta_s, steady
 from tui.engine.verdict import One, judge_one
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from tui.engine.kit import Kit
     from tui.engine.placing import Placing
     from tui.engine.pulse import Pulse
+    from tui.engine.queue import Lane
     from tui.engine.steering import Steering
 
 ORIGINS_SHOWN = 200
@@ -46,6 +48,7 @@ class Views:
     ) -> None:
         self._kit = kit
         self._steering = steering
+        self._small: dict[str, SpeedMeter] = {}
         self._crew = crew
         self._pulse = pulse
         self._placing = placing
@@ -207,7 +210,8 @@ class Views:
         for id, running in kit.ledger.running.items():
             origin = kit.ledger.downloads[id].origin
             speeds[origin] = speeds.get(origin, 0.0) + running.speed()
-        lanes = sorted(
+        lanes = nsmallest(
+            ORIGINS_SHOWN,
             kit.queue.lanes.values(),
             key=lambda lane: (-lane.active, -len(lane.entries), lane.origin),
         )
@@ -219,7 +223,7 @@ class Views:
                 cap=kit.queue.cap(lane),
                 done=lane.done,
                 failed=lane.failed,
-                speed=speeds.get(lane.origin, 0.0),
+                speed=speeds.get(lane.origin, 0.0) + self._small_speed(lane, now),
                 blocked_s=max(0.0, lane.blocked_until - now),
                 errors=lane.errors,
                 trouble=lane.trouble,
@@ -227,8 +231,18 @@ class Views:
                 ranges=lane.ranges,
                 cap_from=kit.queue.cap_from(lane),
             )
-            for lane in lanes[:ORIGINS_SHOWN]
+            for lane in lanes
         ]
+
+    def _small_speed(self, lane: Lane, now: float) -> float:
+        """Bytes per second of an origin's small files; sampled by asking."""
+        if not lane.stored:
+            return 0.0
+        meter = self._small.get(lane.origin)
+        if meter is None:
+            meter = self._small[lane.origin] = SpeedMeter(FAST_TAU_S, now, lane.stored)
+        meter.sample(now, lane.stored)
+        return meter.speed if lane.active else 0.0
 
     def is_finishing(self, download: Download) -> bool:
         """Whether its rename is under way, so that nothing can stop it any more."""
