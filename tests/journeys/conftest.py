@@ -25,9 +25,9 @@ class Start(Protocol):
     def __call__(self, **changes: Any) -> AbstractAsyncContextManager[Engine]: ...
 
 
-@pytest.fixture(params=["pyreqwest", "httpx"])
+@pytest.fixture(params=["loop", "pyreqwest", "httpx"])
 def wire(request: pytest.FixtureRequest) -> str:
-    """Both wires: whatever holds for one must hold for the other."""
+    """All wires: whatever holds for one must hold for the others."""
     return request.param
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tui.core.errors import FetchError
 
-    Chunk: TypeAlias = "bytes | Bytes"
+    Chunk: TypeAlias = "bytes | memoryview | Bytes"
 
 MAX_HEADER_BYTES = 100 << 10
 """Bytes of header values in one reply; httpcore stops at the same size, curl at three

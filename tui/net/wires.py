@@ -17,7 +17,9 @@ header bytes outside ASCII     no                          yes
 =============================  ==========================  ===========================
 
 pyreqwest is the faster one and serves everything it can. httpx's own transport serves
-where pyreqwest has no build, and reads the headers that pyreqwest cannot.
+where pyreqwest has no build, and reads the headers that pyreqwest cannot. What needs
+none of this, whole files by plain HTTP, goes over a third wire, which runs on the loop
+itself (``loop_wire``).
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from tui.core.errors import LocalError
 from tui.core.request import origin_of
 from tui.net.exchange import WireTransport
 from tui.net.httpx_transport import HttpxTransport
+from tui.net.loop_wire import LoopTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,12 +87,23 @@ class Wires(WireTransport):
         self._open_limit_s = open_limit_s
         self._choice = choice
         self._is_single = choice.is_single
-        self._fast = _fast_wire(settings.wire)
-        self._main = self._make(self._fast, choice.default)
-        self._by_route = {choice.default: self._main}
+        self._wanted = settings.wire
+        self._by_route: dict[Route, WireTransport] = {}
+        self._plain: LoopTransport | None = None
+        if settings.wire in ("", LoopTransport.name) and choice.default.is_bare:
+            self._plain = LoopTransport(
+                _DEFAULT_HEADERS, settings.timeout_s, KEEPALIVE_S
+            )
+        else:
+            # Says now if it is not there, or cannot do what the settings want.
+            self._wire_on(choice.default)
         self._by_origin: dict[tuple[str, bool, bool], WireTransport] = {}
         self._spares: dict[Route, WireTransport] = {}
-        self.name = self._main.name
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The wire that the settings name, or the one that serves most."""
+        return self._wanted or self._wire_on(self._choice.default).name
 
     def wire_for(
         self, url: str, *, is_range: bool = False, is_foreign: bool = False
@@ -102,15 +116,21 @@ class Wires(WireTransport):
             is_foreign: another server led here.
         """
         if self._is_single:
-            return self._main
+            if self._plain is not None and self._is_for_loop(url, is_range):
+                return self._plain
+            return self._wire_on(self._choice.default)
         key = (origin_of(url), is_range, is_foreign)
         wire = self._by_origin.get(key)
         if wire is None:
             route = self._route(url, is_range, is_foreign)
-            wire = self._by_route.get(route)
-            if wire is None:
-                # Some 5 ms, once for each way to connect that the settings name.
-                wire = self._by_route[route] = self._make(self._fast, route)
+            if (
+                self._plain is not None
+                and route.is_bare
+                and self._is_for_loop(url, is_range)
+            ):
+                wire = self._plain
+            else:
+                wire = self._wire_on(route)
             self._by_origin[key] = wire
         return wire
 
@@ -146,8 +166,26 @@ class Wires(WireTransport):
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
+        if self._plain is not None:
+            await self._plain.aclose()
         for wire in (*self._by_route.values(), *self._spares.values()):
             await wire.aclose()
+
+    def _is_for_loop(self, url: str, is_range: bool) -> bool:
+        """Whether plain HTTP on the loop serves best.
+
+        Parts are asked for where files are large, over several connections: pyreqwest
+        reads them on other cores, beside the loop.
+        """
+        return url.startswith("http://") and not (is_range and not self._wanted)
+
+    def _wire_on(self, route: Route) -> WireTransport:
+        wire = self._by_route.get(route)
+        if wire is None:
+            # Some 5 ms, once for each way to connect that the settings name; the first
+            # time some 20 ms more to load the library.
+            wire = self._by_route[route] = self._make(_fast_wire(self._wanted), route)
+        return wire
 
     def _route(self, url: str, is_range: bool, is_foreign: bool) -> Route:
         return self._choice.route_for(url, is_range=is_range, is_foreign=is_foreign)
