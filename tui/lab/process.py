@@ -56,7 +56,7 @@ class LabProcess:
                 limit=_LINE_LIMIT,
                 # A group of its own: ctrl+c is for us alone, and a kill of the group
                 # takes a pool's workers along, which outlive a killed parent.
-                start_new_session=True,
+                process_group=0,
             )
         return cls(process, errors)
 
