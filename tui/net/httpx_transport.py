@@ -10,7 +10,6 @@ import ssl
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
-import httpcore
 import httpx
 
 from tui.core.errors import LocalError
@@ -27,9 +26,10 @@ from tui.net.faults import oversized_head
 from tui.net.translate import from_httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tui.core.errors import FetchError
+    from tui.net.routed_backend import RoutedBackend
     from tui.net.routes import Route
 
 
@@ -74,11 +74,14 @@ class HttpxTransport(WireTransport):
             raise LocalError(
                 "proxy", "a SOCKS proxy needs an extra here; install fetchtui[socks]"
             ) from None
-        self._backend = None
+        self._backend: RoutedBackend | None = None
         if route.pins or route.local_address or route.proxy is not None:
+            # Late: importing httpcore takes 70 ms, and few runs need this wire at all.
+            from tui.net import routed_backend
+
             # There is no public way to hand httpx a backend, nor a local address
             # where there is a proxy.
-            self._backend = RoutedBackend(route)
+            self._backend = routed_backend.RoutedBackend(route)
             self._transport._pool._network_backend = self._backend
         self._proxy = route.proxy.label if route.proxy is not None else ""
         self._headers = list(headers)
@@ -132,33 +135,6 @@ class HttpxTransport(WireTransport):
             stream = self._backend.latest.pop(asyncio.current_task(), None)
             if stream is not None and is_failed:
                 await stream.aclose()
-
-
-class RoutedBackend(httpcore.AnyIOBackend):
-    """Connects where the pins say, from where the route says."""
-
-    def __init__(self, route: Route) -> None:
-        self._pins = dict(route.pins)
-        self._local_address = route.local_address or None
-        self.latest: dict[asyncio.Task[object] | None, httpcore.AsyncNetworkStream] = {}
-        """Each task's connection, until its request has an answer: httpcore 1.0 leaves
-        a connection open whose SOCKS handshake failed."""
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002  # the route knows better
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """Open a TCP connection."""
-        address = self._pins.get(host.lower().removesuffix("."), host)
-        stream = await super().connect_tcp(
-            address, port, timeout, self._local_address, socket_options
-        )
-        self.latest[asyncio.current_task()] = stream
-        return stream
 
 
 def _context(ca_file: str | None) -> ssl.SSLContext:

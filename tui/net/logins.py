@@ -19,13 +19,13 @@ from tui.core.host_rules import CATCH_ALL, rule_for, split_port
 from tui.core.plain_text import plain
 from tui.core.request import origin_of
 from tui.core.settings import Scheme
-from tui.net.netrc_file import NetrcFile
 from tui.net.secrets import reveal
 
 if TYPE_CHECKING:
     from typing import TypeAlias
 
     from tui.core.settings import HostRule, Login, Settings
+    from tui.net.netrc_file import NetrcFile
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -48,14 +48,14 @@ class Logins:
         """Read the settings; may wait for the keyring."""
         self._headers = settings.headers
         self._rules = settings.hosts
-        self._netrc = NetrcFile(settings.netrc) if settings.netrc is not None else None
+        self._netrc = _read_netrc(settings.netrc) if settings.netrc else None
         self._own_netrc: NetrcFile | None = None
         self._run_login = settings.login
         # A value by login: hosts of one login ask for its secret once.
         self._values: dict[Login, str] = {}
         for login, place in _all_logins(settings):
             if login.secret == "netrc":
-                self._own_netrc = self._netrc or NetrcFile(_home_netrc())
+                self._own_netrc = self._netrc or _read_netrc(_home_netrc())
             elif login not in self._values:
                 self._values[login] = _authorization(
                     login.scheme, login.user, reveal(login, place)
@@ -134,6 +134,13 @@ def _all_logins(settings: Settings) -> list[tuple[Login, str]]:
     if settings.login is not None:
         logins.append((settings.login, "the login"))
     return logins
+
+
+def _read_netrc(path: Path) -> NetrcFile:
+    # Late: few runs have one.
+    from tui.net.netrc_file import NetrcFile
+
+    return NetrcFile(path)
 
 
 def _home_netrc() -> Path:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.net.certificates import read_authorities
-from tui.net.cookie_file import CookieFile
 from tui.net.logins import Logins
 from tui.net.routes import RouteChoice
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tui.core.settings import Settings
+    from tui.net.cookie_file import CookieFile
 
 
 class Means(NamedTuple):
@@ -38,5 +40,12 @@ def read_means(settings: Settings) -> Means:
         ca_file=read_authorities(settings.ca_file),
         routes=RouteChoice(settings),
         logins=Logins(settings),
-        cookies=CookieFile(settings.cookies) if settings.cookies else None,
+        cookies=_read_cookies(settings.cookies) if settings.cookies else None,
     )
+
+
+def _read_cookies(path: Path) -> CookieFile:
+    # Late: few runs have one.
+    from tui.net.cookie_file import CookieFile
+
+    return CookieFile(path)

@@ -1,0 +1,44 @@
+"""Which rule is about which origin."""
+
+from __future__ import annotations
+
+import pytest
+
+from tui.core.host_rules import matches, rule_for
+from tui.core.settings import HostRule
+
+
+@pytest.mark.parametrize(
+    ("pattern", "origin", "is_about"),
+    [
+        ("example.org", "http://example.org", True),
+        ("EXAMPLE.org", "https://Example.ORG:8443", True),
+        ("example.org", "http://www.example.org", False),
+        ("*.example.org", "http://www.example.org", True),
+        ("*.example.org", "http://example.org", False),
+        ("*", "http://anything:81", True),
+        ("example.org:81", "http://example.org:81", True),
+        ("example.org:81", "http://example.org:82", False),
+        ("example.org:443", "https://example.org", True),
+        ("example.org:443", "http://example.org", False),
+        ("*:81", "http://a:81", True),
+        ("127.0.0.*", "http://127.0.0.9:1", True),
+        ("[::1]:81", "http://[::1]:81", True),
+        ("[::1]:81", "http://[::1]:82", False),
+        ("::1", "http://[::1]", True),
+        ("example.org", "http://example.org.", True),
+        ("mirror[12].example", "http://mirror2.example", True),
+    ],
+)
+def test_patterns_are_about_hosts_and_ports(
+    pattern: str, origin: str, is_about: bool
+) -> None:
+    assert matches(pattern, origin) is is_about
+
+
+def test_the_first_rule_that_matches_counts() -> None:
+    first, second = HostRule("a.example", cap=1), HostRule("*", cap=2)
+    rules = (first, second)
+    assert rule_for(rules, "http://a.example") is first
+    assert rule_for(rules, "http://b.example") is second
+    assert rule_for((first,), "http://b.example") is None

@@ -1,0 +1,129 @@
+"""Which proxy for which host: the rules of curl's environment variables."""
+
+from __future__ import annotations
+
+import pytest
+
+from tui.core.errors import LocalError
+from tui.core.settings import HostRule, Settings
+from tui.net.proxies import Proxy, ProxyChoice, is_exempt, read_proxy
+
+
+def labels(environ: dict[str, str], *origins: str) -> list[str]:
+    choice = ProxyChoice(Settings(), environ)
+    found = [choice.proxy_for(origin) for origin in origins]
+    return [proxy.label if proxy is not None else "" for proxy in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "proxy"),
+    [
+        ("h", Proxy("http", "h", 80)),
+        ("H.example:3128", Proxy("http", "h.example", 3128)),
+        ("http://h:1/", Proxy("http", "h", 1)),
+        ("https://h", Proxy("https", "h", 443)),
+        ("socks5://h", Proxy("socks5", "h", 1080)),
+        ("SOCKS5H://h:9", Proxy("socks5h", "h", 9)),
+        ("socks://h", Proxy("socks5", "h", 1080)),
+        ("http://u@h:1", Proxy("http", "h", 1, "u")),
+        ("http://u%40x:p%3A@h:1", Proxy("http", "h", 1, "u@x", "p:")),
+        ("http://u:p@x@h:1", Proxy("http", "h", 1, "u", "p@x")),
+        ("http://[::1]:3128", Proxy("http", "::1", 3128)),
+        ("[fe80::1]", Proxy("http", "fe80::1", 80)),
+        ("direct", None),
+        ("DIRECT", None),
+    ],
+)
+def test_proxies_are_read_as_people_write_them(text: str, proxy: Proxy | None) -> None:
+    assert read_proxy(text, "x") == proxy
+
+
+def test_a_proxy_tells_nothing_of_its_login() -> None:
+    proxy = read_proxy("http://me:hunter2@h:1", "x")
+    assert proxy is not None
+    assert proxy.label == "http://h:1"
+    assert "hunter2" not in repr(proxy)
+    assert proxy.url(has_login=False) == "http://h:1"
+    assert proxy.url(has_login=True) == "http://me:hunter2@h:1"
+    ipv6 = Proxy("socks5", "::1", 9, "a b", "c/d")
+    assert ipv6.url(has_login=True) == "socks5://a%20b:c%2Fd@[::1]:9"
+
+
+def test_the_environment_is_read_as_curl_reads_it() -> None:
+    http, https = "http://a.example", "https://a.example"
+    assert labels({"http_proxy": "p:1"}, http, https) == ["http://p:1", ""]
+    assert labels({"HTTP_PROXY": "p:1"}, http) == [""]
+    assert labels({"HTTPS_PROXY": "p:1"}, http, https) == ["", "http://p:1"]
+    both = {"https_proxy": "low:1", "HTTPS_PROXY": "up:1", "ALL_PROXY": "all:1"}
+    assert labels(both, http, https) == ["http://all:1", "http://low:1"]
+    assert labels({"http_proxy": "", "all_proxy": "socks5://s"}, http) == [
+        "socks5://s:1080"
+    ]
+    with pytest.raises(LocalError, match="https_proxy: "):
+        labels({"https_proxy": "gopher://x"}, https)
+
+
+@pytest.mark.parametrize(
+    ("words", "authority", "is_free"),
+    [
+        ("example.org", "example.org", True),
+        ("example.org", "sub.example.org", True),
+        (".example.org", "sub.example.org", True),
+        (".example.org", "example.org", True),
+        ("*.example.org", "sub.example.org", True),
+        ("example.org", "notexample.org", False),
+        ("example.org.", "example.org", True),
+        ("example.org", "example.org.:8080", True),
+        ("example.org:8080", "example.org:8080", True),
+        ("example.org:8080", "example.org", False),
+        ("example.org:80", "example.org", True),
+        ("*", "anything", True),
+        ("10.0.0.0/8", "10.1.2.3:99", True),
+        ("10.0.0.0/8", "11.1.2.3", False),
+        ("10.1.2.3", "10.1.2.3", True),
+        ("2.3", "10.1.2.3", False),
+        ("10.0.0.0/99", "10.1.2.3", False),
+        ("::1", "[::1]:8080", True),
+        ("[::1]", "[::1]", True),
+        ("fe80::/10", "[fe80::2]", True),
+        ("10.0.0.0/8", "example.org", False),
+        (".", "example.org", False),
+        ("", "example.org", False),
+    ],
+)
+def test_no_proxy_frees_hosts_domains_and_networks(
+    words: str, authority: str, is_free: bool
+) -> None:
+    assert is_exempt(authority, "http", words.split()) is is_free
+
+
+def test_a_rule_wins_over_the_option_and_can_go_direct() -> None:
+    rules = (
+        HostRule("near.example", proxy="direct"),
+        HostRule("*.far.example", proxy="socks5h://s:1"),
+        HostRule("*", cap=3),
+    )
+    choice = ProxyChoice(
+        Settings(proxy="http://p:1", hosts=rules), {"no_proxy": "*"}, "me", "secret"
+    )
+    assert not choice.is_same_for_all
+    assert choice.proxy_for("http://near.example") is None
+    far = choice.proxy_for("https://a.far.example:8443")
+    assert far == Proxy("socks5h", "s", 1)
+    # The option is meant: no_proxy is the environment's own.
+    other = choice.proxy_for("http://other.example")
+    assert other == Proxy("http", "p", 1, "me", "secret")
+
+
+def test_the_login_of_one_proxy_does_not_go_to_another_user_of_it() -> None:
+    choice = ProxyChoice(Settings(proxy="http://you@p:1"), {}, "me", "secret")
+    assert choice.proxy_for("http://h") == Proxy("http", "p", 1, "you")
+
+
+def test_without_any_proxy_all_origins_go_one_way() -> None:
+    assert ProxyChoice(Settings(), {"no_proxy": "x"}).is_same_for_all
+    assert ProxyChoice(Settings(proxy="p:1"), {}).is_same_for_all
+    assert not ProxyChoice(Settings(), {"http_proxy": "p"}).is_same_for_all
+    both = {"all_proxy": "p"}
+    assert ProxyChoice(Settings(), both).is_same_for_all
+    assert not ProxyChoice(Settings(), {**both, "no_proxy": "x"}).is_same_for_all
