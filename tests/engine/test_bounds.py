@@ -66,7 +66,7 @@ async def test_a_limit_is_what_bounds(server: ScriptedServer, tmp_path: Path) ->
     async with running(server, tmp_path, rate_limit=400_000) as engine:
         await until(lambda: "limit" in engine.snapshot().verdict)
         told = engine.snapshot().verdict
-        assert told == "bound by the limit of 400 KB/s: b changes it"
+        assert told == "bound by the limit of 400 KB/s: {limit} changes it"
         await until(lambda: "limit" in engine.detail(0).verdict)
 
 
@@ -92,7 +92,7 @@ async def test_a_slow_disk_is_what_bounds(
     limits: dict[str, Any] = {"in_flight_limit": 200_000, "writers": 1}
     async with running(server, tmp_path, **limits) as engine:
         await until(lambda: "the disk" in engine.snapshot().verdict)
-        assert engine.snapshot().verdict.endswith("W adds a writer")
+        assert engine.snapshot().verdict.endswith("{writers_more} adds a writer")
         await until(lambda: "the disk" in engine.detail(0).verdict)
 
 
@@ -103,9 +103,9 @@ async def test_slots_are_what_bounds_while_downloads_wait_for_one(
         server, tmp_path, 9, slow(200_000), concurrency=2, segments=1
     ) as engine:
         await until(lambda: "at once" in engine.snapshot().verdict)
-        assert "all 2 slots are taken, 7 wait; +" in engine.snapshot().verdict
+        assert "all 2 slots are taken, 7 wait; {more}" in engine.snapshot().verdict
         waits = engine.detail(8).verdict
-        assert waits == "all 2 slots are taken; + starts more, F is next"
+        assert waits == "all 2 slots are taken; {more} starts more"
 
 
 async def test_a_download_says_that_its_host_keeps_it_waiting(

@@ -23,7 +23,8 @@ TABLE = [
     (RUNNING, "bound by the server: connections wait for it 100 % of the time"),
     (
         RUNNING._replace(disk=0.82),
-        "bound by the disk: connections wait for it 82 % of the time; W adds a writer",
+        "bound by the disk: connections wait for it 82 % of the time;"
+        " {writers_more} adds a writer",
     ),
     (
         RUNNING._replace(disk=0.5, are_writers_busy=False),
@@ -32,15 +33,15 @@ TABLE = [
     (
         RUNNING._replace(disk=0.5, is_inline=True),
         "bound by the disk: connections wait for it 50 % of the time;"
-        " i lets threads write",
+        " {inline_writes} lets threads write",
     ),
     (
         RUNNING._replace(limiter=0.9, rate_limit=2_000_000),
-        "bound by the limit of 2.00 MB/s: b changes it",
+        "bound by the limit of 2.00 MB/s: {limit} changes it",
     ),
     (
         RUNNING._replace(limiter=0.9),
-        "bound by the limits of single downloads: B changes them",
+        "bound by the limits of single downloads: {limit_row} changes them",
     ),
     (
         RUNNING._replace(loop=0.97),
@@ -52,7 +53,8 @@ TABLE = [
     ),
     (
         RUNNING._replace(waiting=4203),
-        "bound by downloads at once: all 8 slots are taken, 4,203 wait; + starts more",
+        "bound by downloads at once: all 8 slots are taken, 4,203 wait;"
+        " {more} starts more",
     ),
     (
         RUNNING._replace(waiting=3, is_auto=True, allowed=1),
@@ -68,11 +70,11 @@ TABLE = [
     ),
     (
         RUNNING._replace(active=0, refusing=1),
-        "bound by the server: a host asks for less (H)",
+        "bound by the server: a host asks for less ({hosts})",
     ),
     (
         RUNNING._replace(active=2, refusing=2, waiting=5),
-        "bound by the server: 2 hosts ask for less (H)",
+        "bound by the server: 2 hosts ask for less ({hosts})",
     ),
 ]
 
@@ -114,14 +116,14 @@ def test_what_was_told_stays_told_until_it_is_clearly_less(
         (One(S.QUEUED, why_queued="about to start"), "about to start"),
         (
             One(S.WAITING, retry_in_s=4.0),
-            "waits 4s before it tries again; r now",
+            "waits 4s before it tries again; {retry} now",
         ),
-        (One(S.PAUSED), "paused; p goes on"),
+        (One(S.PAUSED), "paused; {pause} goes on"),
         (One(S.PROBING), "waits for the server's answer"),
         (One(S.VERIFYING), "bound by the disk: it is checked, synced and named"),
         (
             One(S.DOWNLOADING, connections=4),
-            "bound by the server: 4 connections; > adds one",
+            "bound by the server: 4 connections; {connections_more} adds one",
         ),
         (
             One(S.DOWNLOADING, connections=1, takes_ranges=False),
@@ -129,11 +131,11 @@ def test_what_was_told_stays_told_until_it_is_clearly_less(
         ),
         (
             One(S.DOWNLOADING, limiter=0.8, own_limit=500_000),
-            "bound by its limit of 500 KB/s; B changes it",
+            "bound by its limit of 500 KB/s; {limit_row} changes it",
         ),
         (
             One(S.DOWNLOADING, limiter=0.8, own_limit=900_000, limit=200_000),
-            "bound by the limit of all, 200 KB/s; b changes it",
+            "bound by the limit of all, 200 KB/s; {limit} changes it",
         ),
         (
             One(S.DOWNLOADING, disk=0.6, limiter=0.1),

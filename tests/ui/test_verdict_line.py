@@ -72,3 +72,12 @@ async def test_hostile_words_stay_in_their_line():
     async with dashboard(service, size=(100, 30)) as board:
         assert "\x1b" not in board.text()
         assert {cell_len(line) for line in board.screen()} == {100}
+
+
+async def test_an_action_in_the_words_is_named_by_the_key_that_it_has():
+    service = lively_service()
+    service.verdict = "bound by the disk: {writers_more} adds a writer, {nothing} ends"
+    async with dashboard(service, size=(120, 36)) as board:
+        assert "bound by the disk: W adds a writer, nothing ends" in board.text()
+    async with dashboard(service, size=(120, 36), keys={"writers_more": "F9"}) as board:
+        assert "bound by the disk: F9 adds a writer" in board.text()

@@ -107,7 +107,8 @@ class DetailSnapshot(NamedTuple):
     """Wall time at which the server says the file was last changed; ``None`` while
     unknown, and where nobody asked for it (``Settings.server_time``)."""
     verdict: str = ""
-    """What bounds it now, or what it waits for, in words; "" when it has ended."""
+    """What bounds it now, or what it waits for, in words; "" when it has ended.
+    Actions stand in it by their ids, as in ``EngineSnapshot.verdict``."""
     asked: tuple[tuple[str, str], ...] = ()
     """Request headers that the list or the settings add; secrets are masked."""
     speeds: tuple[float, ...] = ()
@@ -272,5 +273,6 @@ class EngineSnapshot(NamedTuple):
     output_dir: str
     verdict: str = ""
     """What bounds the run now, in words: ``bound by the disk: ...``; the part before
-    the colon says it in short. "" while nothing runs."""
+    the colon says it in short, and an action that may help stands in it by its id in
+    braces: ``{more} starts more``. "" while nothing runs."""
     auto: AutoSnapshot = AutoSnapshot()

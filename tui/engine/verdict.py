@@ -1,7 +1,8 @@
 """What bounds the run, or one download, right now: measured shares, told in words.
 
 Pure functions. The words before a colon say it in short, what follows proves it and
-names the key that may help.
+names the action that may help by its id in
+braces, ``{writers_more}``: which key that is only a face knows.
 """
 
 from __future__ import annotations
@@ -107,9 +108,11 @@ def _limiter(now: Measures, before: Bound) -> Verdict | None:
     if not is_bound or not _over(now.limiter, MUCH, Bound.LIMITER, before):
         return None
     if now.rate_limit is None:
-        told = "bound by the limits of single downloads: B changes them"
+        told = "bound by the limits of single downloads: {limit_row} changes them"
     else:
-        told = f"bound by the limit of {format_rate(now.rate_limit)}: b changes it"
+        told = (
+            f"bound by the limit of {format_rate(now.rate_limit)}: {{limit}} changes it"
+        )
     return Verdict(Bound.LIMITER, told)
 
 
@@ -118,9 +121,9 @@ def _disk(now: Measures, before: Bound) -> Verdict | None:
         return None
     told = f"bound by the disk: connections wait for it {_share(now.disk)} of the time"
     if now.is_inline:
-        told += "; i lets threads write"
+        told += "; {inline_writes} lets threads write"
     elif now.are_writers_busy:
-        told += "; W adds a writer"
+        told += "; {writers_more} adds a writer"
     return Verdict(Bound.DISK, told)
 
 
@@ -142,7 +145,9 @@ def _refusal(now: Measures, before: Bound) -> Verdict | None:
         return None
     hosts = "a host" if now.refusing == 1 else f"{now.refusing} hosts"
     verb = "asks" if now.refusing == 1 else "ask"
-    return Verdict(Bound.SERVER, f"bound by the server: {hosts} {verb} for less (H)")
+    return Verdict(
+        Bound.SERVER, f"bound by the server: {hosts} {verb} for less ({{hosts}})"
+    )
 
 
 def _concurrency(now: Measures, before: Bound) -> Verdict | None:
@@ -151,7 +156,7 @@ def _concurrency(now: Measures, before: Bound) -> Verdict | None:
         return None
     slots = f"all {now.allowed} slots are" if now.allowed > 1 else "the slot is"
     told = f"bound by downloads at once: {slots} taken, {now.waiting:,} wait"
-    told += "; auto tries more" if now.is_auto else "; + starts more"
+    told += "; auto tries more" if now.is_auto else "; {more} starts more"
     return Verdict(Bound.CONCURRENCY, told)
 
 
@@ -195,9 +200,10 @@ def judge_one(one: One, run: Verdict) -> str:
     if state is DownloadState.QUEUED:
         return one.why_queued
     if state is DownloadState.WAITING:
-        return f"waits {format_duration(one.retry_in_s)} before it tries again; r now"
+        wait = format_duration(one.retry_in_s)
+        return f"waits {wait} before it tries again; {{retry}} now"
     if state is DownloadState.PAUSED:
-        return "paused; p goes on"
+        return "paused; {pause} goes on"
     if state is DownloadState.PROBING:
         return "waits for the server's answer"
     if state is DownloadState.VERIFYING:
@@ -210,9 +216,11 @@ def _transfer(one: One, run: Verdict) -> str:
         if one.own_limit is not None and (
             one.limit is None or one.own_limit < one.limit
         ):
-            return f"bound by its limit of {format_rate(one.own_limit)}; B changes it"
+            rate = format_rate(one.own_limit)
+            return f"bound by its limit of {rate}; {{limit_row}} changes it"
         if one.limit is not None:
-            return f"bound by the limit of all, {format_rate(one.limit)}; b changes it"
+            rate = format_rate(one.limit)
+            return f"bound by the limit of all, {rate}; {{limit}} changes it"
     if one.disk >= MUCH:
         return f"bound by the disk: it waits for it {_share(one.disk)} of the time"
     if one.stalled_s >= STALLED_S:
@@ -224,7 +232,7 @@ def _transfer(one: One, run: Verdict) -> str:
         return "bound by the server: it takes no ranges, so there is one connection"
     number = one.connections
     told = f"bound by the server: {number} connection{'s' if number != 1 else ''}"
-    return f"{told}; > adds one"
+    return f"{told}; {{connections_more}} adds one"
 
 
 def _share(share: float) -> str:

@@ -179,15 +179,15 @@ class Views:
         """Why a queued download does not run, in words."""
         kit = self._kit
         if self._crew.is_held:
-            return "everything is paused; P goes on"
+            return "everything is paused; {hold} goes on"
         lane = kit.queue.lanes.get(download.origin)
         if lane is not None and lane.blocked_until > now:
             return f"its host asked to wait {lane.blocked_until - now:.0f} s more"
         cap = kit.queue.cap(lane) if lane is not None else 0
         if lane is not None and cap and lane.active >= cap:
-            return f"its host is at its cap of {cap}; H changes it"
+            return f"its host is at its cap of {cap}; {{hosts}} changes it"
         if self._crew.active >= kit.concurrency:
-            return f"all {kit.concurrency} slots are taken; + starts more, F is next"
+            return f"all {kit.concurrency} slots are taken; {{more}} starts more"
         return "about to start"
 
     def listed(self, query: DownloadQuery) -> Iterable[Download]:

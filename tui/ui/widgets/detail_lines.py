@@ -22,6 +22,7 @@ from tui.ui.keymap import key_of
 from tui.ui.widgets.canvas import Line, Span, justify, line_width
 from tui.ui.widgets.plot import spark
 from tui.ui.widgets.segment_map import map_lines
+from tui.ui.widgets.verdict_line import with_keys
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DetailSnapshot, SegmentSnapshot
@@ -73,7 +74,7 @@ def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Li
     share = done_fraction(row)
     right = [Span(percent(share), "strong")] if share is not None else []
     room = width - line_width(left) - line_width(right) - 4
-    bound = plain(detail.verdict).partition(":")[0].partition(";")[0]
+    bound = with_keys(detail.verdict).partition(":")[0].partition(";")[0]
     for words in (bound, bound.removeprefix("bound by ")):
         if words and row.stalled_s < _STALLED_S and cells(words) <= room:
             left.append(Span(f"  {words}", "dim"))
@@ -245,7 +246,7 @@ def sheet_lines(
 def _now_facts(detail: DetailSnapshot, width: int, is_ascii: bool) -> list[Line]:
     """What bounds it, its speed so far, and what can be changed about both."""
     row = detail.row
-    lines = _fact("now", plain(detail.verdict), width)
+    lines = _fact("now", with_keys(detail.verdict), width)
     if detail.speeds:
         graph = spark(detail.speeds, min(len(detail.speeds), 60), is_ascii=is_ascii)
         mean = sum(detail.speeds) / len(detail.speeds)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tui.core.plain_text import plain
+from tui.ui.actions import BY_ID
 from tui.ui.keymap import key_of
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
 
 if TYPE_CHECKING:
     from tui.core.snapshot import AutoSnapshot, EngineSnapshot
 
+_ACTION = re.compile(r"\{(\w{1,40})\}")
+
 
 def verdict_spans(snapshot: EngineSnapshot, *, is_short: bool = False) -> Line:
     """The verdict, its first words brighter; nothing where there is none."""
-    short, colon, proof = plain(snapshot.verdict).partition(":")
+    short, colon, proof = with_keys(snapshot.verdict).partition(":")
     line = [Span(short, "strong")] if short else []
     if proof and not is_short:
         line.append(Span(colon + proof, "dim"))
@@ -28,6 +32,15 @@ def auto_word(auto: AutoSnapshot) -> Span | None:
     if auto.is_on:
         return Span("auto", "active", "auto")
     return Span("pinned", "warn", "auto") if auto.is_pinned else None
+
+
+def with_keys(words: str) -> str:
+    """Put the keys of actions where an engine's words name them, ``{more}``."""
+    return _ACTION.sub(lambda found: _key(found[1]), plain(words))
+
+
+def _key(id: str) -> str:
+    return key_of(id) if id in BY_ID else id
 
 
 class VerdictLine(Canvas):
