@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from tui.core.plain_text import plain
 from tui.core.request import Checksum, check_url
 from tui.sources.options import parse_folder, parse_header, parse_place
-from tui.sources.patterns import escape, expand
+from tui.sources.patterns import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +33,8 @@ class ListFormat(Enum):
     ARIA2 = "aria2"
     """URLs with mirrors and indented options: fetchtui's plain list, aria2's input."""
     TEXT = "text"
-    """URLs alone, one a line, as ``wget -i`` and ``xargs curl`` take them."""
+    """URLs alone, one a line, as ``wget -i`` and ``xargs curl`` take them; these know
+    no comments, so there are none."""
     CSV = "csv"
     JSON = "json"
     JSON_LINES = "jsonl"
@@ -114,12 +115,13 @@ def write_list(
         format: how.
         title: a comment for the beginning, where the format has comments.
     """
-    if format in (ListFormat.ARIA2, ListFormat.TEXT):
+    if format is ListFormat.ARIA2:
         if title:
             yield f"# {plain(title)}\n"
-        write = _aria2_lines if format is ListFormat.ARIA2 else _text_lines
         for entry in entries:
-            yield "\n".join(write(entry)) + "\n"
+            yield "\n".join(_aria2_lines(entry)) + "\n"
+    elif format is ListFormat.TEXT:
+        yield from (_text_line(entry.mirrors[0]) for entry in entries if entry.mirrors)
     elif format is ListFormat.CSV:
         yield _csv_row(_COLUMNS)
         yield from (_csv_row(_cells(entry)) for entry in entries if entry.mirrors)
@@ -208,15 +210,11 @@ def _aria2_lines(entry: Entry) -> Iterator[str]:
     yield from (f"  header={line}" for line in entry.headers)
 
 
-def _text_lines(entry: Entry) -> Iterator[str]:
-    if entry.comment:
-        yield f"# {entry.comment}"
-    if entry.mirrors:
-        url = entry.mirrors[0]
-        # Other programs know no backslash in front; to servers both are the same.
-        if expand(escape(url)) == [url] != [escape(url)]:
-            url = url.replace("{", "%7B").replace("}", "%7D")
-        yield url
+def _text_line(url: str) -> str:
+    # Other programs know no backslash in front; to servers both are the same.
+    if escape(url) != url:
+        url = url.replace("{", "%7B").replace("}", "%7D")
+    return f"{url}\n"
 
 
 def _csv_row(cells: Iterable[str]) -> str:
