@@ -120,8 +120,10 @@ def _judge(version: str, status: int, fields: list[tuple[str, str]]) -> Head:
         # A length beside it, or in HTTP/1.0, could be a smuggled message (section 6.1):
         # the body can be read, what follows cannot be trusted.
         is_lasting = is_lasting and not lengths and version == "1.1"
-        last = ",".join(codings).rpartition(",")[2].strip().lower()
-        if last == "chunked":
+        names = [name.strip().lower() for name in ",".join(codings).split(",")]
+        if names.count("chunked") > 1:
+            raise BadHead("chunks within chunks")
+        if names[-1] == "chunked":
             return Head(version, status, fields, Framing.CHUNKS, 0, is_lasting)
         return Head(version, status, fields, Framing.CLOSE, 0, False)
     if length is None:

@@ -1,0 +1,291 @@
+"""The loop's own wire: its reading of bytes, its turns, and the loop it runs on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import suppress
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import h11
+import pytest
+import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.net.fetching import fault_of, fetch
+from tui.core.settings import Settings
+from tui.demo.script import Script
+from tui.demo.server import ScriptedServer
+from tui.net.loop_wire_chunks import BadChunk, ChunkReader
+from tui.net.loop_wire_dial import dial
+from tui.net.loop_wire_head import BadHead, EndlessHead, end_of_head, read_head
+from tui.net.session import HttpSession, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+LINES = st.sampled_from(
+    [
+        "Content-Length: 3",
+        "Content-Length: 4",
+        "Content-Length: +3",
+        "content-length:\t3 ",
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: gzip",
+        "Connection: close",
+        "Connection: Keep-Alive, x",
+        "X: a",
+        "X: \u00e4",
+        "X:",
+        "X : a",
+        "no colon",
+        "X: a\r",
+        "X: \x00",
+        " folded",
+        "\tfolded",
+        ": a",
+    ]
+)
+
+
+def oracle(head: bytes) -> tuple[int, list[tuple[bytes, bytes]]] | None:
+    """Read a head with h11, httpx's parser."""
+    connection = h11.Connection(h11.CLIENT)
+    connection.send(h11.Request(method="GET", target="/", headers=[("Host", "a")]))
+    connection.send(h11.EndOfMessage())
+    connection.receive_data(head)
+    try:
+        answer = connection.next_event()
+    except h11.RemoteProtocolError:
+        return None
+    assert isinstance(answer, h11.Response | h11.InformationalResponse)
+    return answer.status_code, list(answer.headers)
+
+
+@given(
+    status=st.sampled_from(["HTTP/1.1 200 OK", "HTTP/1.0 206", "HTTP/1.1 99 x", "x"]),
+    lines=st.lists(LINES, max_size=5),
+    ending=st.sampled_from(["\r\n", "\n"]),
+)
+def test_heads_are_read_as_httpx_reads_them(
+    status: str, lines: list[str], ending: str
+) -> None:
+    text = ending.join([status, *lines, "", ""]).encode("latin-1")
+    expected = oracle(text)
+    try:
+        head = read_head(text)
+    except BadHead:
+        head = None
+    if expected is None:
+        # h11 knows one transfer coding only, and no length of more than 20 digits;
+        # what is none of our business to refuse is refused by who reads the answer.
+        assert head is None or ("transfer-encoding", "gzip") in head.fields
+        return
+    assert head is not None
+    found, told = expected
+    assert head.status == found
+    names = [name for name, _ in head.fields]
+    # h11 drops repetitions of an equal length.
+    assert set(names) == {name.decode() for name, _ in told}
+    for name, value in head.fields:
+        values = [v.decode("latin-1").split() for n, v in told if n.decode() == name]
+        assert value.split() in values
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), max_size=6),
+    cuts=st.lists(st.integers(0, 300), max_size=8),
+    extension=st.sampled_from([b"", b";x=y", b" ;a"]),
+    trailer=st.sampled_from([b"", b"X: y\r\n"]),
+    surplus=st.sampled_from([b"", b"HTTP/1.1"]),
+)
+def test_chunks_are_put_together_wherever_they_are_cut(
+    sizes: list[int],
+    cuts: list[int],
+    extension: bytes,
+    trailer: bytes,
+    surplus: bytes,
+) -> None:
+    body = b"".join(bytes([65 + n]) * size for n, size in enumerate(sizes))
+    wire = b"".join(
+        b"%x%s\r\n%s\r\n" % (size, extension, bytes([65 + n]) * size)
+        for n, size in enumerate(sizes)
+    )
+    wire += b"0\r\n" + trailer + b"\r\n"
+    end = len(wire)
+    wire += surplus
+    found, left = read_in_pieces(wire, [cut for cut in cuts if cut < end])
+    assert found == body
+    assert left == len(surplus)
+
+
+def read_in_pieces(wire: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
+    reader = ChunkReader()
+    found = b""
+    borders = [0, *sorted(set(cuts)), len(wire)]
+    left = 0
+    for start, end in pairwise(borders):
+        assert not reader.is_ended
+        if start < end:
+            views, left = reader.feed(wire[start:end])
+            found += b"".join(views)
+    assert reader.is_ended
+    return found, left
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"g\r\n",
+        b"\r\n",
+        b" 3\r\n",
+        b"3\n",
+        b"3\r\nabcd\r\n",
+        b"3\r\nabc\n",
+        b"3\r\nabcx",
+        b"0x3\r\n",
+        b"1" * 16 + b"\r\n",
+        b"3;" + b"x" * 20_000,
+        b"0\r\n" + b"X: y\r\n" * 20_000,
+    ],
+)
+def test_chunks_that_could_be_read_two_ways_are_refused(wire: bytes) -> None:
+    with pytest.raises(BadChunk):
+        ChunkReader().feed(wire)
+
+
+def test_the_end_of_a_head_is_found_behind_either_line_ending() -> None:
+    assert end_of_head(b"HTTP/1.1 200\r\nA: b\r\n\r\nbody\n\n") == 22
+    assert end_of_head(b"HTTP/1.1 200\nA: b\n\nbody\r\n\r\n") == 19
+    assert end_of_head(b"HTTP/1.1 200\r\nA: b\r\n\r") == -1
+
+
+def test_a_head_of_too_many_fields_has_no_end() -> None:
+    with pytest.raises(EndlessHead):
+        read_head(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 201 + b"\r\n")
+
+
+# -- over sockets ----------------------------------------------------------------------
+
+
+def on_uvloop(run: Callable[[HttpSession, ScriptedServer], object]) -> None:
+    """Run on the loop of the product: its transports differ from asyncio's."""
+
+    async def within() -> None:
+        async with ScriptedServer() as server:
+            session = HttpSession(Settings(wire="loop", timeout_s=5))
+            try:
+                await run(session, server)  # type: ignore[misc]
+            finally:
+                await session.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(within())
+
+
+def test_the_loop_of_the_product_carries_it() -> None:
+    async def run(session: HttpSession, server: ScriptedServer) -> None:
+        body = bytes(range(256)) * 8192
+        plain = server.add("/plain", Script(body))
+        chunked = server.add("/chunked", Script(body, length="chunked"))
+        closed = server.add("/closed", Script(body, length="none"))
+        cut = server.add("/cut", Script(body, cut_after=1000, cut="reset"))
+        for url in (plain, chunked, closed, plain):
+            assert await fetch(session, Target(url)) == body
+        assert (await fault_of(session, Target(cut))).kind == "reset"
+
+    on_uvloop(run)
+
+
+def test_many_large_bodies_share_the_turns_of_the_loop() -> None:
+    async def run(session: HttpSession, server: ScriptedServer) -> None:
+        body = bytes(1 << 20)
+        url = server.add("/x", Script(body))
+        bodies = await asyncio.gather(*(fetch(session, Target(url)) for _ in range(40)))
+        assert all(found == body for found in bodies)
+
+    on_uvloop(run)
+
+
+def test_a_body_that_nobody_reads_stops_the_server() -> None:
+    async def run(session: HttpSession, server: ScriptedServer) -> None:
+        url = server.add("/x", Script(bytes(64 << 20)))
+        reply = await session.open(Target(url))
+        assert len(await reply.read() or b"") <= 1 << 20
+        sent = -1
+        while sent != (now := server.requests[0].bytes_sent):
+            sent = now
+            await asyncio.sleep(0.05)
+        # Kernel buffers hold some of it; we hold next to nothing.
+        assert sent < 32 << 20
+        await reply.close()
+
+    on_uvloop(run)
+
+
+def test_a_cancelled_request_closes_its_connection_before_an_answer() -> None:
+    async def run(session: HttpSession, server: ScriptedServer) -> None:
+        url = server.add("/x", Script(b"x", latency_s=60))
+        asked = asyncio.ensure_future(session.open(Target(url)))
+        await server.until(lambda: server.requests)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        await server.until(lambda: not server.open_connections)
+
+    on_uvloop(run)
+
+
+async def test_a_request_into_a_connection_that_just_closed_is_sent_again() -> None:
+    asked = 0
+    gone = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            asked += 1
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+            # It promised to stay, and goes at the sight of the next request.
+            await reader.readuntil(b"\r\n\r\n")
+            asked += 1
+        writer.close()
+        gone.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        session = HttpSession(Settings(wire="loop"))
+        target = Target(f"http://127.0.0.1:{port}/")
+        assert await fetch(session, target) == b"x"
+        assert await fetch(session, target) == b"x"
+        assert asked == 3
+        gone.clear()
+        await session.close()
+        await gone.wait()
+
+
+async def test_an_address_that_refuses_does_not_hide_one_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        kind = (socket.SOCK_STREAM, 0, "")
+        places = [
+            (socket.AF_INET6, *kind, ("::1", port)),
+            (socket.AF_INET, *kind, ("127.0.0.2", port)),
+            (socket.AF_INET, *kind, ("127.0.0.1", port)),
+        ]
+
+        async def resolve(*_: object, **__: object) -> object:
+            return places
+
+        monkeypatch.setattr(loop, "getaddrinfo", resolve)
+        connected = await dial(loop, "several.example", port, 5)
+        assert connected.getpeername()[1] == port
+        connected.close()
+        places.pop()
+        with pytest.raises(OSError, match=r"Connect|refused|Address"):
+            await dial(loop, "several.example", port, 5)
