@@ -166,6 +166,16 @@ def test_another_speed_makes_it_look_again_at_once() -> None:
     assert len(run.changes) > before
 
 
+def test_after_a_rest_it_measures_anew_before_it_tries() -> None:
+    run = Run(per_connection()).go(1.5)
+    assert run.numbers == [16]
+    run.now_s += 60
+    run.go(0.75)
+    assert run.numbers == [16], "the trial from before the rest is forgotten"
+    run.go(1)
+    assert run.numbers[1] == 32
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     speeds=st.lists(st.floats(0, 1e9), min_size=1, max_size=20),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tests.support.until import until
 from tui.core.events import LimitsChanged
 from tui.core.request import DownloadRequest
+from tui.core.service import Move
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
@@ -109,3 +110,18 @@ async def test_a_large_file_gets_more_connections_than_where_nobody_looks(
         await until(lambda: engine.rows([0])[0].connections == 4)
         engine.set_auto(True)
         await until(lambda: engine.rows([0])[0].connections >= 12)
+
+
+async def test_a_dead_host_does_not_make_the_others_wait(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    dead = [server.add(f"/dead{n}", Script(raw=b"")) for n in range(20)]
+    async with steered(server, tmp_path, count=20) as engine:
+        engine.set_auto(True)
+        engine.add(
+            DownloadRequest((url.replace("127.0.0.1", "localhost"),)) for url in dead
+        )
+        engine.reorder(range(20, 40), Move.TOP)
+        await until(lambda: engine.snapshot().retries >= 8, timeout_s=20)
+        told = str(engine.snapshot().auto.steps)
+        assert "broke" not in told

@@ -49,6 +49,8 @@ BREAKS = 3
 """Broken connections within ``BREAKS_S`` that are too many, if also a tenth of all."""
 BREAKS_S = 5.0
 _MEMORY_S = 6.0
+_GAP_S = 1.0
+"""Without a reading, from which it begins to measure anew."""
 _OTHER_BOUNDS = {
     Bound.LIMITER: "the rate limit",
     Bound.DISK: "the disk",
@@ -287,9 +289,14 @@ class Controller:
     # -- memory ----------------------------------------------------------------------
 
     def _remember(self, now: Reading) -> None:
-        if now.allowed != self._level:
-            self._enter(now.allowed, now.now_s)
         seen = self._seen
+        has_rested = bool(seen) and now.now_s - seen[-1][0] > _GAP_S
+        if has_rested:
+            # Held, or nothing to do: what was measured before is of another time.
+            seen.clear()
+            self._trial = None
+        if has_rested or now.allowed != self._level:
+            self._enter(now.allowed, now.now_s)
         seen.append((now.now_s, now.total, now.breaks))
         while seen[0][0] < now.now_s - _MEMORY_S:
             seen.popleft()

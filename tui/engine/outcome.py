@@ -97,7 +97,8 @@ class Outcome:
         lane = kit.queue.lane(download.origin)
         lane.errors += 1
         lane.trouble = str(error)
-        if error.kind in BREAKS:
+        if error.kind in BREAKS and (lane.done or download.received):
+            # Of a host that gives something: one that is dead tells nothing.
             kit.breaks += 1
         if error.status in SLOWING_STATUSES:
             self._spare_origin(download, started_at, error)
