@@ -101,6 +101,18 @@ def test_a_failed_row_says_why_in_full_where_it_fits_and_in_short_where_not():
     assert "failed: no such host" in line(service, id, 120)
 
 
+def test_a_finished_row_tells_what_became_of_its_file():
+    service = FakeService()
+    service.put("a.zip", _S.DONE, size=10, received=10)
+    plain_row = line(service, 0, 160)
+    service.annotate(0, "unpacked into a/ (3 entries)\x1b[2J")
+    assert "unpacked into a/ (3 entries)\ufffd" in line(service, 0, 160)
+    assert "done: unpacked" in line(service, 0, 80)
+    for width in WIDTHS:
+        assert cells(line(service, 0, width)) <= width - 1
+    assert cells(line(service, 0, 160)) == cells(plain_row)
+
+
 def test_a_waiting_row_counts_down_and_a_silent_one_says_it_stalls():
     service = FakeService()
     waiting = service.put("a", _S.WAITING, retry_in_s=65.0, error="reset by peer")

@@ -172,6 +172,14 @@ def _reason(row: DownloadSnapshot, width: int) -> str:
     return full if row.error else word
 
 
+def _noted(row: DownloadSnapshot, columns: Columns) -> str:
+    """Return the note on a finished row, after its state where no column says it."""
+    word = status_text(row)[0]
+    note = plain(row.note)
+    is_said = columns.state and word == state_look(row.state).word
+    return note if is_said else f"{word}: {note}"
+
+
 def shown_name(row: DownloadSnapshot, width: int) -> str:
     """Return folder and name in at most ``width`` cells, safe to show.
 
@@ -269,13 +277,18 @@ def _middle(
     speed: tuple[str, str] | None,
     is_ascii: bool,
 ) -> list[Piece]:
-    """Bar, speed and ETA; for a row that failed or waits, the reason in their place."""
+    """Bar, speed and ETA; in their place why a row waits or failed, what is noted."""
     if row.state in (_S.FAILED, _S.WAITING) and columns.bar:
         room = columns.bar + 2 + columns.status
         room += columns.eta + 1 if columns.eta else 0
         return [
             Piece("  " + fit(_reason(row, room), room), state_look(row.state).style)
         ]
+    if row.state is _S.DONE and row.note and columns.bar:
+        # A full bar says nothing; what became of the file since does.
+        room = columns.bar + 2 + columns.status
+        room += columns.eta + 1 if columns.eta else 0
+        return [Piece("  " + fit(_noted(row, columns), room), "dim")]
     pieces = []
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]
