@@ -8,7 +8,8 @@ import pytest
 
 from tui.config.complaint import ConfigError
 from tui.config.document import read_document
-from tui.config.precedence import DashboardSettings, Given, resolve
+from tui.config.given import Given
+from tui.config.precedence import DashboardSettings, resolve
 from tui.config.registry import BY_KEY
 from tui.config.showing import shown_value
 from tui.core.settings import Hooks, Login, Scheme, Settings

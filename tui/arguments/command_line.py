@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from tui.arguments.parameters import dest
-from tui.config.precedence import Given
+from tui.config.given import Given
 from tui.config.registry import OPTIONS
 
 if TYPE_CHECKING:

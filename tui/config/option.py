@@ -6,7 +6,6 @@ completion and the dashboard's settings screen are all made from these.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import Enum
 from operator import attrgetter
@@ -168,5 +167,7 @@ def toml_text(value: Any) -> str:
         return toml_text(f"{value.pattern}={value.directory}")
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(toml_text(item) for item in value) + "]"
+    import json
+
     # JSON's escapes of text are TOML's as well (TOML 1.0, "String").
     return json.dumps(str(value), ensure_ascii=False)

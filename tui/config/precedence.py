@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.config.complaint import Complaint, ConfigError
+from tui.config.given import Given
 from tui.config.kinds import Kind, suggest
 from tui.config.logins import make_login, split_proxy
 from tui.config.registry import BY_VARIABLE, OPTIONS
@@ -31,17 +32,6 @@ PROFILE_VARIABLE = "FETCHTUI_PROFILE"
 _OTHER_VARIABLES = frozenset(
     ("FETCHTUI_CONFIG", "FETCHTUI_STATE_DIR", PROFILE_VARIABLE, "FETCHTUI_KEYS")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A value, and who says so."""
-
-    value: Any
-    source: str
-    """``default``, ``config.toml:12``, ``FETCHTUI_PROXY`` or ``--proxy``."""
-    is_asked: bool = False
-    """Asked for by this very command: by an option, or by a profile it names."""
 
 
 @dataclass(frozen=True, slots=True)
