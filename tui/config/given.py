@@ -1,0 +1,17 @@
+"""A value and its source: light, since every start of the program needs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value, and who says so."""
+
+    value: Any
+    source: str
+    """``default``, ``config.toml:12``, ``FETCHTUI_PROXY`` or ``--proxy``."""
+    is_asked: bool = False
+    """Asked for by this very command: by an option, or by a profile it names."""
