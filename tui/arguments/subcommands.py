@@ -33,6 +33,10 @@ SUBCOMMANDS = {
     "config": Subcommand(
         "tui.arguments.config_command:config", "Show, explain and change the settings."
     ),
+    "convert": Subcommand(
+        "tui.arguments.convert_command:convert",
+        "Rewrite lists in another format; fetch nothing.",
+    ),
     "lab": Subcommand(
         "tui.lab_command:lab", "Race ways of downloading against each other."
     ),

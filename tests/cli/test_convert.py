@@ -1,0 +1,64 @@
+"""``fetchtui convert``: lists in, a list out, nothing fetched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tui.cli import main
+from tui.sources.detect import load_sources
+
+SAMPLES = Path(__file__).parents[2] / "sample_lists"
+
+
+def run(*words: str, input: str = ""):
+    return CliRunner().invoke(main, ["convert", *words], input=input)
+
+
+@pytest.mark.parametrize("format", ["aria2", "csv", "json", "jsonl"])
+@pytest.mark.parametrize(
+    "sample", ["patterns.txt", "commands.txt", "session.aria2", "linux-images.meta4"]
+)
+def test_a_list_in_another_format_asks_for_the_same(tmp_path, sample, format):
+    suffix = ".txt" if format == "aria2" else f".{format}"
+    there = tmp_path / f"list{suffix}"
+    source = str(SAMPLES / sample)
+    assert run("-t", format, "-o", str(there), source).exit_code == 0
+    before, _ = load_sources([source], None)
+    after, complaints = load_sources([str(there)], None)
+    assert complaints == []
+    for old, new in zip(before, after, strict=True):
+        assert (old.mirrors, old.name, old.directory, old.checksum) == (
+            new.mirrors,
+            new.name,
+            new.directory,
+            new.checksum,
+        )
+
+
+def test_standard_input_becomes_standard_output():
+    result = run("-t", "json", "-", input="http://a/{1..2}\nhttp://a/1\n")
+    assert [entry["url"] for entry in json.loads(result.stdout)] == [
+        "http://a/1",
+        "http://a/2",
+    ]
+    assert "note: stdin:2: the same as stdin:1; left out" in result.stderr
+
+
+def test_what_is_wrong_is_told_and_nothing_is_written(tmp_path):
+    there = tmp_path / "list.csv"
+    result = run("-t", "csv", "-o", str(there), "-", input="http://a/1\nnope\n")
+    assert (result.exit_code, result.stdout, there.exists()) == (2, "", False)
+    assert "stdin:2: not a URL" in result.stderr
+
+
+def test_a_file_that_is_there_is_not_replaced(tmp_path):
+    there = tmp_path / "mine.txt"
+    there.write_text("mine")
+    result = run("-o", str(there), "http://a/1")
+    assert result.exit_code == 2
+    assert "File exists" in result.stderr
+    assert there.read_text() == "mine"
