@@ -33,9 +33,7 @@ def options_of(command: click.Command) -> set[str]:
 
 
 OPTIONS = options_of(main)
-SUBCOMMAND_OPTIONS = set().union(
-    *(options_of(find_subcommand(n)) for n in SUBCOMMANDS if n != "lab")
-)
+SUBCOMMAND_OPTIONS = set().union(*(options_of(find_subcommand(n)) for n in SUBCOMMANDS))
 
 
 def test_the_table_of_keys_is_made_from_the_registry():
