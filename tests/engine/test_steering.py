@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from tests.support.until import until
+from tui.core.download import DownloadState
 from tui.core.events import LimitsChanged
 from tui.core.request import DownloadRequest
 from tui.core.service import Move
@@ -117,11 +118,14 @@ async def test_a_dead_host_does_not_make_the_others_wait(
 ) -> None:
     dead = [server.add(f"/dead{n}", Script(raw=b"")) for n in range(20)]
     async with steered(server, tmp_path, count=20) as engine:
-        engine.set_auto(True)
+        await until(lambda: engine.snapshot().elapsed_s > 0.6)
         engine.add(
             DownloadRequest((url.replace("127.0.0.1", "localhost"),)) for url in dead
         )
         engine.reorder(range(20, 40), Move.TOP)
-        await until(lambda: engine.snapshot().retries >= 8, timeout_s=20)
+        failed = DownloadState.FAILED
+        await until(lambda: engine.snapshot().counts[failed] == 20, timeout_s=30)
+        later = engine.snapshot().elapsed_s + 0.6
+        await until(lambda: engine.snapshot().elapsed_s > later)
         told = str(engine.snapshot().auto.steps)
         assert "broke" not in told
