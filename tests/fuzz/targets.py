@@ -107,7 +107,7 @@ _COMMANDS = (
     b"curl -O 'https://e.example/[01-20:3].{jpg,png}' > y",
 )
 _ARIA2 = (
-    b"http://a/1\thttp://b/1\t\n gid=ccb1dc8eb295af92\n dir=/tmp/x\n out=y\n"
+    b"http://a/1\thttp://b/1\t\n gid=ccb1dc8eb295af92\n dir=/data/x\n out=y\n"
     b" checksum=sha-256=" + b"0" * 64 + b"\n header=Accept: x\n pause=true\n",
     b"http://a/{01..20}/{a,b}.jpg\n  out={01..40}\nhttp://a/\\{1..2}\n",
 )
