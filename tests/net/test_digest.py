@@ -100,7 +100,7 @@ async def test_a_login_for_digest_is_never_sent_as_a_password(
     session = HttpSession(Settings(wire=wire, login=ME))
     error = await judged(session, target(session, url))
     await session.close()
-    assert "(Basic)" in str(error)
+    assert "it wants a login (Basic)" in str(error)
     assert sent(server) == [""]
 
 
@@ -163,6 +163,7 @@ async def test_a_challenge_that_cannot_be_answered_is_a_401(
     )
     error = await judged(session, Target(url.replace("//", "//me:secret@")))
     assert (error.kind, error.status) == ("auth", 401)
+    assert "the login is refused" in str(error)
     assert len(server.requests) == 1
 
 

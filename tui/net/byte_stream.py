@@ -72,7 +72,7 @@ class Reply:
         self.redirects = redirects
         """Hops that were followed."""
         self.has_login = False
-        """Whether the request said who we are."""
+        """Of a 401: whether the request said who we are."""
         encodings = exchange.joined("content-encoding")
         codings = exchange.values("transfer-encoding")
         self.is_identity = (not encodings and not codings) or (

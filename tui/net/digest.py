@@ -11,14 +11,14 @@ from __future__ import annotations
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
-import httpx
-
 from tui.core.request import origin_of
 from tui.net.challenge import best_challenge, schemes
 from tui.net.logins import DIGEST_LOGIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import httpx
 
     from tui.net.logins import Headers
 
@@ -80,10 +80,11 @@ class DigestBook:
             return False
         if round and not challenge.is_stale:
             # The proof was made for this very challenge: the password is wrong.
-            self._proofs.pop(key, None)
             return False
         if len(self._proofs) >= KNOWN_ORIGINS:
             self._proofs.clear()
+        import httpx
+
         proof = httpx.DigestAuth(*login)
         try:
             _proven(proof, url, challenge.line)
@@ -116,6 +117,8 @@ def _proven(proof: httpx.DigestAuth, url: str, challenge: str | None) -> str:
     Raises:
         httpx.HTTPError: it cannot be answered.
     """
+    import httpx
+
     request = httpx.Request("GET", url)
     flow = proof.sync_auth_flow(request)
     next(flow)

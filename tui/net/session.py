@@ -20,7 +20,7 @@ from tui.net.faults import stalled
 from tui.net.limiter import OriginLimiters
 from tui.net.means import Means, read_means
 from tui.net.proxy_faults import wants_login
-from tui.net.redirects import REDIRECTS, RedirectChain, Senders
+from tui.net.senders import REDIRECTS, Senders
 from tui.net.stall_clock import StallClock
 from tui.net.wires import Wires
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from tui.core.settings import Settings
+    from tui.net.redirects import RedirectChain
 
     T = TypeVar("T")
 
@@ -157,9 +158,9 @@ class HttpSession:
                 )
                 exchange = await self._timed(clock, wire.open(url, sent), url)
                 if exchange.status in _GOES_ON:
-                    chain = RedirectChain(self._senders, url, secrets, others)
+                    chain = self._chain(url, secrets, others)
             else:
-                chain = RedirectChain(self._senders, target.url, secrets, others)
+                chain = self._chain(target.url, secrets, others)
                 url, headers = chain.url, chain.headers()
                 exchange = await self._timed(clock, chain.send(), url)
             is_foreign = False
@@ -183,12 +184,21 @@ class HttpSession:
             else:
                 reply = PacedReply(exchange, url, hops, clock, self._timeout_s, extra)
                 reply.limiter = limiter
-            if headers:
-                reply.has_login = any(k.lower() == "authorization" for k, _ in headers)
+            if exchange.status == 401:
+                given = self._senders.digests.applied(url, headers)
+                reply.has_login = any(k.lower() == "authorization" for k, _ in given)
             return reply
         except BaseException:
             clock.stop()
             raise
+
+    def _chain(
+        self, url: str, secrets: list[tuple[str, str]], others: list[tuple[str, str]]
+    ) -> RedirectChain:
+        # Most runs never need one, nor httpx, which takes 40 ms to load.
+        from tui.net.redirects import RedirectChain
+
+        return RedirectChain(self._senders, url, secrets, others)
 
     async def close(self) -> None:
         """Close all connections. Safe to call twice."""

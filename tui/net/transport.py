@@ -52,9 +52,12 @@ if TYPE_CHECKING:
 
     from tui.net.routes import Route
 
-HTTP2_WINDOW_BYTES = 8 << 20
-"""What a server may send ahead in one HTTP/2 stream: 8 MiB keep 1 Gbit/s busy over a
-way of 60 ms; the body is still read only as fast as the disk takes it."""
+HTTP2_STREAM_BYTES = 2 << 20
+"""What a server may send ahead in one HTTP/2 stream: 2 MiB keep 1 Gbit/s busy over a
+way of 16 ms, and are what a body that nobody reads for a while takes in memory."""
+HTTP2_CONNECTION_BYTES = 256 << 20
+"""What it may send ahead in all streams of a connection: bodies that wait for a rate
+limit must not stop the others."""
 
 
 class PyreqwestTransport(WireTransport):
@@ -191,8 +194,8 @@ def _along(route: Route, builder: ClientBuilder) -> ClientBuilder:
     if route.has_http2:
         builder = (
             builder.http2(True)
-            .http2_initial_stream_window_size(HTTP2_WINDOW_BYTES)
-            .http2_initial_connection_window_size(HTTP2_WINDOW_BYTES)
+            .http2_initial_stream_window_size(HTTP2_STREAM_BYTES)
+            .http2_initial_connection_window_size(HTTP2_CONNECTION_BYTES)
         )
     else:
         builder = builder.http1_only()
