@@ -149,7 +149,7 @@ async def test_archives_are_unpacked_beside_themselves_before_the_command(
         notes = [row.note for row in engine.rows(range(3))]
         assert notes[:2] == [
             "unpacked into box/ (3 entries)",
-            "unpacked into tar/ (1 entries)",
+            "unpacked into tar/ (1 entry)",
         ]
     assert (tmp_path / "told.0").read_text() == "a\nb\n"
     assert sorted(os.listdir(tmp_path / "out")) == [

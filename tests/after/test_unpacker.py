@@ -6,12 +6,13 @@ import asyncio
 import os
 import signal
 import sys
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.after.archives import large_tar, zip_of
+from tests.after.archives import large_tar, tar_of, zip_of
 from tests.support.until import until
 from tui.after.archive_names import UnpackError
 from tui.after.unpacker import Unpacker
@@ -56,6 +57,21 @@ async def test_archives_are_unpacked_two_at_a_time_in_other_processes(
     with pytest.raises(UnpackError, match="No such file"):
         await unpacker.unpack(f"{tmp_path}/gone.zip", "gone", nothing)
     assert sorted(os.listdir(tmp_path)) == ["0", "0.zip", "1", "1.zip"]
+
+
+async def test_a_header_that_asks_for_gigabytes_does_not_get_them(tmp_path, unpacker):
+    data = bytearray(tar_of([("a", b"x" * 5000)], "xz"))
+    # The block header of the xz format: size, flags, filter, its properties, CRC.
+    size = (data[12] + 1) * 4
+    assert data[14:16] == b"\x21\x01", "LZMA2 with one byte of properties"
+    data[16] = 40  # a dictionary of 4 GiB
+    data[12 + size - 4 : 12 + size] = zlib.crc32(data[12 : 8 + size]).to_bytes(
+        4, "little"
+    )
+    (tmp_path / "a.tar.xz").write_bytes(data)
+    with pytest.raises(UnpackError, match="too much memory"):
+        await unpacker.unpack(f"{tmp_path}/a.tar.xz", "a", nothing)
+    assert os.listdir(tmp_path) == ["a.tar.xz"]
 
 
 async def test_a_killed_process_fails_its_archive_alone(tmp_path, unpacker):

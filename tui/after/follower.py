@@ -10,6 +10,7 @@ says what went wrong, and the exit status is 1.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections import Counter
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from tui.core.download import DownloadId
     from tui.core.service import DownloadService
     from tui.core.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _HEAR_S = 0.05
 """Events are taken in batches this far apart."""
@@ -83,6 +86,7 @@ class Follower:
         self._hooks = HookRunner(settings.hooks, service, self._blame)
         self._timing: Turns[list[DownloadId]] = Turns(1, self._set_times)
         self._unpacking: Turns[DownloadId] = Turns(1, self._unpack)
+        self._telling: Turns[str] = Turns(1, self._notify)
         self._unpacker: Unpacker | None = None
         self._log: LogFile | None = None
         if settings.unpack:
@@ -146,8 +150,9 @@ class Follower:
             await self._timing.idle()
             await self._unpacking.idle()
             await self._hooks.idle()
-            await self._tell_end()
+            self._tell_end()
             await self._hooks.idle()
+            await self._telling.idle()
             self._take()
             if not (self._timing or self._unpacking or self._hooks or self._is_over()):
                 break
@@ -167,7 +172,7 @@ class Follower:
         await self._timing.idle()
         if self._unpacker is not None:
             await asyncio.gather(self._unpacking.close(), self._unpacker.close())
-        await self._hooks.close()
+        await asyncio.gather(self._hooks.close(), self._telling.close())
         if self._log is not None:
             self._log.take(self._subscription.drain())
             with suppress(TimeoutError):
@@ -187,8 +192,12 @@ class Follower:
             else:
                 await self._subscription.wait()
             await asyncio.sleep(_HEAR_S)
-            if not self._take() and not (self._unpacking or self._hooks):
-                await self._tell_end()
+            try:
+                is_busy = self._timing or self._unpacking or self._hooks
+                if not self._take() and not is_busy:
+                    self._tell_end()
+            except Exception:
+                log.exception("fault in what follows a download")
 
     def _take(self) -> bool:
         """Take in what happened; tell whether there was anything."""
@@ -274,7 +283,8 @@ class Follower:
             raise
         else:
             into = plain(os.path.basename(directory))
-            self._service.annotate(id, f"unpacked into {into}/ ({entries:,} entries)")
+            many = "1 entry" if entries == 1 else f"{entries:,} entries"
+            self._service.annotate(id, f"unpacked into {into}/ ({many})")
         self._after_unpacking(id, directory)
 
     def _after_unpacking(self, id: DownloadId, directory: str) -> None:
@@ -292,15 +302,20 @@ class Follower:
         counts = self._service.snapshot().counts
         return not any(counts[state] for state in _PENDING)
 
-    async def _tell_end(self) -> None:
+    def _tell_end(self) -> None:
         if not self._is_over():
             return
         self._has_news = False
         self._hooks.push_all_done()
         if self._settings.notify:
-            from tui.after.notice import notify, words
+            from tui.after.notice import words
 
-            await notify(words(self._service.snapshot()), self._write)
+            self._telling.push(words(self._service.snapshot()))
+
+    async def _notify(self, text: str) -> None:
+        from tui.after.notice import notify
+
+        await notify(text, self._write)
 
     # -- what went wrong -------------------------------------------------------------
 
