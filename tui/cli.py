@@ -16,7 +16,7 @@ import click
 
 from tui.arguments.command_line import read_command_line
 from tui.arguments.parameters import parameters
-from tui.arguments.reading import check_directory, resume_hint, title_of
+from tui.arguments.reading import check_directory, check_log_file, resume_hint, title_of
 from tui.arguments.subcommands import Program
 
 if TYPE_CHECKING:
@@ -76,11 +76,7 @@ def launch(line: CommandLine) -> int:
         if line.sizes:
             settings = ask_secrets(settings, requests)
         return dry_run(settings, requests, asks_sizes=line.sizes)
-    has_dashboard = (
-        line.wants_dashboard
-        and terminal.can_repaint(1)
-        and terminal.give_keyboard_back()
-    )
+    has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
     if not (requests or has_dashboard or line.demo):
         raise click.UsageError(
             "nothing to fetch; give a URL, a list file, or - for standard input"
@@ -94,6 +90,7 @@ def launch(line: CommandLine) -> int:
             settings = session.settings
         settings = ask_secrets(settings, requests)
         check_directory(settings.output_dir)
+        check_log_file(settings.log_file)
         return _run_loop(
             _fetch(line, settings, requests, has_dashboard, session, resolved)
         )

@@ -91,11 +91,17 @@ def test_what_becomes_of_a_file_that_is_there(tmp_path, how, told):
     ("arguments", "told"),
     [
         (("-n",), "nothing to look at; give a URL"),
+        (
+            ("--sizes", "--bearer-from", "env:NOPE", "http://a.test/x"),
+            "the variable NOPE is not set",
+        ),
+        (("-n", "--base-url", "nonsense", "http://a.test/x"), "not a URL"),
+        (("--log-file", "/proc/x", "http://a.test/x"), "/proc/x: "),
         (("-n", "nowhere.txt"), "nowhere.txt: no such file"),
         (("-n", "--json", "http://a.test/x"), "--json tells of downloads"),
     ],
 )
-async def test_a_dry_run_of_nothing_is_status_2(tmp_path, arguments, told):
+async def test_what_makes_no_sense_is_status_2(tmp_path, arguments, told):
     ended = await fetchtui(*arguments, cwd=tmp_path)
     assert (ended.status, ended.out) == (2, "")
     assert told in ended.err

@@ -114,6 +114,7 @@ def test_an_empty_variable_says_nothing():
 
 def test_settings_are_put_together_from_several_options(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".netrc").touch()
     settings = resolved(
         FETCHTUI_PROXY="http://me:p%40ss@proxy:3128",
         FETCHTUI_USER="you",
@@ -140,7 +141,13 @@ def test_settings_are_put_together_from_several_options(tmp_path, monkeypatch):
     )
 
 
+def test_netrc_must_be_there_if_it_is_asked_for():
+    with pytest.raises(ConfigError, match="name another with netrc-file"):
+        resolved(FETCHTUI_NETRC="on").settings()
+
+
 def test_a_name_without_a_secret_means_to_ask_and_netrc_is_read_where_it_is_meant():
+    Path("~/.netrc").expanduser().touch()
     assert resolved(FETCHTUI_USER="me").settings().login == Login("me", "ask")
     found = resolved("[hosts.x]\nuser='me'\npassword-from='netrc'", NETRC="/n")
     assert found.settings().netrc == Path("~/.netrc").expanduser()

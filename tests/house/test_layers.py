@@ -67,4 +67,8 @@ def test_the_command_line_answers_before_anything_heavy_is_loaded():
 
 
 def test_the_watch_notices_what_it_should():
-    assert loaded(["tui.net.session"], "httpx") == "httpx"
+    assert loaded(["tui.net.redirects"], "httpx") == "httpx"
+
+
+def test_plain_downloads_are_ready_before_the_big_libraries_are_loaded():
+    assert loaded(["tui.engine"], _WIRE) == ""

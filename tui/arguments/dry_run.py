@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tui.arguments.look import Look, look_at_all
+from tui.core.errors import LocalError
 from tui.core.plain_text import plain, plain_url
 from tui.core.settings import OnExists
 from tui.core.units import format_size
@@ -58,7 +59,8 @@ def dry_run(
         asks_sizes: ask the servers, as many at once as downloads would run.
 
     Returns:
-        The exit status: 0, or 1 if a server says that a download would fail.
+        The exit status: 0; 1 if a server says that a download would fail; 2 if
+        nobody could be asked.
     """
     if not requests:
         raise click.UsageError(
@@ -66,7 +68,11 @@ def dry_run(
         )
     looks: Sequence[Look | None] = [None] * len(requests)
     if asks_sizes:
-        looks = asyncio.run(look_at_all(settings, requests))
+        try:
+            looks = asyncio.run(look_at_all(settings, requests))
+        except LocalError as error:
+            click.echo(f"fetchtui: {error}; {error.advice}", err=True)
+            return 2
     plans = make_plans(settings, requests, looks)
     for plan in plans:
         click.echo(_line(plan))

@@ -1,4 +1,4 @@
-"""What a run says of itself, and whether its directory can be written."""
+"""What a run says of itself, and whether its files can be written."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ def check_directory(path: Path) -> None:
         raise click.BadParameter(
             f"cannot write to {plain(str(path))}: {reason}; choose another directory",
             param_hint="--output-dir",
+        ) from None
+
+
+def check_log_file(path: Path | None) -> None:
+    """Prove that the log file can be written; it is made if it is missing.
+
+    Raises:
+        BadParameter: it cannot, with the reason.
+    """
+    import os
+
+    if path is None:
+        return
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise click.BadParameter(
+            f"cannot write to {plain(str(path))}: {error.strerror}; name another file",
+            param_hint="--log-file",
         ) from None
 
 

@@ -7,7 +7,7 @@ from typing import Final
 from tui.config.kinds import Kind
 from tui.config.option import Group, Option
 from tui.config.registry import OPTIONS
-from tui.core.request import Checksum
+from tui.core.request import Checksum, check_url
 
 
 def _switch(name: str, doc: str, *short: str) -> Option:
@@ -37,6 +37,7 @@ RUN: Final = (
         Group.RUN,
         "Where relative names in a list, a page or SHA256SUMS belong.",
         metavar="URL",
+        parse=check_url,
     ),
     Option(
         "profile",

@@ -188,6 +188,7 @@ class _Builder:
             said["proxy-user"] = proxy_user
         proxy_login = self._login(said, "proxy-")
         login = self._login(said, "")
+        netrc = self._netrc(said)
         if said["key"] and not said["cert"]:
             self._complain("key", "a key proves nothing alone; add cert")
         if self._complaints:
@@ -208,7 +209,7 @@ class _Builder:
             proxy=proxy,
             proxy_login=proxy_login,
             login=login,
-            netrc=_netrc(said),
+            netrc=netrc,
             interface=said["interface"] or "",
             hooks=Hooks(
                 **{
@@ -226,11 +227,25 @@ class _Builder:
             self._complain(f"{prefix}password-from", str(error))
             return None
 
+    def _netrc(self, said: Mapping[str, Any]) -> Path | None:
+        if said["netrc-file"]:
+            path: Path = said["netrc-file"]
+            return path
+        if not said["netrc"] and not _names_netrc(said):
+            return None
+        path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+        if not path.is_file():
+            reason = (
+                f"there is no {plain(str(path), 200)}; make it, or name another"
+                " with netrc-file"
+            )
+            self._complain("netrc", reason)
+        return path
+
     def _complain(self, key: str, reason: str) -> None:
         source = self._resolved.values[key].source
         if source == "default":
-            key = "bearer-from"
-            source = self._resolved.values[key].source
+            source = key
         self._complaints.append(Complaint(source, reason))
 
 
@@ -248,15 +263,6 @@ _COMPOSED = frozenset(
         "interface",
     )
 )
-
-
-def _netrc(said: Mapping[str, Any]) -> Path | None:
-    if said["netrc-file"]:
-        path: Path = said["netrc-file"]
-        return path
-    if not said["netrc"] and not _names_netrc(said):
-        return None
-    return Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
 
 
 def _names_netrc(said: Mapping[str, Any]) -> bool:

@@ -134,7 +134,9 @@ NETWORK: Final = (
         "Which HTTP library carries the bytes.",
         '"httpx"',
         field="wire",
-        choices=("auto", "pyreqwest", "httpx"),
+        choices=("auto", "pyreqwest", "httpx", "loop"),
+        more="auto takes the fastest that can do what is asked for; loop runs on the"
+        " event loop itself, where it can.",
         fallback="auto",
     ),
 )
