@@ -13,6 +13,7 @@ import pytest
 
 from tests.ui.dashboards import dashboard
 from tests.ui.latency import Terminal
+from tui.headless.terminal import can_show_dashboard
 from tui.ui import terminal
 
 if TYPE_CHECKING:
@@ -162,3 +163,11 @@ def test_no_frame_clears_the_screen_and_every_frame_is_synchronised(program):
     assert (
         abs(program.text.count("\x1b[?2026h") - program.text.count("\x1b[?2026l")) <= 1
     )
+
+
+def test_a_driver_that_brings_its_own_place_needs_no_terminal(monkeypatch):
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.delenv("TEXTUAL_DRIVER", raising=False)
+    assert not can_show_dashboard()
+    monkeypatch.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
+    assert can_show_dashboard()

@@ -26,6 +26,17 @@ def can_repaint(fd: int) -> bool:
     return os.isatty(fd) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
+def can_show_dashboard() -> bool:
+    """Whether there is a place for a dashboard: a terminal with a keyboard.
+
+    Or a driver that brings a place of its own, as ``textual-serve`` does, which names
+    it in ``TEXTUAL_DRIVER`` and shows the dashboard in a browser.
+    """
+    if os.environ.get("TEXTUAL_DRIVER"):
+        return True
+    return can_repaint(1) and give_keyboard_back()
+
+
 def give_keyboard_back() -> bool:
     """Point standard input at the terminal again after a list was read from a pipe.
 

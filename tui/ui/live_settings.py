@@ -111,6 +111,7 @@ class LiveSettings:
         app, key = self._app, option.key
         snapshot = self._service.snapshot()
         live: dict[str, Any] = {
+            "output-dir": snapshot.output_dir,
             "concurrency": snapshot.concurrency,
             "auto": snapshot.auto.is_on,
             "per-host": snapshot.per_host,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tui.ui.live_settings import LiveSettings
     from tui.ui.screens.help import Listed
 
-_WIDE = 80
+_WIDE = 60
 """Cells of a list that has room to tell who says so."""
 
 
