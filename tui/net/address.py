@@ -13,8 +13,6 @@ from base64 import b64encode
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-import httpx
-
 from tui.core.errors import PermanentError
 from tui.core.plain_text import plain
 from tui.core.request import check_url
@@ -47,6 +45,9 @@ def read_address(url: str, base: str = "") -> Address:
         PermanentError: ``unknown_host`` for a URL that leads nowhere; with a base,
             ``bad_redirect``.
     """
+    # Most URLs are plain and never come here: httpx takes 40 ms to load.
+    import httpx
+
     kind = "bad_redirect" if base else "unknown_host"
     try:
         if _NO_HOST.match(url) is not None:

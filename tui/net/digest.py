@@ -85,10 +85,8 @@ class DigestBook:
             self._proofs.clear()
         import httpx
 
-        proof = httpx.DigestAuth(*login)
-        try:
-            _proven(proof, url, challenge.line)
-        except (httpx.HTTPError, LookupError, ValueError, NotImplementedError):
+        proof = _answered(login, url, challenge.line)
+        if proof is None:
             return False
         self._proofs[key] = proof
         return True
@@ -106,6 +104,21 @@ def _login_of(value: str) -> tuple[str, str] | None:
     return user, password
 
 
+def _answered(
+    login: tuple[str, str], url: str, challenge: str
+) -> httpx.DigestAuth | None:
+    """Return who proves a login to a challenge, or ``None`` if it cannot be done."""
+    # Late, here and below: few downloads need httpx at all.
+    import httpx
+
+    proof = httpx.DigestAuth(*login)
+    try:
+        _proven(proof, url, challenge)
+    except (httpx.HTTPError, LookupError, ValueError, NotImplementedError):
+        return None
+    return proof
+
+
 def _proven(proof: httpx.DigestAuth, url: str, challenge: str | None) -> str:
     """Return the ``Authorization`` value for one request.
 
@@ -117,6 +130,8 @@ def _proven(proof: httpx.DigestAuth, url: str, challenge: str | None) -> str:
     Raises:
         httpx.HTTPError: it cannot be answered.
     """
+    import httpx
+
     import httpx
 
     request = httpx.Request("GET", url)

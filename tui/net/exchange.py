@@ -1,8 +1,7 @@
-"""One HTTP exchange as every wire shows it, and the transport that httpx sees.
+"""One HTTP exchange as every wire shows it.
 
-Both wires (pyreqwest and httpx's own) give an ``Exchange``; the session and the reply
-know nothing else of them. ``WireTransport`` is the same wire as an httpx transport, so
-that redirect chains can go through ``httpx.AsyncClient``.
+All wires (the loop's own, pyreqwest and httpx's) give an ``Exchange``; the session and
+the reply know nothing else of them.
 """
 
 from __future__ import annotations
@@ -11,10 +10,8 @@ import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-import httpx
-
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import TypeAlias
 
     from pyreqwest.bytes import Bytes
@@ -78,11 +75,11 @@ class Exchange(ABC):
         """Let the connection go: back to the pool after a whole body, else closed."""
 
 
-class WireTransport(httpx.AsyncBaseTransport, ABC):
-    """A wire: opens exchanges, directly (the short way) or for httpx."""
+class WireTransport(ABC):
+    """A wire: opens exchanges."""
 
     name: str
-    """``pyreqwest`` or ``httpx``."""
+    """``loop``, ``pyreqwest`` or ``httpx``."""
 
     @abstractmethod
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
@@ -96,39 +93,9 @@ class WireTransport(httpx.AsyncBaseTransport, ABC):
             FetchError: no valid answer came.
         """
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a GET for httpx; the exchange stands in the response's extensions."""
-        headers = [
-            (name.decode("ascii"), value.decode())
-            for name, value in request.headers.raw
-        ]
-        exchange = await self.open(str(request.url), headers)
-        return httpx.Response(
-            exchange.status,
-            headers=[
-                (k.encode("latin-1"), v.encode("latin-1")) for k, v in exchange.fields()
-            ],
-            stream=ExchangeStream(exchange),
-            extensions={"exchange": exchange},
-        )
-
-
-class ExchangeStream(httpx.AsyncByteStream):
-    """The body of an exchange for code that wants httpx's streams.
-
-    The session reads the exchange itself; this keeps the transport whole for httpx.
-    """
-
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while (chunk := await self._exchange.read_chunk()) is not None:
-            yield bytes(chunk)
-
+    @abstractmethod
     async def aclose(self) -> None:
-        """Close the exchange."""
-        await self._exchange.close()
+        """Close all connections. Safe to call twice."""
 
 
 def parse_length(values: list[str]) -> int | None:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.errors import FetchError, PermanentError
 from tui.net.address import read_address, where
 from tui.net.exchange import Exchange, WireTransport
-from tui.net.loop_wire_connection import Connection, Room
+from tui.net.loop_wire_connection import Connection
 from tui.net.loop_wire_dial import dial
 from tui.net.loop_wire_faults import from_loop
+from tui.net.loop_wire_room import Room
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,19 +21,12 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from tui.net.loop_wire_head import Head
+    from tui.net.loop_wire_room import Room
 
     Buffer: TypeAlias = "bytes | memoryview"
 
-_TURN_BYTES = 4 << 20
-"""Read off all connections in one turn of the loop: 3 ms of work with all that follows
-from it. Twice as much doubled the lag and saved nothing."""
-_READ_BYTES = 192 << 10
-"""Most in one read. Half of it costs a third more at 500 connections; 256 KiB cost
-40 MB there and saved a tenth."""
 _HELD_BYTES = 64 << 10
 """At which a connection is not read on before somebody has taken what it has."""
-_LATE_BYTES = 16 << 10
-"""Most in one read when the turn has had its share."""
 
 
 class CutShort(Exception):
@@ -42,75 +35,6 @@ class CutShort(Exception):
 
 class HungUp(Exception):
     """The connection ended before an answer."""
-
-
-class Room:
-    """What the connections of a wire share: a buffer to read into, and turns.
-
-    In one turn of the loop no more than ``_TURN_BYTES`` come off all of them together,
-    so that the loop has time for everything else; connections that were paused go on
-    in the order in which they asked.
-    """
-
-    __slots__ = (
-        "_all",
-        "_is_turning",
-        "_late",
-        "_left",
-        "_loop",
-        "_promised",
-        "_waiting",
-    )
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # The loop fills it and the connection empties it within one callback, so that
-        # one serves all; a copy out of the processor's cache is cheaper than memory
-        # that each connection holds.
-        self._all = memoryview(bytearray(_READ_BYTES))
-        self._late = self._all[:_LATE_BYTES]
-        self._loop = loop
-        self._left = self._promised = _TURN_BYTES
-        self._waiting: deque[Connection] = deque()
-        self._is_turning = False
-
-    def buffer(self) -> memoryview:
-        """Return what to read into."""
-        return self._all if self._left > 0 else self._late
-
-    def take(self, nbytes: int) -> bytes:
-        """Return what was read; it counts for this turn."""
-        self._left -= nbytes
-        if not self._is_turning:
-            self._is_turning = True
-            self._loop.call_soon(self._turn)
-        return bytes(self._all[:nbytes])
-
-    @property
-    def is_used_up(self) -> bool:
-        """Whether this turn has had its share."""
-        return self._left <= 0
-
-    def resume(self, connection: Connection) -> None:
-        """Let a connection read on, now or in a later turn."""
-        if self._promised > 0 and not self._waiting:
-            self._promised -= _READ_BYTES
-            connection.read_on()
-        else:
-            self._waiting.append(connection)
-        if not self._is_turning:
-            self._is_turning = True
-            self._loop.call_soon(self._turn)
-
-    def _turn(self) -> None:
-        """Begin a turn; the last one of a busy time finds nothing to do."""
-        is_busy = min(self._left, self._promised) < _TURN_BYTES
-        self._left = self._promised = _TURN_BYTES
-        while self._waiting and self._promised > 0:
-            self._promised -= _READ_BYTES
-            self._waiting.popleft().read_on()
-        self._is_turning = is_busy
-        if is_busy:
-            self._loop.call_soon(self._turn)
 
 
 class Connection(asyncio.BufferedProtocol):

@@ -9,34 +9,19 @@ chain and end with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import httpx
 
 from tui.core.errors import PermanentError
 from tui.core.plain_text import plain_url
 from tui.net.address import read_address, where
-from tui.net.wires import FOREIGN
+from tui.net.httpx_face import FOREIGN, HttpxFace
 
 if TYPE_CHECKING:
-    from tui.net.cookie_file import CookieFile
-    from tui.net.digest import DigestBook
     from tui.net.exchange import Exchange
-    from tui.net.logins import Logins
-    from tui.net.wires import Wires
+    from tui.net.senders import Senders
 
-
-class Senders(NamedTuple):
-    """What a session sends with."""
-
-    wires: Wires
-    logins: Logins
-    digests: DigestBook
-    cookies: CookieFile | None
-
-
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-"""Statuses whose Location is followed; all of them by GET, as it began."""
 MAX_HOPS = 10
 """As reqwest and most browsers' extensions; real chains have 1 to 4."""
 
@@ -68,7 +53,9 @@ class RedirectChain:
         Raises:
             PermanentError: the URL leads nowhere.
         """
-        self._client = httpx.AsyncClient(transport=senders.wires, trust_env=False)
+        self._client = httpx.AsyncClient(
+            transport=HttpxFace(senders.wires), trust_env=False
+        )
         self._senders = senders
         self._is_foreign = False
         self._address = read_address(url)

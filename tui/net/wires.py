@@ -31,13 +31,10 @@ from tui import __version__
 from tui.core.errors import LocalError
 from tui.core.request import origin_of
 from tui.net.exchange import WireTransport
-from tui.net.httpx_transport import HttpxTransport
 from tui.net.loop_wire import LoopTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import httpx
 
     from tui.core.settings import Settings
     from tui.net.exchange import Exchange
@@ -47,8 +44,6 @@ if TYPE_CHECKING:
 KEEPALIVE_S = 4.0
 """Idle connections are dropped before the usual servers drop them (Node and Apache
 after 5 s): a request sent into a connection that just closed fails as ``reset``."""
-FOREIGN = "foreign"
-"""Extension of a request whose place another server named."""
 
 _DEFAULT_HEADERS = (
     ("Accept", "*/*"),
@@ -142,9 +137,8 @@ class Wires(WireTransport):
         """
         route = self._route(url, True, is_foreign)
         if route not in self._spares:
-            # Loading the certificates takes some 20 ms: not on the loop.
-            spare = await asyncio.to_thread(self._make, HttpxTransport, route)
-            self._spares[route] = spare
+            # Loading httpx and the certificates takes some 50 ms: not on the loop.
+            self._spares[route] = await asyncio.to_thread(self._make_spare, route)
         return self._spares[route]
 
     def proxy_for(self, url: str) -> Proxy | None:
@@ -154,15 +148,6 @@ class Wires(WireTransport):
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
         """Send a GET over the wire that serves its origin."""
         return await self.wire_for(url, is_range=_has_range(headers)).open(url, headers)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a GET for httpx over the wire that serves its origin."""
-        wire = self.wire_for(
-            str(request.url),
-            is_range="range" in request.headers,
-            is_foreign=bool(request.extensions.get(FOREIGN)),
-        )
-        return await wire.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -189,6 +174,11 @@ class Wires(WireTransport):
 
     def _route(self, url: str, is_range: bool, is_foreign: bool) -> Route:
         return self._choice.route_for(url, is_range=is_range, is_foreign=is_foreign)
+
+    def _make_spare(self, route: Route) -> WireTransport:
+        from tui.net.httpx_transport import HttpxTransport
+
+        return self._make(HttpxTransport, route)
 
     def _make(self, make: Callable[..., WireTransport], route: Route) -> WireTransport:
         return make(
@@ -217,4 +207,6 @@ def _fast_wire(wanted: str) -> Callable[..., WireTransport]:
                 ) from None
         else:
             return PyreqwestTransport
+    from tui.net.httpx_transport import HttpxTransport
+
     return HttpxTransport
