@@ -70,7 +70,8 @@ def clean_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
     """Take away what differs between machines; yields the HOME of this test."""
-    for name in _CLEARED:
+    settings = [name for name in os.environ if name.startswith("FETCHTUI_")]
+    for name in (*_CLEARED, *settings):
         monkeypatch.delenv(name, raising=False)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

@@ -68,13 +68,14 @@ def launch(line: CommandLine) -> int:
     if line.verbose:
         tell_settings(resolved)
     if line.links is not None:
-        settings = ask_secrets(settings, ())
+        settings = ask_secrets(settings, line.sources)
     requests = _load(line, settings)
+    urls = (url for request in requests for url in request.mirrors)
     if line.is_dry:
         from tui.arguments.dry_run import dry_run
 
         if line.sizes:
-            settings = ask_secrets(settings, requests)
+            settings = ask_secrets(settings, urls)
         return dry_run(settings, requests, asks_sizes=line.sizes)
     has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
     if not (requests or has_dashboard or line.demo):
@@ -88,7 +89,7 @@ def launch(line: CommandLine) -> int:
         if has_dashboard and not line.demo:
             session = _open_session(line, resolved, settings)
             settings = session.settings
-        settings = ask_secrets(settings, requests)
+        settings = ask_secrets(settings, urls)
         check_directory(settings.output_dir)
         check_log_file(settings.log_file)
         return _run_loop(

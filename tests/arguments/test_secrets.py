@@ -11,7 +11,6 @@ import pytest
 
 from tests.support.command import fetchtui, finish
 from tui.arguments.settle import ask_secrets
-from tui.core.request import DownloadRequest
 from tui.core.settings import HostRule, Login, Settings
 from tui.demo.server import Pattern, Script
 
@@ -103,11 +102,8 @@ def test_a_hosts_password_is_asked_for_only_if_something_comes_from_it(monkeypat
         HostRule(pattern, login=Login("me", "ask"))
         for pattern in ("*.example.org", "other.test", "a.test:8080")
     )
-    requests = [
-        DownloadRequest(("https://x@DL.example.org/a",)),
-        DownloadRequest(("http://a.test:8080/b",)),
-    ]
-    settings = ask_secrets(Settings(hosts=rules), requests)
+    urls = ["https://x@DL.example.org/a", "http://a.test:8080/b", "-", "list.txt"]
+    settings = ask_secrets(Settings(hosts=rules), urls)
     assert asked == [
         "Password for me at *.example.org: ",
         "Password for me at a.test:8080: ",

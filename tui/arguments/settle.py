@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from tui.arguments.command_line import CommandLine
     from tui.config.precedence import Resolved
-    from tui.core.request import DownloadRequest
     from tui.core.settings import Login, Settings
 
 _COMPLAINTS = 20
@@ -81,14 +80,14 @@ def tell_settings(resolved: Resolved) -> None:
         click.echo(f"note: {note}", err=True)
 
 
-def ask_secrets(settings: Settings, requests: Iterable[DownloadRequest]) -> Settings:
+def ask_secrets(settings: Settings, urls: Iterable[str]) -> Settings:
     """Ask on the terminal for passwords that nobody says where to find.
 
     Call it before the loop runs: it waits for a person.
 
     Args:
         settings: logins in it may have ``ask`` as their secret.
-        requests: a host's password is asked for only if something comes from it.
+        urls: a host's password is asked for only if something comes from it.
 
     Raises:
         UsageError: there is no terminal to ask on.
@@ -102,7 +101,7 @@ def ask_secrets(settings: Settings, requests: Iterable[DownloadRequest]) -> Sett
         )
     hosts = settings.hosts
     if any(_is_asking(rule.login) for rule in hosts):
-        origins = {urlsplit(url).netloc.lower() for r in requests for url in r.mirrors}
+        origins = {urlsplit(url).netloc.lower() for url in urls}
         hosts = tuple(
             replace(
                 rule,
