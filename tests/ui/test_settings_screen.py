@@ -143,6 +143,8 @@ async def test_each_value_tells_who_says_so(file):
         environment={"FETCHTUI_PER_HOST": "3"},
     )
     async with dashboard(size=(140, 40)) as board:
+        board.main.service.concurrency, board.main.service.per_host = 12, 3
+        board.main.service.rate_limit = 5 << 20
         board.app.given = given
         await opened(board)
         lines = [line.strip(" │▌") for line in board.screen()]
@@ -153,6 +155,10 @@ async def test_each_value_tells_who_says_so(file):
         assert source("concurrency").endswith("config.toml:2")
         assert source("per-host").endswith("FETCHTUI_PER_HOST")
         assert source("segments").endswith("default")
+        await board.press("escape", "w")
+        await opened(board)
+        lines = [line.strip(" │▌") for line in board.screen()]
+        assert source("writers").endswith("changed in this session")
 
 
 async def test_a_file_that_is_no_toml_is_told_and_left_alone(file):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from tui.ui.app import DashboardApp
 
 KEYS = "keys."
+_START_DIFFERS = frozenset(("output-dir", "dashboard.theme", "dashboard.ascii"))
+"""What is looked up at the start where nobody says anything."""
 
 
 class KeyGroup(Enum):
@@ -219,7 +221,10 @@ class LiveSettings:
         if self._given is not None:
             first = self._given.values[key].source
         if key not in self._written:
-            return first
+            option = find(key)
+            start = option.default if self._given is None else self._given[key]
+            is_same = self.now(option) == start or key in _START_DIFFERS
+            return first if is_same else "changed in this session"
         assert self._file is not None
         source = "settings file" if self._file.is_set(key) else "default"
         is_overruled = first.startswith(("FETCHTUI_", "-"))
