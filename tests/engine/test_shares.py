@@ -17,6 +17,10 @@ from tui.engine.waits import Wait, Waits, WaitWindow
 BEAT_S = 0.25
 
 
+def made(**fields: object) -> Any:
+    return SimpleNamespace(**fields)
+
+
 class Running:
     def __init__(self, speed: float) -> None:
         self._speed = speed
@@ -46,7 +50,7 @@ class House:
         ledger = SimpleNamespace(
             counts=counts, fetched=0, running={}, downloads=downloads
         )
-        self.kit: Any = SimpleNamespace(
+        self.kit = made(
             waits=self.waits,
             ledger=ledger,
             queue=queue,
@@ -54,7 +58,7 @@ class House:
             limiter=SimpleNamespace(rate=None),
             writer=SimpleNamespace(snapshot=lambda: disk),
         )
-        self.crew: Any = SimpleNamespace(active=allowed)
+        self.crew = made(active=allowed)
         self.meter = ShareMeter(self.kit, self.crew)
 
     def go(self, seconds: float, speed: float) -> House:
