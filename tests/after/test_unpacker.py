@@ -102,6 +102,21 @@ async def test_closing_stops_the_work_and_clears_up(tmp_path, unpacker):
     assert children() == set()
 
 
+@pytest.mark.parametrize("turns", [0, 1, 3])
+async def test_closing_before_a_process_has_started_leaves_none(tmp_path, turns):
+    (tmp_path / "large.tar.gz").write_bytes(LARGE)
+    unpacker = Unpacker(is_synced=False)
+    job = unpacker.unpack(f"{tmp_path}/large.tar.gz", "large", nothing)
+    task = asyncio.ensure_future(job)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.gather(task, unpacker.close(), return_exceptions=True)
+    assert children() == set()
+    assert os.listdir(tmp_path) == ["large.tar.gz"]
+
+
 _PARENT = """
 import asyncio, sys
 from tui.after.unpacker import Unpacker

@@ -13,9 +13,11 @@ import os
 import secrets
 import shutil
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.after.archive_names import UnpackError
@@ -52,6 +54,9 @@ class Unpacker:
         self._shares = self._context.RawArray("d", AT_ONCE)
         self._slots = list(range(AT_ONCE))
         self._pool: ProcessPoolExecutor | None = None
+        self._is_closed = False
+        self._opening = threading.Lock()
+        """Two archives at once must not open two pools, nor one after the end."""
 
     async def unpack(
         self, path: str, stem: str, on_progress: Callable[[float], None]
@@ -72,47 +77,71 @@ class Unpacker:
         name = f".{stem[:_STEM_SHOWN]}.unpacking-{token}"
         temporary = os.path.join(os.path.dirname(path), name)
         try:
-            job = await asyncio.to_thread(self._submit, path, stem, temporary, slot)
-            future = asyncio.wrap_future(job)
-            try:
-                while not (await asyncio.wait((future,), timeout=_PROGRESS_S))[0]:
-                    on_progress(self._shares[slot])
-                return future.result()
-            except BrokenProcessPool:
-                self._pool = None
-                await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
-                told = "its process was ended from outside (out of memory?)"
-                raise UnpackError(told) from None
-            finally:
-                future.cancel()
+            return await self._wait(path, stem, temporary, slot, on_progress)
+        except BrokenProcessPool:
+            await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
+            told = "its process was ended from outside (out of memory?)"
+            raise UnpackError(told) from None
         finally:
             self._slots.append(slot)
+
+    async def _wait(
+        self,
+        path: str,
+        stem: str,
+        temporary: str,
+        slot: int,
+        on_progress: Callable[[float], None],
+    ) -> Unpacked:
+        job = await asyncio.to_thread(self._submit, path, stem, temporary, slot)
+        future = asyncio.wrap_future(job)
+        try:
+            while not (await asyncio.wait((future,), timeout=_PROGRESS_S))[0]:
+                on_progress(self._shares[slot])
+            return future.result()
+        finally:
+            future.cancel()
 
     def _submit(
         self, path: str, stem: str, temporary: str, slot: int
     ) -> Future[Unpacked]:
         """Hand a job to a process, which may have to start first. Blocks."""
+        job = partial(unpack_here, path, stem, temporary, slot, self._is_synced)
+        # A ctrl+c at the terminal goes to all processes; theirs must not see it before
+        # they can ignore it. What is blocked in this thread is so in its children.
+        blocked = {signal.SIGINT, signal.SIGHUP}
+        with self._opening:
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
+            try:
+                try:
+                    return self._open().submit(job)
+                except BrokenProcessPool:
+                    self._pool = None  # its processes are gone: others take over
+                    return self._open().submit(job)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _open(self) -> ProcessPoolExecutor:
+        if self._is_closed:
+            raise UnpackError("it was stopped")
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 AT_ONCE, self._context, begin, (self._stop, self._shares)
             )
-        # A ctrl+c at the terminal goes to all processes; theirs must not see it before
-        # they can ignore it. What is blocked in this thread is so in its children.
-        blocked = {signal.SIGINT, signal.SIGHUP}
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-        try:
-            return self._pool.submit(
-                unpack_here, path, stem, temporary, slot, self._is_synced
-            )
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return self._pool
+
+    def _end(self) -> ProcessPoolExecutor | None:
+        self._stop.set()
+        with self._opening:
+            self._is_closed = True
+            pool, self._pool = self._pool, None
+        return pool
 
     async def close(self) -> None:
         """Stop all work; no process and no half folder is left."""
-        pool, self._pool = self._pool, None
+        pool = await asyncio.to_thread(self._end)
         if pool is None:
             return
-        self._stop.set()
         processes = list((pool._processes or {}).values())
         ending = asyncio.ensure_future(
             asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
