@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LEAST_NAME = 24
 """Cells that a host's name keeps; columns leave before it gets narrower."""
+LEAST_NAME_NARROW = 14
+_NARROW = 90
 MOST_NAME = 48
 _GAP = 2
 _RANGES = {"honest": "done", "refused": "warn"}
@@ -59,7 +61,8 @@ COLUMNS = (
 def columns_for(width: int) -> list[Column]:
     """Return the columns that fit beside a name, in their order."""
     kept = list(COLUMNS)
-    while kept and sum(c.width + _GAP for c in kept) + LEAST_NAME + 2 > width:
+    least = (LEAST_NAME if width >= _NARROW else LEAST_NAME_NARROW) + 2
+    while kept and sum(c.width + _GAP for c in kept) + least > width:
         kept.remove(max(kept, key=lambda column: column.rank))
     return kept
 
