@@ -147,4 +147,4 @@ def test_markdown_has_a_row_a_strategy_and_the_caption(finished_race):
     text = to_markdown(report_of(finished_race))
     for entry in ENTRIES:
         assert f"| {entry.title} | " in text
-    assert "demo server, 24 files of about 20 KB, 30 ms away, no limit" in text
+    assert "demo server, 24 files of about 20.0 KB, 30 ms away; 4" in text

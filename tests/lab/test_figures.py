@@ -50,7 +50,7 @@ def test_whoever_gets_other_bytes_is_named_once():
         ("c", figures()),
         ("c", figures()),
     ]
-    assert disagreements(runs) == ["b got other bytes than the others"]
+    assert disagreements(runs) == ["b got other bytes than most"]
 
 
 def test_a_freeze_counts_for_every_look_that_it_prevented():
@@ -173,3 +173,10 @@ def test_a_table_without_any_result_says_nothing_about_counts(finished_race):
     assert remarks(rows) == []
     stopped = Record(stops=[Stop(0.1, 1, 2, 1)])
     assert len(remarks([(rows[0][0], stopped)])) == 1
+
+
+def test_a_strategy_that_was_done_before_it_could_stop_was_not_cancelled():
+    probe = Probe(1)
+    probe.count(Status.OK)
+    probe.cancel()
+    assert probe.stop_clock()(0, "").stop is None

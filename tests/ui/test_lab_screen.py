@@ -56,7 +56,7 @@ async def test_a_race_runs_and_shows_its_figures():
         assert "MB" in row
         assert "same counts, same bytes" in told(screen.table)
         assert "medians" not in told(screen.header)
-        assert "4 files of about 5 KB" in told(screen.header)
+        assert "4 files of about 5.00 KB" in told(screen.header)
         assert "1.0x" in told(screen.chart)
         assert "ok 4, not found 0, error 0" in told(screen.pane)
         assert "What runs where:" in told(screen.pane)

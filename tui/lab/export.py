@@ -164,12 +164,14 @@ def check_export(path: Path) -> Path:
     """Return a path that a report can be written to, else say why not.
 
     Raises:
-        ValueError: another suffix than those of ``WRITERS``, or no such directory.
+        ValueError: another suffix than those of ``WRITERS``, or nowhere to write.
     """
     if path.suffix.lower() not in WRITERS:
         raise ValueError(f"{path.name} must end in {', '.join(WRITERS)}")
     if not path.parent.is_dir():
         raise ValueError(f"{path.parent} is no directory")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{path} cannot be written")
     return path
 
 

@@ -138,5 +138,5 @@ def disagreements(runs: Sequence[tuple[str, Figures]]) -> list[str]:
     if len(prints) > 1 and not told:
         usual = prints.most_common(1)[0][0]
         odd = [title for title, run in runs if run.fingerprint != usual]
-        told += [f"{title} got other bytes than the others" for title in odd]
+        told += [f"{title} got other bytes than most" for title in odd]
     return list(dict.fromkeys(told))

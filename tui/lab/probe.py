@@ -176,7 +176,7 @@ class Probe:
             self._is_over = True
         now = time.perf_counter()
         stop = None
-        if self._stop_at is not None:
+        if self._stop_at is not None and self.ended < self.total:
             running, waiting = self._at_stop
             late = min(running, max(self._finished_late, self._counted_late))
             stop = Stop(now - self._stop_at, running, waiting, late)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.core.plain_text import plain
+from tui.core.units import format_rate, format_size
 from tui.demo.stage import TemporaryStage
 from tui.lab.catalog import BY_NAME, Entry, say_stop
 from tui.lab.figures import Figures, Record, disagreements, say_counts
@@ -303,18 +304,23 @@ class Race:
 def describe(plan: Plan) -> str:
     """Return what is raced on, in one line."""
     if plan.targets:
-        where = f"your list, {len(plan.targets):,} files"
+        where = f"your list, {_files(len(plan.targets))}"
     else:
         course = plan.course
-        rate = f"{course.rate / 1e6:g} MB/s" if course.rate else "no limit"
         where = (
-            f"demo server, {course.files:,} files of about {course.size / 1000:.0f} KB,"
-            f" {say_s(course.latency_s)} away, {rate} a connection"
+            f"demo server, {_files(course.files)} of about {format_size(course.size)},"
+            f" {say_s(course.latency_s)} away"
         )
+        if course.rate:
+            where += f", {format_rate(course.rate)} a connection"
     told = f"{where}; {plan.concurrency} at once"
     if plan.disk_latency_s:
         told += f"; disk {say_s(plan.disk_latency_s)} a sync"
     return told
+
+
+def _files(number: int) -> str:
+    return f"{number:,} file" + ("" if number == 1 else "s")
 
 
 def plan_for(names: Sequence[str] = (), **options: Any) -> Plan:
