@@ -176,6 +176,18 @@ async def test_with_nothing_to_add_ctrl_s_stays():
         assert "1 wrong line" in on_screen(app)
 
 
+async def test_a_preview_that_starts_late_does_not_end_the_adding():
+    app = Caller(AddScreen(urls(3000)))
+    async with app.run_test(size=(80, 24)) as pilot:
+        screen = app.screen
+        screen.action_add()
+        screen._start_reading()
+        async with asyncio.timeout(10):
+            while not app.answers:
+                await pilot.pause(0.01)
+        assert len(app.answers[0]) == 3000
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_hostile_text_never_reaches_the_terminal(size):
     app = Caller(AddScreen(f"https://a.example/{HOSTILE}\n\x9b31mx"))

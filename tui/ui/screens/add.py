@@ -133,6 +133,8 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         self._long: list[str] = []
         """Pastes that are too long for the editor."""
         self._settling: Timer | None = None
+        self._has_text = asyncio.Event()
+        """What it was opened with is in the editor."""
 
     def compose_box(self) -> ComposeResult:
         """Editor, preview, buttons."""
@@ -158,19 +160,19 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         self._show_beside()
         if self._files:
             self._start_reading()
-        if self._text:
-            self.run_worker(self._take_text(), group="text")
+        self.run_worker(self._take_text(), group="text")
 
     async def _take_text(self) -> None:
         text, self._text = self._text, ""
-        paths = await asyncio.to_thread(dropped_files, text)
+        paths = await asyncio.to_thread(dropped_files, text) if text else []
         text = disarm(text)
         if paths:
             self._take_files(paths)
         elif text.count("\n") >= MAX_EDITED_LINES:
             self._keep_long(text)
-        else:
+        elif text:
             self.query_one(UrlArea).insert(end_line(text))
+        self._has_text.set()
 
     @on(TextArea.Changed)
     def settle(self, event: TextArea.Changed) -> None:
@@ -249,9 +251,11 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
     def action_add(self) -> None:
         """Read the text as it is now, and leave with what it asks for."""
-        self.run_worker(self._add(), group="draft", exclusive=True)
+        # A group of its own: a preview that starts a moment later must not end it.
+        self.run_worker(self._add(), group="add", exclusive=True)
 
     async def _add(self) -> None:
+        await self._has_text.wait()
         draft = await self._read()
         if draft.requests:
             self.dismiss(draft.requests)

@@ -75,7 +75,12 @@ class PickScreen(Dialog[Picked | None]):
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "pick.tcss"]
     TITLE_TEXT = "Open a list"
-    KEYS = (("enter", "open"), ("tab", "complete"), ("↑↓", "choose"), ("esc", "close"))
+    KEYS = (
+        ("enter", "open"),
+        ("tab", "complete"),
+        ("arrows", "choose"),
+        ("esc", "close"),
+    )
 
     def __init__(
         self, known: Mapping[str, tuple[str, str]] | None = None, folder: str = ""
@@ -189,7 +194,8 @@ class PickScreen(Dialog[Picked | None]):
             folder, _ = os.path.split(typed)
             self._write(os.path.join(folder, entry.name, ""))
         else:
-            self.run_worker(self._leave(entry.path), group="read", exclusive=True)
+            # A group of its own: a preview that starts late must not end it.
+            self.run_worker(self._leave(entry.path), group="leave", exclusive=True)
 
     async def _leave(self, path: str) -> None:
         draft = await self._read(path)

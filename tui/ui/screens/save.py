@@ -50,7 +50,7 @@ class SaveScreen(Dialog[SaveChoice | None]):
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "save.tcss"]
     TITLE_TEXT = "Save as a list"
-    KEYS = (("enter", "save"), ("tab", "next"), ("↑↓", "choose"), ("esc", "close"))
+    KEYS = (("enter", "save"), ("tab", "next"), ("arrows", "choose"), ("esc", "close"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", show=False, priority=True),
     ]
