@@ -51,6 +51,7 @@ def loaded(names: list[str], watched: str) -> str:
         ("tui/demo", f"{_WIRE} {_DRAWING} click tui.engine tui.net tui.disk"),
         ("tui/after", f"{_WIRE} {_DRAWING} click tui.engine tui.net tui.disk tui.ui"),
         ("tui/headless", f"{_WIRE} textual click tui.engine tui.net tui.disk tui.ui"),
+        ("tui/config", f"asyncio {_WIRE} {_DRAWING} click tomlkit tui.engine tui.ui"),
         ("tui/ui", f"{_WIRE} tui.engine tui.net tui.disk tui.headless"),
     ],
 )

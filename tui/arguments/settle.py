@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 import click
 
 from tui.config.complaint import ConfigError
+from tui.config.option import Group
 from tui.config.place import read_config
-from tui.config.precedence import resolve
+from tui.config.precedence import PROFILE_VARIABLE, resolve
 from tui.config.registry import OPTIONS
 from tui.config.showing import shown_value
 
@@ -34,7 +35,12 @@ def settle(line: CommandLine) -> Resolved:
     or a command to run afterwards have no business with it.
     """
     document = read_config()
+    environment = dict(os.environ)
     if line.demo:
+        for option in OPTIONS:
+            if option.group is not Group.DASHBOARD:
+                environment.pop(option.variable, None)
+        environment.pop(PROFILE_VARIABLE, None)
         document.values = {
             key: found
             for key, found in document.values.items()
@@ -44,7 +50,7 @@ def settle(line: CommandLine) -> Resolved:
     resolved = resolve(
         document,
         profile=None if line.demo else line.profile,
-        environment={} if line.demo else None,
+        environment=environment,
         command_line=line.asked,
     )
     keys = resolved.values["keys"]

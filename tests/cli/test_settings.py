@@ -1,0 +1,106 @@
+"""Settings from every source, in the real command against a real server."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.command import fetchtui
+from tui.arguments.command_line import CommandLine
+from tui.arguments.settle import settle
+from tui.config.precedence import DashboardSettings
+from tui.core.settings import Settings
+from tui.demo.server import Pattern, Script
+
+WHOLE = Pattern(40_000, seed=4)
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    place = tmp_path / "settings" / "config.toml"
+    place.parent.mkdir()
+    monkeypatch.setenv("FETCHTUI_CONFIG", str(place))
+    return place
+
+
+async def test_file_profile_variable_and_option_reach_the_wire(
+    server, tmp_path, config
+):
+    config.write_text(
+        f"""
+output-dir = "{tmp_path}/from-file"
+headers = ["X-From: file"]
+retries = 0
+
+[[folders]]
+pattern = "*.ISO"
+directory = "images"
+
+[hosts."127.0.0.1"]
+headers = ["X-Host: yes"]
+user = "me"
+password-from = "env:SESAME"
+
+[profiles.other]
+output-dir = "{tmp_path}/from-profile"
+"""
+    )
+    url = server.add("/a.iso", Script(WHOLE))
+    ended = await fetchtui(
+        *("--json", "--profile", "other", url),
+        cwd=tmp_path,
+        env={"SESAME": "open", "FETCHTUI_HEADER": "X-From: variable"},
+    )
+    assert (ended.status, ended.err) == (0, "")
+    saved = tmp_path / "from-profile" / "images" / "a.iso"
+    assert saved.read_bytes() == WHOLE.read()
+    (request,) = server.requests
+    assert request.headers["x-from"] == "variable"
+    assert request.headers["x-host"] == "yes"
+    assert request.headers["authorization"] == "Basic bWU6b3Blbg=="
+    again = await fetchtui(
+        *("--json", "-o", "from-option", url), cwd=tmp_path, env={"SESAME": "open"}
+    )
+    assert again.status == 0
+    assert (tmp_path / "from-option" / "images" / "a.iso").exists()
+
+
+async def test_commands_that_the_file_names_run_after_a_download(
+    server, tmp_path, config
+):
+    config.write_text(
+        '[hooks]\non-done = ["cp", "{path}", "copied.bin"]\n'
+        'on-all-done = "touch over"\n'
+    )
+    url = server.add("/a.bin", Script(WHOLE))
+    ended = await fetchtui("-q", url, cwd=tmp_path)
+    assert (ended.status, ended.err) == (0, "")
+    assert (tmp_path / "copied.bin").read_bytes() == WHOLE.read()
+    assert (tmp_path / "over").exists()
+
+
+async def test_a_mistake_in_the_file_is_told_and_nothing_is_fetched(
+    server, tmp_path, config
+):
+    url = server.add("/a.bin", Script(WHOLE))
+    config.write_text("\nretrys = 3\npassword = 'hush'\n")
+    ended = await fetchtui("--json", url, cwd=tmp_path)
+    assert (ended.status, ended.out) == (2, "")
+    first, second = ended.err.splitlines()
+    assert first.endswith(
+        "config.toml:2: there is no setting 'retrys'; did you mean 'retries'?"
+    )
+    assert ":3: password: secrets are not kept in this file" in second
+    assert "hush" not in ended.err
+    assert server.requests == []
+
+
+def test_the_demo_takes_nothing_from_the_file_that_could_stop_it(config, monkeypatch):
+    config.write_text(
+        'proxy = "http://127.0.0.1:1"\nprofile = "p"\n[hooks]\non-all-done = "off"\n'
+        "[dashboard]\nmotion = false\n[profiles.p]\nretries = 0\n"
+    )
+    monkeypatch.setenv("FETCHTUI_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("FETCHTUI_ASCII", "1")
+    resolved = settle(CommandLine(demo=True))
+    assert resolved.settings() == Settings()
+    assert resolved.dashboard() == DashboardSettings(motion=False, ascii=True)
