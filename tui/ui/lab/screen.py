@@ -143,10 +143,11 @@ class RaceScreen(Screen[None]):
     def on_mount(self) -> None:
         """Start."""
         self.table.focus()
-        self._start()
+        self.begin()
         self.set_interval(_TICK_S, self.tick)
 
-    def _start(self) -> None:
+    def begin(self) -> None:
+        """Run the race."""
         self.runner = asyncio.create_task(self.race.run())
         self.runner.add_done_callback(self._ended)
 
@@ -225,7 +226,7 @@ class RaceScreen(Screen[None]):
             return
         self.race = Race(self.plan)
         self.header.race = self.table.race = self.chart.race = self.race
-        self._start()
+        self.begin()
         self.tick()
 
     def action_quit(self) -> None:
