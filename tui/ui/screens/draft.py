@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import os
 from collections import Counter
@@ -123,11 +124,17 @@ async def _take_all(
             number += 1
         return number == _SLICE
 
-    while await asyncio.to_thread(take_slice):
-        if len(draft.requests) + draft.bad_count >= ITEM_LIMIT:
-            reason = f"more than {count(ITEM_LIMIT)} downloads; split the list"
-            draft.take(BadRequestLine(WHERE, reason))
-            return
+    try:
+        while await asyncio.to_thread(take_slice):
+            # Walking over all that was read, again and again, stops the loop for longer
+            # than the reading does.
+            gc.disable()
+            if len(draft.requests) + draft.bad_count >= ITEM_LIMIT:
+                reason = f"more than {count(ITEM_LIMIT)} downloads; split the list"
+                draft.take(BadRequestLine(WHERE, reason))
+                return
+    finally:
+        gc.enable()
 
 
 def draft_lines(draft: Draft, height: int, is_ascii: bool = False) -> list[Line]:
