@@ -6,6 +6,7 @@ import asyncio
 import socket
 import sys
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
 
@@ -189,3 +190,14 @@ async def test_the_fast_wire_is_the_usual_one() -> None:
     session = HttpSession(Settings())
     assert session.wire_name == "pyreqwest"
     await session.close()
+
+
+async def test_odd_characters_of_a_url_reach_the_server(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    odd = "!$&'()*+,-.:;=@[]^_`{|}~\"<>"
+    for url in (server.add("/x", Script(b"file")) + f"?a={odd}", server.url(f"/{odd}")):
+        reply = await session.open(Target(url))
+        await reply.close()
+    query, path = (unquote(seen.path) for seen in server.requests)
+    assert (query, path) == (f"/x?a={odd}", f"/{odd}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from tui.demo.script import Script
 
 if TYPE_CHECKING:
-    from tui.demo.script import Seen
+    from tui.demo.script import Body, Seen
 
 _PARAMETER = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 
@@ -24,7 +24,7 @@ class DigestGuard:
 
     def __init__(
         self,
-        body: bytes,
+        body: Body,
         *,
         user: str = "me",
         password: str = "secret",

@@ -55,6 +55,7 @@ class Http2Server:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -71,7 +72,8 @@ class Http2Server:
                 else:
                     await self._serve_http1(reader, writer)
         finally:
-            writer.close()
+            # At once: an orderly end of TLS may come after the loop's.
+            writer.transport.abort()
 
     async def _serve_http1(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

@@ -47,6 +47,7 @@ class SocksServer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -59,7 +60,7 @@ class SocksServer:
             with suppress(OSError, EOFError, asyncio.CancelledError):
                 await self._converse(reader, writer)
         finally:
-            writer.close()
+            writer.transport.abort()
 
     async def _converse(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

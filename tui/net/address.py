@@ -69,7 +69,10 @@ def read_address(url: str, base: str = "") -> Address:
     scheme = parsed.scheme
     port = parsed.port or (443 if scheme == "https" else 80)
     bare = parsed.copy_with(userinfo=b"", fragment=None)
-    return Address(str(bare), (scheme, host, port), authorization)
+    text, mark, query = str(bare).partition("?")
+    # The one character that httpx leaves and other parsers (WHATWG URL, 1.3) encode.
+    query = query.replace("'", "%27")
+    return Address(text + mark + query, (scheme, host, port), authorization)
 
 
 def where(url: str) -> str:

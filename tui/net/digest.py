@@ -33,6 +33,14 @@ class DigestBook:
 
     def __init__(self) -> None:
         self._proofs: dict[tuple[str, str], httpx.DigestAuth] = {}
+        self._first: dict[tuple[str, str], tuple[str, str]] = {}
+        """URL and value of the first proof for a new nonce, not sent yet: servers may
+        refuse a nonce whose count does not begin at 1."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether any server asked for a proof so far."""
+        return bool(self._proofs)
 
     def applied(
         self, url: str, headers: Sequence[tuple[str, str]]
@@ -45,9 +53,12 @@ class DigestBook:
         sendable = []
         for name, value in headers:
             if name.lower() == "authorization" and _login_of(value):
-                proof = self._proofs.get((origin_of(url), value))
+                key = (origin_of(url), value)
+                proof = self._proofs.get(key)
                 if proof is not None:
-                    sendable.append((name, _proven(proof, url, None)))
+                    first = self._first.pop(key, ("", ""))
+                    proven = first[1] if first[0] == url else _proven(proof, url, None)
+                    sendable.append((name, proven))
                     continue
                 if value.startswith(DIGEST_LOGIN):
                     continue
@@ -83,13 +94,18 @@ class DigestBook:
             return False
         if len(self._proofs) >= KNOWN_ORIGINS:
             self._proofs.clear()
-        import httpx
-
-        proof = _answered(login, url, challenge.line)
-        if proof is None:
+            self._first.clear()
+        answered = _answered(login, url, challenge.line)
+        if answered is None:
             return False
-        self._proofs[key] = proof
+        self._proofs[key], first = answered
+        self._first[key] = (url, first)
         return True
+
+
+def without_digest_logins(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return headers for a server that has not asked for a proof yet."""
+    return [pair for pair in headers if not pair[1].startswith(DIGEST_LOGIN)]
 
 
 def _login_of(value: str) -> tuple[str, str] | None:
@@ -106,17 +122,19 @@ def _login_of(value: str) -> tuple[str, str] | None:
 
 def _answered(
     login: tuple[str, str], url: str, challenge: str
-) -> httpx.DigestAuth | None:
-    """Return who proves a login to a challenge, or ``None`` if it cannot be done."""
+) -> tuple[httpx.DigestAuth, str] | None:
+    """Return who proves a login to a challenge, and the first proof.
+
+    ``None`` if it cannot be done.
+    """
     # Late, here and below: few downloads need httpx at all.
     import httpx
 
     proof = httpx.DigestAuth(*login)
     try:
-        _proven(proof, url, challenge)
+        return proof, _proven(proof, url, challenge)
     except (httpx.HTTPError, LookupError, ValueError, NotImplementedError):
         return None
-    return proof
 
 
 def _proven(proof: httpx.DigestAuth, url: str, challenge: str | None) -> str:
@@ -130,8 +148,6 @@ def _proven(proof: httpx.DigestAuth, url: str, challenge: str | None) -> str:
     Raises:
         httpx.HTTPError: it cannot be answered.
     """
-    import httpx
-
     import httpx
 
     request = httpx.Request("GET", url)

@@ -36,6 +36,10 @@ _PLAIN = re.compile(
     r"((?:[/?](?:[\w~!$&'()*+,;=:@%/?-]|(?<!/)\.)*)?)(?:#.*)?",
     re.ASCII,
 )
+# What ``read_address`` wrote; it leaves brackets and the like in queries as they are.
+_WRITTEN = re.compile(
+    r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?((?:[/?][!-~]*)?)"
+)
 _BREAKS = re.compile(r"[\r\n\x00]")
 
 
@@ -236,7 +240,7 @@ def _read(url: str) -> _Place:
     Raises:
         PermanentError: it leads nowhere.
     """
-    found = _PLAIN.fullmatch(url) or _PLAIN.fullmatch(read_address(url).url)
+    found = _PLAIN.fullmatch(url) or _WRITTEN.fullmatch(read_address(url).url)
     port = 80 if found is None else int(found[2] or 80)
     if found is None or not 0 < port < 65536:
         raise PermanentError("unknown_host", f"{where(url)}: the URL leads nowhere")
