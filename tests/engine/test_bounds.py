@@ -191,3 +191,21 @@ async def test_what_a_server_said_is_told_after_the_end_as_well(
         assert (detail.validator, detail.http_version) == ('"1"', "HTTP/1.1")
         assert ("accept-ranges", "bytes") in detail.answer
         assert detail.verdict == ""
+
+
+async def test_writes_on_the_loop_are_what_bounds_while_they_are_slow(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = system.write_at
+    tired = threading.Event()
+
+    def write_at(*args: Any) -> None:
+        tired.wait(0.06)
+        real(*args)
+
+    monkeypatch.setattr(system, "write_at", write_at)
+    fast = Script(Pattern(1 << 30, 1), etag='"1"')
+    async with running(server, tmp_path, script=fast, segments=1) as engine:
+        engine.set_inline_writes(True)
+        await until(lambda: "the disk" in engine.snapshot().verdict, 20)
+        assert "{inline_writes} lets threads write" in engine.snapshot().verdict

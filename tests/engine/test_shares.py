@@ -9,6 +9,7 @@ import pytest
 
 from tui.core.download import Download, DownloadState
 from tui.core.request import DownloadRequest
+from tui.core.snapshot import LoopSnapshot
 from tui.engine.queue import DownloadQueue
 from tui.engine.shares import ShareMeter
 from tui.engine.verdict import Bound
@@ -46,7 +47,7 @@ class House:
             queue.push(download)
             downloads.append(download)
         slot = SimpleNamespace(operation="write")
-        disk = SimpleNamespace(slots=(slot,), is_inline=False)
+        disk = SimpleNamespace(slots=(slot,), is_inline=False, operations=0)
         ledger = SimpleNamespace(
             counts=counts, fetched=0, running={}, downloads=downloads
         )
@@ -59,7 +60,12 @@ class House:
             writer=SimpleNamespace(snapshot=lambda: disk),
         )
         self.crew = made(active=allowed)
-        self.meter = ShareMeter(self.kit, self.crew)
+        self.lag_s = 0.0
+        self.meter = ShareMeter(
+            self.kit,
+            self.crew,
+            lambda: LoopSnapshot(self.lag_s, self.lag_s, self.lag_s, self.lag_s, ()),
+        )
 
     def go(self, seconds: float, speed: float) -> House:
         for _ in range(int(seconds / BEAT_S)):
@@ -146,3 +152,11 @@ def test_small_files_that_wait_for_the_disk_count_with_their_workers() -> None:
     house.go(3, speed=1e6)
     assert house.meter.measures.disk == pytest.approx(0.75)
     assert house.bound() is Bound.DISK
+
+
+def test_a_loop_that_is_late_is_what_bounds() -> None:
+    house = House()
+    house.lag_s = 0.05
+    house.go(3, speed=1e6)
+    assert house.bound() is Bound.CPU
+    assert "50 ms late" in house.meter.verdict.words

@@ -48,6 +48,10 @@ TABLE = [
         "bound by the CPU: the event loop computes 96 % of the time",
     ),
     (
+        RUNNING._replace(lag_s=0.042),
+        "bound by the CPU: the event loop is 42 ms late most of the time",
+    ),
+    (
         RUNNING._replace(process=0.91),
         "bound by the CPU: all processors are 92 % busy with this",
     ),

@@ -32,7 +32,7 @@ class Limits(Remarks):
         self._ledger = kit.ledger
         self._pulse = pulse
         self._start_more = start_more
-        self._steering = Steering(kit, crew, self._use_concurrency)
+        self._steering = Steering(kit, crew, pulse.lag.snapshot, self._use_concurrency)
         pulse.steering = self._steering
         if kit.settings.auto:
             self._steering.switch(True)

@@ -13,6 +13,9 @@ from tui.engine.verdict import NO_VERDICT, Measures, judge
 from tui.engine.waits import WINDOW_S, WaitWindow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.snapshot import DiskSnapshot, LoopSnapshot
     from tui.engine.crew import Crew
     from tui.engine.kit import Kit
 
@@ -31,13 +34,18 @@ class _Look(NamedTuple):
     thread_s: float
     process_s: float
     fetched: int
+    operations: int
+    """Of the disk."""
 
 
 class ShareMeter:
     """Looks at waits, processor time and slots."""
 
-    def __init__(self, kit: Kit, crew: Crew) -> None:
+    def __init__(
+        self, kit: Kit, crew: Crew, look_at_loop: Callable[[], LoopSnapshot]
+    ) -> None:
         self._kit = kit
+        self._look_at_loop = look_at_loop
         self._crew = crew
         self._looks: deque[_Look] = deque()
         self._window = WaitWindow(kit.waits)
@@ -81,6 +89,7 @@ class ShareMeter:
             thread_s=time.thread_time(),
             process_s=time.process_time(),
             fetched=self._kit.ledger.fetched,
+            operations=self._kit.writer.snapshot().operations,
         )
 
     def _measure(self, now: float, *, is_auto: bool) -> Measures:
@@ -93,9 +102,10 @@ class ShareMeter:
         disk = kit.writer.snapshot()
         lanes = kit.queue.lanes.values()
         return Measures(
-            disk=shares.disk,
+            disk=max(shares.disk, self._inline_share(disk, span)),
             limiter=shares.limiter,
             loop=(last.thread_s - first.thread_s) / span,
+            lag_s=self._look_at_loop().p50_s,
             process=(last.process_s - first.process_s) / span / self._processors,
             active=self._crew.active,
             allowed=kit.concurrency,
@@ -114,6 +124,13 @@ class ShareMeter:
             is_inline=disk.is_inline,
             is_auto=is_auto and kit.concurrency < MOST,
         )
+
+    def _inline_share(self, disk: DiskSnapshot, span: float) -> float:
+        """Share of the time in which writes on the loop kept everything waiting."""
+        if not disk.is_inline:
+            return 0.0
+        writes = self._looks[-1].operations - self._looks[0].operations
+        return min(1.0, writes * disk.p50_s / span)
 
     def _speeds(self) -> list[float]:
         """Bytes per second of each origin that gives any."""

@@ -13,6 +13,7 @@ from tui.engine.shares import ShareMeter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tui.core.snapshot import LoopSnapshot
     from tui.engine.crew import Crew
     from tui.engine.kit import Kit
 
@@ -28,19 +29,24 @@ class Steering:
     """Chooses downloads at once, if it is switched on; judges in any case."""
 
     def __init__(
-        self, kit: Kit, crew: Crew, use_concurrency: Callable[[int, str], None]
+        self,
+        kit: Kit,
+        crew: Crew,
+        look_at_loop: Callable[[], LoopSnapshot],
+        use_concurrency: Callable[[int, str], None],
     ) -> None:
         """Wire it to the engine.
 
         Args:
             kit: the run's tools.
             crew: who works.
+            look_at_loop: tells how late the event loop is.
             use_concurrency: sets downloads at once, and why.
         """
         self._kit = kit
         self._crew = crew
         self._use = use_concurrency
-        self.shares = ShareMeter(kit, crew)
+        self.shares = ShareMeter(kit, crew, look_at_loop)
         self._controller: Controller | None = None
         self._is_pinned = False
         self._steps: deque[AutoStep] = deque(maxlen=STEPS_KEPT)

@@ -18,6 +18,9 @@ MUCH = 0.4
 waited for longer."""
 BUSY = 0.85
 """Share of time from which a processor is the bound."""
+LATE_S = 0.03
+"""Half of all looks this late, and the loop is what all wait for: others than this
+program may have the processor."""
 STICKY = 0.1
 """A bound that was told stays told until it is that much less: words must not jump."""
 ONE_HOST = 0.8
@@ -55,6 +58,8 @@ class Measures(NamedTuple):
     """... for a limiter's tokens."""
     loop: float = 0.0
     """Share of one processor that the event loop's thread computed for."""
+    lag_s: float = 0.0
+    """How late the event loop is, in the middle."""
     process: float = 0.0
     """Share of all processors that the process computed for."""
     active: int = 0
@@ -131,6 +136,9 @@ def _cpu(now: Measures, before: Bound) -> Verdict | None:
     if _over(now.loop, BUSY, Bound.CPU, before):
         share = _share(min(1.0, now.loop))
         told = f"bound by the CPU: the event loop computes {share} of the time"
+    elif now.lag_s >= LATE_S:
+        late = round(now.lag_s * 1000)
+        told = f"bound by the CPU: the event loop is {late} ms late most of the time"
     elif _over(now.process, BUSY, Bound.CPU, before):
         share = _share(min(1.0, now.process))
         told = f"bound by the CPU: all processors are {share} busy with this"
