@@ -199,3 +199,28 @@ async def test_the_spinner_of_a_loop_is_turned_by_that_loop():
         assert screen.table._glyph(lane) != still
         await pilot.press("q")
     await asyncio.wait_for(app.end_race(), 20)
+
+
+async def test_the_mouse_chooses_explains_and_presses_keys():
+    app = app_for("one_by_one", "thread_map")
+    async with app.run_test(size=(120, 36)) as pilot:
+        screen = app.race_screen
+        await pilot.click(screen.table, offset=(6, 4))
+        assert screen.table.lane.entry.name == "thread_map"
+        await pilot.click(screen.table, offset=(6, 4))
+        await pilot.pause()
+        assert isinstance(app.screen, ExplainDialog)
+        await pilot.press("escape")
+        await pilot.click(screen.footer, offset=(2, 0))
+        await pilot.pause()
+        assert screen.table.lane.is_out
+        await until_over(app)
+
+
+async def test_a_race_that_cannot_begin_says_why(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    app = app_for("one_by_one")
+    async with app.run_test(size=(120, 36)):
+        await until(lambda: app.race_screen.runner.done())
+        await until(lambda: "the race ended" in told(app.race_screen.footer))
+    assert not app.race_screen.race.is_clean

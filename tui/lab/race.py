@@ -239,6 +239,11 @@ class Race:
         if figures is not None:
             self._book(lane, figures)
             return
+        if lane.state is State.CANCELLED:
+            lane.note = (
+                f"did not stop within {say_s(STOP_LIMIT_S)}; its process was ended"
+            )
+            return
         lane.has_failed = lane.is_out = True
         lane.state = State.FAILED
         end = "" if reason else await process.say_end()
@@ -330,6 +335,7 @@ def plan_for(names: Sequence[str] = (), **options: Any) -> Plan:
 
 def _kill(lane: Lane, process: LabProcess) -> None:
     if lane.process is process:
+        lane.state = State.CANCELLED
         process.kill()
 
 

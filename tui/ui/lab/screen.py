@@ -152,12 +152,12 @@ class RaceScreen(Screen[None]):
         self.runner.add_done_callback(self._ended)
 
     def _ended(self, runner: asyncio.Task[None]) -> None:
-        if runner.cancelled() or not self.is_attached:
-            return
-        error = runner.exception()
+        error = None if runner.cancelled() else runner.exception()
         if error is not None:
-            self.footer.say(plain(f"the race ended: {error}", 200))
-        self.tick()
+            self.race.trouble = plain(f"the race ended: {error}", 200)
+        if self.is_attached:
+            self.footer.say(self.race.trouble)
+            self.tick()
 
     def tick(self) -> None:
         """Draw what changed."""
