@@ -33,7 +33,7 @@ class Scene(NamedTuple):
 
 _PASTED = """\
 https://releases.example.org/ubuntu-26.04-desktop-amd64.iso
-https://data.example.org/tiles/tile-[00-11].png
+https://data.example.org/tiles/tile-{00..11}.png
   dir=tiles
 not a URL
 """

@@ -98,15 +98,14 @@ class Session:
         Returns:
             What to tell a person about it; "" for nothing.
         """
-        chronicle = self._chronicle
         told = self._notice
         try:
-            if chronicle.journal is not None:
+            if self._chronicle.journal is not None:
                 told = await self._bring_back()
         finally:
-            chronicle.begin()
-        await chronicle.look_ahead()
-        return told or chronicle.trouble
+            self._chronicle.begin()
+        await self._chronicle.look_ahead()
+        return told or self._chronicle.trouble
 
     def unsaved(self) -> str:
         """Say why this session could not be opened again; "" while it could."""
@@ -121,8 +120,7 @@ class Session:
         assert kit is not None
         trouble = ""
         try:
-            # Records that stay: the collector need not walk over them meanwhile.
-            gc.disable()
+            gc.disable()  # records that stay: it need not walk over them meanwhile
             try:
                 lost = await self._read()
             finally:
