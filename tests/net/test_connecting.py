@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(params=["pyreqwest", "httpx"])
+def wire(request: pytest.FixtureRequest) -> str:
+    """The wires that can take ways of their own."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()

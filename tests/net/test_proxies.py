@@ -26,6 +26,12 @@ SECRET = "p@ss:w/rd"
 QUOTED = "p%40ss%3Aw%2Frd"
 
 
+@pytest.fixture(params=["pyreqwest", "httpx"])
+def wire(request: pytest.FixtureRequest) -> str:
+    """The wires that can take ways of their own."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
     return trustme.CA()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tui.core.errors import LocalError
 from tui.core.settings import HostRule, Settings
@@ -36,6 +38,16 @@ def labels(environ: dict[str, str], *origins: str) -> list[str]:
 )
 def test_proxies_are_read_as_people_write_them(text: str, proxy: Proxy | None) -> None:
     assert read_proxy(text, "x") == proxy
+
+
+@given(st.text(max_size=60))
+def test_no_text_breaks_the_reader(text: str) -> None:
+    for written in (text, f"http://{text}"):
+        try:
+            proxy = read_proxy(written, "x")
+        except LocalError:
+            continue
+        assert proxy is None or (proxy.host and 0 < proxy.port < 65536)
 
 
 def test_a_proxy_tells_nothing_of_its_login() -> None:
