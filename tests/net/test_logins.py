@@ -66,8 +66,11 @@ def test_a_rule_for_the_host_wins_over_the_login_of_the_run(netrc: Path) -> None
     assert authorization(logins, "http://other.example/x") == basic("me", "mine")
 
 
-def test_a_rule_that_names_no_host_follows_nobody_elsewhere() -> None:
-    rule = HostRule("*", login=Login("you", "text:yours"), headers=(("X-Key", "k"),))
+@pytest.mark.parametrize("pattern", ["*", "*.*", "*:80", "**"])
+def test_a_rule_that_names_no_host_follows_nobody_elsewhere(pattern: str) -> None:
+    rule = HostRule(
+        pattern, login=Login("you", "text:yours"), headers=(("X-Key", "k"),)
+    )
     logins = Logins(Settings(hosts=(rule,)))
     assert authorization(logins) == basic("you", "yours")
     assert logins.headers_for(URL, (), is_named=False) == ()
@@ -130,6 +133,22 @@ def test_a_header_or_userinfo_wins_over_every_login(netrc: Path) -> None:
     given = (("authorization", "Custom x"),)
     assert logins.headers_for(URL, given, is_named=True) == given
     assert logins.headers_for("http://u:p@h/x", (), is_named=True) == ()
+
+
+def test_of_logins_the_rules_own_wins_over_a_header_of_the_run() -> None:
+    headers = (("authorization", "Run"),)
+    rule = HostRule("dl.example.org", login=Login("you", "text:yours"))
+    logins = Logins(Settings(headers=headers, hosts=(rule,)))
+    assert logins.headers_for(URL, (), is_named=True) == (
+        ("Authorization", basic("you", "yours")),
+    )
+    assert logins.headers_for("http://h/x", (), is_named=True) == headers
+    rule = HostRule("dl.example.org", headers=(("Authorization", "Rule"),))
+    logins = Logins(Settings(headers=headers, hosts=(rule,)))
+    assert authorization(logins) == "Rule"
+    login = Login("me", "text:mine")
+    logins = Logins(Settings(headers=headers, login=login))
+    assert logins.headers_for(URL, (), is_named=True) == headers
 
 
 async def test_a_login_is_sent_over_the_wire_and_stays_with_its_origin(

@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
     from tui.core.settings import HostRule
 
-CATCH_ALL = "*"
-"""The pattern that names no host in particular."""
-
 
 def rule_for(rules: Sequence[HostRule], origin: str) -> HostRule | None:
     """Return the first rule that matches ``origin``, or ``None``.
@@ -38,6 +35,11 @@ def matches(pattern: str, origin: str) -> bool:
     if wanted_port and wanted_port != (port or ("443" if scheme == "https" else "80")):
         return False
     return _compiled(wanted_host).match(host.removesuffix(".")) is not None
+
+
+def names_a_host(pattern: str) -> bool:
+    """Whether a pattern is about some hosts, and not about any there is (``*``)."""
+    return any(letter.isalnum() for letter in split_port(pattern)[0])
 
 
 def split_port(authority: str) -> tuple[str, str]:

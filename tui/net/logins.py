@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core.errors import LocalError
-from tui.core.host_rules import CATCH_ALL, rule_for, split_port
+from tui.core.host_rules import names_a_host, rule_for, split_port
 from tui.core.plain_text import plain
 from tui.core.request import origin_of
 from tui.core.settings import Scheme
@@ -24,7 +24,7 @@ from tui.net.secrets import reveal
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    from tui.core.settings import HostRule, Login, Settings
+    from tui.core.settings import Login, Settings
     from tui.net.netrc_file import NetrcFile
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -84,7 +84,7 @@ class Logins:
         around = self._by_origin(origin_of(url), True)
         if "@" in url.partition("://")[2].partition("/")[0]:
             # The URL says by itself who we are.
-            around = tuple(h for h in around if h[0] != "Authorization")
+            around = _without_login(around)
         return _merged(around, headers)
 
     def elsewhere(self, url: str) -> Headers:
@@ -96,22 +96,24 @@ class Logins:
         if known is not None:
             return known
         rule = rule_for(self._rules, origin)
-        if rule is not None and rule.pattern == CATCH_ALL and not is_named:
+        if rule is not None and not is_named and not names_a_host(rule.pattern):
             rule = None
         headers = self._headers if is_named else ()
-        if rule is not None:
-            headers = _merged(headers, rule.headers)
-        value = self._authorization(origin, rule, is_named)
-        if value and not any(name.lower() == "authorization" for name, _ in headers):
-            headers = (*headers, ("Authorization", value))
+        of_rule = rule.headers if rule is not None else ()
+        headers = _merged(headers, of_rule)
+        value = ""
+        if rule is not None and rule.login is not None and not _has_login(of_rule):
+            value = self._value(rule.login, origin, is_named)
+        if not value and not _has_login(headers):
+            value = self._value(self._run_login if is_named else None, origin, is_named)
+        if value:
+            headers = (*_without_login(headers), ("Authorization", value))
         if len(self._known) < 4096:
             self._known[origin, is_named] = headers
         return headers
 
-    def _authorization(self, origin: str, rule: HostRule | None, is_named: bool) -> str:
-        login = rule.login if rule is not None else None
-        if login is None and is_named:
-            login = self._run_login
+    def _value(self, login: Login | None, origin: str, is_named: bool) -> str:
+        """Write what proves a login to an origin; for none netrc is asked."""
         if login is not None and login.secret != "netrc":
             return self._values[login]
         netrc = self._own_netrc if login is not None else self._netrc
@@ -176,6 +178,14 @@ def _authorization(scheme: Scheme, user: str, secret: str) -> str:
         raise LocalError("login", f"the user {plain(user, 50)!r} cannot be sent")
     pair = b64encode(f"{user}:{secret}".encode()).decode("ascii")
     return f"{DIGEST_LOGIN if scheme is Scheme.DIGEST else 'Basic'} {pair}"
+
+
+def _has_login(headers: Headers) -> bool:
+    return any(name.lower() == "authorization" for name, _ in headers)
+
+
+def _without_login(headers: Headers) -> Headers:
+    return tuple(pair for pair in headers if pair[0].lower() != "authorization")
 
 
 def _merged(around: Headers, near: Headers) -> Headers:
