@@ -127,9 +127,9 @@ def _expand_request(request: DownloadRequest) -> Iterator[DownloadRequest]:
             check_url(url)
         # A group may stand for "..", for a hidden folder or for nothing.
         if name is not None:
-            name = parse_place(name)[1]
+            name = parse_place(f"./{name}")[1]
         if folder is not None:
-            folder = parse_folder(folder)
+            folder = parse_folder(f"./{folder}")
         yield replace(
             request,
             mirrors=tuple(dict.fromkeys(mirrors)),
