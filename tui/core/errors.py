@@ -41,7 +41,7 @@ KINDS: Final[dict[str, str]] = {
     "bad_redirect": "only http and https are followed; check the URL",
     "bad_header": "a request header cannot be sent; check --header and header= lines",
     # the answer
-    "auth": "give the right login: --user, --netrc, or one for the host in the settings",
+    "auth": "give the right login: --user, --netrc, or one for the host in settings",
     "login": "say where the secret is: env:NAME, file:PATH or keyring:SERVICE",
     "netrc": "mend the line: machine HOST login USER password SECRET",
     "cookies": "export the cookies again, in Netscape format (cookies.txt)",
