@@ -10,7 +10,8 @@ import sys
 from tests.lab.conftest import is_alive
 from tests.support.until import until
 from tui.demo.server import Pattern, Script
-from tui.lab.job import Target
+from tui.lab.job import Job, Target
+from tui.lab.process import LabProcess
 from tui.lab.race import Race, State, describe, plan_for
 from tui.lab.stand import Course
 
@@ -180,3 +181,20 @@ async def test_when_the_lab_itself_is_killed_its_processes_end_by_themselves(sta
     await lab.wait()
     await until(lambda: not any(map(is_alive, pids)), 20)
     await until(lambda: not list(stage.iterdir()), 20)
+
+
+async def test_a_job_outside_of_a_race_removes_nobodys_folder(server, tmp_path):
+    stall = server.add("/stall", Script(Pattern(50_000, 1), stall_after=10_000))
+    mine = tmp_path / "mine"
+    (mine / "files").mkdir(parents=True)
+    job = Job("one_by_one", (Target(stall, "file"),), mine / "files", 1)
+    (mine / "job.json").write_text(job.to_json())
+    child = await LabProcess.start(
+        "tui.lab.child", str(mine / "job.json"), tmp_path / "errors"
+    )
+    child.say("nothing that it knows")
+    await server.until(lambda: server.requests)
+    child._process.stdin.close()
+    assert await child.say_end() == "killed by SIGKILL"
+    assert (mine / "job.json").exists()
+    child.kill()
