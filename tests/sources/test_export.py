@@ -44,7 +44,10 @@ def _is(check, text: str, expected) -> bool:
 
 
 _LETTERS = st.characters(
-    codec="utf-8", categories=("L", "N", "P", "S"), include_characters=" "
+    codec="utf-8",
+    categories=("L", "N", "P", "S"),
+    include_characters=" ",
+    exclude_characters="\ufffd",
 )
 _PLACES = st.text(_LETTERS, min_size=1, max_size=20)
 URLS = (

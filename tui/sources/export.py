@@ -173,6 +173,9 @@ def _entry(
 
 def _is_read(read: Callable[[str], object], text: str) -> bool:
     """Whether reading it back works; ``read`` raises ValueError if not."""
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        # In a list it means that a byte was no text.
+        return False
     try:
         read(text)
     except ValueError:
