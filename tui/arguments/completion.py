@@ -48,6 +48,7 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
                 Get-ChildItem -Path "$wordToComplete*" -ErrorAction SilentlyContinue |
                     ForEach-Object {
                         $name = Resolve-Path -Relative -LiteralPath $_.FullName
+                        if ($name -like "* *") { $name = "'$name'" }
                         [System.Management.Automation.CompletionResult]::new(
                             $name, $_.Name, "ProviderItem", $_.FullName)
                     }
@@ -58,7 +59,9 @@ Register-ArgumentCompleter -Native -CommandName %(prog_name)s -ScriptBlock {
             }
         }
     } finally {
-        Remove-Item env:%(complete_var)s, env:COMP_LINE, env:COMP_WORD
+        $env:%(complete_var)s = $null
+        $env:COMP_LINE = $null
+        $env:COMP_WORD = $null
     }
 }
 """
