@@ -27,7 +27,7 @@ KINDS: Final[dict[str, str]] = {
     "connect_timeout": "the server did not answer; try later or raise --timeout",
     "tls": "check the host name and the clock, or trust it with --ca-file",
     "ca_file": "name a PEM file with --ca-file or SSL_CERT_FILE",
-    "proxy": "check the proxy's address and whether it runs; --proxy direct uses none",
+    "proxy": "check whether the proxy runs, and its address; --proxy direct: none",
     "proxy_auth": "give the proxy's login: --proxy-user, --proxy-password-from",
     "network": "check --interface, --ip-version and --resolve",
     "client_cert": "name PEM files with --cert and --key",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from asyncio import CancelledError
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.core.clock import SystemClock
 from tui.core.errors import FetchError, PermanentError
-from tui.core.plain_text import plain
 from tui.core.request import origin_of
 from tui.net.address import is_plain, where
 from tui.net.byte_stream import PacedReply, Reply
@@ -20,8 +18,9 @@ from tui.net.faults import stalled
 from tui.net.limiter import OriginLimiters
 from tui.net.means import Means, read_means
 from tui.net.proxy_faults import wants_login
+from tui.net.request_headers import sendable
 from tui.net.senders import REDIRECTS, Senders
-from tui.net.stall_clock import StallClock
+from tui.net.stall_clock import StallClock, StallWatch
 from tui.net.wires import Wires
 
 if TYPE_CHECKING:
@@ -35,26 +34,6 @@ if TYPE_CHECKING:
 
 _GOES_ON = REDIRECTS | {401, 407}
 """Statuses that are not the last word."""
-# These are ours to set: another value would change framing, range or encoding behind
-# the back of those who check the answer.
-_RESERVED = frozenset(
-    {
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "expect",
-        "if-range",
-        "keep-alive",
-        "proxy-connection",
-        "range",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NO_CONTROLS = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +85,7 @@ class HttpSession:
                 cannot do what the settings want.
         """
         means = means or read_means(settings)
-        self._loop = asyncio.get_running_loop()
+        self._watch = StallWatch(asyncio.get_running_loop())
         self._timeout_s = settings.timeout_s
         # The connection itself may take timeout_s and then says connect_timeout, so
         # whatever is cut off here had connected, and waited for an answer.
@@ -144,8 +123,8 @@ class HttpSession:
         Raises:
             FetchError: no answer, or one that leads nowhere safe; ``proxy_auth``.
         """
-        clock = StallClock(self._loop)
-        secrets = _sendable(target.headers, target.url) if target.headers else []
+        clock = StallClock(self._watch)
+        secrets = sendable(target.headers, target.url) if target.headers else []
         others = target.range_headers()
         try:
             chain = None
@@ -205,6 +184,7 @@ class HttpSession:
 
     async def close(self) -> None:
         """Close all connections. Safe to call twice."""
+        self._watch.stop()
         await self._wires.aclose()
 
     async def _follow(
@@ -336,18 +316,3 @@ class HttpSession:
                 await result.close()
             raise CancelledError
         return result
-
-
-def _sendable(headers: tuple[tuple[str, str], ...], url: str) -> list[tuple[str, str]]:
-    """Return the headers that may go out with a request.
-
-    Raises:
-        PermanentError: ``bad_header`` for a name or a value that would break the
-            request apart (RFC 9110 section 5.5); the value is not told.
-    """
-    for name, value in headers:
-        if _TOKEN.fullmatch(name) is None or _NO_CONTROLS.fullmatch(value) is None:
-            raise PermanentError(
-                "bad_header", f"{where(url)}: header {plain(name, 50)!r} cannot be sent"
-            )
-    return [(k, v) for k, v in headers if k.lower() not in _RESERVED]
