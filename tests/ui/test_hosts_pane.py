@@ -98,6 +98,7 @@ async def test_it_opens_with_its_key_at_every_size_and_fits(size):
         assert "h0.example" in board.text()
         assert {cell_len(line) for line in board.screen()} == {size[0]}
         await board.press("z")
+        await board.pilot.pause()  # the pane learns of its size a turn later
         assert "h2.example" in board.text()
         await board.press("z", "H")
         assert not board.main.hosts.display
