@@ -158,7 +158,8 @@ class Settings:
     """Bytes between wire and disk at which reading stops: memory stays flat when the
     disk is slow. 64 MiB holds half a second of a 1 Gbit/s link."""
     wire: str = ""
-    """``pyreqwest`` or ``httpx``; "" takes the fast one where it is installed."""
+    """``loop``, ``pyreqwest`` or ``httpx``; "" takes for each request the fastest of
+    those that can carry it."""
     proxy: str = ""
     """``http://``, ``https://``, ``socks5://`` or ``socks5h://`` ``[USER@]HOST:PORT``;
     ``direct`` for none; "" takes what the environment says (``http_proxy``,

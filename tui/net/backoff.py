@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,6 +72,9 @@ def parse_http_date(value: str) -> float | None:
     # Only a date begins with a letter; the parser takes much else for one.
     if len(value) > 64 or not value[:1].isalpha():
         return None
+    # 5 ms to load, and most servers tell files apart by ETags.
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
