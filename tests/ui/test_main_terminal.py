@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import sys
 import threading
 import time
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.ui.dashboards import dashboard
-from tests.ui.latency import Terminal
 from tui.headless.terminal import can_show_dashboard
 from tui.ui import terminal
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class StalledFile:
@@ -105,22 +98,6 @@ async def test_a_lost_terminal_ends_the_dashboard(monkeypatch):
         monkeypatch.setattr(terminal, "is_gone", lambda driver: True)
         await board.tick()
         assert board.app.return_value == 130
-
-
-@pytest.fixture
-def program(tmp_path: Path):
-    """The dashboard behind a pty."""
-    environment = {**os.environ, "TERM": "xterm-256color"}
-    report = tmp_path / "gap"
-    command = [sys.executable, "-m", "tests.ui.fake_run", str(report)]
-    run = Terminal(command, environment)
-    run.report = report
-    assert run.wait_for(run.pattern("disk queue"), 20) is not None
-    yield run
-    if run.process.poll() is None:
-        run.process.kill()
-        run.process.wait()
-    run.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

@@ -1,0 +1,32 @@
+"""The dashboard on a fake engine as a program of its own, behind a pty."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ui.latency import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[Terminal]:
+    """The dashboard behind a pty, once it has drawn."""
+    environment = {**os.environ, "TERM": "xterm-256color", "WT_SESSION": "1"}
+    environment.pop("TMUX", None)
+    report = tmp_path / "gap"
+    command = [sys.executable, "-m", "tests.ui.fake_run", str(report)]
+    run = Terminal(command, environment)
+    run.report = report
+    assert run.wait_for(run.pattern("disk queue"), 20) is not None
+    yield run
+    if run.process.poll() is None:
+        run.process.kill()
+        run.process.wait()
+    run.close()

@@ -1,0 +1,87 @@
+"""Suspended and back, dragged about, stormed with mouse and sizes: it goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import struct
+import termios
+import threading
+
+from tui.ui.announcer import CLEAR_PROGRESS, CLEAR_TITLE, SAVE_TITLE
+
+
+def stopped(program, *, is_read: bool) -> bool:
+    """Wait until the process stands still, ten seconds at most."""
+    for _ in range(100):
+        pid, status = os.waitpid(program.process.pid, os.WUNTRACED | os.WNOHANG)
+        if pid:
+            return os.WIFSTOPPED(status)
+        if is_read:
+            kept = program.text
+            program.drain(0.1)
+            program.text = kept + program.text
+        else:
+            threading.Event().wait(0.1)
+    return False
+
+
+def test_ctrl_z_gives_the_terminal_back_and_fg_goes_on(program):
+    program.drain(0.5)
+    program.press("\x1a")
+    assert stopped(program, is_read=True)
+    kept = program.text
+    program.drain(0.2)
+    told = kept + program.text
+    for sequence in ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1003l", CLEAR_TITLE):
+        assert sequence in told
+    modes = termios.tcgetattr(program.master)[3]
+    assert modes & termios.ICANON, "lines are read as a shell wants them"
+    assert modes & termios.ECHO
+
+    program.process.send_signal(signal.SIGCONT)
+    assert program.wait_for(program.pattern("Back after"), 10) is not None
+    assert not termios.tcgetattr(program.master)[3] & termios.ICANON
+    program.press("?")
+    assert program.wait_for(program.pattern("type to search"), 10) is not None
+
+
+def test_ctrl_z_does_not_wait_for_a_terminal_that_is_not_read(program):
+    threading.Event().wait(2)  # the pty's buffer is full by now
+    program.press("\x1a")
+    assert stopped(program, is_read=False)
+
+
+def test_title_and_progress_are_told_and_taken_back(program):
+    assert program.wait_for(program.pattern("\x1b]9;4;"), 10) is not None
+    program.process.send_signal(signal.SIGTERM)
+    program.drain(5)
+    assert program.process.wait(10) == 130
+    assert CLEAR_PROGRESS + CLEAR_TITLE in program.text
+    assert SAVE_TITLE not in program.text, "saved once, at the start"
+
+
+def test_a_storm_of_mouse_moves_stops_neither_keys_nor_the_loop(program):
+    program.drain(1.5)  # opening the dashboard is not what is measured
+    for step in range(4000):
+        at = f"{1 + step % 119};{1 + step % 35}"
+        os.write(program.master, f"\x1b[<35;{at}M".encode())
+        if step % 200 == 0:
+            program.drain(0.01)
+    program.press("?")
+    assert program.wait_for(program.pattern("type to search"), 10) is not None
+    assert float(program.report.read_text()) < 1.0
+
+
+def test_a_storm_of_sizes_ends_in_the_last_one(program):
+    sizes = [(80, 24), (39, 9), (200, 60), (60, 15), (1, 1), (120, 36), (40, 10)] * 12
+    for width, height in [*sizes, (100, 30)]:
+        size = struct.pack("4H", height, width, 0, 0)
+        fcntl.ioctl(program.master, termios.TIOCSWINSZ, size)
+        program.process.send_signal(signal.SIGWINCH)
+        program.drain(0.01)
+    program.press("?")
+    assert program.wait_for(program.pattern("\x1b[28;"), 10) is not None
+    assert program.process.poll() is None
+    assert float(program.report.read_text()) < 1.5
