@@ -10,7 +10,7 @@ A download's journey (the code reads in this order)::
     engine.queue     order, slots per run and per origin
     engine.worker    probe -> plan segments -> transfer -> verify -> finish
     engine.transfer  one range: stream -> limiter -> writer -> ledger, with attempts
-    net.session      one HTTP exchange (httpx over the pyreqwest transport)
+    net.session      one HTTP exchange, over the wire that suits it (net.wires)
     disk.writer      batches of writes, one run_in_executor call for many
     disk.destination part file -> final name
 
