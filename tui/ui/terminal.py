@@ -13,7 +13,6 @@ import errno
 import os
 import signal
 import sys
-import time
 from queue import Empty, Full, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TextIO
@@ -25,13 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.driver import Driver
-    from textual.message import Message
 
 BACKLOG = 9
 """Pieces waiting for the terminal at which frames are skipped; a frame is three."""
 _ROOM = 64
-MOVE_EVERY_S = 0.02
-"""Moves of the mouse closer together than this are passed over."""
 _FAREWELL_S = 0.5
 
 
@@ -105,63 +101,7 @@ def guarded_driver() -> type[Driver] | None:
         return None
     if "TEXTUAL_DRIVER" in os.environ:
         return None
-    from textual.drivers.linux_driver import LinuxDriver
-    from textual.events import MouseMove
-
-    class GuardedDriver(LinuxDriver):
-        """Textual's driver with a writer that never waits.
-
-        ``opening`` and ``closing`` are written around every stay on the screen, those
-        between two suspensions included.
-        """
-
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options)
-            self.writer: TerminalWriter | None = None
-            self.is_input_dead = False
-            self.opening = self.closing = ""
-            self._next_move_at_s = 0.0
-
-        def start_application_mode(self) -> None:
-            if self.writer is None or not self.writer.is_alive():
-                self.writer = TerminalWriter(sys.__stderr__ or sys.stderr)
-                self.writer.start()
-            super().start_application_mode()  # type: ignore[no-untyped-call]
-            self.write(self.opening)
-
-        def send_message(self, message: Message) -> None:
-            # Called in the thread that reads keys. Each message costs a turn of the
-            # loop, and a mouse sends a thousand moves a second: hovering needs fifty.
-            if isinstance(message, MouseMove) and not message.button:
-                now = time.monotonic()
-                if now < self._next_move_at_s:
-                    return
-                self._next_move_at_s = now + MOVE_EVERY_S
-            super().send_message(message)
-
-        def stop_application_mode(self) -> None:
-            self.write(self.closing)
-            super().stop_application_mode()
-
-        def write(self, data: str) -> None:
-            if self.writer is not None:
-                self.writer.put(data)
-
-        def close(self) -> None:
-            if self.writer is not None:
-                self.writer.finish()
-            # Textual's own writer was given nothing. It is told to end and not waited
-            # for: it flushes the file, which a stalled terminal can hold for ever.
-            thread, self._writer_thread = self._writer_thread, None
-            if thread is not None:
-                thread.write(None)  # type: ignore[arg-type]  # what ends it
-
-        def run_input_thread(self) -> None:
-            try:
-                super().run_input_thread()
-            except OSError:
-                # The terminal went away under a read; the next tick notices.
-                self.is_input_dead = True
+    from tui.ui.guarded_driver import GuardedDriver
 
     return GuardedDriver
 
