@@ -43,15 +43,22 @@ class Turns(Generic[T]):
             task.add_done_callback(self._tasks.discard)
 
     async def _work(self) -> None:
-        while self._waiting:
-            job = self._waiting.popleft()
-            self._running += 1
-            try:
-                await self._run(job)
-            except Exception:
-                log.exception("fault in what follows a download")
-            finally:
-                self._running -= 1
+        try:
+            while self._waiting:
+                job = self._waiting.popleft()
+                self._running += 1
+                try:
+                    await self._run(job)
+                except Exception:
+                    log.exception("fault in what follows a download")
+                finally:
+                    self._running -= 1
+        finally:
+            # At once, and not with the callback a moment later: what is pushed in
+            # between would wait for a task that has looked for the last time.
+            task = asyncio.current_task()
+            if task is not None:
+                self._tasks.discard(task)
 
     async def idle(self) -> None:
         """Return when nothing waits and nothing runs."""
