@@ -70,6 +70,21 @@ async def test_sizes_asks_for_names_and_sizes_and_fetches_nothing(server, tmp_pa
     assert sum(request.bytes_sent for request in ranged[:2]) < 1000
 
 
+async def test_sizes_and_links_are_asked_for_with_the_logins_of_the_run(
+    server, tmp_path
+):
+    url = server.add("/a.bin", Script(Pattern(5000)))
+    page = server.add("/list.html", Script(f"<a href='{url}'>a</a>".encode()))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password lovelace")
+    rule = "--header", "X-Run: yes", "--netrc-file", str(tmp_path / "netrc")
+    for how in (("--sizes", url), ("-n", "--links", "*.bin", page)):
+        ended = await fetchtui(*how, *rule, cwd=tmp_path)
+        assert (ended.status, ended.err) == (0, ""), how
+        headers = dict(server.requests[-1].headers)
+        assert headers["authorization"] == "Basic YWRhOmxvdmVsYWNl"
+        assert headers["x-run"] == "yes"
+
+
 @pytest.mark.parametrize(
     ("how", "told"),
     [

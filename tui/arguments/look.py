@@ -40,7 +40,7 @@ async def look_at_all(
 
     async def work() -> None:
         for index in left:
-            looks[index] = await _look(session, settings, requests[index])
+            looks[index] = await _look(session, requests[index])
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -51,11 +51,10 @@ async def look_at_all(
     return looks
 
 
-async def _look(
-    session: HttpSession, settings: Settings, request: DownloadRequest
-) -> Look:
-    headers = (*settings.headers, *request.headers)
-    target = Target(request.url, headers, start=0, end=1)
+async def _look(session: HttpSession, request: DownloadRequest) -> Look:
+    url = request.url
+    headers = session.headers_for(url, request.headers, is_named=True)
+    target = Target(url, headers, start=0, end=1)
     try:
         reply = await session.open(target)
         try:

@@ -38,7 +38,7 @@ async def _fetch(url: str, settings: Settings) -> Page:
 
     session = HttpSession(settings)
     try:
-        target = Target(url, settings.headers)
+        target = Target(url, session.headers_for(url, (), is_named=True))
         reply = await session.open(target)
         try:
             answer = read_answer(reply, target)
