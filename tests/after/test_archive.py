@@ -52,6 +52,17 @@ def test_a_single_folder_of_the_archives_name_is_the_folder_itself(tmp_path):
     assert left(tmp_path) == ["box", "box.zip"]
 
 
+@pytest.mark.parametrize("pack", [tar_of, zip_of])
+def test_a_single_folder_stays_in_another_where_its_links_would_lead_out(
+    tmp_path, pack
+):
+    (tmp_path / "mine").write_text("mine")
+    do(tmp_path, pack([("box/a", b"1"), ("box/l", "../mine"), ("box/m", "a")]))
+    assert left(tmp_path / "box") == ["box"]
+    assert not (tmp_path / "box/box/l").exists(), "there is no such file in the archive"
+    assert (tmp_path / "box/box/m").read_bytes() == b"1"
+
+
 def test_a_name_that_is_taken_is_left_alone(tmp_path):
     (tmp_path / "box").mkdir()
     (tmp_path / "box/mine").write_text("mine")

@@ -90,7 +90,7 @@ def unpack(
             if is_synced:
                 # Once for all of it; a sync each would take minutes for many files.
                 os.sync()
-            directory = _name(temporary, os.path.dirname(path), stem)
+            directory = _name(tree, temporary, os.path.dirname(path), stem)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
@@ -212,13 +212,13 @@ def _zip_time(entry: zipfile.ZipInfo) -> float | None:
     return None
 
 
-def _name(temporary: str, parent: str, stem: str) -> str:
+def _name(tree: Tree, temporary: str, parent: str, stem: str) -> str:
     """Give a whole tree its name, in one step.
 
     An archive often holds one folder that is named like itself; that one is meant.
     """
     whole = temporary
-    if os.listdir(temporary) == [stem]:
+    if not tree.is_one and os.listdir(temporary) == [stem]:
         inner = os.path.join(temporary, stem)
         if stat.S_ISDIR(os.lstat(inner).st_mode):
             whole = inner

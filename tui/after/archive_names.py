@@ -98,8 +98,22 @@ def check_link(parts: list[str], target: str) -> str:
         raise UnpackError(told)
     if target.startswith(("/", "\\")):
         raise UnpackError(told)
-    steps = [step for step in re.split(r"[/\\]", target) if step not in ("", ".")]
-    climbs = next((n for n, step in enumerate(steps) if step != ".."), len(steps))
-    if climbs >= len(parts) or ".." in steps[climbs:]:
+    climbs, steps = _climb(target)
+    if climbs >= len(parts) or ".." in steps:
         raise UnpackError(told)
     return target
+
+
+def reaches_top(parts: list[str], target: str) -> bool:
+    """Whether a link inside a folder goes by way of the archive's top.
+
+    It would lead out if that folder alone were kept.
+    """
+    return len(parts) > 1 and _climb(target)[0] == len(parts) - 1
+
+
+def _climb(target: str) -> tuple[int, list[str]]:
+    """Return how many folders a link climbs at first, and its steps after that."""
+    steps = [step for step in re.split(r"[/\\]", target) if step not in ("", ".")]
+    climbs = next((n for n, step in enumerate(steps) if step != ".."), len(steps))
+    return climbs, steps[climbs:]

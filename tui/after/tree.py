@@ -13,7 +13,13 @@ import shutil
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
-from tui.after.archive_names import UnpackError, check_link, parts_of, shown
+from tui.after.archive_names import (
+    UnpackError,
+    check_link,
+    parts_of,
+    reaches_top,
+    shown,
+)
 from tui.core.units import format_size
 
 if TYPE_CHECKING:
@@ -66,6 +72,8 @@ class Tree:
         self._look_at = 0
         self.entries = 0
         self.nbytes = 0
+        self.is_one = False
+        """Some link in a folder goes by way of the top: only all of it is whole."""
 
     def folder(self, name: str) -> None:
         """Make a folder, unless it is there.
@@ -129,7 +137,9 @@ class Tree:
         Raises:
             UnpackError: its name is refused, or it leads out.
         """
-        check_link(parts_of(name), target)
+        parts = parts_of(name)
+        check_link(parts, target)
+        self.is_one = self.is_one or reaches_top(parts, target)
         self._links.append((name, self._place(name), target))
 
     def count(self, nbytes: int) -> None:
