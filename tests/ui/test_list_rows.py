@@ -10,7 +10,14 @@ from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.query import SortKey
 from tui.ui.format import bar, cells, fit, middle_ellipsis, percent, state_look
-from tui.ui.row_text import columns_for, heading, row_pieces, status_text
+from tui.ui.row_text import (
+    Piece,
+    changed_spans,
+    columns_for,
+    heading,
+    row_pieces,
+    status_text,
+)
 
 _S = DownloadState
 WIDTHS = (38, 40, 59, 60, 79, 80, 100, 119, 120, 160, 199, 240)
@@ -186,3 +193,33 @@ def test_a_bar_has_its_width_and_is_full_only_at_the_end(fraction, width):
 def test_the_end_of_a_long_name_survives():
     assert middle_ellipsis("gdal-bathymetry-2026.tif", 16).endswith("2026.tif"[-7:])
     assert middle_ellipsis("short.txt", 16) == "short.txt"
+
+
+_STYLES = st.sampled_from(["text", "dim"])
+_BITS = st.lists(st.builds(Piece, st.text("ab日", max_size=3), _STYLES), max_size=6)
+
+
+def _row(glyph, bits):
+    """A row of 40 cells."""
+    rest = 39 - sum(cells(piece.text) for piece in bits)
+    return (Piece(glyph, "text"), *bits, Piece(" " * rest, "text"))
+
+
+def _looks(row):
+    """Letter and style of each cell."""
+    return [
+        (letter, piece.style)
+        for piece in row
+        for letter in piece.text
+        for _ in range(cells(letter))
+    ]
+
+
+@given(_BITS, _BITS, st.sampled_from("|/"))
+def test_cells_outside_the_changed_spans_look_the_same(before, after, glyph):
+    before, after = _row("|", before), _row(glyph, after)
+    spans = changed_spans(before, after)
+    pairs = zip(_looks(before), _looks(after), strict=True)
+    different = {x for x, (old, new) in enumerate(pairs) if old != new}
+    assert different <= {x + i for x, width in spans for i in range(width)}
+    assert changed_spans(after, after) == []

@@ -68,6 +68,46 @@ async def test_only_rows_whose_text_changed_are_drawn_again():
         assert set(drawn) <= set(range(5)), "the five that run"
 
 
+async def test_a_frame_sends_the_cells_that_changed_and_no_others():
+    service = FakeService()
+    for id in range(4):
+        service.put(f"file-{id}.bin")
+        service.start(id, size=1 << 40, speed=1000.0)
+    async with dashboard(service, size=(100, 30)) as board:
+        board.main._timer.stop()
+        board.list.tick(service.snapshot(), is_moving=True)
+        board.list.tick(service.snapshot(), is_moving=True)
+        await board.settle()
+        asked = []
+        board.list.refresh = lambda *regions, **_: asked.extend(regions)
+        for _ in range(2):
+            board.list.tick(service.snapshot(), is_moving=True)
+        assert {region.y for region in asked} == set(range(4))
+        assert all(region.size == (1, 1) for region in asked), "spinners alone"
+
+
+async def test_a_row_in_flight_changes_on_every_other_frame_and_at_once_for_a_key():
+    service = FakeService()
+    for id in range(2):
+        service.put(f"file-{id}.bin")
+        service.start(id, size=1000, speed=100.0)
+    async with dashboard(service, size=(100, 30)) as board:
+        board.main._timer.stop()
+        writer = board.list._writer
+        changed = []
+        seen = writer.write([0, 1])
+        for _ in range(4):
+            service.advance(0.1)
+            writer.tick(is_moving=True)
+            now = writer.write([0, 1])
+            changed.append({id for id in now if now[id] != seen[id]})
+            seen = now
+        assert changed in ([{0}, {1}] * 2, [{1}, {0}] * 2)
+        service.pause([0, 1])
+        now = writer.write([0, 1])
+        assert all(now[id] != seen[id] for id in (0, 1)), "a state never waits"
+
+
 async def test_the_end_of_100_000_rows_is_one_key_away():
     async with dashboard(long_service(100_000), size=(80, 24)) as board:
         await board.press("G")

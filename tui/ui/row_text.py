@@ -267,6 +267,29 @@ def row_pieces(
     return tuple(pieces)
 
 
+def changed_spans(
+    before: tuple[Piece, ...], after: tuple[Piece, ...]
+) -> list[tuple[int, int]]:
+    """Return where a row's cells have to be drawn anew, as ``(x, width)``.
+
+    The glyph apart from the rest: on most frames only the spinner turned, and a
+    terminal at the end of a slow line is glad of each cell that is not sent again.
+    """
+    spans = [(0, cells(after[0].text))] if before[0] != after[0] else []
+    first, last = 1, 0
+    short = min(len(before), len(after))
+    while first < short and before[first] == after[first]:
+        first += 1
+    while last < short - first and before[-1 - last] == after[-1 - last]:
+        last += 1
+    x = sum(cells(piece.text) for piece in after[:first])
+    width = sum(cells(piece.text) for piece in after[first : len(after) - last])
+    was = sum(cells(piece.text) for piece in before[first : len(before) - last])
+    if width or was:
+        spans.append((x, max(width, was)))
+    return spans
+
+
 def _mark(is_marked: bool, is_ascii: bool) -> Piece:
     return Piece(("*" if is_ascii else "●") if is_marked else " ", "key")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.download import DownloadState
+from tui.core.download import ACTIVE, DownloadState
 from tui.core.units import format_duration, format_rate
 from tui.ui.cause_text import cause_pieces
 from tui.ui.format import spinner_frame
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _CALM_TICKS = 5
 """Speeds and ETAs change every fifth frame: digits that flicker cannot be read."""
+_TURN_TICKS = 2
+"""A row in flight changes on every other frame, its neighbour on those between: five
+steps a second look as lively as ten, at half of the work."""
 
 
 class RowWriter:
@@ -29,6 +32,8 @@ class RowWriter:
         self._service = service
         self._model = model
         self._calm: dict[int, tuple[str, str]] = {}
+        self._kept: dict[int, tuple[tuple[object, ...], tuple[Piece, ...]]] = {}
+        """Rows in flight as they were written last, and what they looked like."""
         self.columns = columns_for(80)
         self.ticks = 0
         """Drives the spinners."""
@@ -42,15 +47,20 @@ class RowWriter:
             self.ticks += 1
         if self.ticks % _CALM_TICKS == 0 or not is_moving:
             self._calm.clear()
+        if not is_moving:
+            self._kept.clear()
 
     def hurry(self, ids: Iterable[int]) -> None:
         """Let the digits of some downloads change with the next frame."""
         for id in ids:
             self._calm.pop(id, None)
+            self._kept.pop(id, None)
 
     def write(self, lines: Sequence[int]) -> dict[int, tuple[Piece, ...]]:
         """Return what lines say now: rows, and headings of groups."""
         model = self._model
+        if len(self._kept) > 8 * len(lines):
+            self._kept.clear()
         written = {
             line: cause_pieces(
                 model.causes[line],
@@ -66,19 +76,39 @@ class RowWriter:
         return written
 
     def _pieces(self, row: DownloadSnapshot) -> tuple[Piece, ...]:
+        is_marked = row.id in self._model.marks
+        if row.state not in ACTIVE:
+            self._kept.pop(row.id, None)
+            return self._write_row(row, None, is_marked=is_marked)
+        look = (
+            *(row.version, row.state, row.connections, row.error, is_marked),
+            *(self.columns, self.is_still, self.is_ascii),
+        )
+        kept = self._kept.get(row.id)
+        if kept is not None and kept[0] == look and (self.ticks + row.id) % _TURN_TICKS:
+            return kept[1]
         speed = None
         if row.state is DownloadState.DOWNLOADING:
             speed = self._calm.get(row.id)
             if speed is None:
                 speed = format_rate(row.speed), format_duration(row.eta_s)
                 self._calm[row.id] = speed
+        pieces = self._write_row(row, speed, is_marked=is_marked)
+        self._kept[row.id] = look, pieces
+        return pieces
+
+    def _write_row(
+        self, row: DownloadSnapshot, speed: tuple[str, str] | None, *, is_marked: bool
+    ) -> tuple[Piece, ...]:
         # Neighbours out of step: a wall of spinners in step looks like a flicker.
-        frame = 0 if self.is_still else self.ticks + row.id
+        frame = (self.ticks + row.id) // _TURN_TICKS + row.id
         return row_pieces(
             row,
             self.columns,
-            spinner=spinner_frame(frame, is_ascii=self.is_ascii),
+            spinner=spinner_frame(
+                0 if self.is_still else frame, is_ascii=self.is_ascii
+            ),
             speed=speed,
-            is_marked=row.id in self._model.marks,
+            is_marked=is_marked,
             is_ascii=self.is_ascii,
         )

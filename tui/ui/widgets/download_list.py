@@ -20,7 +20,7 @@ from textual.strip import Strip
 from tui.ui.empty_list import empty_lines
 from tui.ui.format import cells, fit
 from tui.ui.list_model import ListModel
-from tui.ui.row_text import PREFIX, Piece, columns_for
+from tui.ui.row_text import PREFIX, Piece, changed_spans, columns_for
 from tui.ui.row_writer import RowWriter
 from tui.ui.theme import palette_of
 from tui.ui.widgets.detail_lines import wrap
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
 _WHEEL_ROWS = 3
+_CURSOR = 1
+"""Cells before the pieces of a row."""
 
 
 class DownloadList(ScrollView, can_focus=True):
@@ -135,11 +137,14 @@ class DownloadList(ScrollView, can_focus=True):
             return
         width = self._width
         drawn = self._write(ids)
-        dirty = [
-            Region(0, y, width, 1)
-            for y, id in enumerate(ids)
-            if self._drawn.get(id) != drawn.get(id)
-        ]
+        dirty = []
+        for y, id in enumerate(ids):
+            before, after = self._drawn.get(id), drawn[id]
+            if before is None:
+                dirty.append(Region(0, y, width, 1))
+            elif before != after:
+                spans = changed_spans(before, after)
+                dirty += [Region(_CURSOR + x, y, span, 1) for x, span in spans]
         self._drawn = drawn
         if len(self._strips) > 8 * len(ids):
             self._strips = {id: self._strips[id] for id in ids if id in self._strips}
