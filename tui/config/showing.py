@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.config.logins import split_proxy
 from tui.config.option import toml_text
-from tui.config.texts import is_secret_header
+from tui.core.header_names import may_be_secret
 from tui.core.plain_text import plain
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def shown_value(option: Option, value: Any) -> str:
 
 
 def _header(name: str, text: str) -> str:
-    return f"{name}: {HIDDEN if is_secret_header(name) else text}"
+    return f"{name}: {HIDDEN if may_be_secret(name) else text}"
 
 
 def _host(rule: HostRule) -> str:

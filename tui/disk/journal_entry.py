@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.download import DownloadState
+from tui.core.header_names import HARMLESS
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.disk.resume import without_login
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 LOGIN = "login"
 """Among what is withheld: user name and password of a URL."""
-_HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 _STATES = {int(state): state for state in DownloadState}
 # What was asked for is written once; what follows, after every change.
 ASKED = "asked", "withheld"
@@ -74,8 +74,8 @@ def split_headers(
     headers: Sequence[tuple[str, str]],
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the headers that may be stored, and the names of those that may not."""
-    kept = [pair for pair in headers if pair[0].lower() in _HARMLESS]
-    return kept, [name for name, _ in headers if name.lower() not in _HARMLESS]
+    kept = [pair for pair in headers if pair[0].lower() in HARMLESS]
+    return kept, [name for name, _ in headers if name.lower() not in HARMLESS]
 
 
 def asked(request: DownloadRequest) -> tuple[str, str | None]:

@@ -7,6 +7,7 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, Download, DownloadState
+from tui.core.header_names import HARMLESS
 from tui.core.query import View
 from tui.core.snapshot import (
     AttemptSnapshot,
@@ -34,9 +35,7 @@ if TYPE_CHECKING:
     from tui.engine.steering import Steering
 
 ORIGINS_SHOWN = 200
-_HARMLESS = frozenset(
-    {"accept", "accept-language", "cache-control", "pragma", "range", "user-agent"}
-)
+_SHOWN = HARMLESS | {"cache-control", "pragma", "range"}
 """Request headers whose values are no secrets; all others' are masked."""
 
 
@@ -307,6 +306,6 @@ class Views:
 def masked(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Return request headers fit to be shown: names, and values that tell nothing."""
     return tuple(
-        (name, value if name.lower() in _HARMLESS else "(hidden)")
+        (name, value if name.lower() in _SHOWN else "(hidden)")
         for name, value in headers
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
 from tui.core.errors import TransientError
+from tui.core.header_names import may_be_secret
 from tui.core.plain_text import plain
 from tui.net.address import where
 from tui.net.exchange import parse_length
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from tui.net.exchange import Chunk, Exchange
     from tui.net.limiter import Limiter
     from tui.net.stall_clock import StallClock
-
-# Values that can hold a login, a session or a signed link.
-_SECRET = re.compile(
-    "cookie|auth|token|secret|session|csrf|xsrf|api-?key|passw|credential|location"
-)
 
 
 class Reply:
@@ -46,6 +41,7 @@ class Reply:
         "is_identity",
         "redirects",
         "status",
+        "table",
         "url",
     )
 
@@ -73,34 +69,27 @@ class Reply:
         """Hops that were followed."""
         self.has_login = False
         """Of a 401: whether the request said who we are."""
-        encodings = exchange.joined("content-encoding")
-        codings = exchange.values("transfer-encoding")
+        self.table = exchange.table if extra is None else {**exchange.table, **extra}
+        """Headers as they came, by name in lower case; several values are joined by
+        ``, ``. Bytes outside ASCII are decoded as Latin-1, one character each, so that
+        ``filename.name_from_disposition`` can tell what they were. Not fit to be
+        shown; ``headers`` is."""
+        encodings = self.table.get("content-encoding", "")
+        codings = self.table.get("transfer-encoding")
         self.is_identity = (not encodings and not codings) or (
-            _tokens([encodings]) <= {"identity"} and _tokens(codings) <= {"chunked"}
+            _tokens(encodings) <= {"identity"} and _tokens(codings or "") <= {"chunked"}
         )
         """The body is the file as it is: no content coding, no transfer coding but
         chunked."""
         # RFC 9112 section 6.3: Content-Length means nothing beside Transfer-Encoding.
-        self.content_length = (
-            None if codings else parse_length([exchange.joined("content-length")])
-        )
+        length = self.table.get("content-length") if codings is None else None
+        self.content_length = None if length is None else parse_length([length])
         """Bytes of this body; ``None`` when unknown."""
         self._left = -1 if self.content_length is None else self.content_length
 
     def header(self, name: str) -> str:
-        """Return a header's value as it came; several are joined by ``, ``.
-
-        Bytes outside ASCII are decoded as Latin-1, one character each, so that
-        ``filename.name_from_disposition`` can tell what they were. Not fit to be
-        shown; ``headers`` is.
-
-        Returns:
-            The value, or "" where the header is absent or unreadable.
-        """
-        name = name.lower()
-        if self._extra is not None and name in self._extra:
-            return self._extra[name]
-        return self._exchange.joined(name)
+        """Return a header's value as it came, "" where it is absent or unreadable."""
+        return self.table.get(name.lower(), "")
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers worth showing: no secrets, no control characters."""
@@ -110,7 +99,7 @@ class Reply:
         return [
             (plain(name, 100), plain(_readable(value)))
             for name, value in fields
-            if _SECRET.search(name.lower()) is None
+            if not may_be_secret(name)
         ]
 
     async def read(self) -> Chunk | None:
@@ -159,6 +148,14 @@ class Reply:
                 self._is_ended = True
         return chunk
 
+    def take_rest(self) -> list[Chunk] | None:
+        """Take the whole rest of the body if it is here already; else ``read`` it."""
+        if self._is_closed or self._is_ended:
+            return None
+        rest = self._exchange.take_rest()
+        self._is_ended = rest is not None
+        return rest
+
     async def close(self) -> None:
         """Let the connection go, at once; safe to call twice and during a read."""
         if self._is_closed:
@@ -196,9 +193,13 @@ class PacedReply(Reply):
             await self.limiter.take(len(chunk))
         return chunk
 
+    def take_rest(self) -> list[Chunk] | None:
+        """Never: each chunk has to wait until it may pass."""
+        return None
 
-def _tokens(values: list[str]) -> set[str]:
-    return {t for v in values for p in v.split(",") if (t := p.strip().lower())}
+
+def _tokens(values: str) -> set[str]:
+    return {token for part in values.split(",") if (token := part.strip().lower())}
 
 
 def _readable(value: str) -> str:

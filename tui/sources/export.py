@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from tui.core.header_names import HARMLESS
 from tui.core.plain_text import plain
 from tui.core.request import Checksum, check_url
 from tui.sources.options import parse_folder, parse_header, parse_place
@@ -48,12 +49,11 @@ class ListFormat(Enum):
 
 
 _LOGIN = re.compile(r"(?<=://)[^/?#]*@")
-_HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 _ARIA2_NAMES = re.compile(r"\Asha(\d+)")
 _COLUMNS = ("url", "out", "dir", "checksum", "header", "size", "mirrors", "comment")
 _FORMULA = ("=", "+", "-", "@", "~", " ")
-"""A cell that begins so is run by spreadsheets; reading takes
-a space away and ``~`` for a home."""
+"""A cell that begins so is run by spreadsheets; reading takes a space away, and ``~``
+for a home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _entry(
     left: list[str] = []
     for header, value in headers:
         line = f"{header}: {value}"
-        is_kept = header.lower() in _HARMLESS and _is_read(parse_header, line)
+        is_kept = header.lower() in HARMLESS and _is_read(parse_header, line)
         (kept if is_kept else left).append(line if is_kept else plain(header, 40))
     if left:
         notes.append(f"without its headers {', '.join(left)}")
