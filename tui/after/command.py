@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tui.core.plain_text import plain
-from tui.core.units import format_duration
+from tui.core.units import format_elapsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ class Commands:
                 async with asyncio.timeout(timeout_s):
                     status = await process.wait()
             except TimeoutError:
-                told = f"it took longer than {format_duration(timeout_s)}"
+                told = f"it took longer than {format_elapsed(timeout_s)}"
                 raise CommandError(f"{told} and was ended{output.last()}") from None
             finally:
                 await _end_group(process)

@@ -127,7 +127,7 @@ def _facts(option: Option) -> list[tuple[str, str]]:
     return facts
 
 
-@config.command("set")
+@config.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("key", shell_complete=_complete_key)
 @click.argument("value", nargs=-1, required=True)
 def set_value(key: str, value: tuple[str, ...]) -> None:
@@ -201,6 +201,8 @@ def edit() -> None:
 def check() -> None:
     """Check the settings file; status 2 if something is wrong with it."""
     resolved = settle(CommandLine())
+    for note in resolved.notes:
+        click.echo(f"note: {note}", err=True)
     try:
         resolved.settings()
     except ConfigError as error:
@@ -212,9 +214,10 @@ def _find(key: str) -> Option:
     try:
         return BY_KEY.get(key) or find(key)
     except ValueError as error:
-        raise click.UsageError(
-            f"{error}; fetchtui config explain lists them all"
-        ) from None
+        advice = "fetchtui config explain lists them all"
+        if key.startswith(("hosts.", "profiles.")):
+            advice = "tables with names are written with fetchtui config edit"
+        raise click.UsageError(f"{error}; {advice}") from None
 
 
 def _load() -> ConfigFile:

@@ -10,6 +10,11 @@ from tui.config.registry import OPTIONS
 from tui.core.request import Checksum, check_url
 
 
+def _base_url(text: str) -> str:
+    """Take a URL, or what is relative to the list's own: ``.`` is beside it."""
+    return text if text.startswith(".") else check_url(text)
+
+
 def _switch(name: str, doc: str, *short: str) -> Option:
     flags = (*short, f"--{name}")
     return Option(name, Kind.SWITCH, Group.RUN, doc, flags=flags, fallback=False)
@@ -37,7 +42,8 @@ RUN: Final = (
         Group.RUN,
         "Where relative names in a list, a page or SHA256SUMS belong.",
         metavar="URL",
-        parse=check_url,
+        parse=_base_url,
+        more="A `.` stands for the folder of the list itself, where that is a URL.",
     ),
     Option(
         "profile",

@@ -17,7 +17,7 @@ import click
 from tui.arguments.parameters import EXAMPLES, write_help
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 class Subcommand(NamedTuple):
@@ -56,7 +56,37 @@ def find_subcommand(name: str) -> click.Command:
     module, _, attribute = SUBCOMMANDS[name].target.partition(":")
     command = getattr(import_module(module), attribute)
     assert isinstance(command, click.Command)
+    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
     return command
+
+
+def _end_in_order(run: Callable[..., Any], *given: Any, **extra: Any) -> Any:
+    """Do what click does at the end, except for two things.
+
+    ctrl+c is 130 everywhere, without a word. A stdout that takes nothing, say a file
+    on a full disk, is told in a line.
+    """
+    if "standalone_mode" in extra:
+        return run(*given, **extra)
+    try:
+        status = run(*given, standalone_mode=False, **extra)
+    except click.ClickException as error:
+        error.show()
+        status = error.exit_code
+    except click.Abort as error:
+        if isinstance(error.__context__, EOFError):
+            click.echo("fetchtui: standard input has ended", err=True)
+            status = 1
+        else:
+            status = 130
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        click.echo(f"fetchtui: cannot write to stdout: {error.strerror}", err=True)
+        # What is still in its buffer would fail once more at the end, with 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 class Program(click.Command):
@@ -82,9 +112,9 @@ class Program(click.Command):
             sys.exit(answer(self, instruction))
         if args and args[0] in SUBCOMMANDS:
             prog_name = f"{prog_name or self.name} {args[0]}"
-            chosen = find_subcommand(args[0])
-            return chosen.main(list(args[1:]), prog_name, obj=self, **extra)
-        return super().main(args, prog_name, **extra)
+            run = find_subcommand(args[0]).main
+            return _end_in_order(run, list(args[1:]), prog_name, obj=self, **extra)
+        return _end_in_order(super().main, args, prog_name, **extra)
 
     def format_options(
         self, _ctx: click.Context, formatter: click.HelpFormatter

@@ -124,7 +124,9 @@ def read_path(value: Any, *, is_whole: bool, must_exist: bool) -> Path:
             depend on where one is.
         must_exist: it is read, so it has to be there, and be a file.
     """
-    if not isinstance(value, str) or not value or "\0" in value:
+    if value == "":
+        raise ValueError("must not be empty; write a path, such as ~/Downloads")
+    if not isinstance(value, str) or "\0" in value:
         raise ValueError('must be a path in quotes, such as "~/Downloads"')
     path = Path(os.path.expanduser(value))  # a strange ~user is no fault
     shown = repr(plain(value, 200))

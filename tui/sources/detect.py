@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 from tui.core.errors import FetchError
 from tui.core.plain_text import plain, plain_url
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.sources.duplicates import Duplicates
+from tui.sources.duplicates import COMMAND_LINE, Duplicates
 from tui.sources.list_file import Reading, load_file, load_stream
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import check_pattern, expand_requests
@@ -125,7 +125,7 @@ def _read_stdin(
 
 def _read_url(source: str) -> Iterator[DownloadRequest | BadRequestLine]:
     try:
-        yield DownloadRequest((check_pattern(source),), source="command line")
+        yield DownloadRequest((check_pattern(source),), source=COMMAND_LINE)
     except ValueError as error:
         yield BadRequestLine(plain_url(source, 200), str(error))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
+from tui.core.plain_text import plain_url
 from tui.core.request import BadRequestLine
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 Key: TypeAlias = str | tuple[str, str | None, str | None]
 
+COMMAND_LINE = "command line"
+"""The source of what was typed, where no number of a line tells which it is."""
 _NAMED = 5
 """Duplicates of one run that get a note each; the others are counted."""
 
@@ -50,10 +53,14 @@ class Duplicates:
                 )
         self.count += 1
         if self._notes is not None and self.count <= _NAMED:
-            self._notes.append(
-                f"{request.source}: the same as {first.source}; left out"
-            )
+            self._notes.append(f"{request.source}: {self._same_as(first)}; left out")
         return None
+
+    @staticmethod
+    def _same_as(first: DownloadRequest) -> str:
+        if first.source == COMMAND_LINE:
+            return f"{plain_url(first.url, 200)} is asked for twice"
+        return f"the same as {first.source}"
 
     def finish(self) -> None:
         """Tell how many more there were."""
