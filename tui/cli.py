@@ -125,7 +125,7 @@ def _load(line: CommandLine, settings: Settings) -> list[DownloadRequest]:
             f"--checksum goes with one URL, not {len(requests):,};"
             " write checksum= below each URL of a list"
         )
-    return [replace(requests[0], checksum=line.checksum)]
+    return [requests[0]._replace(checksum=line.checksum)]
 
 
 def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> Settings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import tomllib
 
@@ -20,7 +19,7 @@ from tui.core.settings import Hooks, HostRule, Login, Settings
 
 
 def names(kind: type) -> set[str]:
-    return {field.name for field in dataclasses.fields(kind)}
+    return set(kind.__annotations__)
 
 
 def test_every_field_of_the_settings_has_an_entry():

@@ -70,6 +70,9 @@ REQUESTS = st.builds(
     directory=st.none() | _PLACES.filter(lambda t: _is(parse_folder, f"./{t}", t)),
     checksum=CHECKSUMS,
     headers=st.sampled_from([(), (("Accept-Language", "en, de"),)]),
+    size=st.none(),
+    source=st.just(""),
+    pieces=st.none(),
 )
 
 

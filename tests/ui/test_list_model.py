@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -157,11 +156,11 @@ def test_cursor_and_marks_stay_on_their_downloads(marked, cursor, steps):
         clock.now += 10
         query = model.query
         if what == "sort":
-            model.set_query(replace(query, sort=values[0], is_reversed=values[1]))
+            model.set_query(query._replace(sort=values[0], is_reversed=values[1]))
         elif what == "filter":
-            model.set_query(replace(query, text=values[0]))
+            model.set_query(query._replace(text=values[0]))
         elif what == "view":
-            model.set_query(replace(query, view=values[0]))
+            model.set_query(query._replace(view=values[0]))
         elif what == "end":
             service.change(values[0], state=values[1])
         elif what == "grow":
@@ -234,5 +233,5 @@ def test_an_empty_list_has_no_download_under_its_cursor():
     assert model.cursor_id is None
     model.move_to(5)
     assert model.cursor == 0
-    model.set_query(replace(model.query, text="nothing"))
+    model.set_query(model.query._replace(text="nothing"))
     assert model.cursor_id is None

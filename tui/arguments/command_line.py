@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from tui.core.request import Checksum
 
 
-@dataclass(frozen=True, slots=True)
-class CommandLine:
+class CommandLine(NamedTuple):
     """What somebody typed; one field an option of the run."""
 
     sources: tuple[str, ...] = ()
@@ -34,7 +33,7 @@ class CommandLine:
     headless: bool = False
     json: bool = False
     demo: bool = False
-    asked: Mapping[str, Given] = field(default_factory=dict)
+    asked: Mapping[str, Given] = MappingProxyType({})
     """Settings by key, those only that were typed."""
 
     @property

@@ -109,8 +109,7 @@ def ask_secrets(settings: Settings, urls: Iterable[str]) -> Settings:
     if any(_is_asking(rule.login) for rule in hosts):
         origins = {urlsplit(url).netloc.lower() for url in urls}
         hosts = tuple(
-            replace(
-                rule,
+            rule._replace(
                 login=_ask(
                     rule.login,
                     f"Password for {{user}} at {rule.pattern}: ",
@@ -144,7 +143,7 @@ def _ask(login: Login | None, prompt: str, option: str) -> Login:
         secret = getpass(prompt.format(user=login.user))
     except EOFError:
         raise click.UsageError("no password was given") from None
-    return replace(login, secret=f"text:{secret}")
+    return login._replace(secret=f"text:{secret}")
 
 
 def _matches(pattern: str, origins: Iterable[str]) -> bool:

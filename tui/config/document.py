@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.config.complaint import Complaint
 from tui.config.kinds import suggest
 from tui.config.logins import make_login
-from tui.config.positions import Path, line_of
 from tui.config.registry import BY_HOST_KEY, BY_KEY, SECRET_KEYS
 from tui.config.texts import (
     folder_rule,
@@ -22,6 +20,7 @@ from tui.core.settings import FolderRule, HostRule
 
 if TYPE_CHECKING:
     from tui.config.option import Option
+    from tui.config.positions import Path
 
 LARGEST = 256 << 10
 """Bytes; a hundred times what people write. More is some other file."""
@@ -31,8 +30,7 @@ _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 _KEYS = re.compile(r"[^\s,]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """A value, and where it is written."""
 
     value: Any
@@ -54,6 +52,8 @@ class Document:
 
     def place(self, path: Path) -> str:
         """Return ``config.toml:12`` for what is written there."""
+        from tui.config.positions import line_of
+
         line = line_of(self.text, path)
         return f"{self.name}:{line}" if line else self.name
 
@@ -68,6 +68,8 @@ def read_document(data: bytes, name: str) -> Document:
     Returns:
         All that makes sense of it; ``complaints`` tells of the rest.
     """
+    import tomllib  # late: most people have no settings file
+
     document = Document(name)
     try:
         if len(data) > LARGEST:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 from tui.config.complaint import Complaint
@@ -10,6 +11,7 @@ from tui.config.document import LARGEST, Document, read_document
 from tui.core.plain_text import plain
 
 VARIABLE = "FETCHTUI_CONFIG"
+_IS_LINUX = "linux" in sys.platform
 
 
 def config_path() -> Path:
@@ -21,6 +23,10 @@ def config_path() -> Path:
     chosen = os.environ.get(VARIABLE)
     if chosen:
         return Path(chosen).absolute()
+    if _IS_LINUX:
+        # As platformdirs says it, which takes 6 ms to load.
+        home = os.environ.get("XDG_CONFIG_HOME", "").strip() or "~/.config"
+        return Path(home).expanduser() / "fetchtui" / "config.toml"
     from platformdirs import user_config_path
 
     return user_config_path("fetchtui", appauthor=False) / "config.toml"

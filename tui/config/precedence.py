@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.config.complaint import Complaint, ConfigError
 from tui.config.given import Given
@@ -34,8 +34,7 @@ _OTHER_VARIABLES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DashboardSettings:
+class DashboardSettings(NamedTuple):
     """What the dashboard starts with, as far as somebody said so."""
 
     theme: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,8 +46,7 @@ VIEW_STATES: dict[View, frozenset[DownloadState]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadQuery:
+class DownloadQuery(NamedTuple):
     """What to list."""
 
     view: View = View.ALL

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from tui.core.plain_text import plain
 
@@ -39,8 +39,7 @@ _HEX_LENGTHS = {
 _HEX = re.compile(r"[0-9a-f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class Checksum:
+class Checksum(NamedTuple):
     """The digest that a file is expected to have."""
 
     algorithm: str
@@ -75,8 +74,7 @@ class Checksum:
         return f"{self.algorithm}={self.digest}"
 
 
-@dataclass(frozen=True, slots=True)
-class Pieces:
+class Pieces(NamedTuple):
     """Digests of a file's parts of equal length (RFC 5854, section 4.1.3).
 
     With them a wrong file is mended instead of fetched again as a whole.
@@ -99,8 +97,7 @@ class Pieces:
         return start, min(start + self.length, size)
 
 
-@dataclass(frozen=True, slots=True)
-class DownloadRequest:
+class DownloadRequest(NamedTuple):
     """One file that somebody wants, before anything is known about it."""
 
     mirrors: tuple[str, ...]
@@ -147,7 +144,7 @@ _HTTP_URL = re.compile(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
 _AUTHORITY_END = re.compile(r"[/?#]")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
 _PORT = re.compile(r"[0-9]{0,5}")
-_HOST = re.compile(r"[A-Za-z0-9._\-\x80-\U0010ffff]+")
+_HOST = re.compile(r"[^\x00-,/:-@\[-^`{-\x7f]+")
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 MAX_CONCURRENCY = 1000
 """Downloads at once; above it file descriptors run out on common systems."""
@@ -50,21 +51,22 @@ class Scheme(Enum):
     """RFC 6750: a token, with every request to that origin."""
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """Who we are to a server, and where the secret is; never the secret itself."""
 
     user: str = ""
     """Empty for a bearer token."""
-    secret: str = field(default="", repr=False)
+    secret: str = ""
     """A reference: ``env:NAME``, ``file:PATH``, ``keyring:SERVICE``, ``netrc``, or
     ``ask``, which the face asks for. ``text:`` is what was typed on the command line
     of this run; it is never written anywhere."""
     scheme: Scheme = Scheme.BASIC
 
+    def __repr__(self) -> str:
+        return f"Login(user={self.user!r}, scheme={self.scheme})"
 
-@dataclass(frozen=True, slots=True)
-class HostRule:
+
+class HostRule(NamedTuple):
     """What holds for some hosts and not for others; the first that matches counts."""
 
     pattern: str
@@ -80,22 +82,30 @@ class HostRule:
     """As ``Settings.proxy``; "" leaves it to that."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderRule:
-    """Where files go that match, below the output directory."""
-
+class _Folder(NamedTuple):
     pattern: str
     """A shell pattern for the file's name, such as ``*.iso``; case does not matter."""
     directory: str
     """Relative, ``/``-separated."""
 
-    def __post_init__(self) -> None:
+
+class FolderRule(_Folder):
+    """Where files go that match, below the output directory."""
+
+    __slots__ = ()
+
+    def __new__(cls, pattern: str, directory: str) -> FolderRule:
         """Refuse a place outside the output directory.
 
         Raises:
             ValueError: the pattern is empty, or the directory is absolute, climbs out,
                 is hidden or holds what no name holds. The message says which.
         """
+        rule = super().__new__(cls, pattern, directory)
+        rule._check()
+        return rule
+
+    def _check(self) -> None:
         if not self.pattern:
             raise ValueError("the pattern is empty; * matches every name")
         parts = self.directory.removesuffix("/").split("/")
@@ -109,8 +119,7 @@ class FolderRule:
             raise ValueError("the folder holds a name of more than 255 bytes")
 
 
-@dataclass(frozen=True, slots=True)
-class Hooks:
+class Hooks(NamedTuple):
     """Commands to run, each an argument vector; no shell is between."""
 
     on_done: tuple[str, ...] = ()
@@ -125,6 +134,9 @@ class Hooks:
     def has_any(self) -> bool:
         """Whether there is anything to run."""
         return bool(self.on_done or self.on_failed or self.on_all_done)
+
+
+_NO_HOOKS = Hooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +195,7 @@ class Settings:
     http2: bool = False
     """Offer HTTP/2 for downloads in one stream; ranges stay on HTTP/1.1."""
     hosts: tuple[HostRule, ...] = ()
-    hooks: Hooks = Hooks()
+    hooks: Hooks = _NO_HOOKS
     notify: bool = False
     """Tell the desktop when all is done."""
     unpack: bool = False

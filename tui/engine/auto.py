@@ -11,7 +11,6 @@ No clock and no I/O: each reading brings its own time.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
@@ -91,8 +90,7 @@ class _Way(Enum):
     DOWN = -1
 
 
-@dataclass(slots=True)
-class _Trial:
+class _Trial(NamedTuple):
     way: _Way
     home: int
     home_speed: float

@@ -42,7 +42,7 @@ class Landed(NamedTuple):
     """Bytes per second of each second, oldest first."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Kit:
     """The run's tools and its live limits."""
 

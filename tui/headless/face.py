@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tui.core.download import DownloadState
 from tui.core.events import Cancelled, Done, Failed, Paused, Retrying, Started
@@ -26,8 +26,7 @@ BROKEN_PIPE = "broken pipe"
 RESUME_HINT = "what is unfinished is kept; the same command resumes"
 
 
-@dataclass(slots=True)
-class Run:
+class Run(NamedTuple):
     """What all faces share: the engine and the list that it was given."""
 
     service: DownloadService

@@ -8,9 +8,8 @@ only in lower case (a CGI script gets HTTP_PROXY from its visitors), the others 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
 from tui.core.errors import LocalError
@@ -28,8 +27,7 @@ SCHEMES = ("http", "https", "socks5", "socks5h")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(NamedTuple):
     """A proxy, and who we are to it."""
 
     scheme: str
@@ -38,7 +36,10 @@ class Proxy:
     """An IPv6 address without brackets."""
     port: int
     user: str = ""
-    password: str = field(default="", repr=False)
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.label}, user={self.user!r})"
 
     @property
     def label(self) -> str:
@@ -215,7 +216,7 @@ def _with_login(proxy: Proxy | None, user: str, password: str) -> Proxy | None:
     """Complete a proxy's login; one that is whole, or another user's, stays."""
     if proxy is None or proxy.password or proxy.user not in ("", user):
         return proxy
-    return replace(proxy, user=user, password=password)
+    return proxy._replace(user=user, password=password)
 
 
 def _bad(source: str, reason: str) -> LocalError:

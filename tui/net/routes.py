@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import LocalError
 from tui.core.host_rules import split_port
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 _ANY = {4: "0.0.0.0", 6: "::"}
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """The way that connections to some origins take."""
 
     proxy: Proxy | None = None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.clock import SystemClock
 from tui.core.errors import FetchError, PermanentError
@@ -36,8 +35,7 @@ _GOES_ON = REDIRECTS | {401, 407}
 """Statuses that are not the last word."""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What to ask for: a URL, and the bytes of it."""
 
     url: str

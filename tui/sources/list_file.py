@@ -6,18 +6,13 @@ text does.
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.plain_text import plain
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources.csv_list import parse_csv
-from tui.sources.json_list import parse_json, parse_json_lines
 from tui.sources.lines import encoding_of, read_lines
-from tui.sources.metalink import parse_metalink
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand_requests
 from tui.sources.sums_list import is_sums_line, parse_sums_list
@@ -51,8 +46,7 @@ LIST_SUFFIXES = frozenset(_KINDS) | {".txt", ".lst", ".list", ".urls", ".session
 _UNREAD = (".torrent",)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """How lists are read: what somebody said about them all."""
 
     notes: list[str] | None = None
@@ -63,8 +57,11 @@ class Reading:
     """What is relative in digest lists, pages and plain lists belongs there."""
 
 
+_AS_IT_IS = Reading()
+
+
 def load_file(
-    path: str, reading: Reading = Reading()
+    path: str, reading: Reading = _AS_IT_IS
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Read one list file; what is wrong with the file itself is a complaint as well."""
     where = plain(path, 200)
@@ -94,7 +91,7 @@ def load_file(
 
 
 def load_stream(
-    stream: Readable, where: str, reading: Reading = Reading(), suffix: str = ""
+    stream: Readable, where: str, reading: Reading = _AS_IT_IS, suffix: str = ""
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Read a list from an open stream; an empty one is a complaint.
 
@@ -124,16 +121,23 @@ def _parse(
         stream = _Begun(start, stream)
         kind = kind_of(start)
     notes = reading.notes
+    # Readers are loaded late: a list has one kind.
     match kind:
         case "json":
             return expand_requests(_parse_whole(stream, where, notes))
         case "metalink":
+            from tui.sources.metalink import parse_metalink
+
             return parse_metalink(stream, where, notes)
         case "page":
             return _parse_page(stream, where, reading)
         case "csv":
+            from tui.sources.csv_list import parse_csv
+
             return expand_requests(parse_csv(read_lines(stream), where, notes))
         case "jsonl":
+            from tui.sources.json_list import parse_json_lines
+
             return expand_requests(parse_json_lines(read_lines(stream), where, notes))
         case "sums":
             return parse_sums_list(read_lines(stream), where, reading.base_url)
@@ -175,6 +179,10 @@ class _Begun:
 def _parse_whole(
     stream: Readable, where: str, notes: list[str] | None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
+    import json
+
+    from tui.sources.json_list import parse_json
+
     data = _read_whole(stream, JSON_LIMIT + 1)
     if len(data) > JSON_LIMIT:
         yield BadRequestLine(

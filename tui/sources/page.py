@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 PAGE_LIMIT = 16 << 20
 """Bytes of a page; a folder of 100,000 files listed by a server takes about 10 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """What came for a URL."""
 
     url: str

@@ -15,11 +15,8 @@ is. How many URLs there will be is counted before one is made.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
-
-from bracex import expand as expand_group
 
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
 from tui.sources.options import parse_folder, parse_place
@@ -130,8 +127,7 @@ def _expand_request(request: DownloadRequest) -> Iterator[DownloadRequest]:
             name = parse_place(f"./{name}")[1]
         if folder is not None:
             folder = parse_folder(f"./{folder}")
-        yield replace(
-            request,
+        yield request._replace(
             mirrors=tuple(dict.fromkeys(mirrors)),
             name=name,
             directory=folder,
@@ -200,5 +196,7 @@ def _groups(text: str, *, is_sample: bool = False) -> Iterator[list[str]]:
         elif match[6] is not None:
             yield match[6].split(",")
         else:
+            from bracex import expand as expand_group  # 3 ms that few lists need
+
             yield expand_group(match[2], limit=PATTERN_LIMIT)
     yield [text[done:]]

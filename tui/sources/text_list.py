@@ -20,7 +20,6 @@ from urllib.parse import urljoin
 
 from tui.core.plain_text import plain
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest
-from tui.sources.commands import parse_command
 from tui.sources.lines import LINE_LIMIT
 from tui.sources.options import folder_url, parse_folder, parse_header, parse_place
 from tui.sources.patterns import check_pattern, expand_requests
@@ -121,6 +120,8 @@ class _Reader:
         except ValueError as error:
             yield BadRequestLine(here, str(error))
         else:
+            from tui.sources.commands import parse_command
+
             yield from parse_command("\n".join(lines), here, self._notes)
 
     def _begin(self, text: str, here: str) -> Iterator[BadRequestLine]:

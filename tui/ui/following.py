@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE
@@ -43,7 +42,7 @@ class Following:
             return
         self._next_at_s = now + _LOOK_S
         model = self._list.model
-        query = replace(model.query, view=View.ACTIVE)
+        query = model.query._replace(view=View.ACTIVE)
         first = next(
             (
                 row.id

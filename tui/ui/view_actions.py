@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +57,7 @@ class ViewActions:
         self._view(View.PAUSED)
 
     def _view(self, view: View) -> None:
-        self._screen.set_query(replace(self._list.model.query, view=view))
+        self._screen.set_query(self._list.model.query._replace(view=view))
 
     def sort(self) -> None:
         """The next order."""
@@ -70,15 +69,15 @@ class ViewActions:
         """Order by a key; the same key again turns the order round."""
         query = self._list.model.query
         if query.sort is key:
-            query = replace(query, is_reversed=not query.is_reversed)
+            query = query._replace(is_reversed=not query.is_reversed)
         else:
-            query = replace(query, sort=key, is_reversed=False)
+            query = query._replace(sort=key, is_reversed=False)
         self._screen.set_query(query)
 
     def sort_reverse(self) -> None:
         """The order turned round."""
         query = self._list.model.query
-        self._screen.set_query(replace(query, is_reversed=not query.is_reversed))
+        self._screen.set_query(query._replace(is_reversed=not query.is_reversed))
 
     def filter(self) -> None:
         """Start typing a filter."""
@@ -104,7 +103,7 @@ class ViewActions:
         """List only what passes this filter."""
         query = self._list.model.query
         if text != query.text:
-            self._screen.set_query(replace(query, text=text))
+            self._screen.set_query(query._replace(text=text))
             if self._list.model.trouble:
                 self._screen.filter_bar.say(self._list.model.trouble)
 
