@@ -9,7 +9,7 @@ import sys
 
 from tests.lab.conftest import is_alive
 from tests.support.until import until
-from tui.demo.server import Pattern, Script
+from tui.demo.server import Pattern, Script, ScriptedServer
 from tui.lab.job import Job, Target
 from tui.lab.process import LabProcess
 from tui.lab.race import Race, State, describe, plan_for
@@ -139,6 +139,20 @@ async def test_headers_of_the_list_are_sent(server):
     await race.run()
     assert len(server.seen("/secret")) == 3
     assert {seen.headers.get("x-key") for seen in server.requests} == {"abc"}
+
+
+async def test_headers_of_the_list_follow_no_redirect_to_another_server(server):
+    names = "one_by_one", "asyncio_blocking_save", "two_requests", "engine"
+    async with ScriptedServer() as other:
+        end = other.add("/end", Script(b"yes"))
+        url = server.add("/away", Script(status=302, headers={"Location": end}))
+        targets = (Target(url, "file", (("X-Key", "abc"), ("Cookie", "s=1"))),)
+        race = Race(plan(*names, targets=targets))
+        await race.run()
+        assert {seen.headers.get("x-key") for seen in server.requests} == {"abc"}
+        assert len(other.seen("/end")) >= len(names)
+        for seen in other.requests:
+            assert not {"x-key", "cookie"} & set(seen.headers)
 
 
 async def test_a_strategy_that_hangs_is_ended(monkeypatch, server):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from tui.core.request import origin_of
 from tui.lab.figures import Status
 from tui.lab.job import SIZE_LIMIT
 
@@ -25,6 +26,8 @@ class TooLarge(Exception):
 FETCH_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, TooLarge)
 """What one download may raise without an end to the others."""
 _GONE = (404, 410)
+_BOUND = "bound"
+"""Extension of a request: the URL of its target, and the names of its headers."""
 _TLS = httpx.create_ssl_context()
 """Made when this is imported, before any clock starts: reading the certificates takes
 a tenth of a second, which would be most of the loop lag of a program without fault."""
@@ -43,12 +46,16 @@ def status_of(error: BaseException) -> Status:
 
 def new_client(job: Job) -> httpx.Client:
     """Return a client with as many connections as there are downloads at once."""
-    return httpx.Client(**_options(job))
+    return httpx.Client(**_options(job), event_hooks={"request": [_keep_to_origin]})
 
 
 def new_async_client(job: Job) -> httpx.AsyncClient:
     """Return the same for an event loop."""
-    return httpx.AsyncClient(**_options(job))
+
+    async def keep_to_origin(request: httpx.Request) -> None:
+        _keep_to_origin(request)
+
+    return httpx.AsyncClient(**_options(job), event_hooks={"request": [keep_to_origin]})
 
 
 def _options(job: Job) -> dict[str, Any]:
@@ -64,6 +71,25 @@ def _options(job: Job) -> dict[str, Any]:
     }
 
 
+def asked(target: Target) -> dict[str, Any]:
+    """Return what a request for a target takes: its headers, bound to its origin."""
+    return {
+        "headers": list(target.headers),
+        "extensions": {_BOUND: (target.url, [name for name, _ in target.headers])},
+    }
+
+
+def _keep_to_origin(request: httpx.Request) -> None:
+    """Take the list's headers away where a redirect leads to another server.
+
+    httpx itself takes away ``Authorization`` and no other (0.28, read).
+    """
+    url, names = request.extensions[_BOUND]
+    if origin_of(str(request.url)) != origin_of(url):
+        for name in names:
+            request.headers.pop(name, None)
+
+
 def get(client: httpx.Client, target: Target, probe: Probe) -> bytes:
     """Return the body at a URL; the calling thread waits for it.
 
@@ -72,7 +98,7 @@ def get(client: httpx.Client, target: Target, probe: Probe) -> bytes:
         TooLarge: it does not fit.
     """
     body = bytearray()
-    with client.stream("GET", target.url, headers=list(target.headers)) as response:
+    with client.stream("GET", target.url, **asked(target)) as response:
         response.raise_for_status()
         for chunk in response.iter_raw():
             body += chunk
@@ -89,9 +115,7 @@ async def get_async(client: httpx.AsyncClient, target: Target, probe: Probe) -> 
         TooLarge: it does not fit.
     """
     body = bytearray()
-    async with client.stream(
-        "GET", target.url, headers=list(target.headers)
-    ) as response:
+    async with client.stream("GET", target.url, **asked(target)) as response:
         response.raise_for_status()
         async for chunk in response.aiter_raw():
             body += chunk

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from tui.lab.fetching import (
     FETCH_ERRORS,
+    asked,
     get_async,
     new_async_client,
     save,
@@ -43,7 +44,7 @@ async def run(job: Job, probe: Probe) -> None:
                     data = await get_async(client, target, probe)
             async with semaphore:
                 with probe.download():
-                    about = await client.head(target.url, headers=list(target.headers))
+                    about = await client.head(target.url, **asked(target))
                     about.raise_for_status()
             path = job.folder / target.name
             await loop.run_in_executor(None, save, path, data)
