@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import os
 import resource
+import threading
 
 import pytest
 
 from tui.core.clock import SystemClock
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.request import Checksum
-from tui.disk import system
+from tui.disk import slots, system
 from tui.disk.slots import STORES_PER_TRIP
 from tui.disk.store import StoreTrip
 from tui.disk.writer import DiskWriter, StoreJob
@@ -358,3 +359,21 @@ async def test_only_what_a_power_cut_would_spare_is_synced(
     stores.put("f")
     await stores.wait()
     assert len(synced) == (0 if is_in_memory else 1)
+
+
+async def test_slow_syncs_are_waited_for_in_all_slots_at_once(
+    writer, stores, monkeypatch
+):
+    """A barrier in the sync opens only if both writers have come to it."""
+    monkeypatch.setattr(system, "is_in_memory", lambda fd: False)
+    stores.put("first")
+    await stores.wait()
+    monkeypatch.setattr(slots, "SLOW_SYNC_S", 0.0)
+    stores.put("second")
+    assert set((await stores.wait()).values()) == {None}
+    both = threading.Barrier(2, timeout=10)
+    monkeypatch.setattr(system, "sync_data", lambda fd: both.wait() and None)
+    stores.put("third")
+    stores.put("fourth")
+    assert set((await stores.wait()).values()) == {None}
+    assert writer.snapshot().writers == 2
