@@ -172,7 +172,7 @@ async def test_a_host_of_small_files_has_a_speed_too(
 async def test_a_disk_that_has_done_its_work_has_no_speed(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    async with running(server, tmp_path) as engine:
+    async with running(server, tmp_path, script=slow(40_000_000)) as engine:
         await until(lambda: engine.snapshot().disk.speed)
         async with asyncio.timeout(20):
             await engine.wait_idle()

@@ -30,8 +30,9 @@ class Head:
     url: str = URL
     has_login: bool = False
 
-    def header(self, name: str) -> str:
-        return self.fields.get(name, "")
+    @property
+    def table(self) -> dict[str, str]:
+        return self.fields
 
 
 def read(status: int = 200, target: Target = WHOLE, **fields: str) -> Answer:

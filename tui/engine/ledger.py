@@ -99,17 +99,24 @@ class Ledger:
         Raises:
             IllegalTransition: ``core.download.TRANSITIONS`` does not allow it.
         """
-        self.undrop(download)
+        if self.dropped:
+            self.undrop(download)
         old = download.state
         if state not in TRANSITIONS[old]:
             raise IllegalTransition(f"{download!r} cannot become {state.name}")
-        self._count_out(download)
-        if old in ENDED:
-            self._count_end(download, -1)
-        download.state = state
-        self._count_in(download)
-        if state in ENDED:
-            self._count_end(download)
+        if old in ENDED or state in ENDED:
+            self._count_out(download)
+            if old in ENDED:
+                self._count_end(download, -1)
+            download.state = state
+            self._count_in(download)
+            if state in ENDED:
+                self._count_end(download)
+        else:
+            # Both count alike but for the state itself.
+            self.counts[old] -= 1
+            self.counts[state] += 1
+            download.state = state
         download.version += 1
         self.structure += 1
         if self.changed is not None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tui.engine.kit import Kit
     from tui.engine.outcome import Outcome
     from tui.engine.placing import Place, Placing
+    from tui.net.byte_stream import Reply
 
 log = logging.getLogger(__name__)
 
@@ -175,19 +176,14 @@ class DownloadWorker:
             ledger.set_received(download, 0)
         buffers: list[Any] = []
         held = 0
-        while (chunk := await reply.read()) is not None:
-            size = len(chunk)
-            held += size
-            if held > SMALL_BYTES:
-                raise TransientError("size", "the body is longer than announced")
-            buffers.append(chunk)
-            ledger.count(download, size)
-            if not kit.limiter.is_unlimited:
-                kit.waits.begin(Wait.LIMITER, kit.clock.monotonic())
-                try:
-                    await kit.limiter.take(size)
-                finally:
-                    kit.waits.end(Wait.LIMITER, kit.clock.monotonic())
+        rest = reply.take_rest() if kit.limiter.is_unlimited else None
+        if rest is not None:
+            # It came together with the headers, as most small files do.
+            buffers = rest
+            held = sum(map(len, rest))
+            ledger.count(download, held)
+        else:
+            held = await self._read_small(download, reply, buffers)
         if held != answer.size:
             ledger.set_received(download, 0)
             raise TransientError(
@@ -195,6 +191,27 @@ class DownloadWorker:
             )
         vouched = kit.vouched(answer.digests)
         await self._finisher.store(download, probed.place, buffers, held, vouched)
+
+    async def _read_small(
+        self, download: Download, reply: Reply, buffers: list[Any]
+    ) -> int:
+        """Read a body into ``buffers``, chunk by chunk; return its bytes."""
+        kit = self._kit
+        held = 0
+        while (chunk := await reply.read()) is not None:
+            size = len(chunk)
+            held += size
+            if held > SMALL_BYTES:
+                raise TransientError("size", "the body is longer than announced")
+            buffers.append(chunk)
+            kit.ledger.count(download, size)
+            if not kit.limiter.is_unlimited:
+                kit.waits.begin(Wait.LIMITER, kit.clock.monotonic())
+                try:
+                    await kit.limiter.take(size)
+                finally:
+                    kit.waits.end(Wait.LIMITER, kit.clock.monotonic())
+        return held
 
     async def _take_large(self, download: Download, probed: Probed) -> None:
         """Stream the body into a part file, over one or more connections."""

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
     from pyreqwest.bytes import Bytes
@@ -32,7 +32,7 @@ _DECIMAL = re.compile(r"[0-9]{1,18}")
 class Exchange(ABC):
     """A request that was sent and whose response headers are there."""
 
-    __slots__ = ("http_version", "read_chunk", "status")
+    __slots__ = ("http_version", "read_chunk", "status", "table")
 
     status: int
     http_version: str
@@ -42,6 +42,10 @@ class Exchange(ABC):
     library's own exceptions, which ``fault`` translates. An attribute, not a method:
     one coroutine less for each chunk."""
 
+    table: Mapping[str, str]
+    """All headers whose values can be read, by name in lower case; several values are
+    joined by ``, ``. Decoded as in ``values``."""
+
     @abstractmethod
     def values(self, name: str) -> list[str]:
         """All values of a header, bytes decoded as Latin-1 (which loses none).
@@ -50,13 +54,12 @@ class Exchange(ABC):
             name: in lower case.
         """
 
-    def joined(self, name: str) -> str:
-        """The values of a header, joined by ``, ``; "" where there is none to read.
+    def take_rest(self) -> list[Chunk] | None:
+        """Take the whole rest of the body if it is here already, without waiting.
 
-        Args:
-            name: in lower case.
+        ``None`` means: ask ``read_chunk``.
         """
-        return ", ".join(self.values(name))
+        return None
 
     @abstractmethod
     def fields(self) -> list[tuple[str, str]]:
@@ -96,6 +99,14 @@ class WireTransport(ABC):
     @abstractmethod
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
+
+
+def table_of(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by name, several values of one joined by ``, ``."""
+    values: dict[str, list[str]] = {}
+    for name, value in fields:
+        values.setdefault(name, []).append(value)
+    return {name: ", ".join(several) for name, several in values.items()}
 
 
 def parse_length(values: list[str]) -> int | None:

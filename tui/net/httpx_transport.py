@@ -21,6 +21,7 @@ from tui.net.exchange import (
     Exchange,
     WireTransport,
     parse_length,
+    table_of,
 )
 from tui.net.faults import oversized_head
 from tui.net.translate import from_httpx
@@ -170,6 +171,7 @@ class HttpxExchange(Exchange):
             (name.decode("latin-1").lower(), value.decode("latin-1"))
             for name, value in response.headers.raw
         ]
+        self.table = table_of(self._fields)
         length = parse_length(self.values("content-length"))
         self._left = 0 if self.values("transfer-encoding") else length or 0
 

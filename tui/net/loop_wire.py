@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
+    from tui.net.exchange import Chunk
     from tui.net.loop_wire_head import Head
 
     Origin: TypeAlias = "tuple[str, int]"
@@ -40,6 +41,7 @@ _PLAIN = re.compile(
 _WRITTEN = re.compile(
     r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?((?:[/?][!-~]*)?)"
 )
+_VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 _BREAKS = re.compile(r"[\r\n\x00]")
 
 
@@ -184,29 +186,27 @@ class LoopTransport(WireTransport):
 class LoopExchange(Exchange):
     """An answer on a connection of the loop."""
 
-    __slots__ = ("_connection", "_fields", "_joined", "_origin", "_wire")
+    __slots__ = ("_connection", "_fields", "_origin", "_wire")
 
     def __init__(
         self, wire: LoopTransport, origin: Origin, connection: Connection, head: Head
     ) -> None:
         self.status = head.status
-        self.http_version = f"HTTP/{head.version}"
+        self.http_version = _VERSIONS[head.version]
         self.read_chunk = connection.read_chunk
         self._wire = wire
         self._origin = origin
         self._connection: Connection | None = connection
         self._fields = head.fields
-        self._joined = dict(head.fields)
-        if len(self._joined) < len(head.fields):
-            self._joined = {name: ", ".join(self.values(name)) for name in self._joined}
+        self.table = head.table
+
+    def take_rest(self) -> list[Chunk] | None:
+        """Take the whole rest of the body if it is here already."""
+        return None if self._connection is None else self._connection.take_rest()
 
     def values(self, name: str) -> list[str]:
         """All values of a header."""
         return [value for field, value in self._fields if field == name]
-
-    def joined(self, name: str) -> str:
-        """The values of a header, joined; "" where there is none."""
-        return self._joined.get(name, "")
 
     def fields(self) -> list[tuple[str, str]]:
         """All headers."""

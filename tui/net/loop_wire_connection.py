@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
+    from tui.net.exchange import Chunk
     from tui.net.loop_wire_head import Head
     from tui.net.loop_wire_room import Room
 
@@ -181,6 +182,15 @@ class Connection(asyncio.BufferedProtocol):
         chunk = self._queue.popleft()
         self._queued -= len(chunk)
         return chunk
+
+    def take_rest(self) -> list[Chunk] | None:
+        """Take the whole rest of the body, if it is here already."""
+        if not self._is_ended or self._fault is not None:
+            return None
+        rest: list[Chunk] = list(self._queue)
+        self._queue.clear()
+        self._queued = 0
+        return rest
 
     def release(self) -> bool:
         """End this answer; return whether the connection may carry another one.

@@ -12,7 +12,12 @@ import re
 from enum import Enum, auto
 from typing import NamedTuple
 
-from tui.net.exchange import MAX_HEADER_BYTES, MAX_HEADER_FIELDS, parse_length
+from tui.net.exchange import (
+    MAX_HEADER_BYTES,
+    MAX_HEADER_FIELDS,
+    parse_length,
+    table_of,
+)
 
 MAX_HEAD_BYTES = MAX_HEADER_BYTES + (28 << 10)
 """Of everything before the body, names and interim answers included."""
@@ -55,6 +60,8 @@ class Head(NamedTuple):
     status: int
     fields: list[tuple[str, str]]
     """Names in lower case; values decoded as Latin-1, which loses no byte."""
+    table: dict[str, str]
+    """The same by name; several values are joined by ``, ``."""
     framing: Framing
     length: int
     """Bytes of the body; only with ``LENGTH``."""
@@ -92,42 +99,46 @@ def read_head(data: bytes) -> Head:
     fields = [(name.lower(), value.rstrip(" \t")) for name, value in found]
     if len(fields) > MAX_HEADER_FIELDS or len(lines) > MAX_HEADER_BYTES:
         raise EndlessHead
-    return _judge(first[1], int(first[2]), fields)
+    table = dict(fields)
+    if len(table) < len(fields):
+        table = table_of(fields)
+    version, status = first[1], int(first[2])
+    framing, length, is_lasting = _judge(version, status, table)
+    return Head(version, status, fields, table, framing, length, is_lasting)
 
 
-def _judge(version: str, status: int, fields: list[tuple[str, str]]) -> Head:
-    """Say how the body ends (RFC 9112 section 6.3)."""
-    lengths: list[str] = []
-    codings: list[str] = []
-    options = ""
-    for name, value in fields:
-        if name == "content-length":
-            lengths.append(value)
-        elif name == "transfer-encoding":
-            codings.append(value)
-        elif name == "connection":
-            options = f"{options},{value}"
-    tokens = {token.strip().lower() for token in options.split(",")} if options else ()
-    is_lasting = "close" not in tokens and (version == "1.1" or "keep-alive" in tokens)
-    length = parse_length(lengths)
-    if lengths and length is None:
+def _judge(
+    version: str, status: int, table: dict[str, str]
+) -> tuple[Framing, int, bool]:
+    """Say how the body ends (RFC 9112 section 6.3), and what may follow."""
+    options = table.get("connection", "").lower()
+    if options in ("", "keep-alive"):
+        is_lasting = version == "1.1" or bool(options)
+    else:
+        tokens = {token.strip() for token in options.split(",")}
+        is_lasting = "close" not in tokens and (
+            version == "1.1" or "keep-alive" in tokens
+        )
+    told = table.get("content-length")
+    length = None if told is None else parse_length([told])
+    if told is not None and length is None:
         raise BadHead("an impossible Content-Length")
     if status == 101:
         # Nobody asked for another protocol: nothing behind it is ours to read.
-        return Head(version, status, fields, Framing.NOTHING, 0, False)
+        return Framing.NOTHING, 0, False
     if status in (204, 304):
-        return Head(version, status, fields, Framing.NOTHING, 0, is_lasting)
-    if codings:
+        return Framing.NOTHING, 0, is_lasting
+    codings = table.get("transfer-encoding")
+    if codings is not None:
         # A length beside it, or in HTTP/1.0, could be a smuggled message (section 6.1):
         # the body can be read, what follows cannot be trusted.
-        is_lasting = is_lasting and not lengths and version == "1.1"
-        names = [name.strip().lower() for name in ",".join(codings).split(",")]
+        is_lasting = is_lasting and told is None and version == "1.1"
+        names = [name.strip().lower() for name in codings.split(",")]
         if names.count("chunked") > 1:
             raise BadHead("chunks within chunks")
         if names[-1] == "chunked":
-            return Head(version, status, fields, Framing.CHUNKS, 0, is_lasting)
-        return Head(version, status, fields, Framing.CLOSE, 0, False)
+            return Framing.CHUNKS, 0, is_lasting
+        return Framing.CLOSE, 0, False
     if length is None:
-        return Head(version, status, fields, Framing.CLOSE, 0, False)
-    framing = Framing.LENGTH if length else Framing.NOTHING
-    return Head(version, status, fields, framing, length, is_lasting)
+        return Framing.CLOSE, 0, False
+    return (Framing.LENGTH if length else Framing.NOTHING), length, is_lasting

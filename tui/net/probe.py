@@ -21,6 +21,8 @@ from tui.net.challenge import schemes
 from tui.net.filename import name_from_disposition
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tui.net.session import Target
 
 CLOCK_MARGIN_S = 60
@@ -34,6 +36,7 @@ _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,1000}"')
 _CONTENT_RANGE = re.compile(r"bytes +([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)")
 _UNSATISFIED = re.compile(r"bytes +\*/([0-9]{1,18})")
 _DIGEST = re.compile(r"\s*([A-Za-z0-9*_.-]+)\s*=\s*:?([A-Za-z0-9+/]+={0,2}):?\s*")
+_DIGEST_FIELDS = ("repr-digest", "digest", "content-digest")
 _DIGEST_NAMES = {
     "sha-512": "sha-512",
     "sha-256": "sha-256",
@@ -59,10 +62,7 @@ class Head(Protocol):
     content_length: int | None
     is_identity: bool
     has_login: bool
-
-    def header(self, name: str) -> str:
-        """Return a header's value, or ""."""
-        ...
+    table: Mapping[str, str]
 
 
 class RangeRefused(PermanentError):
@@ -120,8 +120,9 @@ def read_answer(reply: Head, target: Target, now_wall: float | None = None) -> A
     """
     if reply.status not in (200, 206):
         _refuse(reply, target, now_wall)
+    told = reply.table.get
     if not reply.is_identity:
-        coding = reply.header("content-encoding") or reply.header("transfer-encoding")
+        coding = told("content-encoding", "") or told("transfer-encoding", "")
         raise PermanentError(
             "encoding",
             f"{where(reply.url)} sent it encoded ({plain(coding, 50)}) unasked",
@@ -130,33 +131,38 @@ def read_answer(reply: Head, target: Target, now_wall: float | None = None) -> A
     start, end, size = 0, reply.content_length, reply.content_length
     if reply.status == 206:
         start, end, size = _read_range(reply, target)
-    ranges = reply.header("accept-ranges").lower()
-    disposition = reply.header("content-disposition")
-    # A range that was ignored without a validator to blame says no by itself.
-    was_ignored = reply.status == 200 and target.is_range and not target.if_range
+    disposition = told("content-disposition")
+    media_type = told("content-type", "").partition(";")[0].strip().lower()
     return Answer(
-        status=reply.status,
-        size=size,
-        start=start,
-        end=end,
-        validator=_validator(reply),
-        etag=plain(reply.header("etag"), 1000),
-        last_modified=plain(reply.header("last-modified"), 100),
-        accepts_ranges=reply.status == 206
-        or ("bytes" in ranges.replace(",", " ").split() and not was_ignored),
-        suggested_name=name_from_disposition(disposition) if disposition else None,
-        digests=_digests(reply),
-        content_type=plain(
-            reply.header("content-type").partition(";")[0].strip().lower(), 100
-        ),
+        reply.status,
+        size,
+        start,
+        end,
+        _validator(reply),
+        plain(told("etag", ""), 1000),
+        plain(told("last-modified", ""), 100),
+        _accepts_ranges(reply, target),
+        name_from_disposition(disposition) if disposition else None,
+        _digests(reply),
+        plain(media_type, 100),
     )
+
+
+def _accepts_ranges(reply: Head, target: Target) -> bool:
+    if reply.status == 206:
+        return True
+    if target.is_range and not target.if_range:
+        # A range that was ignored without a validator to blame says no by itself.
+        return False
+    ranges = reply.table.get("accept-ranges", "").lower()
+    return ranges == "bytes" or "bytes" in ranges.replace(",", " ").split()
 
 
 def _refuse(reply: Head, target: Target, now_wall: float | None) -> NoReturn:
     status, place = reply.status, where(reply.url)
     message = f"{place} answered {status}{_phrase(status)}{_wanted_login(reply)}"
     if status == 416 and target.is_range:
-        match = _UNSATISFIED.fullmatch(reply.header("content-range").strip())
+        match = _UNSATISFIED.fullmatch(reply.table.get("content-range", "").strip())
         raise RangeRefused(message, int(match[1]) if match else None)
     if status in _TRANSIENT or 500 <= status < 600:
         kind = _TRANSIENT.get(status, "http_5xx")
@@ -172,7 +178,7 @@ def _wanted_login(reply: Head) -> str:
     if reply.status != 401:
         return ""
     said = ": the login is refused" if reply.has_login else ": it wants a login"
-    offered = dict.fromkeys(schemes([reply.header("www-authenticate")]))
+    offered = dict.fromkeys(schemes([reply.table.get("www-authenticate", "")]))
     return said + (f" ({plain(', '.join(offered), 60)})" if offered else "")
 
 
@@ -185,10 +191,10 @@ def _phrase(status: int) -> str:
 
 
 def _retry_after(reply: Head, now_wall: float | None) -> float | None:
-    value = reply.header("retry-after")
+    value = reply.table.get("retry-after", "")
     if not value:
         return None
-    date = parse_http_date(reply.header("date"))
+    date = parse_http_date(reply.table.get("date", ""))
     if date is None:
         date = time.time() if now_wall is None else now_wall
     return parse_retry_after(value, date)
@@ -198,9 +204,9 @@ def _read_range(reply: Head, target: Target) -> tuple[int, int, int | None]:
     """Return start, end and total of a 206 (RFC 9110 section 14.4)."""
     if not target.is_range:
         _bad_range(reply, "a part although all was asked for")
-    if reply.header("content-type").strip().lower().startswith("multipart/"):
+    if reply.table.get("content-type", "").strip().lower().startswith("multipart/"):
         _bad_range(reply, "several parts in one")
-    value = reply.header("content-range").strip()
+    value = reply.table.get("content-range", "").strip()
     if not value:
         _bad_range(reply, "a part without saying which")
     match = _CONTENT_RANGE.fullmatch(value)
@@ -228,11 +234,12 @@ def _bad_range(reply: Head, what: str) -> NoReturn:
 
 
 def _validator(reply: Head) -> str:
-    etag = reply.header("etag").strip()
+    etag = reply.table.get("etag", "").strip()
     if _STRONG_ETAG.fullmatch(etag) is not None:
         return etag
-    value = reply.header("last-modified").strip()
-    modified, date = parse_http_date(value), parse_http_date(reply.header("date"))
+    value = reply.table.get("last-modified", "").strip()
+    modified = parse_http_date(value)
+    date = parse_http_date(reply.table.get("date", ""))
     if modified is None or date is None or date - modified < CLOCK_MARGIN_S:
         return ""
     return value if value.isascii() and value.isprintable() else ""
@@ -244,10 +251,8 @@ def _digests(reply: Head) -> tuple[Checksum, ...]:
     Repr-Digest (RFC 9530) and Digest (RFC 3230) are about the representation, also in a
     206; Content-Digest is about the bytes of this message, so only a 200 counts.
     """
-    names = ["repr-digest", "digest"]
-    if reply.status == 200:
-        names.append("content-digest")
-    told = [value for name in names if (value := reply.header(name))]
+    names = _DIGEST_FIELDS if reply.status == 200 else _DIGEST_FIELDS[:2]
+    told = [value for name in names if (value := reply.table.get(name))]
     if not told:
         return ()
     found: dict[str, set[Checksum]] = {}

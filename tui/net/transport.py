@@ -39,7 +39,7 @@ from pyreqwest.proxy import ProxyBuilder
 from tui.core.errors import FetchError, LocalError, PermanentError
 from tui.core.plain_text import plain
 from tui.net.address import where
-from tui.net.exchange import MAX_HEADER_BYTES, Exchange, WireTransport
+from tui.net.exchange import MAX_HEADER_BYTES, Exchange, WireTransport, table_of
 from tui.net.faults import oversized_head, stalled
 from tui.net.translate import from_causes
 
@@ -121,7 +121,7 @@ class PyreqwestTransport(WireTransport):
 class PyreqwestExchange(Exchange):
     """A response of pyreqwest; its buffers are passed on as they are."""
 
-    __slots__ = ("_has_unreadable", "_headers", "_joined", "_request")
+    __slots__ = ("_has_unreadable", "_headers", "_request")
 
     def __init__(self, request: StreamRequest, response: Response, url: str) -> None:
         self.status = response.status
@@ -137,11 +137,12 @@ class PyreqwestExchange(Exchange):
             fields = self.fields()
         # One pass over what is there: asking the map for each name that matters, most
         # of them absent, costs twice as much.
-        self._joined = dict(fields)
-        if len(self._joined) < len(fields):
-            self._joined = {name: ", ".join(self.values(name)) for name in self._joined}
-        if sum(map(len, self._joined.values())) > MAX_HEADER_BYTES:
+        table = dict(fields)
+        if len(table) < len(fields):
+            table = table_of(fields)
+        if sum(map(len, table.values())) > MAX_HEADER_BYTES:
             raise oversized_head(where(url))
+        self.table = table
 
     def values(self, name: str) -> list[str]:
         """All values of a header; none where one of them is unreadable."""
@@ -149,10 +150,6 @@ class PyreqwestExchange(Exchange):
             return self._headers.getall(name)
         except ValueError:
             return []
-
-    def joined(self, name: str) -> str:
-        """The values of a header, joined; "" where there is none to read."""
-        return self._joined.get(name, "")
 
     def fields(self) -> list[tuple[str, str]]:
         """All headers that can be read."""
