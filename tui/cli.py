@@ -6,6 +6,7 @@ late: ``--version``, ``--help`` and a mistyped list answer at once.
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -48,11 +49,14 @@ def main(**chosen: Any) -> None:
     Exit status: 0 all done, 1 at least one failed, 2 usage or list error,
     130 interrupted (state kept; the same command resumes).
     """
+    gc.disable()  # until the run begins: what is loaded and read until then stays
     try:
         sys.exit(launch(read_command_line(click.get_current_context(), chosen)))
     except KeyboardInterrupt:
         # Before the loop runs, say while a long list is read.
         sys.exit(130)
+    finally:
+        gc.enable()
 
 
 def launch(line: CommandLine) -> int:
@@ -76,6 +80,7 @@ def launch(line: CommandLine) -> int:
 
         if line.sizes:
             settings = ask_secrets(settings, urls)
+        _settle_memory()
         return dry_run(settings, requests, asks_sizes=line.sizes)
     has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
     if not (requests or has_dashboard or line.demo):
@@ -182,6 +187,7 @@ async def _fetch(
         if has_dashboard:
             from tui.ui.app import run_dashboard
 
+            _settle_memory()
             status = await run_dashboard(
                 service,
                 requests=requests,
@@ -198,6 +204,7 @@ async def _fetch(
         from tui.headless.face import RESUME_HINT
         from tui.headless.run import run_headless
 
+        _settle_memory()
         is_lost = line.demo and line.value("output-dir") is None
         return await run_headless(
             service,
@@ -210,15 +217,18 @@ async def _fetch(
         )
 
 
+def _settle_memory() -> None:
+    """Collect from now on, but never walk over what is here: it lives to the end."""
+    gc.freeze()
+    gc.enable()
+
+
 def _run_loop(run: Coroutine[Any, Any, int]) -> int:
-    import gc
     from asyncio import Runner
 
     try:
         from uvloop import new_event_loop
     except ImportError:  # there is none for Windows
         from asyncio import new_event_loop  # type: ignore[assignment]
-    gc.collect()
-    gc.freeze()  # the list lives as long as the run: no need to walk over it again
     with Runner(loop_factory=new_event_loop) as runner:
         return runner.run(run)
