@@ -100,16 +100,18 @@ def test_a_hosts_password_is_asked_for_only_if_something_comes_from_it(monkeypat
     monkeypatch.setattr("getpass.getpass", lambda p: asked.append(p) or "word")
     rules = tuple(
         HostRule(pattern, login=Login("me", "ask"))
-        for pattern in ("*.example.org", "other.test", "a.test:8080")
+        for pattern in ("*.{example}.org", "other.test", "a.test:8080", "b.test:443")
     )
-    urls = ["https://x@DL.example.org/a", "http://a.test:8080/b", "-", "list.txt"]
+    urls = ["https://x@DL.{example}.org/a", "http://a.test:8080/b", "-", "list.txt"]
+    urls.append("https://b.test/")
     settings = ask_secrets(Settings(hosts=rules), urls)
     assert asked == [
-        "Password for me at *.example.org: ",
+        "Password for me at *.{example}.org: ",
         "Password for me at a.test:8080: ",
+        "Password for me at b.test:443: ",
     ]
     secrets = [rule.login.secret for rule in settings.hosts if rule.login]
-    assert secrets == ["text:word", "ask", "text:word"]
+    assert secrets == ["text:word", "ask", "text:word", "text:word"]
 
 
 @pytest.mark.parametrize("secret", ["env:X", "netrc", "file:/x"])

@@ -42,6 +42,18 @@ def netrc(tmp_path: Path) -> Path:
     return path
 
 
+def test_a_password_that_was_not_asked_for_stops_nothing_and_yields_to_no_other(
+    netrc: Path,
+) -> None:
+    rule = HostRule("dl.example.org", login=Login("you", "ask"))
+    for run in (Login("me", "text:mine"), None):
+        logins = Logins(Settings(login=run, hosts=(rule,), netrc=netrc))
+        assert authorization(logins) == ""
+        assert authorization(logins, "http://other.example/") != ""
+    with pytest.raises(LocalError, match="nobody is here to be asked"):
+        Logins(Settings(login=Login("me", "ask")))
+
+
 def test_the_login_of_the_run_is_for_named_origins() -> None:
     logins = Logins(Settings(login=Login("me", "text:pä:ss")))
     assert authorization(logins) == basic("me", "pä:ss")

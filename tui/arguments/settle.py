@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 
@@ -17,6 +15,9 @@ from tui.config.place import read_config
 from tui.config.precedence import PROFILE_VARIABLE, resolve
 from tui.config.registry import OPTIONS
 from tui.config.showing import shown_value
+from tui.core.host_rules import matches
+from tui.core.plain_text import plain
+from tui.core.request import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,23 +101,18 @@ def ask_secrets(settings: Settings, urls: Iterable[str]) -> Settings:
     """
     login, proxy_login = settings.login, settings.proxy_login
     if _is_asking(login):
-        login = _ask(login, "Password for {user}: ", "--password-from")
+        login = _ask(login, "", "--password-from")
     if _is_asking(proxy_login):
-        proxy_login = _ask(
-            proxy_login, "Password for {user} at the proxy: ", "--proxy-password-from"
-        )
+        proxy_login = _ask(proxy_login, "at the proxy", "--proxy-password-from")
     hosts = settings.hosts
     if any(_is_asking(rule.login) for rule in hosts):
-        origins = {urlsplit(url).netloc.lower() for url in urls}
+        origins = {origin_of(url) for url in urls}
         hosts = tuple(
             rule._replace(
-                login=_ask(
-                    rule.login,
-                    f"Password for {{user}} at {rule.pattern}: ",
-                    "password-from",
-                ),
+                login=_ask(rule.login, f"at {plain(rule.pattern)}", "password-from"),
             )
-            if _is_asking(rule.login) and _matches(rule.pattern, origins)
+            if _is_asking(rule.login)
+            and any(matches(rule.pattern, origin) for origin in origins)
             else rule
             for rule in hosts
         )
@@ -127,7 +123,7 @@ def _is_asking(login: Login | None) -> bool:
     return login is not None and login.secret == "ask"
 
 
-def _ask(login: Login | None, prompt: str, option: str) -> Login:
+def _ask(login: Login | None, place: str, option: str) -> Login:
     from getpass import getpass
 
     assert login is not None
@@ -140,15 +136,7 @@ def _ask(login: Login | None, prompt: str, option: str) -> Login:
             f" it is with {option}, such as env:NAME"
         ) from None
     try:
-        secret = getpass(prompt.format(user=login.user))
+        secret = getpass(f"Password for {login.user}{place and ' '}{place}: ")
     except EOFError:
         raise click.UsageError("no password was given") from None
     return login._replace(secret=f"text:{secret}")
-
-
-def _matches(pattern: str, origins: Iterable[str]) -> bool:
-    pattern = pattern.lower()
-    return any(
-        fnmatchcase(origin, pattern) or fnmatchcase(origin.rpartition(":")[0], pattern)
-        for origin in (o.rpartition("@")[2] for o in origins)
-    )

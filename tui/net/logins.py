@@ -56,6 +56,10 @@ class Logins:
         for login, place in _all_logins(settings):
             if login.secret == "netrc":
                 self._own_netrc = self._netrc or _read_netrc(_home_netrc())
+            elif login.secret == "ask" and login is not settings.login:
+                # Nobody was asked, as nothing in the list comes from that host: it gets
+                # no login, not the run's either, and the others are none the worse.
+                self._values[login] = ""
             elif login not in self._values:
                 self._values[login] = _authorization(
                     login.scheme, login.user, reveal(login, place)
@@ -104,7 +108,8 @@ class Logins:
         value = ""
         if rule is not None and rule.login is not None and not _has_login(of_rule):
             value = self._value(rule.login, origin, is_named)
-        if not value and not _has_login(headers):
+        is_open = rule is None or rule.login is None or rule.login.secret != "ask"
+        if not value and is_open and not _has_login(headers):
             value = self._value(self._run_login if is_named else None, origin, is_named)
         if value:
             headers = (*_without_login(headers), ("Authorization", value))
