@@ -10,7 +10,6 @@ from tui.disk.resume import (
     examine,
     load_record,
     parse,
-    remove_record,
     save_record,
     serialise,
 )
@@ -208,13 +207,6 @@ async def test_one_look_tells_what_is_there(tmp_path, folder, part):
     (tmp_path / "z").symlink_to("nowhere")
     (tmp_path / "z.part").mkdir()
     assert examine(folder, "z") == (-1, -1, None)
-
-
-async def test_removing_a_record_twice_is_fine(tmp_path, folder, part):
-    save_record(folder, "x", record())
-    remove_record(folder, "x")
-    remove_record(folder, "x")
-    assert not (tmp_path / "x.part.json").exists()
 
 
 def test_a_record_can_be_read_by_people():

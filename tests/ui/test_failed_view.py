@@ -9,13 +9,17 @@ from tests.ui.dashboards import FAILED, dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.core.query import DownloadQuery
 from tui.core.request import DownloadRequest
-from tui.sources.failed_list import list_entry
+from tui.sources.export import ListFormat, entry_of_detail, write_list
 from tui.sources.text_list import parse_text
 from tui.ui.cause_text import cause_pieces, cause_words
 from tui.ui.farewell import farewell_lines
 from tui.ui.format import cells
 
 _S = DownloadState
+
+
+def listed(detail) -> str:
+    return "".join(write_list([entry_of_detail(detail)], ListFormat.ARIA2))
 
 
 def failures() -> FakeService:
@@ -174,7 +178,7 @@ def test_what_is_written_down_is_read_back_or_left_out(url, name, directory):
     service = FakeService()
     id = service.put(name, _S.FAILED, url=url, error="no\nway", directory=directory)
     detail = service.detail(id)._replace(checksum=f"sha256={'0' * 64}")
-    (request,) = parse_text(list_entry(detail).splitlines(), "again")
+    (request,) = parse_text(listed(detail).splitlines(), "again")
     assert isinstance(request, DownloadRequest)
     assert request.url == url
     assert str(request.checksum) == f"sha256={'0' * 64}"
@@ -185,7 +189,7 @@ def test_what_is_written_down_is_read_back_or_left_out(url, name, directory):
 def test_a_login_is_not_written_down_but_said_to_be_missing():
     service = FakeService()
     id = service.put("a", _S.FAILED, url="https://ada:secret@a.example/x")
-    text = list_entry(service.detail(id))
+    text = listed(service.detail(id))
     assert "secret" not in text
     assert "https://a.example/x\n" in text
     assert "login" in text

@@ -134,16 +134,6 @@ def save_record(
             raise
 
 
-def remove_record(folder: Folder, name: str) -> None:
-    """Remove the record of a part file; it may be gone already.
-
-    Raises:
-        OSError: what the system says.
-    """
-    with folder.opened() as directory:
-        directory.unlink(name + RECORD)
-
-
 def is_in_the_way(directory: Directory, name: str) -> bool:
     """Whether a record's name is taken by something that we did not write."""
     if directory.size(name + RECORD) is None:

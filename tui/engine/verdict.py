@@ -1,8 +1,8 @@
 """What bounds the run, or one download, right now: measured shares, told in words.
 
 Pure functions. The words before a colon say it in short, what follows proves it and
-names the action that may help by its id in
-braces, ``{writers_more}``: which key that is only a face knows.
+names the action that may help by its id in braces, ``{writers_more}``: which key that
+is only a face knows.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from tui.headless.face import Ending, Run
     from tui.headless.outlet import Outlet
 
-SHOW_CURSOR = "\x1b[?25h"
 _MOST_ROWS = 24
 _MOST_FAILURES = 10
 _BAR_WIDTH = 24

@@ -10,6 +10,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from tui.core.plain_text import plain
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
@@ -113,7 +115,9 @@ class LabProcess:
         if status < 0:
             return f"killed by {signal.Signals(-status).name}"
         said = self._errors.read_text("utf-8", "replace").strip().splitlines()
-        return f"ended with status {status}" + (f": {said[-1]}" if said else "")
+        return f"ended with status {status}" + (
+            f": {plain(said[-1], 300)}" if said else ""
+        )
 
     @classmethod
     def kill_all(cls) -> None:

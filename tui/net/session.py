@@ -96,7 +96,7 @@ class HttpSession:
 
     @property
     def wire_name(self) -> str:
-        """``pyreqwest`` or ``httpx``."""
+        """The wire that the settings name, or the one that serves most."""
         return self._wires.name
 
     def headers_for(

@@ -45,6 +45,9 @@ KEEPALIVE_S = 4.0
 """Idle connections are dropped before the usual servers drop them (Node and Apache
 after 5 s): a request sent into a connection that just closed fails as ``reset``."""
 
+KNOWN_ORIGINS = 4096
+"""Whose wire is remembered: redirects may lead to ever new names."""
+
 _DEFAULT_HEADERS = (
     ("Accept", "*/*"),
     ("Accept-Encoding", "identity"),
@@ -126,7 +129,8 @@ class Wires(WireTransport):
                 wire = self._plain
             else:
                 wire = self._wire_on(route)
-            self._by_origin[key] = wire
+            if len(self._by_origin) < KNOWN_ORIGINS:
+                self._by_origin[key] = wire
         return wire
 
     async def spare_for(self, url: str, *, is_foreign: bool = False) -> WireTransport:

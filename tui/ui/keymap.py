@@ -17,7 +17,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unicodedata import name as unicode_name
 
 from textual.binding import Binding
@@ -27,7 +27,7 @@ from tui.core.plain_text import plain
 from tui.ui.actions import ACTIONS, SIGNS, Action, shown_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 SWALLOWED = {
     "ctrl+h": "backspace",
@@ -243,11 +243,6 @@ def make_current(keymap: Keymap) -> None:
 def key_of(id: str) -> str:
     """Return the key for an action, as people write it."""
     return current().shown(id)
-
-
-def keys_of(ids: Iterable[str]) -> dict[str, Any]:
-    """Return the keys of several actions by their ids, to be put into a sentence."""
-    return {id: key_of(id) for id in ids}
 
 
 _registry = Keymap()
