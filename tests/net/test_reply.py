@@ -98,10 +98,10 @@ async def test_cancelling_an_open_returns_at_once_and_leaves_no_connection(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - cancelling < 0.1
+    assert time.monotonic() - cancelling < 0.3, "before any of its limits"
     # pyreqwest cannot be stopped here; its read timeout ends the connection.
     await server.until(lambda: server.open_connections == 0)
-    limit = 0.2 if hasty.wire_name == "httpx" else TIMEOUT_S * 1.25 + 1
+    limit = 0.35 if hasty.wire_name == "httpx" else TIMEOUT_S * 1.25 + 1
     assert time.monotonic() - cancelling < limit
 
 
@@ -151,9 +151,9 @@ async def test_silence_and_dripping_heads_are_stalls(
 async def test_slow_but_steady_is_not_a_stall(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    # Five times the limit in all, a byte every tenth of it.
-    url = server.add("/x", Script(b"x" * 50, rate=25))
-    assert await fetch(hasty, Target(url)) == b"x" * 50
+    # Three times the limit in all, a byte every tenth of it.
+    url = server.add("/x", Script(b"x" * 30, rate=25))
+    assert await fetch(hasty, Target(url)) == b"x" * 30
 
 
 async def test_headers_come_before_a_slow_body(
