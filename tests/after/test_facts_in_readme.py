@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 
 from tests.house import readme
 from tests.house.files import ROOT
@@ -24,3 +27,27 @@ def test_every_kind_of_archive_is_named():
     kinds |= {s.removeprefix(".tar") for s in SUFFIXES if s.startswith(".tar.")}
     assert [kind for kind in kinds if f"`{kind}`" not in section] in ([], [".gz"])
     assert "`.tar.gz`" in section
+
+
+def test_the_script_among_the_examples_works_in_a_shell(tmp_path):
+    """The shell that people type it into must not look its variable up."""
+    (line,) = [
+        line for line in TEXT.splitlines() if "sha256sum" in line and "-c" in line
+    ]
+    given = subprocess.run(
+        ["sh", "-c", line.replace("fetchtui", "printf '%s\\n'")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    ).stdout.splitlines()
+    _, command, _ = given
+    (tmp_path / "a b").write_bytes(b"x")
+    subprocess.run(
+        shlex.split(command),
+        cwd=tmp_path,
+        env={**os.environ, f"{PREFIX}PATH": str(tmp_path / "a b")},
+        check=True,
+        timeout=20,
+    )
+    assert (tmp_path / "sums").read_text().endswith("a b\n")

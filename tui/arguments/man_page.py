@@ -138,7 +138,7 @@ def markdown_options() -> str:
                 continue
             text = described(option).replace("|", "\\|")
             for word in option.choices:
-                text = re.sub(rf"(?<![\w`])({word})(?= \w| \()", r"`\1`", text)
+                text = re.sub(rf"(?<![\w`-])({word})(?= \w| \()", r"`\1`", text)
             shown = spelling(option).replace("|", "\\|")
             out.append(f"| `{shown}` | {text} |")
     out[-1] += (

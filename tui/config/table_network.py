@@ -17,10 +17,6 @@ from tui.config.texts import (
 )
 from tui.core.settings import MAX_CONCURRENCY, Scheme
 
-_WHERE_SECRETS_ARE = (
-    f"A reference is {REFERENCES}. The secret itself is refused in the settings file"
-    " and in the environment."
-)
 _LOGIN_SCHEMES = (Scheme.BASIC.value, Scheme.DIGEST.value)
 
 NETWORK: Final = (
@@ -55,7 +51,6 @@ NETWORK: Final = (
         field="proxy_login",
         metavar="REF",
         parse=parse_reference,
-        more=_WHERE_SECRETS_ARE,
     ),
     Option(
         "interface",
@@ -176,7 +171,7 @@ LOGIN: Final = (
         field="login",
         metavar="REF",
         parse=parse_reference,
-        more=_WHERE_SECRETS_ARE,
+        more="The secret itself is refused in the settings file and the environment.",
     ),
     Option(
         "auth",
@@ -197,7 +192,6 @@ LOGIN: Final = (
         field="login",
         metavar="REF",
         parse=parse_reference,
-        more=_WHERE_SECRETS_ARE,
     ),
     Option(
         "netrc",
