@@ -44,6 +44,14 @@ def test_a_folder_shows_folders_then_lists_then_the_rest(home):
     assert names("~/no-such-folder-here/") == []
 
 
+def test_a_pipe_is_not_offered_since_opening_it_could_wait_for_ever(home):
+    os.mkfifo("lists/pipe.txt")
+    os.symlink("pipe.txt", "lists/to-pipe.txt")
+    os.symlink("one.txt", "lists/to-one.txt")
+    assert "to-one.txt" in names("lists/")
+    assert not [name for name in names("lists/") if "pipe" in name]
+
+
 @pytest.mark.parametrize(
     ("typed", "trouble"),
     [

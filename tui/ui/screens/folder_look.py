@@ -39,7 +39,8 @@ class FolderLook(NamedTuple):
 def look(typed: str) -> FolderLook:
     """Return folders, then lists, then other files, that ``typed`` is the start of.
 
-    Hidden ones show when the dot is typed; a name that cannot be drawn never does.
+    Hidden ones show when the dot is typed; a name that cannot be drawn never does, nor
+    what is no file.
     """
     folder, start = os.path.split(os.path.expanduser(typed))
     start = start.lower()
@@ -56,7 +57,9 @@ def look(typed: str) -> FolderLook:
                     and (start.startswith(".") or not name.startswith("."))
                 ):
                     rank = 0 if entry.is_dir() else 2 - _is_list(name)
-                    found.append((rank, name.lower(), entry))
+                    # Whoever opens a pipe waits until somebody writes, perhaps forever.
+                    if rank == 0 or entry.is_file():
+                        found.append((rank, name.lower(), entry))
     except OSError as error:
         return FolderLook(trouble=error.strerror or type(error).__name__)
     except ValueError:
