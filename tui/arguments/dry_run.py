@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import click
 
 from tui.arguments.look import Look, look_at_all
 from tui.core.errors import LocalError
+from tui.core.folder_rules import folder_for
 from tui.core.plain_text import plain, plain_url
 from tui.core.settings import OnExists
 from tui.core.units import format_size
@@ -94,7 +94,7 @@ def make_plans(
         asked = safe_name(request.name) if request.name else ""
         told = look.name if look is not None else None
         name = asked or told or name_from_url(request.url)
-        directory = request.directory or _sorted(settings, name)
+        directory = request.directory or folder_for(settings.folders, name)
         size = request.size if look is None or look.size is None else look.size
         plan = Plan(request, directory, name, size, fault=look.fault if look else "")
         first = key = (directory, fold(name))
@@ -108,13 +108,6 @@ def make_plans(
             plan.remark = _lies_there(settings, plan)
         plans.append(plan)
     return plans
-
-
-def _sorted(settings: Settings, name: str) -> str:
-    for rule in settings.folders:
-        if fnmatchcase(name.lower(), rule.pattern.lower()):
-            return rule.directory
-    return ""
 
 
 def _lies_there(settings: Settings, plan: Plan) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from tui.core.folder_rules import folder_for
 from tui.core.settings import OnExists
 from tui.disk.destination import numbered
 from tui.disk.resume import Found, examine
@@ -39,7 +39,7 @@ class Placing:
         self, settings: Settings, destination: Destination, writer: DiskWriter
     ) -> None:
         self._on_exists = settings.on_exists
-        self._rules = [(rule.pattern.lower(), rule) for rule in settings.folders]
+        self._rules = settings.folders
         self._destination = destination
         self._writer = writer
         self._places: dict[int, Place] = {}
@@ -135,18 +135,10 @@ class Placing:
         return found
 
     def _sorted(self, download: Download, name: str) -> str:
-        """Return the folder by the first rule that matches, unless the list names one.
-
-        Patterns are compared in lower case: what a server calls ``.ISO`` is no other
-        kind of file.
-        """
+        """Return the folder by the rules, unless the list names one."""
         if download.request.directory is not None:
             return download.request.directory
-        lowered = name.lower()
-        for pattern, rule in self._rules:
-            if fnmatchcase(lowered, pattern):
-                return rule.directory.removesuffix("/")
-        return ""
+        return folder_for(self._rules, name)
 
     def _claim(self, folder: Folder, name: str) -> Place:
         """Claim ``name``, or a numbered form of it.
