@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 
 
 def main() -> None:
@@ -12,10 +13,13 @@ def main() -> None:
     a tenth of the time of a small download.
     """
     gc.disable()
-    from tui.cli import main as run
-
     try:
+        from tui.cli import main as run
+
         run(prog_name="fetchtui")
+    except KeyboardInterrupt:
+        # While it was still being loaded.
+        sys.exit(130)
     finally:
         # The process ends: what is left goes with it.
         gc.freeze()

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -124,3 +125,23 @@ def test_what_was_typed_twice_is_named(tmp_path):
     assert status == 0
     told_twice = "note: command line: http://x.test/a is asked for twice; left out\n"
     assert told_twice in said
+
+
+def test_ctrl_c_while_the_program_is_loaded_is_130_without_a_word(tmp_path):
+    (tmp_path / "start.py").write_text(
+        "import sys, types\n"
+        "class Loading(types.ModuleType):\n"
+        "    def __getattr__(self, name):\n"
+        "        raise KeyboardInterrupt\n"
+        "sys.modules['tui.cli'] = Loading('tui.cli')\n"
+        "from tui.__main__ import main\n"
+        "main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, tmp_path / "start.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
