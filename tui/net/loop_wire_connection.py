@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     Buffer: TypeAlias = "bytes | memoryview"
 
-_HELD_BYTES = 64 << 10
-"""At which a connection is not read on before somebody has taken what it has."""
-
 
 class CutShort(Exception):
     """The connection ended in the middle of a body."""
@@ -109,6 +106,7 @@ class Connection(asyncio.BufferedProtocol):
         # uvloop's transports are none by their class.
         self._transport = cast("asyncio.Transport", transport)
         self.is_open = True
+        self._room.connections += 1
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Say where the next bytes go."""
@@ -131,7 +129,7 @@ class Connection(asyncio.BufferedProtocol):
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
-        if self._queued >= _HELD_BYTES or self._room.is_used_up:
+        if self._queued >= self._room.held_bytes or self._room.is_used_up:
             self._pause()
 
     def eof_received(self) -> bool:
@@ -141,8 +139,8 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """The socket is gone."""
-        if self.is_open:
-            self.is_open = False
+        self.is_open = False
+        self._room.connections -= 1
         self._end(error)
         self._forget(self)
 
