@@ -28,7 +28,6 @@ from tui.core.events import (
     Told,
 )
 from tui.core.request import DownloadRequest, check_url, origin_of
-from tui.core.service import Move
 from tui.core.snapshot import (
     AttemptSnapshot,
     AutoSnapshot,
@@ -41,12 +40,13 @@ from tui.core.snapshot import (
     SegmentSnapshot,
     SlotSnapshot,
 )
+from tui.engine.queue_order import in_order, moved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
 
     from tui.core.query import DownloadQuery
-    from tui.core.service import DownloadService
+    from tui.core.service import DownloadService, Move
 
 _S = DownloadState
 START = 1_790_000_000.0
@@ -324,25 +324,28 @@ class FakeService:
         self._note("undrop", changed)
         return changed
 
-    def reorder(self, ids: Sequence[int], move: Move) -> None:
-        self._note("reorder", list(ids), move)
-        order = self._queue()
-        moving = [d for d in order if d.id in set(ids)]
-        rest = [d for d in order if d.id not in set(ids)]
-        first = order.index(moving[0])
-        place = {
-            Move.TOP: 0,
-            Move.BOTTOM: len(rest),
-            Move.UP: max(0, first - 1),
-            Move.DOWN: min(len(rest), first + 1),
-        }[move]
-        for key, row in enumerate([*rest[:place], *moving, *rest[place:]]):
-            row.queue_key = float(key)
+    def reorder(self, ids: Iterable[int], move: Move) -> dict[int, float]:
+        ids = list(ids)
+        self._note("reorder", ids, move)
+        return self._place(self.places(ids, move))
+
+    def places(self, ids: Iterable[int], move: Move) -> dict[int, float]:
+        return {d.id: key for d, key in moved(self._queue(), set(ids), move).items()}
+
+    def place(self, places: Mapping[int, float]) -> dict[int, float]:
+        self._note("place", dict(places))
+        return self._place(places)
+
+    def _place(self, places: Mapping[int, float]) -> dict[int, float]:
+        before = {id: self.downloads[id].queue_key for id in places}
+        for id, key in places.items():
+            self.downloads[id].queue_key = key
         self.structure += 1
+        return before
 
     def _queue(self) -> list[Download]:
         queued = [d for d in self.downloads if d.state is _S.QUEUED]
-        return sorted(queued, key=lambda d: (d.queue_key, d.id))
+        return in_order(queued)
 
     def set_url(self, id: int, url: str) -> None:
         self.downloads[id].url = check_url(url)
@@ -368,6 +371,9 @@ class FakeService:
         if self.auto.is_on:
             self.auto = self.auto._replace(is_on=False, is_pinned=True)
         self._note("set_concurrency", count)
+
+    def stood_still(self, seconds: float) -> None:
+        self._note("stood_still", seconds)
 
     def set_auto(self, is_on: bool) -> None:
         self.auto = self.auto._replace(is_on=is_on, is_pinned=False)

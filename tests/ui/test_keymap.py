@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.fake_service import FakeService
 from tests.ui.dashboards import FAILED, RUNNING, dashboard
 from tui.core.download import DownloadState
 from tui.ui.actions import ACTIONS
@@ -159,3 +160,12 @@ async def test_advice_on_a_failed_row_names_the_changed_keys():
 async def test_complaints_are_told_when_the_dashboard_opens():
     async with dashboard(keys={"cancl": "x"}) as board:
         assert "did you mean cancel?" in board.message()
+
+
+async def test_the_detail_pane_names_the_keys_that_hold():
+    keys = {"details": ["F6"], "add": ["i"]}
+    async with dashboard(FakeService(), keys=keys) as board:
+        shown = "\n".join(line.strip("│ ") for line in board.screen())
+        assert "F6 opens all of it, i adds URLs" in shown
+        assert "[F6]" in shown
+        assert "[enter]" not in shown

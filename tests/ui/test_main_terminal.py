@@ -148,3 +148,14 @@ def test_a_driver_that_brings_its_own_place_needs_no_terminal(monkeypatch):
     assert not can_show_dashboard()
     monkeypatch.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
     assert can_show_dashboard()
+
+
+async def test_the_engine_hears_how_long_the_process_was_stopped():
+    async with dashboard() as board:
+        board.app._note_suspension(None)
+        board.app._suspended_at_s -= 60
+        board.app._tell_suspension(None)
+        verb, seconds = board.main.service.last
+        assert verb == "stood_still"
+        assert 60 <= seconds < 70
+        assert board.message().startswith("Back after 1m")

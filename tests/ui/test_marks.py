@@ -14,7 +14,6 @@ from tests.ui.dashboards import (
 )
 from tui.core.download import DownloadState
 from tui.core.query import DownloadQuery, View
-from tui.core.service import Move
 from tui.ui.screens.confirm import ConfirmScreen
 
 _S = DownloadState
@@ -160,10 +159,28 @@ async def test_the_marked_move_in_the_queue_and_go_back_to_their_places():
     async with dashboard(service) as board:
         queue = DownloadQuery(View.QUEUED)
         await board.press("j", "space", "j", "space", "space", "F")
-        assert service.last == ("reorder", [1, 3, 4], Move.TOP)
         assert service.select(queue) == [1, 3, 4, 0, 2, 5]
         await board.press("u")
         assert service.select(queue) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_many_marks_move_in_slices_and_go_back_in_as_few():
+    service = FakeService()
+    for number in range(3_000):
+        service.put(f"{number:04}")
+    async with dashboard(service) as board:
+        queue = DownloadQuery(View.QUEUED)
+        odd = list(range(1, 3_000, 2))
+        board.list.model.marks.add(odd)
+        await board.press("F")
+        await board.app.workers.wait_for_complete()
+        assert service.select(queue) == [*odd, *range(0, 3_000, 2)]
+        assert board.message().startswith("1,500 downloads moved to the front")
+        calls = service.calls["place"]
+        await board.press("u")
+        await board.app.workers.wait_for_complete()
+        assert service.select(queue) == list(range(3_000))
+        assert service.calls["place"] - calls == 2, "1,000 at a time"
 
 
 async def test_y_copies_all_marked_urls():

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping
 
     from tui.core.download import DownloadId
     from tui.core.events import Event
@@ -102,8 +102,21 @@ class DownloadService(Protocol):
         """Put dropped downloads back; return those it put."""
         ...
 
-    def reorder(self, ids: Sequence[DownloadId], move: Move) -> None:
-        """Change the queue's order; the ids keep their order among themselves."""
+    def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
+        """Change the queue's order; the queued ones keep theirs among themselves.
+
+        Returns:
+            Where those that moved were before, for ``place``; nothing if all that
+            is queued, or nothing, was to be moved.
+        """
+        ...
+
+    def places(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
+        """Return where ``reorder`` would put them, for ``place`` to do it in slices."""
+        ...
+
+    def place(self, places: Mapping[DownloadId, float]) -> dict[DownloadId, float]:
+        """Put queued downloads at places; return where they were before."""
         ...
 
     def set_url(self, id: DownloadId, url: str) -> None:
@@ -138,6 +151,10 @@ class DownloadService(Protocol):
 
         The automatic choice, where it is on, yields to the number: it is pinned.
         """
+        ...
+
+    def stood_still(self, seconds: float) -> None:
+        """Hear that the process was stopped that long: the loop was not late."""
         ...
 
     def set_auto(self, is_on: bool) -> None:

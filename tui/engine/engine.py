@@ -11,22 +11,21 @@ from tui.core.download import ENDED, Download, DownloadState
 from tui.core.query import by_cause, select
 from tui.core.request import check_url, origin_of
 from tui.engine.crew import Crew
-from tui.engine.limits import Limits
 from tui.engine.outcome import Outcome
 from tui.engine.placing import Placing
 from tui.engine.pulse import Pulse
 from tui.engine.regrets import Regrets
+from tui.engine.reordering import Reordering
 from tui.engine.views import Views
 from tui.engine.worker import DownloadWorker
 from tui.net.filename import name_from_url, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from tui.core.download import DownloadId
     from tui.core.query import Cause, DownloadQuery
     from tui.core.request import DownloadRequest
-    from tui.core.service import Move
     from tui.core.snapshot import (
         DetailSnapshot,
         DownloadSnapshot,
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 _S = DownloadState
 
 
-class Engine(Limits):
+class Engine(Reordering):
     """Downloads what it is given, within limits that change while it runs."""
 
     def __init__(self, kit: Kit) -> None:
@@ -115,13 +114,6 @@ class Engine(Limits):
     def undrop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Put dropped downloads back."""
         return [d.id for d in self._known(ids) if self._ledger.undrop(d)]
-
-    def reorder(self, ids: Sequence[DownloadId], move: Move) -> None:
-        """Change the queue's order; the ids keep their order among themselves."""
-        queued = [d for d in self._ledger.downloads if d.state is _S.QUEUED]
-        for download in self._kit.queue.move(queued, set(ids), move):
-            self._ledger.touch(download)
-        self._go()
 
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL; what is there is kept if it proves the same.

@@ -50,6 +50,10 @@ class Limits(Remarks):
             )
             self._pulse.adjust()
 
+    def stood_still(self, seconds: float) -> None:
+        """The process was stopped that long until now; nothing was late meanwhile."""
+        self._pulse.lag.forget(seconds)
+
     def set_origin_cap(self, origin: str, cap: int) -> None:
         """Downloads at once from one origin; 0 leaves it to the cap of all."""
         cap = max(0, min(MAX_CONCURRENCY, cap))

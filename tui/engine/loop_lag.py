@@ -55,6 +55,19 @@ class LoopLag:
             history_s=tuple(self._history),
         )
 
+    def forget(self, seconds: float) -> None:
+        """Take back what was measured while the process was stopped that long.
+
+        Nothing ran then, so nothing was late: a lag of half of it or more was no lag.
+        """
+        self._handle.cancel()
+        self._due = self._loop.time() + INTERVAL_S
+        self._handle = self._loop.call_at(self._due, self._look)
+        least = seconds / 2
+        self._last = self._bucket_worst = 0.0
+        self._samples = deque((s for s in self._samples if s < least), WINDOW)
+        self._history = deque((s for s in self._history if s < least), BUCKETS)
+
     def close(self) -> None:
         """Stop looking."""
         self._handle.cancel()

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import Download, DownloadState
 from tui.core.host_rules import rule_for
-from tui.core.service import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Mapping, Sequence
 
     from tui.core.settings import HostRule
 
@@ -274,37 +273,11 @@ class DownloadQueue:
         lane.successes = 0
         self._offer(lane)
 
-    def in_order(self, queued: Iterable[Download]) -> list[Download]:
-        """Sort downloads as the queue would hand them out, caps aside."""
-        return sorted(queued, key=lambda d: (d.queue_key, d.id))
-
-    def move(
-        self, queued: Iterable[Download], ids: set[int], move: Move
-    ) -> list[Download]:
-        """Put some of the queued downloads elsewhere; return those that moved.
-
-        They get keys between those of their new neighbours, so nothing else has to
-        be touched; among themselves they keep their order.
-        """
-        order = self.in_order(queued)
-        moving = [d for d in order if d.id in ids]
-        rest = [d for d in order if d.id not in ids]
-        if not moving or not rest:
-            return []
-        first = order.index(moving[0])
-        place = {
-            Move.TOP: 0,
-            Move.BOTTOM: len(rest),
-            Move.UP: max(0, first - 1),
-            Move.DOWN: min(len(rest), first + 1),
-        }[move]
-        below = rest[place - 1].queue_key if place else rest[0].queue_key - 2
-        above = rest[place].queue_key if place < len(rest) else below + 2
-        step = (above - below) / (len(moving) + 1)
-        for index, download in enumerate(moving, start=1):
-            download.queue_key = below + step * index
+    def place(self, keys: Mapping[Download, float]) -> None:
+        """Give queued downloads other keys; entries with their old ones are dead."""
+        for download, key in keys.items():
+            download.queue_key = key
             self.push(download)
-        return moving
 
     def _is_full(self, lane: Lane) -> bool:
         cap = self.cap(lane)

@@ -20,6 +20,7 @@ from tui.core.snapshot import (
 from tui.engine.flight import Flight
 from tui.engine.kit import Landed
 from tui.engine.meter import FAST_TAU_S, SpeedMeter, eta_s, steady
+from tui.engine.queue_order import in_order
 from tui.engine.verdict import One, judge_one
 
 if TYPE_CHECKING:
@@ -196,9 +197,7 @@ class Views:
         if ledger.dropped:
             downloads = [d for d in downloads if d.id not in ledger.dropped]
         if query.view is View.QUEUED:
-            return self._kit.queue.in_order(
-                d for d in downloads if d.state is DownloadState.QUEUED
-            )
+            return in_order(d for d in downloads if d.state is DownloadState.QUEUED)
         return downloads
 
     def origins(self) -> list[OriginSnapshot]:

@@ -200,11 +200,13 @@ class DashboardApp(App[int]):
         self._suspended_at_s = time.monotonic()
 
     def _tell_suspension(self, _: object) -> None:
-        away = format_duration(time.monotonic() - self._suspended_at_s)
+        seconds = time.monotonic() - self._suspended_at_s
+        self.main.service.stood_still(seconds)
         if self.announcer is not None:
             self.announcer.forget()
         self.main.tell(
-            f"Back after {away}; downloads stood still meanwhile and go on now"
+            f"Back after {format_duration(seconds)}; downloads stood still meanwhile "
+            "and go on now"
         )
         self.screen.refresh()
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.plain_text import plain, plain_url
-from tui.core.query import DownloadQuery, View
 from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
 from tui.ui.actions import BY_ID
@@ -24,6 +23,8 @@ from tui.ui.state_actions import StateActions
 from tui.ui.url_edit import ask_for_url
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tui.core.snapshot import DownloadSnapshot
 
 _S = DownloadState
@@ -136,15 +137,25 @@ class RowActions(StateActions):
 
     def _move(self, move: Move, words: str) -> None:
         ids = self._having(self._chosen, _S.QUEUED)
-        if not ids:
+        places = self._service.places(ids, move) if ids else {}
+        if not places:
             self._say_nothing("move in the queue")
             return
-        before = self._service.select(DownloadQuery(View.QUEUED))
-        self._service.reorder(ids, move)
+        before: dict[int, float] = {}
         what = f"{self._called(ids)} {words}"
-        self._undo.push_order(what, ids, before)
-        self._screen.tell(f"{what} · {key_of('undo')} takes it back")
-        self._screen.list.hurry()
+
+        def verb(some: Sequence[int]) -> list[int]:
+            # Each stays where it is until its place is given, so a slice at a time.
+            was = self._service.place({id: places[id] for id in some})
+            before.update(was)
+            return list(was)
+
+        def done(_: object) -> None:
+            self._undo.push_order(what, before)
+            self._screen.tell(f"{what} · {key_of('undo')} takes it back")
+            self._screen.list.hurry()
+
+        self._screen.bulk.run("Moving", list(places), verb, done)
 
     # -- their URLs and paths --------------------------------------------------------
 

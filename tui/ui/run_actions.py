@@ -89,10 +89,7 @@ class RunActions:
             step.take_back(ids)
             return []
 
-        if step.is_whole:
-            done(step.take_back(step.ids))
-        else:
-            self._screen.bulk.run("Undoing", step.ids, verb, done)
+        self._screen.bulk.run("Undoing", step.ids, verb, done)
 
     def hold(self) -> None:
         """Stop everything, or let everything go on."""

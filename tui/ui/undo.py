@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.query import DownloadQuery
-from tui.core.service import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tui.core.download import DownloadId, DownloadState
     from tui.core.service import DownloadService
@@ -44,8 +42,6 @@ class Step(NamedTuple):
     """Downloads that it touched, to be painted again."""
     take_back: Callable[[Sequence[DownloadId]], object]
     """Takes it back for some of them."""
-    is_whole: bool = False
-    """It can only be taken back for all of them at once."""
 
 
 class UndoStack:
@@ -88,35 +84,19 @@ class UndoStack:
 
         self.push(text, ids, take_back)
 
-    def push_order(
-        self, text: str, ids: Sequence[DownloadId], before: Sequence[DownloadId]
-    ) -> None:
+    def push_order(self, text: str, before: Mapping[DownloadId, float]) -> None:
         """Remember that downloads were moved in the queue.
 
         Args:
             text: what was done, in words.
-            ids: those that were moved.
-            before: the whole queue as it was.
+            before: where they were, as the service said it.
         """
-        moved = frozenset(ids)
-        last = max(place for place, id in enumerate(before) if id in moved)
-        runs = _runs(before[: last + 1], moved)
 
-        def take_back(_: Sequence[DownloadId]) -> None:
-            # From the back to the front, each stretch of it to the top: what was
-            # between the moved ones has kept its order among itself.
-            for run in reversed(runs):
-                self._service.reorder(run, Move.TOP)
+        def take_back(ids: Sequence[DownloadId]) -> None:
+            self._service.place({id: before[id] for id in ids})
 
-        self._steps.append(Step(text, tuple(ids), take_back, is_whole=True))
+        self.push(text, before, take_back)
 
     def take(self) -> Step | None:
         """Return the newest step, to be taken back; ``None`` if there is none."""
         return self._steps.pop() if self._steps else None
-
-
-def _runs(
-    queue: Sequence[DownloadId], moved: Collection[DownloadId]
-) -> list[list[DownloadId]]:
-    """Cut a queue into stretches of moved and of other downloads."""
-    return [list(run) for _, run in groupby(queue, key=lambda id: id in moved)]

@@ -9,6 +9,7 @@ from textual.message import Message
 from tui.core.plain_text import plain
 from tui.core.units import format_rate, format_size
 from tui.ui.format import done_fraction, middle_ellipsis, percent, state_look
+from tui.ui.keymap import key_of
 from tui.ui.widgets.canvas import Canvas, Line, Span, justify, line_width
 from tui.ui.widgets.detail_lines import pane_lines, sheet_lines
 from tui.ui.widgets.segment_map import map_lines
@@ -16,12 +17,15 @@ from tui.ui.widgets.segment_map import map_lines
 if TYPE_CHECKING:
     from tui.core.snapshot import DetailSnapshot
 
-EMPTY = (
-    "No download under the cursor.",
-    "Move with up and down; here you see",
-    "its map, speed, address and errors.",
-    "enter opens all of it, a adds URLs.",
-)
+
+def empty_lines() -> list[str]:
+    """Return what the pane says while there is no download under the cursor."""
+    return [
+        "No download under the cursor.",
+        "Move with up and down; here you see",
+        "its map, speed, address and errors.",
+        f"{key_of('details')} opens all of it, {key_of('add')} adds URLs.",
+    ]
 
 
 class DetailPane(Canvas):
@@ -43,11 +47,17 @@ class DetailPane(Canvas):
     def title(self) -> Line:
         """The file's name and the pane's key."""
         if self._detail is None:
-            return [Span("Details ", "title"), Span("[enter]", "key", "open")]
+            return [
+                Span("Details ", "title"),
+                Span(f"[{key_of('details')}]", "key", "open"),
+            ]
         corner = line_width(self.corner())
         room = max(6, self.size.width - 18 - (corner + 2 if corner else 0))
         name = middle_ellipsis(plain(self._detail.row.name), room)
-        return [Span(f"{name} ", "title"), Span("[enter]", "key", "open")]
+        return [
+            Span(f"{name} ", "title"),
+            Span(f"[{key_of('details')}]", "key", "open"),
+        ]
 
     def corner(self) -> Line:
         """How many connections it has."""
@@ -59,7 +69,7 @@ class DetailPane(Canvas):
     def body(self, width: int, height: int) -> list[Line]:
         """What fits, most wanted first."""
         if self._detail is None:
-            return [[Span(text, "dim")] for text in EMPTY]
+            return [[Span(text, "dim")] for text in empty_lines()]
         return pane_lines(self._detail, width, height, self.is_ascii)
 
     def folded(self, width: int) -> Line:

@@ -209,7 +209,10 @@ class HostsPane(Canvas, can_focus=True):
         host = self.cursor_host
         if host is None:
             return []
-        line = [Span("[enter]", "key", "cap"), Span(" at once from it", "dim")]
+        line = [
+            Span(f"[{key_of('details')}]", "key", "cap"),
+            Span(" at once from it", "dim"),
+        ]
         if host.trouble:
             line.append(Span(f"  last error: {plain(host.trouble, 200)}", "waiting"))
         return line
