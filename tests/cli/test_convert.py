@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.support.command import fetchtui
 from tui.cli import main
+from tui.demo.script import Script
 from tui.sources.detect import load_sources
 
 SAMPLES = Path(__file__).parents[2] / "sample_lists"
@@ -62,3 +64,15 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path):
     assert result.exit_code == 2
     assert "File exists" in result.stderr
     assert there.read_text() == "mine"
+
+
+async def test_a_page_is_asked_for_with_what_the_settings_file_says(server, tmp_path):
+    page = server.add("/list.html", Script(b"<a href='a.iso'>a</a>"))
+    config = tmp_path / "config.toml"
+    config.write_text('headers = ["X-From: the file"]\n')
+    env = {"FETCHTUI_CONFIG": str(config)}
+    words = "convert", "-t", "text", "--links", "*.iso", page
+    ended = await fetchtui(*words, cwd=tmp_path, env=env)
+    assert (ended.status, ended.out) == (0, page.replace("list.html", "a.iso") + "\n")
+    (request,) = server.requests
+    assert request.headers["x-from"] == "the file"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tui.arguments.command_line import CommandLine
 from tui.arguments.page import page_fetcher
+from tui.arguments.settle import ask_secrets, settings_of, settle
 from tui.core.settings import Settings
 from tui.sources.export import ListFormat
 
@@ -67,6 +69,10 @@ def _converted(
     from tui.sources.detect import load_sources
     from tui.sources.export import entry_of_request, write_list
 
+    settings = Settings()
+    if links is not None or base_url is not None:
+        # Pages come by the proxies, logins and certificates of every run.
+        settings = ask_secrets(settings_of(settle(CommandLine())), sources)
     notes: list[str] = []
     requests, complaints = load_sources(
         sources,
@@ -74,7 +80,7 @@ def _converted(
         notes,
         links=links,
         base_url=base_url,
-        fetch_page=page_fetcher(Settings()),
+        fetch_page=page_fetcher(settings),
     )
     for line in (*(f"note: {note}" for note in notes), *complaints):
         click.echo(f"{line}", err=True)
