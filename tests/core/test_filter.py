@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.download import Download, DownloadState
-from tui.core.filter import FilterError, sieve_of
+from tui.core.filter import FilterError, _compiled, sieve_of
 from tui.core.query import DownloadQuery, select
 from tui.core.request import DownloadRequest, origin_of
 
@@ -149,3 +150,23 @@ def test_a_pattern_that_takes_for_ever_is_stopped():
     with pytest.raises(FilterError, match="takes too long"):
         sieve_of("/a*a*b/")(rows)
     assert time.perf_counter() - started < 20  # without it: minutes
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [".*2026.*", ".*b|a.*", r"x\.*", r"x\\.*", ".*+b", ".*?b", "(a.*)", ".*", "a.*b"],
+)
+@given(st.text("ab2x.\\", max_size=6), st.text("ab026", max_size=5))
+def test_what_is_left_out_of_a_pattern_changes_nothing_that_is_found(
+    pattern: str, before: str, after: str
+) -> None:
+    name = f"{before}2026{after}"
+    try:
+        wanted = re.search(pattern, name) is not None
+    except re.error:
+        return
+    assert (_compiled(pattern).search(name) is not None) == wanted
+
+
+def test_any_text_at_both_ends_costs_nothing() -> None:
+    assert _compiled(".*a.*b.*").pattern == "a.*b"

@@ -257,10 +257,25 @@ def _compiled(text: str) -> re.Pattern[str]:
     Asking ``re`` to ignore case takes five times as long: it then cannot look for the
     first letters at once.
     """
+    text = _bare(text)
     if "(?" in text or "\\N" in text:
         return re.compile(text, re.IGNORECASE)
     lowered = re.sub(r"\\.|[^\\]+", lambda part: _lower(part[0]), text)
     return re.compile(lowered)
+
+
+def _bare(text: str) -> str:
+    """Take away ``.*`` at both ends: it changes nothing that is found.
+
+    People write it as in a shell. In front it has each letter of 100,000 names looked
+    at anew for every letter before it: 340 ms where 60 do.
+    """
+    if text.startswith(".*") and text[2:3] not in ("+", "?"):
+        text = text[2:]
+    end = text[:-2]
+    if text.endswith(".*") and (len(end) - len(end.rstrip("\\"))) % 2 == 0:
+        text = end
+    return text
 
 
 def _lower(part: str) -> str:
