@@ -36,6 +36,17 @@ _HEX_LENGTHS = {
     "blake2b": 128,
     "blake2s": 64,
 }
+STRONGEST_FIRST = (
+    "sha512",
+    "blake2b",
+    "sha384",
+    "sha256",
+    "blake2s",
+    "sha224",
+    "sha1",
+    "md5",
+)
+"""hashlib's names; of several digests of one file the first of these counts."""
 _HEX = re.compile(r"[0-9a-f]+")
 
 

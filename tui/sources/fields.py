@@ -10,7 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tui.core.plain_text import plain
-from tui.core.request import ALGORITHMS, Checksum, DownloadRequest
+from tui.core.request import (
+    ALGORITHMS,
+    STRONGEST_FIRST,
+    Checksum,
+    DownloadRequest,
+)
 from tui.sources.options import parse_folder, parse_header, parse_place, parse_size
 from tui.sources.patterns import check_pattern
 
@@ -35,20 +40,7 @@ NAMES = {
 } | {name: f"digest {kind}" for name, kind in ALGORITHMS.items()}
 """Spellings of field names, in lower case, and which field each means; a column may be
 called ``sha256`` and hold nothing but the digest."""
-_DIGESTS = tuple(
-    f"digest {kind}"
-    for kind in (
-        "sha512",
-        "blake2b",
-        "sha384",
-        "sha256",
-        "blake2s",
-        "sha224",
-        "sha1",
-        "md5",
-    )
-)
-"""The strongest first."""
+_DIGESTS = tuple(f"digest {kind}" for kind in STRONGEST_FIRST)
 
 
 class FieldReader:

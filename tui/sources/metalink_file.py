@@ -7,7 +7,14 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.plain_text import plain
-from tui.core.request import ALGORITHMS, Checksum, DownloadRequest, Pieces, check_url
+from tui.core.request import (
+    ALGORITHMS,
+    STRONGEST_FIRST,
+    Checksum,
+    DownloadRequest,
+    Pieces,
+    check_url,
+)
 from tui.sources.options import parse_place, parse_size
 
 if TYPE_CHECKING:
@@ -16,16 +23,6 @@ if TYPE_CHECKING:
 _URL_LIMIT = 1000
 """Mirrors of one file; large projects have some hundreds."""
 _PIECE_LIMIT = 1_000_000
-_STRENGTH = (
-    "sha512",
-    "blake2b",
-    "sha384",
-    "sha256",
-    "blake2s",
-    "sha224",
-    "sha1",
-    "md5",
-)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LAST = 1_000_000
 """Place of a mirror that tells none: behind the lowest priority (section 4.2.17.2)."""
@@ -133,8 +130,8 @@ class FileElement:
         # A stable sort: mirrors of one priority keep their order.
         urls = sorted(self._urls, key=lambda placed: placed[0])
         sums, pieces = self._checksums, self._pieces
-        checksum = next((sums[a] for a in _STRENGTH if a in sums), None)
-        chosen = next((pieces[a] for a in _STRENGTH if a in pieces), None)
+        checksum = next((sums[a] for a in STRONGEST_FIRST if a in sums), None)
+        chosen = next((pieces[a] for a in STRONGEST_FIRST if a in pieces), None)
         size = self._size
         if chosen is not None and size is not None and not chosen.covers(size):
             raise ValueError(

@@ -12,7 +12,13 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin
 
-from tui.core.request import BadRequestLine, Checksum, DownloadRequest, check_url
+from tui.core.request import (
+    STRONGEST_FIRST,
+    BadRequestLine,
+    Checksum,
+    DownloadRequest,
+    check_url,
+)
 from tui.core.sums import sum_of_line
 from tui.sources.lines import LINE_LIMIT
 from tui.sources.options import folder_url, parse_place
@@ -20,16 +26,6 @@ from tui.sources.options import folder_url, parse_place
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_STRENGTH = (
-    "md5",
-    "sha1",
-    "sha224",
-    "blake2s",
-    "sha256",
-    "sha384",
-    "blake2b",
-    "sha512",
-)
 _SUMS_NAME = re.compile(
     r"(?:md5|sha-?\d*|b2|blake2[bs]?|shasums?)[-_]?(?:sums?)?\d*(?:\.txt|\.asc)?"
     r"|.*\.(?:md5|sha\d+|b2|md5sum|sha\d+sum|b2sum)|checksums?(?:\.txt)?|.*-CHECKSUM",
@@ -88,7 +84,8 @@ def parse_sums_list(
         if known.algorithm == checksum.algorithm and known != checksum:
             yield BadRequestLine(here, f"contradicts the digest in {first}")
             continue
-        if _STRENGTH.index(checksum.algorithm) >= _STRENGTH.index(known.algorithm):
+        order = STRONGEST_FIRST.index
+        if order(checksum.algorithm) <= order(known.algorithm):
             files[path] = (first, checksum)
     for path, (here, checksum) in files.items():
         yield _request(folder, path, checksum, here)
