@@ -242,4 +242,7 @@ def test_a_netrc_that_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
 
 
 def test_a_login_is_not_told_by_its_repr() -> None:
-    assert "hunter2" not in repr(Settings(login=Login("me", "text:hunter2")))
+    header = (("Authorization", "Bearer hunter2"),)
+    login = Login("me", "text:hunter2")
+    hosts = (HostRule("*", headers=header, login=login),)
+    assert "hunter2" not in repr(Settings(login=login, headers=header, hosts=hosts))

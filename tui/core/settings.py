@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
@@ -158,7 +158,7 @@ class Settings:
     """Bytes per second over everything."""
     on_exists: OnExists = OnExists.RESUME
     verify: Verify = Verify.HEADERS
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Sent with every request to the origin that the list names, never to another."""
     ca_file: Path | None = None
     """PEM bundle that replaces the system's; ``SSL_CERT_FILE`` is honoured too."""
@@ -194,7 +194,7 @@ class Settings:
     """(host, port, address): connect there without asking the DNS; port 0 for all."""
     http2: bool = False
     """Offer HTTP/2 for downloads in one stream; ranges stay on HTTP/1.1."""
-    hosts: tuple[HostRule, ...] = ()
+    hosts: tuple[HostRule, ...] = field(default=(), repr=False)
     hooks: Hooks = _NO_HOOKS
     notify: bool = False
     """Tell the desktop when all is done."""
