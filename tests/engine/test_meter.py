@@ -84,3 +84,12 @@ def test_the_history_has_one_value_a_second() -> None:
         meter.sample(tick * 0.25, tick * 500)
     assert list(meter.history) == [2000.0] * 10
     assert meter.peak == 2000.0
+
+
+def test_a_burst_at_the_start_is_not_taken_for_the_speed() -> None:
+    meter = SpeedMeter(3.0, 0.0, burst_s=1.0)
+    meter.sample(0.1, 300_000)
+    assert meter.speed == pytest.approx(300_000, rel=0.2)
+    for tick in range(10, 40):
+        meter.sample(tick / 10, 300_000 * tick / 10)
+    assert meter.speed == pytest.approx(300_000, rel=0.15)
