@@ -237,6 +237,16 @@ def test_the_farewell_fits_80_columns_and_says_how_to_go_on(tmp_path):
     assert lines[6] == "fetchtui goes on"
 
 
+def test_a_single_cause_more_is_named_rather_than_counted():
+    service = FakeService()
+    for kind in ("tls", "dns", "stalled", "connect_timeout"):
+        service.put(kind, _S.FAILED, error_kind=kind)
+    causes = service.by_cause(DownloadQuery())
+    lines = farewell_lines(service.snapshot(), causes, service.rows, None, "")
+    assert not any("other reasons" in line for line in lines)
+    assert len([line for line in lines if "×" in line]) == 4
+
+
 def test_an_empty_run_says_nothing_at_the_end():
     service = FakeService()
     assert farewell_lines(service.snapshot(), [], service.rows, None, "go on") == []

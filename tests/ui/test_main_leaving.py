@@ -128,6 +128,9 @@ async def test_failures_are_told_together_and_the_end_once():
             service.fail(id, "not_found" if id < 30 else "connect_timeout")
         await board.tick()
         assert board.toasts() == ["37 failed: 30× not found, 7× connect timeout"]
+        await board.press("s")
+        assert "37 failed" in board.text()
+        assert "37 failed" not in board.screen()[-2], "the line that speaks is free"
         for id in range(37, 40):
             service.finish(id)
         await board.tick()

@@ -68,7 +68,9 @@ def farewell_lines(
         f" in {format_elapsed(snapshot.elapsed_s)} ({format_rate(snapshot.average)})"
     ]
     failures = [cause for cause in causes if cause.kind]
-    for cause in failures[:_CAUSES]:
+    # One cause more is named: to say that there is one takes a line as well.
+    told = len(failures) if len(failures) == _CAUSES + 1 else _CAUSES
+    for cause in failures[:told]:
         name = cause_words(cause.kind, cause.status)
         advice = KINDS.get(cause.kind, "")
         lines.append(f"  {count(len(cause.ids))} × {name}: {advice}")
@@ -78,7 +80,7 @@ def farewell_lines(
         ]
         if len(cause.ids) > _NAMED:
             lines.append(f"      … and {count(len(cause.ids) - _NAMED)} more")
-    rest = sum(len(cause.ids) for cause in failures[_CAUSES:])
+    rest = sum(len(cause.ids) for cause in failures[told:])
     if rest:
         lines.append(f"  {count(rest)} for other reasons")
     if saved is not None and failures:
