@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import FetchError, PermanentError
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 # What all parsers of URLs read alike; anything else is written out anew first.
 _PLAIN = re.compile(
     r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
-    r"((?:[/?](?:[\w~!$&'()*+,;=:@%/?-]|(?<!/)\.)*)?)(?:#.*)?",
+    r"((?:[/?](?:[\w~!$&'()*+,;=:@%/?-]++|(?<!/)\.)*+)?)(?:#.*)?",
     re.ASCII,
 )
 # What ``read_address`` wrote; it leaves brackets and the like in queries as they are.
@@ -83,7 +84,7 @@ class LoopTransport(WireTransport):
             connection = self._take_idle(place.origin)
             if connection is not None:
                 try:
-                    head = await self._ask(connection, request)
+                    head = await connection.ask(request)
                 except Exception:
                     # The server closed it just then: RFC 9112 section 9.3.1 lets a
                     # GET of which nothing came be sent again.
@@ -94,7 +95,7 @@ class LoopTransport(WireTransport):
                 is_connecting = True
                 connection = await self._connect(place.origin)
                 is_connecting = False
-                head = await self._ask(connection, request)
+                head = await connection.ask(request)
         except Exception as error:
             raise _translated(error, url, is_connecting) from None
         return LoopExchange(self, place.origin, connection, head)
@@ -135,13 +136,6 @@ class LoopTransport(WireTransport):
                     "bad_header", f"{where(url)}: a request header is not valid"
                 )
         return f"GET {place.path} HTTP/1.1\r\n{host}{usual}\r\n".encode()
-
-    async def _ask(self, connection: Connection, request: bytes) -> Head:
-        try:
-            return await connection.ask(request)
-        except BaseException:
-            connection.abort()
-            raise
 
     async def _connect(self, origin: Origin) -> Connection:
         host, port = origin
@@ -241,14 +235,23 @@ def _read(url: str) -> _Place:
         PermanentError: it leads nowhere.
     """
     found = _PLAIN.fullmatch(url) or _WRITTEN.fullmatch(read_address(url).url)
-    port = 80 if found is None else int(found[2] or 80)
-    if found is None or not 0 < port < 65536:
+    server = None if found is None else _server(found[1], found[2])
+    if found is None or server is None:
         raise PermanentError("unknown_host", f"{where(url)}: the URL leads nowhere")
-    host, path = found[1], found[3]
+    path = found[3]
     if not path.startswith("/"):
         path = "/" + path
+    return _Place(*server, path)
+
+
+@lru_cache(256)
+def _server(host: str, digits: str | None) -> tuple[Origin, str] | None:
+    """Return origin and authority; ``None`` for a port that cannot be."""
+    port = int(digits or 80)
+    if not 0 < port < 65536:
+        return None
     authority = host if port == 80 else f"{host}:{port}"
-    return _Place((host.strip("[]"), port), authority, path)
+    return (host.strip("[]"), port), authority
 
 
 def _lines(headers: Sequence[tuple[str, str]]) -> str:

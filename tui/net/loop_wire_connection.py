@@ -147,7 +147,7 @@ class Connection(asyncio.BufferedProtocol):
     # -- what the wire calls -----------------------------------------------------------
 
     async def ask(self, request: bytes) -> Head:
-        """Send a request and wait for the head of its answer.
+        """Send a request and wait for the head of its answer; without one, close.
 
         Raises:
             BadHead, EndlessHead, HungUp, OSError: no valid answer came.
@@ -155,11 +155,19 @@ class Connection(asyncio.BufferedProtocol):
         assert self._transport is not None
         self._is_asked = True
         self.is_fresh = True
-        self._transport.write(request)
-        while self._head is None:
-            if self._fault is not None:
-                raise self._fault
-            await self._wait()
+        try:
+            self._transport.write(request)
+            while self._head is None:
+                if self._fault is not None:
+                    raise self._fault
+                # As in _wait; one coroutine less for each file.
+                self._waiter = self._loop.create_future()
+                await self._waiter
+        except BaseException:
+            self.abort()
+            raise
+        finally:
+            self._waiter = None
         return self._head
 
     async def read_chunk(self) -> Buffer | None:
