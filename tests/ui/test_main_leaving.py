@@ -7,6 +7,7 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard, some_downloads
 from tui.core.download import DownloadState
+from tui.core.events import Queued, Started
 from tui.core.request import DownloadRequest
 from tui.ui.bridge import (
     BUSY_FRAME_S,
@@ -137,6 +138,17 @@ async def test_failures_are_told_together_and_the_end_once():
         await board.tick()
         assert board.message().startswith("All ended")
         assert len(board.toasts()) == 1
+
+
+async def test_what_starts_while_100_are_added_has_its_name_in_the_log():
+    service = FakeService()
+    async with dashboard(service) as board:
+        for number in range(100):
+            service.put(f"file-{number}")
+            service.push(Queued(number, 0.0))
+        service.push(Started(3, 0.0, 1))
+        await board.tick()
+        assert "file-3  started" in board.text()
 
 
 def test_one_failure_is_told_with_its_name_and_reason_and_not_at_full_length():

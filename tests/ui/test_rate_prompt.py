@@ -58,3 +58,21 @@ async def test_what_is_no_rate_is_refused():
 )
 def test_a_rate_is_shown_as_one_would_type_it(rate: int | None, text: str):
     assert typed(rate) == text
+
+
+async def test_the_prompt_says_how_a_rate_is_written():
+    async with dashboard(running()) as board:
+        await board.press("b")
+        shown = [
+            "".join(segment.text for segment in strip)
+            for strip in board.app.screen._compositor.render_strips()
+        ]
+        assert any("500k, 10M or 1.5G; 0 for no limit" in line for line in shown)
+
+
+async def test_a_number_by_hand_says_that_it_pins_what_was_automatic():
+    service = running()
+    service.concurrency = 4
+    async with dashboard(service) as board:
+        await board.press("A", "plus")
+        assert board.message() == "5 at once, pinned by hand; A lets it choose again"

@@ -8,6 +8,8 @@ from textual.widgets import Input
 from tests.ui.dashboards import Dashboard, dashboard
 from tui.config.document import read_document
 from tui.config.precedence import resolve
+from tui.config.registry import OPTIONS
+from tui.ui.live_settings import hint_for
 from tui.ui.screens.settings import SettingsScreen
 
 _FILE = """\
@@ -192,3 +194,8 @@ async def test_it_fits_every_size(file, size):
         await board.settle()
         assert "concurrency" in board.text()
         assert {len(line) for line in board.screen()} == {size[0]}
+
+
+def test_no_hint_gives_its_example_twice():
+    for option in OPTIONS:
+        assert hint_for(option.key).count("such as") <= 1, option.key

@@ -243,8 +243,9 @@ def hint_for(key: str) -> str:
         return f"keys with spaces between them; empty: as usual ({default or 'none'})"
     option = find(key)
     usual = option.default_text or shown_value(option, option.default)
-    example = f", such as {option.example}" if option.example else ""
     kind = ", ".join(option.choices) if option.choices else option.kind.value
+    has_example = bool(option.example) and "such as" not in kind
+    example = f", such as {option.example}" if has_example else ""
     if option.kind in (Kind.TEXT, Kind.PATH):
         kind, example = "", option.example.strip('"') and f"such as {option.example}"
     return f"{kind}{example}; empty: as usual ({usual})"

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.screens.main import MainScreen
 
+FORMS = "500k, 10M or 1.5G; 0 for no limit"
+
 
 def ask_for_rate(screen: MainScreen, row: DownloadSnapshot | None = None) -> None:
     """Ask for bytes per second and set them at once.
@@ -27,7 +29,7 @@ def ask_for_rate(screen: MainScreen, row: DownloadSnapshot | None = None) -> Non
         try:
             parse_size(text)
         except ValueError:
-            return "a rate such as 500k, 10M or 1.5G; 0 for no limit"
+            return f"not a rate: {FORMS}"
         return None
 
     def use(text: str | None) -> None:
@@ -43,7 +45,8 @@ def ask_for_rate(screen: MainScreen, row: DownloadSnapshot | None = None) -> Non
         title, now = "Rate limit, bytes per second", service.snapshot().rate_limit
     else:
         title, now = f"Rate limit of {name}", service.detail(row.id).rate_limit
-    screen.app.push_screen(NumberScreen(title, typed(now), check), use)
+    prompt = NumberScreen(title, typed(now), check, FORMS)
+    screen.app.push_screen(prompt, use)
 
 
 def typed(rate: int | None) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from tui.core.events import Cancelled, Done, DownloadEvent, Failed, Noticed, Retrying
+from tui.core.events import (
+    Cancelled,
+    Done,
+    DownloadEvent,
+    Failed,
+    Noticed,
+    Retrying,
+    Started,
+)
 from tui.core.units import format_duration, format_size
 from tui.ui.bridge import FailureDigest
 from tui.ui.keymap import key_of
@@ -19,7 +27,7 @@ if TYPE_CHECKING:
 _NAMED = 50
 """Events a tick whose download is looked up; of a flood the rest is only counted."""
 _ENDS = Done | Failed | Cancelled
-_TELLING = Failed | Retrying | Noticed | Done
+_TELLING = Failed | Retrying | Noticed | Done | Started
 
 
 class Reporter:

@@ -125,7 +125,12 @@ class RunActions:
     def set_concurrency(self, number: int) -> None:
         """Run this many downloads at once, as far as that is allowed."""
         # The totals show it in this turn; the rows it starts follow with the tick.
-        self._service.set_concurrency(max(1, min(MAX_CONCURRENCY, number)))
+        number = max(1, min(MAX_CONCURRENCY, number))
+        was_auto = self._service.snapshot().auto.is_on
+        self._service.set_concurrency(number)
+        if was_auto:
+            again = f"{key_of('auto')} lets it choose again"
+            self._screen.tell(f"{number} at once, pinned by hand; {again}")
 
     def set_number(self) -> None:
         """Ask how many downloads run at once."""
