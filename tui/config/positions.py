@@ -6,6 +6,7 @@ is asked how many lines of the file it needs until the thing is there.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from typing import Any
 
@@ -23,6 +24,8 @@ def line_of(text: str, path: Path) -> int:
         The line of the key or of the table's heading; 0 if it is nowhere.
     """
     lines = text.splitlines(keepends=True)
+    if found := _line_of_key(lines, path):
+        return found
     low, high = 0, len(lines)  # not yet there with ``low`` lines; there with ``high``
     if not _leads_to(_start(lines, high)[1], path):
         return 0
@@ -39,6 +42,30 @@ def line_of(text: str, path: Path) -> int:
     while first < high - 1 and lines[first].lstrip()[:1] in ("", "#"):
         first += 1
     return first + 1
+
+
+def _line_of_key(lines: list[str], path: Path) -> int:
+    """Return the line that begins with the key, as most do; 0 if there is none.
+
+    Every start of the program asks for every key that is written: 30 keys took 160 ms
+    by bisecting alone, and a list of 2,000 lines a minute and a half.
+    """
+    key = re.escape(str(path[-1]))
+    begins = re.compile(rf"""[ \t]*(?:{key}|"{key}"|'{key}')[ \t]*=""")
+    for number, line in enumerate(lines):
+        match = begins.match(line)
+        if match is None:
+            continue
+        before = "".join(lines[:number])
+        try:
+            # What is before is whole, so a statement begins here. Is it the one?
+            if _leads_to(tomllib.loads(before), path):
+                return 0
+            if _leads_to(tomllib.loads(f"{before}{match[0]} 0"), path):
+                return number + 1
+        except tomllib.TOMLDecodeError:
+            continue  # in the middle of a text or a list
+    return 0
 
 
 def _start(lines: list[str], count: int) -> tuple[int, dict[str, Any]]:

@@ -1,0 +1,52 @@
+"""At which line a key stands, whatever stands around it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tui.config.positions import line_of
+
+TEXT = '''# retries = 1
+user = """
+retries = 2
+"""
+headers = [
+  "A: b", # timeout = 3
+]
+"retries" = 4
+hooks.on-done = "x"
+
+[profiles.slow]
+retries = 5
+[hosts."retries = 6"]
+cap = 7
+  [profiles.fast]
+  retries = 8
+'''
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("user",), 2),
+        (("headers",), 5),
+        (("retries",), 8),
+        (("hooks", "on-done"), 9),
+        (("profiles", "slow"), 11),
+        (("profiles", "slow", "retries"), 12),
+        (("hosts", "retries = 6"), 13),
+        (("profiles", "fast", "retries"), 16),
+        (("timeout",), 0),
+    ],
+)
+def test_the_line_is_the_one_where_the_statement_begins(path, line):
+    assert line_of(TEXT, path) == line
+
+
+def test_a_key_behind_a_long_list_is_found_at_once():
+    text = "headers = [\n" + '  "X: a",\n' * 2000 + "]\nretries = 4\n"
+    began = time.process_time()
+    assert line_of(text, ("retries",)) == 2003
+    assert time.process_time() - began < 2, "a minute, if every line is tried"
