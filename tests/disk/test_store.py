@@ -13,7 +13,8 @@ import pytest
 from tui.core.clock import SystemClock
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.request import Checksum
-from tui.disk import slots, system
+from tui.disk import slots, store, system
+from tui.disk.directory import Directory
 from tui.disk.slots import STORES_PER_TRIP
 from tui.disk.store import StoreTrip
 from tui.disk.writer import DiskWriter, StoreJob
@@ -377,3 +378,34 @@ async def test_slow_syncs_are_waited_for_in_all_slots_at_once(
     stores.put("fourth")
     assert set((await stores.wait()).values()) == {None}
     assert writer.snapshot().writers == 2
+
+
+async def test_slow_syncs_of_the_first_trip_are_waited_for_together_as_well(
+    writer, stores, tmp_path, monkeypatch
+):
+    """After a slow one, a barrier opens only if two threads have come to it."""
+    monkeypatch.setattr(system, "is_in_memory", lambda fd: False)
+    monkeypatch.setattr(store, "SLOW_SYNC_S", 0.0)
+    synced: list[int] = []
+    both = threading.Barrier(2, timeout=10)
+
+    def sync_data(fd: int) -> None:
+        if synced:
+            both.wait()
+        synced.append(fd)
+
+    named: list[int] = []
+    real = Directory.sync
+
+    def sync(directory: Directory) -> None:
+        named.append(len(synced))
+        real(directory)
+
+    monkeypatch.setattr(system, "sync_data", sync_data)
+    monkeypatch.setattr(Directory, "sync", sync)
+    for number in range(5):
+        stores.put(f"f{number}")
+    assert set((await stores.wait()).values()) == {None}
+    assert len(synced) == len(set(synced)) == 5
+    assert named == [5], "one sync of the folder, after all of theirs"
+    assert len(list(tmp_path.iterdir())) == 5

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.settings import MAX_WRITERS
 from tui.disk.lanes import WriteLane
-from tui.disk.store import StoreJob, StoreTrip
+from tui.disk.store import SLOW_SYNC_S, StoreJob, StoreTrip
 from tui.disk.trip import Call, Finish, FinishTrip, PartWrite, Slot, Trip, WriteTrip
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ GATHER_S = 0.004
 SPILL = 128
 """Small files that wait before one more slot joins in. On a fast disk one thread is
 quickest, since Python runs one at a time; on a slow one they pile up, and all help."""
-SLOW_SYNC_S = 0.005
-"""Syncs of small files that take so long each are waited for in all slots at once:
-35 files, 8 at once, 20 ms a sync took 0.94 s in one slot and take 0.66 s in four."""
 
 
 class Slots:
@@ -252,7 +249,9 @@ class Slots:
             job = lane.popleft()[1]
             nbytes += job.nbytes
             taken.append(job)
-        return StoreTrip(taken, nbytes, self._clock, fsync=self._fsync)
+        # Spread over the slots already, or not known to need it.
+        hands = 1 if self._has_slow_syncs else free
+        return StoreTrip(taken, nbytes, self._clock, fsync=self._fsync, hands=hands)
 
     def _write_trip(self, _: int) -> Trip:
         return WriteTrip(*self._writes.take(WRITE_BYTES_PER_TRIP), self._clock)
