@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 
     from tui.arguments.command_line import CommandLine
     from tui.config.precedence import Resolved
+    from tui.core.aftermath import Aftermath
     from tui.core.request import DownloadRequest
+    from tui.core.service import DownloadService
     from tui.core.settings import Settings
     from tui.engine.session import Session
 
 USAGE_ERROR = 2
+INTERRUPTED = 130
 
 
 @click.command(
@@ -54,7 +57,7 @@ def main(**chosen: Any) -> None:
         sys.exit(launch(read_command_line(click.get_current_context(), chosen)))
     except KeyboardInterrupt:
         # Before the loop runs, say while a long list is read.
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     finally:
         gc.enable()
 
@@ -185,20 +188,7 @@ async def _fetch(
         stack.push_async_callback(service.close)
         aftermath = await stack.enter_async_context(following(service, settings))
         if has_dashboard:
-            from tui.ui.app import run_dashboard
-
-            _settle_memory()
-            status = await run_dashboard(
-                service,
-                requests=requests,
-                aftermath=aftermath,
-                source_title=session.title if session else "demo",
-                exit_when_done=resolved.dashboard().exit_when_done,
-                restore=None if session is None else session.restore,
-                unsaved=None if session is None else session.unsaved,
-                given=resolved,
-                resume_hint=resume_hint(line.sources, is_demo=line.demo),
-            )
+            status = await _show(line, service, requests, session, resolved, aftermath)
             return await part(aftermath, status, partial(click.echo, err=True))
         from tui.demo.stage import TemporaryStage
         from tui.headless.face import RESUME_HINT
@@ -215,6 +205,51 @@ async def _fetch(
             aftermath=aftermath,
             loudness=line.loudness,
         )
+
+
+async def _show(
+    line: CommandLine,
+    service: DownloadService,
+    requests: list[DownloadRequest],
+    session: Session | None,
+    resolved: Resolved,
+    aftermath: Aftermath | None,
+) -> int:
+    """Begin to download, load the dashboard meanwhile, and show it."""
+    from tui.headless.first_moments import begin_early
+
+    def load() -> None:
+        import tui.ui.app  # noqa: F401  # takes 0.2 s
+
+    hint = resume_hint(line.sources, is_demo=line.demo)
+    restore = None if session is None else session.restore
+    if session is not None and requests:
+        # A session that begins: its journal goes first, so that it misses nothing.
+        told = await session.restore()
+
+        async def restore() -> str:
+            return told
+
+    early = await begin_early(service, requests, load)
+    _settle_memory()
+    if early.is_interrupted:
+        early.subscription.close()
+        click.echo(f"fetchtui: interrupted. {hint}", err=True)
+        return INTERRUPTED
+    from tui.ui.app import run_dashboard
+
+    return await run_dashboard(
+        service,
+        requests=early.left,
+        subscription=early.subscription,
+        aftermath=aftermath,
+        source_title=session.title if session else "demo",
+        exit_when_done=resolved.dashboard().exit_when_done,
+        restore=restore,
+        unsaved=None if session is None else session.unsaved,
+        given=resolved,
+        resume_hint=hint,
+    )
 
 
 def _settle_memory() -> None:

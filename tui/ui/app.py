@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from tui.config.precedence import Resolved
     from tui.core.aftermath import Aftermath
     from tui.core.request import DownloadRequest
-    from tui.core.service import DownloadService
+    from tui.core.service import DownloadService, Subscription
     from tui.core.snapshot import EngineSnapshot
     from tui.ui.announcer import Announcer
 
@@ -245,10 +245,20 @@ def _say_farewell(app: DashboardApp, service: DownloadService) -> None:
     say_farewell(farewell_lines(now, causes, service.rows, saved, hint))
 
 
+async def _run(app: DashboardApp, aftermath: Aftermath | None) -> int | None:
+    if aftermath is not None:
+        aftermath.use_terminal(app.send)
+    with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
+        status = await app.run_async()
+    if aftermath is not None:
+        aftermath.use_terminal(None)
+    return status
+
+
 async def run_dashboard(
     service: DownloadService,
     *,
-    requests: list[DownloadRequest],
+    requests: Sequence[DownloadRequest],
     source_title: str,
     exit_when_done: bool,
     restore: Callable[[], Awaitable[str]] | None = None,
@@ -256,6 +266,7 @@ async def run_dashboard(
     given: Resolved | None = None,
     resume_hint: str = "",
     aftermath: Aftermath | None = None,
+    subscription: Subscription | None = None,
 ) -> int:
     """Show the dashboard until a person, a signal or the end of the work ends it.
 
@@ -270,6 +281,7 @@ async def run_dashboard(
         given: all settings and who said so; ``None`` for the usual ones.
         resume_hint: what leaving means and how to go on later, one sentence.
         aftermath: what follows the downloads, if anything; the caller waits for it.
+        subscription: has the events of what was added before; ``None`` if nothing was.
 
     Returns:
         The exit status: 0 all done, 1 at least one failed, 130 unfinished (state kept).
@@ -285,16 +297,13 @@ async def run_dashboard(
         chosen=None if given is None else given.dashboard(),
     )
     app.given = given
+    if subscription is not None:
+        app.main.bridge.listen_to(subscription)
     app.main.trouble = trouble
     app.main.intake.restore = restore
     app.main.leaving.resume_hint = resume_hint
     app.main.leaving.unsaved = unsaved
-    if aftermath is not None:
-        aftermath.use_terminal(app.send)
-    with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
-        status = await app.run_async()
-    if aftermath is not None:
-        aftermath.use_terminal(None)
+    status = await _run(app, aftermath)
     if app.looks != looks:
         # Nothing is left behind by somebody who only had a look.
         await asyncio.to_thread(save_looks, path, app.looks)

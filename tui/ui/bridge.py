@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tui.core.events import Event
-    from tui.core.service import DownloadService
+    from tui.core.service import DownloadService, Subscription
     from tui.core.snapshot import EngineSnapshot
 
 FRAME_S = 0.1
@@ -41,6 +41,11 @@ class Bridge:
         self.service = service
         self._subscription = service.subscribe()
         self.snapshot: EngineSnapshot = service.snapshot()
+
+    def listen_to(self, subscription: Subscription) -> None:
+        """Go on with a subscription that is older than the dashboard."""
+        self._subscription.close()
+        self._subscription = subscription
 
     def poll(self) -> list[Event]:
         """Take a new snapshot; return the events since the last call."""

@@ -33,6 +33,7 @@ class Intake:
         """Brings back what an earlier run left and returns what to say about it;
         ``None`` when that is done."""
         self._adding = 0
+        self._has_told = False
         self._waiting: deque[Sequence[DownloadRequest]] = deque()
 
     @property
@@ -90,6 +91,7 @@ class Intake:
         self._screen.set_timer(_FIRST_LOOK_S, self._show)
         try:
             told = await self.restore()
+            self._has_told = bool(told)
         finally:
             self._adding -= 1
             self.restore = None
@@ -97,6 +99,7 @@ class Intake:
             self._screen.tell(told)
         self._screen.list.say_if_empty(is_loading=False)
         self._show()
+        self._watch_end()
 
     def add(self, requests: Sequence[DownloadRequest]) -> None:
         """Begin to add; rows show as soon as the first slice is there."""
@@ -123,6 +126,12 @@ class Intake:
                 gc.freeze()
                 gc.enable()
         self._show()
+        self._watch_end()
+
+    def _watch_end(self) -> None:
+        # What an earlier session has to tell wants a moment to be read.
+        if self.is_all_added and not self._has_told:
+            self._screen.leaving.watch()
 
     def _show(self) -> None:
         """Show new rows now; by itself an idle dashboard looks twice a second."""

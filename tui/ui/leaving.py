@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ class Leaving:
         self._exit_when_done = exit_when_done
         self._interrupted_at_s = -TWICE_S
         self._set_aside: list[DownloadId] | None = None
+        self._watch: asyncio.Future[None] | None = None
         self.resume_hint = ""
         """How to go on later, in one sentence."""
         self.unsaved: Callable[[], str] | None = None
@@ -87,6 +89,21 @@ class Leaving:
         self._screen.tell(
             f"Leaving when what runs has ended. {key_of('quit')} leaves at once."
         )
+
+    def watch(self) -> None:
+        """Look at once when the last download ends, not with the next tick."""
+        if self._exit_when_done:
+            self.forget()
+            self._watch = asyncio.ensure_future(self._await_end())
+
+    def forget(self) -> None:
+        """Stop looking."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    async def _await_end(self) -> None:
+        await self._screen.service.wait_idle()
+        self._screen.tick()
 
     def check(self, *, is_all_added: bool) -> None:
         """Leave if the time has come; called on every tick."""

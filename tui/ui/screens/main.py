@@ -159,6 +159,7 @@ class MainScreen(Screen[None]):
 
     def on_unmount(self) -> None:
         """Stop listening to the engine."""
+        self.leaving.forget()
         self.bridge.close()
 
     # -- the tick --------------------------------------------------------------------
