@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.ui.dashboards import dashboard, some_downloads
+from tui.config.precedence import DashboardSettings
 from tui.core.query import SortKey
 from tui.ui.app import DashboardApp
 from tui.ui.memory import Looks, load_looks, looks_path, save_looks
@@ -47,6 +48,16 @@ async def test_what_it_looks_like_is_told_and_taken_again():
         assert app.looks == looks
         assert not app.main.disk.display
         assert "Size ↑" in app.export_screenshot().replace("&#160;", " ")
+
+
+async def test_a_theme_of_an_option_is_for_that_run_and_the_chosen_one_stays():
+    chosen = DashboardSettings(theme=LIGHT.name)
+    app = DashboardApp(some_downloads(), looks=Looks(theme="nord"), chosen=chosen)
+    async with app.run_test(size=(120, 36)):
+        assert app.theme == LIGHT.name
+        assert app.looks.theme == "nord"
+        app.theme = "gruvbox"  # as T does
+        assert app.looks.theme == "gruvbox"
 
 
 async def test_a_theme_that_is_gone_gives_way_to_ours():

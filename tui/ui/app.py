@@ -80,6 +80,8 @@ class DashboardApp(App[int]):
         self.register_theme(LIGHT)
         looks = looks or Looks()
         self.use_theme(chosen.theme or looks.theme)
+        self._asked_theme = (self.theme, looks.theme) if chosen.theme else None
+        """What an option or the settings show, and what is kept for a run without."""
         self._ascii_filter = AsciiFilter(enabled=False)
         self._filters.append(self._ascii_filter)
         self.use_ascii(chosen.ascii)
@@ -130,7 +132,10 @@ class DashboardApp(App[int]):
         """What it looks like now."""
         query = self.main.list.model.query
         panes = self.main.board.wishes
-        return Looks(self.theme, query.sort, query.is_reversed, dict(panes))
+        theme = self.theme
+        if self._asked_theme is not None and theme == self._asked_theme[0]:
+            theme = self._asked_theme[1]  # nobody chose it here
+        return Looks(theme, query.sort, query.is_reversed, dict(panes))
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard itself."""
