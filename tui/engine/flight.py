@@ -16,14 +16,7 @@ from tui.core.errors import FetchError, LocalError, PermanentError, TransientErr
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
 from tui.engine.kit import Landed
-from tui.engine.meter import (
-    BURST_S,
-    FAST_TAU_S,
-    SLOW_TAU_S,
-    SpeedHistory,
-    SpeedMeter,
-    steady,
-)
+from tui.engine.meter import SpeedHistory, meters_of_download, steady
 from tui.engine.range_opener import Changed, RangeOpener
 from tui.engine.range_pool import LEAST_SPLIT, RangePool
 from tui.engine.recorder import Recorder
@@ -86,8 +79,7 @@ class Flight:
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
         self._retry_at = 0.0
-        self._fast = SpeedMeter(FAST_TAU_S, now, download.received, BURST_S)
-        self._slow = SpeedMeter(SLOW_TAU_S, now, download.received, BURST_S)
+        self._fast, self._slow = meters_of_download(now, download.received)
         self.recorder = Recorder(kit, download, part, answer, self._disk_failed)
 
     # -- the work --------------------------------------------------------------------

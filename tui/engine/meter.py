@@ -70,6 +70,14 @@ class SpeedMeter:
         return self._mean / max(self._weight, self._least)
 
 
+def meters_of_download(now: float, received: int) -> tuple[SpeedMeter, SpeedMeter]:
+    """Return the meters of the speed that is shown and of the one for the ETA."""
+    fast, slow = (
+        SpeedMeter(tau_s, now, received, BURST_S) for tau_s in (FAST_TAU_S, SLOW_TAU_S)
+    )
+    return fast, slow
+
+
 def steady(fast: float, slow: float) -> float:
     """Return the speed to compute an ETA with, bytes per second.
 
