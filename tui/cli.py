@@ -21,6 +21,7 @@ from tui.arguments.reading import check_directory, check_log_file, resume_hint, 
 from tui.arguments.subcommands import Program
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
     from collections.abc import Coroutine
 
     from tui.arguments.command_line import CommandLine
@@ -261,9 +262,24 @@ def _settle_memory() -> None:
 def _run_loop(run: Coroutine[Any, Any, int]) -> int:
     from asyncio import Runner
 
-    try:
-        from uvloop import new_event_loop
-    except ImportError:  # there is none for Windows
-        from asyncio import new_event_loop  # type: ignore[assignment]
-    with Runner(loop_factory=new_event_loop) as runner:
+    with Runner(loop_factory=_new_loop) as runner:
         return runner.run(run)
+
+
+def _new_loop() -> AbstractEventLoop:
+    """Make a loop whose tasks begin in a later turn, as they do on Python 3.11.
+
+    Textual would make them eager where Python can (3.12 and later): they would run
+    before their creator goes on, so another order on each version. And uvloop 0.23
+    gives the eager factory an argument that the one of Python 3.13.0 does not know.
+    """
+    try:
+        from uvloop import Loop
+    except ImportError:  # there is none for Windows
+        from asyncio import SelectorEventLoop as Loop  # type: ignore[assignment]
+
+    class PlainTaskLoop(Loop):
+        def set_task_factory(self, factory: object) -> None:
+            """Keep the loop's own tasks."""
+
+    return PlainTaskLoop()

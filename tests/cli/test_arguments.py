@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -204,3 +205,14 @@ def test_a_bad_list_is_refused_without_loading_the_engine(tmp_path: Path) -> Non
         cwd=tmp_path,
     )
     assert result.stdout.split() == ["False", "False"]
+
+
+def test_nobody_can_make_the_tasks_of_the_loop_eager():
+    from tui.cli import _new_loop
+
+    loop = _new_loop()
+    try:
+        loop.set_task_factory(lambda loop, coro, **more: pytest.fail("was asked"))
+        assert loop.run_until_complete(asyncio.sleep(0, "plain")) == "plain"
+    finally:
+        loop.close()
