@@ -56,6 +56,11 @@ class RowWriter:
             self._calm.pop(id, None)
             self._kept.pop(id, None)
 
+    def hurry_all(self) -> None:
+        """Let every row change with the next frame."""
+        self._calm.clear()
+        self._kept.clear()
+
     def write(self, lines: Sequence[int]) -> dict[int, tuple[Piece, ...]]:
         """Return what lines say now: rows, and headings of groups."""
         model = self._model

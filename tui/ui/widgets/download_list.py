@@ -152,7 +152,8 @@ class DownloadList(ScrollView, can_focus=True):
             self.refresh(*dirty)
 
     def hurry(self) -> None:
-        """Put the rows in their new order now: a key changed it."""
+        """Put the rows in their new order now, as they are: a key changed it."""
+        self._writer.hurry_all()
         self.set_query(self.model.query)
 
     def repaint(self, ids: Iterable[DownloadId]) -> None:
