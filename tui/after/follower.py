@@ -103,6 +103,7 @@ class Follower:
         self._here: set[DownloadId] = set()
         """Those that were there before, until their end comes by."""
         self._has_news = False
+        self._is_closed = False
         """Something ended since the end of everything was told."""
         if advice := advice_on(settings.hooks):
             service.tell(advice)
@@ -166,7 +167,13 @@ class Follower:
         self._hooks.end_at_once()
 
     async def close(self) -> None:
-        """Stop listening, end every command and process, write the log's last lines."""
+        """Stop listening, end every command and process, write the log's last lines.
+
+        Safe to call twice.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._timing.idle()

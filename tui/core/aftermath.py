@@ -32,6 +32,10 @@ class Aftermath(Protocol):
         """Return when nothing is left to do, and the end of the run is told."""
         ...
 
+    async def close(self) -> None:
+        """End what still goes on, with a moment's grace. Safe to call twice."""
+        ...
+
     def end_at_once(self) -> None:
         """Kill every command: the process ends on the spot. Quick, and never fails."""
         ...

@@ -89,6 +89,7 @@ async def run_headless(
             ending.snapshot = service.snapshot()
         face.end(ending)
         await _close_outlets(stdout, stderr, ending, interrupts)
+        await _close_aftermath(aftermath, ending)
     if stdout.fault is not None and ending.interruption in ("", BROKEN_PIPE):
         return 1
     return ending.exit_status
@@ -110,6 +111,12 @@ async def _close_outlets(
     if stdout.fault is not None:
         stderr.write(f"cannot write to stdout: {stdout.fault.strerror}\n")
     await stderr.close(_LAST_WORDS_S)
+
+
+async def _close_aftermath(aftermath: Aftermath | None, ending: Ending) -> None:
+    # While signals are heard: a second one does not wait for a stubborn command.
+    if ending.interruption and aftermath is not None:
+        await aftermath.close()
 
 
 # Late imports: rich costs 60 ms, which a script that reads JSON need not pay.
