@@ -78,10 +78,8 @@ async def run_headless(
         aftermath.use_terminal(stderr.write)
     run = Run(service, requests, resume_hint)
     with Interrupts(end_at_once) as interrupts:
-        if is_json:
-            face = _json_face(run, stdout, stderr)
-        else:
-            face = _face(run, stderr, loudness, is_live=is_live)
+        face = _json_face(run, stdout, stderr) if is_json else None
+        face = face or _face(run, stderr, loudness, is_live=is_live)
         follower = _Follower(service, requests, face, aftermath)
         ending = await follower.follow(interrupts, stdout)
         if ending.interruption:
