@@ -22,7 +22,9 @@ from tui.demo.server import ScriptedServer
 from tui.net.loop_wire_chunks import BadChunk, ChunkReader
 from tui.net.loop_wire_dial import dial
 from tui.net.loop_wire_head import BadHead, EndlessHead, Head, end_of_head, read_head
+from tui.net.means import read_means
 from tui.net.session import HttpSession, Target
+from tui.net.wires import CROWD, SMALL_ANSWERS, Wires
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -303,3 +305,24 @@ async def test_an_address_that_refuses_does_not_hide_one_that_takes(
         places.pop()
         with pytest.raises(OSError, match=r"Connect|refused|Address"):
             await dial(loop, "several.example", port, 5)
+
+
+async def test_small_files_move_to_the_loop_and_crowds_begin_there():
+    def chosen(wires: Wires, url: str = "http://a.example/x") -> str:
+        return wires.wire_for(url).name
+
+    means = read_means(Settings())
+    wires = Wires(Settings(), None, 1.0, means.routes)
+    try:
+        assert chosen(wires) == "pyreqwest"
+        for _ in range(SMALL_ANSWERS):
+            wires.learn("10240")
+        assert chosen(wires) == "loop"
+        assert chosen(wires, "https://a.example/x") == "pyreqwest"
+        assert wires.wire_for("http://a.example/x", is_range=True).name == "pyreqwest"
+        wires.learn("5242880")
+        assert chosen(wires) == "pyreqwest"
+        wires.at_once = CROWD
+        assert chosen(wires) == "loop"
+    finally:
+        await wires.aclose()

@@ -94,6 +94,10 @@ class HttpSession:
         self.limiters = OriginLimiters(settings.hosts, SystemClock())
         """Rates of single origins; they change live."""
 
+    def expect(self, at_once: int) -> None:
+        """Be told how many downloads will run at once."""
+        self._wires.at_once = at_once
+
     @property
     def wire_name(self) -> str:
         """The wire that the settings name, or the one that serves most."""
@@ -139,6 +143,8 @@ class HttpSession:
                 exchange = await self._timed(clock, wire.open(url, sent), url)
                 if exchange.status in _GOES_ON:
                     chain = self._chain(url, secrets, others)
+                elif exchange.status == 200:
+                    self._wires.learn(exchange.table.get("content-length", ""))
             else:
                 chain = self._chain(target.url, secrets, others)
                 url, headers = chain.url, chain.headers()
@@ -155,13 +161,10 @@ class HttpSession:
                     clock, exchange, url, headers, is_foreign
                 )
             hops = chain.hops if chain is not None else 0
-            limiter = None
-            if self.limiters.is_used:
-                limiter = self.limiters.limiter_for(origin_of(url))
-            reply: Reply
-            if limiter is None:
-                reply = Reply(exchange, url, hops, clock, self._timeout_s, extra)
-            else:
+            reply = Reply(exchange, url, hops, clock, self._timeout_s, extra)
+            if self.limiters.is_used and (
+                limiter := self.limiters.limiter_for(origin_of(url))
+            ):
                 reply = PacedReply(exchange, url, hops, clock, self._timeout_s, extra)
                 reply.limiter = limiter
             if exchange.status == 401:
