@@ -52,8 +52,9 @@ SMALL_ANSWERS = 4
 """So many small whole files in a row, and the next are taken to be small as well."""
 _SMALL_DIGITS = 6
 """Of a Content-Length: less than a million bytes."""
-CROWD = 64
-"""Downloads at once from which memory counts more than speed."""
+CROWD = 256
+"""Downloads at once from which memory counts more than speed: with 200 the loop's wire
+read 5 MiB files at 752 MB/s, pyreqwest at 914."""
 
 KNOWN_ORIGINS = 4096
 """Whose wire is remembered: redirects may lead to ever new names."""
