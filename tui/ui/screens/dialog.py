@@ -24,6 +24,15 @@ PRINTABLE = "[^\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f]*
 Result = TypeVar("Result")
 
 
+MOVES: tuple[Binding, ...] = (
+    Binding("up", "move(-1)", show=False, priority=True),
+    Binding("down", "move(1)", show=False, priority=True),
+    Binding("pageup", "move(-10)", show=False, priority=True),
+    Binding("pagedown", "move(10)", show=False, priority=True),
+)
+"""Of a dialog in which one types to search and chooses from a list."""
+
+
 class Dialog(ModalScreen[Result]):
     """A box with a title, its keys in the lower edge, and whatever is inside."""
 

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tui.ui.format import cells, fit
-from tui.ui.screens.dialog import PRINTABLE, Dialog
+from tui.ui.screens.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.widgets.canvas import Canvas, Line, Span
 
 if TYPE_CHECKING:
@@ -201,10 +201,7 @@ class HelpScreen(Dialog[str | None]):
         ("up/down", "choose"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", show=False, priority=True),
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("pageup", "move(-10)", show=False, priority=True),
-        Binding("pagedown", "move(10)", show=False, priority=True),
+        *MOVES,
         Binding("f1", "close", show=False, priority=True),
     ]
 

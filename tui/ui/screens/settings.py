@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from tui.config.kinds import Kind
@@ -14,7 +13,7 @@ from tui.core.plain_text import plain
 from tui.ui.format import cells, fit
 from tui.ui.live_settings import KEYS, SettingRow, hint_for
 from tui.ui.screens.choice import ChoiceScreen
-from tui.ui.screens.dialog import PRINTABLE, Dialog
+from tui.ui.screens.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.screens.help import HelpList
 from tui.ui.screens.number import NumberScreen
 from tui.ui.screens.theme import ThemeScreen
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import ComposeResult
+    from textual.binding import BindingType
     from textual.types import CSSPathType
 
     from tui.ui.live_settings import LiveSettings
@@ -80,10 +80,7 @@ class SettingsScreen(Dialog[None]):
         ("up/down", "choose"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up", "move(-1)", show=False, priority=True),
-        Binding("down", "move(1)", show=False, priority=True),
-        Binding("pageup", "move(-10)", show=False, priority=True),
-        Binding("pagedown", "move(10)", show=False, priority=True),
+        *MOVES,
     ]
 
     def __init__(self, settings: LiveSettings) -> None:
