@@ -167,6 +167,7 @@ async def test_json_tells_each_fact_with_the_promised_keys_and_a_summary() -> No
 async def test_json_progress_comes_at_most_twice_a_second_and_only_if_it_moved() -> (
     None
 ):
+    began = asyncio.get_running_loop().time()
     async with staged(requests(2), is_json=True) as stage:
         stage.service.start(0, size=1000)
         stage.service.start(1, size=1000)
@@ -174,7 +175,6 @@ async def test_json_progress_comes_at_most_twice_a_second_and_only_if_it_moved()
         def progress() -> list[dict[str, Any]]:
             return [o for o in stage.objects() if o["event"] == "progress"]
 
-        began = asyncio.get_running_loop().time()
         async with asyncio.timeout(5):
             while not progress():
                 stage.service.downloads[0].received += 1

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.journeys.conftest import Start
+    from tui.demo.script import Ranges
     from tui.demo.server import ScriptedServer
 
 BIG = Pattern(3_000_000, seed=1)
@@ -230,6 +231,26 @@ async def test_a_server_that_lies_about_ranges_costs_time_but_no_bytes(
     body = Pattern(9_000_000, seed=4)
     server.add("/big", Script(body=body, etag='"v1"', ranges=ranges, rate=60_000_000))
     async with start(wire=wire, segments=4) as engine:
+        engine.add([request_for(server.url("/big"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/big") == body.sha256()
+
+
+@pytest.mark.parametrize("ranges", ["refuse", "wrong_start", "wrong_total"])
+async def test_a_server_that_takes_its_time_to_lie_about_ranges_costs_no_bytes_either(
+    server: ScriptedServer, start: Start, tmp_path: Path, ranges: Ranges
+) -> None:
+    # The first connection has its own share, and asks for more, before the others
+    # have their bad answers.
+    body = Pattern(9_000_000, seed=4)
+    lie = Script(body=body, etag='"v1"', ranges=ranges, latency_s=0.5)
+    server.add(
+        "/big",
+        Script(body=body, etag='"v1"', answer=lambda seen: lie if seen.range else None),
+    )
+    async with start(segments=4) as engine:
         engine.add([request_for(server.url("/big"))])
         await engine.wait_idle()
         (row,) = engine.rows([0])

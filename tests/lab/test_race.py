@@ -77,10 +77,10 @@ async def test_a_server_that_is_gone_is_told_and_counted_as_errors():
 
 
 async def test_a_race_that_is_interrupted_leaves_no_process_and_no_file(stage):
-    race = Race(plan("processes_cpu", course=FAST, rounds=50))
+    race = Race(plan("processes_cpu", course=SLOW, rounds=2))
     runner = asyncio.create_task(race.run())
-    await until(lambda: race.lanes[0].record.rounds and race.lanes[0].process, 20)
-    pids = [race.lanes[0].process.pid, race.server.pid]
+    process = await begun(race, race.lanes[0])
+    pids = [process.pid, race.server.pid]
     assert all(map(is_alive, pids))
     runner.cancel()
     await asyncio.wait([runner])

@@ -202,7 +202,8 @@ async def test_the_spinner_of_a_loop_is_turned_by_that_loop():
 
 
 async def test_the_mouse_chooses_explains_and_presses_keys():
-    app = app_for("one_by_one", "thread_map")
+    # Slow enough that the second row still waits when it is taken out.
+    app = app_for("one_by_one", "thread_map", course=SLOW)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = app.race_screen
         await pilot.click(screen.table, offset=(6, 4))

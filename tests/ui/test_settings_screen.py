@@ -186,6 +186,23 @@ async def test_a_file_that_cannot_be_written_is_told_and_nothing_changes(
         assert board.main.service.concurrency == 4
 
 
+async def test_a_change_that_could_not_be_written_does_not_hold(tmp_path, monkeypatch):
+    folder = tmp_path / "config"
+    folder.mkdir()
+    monkeypatch.setenv("FETCHTUI_CONFIG", str(folder / "config.toml"))
+    async with dashboard() as board:
+        await opened(board)
+        folder.rmdir()
+        folder.write_text("a file where the folder was")
+        await change(board, "on-exists", "down", "enter")
+        assert "Not changed" in board.text()
+        assert board.main.service.concurrency == 4
+        folder.unlink()
+        folder.mkdir()
+        await change(board, "concurrency", "3", "enter")
+        assert (folder / "config.toml").read_text().endswith("\nconcurrency = 3\n")
+
+
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 10)])
 async def test_it_fits_every_size(file, size):
     async with dashboard(size=size) as board:

@@ -64,7 +64,8 @@ class Flight:
         """Response headers worth showing; secrets are never among them."""
         self.http_version = reply.http_version
         has_proof = answer.validator or download.request.checksum is not None
-        self.refuses_ranges = not (answer.accepts_ranges and has_proof)
+        is_alone = download.id in kit.one_connection
+        self.refuses_ranges = is_alone or not (answer.accepts_ranges and has_proof)
         """Without ranges, or without a way to prove that two answers are of the same
         file, there is one connection."""
         self.is_finishing = False
@@ -186,8 +187,10 @@ class Flight:
         self._opener.note_failure(url)
         if isinstance(error, PermanentError) and url == self.download.url:
             # Refusing (or garbling) a range says nothing about the whole body that
-            # is already flowing: go on with that one alone.
+            # is already flowing: go on with that one alone. Where that one had asked
+            # for more already, the next attempt does.
             self.refuses_ranges = True
+            self.kit.one_connection.add(self.download.id)
             error = TransientError(error.kind, str(error), status=error.status)
         self._error = error
 

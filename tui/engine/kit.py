@@ -67,6 +67,8 @@ class Kit:
     """Downloads whose mirrors gave different bytes: only one at a time for them."""
     whole_only: set[int] = field(default_factory=set)
     """Downloads whose servers fail at ranges: they are asked for the whole."""
+    one_connection: set[int] = field(default_factory=set)
+    """Downloads whose servers refused or garbled a further range."""
     own_segments: dict[int, int] = field(default_factory=dict)
     """Connections that a user set for single downloads, by id."""
     own_limiters: dict[int, Limiter] = field(default_factory=dict)

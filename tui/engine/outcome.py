@@ -154,6 +154,7 @@ class Outcome:
         self._failures.pop(download.id, None)
         self._best.pop(download.id, None)
         self._kit.whole_only.discard(download.id)
+        self._kit.one_connection.discard(download.id)
 
     # -- tries -----------------------------------------------------------------------
 

@@ -168,9 +168,12 @@ class LiveSettings:
         Raises:
             ValueError: the value makes no sense, or the file cannot be written.
         """
+        if self._file is None:
+            await self.load()  # it may have been mended meanwhile
         file = self._file
         if file is None:
-            raise ValueError(f"{self.place} cannot be changed; mend it first")
+            # The path comes last: a long one is cut, and the reason must not be.
+            raise ValueError(f"the file cannot be changed, mend it first: {self.place}")
         if text:
             file.set_text(key, text)
         else:
@@ -179,7 +182,8 @@ class LiveSettings:
             await asyncio.to_thread(file.save)
         except (OSError, ConfigError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise ValueError(f"{self.place}: {plain(str(reason))}") from None
+            await self.load()  # what was not written does not hold either
+            raise ValueError(f"{plain(str(reason))}: {self.place}") from None
         self._written.add(key)
         is_live = self._apply(key)
         name = key if text else f"{key} is as usual again"
