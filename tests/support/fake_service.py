@@ -43,7 +43,7 @@ from tui.core.snapshot import (
 from tui.engine.queue_order import in_order, moved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
     from tui.core.query import DownloadQuery
     from tui.core.service import DownloadService, Move
@@ -572,6 +572,10 @@ class FakeService:
     def select(self, query: DownloadQuery) -> list[int]:
         self.calls["select"] += 1
         return core_query.select(self._listed(query), query)
+
+    def selecting(self, query: DownloadQuery) -> Generator[None, None, list[int]]:
+        self.calls["select"] += 1
+        return core_query.selecting(self._listed(query), query)
 
     def by_cause(self, query: DownloadQuery) -> list[core_query.Cause]:
         self.calls["by_cause"] += 1

@@ -20,29 +20,37 @@ from __future__ import annotations
 
 import re
 import time
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.download import ACTIVE, ENDED, DownloadState
+from tui.core.overdue import Overdue, within
 from tui.core.plain_text import plain
 from tui.core.units import parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from tui.core.download import Download
 
 Sieve: TypeAlias = "Callable[[Sequence[Download]], list[Download]]"
 """Keeps the downloads that match, in their order."""
 
-PATIENCE_S = 0.5
-"""How long a regular expression may take over the whole list."""
+SLICE_S = 0.006
+"""How long a list is sifted at a stretch."""
+PATIENCE_S = 3.0
+"""Processor time that a filter may take over the whole list: ten times what 100,000
+names take with the dearest patterns that make sense."""
 SEARCHED = 300
 """Characters of a URL that a regular expression looks at: what it takes can grow with
 the third power of the length. Names are no longer than that."""
-_LOOK_UP = 8
-"""Downloads that it looks at between two looks at the clock."""
+_STUCK_S = 0.03
+"""A few downloads that take longer than this are tried one by one; one that does is
+given up."""
+_FIRST_STEP = 256
+_LARGEST_STEP = 4096
+_STUCK_STEP = 8
 
 _TERM = re.compile(
     r"""\s*(?P<not>-)?(?:
@@ -76,8 +84,7 @@ def sieve_of(text: str) -> Sieve:
     """Read a filter.
 
     Returns:
-        What keeps the matching downloads. It may raise ``FilterError`` as well, if a
-        regular expression takes too long.
+        What keeps the matching downloads.
 
     Raises:
         FilterError: the text is wrong or not complete yet.
@@ -90,6 +97,60 @@ def sieve_of(text: str) -> Sieve:
         return list(downloads)
 
     return keep
+
+
+def sifting(
+    downloads: Sequence[Download], text: str
+) -> Generator[None, None, list[Download]]:
+    """Sift a list by a filter, a few milliseconds between two yields.
+
+    How many downloads that is follows from how long the last ones took. A pattern that
+    does not come to an end on one name is stopped (``core.overdue``).
+
+    Args:
+        downloads: in any order, which is kept.
+        text: the filter.
+
+    Returns:
+        Those that match.
+
+    Raises:
+        FilterError: the text is wrong, or takes too long.
+    """
+    sieve = sieve_of(text)
+    found: list[Download] = []
+    kept: list[Download] | None
+    at, step = 0, _FIRST_STEP
+    spent_s, paused_at = 0.0, time.perf_counter()
+    while at < len(downloads):
+        started, worked = time.perf_counter(), time.thread_time()
+        try:
+            kept = within(_STUCK_S, partial(sieve, downloads[at : at + step]))
+        except Overdue:
+            # By processor time: a loaded machine is no fault of the pattern.
+            if step == 1 and time.thread_time() - worked > _STUCK_S / 2:
+                raise _too_slow() from None
+            step = _STUCK_STEP if step > _STUCK_STEP else 1
+            kept = None
+        now = time.perf_counter()
+        spent_s += time.thread_time() - worked
+        if spent_s > PATIENCE_S:
+            raise _too_slow()
+        if kept is not None:
+            found += kept
+            at += step
+            if now - started < SLICE_S / 4:
+                step = min(_LARGEST_STEP, step * 2)
+            elif now - started > SLICE_S:
+                step = max(1, step // 2)
+        if now - paused_at > SLICE_S - (now - started) and at < len(downloads):
+            yield
+            paused_at = time.perf_counter()
+    return found
+
+
+def _too_slow() -> FilterError:
+    return FilterError("this pattern takes too long; make it simpler")
 
 
 @lru_cache(64)
@@ -217,7 +278,7 @@ def _size(text: str) -> int:
 
 def _by_regex(text: str) -> Sieve:
     if _NESTED.search(text):
-        # (a+)+ can take longer than the universe; nothing could stop it.
+        # (a+)+ can take longer than the universe; without alarms nothing stops it.
         raise FilterError("a repeat within a repeat may never end; take one away")
     try:
         search = _compiled(text).search
@@ -228,23 +289,13 @@ def _by_regex(text: str) -> Sieve:
     # What has no slash cannot reach from folder to name, so the folder is enough.
     place = _path if "/" in text else attrgetter("directory")
 
-    def keep(downloads: Sequence[Download]) -> list[Download]:
-        end = time.perf_counter() + PATIENCE_S
-        found = []
-        for start in range(0, len(downloads), _LOOK_UP):
-            few = downloads[start : start + _LOOK_UP]
-            found += [
-                d
-                for d in few
-                if search(d.name.lower())
-                or search(d.url.lower(), 0, SEARCHED)
-                or (d.directory and search(place(d).lower()))
-            ]
-            if time.perf_counter() > end:
-                raise FilterError("this pattern takes too long; make it simpler")
-        return found
-
-    return keep
+    return lambda downloads: [
+        d
+        for d in downloads
+        if search(d.name.lower())
+        or search(d.url.lower(), 0, SEARCHED)
+        or (d.directory and search(place(d).lower()))
+    ]
 
 
 def _path(download: Download) -> str:

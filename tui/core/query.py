@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
-from tui.core.filter import sieve_of
+from tui.core.filter import sifting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     from tui.core.download import Download
+
+_Found = TypeVar("_Found")
 
 
 class SortKey(Enum):
@@ -62,26 +64,49 @@ def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
     Raises:
         FilterError: its filter is wrong, or takes too long.
     """
-    downloads = sift(downloads, query)
+    return _whole(selecting(downloads, query))
+
+
+def selecting(
+    downloads: Iterable[Download], query: DownloadQuery
+) -> Generator[None, None, list[int]]:
+    """Do what ``select`` does, the filtering a few milliseconds between two yields.
+
+    Raises:
+        FilterError: as ``select``.
+    """
+    sifted = yield from _sifting(downloads, query)
     if query.sort is SortKey.ADDED:
-        ids = [d.id for d in downloads]
+        ids = [d.id for d in sifted]
         if query.is_reversed:
             ids.reverse()
         return ids
     # reverse= keeps ties in the order of adding, which reversing the result would not.
     key = _SORT_KEYS[query.sort]
-    return [d.id for d in sorted(downloads, key=key, reverse=query.is_reversed)]
+    return [d.id for d in sorted(sifted, key=key, reverse=query.is_reversed)]
 
 
-def sift(downloads: Iterable[Download], query: DownloadQuery) -> Iterable[Download]:
-    """Return the downloads of the query's view that pass its filter, in their order."""
+def _sifting(
+    downloads: Iterable[Download], query: DownloadQuery
+) -> Generator[None, None, Iterable[Download]]:
+    """Find the downloads of the query's view that pass its filter, in their order."""
     states = VIEW_STATES[query.view]
     if len(states) < len(DownloadState):
         downloads = [d for d in downloads if d.state in states]
     if query.text:
-        kept = downloads if isinstance(downloads, list) else list(downloads)
-        downloads = sieve_of(query.text)(kept)
+        # A copy: more may be added meanwhile.
+        downloads = yield from sifting(list(downloads), query.text)
     return downloads
+
+
+def _whole(work: Generator[None, None, _Found]) -> _Found:
+    """Return what comes out of work that is done in steps."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: _Found = end.value
+            return found
 
 
 class Cause(NamedTuple):
@@ -106,9 +131,9 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]
         FilterError: as ``select``.
     """
     groups: dict[tuple[str, int], Cause] = {}
-    kept = list(sift(downloads, query))
+    kept = list(_whole(_sifting(downloads, query)))
     known = {d.id: d for d in kept}
-    for id in select(kept, query):
+    for id in select(kept, query._replace(text="")):
         download = known[id]
         if download.state is DownloadState.FAILED:
             status = download.status if download.status >= 400 else 0

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping
 
     from tui.core.download import DownloadId
     from tui.core.events import Event
@@ -212,6 +212,12 @@ class DownloadService(Protocol):
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """The ids that a query asks for, in its order."""
+        ...
+
+    def selecting(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, list[DownloadId]]:
+        """Do what ``select`` does, the filtering a few milliseconds between yields."""
         ...
 
     def by_cause(self, query: DownloadQuery) -> list[Cause]:

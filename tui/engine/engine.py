@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.core import events
 from tui.core.download import ENDED, Download, DownloadState
-from tui.core.query import by_cause, select
+from tui.core.query import by_cause, select, selecting
 from tui.core.request import check_url, origin_of
 from tui.engine.crew import Crew
 from tui.engine.outcome import Outcome
@@ -21,7 +21,7 @@ from tui.engine.worker import DownloadWorker
 from tui.net.filename import name_from_url, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
     from tui.core.download import DownloadId
     from tui.core.query import Cause, DownloadQuery
@@ -216,6 +216,12 @@ class Engine(Reordering):
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """The ids that a query asks for, in its order."""
         return select(self._views.listed(query), query)
+
+    def selecting(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, list[DownloadId]]:
+        """Do what ``select`` does, the filtering a few milliseconds between yields."""
+        return selecting(self._views.listed(query), query)
 
     def by_cause(self, query: DownloadQuery) -> list[Cause]:
         """What failed or was cancelled, of what a query asks for, by cause."""
