@@ -6,6 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.support.fake_service import FakeService
+from tests.support.until import until
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
 from tui.core.snapshot import OriginSnapshot
@@ -95,11 +96,11 @@ async def test_it_opens_with_its_key_at_every_size_and_fits(size):
         await board.press("H")
         assert board.main.hosts.display
         assert board.main.hosts.has_focus
-        assert "h0.example" in board.text()
+        # The pane learns of its size a turn later.
+        await until(lambda: "h0.example" in board.text())
         assert {cell_len(line) for line in board.screen()} == {size[0]}
         await board.press("z")
-        await board.pilot.pause()  # the pane learns of its size a turn later
-        assert "h2.example" in board.text()
+        await until(lambda: "h2.example" in board.text())
         await board.press("z", "H")
         assert not board.main.hosts.display
         assert board.list.has_focus

@@ -42,10 +42,14 @@ def preview(draft: Draft, height: int = 6) -> str:
 
 async def settled(pilot, total: int) -> None:
     """Wait until the preview has counted ``total`` requests."""
-    button = pilot.app.screen.query_one("#add", Button)
     label = f"Add {total:,}" if total else "Add"
+
+    def shown() -> list[str]:
+        # Another screen may still lie above.
+        return [str(it.label) for it in pilot.app.screen.query("#add").results(Button)]
+
     async with asyncio.timeout(10):
-        while str(button.label) != label:
+        while shown() != [label]:
             await pilot.pause(0.01)
 
 
