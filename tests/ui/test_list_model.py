@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.query import DownloadQuery, SortKey, View
-from tui.ui.list_model import CALM_S, ListModel
+from tui.ui.list_model import CALM_S, LATE_S, ListModel
 
 _S = DownloadState
 
@@ -27,7 +27,7 @@ class Hand:
 
 def model_of(service: FakeService) -> tuple[ListModel, Hand]:
     clock = Hand()
-    model = ListModel(service.select, clock, service.by_cause)
+    model = ListModel(service.selecting, clock, service.by_cause)
     follow(model, service)
     return model, clock
 
@@ -74,9 +74,9 @@ def test_a_list_that_is_dear_to_sort_is_sorted_less_often():
     service.put("a")
     clock = Hand()
 
-    def slow(query: DownloadQuery) -> list[int]:
+    def slow(query: DownloadQuery):
         clock.now += 0.1
-        return service.select(query)
+        return (yield from service.selecting(query))
 
     model = ListModel(slow, clock)
     follow(model, service)
@@ -235,3 +235,104 @@ def test_an_empty_list_has_no_download_under_its_cursor():
     assert model.cursor == 0
     model.set_query(model.query._replace(text="nothing"))
     assert model.cursor_id is None
+
+
+class Slow(FakeService):
+    """An engine that takes as many slices as a test says to find something."""
+
+    slices = 3
+
+    def selecting(self, query: DownloadQuery):
+        ids = yield from super().selecting(query)
+        for _ in range(self.slices if query.text else 0):
+            yield
+        return ids
+
+
+def slow_model(names: str) -> tuple[ListModel, Slow, Hand]:
+    service = Slow()
+    for name in names:
+        service.put(name)
+    model, clock = model_of(service)
+    return model, service, clock
+
+
+def test_the_list_stays_what_it_was_until_a_search_is_over():
+    model, _, _ = slow_model("abc")
+    assert not model.set_query(DownloadQuery(text="name:b"))
+    assert [model.work(), model.work()] == [False, False]
+    assert model.is_searching
+    assert model.ids == [0, 1, 2]
+    assert model.work()
+    assert not model.is_searching
+    assert model.ids == [1]
+    assert not model.work()
+
+
+def test_another_query_ends_the_search_before_it():
+    model, _, _ = slow_model("abc")
+    model.set_query(DownloadQuery(text="name:b"))
+    model.work()
+    model.set_query(DownloadQuery(text="name:c"))
+    assert [model.work(), model.work(), model.work()] == [False, False, True]
+    assert model.ids == [2]
+    model.set_query(DownloadQuery(text="name:a"))
+    assert model.set_query(DownloadQuery())
+    assert model.ids == [0, 1, 2]
+    assert not model.is_searching
+
+
+def test_a_search_for_a_key_that_takes_long_is_told_and_no_other():
+    model, service, clock = slow_model("abc")
+    model.set_query(DownloadQuery(text="is:queued"))
+    assert not model.is_late
+    clock.now += 2 * LATE_S
+    assert model.is_late
+    while not model.work():
+        pass
+    assert not model.is_late
+    clock.now += 60
+    service.put("d")
+    assert not follow(model, service)
+    clock.now += 60
+    assert model.is_searching
+    assert not model.is_late
+
+
+def test_changes_in_the_engine_wait_for_the_search_under_way():
+    model, service, clock = slow_model("abc")
+    model.set_query(DownloadQuery(text="is:queued"))
+    service.put("d")
+    clock.now += 60
+    assert not follow(model, service)
+    while not model.work():
+        pass
+    assert model.ids == [0, 1, 2]
+    clock.now += 60
+    follow(model, service)
+    while not model.work():
+        pass
+    assert model.ids == [0, 1, 2, 3]
+
+
+def test_the_cursor_may_move_while_a_search_goes_on():
+    model, _, _ = slow_model("abcd")
+    model.set_query(DownloadQuery(text="-name:b"))
+    model.move_to(2)
+    while not model.work():
+        pass
+    assert (model.cursor, model.cursor_id) == (1, 2)
+
+
+def test_the_groups_of_the_failed_hold_only_what_a_filter_lets_through():
+    model, service, _ = slow_model("")
+    for name in ("gone-a", "gone-b", "shut-a"):
+        kind = "not_found" if name.startswith("gone") else "auth"
+        service.put(name, _S.FAILED, error_kind=kind)
+    model.set_query(DownloadQuery(View.FAILED))
+    assert [len(cause.ids) for cause in model.causes.values()] == [2, 1]
+    model.set_query(DownloadQuery(View.FAILED, text="name:shut"))
+    assert len(model.causes) == 2, "what is listed is still grouped"
+    while not model.work():
+        pass
+    assert [cause.ids for cause in model.causes.values()] == [[2]]

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.events import Paste
 
-from tests.ui.dashboards import dashboard
+from tests.support.fake_service import FakeService
+from tests.ui.dashboards import Dashboard, dashboard
 from tui.core.download import DownloadState
+from tui.core.filter import FilterError
 from tui.ui.actions import ACTIONS
 from tui.ui.screens.add import AddScreen
+
+if TYPE_CHECKING:
+    from tui.core.query import DownloadQuery
 
 _S = DownloadState
 
@@ -109,3 +116,66 @@ async def test_a_filter_survives_a_change_of_view():
         assert board.list.model.ids == [3]
         await board.press("1")
         assert board.list.model.ids == [0, 1, 2, 3]
+
+
+class Gated(FakeService):
+    """An engine whose searches go on only when a test lets them."""
+
+    is_open = False
+
+    def selecting(self, query: DownloadQuery):
+        ids = yield from super().selecting(query)
+        while query.text and not self.is_open:
+            yield
+        if query.text == "bad":
+            raise FilterError("this pattern takes too long")
+        return ids
+
+
+async def until(board: Dashboard, words: str) -> None:
+    while words not in board.text():
+        await board.pilot.pause(0.01)
+
+
+async def test_a_search_that_takes_long_says_so_and_shows_what_it_found():
+    service = Gated()
+    for name in ("one", "two", "three"):
+        service.put(name)
+    async with dashboard(service) as board:
+        await board.press("slash")
+        await board.type("two")
+        await until(board, "searching two")
+        assert board.list.model.ids == [0, 1, 2]
+        await board.press("enter", "ctrl+a")
+        assert len(board.list.model.marks) == 0, "nobody knows yet what that would be"
+        assert "Still searching" in board.message()
+        service.is_open = True
+        await until(board, "filter two")
+        assert board.list.model.ids == [1]
+        await board.press("ctrl+a")
+        assert board.list.model.marks.ids == [1]
+
+
+async def test_esc_ends_a_search_that_takes_long():
+    service = Gated()
+    service.put("one")
+    async with dashboard(service) as board:
+        await board.press("slash")
+        await board.type("zzz")
+        await until(board, "searching zzz")
+        await board.press("escape")
+        assert not board.list.model.is_searching
+        assert "zzz" not in board.text()
+        assert board.list.model.ids == [0]
+
+
+async def test_a_filter_that_fails_late_is_told():
+    service = Gated()
+    service.put("one")
+    async with dashboard(service) as board:
+        await board.press("slash")
+        await board.type("bad")
+        await board.press("enter")
+        service.is_open = True
+        await until(board, "takes too long")
+        assert board.list.model.ids == [0]

@@ -146,7 +146,18 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]
         if group is None:
             group = groups[key] = Cause(*key, [])
         group.ids.append(id)
-    return sorted(groups.values(), key=lambda g: (not g.kind, -len(g.ids), g[:2]))
+    return _commonest_first(groups.values())
+
+
+def among(causes: Iterable[Cause], ids: Iterable[int]) -> list[Cause]:
+    """Return the groups of ``by_cause`` with no other ids than these."""
+    wanted = set(ids)
+    kept = (c._replace(ids=[id for id in c.ids if id in wanted]) for c in causes)
+    return _commonest_first(cause for cause in kept if cause.ids)
+
+
+def _commonest_first(causes: Iterable[Cause]) -> list[Cause]:
+    return sorted(causes, key=lambda c: (not c.kind, -len(c.ids), c[:2]))
 
 
 def _progress(download: Download) -> float:

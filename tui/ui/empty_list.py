@@ -21,7 +21,7 @@ _LONGEST_PATH = 60
 
 
 def empty_lines(
-    query: DownloadQuery, *, is_loading: bool, output_dir: str = ""
+    query: DownloadQuery, output_dir: str = "", *, is_loading: bool
 ) -> list[str]:
     """Return what an empty list means, and below it what to do about it."""
     if query.text:

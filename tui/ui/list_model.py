@@ -8,44 +8,51 @@ from __future__ import annotations
 
 import time
 from itertools import chain, takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.filter import FilterError
-from tui.core.query import DownloadQuery, SortKey, View
+from tui.core.query import DownloadQuery, SortKey, View, among
 from tui.ui.marks import Marks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from tui.core.download import DownloadId
     from tui.core.query import Cause
 
+_Lines: TypeAlias = "tuple[list[int], dict[int, Cause]]"
 CALM_S = 1.0
 """After the cursor moved, the order stays as it is for this long."""
 _RESELECT_S = 0.25
 _COST_FACTOR = 25
 """Selecting may take a 25th of the loop's time at most: 100,000 names sort in 30 ms,
 so such a list is put in order once in 0.75 s."""
+LATE_S = 0.1
+"""A search that takes longer is told."""
 _LIVE_SORTS = frozenset({SortKey.PROGRESS, SortKey.STATE, SortKey.SIZE})
 
 
 class ListModel:
-    """The ids in their order, and the cursor."""
+    """The ids in their order, and the cursor.
+
+    A filter over very many is a search in slices (``work``): until it is over, the
+    list stays what the one before found, and another query ends it at once.
+    """
 
     def __init__(
         self,
-        select: Callable[[DownloadQuery], list[DownloadId]],
+        selecting: Callable[[DownloadQuery], Generator[None, None, list[DownloadId]]],
         monotonic: Callable[[], float] = time.monotonic,
         by_cause: Callable[[DownloadQuery], list[Cause]] | None = None,
     ) -> None:
         """Take the query functions of the service, and a clock.
 
         Args:
-            select: ids in the order of a query.
+            selecting: finds the ids in the order of a query, in slices.
             monotonic: seconds.
             by_cause: ids grouped, for the view of failed ones; ``None`` for no groups.
         """
-        self._select = select
+        self._selecting = selecting
         self._by_cause = by_cause
         self._monotonic = monotonic
         self.query = DownloadQuery()
@@ -61,6 +68,12 @@ class ListModel:
         self.marks = Marks()
         self.trouble = ""
         """Why the list could not be selected anew, in words; it stays as it was."""
+        self.is_asked = False
+        """Whether a key asked for the last search, or else a change in the engine."""
+        self._search: Generator[None, None, _Lines] | None = None
+        self._began_at_s = 0.0
+        self._spent_s = 0.0
+        """What the search has cost the loop so far."""
         self._seen = (-1, -1)
         self._moved_at_s = -CALM_S
         self._next_at_s = 0.0
@@ -109,16 +122,31 @@ class ListModel:
         return self.ids
 
     def fold(self) -> None:
-        """Fold the group that the cursor's heading heads, or unfold it."""
+        """Fold the group of the cursor's heading, or unfold it, with the next query."""
         line = self.cursor_line
         if line in self.causes:
             self.folded ^= {line}
-            self._reselect()
 
-    def set_query(self, query: DownloadQuery) -> None:
-        """Show what another query asks for, now."""
+    def set_query(self, query: DownloadQuery) -> bool:
+        """Show what another query asks for, as soon as it is found.
+
+        Returns:
+            Whether ``ids`` was made anew; if not, ``work`` goes on with the search.
+        """
         self.query = query
-        self._reselect()
+        self.is_asked = True
+        return self._begin()
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether ``ids`` is still what an earlier query found."""
+        return self._search is not None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a search for a key takes so long that it should be told."""
+        is_long = self._monotonic() - self._began_at_s > LATE_S
+        return self.is_searching and self.is_asked and is_long
 
     def refresh(self, structure: int, total: int) -> bool:
         """Select again if the engine's lists changed and the moment is good.
@@ -128,8 +156,10 @@ class ListModel:
             total: ``EngineSnapshot.total``.
 
         Returns:
-            Whether ``ids`` was made anew.
+            Whether ``ids`` was made anew; if not, a search may have begun.
         """
+        if self.is_searching:
+            return False
         seen_structure, seen_total = self._seen
         is_same = structure == seen_structure or self._is_fixed
         if total == seen_total and is_same:
@@ -139,8 +169,8 @@ class ListModel:
         if not is_first and (now < self._next_at_s or now - self._moved_at_s < CALM_S):
             return False
         self._seen = (structure, total)
-        self._reselect()
-        return True
+        self.is_asked = False
+        return self._begin()
 
     def mark_to_cursor(self) -> None:
         """Mark all from the one marked last to the cursor; without one, the cursor's.
@@ -164,20 +194,43 @@ class ListModel:
         is_same_members = query.view is View.ALL and ":" not in query.text
         return is_same_members and query.sort not in _LIVE_SORTS
 
-    def _reselect(self) -> None:
-        kept = self.cursor_line
-        before, place = self.ids, self.cursor
+    def _begin(self) -> bool:
+        self._search = self._lines()
+        self._began_at_s = self._monotonic()
+        self._spent_s = 0.0
+        return self.work()
+
+    def work(self) -> bool:
+        """Go on with the search for a few milliseconds.
+
+        Returns:
+            Whether that ended it: ``ids`` was made anew, or ``trouble`` says why not.
+        """
+        if self._search is None:
+            return False
         started = self._monotonic()
         try:
-            self.ids = self._lines()
+            next(self._search)
         except FilterError as error:
             self.trouble = str(error)
-        else:
+        except StopIteration as end:
             self.trouble = ""
+            self._take(*end.value)
+        else:
+            self._spent_s += self._monotonic() - started
+            return False
+        self._search = None
         now = self._monotonic()
-        self._next_at_s = now + max(_RESELECT_S, (now - started) * _COST_FACTOR)
+        self._spent_s += now - started
+        self._next_at_s = now + max(_RESELECT_S, self._spent_s * _COST_FACTOR)
+        return True
+
+    def _take(self, lines: list[int], causes: dict[int, Cause]) -> None:
+        kept = self.cursor_line
+        before, place = self.ids, self.cursor
+        self.ids, self.causes = lines, causes
         self.cursor = self._index_of(kept)
-        if kept is not None and self.cursor_line != kept and before is not self.ids:
+        if kept is not None and self.cursor_line != kept:
             self.cursor = self._nearest(before, place)
 
     def _nearest(self, before: list[int], place: int) -> int:
@@ -198,21 +251,25 @@ class ListModel:
                 return self.ids.index(id)
         return self.cursor
 
-    def _lines(self) -> list[int]:
-        self.causes = {}
-        if self._by_cause is None or self.query.view is not View.FAILED:
-            return self._select(self.query)
+    def _lines(self) -> Generator[None, None, _Lines]:
+        query = self.query
+        if self._by_cause is None or query.view is not View.FAILED:
+            ids = yield from self._selecting(query)
+            return ids, {}
+        groups = self._by_cause(query._replace(text=""))
+        if query.text:
+            ids = yield from self._selecting(query)
+            groups = among(groups, ids)
         lines: list[int] = []
         causes = {}
-        for cause in self._by_cause(self.query):
+        for cause in groups:
             # A heading keeps its id however the groups are ordered.
             line = self._headings.setdefault(cause[:2], -1 - len(self._headings))
             causes[line] = cause
             lines.append(line)
             if line not in self.folded:
                 lines += cause.ids
-        self.causes = causes
-        return lines
+        return lines, causes
 
     def _index_of(self, id: DownloadId | None) -> int:
         last = max(0, len(self.ids) - 1)

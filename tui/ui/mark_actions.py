@@ -13,6 +13,7 @@ class MarkActions:
 
     def __init__(self, screen: MainScreen) -> None:
         """Take the screen whose list has the marks."""
+        self._screen = screen
         self._list = screen.list
         self._model = screen.list.model
 
@@ -33,5 +34,9 @@ class MarkActions:
 
     def mark_all(self) -> None:
         """Mark all that the view and the filter show; again, none of them."""
+        if self._model.is_searching and self._model.is_asked:
+            # What is listed is not yet what the filter on the screen says.
+            self._screen.tell("Still searching; mark all when it is over")
+            return
         self._model.marks.toggle(self._model.listed)
         self._list.update_rows()

@@ -75,7 +75,6 @@ class Painter:
         if snapshot.structure != self._painted or self._is_turn(2):
             self._painted = snapshot.structure
             self.paint_bars()
-        screen.filter_bar.rows = snapshot.total
         if screen.room is Room.LINE:
             return
         if not self.is_frozen:

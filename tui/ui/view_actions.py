@@ -19,6 +19,7 @@ from tui.ui.screens.theme import ThemeScreen
 from tui.ui.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
+    from tui.core.query import DownloadQuery
     from tui.ui.screens.main import MainScreen
 
 
@@ -57,7 +58,13 @@ class ViewActions:
         self._view(View.PAUSED)
 
     def _view(self, view: View) -> None:
-        self._screen.set_query(self._list.model.query._replace(view=view))
+        self._show(self._list.model.query._replace(view=view))
+
+    def _show(self, query: DownloadQuery) -> None:
+        """List what another view, order or filter asks for."""
+        self._list.set_query(query)
+        self._screen.heading.show(query)
+        self._screen.show_search()
 
     def sort(self) -> None:
         """The next order."""
@@ -72,12 +79,12 @@ class ViewActions:
             query = query._replace(is_reversed=not query.is_reversed)
         else:
             query = query._replace(sort=key, is_reversed=False)
-        self._screen.set_query(query)
+        self._show(query)
 
     def sort_reverse(self) -> None:
         """The order turned round."""
         query = self._list.model.query
-        self._screen.set_query(query._replace(is_reversed=not query.is_reversed))
+        self._show(query._replace(is_reversed=not query.is_reversed))
 
     def filter(self) -> None:
         """Start typing a filter."""
@@ -103,9 +110,16 @@ class ViewActions:
         """List only what passes this filter."""
         query = self._list.model.query
         if text != query.text:
-            self._screen.set_query(query._replace(text=text))
-            if self._list.model.trouble:
-                self._screen.filter_bar.say(self._list.model.trouble)
+            self._show(query._replace(text=text))
+
+    def tell_trouble(self) -> None:
+        """Say what is wrong with the filter, if anything is."""
+        model = self._list.model
+        if model.trouble and not model.is_searching:
+            if self._screen.filter_bar.is_open:
+                self._screen.filter_bar.say(model.trouble)
+            else:
+                self._screen.tell(model.trouble, severity="warning")
 
     def follow(self) -> None:
         """Keep the cursor on what is being downloaded, or let it be."""

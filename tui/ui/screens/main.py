@@ -30,6 +30,7 @@ from tui.ui.pane_board import PaneBoard, Room, room_for
 from tui.ui.reporter import Reporter
 from tui.ui.row_actions import RowActions
 from tui.ui.run_actions import RunActions
+from tui.ui.search import Searched
 from tui.ui.undo import UndoStack
 from tui.ui.view_actions import ViewActions
 from tui.ui.widgets.detail_pane import DetailPane
@@ -177,8 +178,7 @@ class MainScreen(Screen[None]):
             self.painter.follow(has_news=bool(events))
         self._reporter.tell(events, is_all_added=self.intake.is_all_added)
         self.leaving.check(is_all_added=self.intake.is_all_added)
-        is_covered = self.app.screen is not self
-        interval = self.bridge.interval(is_covered=is_covered)
+        interval = self.bridge.interval(is_covered=self.app.screen is not self)
         self.messages.tick()
         self.app.announce(self.bridge.snapshot)  # type: ignore[attr-defined]
         self._timer = self.set_timer(interval, self.tick)
@@ -190,12 +190,12 @@ class MainScreen(Screen[None]):
 
     # -- what is shown ---------------------------------------------------------------
 
-    def set_query(self, query: DownloadQuery) -> None:
-        """Show another view, order or filter."""
-        self.list.set_query(query)
-        self.heading.show(query)
+    @on(Searched)
+    def show_search(self) -> None:
+        """Say how far the list is what was asked for."""
         self.list.say_if_empty(is_loading=self._is_loading)
         self.tabs.show(self.bridge.snapshot, self.list.model, self.painter.mode)
+        self.views.tell_trouble()
 
     def look_like(self, looks: Looks) -> None:
         """Take the order and the panes of an earlier run, before anything is shown."""

@@ -22,6 +22,7 @@ from tui.ui.format import cells, fit
 from tui.ui.list_model import ListModel
 from tui.ui.row_text import PREFIX, Piece, changed_spans, columns_for
 from tui.ui.row_writer import RowWriter
+from tui.ui.search import Search
 from tui.ui.theme import palette_of
 from tui.ui.widgets.detail_lines import wrap
 
@@ -68,7 +69,8 @@ class DownloadList(ScrollView, can_focus=True):
         """Take the service that rows come from."""
         super().__init__(**options)
         self._service = service
-        self.model = ListModel(service.select, by_cause=service.by_cause)
+        self.model = ListModel(service.selecting, by_cause=service.by_cause)
+        self._search = Search(self)
         self._writer = RowWriter(service, self.model)
         self._drawn: dict[DownloadId, tuple[Piece, ...]] = {}
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
@@ -81,15 +83,30 @@ class DownloadList(ScrollView, can_focus=True):
         """Follow the engine: new rows, and what changed in the visible ones."""
         self._writer.tick(is_moving=is_moving)
         anchor = self._anchor()
+        was_searching = self.model.is_searching
         if self.model.refresh(snapshot.structure, snapshot.total):
             self._take_ids(anchor)
+        elif self.model.is_searching and not was_searching:
+            self._search.go_on()
         self.update_rows()
 
     def set_query(self, query: DownloadQuery) -> None:
-        """Show another view, filter or order, now."""
-        self.model.set_query(query)
-        self._take_ids(None)
-        self.show_cursor()
+        """Show another view, filter or order, as soon as it is found."""
+        if self.model.set_query(query):
+            self._take_ids(None)
+            self.show_cursor()
+        else:
+            self._search.go_on()
+
+    def take_found(self) -> bool:
+        """Go on with a search for a slice; show what it found if that ended it."""
+        anchor = None if self.model.is_asked else self._anchor()
+        is_over = self.model.work()
+        if is_over:
+            self._take_ids(anchor)
+            if self.model.is_asked:
+                self.show_cursor()
+        return is_over
 
     @property
     def cursor_row(self) -> DownloadSnapshot | None:
@@ -208,11 +225,12 @@ class DownloadList(ScrollView, can_focus=True):
 
     def say_if_empty(self, *, is_loading: bool) -> None:
         """Say what an empty list means: nothing found, nothing yet, or not read yet."""
-        self._empty_lines = empty_lines(
-            self.model.query,
-            is_loading=is_loading,
-            output_dir=self._service.snapshot().output_dir,
-        )
+        folder = self._service.snapshot().output_dir
+        if self.model.is_late:
+            self._empty_lines = ["Searching…"]
+        elif not self.model.is_searching:
+            query = self.model.query
+            self._empty_lines = empty_lines(query, folder, is_loading=is_loading)
         self.refresh()
 
     def _blank(self, y: int) -> Strip:

@@ -16,12 +16,6 @@ from tui.ui.screens.dialog import PRINTABLE
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
-_PAUSE_S = 0.08
-_LARGE = 20_000
-"""Rows above which the list waits for a pause in typing: filtering 100,000 names takes
-longer than the time between two letters."""
-
-
 HINT = "words · is:failed · host:name · size:>1G · /regex/ · -not"
 
 
@@ -47,8 +41,6 @@ class FilterBar(Horizontal):
             restrict=PRINTABLE,
         )
         self.verdict = Static("", id="wrong", markup=False)
-        self.rows = 0
-        """How many rows the list has without the filter."""
         self._sent = ""
 
     def compose(self) -> ComposeResult:
@@ -82,7 +74,7 @@ class FilterBar(Horizontal):
 
     @on(Input.Changed)
     def follow(self, event: Input.Changed) -> None:
-        """Judge the text, and pass it on, at once or after a pause in typing."""
+        """Judge the text, and pass on what makes sense."""
         event.stop()
         wrong, text = "", event.value
         try:
@@ -91,15 +83,7 @@ class FilterBar(Horizontal):
             # Until the last term is whole, those before it hold.
             wrong, text = str(error), error.before
         self.say(wrong)
-        if self.rows <= _LARGE:
-            self._send(text)
-        else:
-            value = event.value
-            self.set_timer(_PAUSE_S, lambda: self._send_if(value, text))
-
-    def _send_if(self, value: str, text: str) -> None:
-        if value == self.input.value:
-            self._send(text)
+        self._send(text)
 
     def _send(self, text: str) -> None:
         if self.is_open and text != self._sent:

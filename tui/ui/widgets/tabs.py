@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _FORMS = ((True, "  │"), (True, " │"), (True, " "), (False, ""))
 """Counts or not, and what stands between two tabs; wide to narrow."""
+_FILTER = Span("filter ", "dim")
 
 
 class TabsBar(Canvas):
@@ -33,6 +34,7 @@ class TabsBar(Canvas):
         self._query = DownloadQuery()
         self._marked = 0
         self._mode = ""
+        self._is_late = False
 
     def show(self, snapshot: EngineSnapshot, model: ListModel, mode: str) -> None:
         """Draw the counts of this snapshot, and what the list shows of it.
@@ -42,15 +44,17 @@ class TabsBar(Canvas):
             model: the list.
             mode: id of the action that changed how the list moves; "" for none.
         """
-        query, marked = model.query, len(model.marks)
+        query, marked, is_late = model.query, len(model.marks), model.is_late
         is_same = self._snapshot is not None and (
             self._snapshot.counts == snapshot.counts
             and (self._query, self._marked, self._mode) == (query, marked, mode)
+            and self._is_late is is_late
         )
         self._snapshot = snapshot
         self._query = query
         self._marked = marked
         self._mode = mode
+        self._is_late = is_late
         if not is_same:
             self.redraw()
 
@@ -108,7 +112,8 @@ class TabsBar(Canvas):
             text = plain(query.text, 40)
             room = max(8, min(24, width // 5))
             shown = text if len(text) <= room else fit(text, room)
-            line += [Span("filter ", "dim"), Span(shown, "warn", "filter"), Span("  ")]
+            words = Span("searching ", "warn") if self._is_late else _FILTER
+            line += [words, Span(shown, "warn", "filter"), Span("  ")]
         line += [
             Span("sort ", "dim"),
             Span(f"{query.sort.value} {arrow}", "key", "sort"),
