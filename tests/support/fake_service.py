@@ -56,14 +56,16 @@ START = 1_790_000_000.0
 class FakeSubscription:
     """A listener's queue, filled by the fake."""
 
-    def __init__(self, service: FakeService) -> None:
+    def __init__(self, service: FakeService, besides: frozenset[type[Event]]) -> None:
         self._service = service
+        self._besides = besides
         self._events: list[Event] = []
         self._arrived = asyncio.Event()
 
     def push(self, event: Event) -> None:
-        self._events.append(event)
-        self._arrived.set()
+        if type(event) not in self._besides:
+            self._events.append(event)
+            self._arrived.set()
 
     def drain(self) -> list[Event]:
         events, self._events = self._events, []
@@ -603,8 +605,10 @@ class FakeService:
             for origin, number in counts.most_common(200)
         ]
 
-    def subscribe(self) -> FakeSubscription:
-        subscription = FakeSubscription(self)
+    def subscribe(
+        self, besides: frozenset[type[Event]] = frozenset()
+    ) -> FakeSubscription:
+        subscription = FakeSubscription(self, besides)
         self.subscriptions.add(subscription)
         return subscription
 

@@ -68,7 +68,7 @@ class Engine(Reordering):
         """Queue downloads; return their ids."""
         downloads = self._ledger.downloads
         first = len(downloads)
-        tells = self._kit.bus.has_listeners
+        tells = self._kit.bus.is_heard(events.Queued)
         now = self._kit.clock.wall()
         push = self._kit.queue.push
         for request in requests:
@@ -231,9 +231,11 @@ class Engine(Reordering):
         """One row an origin, the busiest first."""
         return self._views.origins()
 
-    def subscribe(self) -> EventSubscription:
-        """Hear every event from now on."""
-        return self._kit.bus.subscribe()
+    def subscribe(
+        self, besides: frozenset[type[events.Event]] = frozenset()
+    ) -> EventSubscription:
+        """Hear every event from now on, besides those of some kinds."""
+        return self._kit.bus.subscribe(besides)
 
     # -- the end ---------------------------------------------------------------------
 

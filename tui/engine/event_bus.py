@@ -17,8 +17,10 @@ class EventSubscription:
     task switch each, so the listener is woken once and drains many.
     """
 
-    def __init__(self, bus: EventBus) -> None:
+    def __init__(self, bus: EventBus, besides: frozenset[type[Event]]) -> None:
         self._bus = bus
+        self.besides = besides
+        """Kinds that it does not hear."""
         self._events: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
@@ -55,24 +57,34 @@ class EventBus:
 
     def __init__(self) -> None:
         self._listeners: list[EventSubscription] = []
+        self._unheard: frozenset[type[Event]] = frozenset()
+        """Kinds that none of them hears."""
 
-    @property
-    def has_listeners(self) -> bool:
-        """Whether building an event is worth it."""
-        return bool(self._listeners)
+    def is_heard(self, kind: type[Event]) -> bool:
+        """Whether building an event of that kind is worth it."""
+        return bool(self._listeners) and kind not in self._unheard
 
     def publish(self, event: Event) -> None:
         """Hand ``event`` to every listener, without waiting for any."""
         for listener in self._listeners:
-            listener.put(event)
+            if type(event) not in listener.besides:
+                listener.put(event)
 
-    def subscribe(self) -> EventSubscription:
-        """Add a listener that hears everything from now on."""
-        subscription = EventSubscription(self)
+    def subscribe(
+        self, besides: frozenset[type[Event]] = frozenset()
+    ) -> EventSubscription:
+        """Add a listener that hears everything from now on, besides some kinds."""
+        subscription = EventSubscription(self, besides)
         self._listeners.append(subscription)
+        self._sum_up()
         return subscription
 
     def forget(self, subscription: EventSubscription) -> None:
         """Remove a listener; unknown ones are ignored."""
         if subscription in self._listeners:
             self._listeners.remove(subscription)
+            self._sum_up()
+
+    def _sum_up(self) -> None:
+        kinds = [listener.besides for listener in self._listeners]
+        self._unheard = frozenset.intersection(*kinds) if kinds else frozenset()

@@ -74,7 +74,7 @@ class Outcome:
         if lane.learned_cap:
             self._kit.queue.speed_up(download.origin)
         self._placing.forget(download)
-        if self._kit.bus.has_listeners:
+        if self._kit.bus.is_heard(Done):
             self._kit.bus.publish(Done(download.id, download.finished_at))
         self._settled()
 
@@ -220,7 +220,7 @@ class Outcome:
         kit.ledger.retries += 1
         download.retry_at_s = kit.clock.monotonic() + wait_s
         kit.ledger.move(download, DownloadState.WAITING)
-        if kit.bus.has_listeners:
+        if kit.bus.is_heard(Retrying):
             kit.bus.publish(
                 Retrying(
                     download.id,

@@ -64,7 +64,7 @@ class DownloadWorker:
         started_at = kit.clock.wall()
         if not download.started_at:
             download.started_at = started_at
-        if kit.bus.has_listeners:
+        if kit.bus.is_heard(Started):
             kit.bus.publish(Started(download.id, started_at, download.attempt))
         try:
             await self._attempt(download)

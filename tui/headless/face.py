@@ -80,6 +80,8 @@ class Face(Protocol):
 
     tick_s: float
     """Seconds between two calls of ``tick``."""
+    besides: frozenset[type[Event]]
+    """Kinds of events that it need not hear."""
 
     def hear(self, events: Sequence[Event]) -> None:
         """Take in all that happened since the last call, oldest first."""

@@ -18,6 +18,7 @@ from tui.core.events import (
     Cancelled,
     Done,
     DownloadEvent,
+    Event,
     Failed,
     Queued,
     Retrying,
@@ -30,7 +31,6 @@ from tui.headless.face import BROKEN_PIPE, ActiveIds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.core.events import Event
     from tui.core.snapshot import DownloadSnapshot
     from tui.headless.face import Ending, Run
     from tui.headless.outlet import Outlet
@@ -50,6 +50,7 @@ class JsonFace:
     """Writes events to ``stdout``, and what only people care for to ``stderr``."""
 
     tick_s = 0.5
+    besides = frozenset[type[Event]]()
 
     def __init__(self, run: Run, stdout: Outlet, stderr: Outlet) -> None:
         self._run = run

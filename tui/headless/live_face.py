@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tui.core.download import DownloadState
-from tui.core.events import Failed
+from tui.core.events import Event, Failed
 from tui.core.units import format_duration, format_rate, format_size
 from tui.headless.face import ActiveIds, failure_line, shown_name
 from tui.headless.summary import progress_line, summary_lines
@@ -20,7 +20,6 @@ from tui.headless.summary import progress_line, summary_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.core.events import Event
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
     from tui.headless.face import Ending, Run
     from tui.headless.outlet import Outlet
@@ -68,6 +67,7 @@ class LiveFace:
     """
 
     tick_s = 0.2
+    besides = frozenset[type[Event]]()
 
     def __init__(
         self, run: Run, stderr: Outlet, size: tuple[int, int] | None = None

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from tui.core.events import (
     ALREADY_HERE,
     Done,
+    Event,
     Failed,
     Noticed,
+    Queued,
     QueueHeld,
     Retrying,
     Started,
@@ -21,7 +23,6 @@ from tui.headless.summary import progress_line, summary_lines
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.core.events import Event
     from tui.core.snapshot import DownloadSnapshot
     from tui.headless.face import Ending, Run
     from tui.headless.outlet import Outlet
@@ -35,6 +36,9 @@ class PlainFace:
     def __init__(self, run: Run, stderr: Outlet, *, tells_starts: bool = False) -> None:
         self._run = run
         self._tells_starts = tells_starts
+        self.besides = frozenset[type[Event]](
+            {Queued} if tells_starts else {Queued, Started}
+        )
         self._stderr = stderr
         self._heard = 0
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.events import Failed, QueueHeld
+from tui.core.events import (
+    Done,
+    Event,
+    Failed,
+    Queued,
+    QueueHeld,
+    Retrying,
+    Started,
+)
 from tui.core.plain_text import plain
 from tui.headless.face import failure_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.core.events import Event
     from tui.headless.face import Ending, Run
     from tui.headless.outlet import Outlet
 
@@ -20,6 +27,7 @@ class QuietFace:
     """Writes failures to ``stderr``, and why the run stopped early if it did."""
 
     tick_s = 60.0
+    besides = frozenset[type[Event]]({Queued, Started, Retrying, Done})
 
     def __init__(self, run: Run, stderr: Outlet) -> None:
         self._run = run

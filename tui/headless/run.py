@@ -167,7 +167,7 @@ class _Follower:
         self._already_here = 0
 
     async def follow(self, interrupts: Interrupts, stdout: Outlet) -> Ending:
-        subscription = self._service.subscribe()
+        subscription = self._service.subscribe(self._face.besides)
         signalled = asyncio.ensure_future(interrupts.arrived.wait())
         broken = asyncio.ensure_future(stdout.broken.wait())
         fetching = asyncio.ensure_future(self._fetch())

@@ -1,0 +1,23 @@
+"""Who hears what."""
+
+from __future__ import annotations
+
+from tui.core.events import Done, Failed, Queued, Started
+from tui.engine.event_bus import EventBus
+
+
+def test_kinds_that_nobody_hears_need_not_be_made():
+    bus = EventBus()
+    assert not bus.is_heard(Done)
+    few = bus.subscribe(besides=frozenset({Queued, Started}))
+    assert bus.is_heard(Done)
+    assert not bus.is_heard(Queued)
+    every = bus.subscribe()
+    assert bus.is_heard(Queued)
+    for event in (Queued(0, 1.0), Started(0, 1.0, 1), Done(0, 2.0)):
+        bus.publish(event)
+    assert few.drain() == [Done(0, 2.0)]
+    assert every.drain() == [Queued(0, 1.0), Started(0, 1.0, 1), Done(0, 2.0)]
+    every.close()
+    assert not bus.is_heard(Queued)
+    assert bus.is_heard(Failed)
