@@ -9,6 +9,7 @@ import asyncio
 import locale
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from tui.ui.announcer import Announcer
 
 _CATCH_UP_S = 0.02
+_SHEETS_AFTER_S = 0.5
+"""After the first frames there is time for what dialogs need."""
+_SHEETS = Path(__file__).with_name("screens")
 _IS_STILL = os.environ.get("TEXTUAL_ANIMATIONS", "").lower() == "none"
 
 
@@ -190,6 +194,20 @@ class DashboardApp(App[int]):
         self.announcer = terminal.announcer_for(self._driver)
         self.app_suspend_signal.subscribe(self, self._note_suspension, immediate=True)
         self.app_resume_signal.subscribe(self, self._tell_suspension)
+        self.set_timer(_SHEETS_AFTER_S, self._read_sheets)
+
+    def _read_sheets(self) -> None:
+        """Read the style sheets of the dialogs, one a moment.
+
+        A sheet that is read when its dialog opens makes Textual parse all of them
+        anew, which takes 25 ms at a stretch.
+        """
+        for path in sorted(_SHEETS.glob("*.tcss")):
+            if not self.stylesheet.has_source(str(path)):
+                self.stylesheet.read(path)
+                self.stylesheet.parse()
+                self.set_timer(_CATCH_UP_S, self._read_sheets)
+                return
 
     @property
     def can_suspend(self) -> bool:
