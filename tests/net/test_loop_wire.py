@@ -315,6 +315,11 @@ async def test_small_files_move_to_the_loop_and_crowds_begin_there():
     wires = Wires(Settings(), None, 1.0, means.routes)
     try:
         assert chosen(wires) == "pyreqwest"
+        wires.presume_small()
+        assert chosen(wires) == "loop"
+        wires.learn("5242880")
+        wires.presume_small()
+        assert chosen(wires) == "pyreqwest"
         for _ in range(SMALL_ANSWERS):
             wires.learn("10240")
         assert chosen(wires) == "loop"

@@ -18,6 +18,7 @@ from tui.core.events import (
     Done,
     Event,
     Failed,
+    Kinds,
     LimitsChanged,
     Noticed,
     Paused,
@@ -56,7 +57,7 @@ START = 1_790_000_000.0
 class FakeSubscription:
     """A listener's queue, filled by the fake."""
 
-    def __init__(self, service: FakeService, besides: frozenset[type[Event]]) -> None:
+    def __init__(self, service: FakeService, besides: Kinds) -> None:
         self._service = service
         self._besides = besides
         self._events: list[Event] = []
@@ -605,9 +606,7 @@ class FakeService:
             for origin, number in counts.most_common(200)
         ]
 
-    def subscribe(
-        self, besides: frozenset[type[Event]] = frozenset()
-    ) -> FakeSubscription:
+    def subscribe(self, besides: Kinds = frozenset()) -> FakeSubscription:
         subscription = FakeSubscription(self, besides)
         self.subscriptions.add(subscription)
         return subscription

@@ -190,3 +190,4 @@ class Told(EngineEvent):
 
 
 Event = DownloadEvent | EngineEvent
+Kinds = frozenset[type[Event]]

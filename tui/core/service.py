@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
     from tui.core.download import DownloadId
-    from tui.core.events import Event
+    from tui.core.events import Event, Kinds
     from tui.core.query import Cause, DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.snapshot import (
@@ -228,7 +228,7 @@ class DownloadService(Protocol):
         """One row an origin, the busiest first; at most 200."""
         ...
 
-    def subscribe(self, besides: frozenset[type[Event]] = frozenset()) -> Subscription:
+    def subscribe(self, besides: Kinds = frozenset()) -> Subscription:
         """Hear every event from now on.
 
         Args:

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     )
     from tui.engine.event_bus import EventSubscription
     from tui.engine.kit import Kit
-
 _S = DownloadState
 
 
@@ -82,6 +81,7 @@ class Engine(Reordering):
             push(download)
             if tells:
                 self._kit.bus.publish(events.Queued(download.id, now))
+        self._kit.session.expect_files(len(downloads) - first)
         self._go()
         return range(first, len(downloads))
 
@@ -231,9 +231,7 @@ class Engine(Reordering):
         """One row an origin, the busiest first."""
         return self._views.origins()
 
-    def subscribe(
-        self, besides: frozenset[type[events.Event]] = frozenset()
-    ) -> EventSubscription:
+    def subscribe(self, besides: events.Kinds = frozenset()) -> EventSubscription:
         """Hear every event from now on, besides those of some kinds."""
         return self._kit.bus.subscribe(besides)
 

@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tui.core.events import Event
+    from tui.core.events import Event, Kinds
 
 
 class EventSubscription:
@@ -17,7 +17,7 @@ class EventSubscription:
     task switch each, so the listener is woken once and drains many.
     """
 
-    def __init__(self, bus: EventBus, besides: frozenset[type[Event]]) -> None:
+    def __init__(self, bus: EventBus, besides: Kinds) -> None:
         self._bus = bus
         self.besides = besides
         """Kinds that it does not hear."""
@@ -57,7 +57,7 @@ class EventBus:
 
     def __init__(self) -> None:
         self._listeners: list[EventSubscription] = []
-        self._unheard: frozenset[type[Event]] = frozenset()
+        self._unheard: Kinds = frozenset()
         """Kinds that none of them hears."""
 
     def is_heard(self, kind: type[Event]) -> bool:
@@ -70,9 +70,7 @@ class EventBus:
             if type(event) not in listener.besides:
                 listener.put(event)
 
-    def subscribe(
-        self, besides: frozenset[type[Event]] = frozenset()
-    ) -> EventSubscription:
+    def subscribe(self, besides: Kinds = frozenset()) -> EventSubscription:
         """Add a listener that hears everything from now on, besides some kinds."""
         subscription = EventSubscription(self, besides)
         self._listeners.append(subscription)

@@ -21,6 +21,7 @@ ATTEMPTS_KEPT = 8
 
 _UNCOUNTED = frozenset({DownloadState.FAILED, DownloadState.CANCELLED})
 """States whose bytes are no part of what is still to be had."""
+_SILENT_S = 3.0
 
 
 class Running(Protocol):
@@ -223,6 +224,18 @@ class Ledger:
             - counts[DownloadState.PAUSED]
         )
 
+    def longest_eta_s(self, now: float) -> float:
+        """Return the longest time to go of what runs, in seconds; 0.0 if none has one.
+
+        What gets no bytes at ``now`` (monotonic) does not count: its time to go grows
+        from one second to the next, and says nothing of when it will go on.
+        """
+        longest = 0.0
+        for id, running in self.running.items():
+            if now - running.last_byte_at < _SILENT_S:
+                longest = max(longest, _eta_s(self.downloads[id], running) or 0.0)
+        return longest
+
     def row(
         self, download: Download, now: float, attempts_allowed: int
     ) -> DownloadSnapshot:
@@ -235,9 +248,7 @@ class Ledger:
             speed = running.speed()
             stalled_s = max(0.0, now - running.last_byte_at)
             connections = running.connections()
-            steady = running.steady_speed()
-            if download.size is not None and steady >= 1.0:
-                eta = max(0, download.size - download.received) / steady
+            eta = _eta_s(download, running)
         retry_in_s = None
         if download.state is DownloadState.WAITING:
             retry_in_s = max(0.0, download.retry_at_s - now)
@@ -264,3 +275,10 @@ class Ledger:
             note=download.note,
             has_checksum=download.request.checksum is not None,
         )
+
+
+def _eta_s(download: Download, running: Running) -> float | None:
+    speed = running.steady_speed()
+    if download.size is None or speed < 1.0:
+        return None
+    return max(0, download.size - download.received) / speed

@@ -36,6 +36,9 @@ class Pulse:
         """Looks at the beat how it goes and changes what is to be changed."""
         self.busy_s = 0.0
         """Seconds in which something was running."""
+        self.longest_eta_s = 0.0
+        """Seconds to go of the download that ends last of those that run, as of the
+        last beat."""
         self._beat_at = kit.clock.monotonic()
 
     def start(self) -> None:
@@ -84,6 +87,7 @@ class Pulse:
                 running.recorder.save_if_due(now)
                 running.restart_slow(now)
                 running.adjust()
+        self.longest_eta_s = kit.ledger.longest_eta_s(now)
         kit.queue.unblock(now)
         if self.steering is not None:
             self.steering.beat(now)

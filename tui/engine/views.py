@@ -266,7 +266,8 @@ class Views:
 
         Files of unknown size are taken to be as large as the mean of the known ones:
         a guess, but one that is right on average, and better than none while most of
-        a long list is still queued.
+        a long list is still queued. It ends no sooner than the slowest of those that
+        run: the speed of all others does not help that one.
         """
         ledger = self._kit.ledger
         if not ledger.unfinished:
@@ -278,7 +279,8 @@ class Views:
                 return None
             remaining += ledger.unknown * ledger.known_size / known
         meter = self._pulse.meter
-        return eta_s(remaining, steady(meter.fast.speed, meter.slow.speed))
+        seconds = eta_s(remaining, steady(meter.fast.speed, meter.slow.speed))
+        return None if seconds is None else max(seconds, self._pulse.longest_eta_s)
 
     def _waiting_for(self) -> str:
         """Why nothing more starts, in words, or "" when nothing keeps it."""

@@ -14,7 +14,7 @@ from tui.headless.summary import advice
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tui.core.events import Event
+    from tui.core.events import Event, Kinds
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
@@ -80,7 +80,7 @@ class Face(Protocol):
 
     tick_s: float
     """Seconds between two calls of ``tick``."""
-    besides: frozenset[type[Event]]
+    besides: Kinds
     """Kinds of events that it need not hear."""
 
     def hear(self, events: Sequence[Event]) -> None:

@@ -20,6 +20,7 @@ from tui.core.events import (
     DownloadEvent,
     Event,
     Failed,
+    Kinds,
     Queued,
     Retrying,
     Started,
@@ -50,7 +51,7 @@ class JsonFace:
     """Writes events to ``stdout``, and what only people care for to ``stderr``."""
 
     tick_s = 0.5
-    besides = frozenset[type[Event]]()
+    besides: Kinds = frozenset()
 
     def __init__(self, run: Run, stdout: Outlet, stderr: Outlet) -> None:
         self._run = run

@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from tui.core.download import DownloadState
-from tui.core.events import Event, Failed
+from tui.core.events import Event, Failed, Kinds
 from tui.core.units import format_duration, format_rate, format_size
 from tui.headless.face import ActiveIds, failure_line, shown_name
 from tui.headless.summary import progress_line, summary_lines
@@ -67,7 +67,7 @@ class LiveFace:
     """
 
     tick_s = 0.2
-    besides = frozenset[type[Event]]()
+    besides: Kinds = frozenset()
 
     def __init__(
         self, run: Run, stderr: Outlet, size: tuple[int, int] | None = None

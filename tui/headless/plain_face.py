@@ -9,6 +9,7 @@ from tui.core.events import (
     Done,
     Event,
     Failed,
+    Kinds,
     Noticed,
     Queued,
     QueueHeld,
@@ -36,9 +37,7 @@ class PlainFace:
     def __init__(self, run: Run, stderr: Outlet, *, tells_starts: bool = False) -> None:
         self._run = run
         self._tells_starts = tells_starts
-        self.besides = frozenset[type[Event]](
-            {Queued} if tells_starts else {Queued, Started}
-        )
+        self.besides: Kinds = frozenset({Queued} if tells_starts else {Queued, Started})
         self._stderr = stderr
         self._heard = 0
 

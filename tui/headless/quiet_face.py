@@ -8,6 +8,7 @@ from tui.core.events import (
     Done,
     Event,
     Failed,
+    Kinds,
     Queued,
     QueueHeld,
     Retrying,
@@ -27,7 +28,7 @@ class QuietFace:
     """Writes failures to ``stderr``, and why the run stopped early if it did."""
 
     tick_s = 60.0
-    besides = frozenset[type[Event]]({Queued, Started, Retrying, Done})
+    besides: Kinds = frozenset({Queued, Started, Retrying, Done})
 
     def __init__(self, run: Run, stderr: Outlet) -> None:
         self._run = run

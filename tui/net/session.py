@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
+LONG_LIST = 64
+"""Files that are taken for small ones until one proves large."""
 _GOES_ON = REDIRECTS | {401, 407}
 """Statuses that are not the last word."""
 
@@ -97,6 +99,11 @@ class HttpSession:
     def expect(self, at_once: int) -> None:
         """Be told how many downloads will run at once."""
         self._wires.at_once = at_once
+
+    def expect_files(self, count: int) -> None:
+        """Be told how many were added together."""
+        if count >= LONG_LIST:
+            self._wires.presume_small()
 
     @property
     def wire_name(self) -> str:

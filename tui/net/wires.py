@@ -99,6 +99,7 @@ class Wires(WireTransport):
         self._wanted = settings.wire
         self._small = 0
         """Small whole files in a row."""
+        self._has_learned = False
         self.at_once = settings.concurrency
         """Downloads at once that are to be expected; changes while it runs."""
         self._by_route: dict[Route, WireTransport] = {}
@@ -143,8 +144,18 @@ class Wires(WireTransport):
             return self._plain
         return self._wire_on(route)
 
+    def presume_small(self) -> None:
+        """Take files for small ones until one proves large.
+
+        Right for long lists: at worst its first few are read at three quarters of the
+        pace, at best pyreqwest is never loaded and made, which takes 15 ms.
+        """
+        if not self._has_learned:
+            self._small = SMALL_ANSWERS
+
     def learn(self, length: str) -> None:
         """Take the Content-Length of a whole file, "" for none, as a sign of others."""
+        self._has_learned = True
         is_small = 0 < len(length) <= _SMALL_DIGITS
         self._small = self._small + 1 if is_small else 0
 
