@@ -175,6 +175,14 @@ def test_an_action_that_there_is_not_is_told(place):
     assert f"{place}:2: keys: there is no action 'cancle'; did you" in refused("check")
 
 
+def test_a_theme_that_there_is_not_is_told(place):
+    place.write_text("[dashboard]\ntheme = 'nrod'\n")
+    told = f"{place}:2: dashboard.theme: there is no theme 'nrod'; did you mean 'nord'?"
+    assert told in refused("check")
+    place.write_text("[dashboard]\ntheme = 'nord'\n")
+    assert CliRunner().invoke(cli.main, ["config", "check"]).exit_code == 0
+
+
 def test_a_file_that_was_asked_for_must_be_there(place):
     result = CliRunner().invoke(cli.main, ["https://example.org/a"])
     assert result.exit_code == 2

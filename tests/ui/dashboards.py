@@ -84,6 +84,7 @@ async def dashboard(
     requests: Sequence[DownloadRequest] = (),
     exit_when_done: bool = False,
     keys: dict[str, object] | None = None,
+    theme: str = "",
 ) -> AsyncIterator[Dashboard]:
     """Open the dashboard on a fake engine."""
     app = DashboardApp(
@@ -91,7 +92,7 @@ async def dashboard(
         requests,
         "list.txt",
         exit_when_done=exit_when_done,
-        chosen=DashboardSettings(keys=tuple((keys or {}).items())),
+        chosen=DashboardSettings(theme, keys=tuple((keys or {}).items())),
     )
     async with app.run_test(size=size) as pilot:
         board = Dashboard(app, pilot)

@@ -11,6 +11,7 @@ from tui.config.precedence import resolve
 from tui.config.registry import OPTIONS
 from tui.ui.live_settings import hint_for
 from tui.ui.screens.settings import SettingsScreen
+from tui.ui.theme import THEMES
 
 _FILE = """\
 # mine
@@ -211,6 +212,20 @@ async def test_it_fits_every_size(file, size):
         await board.settle()
         assert "concurrency" in board.text()
         assert {len(line) for line in board.screen()} == {size[0]}
+
+
+async def test_a_theme_that_there_is_not_is_told_until_another_is_chosen(file):
+    told = "there is no theme 'nrod'; did you mean 'nord'?"
+    async with dashboard(theme="nrod") as board:
+        assert board.app.theme == "fetchtui-dark"
+        assert board.app.available_themes.keys() == {*THEMES}
+        assert told in board.message()
+        await opened(board)
+        assert told in board.text()
+        await change(board, "dashboard.theme", "end", "enter")
+        await board.press("escape")
+        await opened(board)
+        assert told not in board.text()
 
 
 def test_no_hint_gives_its_example_twice():

@@ -13,6 +13,7 @@ from click.shell_completion import CompletionItem
 
 from tui.arguments.command_line import CommandLine
 from tui.arguments.settle import settle
+from tui.arguments.theme_check import check_theme
 from tui.config import store
 from tui.config.complaint import ConfigError
 from tui.config.kinds import Kind
@@ -192,6 +193,7 @@ def edit() -> None:
             " are as it left them"
         )
     resolved = settle(CommandLine())
+    resolved.complaints += check_theme(resolved)
     if resolved.complaints:
         _complain(resolved.complaints)
     click.echo(f"{shown_path(place)} is fine")
@@ -201,6 +203,7 @@ def edit() -> None:
 def check() -> None:
     """Check the settings file; status 2 if something is wrong with it."""
     resolved = settle(CommandLine())
+    resolved.complaints += check_theme(resolved)
     for note in resolved.notes:
         click.echo(f"note: {note}", err=True)
     try:

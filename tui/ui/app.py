@@ -25,7 +25,7 @@ from tui.ui.farewell import farewell_lines, say_farewell
 from tui.ui.keymap import Keymap, make_current
 from tui.ui.memory import Looks, load_looks, looks_path, save_looks
 from tui.ui.screens.main import MainScreen
-from tui.ui.theme import DARK, LIGHT
+from tui.ui.theme import DARK, LIGHT, THEMES, wrong_theme
 from tui.ui.theme import DEFAULT_THEME as _DEFAULT
 from tui.ui.widgets.header import part_done
 
@@ -84,6 +84,8 @@ class DashboardApp(App[int]):
         self.register_theme(LIGHT)
         looks = looks or Looks()
         self.use_theme(chosen.theme or looks.theme)
+        self.trouble = wrong_theme(chosen.theme)
+        """What is wrong with the settings that only a dashboard can know; "" mostly."""
         self._asked_theme = (self.theme, looks.theme) if chosen.theme else None
         """What an option or the settings show, and what is kept for a run without."""
         self._ascii_filter = AsciiFilter(enabled=False)
@@ -94,6 +96,7 @@ class DashboardApp(App[int]):
             service, requests, source_title, exit_when_done=exit_when_done
         )
         self.main.look_like(looks)
+        self.main.trouble = self.trouble
         self._is_stale = False
         self._suspended_at_s = 0.0
         self.given: Resolved | None = None
@@ -119,7 +122,8 @@ class DashboardApp(App[int]):
 
     def use_theme(self, name: str) -> None:
         """Show a theme, or the usual one where there is none of that name."""
-        self.theme = name if name in self.available_themes else _DEFAULT
+        self.theme = name if name in THEMES else _DEFAULT
+        self.trouble = ""
 
     def use_keys(self, wishes: Mapping[str, object]) -> None:
         """Give actions other keys, now."""
@@ -322,7 +326,7 @@ async def run_dashboard(
     app.given = given
     if subscription is not None:
         app.main.bridge.listen_to(subscription)
-    app.main.trouble = trouble
+    app.main.trouble = app.trouble or trouble
     app.main.intake.restore = restore
     app.main.leaving.resume_hint = resume_hint
     app.main.leaving.unsaved = unsaved

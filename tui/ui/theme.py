@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
 from textual.color import Color
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
+
+from tui.config.kinds import suggest
+from tui.core.plain_text import plain
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -63,6 +66,16 @@ LIGHT = Theme(
 """The same meanings on a light ground."""
 
 DEFAULT_THEME = DARK.name
+THEMES = (DARK.name, LIGHT.name, *sorted(BUILTIN_THEMES))
+"""Names of all there are; ours come first."""
+
+
+def wrong_theme(name: str) -> str:
+    """Say what is wrong with a value of ``dashboard.theme``, which may be ""; or ""."""
+    if not name or name in THEMES:
+        return ""
+    near = suggest(name, THEMES) or f"; there are {', '.join(THEMES)}"
+    return f"dashboard.theme: there is no theme {plain(name, 60)!r}{near}"
 
 
 @dataclass(frozen=True, slots=True)

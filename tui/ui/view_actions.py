@@ -16,7 +16,7 @@ from tui.ui.live_settings import LiveSettings
 from tui.ui.screens.help import HelpScreen
 from tui.ui.screens.settings import SettingsScreen
 from tui.ui.screens.theme import ThemeScreen
-from tui.ui.theme import DARK, LIGHT
+from tui.ui.theme import THEMES
 
 if TYPE_CHECKING:
     from tui.core.query import DownloadQuery
@@ -219,9 +219,7 @@ class ViewActions:
     def theme(self) -> None:
         """Other colours, shown while they are chosen."""
         app = self._screen.app
-        ours = [DARK.name, LIGHT.name]
-        names = ours + sorted(app.available_themes.keys() - {*ours})
-        app.push_screen(ThemeScreen(names, app.theme))
+        app.push_screen(ThemeScreen(THEMES, app.theme))
 
     def settings(self) -> None:
         """Everything that can be set."""

@@ -17,6 +17,7 @@ from tui.ui.screens.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.screens.help import HelpList
 from tui.ui.screens.number import NumberScreen
 from tui.ui.screens.theme import ThemeScreen
+from tui.ui.theme import THEMES
 from tui.ui.widgets.canvas import Line, Span
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class SettingsScreen(Dialog[None]):
 
     async def _load(self) -> None:
         self._told = await self._settings.load()
+        self._told = self._told or self.app.trouble  # type: ignore[attr-defined]
         self._show()
         if not self._told:
             self._told = f"Changes are written to {self._settings.place}"
@@ -182,8 +184,7 @@ class SettingsScreen(Dialog[None]):
         return len(self._settings.now(find(key))) > 1
 
     def _ask_theme(self) -> None:
-        names = sorted(self.app.available_themes)
-        screen = ThemeScreen(names, self.app.theme)
+        screen = ThemeScreen(THEMES, self.app.theme)
         self.app.push_screen(screen, self._answer("dashboard.theme"))
 
     def _answer(self, key: str) -> Callable[[str | None], None]:

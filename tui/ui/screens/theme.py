@@ -12,6 +12,8 @@ from textual.widgets.option_list import Option
 from tui.ui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
     from textual.types import CSSPathType
 
@@ -23,7 +25,7 @@ class ThemeScreen(Dialog[str | None]):
     TITLE_TEXT = "Theme"
     KEYS = (("enter", "keep"), ("esc", "as before"))
 
-    def __init__(self, names: list[str], now: str) -> None:
+    def __init__(self, names: Sequence[str], now: str) -> None:
         """Take the names of all themes, and of the one that is shown."""
         super().__init__()
         self._names = names
