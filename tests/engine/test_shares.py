@@ -64,7 +64,7 @@ class House:
         self.meter = ShareMeter(
             self.kit,
             self.crew,
-            lambda: LoopSnapshot(self.lag_s, self.lag_s, self.lag_s, self.lag_s, ()),
+            lambda: LoopSnapshot(self.lag_s, self.lag_s, ()),
         )
 
     def go(self, seconds: float, speed: float) -> House:

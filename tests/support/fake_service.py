@@ -120,7 +120,7 @@ class FakeService:
         self.fetched = 0
         self.slots: tuple[SlotSnapshot, ...] | None = None
         self.disk_changes: dict[str, Any] = {}
-        self.loop = LoopSnapshot(0.0, 0.0, 0.0, 0.0, ())
+        self.loop = LoopSnapshot(0.0, 0.0, ())
         self.details: dict[int, dict[str, Any]] = {}
         self.closed = 0
         self.attempts_allowed = 6

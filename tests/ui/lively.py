@@ -242,4 +242,4 @@ def _meters(service: FakeService) -> None:
         "sync_p99_s": 0.044,
     }
     lags = tuple(0.0015 + 0.001 * abs(math.sin(n / 3)) for n in range(60))
-    service.loop = LoopSnapshot(0.001, 0.0006, 0.0039, 0.009, lags)
+    service.loop = LoopSnapshot(0.0006, 0.0039, lags)

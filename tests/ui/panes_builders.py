@@ -64,7 +64,7 @@ def disk(**fields: Any) -> DiskSnapshot:
 
 def loop(**fields: Any) -> LoopSnapshot:
     history = tuple(0.001 + (i % 7) * 0.002 for i in range(60))
-    return LoopSnapshot(0.001, 0.0004, 0.0091, 0.015, history)._replace(**fields)
+    return LoopSnapshot(0.0004, 0.0091, history)._replace(**fields)
 
 
 def engine(**fields: Any) -> EngineSnapshot:

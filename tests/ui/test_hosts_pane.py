@@ -6,11 +6,12 @@ import pytest
 from rich.cells import cell_len
 
 from tests.support.fake_service import FakeService
+from tests.support.lines import line_text
 from tests.support.until import until
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
 from tui.core.snapshot import OriginSnapshot
-from tui.ui.widgets.canvas import line_text, line_width
+from tui.ui.widgets.canvas import line_width
 from tui.ui.widgets.hosts_pane import (
     COLUMNS,
     LEAST_NAME,

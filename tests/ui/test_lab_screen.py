@@ -8,13 +8,13 @@ import tempfile
 import pytest
 from textual.widgets import Static
 
+from tests.support.lines import line_text
 from tests.support.until import until
 from tui.lab.process import LabProcess
 from tui.lab.race import State, plan_for
 from tui.lab.stand import Course
 from tui.ui.lab.app import LabApp
 from tui.ui.lab.explain_dialog import ExplainDialog
-from tui.ui.widgets.canvas import line_text
 
 QUICK = Course(files=4, size=5_000, latency_s=0, rate=0)
 SLOW = Course(files=60, size=20_000, latency_s=0.1, rate=0)

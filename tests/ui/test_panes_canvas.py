@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.lines import line_text
 from tests.ui.panes_builders import Stage, drawn
 from tui.ui.actions import BY_ID
 from tui.ui.format import cells
@@ -16,7 +17,6 @@ from tui.ui.widgets.canvas import (
     Span,
     clip,
     justify,
-    line_text,
     line_width,
     to_ascii,
 )

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, MB, Stage, detail, drawn, row
 from tui.core.download import DownloadState
 from tui.core.errors import KINDS
 from tui.ui.format import cells
-from tui.ui.widgets.canvas import line_text, line_width
+from tui.ui.widgets.canvas import line_width
 from tui.ui.widgets.detail_lines import advice_for, pane_lines, sheet_lines, wrap
 from tui.ui.widgets.detail_pane import DetailPane
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.lines import line_text
 from tests.ui.panes_builders import (
     HOSTILE,
     IDLE,
@@ -16,7 +17,7 @@ from tests.ui.panes_builders import (
     loop,
     slot,
 )
-from tui.ui.widgets.canvas import line_text, line_width
+from tui.ui.widgets.canvas import line_width
 from tui.ui.widgets.disk_graphs import graph_lines
 from tui.ui.widgets.disk_lines import slot_line, slot_lines
 from tui.ui.widgets.disk_pane import BOTTLENECK, DiskPane, LagComparison

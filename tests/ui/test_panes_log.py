@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, Stage, drawn, row
 from tui.core import events as facts
 from tui.core.download import DownloadState
 from tui.ui.format import cells
-from tui.ui.widgets.canvas import line_text
 from tui.ui.widgets.event_log import EventLog, coalesce, entry_line, entry_of
 
 AT = 1_790_000_000.0

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.lines import line_text
 from tui.ui.format import cells
 from tui.ui.widgets.axis_graph import axis_graph, axis_labels
-from tui.ui.widgets.canvas import line_text
 from tui.ui.widgets.plot import (
     Axis,
     filled_graph,

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.lines import line_text
 from tests.ui.panes_builders import MB, detail, row
 from tui.core.download import DownloadState
 from tui.core.segment import RangeSet
-from tui.ui.widgets.canvas import line_text
 from tui.ui.widgets.segment_map import map_cells, map_lines
 
 

@@ -9,11 +9,11 @@ import pytest
 from textual import events
 from textual.widgets import Button
 
+from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
 from tui.ui.screens.add import AddScreen, UrlArea, disarm, end_line
 from tui.ui.screens.draft import Draft, draft_lines, read_draft
 from tui.ui.screens.folder_look import dropped_files
-from tui.ui.widgets.canvas import line_text
 
 
 def urls(count: int) -> str:

@@ -71,11 +71,6 @@ class ConfigFile:
         """What is wrong with the file, each as ``file:line: reason``."""
         return [str(complaint) for complaint in self._document.complaints]
 
-    @property
-    def is_changed(self) -> bool:
-        """Whether there is something to save."""
-        return bool(self._changes)
-
     def is_set(self, key: str) -> bool:
         """Whether the file says something about a key (changes included)."""
         if key in self._changes:

@@ -162,11 +162,9 @@ class DiskSnapshot(NamedTuple):
 class LoopSnapshot(NamedTuple):
     """How late the event loop is: the time between due and run of a timer."""
 
-    last_s: float
     p50_s: float
     """Over the last few seconds."""
     p99_s: float
-    max_s: float
     history_s: tuple[float, ...]
     """Worst lag of each past half second, oldest first, for a graph."""
 

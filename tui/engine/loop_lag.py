@@ -22,7 +22,6 @@ class LoopLag:
         self._loop = asyncio.get_running_loop()
         self._samples: deque[float] = deque(maxlen=WINDOW)
         self._history: deque[float] = deque(maxlen=BUCKETS)
-        self._last = 0.0
         self._bucket_worst = 0.0
         self._bucket_until = self._loop.time() + BUCKET_S
         self._due = self._loop.time() + INTERVAL_S
@@ -31,7 +30,6 @@ class LoopLag:
     def _look(self) -> None:
         now = self._loop.time()
         lag = max(0.0, now - self._due)
-        self._last = lag
         self._samples.append(lag)
         self._bucket_worst = max(self._bucket_worst, lag)
         if now >= self._bucket_until:
@@ -45,13 +43,11 @@ class LoopLag:
         """Percentiles over the last 5 s and the history for a graph."""
         ordered = sorted(self._samples)
         if not ordered:
-            return LoopSnapshot(0.0, 0.0, 0.0, 0.0, ())
+            return LoopSnapshot(0.0, 0.0, ())
         last = len(ordered) - 1
         return LoopSnapshot(
-            last_s=self._last,
             p50_s=ordered[last // 2],
             p99_s=ordered[round(last * 0.99)],
-            max_s=ordered[-1],
             history_s=tuple(self._history),
         )
 
@@ -64,7 +60,7 @@ class LoopLag:
         self._due = self._loop.time() + INTERVAL_S
         self._handle = self._loop.call_at(self._due, self._look)
         least = seconds / 2
-        self._last = self._bucket_worst = 0.0
+        self._bucket_worst = 0.0
         self._samples = deque((s for s in self._samples if s < least), WINDOW)
         self._history = deque((s for s in self._history if s < least), BUCKETS)
 

@@ -48,11 +48,6 @@ def line_width(line: Iterable[Span]) -> int:
     return sum(cells(span.text) for span in line)
 
 
-def line_text(line: Iterable[Span]) -> str:
-    """Return what a line says, without its styles."""
-    return "".join(span.text for span in line)
-
-
 def clip(line: Iterable[Span], width: int) -> Line:
     """Cut a line to ``width`` cells, with an ellipsis where something was cut."""
     kept: Line = []
