@@ -12,6 +12,7 @@ A download's journey (the code reads in this order)::
     engine.transfer  one range: stream -> limiter -> writer -> ledger, with attempts
     net.session      one HTTP exchange, over the wire that suits it (net.wires)
     disk.writer      batches of writes, one run_in_executor call for many
+    disk.pours       floods past the loop: a thread reads a socket and writes what came
     disk.destination part file -> final name
 
 Back to the eyes: numbers are pulled (``service.snapshot()`` at frame rate), facts

@@ -24,7 +24,7 @@ from tui.net.loop_wire_dial import dial
 from tui.net.loop_wire_head import BadHead, EndlessHead, Head, end_of_head, read_head
 from tui.net.means import read_means
 from tui.net.session import HttpSession, Target
-from tui.net.wires import CROWD, SMALL_ANSWERS, Wires
+from tui.net.wires import Wires
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -307,27 +307,14 @@ async def test_an_address_that_refuses_does_not_hide_one_that_takes(
             await dial(loop, "several.example", port, 5)
 
 
-async def test_small_files_move_to_the_loop_and_crowds_begin_there():
-    def chosen(wires: Wires, url: str = "http://a.example/x") -> str:
+async def test_plain_http_goes_over_the_loop_and_the_rest_beside_it():
+    def chosen(wires: Wires, url: str) -> str:
         return wires.wire_for(url).name
 
-    means = read_means(Settings())
-    wires = Wires(Settings(), None, 1.0, means.routes)
+    wires = Wires(Settings(), None, 1.0, read_means(Settings()).routes)
     try:
-        assert chosen(wires) == "pyreqwest"
-        wires.presume_small()
-        assert chosen(wires) == "loop"
-        wires.learn("5242880")
-        wires.presume_small()
-        assert chosen(wires) == "pyreqwest"
-        for _ in range(SMALL_ANSWERS):
-            wires.learn("10240")
-        assert chosen(wires) == "loop"
+        assert chosen(wires, "http://a.example/x") == "loop"
         assert chosen(wires, "https://a.example/x") == "pyreqwest"
-        assert wires.wire_for("http://a.example/x", is_range=True).name == "pyreqwest"
-        wires.learn("5242880")
-        assert chosen(wires) == "pyreqwest"
-        wires.at_once = CROWD
-        assert chosen(wires) == "loop"
+        assert wires.wire_for("http://a.example/x", is_range=True).name == "loop"
     finally:
         await wires.aclose()

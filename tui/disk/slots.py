@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.settings import MAX_WRITERS
 from tui.disk.lanes import WriteLane
+from tui.disk.pour import LINGER_S, Pour
 from tui.disk.store import SLOW_SYNC_S, StoreJob, StoreTrip
 from tui.disk.trip import Call, Finish, FinishTrip, PartWrite, Slot, Trip, WriteTrip
 
@@ -254,7 +255,12 @@ class Slots:
         return StoreTrip(taken, nbytes, self._clock, fsync=self._fsync, hands=hands)
 
     def _write_trip(self, _: int) -> Trip:
-        return WriteTrip(*self._writes.take(WRITE_BYTES_PER_TRIP), self._clock)
+        trip = WriteTrip(*self._writes.take(WRITE_BYTES_PER_TRIP), self._clock)
+        if not self.queued:
+            for write in trip.operations:
+                if isinstance(write, Pour):
+                    write.linger_s = LINGER_S
+        return trip
 
     def _finish_trip(self, free: int) -> Trip:
         lane = self._finishes

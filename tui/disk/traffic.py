@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tui.core.segment import RangeSet
 from tui.disk.gate import Gate
 from tui.disk.meter import DiskMeter
+from tui.disk.pour import Pour
 from tui.disk.slots import Slots
 from tui.disk.store import StoreTrip
 from tui.disk.trip import Call, Finish, WriteTrip
@@ -99,14 +100,16 @@ class Traffic:
                 )
 
     def _writes_landed(self, trip: WriteTrip) -> None:
-        self.gate.leave(trip.nbytes)
+        self.gate.leave(sum(write.held for write in trip.operations))
         for write in trip.operations:
-            part = write.part
-            if write.error is None:
-                part.flushed.add(write.offset, write.offset + write.nbytes)
-                self.meter.written += write.nbytes
-            elif part.error is None:
+            part, written = write.part, write.written
+            if written:
+                part.flushed.add(write.offset, write.offset + written)
+                self.meter.written += written
+            if part.error is None:
                 part.error = write.error
+            if isinstance(write, Pour):
+                _poured(write)
             self._start(part.order.end_write(write.number))
 
     def _call_landed(self, call: Call) -> None:
@@ -124,6 +127,13 @@ class Traffic:
             call.landed(call)
         if part is not None:
             self._start(part.order.end_call())
+
+
+def _poured(pour: Pour) -> None:
+    if pour.landed is not None:
+        pour.landed(pour)
+    if pour.future is not None and not pour.future.done():
+        pour.future.set_result(None)
 
 
 def _resolve(call: Call) -> None:

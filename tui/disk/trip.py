@@ -67,6 +67,31 @@ class PartWrite:
         """The part's own count (``PartOrder``)."""
         self.error: FetchError | None = None
 
+    @property
+    def held(self) -> int:
+        """Bytes of it that are in memory."""
+        return self.nbytes
+
+    @property
+    def written(self) -> int:
+        """Bytes that are in the file, once it is back."""
+        return 0 if self.error is not None else self.nbytes
+
+    def run(self, clock: Clock, write_s: list[float]) -> None:
+        """Write. Blocks; called in a thread.
+
+        Args:
+            clock: measures.
+            write_s: takes how long each write took, in seconds.
+        """
+        began_s = clock.monotonic()
+        try:
+            self.part.write(self.buffers, self.offset, self.nbytes)
+        except Exception as error:
+            self.error = translate(error, "write", self.part.name)
+        else:
+            write_s.append(clock.monotonic() - began_s)
+
 
 class Call:
     """Any other blocking call, with a future for its result."""
@@ -192,28 +217,19 @@ class WriteTrip(Trip):
         """Write. Blocks."""
         for group in _neighbours(self.operations):
             slot.name = group[0].part.name
-            error = self._write(group)
-            if error is None or len(group) == 1:
-                group[0].error = error
+            if len(group) > 1 and self._write_together(group):
                 continue
             # One by one, so that what does fit on the disk counts.
             for write in group:
-                write.error = self._write([write])
+                write.run(self.clock, self.write_s)
 
-    def _write(self, group: list[PartWrite]) -> FetchError | None:
+    def _write_together(self, group: list[PartWrite]) -> bool:
         first = group[0]
-        buffers = first.buffers
-        nbytes = first.nbytes
-        if len(group) > 1:
-            buffers = [buffer for write in group for buffer in write.buffers]
-            nbytes = sum(write.nbytes for write in group)
-        began_s = self.clock.monotonic()
-        try:
-            first.part.write(buffers, first.offset, nbytes)
-        except Exception as error:
-            return translate(error, "write", first.part.name)
-        self.write_s.append(self.clock.monotonic() - began_s)
-        return None
+        buffers = [buffer for write in group for buffer in write.buffers]
+        nbytes = sum(write.nbytes for write in group)
+        whole = PartWrite(first.part, first.offset, buffers, nbytes, first.number)
+        whole.run(self.clock, self.write_s)
+        return whole.error is None
 
 
 def _neighbours(writes: list[PartWrite]) -> list[list[PartWrite]]:
@@ -221,11 +237,12 @@ def _neighbours(writes: list[PartWrite]) -> list[list[PartWrite]]:
     groups: list[list[PartWrite]] = []
     end = -1
     for write in sorted(writes, key=lambda write: (id(write.part), write.offset)):
-        if groups and write.offset == end and write.part is groups[-1][0].part:
+        is_next = bool(write.held) and write.offset == end
+        if groups and is_next and write.part is groups[-1][0].part:
             groups[-1].append(write)
         else:
             groups.append([write])
-        end = write.offset + write.nbytes
+        end = write.offset + write.nbytes if write.held else -1
     return groups
 
 

@@ -16,6 +16,7 @@ from tui.core.snapshot import DiskSnapshot
 from tui.disk.checksum import new_hash
 from tui.disk.part_file import PartFile, save_checkpoint
 from tui.disk.part_opening import open_part_file
+from tui.disk.pours import Pours
 from tui.disk.resume import stamp
 from tui.disk.store import StoreJob
 from tui.disk.traffic import Traffic
@@ -51,6 +52,7 @@ class DiskWriter:
         self._gate = self._traffic.gate
         self._slots = self._traffic.slots
         self._meter = self._traffic.meter
+        self.pours = Pours(self._slots)
 
     # -- part files ------------------------------------------------------------------
 

@@ -81,7 +81,6 @@ class Engine(Reordering):
             push(download)
             if tells:
                 self._kit.bus.publish(events.Queued(download.id, now))
-        self._kit.session.expect_files(len(downloads) - first)
         self._go()
         return range(first, len(downloads))
 

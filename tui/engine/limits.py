@@ -116,7 +116,6 @@ class Limits(Remarks):
     def _use_concurrency(self, count: int, why: str) -> None:
         count = max(1, min(MAX_CONCURRENCY, count))
         old, self._kit.concurrency = self._kit.concurrency, count
-        self._kit.session.expect(count)
         if old != count:
             told = f" ({why})" if why else ""
             self._tell_limit(f"downloads at once {old} → {count}{told}")

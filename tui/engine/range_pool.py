@@ -166,7 +166,7 @@ class RangePool:
         victim = max(alone, key=lambda s: s.remaining, default=None)
         if victim is None or victim.end is None:
             return None
-        halves = split_range(victim.at, victim.end, LEAST_SPLIT)
+        halves = split_range(max(victim.at, victim.claimed), victim.end, LEAST_SPLIT)
         return None if halves is None else (victim, halves[0][1], halves[1][1])
 
 

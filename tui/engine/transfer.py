@@ -6,14 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import TransientError
+from tui.disk.pour import POUR_BYTES
 from tui.engine.meter import FAST_TAU_S, SpeedMeter
 from tui.engine.waits import Wait, Waits
 
 if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.disk.part_file import PartFile
+    from tui.disk.pour import Pour
     from tui.engine.kit import Kit
     from tui.net.byte_stream import Reply
+    from tui.net.exchange import Lent
 
 GATHER_BYTES = 1 << 20
 LEAST_GATHER_BYTES = 64 << 10
@@ -21,6 +24,11 @@ LEAST_GATHER_BYTES = 64 << 10
 memory, since what is gathered is not yet counted as in flight. One connection gathers
 1 MiB; many share an eighth of what may be in flight. (1 MiB each at 500 connections
 took 900 MB; this takes 260 MB, at the same speed.)"""
+FLOOD_S = 0.05
+"""A parcel that is full so soon is a sign of more than the loop should see: threads
+take it off the socket themselves (``disk.pour``)."""
+LEAST_POUR_BYTES = 128 << 10
+"""Brought less, the flood is over; a thread costs more than the loop then."""
 GATHER_S = 0.5
 """... or after this time, so that a slow download has little to lose."""
 
@@ -31,6 +39,7 @@ class Segment:
     __slots__ = (
         "_closing",
         "at",
+        "claimed",
         "end",
         "is_called_off",
         "meter",
@@ -47,6 +56,8 @@ class Segment:
         """Exclusive; ``None`` for a body of unknown length."""
         self.at = start
         """Next byte to come off the wire."""
+        self.claimed = start
+        """Up to here a thread may be reading already: others begin behind it."""
         self.url = url
         self.started_at = now
         self.meter = SpeedMeter(FAST_TAU_S, now, start)
@@ -140,9 +151,11 @@ class SegmentTransfer:
                 is_whole = segment.at == segment.end
                 if held >= enough or now - handed_at > GATHER_S or is_whole:
                     parcel, buffers, held = (buffers, held), [], 0
-                    handed_at = now
+                    began_at, handed_at = handed_at, now
                     enough = kit.gather_bytes(LEAST_GATHER_BYTES, GATHER_BYTES)
                     await self._hand_over(segment, *parcel)
+                    if not is_whole and monotonic() - began_at < FLOOD_S:
+                        is_whole = await self._pour(reply, segment)
                 if is_whole:
                     return rest
                 if kit.own_limiters or not kit.limiter.is_unlimited:
@@ -175,6 +188,56 @@ class SegmentTransfer:
         finally:
             if waits:
                 self.waits.end(Wait.DISK, self._kit.clock.monotonic())
+
+    async def _pour(self, reply: Reply, segment: Segment) -> bool:
+        """Let threads move what comes in floods; return whether the segment is whole.
+
+        It ends when the flood does: what trickles is the loop's, which can wait for
+        many connections at once.
+        """
+        kit = self._kit
+        moved = LEAST_POUR_BYTES
+        while moved >= LEAST_POUR_BYTES <= segment.remaining:
+            is_limited = kit.own_limiters or not kit.limiter.is_unlimited
+            if is_limited or not kit.writer.pours.are_apart:
+                break
+            self._part.check_open()
+            # From here to the pour nothing may raise: what is lent must come back.
+            lent = reply.lend()
+            if lent is None:
+                break
+            moved = await self._pour_once(segment, lent)
+        return segment.at == segment.end
+
+    async def _pour_once(self, segment: Segment, lent: Lent) -> int:
+        kit, ledger, download = self._kit, self._kit.ledger, self._download
+        asked_at = kit.clock.monotonic()
+        moved = 0
+
+        def landed(pour: Pour) -> None:
+            nonlocal moved
+            moved = pour.moved
+            fresh = min(moved, segment.remaining)
+            if fresh < moved:
+                # It lost its rest meanwhile: what its reply stands at is nobody's.
+                lent.tap.stop()
+            lent.take_back(moved)
+            now = kit.clock.monotonic()
+            if pour.busy_s:
+                # Where the disk is slow, so is the way to a thread.
+                share = min(1.0, pour.blocked_s / pour.busy_s)
+                self.waits.add(Wait.DISK, (now - asked_at) * share)
+            if moved:
+                self.last_byte_at = now
+                segment.at += fresh
+                ledger.count(download, fresh)
+            segment.claimed = segment.at
+
+        nbytes = min(POUR_BYTES, segment.remaining, lent.left)
+        segment.claimed = segment.at + nbytes
+        pours = kit.writer.pours
+        await pours.run(self._part, segment.at, nbytes, lent.tap, landed)
+        return moved
 
     async def _throttle(self, size: int) -> None:
         """Wait until ``size`` bytes more are allowed, here and over all."""

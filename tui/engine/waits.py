@@ -52,6 +52,12 @@ class Waits:
         if self._parent is not None:
             self._parent.end(wait, now)
 
+    def add(self, wait: Wait, seconds: float) -> None:
+        """One waited so long, as is known now that it is over."""
+        self._totals[wait] += seconds
+        if self._parent is not None:
+            self._parent.add(wait, seconds)
+
     def total(self, wait: Wait, now: float) -> float:
         """Return the seconds so far, over all that waited; it only grows."""
         self._settle(wait, now)

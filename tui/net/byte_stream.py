@@ -14,7 +14,7 @@ from tui.net.faults import stalled
 
 if TYPE_CHECKING:
     from tui.core.errors import FetchError
-    from tui.net.exchange import Chunk, Exchange
+    from tui.net.exchange import Chunk, Exchange, Lent
     from tui.net.limiter import Limiter
     from tui.net.stall_clock import StallClock
 
@@ -156,6 +156,25 @@ class Reply:
         self._is_ended = rest is not None
         return rest
 
+    def lend(self) -> Lent | None:
+        """Lend the connection to a thread that reads the body past the loop.
+
+        ``None`` where that is not possible (now): ``read`` it. Between this and
+        ``take_back`` nobody may ``read``.
+        """
+        if self._is_closed or self._is_ended:
+            return None
+        lent = self._exchange.lend()
+        if lent is None:
+            return None
+
+        def take_back(nbytes: int) -> None:
+            self._left -= nbytes
+            self._is_ended = not self._left
+            lent.take_back(nbytes)
+
+        return lent._replace(take_back=take_back)
+
     async def close(self) -> None:
         """Let the connection go, at once; safe to call twice and during a read."""
         if self._is_closed:
@@ -195,6 +214,10 @@ class PacedReply(Reply):
 
     def take_rest(self) -> list[Chunk] | None:
         """Never: each chunk has to wait until it may pass."""
+        return None
+
+    def lend(self) -> Lent | None:
+        """Never, for the same reason."""
         return None
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -27,6 +27,29 @@ MAX_HEADER_FIELDS = 200
 """Fields in one reply. pyreqwest's parser stops at 100 by itself."""
 
 _DECIMAL = re.compile(r"[0-9]{1,18}")
+
+
+class Tap(Protocol):
+    """A connection that is lent to a thread."""
+
+    def read_into(self, buffer: memoryview, wait_s: float) -> int:
+        """Read what is there, or wait for it; 0 when nothing came. Never raises."""
+        ...
+
+    def stop(self) -> None:
+        """End the connection at once. Called on the loop."""
+        ...
+
+
+class Lent(NamedTuple):
+    """What is lent, and how it is given back."""
+
+    tap: Tap
+    left: int
+    """Bytes of the body that are still to come; what follows them is no part of it."""
+    take_back: Callable[[int], None]
+    """To be called on the loop with the bytes that were read, when the thread is done:
+    until then nothing else is read, and the socket stays open."""
 
 
 class Exchange(ABC):
@@ -58,6 +81,13 @@ class Exchange(ABC):
         """Take the whole rest of the body if it is here already, without waiting.
 
         ``None`` means: ask ``read_chunk``.
+        """
+        return None
+
+    def lend(self) -> Lent | None:
+        """Lend the connection to a thread that reads the body past the loop.
+
+        ``None`` where that is not possible (now): ask ``read_chunk``.
         """
         return None
 

@@ -22,12 +22,13 @@ from tui.net.loop_wire_connection import Connection
 from tui.net.loop_wire_dial import dial
 from tui.net.loop_wire_faults import from_loop
 from tui.net.loop_wire_room import Room
+from tui.net.loop_wire_tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-    from tui.net.exchange import Chunk
+    from tui.net.exchange import Chunk, Lent
     from tui.net.loop_wire_head import Head
 
     Origin: TypeAlias = "tuple[str, int]"
@@ -140,9 +141,10 @@ class LoopTransport(WireTransport):
     async def _connect(self, origin: Origin) -> Connection:
         host, port = origin
         sock = await dial(self._loop, host, port, self._timeout_s)
+        tap = Tap(sock)
         try:
             _, connection = await self._loop.create_connection(
-                lambda: Connection(self._loop, self._room, self._open.discard),
+                lambda: Connection(self._loop, self._room, self._open.discard, tap),
                 sock=sock,
             )
         except BaseException:
@@ -197,6 +199,11 @@ class LoopExchange(Exchange):
     def take_rest(self) -> list[Chunk] | None:
         """Take the whole rest of the body if it is here already."""
         return None if self._connection is None else self._connection.take_rest()
+
+    def lend(self) -> Lent | None:
+        """Lend the connection to a thread, if that is possible now."""
+        connection = self._connection
+        return None if connection is None else connection.lend()
 
     def values(self, name: str) -> list[str]:
         """All values of a header."""

@@ -6,7 +6,9 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
+from tui.net.exchange import Lent
 from tui.net.loop_wire_chunks import BadChunk, ChunkReader
+from tui.net.loop_wire_faults import CutShort, HungUp
 from tui.net.loop_wire_head import (
     MAX_HEAD_BYTES,
     BadHead,
@@ -15,6 +17,7 @@ from tui.net.loop_wire_head import (
     end_of_head,
     read_head,
 )
+from tui.net.loop_wire_tap import CAN_LEND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,16 +26,9 @@ if TYPE_CHECKING:
     from tui.net.exchange import Chunk
     from tui.net.loop_wire_head import Head
     from tui.net.loop_wire_room import Room
+    from tui.net.loop_wire_tap import Tap
 
     Buffer: TypeAlias = "bytes | memoryview"
-
-
-class CutShort(Exception):
-    """The connection ended in the middle of a body."""
-
-
-class HungUp(Exception):
-    """The connection ended before an answer."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -55,6 +51,7 @@ class Connection(asyncio.BufferedProtocol):
         "_queue",
         "_queued",
         "_room",
+        "_tap",
         "_transport",
         "_waiter",
         "idle_since",
@@ -67,6 +64,7 @@ class Connection(asyncio.BufferedProtocol):
         loop: asyncio.AbstractEventLoop,
         room: Room,
         forget: Callable[[Connection], None],
+        tap: Tap,
     ) -> None:
         """Make the protocol of a connection that is about to be there.
 
@@ -74,7 +72,9 @@ class Connection(asyncio.BufferedProtocol):
             loop: runs it.
             room: shared with the other connections of the wire.
             forget: called when it is gone.
+            tap: lends the socket to a thread.
         """
+        self._tap = tap
         self._loop = loop
         self._room = room
         self._forget = forget
@@ -198,6 +198,28 @@ class Connection(asyncio.BufferedProtocol):
         self._queued = 0
         return rest
 
+    def lend(self) -> Lent | None:
+        """Lend the socket to a thread that reads the body; ``None`` if it cannot be.
+
+        Only where its length is known, and nothing of it waits here already.
+        """
+        if not CAN_LEND or self._framing is not Framing.LENGTH or self._queue:
+            return None
+        if self._is_ended or self._fault or self._is_waiting_turn or not self.is_open:
+            return None
+        self._pause()
+        self._tap.is_lent = True
+        return Lent(self._tap, self._left, self.take_back)
+
+    def take_back(self, nbytes: int) -> None:
+        """Go on behind ``nbytes`` that a thread has read."""
+        self._tap.is_lent = False
+        self._left -= nbytes
+        if self._tap.is_stopped:
+            self.abort()
+        elif not self._left:
+            self._is_ended = True
+
     def release(self) -> bool:
         """End this answer; return whether the connection may carry another one.
 
@@ -224,7 +246,10 @@ class Connection(asyncio.BufferedProtocol):
     def abort(self) -> None:
         """Close the socket at once; whoever waits for it is told."""
         self._is_reusable = False
-        if self._transport is not None:
+        if self._tap.is_lent:
+            # Closed, its number could be another file's before the thread sees it.
+            self._tap.stop()
+        elif self._transport is not None:
             self._transport.abort()
 
     # -- inside ------------------------------------------------------------------------

@@ -8,11 +8,18 @@ from typing import TYPE_CHECKING
 from tui.net import faults
 from tui.net.address import where
 from tui.net.loop_wire_chunks import BadChunk
-from tui.net.loop_wire_connection import CutShort, HungUp
 from tui.net.loop_wire_head import BadHead, EndlessHead
 
 if TYPE_CHECKING:
     from tui.core.errors import FetchError
+
+
+class CutShort(Exception):
+    """The connection ended in the middle of a body."""
+
+
+class HungUp(Exception):
+    """The connection ended before an answer."""
 
 
 def from_loop(error: Exception, url: str, is_connecting: bool) -> FetchError:

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-LONG_LIST = 64
-"""Files that are taken for small ones until one proves large."""
 _GOES_ON = REDIRECTS | {401, 407}
 """Statuses that are not the last word."""
 
@@ -96,15 +94,6 @@ class HttpSession:
         self.limiters = OriginLimiters(settings.hosts, SystemClock())
         """Rates of single origins; they change live."""
 
-    def expect(self, at_once: int) -> None:
-        """Be told how many downloads will run at once."""
-        self._wires.at_once = at_once
-
-    def expect_files(self, count: int) -> None:
-        """Be told how many were added together."""
-        if count >= LONG_LIST:
-            self._wires.presume_small()
-
     @property
     def wire_name(self) -> str:
         """The wire that the settings name, or the one that serves most."""
@@ -150,8 +139,6 @@ class HttpSession:
                 exchange = await self._timed(clock, wire.open(url, sent), url)
                 if exchange.status in _GOES_ON:
                     chain = self._chain(url, secrets, others)
-                elif exchange.status == 200:
-                    self._wires.learn(exchange.table.get("content-length", ""))
             else:
                 chain = self._chain(target.url, secrets, others)
                 url, headers = chain.url, chain.headers()

@@ -16,13 +16,12 @@ HTTP/2                         yes                         no, HTTP/1.1
 header bytes outside ASCII     no                          yes
 =============================  ==========================  ===========================
 
-pyreqwest is the faster one and serves everything it can. httpx's own transport serves
-where pyreqwest has no build, and reads the headers that pyreqwest cannot. Small files
-by plain HTTP that need none of this go over a third wire, which runs on the loop itself
+Plain HTTP that needs none of this goes over a third wire, which runs on the loop
 (``loop_wire``): it hands nothing between threads, which is half the cost of 10 KiB (30
-instead of 55 us), but pyreqwest reads 1 GiB beside the loop in 1.00 s, where this one
-takes 1.29. So it serves once answers have turned out small, and it serves crowds, whose
-buffers in pyreqwest take a megabyte each (500 connections: 504 MB instead of 216).
+instead of 55 us), and its sockets can be lent to the threads that write
+(``disk.pour``). pyreqwest is the faster one of the others and serves everything else
+that it can. httpx's own transport serves where pyreqwest has no build, and reads the
+headers that pyreqwest cannot.
 """
 
 from __future__ import annotations
@@ -47,14 +46,6 @@ if TYPE_CHECKING:
 KEEPALIVE_S = 4.0
 """Idle connections are dropped before the usual servers drop them (Node and Apache
 after 5 s): a request sent into a connection that just closed fails as ``reset``."""
-
-SMALL_ANSWERS = 4
-"""So many small whole files in a row, and the next are taken to be small as well."""
-_SMALL_DIGITS = 6
-"""Of a Content-Length: less than a million bytes."""
-CROWD = 256
-"""Downloads at once from which memory counts more than speed: with 200 the loop's wire
-read 5 MiB files at 752 MB/s, pyreqwest at 914."""
 
 KNOWN_ORIGINS = 4096
 """Whose wire is remembered: redirects may lead to ever new names."""
@@ -97,11 +88,6 @@ class Wires(WireTransport):
         self._choice = choice
         self._is_single = choice.is_single
         self._wanted = settings.wire
-        self._small = 0
-        """Small whole files in a row."""
-        self._has_learned = False
-        self.at_once = settings.concurrency
-        """Downloads at once that are to be expected; changes while it runs."""
         self._by_route: dict[Route, WireTransport] = {}
         self._plain: LoopTransport | None = None
         if settings.wire in ("", LoopTransport.name) and choice.default.is_bare:
@@ -136,28 +122,10 @@ class Wires(WireTransport):
             route = known or self._route(url, is_range, is_foreign)
             if known is None and len(self._by_origin) < KNOWN_ORIGINS:
                 self._by_origin[key] = route
-        if (
-            self._plain is not None
-            and route.is_bare
-            and self._is_for_loop(url, is_range)
-        ):
-            return self._plain
+        plain = self._plain
+        if plain is not None and route.is_bare and url.startswith("http://"):
+            return plain
         return self._wire_on(route)
-
-    def presume_small(self) -> None:
-        """Take files for small ones until one proves large.
-
-        Right for long lists: at worst its first few are read at three quarters of the
-        pace, at best pyreqwest is never loaded and made, which takes 15 ms.
-        """
-        if not self._has_learned:
-            self._small = SMALL_ANSWERS
-
-    def learn(self, length: str) -> None:
-        """Take the Content-Length of a whole file, "" for none, as a sign of others."""
-        self._has_learned = True
-        is_small = 0 < len(length) <= _SMALL_DIGITS
-        self._small = self._small + 1 if is_small else 0
 
     async def spare_for(self, url: str, *, is_foreign: bool = False) -> WireTransport:
         """Return a wire to the same origin that can give the bytes of every header.
@@ -185,17 +153,6 @@ class Wires(WireTransport):
             await self._plain.aclose()
         for wire in (*self._by_route.values(), *self._spares.values()):
             await wire.aclose()
-
-    def _is_for_loop(self, url: str, is_range: bool) -> bool:
-        """Whether plain HTTP on the loop serves best.
-
-        Parts are asked for where files are large, over several connections.
-        """
-        if not url.startswith("http://"):
-            return False
-        if self._wanted:
-            return True
-        return not is_range and (self._small >= SMALL_ANSWERS or self.at_once >= CROWD)
 
     def _wire_on(self, route: Route) -> WireTransport:
         wire = self._by_route.get(route)

@@ -1,0 +1,119 @@
+"""Bytes that a thread moves from a connection into a file, past the loop.
+
+Where a server sends faster than the loop has time to look, each MiB through the loop
+costs two hand-overs of the interpreter's lock and a copy that has left the processor's
+cache when it is written. A pour reads and writes in the same thread: 100 files of
+5 MiB, 16 at once, take half the time (``tests/bench``).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from tui.disk.faults import translate
+from tui.disk.trip import PartWrite
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from tui.core.clock import Clock
+    from tui.disk.part_file import PartFile
+
+POUR_BYTES = 4 << 20
+"""Most that is moved before others have their turn, and before the loop hears of it."""
+POUR_S = 0.05
+"""... and the longest that takes, but for a disk that does not answer."""
+LINGER_S = 0.005
+"""How long a thread waits for more, if nobody else waits for the thread."""
+_BUFFER_BYTES = 1 << 20
+
+_mine = threading.local()
+
+
+class Source(Protocol):
+    """What a thread reads from."""
+
+    def read_into(self, buffer: memoryview, wait_s: float) -> int:
+        """Read what is there, or wait for it; 0 when nothing came. Never raises."""
+        ...
+
+    def stop(self) -> None:
+        """Let ``read_into`` return 0 from now on, at once. Called on the loop."""
+        ...
+
+
+class Pour(PartWrite):
+    """Up to ``nbytes`` from a source, for one place of a part file."""
+
+    __slots__ = (
+        "blocked_s",
+        "busy_s",
+        "future",
+        "landed",
+        "linger_s",
+        "moved",
+        "source",
+    )
+
+    def __init__(
+        self, part: PartFile, offset: int, nbytes: int, number: int, source: Source
+    ) -> None:
+        super().__init__(part, offset, [], nbytes, number)
+        self.source = source
+        self.linger_s = 0.0
+        self.moved = 0
+        """Bytes that are in the file."""
+        self.busy_s = 0.0
+        """What all of it took."""
+        self.blocked_s = 0.0
+        """Of that, waiting for the disk."""
+        self.future: asyncio.Future[None] | None = None
+        self.landed: Callable[[Pour], None] | None = None
+        """Called on the loop when it is back, whatever came of it."""
+
+    @property
+    def held(self) -> int:
+        """Nothing of it is in memory before its turn."""
+        return 0
+
+    @property
+    def written(self) -> int:
+        """Bytes that are in the file."""
+        return self.moved
+
+    def run(self, clock: Clock, write_s: list[float]) -> None:
+        """Move. Blocks; called in a thread."""
+        began_s = clock.monotonic()
+        buffer = _buffer()
+        try:
+            while self.moved < self.nbytes:
+                room = buffer[: self.nbytes - self.moved]
+                count = self.source.read_into(room, self.linger_s)
+                if not count:
+                    break
+                self._write(buffer[:count], clock, write_s)
+                if clock.monotonic() - began_s > POUR_S:
+                    break
+        except Exception as error:
+            self.error = translate(error, "write", self.part.name)
+        finally:
+            self.busy_s = clock.monotonic() - began_s
+
+    def _write(self, data: memoryview, clock: Clock, write_s: list[float]) -> None:
+        began_s, worked_s = clock.monotonic(), time.thread_time()
+        self.part.write([data], self.offset + self.moved, len(data))
+        took_s = clock.monotonic() - began_s
+        write_s.append(took_s)
+        self.blocked_s += max(0.0, took_s - (time.thread_time() - worked_s))
+        self.moved += len(data)
+
+
+def _buffer() -> memoryview:
+    """The thread's own."""
+    if not hasattr(_mine, "buffer"):
+        _mine.buffer = memoryview(bytearray(_BUFFER_BYTES))
+    buffer: memoryview = _mine.buffer
+    return buffer
