@@ -75,6 +75,17 @@ class Segment:
         """Bytes still to come; 0 where nobody knows."""
         return 0 if self.end is None else self.end - self.at
 
+    def end_body(self) -> None:
+        """There is no more of the body.
+
+        Raises:
+            TransientError: but there should be.
+        """
+        if self.end is None:
+            self.end = self.at
+        elif left := self.remaining:
+            raise TransientError("truncated", f"the body ended {left} bytes early")
+
     def pace(self, now: float) -> float:
         """Bytes per second since it began."""
         return (self.at - self.start) / max(0.001, now - self.started_at)
@@ -162,10 +173,7 @@ class SegmentTransfer:
                     await self._throttle(size)
         finally:
             await self._hand_over(segment, buffers, held)
-        if segment.end is None:
-            segment.end = segment.at
-        elif left := segment.remaining:
-            raise TransientError("truncated", f"the body ended {left} bytes early")
+        segment.end_body()
         return None
 
     async def _hand_over(self, segment: Segment, buffers: list[Any], held: int) -> None:
