@@ -59,7 +59,8 @@ class Pours:
                 await asyncio.shield(future)
             except asyncio.CancelledError:
                 is_stopped = True
-                source.stop()
+                if not future.done():
+                    source.stop()
         if is_stopped:
             raise asyncio.CancelledError
         if part.error is not None:

@@ -163,10 +163,10 @@ class RangePool:
 
     def _halves(self) -> tuple[Segment, int, int] | None:
         alone = (s for s in self.segments if s.rival is None)
-        victim = max(alone, key=lambda s: s.remaining, default=None)
+        victim = max(alone, key=lambda s: s.unclaimed, default=None)
         if victim is None or victim.end is None:
             return None
-        halves = split_range(max(victim.at, victim.claimed), victim.end, LEAST_SPLIT)
+        halves = split_range(victim.end - victim.unclaimed, victim.end, LEAST_SPLIT)
         return None if halves is None else (victim, halves[0][1], halves[1][1])
 
 

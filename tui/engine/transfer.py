@@ -86,6 +86,11 @@ class Segment:
         elif left := self.remaining:
             raise TransientError("truncated", f"the body ended {left} bytes early")
 
+    @property
+    def unclaimed(self) -> int:
+        """Of these, bytes that no thread may be reading already."""
+        return 0 if self.end is None else self.end - max(self.at, self.claimed)
+
     def pace(self, now: float) -> float:
         """Bytes per second since it began."""
         return (self.at - self.start) / max(0.001, now - self.started_at)
@@ -226,8 +231,9 @@ class SegmentTransfer:
             nonlocal moved
             moved = pour.moved
             fresh = min(moved, segment.remaining)
-            if fresh < moved:
-                # It lost its rest meanwhile: what its reply stands at is nobody's.
+            if fresh < moved or pour.error is not None:
+                # It lost its rest meanwhile, or what was read of it: what its reply
+                # stands at is nobody's.
                 lent.tap.stop()
             lent.take_back(moved)
             now = kit.clock.monotonic()

@@ -50,6 +50,19 @@ class Tap:
         except OSError:
             return 0
 
+    def has_more(self) -> bool:
+        """Whether something waits to be read: bytes, an end or a fault.
+
+        Called on the loop.
+        """
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+
     def stop(self) -> None:
         """End the connection at once, also for the thread. Called on the loop."""
         if not self.is_stopped:
