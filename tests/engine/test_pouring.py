@@ -1,0 +1,300 @@
+"""A range whose bytes threads take: what others do to it meanwhile, and what counts."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.engine.test_transfer import Sink, Stream, transfer_into
+from tui.core.errors import LocalError, PermanentError, TransientError
+from tui.engine import transfer as transfers
+from tui.engine.range_pool import LEAST_SPLIT, RangePool
+from tui.engine.transfer import Segment, SegmentTransfer
+from tui.engine.waits import Wait
+from tui.net.exchange import Lent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+URL = "http://a/x"
+BODY = bytes(range(256)) * 16
+
+
+class Lender(Stream):
+    """A reply that gives its first 100 bytes to the loop and lends the rest."""
+
+    def __init__(self, body: bytes = BODY) -> None:
+        super().__init__(body, [100] * (len(body) // 100))
+        self.body = body
+        self.at = 0
+        self.lent = 0
+        self.is_lent = False
+        self.stops = 0
+        self.taken_back: list[int] = []
+
+    async def read(self) -> bytes | None:
+        assert not self.is_lent, "the socket is the thread's"
+        if self.stops:
+            raise TransientError("reset", "stopped")
+        chunk = self.body[self.at : self.at + 100]
+        self.at += len(chunk)
+        return chunk or None
+
+    def lend(self) -> Lent | None:
+        if self.at >= len(self.body):
+            return None
+        assert not self.is_lent
+        assert not self.stops
+        self.is_lent = True
+        self.lent += 1
+        tap: Any = self
+        return Lent(tap, len(self.body) - self.at, self.take_back)
+
+    def take_back(self, nbytes: int) -> None:
+        assert self.is_lent
+        self.is_lent = False
+        self.at += nbytes
+        self.taken_back.append(nbytes)
+
+    def stop(self) -> None:
+        self.stops += 1
+
+
+class FakePours:
+    """Moves as much at once as it is told to, and lets others act before it lands."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self.are_apart = True
+        self.most: list[int] = []
+        """Bytes that the next pours bring; all of them once it is empty."""
+        self.asked: list[tuple[int, int]] = []
+        self.meanwhile: list[Callable[[], object]] = []
+        self.error: LocalError | None = None
+
+    async def run(
+        self,
+        part: Any,
+        offset: int,
+        nbytes: int,
+        lender: Any,
+        landed: Callable[[Any], None],
+    ) -> None:
+        self.asked.append((offset, nbytes))
+        moved = min(nbytes, self.most.pop(0)) if self.most else nbytes
+        data = lender.body[lender.at : lender.at + moved]
+        self.sink.bytes[offset : offset + moved] = data
+        self.sink.written += moved
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        landed(
+            SimpleNamespace(moved=moved, busy_s=0.1, blocked_s=0.1, error=self.error)
+        )
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture(autouse=True)
+def flood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything comes in floods, of 1000 bytes."""
+    monkeypatch.setattr(transfers, "FLOOD_S", float("inf"))
+    monkeypatch.setattr(transfers, "LEAST_POUR_BYTES", 10)
+    monkeypatch.setattr(transfers, "POUR_BYTES", 1000)
+
+
+class Scene:
+    def __init__(self, size: int = len(BODY)) -> None:
+        self.sink = Sink(size)
+        self.transfer: SegmentTransfer = transfer_into(self.sink)
+        self.kit: Any = self.transfer._kit
+        self.pours = FakePours(self.sink)
+        sink: Any = self.sink
+        sink.pours = self.pours
+        part: Any = SimpleNamespace(check_open=lambda: None)
+        self.transfer._part = part
+
+    @property
+    def received(self) -> int:
+        (download,) = self.kit.ledger.downloads
+        assert self.kit.ledger.received == download.received
+        return int(download.received)
+
+    async def run(self, reply: Any, segment: Segment) -> memoryview | None:
+        return await self.transfer.run(reply, segment)
+
+
+async def test_what_is_poured_is_in_its_place_and_counted_once() -> None:
+    scene, reply = Scene(), Lender()
+    segment = Segment(0, len(BODY), URL, 0.0)
+    assert await scene.run(reply, segment) is None
+    assert bytes(scene.sink.bytes) == BODY
+    assert scene.received == scene.sink.written == segment.at == len(BODY)
+    assert scene.pours.asked == [(100, 1000), (1100, 1000), (2100, 1000), (3100, 996)]
+    assert segment.claimed == len(BODY)
+    assert scene.transfer.waits.total(Wait.DISK, scene.kit.clock.monotonic()) > 0
+
+
+async def test_a_flood_that_ends_is_the_loops_again_until_the_next() -> None:
+    scene, reply = Scene(), Lender()
+    scene.pours.most = [700, 9, 0]
+    segment = Segment(0, len(BODY), URL, 0.0)
+    await scene.run(reply, segment)
+    assert bytes(scene.sink.bytes) == BODY
+    assert scene.received == scene.sink.written == len(BODY)
+    assert scene.pours.asked[:5] == [
+        (100, 1000),
+        (800, 1000),
+        (909, 1000),
+        (1009, 1000),
+        (2009, 1000),
+    ]
+
+
+@pytest.mark.parametrize("end", [1500, len(BODY) + 500])
+async def test_a_body_of_another_length_than_the_segment(end: int) -> None:
+    scene, reply = Scene(), Lender()
+    segment = Segment(0, end, URL, 0.0)
+    if end > len(BODY):
+        with pytest.raises(TransientError, match="500 bytes early"):
+            await scene.run(reply, segment)
+    else:
+        assert await scene.run(reply, segment) is None
+    there = min(end, len(BODY))
+    assert max(offset + nbytes for offset, nbytes in scene.pours.asked) == there
+    assert scene.received == segment.at == reply.at == there
+    assert bytes(scene.sink.bytes[:there]) == BODY[:there]
+    assert not reply.stops
+
+
+async def test_a_body_of_unknown_length_is_not_poured() -> None:
+    scene, reply = Scene(), Lender()
+    await scene.run(reply, Segment(0, None, URL, 0.0))
+    assert bytes(scene.sink.bytes) == BODY
+    assert not reply.lent
+
+
+@pytest.mark.parametrize("why", ["limit", "own limit", "inline"])
+async def test_what_must_go_over_the_loop_is_not_poured(why: str) -> None:
+    """Also from the middle on: after the pour that is under way."""
+    scene, reply = Scene(), Lender()
+
+    def forbid() -> None:
+        if why == "limit":
+            scene.kit.limiter.set_rate(1e9)
+        elif why == "own limit":
+            scene.kit.own_limiters[7] = scene.kit.limiter
+        else:
+            scene.pours.are_apart = False
+
+    scene.pours.meanwhile = [forbid]
+    await scene.run(reply, Segment(0, len(BODY), URL, 0.0))
+    assert reply.lent == 1
+    assert bytes(scene.sink.bytes) == BODY
+    assert scene.received == len(BODY)
+
+
+async def test_a_part_that_cannot_be_written_borrows_nothing() -> None:
+    scene, reply = Scene(), Lender()
+
+    def check_open() -> None:
+        raise PermanentError("internal", "closed")
+
+    part: Any = SimpleNamespace(check_open=check_open)
+    scene.transfer._part = part
+    with pytest.raises(PermanentError):
+        await scene.run(reply, Segment(0, len(BODY), URL, 0.0))
+    assert not reply.lent
+
+
+async def test_a_disk_that_fails_counts_what_it_took_and_ends_the_connection() -> None:
+    """The thread has read more than it wrote: where the reply stands, nobody knows."""
+    scene, reply = Scene(), Lender()
+    scene.pours.most = [600]
+    scene.pours.error = LocalError("disk_full", "full")
+    segment = Segment(0, len(BODY), URL, 0.0)
+    with pytest.raises(LocalError):
+        await scene.run(reply, segment)
+    assert scene.received == segment.at == segment.claimed == 700
+    assert reply.stops == 1
+    assert reply.taken_back == [600]
+
+
+async def test_abandoned_under_a_pour_it_ends_and_its_reply_is_of_no_use() -> None:
+    scene, reply = Scene(), Lender()
+    pool = RangePool([(0, len(BODY))])
+    segment = pool.take(-1, only_there=False, url=URL, now=0.0)
+    assert segment is not None
+    scene.pours.meanwhile = [pool.abandon]
+    assert await scene.run(reply, segment) is None
+    assert scene.received == segment.at == segment.end == segment.claimed == 100
+    assert reply.stops == 1, "it stands behind bytes that nobody counted"
+    assert reply.taken_back == [1000]
+
+
+async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
+    scene, reply = Scene(), Lender()
+    pool = RangePool([(0, len(BODY))])
+    slow = pool.take(-1, only_there=False, url=URL, now=0.0)
+    assert slow is not None
+    ledger = scene.kit.ledger
+    (download,) = ledger.downloads
+
+    def win() -> None:
+        rival = pool.take(-1, only_there=False, url=URL, now=100.0)
+        assert rival is not None
+        assert (rival.start, rival.end) == (1100, len(BODY))
+        ledger.count(download, rival.remaining)
+        rival.at = len(BODY)
+        ledger.set_received(download, download.received - pool.finish(rival))
+
+    scene.pours.meanwhile = [lambda: None, win]
+    await scene.run(reply, slow)
+    assert scene.received == len(BODY)
+    assert reply.stops == 1
+    pool.finish(slow)
+    assert not pool.segments
+    assert not pool.gaps
+
+
+# -- who may take what -----------------------------------------------------------------
+
+
+def taken(pool: RangePool) -> Segment:
+    segment = pool.take(-1, only_there=False, url=URL, now=0.0)
+    assert segment is not None
+    return segment
+
+
+def test_a_thief_begins_behind_what_a_thread_may_be_reading() -> None:
+    pool = RangePool([(0, 8 * LEAST_SPLIT)])
+    victim = taken(pool)
+    victim.claimed = 4 * LEAST_SPLIT
+    thief = taken(pool)
+    assert victim.end == thief.start == 6 * LEAST_SPLIT
+    assert thief.end == 8 * LEAST_SPLIT
+    victim.claimed = 5 * LEAST_SPLIT
+    thief.claimed = 7 * LEAST_SPLIT
+    assert not pool.has_work_for(0, 0.0)
+    victim.at = victim.claimed = LEAST_SPLIT
+    assert pool.has_work_for(0, 0.0)
+
+
+def test_a_thief_takes_from_whom_it_can_not_from_whom_has_most() -> None:
+    """What a thread may be reading is nothing to share."""
+    pool = RangePool([(0, 5 * LEAST_SPLIT), (5 * LEAST_SPLIT, 9 * LEAST_SPLIT)])
+    first, second = taken(pool), taken(pool)
+    first.claimed = 4 * LEAST_SPLIT
+    thief = taken(pool)
+    assert (thief.start, thief.end) == (7 * LEAST_SPLIT, 9 * LEAST_SPLIT)
+    assert (first.end, second.end) == (5 * LEAST_SPLIT, 7 * LEAST_SPLIT)
+
+
+def test_an_abandoned_range_that_was_claimed_is_no_victim() -> None:
+    pool = RangePool([(0, 8 * LEAST_SPLIT)])
+    segment = taken(pool)
+    segment.claimed = 4 * LEAST_SPLIT
+    pool.abandon()
+    assert pool.take(-1, only_there=False, url=URL, now=0.0) is None
+    assert segment.end == 0
