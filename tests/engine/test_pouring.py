@@ -258,6 +258,24 @@ async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
     assert not pool.gaps
 
 
+async def test_a_thief_under_a_pour_leaves_no_byte_twice_and_none_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(transfers, "POUR_BYTES", 5 * LEAST_SPLIT)
+    body = BODY * (8 * LEAST_SPLIT // len(BODY))
+    scene, reply = Scene(len(body)), Lender(body)
+    pool = RangePool([(0, len(body))])
+    victim, thieves = taken(pool), []
+    scene.pours.meanwhile = [lambda: thieves.append(taken(pool))]
+    await scene.run(reply, victim)
+    (thief,) = thieves
+    assert thief.start >= 5 * LEAST_SPLIT + 100
+    assert victim.at == victim.end == thief.start
+    assert scene.received == scene.sink.written == thief.start
+    assert scene.sink.bytes[: thief.start] == body[: thief.start]
+    assert not reply.stops
+
+
 # -- who may take what -----------------------------------------------------------------
 
 
