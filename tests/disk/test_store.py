@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import resource
@@ -258,6 +259,39 @@ async def test_few_descriptors_only_make_it_slower(tmp_path, stores):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert set(verdicts.values()) == {None}
     assert len(list(tmp_path.iterdir())) == STORES_PER_TRIP + 1
+
+
+async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
+    stores, monkeypatch
+):
+    monkeypatch.setattr(slots, "SLOW_SYNC_S", 0)  # two trips at once from now on
+    stores.put("first")
+    await stores.wait()
+    holds, refused = threading.Event(), threading.Event()
+    trips = []
+    real_write, real_sync = StoreTrip._write, system.sync_data
+
+    def write(trip, directory, index):
+        if trip not in trips:
+            trips.append(trip)
+            if trips[0] is not trip:
+                assert holds.wait(5)
+                refused.set()
+                raise OSError(errno.EMFILE, "Too many open files")
+        return real_write(trip, directory, index)
+
+    def sync(fd):
+        holds.set()
+        assert refused.wait(5)
+        real_sync(fd)
+
+    monkeypatch.setattr(StoreTrip, "_write", write)
+    monkeypatch.setattr(system, "sync_data", sync)
+    for number in range(STORES_PER_TRIP):
+        stores.put(f"f{number}")
+    verdicts = await stores.wait()
+    assert len(trips) == 2
+    assert set(verdicts.values()) == {None}
 
 
 async def test_nothing_has_a_name_before_it_is_whole_and_synced(

@@ -252,7 +252,14 @@ class Slots:
             taken.append(job)
         # Spread over the slots already, or not known to need it.
         hands = 1 if self._has_slow_syncs else free
-        return StoreTrip(taken, nbytes, self._clock, fsync=self._fsync, hands=hands)
+        return StoreTrip(
+            taken,
+            nbytes,
+            self._clock,
+            fsync=self._fsync,
+            hands=hands,
+            may_wait=not (self.is_inline or self._is_shut),
+        )
 
     def _write_trip(self, _: int) -> Trip:
         trip = WriteTrip(*self._writes.take(WRITE_BYTES_PER_TRIP), self._clock)

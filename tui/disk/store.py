@@ -42,6 +42,8 @@ SLOW_SYNC_S = 0.005
 once, those of one trip and those of several: 35 files, 8 at once, 20 ms a sync took
 0.84 s in one slot and take 0.24 s with four."""
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+_WAIT_FOR_FILES_S = 10.0
+"""Longer than the syncs of a full trip take on a slow disk."""
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +77,40 @@ class _Written(NamedTuple):
     """It is a part file; else it has no name yet."""
 
 
+class _Holders:
+    """Trips that hold files open, or open the first: the limit is the process's."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._trips = 0
+        self.ended = 0
+        """How often one has closed its files; only ever more."""
+
+    def begin(self) -> None:
+        with self._changed:
+            self._trips += 1
+
+    def end(self) -> None:
+        with self._changed:
+            self._trips -= 1
+            self.ended += 1
+            self._changed.notify_all()
+
+    def wait(self, ended: int) -> bool:
+        """Whether another has closed files since there were ``ended``. Blocks."""
+        with self._changed:
+            self._trips -= 1
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: self.ended != ended or not self._trips, _WAIT_FOR_FILES_S
+            )
+            self._trips += 1
+            return self.ended != ended
+
+
+_HOLDERS = _Holders()
+
+
 class StoreTrip(Trip):
     """Small files that go together."""
 
@@ -89,11 +125,14 @@ class StoreTrip(Trip):
         *,
         fsync: bool,
         hands: int = 1,
+        may_wait: bool = True,
     ) -> None:
         super().__init__(operations, nbytes, clock)
         self.fsync = fsync
         self.hands = hands
         """Threads that may wait for its syncs, where they are slow."""
+        self.may_wait = may_wait
+        """For descriptors that other trips hold; not on the loop."""
         self.errors: dict[int, BaseException] = {}
         """By place in ``operations``; whoever is missing is on disk."""
 
@@ -126,6 +165,7 @@ class StoreTrip(Trip):
         written: list[_Written] = []
         published: list[int] = []
         syncs = self.fsync and not directory.is_in_memory()
+        _HOLDERS.begin()
         try:
             slot.operation = "write"
             self._write_some(directory, indices, written, slot)
@@ -146,6 +186,7 @@ class StoreTrip(Trip):
             # another process could take it for a file to continue.
             for file in written:
                 os.close(file.fd)
+            _HOLDERS.end()
 
     def _write_some(
         self,
@@ -159,6 +200,7 @@ class StoreTrip(Trip):
             job = self.operations[index]
             slot.name = job.name
             began_s = self.clock.monotonic()
+            ended = _HOLDERS.ended
             try:
                 written.append(self._write(directory, index))
                 self.write_s.append(self.clock.monotonic() - began_s)
@@ -168,8 +210,11 @@ class StoreTrip(Trip):
                 self._fail(index, error)
             except Exception as error:
                 code = error.errno if isinstance(error, OSError) else None
-                if code in _OUT_OF_FILES and written:
-                    return  # finish these, which frees some
+                if code in _OUT_OF_FILES:
+                    if written:
+                        return  # finish these, which frees some
+                    if self.may_wait and _HOLDERS.wait(ended):
+                        continue
                 self._fail(index, error)
             indices.popleft()
 
