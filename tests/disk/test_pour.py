@@ -313,6 +313,29 @@ async def test_pours_and_writes_of_one_trip_go_each_to_their_place(
     await lone.close_part(third)
 
 
+async def test_a_fault_of_ours_on_landing_is_told_and_holds_up_nobody(
+    lone, part, folder, event
+):
+    other = await lone.open_part(folder, "y", size=None, resume=False)
+    blocked = Blocked(lone, event)
+    await blocked.is_on()
+
+    def wrong(_):
+        raise RuntimeError("a fault of ours")
+
+    broken = asyncio.ensure_future(lone.pours.run(part, 0, 3, Spring(b"abc"), wrong))
+    landed = []
+    task = pouring(lone, other, Spring(b"def"), 3, landed)
+    await turns()
+    await blocked.end()
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        await broken
+    await task
+    assert landed[0].moved == 3
+    await lone.flush(part, sync=False)
+    await lone.close_part(other)
+
+
 async def test_a_thread_waits_for_more_only_if_nobody_waits_for_the_thread(
     lone, part, folder, event
 ):

@@ -130,9 +130,14 @@ class Traffic:
 
 
 def _poured(pour: Pour) -> None:
-    if pour.landed is not None:
+    assert pour.future is not None
+    assert pour.landed is not None
+    try:
         pour.landed(pour)
-    if pour.future is not None and not pour.future.done():
+    except Exception as wrong:
+        # The others of the trip still have to hear, and whoever waits for this one.
+        pour.future.set_exception(wrong)
+    else:
         pour.future.set_result(None)
 
 
