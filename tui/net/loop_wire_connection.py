@@ -226,8 +226,7 @@ class Connection(asyncio.BufferedProtocol):
         If not, it is closed at once.
         """
         is_whole = self._is_ended and self._is_reusable and self.is_open
-        # While it was paused, nobody looked: what came behind the body would be taken
-        # for the next answer if that is asked for in this turn of the loop.
+        # What came behind the body while paused would be taken for the next answer.
         if not is_whole or (self._is_paused and self._tap.has_more()):
             self.abort()
             return False
