@@ -14,7 +14,7 @@ import pytest
 from tui.core.clock import SystemClock
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.request import Checksum
-from tui.disk import slots, store, system
+from tui.disk import pace, store, system
 from tui.disk.directory import Directory
 from tui.disk.slots import STORES_PER_TRIP
 from tui.disk.store import StoreTrip
@@ -264,7 +264,7 @@ async def test_few_descriptors_only_make_it_slower(tmp_path, stores):
 async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
     stores, monkeypatch
 ):
-    monkeypatch.setattr(slots, "SLOW_SYNC_S", 0)  # two trips at once from now on
+    monkeypatch.setattr(pace, "SLOW_SYNC_S", 0)  # two trips at once from now on
     stores.put("first")
     await stores.wait()
     holds, refused = threading.Event(), threading.Event()
@@ -403,7 +403,7 @@ async def test_slow_syncs_are_waited_for_in_all_slots_at_once(
     monkeypatch.setattr(system, "is_in_memory", lambda fd: False)
     stores.put("first")
     await stores.wait()
-    monkeypatch.setattr(slots, "SLOW_SYNC_S", 0.0)
+    monkeypatch.setattr(pace, "SLOW_SYNC_S", 0.0)
     stores.put("second")
     assert set((await stores.wait()).values()) == {None}
     both = threading.Barrier(2, timeout=10)

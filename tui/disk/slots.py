@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from tui.core.settings import MAX_WRITERS
 from tui.disk.lanes import WriteLane
+from tui.disk.pace import LONG_S, Pace, step_back
 from tui.disk.pour import LINGER_S, Pour
-from tui.disk.store import SLOW_SYNC_S, StoreJob, StoreTrip
+from tui.disk.store import StoreJob, StoreTrip
 from tui.disk.trip import Call, Finish, FinishTrip, PartWrite, Slot, Trip, WriteTrip
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ CALLS_PER_TRIP = 16
 GATHER_S = 0.004
 """How long a small file may wait for others to share its trip."""
 SPILL = 128
-"""Small files that wait before one more slot joins in. On a fast disk one thread is
-quickest, since Python runs one at a time; on a slow one they pile up, and all help."""
+"""Small files that wait, where the disk is slow, before one more slot joins in."""
 
 
 class Slots:
@@ -69,8 +69,11 @@ class Slots:
         self._is_scheduled = False
         self._gathering: asyncio.TimerHandle | None = None
         """Set while small files wait for company."""
-        self._has_slow_syncs = False
-        """As the last trip with small files met them."""
+        self._pace = Pace(clock)
+        self._is_held_back = False
+        """More would go out if that made sense."""
+        self._later: asyncio.TimerHandle | None = None
+        """Looks whether it does by then."""
         self._busy = 0
         self._idle_waiters: list[asyncio.Future[None]] = []
 
@@ -137,6 +140,8 @@ class Slots:
     def shut_down(self) -> None:
         """End the threads, which are idle. What still comes is done at once."""
         self._is_shut = True
+        if self._later is not None:
+            self._later.cancel()
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None
@@ -163,17 +168,27 @@ class Slots:
         while free:
             trip = self._next_trip(len(free))
             if trip is None:
-                return
+                break
             slot = free.pop(0)
             self._begin(slot, trip)
             if self._executor is None:
-                self._executor = ThreadPoolExecutor(MAX_WRITERS, "fetchtui-disk")
+                self._executor = ThreadPoolExecutor(
+                    MAX_WRITERS, "fetchtui-disk", initializer=step_back
+                )
             future = loop.run_in_executor(self._executor, _run, trip, slot)
             future.add_done_callback(partial(self._landed, slot, trip))
+        if self._is_held_back and self._later is None:
+            # The trips that are under way may turn out to wait for a dead disk.
+            self._later = loop.call_later(LONG_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._later = None
+        self._schedule()
 
     def _begin(self, slot: Slot, trip: Trip) -> None:
         self._busy += 1
         self._running[type(trip)] += 1
+        self._pace.begin(trip)
         slot.is_busy = True
         slot.operation = trip.label
         slot.name = trip.name
@@ -184,12 +199,9 @@ class Slots:
     def _landed(self, slot: Slot, trip: Trip, _: object = None) -> None:
         self._busy -= 1
         self._running[type(trip)] -= 1
+        self._pace.end(trip)
         if isinstance(trip, WriteTrip):
             self._writes.landed(trip.operations)
-        elif isinstance(trip, StoreTrip) and trip.sync_s:
-            # By file: where the first sync does the work of all, they go together.
-            mean_s = sum(trip.sync_s) / len(trip.sync_s)
-            self._has_slow_syncs = mean_s >= SLOW_SYNC_S
         slot.is_busy = False
         slot.operation = "idle"
         slot.name = ""
@@ -223,15 +235,17 @@ class Slots:
             or running[Trip] + running[FinishTrip] < max(1, self.writers - 1)
         )
         is_gathering = self._gathering is not None and not self._idle_waiters
-        spill = 0 if self._has_slow_syncs else SPILL
+        spill = 0 if self._pace.has_slow_syncs else SPILL
         may_store = self.is_inline or (
             len(self._stores) > spill * running[StoreTrip]
             and (not is_gathering or len(self._stores) >= STORES_PER_TRIP)
         )
         first: list[tuple[int, Callable[[int], Trip]]] = []
-        if self._stores and may_store:
+        self._is_held_back = False
+        if self._stores and may_store and self._makes_sense(StoreTrip):
             first.append((self._stores[0][0], self._store_trip))
-        if (oldest := self._writes.oldest()) is not None:
+        oldest = self._writes.oldest()
+        if oldest is not None and self._makes_sense(WriteTrip):
             first.append((oldest, self._write_trip))
         if self._finishes and may_call:
             first.append((self._finishes[0][0], self._finish_trip))
@@ -239,19 +253,25 @@ class Slots:
             first.append((self._calls[0][0], self._call_trip))
         return min(first)[1](free) if first else None
 
+    def _makes_sense(self, kind: type[Trip]) -> bool:
+        if self.is_inline or self._is_shut or self._pace.allows(kind):
+            return True
+        self._is_held_back = True
+        return False
+
     def _store_trip(self, free: int) -> Trip:
         lane = self._stores
         taken: list[StoreJob] = []
         nbytes = 0
         count = STORES_PER_TRIP
-        if self._has_slow_syncs:
+        if self._pace.has_slow_syncs:
             count = min(count, -(-len(lane) // free))
         while lane and len(taken) < count and nbytes < STORE_BYTES_PER_TRIP:
             job = lane.popleft()[1]
             nbytes += job.nbytes
             taken.append(job)
         # Spread over the slots already, or not known to need it.
-        hands = 1 if self._has_slow_syncs else free
+        hands = 1 if self._pace.has_slow_syncs else free
         return StoreTrip(
             taken,
             nbytes,
