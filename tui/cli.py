@@ -254,8 +254,12 @@ async def _show(
 
 
 def _settle_memory() -> None:
-    """Collect from now on, but never walk over what is here: it lives to the end."""
+    """Collect from now on, but never walk over what is here: it lives to the end.
+
+    Nor every 700 objects, Python's usual: a tenth of the time of a small file.
+    """
     gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
     gc.enable()
 
 
