@@ -50,6 +50,7 @@ async def test_writes_beyond_the_cores_wait_where_the_disk_is_fast(
     writer, folder, monkeypatch
 ):
     monkeypatch.setattr(pace, "LONG_S", 60)
+    monkeypatch.setattr(pace, "SLOW_MIB_S", 60)
     parts = await parts_of(writer, folder, 3)
     disk = Disk(monkeypatch)
     # More than a trip takes, so that each part has one of its own.
