@@ -232,8 +232,8 @@ class DownloadService(Protocol):
         """Hear every event from now on.
 
         Args:
-            besides: kinds that the listener does not need: facts of each small file
-                cost a thirtieth of its time (4 us), so those nobody hears are not made.
+            besides: kinds that the listener does not need: those nobody hears are not
+                made, which saves 2 us of a small file.
         """
         ...
 

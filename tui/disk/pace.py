@@ -3,7 +3,7 @@
 Python runs one thread at a time, and a disk that swallows all at once leaves nothing to
 wait for: there, more threads only get in each other's way and in that of the loop. On
 two cores, 5,000 files of 10 KiB took 0.77 s with one thread and 0.90 s with four, and
-with 200 downloads at full speed keys showed after 6 ms instead of 13 (medians). A slow
+with 200 downloads at full speed keys showed after 8 ms instead of 13 (medians). A slow
 disk is different: who waits for it disturbs nobody.
 """
 

@@ -3,7 +3,7 @@
 Where a server sends faster than the loop has time to look, each MiB through the loop
 costs two hand-overs of the interpreter's lock and a copy that has left the processor's
 cache when it is written. A pour reads and writes in the same thread: 100 files of
-5 MiB, 16 at once, take half the time (``tests/bench``).
+5 MiB, 16 at once, take three quarters of the time (0.76 s instead of 1.05).
 """
 
 from __future__ import annotations
