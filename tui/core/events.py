@@ -191,3 +191,4 @@ class Told(EngineEvent):
 
 Event = DownloadEvent | EngineEvent
 Kinds = frozenset[type[Event]]
+"""Some of these classes: what a listener does not need (``service.subscribe``)."""

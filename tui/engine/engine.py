@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
     from tui.engine.event_bus import EventSubscription
     from tui.engine.kit import Kit
+
 _S = DownloadState
 
 

@@ -22,6 +22,7 @@ ATTEMPTS_KEPT = 8
 _UNCOUNTED = frozenset({DownloadState.FAILED, DownloadState.CANCELLED})
 """States whose bytes are no part of what is still to be had."""
 _SILENT_S = 3.0
+"""Without a byte for so long, a download's time to go says nothing."""
 
 
 class Running(Protocol):
