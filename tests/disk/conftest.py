@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.disk.destination import Folder
+    from tui.disk.part_file import PartFile
 
 
 @pytest.fixture
@@ -35,6 +36,14 @@ async def destination(tmp_path: Path, writer: DiskWriter) -> AsyncIterator[Desti
 @pytest.fixture
 async def folder(destination: Destination) -> Folder:
     return await destination.folder("")
+
+
+@pytest.fixture
+async def part(lone: DiskWriter, folder: Folder) -> AsyncIterator[PartFile]:
+    """A part file of the writer that a module calls ``lone``."""
+    part = await lone.open_part(folder, "x", size=None, resume=False)
+    yield part
+    await lone.close_part(part)
 
 
 @pytest.fixture

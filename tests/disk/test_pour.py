@@ -68,13 +68,6 @@ async def lone():
     await writer.close()
 
 
-@pytest.fixture
-async def part(lone, folder):
-    part = await lone.open_part(folder, "x", size=None, resume=False)
-    yield part
-    await lone.close_part(part)
-
-
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """A busy machine takes its time: no pour of these tests ends for that."""

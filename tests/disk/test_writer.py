@@ -61,13 +61,6 @@ async def lone(tmp_path):
     await writer.close()
 
 
-@pytest.fixture
-async def part(lone, folder):
-    part = await lone.open_part(folder, "x", size=None, resume=False)
-    yield part
-    await lone.close_part(part)
-
-
 # -- the bound -----------------------------------------------------------------------
 
 

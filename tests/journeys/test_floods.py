@@ -8,12 +8,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import uvloop
 
 from tests.journeys.conftest import request_for, until
 from tests.journeys.small_disk import SmallDisk
 from tests.journeys.test_whole_downloads import digest, names
 from tests.support.floods import Floods
+from tests.support.loops import LOOPS
 from tui.core.download import DownloadState as S
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
@@ -33,13 +33,10 @@ BODY = Pattern(4 * MIB + 4321, seed=9)
 FILE = Script(BODY, etag='"v1"')
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=LOOPS)
 def play(request: pytest.FixtureRequest) -> Callable[[Any], None]:
     """Run a scene on each loop, and look afterwards for what it left behind."""
-    factory = {
-        "asyncio": asyncio.new_event_loop,
-        "uvloop": uvloop.new_event_loop,
-    }[request.param]
+    factory = LOOPS[request.param]
 
     def run(scene: Callable[[ScriptedServer], Any]) -> None:
         async def within() -> None:

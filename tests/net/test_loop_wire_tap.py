@@ -13,9 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import uvloop
 
 from tests.net.fetching import fetch, rest_of
+from tests.support.loops import LOOPS
 from tui.core.errors import TransientError
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
@@ -123,13 +123,10 @@ def test_it_tells_whether_something_waits_and_leaves_it_there(
 # -- a connection that is lent ---------------------------------------------------------
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=LOOPS)
 def play(request: pytest.FixtureRequest) -> Callable[[Any], None]:
     """Run on both loops: their transports have nothing in common."""
-    factory = {
-        "asyncio": asyncio.new_event_loop,
-        "uvloop": uvloop.new_event_loop,
-    }[request.param]
+    factory = LOOPS[request.param]
 
     def run(scene: Callable[[HttpSession, ScriptedServer], Any]) -> None:
         async def within() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui.disk.pours import Pours
 from tui.engine import transfer
@@ -32,15 +32,8 @@ class Floods:
         self._real = Pours.run
         floods = self
 
-        async def run(
-            self: Pours,
-            part: PartFile,
-            offset: int,
-            nbytes: int,
-            source: Source,
-            landed: Callable[[Pour], None],
-        ) -> None:
-            await floods._run(self, part, offset, nbytes, source, landed)
+        async def run(self: Pours, *given: Any) -> None:
+            await floods._run(self, *given)
 
         patch.setattr(Pours, "run", run)
         patch.setattr(transfer, "FLOOD_S", float("inf"))

@@ -59,10 +59,28 @@ class Pour(PartWrite):
     )
 
     def __init__(
-        self, part: PartFile, offset: int, nbytes: int, number: int, source: Source
+        self,
+        part: PartFile,
+        offset: int,
+        nbytes: int,
+        source: Source,
+        landed: Callable[[Pour], None],
+        future: asyncio.Future[None],
     ) -> None:
-        super().__init__(part, offset, [], nbytes, number)
+        """Begin a write of the part.
+
+        Args:
+            part: an open part file.
+            offset: of the first byte.
+            nbytes: to move at most.
+            source: nobody else reads from it meanwhile.
+            landed: called on the loop when it is back, whatever came of it.
+            future: resolved then.
+        """
+        super().__init__(part, offset, [], nbytes, part.order.begin_write())
         self.source = source
+        self.landed = landed
+        self.future = future
         self.linger_s = 0.0
         self.moved = 0
         """Bytes that are in the file."""
@@ -70,9 +88,6 @@ class Pour(PartWrite):
         """What all of it took."""
         self.blocked_s = 0.0
         """Of that, waiting for the disk."""
-        self.future: asyncio.Future[None] | None = None
-        self.landed: Callable[[Pour], None] | None = None
-        """Called on the loop when it is back, whatever came of it."""
 
     @property
     def held(self) -> int:

@@ -49,10 +49,8 @@ class Pours:
         Raises:
             FetchError: a write of this part failed; what was moved before is there.
         """
-        pour = Pour(part, offset, nbytes, part.order.begin_write(), source)
-        pour.landed = landed
-        pour.future = future = asyncio.get_running_loop().create_future()
-        self._slots.put(pour)
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._slots.put(Pour(part, offset, nbytes, source, landed, future))
         is_stopped = False
         while not future.done():
             try:

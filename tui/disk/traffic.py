@@ -130,8 +130,6 @@ class Traffic:
 
 
 def _poured(pour: Pour) -> None:
-    assert pour.future is not None
-    assert pour.landed is not None
     try:
         pour.landed(pour)
     except Exception as wrong:

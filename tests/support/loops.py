@@ -1,0 +1,10 @@
+"""The event loops that the product runs on."""
+
+from __future__ import annotations
+
+import asyncio
+
+import uvloop
+
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+"""What makes one, by name."""
