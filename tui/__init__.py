@@ -5,15 +5,15 @@ workers; every blocking disk call leaves the loop through ``run_in_executor``.
 
 A download's journey (the code reads in this order)::
 
-    sources.*        list lines -> core.request.DownloadRequest
-    engine.engine    Engine.add
-    engine.queue     order, slots per run and per origin
-    engine.worker    probe -> plan segments -> transfer -> verify -> finish
-    engine.transfer  one range: stream -> limiter -> writer -> ledger, with attempts
-    net.session      one HTTP exchange, over the wire that suits it (net.wires)
-    disk.writer      batches of writes, one run_in_executor call for many
-    disk.pours       floods past the loop: a thread reads a socket and writes what came
-    disk.destination part file -> final name
+    sources.*                        list lines -> core.request.DownloadRequest
+    engine.engine                    Engine.add
+    engine.scheduling.queue          order, limits per run and per origin
+    engine.download.attempt          probe, plan, transfer, verify, finish
+    engine.download.segment_reader   one range: stream, limiter, writer, counters
+    net.session                      one HTTP exchange over the right transport
+    disk.writer                      one run_in_executor call for many writes
+    disk.direct_copy                 a thread copies a fast socket into a file
+    disk.folders                     part file -> final name
 
 Back to the eyes: numbers are pulled (``service.snapshot()`` at frame rate), facts
 are pushed (one small frozen event each, never dropped). Nothing per chunk reaches a
@@ -21,11 +21,10 @@ face.
 
 The map (imports go downwards only; import-linter holds it)::
 
-    cli        composition root: arguments -> Settings -> engine -> a face
-    arguments  the command line: read, judged, explained, completed
+    cli        the command line, and the composition root: settings, engine, front end
     ui         the Textual dashboard
     headless   progress lines, JSON events, exit statuses
-    after      what follows a download: hooks, unpacking, notices, the log file
+    postprocess  what follows a download: hooks, unpacking, notices, the log file
     lab        ways of running concurrent downloads, raced against each other
     demo       scripted server on loopback and its list
     config     the settings file: read, judged, explained, written

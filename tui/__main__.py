@@ -14,7 +14,7 @@ def main() -> None:
     """
     gc.disable()
     try:
-        from tui.cli import main as run
+        from tui.cli.main import main as run
 
         run(prog_name="fetchtui")
     except KeyboardInterrupt:

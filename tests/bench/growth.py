@@ -31,7 +31,7 @@ from tests.bench.work import GIB, KIB, MIB
 from tui.core.download import DownloadState
 from tui.core.settings import Settings
 from tui.engine import open_engine
-from tui.sources.detect import load_sources
+from tui.sources.load import load_sources
 
 _LIMIT_S = 300.0
 _LOOK_S = 0.2

@@ -20,7 +20,7 @@ from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
 from tui.demo.server import ScriptedServer
-from tui.disk import system
+from tui.disk import platform
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ PARTS = (("executor", False), ("inline", True), ("executor again", False))
 
 def slow_down(seconds: float) -> None:
     """Make each write block that much longer, as a tired disk does."""
-    real = system.write_at
+    real = platform.write_at
 
     def write_at(*args: Any) -> None:
         time.sleep(seconds)  # the point: it blocks whoever calls it
         real(*args)
 
-    system.write_at = write_at
+    platform.write_at = write_at
 
 
 async def measure(engine: Engine, name: str, seconds: float) -> None:

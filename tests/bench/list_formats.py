@@ -76,7 +76,7 @@ def write(path: Path, head: str, lines: Iterable[str]) -> None:
 
 def read(path: str) -> None:
     """Read the list here; print processor seconds, megabytes and requests."""
-    from tui.sources.detect import load_sources
+    from tui.sources.load import load_sources
 
     start_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     gc.disable()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.bench.cost import REPEATS
-from tui.core.query import DownloadQuery
+from tui.core.listing.query import DownloadQuery
 from tui.core.settings import Settings
 from tui.engine import open_engine
-from tui.sources.detect import load_sources
+from tui.sources.load import load_sources
 
 if TYPE_CHECKING:
     from pathlib import Path

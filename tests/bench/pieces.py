@@ -30,20 +30,20 @@ from tui.core.download import Download, DownloadState
 from tui.core.events import Done, Started
 from tui.core.request import DownloadRequest, origin_of
 from tui.core.settings import Settings
-from tui.disk.destination import Destination
+from tui.disk.folders import Destination
 from tui.disk.writer import DiskWriter, StoreJob
 from tui.engine import open_engine
-from tui.engine.event_bus import EventBus
-from tui.engine.ledger import Ledger
-from tui.engine.placing import Placing
-from tui.engine.queue import DownloadQueue
-from tui.net.probe import read_answer
+from tui.engine.download.target import Placing
+from tui.engine.events import EventBus
+from tui.engine.registry import Ledger
+from tui.engine.scheduling.queue import DownloadQueue
+from tui.net.resource import read_answer
 from tui.net.session import HttpSession, Target
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from tui.disk.destination import Folder
+    from tui.disk.folders import Folder
 
 SMALL = Work("small", "small", 2000, 10 * KIB, 16)
 LARGE = Work("big", "big", 1, 256 * MIB, 1)

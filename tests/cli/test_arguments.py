@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner, Result
 
-from tui import __version__, cli
+from tui import __version__
+from tui.cli import main
 from tui.core.settings import OnExists, Settings
 
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ def captured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Captured:
         _, kept.settings, kept.requests, kept.has_dashboard, *_ = given
         kept.was_run = True
 
-    monkeypatch.setattr(cli, "_fetch", fetch)
-    monkeypatch.setattr(cli, "_run_loop", lambda _: 0)
+    monkeypatch.setattr(main, "_fetch", fetch)
+    monkeypatch.setattr(main, "_run_loop", lambda _: 0)
     monkeypatch.chdir(tmp_path)
     return kept
 
 
 def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
-    return CliRunner().invoke(cli.main, arguments, input=stdin)
+    return CliRunner().invoke(main.main, arguments, input=stdin)
 
 
 def test_without_options_the_settings_are_the_defaults(captured: Captured) -> None:
@@ -208,7 +209,7 @@ def test_a_bad_list_is_refused_without_loading_the_engine(tmp_path: Path) -> Non
 
 
 def test_nobody_can_make_the_tasks_of_the_loop_eager():
-    from tui.cli import _new_loop
+    from tui.cli.main import _new_loop
 
     loop = _new_loop()
     try:

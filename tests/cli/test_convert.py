@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.command import fetchtui
-from tui.cli import main
+from tui.cli.main import main
 from tui.demo.script import Script
-from tui.sources.detect import load_sources
+from tui.sources.load import load_sources
 
 SAMPLES = Path(__file__).parents[2] / "sample_lists"
 

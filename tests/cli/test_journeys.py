@@ -10,9 +10,9 @@ import pytest
 
 from tests.support.command import Ended, fetchtui, finish, start
 from tui.core.settings import Settings
-from tui.demo import story
+from tui.demo import playlist
 from tui.demo.server import Pattern, Script, ScriptedServer
-from tui.engine.wiring import open_engine
+from tui.engine.factory import open_engine
 from tui.headless.run import run_headless
 
 LARGE = Pattern(8_000_000, seed=5)
@@ -41,7 +41,7 @@ async def test_the_demo_ends_as_documented_and_every_file_is_whole(
 ) -> None:
     """The whole story, told fast: what ``--demo --json`` does in this process."""
     async with ScriptedServer() as calm, ScriptedServer() as moody:
-        requests = story.tell(calm, moody, pace=20)
+        requests = playlist.tell(calm, moody, pace=20)
         settings = Settings(output_dir=tmp_path, concurrency=16, timeout_s=1.0)
         service = await open_engine(settings)
         try:
@@ -52,9 +52,9 @@ async def test_the_demo_ends_as_documented_and_every_file_is_whole(
     assert (ended.status, ended.err) == (1, "")
     summary = ended.objects[-1]
     assert (summary["done"], summary["failed"], summary["cancelled"]) == (
-        story.DONE,
-        story.FAILED,
-        story.CANCELLED,
+        playlist.DONE,
+        playlist.FAILED,
+        playlist.CANCELLED,
     )
     kinds = sorted(line["error_kind"] for line in ended.of("failed"))
     assert kinds == ["checksum", "not_found"]
@@ -66,7 +66,7 @@ async def test_the_demo_ends_as_documented_and_every_file_is_whole(
     }
     done = ended.of("done")
     digests = {_digest_of_file(line["path"]) for line in done}
-    assert len(digests) == len(done) == story.DONE
+    assert len(digests) == len(done) == playlist.DONE
     assert digests < served, "all but the one whose checksum is wrong"
 
 

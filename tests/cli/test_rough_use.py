@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.command import fetchtui, finish, start
-from tui import cli
+from tui.cli import main
 from tui.demo.server import Pattern, Script
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ WHOLE = Pattern(10_000, seed=3)
 
 def told(*arguments: str) -> tuple[int, str]:
     """Run in this process; return the status and everything that was said."""
-    result = CliRunner().invoke(cli.main, arguments)
+    result = CliRunner().invoke(main.main, arguments)
     return result.exit_code, result.output
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.command import fetchtui
-from tui.arguments.command_line import CommandLine
-from tui.arguments.settle import settle
+from tui.cli.command_line import CommandLine
+from tui.cli.load_settings import settle
 from tui.config.precedence import DashboardSettings
 from tui.core.settings import Settings
 from tui.demo.server import Pattern, Script

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.config.document import LARGEST, read_document
-from tui.config.positions import line_of
+from tui.config.document import LARGEST, line_of, read_document
 from tui.core.settings import FolderRule, HostRule, Login, Scheme
 
 

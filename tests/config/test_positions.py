@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tui.config.positions import line_of
+from tui.config.document import line_of
 
 TEXT = '''# retries = 1
 user = """

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tui.config.complaint import ConfigError
+from tui.config.display import shown_value
 from tui.config.document import read_document
+from tui.config.errors import ConfigError
 from tui.config.given import Given
 from tui.config.precedence import DashboardSettings, resolve
 from tui.config.registry import BY_KEY
-from tui.config.showing import shown_value
 from tui.core.settings import Hooks, Login, Scheme, Settings
 
 FILE = """

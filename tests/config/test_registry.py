@@ -7,14 +7,14 @@ import tomllib
 
 import pytest
 
-from tui.arguments.run_options import ALL, RUN
+from tui.cli.run_options import ALL, RUN
 from tui.config.document import read_document
-from tui.config.kinds import Kind
 from tui.config.option import Group
+from tui.config.options_network import HOST_KEYS
 from tui.config.precedence import DashboardSettings, resolve
 from tui.config.registry import BY_KEY, OPTIONS, find
 from tui.config.sample import sample
-from tui.config.table_network import HOST_KEYS
+from tui.config.values import Kind
 from tui.core.settings import Hooks, HostRule, Login, Settings
 
 

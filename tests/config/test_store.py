@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tui.config import store
-from tui.config.complaint import ConfigError
+from tui.config import editor
+from tui.config.errors import ConfigError
 from tui.config.registry import OPTIONS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_comments_and_order_stay_when_a_value_is_changed(path):
-    file = store.load(path)
+    file = editor.load(path)
     file.set("concurrency", 16)
     file.set("hooks.on-done", ["notify-send", "done"])
     file.save()
@@ -50,7 +50,7 @@ def test_comments_and_order_stay_when_a_value_is_changed(path):
 
 
 def test_a_new_key_goes_above_the_tables_and_below_what_is_there(path):
-    file = store.load(path)
+    file = editor.load(path)
     file.set("limit-rate", "10M")
     file.save()
     assert path.read_text() == WRITTEN.replace(
@@ -59,7 +59,7 @@ def test_a_new_key_goes_above_the_tables_and_below_what_is_there(path):
 
 
 def test_a_new_table_goes_to_the_end(path):
-    file = store.load(path)
+    file = editor.load(path)
     file.set("dashboard.theme", "nord")
     file.save()
     assert path.read_text() == WRITTEN + '\n[dashboard]\ntheme = "nord"\n'
@@ -81,7 +81,7 @@ def test_whatever_the_file_looked_like_the_new_value_is_at_the_top(tmp_path, tex
     path = tmp_path / "deep" / "config.toml"
     path.parent.mkdir()
     path.write_text(text)
-    file = store.load(path)
+    file = editor.load(path)
     file.set("notify", True)
     file.set("keys.cancel", ["c"])
     file.save()
@@ -89,13 +89,13 @@ def test_whatever_the_file_looked_like_the_new_value_is_at_the_top(tmp_path, tex
     assert read["notify"] is True
     assert read["keys"] == {"cancel": ["c"]}
     assert path.read_text().count("#") >= text.count("#")
-    again = store.load(path)
+    again = editor.load(path)
     assert (again.value("notify"), again.complaints) == (True, [])
 
 
 def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path):
     path = tmp_path / "new" / "config.toml"
-    file = store.load(path)
+    file = editor.load(path)
     assert file.value("concurrency") == 8
     assert not file.is_set("concurrency")
     file.set("concurrency", 3)
@@ -109,7 +109,7 @@ def test_mode_and_link_of_the_file_stay(path, tmp_path):
     path.chmod(0o640)
     link = tmp_path / "link.toml"
     link.symlink_to(path)
-    file = store.load(link)
+    file = editor.load(link)
     file.set("notify", True)
     file.save()
     assert link.is_symlink()
@@ -119,7 +119,7 @@ def test_mode_and_link_of_the_file_stay(path, tmp_path):
 
 
 def test_what_somebody_else_wrote_meanwhile_stays(path):
-    file = store.load(path)
+    file = editor.load(path)
     file.set("notify", True)
     path.write_text(WRITTEN.replace("= 4", "= 5"))
     file.save()
@@ -128,7 +128,7 @@ def test_what_somebody_else_wrote_meanwhile_stays(path):
 
 
 def test_unset_takes_the_key_out(path):
-    file = store.load(path)
+    file = editor.load(path)
     file.unset("hooks.on-done")
     file.unset("notify")
     assert file.value("hooks.on-done") == ()
@@ -138,7 +138,7 @@ def test_unset_takes_the_key_out(path):
 
 
 def test_values_are_told_with_the_changes_in_them(path):
-    file = store.load(path)
+    file = editor.load(path)
     assert file.value("concurrency") == 4
     file.set_text("limit-rate", "2M")
     assert file.value("limit-rate") == 2 << 20
@@ -151,17 +151,17 @@ def test_values_are_told_with_the_changes_in_them(path):
 
 
 def test_what_value_gives_set_takes(tmp_path):
-    file = store.load(tmp_path / "config.toml")
+    file = editor.load(tmp_path / "config.toml")
     examples = {o: tomllib.loads(f"x = {o.example}")["x"] for o in OPTIONS}
     for option, example in examples.items():
-        if option.kind is store.Kind.TABLE or option.must_exist:
+        if option.kind is editor.Kind.TABLE or option.must_exist:
             continue
         file.set(option.key, example)
         value = file.value(option.key)
         file.set(option.key, value)
         assert file.value(option.key) == value, option.key
     file.save()
-    assert store.load(file.path).complaints == []
+    assert editor.load(file.path).complaints == []
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_what_value_gives_set_takes(tmp_path):
     ],
 )
 def test_what_makes_no_sense_is_refused_with_what_to_write(path, key, value, told):
-    file = store.load(path)
+    file = editor.load(path)
     with pytest.raises(ValueError, match=r"\S") as refused:
         file.set(key, value)
     assert told in str(refused.value)
@@ -210,11 +210,11 @@ def test_what_makes_no_sense_is_refused_with_what_to_write(path, key, value, tol
 def test_a_file_that_is_no_toml_is_left_alone(path):
     path.write_text("concurrency = \n")
     with pytest.raises(ConfigError, match=r"config\.toml:1: this is not TOML: Invalid"):
-        store.load(path)
+        editor.load(path)
 
 
 def test_a_file_that_broke_meanwhile_is_left_alone(path):
-    file = store.load(path)
+    file = editor.load(path)
     file.set("notify", True)
     path.write_text("[[[")
     with pytest.raises(ConfigError, match=r"config\.toml:1"):
@@ -226,9 +226,9 @@ def test_a_disk_that_takes_nothing_leaves_the_file_as_it_was(path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    file = store.load(path)
+    file = editor.load(path)
     file.set("notify", True)
-    monkeypatch.setattr(store.os, "replace", full)
+    monkeypatch.setattr(editor.os, "replace", full)
     with pytest.raises(OSError, match="No space"):
         file.save()
     assert path.read_text() == WRITTEN

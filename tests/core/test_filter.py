@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.download import Download, DownloadState
-from tui.core.filter import FilterError, _compiled, sieve_of
-from tui.core.query import DownloadQuery, SortKey, select, selecting
+from tui.core.listing.filter import FilterError, _compiled, sieve_of
+from tui.core.listing.query import DownloadQuery, SortKey, select, selecting
 from tui.core.request import DownloadRequest, origin_of
 
 _S = DownloadState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.core.folder_rules import folder_for
+from tui.core.rules.folders import folder_for
 from tui.core.settings import FolderRule
 
 RULES = (FolderRule("*.ISO", "images/"), FolderRule("a*", "letters/a"))

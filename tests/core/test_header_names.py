@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.core.header_names import HARMLESS, may_be_secret
+from tui.core.rules.secret_headers import HARMLESS, may_be_secret
 
 
 @pytest.mark.parametrize(

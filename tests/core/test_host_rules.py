@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tui.core.host_rules import matches, rule_for
+from tui.core.rules.hosts import matches, rule_for
 from tui.core.settings import HostRule
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tui.core.overdue import Overdue, within
+from tui.core.listing.regex_timeout import Overdue, within
 
 
 def for_ever() -> object:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.core.plain_text import plain, plain_url
+from tui.core.text.plain_text import plain, plain_url
 
 INVISIBLE = {
     chr(code)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tui.core.download import Download, DownloadState
-from tui.core.query import (
+from tui.core.listing.query import (
     VIEW_STATES,
     Cause,
     DownloadQuery,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.request import Checksum
-from tui.core.sums import parse_sums
+from tui.core.text.digest_lists import parse_sums
 
 A, B = "a" * 64, "b" * 64
 LONG = "c" * 128

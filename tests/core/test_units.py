@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.core.units import (
+from tui.core.text.units import (
     format_clock,
     format_duration,
     format_rate,

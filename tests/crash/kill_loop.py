@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from tests.crash.killing import Batch, Killer, Tally
-from tui.core.units import format_size
+from tui.core.text.units import format_size
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
 from tui.demo.server import ScriptedServer

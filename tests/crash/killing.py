@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tui.disk.destination import NEW_RECORD, PART, RECORD
-from tui.disk.resume import parse
+from tui.disk.folders import NEW_RECORD, PART, RECORD
+from tui.disk.resume_record import parse
 
 if TYPE_CHECKING:
     import random

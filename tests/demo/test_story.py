@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from tui.core.request import DownloadRequest, check_url
-from tui.demo import story
+from tui.demo import playlist
 from tui.demo.pattern import Pattern
 from tui.demo.server import Script, ScriptedServer
 
@@ -15,7 +15,7 @@ class Told:
 
     def __init__(self) -> None:
         self.calm, self.moody = ScriptedServer(), ScriptedServer()
-        self.requests = story.tell(self.calm, self.moody)
+        self.requests = playlist.tell(self.calm, self.moody)
 
     def script(self, request: DownloadRequest) -> Script:
         parts = urlsplit(request.url)
@@ -27,12 +27,12 @@ class Told:
 
 def test_the_documented_end_adds_up() -> None:
     requests = Told().requests
-    assert len(requests) == story.TOTAL == story.DONE + story.FAILED
-    assert len({request.url for request in requests}) == story.TOTAL
+    assert len(requests) == playlist.TOTAL == playlist.DONE + playlist.FAILED
+    assert len({request.url for request in requests}) == playlist.TOTAL
 
 
 async def test_every_url_can_be_fetched_and_has_a_script() -> None:
-    async with story.open_demo() as requests:
+    async with playlist.open_demo() as requests:
         for request in requests:
             assert check_url(request.url) == request.url
             assert request.url.startswith("http://127.0.0.1:")
@@ -61,13 +61,13 @@ def test_the_wrong_checksum_is_wrong_and_the_right_one_right() -> None:
 def test_the_slots_are_busy_for_less_than_a_minute() -> None:
     """Adds up what one connection per file takes, waits between attempts included."""
     told = Told()
-    lanes = [0.0] * story.CONCURRENCY
+    lanes = [0.0] * playlist.CONCURRENCY
     for request in told.requests:
         script = told.script(request)
         took = script.latency_s + 0.1
         if script.rate:
             took += len(script.body) / script.rate
         if script.first:
-            took += story.TIMEOUT_S + 4
+            took += playlist.TIMEOUT_S + 4
         lanes[lanes.index(min(lanes))] += took
     assert 15 < max(lanes) < 45

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui.core.clock import SystemClock
-from tui.disk.destination import Destination
+from tui.disk.folders import Destination
 from tui.disk.writer import DiskWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from tui.disk.destination import Folder
+    from tui.disk.folders import Folder
     from tui.disk.part_file import PartFile
 
 

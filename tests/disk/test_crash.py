@@ -8,16 +8,16 @@ import subprocess
 import sys
 
 from tui.core.clock import SystemClock
-from tui.disk.destination import Destination
-from tui.disk.resume import load_record
+from tui.disk.folders import Destination
+from tui.disk.resume_record import load_record
 from tui.disk.writer import DiskWriter
 
 WRITE_FOR_EVER = """
 import asyncio, itertools, sys
 from pathlib import Path
 from tui.core.clock import SystemClock
-from tui.disk.destination import Destination
-from tui.disk.resume import ResumeRecord
+from tui.disk.folders import Destination
+from tui.disk.resume_record import ResumeRecord
 from tui.disk.writer import DiskWriter
 
 async def main():

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tui.core.errors import LocalError
-from tui.disk import system
-from tui.disk.destination import Destination, numbered
-from tui.disk.directory import Directory, OpenDirectories
+from tui.disk import platform
+from tui.disk.folders import Destination, numbered
+from tui.disk.safe_dir import Directory, OpenDirectories
 from tui.disk.writer import DiskWriter
 
 
@@ -125,7 +125,7 @@ async def test_no_folder_outside_the_output_directory(tmp_path, destination, dir
 async def test_no_folder_is_reached_through_a_link(
     tmp_path, writer, monkeypatch, directory, has_dir_fd
 ):
-    monkeypatch.setattr(system, "HAS_DIR_FD", has_dir_fd)
+    monkeypatch.setattr(platform, "HAS_DIR_FD", has_dir_fd)
     outside = tmp_path / "outside"
     outside.mkdir()
     root = tmp_path / "root"
@@ -245,7 +245,7 @@ async def test_everything_works_without_calls_relative_to_a_directory(
 ):
     from tui.core.clock import SystemClock
 
-    monkeypatch.setattr(system, "HAS_DIR_FD", False)
+    monkeypatch.setattr(platform, "HAS_DIR_FD", False)
     writer = DiskWriter(
         writers=2, in_flight_limit=1 << 20, fsync=True, clock=SystemClock()
     )

@@ -12,8 +12,13 @@ import pytest
 from tui.core.download import DownloadState
 from tui.core.errors import LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
-from tui.disk.journal import VERSION, Journal, JournalTooNew, JournalUnreadable
-from tui.disk.journal_entry import JournalEntry
+from tui.disk.state.journal import (
+    VERSION,
+    Journal,
+    JournalEntry,
+    JournalTooNew,
+    JournalUnreadable,
+)
 
 _S = DownloadState
 REQUEST = DownloadRequest(
@@ -219,7 +224,7 @@ FILL = """
 import sys
 from pathlib import Path
 from tests.disk.test_journal import entry
-from tui.disk.journal import Journal
+from tui.disk.state.journal import Journal
 
 journal = Journal(Path(sys.argv[1]))
 journal.open()

@@ -8,13 +8,13 @@ import pytest
 
 from tests.support.until import until
 from tui.core.clock import SystemClock
-from tui.disk import pace, system
+from tui.disk import platform, scheduler
 from tui.disk.writer import DiskWriter, StoreJob
 
 
 @pytest.fixture
 async def writer(monkeypatch):
-    monkeypatch.setattr(pace, "_cores", lambda: 1)
+    monkeypatch.setattr(scheduler, "_cores", lambda: 1)
     writer = DiskWriter(
         writers=4, in_flight_limit=1 << 30, fsync=False, clock=SystemClock()
     )
@@ -28,8 +28,8 @@ class Disk:
     def __init__(self, monkeypatch):
         self.at_it = self.most = 0
         self.is_open = threading.Event()
-        self._real = system.write_at
-        monkeypatch.setattr(system, "write_at", self._write_at)
+        self._real = platform.write_at
+        monkeypatch.setattr(platform, "write_at", self._write_at)
 
     def _write_at(self, *args):
         self.at_it += 1
@@ -49,8 +49,8 @@ async def parts_of(writer, folder, count):
 async def test_writes_beyond_the_cores_wait_where_the_disk_is_fast(
     writer, folder, monkeypatch
 ):
-    monkeypatch.setattr(pace, "LONG_S", 60)
-    monkeypatch.setattr(pace, "SLOW_MIB_S", 60)
+    monkeypatch.setattr(scheduler, "LONG_S", 60)
+    monkeypatch.setattr(scheduler, "SLOW_MIB_S", 60)
     parts = await parts_of(writer, folder, 3)
     disk = Disk(monkeypatch)
     # More than a trip takes, so that each part has one of its own.
@@ -67,7 +67,7 @@ async def test_writes_beyond_the_cores_wait_where_the_disk_is_fast(
 async def test_a_disk_that_does_not_answer_keeps_nobody_else_waiting(
     writer, folder, monkeypatch
 ):
-    monkeypatch.setattr(pace, "LONG_S", 0.0)
+    monkeypatch.setattr(scheduler, "LONG_S", 0.0)
     parts = await parts_of(writer, folder, 3)
     disk = Disk(monkeypatch)
     for part in parts:
@@ -80,8 +80,8 @@ async def test_a_disk_that_does_not_answer_keeps_nobody_else_waiting(
 
 
 async def test_on_a_slow_disk_all_slots_write(writer, folder, monkeypatch):
-    monkeypatch.setattr(pace, "LONG_S", 60)
-    monkeypatch.setattr(pace, "SLOW_MIB_S", 1e-9)
+    monkeypatch.setattr(scheduler, "LONG_S", 60)
+    monkeypatch.setattr(scheduler, "SLOW_MIB_S", 1e-9)
     parts = await parts_of(writer, folder, 4)
     await writer.write(parts[0], 0, [bytes(1 << 20)], 1 << 20)
     await writer.flush(parts[0], sync=False)
@@ -98,8 +98,8 @@ async def test_on_a_slow_disk_all_slots_write(writer, folder, monkeypatch):
 async def test_small_files_go_in_one_trip_at_a_time_unless_the_disk_is_slow(
     writer, folder, monkeypatch, limit_s, most
 ):
-    monkeypatch.setattr(pace, "LONG_S", 60)
-    monkeypatch.setattr(pace, "SLOW_STORE_S", limit_s)
+    monkeypatch.setattr(scheduler, "LONG_S", 60)
+    monkeypatch.setattr(scheduler, "SLOW_STORE_S", limit_s)
     done = []
 
     def store(name):

@@ -11,8 +11,8 @@ import pytest
 from tui.core.clock import SystemClock
 from tui.core.errors import FetchError, IntegrityError, LocalError
 from tui.core.segment import RangeSet
-from tui.disk import part_file, system
-from tui.disk.resume import ResumeRecord, load_record, save_record
+from tui.disk import part_file, platform
+from tui.disk.resume_record import ResumeRecord, load_record, save_record
 from tui.disk.writer import DiskWriter
 
 MIB = 1 << 20
@@ -124,14 +124,14 @@ async def test_a_part_file_that_was_finished_before_it_was_locked_is_not_continu
     tmp_path, writer, folder, monkeypatch
 ):
     (tmp_path / "x.part").write_bytes(b"whole")
-    real = system.lock
+    real = platform.lock
 
     def finished_just_now(fd):
         if not (tmp_path / "x").exists():
             (tmp_path / "x.part").rename(tmp_path / "x")
         return real(fd)
 
-    monkeypatch.setattr(system, "lock", finished_just_now)
+    monkeypatch.setattr(platform, "lock", finished_just_now)
     part = await writer.open_part(folder, "x", size=None, resume=True)
     assert part.created_here
     await writer.write(part, 0, [b"other"], 5)
@@ -221,7 +221,7 @@ async def test_reserved_room_behind_the_end_is_given_back(tmp_path, writer, fold
 
 
 async def test_a_file_system_without_reservation_is_fine(writer, folder, monkeypatch):
-    monkeypatch.setattr(system, "_fallocate", lambda *_: 95)  # EOPNOTSUPP
+    monkeypatch.setattr(platform, "_fallocate", lambda *_: 95)  # EOPNOTSUPP
     part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
     assert not part.is_reserved
     await writer.discard(part)
@@ -232,7 +232,7 @@ async def test_a_reservation_that_fails_half_way_leaves_nothing(
     tmp_path, writer, folder, monkeypatch, code, told
 ):
     codes = iter([0, 0, code])
-    monkeypatch.setattr(system, "_fallocate", lambda *_: next(codes))
+    monkeypatch.setattr(platform, "_fallocate", lambda *_: next(codes))
     with pytest.raises(LocalError, match=told) as caught:
         await writer.open_part(folder, "x", size=MIB << 10, resume=False)
     assert caught.value.kind == "disk_full"
@@ -242,11 +242,11 @@ async def test_a_reservation_that_fails_half_way_leaves_nothing(
 def test_reserving_takes_only_so_long(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        system, "_fallocate", lambda fd, mode, start, n: asked.append((start, n)) or 0
+        platform, "_fallocate", lambda fd, mode, start, n: asked.append((start, n)) or 0
     )
     times = iter([0.0, 0.0, 0.02, 0.06])
     with open(tmp_path / "x", "wb") as file:
-        assert system.reserve(file.fileno(), MIB << 10, now=lambda: next(times))
+        assert platform.reserve(file.fileno(), MIB << 10, now=lambda: next(times))
     assert asked == [(0, 64 * MIB), (64 * MIB, 128 * MIB)]
 
 
@@ -283,14 +283,14 @@ async def test_a_full_disk_fails_the_part_and_nothing_else(tmp_path, writer, fol
 
 async def test_what_fits_of_a_merged_write_counts(writer, folder, monkeypatch):
     part = await writer.open_part(folder, "x", size=None, resume=False)
-    real = system.write_at
+    real = platform.write_at
 
     def room_for_six(fd, buffers, offset, nbytes):
         if offset + nbytes > 6:
             raise OSError(28, "No space left on device")
         real(fd, buffers, offset, nbytes)
 
-    monkeypatch.setattr(system, "write_at", room_for_six)
+    monkeypatch.setattr(platform, "write_at", room_for_six)
     for offset in (0, 3, 6):
         await writer.write(part, offset, [b"abc"], 3)
     with pytest.raises(LocalError):
@@ -356,7 +356,7 @@ async def test_a_checkpoint_never_claims_what_came_after_its_sync(
     await writer.flush(part, sync=False)
     loop = asyncio.get_running_loop()
     late = asyncio.Event()
-    real = system.sync_data
+    real = platform.sync_data
     syncing = []
 
     def write_meanwhile(fd):
@@ -367,7 +367,7 @@ async def test_a_checkpoint_never_claims_what_came_after_its_sync(
             asyncio.run_coroutine_threadsafe(coroutine, loop).result(10)
             loop.call_soon_threadsafe(late.set)
 
-    monkeypatch.setattr(system, "sync_data", write_meanwhile)
+    monkeypatch.setattr(platform, "sync_data", write_meanwhile)
     monkeypatch.setattr(part_file.system, "sync_data", write_meanwhile)
     await writer.checkpoint(part, record())
     await late.wait()
@@ -595,7 +595,7 @@ async def test_data_is_synced_before_the_record_and_before_the_rename(
         monkeypatch.setattr(os, name, spy)
     for module, name, label in (
         (os, "replace", "record named"),
-        (system, "rename_new", "final"),
+        (platform, "rename_new", "final"),
     ):
         real_rename = getattr(module, name)
 

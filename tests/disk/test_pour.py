@@ -13,8 +13,8 @@ import pytest
 from tests.disk.test_writer import Blocked, hold, turns
 from tui.core.clock import SystemClock
 from tui.core.errors import LocalError
-from tui.disk import pour as pours
-from tui.disk import system
+from tui.disk import direct_copy as pours
+from tui.disk import platform
 from tui.disk.writer import DiskWriter
 
 WAIT_S = 10
@@ -133,7 +133,7 @@ async def test_it_ends_after_its_time_whatever_there_still_is(lone, part, monkey
 async def test_a_disk_that_fails_in_the_middle_keeps_what_it_took(
     lone, part, monkeypatch
 ):
-    real, writes = system.write_at, []
+    real, writes = platform.write_at, []
 
     def write_at(fd, buffers, offset, nbytes):
         writes.append(offset)
@@ -141,7 +141,7 @@ async def test_a_disk_that_fails_in_the_middle_keeps_what_it_took(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(fd, buffers, offset, nbytes)
 
-    monkeypatch.setattr(system, "write_at", write_at)
+    monkeypatch.setattr(platform, "write_at", write_at)
     landed = []
     with pytest.raises(LocalError) as caught:
         await pouring(lone, part, Spring(b"abc", b"def", b"ghi"), 9, landed)
@@ -174,14 +174,14 @@ async def test_nobody_goes_on_before_a_thread_that_the_disk_holds_up(
     lone, part, event, monkeypatch
 ):
     """Cancelled twice as well: the socket is the thread's until it is back."""
-    real, is_writing = system.write_at, threading.Event()
+    real, is_writing = platform.write_at, threading.Event()
 
     def write_at(*args):
         is_writing.set()
         hold(event)
         real(*args)
 
-    monkeypatch.setattr(system, "write_at", write_at)
+    monkeypatch.setattr(platform, "write_at", write_at)
     spring, landed = Spring(b"abc", b"def"), []
     task = pouring(lone, part, spring, 6, landed)
     assert await asyncio.to_thread(is_writing.wait, WAIT_S)
@@ -275,14 +275,14 @@ async def test_pours_and_writes_of_one_trip_go_each_to_their_place(
     third = await lone.open_part(folder, "z", size=None, resume=False)
     blocked = Blocked(lone, event)
     await blocked.is_on()
-    real = system.write_at
+    real = platform.write_at
 
     def write_at(fd, buffers, offset, nbytes):
         if fd == other.fd:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         real(fd, buffers, offset, nbytes)
 
-    monkeypatch.setattr(system, "write_at", write_at)
+    monkeypatch.setattr(platform, "write_at", write_at)
     await lone.write(part, 0, [b"ab"], 2)
     landed = [], [], []
     tasks = [

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tui.disk.resume import (
+from tui.disk.resume_record import (
     ResumeRecord,
     examine,
     load_record,

@@ -6,9 +6,9 @@ import stat
 import pytest
 
 from tests.disk.test_journal import entry
-from tui.disk import sessions as sessions_module
-from tui.disk.journal import Journal
-from tui.disk.sessions import KEPT, Sessions, state_dir
+from tui.disk.state import sessions as sessions_module
+from tui.disk.state.journal import Journal
+from tui.disk.state.sessions import KEPT, Sessions, state_dir
 
 
 @pytest.fixture
@@ -97,9 +97,9 @@ def test_a_damaged_one_is_set_aside_and_said(sessions):
 
 
 def test_one_of_a_later_version_is_said_and_kept(sessions, monkeypatch):
-    monkeypatch.setattr("tui.disk.journal.VERSION", 2)
+    monkeypatch.setattr("tui.disk.state.journal.VERSION", 2)
     path = left(sessions, 10)
-    monkeypatch.setattr("tui.disk.journal.VERSION", 1)
+    monkeypatch.setattr("tui.disk.state.journal.VERSION", 1)
     last = sessions.last()
     assert last.journal is None
     assert "newer fetchtui" in last.notice

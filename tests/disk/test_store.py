@@ -14,10 +14,10 @@ import pytest
 from tui.core.clock import SystemClock
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.request import Checksum
-from tui.disk import pace, store, system
-from tui.disk.directory import Directory
-from tui.disk.slots import STORES_PER_TRIP
-from tui.disk.store import StoreTrip
+from tui.disk import platform, scheduler, small_files
+from tui.disk.safe_dir import Directory
+from tui.disk.scheduler import STORES_PER_TRIP
+from tui.disk.small_files import StoreTrip
 from tui.disk.writer import DiskWriter, StoreJob
 
 
@@ -64,13 +64,13 @@ class Stores:
 def stores(request, writer, folder, monkeypatch) -> Stores:
     """Both ways to make a file; some file systems know only the second."""
     if request.param == "as a part file":
-        monkeypatch.setattr(system, "_HAS_UNNAMED", False)
+        monkeypatch.setattr(platform, "_HAS_UNNAMED", False)
     return Stores(writer, folder)
 
 
 @pytest.fixture
 def named_stores(writer, folder, monkeypatch) -> Stores:
-    monkeypatch.setattr(system, "_HAS_UNNAMED", False)
+    monkeypatch.setattr(platform, "_HAS_UNNAMED", False)
     return Stores(writer, folder)
 
 
@@ -172,7 +172,7 @@ async def test_overwriting_replaces_in_one_step(tmp_path, stores):
 async def test_a_full_disk_leaves_no_part_of_a_small_file(
     tmp_path, stores, monkeypatch, code
 ):
-    real = system.write_at
+    real = platform.write_at
 
     def refuse_big(fd, buffers, offset, nbytes):
         if nbytes > 3:
@@ -180,7 +180,7 @@ async def test_a_full_disk_leaves_no_part_of_a_small_file(
             raise OSError(code, os.strerror(code))
         real(fd, buffers, offset, nbytes)
 
-    monkeypatch.setattr(system, "write_at", refuse_big)
+    monkeypatch.setattr(platform, "write_at", refuse_big)
     stores.put("small")
     stores.put("big", b"x" * 5000)
     verdicts = await stores.wait()
@@ -192,14 +192,14 @@ async def test_a_full_disk_leaves_no_part_of_a_small_file(
 
 
 async def test_a_failed_sync_keeps_the_final_name_away(tmp_path, stores, monkeypatch):
-    real = system.sync_data
+    real = platform.sync_data
 
     def refuse_second(fd):
         if os.fstat(fd).st_size == 5:
             raise OSError(5, "Input/output error")
         real(fd)
 
-    monkeypatch.setattr(system, "sync_data", refuse_second)
+    monkeypatch.setattr(platform, "sync_data", refuse_second)
     stores.put("one")
     stores.put("two", b"12345")
     verdicts = await stores.wait()
@@ -213,10 +213,10 @@ async def test_all_syncs_come_before_all_renames_and_the_folder_last(
 ):
     steps = []
     for module, name, label in (
-        (system, "write_at", "w"),
+        (platform, "write_at", "w"),
         (os, "fdatasync", "s"),
-        (system, "rename_new", "r"),
-        (system, "link_unnamed", "r"),
+        (platform, "rename_new", "r"),
+        (platform, "link_unnamed", "r"),
         (os, "fsync", "d"),
     ):
         real = getattr(module, name)
@@ -264,12 +264,12 @@ async def test_few_descriptors_only_make_it_slower(tmp_path, stores):
 async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
     stores, monkeypatch
 ):
-    monkeypatch.setattr(pace, "SLOW_SYNC_S", 0)  # two trips at once from now on
+    monkeypatch.setattr(scheduler, "SLOW_SYNC_S", 0)  # two trips at once from now on
     stores.put("first")
     await stores.wait()
     holds, refused = threading.Event(), threading.Event()
     trips = []
-    real_write, real_sync = StoreTrip._write, system.sync_data
+    real_write, real_sync = StoreTrip._write, platform.sync_data
 
     def write(trip, directory, index):
         if trip not in trips:
@@ -286,7 +286,7 @@ async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
         real_sync(fd)
 
     monkeypatch.setattr(StoreTrip, "_write", write)
-    monkeypatch.setattr(system, "sync_data", sync)
+    monkeypatch.setattr(platform, "sync_data", sync)
     for number in range(STORES_PER_TRIP):
         stores.put(f"f{number}")
     verdicts = await stores.wait()
@@ -316,7 +316,7 @@ async def test_nothing_has_a_name_before_it_is_whole_and_synced(
 async def test_a_part_file_that_another_process_took_is_left_to_it(
     tmp_path, named_stores, monkeypatch
 ):
-    monkeypatch.setattr(system, "lock", lambda fd: False)
+    monkeypatch.setattr(platform, "lock", lambda fd: False)
     named_stores.put("x")
     verdicts = await named_stores.wait()
     assert verdicts["x"].kind == "in_use"
@@ -327,15 +327,15 @@ async def test_the_part_file_is_locked_until_it_has_its_final_name(
     tmp_path, writer, named_stores, monkeypatch
 ):
     locked = []
-    real = system.rename_new
+    real = platform.rename_new
 
     def try_to_lock(old, new, dir_fd):
         fd = os.open(old, os.O_RDWR, dir_fd=dir_fd)
-        locked.append(not system.lock(fd))
+        locked.append(not platform.lock(fd))
         os.close(fd)
         real(old, new, dir_fd)
 
-    monkeypatch.setattr(system, "rename_new", try_to_lock)
+    monkeypatch.setattr(platform, "rename_new", try_to_lock)
     named_stores.put("x")
     await named_stores.wait()
     assert locked == [True]
@@ -389,8 +389,8 @@ async def test_only_what_a_power_cut_would_spare_is_synced(
     stores, monkeypatch, is_in_memory
 ):
     synced = []
-    monkeypatch.setattr(system, "is_in_memory", lambda fd: is_in_memory)
-    monkeypatch.setattr(system, "sync_data", synced.append)
+    monkeypatch.setattr(platform, "is_in_memory", lambda fd: is_in_memory)
+    monkeypatch.setattr(platform, "sync_data", synced.append)
     stores.put("f")
     await stores.wait()
     assert len(synced) == (0 if is_in_memory else 1)
@@ -400,14 +400,14 @@ async def test_slow_syncs_are_waited_for_in_all_slots_at_once(
     writer, stores, monkeypatch
 ):
     """A barrier in the sync opens only if both writers have come to it."""
-    monkeypatch.setattr(system, "is_in_memory", lambda fd: False)
+    monkeypatch.setattr(platform, "is_in_memory", lambda fd: False)
     stores.put("first")
     await stores.wait()
-    monkeypatch.setattr(pace, "SLOW_SYNC_S", 0.0)
+    monkeypatch.setattr(scheduler, "SLOW_SYNC_S", 0.0)
     stores.put("second")
     assert set((await stores.wait()).values()) == {None}
     both = threading.Barrier(2, timeout=10)
-    monkeypatch.setattr(system, "sync_data", lambda fd: both.wait() and None)
+    monkeypatch.setattr(platform, "sync_data", lambda fd: both.wait() and None)
     stores.put("third")
     stores.put("fourth")
     assert set((await stores.wait()).values()) == {None}
@@ -418,8 +418,8 @@ async def test_slow_syncs_of_the_first_trip_are_waited_for_together_as_well(
     writer, stores, tmp_path, monkeypatch
 ):
     """After a slow one, a barrier opens only if two threads have come to it."""
-    monkeypatch.setattr(system, "is_in_memory", lambda fd: False)
-    monkeypatch.setattr(store, "SLOW_SYNC_S", 0.0)
+    monkeypatch.setattr(platform, "is_in_memory", lambda fd: False)
+    monkeypatch.setattr(small_files, "SLOW_SYNC_S", 0.0)
     synced: list[int] = []
     both = threading.Barrier(2, timeout=10)
 
@@ -435,7 +435,7 @@ async def test_slow_syncs_of_the_first_trip_are_waited_for_together_as_well(
         named.append(len(synced))
         real(directory)
 
-    monkeypatch.setattr(system, "sync_data", sync_data)
+    monkeypatch.setattr(platform, "sync_data", sync_data)
     monkeypatch.setattr(Directory, "sync", sync)
     for number in range(5):
         stores.put(f"f{number}")

@@ -7,14 +7,14 @@ import os
 
 import pytest
 
-from tui.disk import system
-from tui.disk.faults import translate
+from tui.disk import platform
+from tui.disk.errors import translate
 
 
 @pytest.fixture(params=["renameat2", "link", "neither"])
 def way(request, monkeypatch):
     if request.param != "renameat2":
-        monkeypatch.setattr(system, "_renameat2", lambda *_: errno.EINVAL)
+        monkeypatch.setattr(platform, "_renameat2", lambda *_: errno.EINVAL)
     if request.param == "neither":
 
         def refuse(*_, **__):
@@ -33,11 +33,11 @@ def test_renaming_never_replaces(tmp_path, way, kind):
     elif kind:
         (tmp_path / "new").symlink_to("nowhere")
     if kind is None:
-        system.rename_new("old", "new", fd)
+        platform.rename_new("old", "new", fd)
         assert [p.name for p in tmp_path.iterdir()] == ["new"]
     else:
         with pytest.raises(FileExistsError):
-            system.rename_new("old", "new", fd)
+            platform.rename_new("old", "new", fd)
         assert (tmp_path / "old").read_text() == "old"
     os.close(fd)
 
@@ -45,7 +45,7 @@ def test_renaming_never_replaces(tmp_path, way, kind):
 def test_renaming_what_is_not_there_is_an_error(tmp_path, way):
     fd = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(FileNotFoundError):
-        system.rename_new("old", "new", fd)
+        platform.rename_new("old", "new", fd)
     os.close(fd)
 
 
@@ -64,26 +64,26 @@ def test_partial_writes_are_continued(tmp_path, monkeypatch, most, has_pwritev):
         monkeypatch.delattr(os, "pwritev")
         monkeypatch.setattr(os, "write", lambda fd, data: real_write(fd, data[:most]))
     with open(tmp_path / "x", "wb") as file:
-        system.write_at(file.fileno(), [b"abc", b"", b"defg", bytearray(b"h")], 2, 8)
+        platform.write_at(file.fileno(), [b"abc", b"", b"defg", bytearray(b"h")], 2, 8)
     assert (tmp_path / "x").read_bytes() == b"\0\0abcdefgh"
 
 
 def test_more_buffers_than_one_call_takes_are_written(tmp_path):
     buffers = [bytes([i % 256]) * 3 for i in range(3000)]
     with open(tmp_path / "x", "wb") as file:
-        system.write_at(file.fileno(), buffers, 0, 9000)
+        platform.write_at(file.fileno(), buffers, 0, 9000)
     assert (tmp_path / "x").read_bytes() == b"".join(buffers)
 
 
 def test_a_system_that_writes_nothing_does_not_loop_for_ever(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwritev", lambda *_: 0)
     with open(tmp_path / "x", "wb") as file, pytest.raises(OSError, match="nothing"):
-        system.write_at(file.fileno(), [b"abc"], 0, 3)
+        platform.write_at(file.fileno(), [b"abc"], 0, 3)
 
 
 def test_buffers_that_do_not_add_up_are_refused(tmp_path):
     with open(tmp_path / "x", "wb") as file, pytest.raises(ValueError, match="3 bytes"):
-        system.write_at(file.fileno(), [b"abc"], 0, 4)
+        platform.write_at(file.fileno(), [b"abc"], 0, 4)
 
 
 @pytest.mark.parametrize("has_preadv", [True, False])
@@ -93,18 +93,18 @@ def test_reading_fills_what_there_is(tmp_path, monkeypatch, has_preadv):
     (tmp_path / "x").write_bytes(b"abcdef")
     buffer = bytearray(4)
     with open(tmp_path / "x", "rb") as file:
-        assert system.read_at(file.fileno(), buffer, 1) == 4
+        assert platform.read_at(file.fileno(), buffer, 1) == 4
         assert bytes(buffer) == b"bcde"
-        assert system.read_at(file.fileno(), buffer, 5) == 1
-        assert system.read_at(file.fileno(), buffer, 6) == 0
+        assert platform.read_at(file.fileno(), buffer, 5) == 1
+        assert platform.read_at(file.fileno(), buffer, 6) == 0
 
 
 def test_a_lock_excludes_and_ends_with_its_file(tmp_path):
     fds = [os.open(tmp_path / "x", os.O_RDWR | os.O_CREAT) for _ in range(2)]
-    assert system.lock(fds[0])
-    assert not system.lock(fds[1])
+    assert platform.lock(fds[0])
+    assert not platform.lock(fds[1])
     os.close(fds[0])
-    assert system.lock(fds[1])
+    assert platform.lock(fds[1])
     os.close(fds[1])
 
 
@@ -116,15 +116,15 @@ def test_file_systems_without_locks_count_as_free(tmp_path, monkeypatch):
 
     monkeypatch.setattr(fcntl, "flock", refuse)
     with open(tmp_path / "x", "wb") as file:
-        assert system.lock(file.fileno())
+        assert platform.lock(file.fileno())
 
 
 def test_room_is_looked_at_where_it_cannot_be_reserved(tmp_path, monkeypatch):
-    monkeypatch.setattr(system, "_fallocate", None)
+    monkeypatch.setattr(platform, "_fallocate", None)
     with open(tmp_path / "x", "wb") as file:
-        assert not system.reserve(file.fileno(), 1 << 20)
+        assert not platform.reserve(file.fileno(), 1 << 20)
         with pytest.raises(OSError, match="No space") as caught:
-            system.reserve(file.fileno(), 1 << 60)
+            platform.reserve(file.fileno(), 1 << 60)
     assert caught.value.errno == errno.ENOSPC
 
 

@@ -14,8 +14,8 @@ from tui.core.clock import SystemClock
 from tui.core.errors import LocalError, PermanentError
 from tui.core.segment import RangeSet
 from tui.core.settings import MAX_WRITERS
-from tui.disk.destination import Destination
-from tui.disk.gate import STORES, Gate
+from tui.disk.backpressure import STORES, Gate
+from tui.disk.folders import Destination
 from tui.disk.writer import DiskWriter, StoreJob
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.engine.auto import BREAKS_S, FEWEST, MOST, Controller, Reading
-from tui.engine.verdict import Bound
+from tui.engine.autotune.bottleneck import Bound
+from tui.engine.autotune.controller import BREAKS_S, FEWEST, MOST, Controller, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
-from tui.disk import system
+from tui.disk import platform
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
@@ -81,14 +81,14 @@ async def test_the_limit_of_one_download_is_what_bounds_it(
 async def test_a_slow_disk_is_what_bounds(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = system.write_at
+    real = platform.write_at
     tired = threading.Event()
 
     def write_at(*args: Any) -> None:
         tired.wait(0.1)
         real(*args)
 
-    monkeypatch.setattr(system, "write_at", write_at)
+    monkeypatch.setattr(platform, "write_at", write_at)
     limits: dict[str, Any] = {"in_flight_limit": 200_000, "writers": 1}
     async with running(server, tmp_path, **limits) as engine:
         await until(lambda: "the disk" in engine.snapshot().verdict)
@@ -196,14 +196,14 @@ async def test_what_a_server_said_is_told_after_the_end_as_well(
 async def test_writes_on_the_loop_are_what_bounds_while_they_are_slow(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = system.write_at
+    real = platform.write_at
     tired = threading.Event()
 
     def write_at(*args: Any) -> None:
         tired.wait(0.06)
         real(*args)
 
-    monkeypatch.setattr(system, "write_at", write_at)
+    monkeypatch.setattr(platform, "write_at", write_at)
     fast = Script(Pattern(1 << 30, 1), etag='"1"')
     async with running(server, tmp_path, script=fast, segments=1) as engine:
         engine.set_inline_writes(True)

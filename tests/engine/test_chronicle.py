@@ -12,14 +12,14 @@ from tests.support.until import until
 from tui.core.download import DownloadState
 from tui.core.errors import LocalError
 from tui.core.events import Told
-from tui.core.query import DownloadQuery, View
+from tui.core.listing.query import DownloadQuery, View
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import OnExists, Settings
-from tui.disk.journal import Journal
-from tui.engine import chronicle as chronicle_module
-from tui.engine.session import begin_session, last_session
-from tui.engine.wiring import open_engine
+from tui.disk.state.journal import Journal
+from tui.engine.factory import open_engine
+from tui.engine.session import journal_writer as chronicle_module
+from tui.engine.session.session import begin_session, last_session
 
 _S = DownloadState
 # Nothing listens on port 9 of loopback; held queues do not even try.

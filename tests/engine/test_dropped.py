@@ -7,7 +7,7 @@ import random
 from tui.core.clock import SystemClock
 from tui.core.download import ENDED, Download, DownloadState
 from tui.core.request import DownloadRequest
-from tui.engine.ledger import Ledger
+from tui.engine.registry import Ledger
 
 _S = DownloadState
 

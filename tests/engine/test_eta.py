@@ -12,7 +12,7 @@ from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
 from tui.engine import open_engine
-from tui.engine.ledger import Ledger
+from tui.engine.registry import Ledger
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tui.core.events import Done, Failed, Queued, Started
-from tui.engine.event_bus import EventBus
+from tui.engine.events import EventBus
 
 
 def test_kinds_that_nobody_hears_need_not_be_made():

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tui.engine.loop_lag import INTERVAL_S, LoopLag
+from tui.engine.metrics.loop_lag import INTERVAL_S, LoopLag
 
 
 class Loop:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.meter import SpeedMeter, TotalMeter, eta_s, steady
+from tui.engine.metrics.speed import SpeedMeter, TotalMeter, eta_s, steady
 
 
 def test_a_steady_stream_shows_its_speed_from_the_first_sample() -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from tests.engine.test_transfer import Sink, Stream, transfer_into
 from tui.core.errors import LocalError, PermanentError, TransientError
-from tui.engine import transfer as transfers
-from tui.engine.range_pool import LEAST_SPLIT, RangePool
-from tui.engine.transfer import Segment, SegmentTransfer
-from tui.engine.waits import Wait
-from tui.net.exchange import Lent
+from tui.engine.download import segment_reader as transfers
+from tui.engine.download.segment_reader import Segment, SegmentTransfer
+from tui.engine.download.segments import LEAST_SPLIT, RangePool
+from tui.engine.metrics.wait_times import Wait
+from tui.net.transports.base import Lent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

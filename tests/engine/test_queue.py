@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tui.core.download import Download, DownloadState
 from tui.core.request import DownloadRequest
 from tui.core.settings import HostRule
-from tui.engine.queue import DownloadQueue
+from tui.engine.scheduling.queue import DownloadQueue
 
 
 def download(number: int, origin: str = "http://a") -> Download:

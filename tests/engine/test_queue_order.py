@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tui.core.download import Download
 from tui.core.request import DownloadRequest
 from tui.core.service import Move
-from tui.engine.queue_order import in_order, moved
+from tui.engine.scheduling.ordering import in_order, moved
 
 MOVES = st.tuples(st.sets(st.integers(0, 7), min_size=1), st.sampled_from(list(Move)))
 

@@ -28,7 +28,7 @@ from tui.engine import open_engine
 
 if TYPE_CHECKING:
     from tui.engine.engine import Engine
-    from tui.engine.ledger import Ledger
+    from tui.engine.registry import Ledger
 
     Step = tuple[str, int, int]
 

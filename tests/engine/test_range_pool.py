@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.core.segment import RangeSet
-from tui.engine.range_pool import LEAST_SPLIT, RACE_AFTER_S, RangePool
+from tui.engine.download.segments import LEAST_SPLIT, RACE_AFTER_S, RangePool
 
 if TYPE_CHECKING:
-    from tui.engine.transfer import Segment
+    from tui.engine.download.segment_reader import Segment
 
 URL = "http://a/x"
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 from tui.core.download import DownloadState
 from tui.core.events import Failed
-from tui.core.query import DownloadQuery, View
+from tui.core.listing.query import DownloadQuery, View
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
-from tui.engine.wiring import open_engine
+from tui.engine.factory import open_engine
 
 _S = DownloadState
 

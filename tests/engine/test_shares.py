@@ -10,10 +10,10 @@ import pytest
 from tui.core.download import Download, DownloadState
 from tui.core.request import DownloadRequest
 from tui.core.snapshot import LoopSnapshot
-from tui.engine.queue import DownloadQueue
-from tui.engine.shares import ShareMeter
-from tui.engine.verdict import Bound
-from tui.engine.waits import Wait, Waits, WaitWindow
+from tui.engine.autotune.bottleneck import Bound
+from tui.engine.autotune.utilization import ShareMeter
+from tui.engine.metrics.wait_times import Wait, Waits, WaitWindow
+from tui.engine.scheduling.queue import DownloadQueue
 
 BEAT_S = 0.25
 

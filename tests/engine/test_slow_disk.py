@@ -14,7 +14,7 @@ from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
-from tui.disk import system
+from tui.disk import platform
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ STEPS: dict[str, Callable[[Any, int], object]] = {
 
 @pytest.fixture
 def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = system.write_at
+    real = platform.write_at
     tired = threading.Event()
 
     def write_at(*args: Any) -> None:
         tired.wait(0.015)
         real(*args)
 
-    monkeypatch.setattr(system, "write_at", write_at)
+    monkeypatch.setattr(platform, "write_at", write_at)
 
 
 @pytest.mark.parametrize("what", STEPS)

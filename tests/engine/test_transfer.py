@@ -13,9 +13,9 @@ from tui.core.clock import SystemClock
 from tui.core.download import Download
 from tui.core.errors import TransientError
 from tui.core.request import DownloadRequest
-from tui.engine.ledger import Ledger
-from tui.engine.transfer import Segment, SegmentTransfer
-from tui.engine.waits import Waits
+from tui.engine.download.segment_reader import Segment, SegmentTransfer
+from tui.engine.metrics.wait_times import Waits
+from tui.engine.registry import Ledger
 from tui.net.limiter import Limiter
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tui.core.download import DownloadState as S
-from tui.engine.verdict import (
+from tui.engine.autotune.bottleneck import (
     BUSY,
     MUCH,
     NO_VERDICT,

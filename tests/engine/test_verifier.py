@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.journeys.conftest import request_for
-from tests.journeys.conftest import start as start
+from tests.integration.conftest import request_for
+from tests.integration.conftest import start as start
 from tui.core.download import DownloadState as S
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.settings import Verify
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
 from tui.demo.server import ScriptedServer
-from tui.disk import checksum, part_file, store
-from tui.disk.resume import ResumeRecord, save_record
+from tui.disk import checksum, part_file, small_files
+from tui.disk.resume_record import ResumeRecord, save_record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.journeys.conftest import Start
+    from tests.integration.conftest import Start
 
 SMALL, LARGE = Pattern(1000, seed=1), Pattern(1_000_000, seed=2)
 
@@ -146,7 +146,9 @@ async def test_nothing_is_hashed_on_the_loop(
 
         return run
 
-    monkeypatch.setattr(store, "digest_of", watched("small", store.digest_of))
+    monkeypatch.setattr(
+        small_files, "digest_of", watched("small", small_files.digest_of)
+    )
     monkeypatch.setattr(part_file, "hash_range", watched("part", part_file.hash_range))
     monkeypatch.setattr(checksum, "hash_range", watched("final", checksum.hash_range))
     server.add("/small", Script(SMALL))

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.core.plain_text import plain
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
+from tui.core.text.plain_text import plain
 from tui.net.filename import name_from_disposition, name_from_url, safe_name
-from tui.sources.commands import parse_command
 from tui.sources.list_file import Reading, load_stream
 from tui.sources.options import parse_folder, parse_header, parse_place
+from tui.sources.readers.commands import parse_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tests.support.until import until
-from tui.headless.outlet import Outlet
+from tui.headless.output import Outlet
 
 TEXT = "0123456789" * 50_000
 

@@ -10,7 +10,7 @@ import pytest
 
 from tui.lab.process import LabProcess
 from tui.lab.race import Race, plan_for
-from tui.lab.stand import Course
+from tui.lab.server_process import Course
 
 COURSE = Course(files=24, size=20_000, latency_s=0.03, rate=0)
 

@@ -12,15 +12,15 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from tests.house.files import modules
-from tests.house.test_layers import loaded
+from tests.architecture.files import modules
+from tests.architecture.test_layers import loaded
 from tests.support.command import finish
 from tests.support.until import until
-from tui.arguments.subcommands import find_subcommand
+from tui.cli.commands.lab import lab
+from tui.cli.program import find_subcommand
 from tui.demo.server import Script
 from tui.lab.catalog import BY_NAME, ENTRIES, TITLE_WIDTH, choose, explain
-from tui.lab.export import check_export, report_of, to_markdown, write_beside
-from tui.lab_command import lab
+from tui.lab.report.export import check_export, report_of, to_markdown, write_beside
 
 QUICK = ("--files", "6", "--latency", "5", "--disk-latency", "0", "--rounds", "1")
 
@@ -29,7 +29,7 @@ async def start(*arguments, cwd):
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "tui.lab_command",
+        "tui.cli.commands.lab",
         *arguments,
         cwd=cwd,
         stdin=asyncio.subprocess.PIPE,
@@ -102,7 +102,12 @@ def test_the_word_lab_finds_the_command():
 
 def test_the_lab_loads_neither_the_screen_nor_before_its_time_the_wire():
     assert loaded(modules("tui/lab"), "textual click") == ""
-    asked = ["tui.lab_command", "tui.lab.race", "tui.lab.plain_face", "tui.lab.export"]
+    asked = [
+        "tui.cli.commands.lab",
+        "tui.lab.race",
+        "tui.lab.report.plain",
+        "tui.lab.report.export",
+    ]
     assert loaded(asked, "textual rich httpx pyreqwest tui.engine tui.net") == ""
 
 

@@ -7,15 +7,15 @@ import asyncio
 import pytest
 
 from tests.support.until import until
-from tui.lab.figures import Figures, Record, Status, Stop, disagreements, spread
-from tui.lab.gauges import peak_memory
-from tui.lab.harness import examine
 from tui.lab.job import Job, Target
-from tui.lab.loop_watch import INTERVAL_S, LoopWatch
-from tui.lab.probe import Probe
-from tui.lab.python_work import fnv1a, unpack
-from tui.lab.table import remarks, text_lines
-from tui.lab.wording import say_digits, say_s
+from tui.lab.report.figures import Figures, Record, Status, Stop, disagreements, spread
+from tui.lab.report.formatting import say_digits, say_s
+from tui.lab.report.table import remarks, text_lines
+from tui.lab.worker.cpu_work import fnv1a, unpack
+from tui.lab.worker.harness import examine
+from tui.lab.worker.instrumentation import Probe
+from tui.lab.worker.loop_watch import INTERVAL_S, LoopWatch
+from tui.lab.worker.process_stats import peak_memory
 
 
 def figures(wall_s=1.0, ok=3, missing=1, fingerprint="same"):

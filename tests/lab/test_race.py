@@ -13,7 +13,7 @@ from tui.demo.server import Pattern, Script, ScriptedServer
 from tui.lab.job import Job, Target
 from tui.lab.process import LabProcess
 from tui.lab.race import Race, State, describe, plan_for
-from tui.lab.stand import Course
+from tui.lab.server_process import Course
 
 SLOW = Course(files=30, size=20_000, latency_s=0.1, rate=0)
 FAST = Course(files=4, size=5_000, latency_s=0, rate=0)
@@ -171,7 +171,7 @@ async def test_a_strategy_that_hangs_is_ended(monkeypatch, server):
 _ORPHAN = """
 import asyncio, sys
 from tui.lab.race import Race, plan_for
-from tui.lab.stand import Course
+from tui.lab.server_process import Course
 race = Race(plan_for(["one_by_one"], course=Course(files=200, latency_s=0.1)))
 async def main():
     runner = asyncio.create_task(race.run())
@@ -204,7 +204,7 @@ async def test_a_job_outside_of_a_race_removes_nobodys_folder(server, tmp_path):
     job = Job("one_by_one", (Target(stall, "file"),), mine / "files", 1)
     (mine / "job.json").write_text(job.to_json())
     child = await LabProcess.start(
-        "tui.lab.child", str(mine / "job.json"), tmp_path / "errors"
+        "tui.lab.worker.child", str(mine / "job.json"), tmp_path / "errors"
     )
     child.say("nothing that it knows")
     await server.until(lambda: server.requests)

@@ -8,9 +8,9 @@ import pytest
 
 from tests.lab.conftest import COURSE
 from tui.lab.catalog import BY_NAME, ENTRIES
-from tui.lab.figures import disagreements
 from tui.lab.race import State
-from tui.lab.stand import scripts
+from tui.lab.report.figures import disagreements
+from tui.lab.server_process import scripts
 
 NAMES = list(BY_NAME)
 FETCHING = [entry.name for entry in ENTRIES if not entry.is_computing]

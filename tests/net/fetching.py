@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui.core.errors import FetchError
-from tui.net.probe import Answer, read_answer
+from tui.net.resource import Answer, read_answer
 
 if TYPE_CHECKING:
-    from tui.net.byte_stream import Reply
+    from tui.net.response import Reply
     from tui.net.session import HttpSession, Target
 
 TIMEOUT_S = 0.4

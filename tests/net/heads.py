@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tui.core.errors import KINDS, FetchError
-from tui.net.probe import Answer, read_answer
+from tui.net.resource import Answer, read_answer
 from tui.net.session import Target
 
 URL = "http://127.0.0.1:81/x"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.errors import PermanentError
-from tui.core.plain_text import plain
-from tui.net.address import is_plain, read_address, where
+from tui.core.text.plain_text import plain
+from tui.net.url import is_plain, read_address, where
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pytest
 
 from tests.net.heads import DATE, MIDDLE, OLD, WHOLE, YOUNG, Head, read
 from tui.core.errors import PermanentError
-from tui.net.exchange import parse_length
-from tui.net.probe import read_answer
+from tui.net.resource import read_answer
+from tui.net.transports.base import parse_length
 
 # -- validators ------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 from tests.net.fetching import fault_of, fetch, judged
 from tui.core.errors import PermanentError, TransientError
 from tui.demo.script import Script
-from tui.net.probe import read_answer
+from tui.net.resource import read_answer
 from tui.net.session import HttpSession, Target
 
 if TYPE_CHECKING:

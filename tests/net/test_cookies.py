@@ -12,8 +12,8 @@ from tests.net.fetching import fetch
 from tui.core.errors import LocalError
 from tui.core.settings import Settings
 from tui.demo.script import Script
-from tui.net import cookie_file
-from tui.net.cookie_file import CookieFile
+from tui.net.auth import cookies
+from tui.net.auth.cookies import CookieFile
 from tui.net.session import HttpSession, Target
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def test_a_file_that_is_none_is_said(
     jar.write_bytes(line().encode() + b"\xff\n")
     with pytest.raises(LocalError, match=":2: not UTF-8"):
         CookieFile(jar)
-    monkeypatch.setattr(cookie_file, "FILE_LIMIT", 10)
+    monkeypatch.setattr(cookies, "FILE_LIMIT", 10)
     with pytest.raises(LocalError, match="larger"):
         CookieFile(jar)
 
@@ -131,7 +131,7 @@ def test_a_file_that_is_none_is_said(
 def test_no_file_breaks_the_reader(text: str) -> None:
     for each in text.split("\n"):
         try:
-            cookie = cookie_file._parse(each)
+            cookie = cookies._parse(each)
         except ValueError:
             continue
         assert cookie.domain

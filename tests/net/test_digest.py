@@ -15,8 +15,7 @@ from tests.support.digest_guard import DigestGuard
 from tui.core.errors import PermanentError
 from tui.core.settings import HostRule, Login, Scheme, Settings
 from tui.demo.script import Script
-from tui.net.challenge import best_challenge, schemes
-from tui.net.digest import DigestBook
+from tui.net.auth.digest import DigestBook, best_challenge, schemes
 from tui.net.session import HttpSession, Target
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from tests.net.fetching import fetch, judged
 from tui.core.errors import LocalError
 from tui.core.settings import HostRule, Login, Scheme, Settings
 from tui.demo.script import Script
-from tui.net.logins import Logins
+from tui.net.auth.credentials import Logins
 from tui.net.session import HttpSession, Target
 
 if TYPE_CHECKING:

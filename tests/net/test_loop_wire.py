@@ -19,12 +19,19 @@ from tests.net.fetching import fault_of, fetch
 from tui.core.settings import Settings
 from tui.demo.script import Script
 from tui.demo.server import ScriptedServer
-from tui.net.loop_wire_chunks import BadChunk, ChunkReader
-from tui.net.loop_wire_dial import dial
-from tui.net.loop_wire_head import BadHead, EndlessHead, Head, end_of_head, read_head
-from tui.net.means import read_means
 from tui.net.session import HttpSession, Target
-from tui.net.wires import Wires
+from tui.net.session_config import read_means
+from tui.net.transports.http1.dial import dial
+from tui.net.transports.http1.parser import (
+    BadChunk,
+    BadHead,
+    ChunkReader,
+    EndlessHead,
+    Head,
+    end_of_head,
+    read_head,
+)
+from tui.net.transports.selector import Wires
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

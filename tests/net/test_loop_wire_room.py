@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.support.until import until
-from tui.net.loop_wire_room import Room
+from tui.net.transports.http1.read_budget import Room
 
 
 class Paused:

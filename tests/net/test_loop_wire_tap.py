@@ -21,15 +21,15 @@ from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
 from tui.demo.server import ScriptedServer
-from tui.net.byte_stream import PacedReply
-from tui.net.loop_wire_tap import Tap
+from tui.net.response import PacedReply
 from tui.net.session import HttpSession, Target
+from tui.net.transports.http1.detached_socket import Tap
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from tui.net.byte_stream import Reply
-    from tui.net.exchange import Lent
+    from tui.net.response import Reply
+    from tui.net.transports.base import Lent
 
 WAIT_S = 10.0
 BODY = Pattern(3_000_001, 5)

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.net.heads import DATE, MIDDLE, OLD, REST, URL, WHOLE, Head, fault, read
 from tui.core.errors import KINDS, FetchError, PermanentError, TransientError
-from tui.core.plain_text import plain
-from tui.net.probe import Answer, RangeRefused, read_answer
+from tui.core.text.plain_text import plain
+from tui.net.resource import Answer, RangeRefused, read_answer
 from tui.net.session import Target
 
 # -- what status is no file ------------------------------------------------------------

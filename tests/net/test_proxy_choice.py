@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tui.core.errors import LocalError
 from tui.core.settings import HostRule, Settings
-from tui.net.proxies import Proxy, ProxyChoice, is_exempt, read_proxy
+from tui.net.routing.proxies import Proxy, ProxyChoice, is_exempt, read_proxy
 
 
 def labels(environ: dict[str, str], *origins: str) -> list[str]:

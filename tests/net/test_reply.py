@@ -12,7 +12,7 @@ from tests.net.fetching import TIMEOUT_S, fault_of, fetch, rest_of
 from tui.core.errors import TransientError
 from tui.demo.pattern import Pattern
 from tui.demo.script import Script
-from tui.net.probe import read_answer
+from tui.net.resource import read_answer
 from tui.net.session import HttpSession, Target
 
 if TYPE_CHECKING:

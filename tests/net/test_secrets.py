@@ -12,8 +12,8 @@ import pytest
 
 from tui.core.errors import LocalError
 from tui.core.settings import Login
-from tui.net import secrets
-from tui.net.secrets import reveal
+from tui.net.auth import secrets
+from tui.net.auth.secrets import reveal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

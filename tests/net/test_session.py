@@ -178,7 +178,7 @@ async def test_a_closed_session_can_be_closed_again(
 async def test_the_other_wire_serves_where_the_fast_one_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "tui.net.transport", None)
+    monkeypatch.setitem(sys.modules, "tui.net.transports.pyreqwest", None)
     session = HttpSession(Settings())
     assert session.wire_name == "httpx"
     await session.close()

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.errors import KINDS, PermanentError, TransientError
-from tui.core.plain_text import plain
-from tui.net.translate import from_causes, from_httpx
+from tui.core.text.plain_text import plain
+from tui.net.transports.error_mapping import from_causes, from_httpx
 
 URL = "https://user:SECRET@dl.example/dns%20error/certificate?proxy"
 SENDING = f"error sending request for url ({URL})"

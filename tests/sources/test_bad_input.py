@@ -8,8 +8,8 @@ import tracemalloc
 import pytest
 
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources.detect import load_sources
 from tui.sources.list_file import Reading, kind_of, load_stream
+from tui.sources.load import load_sources
 
 A = "a" * 64
 ML4 = "urn:ietf:params:xml:ns:metalink"

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources.commands import parse_command
-from tui.sources.shell_words import goes_on, is_command, split_command
-from tui.sources.text_list import parse_text
+from tui.sources.readers.commands import parse_command
+from tui.sources.readers.shell_words import goes_on, is_command, split_command
+from tui.sources.readers.text_list import parse_text
 
 CHROME = r"""curl 'https://e.example/f.bin?x=1&y=2' \
   -H 'accept: */*' \

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from tui.sources import detect
-from tui.sources.detect import COMPLAINT_LIMIT, load_sources
+from tui.sources import load
+from tui.sources.load import COMPLAINT_LIMIT, load_sources
 
 
 def reasons(sources, stdin=None) -> list[str]:
@@ -120,7 +120,7 @@ def test_complaints_are_bounded_and_the_rest_is_counted():
 
 
 def test_an_endless_list_ends(monkeypatch):
-    monkeypatch.setattr(detect, "ITEM_LIMIT", 100)
+    monkeypatch.setattr(load, "ITEM_LIMIT", 100)
     requests, complaints = load_sources(
         ["-"], io.BytesIO(b"".join(b"http://a/%d\n" % n for n in range(1000)))
     )

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest, check_url
-from tui.sources.export import (
+from tui.sources.list_file import load_stream
+from tui.sources.options import parse_folder, parse_place
+from tui.sources.writers import (
     ListFormat,
     entry_of_detail,
     entry_of_request,
     write_list,
 )
-from tui.sources.list_file import load_stream
-from tui.sources.options import parse_folder, parse_place
 
 FORMATS = [f for f in ListFormat if f is not ListFormat.TEXT]
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest, Pieces
-from tui.sources import metalink
-from tui.sources.detect import load_sources
-from tui.sources.metalink import parse_metalink
+from tui.sources.load import load_sources
+from tui.sources.readers import metalink
+from tui.sources.readers.metalink import parse_metalink
 
 SAMPLES = Path(__file__).parents[2] / "sample_lists"
 A, B = "a" * 64, "b" * 64

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine
 from tui.sources.patterns import PATTERN_LIMIT, check_pattern, escape, expand, from_curl
-from tui.sources.text_list import parse_text
+from tui.sources.readers.text_list import parse_text
 
 
 def read(text: str) -> tuple[list[tuple[str, str | None, str | None]], list[str]]:

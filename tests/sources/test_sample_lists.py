@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tui.sources.detect import load_sources
+from tui.sources.load import load_sources
 
 if TYPE_CHECKING:
     from tui.core.request import DownloadRequest

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from tui.core.errors import PermanentError
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources.detect import load_sources
+from tui.sources.load import load_sources
 from tui.sources.page import PAGE_LIMIT, Page
-from tui.sources.page_links import parse_page
-from tui.sources.sums_list import is_sums_name, parse_sums_list
+from tui.sources.readers.digest_list import is_sums_name, parse_sums_list
+from tui.sources.readers.links import parse_page
 
 A, B, LONG = "a" * 64, "b" * 64, "c" * 128
 BASE = "https://e.example/rel"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.sources import list_file
-from tui.sources.csv_list import parse_csv
-from tui.sources.detect import load_sources
-from tui.sources.json_list import parse_json, parse_json_lines
 from tui.sources.list_file import Reading, load_stream
+from tui.sources.load import load_sources
+from tui.sources.readers.csv_list import parse_csv
+from tui.sources.readers.json_list import parse_json, parse_json_lines
 
 MD5 = "md5=" + "a" * 32
 

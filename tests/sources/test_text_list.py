@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest
-from tui.sources.lines import LINE_LIMIT, read_lines
-from tui.sources.text_list import parse_text
+from tui.sources.readers.lines import LINE_LIMIT, read_lines
+from tui.sources.readers.text_list import parse_text
 
 SHA256 = "0123456789abcdef" * 4
 

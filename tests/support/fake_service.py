@@ -11,7 +11,6 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from tui.core import query as core_query
 from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.events import (
     Cancelled,
@@ -28,6 +27,7 @@ from tui.core.events import (
     Started,
     Told,
 )
+from tui.core.listing import query as core_query
 from tui.core.request import DownloadRequest, check_url, origin_of
 from tui.core.snapshot import (
     AttemptSnapshot,
@@ -41,12 +41,12 @@ from tui.core.snapshot import (
     SegmentSnapshot,
     SlotSnapshot,
 )
-from tui.engine.queue_order import in_order, moved
+from tui.engine.scheduling.ordering import in_order, moved
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
-    from tui.core.query import DownloadQuery
+    from tui.core.listing.query import DownloadQuery
     from tui.core.service import DownloadService, Move
 
 _S = DownloadState

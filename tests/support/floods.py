@@ -6,16 +6,16 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tui.disk.pours import Pours
-from tui.engine import transfer
+from tui.disk.direct_copy import Pours
+from tui.engine.download import segment_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
 
+    from tui.disk.direct_copy import Pour, Source
     from tui.disk.part_file import PartFile
-    from tui.disk.pour import Pour, Source
 
 _WAIT_S = 20.0
 
@@ -36,11 +36,11 @@ class Floods:
             await floods._run(self, *given)
 
         patch.setattr(Pours, "run", run)
-        patch.setattr(transfer, "FLOOD_S", float("inf"))
-        patch.setattr(transfer, "LEAST_POUR_BYTES", 1)
-        patch.setattr(transfer, "GATHER_BYTES", 10_000)
-        patch.setattr(transfer, "LEAST_GATHER_BYTES", 10_000)
-        patch.setattr(transfer, "POUR_BYTES", 400_000)
+        patch.setattr(segment_reader, "FLOOD_S", float("inf"))
+        patch.setattr(segment_reader, "LEAST_POUR_BYTES", 1)
+        patch.setattr(segment_reader, "GATHER_BYTES", 10_000)
+        patch.setattr(segment_reader, "LEAST_GATHER_BYTES", 10_000)
+        patch.setattr(segment_reader, "POUR_BYTES", 400_000)
 
     def meanwhile(
         self, act: Callable[[], object], when: Callable[[], bool] = lambda: True

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tui.ui.widgets.canvas import Span
+    from tui.ui.panes.pane import Span
 
 
 def line_text(line: Iterable[Span]) -> str:

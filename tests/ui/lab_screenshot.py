@@ -10,8 +10,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tui.lab.figures import Figures, Stop
 from tui.lab.race import Race, State, plan_for
+from tui.lab.report.figures import Figures, Stop
 from tui.ui.lab.app import LabApp
 
 PICTURE = Path(__file__).parent / "pictures" / "lab.svg"

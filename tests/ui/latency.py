@@ -34,7 +34,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from tui.core.units import format_size, parse_size
+from tui.core.text.units import format_size, parse_size
 
 WIDTH, HEIGHT = 120, 36
 _FIRST_ROW = 5

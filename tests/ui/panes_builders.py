@@ -17,14 +17,14 @@ from tui.core.snapshot import (
     SegmentSnapshot,
     SlotSnapshot,
 )
-from tui.ui.theme import DARK, LIGHT
+from tui.ui.style.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.screen import Screen
     from textual.widget import Widget
 
-    from tui.ui.widgets.canvas import Canvas
+    from tui.ui.panes.pane import Canvas
 
 HOSTILE = "evil\x1b]0;title\x07[red]bold[/red]\u202egpj.exe\n漢字🎉"
 MB = 1_000_000

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from tests.ui.lively import lively_events, lively_service
 from tui.config.precedence import DashboardSettings
 from tui.ui.app import DashboardApp
-from tui.ui.theme import LIGHT
+from tui.ui.style.theme import LIGHT
 
 PICTURES = Path(__file__).parent / "pictures"
 SIZES = ((120, 36), (80, 24), (60, 15), (40, 10), (200, 60), (39, 9))

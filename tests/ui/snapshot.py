@@ -16,8 +16,8 @@ from typing import NamedTuple
 from tests.ui.lively import lively_events, lively_service
 from tui.config.precedence import DashboardSettings
 from tui.ui.app import DashboardApp
-from tui.ui.theme import DARK, LIGHT
-from tui.ui.widgets.disk_pane import DiskPane
+from tui.ui.panes.disk import DiskPane
+from tui.ui.style.theme import DARK, LIGHT
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 

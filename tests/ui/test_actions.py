@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from tests.ui.dashboards import dashboard
-from tui.ui.actions import ACTIONS, BY_ID, Group, markdown_table
+from tui.ui.actions.palette import ActionProvider
+from tui.ui.actions.registry import ACTIONS, BY_ID, Group, markdown_table
 from tui.ui.app import DashboardApp
-from tui.ui.commands import ActionProvider
 
 # Keys that terminals send as something else, or not at all.
 _UNSAFE = {"ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+enter"}

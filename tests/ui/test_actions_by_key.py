@@ -15,15 +15,15 @@ from tests.ui.dashboards import (
     some_downloads,
 )
 from tui.core.download import DownloadState
-from tui.core.query import DownloadQuery, SortKey, View
+from tui.core.listing.query import DownloadQuery, SortKey, View
 from tui.core.request import DownloadRequest
 from tui.core.settings import MAX_CONCURRENCY
-from tui.ui.actions import ACTIONS
-from tui.ui.screens.add import AddScreen
-from tui.ui.screens.detail import DetailScreen
-from tui.ui.screens.help import HelpScreen
-from tui.ui.screens.number import NumberScreen
-from tui.ui.screens.quit import QuitScreen
+from tui.ui.actions.registry import ACTIONS
+from tui.ui.dialogs.add import AddScreen
+from tui.ui.dialogs.detail import DetailScreen
+from tui.ui.dialogs.help import HelpScreen
+from tui.ui.dialogs.prompt import NumberScreen
+from tui.ui.dialogs.quit import QuitScreen
 
 _S = DownloadState
 

@@ -7,7 +7,7 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import some_downloads
 from tui.core.download import DownloadState
-from tui.ui.announcer import (
+from tui.ui.terminal.title import (
     CLEAR_PROGRESS,
     CLEAR_TITLE,
     SAVE_TITLE,

@@ -7,7 +7,7 @@ import asyncio
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
-from tui.ui.bulk import SLICE
+from tui.ui.actions.batch_runner import SLICE
 
 _S = DownloadState
 MANY = 2 * SLICE + 500

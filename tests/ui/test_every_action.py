@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from textual.events import Click
 
 from tests.ui.dashboards import DONE, RUNNING, Dashboard, dashboard
-from tui.ui.actions import ACTIONS, BY_ID, Action
-from tui.ui.commands import ActionProvider
-from tui.ui.screens.help import HelpList
+from tui.ui.actions.palette import ActionProvider
+from tui.ui.actions.registry import ACTIONS, BY_ID, Action
+from tui.ui.dialogs.help import HelpList
 
 if TYPE_CHECKING:
-    from tui.ui.widgets.canvas import Canvas
+    from tui.ui.panes.pane import Canvas
 
 
 def watched(board: Dashboard) -> list[str]:

@@ -7,13 +7,13 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import FAILED, dashboard, some_downloads
 from tui.core.download import DownloadState
-from tui.core.query import DownloadQuery
+from tui.core.listing.query import DownloadQuery
 from tui.core.request import DownloadRequest
-from tui.sources.export import ListFormat, entry_of_detail, write_list
-from tui.sources.text_list import parse_text
-from tui.ui.cause_text import cause_pieces, cause_words
-from tui.ui.farewell import farewell_lines
-from tui.ui.format import cells
+from tui.sources.readers.text_list import parse_text
+from tui.sources.writers import ListFormat, entry_of_detail, write_list
+from tui.ui.list.causes import cause_pieces, cause_words
+from tui.ui.style.format import cells
+from tui.ui.terminal.exit_summary import farewell_lines
 
 _S = DownloadState
 

@@ -8,10 +8,10 @@ from textual.events import Paste
 from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tests.ui.dashboards import dashboard
-from tui.core.query import DownloadQuery, View
-from tui.ui.actions import ACTIONS
-from tui.ui.empty_list import empty_lines
-from tui.ui.screens.add import AddScreen
+from tui.core.listing.query import DownloadQuery, View
+from tui.ui.actions.registry import ACTIONS
+from tui.ui.dialogs.add import AddScreen
+from tui.ui.list.empty import empty_lines
 
 
 async def test_paste_and_one_key_is_all_it_takes():

@@ -11,8 +11,7 @@ from tests.support.until import until
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
 from tui.core.snapshot import OriginSnapshot
-from tui.ui.widgets.canvas import line_width
-from tui.ui.widgets.hosts_pane import (
+from tui.ui.panes.hosts import (
     COLUMNS,
     LEAST_NAME,
     LEAST_NAME_NARROW,
@@ -21,6 +20,7 @@ from tui.ui.widgets.hosts_pane import (
     heading,
     host_line,
 )
+from tui.ui.panes.pane import line_width
 
 BUSY = OriginSnapshot(
     "https://cdn-3.hf.co",

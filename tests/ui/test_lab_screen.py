@@ -12,7 +12,7 @@ from tests.support.lines import line_text
 from tests.support.until import until
 from tui.lab.process import LabProcess
 from tui.lab.race import State, plan_for
-from tui.lab.stand import Course
+from tui.lab.server_process import Course
 from tui.ui.lab.app import LabApp
 from tui.ui.lab.explain_dialog import ExplainDialog
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
-from tui.core.query import DownloadQuery, SortKey, View
-from tui.ui.list_model import CALM_S, LATE_S, ListModel
+from tui.core.listing.query import DownloadQuery, SortKey, View
+from tui.ui.list.model import CALM_S, LATE_S, ListModel
 
 _S = DownloadState
 

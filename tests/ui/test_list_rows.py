@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
-from tui.core.query import SortKey
-from tui.ui.format import bar, cells, fit, middle_ellipsis, percent, state_look
-from tui.ui.row_text import (
+from tui.core.listing.query import SortKey
+from tui.ui.list.row_text import (
     Piece,
     changed_spans,
     columns_for,
@@ -18,6 +17,7 @@ from tui.ui.row_text import (
     row_pieces,
     status_text,
 )
+from tui.ui.style.format import bar, cells, fit, middle_ellipsis, percent, state_look
 
 _S = DownloadState
 WIDTHS = (38, 40, 59, 60, 79, 80, 100, 119, 120, 160, 199, 240)

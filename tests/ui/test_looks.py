@@ -8,11 +8,11 @@ import pytest
 
 from tests.ui.dashboards import dashboard, some_downloads
 from tui.config.precedence import DashboardSettings
-from tui.core.query import SortKey
+from tui.core.listing.query import SortKey
 from tui.ui.app import DashboardApp
-from tui.ui.memory import Looks, load_looks, looks_path, save_looks
-from tui.ui.screens.theme import ThemeScreen
-from tui.ui.theme import DEFAULT_THEME, LIGHT
+from tui.ui.dialogs.theme import ThemeScreen
+from tui.ui.style.theme import DEFAULT_THEME, LIGHT
+from tui.ui.ui_state import Looks, load_looks, looks_path, save_looks
 
 
 async def test_T_shows_each_theme_and_esc_gives_the_old_one_back():

@@ -9,12 +9,12 @@ from textual.events import Paste
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import Dashboard, dashboard
 from tui.core.download import DownloadState
-from tui.core.filter import FilterError
-from tui.ui.actions import ACTIONS
-from tui.ui.screens.add import AddScreen
+from tui.core.listing.filter import FilterError
+from tui.ui.actions.registry import ACTIONS
+from tui.ui.dialogs.add import AddScreen
 
 if TYPE_CHECKING:
-    from tui.core.query import DownloadQuery
+    from tui.core.listing.query import DownloadQuery
 
 _S = DownloadState
 

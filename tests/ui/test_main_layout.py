@@ -9,9 +9,9 @@ from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tests.ui.lively import lively_events, lively_service
 from tui.core.download import DownloadState
-from tui.ui.actions import ACTIONS
-from tui.ui.pane_board import PANES, PaneBoard, Room, room_for
-from tui.ui.theme import palette_of
+from tui.ui.actions.registry import ACTIONS
+from tui.ui.panes.layout import PANES, PaneBoard, Room, room_for
+from tui.ui.style.theme import palette_of
 
 _S = DownloadState
 SIZES = [(120, 36), (80, 24), (60, 15), (40, 10), (200, 60), (39, 9), (100, 30)]

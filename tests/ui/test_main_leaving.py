@@ -9,7 +9,8 @@ from tests.ui.dashboards import dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.core.events import Queued, Started
 from tui.core.request import DownloadRequest
-from tui.ui.bridge import (
+from tui.ui.dialogs.quit import QuitScreen
+from tui.ui.poller import (
     BUSY_FRAME_S,
     COVERED_FRAME_S,
     FRAME_S,
@@ -18,7 +19,6 @@ from tui.ui.bridge import (
     FailureDigest,
     exit_status,
 )
-from tui.ui.screens.quit import QuitScreen
 
 _S = DownloadState
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.ui.dashboards import dashboard
 from tui.headless.terminal import can_show_dashboard
-from tui.ui import terminal
+from tui.ui.terminal import terminal
 
 
 class StalledFile:

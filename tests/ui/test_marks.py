@@ -13,8 +13,8 @@ from tests.ui.dashboards import (
     some_downloads,
 )
 from tui.core.download import DownloadState
-from tui.core.query import DownloadQuery, View
-from tui.ui.screens.confirm import ConfirmScreen
+from tui.core.listing.query import DownloadQuery, View
+from tui.ui.dialogs.confirm import ConfirmScreen
 
 _S = DownloadState
 

@@ -8,23 +8,15 @@ import pytest
 
 from tests.support.lines import line_text
 from tests.ui.panes_builders import Stage, drawn
-from tui.ui.actions import BY_ID
-from tui.ui.format import cells
-from tui.ui.theme import LIGHT
-from tui.ui.widgets.canvas import (
-    Canvas,
-    Line,
-    Span,
-    clip,
-    justify,
-    line_width,
-    to_ascii,
-)
-from tui.ui.widgets.detail_pane import DetailPane
-from tui.ui.widgets.disk_graphs import explanation
-from tui.ui.widgets.disk_pane import DiskPane
-from tui.ui.widgets.event_log import EventLog
-from tui.ui.widgets.throughput import ThroughputGraph
+from tui.ui.actions.registry import BY_ID
+from tui.ui.panes.detail import DetailPane
+from tui.ui.panes.disk import DiskPane
+from tui.ui.panes.disk_graphs import explanation
+from tui.ui.panes.event_log import EventLog
+from tui.ui.panes.pane import Canvas, Line, Span, clip, justify, line_width, to_ascii
+from tui.ui.panes.throughput import ThroughputGraph
+from tui.ui.style.format import cells
+from tui.ui.style.theme import LIGHT
 
 if TYPE_CHECKING:
     from textual.strip import Strip

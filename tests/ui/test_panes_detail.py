@@ -10,10 +10,10 @@ from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, MB, Stage, detail, drawn, row
 from tui.core.download import DownloadState
 from tui.core.errors import KINDS
-from tui.ui.format import cells
-from tui.ui.widgets.canvas import line_width
-from tui.ui.widgets.detail_lines import advice_for, pane_lines, sheet_lines, wrap
-from tui.ui.widgets.detail_pane import DetailPane
+from tui.ui.panes.detail import DetailPane
+from tui.ui.panes.detail_lines import advice_for, pane_lines, sheet_lines, wrap
+from tui.ui.panes.pane import line_width
+from tui.ui.style.format import cells
 
 FAILED = detail(
     row=row(

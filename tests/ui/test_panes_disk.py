@@ -17,10 +17,10 @@ from tests.ui.panes_builders import (
     loop,
     slot,
 )
-from tui.ui.widgets.canvas import line_width
-from tui.ui.widgets.disk_graphs import graph_lines
-from tui.ui.widgets.disk_lines import slot_line, slot_lines
-from tui.ui.widgets.disk_pane import BOTTLENECK, DiskPane, LagComparison
+from tui.ui.panes.disk import BOTTLENECK, DiskPane, LagComparison
+from tui.ui.panes.disk_graphs import graph_lines
+from tui.ui.panes.disk_lines import slot_line, slot_lines
+from tui.ui.panes.pane import line_width
 
 INLINE = {"is_inline": True, "slots": (IDLE,) * 4}
 

@@ -8,8 +8,8 @@ from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, Stage, drawn, row
 from tui.core import events as facts
 from tui.core.download import DownloadState
-from tui.ui.format import cells
-from tui.ui.widgets.event_log import EventLog, coalesce, entry_line, entry_of
+from tui.ui.panes.event_log import EventLog, coalesce, entry_line, entry_of
+from tui.ui.style.format import cells
 
 AT = 1_790_000_000.0
 

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.lines import line_text
-from tui.ui.format import cells
-from tui.ui.widgets.axis_graph import axis_graph, axis_labels
-from tui.ui.widgets.plot import (
+from tui.ui.panes.axis_graph import axis_graph, axis_labels
+from tui.ui.panes.plot import (
     Axis,
     filled_graph,
     milliseconds,
@@ -19,7 +18,8 @@ from tui.ui.widgets.plot import (
     spread,
     step_above,
 )
-from tui.ui.widgets.throughput import axis_label
+from tui.ui.panes.throughput import axis_label
+from tui.ui.style.format import cells
 
 speeds = st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=300)
 

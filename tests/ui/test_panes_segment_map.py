@@ -10,7 +10,7 @@ from tests.support.lines import line_text
 from tests.ui.panes_builders import MB, detail, row
 from tui.core.download import DownloadState
 from tui.core.segment import RangeSet
-from tui.ui.widgets.segment_map import map_cells, map_lines
+from tui.ui.panes.segment_map import map_cells, map_lines
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.ui.panes_builders import MB, HandClock, Stage, drawn, engine, loop
-from tui.ui.widgets.throughput import ThroughputGraph
+from tui.ui.panes.throughput import ThroughputGraph
 
 
 async def shown(snapshot, size=(40, 8), is_folded=False, is_ascii=False) -> list[str]:

@@ -7,8 +7,8 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
-from tui.ui.rate_prompt import typed
-from tui.ui.screens.number import NumberScreen
+from tui.ui.actions.prompts import typed
+from tui.ui.dialogs.prompt import NumberScreen
 
 
 def running() -> FakeService:

@@ -11,9 +11,9 @@ from textual.widgets import Button
 
 from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
-from tui.ui.screens.add import AddScreen, UrlArea, disarm, end_line
-from tui.ui.screens.draft import Draft, draft_lines, read_draft
-from tui.ui.screens.folder_look import dropped_files
+from tui.ui.dialogs.add import AddScreen, UrlArea, disarm, end_line
+from tui.ui.dialogs.add_preview import Draft, draft_lines, read_draft
+from tui.ui.dialogs.path_completion import dropped_files
 
 
 def urls(count: int) -> str:

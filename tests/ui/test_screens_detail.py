@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from tests.ui.dashboards import RUNNING, dashboard, some_downloads
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, detail, on_screen, row
 from tui.core.download import DownloadState
-from tui.ui.screens.detail import DetailScreen
+from tui.ui.dialogs.detail import DetailScreen
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -7,8 +7,8 @@ from textual import events
 from textual.widgets import Input
 
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
-from tui.core.units import parse_size
-from tui.ui.screens.number import NumberScreen
+from tui.core.text.units import parse_size
+from tui.ui.dialogs.prompt import NumberScreen
 
 
 def check(text: str) -> str | None:

@@ -8,8 +8,8 @@ import os
 import pytest
 
 from tests.ui.panes_builders import SIZES, Caller, on_screen
-from tui.ui.screens.folder_look import SHOWN, complete, look
-from tui.ui.screens.pick import PathInput, PickScreen
+from tui.ui.dialogs.path_completion import SHOWN, complete, look
+from tui.ui.dialogs.pick import PathInput, PickScreen
 
 
 @pytest.fixture

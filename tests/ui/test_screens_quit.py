@@ -7,7 +7,7 @@ import pytest
 from tests.ui.dashboards import dashboard
 from tests.ui.lively import lively_service
 from tests.ui.panes_builders import SIZES, Caller, engine, on_screen
-from tui.ui.screens.quit import QuitScreen, situation
+from tui.ui.dialogs.quit import QuitScreen, situation
 
 IDLE = engine(counts=(0, 0, 0, 0, 0, 0, 12, 3, 0))
 

@@ -9,9 +9,9 @@ import pytest
 
 from tests.ui.dashboards import dashboard, some_downloads
 from tests.ui.panes_builders import SIZES, Caller, on_screen
-from tui.sources.detect import load_sources
-from tui.sources.export import ListFormat
-from tui.ui.screens.save import SaveChoice, SaveScreen
+from tui.sources.load import load_sources
+from tui.sources.writers import ListFormat
+from tui.ui.dialogs.save import SaveChoice, SaveScreen
 
 GROUPS = {"All": 1200, "Listed now": 3, "Marked": 0, "Not finished": 7, "Failed": 0}
 

@@ -9,9 +9,9 @@ from tests.ui.dashboards import Dashboard, dashboard
 from tui.config.document import read_document
 from tui.config.precedence import resolve
 from tui.config.registry import OPTIONS
-from tui.ui.live_settings import hint_for
-from tui.ui.screens.settings import SettingsScreen
-from tui.ui.theme import THEMES
+from tui.ui.actions.settings import hint_for
+from tui.ui.dialogs.settings import SettingsScreen
+from tui.ui.style.theme import THEMES
 
 _FILE = """\
 # mine

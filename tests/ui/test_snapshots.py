@@ -8,7 +8,7 @@ import pytest
 
 from tests.ui.snapshot import SHOTS, SNAPSHOTS, dump
 from tui.core.download import DownloadState
-from tui.ui.format import state_look
+from tui.ui.style.format import state_look
 
 
 @pytest.fixture(autouse=True)

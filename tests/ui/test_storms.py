@@ -9,7 +9,7 @@ import struct
 import termios
 import threading
 
-from tui.ui.announcer import CLEAR_PROGRESS, CLEAR_TITLE, SAVE_TITLE
+from tui.ui.terminal.title import CLEAR_PROGRESS, CLEAR_TITLE, SAVE_TITLE
 
 
 def stopped(program, *, is_read: bool) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
-from tui.ui.screens.number import NumberScreen
+from tui.ui.dialogs.prompt import NumberScreen
 
 _S = DownloadState
 

@@ -11,8 +11,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.config import kinds
-from tui.config.kinds import Kind
+from tui.config import values
+from tui.config.values import Kind
 from tui.core.settings import FolderRule, Settings
 
 if TYPE_CHECKING:
@@ -128,25 +128,25 @@ class Option(NamedTuple):
     def _read(self, value: Any, *, is_whole: bool) -> Any:
         match self.kind:
             case Kind.WHOLE:
-                return kinds.read_whole(value, self.low, self.high)
+                return values.read_whole(value, self.low, self.high)
             case Kind.NUMBER:
-                return kinds.read_number(value, self.low, self.high)
+                return values.read_number(value, self.low, self.high)
             case Kind.SWITCH:
-                return kinds.read_switch(value)
+                return values.read_switch(value)
             case Kind.CHOICE:
-                return kinds.read_choice(value, self.choices)
+                return values.read_choice(value, self.choices)
             case Kind.SIZE:
-                return kinds.read_size(value, self.low, self.high)
+                return values.read_size(value, self.low, self.high)
             case Kind.PATH:
-                return kinds.read_path(
+                return values.read_path(
                     value, is_whole=is_whole, must_exist=self.must_exist
                 )
             case Kind.WORDS:
-                return kinds.read_words(value, self.parse)
+                return values.read_words(value, self.parse)
             case Kind.COMMAND:
-                return kinds.read_command(value)
+                return values.read_command(value)
             case _:
-                return kinds.read_text(value, self.parse)
+                return values.read_text(value, self.parse)
 
     def show(self, value: Any) -> str:
         """Return a value as the settings file spells it; ``-`` for nothing."""

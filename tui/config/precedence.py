@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.config.complaint import Complaint, ConfigError
+from tui.config.errors import Complaint, ConfigError
 from tui.config.given import Given
-from tui.config.kinds import Kind, suggest
 from tui.config.logins import make_login, split_proxy
 from tui.config.registry import BY_VARIABLE, OPTIONS
-from tui.core.plain_text import plain
+from tui.config.values import Kind, suggest
 from tui.core.settings import Hooks, OnExists, Settings, Verify
+from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tui.config.table_fetching import AFTER, SPEED, TRUST, WHERE
-from tui.config.table_network import DASHBOARD, HOST_KEYS, HOSTS, LOGIN, NETWORK
+from tui.config.options_fetching import AFTER, SPEED, TRUST, WHERE
+from tui.config.options_network import DASHBOARD, HOST_KEYS, HOSTS, LOGIN, NETWORK
 
 if TYPE_CHECKING:
     from tui.config.option import Option
@@ -43,8 +43,8 @@ def find(key: str) -> Option:
     Raises:
         ValueError: there is none; the message has a suggestion.
     """
-    from tui.config.kinds import suggest
-    from tui.core.plain_text import plain
+    from tui.config.values import suggest
+    from tui.core.text.plain_text import plain
 
     key = key.removeprefix("--")
     option = BY_KEY.get(key)

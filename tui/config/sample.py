@@ -5,11 +5,11 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from tui.config.kinds import Kind
 from tui.config.option import Group
+from tui.config.options_network import HOST_KEYS
 from tui.config.precedence import ORDER
 from tui.config.registry import OPTIONS
-from tui.config.table_network import HOST_KEYS
+from tui.config.values import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

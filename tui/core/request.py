@@ -7,7 +7,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from tui.core.plain_text import plain
+from tui.core.text.plain_text import plain
 
 #: Hash names as lists, headers and tools spell them, mapped to hashlib's.
 ALGORITHMS = {

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.events import Event, Kinds
-    from tui.core.query import Cause, DownloadQuery
+    from tui.core.listing.query import Cause, DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.snapshot import (
         DetailSnapshot,

@@ -9,8 +9,8 @@ import os
 from typing import TYPE_CHECKING
 
 from tui.core.errors import IntegrityError, LocalError
-from tui.core.plain_text import plain
-from tui.disk.system import OPEN_SAFELY, read_at
+from tui.core.text.plain_text import plain
+from tui.disk.platform import OPEN_SAFELY, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from tui.core.request import Checksum
-    from tui.disk.destination import Folder
+    from tui.disk.folders import Folder
 
 BLOCK = 1 << 20
 """Bytes read at a time: larger gains nothing, smaller costs calls."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import sys
+from collections import deque
 from typing import TYPE_CHECKING
 
 from tui.core.errors import IntegrityError, LocalError, PermanentError
-from tui.core.plain_text import plain
 from tui.core.segment import RangeSet
-from tui.core.units import format_size
-from tui.disk import resume, system
+from tui.core.text.plain_text import plain
+from tui.core.text.units import format_size
+from tui.disk import platform, resume_record
 from tui.disk.checksum import hash_range
-from tui.disk.destination import PART, RECORD
-from tui.disk.directory import check_component
-from tui.disk.faults import translate
-from tui.disk.order import PartOrder
+from tui.disk.errors import translate
+from tui.disk.folders import PART, RECORD
+from tui.disk.safe_dir import check_component
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,9 +26,155 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from tui.core.errors import FetchError
-    from tui.disk.destination import Folder
-    from tui.disk.directory import Directory
-    from tui.disk.resume import ResumeRecord
+    from tui.disk.batches import Call
+    from tui.disk.folders import Folder
+    from tui.disk.resume_record import ResumeRecord
+    from tui.disk.safe_dir import Directory
+
+
+class PartOrder:
+    """The writes under way and the calls in line; the loop's alone."""
+
+    __slots__ = ("_calls", "_is_calling", "_last", "_writing", "is_closing")
+
+    def __init__(self) -> None:
+        self._last = 0
+        self._writing: set[int] = set()
+        self._calls: deque[tuple[int, Call]] = deque()
+        self._is_calling = False
+        self.is_closing = False
+        """Its last call is in line: nothing more is taken."""
+
+    def begin_write(self) -> int:
+        """Count a write in; the number is for ``end_write``."""
+        self._last += 1
+        self._writing.add(self._last)
+        return self._last
+
+    def end_write(self, number: int) -> Call | None:
+        """Count a write out; return the call that may run now."""
+        self._writing.discard(number)
+        return self.next_call() if self._calls else None
+
+    def line_up(self, call: Call) -> Call | None:
+        """Put a call behind all that was handed over; return it if it is due."""
+        self._calls.append((self._last, call))
+        return self.next_call()
+
+    def end_call(self) -> Call | None:
+        """Tell that the running call ended; return the one that may run now."""
+        self._is_calling = False
+        return self.next_call()
+
+    def next_call(self) -> Call | None:
+        """Take the first in line if nothing before it is under way."""
+        if self._is_calling or not self._calls:
+            return None
+        barrier, call = self._calls[0]
+        if any(number <= barrier for number in self._writing):
+            return None
+        self._calls.popleft()
+        self._is_calling = True
+        return call
+
+
+def open_part_file(
+    folder: Folder,
+    name: str,
+    *,
+    size: int | None,
+    resume_it: bool,
+    record: ResumeRecord | None = None,
+) -> PartFile:
+    """Create and lock a part file, or open and lock the one that is there.
+
+    Args:
+        folder: where.
+        name: the final name, one component.
+        size: bytes of the whole file; room is made for them.
+        resume_it: continue with a part file that is there.
+        record: saved beside a new part file, before anything is in it.
+
+    Raises:
+        FileExistsError: ``part``: there is one (and it is not to be continued), it is
+            no regular file of its own, or somebody else's file has the record's name.
+        LocalError: ``in_use``, ``disk_full``, ``not_writable``, ``directory_gone``,
+            ``name`` or ``disk``.
+    """
+    check_component(name)
+    try:
+        with folder.opened() as directory:
+            part = None
+            if resume_it:
+                part = _open_existing(directory, folder, name, size)
+            if part is None:
+                part = _create(directory, folder, name, size)
+                if record is not None:
+                    # A kill leaves an empty part file or one that is known for ours,
+                    # so no sync is needed: it claims no bytes yet.
+                    _save_first(part, record)
+    except FileExistsError as error:
+        raise FileExistsError("part") from error
+    except OSError as error:
+        raise translate(error, "create", name) from error
+    try:
+        if size is not None:
+            part.reserve(size)
+    except BaseException:
+        part.remove() if part.created_here else part.close()
+        raise
+    return part
+
+
+def _create(
+    directory: Directory, folder: Folder, name: str, size: int | None
+) -> PartFile:
+    if resume_record.is_in_the_way(directory, name):
+        raise FileExistsError(errno.EEXIST, "a record of somebody else", name)
+    # A record of ours whose part file went would lie about the new one. It goes
+    # first, so that no crash leaves both.
+    if directory.size(name + PART) is None:
+        directory.unlink(name + RECORD)
+    fd = directory.create(name + PART)
+    return _locked(PartFile(folder, name, fd, size=size, created=True))
+
+
+def _save_first(part: PartFile, record: ResumeRecord) -> None:
+    try:
+        resume_record.save_record(part.folder, part.name, record, sync=False)
+    except BaseException:
+        part.remove()
+        raise
+
+
+def _open_existing(
+    directory: Directory, folder: Folder, name: str, size: int | None
+) -> PartFile | None:
+    try:
+        fd = directory.open_regular(name + PART)
+    except FileNotFoundError:
+        return None
+    part = PartFile(folder, name, fd, size=size, created=False)
+    _locked(part)
+    # Between open and lock its writer may have given it the final name.
+    try:
+        found = directory.lstat(part.part_name)
+    except FileNotFoundError:
+        part.close()
+        return None
+    if not stat.S_ISREG(found.st_mode) or not os.path.samestat(found, os.fstat(fd)):
+        part.close()
+        raise FileExistsError(errno.EEXIST, "it was replaced", part.part_name)
+    return part
+
+
+def _locked(part: PartFile) -> PartFile:
+    if platform.lock(part.fd):
+        return part
+    part.close()
+    told = f"another process is writing {plain(part.part_name)!r}"
+    raise LocalError("in_use", told)
+
 
 _RESERVE_FROM = 1 << 20
 """Bytes from which blocks are set aside: below it the call costs more than it saves."""
@@ -123,7 +271,7 @@ class PartFile:
             LocalError: ``disk_full`` and the like.
         """
         try:
-            system.write_at(self.fd, buffers, offset, nbytes)
+            platform.write_at(self.fd, buffers, offset, nbytes)
         except (OSError, ValueError) as error:
             raise translate(error, "write", self.name, self._needed()) from error
 
@@ -137,7 +285,7 @@ class PartFile:
             LocalError: ``disk`` and the like.
         """
         try:
-            system.sync_data(self.fd)
+            platform.sync_data(self.fd)
         except OSError as error:
             self.sync_error = translate(error, "sync", self.name, self._needed())
             raise self.sync_error from error
@@ -260,7 +408,7 @@ class PartFile:
         if size < _RESERVE_FROM:
             return
         try:
-            self.is_reserved = system.reserve(self.fd, size)
+            self.is_reserved = platform.reserve(self.fd, size)
         except OSError as error:
             held = os.fstat(self.fd).st_blocks * 512 if sys.platform != "win32" else 0
             needed = max(size - held, 0)
@@ -282,4 +430,4 @@ def save_checkpoint(part: PartFile, record: ResumeRecord, sync: bool) -> None:
     """
     if sync:
         part.sync()
-    resume.save_record(part.folder, part.name, record, sync=sync)
+    resume_record.save_record(part.folder, part.name, record, sync=sync)

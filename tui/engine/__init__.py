@@ -6,6 +6,6 @@
 
 from __future__ import annotations
 
-from tui.engine.wiring import open_engine
+from tui.engine.factory import open_engine
 
 __all__ = ["open_engine"]

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 
 from tui.core import events
 from tui.core.download import ENDED, Download, DownloadState
-from tui.core.query import by_cause, select, selecting
+from tui.core.listing.query import by_cause, select, selecting
 from tui.core.request import check_url, origin_of
-from tui.engine.crew import Crew
-from tui.engine.outcome import Outcome
-from tui.engine.placing import Placing
-from tui.engine.pulse import Pulse
-from tui.engine.regrets import Regrets
+from tui.engine.download.attempt import DownloadWorker
+from tui.engine.download.retry import Outcome
+from tui.engine.download.target import Placing
 from tui.engine.reordering import Reordering
-from tui.engine.views import Views
-from tui.engine.worker import DownloadWorker
+from tui.engine.retry_undo import Regrets
+from tui.engine.snapshots import Views
+from tui.engine.ticker import Pulse
+from tui.engine.worker_pool import Crew
 from tui.net.filename import name_from_url, safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
     from tui.core.download import DownloadId
-    from tui.core.query import Cause, DownloadQuery
+    from tui.core.listing.query import Cause, DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.snapshot import (
         DetailSnapshot,
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
         EngineSnapshot,
         OriginSnapshot,
     )
-    from tui.engine.event_bus import EventSubscription
-    from tui.engine.kit import Kit
+    from tui.engine.context import Kit
+    from tui.engine.events import EventSubscription
 
 _S = DownloadState
 

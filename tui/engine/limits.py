@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core import events
-from tui.core.plain_text import plain_url
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
-from tui.core.units import format_rate
+from tui.core.text.plain_text import plain_url
+from tui.core.text.units import format_rate
+from tui.engine.autotune.tuner import Steering
 from tui.engine.remarks import Remarks
-from tui.engine.steering import Steering
 from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.download import DownloadId
-    from tui.engine.crew import Crew
-    from tui.engine.kit import Kit
-    from tui.engine.pulse import Pulse
+    from tui.engine.context import Kit
+    from tui.engine.ticker import Pulse
+    from tui.engine.worker_pool import Crew
 
 
 class Limits(Remarks):

@@ -8,7 +8,7 @@ from tui.core.events import Told
 
 if TYPE_CHECKING:
     from tui.core.download import DownloadId
-    from tui.engine.kit import Kit
+    from tui.engine.context import Kit
 
 
 class Remarks:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.engine.limits import Limits
-from tui.engine.queue_order import moved
+from tui.engine.scheduling.ordering import moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

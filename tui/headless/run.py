@@ -7,16 +7,16 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tui.core.events import ALREADY_HERE, Noticed, QueueHeld, QueueReleased
-from tui.headless.face import BROKEN_PIPE, RESUME_HINT, Ending, Face, Run
 from tui.headless.interrupts import Interrupts
-from tui.headless.outlet import Outlet
+from tui.headless.output import Outlet
+from tui.headless.renderers.base import BROKEN_PIPE, RESUME_HINT, Ending, Face, Run
 from tui.headless.terminal import can_repaint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tui.core.aftermath import Aftermath
     from tui.core.events import Event
+    from tui.core.postprocess import Aftermath
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
 
@@ -121,21 +121,21 @@ async def _close_aftermath(aftermath: Aftermath | None, ending: Ending) -> None:
 
 
 def _json_face(run: Run, stdout: Outlet, stderr: Outlet) -> Face:
-    from tui.headless.json_face import JsonFace
+    from tui.headless.renderers.json import JsonFace
 
     return JsonFace(run, stdout, stderr)
 
 
 def _face(run: Run, stderr: Outlet, loudness: int, *, is_live: bool) -> Face:
     if loudness < 0:
-        from tui.headless.quiet_face import QuietFace
+        from tui.headless.renderers.quiet import QuietFace
 
         return QuietFace(run, stderr)
     if is_live:
-        from tui.headless.live_face import LiveFace
+        from tui.headless.renderers.live import LiveFace
 
         return LiveFace(run, stderr)
-    from tui.headless.plain_face import PlainFace
+    from tui.headless.renderers.plain import PlainFace
 
     return PlainFace(run, stderr, tells_starts=loudness > 0)
 

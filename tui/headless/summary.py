@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.errors import KINDS
-from tui.core.plain_text import plain
-from tui.core.units import (
+from tui.core.text.plain_text import plain
+from tui.core.text.units import (
     format_duration,
     format_elapsed,
     format_rate,
@@ -16,7 +16,7 @@ from tui.core.units import (
 
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
-    from tui.headless.face import Ending
+    from tui.headless.renderers.base import Ending
 
 COLUMNS = 80
 

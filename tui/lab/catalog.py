@@ -12,12 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from tui.lab.wording import say_s
+from tui.lab.report.formatting import say_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tui.lab.figures import Stop
+    from tui.lab.report.figures import Stop
 
 Unit: TypeAlias = Literal["file", "thread", "task", "process"]
 

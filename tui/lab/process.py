@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from tui.core.plain_text import plain
+from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

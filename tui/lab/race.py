@@ -16,15 +16,15 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.core.plain_text import plain
-from tui.core.units import format_rate, format_size
-from tui.demo.stage import TemporaryStage
+from tui.demo.tempdir import TemporaryStage
+from tui.core.text.plain_text import plain
+from tui.core.text.units import format_rate, format_size
 from tui.lab.catalog import BY_NAME, Entry, say_stop
-from tui.lab.figures import Figures, Record, disagreements, say_counts
 from tui.lab.job import Job, Target
 from tui.lab.process import SILENCE_S, LabProcess
-from tui.lab.stand import Course, to_json
-from tui.lab.wording import say_s
+from tui.lab.report.figures import Figures, Record, disagreements, say_counts
+from tui.lab.report.formatting import say_s
+from tui.lab.server_process import Course, to_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -209,7 +209,9 @@ class Race:
         lane.lags = []
         try:
             errors = folder.with_suffix(".err")
-            lane.process = await LabProcess.start("tui.lab.child", str(path), errors)
+            lane.process = await LabProcess.start(
+                "tui.lab.worker.child", str(path), errors
+            )
             await self._follow(lane, lane.process)
         finally:
             if lane.process is not None:
@@ -285,7 +287,7 @@ class Race:
             return
         argument = to_json(self.plan.course)
         errors = self._root / "stand.err"
-        stand = await LabProcess.start("tui.lab.stand", argument, errors)
+        stand = await LabProcess.start("tui.lab.server_process", argument, errors)
         self.server = stand
         watch = None
         try:

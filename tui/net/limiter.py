@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from tui.core.host_rules import rule_for
+from tui.core.rules.hosts import rule_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import httpx
 
 from tui.core.errors import PermanentError
-from tui.core.plain_text import plain_url
-from tui.net.address import read_address, where
-from tui.net.httpx_face import FOREIGN, HttpxFace
+from tui.core.text.plain_text import plain_url
+from tui.net.transports.httpx_client import FOREIGN, HttpxFace
+from tui.net.url import read_address, where
 
 if TYPE_CHECKING:
-    from tui.net.exchange import Exchange
     from tui.net.senders import Senders
+    from tui.net.transports.base import Exchange
 
 MAX_HOPS = 10
 """As reqwest and most browsers' extensions; real chains have 1 to 4."""

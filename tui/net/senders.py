@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from tui.net.cookie_file import CookieFile
-    from tui.net.digest import DigestBook
-    from tui.net.logins import Logins
-    from tui.net.wires import Wires
+    from tui.net.auth.cookies import CookieFile
+    from tui.net.auth.credentials import Logins
+    from tui.net.auth.digest import DigestBook
+    from tui.net.transports.selector import Wires
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses whose Location is followed; all of them by GET, as it began."""

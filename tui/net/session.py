@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.clock import SystemClock
 from tui.core.errors import FetchError, PermanentError
 from tui.core.request import origin_of
-from tui.net.address import is_plain, where
-from tui.net.byte_stream import PacedReply, Reply
-from tui.net.digest import DigestBook, without_digest_logins
-from tui.net.exchange import Exchange
-from tui.net.faults import stalled
+from tui.net.auth.digest import DigestBook, without_digest_logins
+from tui.net.errors import stalled
+from tui.net.idle_timeout import StallClock, StallWatch
 from tui.net.limiter import OriginLimiters
-from tui.net.means import Means, read_means
-from tui.net.proxy_faults import wants_login
-from tui.net.request_headers import sendable
+from tui.net.request import sendable
+from tui.net.response import PacedReply, Reply
+from tui.net.routing.proxy_errors import wants_login
 from tui.net.senders import REDIRECTS, Senders
-from tui.net.stall_clock import StallClock, StallWatch
-from tui.net.wires import Wires
+from tui.net.session_config import Means, read_means
+from tui.net.transports.base import Exchange
+from tui.net.transports.selector import Wires
+from tui.net.url import is_plain, where
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

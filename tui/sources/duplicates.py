@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from tui.core.plain_text import plain_url
 from tui.core.request import BadRequestLine
+from tui.core.text.plain_text import plain_url
 
 if TYPE_CHECKING:
     from tui.core.request import DownloadRequest

@@ -10,18 +10,18 @@ import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.plain_text import plain
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources.lines import encoding_of, read_lines
+from tui.core.text.plain_text import plain
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand_requests
-from tui.sources.sums_list import is_sums_line, parse_sums_list
-from tui.sources.text_list import parse_text
+from tui.sources.readers.digest_list import is_sums_line, parse_sums_list
+from tui.sources.readers.lines import encoding_of, read_lines
+from tui.sources.readers.text_list import parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tui.sources.lines import Readable
+    from tui.sources.readers.lines import Readable
 
 JSON_LIMIT = 128 << 20
 """Bytes of a ``.json`` file, which is taken into memory as a whole."""
@@ -126,17 +126,17 @@ def _parse(
         case "json":
             return expand_requests(_parse_whole(stream, where, notes))
         case "metalink":
-            from tui.sources.metalink import parse_metalink
+            from tui.sources.readers.metalink import parse_metalink
 
             return parse_metalink(stream, where, notes)
         case "page":
             return _parse_page(stream, where, reading)
         case "csv":
-            from tui.sources.csv_list import parse_csv
+            from tui.sources.readers.csv_list import parse_csv
 
             return expand_requests(parse_csv(read_lines(stream), where, notes))
         case "jsonl":
-            from tui.sources.json_list import parse_json_lines
+            from tui.sources.readers.json_list import parse_json_lines
 
             return expand_requests(parse_json_lines(read_lines(stream), where, notes))
         case "sums":
@@ -181,7 +181,7 @@ def _parse_whole(
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     import json
 
-    from tui.sources.json_list import parse_json
+    from tui.sources.readers.json_list import parse_json
 
     data = _read_whole(stream, JSON_LIMIT + 1)
     if len(data) > JSON_LIMIT:
@@ -208,7 +208,7 @@ def _parse_page(
         )
         return
     # Late: the parser of pages is not needed for any other list.
-    from tui.sources.page_links import parse_page
+    from tui.sources.readers.links import parse_page
 
     page = Page(reading.base_url or "", _read_whole(stream, PAGE_LIMIT + 1))
     yield from parse_page(page, reading.links, where, reading.notes)

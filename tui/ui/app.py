@@ -16,18 +16,18 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from tui.config.precedence import DashboardSettings
-from tui.core.query import DownloadQuery, View
-from tui.core.units import format_duration
-from tui.ui import terminal
-from tui.ui.ascii_filter import AsciiFilter
-from tui.ui.bridge import exit_status
-from tui.ui.farewell import farewell_lines, say_farewell
-from tui.ui.keymap import Keymap, make_current
-from tui.ui.memory import Looks, load_looks, looks_path, save_looks
-from tui.ui.screens.main import MainScreen
-from tui.ui.theme import DARK, LIGHT, THEMES, wrong_theme
-from tui.ui.theme import DEFAULT_THEME as _DEFAULT
-from tui.ui.widgets.header import part_done
+from tui.core.listing.query import DownloadQuery, View
+from tui.core.text.units import format_duration
+from tui.ui.actions.keymap import Keymap, make_current
+from tui.ui.bars.header import part_done
+from tui.ui.main_screen import MainScreen
+from tui.ui.poller import exit_status
+from tui.ui.style.theme import DARK, LIGHT, THEMES, wrong_theme
+from tui.ui.style.theme import DEFAULT_THEME as _DEFAULT
+from tui.ui.terminal import terminal
+from tui.ui.terminal.ascii_filter import AsciiFilter
+from tui.ui.terminal.exit_summary import farewell_lines, say_farewell
+from tui.ui.ui_state import Looks, load_looks, looks_path, save_looks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
     from tui.config.precedence import Resolved
-    from tui.core.aftermath import Aftermath
+    from tui.core.postprocess import Aftermath
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
     from tui.core.snapshot import EngineSnapshot
-    from tui.ui.announcer import Announcer
+    from tui.ui.terminal.title import Announcer
 
 _CATCH_UP_S = 0.02
 _SHEETS_AFTER_S = 0.5
 """After the first frames there is time for what dialogs need."""
-_SHEETS = Path(__file__).with_name("screens")
+_SHEETS = Path(__file__).with_name("dialogs")
 _IS_STILL = os.environ.get("TEXTUAL_ANIMATIONS", "").lower() == "none"
 
 
@@ -55,7 +55,7 @@ class DashboardApp(App[int]):
 
     TITLE = "fetchtui"
     # The style sheet of a default screen is not read by itself.
-    CSS_PATH: ClassVar[CSSPathType | None] = "screens/main.tcss"
+    CSS_PATH: ClassVar[CSSPathType | None] = "main_screen.tcss"
     ENABLE_COMMAND_PALETTE = False  # the palette is an action like any other
     BINDINGS: ClassVar[list[BindingType]] = [
         # On the application, so that they work over dialogs as well.

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 from tui.core.events import Done, Failed, Started
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
-from tui.engine.wiring import open_engine
-from tui.lab.figures import Status
+from tui.engine.factory import open_engine
+from tui.lab.report.figures import Status
 
 if TYPE_CHECKING:
     from tui.lab.job import Job
-    from tui.lab.probe import Probe
+    from tui.lab.worker.instrumentation import Probe
 
 WANTS_UVLOOP = True
 

@@ -17,12 +17,12 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tui.lab.fetching import FETCH_ERRORS, get, new_client, save, status_of
-from tui.lab.figures import Status
+from tui.lab.report.figures import Status
+from tui.lab.worker.fetching import FETCH_ERRORS, get, new_client, save, status_of
 
 if TYPE_CHECKING:
     from tui.lab.job import Job, Target
-    from tui.lab.probe import Probe
+    from tui.lab.worker.instrumentation import Probe
 
 
 def run(job: Job, probe: Probe) -> None:

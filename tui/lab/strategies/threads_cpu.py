@@ -13,16 +13,16 @@ from __future__ import annotations
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from typing import TYPE_CHECKING
 
-from tui.lab.figures import Status
-from tui.lab.prefetch import prefetch
-from tui.lab.python_work import hash_and_unpack
+from tui.lab.report.figures import Status
+from tui.lab.worker.cpu_work import hash_and_unpack
+from tui.lab.worker.prefetch import prefetch
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.lab.job import Job
-    from tui.lab.probe import Probe
-    from tui.lab.python_work import Worked
+    from tui.lab.worker.cpu_work import Worked
+    from tui.lab.worker.instrumentation import Probe
 
 
 def run(job: Job, probe: Probe) -> None:

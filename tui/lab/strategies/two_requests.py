@@ -17,7 +17,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from tui.lab.fetching import (
+from tui.lab.report.figures import Status
+from tui.lab.worker.fetching import (
     FETCH_ERRORS,
     asked,
     get_async,
@@ -25,11 +26,10 @@ from tui.lab.fetching import (
     save,
     status_of,
 )
-from tui.lab.figures import Status
 
 if TYPE_CHECKING:
     from tui.lab.job import Job, Target
-    from tui.lab.probe import Probe
+    from tui.lab.worker.instrumentation import Probe
 
 
 async def run(job: Job, probe: Probe) -> None:

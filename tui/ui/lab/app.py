@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 
-from tui.lab.export import report_of
-from tui.lab.table import remarks, text_lines
-from tui.ui import terminal
+from tui.lab.report.export import report_of
+from tui.lab.report.table import remarks, text_lines
 from tui.ui.app import wants_ascii
 from tui.ui.lab.screen import RaceScreen
-from tui.ui.memory import load_looks, looks_path
-from tui.ui.theme import DARK, DEFAULT_THEME, LIGHT
+from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT
+from tui.ui.terminal import terminal
+from tui.ui.ui_state import load_looks, looks_path
 
 if TYPE_CHECKING:
     from textual.screen import Screen

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from tui.lab.catalog import explain
-from tui.ui.screens.dialog import Dialog
+from tui.ui.dialogs.dialog import Dialog
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class ExplainDialog(Dialog[None]):
     """A strategy's own file, set to be read."""
 
-    CSS_PATH: ClassVar[CSSPathType | None] = ["../screens/dialog.tcss", "explain.tcss"]
+    CSS_PATH: ClassVar[CSSPathType | None] = ["../dialogs/dialog.tcss", "explain.tcss"]
     KEYS = (("esc", "close"), ("up/down", "scroll"))
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "close", show=False, priority=True),

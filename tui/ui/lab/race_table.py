@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from tui.core.plain_text import plain
+from tui.core.text.plain_text import plain
 from tui.lab.catalog import TITLE_WIDTH
 from tui.lab.race import State
-from tui.lab.table import COLUMNS, HEADINGS, Column
-from tui.lab.wording import NONE, say_digits, say_s
-from tui.ui.format import bar, fit, spinner_frame
-from tui.ui.widgets.canvas import Canvas, Line, Span
+from tui.lab.report.formatting import NONE, say_digits, say_s
+from tui.lab.report.table import COLUMNS, HEADINGS, Column
+from tui.ui.panes.pane import Canvas, Line, Span
+from tui.ui.style.format import bar, fit, spinner_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

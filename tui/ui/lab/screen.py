@@ -12,14 +12,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from tui.core.plain_text import plain
-from tui.core.units import format_elapsed
-from tui.lab.export import report_of, write_beside
+from tui.core.text.plain_text import plain
+from tui.core.text.units import format_elapsed
 from tui.lab.race import Race, State, describe
+from tui.lab.report.export import report_of, write_beside
+from tui.ui.lab.entrant_pane import ChartPane, LanePane
 from tui.ui.lab.explain_dialog import ExplainDialog
-from tui.ui.lab.lane_pane import ChartPane, LanePane
 from tui.ui.lab.race_table import RaceTable, say_round
-from tui.ui.widgets.canvas import Canvas, Line, Span, clip, justify, line_width
+from tui.ui.panes.pane import Canvas, Line, Span, clip, justify, line_width
 
 if TYPE_CHECKING:
     from textual import events

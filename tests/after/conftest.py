@@ -1,7 +1,0 @@
-"""An engine over a real server, as the journeys have it."""
-
-from __future__ import annotations
-
-from tests.journeys.conftest import start
-
-__all__ = ["start"]

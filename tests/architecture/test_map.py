@@ -1,0 +1,50 @@
+"""The map of the house names every room that exists, and none that does not."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import tui
+from tests.architecture.files import ROOT, python_files
+
+DOC = tui.__doc__ or ""
+JOURNEY, MAP = DOC.split("The map (")
+
+
+def test_the_map_is_the_tree():
+    mapped = re.findall(r"^    ([a-z]+) {2,}\S", MAP, re.MULTILINE)
+    rooms = {path.parent.name for path in (ROOT / "tui").glob("*/__init__.py")}
+    assert sorted(mapped) == sorted(rooms | {"cli"})
+
+
+def test_every_folder_with_code_is_a_package():
+    folders = {path.parent for path in python_files("tui")}
+    assert all((folder / "__init__.py").exists() for folder in folders)
+
+
+def test_every_station_of_the_journey_exists():
+    stations = re.findall(r"^    ([a-z_]+)\.([a-z_.]+|\*) ", JOURNEY, re.MULTILINE)
+    assert len(stations) >= 6
+    for room, module in stations:
+        folder = ROOT / "tui" / room
+        assert folder.is_dir()
+        assert module == "*" or (folder / f"{module.replace('.', '/')}.py").exists(), (
+            f"{room}.{module}"
+        )
+
+
+def test_every_module_says_what_it_is_for():
+    silent = [
+        path.relative_to(ROOT).as_posix()
+        for path in python_files("tui")
+        if path.read_text().strip()
+        and not ast.get_docstring(ast.parse(path.read_text()))
+    ]
+    assert silent == []
+
+
+def test_tests_mirror_the_package():
+    rooms = {path.parent.name for path in (ROOT / "tui").glob("*/__init__.py")}
+    tested = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    assert rooms <= tested

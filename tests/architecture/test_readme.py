@@ -1,0 +1,109 @@
+"""The README says what is so: commands, keys, options, statuses, events."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.architecture import readme
+from tests.architecture.files import ROOT
+from tui.cli.main import main
+from tui.cli.program import SUBCOMMANDS, find_subcommand
+from tui.core.request import ALGORITHMS
+from tui.core.settings import OnExists
+
+TEXT = readme.PATH.read_text()
+SPELLED_OUT = re.sub(r"--\[no-\]([a-z0-9-]+)", r"--\1 --no-\1", TEXT)
+
+
+def options_of(command: click.Command) -> set[str]:
+    """Return the spellings of a command's options, and of those below it."""
+    own = {
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for name in (*parameter.opts, *parameter.secondary_opts)
+        if name.startswith("--")
+    }
+    inner = command.commands.values() if isinstance(command, click.Group) else ()
+    return own.union(*map(options_of, inner))
+
+
+OPTIONS = options_of(main)
+SUBCOMMAND_OPTIONS = set().union(*(options_of(find_subcommand(n)) for n in SUBCOMMANDS))
+
+
+def test_the_table_of_keys_is_made_from_the_registry():
+    assert readme.part("keys") == readme.keys(), (
+        "run: python -m tests.architecture.readme"
+    )
+
+
+def test_the_table_of_options_is_made_from_the_registry():
+    made = readme.options()
+    assert readme.part("options") == made, "run: python -m tests.architecture.readme"
+
+
+def test_both_commands_set_up_and_run_in_one_line():
+    for name in ("demo", "tests"):
+        assert readme.command(name).startswith("python3 -m venv .venv && ")
+    assert readme.command("demo").endswith(" && .venv/bin/fetchtui --demo")
+    assert readme.command("tests").endswith(" && .venv/bin/python -m tests.check")
+
+
+def test_the_continuous_check_runs_the_command_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "<!-- tests -->" in script
+    assert "pip install" not in script
+
+
+@pytest.mark.parametrize("option", sorted(OPTIONS - {"--help"}))
+def test_every_option_is_explained(option):
+    assert f"`{option}" in SPELLED_OUT or f" {option}" in SPELLED_OUT
+
+
+def test_no_option_is_explained_that_does_not_exist():
+    # Set-up and measuring commands have options of their own.
+    others = r"```sh\npython3 .*?```|`python -m tests\.[^`]*`"
+    ours = re.sub(others, "", SPELLED_OUT, flags=re.DOTALL)
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", ours))
+    assert (
+        named - OPTIONS - SUBCOMMAND_OPTIONS - {"--version", "--help", "--input-file"}
+        == set()
+    )
+
+
+@pytest.mark.parametrize("status", ["0", "1", "2", "130"])
+def test_every_exit_status_is_explained(status):
+    assert re.search(rf"^\| `{status}` \|", TEXT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("choice", [choice.value for choice in OnExists])
+def test_every_way_to_treat_an_existing_file_is_explained(choice):
+    assert f"`{choice}`" in TEXT
+
+
+def test_every_kind_of_checksum_is_named():
+    for name in set(ALGORITHMS.values()):
+        spelled = re.sub(r"^sha(\d)", r"sha-\1", name)
+        assert spelled in TEXT
+
+
+def test_pictures_and_files_that_are_linked_exist():
+    links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
+    assert "tests/ui/pictures/dashboard.svg" in links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_room_of_the_house_is_on_the_readmes_map():
+    part = readme.part("map")
+    rooms = {path.parent.name for path in (ROOT / "tui").glob("*/__init__.py")}
+    assert rooms <= set(re.findall(r"^tui/([a-z]+)/? ", part, re.MULTILINE))
+
+
+def test_examples_name_lists_that_exist():
+    for name in re.findall(r"sample_lists/[\w.-]+", TEXT):
+        assert Path(ROOT / name).exists(), name

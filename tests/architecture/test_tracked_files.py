@@ -1,0 +1,54 @@
+"""What must never be written down: machines, registries, open ends, other versions."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version
+
+import tui
+from tests.architecture.files import ROOT, text_files
+
+# Taken apart, so that this file does not break its own rules.
+_MACHINE = re.compile("/(?:work|root|opt)/" + r"\w|/tmp/(?!fetchtui-d)[\w-]+")
+"""The demo's own directory, which its recording shows, is on everybody's machine."""
+_REGISTRY = re.compile(
+    "py" + "pi|pythonho" + "sted|index-" + "url|artifac" + "tory", re.IGNORECASE
+)
+_OPEN_END = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+_VERSION = re.compile(r"(?<![\d.])" + re.escape(tui.__version__) + r"(?![\d.])")
+
+
+def found(pattern: re.Pattern[str], but: frozenset[str] = frozenset()) -> list[str]:
+    hits = []
+    for path in text_files():
+        name = path.relative_to(ROOT).as_posix()
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if name not in but and pattern.search(line):
+                hits.append(f"{name}:{number}: {line.strip()[:80]}")
+    return hits
+
+
+def test_no_file_names_a_place_on_somebodys_machine():
+    assert found(_MACHINE) == []
+
+
+def test_no_file_names_a_package_registry():
+    assert found(_REGISTRY) == []
+
+
+def test_nothing_is_left_for_later():
+    assert found(_OPEN_END) == []
+
+
+def test_the_version_is_said_in_one_place():
+    told = frozenset({"tui/__init__.py", "CHANGELOG.md"})
+    assert found(_VERSION, told) == []
+    assert version("fetchtui") == tui.__version__
+
+
+def test_the_changelog_tells_about_this_version():
+    heading = re.search(
+        r"^## \[([^]]+)]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert heading is not None
+    assert heading[1] in ("Unreleased", tui.__version__)

@@ -1,0 +1,481 @@
+"""Servers that lie, break off or say nonsense: what is told, kept and asked again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.conftest import request_for, until
+from tests.integration.test_whole_downloads import digest, names
+from tui.core.clock import SystemClock
+from tui.core.download import DownloadState as S
+from tui.core.request import Checksum
+from tui.core.settings import Settings
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script, Seen
+from tui.demo.server import ScriptedServer
+from tui.engine import open_engine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Start
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.demo.script import Ranges
+
+BIG = Pattern(3_000_000, seed=11)
+LARGE = Pattern(9_000_000, seed=12)
+OLD_DATE = "Tue, 01 Oct 2024 10:00:00 GMT"
+NEW_DATE = "Wed, 02 Oct 2024 10:00:00 GMT"
+DATED = {"Date": "Wed, 30 Oct 2024 10:00:00 GMT"}
+
+
+def raw(head: str, body: bytes = b"", **fields: Any) -> Script:
+    """A reply as it stands on the wire; LF for CRLF in the head."""
+    lines = head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n"
+    return Script(raw=lines + body, **fields)
+
+
+async def fetch(
+    start: Start, server: ScriptedServer, script: Script, **changes: Any
+) -> DownloadSnapshot:
+    """Fetch ``/x.bin``, answered by ``script``, to whatever end it comes."""
+    server.add("/x.bin", script)
+    fields = {k: changes.pop(k) for k in ("size", "checksum") if k in changes}
+    async with start(**{"segments": 1, "retries": 1, **changes}) as engine:
+        engine.add([request_for(server.url("/x.bin"), **fields)])
+        await engine.wait_idle()
+        return engine.rows([0])[0]
+
+
+# -- no reply at all, or none that ends well -------------------------------------------
+
+CHUNKED = "HTTP/1.1 200 OK\nTransfer-Encoding: chunked"
+LENGTH_9 = "HTTP/1.1 200 OK\nContent-Length: 9"
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A reply, and what is made of it."""
+
+    script: Script
+    kind: str
+    requests: int = 2
+    """2 where another try might help, 1 where it cannot."""
+    leftovers: tuple[str, ...] = ()
+
+
+PART = ("x.bin.part", "x.bin.part.json")
+BAD = {
+    "closed": Bad(Script(raw=b""), "reset"),
+    "reset": Bad(Script(raw=b"", cut="reset"), "reset"),
+    "half a head": Bad(Script(raw=b"HTTP/1.1 200 OK\r\nContent-Le"), "reset"),
+    "short body": Bad(raw(LENGTH_9, b"abc"), "truncated"),
+    "short large body": Bad(Script(BIG, length=4_000_000), "truncated", 2, PART),
+    "body reset": Bad(Script(BIG, cut_after=500, cut="reset"), "reset", 2, PART),
+    "chunks cut": Bad(raw(CHUNKED, b"30\r\nabc"), "truncated", 2, PART),
+    "no last chunk": Bad(raw(CHUNKED, b"3\r\nabc\r\n"), "truncated", 2, PART),
+    "chunk size is junk": Bad(
+        raw(CHUNKED, b"zz\r\nabc\r\n0\r\n\r\n"), "bad_reply", 2, PART
+    ),
+    "chunk too long": Bad(
+        raw(CHUNKED, b"3\r\nabcdef\r\n0\r\n\r\n"), "bad_reply", 2, PART
+    ),
+    "status line is junk": Bad(raw("SSH-2.0-OpenSSH_9.6"), "bad_reply", 1),
+    "page without head": Bad(raw("<html>hello</html>"), "bad_reply", 1),
+    "two lengths": Bad(raw(LENGTH_9 + "\nContent-Length: 3", b"abc"), "bad_reply", 1),
+    "length below zero": Bad(
+        raw("HTTP/1.1 200 OK\nContent-Length: -3"), "bad_reply", 1
+    ),
+    "line without colon": Bad(
+        raw(LENGTH_9 + "\nno colon", b"123456789"), "bad_reply", 1
+    ),
+    "giant header": Bad(raw(f"{LENGTH_9}\nX: {'a' * 600_000}"), "bad_reply", 1),
+    "many headers": Bad(
+        raw(LENGTH_9 + "".join(f"\nX-{n}: a" for n in range(300))), "bad_reply", 1
+    ),
+    "gzip unasked": Bad(Script(BIG, content_encoding="gzip"), "encoding", 1),
+    "no content": Bad(Script(status=204), "http_status", 1),
+    "not modified": Bad(Script(status=304), "http_status", 1),
+    "a part unasked": Bad(
+        raw("HTTP/1.1 206 P\nContent-Range: bytes 0-2/9\nContent-Length: 3", b"abc"),
+        "bad_reply",
+        1,
+    ),
+    "redirects in circles": Bad(Script(redirect="/x.bin"), "too_many_redirects", 1),
+    "redirect to a file": Bad(Script(redirect="file:///etc/passwd"), "bad_redirect", 1),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_a_bad_reply_gives_a_reason_and_no_file(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, name: str
+) -> None:
+    bad = BAD[name]
+    row = await fetch(start, server, bad.script, wire=wire)
+    assert (row.state, row.error_kind) == (S.FAILED, bad.kind), row.error
+    assert row.error.isprintable()
+    assert len(server.requests) == bad.requests
+    assert names(tmp_path / "out") == list(bad.leftovers)
+
+
+STALLS = {
+    "before the head": Script(b"abc", latency_s=60),
+    "in the head": Script(b"abc", drip_s=0.05),
+    "interim answers without end": Script(b"abc", informational=-1),
+    "in a small body": Script(Pattern(1000), stall_after=100),
+    "in a large body": Script(BIG, stall_after=1000),
+}
+
+
+@pytest.mark.parametrize("name", STALLS)
+async def test_a_server_that_says_nothing_more_is_left(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, name: str
+) -> None:
+    row = await fetch(start, server, STALLS[name], wire=wire, timeout_s=0.2)
+    assert (row.state, row.error_kind) == (S.FAILED, "stalled")
+    assert len(server.requests) == 2
+    assert "x.bin" not in names(tmp_path / "out")
+
+
+async def test_slow_but_steady_is_no_stall(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    body = Pattern(3000)
+    script = Script(body, rate=4000)
+    row = await fetch(start, server, script, timeout_s=0.3)
+    assert row.state is S.DONE
+    assert len(server.requests) == 1
+    assert digest(tmp_path / "out/x.bin") == body.sha256()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        raw(LENGTH_9, b"123456789 and more"),
+        raw("HTTP/1.0 200 OK", b"123456789"),
+        raw("HTTP/1.1 103 Early Hints\n\n" + LENGTH_9, b"123456789"),
+        raw(CHUNKED, b"4;x=y\r\n1234\r\n5\r\n56789\r\n0\r\nX-T: y\r\n\r\n"),
+    ],
+    ids=["more than its length", "HTTP/1.0", "early hints", "trailers"],
+)
+async def test_odd_but_whole_replies_give_the_file(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, script: Script
+) -> None:
+    row = await fetch(start, server, script, wire=wire)
+    assert (row.state, row.received) == (S.DONE, 9)
+    assert (tmp_path / "out/x.bin").read_bytes() == b"123456789"
+    assert names(tmp_path / "out") == ["x.bin"]
+
+
+@pytest.mark.parametrize("length", ["none", "chunked"])
+@pytest.mark.parametrize("size", [8, 10])
+async def test_a_promised_size_is_checked_where_the_server_tells_none(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    wire: str,
+    length: Any,
+    size: int,
+) -> None:
+    script = Script(b"123456789", length=length)
+    row = await fetch(start, server, script, wire=wire, size=size)
+    assert (row.state, row.error_kind) == (S.FAILED, "size")
+    assert f"{size}" in row.error
+    assert "9" in row.error
+    assert "x.bin" not in names(tmp_path / "out")
+
+
+# -- something else than the file ------------------------------------------------------
+
+PAGE = Script(
+    b"<html>please log in</html>", headers={"Content-Type": "text/html; charset=x"}
+)
+
+
+async def test_a_page_instead_of_a_file_of_known_size_is_refused(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    row = await fetch(start, server, PAGE, size=3_000_000)
+    assert (row.state, row.error_kind) == (S.FAILED, "size")
+    assert names(tmp_path / "out") == []
+    assert len(server.requests) == 1
+
+
+async def test_a_page_instead_of_a_file_with_a_checksum_is_refused(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    checksum = Checksum("sha256", BIG.sha256())
+    row = await fetch(start, server, PAGE, checksum=checksum)
+    assert (row.state, row.error_kind) == (S.FAILED, "checksum")
+    assert "x.bin" not in names(tmp_path / "out")
+
+
+@pytest.mark.parametrize("has_checksum", [True, False])
+async def test_a_login_page_in_place_of_the_rest_costs_no_byte(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, has_checksum: bool
+) -> None:
+    cut = Script(BIG, etag='"v1"', cut_after=2_000_000)
+    whole = Script(BIG, etag='"v1"', first=[cut, PAGE])
+    checksum = Checksum("sha256", BIG.sha256()) if has_checksum else None
+    row = await fetch(start, server, whole, wire=wire, checksum=checksum)
+    assert (row.state, row.error_kind) == (S.FAILED, "http_status")
+    assert "kept" in row.error
+    row = await fetch(start, server, whole, wire=wire, checksum=checksum)
+    assert row.state is S.DONE
+    assert digest(tmp_path / "out/x.bin") == BIG.sha256()
+    asked = server.requests[-1].range
+    assert asked is not None
+    assert asked[0] > 1_000_000
+
+
+# -- continuing ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ranges", "requests"),
+    [
+        ("honour", 2),
+        ("star_total", 2),
+        ("ignore", 2),
+        ("refuse", 3),
+        ("wrong_start", 3),
+        ("wrong_total", 3),
+        ("no_content_range", 3),
+        ("multipart", 3),
+    ],
+)
+async def test_a_rest_that_is_not_the_rest_is_never_joined(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    wire: str,
+    ranges: Ranges,
+    requests: int,
+) -> None:
+    cut = Script(BIG, etag='"v1"', cut_after=2_000_000)
+    script = Script(BIG, etag='"v1"', ranges=ranges, first=[cut])
+    row = await fetch(start, server, script, wire=wire)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == BIG.sha256()
+    assert len(server.requests) == requests
+
+
+async def test_a_right_head_over_wrong_bytes_is_found_by_the_checksum(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+) -> None:
+    cut = Script(BIG, etag='"v1"', cut_after=2_000_000)
+    script = Script(BIG, etag='"v1"', ranges="wrong_bytes", first=[cut])
+    checksum = Checksum("sha256", BIG.sha256())
+    row = await fetch(start, server, script, wire=wire, checksum=checksum)
+    assert (row.state, row.error_kind) == (S.FAILED, "checksum")
+    assert "x.bin" not in names(tmp_path / "out")
+
+
+def forgets_conditions(seen: Seen) -> None:
+    """Many servers look at Range and not at If-Range."""
+    seen.headers.pop("if-range", None)
+
+
+NEW = Pattern(3_000_000, seed=99)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (Script(BIG, etag='"v1"'), Script(NEW, etag='"v2"')),
+        (Script(BIG, etag='"v1"'), Script(NEW, etag='W/"v2"')),
+        (
+            Script(BIG, last_modified=OLD_DATE, headers=DATED),
+            Script(NEW, last_modified=NEW_DATE, headers=DATED),
+        ),
+        (
+            Script(BIG, last_modified=OLD_DATE, headers=DATED),
+            Script(NEW, last_modified=NEW_DATE),
+        ),
+        (Script(BIG, etag='"v1"'), Script(Pattern(3_500_000, seed=9), etag='"v1"')),
+    ],
+    ids=["etag", "weak etag", "date", "date without clock", "size alone"],
+)
+@pytest.mark.parametrize("segments", [1, 4])
+async def test_a_changed_file_is_never_joined_though_if_range_is_ignored(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    old: Script,
+    new: Script,
+    segments: int,
+) -> None:
+    first = replace(old, cut_after=2_000_000 // segments)
+    script = replace(new, first=[first], answer=forgets_conditions)
+    row = await fetch(start, server, script, segments=segments, retries=3)
+    assert row.state is S.DONE, row.error
+    assert isinstance(new.body, Pattern)
+    assert digest(tmp_path / "out/x.bin") == new.body.sha256()
+
+
+@pytest.mark.parametrize("honest", [True, False])
+async def test_a_file_that_changes_under_several_connections_is_all_new(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, honest: bool
+) -> None:
+    new = Pattern(9_000_000, seed=13)
+    changed = Script(
+        new, etag='"v2"', answer=None if honest else forgets_conditions, rate=60_000_000
+    )
+    script = Script(LARGE, etag='"v1"', rate=4_000_000, change_after=3, changed=changed)
+    row = await fetch(start, server, script, wire=wire, segments=5, retries=3)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == new.sha256()
+
+
+@pytest.mark.parametrize("status", [200, 403, 404, 416])
+async def test_ranges_refused_half_way_cost_no_file(
+    server: ScriptedServer, start: Start, tmp_path: Path, status: int
+) -> None:
+    refusing = (
+        Script(LARGE, etag='"v1"', ranges="ignore", rate=90_000_000)
+        if status == 200
+        else Script(status=status)
+    )
+
+    def answer(seen: Seen) -> Script | None:
+        return refusing if seen.number >= 3 and seen.range is not None else None
+
+    script = Script(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
+    row = await fetch(start, server, script, segments=6, retries=4)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+
+
+async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    def answer(seen: Seen) -> Script | None:
+        return Script(status=500) if 3 <= seen.number < 9 else None
+
+    script = Script(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
+    row = await fetch(start, server, script, segments=6, retries=4)
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+
+
+async def test_a_part_without_a_validator_does_not_end_what_can_be_continued(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+) -> None:
+    cut = Script(BIG, etag='"v1"', cut_after=1_000_000)
+    bare = Script(BIG, cut_after=1_000_000)
+
+    def answer(seen: Seen) -> Script | None:
+        forgets_conditions(seen)
+        return bare if seen.number == 1 else None
+
+    script = Script(BIG, etag='"v1"', first=[cut], answer=answer)
+    row = await fetch(start, server, script, wire=wire, retries=2)
+    assert row.state is S.DONE
+    assert digest(tmp_path / "out/x.bin") == BIG.sha256()
+    starts = [seen.range[0] for seen in server.requests[1:] if seen.range]
+    assert len(starts) == 2
+    assert starts[0] < starts[1]
+
+
+@pytest.mark.parametrize("etag", ['W/"v1"', '""', "v1", None])
+async def test_what_proves_nothing_is_not_used_to_continue(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, etag: str | None
+) -> None:
+    cut = Script(BIG, etag=etag, cut_after=2_000_000)
+    row = await fetch(
+        start, server, Script(BIG, etag=etag, first=[cut]), wire=wire, segments=4
+    )
+    assert row.state is S.DONE
+    assert digest(tmp_path / "out/x.bin") == BIG.sha256()
+    assert [seen.range for seen in server.requests] == [None, None]
+
+
+async def test_an_old_date_proves_it_where_the_etag_is_weak(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+) -> None:
+    common: dict[str, Any] = {
+        "etag": 'W/"v1"',
+        "last_modified": OLD_DATE,
+        "headers": DATED,
+    }
+    cut = Script(BIG, cut_after=2_000_000, **common)
+    row = await fetch(start, server, Script(BIG, first=[cut], **common), wire=wire)
+    assert row.state is S.DONE
+    assert digest(tmp_path / "out/x.bin") == BIG.sha256()
+    assert server.requests[1].headers["if-range"] == OLD_DATE
+
+
+# -- other places and other times ------------------------------------------------------
+
+
+async def test_secrets_stay_at_home_whatever_redirects_and_segments_do(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+) -> None:
+    secrets = {"authorization": "Bearer s3cret", "cookie": "s=1", "x-api-key": "k"}
+    async with ScriptedServer() as other:
+        cut = Script(LARGE, etag='"v1"', cut_after=1_000_000)
+        target = other.add(
+            "/f", Script(LARGE, etag='"v1"', rate=60_000_000, first=[cut])
+        )
+        server.add("/x.bin", Script(redirect="/near"))
+        server.add("/near", Script(redirect=target))
+        async with start(
+            wire=wire, segments=4, headers=tuple(secrets.items())
+        ) as engine:
+            engine.add([request_for(server.url("/x.bin"))])
+            await engine.wait_idle()
+            row, detail = engine.rows([0])[0], engine.detail(0)
+            assert row.state is S.DONE, row.error
+        assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+        assert len(other.requests) > 4
+        for seen in other.requests:
+            assert not secrets.keys() & seen.headers.keys()
+            assert b"s3cret" not in seen.raw_head
+        for seen in server.requests:
+            assert {name: seen.headers.get(name) for name in secrets} == secrets
+    assert "s3cret" not in repr((row, detail))
+
+
+async def test_secrets_are_in_no_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/x", Script(BIG, etag='"v1"', stall_after=1_000_000))
+    url = server.url("/x?token=t0ken").replace("://", "://user:passw0rd@")
+    async with start(headers=(("Authorization", "Bearer s3cret"),)) as engine:
+        engine.add([request_for(url)])
+        await until(engine, lambda: engine.rows([0])[0].received == 1_000_000)
+    record = (tmp_path / "out/x.part.json").read_text()
+    assert not any(word in record for word in ("s3cret", "t0ken", "passw0rd"))
+
+
+class LeapingClock(SystemClock):
+    """Somebody sets the wall clock, back and forth."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def wall(self) -> float:
+        self.looks += 1
+        return (4e9, -5.0, 0.0, 1e9)[self.looks % 4]
+
+
+async def test_a_wall_clock_that_leaps_changes_nothing(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    cut = Script(BIG, etag='"v1"', cut_after=2_000_000)
+    script = Script(BIG, etag='"v1"', first=[503, cut, 500])
+    server.add("/x", script)
+    settings = Settings(output_dir=tmp_path / "out")
+    engine = await open_engine(settings, clock=LeapingClock(), chance=lambda: 0.0)
+    engine.add([request_for(server.url("/x"))])
+    await engine.wait_idle()
+    row = engine.rows([0])[0]
+    snapshot = engine.snapshot()
+    await engine.close()
+    assert row.state is S.DONE
+    assert 0 <= snapshot.elapsed_s < 60
+    assert digest(tmp_path / "out/x") == BIG.sha256()
+    assert server.requests[3].range is not None

@@ -1,0 +1,93 @@
+"""Downloads run before the dashboard is loaded; a signal then ends them in order."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import termios
+
+import pytest
+
+from tests.support.fake_service import FakeService
+from tui.cli.startup import SLICE, begin_early
+from tui.core.download import DownloadState
+from tui.core.events import Queued
+from tui.core.request import DownloadRequest
+
+# Loading lasts until a file is gone: the signal comes while it does.
+_PROGRAM = """
+import sys
+from pathlib import Path
+import tui.cli.startup as early
+begin = early.begin_early
+def slow(service, requests, load):
+    def loads():
+        print("loading", flush=True)
+        while Path(sys.argv[-1]).exists():
+            pass
+        load()
+    return begin(service, requests, loads)
+early.begin_early = slow
+from tui.cli import main
+main(sys.argv[1:-1], prog_name="fetchtui")
+"""
+
+
+def wanted(number):
+    return [DownloadRequest((f"https://example.org/{n}",)) for n in range(number)]
+
+
+async def test_the_first_slice_is_added_before_anything_is_loaded():
+    service = FakeService()
+    early = await begin_early(service, wanted(SLICE + 5), lambda: None)
+    assert service.snapshot().counts[DownloadState.QUEUED] == SLICE
+    assert len(early.left) == 5
+    assert not early.is_interrupted
+    assert sum(isinstance(e, Queued) for e in early.subscription.drain()) == SLICE
+
+
+async def test_what_loading_raises_comes_out():
+    def load():
+        raise ImportError("no textual here")
+
+    with pytest.raises(ImportError, match="no textual"):
+        await begin_early(FakeService(), [], load)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_dashboard_loads_ends_in_order(tmp_path, number):
+    gate = tmp_path / "gate"
+    gate.touch()
+    master, slave = os.openpty()
+    before = termios.tcgetattr(slave)
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    environment["FETCHTUI_STATE_DIR"] = str(tmp_path / "state")
+    url, out = "http://127.0.0.1:9/never", tmp_path / "out"
+    process = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, url, "-o", str(out), str(gate)],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env=environment,
+    )
+    try:
+        said = b""
+        while b"loading" not in said:
+            assert select.select([master], [], [], 15)[0], said
+            said += os.read(master, 4096)
+            process.send_signal(number)
+            gate.unlink()
+            assert process.wait(15) == 130
+        os.set_blocking(master, False)
+        said += os.read(master, 65536)
+        assert b"interrupted" in said
+        assert b"\x1b[?1049h" not in said, "the screen was taken"
+        assert termios.tcgetattr(slave) == before
+    finally:
+        process.kill()
+        process.wait()
+        os.close(slave)
+        os.close(master)

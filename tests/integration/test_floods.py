@@ -1,0 +1,293 @@
+"""Whole journeys on which threads take the bytes, on both loops, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.conftest import request_for, until
+from tests.integration.small_disk import SmallDisk
+from tests.integration.test_whole_downloads import digest, names
+from tests.support.floods import Floods
+from tests.support.loops import LOOPS
+from tui.core.download import DownloadState as S
+from tui.core.settings import Settings
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+from tui.demo.server import ScriptedServer
+from tui.disk import platform
+from tui.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tui.engine.engine import Engine
+
+MIB = 1 << 20
+BODY = Pattern(4 * MIB + 4321, seed=9)
+FILE = Script(BODY, etag='"v1"')
+
+
+@pytest.fixture(params=LOOPS)
+def play(request: pytest.FixtureRequest) -> Callable[[Any], None]:
+    """Run a scene on each loop, and look afterwards for what it left behind."""
+    factory = LOOPS[request.param]
+
+    def run(scene: Callable[[ScriptedServer], Any]) -> None:
+        async def within() -> None:
+            before = asyncio.all_tasks()
+            async with ScriptedServer() as server, asyncio.timeout(30):
+                await scene(server)
+                await server.until(lambda: not server.open_connections)
+            assert asyncio.all_tasks() == before
+
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(within())
+        gc.collect()  # an unclosed socket shows here, not in another test
+
+    return run
+
+
+@pytest.fixture
+def floods(monkeypatch: pytest.MonkeyPatch) -> Floods:
+    return Floods(monkeypatch)
+
+
+class Run:
+    """An engine that ends with the block; what is left must add up."""
+
+    def __init__(self, path: Path, **changes: Any) -> None:
+        changes = {"timeout_s": 5.0, "segments": 1, "wire": "loop", **changes}
+        self.settings = Settings(output_dir=path / "out", **changes)
+
+    async def __aenter__(self) -> Engine:
+        self.engine = await open_engine(self.settings, chance=lambda: 0.0)
+        return self.engine
+
+    async def __aexit__(self, kind: object, *_: object) -> None:
+        await self.engine.close()
+        if kind is None:
+            kit = self.engine._kit
+            assert kit.open_connections == 0
+            assert self.engine.snapshot().disk.in_flight == 0
+            assert kit.ledger.received == sum(d.received for d in kit.ledger.downloads)
+
+
+def recorded(path: Path, name: str = "s") -> int:
+    """Check what the resume record claims, and return how many bytes that is."""
+    record = json.loads((path / f"out/{name}.part.json").read_bytes())["fetchtui"]
+    data = (path / f"out/{name}.part").read_bytes()
+    for start, end in record["ranges"]:
+        assert data[start:end] == BODY.read(start, end)
+    return sum(end - start for start, end in record["ranges"])
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_files_that_threads_take_are_whole_and_connections_go_on(
+    play: Any, tmp_path: Path, floods: Floods, segments: int
+) -> None:
+    async def scene(server: ScriptedServer) -> None:
+        urls = [server.add(f"/{n}", FILE) for n in range(3)]
+        async with Run(tmp_path, segments=segments, concurrency=1) as engine:
+            engine.add([request_for(url) for url in urls])
+            await engine.wait_idle()
+            assert engine.snapshot().counts[S.DONE] == 3
+            assert engine._kit.ledger.received == 3 * len(BODY)
+            assert engine.snapshot().disk.written == 3 * len(BODY)
+        if segments == 1:
+            assert {seen.connection for seen in server.requests} == {0}
+
+    play(scene)
+    assert floods.moved > len(BODY)
+    assert names(tmp_path / "out") == ["0", "1", "2"]
+    assert {digest(tmp_path / f"out/{n}") for n in range(3)} == {BODY.sha256()}
+
+
+@pytest.mark.parametrize("cut", ["close", "reset"])
+def test_a_connection_that_ends_in_a_flood_is_followed_by_another(
+    play: Any, tmp_path: Path, floods: Floods, cut: Any
+) -> None:
+    async def scene(server: ScriptedServer) -> None:
+        broken = Script(BODY, etag='"v1"', cut_after=2 * MIB, cut=cut)
+        server.add("/s", Script(BODY, etag='"v1"', first=[broken, broken]))
+        async with Run(tmp_path) as engine:
+            engine.add([request_for(server.url("/s"))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+            assert engine._kit.ledger.received == len(BODY)
+        assert all(seen.range for seen in server.requests[1:])
+
+    play(scene)
+    assert floods.moved > MIB
+    assert digest(tmp_path / "out/s") == BODY.sha256()
+
+
+@pytest.mark.parametrize(
+    "verbs",
+    [("pause", "resume"), ("cancel", "resume"), ("hold", "release")],
+    ids=["pause", "cancel", "hold"],
+)
+def test_stopped_while_a_thread_reads_and_gone_on_in_the_same_turn(
+    play: Any, tmp_path: Path, floods: Floods, verbs: tuple[str, str]
+) -> None:
+    async def scene(server: ScriptedServer) -> None:
+        server.add("/s", FILE)
+        async with Run(tmp_path) as engine:
+
+            def press() -> None:
+                for verb in verbs:
+                    act = getattr(engine, verb)
+                    act() if verb in ("hold", "release") else act([0])
+
+            for _ in range(2):
+                floods.meanwhile(press)
+            engine.add([request_for(server.url("/s"))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+            assert engine._kit.ledger.received == len(BODY)
+        assert len(server.requests) >= 3
+        assert all(seen.range for seen in server.requests[1:])
+
+    play(scene)
+    assert digest(tmp_path / "out/s") == BODY.sha256()
+
+
+def test_of_what_is_paused_while_a_thread_reads_no_more_is_recorded_than_counted(
+    play: Any, tmp_path: Path, floods: Floods
+) -> None:
+    async def scene(server: ScriptedServer) -> None:
+        server.add("/s", FILE)
+        async with Run(tmp_path, segments=3) as engine:
+            received = lambda: engine.rows([0])[0].received  # noqa: E731
+            floods.meanwhile(lambda: engine.pause([0]), lambda: received() > MIB)
+            engine.add([request_for(server.url("/s"))])
+            await until(engine, lambda: engine.rows([0])[0].state is S.PAUSED)
+            await until(engine, lambda: not engine.snapshot().active)
+            assert MIB < received() < len(BODY)
+            again = received() - recorded(tmp_path)
+            assert again >= 0
+            engine.resume([0])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+            assert engine.snapshot().disk.written == len(BODY) + again
+
+    play(scene)
+    assert digest(tmp_path / "out/s") == BODY.sha256()
+
+
+def test_an_engine_that_closes_while_threads_read_leaves_a_true_record(
+    play: Any, tmp_path: Path, floods: Floods
+) -> None:
+    async def scene(server: ScriptedServer) -> None:
+        server.add("/s", FILE)
+        closing: list[asyncio.Future[None]] = []
+        run = Run(tmp_path, segments=2)
+        async with run as engine:
+            floods.meanwhile(
+                lambda: closing.append(asyncio.ensure_future(engine.close())),
+                lambda: engine.rows([0])[0].received > MIB,
+            )
+            engine.add([request_for(server.url("/s"))])
+            await until(engine, lambda: closing)
+            await closing[0]
+            kept = engine.rows([0])[0].received
+        assert MIB < kept == recorded(tmp_path)
+        async with run as engine:
+            engine.add([request_for(server.url("/s"))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+            assert engine.snapshot().disk.written == len(BODY) - kept
+
+    play(scene)
+    assert digest(tmp_path / "out/s") == BODY.sha256()
+
+
+@pytest.mark.parametrize("what", ["limit", "own limit", "inline"])
+def test_what_forbids_pours_lets_the_one_under_way_end_and_no_other_begin(
+    play: Any, tmp_path: Path, floods: Floods, what: str
+) -> None:
+    async def scene(server: ScriptedServer) -> None:
+        server.add("/s", FILE)
+        async with Run(tmp_path) as engine:
+
+            def forbid() -> None:
+                if what == "limit":
+                    engine.set_rate_limit(1 << 40)
+                elif what == "own limit":
+                    engine.set_rate_limit(1 << 40, 0)
+                else:
+                    engine.set_inline_writes(True)
+
+            floods.meanwhile(forbid)
+            engine.add([request_for(server.url("/s"))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+            assert engine._kit.ledger.received == len(BODY)
+
+    play(scene)
+    assert floods.pours == 1
+    assert digest(tmp_path / "out/s") == BODY.sha256()
+
+
+def test_a_disk_that_fills_up_under_a_thread_keeps_what_fitted(
+    play: Any, tmp_path: Path, floods: Floods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(platform, "_fallocate", None)
+
+    async def scene(server: ScriptedServer) -> None:
+        server.add("/s", FILE)
+        with SmallDisk(tmp_path / "out", 8 * MIB, monkeypatch) as disk:
+            async with Run(tmp_path) as engine:
+                received = lambda: engine.rows([0])[0].received  # noqa: E731
+                floods.meanwhile(disk.fill, lambda: received() > MIB)
+                engine.add([request_for(server.url("/s"))])
+                await engine.wait_idle()
+                row = engine.rows([0])[0]
+                assert (row.state, row.error_kind) == (S.FAILED, "disk_full")
+                assert MIB < row.received < len(BODY)
+                await server.until(lambda: not server.open_connections)
+                disk.grow(20 * MIB)
+                engine.release()
+                await engine.wait_idle()
+                assert engine.rows([0])[0].state is S.DONE
+                assert engine._kit.ledger.received == len(BODY)
+            assert digest(tmp_path / "out/s") == BODY.sha256()
+
+    play(scene)
+    assert floods.pours > 3
+
+
+def test_connections_are_added_and_restarted_while_threads_read(
+    play: Any, tmp_path: Path, floods: Floods
+) -> None:
+    async def scene(server: ScriptedServer) -> None:
+        server.add("/s", FILE)
+        async with Run(tmp_path) as engine:
+
+            def restart() -> None:
+                (flight,) = engine._kit.ledger.running.values()
+                for segment in list(flight._pool.segments):  # type: ignore[attr-defined]
+                    segment.call_off()
+
+            for act in (
+                lambda: engine.set_segments(4, 0),
+                restart,
+                lambda: engine.set_segments(1, 0),
+                lambda: engine.set_segments(3, 0),
+                restart,
+            ):
+                floods.meanwhile(act)
+            engine.add([request_for(server.url("/s"))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+            assert engine._kit.ledger.received == len(BODY)
+            assert engine.snapshot().disk.written == len(BODY), "nothing came twice"
+        assert len(server.requests) > 3
+
+    play(scene)
+    assert digest(tmp_path / "out/s") == BODY.sha256()

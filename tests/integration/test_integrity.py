@@ -1,0 +1,558 @@
+"""Right and wrong bytes: who says what a file should be, and what follows."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.conftest import request_for, until
+from tests.support.command import fetchtui
+from tui.core.download import DownloadState as S
+from tui.core.events import Noticed, Verified
+from tui.core.request import Checksum, DownloadRequest, Pieces
+from tui.core.settings import OnExists, Verify
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+from tui.demo.server import ScriptedServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from tests.integration.conftest import Start
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.engine.engine import Engine
+
+SMALL = Pattern(5_000, seed=1).read()
+LARGE = Pattern(1_000_000, seed=2).read()
+PIECE = 65_536
+SIZES = pytest.mark.parametrize("body", [SMALL, LARGE], ids=["small", "large"])
+
+
+def sha(body: bytes) -> Checksum:
+    return Checksum("sha256", hashlib.sha256(body).hexdigest())
+
+
+def repr_digest(body: bytes, name: str = "sha-256", kind: str = "sha256") -> str:
+    raw = hashlib.new(kind, body).digest()
+    return f"{name}=:{base64.b64encode(raw).decode()}:"
+
+
+def digest(body: bytes) -> str:
+    """The older header of RFC 3230."""
+    return f"SHA-256={base64.b64encode(hashlib.sha256(body).digest()).decode()}"
+
+
+def flipped(body: bytes, at: int) -> bytes:
+    return body[:at] + bytes([body[at] ^ 1]) + body[at + 1 :]
+
+
+def pieces_of(body: bytes, length: int = PIECE) -> Pieces:
+    digests = (
+        hashlib.sha256(body[at : at + length]).hexdigest()
+        for at in range(0, len(body), length)
+    )
+    return Pieces("sha256", length, tuple(digests))
+
+
+async def fetch(engine: Engine, *requests: DownloadRequest) -> DownloadSnapshot:
+    engine.add(list(requests))
+    await engine.wait_idle()
+    return engine.rows([0])[0]
+
+
+def told(heard: Any, kind: type) -> list[str]:
+    events = [event for event in heard.drain() if isinstance(event, kind)]
+    return [getattr(event, "checksum", "") or event.text for event in events]
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
+
+
+# -- digests in headers --------------------------------------------------------------
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("header", "make"), [("Repr-Digest", repr_digest), ("Digest", digest)]
+)
+async def test_a_digest_in_the_headers_is_held_against_the_file(
+    server: ScriptedServer, start: Start, wire: str, body: bytes, header: str, make: Any
+) -> None:
+    server.add("/f", Script(body, headers={header: make(body)}))
+    async with start(wire=wire) as engine:
+        heard = engine.subscribe()
+        row = await fetch(engine, request_for(server.url("/f")))
+        assert row.state is S.DONE
+        assert told(heard, Verified) == [str(sha(body))]
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("header", "make"), [("Repr-Digest", repr_digest), ("Digest", digest)]
+)
+async def test_bytes_that_contradict_the_headers_are_kept_under_another_name(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: bytes, header: str,
+    make: Any,
+) -> None:  # fmt: skip
+    wrong = flipped(body, 100)
+    server.add("/f.bin", Script(wrong, headers={header: make(body)}))
+    async with start() as engine:
+        row = await fetch(engine, request_for(server.url("/f.bin")))
+        assert (row.state, row.error_kind) == (S.FAILED, "checksum")
+        assert sha(body).digest in row.error
+        assert sha(wrong).digest in row.error
+        assert "told by the server" in row.error
+        assert row.error.endswith("the bytes are kept as f.bin.bad")
+    assert names(tmp_path / "out") == ["f.bin.bad"]
+    assert (tmp_path / "out/f.bin.bad").read_bytes() == wrong
+
+
+@SIZES
+async def test_the_bytes_of_an_earlier_mismatch_are_not_overwritten(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
+) -> None:
+    server.add("/f.bin", Script(body))
+    for _ in range(2):
+        async with start() as engine:
+            request = request_for(server.url("/f.bin"), checksum=sha(b""))
+            row = await fetch(engine, request)
+            assert row.state is S.FAILED
+    assert names(tmp_path / "out") == ["f.bin (1).bad", "f.bin.bad"]
+
+
+@SIZES
+async def test_headers_do_not_count_when_verifying_is_off_but_a_checksum_does(
+    server: ScriptedServer, start: Start, body: bytes
+) -> None:
+    server.add("/f", Script(body, headers={"Repr-Digest": repr_digest(b"")}))
+    async with start(verify=Verify.OFF) as engine:
+        heard = engine.subscribe()
+        row = await fetch(
+            engine,
+            request_for(server.url("/f")),
+            request_for(server.url("/f"), checksum=sha(b""), name="g"),
+        )
+        assert row.state is S.DONE
+        assert engine.rows([1])[0].error_kind == "checksum"
+        assert told(heard, Verified) == []
+
+
+async def test_the_lists_checksum_goes_before_that_of_the_headers(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/f", Script(LARGE, headers={"Repr-Digest": repr_digest(b"")}))
+    async with start() as engine:
+        request = request_for(server.url("/f"), checksum=sha(LARGE))
+        assert (await fetch(engine, request)).state is S.DONE
+
+
+async def test_a_digest_of_a_part_is_not_taken_for_one_of_the_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """Content-Digest of a 206 is about the bytes of that message alone."""
+    headers = {"Content-Digest": repr_digest(b"only the rest")}
+    whole = Script(LARGE, etag='"1"', cut_after=500_000)
+    server.add("/f", Script(LARGE, etag='"1"', headers=headers, first=[whole]))
+    async with start(segments=1) as engine:
+        row = await fetch(engine, request_for(server.url("/f")))
+        assert row.state is S.DONE
+        assert server.requests[-1].status == 206
+    assert (tmp_path / "out/f").read_bytes() == LARGE
+
+
+async def test_a_file_whose_rest_came_later_is_held_against_the_headers(
+    server: ScriptedServer, start: Start
+) -> None:
+    headers = {"Repr-Digest": repr_digest(LARGE)}
+    bad = Script(flipped(LARGE, 9), etag='"1"', headers=headers, cut_after=500_000)
+    server.add("/f", Script(LARGE, etag='"1"', headers=headers, first=[bad]))
+    async with start(segments=1) as engine:
+        row = await fetch(engine, request_for(server.url("/f")))
+        assert (row.state, row.error_kind) == (S.FAILED, "checksum")
+
+
+# -- files that are there already ----------------------------------------------------
+
+
+@SIZES
+async def test_a_file_that_is_there_counts_only_with_the_right_digest(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
+) -> None:
+    server.add("/f.bin", Script(body))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/f.bin").write_bytes(flipped(body, 7))
+    request = request_for(server.url("/f.bin"), checksum=sha(body))
+    for notes in (["f.bin was there already with other bytes"], []):
+        async with start() as engine:
+            heard = engine.subscribe()
+            row = await fetch(engine, request)
+            assert (row.state, row.name) == (S.DONE, "f (1).bin")
+            assert all(any(n in t for t in told(heard, Noticed)) for n in notes)
+    assert names(tmp_path / "out") == ["f (1).bin", "f.bin"]
+    assert (tmp_path / "out/f.bin").read_bytes() == flipped(body, 7)
+    assert (tmp_path / "out/f (1).bin").read_bytes() == body
+    async with start() as engine:
+        heard = engine.subscribe()
+        (tmp_path / "out/f.bin").write_bytes(body)
+        row = await fetch(engine, request)
+        assert (row.state, row.name, row.note) == (S.DONE, "f.bin", "was already here")
+        assert told(heard, Verified) == [str(sha(body))]
+
+
+async def test_a_file_that_is_to_be_skipped_is_not_read(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/f").write_bytes(b"mine")
+    async with start(on_exists=OnExists.SKIP) as engine:
+        request = request_for(server.url("/f"), checksum=sha(LARGE))
+        assert (await fetch(engine, request)).state is S.DONE
+    assert server.requests == []
+
+
+# -- checksum files beside the file --------------------------------------------------
+
+
+@SIZES
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("/d/SHA256SUMS", "{other}  other.bin\n{digest}  f 1.bin\n"),
+        ("/d/sha256sum.txt", "{digest} *./f 1.bin\n"),
+        ("/d/SHA256SUMS", "SHA256 (f 1.bin) = {digest}\nSHA256 (x) = {other}\n"),
+        ("/d/f%201.bin.sha256", "{digest}\n"),
+        ("/d/f%201.bin.sha256", "{digest}  /build/f 1.bin\n"),
+        ("/d/f%201.bin.sha512", "{long}  f 1.bin\n"),
+    ],
+)
+async def test_a_checksum_file_beside_it_is_held_against_the_file(
+    server: ScriptedServer, start: Start, body: bytes, path: str, text: str
+) -> None:
+    long = hashlib.sha512(body).hexdigest()
+    filled = text.format(digest=sha(body).digest, other=sha(b"").digest, long=long)
+    server.add(path, Script(filled.encode()))
+    server.add("/d/f%201.bin", Script(body))
+    async with start(verify=Verify.AUTO) as engine:
+        heard = engine.subscribe()
+        row = await fetch(engine, request_for(server.url("/d/f%201.bin")))
+        assert row.state is S.DONE
+        (verified,) = told(heard, Verified)
+        assert verified in (str(sha(body)), f"sha512={long}")
+
+
+@SIZES
+async def test_bytes_that_contradict_a_checksum_file_are_set_aside(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
+) -> None:
+    server.add("/SHA256SUMS", Script(f"{sha(b'').digest}  f\n".encode()))
+    server.add("/f", Script(body))
+    async with start(verify=Verify.AUTO) as engine:
+        row = await fetch(engine, request_for(server.url("/f")))
+        assert (row.state, row.error_kind) == (S.FAILED, "checksum")
+        assert "told by SHA256SUMS" in row.error
+        assert sha(b"").digest in row.error
+        assert sha(body).digest in row.error
+    assert names(tmp_path / "out") == ["f.bad"]
+
+
+@SIZES
+async def test_without_a_checksum_file_the_download_is_done_and_says_so(
+    server: ScriptedServer, start: Start, body: bytes
+) -> None:
+    server.add("/f", Script(body))
+    for verify, note in (
+        (Verify.AUTO, "unverified: there is no checksum file beside it"),
+        (Verify.HEADERS, ""),
+    ):
+        async with start(verify=verify, on_exists=OnExists.OVERWRITE) as engine:
+            row = await fetch(engine, request_for(server.url("/f")))
+            assert (row.state, row.note) == (S.DONE, note)
+    assert len(server.requests) == 4 + 1 + 1
+
+
+async def test_a_list_is_fetched_once_for_a_directory_also_if_it_is_not_there(
+    server: ScriptedServer, start: Start
+) -> None:
+    bodies = {f"/a/{n}": Pattern(1000, n).read() for n in range(12)}
+    lines = [f"{sha(body).digest}  {path[3:]}\n" for path, body in bodies.items()]
+    server.add("/a/SHA256SUMS", Script("".join(lines).encode(), latency_s=0.1))
+    bodies |= {f"/b/{n}": Pattern(1000, n).read() for n in range(12)}
+    for path, body in bodies.items():
+        server.add(path, Script(body))
+    async with start(verify=Verify.AUTO) as engine:
+        heard = engine.subscribe()
+        engine.add([request_for(server.url(path), name=path.replace("/", "_"))
+                    for path in bodies])  # fmt: skip
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 24
+        assert len(told(heard, Verified)) == 12
+    for path in ("/a/SHA256SUMS", "/b/SHA256SUMS", "/b/sha256sum.txt"):
+        assert len(server.seen(path)) == 1
+
+
+async def test_a_checksum_file_of_another_server_is_not_believed(
+    server: ScriptedServer, start: Start
+) -> None:
+    async with ScriptedServer() as other:
+        wrong = f"{sha(b'').digest}  f\n".encode()
+        for path in ("/SHA256SUMS", "/sha256sum.txt", "/f.sha256", "/f.sha512"):
+            server.add(path, Script(redirect=other.url("/sums")))
+        other.add("/sums", Script(wrong))
+        server.add("/f", Script(SMALL))
+        async with start(verify=Verify.AUTO) as engine:
+            row = await fetch(engine, request_for(server.url("/f")))
+            assert row.state is S.DONE
+            assert row.note.startswith("unverified: ")
+        assert other.requests
+
+
+async def test_a_file_that_moved_is_held_against_the_list_beside_its_own_url(
+    server: ScriptedServer, start: Start
+) -> None:
+    async with ScriptedServer() as other:
+        other.add("/elsewhere", Script(LARGE))
+        other.add("/SHA256SUMS", Script(f"{sha(b'').digest}  f\n".encode()))
+        server.add("/f", Script(redirect=other.url("/elsewhere")))
+        server.add("/SHA256SUMS", Script(f"{sha(LARGE).digest}  f\n".encode()))
+        async with start(verify=Verify.AUTO) as engine:
+            heard = engine.subscribe()
+            row = await fetch(engine, request_for(server.url("/f"), name="f"))
+            assert row.state is S.DONE
+            assert told(heard, Verified) == [str(sha(LARGE))]
+        assert [seen.path for seen in other.requests] == ["/elsewhere"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(b"0" * 64 + b"  f\n" + b"#" * (5 << 20)),
+        Script(b"0" * 64 + b"  f\n", stall_after=10),
+        Script(b"0" * 64 + b"  f\n", status=500),
+        Script(b"<html>Not found</html>"),
+        Script(b"\xff\xfe\0\0" * 50),
+        Script(b"0" * 64 + b"  f\n", content_encoding="gzip"),
+        Script(raw=b"nonsense\r\n\r\n"),
+    ],
+    ids=["huge", "stalled", "failing", "page", "binary", "encoded", "garbled"],
+)
+async def test_a_checksum_file_that_cannot_be_had_harms_nothing(
+    server: ScriptedServer, start: Start, script: Script
+) -> None:
+    server.add("/SHA256SUMS", script)
+    server.add("/f", Script(LARGE))
+    async with start(verify=Verify.AUTO, timeout_s=0.5) as engine:
+        row = await fetch(engine, request_for(server.url("/f")))
+        assert (row.state, row.note) == (
+            S.DONE,
+            "unverified: there is no checksum file beside it",
+        )
+
+
+async def test_a_download_that_waits_for_a_checksum_file_can_be_cancelled(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/SHA256SUMS", Script(latency_s=30))
+    server.add("/f", Script(LARGE, etag='"1"'))
+    async with start(verify=Verify.AUTO) as engine:
+        engine.add([request_for(server.url("/f"))])
+        await until(engine, lambda: server.seen("/SHA256SUMS"))
+        assert engine.rows([0])[0].state is S.VERIFYING
+        assert engine.cancel([0]) == [0]
+        assert engine.rows([0])[0].state is S.CANCELLED
+        await engine.wait_idle()
+    assert not (tmp_path / "out/f").exists()
+    async with start() as engine:
+        row = await fetch(engine, request_for(server.url("/f")))
+        assert row.state is S.DONE
+    assert len(server.seen("/f")) == 1, "all its bytes were kept"
+
+
+# -- pieces --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("checksum", [None, sha(LARGE)], ids=["pieces", "both"])
+async def test_only_the_wrong_piece_is_fetched_again(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str,
+    checksum: Checksum | None,
+) -> None:  # fmt: skip
+    bad = Script(flipped(LARGE, 3 * PIECE + 5))
+    server.add("/f", Script(LARGE, first=[bad]))
+    async with start(wire=wire) as engine:
+        heard = engine.subscribe()
+        row = await fetch(
+            engine,
+            request_for(server.url("/f"), checksum=checksum, pieces=pieces_of(LARGE)),
+        )
+        assert (row.state, row.received, row.attempt) == (S.DONE, len(LARGE), 1)
+        assert row.note == (
+            "65,536 of 1,000,000 bytes are in wrong pieces, fetching them again"
+        )
+        expected = "sha256=16 pieces" if checksum is None else str(checksum)
+        assert told(heard, Verified) == [expected]
+    assert [seen.range for seen in server.requests] == [None, (3 * PIECE, 4 * PIECE)]
+    assert (tmp_path / "out/f").read_bytes() == LARGE
+
+
+async def test_wrong_neighbours_share_a_request_and_the_last_piece_is_short(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    wrong = LARGE
+    for at in (0, 5 * PIECE, 6 * PIECE, len(LARGE) - 1):
+        wrong = flipped(wrong, at)
+    server.add("/f", Script(LARGE, first=[Script(wrong)]))
+    async with start() as engine:
+        request = request_for(server.url("/f"), pieces=pieces_of(LARGE))
+        assert (await fetch(engine, request)).state is S.DONE
+    assert [seen.range for seen in server.requests[1:]] == [
+        (0, PIECE),
+        (5 * PIECE, 7 * PIECE),
+        (15 * PIECE, len(LARGE)),
+    ]
+    assert (tmp_path / "out/f").read_bytes() == LARGE
+
+
+async def test_a_small_file_is_held_against_its_pieces_too(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/f", Script(SMALL, first=[Script(flipped(SMALL, 1500))]))
+    async with start() as engine:
+        request = request_for(server.url("/f"), pieces=pieces_of(SMALL, 1000))
+        assert (await fetch(engine, request)).state is S.DONE
+    assert server.requests[-1].range == (1000, 2000)
+    assert (tmp_path / "out/f").read_bytes() == SMALL
+
+
+@pytest.mark.parametrize(
+    ("script", "requests"),
+    [
+        (Script(flipped(LARGE, 3 * PIECE)), 1 + 3),
+        (Script(flipped(LARGE, 3 * PIECE), ranges="ignore"), 1 + 1),
+        (Script(flipped(LARGE, 3 * PIECE), ranges="refuse"), 1 + 1),
+        (Script(bytes(len(LARGE))), 1),
+    ],
+    ids=["always wrong", "no ranges", "ranges refused", "all wrong"],
+)
+async def test_what_cannot_be_mended_is_set_aside(
+    server: ScriptedServer, start: Start, tmp_path: Path, script: Script, requests: int
+) -> None:
+    server.add("/f", script)
+    async with start() as engine:
+        request = request_for(server.url("/f"), pieces=pieces_of(LARGE))
+        row = await fetch(engine, request)
+        assert (row.state, row.error_kind) == (S.FAILED, "checksum")
+    assert len(server.requests) == requests
+    assert names(tmp_path / "out") == ["f.bad"]
+
+
+async def test_a_wrong_piece_comes_from_another_mirror(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as gone, ScriptedServer() as right:
+        server.add("/f", Script(flipped(LARGE, 9), etag='"here"'))
+        gone.add("/f", Script(status=404))
+        right.add("/f", Script(LARGE, etag='"there"'))
+        mirrors = (server.url("/f"), gone.url("/f"), right.url("/f"))
+        async with start() as engine:
+            row = await fetch(engine, DownloadRequest(mirrors, pieces=pieces_of(LARGE)))
+            assert (row.state, row.attempt) == (S.DONE, 1)
+        assert [seen.range for seen in right.requests] == [(0, PIECE)]
+        assert (len(server.requests), len(gone.requests)) == (1, 1)
+    assert (tmp_path / "out/f").read_bytes() == LARGE
+
+
+async def test_a_piece_that_does_not_come_for_now_is_fetched_by_the_next_attempt(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    bad = Script(flipped(LARGE, 5 * PIECE), etag='"1"')
+    server.add("/f", Script(LARGE, etag='"1"', first=[bad, 503]))
+    async with start(segments=1) as engine:
+        request = request_for(server.url("/f"), pieces=pieces_of(LARGE))
+        row = await fetch(engine, request)
+        assert (row.state, row.attempt) == (S.DONE, 2)
+    again = server.requests[2]
+    assert again.range is not None
+    assert again.range[0] == 5 * PIECE
+    assert (tmp_path / "out/f").read_bytes() == LARGE
+
+
+# -- mirrors and Metalink ------------------------------------------------------------
+
+
+@SIZES
+async def test_after_a_mismatch_another_mirror_gives_the_file(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
+) -> None:
+    async with ScriptedServer() as right:
+        server.add("/f.bin", Script(flipped(body, 1), etag='"1"'))
+        right.add("/f.bin", Script(body, etag='"1"'))
+        mirrors = (server.url("/f.bin"), right.url("/f.bin"))
+        async with start(retries=0, segments=1) as engine:
+            row = await fetch(engine, DownloadRequest(mirrors, checksum=sha(body)))
+            assert (row.state, row.attempt) == (S.DONE, 2)
+        assert [seen.range for seen in right.requests] == [None]
+    assert (tmp_path / "out/f.bin").read_bytes() == body
+    assert (tmp_path / "out/f.bin.bad").read_bytes() == flipped(body, 1)
+
+
+def metalink(body: bytes, name: str, *urls: str) -> str:
+    pieces = "".join(f"<hash>{digest}</hash>" for digest in pieces_of(body).digests)
+    places = "".join(
+        f'<url priority="{number}">{url}</url>' for number, url in enumerate(urls, 1)
+    )
+    return (
+        '<metalink xmlns="urn:ietf:params:xml:ns:metalink">\n'
+        f'<file name="{name}"><size>{len(body)}</size>\n'
+        f'<hash type="sha-256">{sha(body).digest}</hash>\n'
+        f'<pieces length="{PIECE}" type="sha-256">{pieces}</pieces>\n'
+        f"{places}</file></metalink>\n"
+    )
+
+
+async def test_a_metalink_file_is_fetched_verified_and_mended_by_the_command(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as other:
+        server.add("/f", Script(status=404))
+        other.add("/f", Script(LARGE, first=[Script(flipped(LARGE, 9 * PIECE))]))
+        (tmp_path / "list.meta4").write_text(
+            metalink(LARGE, "isos/big.iso", "ftp://127.0.0.1/f", server.url("/f"),
+                     other.url("/f"))
+        )  # fmt: skip
+        ended = await fetchtui("--json", "-s", "1", "list.meta4", cwd=tmp_path)
+        assert ended.status == 0
+        assert other.requests[-1].range == (9 * PIECE, 10 * PIECE)
+    assert "note: list.meta4: mirrors that are not http are ignored: 1 ftp" in ended.err
+    assert [line["id"] for line in ended.of("verified")] == [0]
+    (done,) = ended.of("done")
+    assert done["path"] == str(tmp_path / "isos/big.iso")
+    assert (tmp_path / "isos/big.iso").read_bytes() == LARGE
+
+
+async def test_a_metalink_file_that_climbs_out_is_refused_before_anything_is_fetched(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    url = server.add("/f", Script(SMALL))
+    (tmp_path / "list.meta4").write_text(metalink(SMALL, "../../evil", url))
+    ended = await fetchtui("--headless", "list.meta4", cwd=tmp_path)
+    assert ended.status == 2
+    assert ended.err.startswith("list.meta4:2: the name must not climb out")
+    assert server.requests == []
+
+
+async def test_the_command_looks_for_checksum_files_only_when_told_to(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    server.add("/SHA256SUMS", Script(f"{sha(b'').digest}  f\n".encode()))
+    url = server.add("/f", Script(SMALL))
+    for verify, status in (("off", 0), ("headers", 0), ("auto", 1)):
+        ended = await fetchtui(
+            "--json", "--verify", verify, "-o", verify, url, cwd=tmp_path
+        )
+        assert ended.status == status
+    assert [line["error_kind"] for line in ended.of("failed")] == ["checksum"]
+    assert names(tmp_path / "auto") == ["f.bad"]

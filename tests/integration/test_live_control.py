@@ -1,0 +1,240 @@
+"""What a person does while it runs: more, fewer, stop this one, bring it back."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING
+
+from tests.integration.conftest import request_for, until
+from tui.core.download import DownloadState as S
+from tui.core.listing.query import DownloadQuery, View
+from tui.core.service import Move
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script, Seen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Start
+    from tui.demo.server import ScriptedServer
+
+BODY = Pattern(4_000_000, seed=7)
+SLOW = Script(body=BODY, etag='"v1"', rate=2_000_000)
+STUCK = Script(body=BODY, etag='"v1"', stall_after=1_500_000)
+
+
+async def test_more_at_once_starts_in_the_same_turn(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/s", STUCK)
+    async with start(concurrency=4) as engine:
+        engine.add([request_for(server.url("/s")) for _ in range(40)])
+        assert engine.snapshot().active == 4
+        engine.set_concurrency(32)
+        assert engine.snapshot().active == 32
+        await server.until(lambda: server.open_connections == 32)
+
+
+async def test_fewer_at_once_drains_and_stops_nobody(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/s", Script(body=BODY, etag='"v1"', rate=8_000_000))
+    async with start(concurrency=6, segments=1) as engine:
+        engine.add([request_for(server.url("/s")) for _ in range(8)])
+        await server.until(lambda: len(server.requests) == 6)
+        engine.set_concurrency(1)
+        snapshot = engine.snapshot()
+        assert (snapshot.active, snapshot.waiting_for) == (6, "draining 5 above 1")
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 8
+    assert [seen.ended for seen in server.requests] == ["sent"] * 8
+
+
+async def test_cancel_closes_the_connection_and_undo_ends_whole(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+) -> None:
+    server.add("/s", Script(body=BODY, etag='"v1"', first=[STUCK]))
+    async with start(wire=wire, segments=1) as engine:
+        engine.add([request_for(server.url("/s"))])
+        await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
+        assert engine.cancel([0]) == [0]
+        assert engine.rows([0])[0].state is S.CANCELLED
+        await server.until(lambda: server.requests[0].ended == "gone")
+        assert engine.resume([0]) == [0]
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert hashlib.sha256((tmp_path / "out/s").read_bytes()).hexdigest() == (
+        BODY.sha256()
+    )
+    assert server.requests[1].range is not None, "what was there is not fetched again"
+
+
+async def test_undo_in_the_very_turn_of_the_cancel_is_safe(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/s", Script(body=BODY, etag='"v1"', rate=20_000_000))
+    async with start() as engine:
+        engine.add([request_for(server.url("/s"))])
+        await until(engine, lambda: engine.rows([0])[0].received > 0)
+        for _ in range(5):
+            engine.cancel([0])
+            engine.resume([0])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert hashlib.sha256((tmp_path / "out/s").read_bytes()).hexdigest() == (
+        BODY.sha256()
+    )
+
+
+async def test_cancelling_one_leaves_the_others_alone(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/s", Script(body=BODY, etag='"v1"', rate=20_000_000))
+    async with start(concurrency=3) as engine:
+        engine.add([request_for(server.url("/s")) for _ in range(5)])
+        await server.until(lambda: len(server.requests) == 3)
+        engine.cancel([1, 4])
+        await engine.wait_idle()
+        states = [row.state for row in engine.rows(range(5))]
+    assert states == [S.DONE, S.CANCELLED, S.DONE, S.DONE, S.CANCELLED]
+
+
+async def test_a_paused_download_keeps_its_bytes_and_its_place(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/s", Script(body=BODY, etag='"v1"', first=[STUCK]))
+    async with start(concurrency=1, segments=1) as engine:
+        engine.add([request_for(server.url("/s")) for _ in range(2)])
+        await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
+        engine.pause([0])
+        await server.until(lambda: len(server.requests) == 2)
+        assert engine.rows([0])[0].state is S.PAUSED
+        engine.resume([0])
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 2
+
+
+async def test_hold_pauses_everything_and_release_goes_on(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/s", Script(body=BODY, etag='"v1"', rate=20_000_000))
+    async with start(concurrency=2) as engine:
+        engine.add([request_for(server.url("/s")) for _ in range(4)])
+        await server.until(lambda: len(server.requests) == 2)
+        engine.hold()
+        await server.until(lambda: server.open_connections == 0)
+        snapshot = engine.snapshot()
+        assert (snapshot.is_held, snapshot.counts[S.PAUSED]) == (True, 2)
+        engine.release()
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 4
+
+
+async def test_a_moved_download_goes_next(server: ScriptedServer, start: Start) -> None:
+    for i in range(6):
+        server.add(f"/{i}", Script(body=b"x"))
+    async with start(concurrency=1) as engine:
+        engine.hold()
+        engine.add([request_for(server.url(f"/{i}")) for i in range(6)])
+        engine.reorder([4], Move.TOP)
+        engine.reorder([0], Move.BOTTOM)
+        engine.reorder([3], Move.UP)
+        order = engine.select(DownloadQuery(view=View.QUEUED))
+        assert order == [4, 1, 3, 2, 5, 0]
+        engine.release()
+        await engine.wait_idle()
+    assert [seen.path for seen in server.requests] == [f"/{i}" for i in order]
+
+
+async def test_connections_of_a_running_download_follow_the_keys(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    body = Pattern(30_000_000, seed=2)
+    server.add("/s", Script(body=body, etag='"v1"', rate=4_000_000))
+    async with start(segments=1) as engine:
+        engine.add([request_for(server.url("/s"))])
+        await server.until(lambda: server.open_connections == 1)
+        await until(engine, lambda: engine.rows([0])[0].state is S.DOWNLOADING)
+        engine.set_segments(6, 0)
+        await server.until(lambda: server.open_connections == 6)
+        engine.set_segments(2, 0)
+        await server.until(lambda: server.open_connections == 2)
+        engine.set_segments(16, 0)
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert hashlib.sha256((tmp_path / "out/s").read_bytes()).hexdigest() == (
+        body.sha256()
+    )
+
+
+async def test_another_url_goes_on_with_the_same_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/old", STUCK)
+    server.add("/new", Script(body=BODY, etag='"v1"'))
+    async with start(segments=1) as engine:
+        engine.add([request_for(server.url("/old"))])
+        await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
+        engine.set_url(0, server.url("/new"))
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert hashlib.sha256((tmp_path / "out/old").read_bytes()).hexdigest() == (
+        BODY.sha256()
+    )
+    assert server.requests[-1].range is not None
+
+
+async def test_closing_keeps_what_runs_and_the_next_run_goes_on(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/s", Script(body=BODY, etag='"v1"', first=[STUCK]))
+    for finishes in (False, True):
+        async with start(segments=1) as engine:
+            engine.add([request_for(server.url("/s"))])
+            if finishes:
+                await engine.wait_idle()
+            else:
+                await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
+    assert hashlib.sha256((tmp_path / "out/s").read_bytes()).hexdigest() == (
+        BODY.sha256()
+    )
+    assert server.requests[1].range is not None
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["s"]
+
+
+async def test_a_rate_limit_holds_for_all_and_lifts_at_once(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/s", Script(body=BODY, etag='"v1"'))
+    async with start(rate_limit=100_000, segments=1) as engine:
+        engine.add([request_for(server.url("/s"))])
+        await until(engine, lambda: engine.rows([0])[0].received > 0)
+        await asyncio.sleep(0)
+        assert engine.rows([0])[0].state is S.DOWNLOADING
+        engine.set_rate_limit(None)
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+
+
+async def test_a_connection_that_gets_stuck_at_the_end_does_not_hold_up_the_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """The last bytes are fetched once more by a connection that is free."""
+    body = Pattern(3_000_000, seed=5)
+
+    def second_half_sticks(seen: Seen) -> Script | None:
+        if seen.number == 1:
+            return Script(body=body, etag='"v1"', stall_after=200_000)
+        return None
+
+    script = Script(body=body, etag='"v1"', rate=3_000_000, answer=second_half_sticks)
+    server.add("/s", script)
+    async with start(segments=2, timeout_s=60.0) as engine:
+        engine.add([request_for(server.url("/s"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.received) == (S.DONE, body.size)
+    assert hashlib.sha256((tmp_path / "out/s").read_bytes()).hexdigest() == (
+        body.sha256()
+    )

@@ -1,0 +1,226 @@
+"""This machine's own troubles: no room, no permission, no directory."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.conftest import request_for, until
+from tests.integration.small_disk import SmallDisk
+from tests.integration.test_whole_downloads import digest, names
+from tests.support.command import fetchtui
+from tui.core.download import DownloadState as S
+from tui.core.errors import LocalError
+from tui.core.events import QueueHeld, QueueReleased
+from tui.core.settings import Settings
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+from tui.disk import platform
+from tui.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.integration.conftest import Start
+    from tui.demo.server import ScriptedServer
+
+MIB = 1 << 20
+LARGE = Pattern(5 * MIB, 1)
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]:
+    with SmallDisk(tmp_path / "out", 3 * MIB, monkeypatch) as made:
+        yield made
+
+
+# -- no room ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", ["exact", "chunked"])
+async def test_a_full_disk_holds_the_queue_and_room_lets_it_go_on(
+    server: ScriptedServer, start: Start, disk: SmallDisk, length: Any
+) -> None:
+    small = Pattern(1000, 2)
+    server.add("/large", Script(LARGE, etag='"1"', length=length, rate=40 * MIB))
+    server.add("/small", Script(small))
+    async with start(concurrency=1) as engine:
+        heard = engine.subscribe()
+        engine.add([request_for(server.url(p)) for p in ("/large", "/small")])
+        await engine.wait_idle()
+        large, waiting = engine.rows([0, 1])
+        assert (large.state, large.error_kind) == (S.FAILED, "disk_full")
+        assert waiting.state is S.QUEUED
+        snapshot = engine.snapshot()
+        assert snapshot.is_held
+        assert "full" in snapshot.hold_reason
+        if length == "exact":
+            assert "more are needed" in snapshot.hold_reason
+        assert names(disk.path) in ([], ["large.part", "large.part.json"])
+        disk.grow(20 * MIB)
+        engine.release()
+        await engine.wait_idle()
+        assert [row.state for row in engine.rows([0, 1])] == [S.DONE, S.DONE]
+        told = [type(event) for event in heard.drain()]
+        assert (told.count(QueueHeld), told.count(QueueReleased)) == (1, 1)
+    assert digest(disk.path / "large") == LARGE.sha256()
+    assert digest(disk.path / "small") == small.sha256()
+
+
+async def test_what_fits_when_the_disk_fills_up_is_not_fetched_again(
+    server: ScriptedServer,
+    start: Start,
+    disk: SmallDisk,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # There is room when it begins, which cannot be set aside; then others take it.
+    monkeypatch.setattr(platform, "_fallocate", None)
+    body = Pattern(2 * MIB + 700_000, 3)
+    server.add("/x", Script(body, etag='"1"', rate=1.5 * MIB))
+    async with start(segments=1, in_flight_limit=200_000) as engine:
+        engine.add([request_for(server.url("/x"))])
+        await until(engine, lambda: engine.rows([0])[0].received > MIB)
+        record = disk.path / "x.part.json"
+        await until(engine, lambda: b'"ranges": [[0, ' in record.read_bytes())
+        disk.fill()
+        await engine.wait_idle()
+        row = engine.rows([0])[0]
+        assert (row.state, row.error_kind) == (S.FAILED, "disk_full")
+        assert row.received > MIB
+        disk.grow(20 * MIB)
+        engine.release()
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(disk.path / "x") == body.sha256()
+    (again,) = server.requests[1:]
+    assert again.range is not None
+    assert again.range[0] > MIB // 2
+
+
+async def test_many_small_files_on_a_full_disk_are_all_whole_in_the_end(
+    server: ScriptedServer, start: Start, disk: SmallDisk
+) -> None:
+    bodies = [Pattern(10_000, seed) for seed in range(400)]
+    urls = [server.add(f"/{n}", Script(body)) for n, body in enumerate(bodies)]
+    async with start(concurrency=16) as engine:
+        engine.add([request_for(url) for url in urls])
+        await engine.wait_idle()
+        counts = engine.snapshot().counts
+        assert counts[S.FAILED] > 0
+        assert counts[S.DONE] > 100
+        assert set(engine.snapshot().by_cause) == {"disk_full"}
+        disk.grow(20 * MIB)
+        engine.release()
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 400
+    assert names(disk.path) == sorted(map(str, range(400)))
+    for number, body in enumerate(bodies):
+        assert (disk.path / str(number)).read_bytes() == body.read()
+
+
+async def test_the_command_ends_with_a_status_and_says_what_to_do(
+    server: ScriptedServer, disk: SmallDisk, tmp_path: Path
+) -> None:
+    # A size beyond every disk fails on a pretended small disk as well.
+    body = Pattern(1 << 55) if not disk.is_real else LARGE
+    url = server.add("/large", Script(body, etag='"1"'))
+    ended = await fetchtui("--json", "-o", "out", url, cwd=tmp_path)
+    assert ended.status == 1
+    (failed,) = ended.of("failed")
+    assert failed["error_kind"] == "disk_full"
+    assert "more are needed" in failed["error"]
+    assert "stopped: the disk is full" in ended.err
+    assert not (disk.path / "large").exists()
+    disk.grow(20 * MIB)
+    url = server.add("/large", Script(LARGE, etag='"1"'))
+    assert (await fetchtui("--json", "-o", "out", url, cwd=tmp_path)).status == 0
+    assert digest(disk.path / "large") == LARGE.sha256()
+
+
+# -- no permission, no directory -------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1000, 3_000_000])
+async def test_a_directory_that_vanishes_is_told_and_the_bytes_come_again(
+    server: ScriptedServer, start: Start, tmp_path: Path, size: int
+) -> None:
+    body = Pattern(size, 4)
+    server.add("/x", Script(body, etag='"1"', rate=size * 4))
+    async with start() as engine:
+        engine.add([request_for(server.url("/x"))])
+        await until(engine, lambda: engine.rows([0])[0].received > size // 2)
+        shutil.rmtree(tmp_path / "out")
+        await engine.wait_idle()
+        row = engine.rows([0])[0]
+        assert row.state is S.FAILED
+        assert row.error_kind in ("directory_gone", "disk"), row.error
+        assert "x" in row.error
+        assert not (tmp_path / "out").exists(), "a mount point must not fill up"
+        (tmp_path / "out").mkdir()
+        engine.retry([0])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE, engine.rows([0])[0].error
+    assert digest(tmp_path / "out/x") == body.sha256()
+
+
+async def test_a_part_file_that_vanishes_is_no_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/x", Script(LARGE, etag='"1"', rate=20 * MIB))
+    async with start(segments=1) as engine:
+        engine.add([request_for(server.url("/x"))])
+        await until(engine, lambda: engine.rows([0])[0].received > MIB)
+        (tmp_path / "out/x.part").unlink()
+        await engine.wait_idle()
+        row = engine.rows([0])[0]
+        assert (row.state, row.error_kind) == (S.FAILED, "disk")
+        engine.retry([0])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/x") == LARGE.sha256()
+
+
+async def test_an_output_directory_that_is_a_file_is_told_at_once(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "out").write_text("mine")
+    with pytest.raises(LocalError) as caught:
+        await open_engine(Settings(output_dir=tmp_path / "out"))
+    assert caught.value.kind == "not_writable"
+    assert (tmp_path / "out").read_text() == "mine"
+
+
+UNPRIVILEGED = """
+import ctypes, os, sys
+import tui.cli
+if os.getuid() == 0:  # give up what root may do more than others (capset(2))
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    assert ctypes.CDLL(None).capset(header, nothing) == 0
+tui.cli.main(sys.argv[1:])
+"""
+
+
+async def test_a_directory_without_permission_is_told_before_anything_is_fetched(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
+    url = server.add("/x", Script(b"abc"))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", UNPRIVILEGED, "--headless", "-o", str(out), url),
+        cwd=Path(__file__).parents[2],
+        stderr=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 2, err
+    assert b"cannot write" in err
+    assert b"choose another" in err
+    assert server.requests == []

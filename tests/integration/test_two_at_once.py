@@ -1,0 +1,359 @@
+"""Others at the same place: a second process, other people's files, planted links."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.conftest import request_for, until
+from tests.integration.test_whole_downloads import digest, names
+from tests.support.command import fetchtui
+from tui.core.download import DownloadState as S
+from tui.core.settings import OnExists
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+from tui.disk.resume_record import ResumeRecord, serialise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Start
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.demo.server import ScriptedServer
+
+BIG = Pattern(3_000_000, seed=1)
+OTHER = Pattern(2_500_000, seed=2)
+
+
+async def fetch(start: Start, *urls: str, **changes: object) -> list[DownloadSnapshot]:
+    async with start(**{"segments": 1, "retries": 0, **changes}) as engine:
+        ids = engine.add([request_for(url) for url in urls])
+        await engine.wait_idle()
+        return engine.rows(ids)
+
+
+# -- two of us -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("etag", ['"1"', None])
+async def test_a_second_process_leaves_a_file_to_the_first(
+    server: ScriptedServer, start: Start, tmp_path: Path, etag: str | None
+) -> None:
+    stuck = Script(BIG, etag=etag, stall_after=1_500_000)
+    url = server.add("/x", Script(BIG, etag=etag, first=[stuck]))
+    async with start(segments=1, timeout_s=60) as engine:
+        engine.add([request_for(url)])
+        await until(engine, lambda: engine.rows([0])[0].received == 1_500_000)
+        ended = await fetchtui("--json", "-o", "out", url, cwd=tmp_path)
+        assert ended.status == 1
+        (failed,) = ended.of("failed")
+        assert failed["error_kind"] == "in_use"
+        assert names(tmp_path / "out") == ["x.part", "x.part.json"]
+        engine.pause([0])
+        engine.resume([0])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/x") == BIG.sha256()
+    assert names(tmp_path / "out") == ["x"]
+
+
+async def test_two_that_start_at_once_never_spoil_each_other(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    url = server.add("/x", Script(BIG, etag='"1"', rate=6_000_000))
+    async with start() as one, start() as two:
+        for engine in (one, two):
+            engine.add([request_for(url)])
+        await asyncio.gather(one.wait_idle(), two.wait_idle())
+        states = {engine.rows([0])[0].state for engine in (one, two)}
+        kinds = {engine.rows([0])[0].error_kind for engine in (one, two)}
+    assert S.DONE in states
+    assert kinds <= {"", "in_use"}
+    assert names(tmp_path / "out") == ["x"]
+    assert digest(tmp_path / "out/x") == BIG.sha256()
+
+
+async def test_two_with_the_same_list_of_small_files_share_it(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    urls = [server.add(f"/{n}", Script(Pattern(5000, n))) for n in range(200)]
+    async with start() as one, start() as two:
+        for engine in (one, two):
+            engine.add([request_for(url) for url in urls])
+        await asyncio.gather(one.wait_idle(), two.wait_idle())
+        for engine in (one, two):
+            assert engine.snapshot().counts[S.DONE] == 200
+    assert names(tmp_path / "out") == sorted(map(str, range(200)))
+    for number in range(200):
+        found = (tmp_path / f"out/{number}").read_bytes()
+        assert found == Pattern(5000, number).read()
+
+
+# -- one name for different files ------------------------------------------------------
+
+
+@pytest.mark.parametrize("etag", ['"1"', None])
+async def test_another_url_of_the_same_name_destroys_no_part(
+    server: ScriptedServer, start: Start, tmp_path: Path, etag: str | None
+) -> None:
+    cut = Script(BIG, etag='"1"', cut_after=2_000_000)
+    mine = server.add("/mine/x.bin", Script(BIG, etag='"1"', first=[cut]))
+    yours = server.add("/yours/x.bin", Script(OTHER, etag=etag))
+    assert (await fetch(start, mine))[0].state is S.FAILED
+    (row,) = await fetch(start, yours)
+    assert (row.state, row.name) == (S.DONE, "x (1).bin")
+    (row,) = await fetch(start, mine)
+    assert row.state is S.DONE
+    assert server.requests[-1].range is not None, "what was there is still there"
+    assert digest(tmp_path / "out/x.bin") == BIG.sha256()
+    assert digest(tmp_path / "out/x (1).bin") == OTHER.sha256()
+    assert names(tmp_path / "out") == ["x (1).bin", "x.bin"]
+
+
+async def test_a_complete_part_of_another_url_is_not_taken_for_this_one(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    mine = server.add("/mine/x.bin", Script(BIG, etag='"1"'))
+    yours = server.add("/yours/x.bin", Script(OTHER, etag='"1"'))
+    out = tmp_path / "out"
+    async with start() as engine:
+        engine.add([request_for(mine)])
+        await engine.wait_idle()
+    # A run that was killed between the last checkpoint and the rename.
+    record = ResumeRecord(
+        url=mine, validator='"1"', size=BIG.size, ranges=((0, BIG.size),)
+    )
+    (out / "x.bin").rename(out / "x.bin.part")
+    (out / "x.bin.part.json").write_bytes(serialise(record))
+    (row,) = await fetch(start, yours)
+    assert row.state is S.DONE
+    assert digest(out / row.name) == OTHER.sha256()
+    count = len(server.requests)
+    (row,) = await fetch(start, mine)
+    assert (row.state, row.name) == (S.DONE, "x.bin")
+    assert digest(out / "x.bin") == BIG.sha256()
+    assert len(server.requests) == count, "it was whole: nothing is asked"
+
+
+async def test_signed_urls_continue_and_their_neighbours_do_not(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    cut = Script(BIG, etag='"1"', cut_after=2_000_000)
+    first = server.add("/get?id=1&sig=a", Script(BIG, etag='"1"', first=[cut]))
+    again = server.add("/get?id=1&sig=b", Script(BIG, etag='"1"'))
+    other = server.add("/get?id=2&sig=c", Script(OTHER, etag='"2"'))
+    assert (await fetch(start, first))[0].state is S.FAILED
+    (row,) = await fetch(start, other)
+    assert (row.state, row.name) == (S.DONE, "get (1)")
+    (row,) = await fetch(start, again)
+    assert (row.state, row.name) == (S.DONE, "get")
+    assert server.requests[-1].range is not None
+    assert digest(tmp_path / "out/get") == BIG.sha256()
+    assert digest(tmp_path / "out/get (1)") == OTHER.sha256()
+
+
+async def test_a_numbered_name_is_met_again_and_goes_on(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/x.bin").write_bytes(b"not from us")
+    cut = Script(BIG, etag='"1"', cut_after=1_000_000)
+    url = server.add("/x.bin", Script(BIG, etag='"1"', first=[cut]))
+    for expected in (S.FAILED, S.DONE, S.DONE):
+        (row,) = await fetch(start, url)
+        assert (row.state, row.name) == (expected, "x (1).bin")
+    assert names(tmp_path / "out") == ["x (1).bin", "x.bin"]
+    assert digest(tmp_path / "out/x (1).bin") == BIG.sha256()
+    assert (tmp_path / "out/x.bin").read_bytes() == b"not from us"
+    assert any(seen.range is not None for seen in server.requests)
+
+
+@pytest.mark.parametrize("in_the_same_run", [True, False])
+async def test_a_file_that_takes_the_name_meanwhile_costs_no_byte(
+    server: ScriptedServer, start: Start, tmp_path: Path, in_the_same_run: bool
+) -> None:
+    stuck = Script(BIG, etag='"1"', stall_after=2_000_000)
+    url = server.add("/x", Script(BIG, etag='"1"', first=[stuck]))
+    async with start(segments=1) as engine:
+        engine.add([request_for(url)])
+        await until(engine, lambda: engine.rows([0])[0].received == 2_000_000)
+        engine.pause([0])
+        (tmp_path / "out/x").write_bytes(b"not from us")
+        if in_the_same_run:
+            engine.resume([0])
+            await engine.wait_idle()
+            row = engine.rows([0])[0]
+    if not in_the_same_run:
+        (row,) = await fetch(start, url)
+    assert (row.state, row.name) == (S.DONE, "x (1)")
+    assert server.requests[1].range == (2_000_000, None)
+    assert digest(tmp_path / "out/x (1)") == BIG.sha256()
+    assert (tmp_path / "out/x").read_bytes() == b"not from us"
+    assert names(tmp_path / "out") == ["x", "x (1)"]
+
+
+async def test_names_that_servers_give_are_met_again_in_any_order(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    named = {"Content-Disposition": 'attachment; filename="f"'}
+    urls = [
+        server.add("/1", Script(BIG, etag='"1"', headers=named)),
+        server.add("/2", Script(OTHER, etag='"2"', headers=named)),
+    ]
+    for order in (urls, urls[::-1]):
+        rows = await fetch(start, *order, concurrency=1)
+        assert [row.state for row in rows] == [S.DONE] * 2
+        assert names(tmp_path / "out") == ["f", "f (1)"]
+    assert digest(tmp_path / "out/f") == BIG.sha256()
+    assert digest(tmp_path / "out/f (1)") == OTHER.sha256()
+
+
+@pytest.mark.parametrize("rest", [b"", b"somebody's bytes"])
+async def test_a_part_file_without_a_record_stays_unless_it_is_empty(
+    server: ScriptedServer, start: Start, tmp_path: Path, rest: bytes
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/x.part").write_bytes(rest)
+    url = server.add("/x", Script(BIG, etag='"1"'))
+    (row,) = await fetch(start, url)
+    assert row.state is S.DONE
+    if rest:
+        assert names(tmp_path / "out") == ["x (1)", "x.part"]
+        assert (tmp_path / "out/x.part").read_bytes() == rest
+    else:
+        assert names(tmp_path / "out") == ["x"]
+
+
+async def test_overwriting_goes_on_where_it_was_interrupted(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/x").write_bytes(b"old")
+    cut = Script(BIG, etag='"1"', cut_after=2_000_000)
+    url = server.add("/x", Script(BIG, etag='"1"', first=[cut]))
+    (row,) = await fetch(start, url, on_exists=OnExists.OVERWRITE)
+    assert row.state is S.FAILED
+    assert (tmp_path / "out/x").read_bytes() == b"old"
+    (row,) = await fetch(start, url, on_exists=OnExists.OVERWRITE)
+    assert row.state is S.DONE
+    assert server.requests[-1].range is not None
+    assert digest(tmp_path / "out/x") == BIG.sha256()
+    assert names(tmp_path / "out") == ["x"]
+
+
+async def test_a_gap_at_the_beginning_costs_no_more_than_the_gap(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    # The connection at the beginning hangs, the others bring the rest.
+    body = Pattern(8_000_000, seed=9)
+    hangs = Script(body, etag='"1"', stall_after=200_000)
+    url = server.add("/x", Script(body, etag='"1"', rate=6_000_000, first=[hangs]))
+    (row,) = await fetch(start, url, segments=4, timeout_s=0.5)
+    sent = sum(seen.bytes_sent for seen in server.requests)
+    if row.state is not S.DONE:
+        (row,) = await fetch(start, url)
+        sent = sum(seen.bytes_sent for seen in server.requests)
+    assert row.state is S.DONE
+    assert digest(tmp_path / "out/x") == body.sha256()
+    assert sent < 8_000_000 + 2_500_000
+
+
+# -- planted links ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_exists", list(OnExists))
+@pytest.mark.parametrize("size", [1000, 3_000_000])
+@pytest.mark.parametrize("suffix", ["", ".part", ".part.json", ".part.new"])
+async def test_a_planted_link_leads_no_byte_elsewhere(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    suffix: str,
+    size: int,
+    on_exists: OnExists,
+) -> None:
+    body = Pattern(size, 3)
+    (tmp_path / "victim").write_bytes(b"precious")
+    (tmp_path / "out").mkdir()
+    (tmp_path / f"out/x{suffix}").symlink_to("../victim")
+    (row,) = await fetch(
+        start, server.add("/x", Script(body, etag='"1"')), on_exists=on_exists
+    )
+    assert row.state is S.DONE, row.error
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    saved = tmp_path / "out" / row.name
+    assert not saved.is_symlink()
+    assert digest(saved) == body.sha256()
+    if not (suffix == "" and on_exists is OnExists.OVERWRITE):
+        assert (tmp_path / f"out/x{suffix}").is_symlink(), "it is not ours to remove"
+
+
+@pytest.mark.parametrize("dangles", [True, False])
+async def test_a_folder_that_is_a_link_is_refused(
+    server: ScriptedServer, start: Start, tmp_path: Path, dangles: bool
+) -> None:
+    (tmp_path / "out").mkdir()
+    if not dangles:
+        (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out/sub").symlink_to("../elsewhere")
+    url = server.add("/x", Script(BIG))
+    async with start() as engine:
+        engine.add([request_for(url, directory="sub")])
+        await engine.wait_idle()
+        row = engine.rows([0])[0]
+    assert (row.state, row.error_kind) == (S.FAILED, "not_writable")
+    assert "link" in row.error
+    assert (tmp_path / "elsewhere").exists() is not dangles
+    assert dangles or names(tmp_path / "elsewhere") == []
+
+
+async def test_a_part_that_turns_into_a_link_while_it_is_written_is_no_file(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "victim").write_bytes(b"precious")
+    url = server.add("/x", Script(BIG, etag='"1"', rate=3_000_000))
+    async with start(segments=1, retries=1) as engine:
+        engine.add([request_for(url)])
+        await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
+        part = tmp_path / "out/x.part"
+        part.unlink()
+        part.symlink_to("../victim")
+        await engine.wait_idle()
+        row = engine.rows([0])[0]
+        assert (row.state, row.error_kind) == (S.FAILED, "disk")
+        engine.retry([0])
+        await engine.wait_idle()
+        row = engine.rows([0])[0]
+        assert row.error_kind != "internal", row.error
+    assert (tmp_path / "victim").read_bytes() == b"precious"
+    assert part.is_symlink()
+
+
+async def test_a_directory_in_the_way_is_stepped_around(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "out/x").mkdir(parents=True)
+    url = server.add("/x", Script(BIG, etag='"1"'))
+    for on_exists in (OnExists.RESUME, OnExists.SKIP):
+        (row,) = await fetch(start, url, on_exists=on_exists)
+        assert (row.state, row.name) == (S.DONE, "x (1)")
+    assert digest(tmp_path / "out/x (1)") == BIG.sha256()
+
+
+async def test_names_that_differ_by_case_only_are_two_files_everywhere(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    bodies = {"File.bin": BIG, "file.BIN": OTHER, "FILE.bin": Pattern(10, 1)}
+    urls = [
+        server.add(f"/{n}/{name}", Script(body, etag=f'"{n}"'))
+        for n, (name, body) in enumerate(bodies.items())
+    ]
+    for _ in range(2):
+        rows = await fetch(start, *urls, concurrency=1)
+        assert [row.state for row in rows] == [S.DONE] * 3
+        assert len({row.name.casefold() for row in rows}) == 3
+        for row, body in zip(rows, bodies.values(), strict=True):
+            assert digest(tmp_path / "out" / row.name) == body.sha256()
+    assert len(names(tmp_path / "out")) == 3

@@ -1,0 +1,358 @@
+"""What a person does: give URLs, get whole files, and see why when they do not."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.conftest import request_for, until
+from tui.core.download import DownloadState as S
+from tui.core.events import Done, Failed, Noticed, Queued, Retrying, Started, Verified
+from tui.core.request import Checksum
+from tui.core.settings import OnExists
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script, Seen
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.integration.conftest import Start
+    from tui.demo.script import Ranges
+    from tui.demo.server import ScriptedServer
+
+BIG = Pattern(3_000_000, seed=1)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(p.name for p in directory.iterdir())
+
+
+@pytest.mark.parametrize("size", [0, 1, 1000, 262_144, 262_145, 3_000_000])
+async def test_a_file_of_any_size_arrives_whole(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, size: int
+) -> None:
+    body = Pattern(size, seed=size)
+    server.add("/file.bin", Script(body=body, etag='"v1"'))
+    async with start(wire=wire) as engine:
+        engine.add([request_for(server.url("/file.bin"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.received, row.size) == (S.DONE, size, size)
+    assert digest(tmp_path / "out/file.bin") == body.sha256()
+    assert names(tmp_path / "out") == ["file.bin"]
+    assert len(server.requests) == 1, "the probe is the first GET itself"
+
+
+@pytest.mark.parametrize("length", ["none", "chunked"])
+async def test_a_body_of_unknown_length_ends_with_its_message(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, length: str
+) -> None:
+    server.add("/x", Script(body=BIG, length=length))
+    async with start(wire=wire) as engine:
+        engine.add([request_for(server.url("/x"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.size) == (S.DONE, BIG.size)
+    assert digest(tmp_path / "out/x") == BIG.sha256()
+
+
+async def test_a_run_shorter_than_a_beat_has_a_length_and_a_speed(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/x", Script(body=Pattern(1000, seed=1)))
+    async with start() as engine:
+        engine.add([request_for(server.url("/x"))])
+        await engine.wait_idle()
+        took_s = engine.snapshot().elapsed_s
+        assert took_s > 0
+        assert engine.snapshot().average == 1000 / took_s
+        await engine.close()
+        assert engine.snapshot().elapsed_s == took_s, "rest is not work"
+
+
+async def test_many_small_files_share_few_trips_to_the_disk(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    bodies = [Pattern(1000 + i, seed=i) for i in range(300)]
+    for i, body in enumerate(bodies):
+        server.add(f"/{i}.bin", Script(body=body))
+    async with start(concurrency=16) as engine:
+        engine.add([request_for(server.url(f"/{i}.bin")) for i in range(300)])
+        await engine.wait_idle()
+        snapshot = engine.snapshot()
+        assert snapshot.counts[S.DONE] == 300
+        assert snapshot.by_status == {200: 300}
+        assert snapshot.disk.trips < snapshot.disk.operations
+    for i, body in enumerate(bodies):
+        assert digest(tmp_path / f"out/{i}.bin") == body.sha256()
+
+
+async def test_every_fact_is_told_once_and_in_order(
+    server: ScriptedServer, start: Start
+) -> None:
+    body = Pattern(500, seed=3)
+    server.add("/a", Script(body=body))
+    checksum = Checksum("sha256", body.sha256())
+    async with start() as engine:
+        heard = engine.subscribe()
+        engine.add([request_for(server.url("/a"), checksum=checksum)])
+        await engine.wait_idle()
+        assert [type(e) for e in heard.drain()] == [Queued, Started, Verified, Done]
+
+
+@pytest.mark.parametrize("size", [500, 3_000_000])
+async def test_wrong_bytes_never_get_the_final_name(
+    server: ScriptedServer, start: Start, tmp_path: Path, size: int
+) -> None:
+    server.add("/a.bin", Script(body=Pattern(size, seed=3)))
+    wrong = Checksum("sha256", "0" * 64)
+    async with start() as engine:
+        engine.add([request_for(server.url("/a.bin"), checksum=wrong)])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.error_kind) == (S.FAILED, "checksum")
+        assert wrong.digest in row.error
+    assert not (tmp_path / "out/a.bin").exists()
+
+
+async def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(
+    server: ScriptedServer, start: Start, wire: str
+) -> None:
+    server.add("/busy", Script(body=b"at last", first=[503, 500]))
+    server.add("/gone", Script(status=404))
+    async with start(wire=wire) as engine:
+        heard = engine.subscribe()
+        engine.add([request_for(server.url(p)) for p in ("/busy", "/gone")])
+        await engine.wait_idle()
+        busy, gone = engine.rows([0, 1])
+        assert (busy.state, busy.attempt) == (S.DONE, 3)
+        assert (gone.state, gone.error_kind, gone.attempt) == (
+            S.FAILED,
+            "not_found",
+            1,
+        )
+        events = heard.drain()
+        assert sum(isinstance(e, Retrying) for e in events) == 2
+        assert sum(isinstance(e, Failed) for e in events) == 1
+        assert engine.snapshot().by_cause == {"not_found": 1}
+
+
+async def test_tries_are_counted_exactly(server: ScriptedServer, start: Start) -> None:
+    server.add("/never", Script(status=500))
+    async with start(retries=3) as engine:
+        engine.add([request_for(server.url("/never"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.error_kind, row.attempt) == (S.FAILED, "http_5xx", 4)
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("cut", ["close", "reset"])
+async def test_a_broken_connection_is_continued_where_it_broke(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, cut: str
+) -> None:
+    broken = Script(body=BIG, etag='"v1"', cut_after=2_000_000, cut=cut)
+    server.add("/b", Script(body=BIG, etag='"v1"', first=[broken]))
+    async with start(wire=wire, segments=1) as engine:
+        engine.add([request_for(server.url("/b"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/b") == BIG.sha256()
+    _, second = server.requests
+    assert second.range is not None
+    # A reset throws away what the receiver has not read yet; how much, nobody knows.
+    least = 1_900_000 if cut == "close" else 1
+    assert second.range[0] >= least, "what was there is not fetched again"
+    assert second.headers["if-range"] == '"v1"'
+
+
+async def test_a_file_that_changed_is_fetched_anew_and_says_so(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+) -> None:
+    new = Pattern(3_000_000, seed=9)
+    broken = Script(body=BIG, etag='"v1"', cut_after=2_000_000)
+    server.add("/b", Script(body=new, etag='"v2"', first=[broken]))
+    async with start(wire=wire, segments=1) as engine:
+        heard = engine.subscribe()
+        engine.add([request_for(server.url("/b"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+        assert any(isinstance(e, Noticed) for e in heard.drain())
+    assert digest(tmp_path / "out/b") == new.sha256()
+
+
+async def test_without_a_validator_nothing_is_continued(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    broken = Script(body=BIG, cut_after=2_000_000)
+    server.add("/b", Script(body=BIG, first=[broken]))
+    async with start() as engine:
+        engine.add([request_for(server.url("/b"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/b") == BIG.sha256()
+    assert [seen.range for seen in server.requests] == [None, None]
+
+
+async def test_several_connections_bring_the_same_bytes(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+) -> None:
+    body = Pattern(9_000_000, seed=4)
+    server.add("/big", Script(body=body, etag='"v1"', rate=30_000_000))
+    async with start(wire=wire, segments=4) as engine:
+        engine.add([request_for(server.url("/big"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/big") == body.sha256()
+    assert len({seen.connection for seen in server.requests}) >= 4
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        "ignore",
+        "refuse",
+        "wrong_start",
+        "wrong_total",
+        "short",
+        "no_content_range",
+        "multipart",
+    ],
+)
+async def test_a_server_that_lies_about_ranges_costs_time_but_no_bytes(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, ranges: str
+) -> None:
+    body = Pattern(9_000_000, seed=4)
+    server.add("/big", Script(body=body, etag='"v1"', ranges=ranges, rate=60_000_000))
+    async with start(wire=wire, segments=4) as engine:
+        engine.add([request_for(server.url("/big"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/big") == body.sha256()
+
+
+@pytest.mark.parametrize("ranges", ["refuse", "wrong_start", "wrong_total"])
+async def test_a_server_that_takes_its_time_to_lie_about_ranges_costs_no_bytes_either(
+    server: ScriptedServer, start: Start, tmp_path: Path, ranges: Ranges
+) -> None:
+    # The first connection has its own share, and asks for more, before the others
+    # have their bad answers.
+    body = Pattern(9_000_000, seed=4)
+    lie = Script(body=body, etag='"v1"', ranges=ranges, latency_s=0.5)
+    server.add(
+        "/big",
+        Script(body=body, etag='"v1"', answer=lambda seen: lie if seen.range else None),
+    )
+    async with start(segments=4) as engine:
+        engine.add([request_for(server.url("/big"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/big") == body.sha256()
+
+
+@pytest.mark.parametrize("again", [OnExists.RESUME, OnExists.SKIP])
+async def test_the_same_list_again_downloads_nothing_twice(
+    server: ScriptedServer, start: Start, tmp_path: Path, again: OnExists
+) -> None:
+    server.add("/one", Script(body=BIG, etag='"v1"'))
+    for _ in range(2):
+        async with start(on_exists=again) as engine:
+            engine.add([request_for(server.url("/one"))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+    assert names(tmp_path / "out") == ["one"]
+    assert len(server.requests) == (1 if again is OnExists.SKIP else 2)
+
+
+async def test_a_file_of_another_size_is_never_touched(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/one").write_bytes(b"mine")
+    server.add("/one", Script(body=b"theirs, longer"))
+    async with start() as engine:
+        engine.add([request_for(server.url("/one"))])
+        await engine.wait_idle()
+        (row,) = engine.rows([0])
+        assert (row.state, row.name) == (S.DONE, "one (1)")
+    assert (tmp_path / "out/one").read_bytes() == b"mine"
+    assert (tmp_path / "out/one (1)").read_bytes() == b"theirs, longer"
+
+
+async def test_overwrite_replaces_only_when_the_new_file_is_whole(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/one").write_bytes(b"old")
+    server.add("/one", Script(body=b"new", first=[404]))
+    for state, content in ((S.FAILED, b"old"), (S.DONE, b"new")):
+        async with start(on_exists=OnExists.OVERWRITE) as engine:
+            engine.add([request_for(server.url("/one"))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is state
+        assert (tmp_path / "out/one").read_bytes() == content
+
+
+async def test_two_lines_with_one_name_get_two_files(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/a/x.txt", Script(body=b"first"))
+    server.add("/b/X.TXT", Script(body=b"second"))
+    async with start(concurrency=1) as engine:
+        engine.add([request_for(server.url(p)) for p in ("/a/x.txt", "/b/X.TXT")])
+        await engine.wait_idle()
+    assert (tmp_path / "out/x.txt").read_bytes() == b"first"
+    assert (tmp_path / "out/X (1).TXT").read_bytes() == b"second"
+
+
+async def test_the_server_may_name_the_file_but_not_its_folder(
+    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+) -> None:
+    value = "attachment; filename*=UTF-8''..%2F..%2Fevil%1B%5B31m.sh"
+    header = {"Content-Disposition": value}
+    server.add("/get?id=5", Script(body=b"x", headers=header))
+    async with start(wire=wire) as engine:
+        engine.add([request_for(server.url("/get?id=5"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    (made,) = names(tmp_path / "out")
+    assert made.endswith(".sh")
+    assert "\x1b" not in made
+    assert names(tmp_path) == ["out"]
+
+
+async def test_the_queue_waits_for_a_slot_of_the_origin(
+    server: ScriptedServer, start: Start
+) -> None:
+    server.add("/slow", Script(body=BIG, etag='"1"', rate=3_000_000))
+    async with start(concurrency=8, per_host=2) as engine:
+        engine.add([request_for(server.url("/slow")) for _ in range(5)])
+        await until(engine, lambda: len(server.requests) == 2)
+        assert engine.snapshot().active == 2
+        assert engine.snapshot().waiting_for == "at the cap per host"
+        engine.set_per_host(0)
+        assert engine.snapshot().active == 5
+
+
+async def test_a_server_that_stumbles_over_ranges_is_asked_for_the_whole_in_the_end(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    def stumbles(seen: Seen) -> Script | None:
+        return Script(status=500) if seen.range is not None else None
+
+    broken = Script(body=BIG, etag='"v1"', cut_after=2_000_000)
+    server.add("/b", Script(body=BIG, etag='"v1"', first=[broken], answer=stumbles))
+    async with start(segments=1, retries=2) as engine:
+        engine.add([request_for(server.url("/b"))])
+        await engine.wait_idle()
+        assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/b") == BIG.sha256()
+    assert [seen.range is None for seen in server.requests] == [True, False, True]

@@ -1,0 +1,53 @@
+"""The README's table of what a command is told, and the statuses, are the real ones."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+
+from tests.architecture import readme
+from tests.architecture.files import ROOT
+from tui.postprocess.hooks import FACTS, PREFIX
+from tui.postprocess.unpack.names import SUFFIXES
+
+TEXT = (ROOT / "README.md").read_text()
+
+
+def test_the_table_names_every_fact_in_both_forms():
+    rows = re.findall(r"^\| `(\w+)` \| `\{(\w+)\}` \|", readme.part("facts"), re.M)
+    assert {word for _, word in rows} == FACTS
+    assert all(name == PREFIX + word.upper() for name, word in rows)
+
+
+def test_every_kind_of_archive_is_named():
+    section = TEXT.partition("**Unpacking**")[2].partition("**The server")[0]
+    kinds = {suffix.replace(".tar.", ".") for suffix in SUFFIXES if ".t" not in suffix}
+    kinds |= {s.removeprefix(".tar") for s in SUFFIXES if s.startswith(".tar.")}
+    assert [kind for kind in kinds if f"`{kind}`" not in section] in ([], [".gz"])
+    assert "`.tar.gz`" in section
+
+
+def test_the_script_among_the_examples_works_in_a_shell(tmp_path):
+    """The shell that people type it into must not look its variable up."""
+    (line,) = [
+        line for line in TEXT.splitlines() if "sha256sum" in line and "-c" in line
+    ]
+    given = subprocess.run(
+        ["sh", "-c", line.replace("fetchtui", "printf '%s\\n'")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    ).stdout.splitlines()
+    _, command, _ = given
+    (tmp_path / "a b").write_bytes(b"x")
+    subprocess.run(
+        shlex.split(command),
+        cwd=tmp_path,
+        env={**os.environ, f"{PREFIX}PATH": str(tmp_path / "a b")},
+        check=True,
+        timeout=20,
+    )
+    assert (tmp_path / "sums").read_text().endswith("a b\n")

@@ -1,0 +1,122 @@
+"""Files sorted into folders by rules for their names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.conftest import until
+from tui.core.download import DownloadState as S
+from tui.core.request import DownloadRequest
+from tui.core.settings import FolderRule
+from tui.demo.pattern import Pattern
+from tui.demo.script import Script
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RULES = (
+    FolderRule("*.iso", "isos/linux/"),
+    FolderRule("report-*", "papers"),
+    FolderRule("*.pdf", "pdfs"),
+)
+BIG = Pattern(600_000, seed=3)
+
+
+def files(out: Path) -> list[str]:
+    return sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+
+
+@pytest.mark.parametrize(
+    "directory",
+    [
+        *("/etc", "..", "a/../b", "~/x", ".ssh", "a/.b", "", "a//b", "a\\b", "a\nb"),
+        "x" * 256,
+    ],
+)
+def test_a_folder_outside_or_hidden_is_refused_at_once(directory):
+    with pytest.raises(ValueError, match="folder"):
+        FolderRule("*", directory)
+
+
+def test_an_empty_pattern_is_refused():
+    with pytest.raises(ValueError, match="pattern"):
+        FolderRule("", "x")
+
+
+async def test_the_first_rule_that_matches_counts(server, start, tmp_path):
+    for path in ("/a.ISO", "/report-1.pdf", "/b.pdf", "/c.txt"):
+        server.add(path, Script(b"x"))
+    paths = ("/a.ISO", "/report-1.pdf", "/b.pdf", "/c.txt")
+    async with start(folders=RULES) as engine:
+        engine.add([DownloadRequest((server.url(path),)) for path in paths])
+        await engine.wait_idle()
+        rows = engine.rows(range(4))
+        assert [row.directory for row in rows] == ["isos/linux", "papers", "pdfs", ""]
+        path = tmp_path / "out/isos/linux/a.ISO"
+        assert engine.detail(0).path == str(path)
+    assert files(tmp_path / "out") == [
+        *("c.txt", "isos/linux/a.ISO", "papers/report-1.pdf", "pdfs/b.pdf")
+    ]
+
+
+@pytest.mark.parametrize("body", [b"small", BIG], ids=["small", "large"])
+async def test_the_name_that_the_server_gives_is_sorted(server, start, tmp_path, body):
+    says = {"content-disposition": 'attachment; filename="disk.iso"'}
+    server.add("/get.pdf", Script(body, headers=says, etag='"1"'))
+    for _ in range(2):
+        async with start(folders=RULES) as engine:
+            engine.add([DownloadRequest((server.url("/get.pdf"),))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+        assert files(tmp_path / "out") == ["isos/linux/disk.iso"]
+
+
+async def test_a_folder_of_the_list_wins(server, start, tmp_path):
+    says = {"content-disposition": 'attachment; filename="disk.iso"'}
+    server.add("/a.iso", Script(b"x", headers=says))
+    server.add("/b.iso", Script(b"x"))
+    async with start(folders=RULES) as engine:
+        engine.add(
+            [
+                DownloadRequest((server.url("/a.iso"),), directory="mine"),
+                DownloadRequest((server.url("/b.iso"),), name="x.txt"),
+            ]
+        )
+        await engine.wait_idle()
+    assert files(tmp_path / "out") == ["mine/disk.iso", "x.txt"]
+
+
+async def test_a_half_file_is_continued_in_its_folder(server, start, tmp_path):
+    script = Script(BIG, etag='"1"', stall_after=400_000)
+    server.add("/a.iso", script)
+    async with start(folders=RULES, segments=1) as engine:
+        engine.add([DownloadRequest((server.url("/a.iso"),))])
+        await until(engine, lambda: engine.rows([0])[0].received >= 400_000)
+    script.stall_after = None
+    async with start(folders=RULES, segments=1) as engine:
+        engine.add([DownloadRequest((server.url("/a.iso"),))])
+        await engine.wait_idle()
+        assert engine.snapshot().fetched < BIG.size
+    assert files(tmp_path / "out") == ["isos/linux/a.iso"]
+
+
+async def test_a_folder_that_cannot_be_made_fails_its_files_alone(
+    server, start, tmp_path
+):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/isos").write_text("in the way")
+    says = {"content-disposition": 'attachment; filename="disk.iso"'}
+    server.add("/a.iso", Script(b"x"))
+    server.add("/get", Script(b"x", headers=says))
+    server.add("/b.pdf", Script(b"x"))
+    async with start(folders=RULES) as engine:
+        engine.add(
+            [DownloadRequest((server.url(p),)) for p in ("/a.iso", "/get", "/b.pdf")]
+        )
+        await engine.wait_idle()
+        rows = engine.rows(range(3))
+        assert [row.state for row in rows] == [S.FAILED, S.FAILED, S.DONE]
+        assert all("a file is in the way" in row.error for row in rows[:2])
+    assert files(tmp_path / "out") == ["isos", "pdfs/b.pdf"]

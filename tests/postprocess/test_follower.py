@@ -1,0 +1,291 @@
+"""The whole way behind a download: a real engine, a real server, real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.postprocess.archives import tar_of, zip_of
+from tests.support.fake_service import FakeService
+from tests.support.until import until
+from tui.core.download import DownloadState as S
+from tui.core.events import Noticed, QueueHeld
+from tui.core.request import DownloadRequest
+from tui.core.settings import Hooks, OnExists, Settings
+from tui.demo.script import Script
+from tui.engine import open_engine
+from tui.headless.run import run_headless
+from tui.postprocess.pipeline import Follower, follow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tui.demo.server import ScriptedServer
+    from tui.engine.engine import Engine
+
+OLD = "Wed, 21 Oct 2015 07:28:00 GMT"
+OLD_AT = 1_445_412_480
+
+
+@pytest.fixture
+def run(tmp_path: Path, server: ScriptedServer) -> Any:
+    """Fetch paths of the server to their end, with whatever follows."""
+
+    @asynccontextmanager
+    async def running(
+        *paths: str, **changes: Any
+    ) -> AsyncIterator[tuple[Engine, Follower]]:
+        settings = replace(Settings(output_dir=tmp_path / "out", retries=0), **changes)
+        engine = await open_engine(settings, chance=lambda: 0.0)
+        follower = follow(engine, settings)
+        assert follower is not None
+        try:
+            engine.add([DownloadRequest((server.url(path),)) for path in paths])
+            async with asyncio.timeout(20):
+                await engine.wait_idle()
+                await follower.settle()
+            yield engine, follower
+        finally:
+            await follower.close()
+            await engine.close()
+
+    return running
+
+
+def note(path: Path) -> Hooks:
+    """Write a line for each command that is run."""
+    say = f'echo "$FETCHTUI_EVENT $FETCHTUI_NAME $FETCHTUI_ERROR_KIND" >> {path}'
+    return Hooks(*(("sh", "-c", say),) * 3)
+
+
+async def test_without_wishes_nobody_even_listens(tmp_path):
+    settings = Settings(output_dir=tmp_path)
+    engine = await open_engine(settings)
+    try:
+        assert follow(engine, settings) is None
+        assert not engine._kit.bus._listeners
+    finally:
+        await engine.close()
+
+
+async def test_commands_run_for_each_end_and_once_for_all(server, run, tmp_path):
+    server.add("/a", Script(b"a"))
+    server.add("/b", Script(b"b"))
+    async with run("/a", "/b", "/gone", hooks=note(tmp_path / "told")) as (_, follower):
+        lines = (tmp_path / "told").read_text().splitlines()
+        assert sorted(lines[:-1]) == ["done a ", "done b ", "failed gone not_found"]
+        assert lines[-1].split() == ["all_done"]
+        assert (follower.failures, follower.summary()) == (0, [])
+        await follower.settle()
+        assert len((tmp_path / "told").read_text().splitlines()) == 4, "told once"
+
+
+async def test_the_end_is_told_by_itself_and_again_after_more(server, run, tmp_path):
+    server.add("/a", Script(b"a"))
+    server.add("/b", Script(b"b"))
+    say = f"echo $FETCHTUI_DONE >> {tmp_path}/told"
+    hooks = Hooks(on_all_done=("sh", "-c", say))
+    async with run("/a", hooks=hooks) as (engine, _):
+        engine.add([DownloadRequest((server.url("/b"),))])
+        told = tmp_path / "told"
+        await until(lambda: told.read_text() == "1\n2\n", 10)
+
+
+async def test_a_failing_command_harms_neither_its_file_nor_others(
+    server, run, tmp_path
+):
+    for name in "abc":
+        server.add(f"/{name}", Script(name.encode()))
+    hooks = Hooks(
+        on_done=("sh", "-c", "test $FETCHTUI_NAME != b || { echo no; exit 7; }")
+    )
+    async with run("/a", "/b", "/c", hooks=hooks) as (engine, follower):
+        rows = engine.rows(range(3))
+        assert [row.state for row in rows] == [S.DONE] * 3
+        assert [row.note for row in rows] == ["", "sh: it ended with status 7: no", ""]
+        assert follower.failures == 1
+        assert follower.summary() == [
+            "afterwards: 1 command failed",
+            "  b: sh: it ended with status 7: no",
+        ]
+    assert [(tmp_path / f"out/{name}").read_text() for name in "abc"] == list("abc")
+
+
+async def test_a_hanging_command_is_ended_and_told(server, run):
+    server.add("/a", Script(b"a"))
+    hooks = Hooks(on_done=("sleep", "60"), timeout_s=0.3)
+    async with run("/a", hooks=hooks) as (engine, follower):
+        assert follower.failures == 1
+        assert "took longer than" in engine.rows([0])[0].note
+
+
+async def test_what_was_here_already_runs_no_command_again(server, run, tmp_path):
+    server.add("/a", Script(b"aaa"))
+    hooks = Hooks(on_done=note(tmp_path / "told").on_done)
+    for on_exists in (OnExists.RESUME, OnExists.RESUME, OnExists.SKIP):
+        async with run("/a", hooks=hooks, on_exists=on_exists):
+            pass
+    assert (tmp_path / "told").read_text() == "done a \n"
+
+
+async def test_archives_are_unpacked_beside_themselves_before_the_command(
+    server, run, tmp_path
+):
+    server.add("/box.zip", Script(zip_of([("a", b"1"), ("b/c", b"2")])))
+    server.add("/tar.tgz", Script(tar_of([("x", b"3")], "gz")))
+    server.add("/plain", Script(b"text"))
+    say = f'cd "${{FETCHTUI_UNPACKED:-/}}" && ls > {tmp_path}/told.$FETCHTUI_ID'
+    hooks = Hooks(on_done=("sh", "-c", say))
+    paths = ("/box.zip", "/tar.tgz", "/plain")
+    async with run(*paths, hooks=hooks, unpack=True) as (engine, follower):
+        assert follower.summary() == []
+        notes = [row.note for row in engine.rows(range(3))]
+        assert notes[:2] == [
+            "unpacked into box/ (3 entries)",
+            "unpacked into tar/ (1 entry)",
+        ]
+    assert (tmp_path / "told.0").read_text() == "a\nb\n"
+    assert sorted(os.listdir(tmp_path / "out")) == [
+        *("box", "box.zip", "plain", "tar", "tar.tgz")
+    ]
+    # The same again: what is here is left as it is.
+    async with run("/box.zip", unpack=True) as (_, follower):
+        assert follower.failures == 0
+    assert "box (1)" not in os.listdir(tmp_path / "out")
+
+
+async def test_an_archive_that_climbs_out_fails_alone(server, run, tmp_path):
+    server.add("/evil.tar", Script(tar_of([("ok", b"1"), ("../../evil", b"x")])))
+    server.add("/good.zip", Script(zip_of([("a", b"1")])))
+    paths = ("/evil.tar", "/good.zip")
+    told = tmp_path / "told"
+    hooks = Hooks(on_done=("sh", "-c", f'echo "[$FETCHTUI_UNPACKED]" >> {told}'))
+    async with run(*paths, unpack=True, hooks=hooks) as (engine, follower):
+        evil, good = engine.rows(range(2))
+        assert evil.state is good.state is S.DONE
+        assert evil.note == (
+            "not unpacked: it climbs out of its folder with '../../evil'"
+        )
+        assert follower.summary()[0] == "afterwards: 1 archive not unpacked"
+    assert sorted(os.listdir(tmp_path / "out")) == ["evil.tar", "good", "good.zip"]
+    assert not (tmp_path / "evil").exists()
+    lines = sorted(told.read_text().splitlines())
+    assert lines == [f"[{tmp_path}/out/good]", "[]"]
+
+
+@pytest.mark.parametrize("size", [10, 2_000_000], ids=["small", "large"])
+async def test_files_get_the_time_of_their_server(server, run, tmp_path, size):
+    server.add("/old", Script(b"x" * size, last_modified=OLD))
+    server.add("/future", Script(b"x", last_modified="Fri, 01 Jan 2100 00:00:00 GMT"))
+    server.add("/epoch", Script(b"x", last_modified="Thu, 01 Jan 1970 00:00:00 GMT"))
+    server.add("/junk", Script(b"x", last_modified="yesterday"))
+    server.add("/none", Script(b"x"))
+    began = time.time() - 60
+    paths = ("/old", "/future", "/epoch", "/junk", "/none")
+    for _ in range(2):  # the second time all of them are here, and nothing changes
+        async with run(*paths, server_time=True) as (engine, follower):
+            assert follower.failures == 0
+            assert engine.snapshot().counts[S.DONE] == 5
+        times = {p: (tmp_path / f"out{p}").stat().st_mtime for p in paths}
+        assert times.pop("/old") == OLD_AT
+        assert all(began < at <= time.time() for at in times.values())
+    assert len(os.listdir(tmp_path / "out")) == 5
+
+
+async def test_everything_is_logged_with_what_follows(server, run, tmp_path):
+    server.add("/a.zip", Script(zip_of([("x", b"1")])))
+    log = tmp_path / "log"
+    async with run("/a.zip", "/gone?token=hunter2", log_file=log, unpack=True):
+        pass
+    text = log.read_text()
+    assert "hunter2" not in text
+    for told in (
+        "saves to",
+        "queued http",
+        "started",
+        "done a.zip",
+        "failed not_found",
+    ):
+        assert told in text
+    assert "note unpacked into a/" in text
+
+
+async def test_a_log_without_a_place_harms_nothing_and_is_told_once(
+    server, run, tmp_path
+):
+    server.add("/a", Script(b"a"))
+    log = tmp_path / "no" / "log"
+    async with run("/a", log_file=log) as (engine, follower):
+        assert engine.rows([0])[0].state is S.DONE
+        assert follower.failures == 0
+
+
+async def test_closing_in_the_middle_ends_commands_and_says_what_was_left(
+    server, tmp_path
+):
+    server.add("/a", Script(b"a"))
+    settings = Settings(
+        output_dir=tmp_path,
+        hooks=Hooks(
+            on_done=("sh", "-c", f"echo $$ >> {tmp_path}/pid; exec sleep 60"), at_once=1
+        ),
+    )
+    engine = await open_engine(settings)
+    follower = follow(engine, settings)
+    assert follower is not None
+    engine.add([DownloadRequest((server.url("/a"),))] * 3)
+    pid = tmp_path / "pid"
+    await until(lambda: pid.exists() and len(follower._hooks) == 3)
+    assert follower.summary() == ["afterwards: 3 commands left undone"]
+    async with asyncio.timeout(10):
+        await follower.close()
+        await engine.close()
+    assert len(pid.read_text().split()) == 1, "the others were not begun"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
+
+
+async def test_a_run_that_cannot_go_on_still_follows_up_what_has_ended(tmp_path):
+    service = FakeService()
+    say = f"sleep 0.2; echo $FETCHTUI_ERROR > {tmp_path}/told"
+    settings = Settings(hooks=Hooks(on_failed=("sh", "-c", say)))
+    follower = follow(service, settings)
+    request = DownloadRequest(("http://127.0.0.1/a",))
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    run = run_headless(
+        service,
+        [request, request],
+        aftermath=follower,
+        stdout_fd=nowhere,
+        stderr_fd=nowhere,
+    )
+    running = asyncio.ensure_future(run)
+    await until(lambda: len(service.downloads) == 2)
+    service.fail(0, "disk_full", "the disk is full")
+    service.push(QueueHeld(service.now, "the disk is full"))
+    async with asyncio.timeout(10):
+        assert await running == 1
+    os.close(nowhere)
+    assert (tmp_path / "told").read_text() == "the disk is full\n"
+    assert follower is not None
+    assert follower.waiting_for() == ""
+    await follower.close()
+
+
+async def test_progress_on_the_row_is_no_event(server, run, tmp_path):
+    server.add("/a.zip", Script(zip_of([("x", b"1")])))
+    async with run("/a", unpack=True) as (engine, _):
+        listener = engine.subscribe()
+        engine.annotate(0, "unpacking, 3% read", is_news=False)
+        engine.annotate(0, "unpacked")
+        texts = [e.text for e in listener.drain() if isinstance(e, Noticed)]
+        assert texts == ["unpacked"]
+        assert engine.rows([0])[0].note == "unpacked"
+        listener.close()

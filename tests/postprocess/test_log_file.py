@@ -1,0 +1,186 @@
+"""The log: every event a line, secrets masked, a full disk no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.fake_service import FakeService
+from tui.core import events as e
+from tui.core.request import DownloadRequest
+from tui.postprocess import log_file
+from tui.postprocess.log_file import LogFile, line_of, masked
+
+
+def service_with(*urls: str) -> FakeService:
+    service = FakeService()
+    service.add([DownloadRequest((url,)) for url in urls])
+    return service
+
+
+def open_log(path: Path, service: FakeService | None = None) -> tuple[LogFile, list]:
+    troubles: list[str] = []
+    return LogFile(
+        path, service or service_with("http://h/a"), troubles.append
+    ), troubles
+
+
+async def written(log: LogFile, *events: e.Event) -> None:
+    log.take(events)
+    async with asyncio.timeout(10):
+        await log.close()
+
+
+EVENTS = [
+    e.Queued(0, 1.5),
+    e.Started(0, 2.0, 1),
+    e.Retrying(0, 2.0, 1, 0.25, "reset", "the line\x1b broke"),
+    e.Noticed(0, 2.0, "a note"),
+    e.Verified(0, 2.0, "sha256=00"),
+    e.Done(0, 3.0),
+    e.Failed(0, 3.0, "not_found", "404"),
+    e.Paused(0, 3.0),
+    e.Cancelled(0, 3.0),
+    e.LimitsChanged(3.0, "downloads at once 4 -> 8"),
+    e.QueueHeld(3.0, "the disk is full"),
+    e.QueueReleased(3.0),
+    e.Told(3.0, "by the way"),
+]
+
+
+async def test_every_event_is_a_line_of_its_own(tmp_path):
+    log, troubles = open_log(tmp_path / "log")
+    await written(log, *EVENTS)
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert troubles == []
+    assert lines[0] == "1970-01-01T00:00:01.500Z INFO  0 queued http://h/a"
+    assert lines[2].endswith("WARN  0 retry in 0.2 s, reset: the line� broke")
+    assert lines[5].endswith("INFO  0 done a (0 bytes)")
+    assert lines[6].endswith("ERROR 0 failed not_found: 404 <http://h/a>")
+    assert lines[10].endswith("WARN  - held the disk is full")
+    assert len(lines) == len(EVENTS)
+    shape = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO |WARN |ERROR) (\d+|-) \S.*"
+    assert all(re.fullmatch(shape, line) for line in lines)
+    assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
+
+
+def test_no_kind_of_event_is_forgotten():
+    bases = (e.DownloadEvent, e.EngineEvent)
+    classes = [value for value in vars(e).values() if isinstance(value, type)]
+    kinds = {k for k in classes if issubclass(k, bases) and k not in bases}
+    assert {type(event) for event in EVENTS} == kinds
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://h/a?token=abc&x=1", "http://h/a?token=***&x=1"),
+        (
+            "<http://h/a?X-Amz-Signature=ab%2F&k=1>",
+            "<http://h/a?X-Amz-Signature=***&k=1>",
+        ),
+        ("http://h/?a=1&api_key=abc", "http://h/?a=1&api_key=***"),
+        ("http://h/?sig=abc see", "http://h/?sig=*** see"),
+        ("http://h/?Key=abc", "http://h/?Key=***"),
+        ("http://h/?monkey=abc&size=3", "http://h/?monkey=abc&size=3"),
+        ("http://h/?a;auth?key=abc=d;e=f", "http://h/?a;auth?key=***;e=f"),
+        ("verified sha256=00ff", "verified sha256=00ff"),
+    ],
+)
+def test_what_signs_or_logs_in_is_masked(text, shown):
+    assert masked(text) == shown
+
+
+def test_a_url_made_to_be_slow_is_masked_as_fast_as_any():
+    began = time.process_time()
+    masked("http://h/?" + ";key" * 20_000 + " a=")
+    assert time.process_time() - began < 1, "hours, if each name is looked at again"
+
+
+async def test_passwords_never_reach_the_log(tmp_path):
+    service = service_with("http://ada:hunter2@h/a?access_token=hunter3")
+    log, _ = open_log(tmp_path / "log", service)
+    failure = "no answer from http://h/a?access_token=hunter3"
+    await written(log, e.Queued(0, 1.0), e.Failed(0, 1.0, "auth", failure))
+    assert "hunter" not in (tmp_path / "log").read_text()
+
+
+async def test_runs_add_to_one_file_until_it_is_long(tmp_path, monkeypatch):
+    path = tmp_path / "log"
+    for _ in range(2):
+        log, _ = open_log(path)
+        await written(log, e.Told(1.0, "hello"))
+    assert len(path.read_text().splitlines()) == 2
+    monkeypatch.setattr(log_file, "ROTATE_BYTES", 10)
+    log, _ = open_log(path)
+    log.take([e.Told(1.0, "third")])
+    await log.flush()
+    await written(log, e.Told(1.0, "fourth"))
+    assert path.read_text().endswith("fourth\n")
+    assert (tmp_path / "log.1").read_text().endswith("third\n")
+
+
+async def test_a_log_that_was_moved_away_begins_anew(tmp_path):
+    path = tmp_path / "log"
+    log, _ = open_log(path)
+    log.take([e.Told(1.0, "one")])
+    await log.flush()
+    path.rename(tmp_path / "moved")
+    await written(log, e.Told(1.0, "two"))
+    assert path.read_text().endswith("two\n")
+    assert (tmp_path / "moved").read_text().endswith("one\n")
+
+
+async def test_a_full_disk_is_told_once():
+    log, troubles = open_log(Path("/dev/full"))
+    for _ in range(3):
+        log.take([e.Told(1.0, "x")])
+        await log.flush()
+    await log.close()
+    assert troubles == ["the log file /dev/full misses lines: No space left on device"]
+
+
+async def test_when_there_is_room_again_the_gap_is_written_down(tmp_path):
+    path = tmp_path / "gone" / "log"
+    log, troubles = open_log(path)
+    log.take([e.Told(1.0, "x"), e.Told(1.0, "y")])
+    await log.flush()
+    assert len(troubles) == 1
+    path.parent.mkdir()
+    await written(log, e.Told(1.0, "z"))
+    lost, last = path.read_text().splitlines()
+    assert lost.endswith("WARN  - 2 lines lost")
+    assert last.endswith("INFO  - z")
+
+
+async def test_a_pipe_that_nobody_reads_holds_nothing_up(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    log, troubles = open_log(tmp_path / "pipe")
+    await written(log, e.Told(1.0, "x"))
+    assert len(troubles) == 1
+
+
+async def test_what_a_slow_disk_cannot_take_is_left_out_and_counted(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(log_file, "MOST_WAITING", 10)
+    log, _ = open_log(tmp_path / "log")
+    for n in range(4):
+        log.take([e.Told(1.0, f"{n}.{m}") for m in range(4)])
+    await log.flush()
+    await written(log, e.Told(1.0, "last"))
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert sum("lines lost" in line for line in lines) == 1
+    assert "8 lines lost" in "".join(lines)
+    assert lines[-1].endswith("last")
+
+
+def test_a_line_is_one_line_whatever_an_event_says():
+    line = line_of(e.Told(1.0, "a\nb\r\x1b[2Jc"), None)
+    assert line.count("\n") == 1
+    assert line.rstrip("\n").isprintable()

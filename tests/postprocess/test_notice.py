@@ -1,0 +1,76 @@
+"""The word at the end: on the desktop if somebody sits there, else by the terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.fake_service import FakeService
+from tui.core.request import DownloadRequest
+from tui.postprocess.notification import (
+    desktop_command,
+    notify,
+    terminal_sequence,
+    words,
+)
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """A PATH with a notify-send that writes down what it was given."""
+    program = tmp_path / "notify-send"
+    program.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/shown\nexit $FAILS\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("FAILS", "0")
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    return tmp_path
+
+
+async def test_a_desktop_is_told_by_its_own_program(programs, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
+    sent: list[str] = []
+    await notify("3 done", sent.append)
+    shown = (programs / "shown").read_text().splitlines()
+    assert shown == ["--app-name", "fetchtui", "--", "fetchtui", "3 done"]
+    assert sent == []
+
+
+async def test_a_desktop_that_takes_no_notices_leaves_the_terminal(
+    programs, monkeypatch
+):
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setenv("FAILS", "1")
+    sent: list[str] = []
+    await notify("3 done", sent.append)
+    assert len(sent) == 1
+    await notify("3 done", None)
+
+
+def test_over_ssh_only_the_terminal_leads_to_the_person(programs):
+    assert desktop_command("x", {"DISPLAY": ":0", "SSH_CONNECTION": "1"}) is None
+    assert desktop_command("x", {}) is None
+
+
+@pytest.mark.parametrize(
+    ("environment", "sent"),
+    [
+        ({"TERM_PROGRAM": "iTerm.app"}, "\x1b]9;fetchtui: x\x1b\\"),
+        ({"KITTY_WINDOW_ID": "1"}, "\x1b]9;fetchtui: x\x1b\\"),
+        ({"TERM": "foot-extra"}, "\x1b]777;notify;fetchtui;x\x1b\\"),
+        ({"VTE_VERSION": "7000"}, "\x1b]777;notify;fetchtui;x\x1b\\"),
+        ({"TERM": "xterm-256color"}, "\a"),
+        ({"VTE_VERSION": "7000", "TMUX": "x"}, "\a"),
+        ({}, "\a"),
+    ],
+)
+def test_a_terminal_gets_what_it_understands(environment, sent):
+    assert terminal_sequence("x", environment) == sent
+
+
+def test_the_words_are_counts_and_nothing_from_outside():
+    service = FakeService()
+    service.add([DownloadRequest(("http://h/evil\x1b]name",))])
+    service.fail(0)
+    assert words(service.snapshot()).startswith("0 done, 1 failed: ")

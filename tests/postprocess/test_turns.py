@@ -1,0 +1,46 @@
+"""Work in turns: nothing that was asked for is left lying."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tui.postprocess.job_queue import Turns
+
+
+async def test_a_job_that_comes_at_the_very_end_of_the_last_one_is_done() -> None:
+    loop = asyncio.get_running_loop()
+    done: list[int] = []
+
+    async def run(job: int) -> None:
+        done.append(job)
+        if job < 3:
+            # Runs after the worker's last look, and before the loop tells of its end.
+            loop.call_soon(turns.push, job + 1)
+
+    turns: Turns[int] = Turns(1, run)
+    turns.push(1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert done == [1, 2, 3]
+    assert not len(turns)
+
+
+async def test_no_more_run_at_once_than_allowed_and_a_fault_ends_no_other() -> None:
+    most = running = 0
+    done: list[int] = []
+
+    async def run(job: int) -> None:
+        nonlocal most, running
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        running -= 1
+        done.append(job)
+        if job == 1:
+            raise ValueError("a fault of ours")
+
+    turns: Turns[int] = Turns(2, run)
+    for job in range(6):
+        turns.push(job)
+    await turns.idle()
+    assert (most, sorted(done)) == (2, list(range(6)))

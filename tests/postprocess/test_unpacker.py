@@ -1,0 +1,152 @@
+"""Unpacking in processes of its own: what ends them, and what they leave."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.postprocess.archives import large_tar, tar_of, zip_of
+from tests.support.until import until
+from tui.postprocess.unpack.names import UnpackError
+from tui.postprocess.unpack.pool import Unpacker
+
+ROOT = Path(__file__).parents[2]
+LARGE = large_tar()
+"""600 MB to write: long enough to be caught in the middle."""
+
+
+def children() -> set[int]:
+    found = set()
+    for name in os.listdir("/proc"):
+        with suppress(FileNotFoundError, ProcessLookupError, ValueError):
+            stat = Path(f"/proc/{int(name)}/stat").read_text().rpartition(")")[2]
+            if int(stat.split()[1]) == os.getpid():
+                line = Path(f"/proc/{name}/cmdline").read_text()
+                if "spawn_main" in line:
+                    found.add(int(name))
+    return found
+
+
+@pytest.fixture
+async def unpacker():
+    made = Unpacker(is_synced=False)
+    yield made
+    await made.close()
+    assert children() == set()
+
+
+def nothing(_: float) -> None:
+    """Progress that nobody looks at."""
+
+
+async def test_archives_are_unpacked_two_at_a_time_in_other_processes(
+    tmp_path, unpacker
+):
+    for n in range(2):
+        (tmp_path / f"{n}.zip").write_bytes(zip_of([("a", b"1"), ("b", b"2")]))
+    jobs = [unpacker.unpack(f"{tmp_path}/{n}.zip", f"{n}", nothing) for n in range(2)]
+    done = await asyncio.gather(*jobs)
+    assert [d.directory for d in done] == [f"{tmp_path}/0", f"{tmp_path}/1"]
+    with pytest.raises(UnpackError, match="No such file"):
+        await unpacker.unpack(f"{tmp_path}/gone.zip", "gone", nothing)
+    assert sorted(os.listdir(tmp_path)) == ["0", "0.zip", "1", "1.zip"]
+
+
+async def test_a_header_that_asks_for_gigabytes_does_not_get_them(tmp_path, unpacker):
+    data = bytearray(tar_of([("a", b"x" * 5000)], "xz"))
+    # The block header of the xz format: size, flags, filter, its properties, CRC.
+    size = (data[12] + 1) * 4
+    assert data[14:16] == b"\x21\x01", "LZMA2 with one byte of properties"
+    data[16] = 40  # a dictionary of 4 GiB
+    data[12 + size - 4 : 12 + size] = zlib.crc32(data[12 : 8 + size]).to_bytes(
+        4, "little"
+    )
+    (tmp_path / "a.tar.xz").write_bytes(data)
+    with pytest.raises(UnpackError, match="too much memory"):
+        await unpacker.unpack(f"{tmp_path}/a.tar.xz", "a", nothing)
+    assert os.listdir(tmp_path) == ["a.tar.xz"]
+
+
+async def test_a_killed_process_fails_its_archive_alone(tmp_path, unpacker):
+    (tmp_path / "large.tar.gz").write_bytes(LARGE)
+    (tmp_path / "small.zip").write_bytes(zip_of([("a", b"1")]))
+    job = unpacker.unpack(f"{tmp_path}/large.tar.gz", "large", nothing)
+    task = asyncio.ensure_future(job)
+    await until(lambda: len(os.listdir(tmp_path)) == 3, 20)
+    for pid in children():
+        os.kill(pid, signal.SIGKILL)
+    with pytest.raises(UnpackError, match="ended from outside"):
+        await task
+    done = await unpacker.unpack(f"{tmp_path}/small.zip", "small", nothing)
+    assert done.directory == f"{tmp_path}/small"
+    assert sorted(os.listdir(tmp_path)) == ["large.tar.gz", "small", "small.zip"]
+
+
+async def test_closing_stops_the_work_and_clears_up(tmp_path, unpacker):
+    (tmp_path / "large.tar.gz").write_bytes(LARGE)
+    job = unpacker.unpack(f"{tmp_path}/large.tar.gz", "large", nothing)
+    task = asyncio.ensure_future(job)
+    await until(lambda: len(os.listdir(tmp_path)) == 2, 20)
+    task.cancel()
+    async with asyncio.timeout(10):
+        await unpacker.close()
+    await asyncio.gather(task, return_exceptions=True)
+    assert os.listdir(tmp_path) == ["large.tar.gz"]
+    assert children() == set()
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+async def test_closing_before_a_process_has_started_leaves_none(tmp_path, turns):
+    (tmp_path / "large.tar.gz").write_bytes(LARGE)
+    unpacker = Unpacker(is_synced=False)
+    job = unpacker.unpack(f"{tmp_path}/large.tar.gz", "large", nothing)
+    task = asyncio.ensure_future(job)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(10):
+        await asyncio.gather(task, unpacker.close(), return_exceptions=True)
+    assert children() == set()
+    assert os.listdir(tmp_path) == ["large.tar.gz"]
+
+
+_PARENT = """
+import asyncio, sys
+from tui.postprocess.unpack.pool import Unpacker
+
+async def main():
+    await Unpacker(is_synced=False).unpack(sys.argv[1], "large", lambda _: None)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+async def test_the_processes_follow_a_killed_parent_and_clear_up(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    archive = folder / "large.tar.gz"
+    archive.write_bytes(LARGE)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, str(script), str(archive)),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await until(lambda: len(os.listdir(folder)) == 2, 20)
+    process.kill()
+    await until(lambda: os.listdir(folder) == ["large.tar.gz"], 10)
+    assert process.stderr is not None
+    # The pipe ends when the last process that could write to it has ended.
+    async with asyncio.timeout(10):
+        assert b"Traceback" not in await process.stderr.read()
+    await process.wait()

@@ -1,1 +1,0 @@
-"""What follows a download: hooks, unpacking, the desktop's notice, the log file."""

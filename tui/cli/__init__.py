@@ -1,0 +1,1 @@
+"""The command line: options, settings, subcommands, and the composition root."""

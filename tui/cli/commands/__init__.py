@@ -1,0 +1,1 @@
+"""Subcommands of ``fetchtui``, one module each."""

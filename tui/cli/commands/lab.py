@@ -1,0 +1,243 @@
+"""``fetchtui lab``: the race as a command, which chooses a face late.
+
+Beside ``cli`` at the top of the house: it is the one that knows both the race and its
+screen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tui.core.settings import MAX_CONCURRENCY
+from tui.core.text.plain_text import plain
+from tui.core.text.units import parse_size
+from tui.lab.catalog import BY_NAME, choose
+from tui.lab.job import Target
+from tui.lab.race import Plan, Race
+from tui.lab.report.export import check_export, report_of, write
+from tui.lab.server_process import Course
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+USAGE_ERROR = 2
+FAILED = 1
+_COURSE = Course()
+_DISK_LATENCY_MS = 20.0
+"""For the demo, so that a blocking save shows on the fastest disk too."""
+
+
+def _read_by(parse: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Make an option's callback from a parser whose ValueError explains itself."""
+
+    def read(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
+        try:
+            if isinstance(value, tuple):
+                return tuple(parse(one) for one in value)
+            return None if value is None else parse(value)
+        except ValueError as error:
+            raise click.BadParameter(plain(str(error))) from None
+
+    return read
+
+
+def _read_names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    choose(names)
+    return names
+
+
+@click.command(
+    "lab",
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.option("--headless", is_flag=True, help="No screen: print the table.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100),
+    default=3,
+    metavar="N",
+    help="Runs of each strategy; the median is shown.",
+)
+@click.option(
+    "-c",
+    "--concurrency",
+    type=click.IntRange(1, MAX_CONCURRENCY),
+    default=8,
+    metavar="N",
+    help="Downloads at once; never more than there are files.",
+)
+@click.option(
+    "--only",
+    callback=_read_by(_read_names),
+    metavar="NAME,...",
+    help=f"Race these alone: {', '.join(BY_NAME)}.",
+)
+@click.option(
+    "--cancel-round/--no-cancel-round",
+    default=None,
+    help="Cancel each strategy once more, to see how it takes that."
+    "  [default: with the demo]",
+)
+@click.option(
+    "--export",
+    "exports",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_read_by(check_export),
+    metavar="FILE",
+    help="Write the results as .md, .json or .svg; repeatable.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0.1, 86400),
+    default=30.0,
+    metavar="SECONDS",
+    help="To connect, and without a byte.",
+)
+@click.option(
+    "--disk-latency",
+    type=click.FloatRange(0, 10_000),
+    metavar="MS",
+    help="Make each sync to disk take this much longer."
+    f"  [default: {_DISK_LATENCY_MS:g} with the demo]",
+)
+@click.option(
+    "--latency",
+    type=click.FloatRange(0, 60_000),
+    default=_COURSE.latency_s * 1000,
+    metavar="MS",
+    help="How far away the demo's server is.",
+)
+@click.option(
+    "--bandwidth",
+    callback=_read_by(parse_size),
+    metavar="RATE",
+    help="Bytes per second of each connection to the demo's server; 0 for no limit."
+    "  [default: 2MB]",
+)
+@click.option(
+    "--files",
+    type=click.IntRange(1, 10_000),
+    default=_COURSE.files,
+    metavar="N",
+    help="Files that the demo's server has.",
+)
+@click.option(
+    "--size",
+    callback=_read_by(parse_size),
+    metavar="SIZE",
+    help="What they are like on average.  [default: 120KB]",
+)
+def lab(**chosen: Any) -> None:
+    """Race ways of running concurrent downloads against each other.
+
+    SOURCE is a URL, a list file, or - for standard input; without any, a server of its
+    own is raced on. Every strategy runs alone in a fresh process, in an order that is
+    shuffled each round. Files go to a temporary directory and are removed.
+
+    Exit status: 0 all ran and agree, 1 a strategy failed or they disagree, 2 usage or
+    list error, 130 interrupted.
+    """
+    try:
+        sys.exit(launch(**chosen))
+    except KeyboardInterrupt:
+        Race.end_at_once()
+        sys.exit(130)
+
+
+def launch(*, headless: bool, exports: tuple[Path, ...], **chosen: Any) -> int:
+    """Make a plan, choose a face, run; return the exit status."""
+    from tui.headless import terminal
+
+    terminal.fill_closed_streams()
+    plan = _plan(_load(chosen.pop("sources")), **chosen)
+    has_screen = (
+        not headless and terminal.can_repaint(1) and terminal.give_keyboard_back()
+    )
+    try:
+        return asyncio.run(_race(plan, exports, has_screen=has_screen))
+    except OSError as error:
+        click.echo(f"fetchtui lab: {error}", err=True)
+        return FAILED
+
+
+def _load(sources: Sequence[str]) -> tuple[Target, ...]:
+    """Read a list of one's own; every complaint is told before anything is fetched."""
+    if not sources:
+        return ()
+    from tui.sources.load import load_sources
+
+    notes: list[str] = []
+    stdin = None if sys.stdin is None else sys.stdin.buffer
+    requests, complaints = load_sources(sources, stdin, notes)
+    for line in (*(f"note: {note}" for note in notes), *complaints):
+        click.echo(f"{line}", err=True)
+    if complaints:
+        sys.exit(USAGE_ERROR)
+    return tuple(
+        Target(request.url, f"file-{number:05d}", request.headers)
+        for number, request in enumerate(requests)
+    )
+
+
+def _plan(
+    targets: tuple[Target, ...],
+    *,
+    only: tuple[str, ...] | None,
+    disk_latency: float | None,
+    latency: float,
+    bandwidth: int | None,
+    size: int | None,
+    files: int,
+    cancel_round: bool | None,
+    timeout: float,
+    **rest: int,
+) -> Plan:
+    if size == 0:
+        raise click.BadParameter("files need a byte at least", param_hint="--size")
+    is_demo = not targets
+    if disk_latency is None:
+        disk_latency = _DISK_LATENCY_MS if is_demo else 0.0
+    return Plan(
+        entries=choose(only or ()),
+        targets=targets,
+        course=Course(
+            files=files,
+            size=_COURSE.size if size is None else size,
+            latency_s=latency / 1000,
+            rate=_COURSE.rate if bandwidth is None else bandwidth,
+        ),
+        timeout_s=timeout,
+        disk_latency_s=disk_latency / 1000,
+        has_cancel_round=is_demo if cancel_round is None else cancel_round,
+        **rest,
+    )
+
+
+async def _race(plan: Plan, exports: tuple[Path, ...], *, has_screen: bool) -> int:
+    from tui.lab.report.plain import exit_status, run_plainly
+
+    if has_screen:
+        from tui.ui.lab.app import run_race_screen
+
+        race, is_whole = await run_race_screen(plan)
+    else:
+        from tui.headless.interrupts import Interrupts
+
+        with Interrupts(Race.end_at_once) as interrupts:
+            race, is_whole = await run_plainly(plan, interrupts.arrived)
+    for path in exports:
+        await asyncio.to_thread(write, report_of(race), path)
+        click.echo(f"wrote {path}", err=True)
+    return exit_status(race, is_whole=is_whole)
+
+
+if __name__ == "__main__":
+    lab(prog_name="fetchtui lab")

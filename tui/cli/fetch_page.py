@@ -1,0 +1,63 @@
+"""A page from the web, fetched before the run: its links are the list."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from tui.core.errors import PermanentError
+from tui.core.text.plain_text import plain
+from tui.sources.page import PAGE_LIMIT, Page
+
+if TYPE_CHECKING:
+    from tui.core.settings import Settings
+    from tui.sources.page import FetchPage
+
+_CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECASE)
+
+
+def page_fetcher(settings: Settings) -> FetchPage:
+    """Return what brings a page, by the proxies, logins and limits of the run."""
+
+    def fetch(url: str) -> Page:
+        import asyncio
+
+        return asyncio.run(_fetch(url, settings))
+
+    return fetch
+
+
+async def _fetch(url: str, settings: Settings) -> Page:
+    """Fetch a page; every wait in it is bounded by the settings' timeout.
+
+    Raises:
+        FetchError: it does not come, or is no page.
+    """
+    from tui.net.resource import read_answer
+    from tui.net.session import HttpSession, Target
+
+    session = HttpSession(settings)
+    try:
+        target = Target(url, session.headers_for(url, (), is_named=True))
+        reply = await session.open(target)
+        try:
+            answer = read_answer(reply, target)
+            kind = answer.content_type
+            if kind.startswith(("image/", "video/", "audio/", "application/zip")):
+                raise PermanentError(
+                    "http_status", f"this is no page but {plain(kind)}"
+                )
+            body = bytearray()
+            while len(body) <= PAGE_LIMIT:
+                chunk = await reply.read()
+                if chunk is None:
+                    break
+                body += chunk
+            charset = _CHARSET.search(reply.header("content-type"))
+            return Page(
+                reply.url, bytes(body[: PAGE_LIMIT + 1]), charset[1] if charset else ""
+            )
+        finally:
+            await reply.close()
+    finally:
+        await session.close()

@@ -1,0 +1,68 @@
+"""Settings in words for people: values without secrets, and what each means."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from tui.config.logins import split_proxy
+from tui.config.option import toml_text
+from tui.core.rules.secret_headers import may_be_secret
+from tui.core.text.plain_text import plain
+
+if TYPE_CHECKING:
+    from tui.config.option import Option
+    from tui.core.settings import HostRule, Login
+
+HIDDEN = "(hidden)"
+
+
+def shown_value(option: Option, value: Any) -> str:
+    """Return a value as people would write it, without anything secret; one line."""
+    if value in (None, "", ()):
+        return "-"
+    shown: Any
+    match option.key:
+        case "headers":
+            shown = [_header(name, text) for name, text in value]
+        case "proxy":
+            shown = split_proxy(value)[0]
+        case "user" | "proxy-user":
+            shown = value.partition(":")[0]
+        case "hosts":
+            return plain("; ".join(_host(rule) for rule in value))
+        case "keys":
+            return plain("; ".join(f"{name} = {toml_text(k)}" for name, k in value))
+        case "resolve":
+            shown = [f"{host}:{port or '*'}:{address}" for host, port, address in value]
+        case key if key.startswith("hooks.on"):
+            shown = shlex.join(value)
+        case _:
+            shown = value
+    return plain(toml_text(shown))
+
+
+def _header(name: str, text: str) -> str:
+    return f"{name}: {HIDDEN if may_be_secret(name) else text}"
+
+
+def _host(rule: HostRule) -> str:
+    parts = []
+    if rule.cap:
+        parts.append(f"cap = {rule.cap}")
+    if rule.rate_limit:
+        parts.append(f"limit-rate = {rule.rate_limit}")
+    if rule.headers:
+        headers = [_header(name, text) for name, text in rule.headers]
+        parts.append(f"headers = {toml_text(headers)}")
+    if rule.login:
+        parts.append(_login(rule.login))
+    if rule.proxy:
+        parts.append(f"proxy = {toml_text(split_proxy(rule.proxy)[0])}")
+    return f'"{rule.pattern}": {", ".join(parts) or "nothing"}'
+
+
+def _login(login: Login) -> str:
+    secret = HIDDEN if login.secret.startswith("text:") else login.secret
+    who = f"user = {toml_text(login.user)}, " if login.user else ""
+    return f"{who}{login.scheme.value} from {secret}"

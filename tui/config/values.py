@@ -1,0 +1,196 @@
+"""Kinds of values: what they look like in a settings file and on a command line.
+
+Every reader takes text (command line, environment) or a value of TOML, gives what
+``Settings`` holds, and explains itself in a ``ValueError`` otherwise. Messages repeat
+what was written only where that cannot be a secret.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tui.core.text.plain_text import plain
+from tui.core.text.units import parse_size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+
+class Kind(Enum):
+    """What a value is; the text is what people are told to write."""
+
+    WHOLE = "a whole number"
+    NUMBER = "a number"
+    SWITCH = "true or false"
+    CHOICE = "one of the words"
+    SIZE = 'bytes, such as "500k" or "10M"'
+    PATH = 'a path in quotes, such as "~/Downloads"'
+    TEXT = "text in quotes"
+    WORDS = 'a list of texts, such as ["first", "second"]'
+    COMMAND = 'a command in quotes, or a list such as ["notify-send", "done"]'
+    TABLE = "a table"
+
+
+_TRUE = frozenset(("true", "on", "yes", "1"))
+_FALSE = frozenset(("false", "off", "no", "0"))
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the nearest of ``known``, or ""."""
+    import difflib
+
+    by_form = {known_word.lower().replace("_", "-"): known_word for known_word in known}
+    close = difflib.get_close_matches(word.lower().replace("_", "-"), list(by_form), 1)
+    return f"; did you mean {by_form[close[0]]!r}?" if close else ""
+
+
+def read_whole(value: Any, low: float, high: float) -> int:
+    """Read a whole number within ``low`` and ``high``."""
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            raise ValueError(
+                f"{plain(value, 40)!r} is not a whole number; write one from"
+                f" {low:,.0f} to {high:,.0f}"
+            ) from None
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"must be a whole number from {low:,.0f} to {high:,.0f}")
+    if not low <= value <= high:
+        raise ValueError(f"{value} is not in the range {low:,.0f} to {high:,.0f}")
+    return value
+
+
+def read_number(value: Any, low: float, high: float) -> float:
+    """Read a number within ``low`` and ``high``."""
+    wanted = f"a number from {low:g} to {high:,.0f}"
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise ValueError(
+                f"{plain(value, 40)!r} is not a number; write {wanted}"
+            ) from None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise ValueError(f"must be {wanted}")
+    if not math.isfinite(value) or not low <= value <= high:
+        raise ValueError(f"{value:g} is not in the range {low:g} to {high:,.0f}")
+    return float(value)
+
+
+def read_switch(value: Any) -> bool:
+    """Read true or false; in text also on, off, yes, no, 1 and 0."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    raise ValueError("must be true or false (on and off in the environment)")
+
+
+def read_choice(value: Any, choices: tuple[str, ...]) -> str:
+    """Read one of a few words."""
+    if isinstance(value, str) and value in choices:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and str(value) in choices:
+        return str(value)
+    words = ", ".join(choices)
+    if isinstance(value, str):
+        near = suggest(value, choices)
+        raise ValueError(f"{plain(value, 40)!r} is not one of {words}{near}")
+    raise ValueError(f"must be one of {words}, in quotes")
+
+
+def read_size(value: Any, low: float, high: float) -> int:
+    """Read bytes: a whole number, or text with a unit."""
+    if isinstance(value, str):
+        value = parse_size(plain(value, 40))
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError('must be bytes, such as 500000, "500k" or "10M"')
+    if not low <= value <= high:
+        raise ValueError(f"{value:,} is not in the range {low:,.0f} to {high:,.0f}")
+    return value
+
+
+def read_path(value: Any, *, is_whole: bool, must_exist: bool) -> Path:
+    """Read a path; ``~`` is the home directory.
+
+    Args:
+        value: what was written.
+        is_whole: a settings file is read from anywhere, so what it says must not
+            depend on where one is.
+        must_exist: it is read, so it has to be there, and be a file.
+    """
+    if value == "":
+        raise ValueError("must not be empty; write a path, such as ~/Downloads")
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError('must be a path in quotes, such as "~/Downloads"')
+    path = Path(os.path.expanduser(value))  # a strange ~user is no fault
+    shown = repr(plain(value, 200))
+    if is_whole and not path.is_absolute():
+        raise ValueError(
+            f"{shown} depends on where one is; write it whole, or as ~/..."
+        )
+    if must_exist:
+        try:
+            with path.open("rb"):
+                pass
+        except FileNotFoundError:
+            raise ValueError(f"{shown} does not exist; check the path") from None
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ValueError(
+                f"{shown} cannot be read: {reason}; name a file that can"
+            ) from None
+    return path
+
+
+def read_text(value: Any, parse: Callable[[str], Any]) -> Any:
+    """Read text by a parser of its own."""
+    if not isinstance(value, str):
+        raise ValueError("must be text in quotes")
+    return parse(value)
+
+
+def read_words(value: Any, parse: Callable[[str], Any]) -> tuple[Any, ...]:
+    """Read several texts: a list, or lines of one text."""
+    if isinstance(value, str):
+        value = [line for line in value.splitlines() if line.strip()]
+    if not isinstance(value, (list, tuple)) or any(
+        not isinstance(item, str) for item in value
+    ):
+        raise ValueError('must be a list of texts, such as ["first", "second"]')
+    return tuple(parse(item) for item in value)
+
+
+def read_command(value: Any) -> tuple[str, ...]:
+    """Read a command as an argument vector; text is split as a shell would.
+
+    No shell is between, so ``|`` and ``>`` would only be odd arguments.
+    """
+    if isinstance(value, str):
+        import shlex
+
+        try:
+            words = shlex.split(value)
+        except ValueError:
+            raise ValueError(
+                "a quote is not closed; close it, or write a list"
+            ) from None
+        alone = sorted({"|", ">", ">>", "<", "&&", "||", ";", "&"} & set(words))
+        if alone:
+            raise ValueError(
+                f"no shell is between, so {alone[0]!r} does nothing; put the line into"
+                ' a script, or write ["sh", "-c", "..."] as a list'
+            )
+        value = words
+    if not isinstance(value, (list, tuple)) or any(
+        not isinstance(item, str) or "\0" in item for item in value
+    ):
+        raise ValueError('must be a command, such as "notify-send done", or a list')
+    if value and not value[0]:
+        raise ValueError("the command has no name; write the program first")
+    return tuple(value)

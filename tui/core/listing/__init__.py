@@ -1,0 +1,1 @@
+"""Which downloads a list shows, and in which order."""

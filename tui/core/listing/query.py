@@ -1,0 +1,175 @@
+"""Which downloads, in which order: pure functions that every face shares."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from tui.core.download import ACTIVE, DownloadState
+from tui.core.listing.filter import sifting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+    from tui.core.download import Download
+
+_Found = TypeVar("_Found")
+
+
+class SortKey(Enum):
+    """What a list is ordered by; ties always fall back to the order of adding."""
+
+    ADDED = "added"
+    NAME = "name"
+    SIZE = "size"
+    PROGRESS = "progress"
+    STATE = "state"
+    HOST = "host"
+
+
+class View(Enum):
+    """The tabs of the dashboard."""
+
+    ALL = "all"
+    ACTIVE = "active"
+    QUEUED = "queued"
+    DONE = "done"
+    FAILED = "failed"
+    PAUSED = "paused"
+
+
+VIEW_STATES: dict[View, frozenset[DownloadState]] = {
+    View.ALL: frozenset(DownloadState),
+    View.ACTIVE: ACTIVE | {DownloadState.WAITING},
+    View.QUEUED: frozenset({DownloadState.QUEUED}),
+    View.DONE: frozenset({DownloadState.DONE}),
+    View.FAILED: frozenset({DownloadState.FAILED, DownloadState.CANCELLED}),
+    View.PAUSED: frozenset({DownloadState.PAUSED}),
+}
+
+
+class DownloadQuery(NamedTuple):
+    """What to list."""
+
+    view: View = View.ALL
+    text: str = ""
+    """A filter, in the language of ``core.listing.filter``."""
+    sort: SortKey = SortKey.ADDED
+    is_reversed: bool = False
+
+
+def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
+    """Return the ids of the downloads that ``query`` asks for, in its order.
+
+    Raises:
+        FilterError: its filter is wrong, or takes too long.
+    """
+    return _whole(selecting(downloads, query))
+
+
+def selecting(
+    downloads: Iterable[Download], query: DownloadQuery
+) -> Generator[None, None, list[int]]:
+    """Do what ``select`` does, the filtering a few milliseconds between two yields.
+
+    Raises:
+        FilterError: as ``select``.
+    """
+    sifted = yield from _sifting(downloads, query)
+    if query.sort is SortKey.ADDED:
+        ids = [d.id for d in sifted]
+        if query.is_reversed:
+            ids.reverse()
+        return ids
+    # reverse= keeps ties in the order of adding, which reversing the result would not.
+    key = _SORT_KEYS[query.sort]
+    return [d.id for d in sorted(sifted, key=key, reverse=query.is_reversed)]
+
+
+def _sifting(
+    downloads: Iterable[Download], query: DownloadQuery
+) -> Generator[None, None, Iterable[Download]]:
+    """Find the downloads of the query's view that pass its filter, in their order."""
+    states = VIEW_STATES[query.view]
+    if len(states) < len(DownloadState):
+        downloads = [d for d in downloads if d.state in states]
+    if query.text:
+        # A copy: more may be added meanwhile.
+        downloads = yield from sifting(list(downloads), query.text)
+    return downloads
+
+
+def _whole(work: Generator[None, None, _Found]) -> _Found:
+    """Return what comes out of work that is done in steps."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: _Found = end.value
+            return found
+
+
+class Cause(NamedTuple):
+    """Downloads that failed for the same reason."""
+
+    kind: str
+    """A key of ``core.errors.KINDS``; "" for those that a person cancelled."""
+    status: int
+    """The HTTP status that they have in common; 0 where it was none of a failure."""
+    ids: list[int]
+    """In the order of the query."""
+
+
+def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]:
+    """Group what failed by cause, the commonest first, those cancelled last.
+
+    Args:
+        downloads: all of them.
+        query: which of them, and in which order within a group.
+
+    Raises:
+        FilterError: as ``select``.
+    """
+    groups: dict[tuple[str, int], Cause] = {}
+    kept = list(_whole(_sifting(downloads, query)))
+    known = {d.id: d for d in kept}
+    for id in select(kept, query._replace(text="")):
+        download = known[id]
+        if download.state is DownloadState.FAILED:
+            status = download.status if download.status >= 400 else 0
+            key = (download.error_kind or "internal", status)
+        elif download.state is DownloadState.CANCELLED:
+            key = ("", 0)
+        else:
+            continue
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Cause(*key, [])
+        group.ids.append(id)
+    return _commonest_first(groups.values())
+
+
+def among(causes: Iterable[Cause], ids: Iterable[int]) -> list[Cause]:
+    """Return the groups of ``by_cause`` with no other ids than these."""
+    wanted = set(ids)
+    kept = (c._replace(ids=[id for id in c.ids if id in wanted]) for c in causes)
+    return _commonest_first(cause for cause in kept if cause.ids)
+
+
+def _commonest_first(causes: Iterable[Cause]) -> list[Cause]:
+    return sorted(causes, key=lambda c: (not c.kind, -len(c.ids), c[:2]))
+
+
+def _progress(download: Download) -> float:
+    if not download.size:
+        return 1.0 if download.state is DownloadState.DONE else 0.0
+    return download.received / download.size
+
+
+_SORT_KEYS: dict[SortKey, Callable[[Download], Any]] = {
+    SortKey.NAME: lambda d: d.name.lower(),
+    SortKey.SIZE: lambda d: -1 if d.size is None else d.size,
+    SortKey.PROGRESS: _progress,
+    SortKey.STATE: lambda d: d.state,
+    SortKey.HOST: lambda d: d.origin,
+}

@@ -1,0 +1,1 @@
+"""Rules that settings and safety share."""

@@ -1,0 +1,1 @@
+"""Text: sizes and durations, digest lists, and what is safe to show."""

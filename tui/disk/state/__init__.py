@@ -1,0 +1,1 @@
+"""Files that describe sessions, kept apart from downloads."""

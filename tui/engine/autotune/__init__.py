@@ -1,0 +1,1 @@
+"""Measures what limits the run and adjusts concurrency."""

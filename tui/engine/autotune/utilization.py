@@ -1,0 +1,173 @@
+"""Measures what the verdict is about: shares of the last seconds, four times each."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.core.download import DownloadState
+from tui.engine.autotune.bottleneck import NO_VERDICT, Measures, judge
+from tui.engine.autotune.controller import MOST
+from tui.engine.metrics.wait_times import WINDOW_S, WaitWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.snapshot import DiskSnapshot, LoopSnapshot
+    from tui.engine.context import Kit
+    from tui.engine.worker_pool import Crew
+
+JUDGE_S = 1.0
+"""Between two verdicts: words are to be read."""
+FRESH_S = 120.0
+"""The speed at another number of downloads at once is comparable for that long."""
+FEWER = 0.75
+FLAT = 0.9
+"""As fast with three quarters of them or less: more at once bring nothing."""
+
+
+class _Look(NamedTuple):
+    at: float
+    small_s: float
+    thread_s: float
+    process_s: float
+    fetched: int
+    operations: int
+    """Of the disk."""
+
+
+class ShareMeter:
+    """Looks at waits, processor time and slots."""
+
+    def __init__(
+        self, kit: Kit, crew: Crew, look_at_loop: Callable[[], LoopSnapshot]
+    ) -> None:
+        self._kit = kit
+        self._look_at_loop = look_at_loop
+        self._crew = crew
+        self._looks: deque[_Look] = deque()
+        self._window = WaitWindow(kit.waits)
+        self._small_s = 0.0
+        """Seconds of workers that read small files, which open no flight."""
+        self._judged_at = 0.0
+        self._full_since = 0.0
+        self._full_level = 0
+        self._levels: dict[int, tuple[float, float]] = {}
+        """Speed and time at each number of downloads at once that was full."""
+        self._processors = _processors()
+        self.verdict = NO_VERDICT
+        self.measures = Measures()
+
+    def sample(self, now: float, *, is_auto: bool) -> None:
+        """Look once; judge when it is time."""
+        kit = self._kit
+        looks = self._looks
+        if looks and now - looks[-1].at > WINDOW_S:
+            # Nothing ran for a while; what was before says nothing any more.
+            looks.clear()
+            self.verdict = NO_VERDICT
+        if looks:
+            small = max(0, self._crew.active - len(kit.ledger.running))
+            self._small_s += small * (now - looks[-1].at)
+        looks.append(self._look(now))
+        self._window.sample(now)
+        while looks[0].at < now - WINDOW_S:
+            looks.popleft()
+        self._compare(now)
+        if now - self._judged_at >= JUDGE_S and len(looks) > 1:
+            self._judged_at = now
+            self.measures = self._measure(now, is_auto=is_auto)
+            self.verdict = judge(self.measures, self.verdict.bound)
+
+    def _look(self, now: float) -> _Look:
+        return _Look(
+            at=now,
+            small_s=self._small_s,
+            # Of this thread, on which the loop runs: near 1 it is what all wait for.
+            thread_s=time.thread_time(),
+            process_s=time.process_time(),
+            fetched=self._kit.ledger.fetched,
+            operations=self._kit.writer.snapshot().operations,
+        )
+
+    def _measure(self, now: float, *, is_auto: bool) -> Measures:
+        kit = self._kit
+        first, last = self._looks[0], self._looks[-1]
+        span = max(1e-6, last.at - first.at)
+        shares = self._window.shares(last.small_s - first.small_s)
+        speeds = self._speeds()
+        total = sum(speeds)
+        disk = kit.writer.snapshot()
+        lanes = kit.queue.lanes.values()
+        return Measures(
+            disk=max(shares.disk, self._inline_share(disk, span)),
+            limiter=shares.limiter,
+            loop=(last.thread_s - first.thread_s) / span,
+            lag_s=self._look_at_loop().p50_s,
+            process=(last.process_s - first.process_s) / span / self._processors,
+            active=self._crew.active,
+            allowed=kit.concurrency,
+            waiting=(
+                kit.ledger.counts[DownloadState.QUEUED]
+                if kit.queue.has_startable(now)
+                else 0
+            ),
+            rate_limit=kit.limiter.rate,
+            speed=(last.fetched - first.fetched) / span,
+            is_flat=self._is_flat(now),
+            hosts=len(speeds),
+            top_share=max(speeds) / total if total else 1.0,
+            refusing=sum(1 for lane in lanes if lane.refuses(now)),
+            are_writers_busy=all(s.operation != "idle" for s in disk.slots),
+            is_inline=disk.is_inline,
+            is_auto=is_auto and kit.concurrency < MOST,
+        )
+
+    def _inline_share(self, disk: DiskSnapshot, span: float) -> float:
+        """Share of the time in which writes on the loop kept everything waiting."""
+        if not disk.is_inline:
+            return 0.0
+        writes = self._looks[-1].operations - self._looks[0].operations
+        return min(1.0, writes * disk.p50_s / span)
+
+    def _speeds(self) -> list[float]:
+        """Bytes per second of each origin that gives any."""
+        speeds: dict[str, float] = {}
+        for id, running in self._kit.ledger.running.items():
+            origin = self._kit.ledger.downloads[id].origin
+            speeds[origin] = speeds.get(origin, 0.0) + running.speed()
+        return [speed for speed in speeds.values() if speed > 0]
+
+    # -- whether more at once brings anything ----------------------------------------
+
+    def _compare(self, now: float) -> None:
+        """Remember how fast it is at this number, once all slots were full a while."""
+        level = self._kit.concurrency
+        if self._crew.active != level:
+            self._full_since = 0.0
+            return
+        if not self._full_since or level != self._full_level:
+            self._full_since, self._full_level = now, level
+            return
+        if now - self._full_since >= WINDOW_S:
+            first, last = self._looks[0], self._looks[-1]
+            speed = (last.fetched - first.fetched) / max(1e-6, last.at - first.at)
+            self._levels[level] = (speed, now)
+
+    def _is_flat(self, now: float) -> bool:
+        level = self._kit.concurrency
+        mine = self._levels.get(level)
+        if mine is None:
+            return False
+        return any(
+            other <= level * FEWER and now - at <= FRESH_S and speed >= mine[0] * FLAT
+            for other, (speed, at) in self._levels.items()
+        )
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1

@@ -1,0 +1,1 @@
+"""One attempt at one download, stage by stage."""

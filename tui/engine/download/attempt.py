@@ -1,0 +1,297 @@
+"""One attempt at one download: probe -> plan -> transfer -> verify -> finish."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from tui.core.download import DownloadState
+from tui.core.errors import (
+    FetchError,
+    PermanentError,
+    TransientError,
+)
+from tui.core.events import ALREADY_HERE, KEPT, Started
+from tui.core.settings import OnExists
+from tui.engine.download.checkpointer import record_of
+from tui.engine.download.finish import Finisher
+from tui.engine.download.probe import Probed, Prober
+from tui.engine.download.range_opener import Changed
+from tui.engine.download.resume_policy import (
+    adopt,
+    continuable,
+    digests_of,
+    gaps_of,
+    is_ours,
+    settled_later,
+)
+from tui.engine.download.transfer import Flight
+from tui.engine.metrics.wait_times import Wait
+
+if TYPE_CHECKING:
+    from tui.core.download import Download
+    from tui.disk.resume_record import Found, ResumeRecord
+    from tui.engine.context import Kit
+    from tui.engine.download.retry import Outcome
+    from tui.engine.download.target import Place, Placing
+    from tui.net.response import Reply
+
+log = logging.getLogger(__name__)
+
+SMALL_BYTES = 256 << 10
+"""Files up to this size are read whole and stored by one operation of the writer:
+open, write, sync and rename of many of them share one executor call."""
+
+
+class DownloadWorker:
+    """Takes one download through one attempt; stateless between downloads."""
+
+    def __init__(self, kit: Kit, placing: Placing, outcome: Outcome) -> None:
+        self._kit = kit
+        self._placing = placing
+        self._outcome = outcome
+        self._prober = Prober(kit, placing)
+        self._finisher = Finisher(kit, placing, outcome)
+
+    async def run(self, download: Download) -> None:
+        """Make one attempt (state PROBING already); end in another state.
+
+        Never raises but for cancellation; then what was fetched is on disk, recorded,
+        and the state is what the canceller set.
+        """
+        kit = self._kit
+        download.attempt += 1
+        started_at = kit.clock.wall()
+        if not download.started_at:
+            download.started_at = started_at
+        if kit.bus.is_heard(Started):
+            kit.bus.publish(Started(download.id, started_at, download.attempt))
+        try:
+            await self._attempt(download)
+        except FetchError as error:
+            self._outcome.attempt_failed(download, started_at, error)
+        except Changed:
+            self._kit.notice(download, "changed on the server, started again")
+            change = TransientError("changed", "the file changed on the server")
+            self._outcome.attempt_failed(download, started_at, change)
+        except Exception as fault:
+            log.exception("fault in a worker")
+            told = PermanentError("internal", f"{type(fault).__name__}: {fault}")
+            self._outcome.attempt_failed(download, started_at, told)
+
+    # -- stages ----------------------------------------------------------------------
+
+    async def _attempt(self, download: Download) -> None:
+        place = self._placing.find(download)
+        if place is None:
+            await self._placing.open_folder(download)
+            place = self._placing.find(download)
+            assert place is not None
+        try:
+            await self._attempt_at(download, place)
+        except FileExistsError:
+            # Somebody has begun that file since we looked: look again.
+            place = self._placing.find(download) or place
+            place.may_exist = True
+            try:
+                await self._attempt_at(download, place)
+            except FileExistsError:
+                # A record or a link of somebody else, which a look does not show.
+                place = self._prober.take_free_name(download)
+                await self._attempt_at(download, place)
+
+    async def _attempt_at(self, download: Download, place: Place) -> None:
+        kit = self._kit
+        found: Found | None = None
+        if place.may_exist:
+            found = await self._placing.examine(place)
+            size = found.final_size
+            if size is not None and size >= 0 and self._may_skip():
+                self._already_there(download, size, KEPT)
+                return
+            found = settled_later(found, download, is_begun=place.is_begun)
+            record = continuable(found, download.request)
+            # Only for the very same URL: of another one the server has to prove it.
+            is_whole = record is not None and not gaps_of(record)
+            if record is not None and is_whole and is_ours(found, download):
+                await self._finish_leftover(download, place, record)
+                return
+        probed = await self._prober.probe(download, place, found)
+        kit.queue.lane(download.origin).protocol = probed.reply.http_version
+        try:
+            if await self._is_here(download, probed):
+                return
+            record = continuable(probed.found, download.request, probed.answer)
+            if record is not None and not gaps_of(record):
+                # Another URL, but the server says it is that very file.
+                await probed.reply.close()
+                await self._finish_leftover(download, probed.place, record)
+                return
+            await self._receive(download, probed)
+        finally:
+            await probed.reply.close()
+
+    async def _finish_leftover(
+        self, download: Download, place: Place, record: ResumeRecord
+    ) -> None:
+        """Everything had arrived when an earlier run ended: verify and name it."""
+        assert record.size is not None
+        writer = self._kit.writer
+        part = await writer.open_part(
+            place.folder, place.name, size=record.size, resume=True
+        )
+        try:
+            adopt(part, record)
+            self._kit.ledger.set_size(download, record.size)
+            self._kit.ledger.set_received(download, record.size)
+            vouched = self._kit.vouched(digests_of(record))
+            await self._finisher.run(download, place, part, record.size, vouched)
+        finally:
+            await writer.close_part(part)
+
+    async def _receive(self, download: Download, probed: Probed) -> None:
+        """Decide how the body goes to disk, and take it there."""
+        kit = self._kit
+        answer, found = probed.answer, probed.found
+        kit.ledger.set_size(download, answer.size)
+        if probed.record is None and download.received:
+            kit.notice(download, "cannot be continued, started again")
+        if (
+            probed.record is None
+            and answer.size is not None
+            and answer.size <= SMALL_BYTES
+            and download.request.pieces is None
+            and (found is None or found.part_size is None)
+        ):
+            await self._take_small(download, probed)
+        else:
+            await self._take_large(download, probed)
+
+    async def _take_small(self, download: Download, probed: Probed) -> None:
+        """Read a small body whole and hand it to the writer; do not wait for it."""
+        kit = self._kit
+        reply, answer = probed.reply, probed.answer
+        ledger = kit.ledger
+        if download.received:
+            ledger.set_received(download, 0)
+        buffers: list[Any] = []
+        held = 0
+        rest = reply.take_rest() if kit.limiter.is_unlimited else None
+        if rest is not None:
+            # It came together with the headers, as most small files do.
+            buffers = rest
+            held = sum(map(len, rest))
+            ledger.count(download, held)
+        else:
+            held = await self._read_small(download, reply, buffers)
+        if held != answer.size:
+            ledger.set_received(download, 0)
+            raise TransientError(
+                "truncated", f"the body has {held} of {answer.size} bytes"
+            )
+        vouched = kit.vouched(answer.digests)
+        await self._finisher.store(download, probed.place, buffers, held, vouched)
+
+    async def _read_small(
+        self, download: Download, reply: Reply, buffers: list[Any]
+    ) -> int:
+        """Read a body into ``buffers``, chunk by chunk; return its bytes."""
+        kit = self._kit
+        held = 0
+        while (chunk := await reply.read()) is not None:
+            size = len(chunk)
+            held += size
+            if held > SMALL_BYTES:
+                raise TransientError("size", "the body is longer than announced")
+            buffers.append(chunk)
+            kit.ledger.count(download, size)
+            if not kit.limiter.is_unlimited:
+                kit.waits.begin(Wait.LIMITER, kit.clock.monotonic())
+                try:
+                    await kit.limiter.take(size)
+                finally:
+                    kit.waits.end(Wait.LIMITER, kit.clock.monotonic())
+        return held
+
+    async def _take_large(self, download: Download, probed: Probed) -> None:
+        """Stream the body into a part file, over one or more connections."""
+        kit = self._kit
+        if probed.record is None:
+            await self._clear(probed)
+        place, record = probed.place, probed.record
+        answer, reply = probed.answer, probed.reply
+        part = await kit.writer.open_part(
+            place.folder,
+            place.name,
+            size=answer.size,
+            resume=record is not None,
+            record=record_of(download, answer),
+        )
+        if record is not None:
+            adopt(part, record)
+        place.may_exist = place.is_begun = True
+        flight: Flight | None = None
+        try:
+            kit.ledger.set_received(download, part.flushed.total)
+            flight = Flight(kit, download, part, answer, reply)
+            kit.ledger.running[download.id] = flight
+            kit.ledger.move(download, DownloadState.DOWNLOADING)
+            await flight.run(reply)
+            await reply.close()
+            flight.finish(has_ended=False)
+            await kit.writer.flush(part, sync=False)
+            size = part.flushed.total if answer.size is None else answer.size
+            self._prober.check_promise(download, size)
+            kit.ledger.set_received(download, size)
+            kit.ledger.set_size(download, size)
+            vouched = kit.vouched(answer.digests)
+            await self._finisher.run(download, place, part, size, vouched)
+        except Changed:
+            await kit.writer.discard(part)
+            kit.ledger.set_received(download, 0)
+            raise
+        except BaseException:
+            if flight is not None and part.is_open:
+                await flight.recorder.save()
+            raise
+        finally:
+            if flight is not None:
+                flight.finish(has_ended=True)
+            kit.ledger.running.pop(download.id, None)
+            await kit.writer.close_part(part)
+
+    async def _clear(self, probed: Probed) -> None:
+        """Remove a part file of ours that nothing can continue."""
+        if probed.found is None or probed.found.part_size is None:
+            return
+        part = await self._kit.writer.open_part(
+            probed.place.folder, probed.place.name, size=None, resume=True
+        )
+        await self._kit.writer.discard(part)
+
+    # -- decisions -------------------------------------------------------------------
+
+    async def _is_here(self, download: Download, probed: Probed) -> bool:
+        """Whether the file is there already; another one is left alone."""
+        while self._prober.is_whole(probed.found, probed.answer.size):
+            assert probed.found is not None
+            size = probed.found.final_size
+            assert size is not None
+            place, vouched = probed.place, self._kit.vouched(probed.answer.digests)
+            if self._may_skip() or await self._finisher.verifier.agrees(
+                download, place, size, vouched
+            ):
+                self._already_there(download, size, ALREADY_HERE)
+                return True
+            reason = f"{place.name} was there already with other bytes"
+            await self._prober.leave(download, probed, reason)
+        return False
+
+    def _may_skip(self) -> bool:
+        return self._kit.settings.on_exists is OnExists.SKIP
+
+    def _already_there(self, download: Download, size: int, note: str) -> None:
+        self._kit.notice(download, note)
+        self._kit.ledger.set_size(download, size)
+        self._kit.ledger.set_received(download, size)
+        self._outcome.done(download)

@@ -1,0 +1,87 @@
+"""The only place that builds the engine's pieces and puts them together."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from tui.core.clock import SystemClock
+from tui.disk.folders import Destination
+from tui.disk.writer import DiskWriter
+from tui.engine.context import Kit
+from tui.engine.engine import Engine
+from tui.engine.events import EventBus
+from tui.engine.registry import Ledger
+from tui.engine.scheduling.queue import DownloadQueue
+from tui.net.limiter import Limiter
+from tui.net.mirrors import MirrorBook
+from tui.net.session import HttpSession
+from tui.net.session_config import read_means
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.core.clock import Clock
+    from tui.core.settings import Settings
+    from tui.engine.session.session import Session
+
+
+async def open_engine(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    chance: Callable[[], float] = random.random,
+    session: Session | None = None,
+) -> Engine:
+    """Build an engine on the running loop and open its output directory.
+
+    Args:
+        settings: what the run starts with.
+        clock: where time comes from; the system's by default.
+        chance: uniform numbers in [0, 1) for the jitter of waits.
+        session: what keeps the downloads for the next run, if anything does.
+
+    Returns:
+        The engine; ``await engine.close()`` ends it.
+
+    Raises:
+        LocalError: the output directory cannot be made or written; a login, proxy,
+            certificate or cookie file of the settings cannot be used.
+    """
+    clock = clock or SystemClock()
+    writer = DiskWriter(
+        writers=settings.writers,
+        in_flight_limit=settings.in_flight_limit,
+        fsync=settings.fsync,
+        clock=clock,
+    )
+    destination = Destination(settings.output_dir, writer)
+    try:
+        await destination.folder("")
+        # In a thread: it reads files, and may wait for the keyring to be unlocked.
+        means = await asyncio.to_thread(read_means, settings)
+        http = HttpSession(settings, means)
+    except BaseException:
+        await destination.close()
+        await writer.close()
+        raise
+    kit = Kit(
+        settings=settings,
+        clock=clock,
+        random=chance,
+        session=http,
+        writer=writer,
+        destination=destination,
+        ledger=Ledger(clock),
+        queue=DownloadQueue(settings.per_host, settings.hosts),
+        bus=EventBus(),
+        mirrors=MirrorBook(),
+        limiter=Limiter(settings.rate_limit, clock),
+        segments=settings.segments,
+        concurrency=settings.concurrency,
+    )
+    engine = Engine(kit)
+    if session is not None:
+        session.follow(engine, kit)
+    return engine

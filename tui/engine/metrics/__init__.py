@@ -1,0 +1,1 @@
+"""Measurements: speed, waiting times, event loop lag."""

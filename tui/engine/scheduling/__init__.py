@@ -1,0 +1,1 @@
+"""Which queued download starts next."""

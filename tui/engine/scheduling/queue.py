@@ -1,0 +1,296 @@
+"""Who goes next: order, slots per origin, and origins that asked for a rest.
+
+Each origin has a lane of its own, so that one that is at its cap or has sent
+Retry-After is passed over without being searched through: taking the next download
+costs the same with 10 queued and with 100,000.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+from tui.core.download import Download, DownloadState
+from tui.core.rules.hosts import rule_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tui.core.settings import HostRule
+
+
+MOST_PATIENCE = 64
+
+
+class Lane:
+    """One origin: its queued downloads, its slots and what we learned about it."""
+
+    __slots__ = (
+        "active",
+        "blocked_until",
+        "done",
+        "entries",
+        "errors",
+        "failed",
+        "is_asking",
+        "learned_cap",
+        "origin",
+        "own_cap",
+        "patience",
+        "protocol",
+        "ranges",
+        "served",
+        "slowed_at",
+        "stored",
+        "successes",
+        "trouble",
+    )
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.entries: list[tuple[float, int, Download]] = []
+        """Heap by queue key. An entry whose download has moved on, or has another
+        key or origin by now, is dead and skipped when met."""
+        self.active = 0
+        """Downloads of it that hold a slot."""
+        self.blocked_until = 0.0
+        """Monotonic time before which it must not be asked (Retry-After)."""
+        self.learned_cap = 0
+        """Slots it seems to bear, after it said 429 or 503; 0 when never."""
+        self.successes = 0
+        """Since the cap was last lowered or raised."""
+        self.served = 0
+        """Slots that it did not refuse when it last refused some: up to there the cap
+        grows fast."""
+        self.patience = 1
+        """How many times longer than usual it stays there before it is asked for one
+        more: it doubles whenever that was refused."""
+        self.is_asking = False
+        """It has one slot more than it ever bore."""
+        self.slowed_at = 0.0
+        """Wall time at which the cap was last lowered."""
+        self.own_cap = 0
+        """Slots that a person gave it; 0 leaves it to the cap of all origins."""
+        self.done = 0
+        self.failed = 0
+        self.stored = 0
+        """Bytes of its small files, whose speed no flight tells."""
+        self.errors = 0
+        """Attempts that failed, those that were tried again included."""
+        self.trouble = ""
+        """The last of them, in words."""
+        self.protocol = ""
+        self.ranges = "unknown"
+        """As in ``core.snapshot.OriginSnapshot``."""
+
+    def head(self) -> tuple[float, int, Download] | None:
+        """Return the next live entry, dropping dead ones before it."""
+        entries = self.entries
+        while entries:
+            key, _, download = entries[0]
+            if (
+                download.state is DownloadState.QUEUED
+                and download.queue_key == key
+                and download.origin == self.origin
+            ):
+                return entries[0]
+            heapq.heappop(entries)
+        return None
+
+    def waiting(self) -> int:
+        """Downloads queued; dead entries that nobody met yet are counted as well."""
+        return len(self.entries)
+
+    def refuses(self, now: float) -> bool:
+        """Whether it has asked for a rest or for less, and something waits for it."""
+        return self.blocked_until > now or bool(
+            self.learned_cap and self.entries and self.active >= self.learned_cap
+        )
+
+
+class DownloadQueue:
+    """Queued downloads in order, handed out one by one as slots allow."""
+
+    def __init__(self, per_host: int, rules: Sequence[HostRule] = ()) -> None:
+        """Begin empty; the caps of the rules hold for the origins that they match."""
+        self._rules = rules
+        self.per_host = per_host
+        """Slots per origin; 0 for no cap. Change it with ``set_per_host``."""
+        self.lanes: dict[str, Lane] = {}
+        self.resting: set[Lane] = set()
+        """Lanes that asked for a rest (Retry-After)."""
+        self._ready: list[tuple[float, int, str]] = []
+        """Heap of lane heads. A stale entry is noticed when it is popped."""
+
+    def lane(self, origin: str) -> Lane:
+        """The lane of ``origin``, made when first asked for."""
+        lane = self.lanes.get(origin)
+        if lane is None:
+            lane = self.lanes[origin] = Lane(origin)
+            rule = rule_for(self._rules, origin) if self._rules else None
+            if rule is not None:
+                lane.own_cap = rule.cap
+        return lane
+
+    def cap(self, lane: Lane) -> int:
+        """Slots that ``lane`` may hold; 0 for as many as there are."""
+        given = lane.own_cap or self.per_host
+        if not (given and lane.learned_cap):
+            return given or lane.learned_cap
+        return min(given, lane.learned_cap)
+
+    def cap_from(self, lane: Lane) -> str:
+        """Where its cap comes from, as ``core.snapshot.OriginSnapshot`` says it."""
+        given = lane.own_cap or self.per_host
+        if lane.learned_cap and not 0 < given < lane.learned_cap:
+            return "learned"
+        return "set" if lane.own_cap else "per host" if given else ""
+
+    def push(self, download: Download) -> None:
+        """Queue a download (state QUEUED already) at its ``queue_key``."""
+        lane = self.lane(download.origin)
+        entry = (download.queue_key, download.id, download)
+        heapq.heappush(lane.entries, entry)
+        if lane.entries[0] is entry:
+            heapq.heappush(self._ready, (entry[0], entry[1], lane.origin))
+
+    def take(self, now: float) -> Download | None:
+        """Take the next download whose origin has a free slot, and that slot.
+
+        Give the slot back with ``release``. ``None`` means that nothing may start
+        now; ``unblock`` or ``release`` may change that.
+        """
+        while self._ready:
+            key, number, origin = self._ready[0]
+            lane = self.lanes[origin]
+            head = lane.head()
+            is_current = head is not None and head[0] == key and head[1] == number
+            if head is None or not is_current or not self._is_open(lane, now):
+                # A lane that is full or resting comes back through release/unblock.
+                heapq.heappop(self._ready)
+                if head is not None and not is_current and self._is_open(lane, now):
+                    heapq.heappush(self._ready, (head[0], head[1], origin))
+                continue
+            heapq.heappop(lane.entries)
+            lane.active += 1
+            following = lane.head()
+            if following is not None:
+                heapq.heapreplace(self._ready, (following[0], following[1], origin))
+            else:
+                heapq.heappop(self._ready)
+            return head[2]
+        return None
+
+    def has_startable(self, now: float) -> bool:
+        """Whether anything would start if there were one more slot."""
+        return any(
+            self._is_open(lane, now) and lane.head() is not None
+            for lane in self.lanes.values()
+        )
+
+    def release(self, origin: str) -> None:
+        """Give a slot back."""
+        lane = self.lanes[origin]
+        was_full = self._is_full(lane)
+        lane.active -= 1
+        if was_full:
+            self._offer(lane)
+
+    def set_per_host(self, count: int) -> None:
+        """Change the cap of every origin; what runs above it drains."""
+        self.per_host = count
+        self._offer_all()
+
+    def set_cap(self, origin: str, count: int) -> None:
+        """Give one origin a cap of its own, or none; what was learned is forgotten."""
+        lane = self.lane(origin)
+        lane.own_cap = count
+        lane.learned_cap = 0
+        lane.patience = 1
+        self._offer(lane)
+
+    def block(self, origin: str, until: float) -> None:
+        """Start nothing from ``origin`` before ``until`` (monotonic seconds)."""
+        lane = self.lane(origin)
+        lane.blocked_until = max(lane.blocked_until, until)
+        self.resting.add(lane)
+
+    def unblock(self, now: float) -> float | None:
+        """Let rested origins go on; return when the next one may, or ``None``."""
+        for lane in [lane for lane in self.resting if lane.blocked_until <= now]:
+            self.resting.remove(lane)
+            lane.blocked_until = 0.0
+            self._offer(lane)
+        return min((lane.blocked_until for lane in self.resting), default=None)
+
+    def slow_down(self, origin: str, asked_at: float, now: float) -> None:
+        """The origin said 429 or 503: halve what it gets (it was told to us).
+
+        If it was just asked for one more than it ever bore, it gets one less again.
+
+        Of many that are refused together only the first does that: the others were
+        asked before anything changed. They tell how many the origin did serve.
+
+        Args:
+            origin: who refused.
+            asked_at: wall time at which the refused attempt began.
+            now: wall time.
+        """
+        lane = self.lane(origin)
+        if lane.learned_cap and asked_at < lane.slowed_at:
+            lane.served = max(1, lane.served - 1)
+            lane.learned_cap = min(lane.learned_cap, lane.served)
+            return
+        now_at = max(lane.active, 1)
+        cap = min(lane.learned_cap or now_at, now_at)
+        lane.slowed_at = now
+        lane.served = max(1, cap - 1)
+        lane.learned_cap = lane.served if lane.is_asking else max(1, cap // 2)
+        lane.patience = min(MOST_PATIENCE, lane.patience * 2)
+        lane.is_asking = False
+        lane.successes = 0
+
+    def speed_up(self, origin: str) -> None:
+        """A download from a slowed origin ended well: grow again.
+
+        One slot more for each success up to what it served before; then gently, one
+        after twice as many successes as it has slots, and more rarely each time that
+        was refused. So it is seldom asked for what it does not give.
+        """
+        lane = self.lanes[origin]
+        if not lane.learned_cap:
+            return
+        lane.successes += 1
+        if lane.learned_cap >= lane.served:
+            if lane.successes < lane.learned_cap * lane.patience:
+                return
+            if lane.is_asking:
+                # What was more than ever has stood the test.
+                lane.patience = max(1, lane.patience // 2)
+            lane.is_asking = True
+            lane.served = lane.learned_cap + 1
+        lane.learned_cap += 1
+        lane.successes = 0
+        self._offer(lane)
+
+    def place(self, keys: Mapping[Download, float]) -> None:
+        """Give queued downloads other keys; entries with their old ones are dead."""
+        for download, key in keys.items():
+            download.queue_key = key
+            self.push(download)
+
+    def _is_full(self, lane: Lane) -> bool:
+        cap = self.cap(lane)
+        return bool(cap) and lane.active >= cap
+
+    def _is_open(self, lane: Lane, now: float) -> bool:
+        return lane.blocked_until <= now and not self._is_full(lane)
+
+    def _offer(self, lane: Lane) -> None:
+        head = lane.head()
+        if head is not None:
+            heapq.heappush(self._ready, (head[0], head[1], lane.origin))
+
+    def _offer_all(self) -> None:
+        for lane in self.lanes.values():
+            self._offer(lane)

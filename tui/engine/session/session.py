@@ -1,0 +1,350 @@
+"""A session of the dashboard: a new one, or the last one as it was left."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import time
+from contextlib import suppress
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tui.core.download import ACTIVE, Download, DownloadState
+from tui.core.errors import LocalError
+from tui.core.request import origin_of
+from tui.core.settings import (
+    MAX_CONCURRENCY,
+    MAX_SEGMENTS,
+    MAX_WRITERS,
+    OnExists,
+    Settings,
+    Verify,
+)
+from tui.core.text.plain_text import plain
+from tui.disk.state.journal import LOGIN
+from tui.disk.state.sessions import Sessions
+from tui.engine.session.journal_writer import SETTINGS, Chronicle
+from tui.net.filename import name_from_url, safe_name
+from tui.net.limiter import Limiter
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from tui.disk.state.journal import JournalEntry
+    from tui.engine.context import Kit
+    from tui.engine.engine import Engine
+
+_S = DownloadState
+
+SLICE = 250
+"""Entries brought back in one turn of the loop: 2 ms of it, and as long in a thread."""
+PUSH_SLICE = 2_000
+_LIMITS = {
+    "concurrency": (1, MAX_CONCURRENCY),
+    "per_host": (0, MAX_CONCURRENCY),
+    "segments": (0, MAX_SEGMENTS),
+    "writers": (1, MAX_WRITERS),
+    "timeout_s": (0.1, 86_400.0),
+    "rate_limit": (1, 1 << 53),
+}
+_KINDS = {"fsync": bool, "timeout_s": float}
+
+
+class Session:
+    """What a run of the dashboard begins with, and the journal that it leaves."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        chronicle: Chronicle,
+        *,
+        notice: str = "",
+        used_at: float = 0.0,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
+        """Use ``begin_session`` or ``last_session``."""
+        self.settings = settings
+        """For the engine."""
+        self._chronicle = chronicle
+        self._notice = notice
+        self._used_at = used_at
+        self._facts = facts or {}
+        self._engine: Engine | None = None
+        self._kit: Kit | None = None
+        self._running: list[Download] = []
+        self._waiting: list[Download] = []
+        self._held: list[int] = []
+
+    @property
+    def title(self) -> str:
+        """What is downloaded, in words; "" for nothing in particular."""
+        return self._chronicle.title
+
+    def follow(self, engine: Engine, kit: Kit) -> None:
+        """Belong to an engine that was opened with ``settings``."""
+        self._engine, self._kit = engine, kit
+        self._chronicle.follow(engine, kit)
+
+    async def close(self) -> None:
+        """Write the last changes; the engine must be closed before."""
+        await self._chronicle.close()
+
+    async def restore(self) -> str:
+        """Bring back the downloads of the last session, and begin to keep this one.
+
+        Call it once, when the dashboard is on the screen.
+
+        Returns:
+            What to tell a person about it; "" for nothing.
+        """
+        told = self._notice
+        try:
+            if self._chronicle.journal is not None:
+                told = await self._bring_back()
+        finally:
+            self._chronicle.begin()
+        await self._chronicle.look_ahead()
+        return told or self._chronicle.trouble
+
+    def unsaved(self) -> str:
+        """Say why this session could not be opened again; "" while it could."""
+        return self._chronicle.trouble
+
+    # -- bringing back ---------------------------------------------------------------
+
+    async def _bring_back(self) -> str:
+        chronicle, engine, kit = self._chronicle, self._engine, self._kit
+        assert chronicle.journal is not None
+        assert engine is not None
+        assert kit is not None
+        trouble = ""
+        try:
+            gc.disable()  # records that stay: it need not walk over them meanwhile
+            try:
+                lost = await self._read()
+            finally:
+                gc.freeze()
+                gc.enable()
+            if lost:
+                trouble = f"; {lost:,} entries could not be read"
+        except LocalError as error:
+            trouble = f"; its journal is damaged: {error}"
+            try:
+                aside = await chronicle.in_thread(chronicle.journal.set_aside)
+                trouble = f"; the rest is damaged and kept as {plain(str(aside))}"
+            except LocalError:
+                pass  # it stays where it is; a new one is begun
+            chronicle.forsake()
+        told = self._words()
+        await self._queue()
+        return told + trouble
+
+    async def _read(self) -> int:
+        """Take all entries in; return how many make no sense."""
+        chronicle, engine, kit = self._chronicle, self._engine, self._kit
+        assert chronicle.journal is not None
+        assert engine is not None
+        assert kit is not None
+        held = _held_keys(self._facts)
+        reached, lost = -1, 0
+        while True:
+            after = reached
+            entries, reached, odd = await chronicle.in_thread(
+                chronicle.journal.read, after, SLICE
+            )
+            if reached == after:
+                return lost
+            lost += odd
+            first = len(kit.ledger.downloads)
+            downloads = []
+            lacking = {}
+            for id, entry in enumerate(entries, first):
+                lack = _lacking(entry, self._missing_headers, self._given_headers)
+                if lack:
+                    lacking[id] = lack
+                download = self._revive(id, entry, lack)
+                if download.state is _S.QUEUED:
+                    was_running = entry.state in ACTIVE
+                    (self._running if was_running else self._waiting).append(download)
+                if entry.key in held:
+                    self._held.append(id)
+                downloads.append(download)
+            engine.restore(downloads, lacking)
+            chronicle.adopt(first, [e.key for e in entries], reached)
+
+    @property
+    def _given_headers(self) -> set[str]:
+        return {name.lower() for name, _ in self.settings.headers}
+
+    @property
+    def _missing_headers(self) -> Sequence[str]:
+        withheld = self._facts.get("withheld")
+        return [str(name) for name in withheld] if isinstance(withheld, list) else []
+
+    def _revive(self, id: int, entry: JournalEntry, lack: str) -> Download:
+        """Make the download of an entry; ``lack`` says what it must not go without."""
+        kit = self._kit
+        assert kit is not None
+        download = Download(id, entry.request, origin_of(entry.url), entry.name)
+        download.url = entry.url
+        download.directory = entry.directory
+        download.size = entry.size
+        download.received = entry.received
+        download.status = entry.status
+        download.note = entry.note
+        download.queue_key = entry.place
+        download.started_at = entry.started_at
+        download.finished_at = entry.finished_at
+        state = entry.state
+        if state is _S.FAILED and entry.error_kind == "secret" and not lack:
+            state = _S.QUEUED
+        if state in (_S.FAILED, _S.CANCELLED):
+            download.error, download.error_kind = entry.error, entry.error_kind
+        elif state not in (_S.PAUSED, _S.DONE):
+            state = _S.QUEUED
+        if lack and state in (_S.QUEUED, _S.PAUSED):
+            # Without it a login page might come and pass for the file.
+            state = _S.FAILED
+            download.error, download.error_kind = lack, "secret"
+        if state is not _S.DONE:
+            download.name = safe_name(entry.name) or name_from_url(entry.url)
+        download.state = state
+        if entry.segments:
+            kit.own_segments[id] = min(MAX_SEGMENTS, entry.segments)
+        if entry.rate_limit is not None:
+            kit.own_limiters[id] = Limiter(max(1, entry.rate_limit), kit.clock)
+        return download
+
+    async def _queue(self) -> None:
+        """Queue what goes on, what was running first, and start."""
+        kit, engine = self._kit, self._engine
+        assert kit is not None
+        assert engine is not None
+        waiting, self._waiting = self._waiting, []
+        running, self._running = self._running, []
+        for downloads in (waiting, running):
+            downloads.sort(key=lambda download: download.queue_key)
+        before = waiting[0].queue_key if waiting else 0.0
+        for index, download in enumerate(running):
+            download.queue_key = before - len(running) + index
+            kit.ledger.touch(download)
+        waiting[:0] = running
+        for start in range(0, max(1, len(waiting)), PUSH_SLICE):
+            for download in waiting[start : start + PUSH_SLICE]:
+                if download.state is _S.QUEUED:
+                    kit.queue.push(download)
+            if start == 0:
+                engine.go_on(self._held if _is_held(self._facts) else None)
+            await asyncio.sleep(0)
+
+    def _words(self) -> str:
+        assert self._kit is not None
+        counts = self._kit.ledger.counts
+        parts = [
+            f"{counts[state]:,} {word}"
+            for state, word in (
+                (_S.QUEUED, "to go on"),
+                (_S.PAUSED, "paused"),
+                (_S.DONE, "done"),
+                (_S.FAILED, "failed"),
+                (_S.CANCELLED, "cancelled"),
+            )
+            if counts[state]
+        ]
+        when = time.strftime("%d %b %H:%M", time.localtime(self._used_at))
+        return f"Last session, {when}: {', '.join(parts) or 'nothing in it'}"
+
+
+def begin_session(settings: Settings, title: str) -> Session:
+    """Begin a new session.
+
+    Args:
+        settings: of the command line.
+        title: what is downloaded, in words.
+    """
+    return Session(settings, Chronicle(Sessions(), None, title))
+
+
+def last_session(settings: Settings, given: Collection[str]) -> Session:
+    """Open the last session, or begin one where there is none. Blocks for a moment.
+
+    Args:
+        settings: of the command line.
+        given: names of the settings that were asked for there, which win over those
+            of the session; with ``output_dir`` among them only a session that saves
+            there is opened.
+    """
+    sessions = Sessions()
+    wanted = str(settings.output_dir.absolute()) if "output_dir" in given else ""
+    last = sessions.last(wanted)
+    if last.journal is None:
+        return Session(settings, Chronicle(sessions, None), notice=last.notice)
+    try:
+        facts = last.journal.facts()
+    except LocalError:
+        facts = {}  # what else is damaged shows when the entries are read
+    title = facts.get("title")
+    return Session(
+        _as_left(settings, facts, given),
+        Chronicle(sessions, last.journal, title if isinstance(title, str) else ""),
+        used_at=last.used_at,
+        facts=facts,
+    )
+
+
+def _as_left(
+    settings: Settings, facts: dict[str, Any], given: Collection[str]
+) -> Settings:
+    """Return the settings with what the session says where the command line does not.
+
+    Values that make no sense are passed over: the file may be of another hand.
+    """
+    left = facts.get("settings")
+    left = dict(left) if isinstance(left, dict) else {}
+    changes: dict[str, Any] = {}
+    for name in SETTINGS:
+        value = left.get(name)
+        low, high = _LIMITS.get(name, (0, 1 << 53))
+        if type(value) is _KINDS.get(name, int) and low <= value <= high:
+            changes[name] = value
+    for name, kind in (("on_exists", OnExists), ("verify", Verify)):
+        if left.get(name) in {choice.value for choice in kind}:
+            changes[name] = kind(left[name])
+    if isinstance(left.get("ca_file"), str) and left["ca_file"]:
+        changes["ca_file"] = Path(left["ca_file"])
+    if isinstance(left.get("headers"), list):
+        with suppress(ValueError, TypeError):
+            changes["headers"] = tuple((str(n), str(v)) for n, v in left["headers"])
+    if isinstance(facts.get("output_dir"), str):
+        changes["output_dir"] = Path(facts["output_dir"])
+    known = {field.name for field in fields(settings)} - set(given)
+    return replace(settings, **{n: v for n, v in changes.items() if n in known})
+
+
+def _lacking(
+    entry: JournalEntry, withheld: Sequence[str], given: Collection[str]
+) -> str:
+    """Say what a download cannot be fetched without; "" for nothing."""
+    if entry.state is _S.DONE or not (entry.withheld or withheld):
+        return ""
+    names = dict.fromkeys(
+        name for name in (*withheld, *entry.withheld) if name.lower() not in given
+    )
+    if LOGIN in names:
+        del names[LOGIN]
+        if not names:
+            return "" if "authorization" in given else "needs its login again"
+    if not names:
+        return ""
+    plural = "s" if len(names) > 1 else ""
+    return f"needs its header{plural} again: {plain(', '.join(names))}"
+
+
+def _held_keys(facts: dict[str, Any]) -> set[int]:
+    held = facts.get("held")
+    return {k for k in held if isinstance(k, int)} if isinstance(held, list) else set()
+
+
+def _is_held(facts: dict[str, Any]) -> bool:
+    return isinstance(facts.get("held"), list)

@@ -1,0 +1,312 @@
+"""Builds the immutable views of a running engine (``core.snapshot``)."""
+
+from __future__ import annotations
+
+import os
+from heapq import nsmallest
+from typing import TYPE_CHECKING
+
+from tui.core.download import ACTIVE, Download, DownloadState
+from tui.core.listing.query import View
+from tui.core.rules.secret_headers import HARMLESS
+from tui.core.snapshot import (
+    AttemptSnapshot,
+    DetailSnapshot,
+    DiskSnapshot,
+    DownloadSnapshot,
+    EngineSnapshot,
+    OriginSnapshot,
+)
+from tui.engine.autotune.bottleneck import One, judge_one
+from tui.engine.context import Landed
+from tui.engine.download.transfer import Flight
+from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter, eta_s, steady
+from tui.engine.scheduling.ordering import in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tui.core.download import DownloadId
+    from tui.core.listing.query import DownloadQuery
+    from tui.engine.autotune.tuner import Steering
+    from tui.engine.context import Kit
+    from tui.engine.download.target import Placing
+    from tui.engine.scheduling.queue import Lane
+    from tui.engine.ticker import Pulse
+    from tui.engine.worker_pool import Crew
+
+ORIGINS_SHOWN = 200
+_SHOWN = HARMLESS | {"cache-control", "pragma", "range"}
+"""Request headers whose values are no secrets; all others' are masked."""
+
+
+class Views:
+    """Looks at the engine; changes nothing."""
+
+    def __init__(
+        self, kit: Kit, crew: Crew, pulse: Pulse, placing: Placing, steering: Steering
+    ) -> None:
+        self._kit = kit
+        self._steering = steering
+        self._small: dict[str, SpeedMeter] = {}
+        self._crew = crew
+        self._pulse = pulse
+        self._placing = placing
+        self._output_dir = os.path.abspath(kit.settings.output_dir)
+
+    def snapshot(self, hold_reason: str) -> EngineSnapshot:
+        """Totals, limits and meters, at a cost that no list length changes."""
+        kit = self._kit
+        ledger = kit.ledger
+        meter = self._pulse.meter
+        is_running = self._crew.active > 0
+        busy_s = self._pulse.busy_s
+        return EngineSnapshot(
+            counts=tuple(ledger.counts),
+            total=ledger.total,
+            structure=ledger.structure,
+            received=ledger.received,
+            fetched=ledger.fetched,
+            known_size=ledger.known_size,
+            known_received=ledger.known_received,
+            unknown=ledger.unknown,
+            speed=meter.fast.speed if is_running else 0.0,
+            average=ledger.fetched / busy_s if busy_s > 0 else 0.0,
+            peak=meter.peak,
+            history=tuple(meter.history),
+            eta_s=self._eta_s(),
+            elapsed_s=busy_s,
+            concurrency=kit.concurrency,
+            active=self._crew.active,
+            per_host=kit.queue.per_host,
+            segments=kit.segments,
+            rate_limit=kit.limiter.rate,
+            is_held=self._crew.is_held,
+            hold_reason=hold_reason,
+            waiting_for=self._waiting_for(),
+            by_status={k: n for k, n in ledger.by_status.items() if n},
+            by_cause={k: n for k, n in ledger.by_cause.items() if n},
+            retries=ledger.retries,
+            disk=self._disk(is_running=is_running),
+            loop=self._pulse.lag.snapshot(),
+            output_dir=self._output_dir,
+            verdict=self._steering.shares.verdict.words if is_running else "",
+            auto=self._steering.snapshot(),
+        )
+
+    def _disk(self, *, is_running: bool) -> DiskSnapshot:
+        disk = self._kit.writer.snapshot()
+        if is_running or disk.in_flight or disk.queued:
+            return disk
+        # A mean over seconds would tell of a disk at work long after its rest began.
+        return disk._replace(speed=0.0)
+
+    def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
+        """The rows asked for, in that order; unknown ids are left out."""
+        ledger = self._kit.ledger
+        downloads = ledger.downloads
+        count = len(downloads)
+        now = self._kit.clock.monotonic()
+        allowed = self._kit.settings.retries + 1
+        return [ledger.row(downloads[i], now, allowed) for i in ids if 0 <= i < count]
+
+    def detail(self, id: DownloadId) -> DetailSnapshot:
+        """Everything about one download."""
+        kit = self._kit
+        download = kit.ledger.downloads[id]
+        now = kit.clock.monotonic()
+        flight = self._flight(download)
+        checksum = download.request.checksum
+        finished: tuple[tuple[int, int], ...] = ()
+        if flight is not None:
+            finished = tuple(flight.part.flushed)
+        elif download.state is DownloadState.DONE and download.size:
+            finished = ((0, download.size),)
+        path = os.path.join(self._output_dir, download.directory, download.name)
+        attempts = tuple(kit.ledger.attempts.get(id, ()))
+        if download.state in ACTIVE and download.attempt:
+            attempts += (AttemptSnapshot(download.attempt, kit.clock.wall(), ""),)
+        limiter = kit.own_limiters.get(id)
+        learned = kit.landed.get(id, Landed())
+        if flight is not None:
+            learned = flight.learned()
+        return DetailSnapshot(
+            row=kit.ledger.row(download, now, kit.settings.retries + 1),
+            path=path,
+            part_path=f"{path}.part",
+            mirrors=download.request.mirrors,
+            finished=finished,
+            segments=flight.segment_snapshots() if flight is not None else (),
+            attempts=attempts,
+            answer=learned.headers,
+            validator=learned.validator,
+            http_version=learned.http_version,
+            checksum=str(checksum) if checksum is not None else "",
+            checksum_state=self._checksum_state(download),
+            source=download.request.source,
+            started_at=download.started_at,
+            finished_at=download.finished_at,
+            connections_wanted=flight.connections_wanted() if flight is not None else 0,
+            rate_limit=limiter.rate if limiter is not None else None,
+            modified_at=kit.modified.get(id),
+            verdict=self._verdict(download, flight, now),
+            asked=masked(kit.headers_for(download, download.url)),
+            speeds=learned.speeds,
+        )
+
+    def _verdict(self, download: Download, flight: Flight | None, now: float) -> str:
+        kit = self._kit
+        one = One(
+            download.state,
+            limit=kit.limiter.rate,
+            why_queued=self._why_queued(download, now),
+            retry_in_s=max(0.0, download.retry_at_s - now),
+        )
+        if flight is not None:
+            limiter = kit.own_limiters.get(download.id)
+            shares = flight.window.shares()
+            one = one._replace(
+                disk=shares.disk,
+                limiter=shares.limiter,
+                own_limit=limiter.rate if limiter is not None else None,
+                connections=flight.connections(),
+                takes_ranges=not flight.refuses_ranges,
+                stalled_s=now - flight.last_byte_at,
+            )
+        return judge_one(one, self._steering.shares.verdict)
+
+    def _why_queued(self, download: Download, now: float) -> str:
+        """Why a queued download does not run, in words."""
+        kit = self._kit
+        if self._crew.is_held:
+            return "everything is paused; {hold} goes on"
+        lane = kit.queue.lanes.get(download.origin)
+        if lane is not None and lane.blocked_until > now:
+            return f"its host asked to wait {lane.blocked_until - now:.0f} s more"
+        cap = kit.queue.cap(lane) if lane is not None else 0
+        if lane is not None and cap and lane.active >= cap:
+            return f"its host is at its cap of {cap}; {{hosts}} changes it"
+        if self._crew.active >= kit.concurrency:
+            return f"all {kit.concurrency} slots are taken; {{more}} starts more"
+        return "about to start"
+
+    def listed(self, query: DownloadQuery) -> Iterable[Download]:
+        """All downloads but the dropped ones, in the order that a query starts from."""
+        ledger = self._kit.ledger
+        downloads: Iterable[Download] = ledger.downloads
+        if ledger.dropped:
+            downloads = [d for d in downloads if d.id not in ledger.dropped]
+        if query.view is View.QUEUED:
+            return in_order(d for d in downloads if d.state is DownloadState.QUEUED)
+        return downloads
+
+    def origins(self) -> list[OriginSnapshot]:
+        """One row an origin, the busiest first; at most 200."""
+        kit = self._kit
+        now = kit.clock.monotonic()
+        speeds: dict[str, float] = {}
+        for id, running in kit.ledger.running.items():
+            origin = kit.ledger.downloads[id].origin
+            speeds[origin] = speeds.get(origin, 0.0) + running.speed()
+        lanes = nsmallest(
+            ORIGINS_SHOWN,
+            kit.queue.lanes.values(),
+            key=lambda lane: (-lane.active, -len(lane.entries), lane.origin),
+        )
+        return [
+            OriginSnapshot(
+                origin=lane.origin,
+                active=lane.active,
+                queued=len(lane.entries),
+                cap=kit.queue.cap(lane),
+                done=lane.done,
+                failed=lane.failed,
+                speed=speeds.get(lane.origin, 0.0) + self._small_speed(lane, now),
+                blocked_s=max(0.0, lane.blocked_until - now),
+                errors=lane.errors,
+                trouble=lane.trouble,
+                protocol=lane.protocol,
+                ranges=lane.ranges,
+                cap_from=kit.queue.cap_from(lane),
+            )
+            for lane in lanes
+        ]
+
+    def _small_speed(self, lane: Lane, now: float) -> float:
+        """Bytes per second of an origin's small files; sampled by asking."""
+        if not lane.stored:
+            return 0.0
+        meter = self._small.get(lane.origin)
+        if meter is None:
+            meter = self._small[lane.origin] = SpeedMeter(FAST_TAU_S, now, lane.stored)
+        meter.sample(now, lane.stored)
+        return meter.speed if lane.active else 0.0
+
+    def is_finishing(self, download: Download) -> bool:
+        """Whether its rename is under way, so that nothing can stop it any more."""
+        if download.state is not DownloadState.VERIFYING:
+            return False
+        # A small file is with the writer, and no worker waits for it.
+        return download.id in self._kit.naming or not self._crew.is_on(download)
+
+    def _flight(self, download: Download) -> Flight | None:
+        running = self._kit.ledger.running.get(download.id)
+        return running if isinstance(running, Flight) else None
+
+    @staticmethod
+    def _checksum_state(download: Download) -> str:
+        if download.request.checksum is None:
+            return "none"
+        if download.state is DownloadState.DONE:
+            return "ok"
+        return "mismatch" if download.error_kind == "checksum" else "pending"
+
+    def _eta_s(self) -> float | None:
+        """Seconds to go for everything.
+
+        Files of unknown size are taken to be as large as the mean of the known ones:
+        a guess, but one that is right on average, and better than none while most of
+        a long list is still queued. It ends no sooner than the slowest of those that
+        run: the speed of all others does not help that one.
+        """
+        ledger = self._kit.ledger
+        if not ledger.unfinished:
+            return None
+        remaining = float(ledger.known_size - ledger.known_received)
+        if ledger.unknown:
+            known = ledger.total - ledger.unknown
+            if not known or not ledger.known_size:
+                return None
+            remaining += ledger.unknown * ledger.known_size / known
+        meter = self._pulse.meter
+        seconds = eta_s(remaining, steady(meter.fast.speed, meter.slow.speed))
+        return None if seconds is None else max(seconds, self._pulse.longest_eta_s)
+
+    def _waiting_for(self) -> str:
+        """Why nothing more starts, in words, or "" when nothing keeps it."""
+        kit = self._kit
+        crew = self._crew
+        over = crew.active - kit.concurrency
+        if over > 0:
+            return f"draining {over} above {kit.concurrency}"
+        queued = kit.ledger.counts[DownloadState.QUEUED]
+        if not queued:
+            return ""
+        if crew.is_held:
+            return "held"
+        if crew.active >= kit.concurrency:
+            return ""
+        now = kit.clock.monotonic()
+        resting = kit.queue.resting
+        if resting:
+            soonest = max(0.0, min(lane.blocked_until for lane in resting) - now)
+            return f"{len(resting)} host(s) asked to wait, {soonest:.0f}s"
+        return "at the cap per host" if kit.queue.per_host else ""
+
+
+def masked(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return request headers fit to be shown: names, and values that tell nothing."""
+    return tuple(
+        (name, value if name.lower() in _SHOWN else "(hidden)")
+        for name, value in headers
+    )

@@ -1,0 +1,1 @@
+"""How a run without a dashboard is shown."""

@@ -1,0 +1,100 @@
+"""Plain lines for logs, cron and pipes: what ended, what is tried again, a summary."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.events import (
+    ALREADY_HERE,
+    Done,
+    Event,
+    Failed,
+    Kinds,
+    Noticed,
+    Queued,
+    QueueHeld,
+    Retrying,
+    Started,
+)
+from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.units import format_duration, format_size
+from tui.headless.renderers.base import failure_line, shown_name
+from tui.headless.summary import progress_line, summary_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.headless.output import Outlet
+    from tui.headless.renderers.base import Ending, Run
+
+
+class PlainFace:
+    """Writes to ``stderr``; never more than a progress line every few seconds."""
+
+    tick_s = 5.0
+
+    def __init__(self, run: Run, stderr: Outlet, *, tells_starts: bool = False) -> None:
+        self._run = run
+        self._tells_starts = tells_starts
+        self.besides: Kinds = frozenset({Queued} if tells_starts else {Queued, Started})
+        self._stderr = stderr
+        self._heard = 0
+
+    def hear(self, events: Sequence[Event]) -> None:
+        """Write a line for each download that ended or is tried again."""
+        told = [
+            event
+            for event in events
+            if isinstance(event, (Done, Failed, Retrying))
+            or (self._tells_starts and isinstance(event, Started))
+            # Its end says so as well, a moment later.
+            or (isinstance(event, Noticed) and event.text != ALREADY_HERE)
+        ]
+        rows = self._run.service.rows([event.id for event in told])
+        lines = [self._line(event, row) for event, row in zip(told, rows, strict=True)]
+        lines += [
+            f"held    {plain(event.reason)}\n"
+            for event in events
+            if isinstance(event, QueueHeld) and event.reason
+        ]
+        self._heard += len(lines)
+        self._stderr.write("".join(lines))
+
+    def tick(self) -> None:
+        """Say how far it is, unless other lines already show that it lives."""
+        if self._heard:
+            self._heard = 0
+            return
+        self._stderr.write(progress_line(self._run.service.snapshot()) + "\n")
+
+    def end(self, ending: Ending) -> None:
+        """Write the summary; failures were told as they came."""
+        lines = summary_lines(ending, self._run.resume_hint)
+        self._stderr.write("\n".join(lines) + "\n")
+
+    def _line(
+        self,
+        event: Done | Failed | Retrying | Started | Noticed,
+        row: DownloadSnapshot,
+    ) -> str:
+        name = shown_name(row)
+        match event:
+            case Started():
+                return f"start   {name}  <{plain_url(row.url)}>\n"
+            case Done():
+                how = f", {ALREADY_HERE}" if row.note == ALREADY_HERE else ""
+                return f"done    {name}  {format_size(row.received)}{how}\n"
+            case Failed():
+                line = failure_line(self._run, row, event.error, event.error_kind)
+                return f"{line}\n"
+            case Retrying():
+                wait = (
+                    format_duration(event.wait_s)
+                    if event.wait_s >= 10
+                    else (f"{event.wait_s:.1f}s")
+                )
+                again = f"attempt {event.attempt + 1} of {row.attempts_allowed}"
+                return f"retry   {name}: {plain(event.error)}; {again} in {wait}\n"
+            case Noticed():
+                return f"note    {name}: {plain(event.text)}\n"

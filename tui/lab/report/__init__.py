@@ -1,0 +1,1 @@
+"""Results of a race: figures, tables, exports."""

@@ -1,0 +1,1 @@
+"""Who we are to a server, and whom we trust."""

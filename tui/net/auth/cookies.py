@@ -1,0 +1,171 @@
+"""Cookies out of a Netscape file (``cookies.txt``), as browsers and curl write it.
+
+Seven fields on a line, separated by tabs: domain, whether its subdomains count, path,
+whether only https may have it, expiry in seconds since the epoch (0 at the end of the
+session), name, value. ``#`` begins a comment, but ``#HttpOnly_`` in front of a domain
+does not. What goes where is RFC 6265, section 5.4.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.core.errors import LocalError
+from tui.core.request import origin_of
+from tui.core.rules.hosts import split_port
+from tui.core.text.plain_text import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_LIMIT = 16 << 20
+"""Bytes; a browser with 10,000 cookies exports some 3 MiB."""
+_HTTP_ONLY = "#HttpOnly_"
+_BAD_TEXT = re.compile(r"[\x00-\x1f\x7f;]")
+_FLAGS = {"TRUE": True, "FALSE": False}
+
+
+class Cookie(NamedTuple):
+    """One line of the file."""
+
+    domain: str
+    has_subdomains: bool
+    path: str
+    is_secure: bool
+    expires: float
+    """Seconds since the epoch; 0 for never in this run."""
+    name: str
+    value: str
+
+
+class CookieFile:
+    """The cookies of one file, by domain.
+
+    Raises:
+        LocalError: ``cookies``, with file and line, if it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._by_domain: dict[str, list[Cookie]] = {}
+        for cookie in _read(path):
+            self._by_domain.setdefault(cookie.domain, []).append(cookie)
+
+    def pairs_for(self, url: str, now_wall: float | None = None) -> dict[str, str]:
+        """Return the cookies that go to ``url``, name and value, longest path first.
+
+        Args:
+            url: http or https, without credentials.
+            now_wall: seconds since the epoch; ``None`` asks the machine.
+        """
+        scheme, _, authority = origin_of(url).partition("://")
+        host = split_port(authority)[0].removesuffix(".")
+        now = time.time() if now_wall is None else now_wall
+        path = _path_of(url)
+        found = [
+            cookie
+            for domain in _domains_of(host)
+            for cookie in self._by_domain.get(domain, ())
+            if (cookie.has_subdomains or domain == host)
+            and (scheme == "https" or not cookie.is_secure)
+            and (not cookie.expires or cookie.expires > now)
+            and _is_below(path, cookie.path)
+        ]
+        found.sort(key=lambda cookie: -len(cookie.path))
+        pairs: dict[str, str] = {}
+        for cookie in found:
+            pairs.setdefault(cookie.name, cookie.value)
+        return pairs
+
+
+def _read(path: Path) -> list[Cookie]:
+    shown = plain(str(path))
+    try:
+        with path.open("rb") as file:
+            content = file.read(FILE_LIMIT + 1)
+    except OSError as error:
+        raise _bad(f"{shown}: {error.strerror or type(error).__name__}") from None
+    if len(content) > FILE_LIMIT:
+        raise _bad(f"{shown}: larger than {FILE_LIMIT >> 20} MiB")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = content.count(b"\n", 0, error.start) + 1
+        raise _bad(f"{shown}:{place}: not UTF-8") from None
+    cookies = []
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.removesuffix("\r")
+        is_comment = line.startswith("#") and not line.startswith(_HTTP_ONLY)
+        if is_comment or not line.strip():
+            continue
+        try:
+            cookies.append(_parse(line.removeprefix(_HTTP_ONLY)))
+        except ValueError as error:
+            raise _bad(f"{shown}:{number}: {error}") from None
+    return cookies
+
+
+def _parse(line: str) -> Cookie:
+    """Read one line.
+
+    Raises:
+        ValueError: what is wrong, without the cookie's value.
+    """
+    fields = line.split("\t")
+    if len(fields) == 6:
+        fields.append("")  # curl writes an empty value so
+    if len(fields) != 7:
+        raise ValueError(f"{len(fields)} fields separated by tabs instead of 7")
+    domain, subdomains, path, secure, expires, name, value = fields
+    host = domain.lower().removeprefix(".").removesuffix(".")
+    if not host or not host.isprintable() or " " in host:
+        raise ValueError("the domain (field 1) is none")
+    for flag, which in ((subdomains, "2"), (secure, "4")):
+        if flag.upper() not in _FLAGS:
+            raise ValueError(f"field {which} is neither TRUE nor FALSE")
+    try:
+        expiry = float(expires) if expires else 0.0
+    except ValueError:
+        raise ValueError("the expiry (field 5) is no number") from None
+    if not name and not value:
+        raise ValueError("the cookie has no name and no value")
+    if _BAD_TEXT.search(name + value):
+        raise ValueError("name or value hold a character that cannot be sent")
+    has_subdomains = _FLAGS[subdomains.upper()] or domain.startswith(".")
+    # A path that is none counts for all (RFC 6265, section 5.2.4).
+    path = path if path.startswith("/") else "/"
+    is_secure = _FLAGS[secure.upper()]
+    return Cookie(host, has_subdomains, path, is_secure, expiry, name, value)
+
+
+def _domains_of(host: str) -> list[str]:
+    """A host and the domains above it; an address has none."""
+    try:
+        ip_address(host)
+    except ValueError:
+        labels = host.split(".")
+        return [".".join(labels[i:]) for i in range(len(labels))]
+    return [host]
+
+
+def _path_of(url: str) -> str:
+    rest = url.partition("://")[2]
+    _, slash, path = rest.partition("/")
+    return slash + re.split(r"[?#]", path, maxsplit=1)[0] if slash else "/"
+
+
+def _is_below(path: str, cookie_path: str) -> bool:
+    """RFC 6265, section 5.1.4."""
+    if not path.startswith(cookie_path):
+        return False
+    return (
+        path == cookie_path
+        or cookie_path.endswith("/")
+        or path[len(cookie_path)] == "/"
+    )
+
+
+def _bad(message: str) -> LocalError:
+    return LocalError("cookies", message)

@@ -1,0 +1,80 @@
+"""Logins by host out of a netrc file, in the form that curl, git and ftp share."""
+
+from __future__ import annotations
+
+import netrc
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.core.errors import LocalError
+from tui.core.text.plain_text import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FILE_LIMIT = 1 << 20
+"""Bytes; ten thousand logins fit."""
+
+
+class NetrcLogin(NamedTuple):
+    """What a line of the file says."""
+
+    user: str
+    password: str
+
+
+class NetrcFile:
+    """The logins of one file.
+
+    Raises:
+        LocalError: ``netrc``, with file and line, if it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        hosts = _read(path).hosts
+        default = hosts.pop("default", None)
+        self._default = _login(default) if default is not None else None
+        # RFC 4343: names are compared without regard to case.
+        self._logins = {host.lower(): _login(entry) for host, entry in hosts.items()}
+
+    def login_for(self, host: str, *, is_named: bool) -> NetrcLogin | None:
+        """Return who we are to ``host``, or ``None``.
+
+        Args:
+            host: without port; netrc knows none.
+            is_named: whether the user's own list named the host. Only then the
+                ``default`` entry counts: it would follow any redirect otherwise.
+        """
+        found = self._logins.get(host.lower())
+        return found or (self._default if is_named else None)
+
+
+def _read(path: Path) -> netrc.netrc:
+    try:
+        with path.open("rb") as file:
+            head = file.read(FILE_LIMIT + 1)
+        if len(head) > FILE_LIMIT:
+            raise _bad(f"{plain(str(path))}: larger than {FILE_LIMIT >> 20} MiB")
+        head.decode()
+        # The name is given, so its owner and mode are not looked at: who points at a
+        # file has chosen it.
+        return netrc.netrc(str(path))
+    except netrc.NetrcParseError as error:
+        # Its message quotes a word of the file, which may be the password.
+        reason = error.msg.partition("'")[0].partition('"')[0].strip() or "not netrc"
+        raise _bad(f"{plain(str(path))}:{error.lineno or 1}: {reason}") from None
+    except UnicodeDecodeError as error:
+        line = head.count(b"\n", 0, error.start) + 1
+        raise _bad(f"{plain(str(path))}:{line}: not UTF-8") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise _bad(f"{plain(str(path))}: {reason}") from None
+
+
+def _login(entry: tuple[str, str | None, str | None]) -> NetrcLogin:
+    user, _, password = entry
+    return NetrcLogin(user or "", password or "")
+
+
+def _bad(message: str) -> LocalError:
+    return LocalError("netrc", message)

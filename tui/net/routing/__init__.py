@@ -1,0 +1,1 @@
+"""How a connection reaches its origin: proxies, interfaces, pinned addresses."""

@@ -1,0 +1,223 @@
+"""Which proxy stands between us and an origin.
+
+The rules are curl's, which are what people's environments are made for: ``http_proxy``
+only in lower case (a CGI script gets HTTP_PROXY from its visitors), the others in both;
+``no_proxy`` names hosts with all below them, addresses, networks (``10.0.0.0/8``), or
+``*``; lower case wins.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, unquote
+
+from tui.core.errors import LocalError
+from tui.core.rules.hosts import rule_for, split_port
+from tui.core.text.plain_text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tui.core.settings import Settings
+
+DIRECT = "direct"
+"""The setting that means no proxy."""
+SCHEMES = ("http", "https", "socks5", "socks5h")
+_DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
+
+
+class Proxy(NamedTuple):
+    """A proxy, and who we are to it."""
+
+    scheme: str
+    """``socks5h`` lets the proxy resolve names, ``socks5`` does it here."""
+    host: str
+    """An IPv6 address without brackets."""
+    port: int
+    user: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.label}, user={self.user!r})"
+
+    @property
+    def label(self) -> str:
+        """``scheme://host:port``, for messages."""
+        return f"{self.scheme}://{self._authority}"
+
+    @property
+    def _authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def is_socks(self) -> bool:
+        """Whether it speaks SOCKS and not HTTP."""
+        return self.scheme.startswith("socks")
+
+    @property
+    def has_login(self) -> bool:
+        """Whether we tell it who we are."""
+        return bool(self.user or self.password)
+
+    def url(self, *, has_login: bool) -> str:
+        """The proxy as a URL for the wires."""
+        login = ""
+        if has_login and self.has_login:
+            login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@"
+        return f"{self.scheme}://{login}{self._authority}"
+
+
+class ProxyChoice:
+    """The proxies of a run, by origin."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        user: str = "",
+        password: str = "",
+    ) -> None:
+        """Read all proxies that the settings and the environment name.
+
+        Args:
+            settings: ``proxy`` and the rules for hosts.
+            environ: asked where ``settings.proxy`` is "".
+            user: of ``settings.proxy_login``; it is for the proxy of the whole run,
+                never for one that a rule names for its hosts.
+            password: that belongs to it.
+
+        Raises:
+            LocalError: ``proxy``, one of them cannot be read.
+        """
+        self._rules = tuple(rule for rule in settings.hosts if rule.proxy)
+        self._by_rule = {
+            rule.proxy: read_proxy(rule.proxy, f"proxy for {rule.pattern}")
+            for rule in self._rules
+        }
+        self._hosts = settings.hosts
+        self._exceptions: list[str] = []
+        self._by_scheme: dict[str, Proxy | None] = {}
+        if settings.proxy:
+            chosen = read_proxy(settings.proxy, "--proxy")
+            self._by_scheme = {"http": chosen, "https": chosen}
+        else:
+            self._read_environment(environ)
+        if user or password:
+            self._by_scheme = {
+                scheme: _with_login(proxy, user, password)
+                for scheme, proxy in self._by_scheme.items()
+            }
+
+    @property
+    def is_same_for_all(self) -> bool:
+        """Whether every origin goes the same way."""
+        return (
+            not self._rules
+            and not (self._exceptions and any(self._by_scheme.values()))
+            and self._by_scheme.get("http") == self._by_scheme.get("https")
+        )
+
+    def proxy_for(self, origin: str) -> Proxy | None:
+        """The proxy on the way to ``origin`` (``scheme://host[:port]``), if any."""
+        if self._rules:
+            rule = rule_for(self._hosts, origin)
+            if rule is not None and rule.proxy:
+                return self._by_rule[rule.proxy]
+        scheme, _, authority = origin.lower().partition("://")
+        proxy = self._by_scheme.get(scheme)
+        if proxy is None or is_exempt(authority, scheme, self._exceptions):
+            return None
+        return proxy
+
+    def _read_environment(self, environ: Mapping[str, str]) -> None:
+        def ask(*names: str) -> tuple[str, str]:
+            found = ((name, environ.get(name, "").strip()) for name in names)
+            return next(((name, text) for name, text in found if text), ("", ""))
+
+        for scheme, names in (
+            ("http", ("http_proxy",)),
+            ("https", ("https_proxy", "HTTPS_PROXY")),
+        ):
+            name, text = ask(*names, "all_proxy", "ALL_PROXY")
+            self._by_scheme[scheme] = read_proxy(text, name) if text else None
+        _, exceptions = ask("no_proxy", "NO_PROXY")
+        self._exceptions = exceptions.lower().replace(",", " ").split()
+
+
+def read_proxy(text: str, source: str) -> Proxy | None:
+    """Read ``[scheme://][user[:password]@]host[:port]``; ``direct`` is ``None``.
+
+    Args:
+        text: as it was given; without a scheme it is an HTTP proxy.
+        source: the option or variable that it stood in, for the message.
+
+    Raises:
+        LocalError: ``proxy``; the message holds nothing of a login.
+    """
+    if text.lower() == DIRECT:
+        return None
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        scheme, rest = "http", text
+    scheme = {"socks": "socks5"}.get(scheme.lower(), scheme.lower())
+    if scheme not in SCHEMES:
+        raise _bad(source, f"{plain(scheme, 20)}:// is none of {', '.join(SCHEMES)}")
+    login, _, authority = rest.rpartition("@")
+    authority, _, path = authority.partition("/")
+    if path or any(c in authority for c in "?#\\ ") or not authority.isprintable():
+        raise _bad(source, "write it as scheme://[user@]host:port")
+    host, port = split_port(authority)
+    if not host or (":" in host and "[" not in authority):
+        raise _bad(source, "it has no host")
+    if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise _bad(source, "its port is no number from 1 to 65535")
+    user, _, password = login.partition(":")
+    number = int(port) if port else _DEFAULT_PORTS[scheme]
+    return Proxy(scheme, host.lower(), number, unquote(user), unquote(password))
+
+
+def is_exempt(authority: str, scheme: str, exceptions: list[str]) -> bool:
+    """Whether ``no_proxy`` names this host (curl's rules, see the module).
+
+    Args:
+        authority: ``host`` or ``host:port``.
+        scheme: of the URL; it tells the port where the authority has none.
+        exceptions: the words of ``no_proxy``, in lower case.
+    """
+    host, port = split_port(authority)
+    host = host.removesuffix(".")
+    port = port or ("443" if scheme == "https" else "80")
+    try:
+        address = ip_address(host)
+    except ValueError:
+        address = None
+    for word in exceptions:
+        if word == "*":
+            return True
+        if address is not None and "/" in word:
+            try:
+                if address in ip_network(word, strict=False):
+                    return True
+            except ValueError:
+                pass
+            continue
+        name, only_port = split_port(word)
+        if only_port and only_port != port:
+            continue
+        name = name.removeprefix("*").removeprefix(".").removesuffix(".")
+        if name and (host == name or (address is None and host.endswith("." + name))):
+            return True
+    return False
+
+
+def _with_login(proxy: Proxy | None, user: str, password: str) -> Proxy | None:
+    """Complete a proxy's login; one that is whole, or another user's, stays."""
+    if proxy is None or proxy.password or proxy.user not in ("", user):
+        return proxy
+    return proxy._replace(user=user, password=password)
+
+
+def _bad(source: str, reason: str) -> LocalError:
+    return LocalError("proxy", f"{source}: {reason}")

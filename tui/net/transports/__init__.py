@@ -1,0 +1,1 @@
+"""HTTP backends; each turns a request into a raw response."""

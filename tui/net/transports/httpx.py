@@ -1,0 +1,233 @@
+"""The other wire: httpx's own transport, for where pyreqwest has no build.
+
+It also reads what pyreqwest cannot: header values with bytes outside ASCII.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING
+
+import httpcore
+import httpx
+
+from tui.core.errors import LocalError
+from tui.core.text.plain_text import plain
+from tui.net.errors import oversized_head
+from tui.net.transports.base import (
+    MAX_HEADER_BYTES,
+    MAX_HEADER_FIELDS,
+    Exchange,
+    WireTransport,
+    parse_length,
+    table_of,
+)
+from tui.net.transports.error_mapping import from_httpx
+from tui.net.url import where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tui.core.errors import FetchError
+    from tui.net.routing.router import Route
+
+
+class RoutedBackend(httpcore.AnyIOBackend):
+    """Connects where the pins say, from where the route says."""
+
+    def __init__(self, route: Route) -> None:
+        self._pins = dict(route.pins)
+        self._local_address = route.local_address or None
+        self.latest: dict[asyncio.Task[object] | None, httpcore.AsyncNetworkStream] = {}
+        """Each task's connection, until its request has an answer: httpcore 1.0 leaves
+        a connection open whose SOCKS handshake failed."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,  # noqa: ARG002  # the route knows better
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Open a TCP connection."""
+        address = self._pins.get(host.lower().removesuffix("."), host)
+        stream = await super().connect_tcp(
+            address, port, timeout, self._local_address, socket_options
+        )
+        self.latest[asyncio.current_task()] = stream
+        return stream
+
+
+class HttpxTransport(WireTransport):
+    """Opens exchanges on ``httpx.AsyncHTTPTransport``."""
+
+    name = "httpx"
+
+    def __init__(
+        self,
+        headers: Sequence[tuple[str, str]],
+        timeout_s: float,
+        abandon_s: float,  # noqa: ARG002  # a cancelled request ends at once here
+        keepalive_s: float,
+        ca_file: str | None,
+        route: Route,
+    ) -> None:
+        if route.interface:
+            raise LocalError(
+                "network",
+                "without pyreqwest an interface must be given by its address, not as"
+                f" {plain(route.interface, 50)!r}",
+            )
+        context = _context(ca_file)
+        if route.identity is not None:
+            context.load_cert_chain(*route.identity)
+        limits = httpx.Limits(
+            max_connections=None,
+            max_keepalive_connections=None,
+            keepalive_expiry=keepalive_s,
+        )
+        try:
+            self._transport = httpx.AsyncHTTPTransport(
+                verify=context,
+                http1=True,
+                http2=False,
+                trust_env=False,
+                limits=limits,
+                proxy=_proxy(route, ca_file),
+            )
+        except ImportError:
+            raise LocalError(
+                "proxy", "a SOCKS proxy needs an extra here; install fetchtui[socks]"
+            ) from None
+        self._backend: RoutedBackend | None = None
+        if route.pins or route.local_address or route.proxy is not None:
+            # There is no public way to hand httpx a backend, nor a local address
+            # where there is a proxy.
+            self._backend = RoutedBackend(route)
+            self._transport._pool._network_backend = self._backend
+        self._proxy = route.proxy.label if route.proxy is not None else ""
+        self._headers = list(headers)
+        # Reads have no limit here: the stall clock of the reply has.
+        self._extensions = {
+            "timeout": {
+                "connect": timeout_s,
+                "read": None,
+                "write": timeout_s,
+                "pool": None,
+            }
+        }
+
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+        """Send a GET and wait for the response headers."""
+        given = {name.lower() for name, _ in headers}
+        fields = [(k, v) for k, v in self._headers if k.lower() not in given]
+        try:
+            request = httpx.Request(
+                "GET",
+                url,
+                headers=[
+                    (k.encode("ascii"), v.encode()) for k, v in (*fields, *headers)
+                ],
+                extensions=self._extensions,
+            )
+            response = await self._transport.handle_async_request(request)
+        except Exception as error:
+            await self._forget(is_failed=True)
+            raise from_httpx(error, url, self._proxy) from None
+        except BaseException:
+            await self._forget(is_failed=True)
+            raise
+        await self._forget(is_failed=False)
+        raw = response.headers.raw
+        if (
+            len(raw) > MAX_HEADER_FIELDS
+            or sum(len(value) for _, value in raw) > MAX_HEADER_BYTES
+        ):
+            await response.aclose()
+            raise oversized_head(where(url))
+        return HttpxExchange(response)
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self._transport.aclose()
+
+    async def _forget(self, *, is_failed: bool) -> None:
+        """Close what this task connected, if nobody else will: see the backend."""
+        if self._backend is not None:
+            stream = self._backend.latest.pop(asyncio.current_task(), None)
+            if stream is not None and is_failed:
+                await stream.aclose()
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext:
+    # Without a file httpx takes SSL_CERT_FILE or the certifi bundle.
+    if ca_file is None:
+        return httpx.create_ssl_context()
+    return ssl.create_default_context(cafile=ca_file)
+
+
+def _proxy(route: Route, ca_file: str | None) -> httpx.Proxy | None:
+    proxy = route.proxy
+    if proxy is None:
+        return None
+    return httpx.Proxy(
+        proxy.url(has_login=False),
+        auth=(proxy.user, proxy.password) if proxy.has_login else None,
+        ssl_context=_context(ca_file) if proxy.scheme == "https" else None,
+    )
+
+
+class HttpxExchange(Exchange):
+    """A response of httpx, read raw."""
+
+    __slots__ = ("_chunks", "_fields", "_left", "_response")
+
+    def __init__(self, response: httpx.Response) -> None:
+        self.status = response.status_code
+        self.http_version = response.http_version
+        self.read_chunk = self._next
+        self._response = response
+        self._chunks = response.aiter_raw()
+        self._fields = [
+            (name.decode("latin-1").lower(), value.decode("latin-1"))
+            for name, value in response.headers.raw
+        ]
+        self.table = table_of(self._fields)
+        length = parse_length(self.values("content-length"))
+        self._left = 0 if self.values("transfer-encoding") else length or 0
+
+    def values(self, name: str) -> list[str]:
+        """All values of a header."""
+        return [value for field, value in self._fields if field == name]
+
+    def fields(self) -> list[tuple[str, str]]:
+        """All headers."""
+        return list(self._fields)
+
+    def is_unreadable(self, name: str) -> bool:  # noqa: ARG002
+        """Never: the bytes are there."""
+        return False
+
+    def fault(self, error: Exception, url: str) -> FetchError:
+        """Translate an exception out of ``read_chunk``."""
+        return from_httpx(error, url)
+
+    async def close(self) -> None:
+        """Close the response; an unread body closes its connection."""
+        chunks = self._chunks
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+        await self._response.aclose()
+
+    async def _next(self) -> bytes | None:
+        chunk = await anext(self._chunks, None)
+        if chunk is not None and self._left > 0:
+            self._left -= len(chunk)
+            if self._left == 0:
+                # Takes the end of the message, which is there already: without it the
+                # connection would not go back to the pool.
+                await anext(self._chunks, None)
+        return chunk

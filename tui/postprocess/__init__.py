@@ -1,0 +1,1 @@
+"""What happens after a download: hooks, unpacking, notifications, the log file."""

@@ -1,0 +1,231 @@
+"""Every event as a line in a file, secrets masked, written off the loop.
+
+::
+
+    2026-11-22T14:33:15.123Z INFO  12 done /data/a.iso (1,048,576 bytes)
+
+The file is opened for appending, so that several runs may share it, and only its owner
+may read it. At ``ROTATE_BYTES`` it becomes ``NAME.1`` and a new one begins. A full disk
+costs lines, never a download: it is told once, and the gap is written down as soon as
+there is room again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+from tui import __version__
+from tui.core import events as e
+from tui.core.text.plain_text import plain, plain_url
+from tui.postprocess.job_queue import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from tui.core.service import DownloadService
+    from tui.core.snapshot import DownloadSnapshot
+
+    Entry = tuple[e.Event, DownloadSnapshot | None]
+
+ROTATE_BYTES = 64 << 20
+"""A run of 100,000 files writes about 40 MB."""
+MOST_WAITING = 400_000
+"""Events that wait for a slow disk, at about 200 bytes each; more are left out."""
+_FLAGS = (
+    os.O_WRONLY
+    | os.O_APPEND
+    | os.O_CREAT
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NOCTTY", 0)
+    # A pipe that nobody reads must not hold the thread up.
+    | getattr(os, "O_NONBLOCK", 0)
+)
+# Possessive: lines hold what servers and pages wrote, and 2,000 letters of a URL that
+# is made for it would otherwise take a second.
+_PARAMETER = re.compile(r"([?&;])([^=?&;\s]++)=([^&\s<>;]++)")
+_SECRET = re.compile(
+    r"token|secret|signature|password|passwd|credential|api_?key|access_?key|auth"
+    r"|\bsig|\bkey|\bpw",
+    re.IGNORECASE,
+)
+
+
+def masked(text: str) -> str:
+    """Return text without what signs or logs in: ``?token=...`` becomes ``?token=***``.
+
+    A log is what people paste into a bug report.
+    """
+    return _PARAMETER.sub(_hidden, text) if "=" in text else text
+
+
+def _hidden(parameter: re.Match[str]) -> str:
+    sign, name, _ = parameter.groups()
+    return f"{sign}{name}=***" if _SECRET.search(name) else parameter[0]
+
+
+class LogFile:
+    """Takes events on the loop, writes them in a thread."""
+
+    def __init__(
+        self, path: Path, service: DownloadService, trouble: Callable[[str], None]
+    ) -> None:
+        """Write nothing yet.
+
+        Args:
+            path: the file; it may be there.
+            service: asked for names and URLs.
+            trouble: told once why lines are missing.
+        """
+        self._path = os.path.abspath(path)
+        self._service = service
+        self._trouble = trouble
+        self._writing: Turns[list[Entry]] = Turns(1, self._write)
+        self._waiting = 0
+        self._lost = 0
+        self._has_told = False
+        self._is_torn = False
+        self._fd: int | None = None
+
+    def take(self, events: Sequence[e.Event]) -> None:
+        """Add events; returns at once."""
+        if self._waiting + len(events) > MOST_WAITING:
+            self._lost += len(events)
+            return
+        named = (e.Queued, e.Done, e.Failed)
+        ids = [event.id for event in events if isinstance(event, named)]
+        rows = iter(self._service.rows(ids))
+        batch: list[Entry] = [
+            (event, next(rows) if isinstance(event, named) else None)
+            for event in events
+        ]
+        self._waiting += len(batch)
+        self._writing.push(batch)
+
+    async def flush(self) -> None:
+        """Return when everything is written, or known to be lost."""
+        await self._writing.idle()
+
+    async def close(self) -> None:
+        """Write what is left, and close the file."""
+        await self.flush()
+        await asyncio.to_thread(self._close)
+
+    async def _write(self, batch: list[Entry]) -> None:
+        error = await asyncio.to_thread(self._append, batch)
+        self._waiting -= len(batch)
+        if error and not self._has_told:
+            self._has_told = True
+            self._trouble(f"the log file {plain(self._path)} misses lines: {error}")
+
+    # -- in the thread ---------------------------------------------------------------
+
+    def _append(self, batch: list[Entry]) -> str:
+        """Write a batch; return why it could not be, or ""."""
+        lines = [line_of(event, row) for event, row in batch]
+        if self._lost:
+            lines.insert(0, _line(time.time(), "WARN", "-", f"{self._lost} lines lost"))
+        if self._is_torn:
+            lines.insert(0, "\n")
+        data = memoryview("".join(lines).encode(errors="replace"))
+        try:
+            fd = self._open()
+            while data:
+                data = data[os.write(fd, data) :]
+                self._is_torn = True
+        except OSError as error:
+            self._lost += len(batch)
+            return plain(error.strerror or str(error))
+        self._lost, self._is_torn = 0, False
+        return ""
+
+    def _open(self) -> int:
+        if self._fd is not None:
+            here = os.fstat(self._fd)
+            try:
+                is_ours = os.path.samestat(here, os.stat(self._path))
+            except FileNotFoundError:
+                is_ours = False  # somebody takes logs away: begin another
+            if is_ours and here.st_size < ROTATE_BYTES:
+                return self._fd
+            self._close()
+            if is_ours:
+                os.replace(self._path, f"{self._path}.1")
+        elif _size(self._path) >= ROTATE_BYTES:
+            os.replace(self._path, f"{self._path}.1")
+        self._fd = os.open(self._path, _FLAGS, 0o600)
+        return self._fd
+
+    def _close(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            os.close(fd)
+
+
+def first_line(output_dir: str) -> str:
+    """Say which run begins."""
+    return f"fetchtui {__version__} saves to {plain(output_dir)}"
+
+
+def line_of(event: e.Event, row: DownloadSnapshot | None) -> str:
+    """Return the line that tells an event, with its end."""
+    id = str(event.id) if isinstance(event, e.DownloadEvent) else "-"
+    level, text = _told(event, row)
+    return _line(event.at, level, id, masked(text))
+
+
+def _line(at: float, level: str, id: str, text: str) -> str:
+    whole, part = divmod(int(at * 1000), 1000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+    return f"{stamp}.{part:03}Z {level:5} {id} {text}\n"
+
+
+def _told(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, str]:
+    """Return the level and the words."""
+    match event:
+        case e.Queued():
+            return "INFO", f"queued {_url(row)}"
+        case e.Started():
+            return "INFO", f"started, attempt {event.attempt}"
+        case e.Retrying():
+            told = f"{event.error_kind}: {plain(event.error)}"
+            return "WARN", f"retry in {event.wait_s:.1f} s, {told}"
+        case e.Noticed():
+            return "INFO", f"note {plain(event.text)}"
+        case e.Verified():
+            return "INFO", f"verified {event.checksum}"
+        case e.Done():
+            return "INFO", f"done {_place(row)}"
+        case e.Failed():
+            told = f"{event.error_kind}: {plain(event.error)}"
+            return "ERROR", f"failed {told} <{_url(row)}>"
+        case e.Paused() | e.Cancelled():
+            return "INFO", type(event).__name__.lower()
+        case e.LimitsChanged() | e.Told():
+            return "INFO", plain(event.text)
+        case e.QueueHeld():
+            return ("WARN" if event.reason else "INFO"), f"held {plain(event.reason)}"
+        case _:
+            return "INFO", type(event).__name__.lower()
+
+
+def _url(row: DownloadSnapshot | None) -> str:
+    return "" if row is None else plain_url(row.url)
+
+
+def _place(row: DownloadSnapshot | None) -> str:
+    if row is None:
+        return ""
+    place = plain(os.path.join(row.directory, row.name))
+    return f"{place} ({row.received:,} bytes)"
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0

@@ -1,0 +1,96 @@
+"""A word on the desktop: by its own program, or else by the terminal.
+
+No library: those that speak to every desktop bring an event loop or a D-Bus stack, for
+one line of text. The words are ours alone; nothing that a server said is in them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from tui.core.download import DownloadState
+from tui.core.text.units import format_elapsed, format_size
+from tui.postprocess.command import CommandError, Commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tui.core.snapshot import EngineSnapshot
+
+TITLE = "fetchtui"
+_TIMEOUT_S = 5.0
+_SCRIPT = (
+    "on run argv",
+    "display notification (item 2 of argv) with title (item 1 of argv)",
+    "end run",
+)
+
+
+def words(now: EngineSnapshot) -> str:
+    """Say how everything ended."""
+    counts = now.counts
+    parts = [f"{counts[DownloadState.DONE]:,} done"]
+    others = (DownloadState.FAILED, DownloadState.CANCELLED)
+    parts += [f"{counts[state]:,} {state.word}" for state in others if counts[state]]
+    size, took = format_size(now.fetched), format_elapsed(now.elapsed_s)
+    return f"{', '.join(parts)}: {size} in {took}"
+
+
+def desktop_command(text: str, environment: Mapping[str, str]) -> list[str] | None:
+    """Return what shows ``text`` on the desktop in front of which somebody sits.
+
+    ``None`` where there is none: over SSH the desktop is at the other end, and only
+    the terminal leads there.
+    """
+    if environment.get("SSH_CONNECTION"):
+        return None
+    if sys.platform == "darwin":
+        program = shutil.which("osascript")
+        script = [word for line in _SCRIPT for word in ("-e", line)]
+        return [program, *script, TITLE, text] if program else None
+    if environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY"):
+        program = shutil.which("notify-send")
+        return [program, "--app-name", TITLE, "--", TITLE, text] if program else None
+    return None
+
+
+def terminal_sequence(text: str, environment: Mapping[str, str]) -> str:
+    """Return what makes the terminal tell it; a plain bell where none is known.
+
+    OSC 777 is rxvt's, understood by foot, Ghostty, WezTerm and VTE; OSC 9 is
+    iTerm2's, understood by kitty as well. Others might print what they do not know,
+    and a multiplexer passes neither on: those get a bell.
+    """
+    program = environment.get("TERM_PROGRAM", "")
+    term = environment.get("TERM", "")
+    if environment.get("TMUX") or environment.get("STY"):
+        return "\a"
+    if program == "iTerm.app" or environment.get("KITTY_WINDOW_ID"):
+        return f"\x1b]9;{TITLE}: {text}\x1b\\"
+    if (
+        program in ("ghostty", "WezTerm")
+        or term.startswith(("foot", "rxvt"))
+        or environment.get("VTE_VERSION")
+    ):
+        return f"\x1b]777;notify;{TITLE};{text}\x1b\\"
+    return "\a"
+
+
+async def notify(text: str, write: Callable[[str], None] | None) -> None:
+    """Tell the person that everything has ended; nobody minds if it fails.
+
+    Args:
+        text: in a few words.
+        write: leads to the terminal; ``None`` if there is none.
+    """
+    command = desktop_command(text, os.environ)
+    if command is not None:
+        try:
+            await Commands().run(command, {}, _TIMEOUT_S)
+        except CommandError:
+            command = None  # there is a desktop, but it takes no notices
+    if command is None and write is not None:
+        write(terminal_sequence(text, os.environ))

@@ -1,0 +1,1 @@
+"""Extracting archives in processes of their own."""

@@ -1,0 +1,143 @@
+"""One download as named fields: what a row of CSV and an object of JSON have in common.
+
+The names are those of the plain list: ``url``, ``out``, ``dir``, ``checksum``,
+``header``; and ``size`` in bytes. A plural or a second spelling is taken where people
+write one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tui.core.request import (
+    ALGORITHMS,
+    STRONGEST_FIRST,
+    Checksum,
+    DownloadRequest,
+)
+from tui.core.text.plain_text import plain
+from tui.sources.options import parse_folder, parse_header, parse_place, parse_size
+from tui.sources.patterns import check_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAMES = {
+    "url": "url",
+    "urls": "url",
+    "uri": "url",
+    "mirrors": "mirrors",
+    "out": "out",
+    "name": "out",
+    "filename": "out",
+    "dir": "dir",
+    "directory": "dir",
+    "checksum": "checksum",
+    "header": "header",
+    "headers": "header",
+    "size": "size",
+    "comment": "comment",
+} | {name: f"digest {kind}" for name, kind in ALGORITHMS.items()}
+"""Spellings of field names, in lower case, and which field each means; a column may be
+called ``sha256`` and hold nothing but the digest."""
+_DIGESTS = tuple(f"digest {kind}" for kind in STRONGEST_FIRST)
+
+
+class FieldReader:
+    """Turns fields into requests; tells of each unknown field once."""
+
+    def __init__(self, notes: list[str] | None) -> None:
+        self._notes = notes
+        self._ignored: set[str] = set()
+
+    def known(self, name: str, where: str) -> str:
+        """Return the field that ``name`` means, or "" after a note."""
+        field = NAMES.get(name.strip().lower(), "")
+        if not field and name not in self._ignored:
+            self._ignored.add(name)
+            if self._notes is not None:
+                shown = plain(name.strip(), 40)
+                self._notes.append(f"{where}: the field {shown!r} is ignored")
+        return field
+
+    def request(self, fields: Mapping[str, Any], where: str) -> DownloadRequest:
+        """Build a request from fields that ``known`` named.
+
+        Args:
+            fields: text, lists of text, or for ``header`` also a mapping. Empty ones
+                count as missing.
+            where: the request's source.
+
+        Raises:
+            ValueError: a field is wrong, or there is no URL.
+        """
+        mirrors = _mirrors(fields)
+        folder = name = directory = checksum = size = None
+        headers: tuple[tuple[str, str], ...] = ()
+        # Most rows have only a URL, and there may be a hundred thousand of them.
+        if len(fields) > 1:
+            if text := _text("out", fields.get("out")):
+                folder, name = parse_place(text)
+            if text := _text("dir", fields.get("dir")):
+                directory = parse_folder(text)
+            if folder is not None:
+                directory = f"{directory}/{folder}" if directory else folder
+            checksum = _checksum(fields)
+            size = _size(fields.get("size"))
+            texts = _headers(fields.get("header"))
+            headers = tuple(parse_header(text) for text in texts)
+        return DownloadRequest(mirrors, name, directory, checksum, headers, size, where)
+
+
+def _mirrors(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    url = fields.get("url")
+    if isinstance(url, str) and "\t" not in url and "mirrors" not in fields:
+        urls = [url.strip()] if url.strip() else []
+    else:
+        urls = [*_texts("url", url), *_texts("mirrors", fields.get("mirrors"))]
+    if not urls:
+        raise ValueError("there is no url in it")
+    return tuple(dict.fromkeys(check_pattern(text) for text in urls))
+
+
+def _checksum(fields: Mapping[str, Any]) -> Checksum | None:
+    text = _text("checksum", fields.get("checksum"))
+    if not text:
+        for field in _DIGESTS:
+            if digest := _text(field, fields.get(field)):
+                text = f"{field.removeprefix('digest ')}={digest}"
+                break
+    return Checksum.parse(text) if text else None
+
+
+def _size(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("size must be a whole number of bytes")
+    return parse_size("size", str(value))
+
+
+def _text(field: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ValueError(f"{field} must be text")
+    return value.strip()
+
+
+def _texts(field: str, value: Any) -> list[str]:
+    if isinstance(value, list):
+        texts = [_text(field, item) for item in value]
+    else:
+        # A table holds mirrors in one cell; no URL has white space inside.
+        cell = _text(field, value)
+        parts = cell.split() if field == "mirrors" else cell.split("\t")
+        texts = [part.strip() for part in parts]
+    return [text for text in texts if text]
+
+
+def _headers(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{name}: {_text('header', text)}" for name, text in value.items()]
+    return _texts("header", value)

@@ -1,0 +1,263 @@
+"""Plain lists: one URL a line, in the format of aria2's ``--input-file``.
+
+::
+
+    # a comment
+    https://example.org/a.iso <tab> https://mirror.example.net/a.iso
+      out=folder/name.iso
+      checksum=sha-256=HEX
+
+Tabs separate mirrors of one file; indented lines are options of the URL above. A line
+may also be a curl or wget command, or a pattern that stands for many URLs. What is
+wrong becomes a value beside what is right, so that a list is judged as a whole.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin
+
+from tui.core.request import BadRequestLine, Checksum, DownloadRequest
+from tui.core.text.plain_text import plain
+from tui.sources.options import folder_url, parse_folder, parse_header, parse_place
+from tui.sources.patterns import check_pattern, expand_requests
+from tui.sources.readers.lines import LINE_LIMIT
+from tui.sources.readers.shell_words import COMMAND_LIMIT, goes_on, is_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_URL_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_BARE_HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?([/?].*)?", re.ASCII)
+_OPTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_NOT_TEXT = re.compile("[\ud800-\udfff\ufffd]")
+"""What becomes of bytes that are not in the encoding they should be in."""
+
+
+def parse_text(
+    lines: Iterable[str],
+    where: str,
+    notes: list[str] | None = None,
+    base_url: str | None = None,
+) -> Iterator[DownloadRequest | BadRequestLine]:
+    """Turn the lines of a list into requests and complaints, in their order.
+
+    Args:
+        lines: text, with or without line ends.
+        where: what the list is called in messages; a line number is added.
+        notes: gets one line for each of aria2's options that has no meaning here,
+            at its first use.
+        base_url: the folder that lines without a scheme are relative to.
+
+    Returns:
+        A request for each URL line that is right together with its options, or all
+        that its pattern or command stands for; for everything wrong a
+        ``BadRequestLine``. Nothing is raised. Binary data gets one complaint and ends
+        the reading.
+    """
+    return expand_requests(_Reader(where, notes, base_url).read(lines))
+
+
+class _Reader:
+    """Goes over the lines once, with one entry open at a time."""
+
+    def __init__(
+        self, where: str, notes: list[str] | None, base_url: str | None
+    ) -> None:
+        self._where = where
+        self._notes = notes
+        self._base_url = base_url
+        self._entry: _Entry | None = None
+        self._ignored: set[str] = set()
+
+    def read(self, lines: Iterable[str]) -> Iterator[DownloadRequest | BadRequestLine]:
+        numbered = enumerate(lines, 1)
+        for number, line in numbered:
+            if "\0" in line:
+                yield BadRequestLine(
+                    self._where,
+                    "this is binary data (or UTF-16 without its mark), not a list;"
+                    " save it as UTF-8 text",
+                )
+                return
+            text = line.strip().removeprefix("\ufeff")
+            if not text or text[0] == "#":
+                continue
+            if line[0] not in " \t" or _URL_START.match(text):
+                yield from self._finish()
+                here = f"{self._where}:{number}"
+                if not text.startswith("http") and is_command(text):
+                    yield from self._command(text, here, numbered)
+                else:
+                    yield from self._begin(text, here)
+            elif is_command(text):
+                yield from self._finish()
+                here = f"{self._where}:{number}"
+                yield from self._command(text, here, numbered)
+            else:
+                yield from self._option(text, f"{self._where}:{number}")
+        yield from self._finish()
+
+    def _command(
+        self, text: str, here: str, numbered: Iterator[tuple[int, str]]
+    ) -> Iterator[DownloadRequest | BadRequestLine]:
+        """Read a command with the lines that it goes on in."""
+        lines = [text]
+        size = len(text)
+        while goes_on(lines[-1]) and size <= COMMAND_LIMIT:
+            _, line = next(numbered, (0, ""))
+            size += len(line)
+            lines.append(line.rstrip("\r\n"))
+        try:
+            for line in lines:
+                _check_text(line)
+            if size > COMMAND_LIMIT:
+                raise ValueError(
+                    f"the command is longer than {COMMAND_LIMIT} characters"
+                )
+        except ValueError as error:
+            yield BadRequestLine(here, str(error))
+        else:
+            from tui.sources.readers.commands import parse_command
+
+            yield from parse_command("\n".join(lines), here, self._notes)
+
+    def _begin(self, text: str, here: str) -> Iterator[BadRequestLine]:
+        self._entry = entry = _Entry(here)
+        try:
+            entry.mirrors = _parse_mirrors(text, self._base_url)
+        except ValueError as error:
+            entry.is_good = False
+            yield BadRequestLine(here, str(error))
+
+    def _option(self, text: str, here: str) -> Iterator[BadRequestLine]:
+        try:
+            name = _parse_option(self._entry, text)
+        except ValueError as error:
+            if self._entry is not None:
+                self._entry.is_good = False
+            yield BadRequestLine(here, str(error))
+            return
+        if name and name not in self._ignored:
+            self._ignored.add(name)
+            if self._notes is not None:
+                self._notes.append(f"{here}: the option {name} is ignored")
+
+    def _finish(self) -> Iterator[DownloadRequest]:
+        entry, self._entry = self._entry, None
+        if entry is not None and entry.is_good:
+            yield entry.request()
+
+
+class _Entry:
+    """A URL line and the options below it, until the next one comes."""
+
+    __slots__ = (
+        "checksum",
+        "directory",
+        "folder",
+        "headers",
+        "is_good",
+        "is_of_session",
+        "mirrors",
+        "name",
+        "where",
+    )
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.mirrors: tuple[str, ...] = ()
+        self.is_good = True
+        self.is_of_session = False
+        """aria2 saved it: folders are those of its machine and run."""
+        self.directory: str | None = None
+        self.folder: str | None = None
+        """Folders that ``out=`` puts in front of the name."""
+        self.name: str | None = None
+        self.checksum: Checksum | None = None
+        self.headers: tuple[tuple[str, str], ...] = ()
+
+    def request(self) -> DownloadRequest:
+        directory = self.directory
+        if self.folder is not None:
+            directory = f"{directory}/{self.folder}" if directory else self.folder
+        return DownloadRequest(
+            self.mirrors,
+            self.name,
+            directory,
+            self.checksum,
+            self.headers,
+            None,
+            self.where,
+        )
+
+
+def _parse_mirrors(text: str, base_url: str | None) -> tuple[str, ...]:
+    _check_text(text)
+    if "\t" not in text:
+        return (_parse_url(text, base_url),)
+    mirrors: dict[str, None] = {}
+    for position, part in enumerate(text.split("\t"), 1):
+        url = part.strip()
+        if url:
+            try:
+                mirrors[_parse_url(url, base_url)] = None
+            except ValueError as error:
+                raise ValueError(f"URL {position} of the line: {error}") from None
+    return tuple(mirrors)
+
+
+def _parse_url(text: str, base_url: str | None) -> str:
+    try:
+        if base_url and _SCHEME.match(text) is None:
+            return check_pattern(urljoin(folder_url(base_url), text))
+        return check_pattern(text)
+    except ValueError:
+        if _BARE_HOST.fullmatch(text):
+            raise ValueError(
+                "not a URL: it has no scheme; write https:// in front of the host"
+            ) from None
+        if len(_URL_START.findall(text)) > 1 and " " in text:
+            raise ValueError(
+                "several URLs on one line; give each a line of its own, or a tab"
+                " between them if they are mirrors of one file"
+            ) from None
+        raise
+
+
+def _parse_option(entry: _Entry | None, text: str) -> str:
+    """Put an option into ``entry``; return what of it means nothing here."""
+    _check_text(text)
+    name, separator, value = text.partition("=")
+    name = name.strip().lower()
+    value = value.strip()
+    if not separator or _OPTION_NAME.fullmatch(name) is None:
+        raise ValueError("an indented line is an option, written as name=value")
+    if entry is None:
+        raise ValueError(f"the option {plain(name, 30)}= has no URL line above it")
+    if name not in ("out", "dir", "checksum", "header"):
+        # Every entry of ``--save-session`` has one, first of all options.
+        entry.is_of_session = entry.is_of_session or name == "gid"
+        return f"{plain(name, 60)}="
+    if not value:
+        raise ValueError(f"{name}= is empty")
+    if name == "out":
+        entry.folder, entry.name = parse_place(value)
+    elif name == "dir":
+        if entry.is_of_session and value.startswith("/"):
+            return "dir= of another run"
+        entry.directory = parse_folder(value)
+    elif name == "checksum":
+        entry.checksum = Checksum.parse(value)
+    else:
+        entry.headers = (*entry.headers, parse_header(value))
+    return ""
+
+
+def _check_text(text: str) -> None:
+    if len(text) > LINE_LIMIT:
+        raise ValueError(f"the line is longer than {LINE_LIMIT} characters")
+    if not text.isascii() and _NOT_TEXT.search(text):
+        raise ValueError("the line is not UTF-8; save the list as UTF-8 text")

@@ -1,0 +1,1 @@
+"""One-line widgets: header, tabs, filter, messages, footer."""

@@ -1,0 +1,64 @@
+"""The keys that are worth knowing now, made from the registry of actions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tui.ui.actions.keymap import current
+from tui.ui.bars.header import ActionPressed
+from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tui.ui.actions.registry import Action, Situation
+
+_RIGHT = ("help", "palette", "quit")
+
+
+class FooterBar(Canvas):
+    """One line of keys; those that matter least leave first when it gets narrow."""
+
+    DEFAULT_CSS = "FooterBar { height: 1; }"
+    has_frame = False
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of any widget."""
+        super().__init__(**options)
+        self._lit: set[str] | None = None
+
+    def show(self, situation: Situation) -> None:
+        """Light the keys that would do something now."""
+        lit = {action.id for action in current().actions if action.when(situation)}
+        if lit != self._lit:
+            self._lit = lit
+            self.redraw()
+
+    def pressed(self, action: str) -> None:
+        """Tell which key was clicked."""
+        self.post_message(ActionPressed(action))
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Return the line: as many keys as fit whole, by rank, in their order."""
+        del height
+        shown = [action for action in current().actions if action.rank]
+        for rank in sorted({action.rank for action in shown}, reverse=True):
+            kept = [action for action in shown if action.rank <= rank]
+            left = self._keys(action for action in kept if action.id not in _RIGHT)
+            right = self._keys(action for action in kept if action.id in _RIGHT)
+            if line_width(left) + line_width(right) <= width:
+                break
+        return [justify(left, right, width)]
+
+    def _keys(self, actions: Iterable[Action]) -> Line:
+        line: Line = []
+        for action in sorted(actions, key=lambda action: action.rank):
+            is_on = self._lit is None or action.id in self._lit
+            keys = [action.id, *([action.pair] if action.pair else [])]
+            line.append(Span(" "))
+            for id in keys:
+                key = current().by_id[id].shown_key
+                line.append(Span(key, "key" if is_on else "faint", id))
+            style = "text" if is_on else "faint"
+            line.append(Span(f" {action.label} ", style, action.id))
+        return line

@@ -1,0 +1,233 @@
+"""The totals at the top: counts, speed, ETA, the overall bar and the limits.
+
+Two lines; one in terminals that are smaller than 40x10. The concurrency buttons and
+the rate limit can be clicked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+
+from tui.core.download import ACTIVE, DownloadState
+from tui.core.text.plain_text import plain
+from tui.core.text.units import format_clock, format_duration, format_rate, format_size
+from tui.ui.bars.bottleneck_line import auto_word
+from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+from tui.ui.style.format import bar, count, middle_ellipsis, percent, state_look
+
+if TYPE_CHECKING:
+    from tui.core.snapshot import EngineSnapshot
+
+_S = DownloadState
+_BAR_WANTED = 18
+
+
+@dataclass
+class ActionPressed(Message):
+    """Something that stands for an action of the registry was clicked."""
+
+    action: str
+    """Its id."""
+
+
+class HeaderBar(Canvas):
+    """Totals of the whole run."""
+
+    DEFAULT_CSS = "HeaderBar { height: 2; }"
+    has_frame = False
+
+    def __init__(self, title: str, **options: Any) -> None:
+        """Take what is being downloaded, in words, and the options of any widget."""
+        super().__init__(**options)
+        self._title = plain(title)
+        self._snapshot: EngineSnapshot | None = None
+        self._marked = 0
+
+    def show(
+        self, snapshot: EngineSnapshot, *, is_moving: bool, marked: int = 0
+    ) -> None:
+        """Draw this snapshot, and how many are marked where no other line tells."""
+        self._snapshot = snapshot
+        self._marked = marked
+        if is_moving:
+            self.ticks += 1
+        self.redraw()
+
+    def pressed(self, action: str) -> None:
+        """Tell which button was clicked."""
+        self.post_message(ActionPressed(action))
+
+    def folded(self, width: int) -> Line:
+        """Return the first line; all that is left in the smallest terminals."""
+        return self.body(width, 1)[0]
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Return the lines for this width."""
+        now = self._snapshot
+        if now is None:
+            return []
+        if height == 1:
+            return [self._only_line(now, width)]
+        return [self._counts_line(now, width), self._bar_line(now, width)]
+
+    # -- first line ------------------------------------------------------------------
+
+    def _counts(self, now: EngineSnapshot, *, has_words: bool) -> Line:
+        active = sum(now.counts[state] for state in ACTIVE)
+        glyph = self.spinner() if active else self._glyph(_S.QUEUED)
+        words = [(glyph, active, "active", "active")]
+        for state in (_S.QUEUED, _S.WAITING, _S.PAUSED, _S.DONE, _S.FAILED):
+            number = now.counts[state]
+            is_kept = state in (_S.QUEUED, _S.DONE)
+            if number or is_kept:
+                look = state_look(state)
+                word = "retrying" if state is _S.WAITING else look.word
+                words.append((self._glyph(state), number, word, look.style))
+        line: Line = []
+        for glyph, number, word, style in words:
+            shown = f"{glyph} {count(number)} {word}" if has_words else None
+            line += [
+                Span("   " if has_words else " ") if line else Span(" "),
+                Span(shown or f"{glyph}{count(number)}", style),
+            ]
+        if self._marked:
+            mark = "*" if self.is_ascii else "●"
+            line.append(Span(f" {mark}{count(self._marked)}", "key", "escape"))
+        return line
+
+    def _glyph(self, state: DownloadState) -> str:
+        look = state_look(state)
+        return look.ascii_glyph if self.is_ascii else look.glyph
+
+    def _counts_line(self, now: EngineSnapshot, width: int) -> Line:
+        right = [
+            Span(format_rate(now.speed).rjust(10), "strong"),
+            Span("   ETA ", "dim"),
+            Span(_eta(now).ljust(6), "text"),
+            Span(" " + format_clock(now.elapsed_s) + " ", "dim"),
+        ]
+        if now.is_held:
+            right.insert(0, Span("HELD  ", "warn"))
+        counts = self._counts(now, has_words=True)
+        room = width - line_width(right) - line_width(counts) - 3
+        if room < 0:
+            counts = self._counts(now, has_words=False)
+            return justify(counts, right, width)
+        name = Span(" fetchtui", "title")
+        if room >= line_width([name]):
+            left = [name]
+            if room >= len(" fetchtui  ") + 12:
+                title = middle_ellipsis(self._title, min(40, room - 11))
+                left.append(Span("  " + title, "dim"))
+            counts = [*left, Span("  "), *counts]
+        return justify(counts, right, width)
+
+    def _only_line(self, now: EngineSnapshot, width: int) -> Line:
+        left = self._counts(now, has_words=False)
+        right = [Span(f" {percent(part_done(now))} "), Span(format_rate(now.speed))]
+        return justify(left, right, width)
+
+    # -- second line -----------------------------------------------------------------
+
+    def _bar_line(self, now: EngineSnapshot, width: int) -> Line:
+        right = self._limits(now, width)
+        part = part_done(now)
+        shown = Span(" " + percent(part).rjust(6), "strong")
+        sizes, more = _sums(now)
+        # The bar is what is looked at first; words make room for it.
+        for words in (sizes + more, sizes, ""):
+            tail = [shown, Span(words, "dim")]
+            room = width - line_width(right) - line_width(tail) - 3
+            if room >= _BAR_WANTED:
+                break
+        cells = max(0, min(room, 60))
+        filled, rest = bar(part, cells, is_ascii=self.is_ascii)
+        style = "done" if part == 1 else "active"
+        left = [Span(" "), Span(filled, style), Span(rest, "faint"), *tail]
+        return justify(left, right, width)
+
+    def _limits(self, now: EngineSnapshot, width: int) -> Line:
+        """Downloads at once with its buttons, rate limit, disk queue."""
+        is_over = now.active > now.concurrency
+        at_once = f"{now.active}/{now.concurrency}"
+        line: Line = []
+        if is_over and width >= 100:
+            line.append(Span(f"draining to {now.concurrency}   ", "warn"))
+        elif now.waiting_for and width >= 132:
+            line.append(Span(f"{plain(now.waiting_for)}   ", "warn"))
+        label = "at once " if width >= 70 else ""
+        line += [
+            Span(label, "dim"),
+            Span(at_once, "warn" if is_over else "strong", "set_number"),
+            Span(" "),
+            Span("[-]", "key", "fewer"),
+            Span("[+]", "key", "more"),
+        ]
+        auto = auto_word(now.auto)
+        if auto is not None and width >= 60:
+            line += [Span(" "), auto]
+        if width >= 100:
+            limit = format_rate(now.rate_limit) if now.rate_limit else "off"
+            style = "warn" if now.rate_limit else "dim"
+            line += [Span("   limit ", "dim"), Span(limit, style, "limit")]
+            queue = count(now.disk.queued)
+            line += [Span("   disk queue ", "dim"), Span(queue, "text", "disk")]
+        if now.disk.is_inline:
+            line.append(Span("  INLINE", "warn", "inline_writes"))
+        return [*line, Span(" ")]
+
+
+def part_done(now: EngineSnapshot) -> float | None:
+    """Return how much is there, 0 to 1, or ``None`` while nothing can be told.
+
+    When all has ended, downloads count and not bytes, so that failures leave a gap.
+    """
+    wanted = now.total - now.counts[_S.CANCELLED]
+    if wanted <= 0:
+        return None
+    if _has_ended(now) or not now.known_size:
+        return now.counts[_S.DONE] / wanted
+    return min(now.known_received / _expected(now), 0.999)
+
+
+def _has_ended(now: EngineSnapshot) -> bool:
+    counts = now.counts
+    ended = counts[_S.DONE] + counts[_S.FAILED]
+    return ended == now.total - counts[_S.CANCELLED]
+
+
+def _expected(now: EngineSnapshot) -> float:
+    """Bytes of all: those of unknown size count as the mean of the known ones."""
+    left_out = now.counts[_S.CANCELLED] + now.counts[_S.FAILED] + now.unknown
+    return now.known_size * (1 + now.unknown / max(1, now.total - left_out))
+
+
+def _sums(now: EngineSnapshot) -> tuple[str, str]:
+    """Say what the share is made of, and what may be left out of that.
+
+    The same sums as the share, or one of them would look wrong.
+    """
+    wanted = now.total - now.counts[_S.CANCELLED]
+    if wanted > 0 and (_has_ended(now) or not now.known_size):
+        done = f"  {count(now.counts[_S.DONE])} of {count(wanted)} done"
+        size = f", {format_size(now.known_received)}" if now.known_received else ""
+        return done, size
+    if not now.unknown:
+        return f"  {_pair(now.known_received, now.known_size)}", ""
+    about = _pair(now.known_received, round(_expected(now)), "~")
+    return f"  {about}", f", {count(now.unknown)} of unknown size"
+
+
+def _eta(now: EngineSnapshot) -> str:
+    return format_duration(now.eta_s)
+
+
+def _pair(part: int, whole: int, about: str = "") -> str:
+    """Return ``1.21 / 3.15 TB``, without a unit that would be said twice."""
+    first, second = format_size(part), format_size(whole)
+    if first.rpartition(" ")[2] == second.rpartition(" ")[2]:
+        first = first.rpartition(" ")[0]
+    return f"{first} / {about}{second}"

@@ -1,0 +1,122 @@
+"""The line of views with their counts, and what the list is sorted and filtered by."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tui.core.listing.query import VIEW_STATES, DownloadQuery, View
+from tui.core.text.plain_text import plain
+from tui.ui.actions.keymap import key_of
+from tui.ui.bars.header import ActionPressed
+from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+from tui.ui.style.format import count, fit
+
+if TYPE_CHECKING:
+    from tui.core.snapshot import EngineSnapshot
+    from tui.ui.list.model import ListModel
+
+
+_FORMS = ((True, "  │"), (True, " │"), (True, " "), (False, ""))
+"""Counts or not, and what stands between two tabs; wide to narrow."""
+_FILTER = Span("filter ", "dim")
+
+
+class TabsBar(Canvas):
+    """One click or one digit away from every view."""
+
+    DEFAULT_CSS = "TabsBar { height: 1; }"
+    has_frame = False
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of any widget."""
+        super().__init__(**options)
+        self._snapshot: EngineSnapshot | None = None
+        self._query = DownloadQuery()
+        self._marked = 0
+        self._mode = ""
+        self._is_late = False
+
+    def show(self, snapshot: EngineSnapshot, model: ListModel, mode: str) -> None:
+        """Draw the counts of this snapshot, and what the list shows of it.
+
+        Args:
+            snapshot: counts.
+            model: the list.
+            mode: id of the action that changed how the list moves; "" for none.
+        """
+        query, marked, is_late = model.query, len(model.marks), model.is_late
+        is_same = self._snapshot is not None and (
+            self._snapshot.counts == snapshot.counts
+            and (self._query, self._marked, self._mode) == (query, marked, mode)
+            and self._is_late is is_late
+        )
+        self._snapshot = snapshot
+        self._query = query
+        self._marked = marked
+        self._mode = mode
+        self._is_late = is_late
+        if not is_same:
+            self.redraw()
+
+    def pressed(self, action: str) -> None:
+        """Tell which view was clicked."""
+        self.post_message(ActionPressed(action))
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Return the line; counts leave first when it gets narrow."""
+        del height
+        right = self._right(width)
+        for has_counts, gap in _FORMS:
+            left = self._tabs(has_counts=has_counts, gap=gap)
+            if line_width(left) + line_width(right) + 1 <= width:
+                break
+        return [justify(left, right, width)]
+
+    def _tabs(self, *, has_counts: bool, gap: str) -> Line:
+        now = self._snapshot
+        if self.is_ascii:
+            gap = gap.replace("│", "|")
+        line: Line = []
+        for number, view in enumerate(View, 1):
+            total = 0
+            if now is not None:
+                total = sum(now.counts[state] for state in VIEW_STATES[view])
+            action = f"view_{view.value}"
+            is_chosen = view is self._query.view
+            if number > 1:
+                line.append(Span(gap, "faint"))
+            mark = (">" if self.is_ascii else "▸") if is_chosen else " "
+            line.append(Span(f"{mark}{key_of(action)}", "key", action))
+            style = "title" if is_chosen else "text" if total else "dim"
+            space = " " if gap.strip() else ""
+            line.append(Span(space + view.value.capitalize(), style, action))
+            if has_counts:
+                shade = "failed" if view is View.FAILED and total else "dim"
+                line.append(Span(f" {count(total)}", shade, action))
+        return line
+
+    def _right(self, width: int) -> Line:
+        query = self._query
+        arrow = "↑" if query.is_reversed else "↓"
+        if self.is_ascii:
+            arrow = "^" if query.is_reversed else "v"
+        line: Line = []
+        if self._mode:
+            word = {"freeze": "FROZEN", "follow": "following"}[self._mode]
+            line += [Span(word, "warn", self._mode), Span("  ")]
+        if self._marked:
+            mark = "*" if self.is_ascii else "●"
+            line.append(Span(f"{mark} {count(self._marked)} marked", "key", "escape"))
+            line.append(Span("  "))
+        if query.text:
+            text = plain(query.text, 40)
+            room = max(8, min(24, width // 5))
+            shown = text if len(text) <= room else fit(text, room)
+            words = Span("searching ", "warn") if self._is_late else _FILTER
+            line += [words, Span(shown, "warn", "filter"), Span("  ")]
+        line += [
+            Span("sort ", "dim"),
+            Span(f"{query.sort.value} {arrow}", "key", "sort"),
+            Span(" "),
+        ]
+        return line

@@ -1,0 +1,97 @@
+"""One download on the whole screen, kept up to date while it is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+
+from tui.core.text.plain_text import plain
+from tui.ui.actions.keymap import current
+from tui.ui.dialogs.dialog import Dialog
+from tui.ui.panes.detail import DetailSheet
+from tui.ui.style.format import middle_ellipsis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual import events
+    from textual.app import ComposeResult
+    from textual.types import CSSPathType
+
+    from tui.core.snapshot import DetailSnapshot
+
+_REFRESH_S = 0.25
+
+
+class DetailScreen(Dialog[None]):
+    """Ranges with their speeds, attempts, the server's answer, mirrors and paths."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "detail.tcss"]
+    KEYS = (("esc", "close"), ("up/down", "scroll"))
+    CHANGES = ("connections_more", "connections_fewer", "limit_row")
+    """Actions that also work here, by the keys that they have in the dashboard."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,q", "close", show=False),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+        Binding("ctrl+d,space", "scroll(10)", show=False),
+        Binding("ctrl+u", "scroll(-10)", show=False),
+        Binding("g", "scroll(-10000)", show=False),
+        Binding("G", "scroll(10000)", show=False),
+    ]
+
+    def __init__(
+        self,
+        read: Callable[[], DetailSnapshot],
+        change: Callable[[str], None] | None = None,
+    ) -> None:
+        """Take what to read and what to do.
+
+        Args:
+            read: returns a fresh snapshot; called four times a second.
+            change: does one of ``CHANGES`` to this download, by its id.
+        """
+        super().__init__()
+        self._read = read
+        self._change = change
+        for id in self.CHANGES:
+            for key in current().by_id[id].keys:
+                self._bindings.bind(key, f"change('{id}')", show=False)
+
+    def compose_box(self) -> ComposeResult:
+        """A sheet that scrolls."""
+        with VerticalScroll():
+            yield DetailSheet()
+
+    def on_mount(self) -> None:
+        """Begin to follow the download."""
+        self.query_one(VerticalScroll).focus()
+        self.set_interval(_REFRESH_S, self.update)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Draw for the new width."""
+        del event
+        self.call_after_refresh(self.update)
+
+    def update(self) -> None:
+        """Read and draw the download once more."""
+        detail = self._read()
+        box = self.query_one("#box")
+        room = max(8, box.size.width - 6)
+        title = Content(middle_ellipsis(plain(detail.row.name), room))
+        if box.border_title != title.markup:
+            box.border_title = title
+        self.query_one(DetailSheet).show(detail)
+
+    def action_change(self, id: str) -> None:
+        """Change its connections or its limit."""
+        if self._change is not None:
+            self._change(id)
+            self.update()
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)

@@ -1,0 +1,132 @@
+"""What a folder holds whose path is being typed; pure functions, run in a thread."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from tui.sources.list_file import LIST_SUFFIXES
+from tui.sources.readers.digest_list import is_sums_name
+
+SHOWN = 300
+"""Entries that are shown; who looks for another types some letters of it."""
+_SCANNED = 20_000
+_DROP_LIMIT = 8192
+"""Characters of a paste that may be paths."""
+
+
+class Entry(NamedTuple):
+    """One thing in the folder."""
+
+    path: str
+    name: str
+    is_folder: bool
+    size: int
+
+
+class FolderLook(NamedTuple):
+    """What there is that begins with what was typed."""
+
+    entries: tuple[Entry, ...] = ()
+    more: int = 0
+    """How many are there besides."""
+    trouble: str = ""
+    """Why nothing can be seen, or ""."""
+
+
+def look(typed: str) -> FolderLook:
+    """Return folders, then lists, then other files, that ``typed`` is the start of.
+
+    Hidden ones show when the dot is typed; a name that cannot be drawn never does, nor
+    what is no file.
+    """
+    folder, start = os.path.split(os.path.expanduser(typed))
+    start = start.lower()
+    found: list[tuple[int, str, os.DirEntry[str]]] = []
+    try:
+        with os.scandir(folder or ".") as scan:
+            for number, entry in enumerate(scan):
+                if number == _SCANNED:
+                    break
+                name = entry.name
+                if (
+                    name.lower().startswith(start)
+                    and name.isprintable()
+                    and (start.startswith(".") or not name.startswith("."))
+                ):
+                    rank = 0 if entry.is_dir() else 2 - _is_list(name)
+                    # Whoever opens a pipe waits until somebody writes, perhaps forever.
+                    if rank == 0 or entry.is_file():
+                        found.append((rank, name.lower(), entry))
+    except OSError as error:
+        return FolderLook(trouble=error.strerror or type(error).__name__)
+    except ValueError:
+        return FolderLook(trouble="no such folder")
+    found.sort(key=lambda item: item[:2])
+    entries = [
+        Entry(os.path.join(folder, e.name), e.name, rank == 0, _size(e))
+        for rank, _, e in found[:SHOWN]
+    ]
+    return FolderLook(tuple(entries), len(found) - len(entries))
+
+
+def complete(typed: str, seen: FolderLook) -> str:
+    """Return ``typed`` with all that the entries have in common, as the shell does."""
+    if not seen.entries:
+        return typed
+    folder, start = os.path.split(typed)
+    if len(seen.entries) == 1:
+        only = seen.entries[0]
+        return os.path.join(folder, only.name) + ("/" if only.is_folder else "")
+    names = [entry.name for entry in seen.entries]
+    common = 0
+    for letters in zip(*(name.lower() for name in names), strict=False):
+        if len(set(letters)) > 1:
+            break
+        common += 1
+    if common <= len(start):
+        return typed
+    return os.path.join(folder, names[0][:common])
+
+
+def dropped_files(text: str) -> list[str]:
+    """Return the files of a paste that is nothing but paths, as terminals drop them.
+
+    They quote names with blanks, or put backslashes before them, or make URLs.
+    """
+    text = text.strip()
+    if not text or len(text) > _DROP_LIMIT or text[0] not in "/~'\"f.":
+        return []
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        return []
+    paths = []
+    for word in words:
+        path = word
+        if word.startswith("file://"):
+            path = unquote(urlsplit(word).path)
+        path = os.path.expanduser(path)
+        if not (path.startswith(("/", "./", "../")) and path.isprintable()):
+            return []
+        try:
+            if not os.path.isfile(path):
+                return []
+        except ValueError:
+            return []
+        paths.append(path)
+    return paths
+
+
+def _is_list(name: str) -> bool:
+    suffix = os.path.splitext(name)[1].lower()
+    return suffix in LIST_SUFFIXES or is_sums_name(name)
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,195 @@
+"""Everything about the strategy under the cursor, and how all compare."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from tui.core.text.units import format_size
+from tui.lab.catalog import explain, say_stop
+from tui.lab.race import State
+from tui.lab.report.figures import say_counts
+from tui.lab.report.formatting import NONE, say_s
+from tui.ui.panes.pane import Canvas, Line, Span, clip
+from tui.ui.style.format import fit
+
+if TYPE_CHECKING:
+    from tui.lab.race import Lane, Race
+    from tui.lab.report.figures import Record
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_ASCII_BLOCKS = "._-=+*%#"
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+_SCALE_FLOOR_S = 0.05
+"""A graph of lag is at least this high: below it nobody notices anything."""
+
+
+class LanePane(Canvas):
+    """What a strategy did, and what it teaches."""
+
+    def __init__(self, **options: Any) -> None:
+        """Show nothing yet."""
+        super().__init__(**options)
+        self._lane: Lane | None = None
+        self._worst_s = _SCALE_FLOOR_S
+        self.is_dense = False
+        """No frame, for small terminals."""
+
+    def show(self, lane: Lane, race: Race) -> None:
+        """Show a lane, its graph on the scale of all lanes."""
+        lags = [lag for one in race.lanes for lag in one.lags]
+        self._worst_s = max(_SCALE_FLOOR_S, *lags) if lags else _SCALE_FLOOR_S
+        self._lane = lane
+        self.redraw()
+
+    def title(self) -> Line:
+        """The strategy's name."""
+        return [Span(self._lane.entry.title if self._lane else "", "title")]
+
+    def corner(self) -> Line:
+        """What more there is."""
+        return [Span("enter", "key"), Span(" shows the code", "dim")]
+
+    def folded(self, width: int) -> Line:
+        """What happened last."""
+        del width
+        lane = self._lane
+        if lane is None:
+            return []
+        note = lane.note or explain(lane.entry.name).headline
+        return [Span(f" {note}", _note_style(lane))]
+
+    def _compose_lines(self, width: int, height: int) -> list[Line]:
+        if self.is_dense:
+            lines = self.body(width - 2, height)
+            return [clip([Span(" "), *line], width) for line in lines]
+        return super()._compose_lines(width, height)
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Facts first, then the text, as much as fits."""
+        lane = self._lane
+        if lane is None:
+            return []
+        told = explain(lane.entry.name)
+        style = _note_style(lane)
+        lines: list[Line] = [[Span(x, style)] for x in textwrap.wrap(lane.note, width)]
+        lines += self._facts(lane, width)
+        lines.append([])
+        for paragraph in (told.headline, *told.paragraphs):
+            lines += _paragraph(paragraph, width)
+        return lines if len(lines) <= height else [*lines[: height - 1], [Span("…")]]
+
+    def _facts(self, lane: Lane, width: int) -> list[Line]:
+        record = lane.record
+        facts: list[tuple[str, str]] = []
+        lines = [self._graph(lane, width)] if lane.lags else []
+        if record.rounds:
+            walls = ", ".join(say_s(one.wall_s) for one in record.rounds[-8:])
+            facts.append(("rounds", walls))
+            last = record.rounds[-1]
+            if say_counts(last.counts) not in lane.note:
+                facts.append(("counts", say_counts(last.counts)))
+            facts.append(("bytes", format_size(last.nbytes)))
+        if record.stops:
+            stop = say_stop(lane.entry, record.stops[-1])
+            if stop != lane.note:
+                facts.append(("cancel", stop))
+        for name, text in facts:
+            parts = textwrap.wrap(text, max(10, width - 8)) or [""]
+            lines.append([Span(fit(name, 8), "dim"), Span(parts[0])])
+            lines += [[Span(" " * 8), Span(part)] for part in parts[1:]]
+        return lines
+
+    def _graph(self, lane: Lane, width: int) -> Line:
+        """Return the loop's lag over the newest run, a cell a tenth of a second."""
+        blocks = _ASCII_BLOCKS if self.is_ascii else _BLOCKS
+        top = len(blocks) - 1
+        worst = f" up to {say_s(max(lane.lags))}"
+        shown = lane.lags[-max(1, width - 8 - len(worst)) :]
+        graph = "".join(
+            blocks[min(top, round(lag / self._worst_s * top))] for lag in shown
+        )
+        style = "warn" if max(lane.lags) >= _SCALE_FLOOR_S else "active"
+        return [Span(fit("lag", 8), "dim"), Span(graph, style), Span(worst, "dim")]
+
+
+class ChartPane(Canvas):
+    """Wall times as bars, and how many times faster each is."""
+
+    def __init__(self, race: Race, **options: Any) -> None:
+        """Compare the lanes of a race."""
+        super().__init__(**options)
+        self.race = race
+
+    def title(self) -> Line:
+        """The name of the pane."""
+        return [Span("Wall time", "title")]
+
+    def folded(self, width: int) -> Line:
+        """It is not shown where it would be folded."""
+        del width
+        return []
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """One bar a strategy."""
+        walls = {lane: _wall(lane.record) for lane in self.race.lanes}
+        longest = max((wall for wall in walls.values() if wall), default=0.0)
+        lines: list[Line] = []
+        group: bool | None = None
+        base = None
+        for lane, wall in walls.items():
+            if lane.entry.is_computing != group:
+                if group is not None:
+                    lines.append([])
+                group = lane.entry.is_computing
+                base = wall
+            lines.append(self._line(lane, wall, base, longest, width))
+        return lines[:height]
+
+    def _line(
+        self,
+        lane: Lane,
+        wall: float | None,
+        base: float | None,
+        longest: float,
+        width: int,
+    ) -> Line:
+        name = Span(fit(lane.entry.title, 23))
+        if wall is None:
+            return [name, Span(NONE, "faint")]
+        room = max(1, width - 23 - 16)
+        eighths = max(1, round(wall / longest * room * 8))
+        whole, rest = divmod(eighths, 8)
+        if self.is_ascii:
+            drawn = "#" * max(1, round(eighths / 8))
+        else:
+            drawn = "█" * whole + (_EIGHTHS[rest] if rest else "")
+        times = f"{base / wall:.1f}x" if base and wall else ""
+        style = "done" if lane.entry.is_computing else "active"
+        return [
+            name,
+            Span(drawn, style),
+            Span(f" {say_s(wall)}"),
+            Span(f" {times}", "dim"),
+        ]
+
+
+def _wall(record: Record) -> float | None:
+    found = record.spread(lambda figures: figures.wall_s)
+    return None if found is None else found.median
+
+
+def _note_style(lane: Lane) -> str:
+    if lane.state is State.FAILED:
+        return "failed"
+    return "warn" if lane.record.stops and lane.is_out else "text"
+
+
+def _paragraph(text: str, width: int) -> list[Line]:
+    name, colon, rest = text.partition(": ")
+    lines: list[Line] = [[Span(part)] for part in textwrap.wrap(text, width)]
+    if colon and rest and name.startswith("What ") and lines:
+        first = lines[0][0].text
+        cut = len(name) + 1
+        lines[0] = [Span(first[:cut], "strong"), Span(first[cut:])]
+    return lines

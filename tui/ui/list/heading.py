@@ -1,0 +1,57 @@
+"""The names of the columns above the list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+from tui.core.listing.query import DownloadQuery, SortKey, View
+from tui.ui.list.row_text import columns_for, heading
+from tui.ui.panes.pane import Canvas, Line, Span
+
+
+class ListHeading(Canvas):
+    """The names of the columns; a click sorts by one."""
+
+    DEFAULT_CSS = "ListHeading { height: 1; }"
+    has_frame = False
+
+    @dataclass
+    class Pressed(Message):
+        """A wish to sort by a column; pressed again it turns the order round."""
+
+        sort: SortKey
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of any widget."""
+        super().__init__(**options)
+        self._query = DownloadQuery(View.ALL)
+
+    def show(self, query: DownloadQuery) -> None:
+        """Mark the column that the list is ordered by."""
+        self._query = query
+        self.redraw()
+
+    def body(self, width: int, height: int) -> list[Line]:
+        """Return the headings over the columns that the list draws."""
+        del height
+        columns = columns_for(width - 1)  # the scroll bar takes one
+        spans = heading(columns, self._query.sort, self._query.is_reversed)
+        return [
+            [
+                Span(
+                    text,
+                    "header"
+                    if key is not self._query.sort or not text.strip()
+                    else "key",
+                    key.value if key else "",
+                )
+                for text, key in spans
+            ]
+        ]
+
+    def pressed(self, action: str) -> None:
+        """Tell which column was clicked."""
+        self.post_message(self.Pressed(SortKey(action)))

@@ -1,0 +1,350 @@
+"""The list of downloads: any number of rows at the cost of those on the screen.
+
+A ``ScrollView`` that draws lines itself. Each tick asks the service for the visible
+rows only and repaints those whose text changed; Textual's own tables measured 147 ms
+a frame with 100,000 rows where this takes under 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.ui.list.empty import empty_lines
+from tui.ui.list.model import ListModel
+from tui.ui.list.row_text import PREFIX, Piece, changed_spans, columns_for
+from tui.ui.list.row_writer import RowWriter
+from tui.ui.list.search import Search
+from tui.ui.panes.detail_lines import wrap
+from tui.ui.style.format import cells, fit
+from tui.ui.style.theme import palette_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual import events
+
+    from tui.core.download import DownloadId
+    from tui.core.listing.query import DownloadQuery
+    from tui.core.service import DownloadService
+    from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
+
+_WHEEL_ROWS = 3
+_CURSOR = 1
+"""Cells before the pieces of a row."""
+
+
+class DownloadList(ScrollView, can_focus=True):
+    """The rows, the cursor and the scrolling."""
+
+    DEFAULT_CSS = """
+    DownloadList {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        background: transparent;
+    }
+    """
+    ALLOW_SELECT = False
+
+    @dataclass
+    class Opened(Message):
+        """A row was double-clicked."""
+
+        id: int
+
+    class MarkPressed(Message):
+        """The place of the mark on the cursor's row was clicked."""
+
+    def __init__(self, service: DownloadService, **options: Any) -> None:
+        """Take the service that rows come from."""
+        super().__init__(**options)
+        self._service = service
+        self.model = ListModel(service.selecting, by_cause=service.by_cause)
+        self._search = Search(self)
+        self._writer = RowWriter(service, self.model)
+        self._drawn: dict[DownloadId, tuple[Piece, ...]] = {}
+        self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
+        self._ground = Style()
+        self._empty_lines: list[str] = []
+
+    # -- what there is to see --------------------------------------------------------
+
+    def tick(self, snapshot: EngineSnapshot, *, is_moving: bool) -> None:
+        """Follow the engine: new rows, and what changed in the visible ones."""
+        self._writer.tick(is_moving=is_moving)
+        anchor = self._anchor()
+        was_searching = self.model.is_searching
+        if self.model.refresh(snapshot.structure, snapshot.total):
+            self._take_ids(anchor)
+        elif self.model.is_searching and not was_searching:
+            self._search.go_on()
+        self.update_rows()
+
+    def set_query(self, query: DownloadQuery) -> None:
+        """Show another view, filter or order, as soon as it is found."""
+        if self.model.set_query(query):
+            self._take_ids(None)
+            self.show_cursor()
+        else:
+            self._search.go_on()
+
+    def take_found(self) -> bool:
+        """Go on with a search for a slice; show what it found if that ended it."""
+        anchor = None if self.model.is_asked else self._anchor()
+        is_over = self.model.work()
+        if is_over:
+            self._take_ids(anchor)
+            if self.model.is_asked:
+                self.show_cursor()
+        return is_over
+
+    @property
+    def cursor_row(self) -> DownloadSnapshot | None:
+        """The download under the cursor, as it is now."""
+        id = self.model.cursor_id
+        return None if id is None else self._service.rows([id])[0]
+
+    def _anchor(self) -> tuple[DownloadId, int] | None:
+        """The download that keeps its line on the screen, and that line.
+
+        The cursor's, where it can be seen.
+        """
+        ids = self.model.ids
+        top = self.scroll_offset.y
+        if not ids:
+            return None
+        index = self.model.cursor
+        if not top <= index < top + self.size.height:
+            index = min(top, len(ids) - 1)
+        return ids[index], index - top
+
+    def _take_ids(self, anchor: tuple[DownloadId, int] | None) -> None:
+        """Show the model's new ids without moving the anchor's line."""
+        ids = self.model.ids
+        size = Size(self._width, len(ids))
+        if size != self.virtual_size:
+            self.virtual_size = size
+        if anchor is not None:
+            id, line = anchor
+            index = self.model.cursor
+            if self.model.cursor_id != id:
+                index = self.model.line_of(id, index)
+            self.scroll_to(y=max(0, index - line), animate=False)
+        self._drawn.clear()
+        self.refresh()
+
+    def _visible_ids(self) -> list[DownloadId]:
+        top = self.scroll_offset.y
+        return self.model.ids[top : top + self.size.height]
+
+    def update_rows(self) -> None:
+        """Ask for the visible rows and repaint those whose text changed."""
+        ids = self._visible_ids()
+        if not ids or not self.is_attached:
+            return
+        width = self._width
+        drawn = self._write(ids)
+        dirty = []
+        for y, id in enumerate(ids):
+            before, after = self._drawn.get(id), drawn[id]
+            if before is None:
+                dirty.append(Region(0, y, width, 1))
+            elif before != after:
+                spans = changed_spans(before, after)
+                dirty += [Region(_CURSOR + x, y, span, 1) for x, span in spans]
+        self._drawn = drawn
+        if len(self._strips) > 8 * len(ids):
+            self._strips = {id: self._strips[id] for id in ids if id in self._strips}
+        if dirty:
+            self.refresh(*dirty)
+
+    def hurry(self) -> None:
+        """Put the rows in their new order now, as they are: a key changed it."""
+        self._writer.hurry_all()
+        self.set_query(self.model.query)
+
+    def repaint(self, ids: Iterable[DownloadId]) -> None:
+        """Show the new state of some downloads at once, without waiting for a tick."""
+        self._writer.hurry(ids)
+        self.update_rows()
+
+    def _write(self, ids: list[int]) -> dict[int, tuple[Piece, ...]]:
+        self._writer.is_still = self.app.animation_level == "none"
+        self._writer.is_ascii = self.is_ascii
+        return self._writer.write(ids)
+
+    @property
+    def _width(self) -> int:
+        """Cells of a row: all but the scroll bar's."""
+        return self.scrollable_content_region.width
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether the dashboard draws with characters below 0x80 only."""
+        return bool(getattr(self.app, "is_ascii", False))
+
+    # -- drawing ---------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """Return one line; made once for as long as it says the same."""
+        index = y + self.scroll_offset.y
+        ids = self.model.ids
+        if index >= len(ids):
+            return self._blank(y)
+        id = ids[index]
+        pieces = self._drawn.get(id)
+        if pieces is None:
+            self._drawn = {**self._write(self._visible_ids()), **self._drawn}
+            pieces = self._drawn[id]
+        is_cursor = index == self.model.cursor
+        palette = palette_of(self.app)
+        key = (pieces, is_cursor, self.has_focus, self._width)
+        known = self._strips.get(id)
+        if known is not None and known[0] == key:
+            return known[1]
+        ground = self._ground
+        if is_cursor:
+            ground += palette.cursor if self.has_focus else palette.cursor_blurred
+        mark = "|" if self.is_ascii else "▌"
+        segments = [Segment(mark if is_cursor else " ", ground + palette.key)]
+        segments += [Segment(text, ground + palette[style]) for text, style in pieces]
+        width = self._width
+        strip = Strip(segments).adjust_cell_length(width, ground)
+        self._strips[id] = (key, strip)
+        return strip
+
+    def say_if_empty(self, *, is_loading: bool) -> None:
+        """Say what an empty list means: nothing found, nothing yet, or not read yet."""
+        folder = self._service.snapshot().output_dir
+        if self.model.is_late:
+            self._empty_lines = ["Searching…"]
+        elif not self.model.is_searching:
+            query = self.model.query
+            self._empty_lines = empty_lines(query, folder, is_loading=is_loading)
+        self.refresh()
+
+    def _blank(self, y: int) -> Strip:
+        """Draw below the last row; in an empty list, what to do about it."""
+        width = self._width
+        palette = palette_of(self.app)
+        lines = [
+            text
+            for line in self._empty_lines
+            for text in (wrap(line, width - 2) or [""])
+        ]
+        first = max(0, (self.size.height - len(lines)) // 2)
+        if self.model.ids or not 0 <= y - first < len(lines):
+            return Strip.blank(width, self._ground)
+        text = lines[y - first]
+        indent = max(0, (width - cells(text)) // 2)
+        style = self._ground + (palette.strong if y == first else palette.dim)
+        return Strip([Segment(fit(" " * indent + text, width), style)])
+
+    # -- moving about ----------------------------------------------------------------
+
+    def move_cursor(self, by: int) -> None:
+        """Move the cursor by lines."""
+        self.put_cursor(self.model.cursor + by)
+
+    def move_page(self, direction: int) -> None:
+        """Move the cursor by a page."""
+        self.move_cursor(direction * max(1, self.size.height - 1))
+
+    def put_cursor(self, index: int) -> None:
+        """Put the cursor on a line and bring it into view."""
+        before = self.model.cursor
+        self.model.move_to(index)
+        self._refresh_lines(before, self.model.cursor)
+        self.show_cursor()
+
+    def show_cursor(self) -> None:
+        """Scroll as little as needed to see the cursor."""
+        top, height = self.scroll_offset.y, self.size.height
+        index = self.model.cursor
+        if index < top:
+            self._scroll_rows(index)
+        elif index >= top + height > 0:
+            self._scroll_rows(index - height + 1)
+
+    def _scroll_rows(self, top: int) -> None:
+        self.scroll_to(y=top, animate=False)
+        self.update_rows()
+
+    def _refresh_lines(self, *indices: int) -> None:
+        top = self.scroll_offset.y
+        width = self._width
+        self.refresh(*(Region(0, index - top, width, 1) for index in {*indices}))
+
+    def _keep_cursor_in_view(self) -> None:
+        """Take the cursor along: a key must never act on a row that is out of sight."""
+        top, height = self.scroll_offset.y, self.size.height
+        index = max(top, min(self.model.cursor, top + height - 1))
+        before = self.model.cursor
+        if height > 0 and self.model.ids and self.model.move_to(index):
+            self._refresh_lines(before, self.model.cursor)
+
+    # -- what Textual tells us -------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Follow the theme: strips hold its colours."""
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.forget())
+
+    def on_resize(self) -> None:
+        """Lay the columns out again."""
+        self._writer.columns = columns_for(self._width)
+        self.virtual_size = Size(self._width, len(self.model.ids))
+        self.forget()
+        self.show_cursor()
+
+    def forget(self) -> None:
+        """Draw all anew: colours, glyphs or widths are others."""
+        self._ground = Style(bgcolor=self.background_colors[1].rich_color)
+        self._drawn.clear()
+        self._strips.clear()
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Keep the cursor where it can be seen, however the list was scrolled."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self._keep_cursor_in_view()
+
+    def on_focus(self) -> None:
+        """Light the cursor."""
+        self._refresh_lines(self.model.cursor)
+
+    def on_blur(self) -> None:
+        """Dim the cursor."""
+        self._refresh_lines(self.model.cursor)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Scroll three rows, without gliding."""
+        event.stop()
+        event.prevent_default()
+        self._scroll_rows(self.scroll_offset.y + _WHEEL_ROWS)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Scroll three rows, without gliding."""
+        event.stop()
+        event.prevent_default()
+        self._scroll_rows(self.scroll_offset.y - _WHEEL_ROWS)
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor there; a double click opens the details."""
+        index = event.y + self.scroll_offset.y
+        if index < len(self.model.ids):
+            self.put_cursor(index)
+            if event.x < PREFIX:
+                self.post_message(self.MarkPressed())
+            elif event.chain == 2:
+                self.post_message(self.Opened(self.model.ids[index]))

@@ -1,0 +1,325 @@
+"""Everything about one download, as lines. Pure functions of a snapshot and a width."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tui.core.download import ENDED, DownloadState
+from tui.core.errors import KINDS
+from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.units import format_duration, format_rate, format_size
+from tui.ui.actions.keymap import key_of
+from tui.ui.bars.bottleneck_line import with_keys
+from tui.ui.panes.pane import Line, Span, justify, line_width
+from tui.ui.panes.plot import spark
+from tui.ui.panes.segment_map import map_lines
+from tui.ui.style.format import (
+    cells,
+    count,
+    done_fraction,
+    fit,
+    middle_ellipsis,
+    percent,
+    state_look,
+)
+
+if TYPE_CHECKING:
+    from tui.core.snapshot import DetailSnapshot, SegmentSnapshot
+
+_LABEL = 10
+"""Cells of the labels on the full-size screen."""
+_SHEET_FROM = 18
+"""Lines from which a pane has room for the long form."""
+_STALLED_S = 5.0
+_CHECKSUM_STYLES = {"ok": "done", "mismatch": "failed", "pending": "dim"}
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Break a text to ``width`` cells, at spaces where it can; nothing is lost."""
+    if width <= 0:
+        return []
+    rows: list[str] = []
+    row = ""
+    for word in text.split(" "):
+        candidate = f"{row} {word}" if row else word
+        if cells(candidate) <= width:
+            row = candidate
+            continue
+        if row:
+            rows.append(row)
+        row = word
+        while cells(row) > width:
+            cut = 1
+            while cut < len(row) and cells(row[: cut + 1]) <= width:
+                cut += 1
+            rows.append(row[:cut])
+            row = row[cut:]
+    return [*rows, row] if row or not rows else rows
+
+
+# -- short forms, for the pane ---------------------------------------------------------
+
+
+def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Line:
+    """Glyph and word of the state, share done, and what comes next."""
+    row = detail.row
+    look = state_look(row.state)
+    glyph = look.ascii_glyph if is_ascii else look.glyph
+    left = [Span(f"{glyph} {look.word}", look.style)]
+    if row.state is DownloadState.WAITING and row.retry_in_s is not None:
+        left.append(Span(f" in {format_duration(row.retry_in_s)}", look.style))
+    if row.stalled_s >= _STALLED_S and row.state is DownloadState.DOWNLOADING:
+        left.append(Span(f"  stalled {format_duration(row.stalled_s)}", "warn"))
+    share = done_fraction(row)
+    right = [Span(percent(share), "strong")] if share is not None else []
+    room = width - line_width(left) - line_width(right) - 4
+    bound = with_keys(detail.verdict).partition(":")[0].partition(";")[0]
+    for words in (bound, bound.removeprefix("bound by ")):
+        if words and row.stalled_s < _STALLED_S and cells(words) <= room:
+            left.append(Span(f"  {words}", "dim"))
+            break
+    return justify(left, right, width)
+
+
+def progress_line(detail: DetailSnapshot, width: int) -> Line:
+    """``826 MB of 2.00 GB  28.7 MB/s  41s``."""
+    row = detail.row
+    if row.state is DownloadState.DONE or row.size is None:
+        words = format_size(row.received if row.size is None else row.size)
+    else:
+        words = f"{format_size(row.received)} of {format_size(row.size)}"
+    line = [Span(words, "strong")]
+    if row.state not in ENDED and (row.speed > 0 or row.connections):
+        line.append(Span(f"  {format_rate(row.speed)}"))
+        line.append(Span(f"  {format_duration(row.eta_s)}", "dim"))
+    if detail.rate_limit is not None:
+        line.append(Span(f"  limit {format_rate(detail.rate_limit)}", "warn"))
+    return justify(line, (), width)
+
+
+def answer_line(detail: DetailSnapshot, width: int) -> Line:
+    """``HTTP/1.1 206  etag  sha256 pending  3/3 conn``."""
+    line: Line = []
+    if detail.row.status:
+        version = plain(detail.http_version) or "HTTP"
+        line.append(Span(f"{version} {detail.row.status}  "))
+    line.append(Span(validator_words(detail), "dim"))
+    if detail.checksum:
+        name = plain(detail.checksum.partition("=")[0])
+        state = detail.checksum_state
+        style = _CHECKSUM_STYLES.get(state, "dim")
+        line.append(Span(f"  {name} {plain(state)}", style))
+    right: Line = []
+    if detail.row.connections:
+        words = f"{detail.row.connections}/{detail.connections_wanted} conn"
+        if line_width(line) + len(words) < width:
+            right = [Span(words, "dim")]
+    return justify(line, right, width)
+
+
+def validator_words(detail: DetailSnapshot) -> str:
+    """How a resume would be proven: ``etag``, ``date`` or ``no validator``."""
+    if detail.row.state is DownloadState.DONE and not detail.validator:
+        return ""  # nothing is left to prove
+    if not detail.validator:
+        return "no validator" if detail.row.status else "not asked yet"
+    return "etag" if '"' in detail.validator else "date"
+
+
+def advice_for(kind: str, error: str) -> str:
+    """What to do about an error, without the clauses that its message says itself."""
+    said = error.casefold()
+    clauses = KINDS.get(kind, "").split("; ")
+    return "; ".join(clause for clause in clauses if clause.casefold() not in said)
+
+
+def trouble_lines(
+    detail: DetailSnapshot, width: int, is_ascii: bool = False
+) -> list[Line]:
+    """What went wrong and what to do about it; nothing where nothing did."""
+    row = detail.row
+    if not row.error:
+        return [[Span(fit(plain(row.note), width), "waiting")]] if row.note else []
+    arrow = "-> " if is_ascii else "→ "
+    style = "failed" if row.state is DownloadState.FAILED else "waiting"
+    rows = [[Span(text, style)] for text in wrap(plain(row.error, 300), width)]
+    advice = advice_for(row.error_kind, row.error)
+    if advice:
+        for index, text in enumerate(wrap(advice, width - len(arrow))):
+            lead = " " * len(arrow) if index else arrow
+            rows.append([Span(lead + text, "dim")])
+    return rows
+
+
+def pane_lines(
+    detail: DetailSnapshot, width: int, height: int, is_ascii: bool = False
+) -> list[Line]:
+    """Choose and order what a pane of this size shows, most wanted first."""
+    if height >= _SHEET_FROM:
+        return sheet_lines(detail, width, is_ascii)
+    row = detail.row
+    head = [state_line(detail, width, is_ascii), progress_line(detail, width)]
+    trouble = trouble_lines(detail, width, is_ascii)
+    place = plain(detail.path if row.state is DownloadState.DONE else detail.part_path)
+    url = plain_url(row.url)
+    tail: list[Line] = [
+        [Span("from ", "dim"), Span(middle_ellipsis(url, width - 5))],
+        [Span("to   ", "dim"), Span(middle_ellipsis(place, width - 5))],
+        answer_line(detail, width),
+    ]
+    room = height - len(head) - len(tail) - len(trouble)
+    # A map of two lines reads well up to a few dozen ranges; more is for the screen.
+    rows = 1 if room <= 1 else min(4, max(2, room // 2))
+    drawn = map_lines(detail, width, rows, is_ascii=is_ascii)
+    if trouble:
+        # With little room, why it failed and what to do win over the map.
+        lines = [head[0], *trouble, *head[1:], *tail]
+        return [head[0], *trouble, *drawn, *head[1:], *tail] if room >= 1 else lines
+    if room <= 0:
+        return [*drawn, *head[1:], *tail][:height]
+    spare = height - len(head) - len(tail) - len(drawn)
+    extra = attempt_lines(detail, width)[-spare:] if spare > 0 else []
+    return [head[0], *drawn, head[1], *tail, *extra]
+
+
+def attempt_lines(detail: DetailSnapshot, width: int) -> list[Line]:
+    """One line an attempt: number, time of day, how it ended."""
+    lines: list[Line] = []
+    for attempt in detail.attempts:
+        at = time.strftime("%H:%M:%S", time.localtime(attempt.at))
+        outcome = plain(attempt.outcome) or "running"
+        head = f"try {attempt.number}  {at}  "
+        style = "text" if attempt.outcome else "active"
+        lines.append(
+            [Span(head, "dim"), Span(fit(outcome, max(0, width - len(head))), style)]
+        )
+    return lines
+
+
+# -- the long form, for the screen -----------------------------------------------------
+
+
+def sheet_lines(
+    detail: DetailSnapshot, width: int, is_ascii: bool = False
+) -> list[Line]:
+    """Everything there is to know, one fact a line; long values wrap."""
+    row = detail.row
+    rows = 2 if width >= 80 else 3
+    lines: list[Line] = [
+        state_line(detail, width, is_ascii),
+        *map_lines(detail, width, rows, is_ascii=is_ascii),
+        progress_line(detail, width),
+    ]
+    trouble = trouble_lines(detail, width, is_ascii)
+    if trouble:
+        lines += [[], *trouble]
+    lines += _now_facts(detail, width, is_ascii)
+    lines += _section("Where", width, is_ascii)
+    lines += _fact("URL", plain_url(row.url), width)
+    for mirror in detail.mirrors:
+        if mirror != row.url:
+            lines += _fact("mirror", plain_url(mirror), width)
+    lines += _fact("file", plain(detail.path), width)
+    if row.state is not DownloadState.DONE:
+        lines += _fact("part file", plain(detail.part_path), width)
+    lines += _fact("asked in", plain(detail.source), width)
+    if detail.asked:
+        lines += _section("Asked with", width, is_ascii)
+        for name, value in detail.asked:
+            lines += _fact(plain(name), plain(value), width)
+    lines += _section("Answer", width, is_ascii)
+    lines += _answer_facts(detail, width)
+    if detail.segments:
+        title = f"Ranges in flight ({count(len(detail.segments))})"
+        lines += _section(title, width, is_ascii)
+        lines += [
+            segment_line(number, segment, width)
+            for number, segment in enumerate(detail.segments, 1)
+        ]
+    if detail.attempts:
+        lines += _section("Attempts", width, is_ascii)
+        lines += attempt_lines(detail, width)
+    return lines
+
+
+def _now_facts(detail: DetailSnapshot, width: int, is_ascii: bool) -> list[Line]:
+    """What bounds it, its speed so far, and what can be changed about both."""
+    row = detail.row
+    lines = _fact("now", with_keys(detail.verdict), width)
+    if detail.speeds:
+        graph = spark(detail.speeds, min(len(detail.speeds), 60), is_ascii=is_ascii)
+        mean = sum(detail.speeds) / len(detail.speeds)
+        words = f"mean {format_rate(mean)}, peak {format_rate(max(detail.speeds))}"
+        graph = graph[-max(8, width - _LABEL - cells(words) - 2) :]
+        line = [Span(fit("speed", _LABEL), "dim"), Span(graph, "active")]
+        lines.append([*line, Span(f"  {words}", "text")])
+    if row.state is DownloadState.DOWNLOADING:
+        wanted = detail.connections_wanted
+        told = f"{row.connections}" + (f" of {wanted}" if wanted else "")
+        keys = f"{key_of('connections_more')} {key_of('connections_fewer')}"
+        lines += _fact("ranges", f"{told} at once   {keys} one more, one less", width)
+    if row.state not in ENDED:
+        rate = format_rate(detail.rate_limit) if detail.rate_limit else "none"
+        lines += _fact("limit", f"{rate}   {key_of('limit_row')} changes it", width)
+    if detail.started_at:
+        lines += _fact("began", _moment(detail.started_at), width)
+    if detail.finished_at and row.state in ENDED:
+        took = max(0.0, detail.finished_at - detail.started_at)
+        words = f"{_moment(detail.finished_at)}, after {format_duration(took)}"
+        lines += _fact("ended", words, width)
+    return [[], *lines] if lines else []
+
+
+def _moment(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def _answer_facts(detail: DetailSnapshot, width: int) -> list[Line]:
+    row = detail.row
+    status = f"{plain(detail.http_version)} {row.status}".strip()
+    lines = _fact("status", status if row.status else "not asked yet", width)
+    if row.status and validator_words(detail):
+        proof = plain(detail.validator) or "none: a resume starts again from zero"
+        lines += _fact("validator", proof, width)
+    if detail.checksum:
+        style = _CHECKSUM_STYLES.get(detail.checksum_state, "dim")
+        lines += _fact("checksum", plain(detail.checksum_state), width, style)
+        lines += _fact("", plain(detail.checksum), width)
+    for name, value in detail.answer:
+        lines += _fact(plain(name), plain(value), width)
+    return lines
+
+
+def segment_line(number: int, segment: SegmentSnapshot, width: int) -> Line:
+    """Number, speed, share and extent of one range in flight."""
+    size = None if segment.end is None else segment.end - segment.start
+    had = segment.at - segment.start
+    share = percent(had / size if size else None)
+    head = f"{number:>3}  {format_rate(segment.speed):>10}  {share:>6}"
+    upto = "end" if segment.end is None else format_size(segment.end)
+    extent = f"  {format_size(segment.start):>8} to {upto:<8}"
+    line = [Span(head), Span(extent, "dim")]
+    room = width - len(head) - len(extent)
+    if room >= 20:
+        line.append(Span(middle_ellipsis(plain_url(segment.url), room), "dim"))
+    return justify(line, (), width)
+
+
+def _section(title: str, width: int, is_ascii: bool) -> list[Line]:
+    rule = ("-" if is_ascii else "─") * max(0, width - len(title) - 1)
+    return [[], [Span(f"{title} ", "title"), Span(rule, "faint")]]
+
+
+def _fact(label: str, value: str, width: int, style: str = "text") -> list[Line]:
+    if not value:
+        return []
+    # Header names are longer than our own labels: then the value starts after them.
+    label = middle_ellipsis(label, max(_LABEL, width // 2))
+    head = fit(label, _LABEL) if cells(label) < _LABEL else f"{label} "
+    rows = wrap(value, width - cells(head))
+    pad = " " * cells(head)
+    return [
+        [Span(pad if index else head, "dim"), Span(text, style)]
+        for index, text in enumerate(rows)
+    ]

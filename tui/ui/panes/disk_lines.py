@@ -1,0 +1,218 @@
+"""The disk pane's lines: what each writer slot does, and the figures below them.
+
+Pure functions of a snapshot and a width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.text.plain_text import plain
+from tui.core.text.units import format_rate, format_size
+from tui.ui.panes.pane import Line, Span, justify, line_width
+from tui.ui.panes.plot import milliseconds, spark
+from tui.ui.style.format import bar, count, fit, middle_ellipsis
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.core.snapshot import DiskSnapshot, SlotSnapshot
+
+FULL = 0.95
+"""Share of the limit that counts as full: reading stops a buffer before the end."""
+_LEAST_TOP = 8
+_SLOW_S = 1.0
+"""A write that takes longer is shown in orange."""
+
+
+def slot_lines(
+    slots: Sequence[SlotSnapshot],
+    width: int,
+    height: int,
+    spinner: str,
+    is_ascii: bool = False,
+) -> list[Line]:
+    """One line an executor slot; if they do not fit, the last line counts the rest."""
+    if len(slots) <= height:
+        shown, rest = list(enumerate(slots, 1)), []
+    else:
+        # Busy ones are what one wants to see; their numbers tell which they are.
+        ranked = sorted(enumerate(slots, 1), key=lambda slot: not is_busy(slot[1]))
+        fitting = max(0, height - 1)
+        shown, rest = sorted(ranked[:fitting]), ranked[fitting:]
+    digits = len(str(len(slots)))
+    lines = [
+        slot_line(number, slot, width, digits, spinner, is_ascii)
+        for number, slot in shown
+    ]
+    if rest and height > 0:
+        busy = sum(is_busy(slot) for _, slot in rest)
+        more = "..." if is_ascii else "…"
+        lines.append([Span(f"{more} {len(rest)} more, {busy} busy", "dim")])
+    return lines
+
+
+def is_busy(slot: SlotSnapshot) -> bool:
+    """Whether a slot is at work."""
+    return slot.operation not in ("", "idle")
+
+
+def slot_line(
+    number: int,
+    slot: SlotSnapshot,
+    width: int,
+    digits: int,
+    spinner: str,
+    is_ascii: bool = False,
+) -> Line:
+    """``1 ⠹ write  1.0 MB  train-00017 +2   9 ms`` in exactly ``width`` cells."""
+    head = Span(f"{number:>{digits}} ", "dim")
+    if not is_busy(slot):
+        glyph = "." if is_ascii else "·"
+        return [head, Span(fit(f"{glyph} idle", width - digits - 1), "dim")]
+    took = f"{milliseconds(slot.elapsed_s):>7}"
+    size = f" {format_size(slot.nbytes) if slot.nbytes else '':>7}"
+    size = size if width >= 34 else ""
+    word = fit(plain(slot.operation), 6)
+    room = width - digits - 3 - 6 - len(size) - 2 - len(took)
+    more = f" +{count(slot.operations - 1)}" if slot.operations > 1 else ""
+    more = more if len(more) <= room - 6 else ""
+    name = middle_ellipsis(plain(slot.name), max(0, room - len(more)))
+    line = [
+        head,
+        Span(f"{spinner} ", "active"),
+        Span(word, "strong"),
+        Span(f"{size}  "),
+        Span(name),
+        Span(more, "dim"),
+    ]
+    late = "warn" if slot.elapsed_s >= _SLOW_S else "dim"
+    return justify(line, [Span(took, late)], width)
+
+
+def comparison_line(
+    before: str,
+    before_s: float,
+    after: str,
+    after_s: float,
+    width: int,
+    is_ascii: bool = False,
+) -> Line:
+    """``loop lag executor 9.1 ms → inline 340 ms``, the worse of them in orange."""
+    arrow = " -> " if is_ascii else " → "
+    worse = before_s > after_s
+    line = [
+        Span("lag ", "dim"),
+        Span(f"{before} "),
+        Span(milliseconds(before_s), "warn" if worse else "strong"),
+        Span(arrow, "dim"),
+        Span(f"{after} "),
+        Span(milliseconds(after_s), "strong" if worse else "warn"),
+    ]
+    full = Span("p99 loop lag: ", "dim")
+    return [full, *line[1:]] if line_width(line) + 10 <= width else line
+
+
+def queue_top(history: Sequence[int]) -> float:
+    """Top of a graph of the queue: a queue of one or two is no full block."""
+    return max(_LEAST_TOP, *history, 0)
+
+
+def queue_line(
+    history: Sequence[int], queued: int, width: int, is_ascii: bool = False
+) -> Line:
+    """Operations waiting for a slot, with their past."""
+    words = f"  {count(queued)} waiting"
+    room = max(0, width - 6 - len(words))
+    return justify(
+        [
+            Span("queue ", "dim"),
+            Span(
+                spark(history, room, queue_top(history), is_ascii=is_ascii), "verifying"
+            ),
+        ],
+        [Span(words)],
+        width,
+    )
+
+
+def held_line(disk: DiskSnapshot, width: int, is_ascii: bool = False) -> Line:
+    """Bytes between wire and disk against their limit."""
+    limit = disk.in_flight_limit
+    words = f"  {format_size(disk.in_flight)} of {format_size(limit)}"
+    share = disk.in_flight / limit if limit else 0.0
+    full, empty = bar(share, max(0, width - 6 - len(words)), is_ascii=is_ascii)
+    style = "warn" if share >= FULL else "active"
+    return [
+        Span("held  ", "dim"),
+        Span(full, style),
+        Span(empty, "faint"),
+        Span(words, "warn" if share >= FULL else "text"),
+    ]
+
+
+def queue_and_held_line(
+    history: Sequence[int], disk: DiskSnapshot, width: int, is_ascii: bool = False
+) -> Line:
+    """Both on one line, for panes that are not high enough."""
+    left = [
+        Span("queue ", "dim"),
+        Span(count(disk.queued)),
+        Span(" "),
+        Span(spark(history, 5, queue_top(history), is_ascii=is_ascii), "verifying"),
+    ]
+    words = f" {format_size(disk.in_flight)}"
+    limit = disk.in_flight_limit
+    share = disk.in_flight / limit if limit else 0.0
+    room = max(3, width - line_width(left) - 7 - len(words))
+    full, empty = bar(share, min(24, room), is_ascii=is_ascii)
+    style = "warn" if share >= FULL else "active"
+    right = [
+        Span(" held ", "dim"),
+        Span(full, style),
+        Span(empty, "faint"),
+        Span(words, "warn" if share >= FULL else "text"),
+    ]
+    return justify(left, right, width)
+
+
+def brief_line(disk: DiskSnapshot, is_ascii: bool = False) -> Line:
+    """``held ━─── 3.00 MB  q 3``: the same where only half a line is left."""
+    limit = disk.in_flight_limit
+    share = disk.in_flight / limit if limit else 0.0
+    full, empty = bar(share, 4, is_ascii=is_ascii)
+    style = "warn" if share >= FULL else "active"
+    return [
+        Span("held ", "dim"),
+        Span(full, style),
+        Span(empty, "faint"),
+        Span(f" {format_size(disk.in_flight)}"),
+        Span("  q ", "dim"),
+        Span(count(disk.queued)),
+    ]
+
+
+def write_line(disk: DiskSnapshot, width: int) -> Line:
+    """Bytes per second on disk, and how long a write takes."""
+    p50, p99 = milliseconds(disk.p50_s), milliseconds(disk.p99_s)
+    if p50.endswith(" ms") and p99.endswith(" ms"):
+        p50 = p50.removesuffix(" ms")
+    right = [
+        Span("p50 ", "dim"),
+        Span(p50),
+        Span(" p99 ", "dim"),
+        Span(p99, "warn" if disk.p99_s >= _SLOW_S else "text"),
+    ]
+    left = [Span("write ", "dim"), Span(format_rate(disk.speed), "strong")]
+    return justify(left, right, width)
+
+
+def trips_line(disk: DiskSnapshot, width: int) -> Line:
+    """How much one run_in_executor call carries, and what a sync costs."""
+    per_trip = disk.operations / disk.trips if disk.trips else 0.0
+    number = f"{per_trip:.1f}" if per_trip < 99.95 else count(round(per_trip))
+    left = [Span("trips ", "dim"), Span(number), Span(" ops each", "dim")]
+    right: Line = []
+    if disk.sync_p99_s:
+        right = [Span("sync p99 ", "dim"), Span(milliseconds(disk.sync_p99_s))]
+    return justify(left, right, width)

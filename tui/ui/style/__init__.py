@@ -1,0 +1,1 @@
+"""Colours, glyphs, and text cut to a width."""

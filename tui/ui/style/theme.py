@@ -1,0 +1,199 @@
+"""Colours: our own dark theme, and the styles that every widget draws with.
+
+Blue means moving, orange means waiting, red appears with failures and nowhere else.
+Every state also has a glyph and a word, so nothing depends on colour alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.style import Style
+from textual.color import Color
+from textual.theme import BUILTIN_THEMES, Theme
+
+from tui.config.values import suggest
+from tui.core.text.plain_text import plain
+
+if TYPE_CHECKING:
+    from textual.app import App
+
+DARK = Theme(
+    name="fetchtui-dark",
+    primary="#5ab0f6",
+    secondary="#8fa3bf",
+    accent="#7dcfff",
+    warning="#f0a35e",
+    error="#f2606e",
+    success="#8ec7c0",
+    foreground="#d5dbe6",
+    background="#12151c",
+    surface="#181c25",
+    panel="#212733",
+    dark=True,
+    variables={
+        "border": "#3a4354",
+        "border-blurred": "#2b3240",
+        "block-cursor-background": "#2a3a52",
+        "block-cursor-foreground": "#ffffff",
+        "block-cursor-text-style": "bold",
+        "footer-key-foreground": "#7dcfff",
+        "input-selection-background": "#5ab0f6 35%",
+        "scrollbar": "#3a4354",
+        "scrollbar-background": "#181c25",
+        "scrollbar-corner-color": "#181c25",
+        "scrollbar-hover": "#56627a",
+        "scrollbar-active": "#5ab0f6",
+    },
+)
+"""The default theme."""
+
+LIGHT = Theme(
+    name="fetchtui-light",
+    primary="#1667b7",
+    secondary="#51627c",
+    accent="#0a5c8c",
+    warning="#a85a00",
+    error="#bf1f33",
+    success="#1d6f66",
+    foreground="#1d2430",
+    background="#f7f8fa",
+    surface="#eef0f4",
+    panel="#e2e6ed",
+    dark=False,
+)
+"""The same meanings on a light ground."""
+
+DEFAULT_THEME = DARK.name
+THEMES = (DARK.name, LIGHT.name, *sorted(BUILTIN_THEMES))
+"""Names of all there are; ours come first."""
+
+
+def wrong_theme(name: str) -> str:
+    """Say what is wrong with a value of ``dashboard.theme``, which may be ""; or ""."""
+    if not name or name in THEMES:
+        return ""
+    near = suggest(name, THEMES) or f"; there are {', '.join(THEMES)}"
+    return f"dashboard.theme: there is no theme {plain(name, 60)!r}{near}"
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Ready-made Rich styles; made once per theme, looked up by name when drawing."""
+
+    text: Style
+    strong: Style
+    dim: Style
+    """Secondary text; still readable."""
+    faint: Style
+    """Rules and tracks of bars."""
+    title: Style
+    key: Style
+    """Names of keys, and what can be clicked."""
+    active: Style
+    probing: Style
+    verifying: Style
+    waiting: Style
+    paused: Style
+    queued: Style
+    done: Style
+    failed: Style
+    cancelled: Style
+    cursor: Style
+    """Background of the row under the cursor; combine it with ``+``."""
+    cursor_blurred: Style
+    """The same while another pane has the keys."""
+    warn: Style
+    """Orange: look here, but nothing is lost."""
+    header: Style
+    """Column headings."""
+
+    def __getitem__(self, name: str) -> Style:
+        """Return the style that ``format.state_look`` names."""
+        style: Style = getattr(self, name)
+        return style
+
+
+def palette_of(app: App[Any]) -> Palette:
+    """Return the styles for the theme that ``app`` shows now."""
+    theme = app.current_theme
+    palette = _palettes.get(theme.name)
+    if palette is None:
+        palette = _palettes[theme.name] = _make_palette(theme)
+    return palette
+
+
+_palettes: dict[str, Palette] = {}
+
+
+def _make_palette(theme: Theme) -> Palette:
+    colours = theme.to_color_system().generate()
+    text = Color.parse(colours["foreground"])
+    ground = Color.parse(colours["background"])
+    if text.ansi is not None or ground.ansi is not None:
+        return _ansi_palette(colours)
+
+    def plain(colour: Color, *, bold: bool | None = None) -> Style:
+        return Style(color=colour.rich_color, bold=bold)
+
+    def named(variable: str, *, bold: bool | None = None) -> Style:
+        return plain(Color.parse(colours[variable]), bold=bold)
+
+    primary = Color.parse(colours["primary"])
+    cursor = ground.blend(primary, 0.24)
+    return Palette(
+        text=plain(text),
+        strong=plain(text, bold=True),
+        dim=plain(ground.blend(text, 0.62)),
+        faint=plain(ground.blend(text, 0.28)),
+        title=plain(primary, bold=True),
+        key=named("accent", bold=True),
+        active=plain(primary),
+        probing=plain(ground.blend(primary, 0.75)),
+        verifying=named("accent"),
+        waiting=named("warning"),
+        paused=plain(ground.blend(Color.parse(colours["warning"]), 0.75)),
+        queued=plain(ground.blend(text, 0.62)),
+        done=named("success"),
+        failed=named("error"),
+        cancelled=plain(ground.blend(text, 0.5)),
+        cursor=Style(bgcolor=cursor.rich_color),
+        cursor_blurred=Style(bgcolor=ground.blend(text, 0.1).rich_color),
+        warn=named("warning"),
+        header=plain(ground.blend(text, 0.62)),
+    )
+
+
+def _ansi_palette(colours: dict[str, str]) -> Palette:
+    """Styles for themes in the terminal's own 16 colours, which cannot be mixed."""
+
+    def named(
+        variable: str, *, bold: bool | None = None, dim: bool | None = None
+    ) -> Style:
+        colour = Color.parse(colours[variable]).rich_color
+        return Style(color=colour, bold=bold, dim=dim)
+
+    text = Style()
+    faded = Style(dim=True)
+    return Palette(
+        text=text,
+        strong=Style(bold=True),
+        dim=faded,
+        faint=faded,
+        title=named("primary", bold=True),
+        key=named("accent", bold=True),
+        active=named("primary"),
+        probing=named("primary", dim=True),
+        verifying=named("secondary"),
+        waiting=named("warning"),
+        paused=named("warning", dim=True),
+        queued=faded,
+        done=named("success"),
+        failed=named("error"),
+        cancelled=faded,
+        cursor=Style(reverse=True),
+        cursor_blurred=Style(underline=True),
+        warn=named("warning"),
+        header=faded,
+    )

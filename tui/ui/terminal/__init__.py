@@ -1,0 +1,1 @@
+"""What the dashboard needs of the terminal itself."""

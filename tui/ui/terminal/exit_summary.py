@@ -1,0 +1,108 @@
+"""What is said in the terminal when the dashboard has closed; fits 80 columns."""
+
+from __future__ import annotations
+
+import sys
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from tui.core.download import DownloadState
+from tui.core.errors import KINDS
+from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.units import format_elapsed, format_rate, format_size
+from tui.ui.list.causes import cause_words
+from tui.ui.style.format import cells, count, fit, middle_ellipsis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tui.core.listing.query import Cause
+    from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
+
+COLUMNS = 80
+_CAUSES = 3
+_NAMED = 3
+"""Failed downloads named for each cause: which ones, is what everybody asks."""
+_PATIENCE_S = 0.5
+
+_S = DownloadState
+
+
+def farewell_lines(
+    snapshot: EngineSnapshot,
+    causes: list[Cause],
+    rows: Callable[[list[int]], list[DownloadSnapshot]],
+    saved: Path | None,
+    hint: str,
+) -> list[str]:
+    """Say how it went and how to go on.
+
+    Args:
+        snapshot: the run at its end.
+        causes: what failed, the commonest first.
+        rows: gives the rows of downloads, to name some of them.
+        saved: the list of failed ones, if it was saved.
+        hint: which command goes on, in words.
+
+    Returns:
+        Lines of at most 80 cells; none where there is nothing to tell.
+    """
+    if not snapshot.total:
+        return []
+    counts = snapshot.counts
+    unfinished = snapshot.total - sum(counts[s] for s in (_S.DONE, _S.FAILED))
+    unfinished -= counts[_S.CANCELLED]
+    parts = [f"{count(counts[_S.DONE])} done"]
+    parts += [
+        f"{count(number)} {word}"
+        for number, word in (
+            (counts[_S.FAILED], "failed"),
+            (counts[_S.CANCELLED], "cancelled"),
+            (unfinished, "unfinished"),
+        )
+        if number
+    ]
+    lines = [
+        f"{', '.join(parts)} · {format_size(snapshot.fetched)}"
+        f" in {format_elapsed(snapshot.elapsed_s)} ({format_rate(snapshot.average)})"
+    ]
+    failures = [cause for cause in causes if cause.kind]
+    # One cause more is named: to say that there is one takes a line as well.
+    told = len(failures) if len(failures) == _CAUSES + 1 else _CAUSES
+    for cause in failures[:told]:
+        name = cause_words(cause.kind, cause.status)
+        advice = KINDS.get(cause.kind, "")
+        lines.append(f"  {count(len(cause.ids))} × {name}: {advice}")
+        lines += [
+            f"      {middle_ellipsis(plain_url(row.url), COLUMNS - 6)}"
+            for row in rows(cause.ids[:_NAMED])
+        ]
+        if len(cause.ids) > _NAMED:
+            lines.append(f"      … and {count(len(cause.ids) - _NAMED)} more")
+    rest = sum(len(cause.ids) for cause in failures[told:])
+    if rest:
+        lines.append(f"  {count(rest)} for other reasons")
+    if saved is not None and failures:
+        lines.append(f"failed ones: {middle_ellipsis(plain(str(saved)), COLUMNS - 13)}")
+    if (unfinished or failures) and hint:
+        lines.append(plain(hint))
+    return [line if cells(line) <= COLUMNS else fit(line, COLUMNS) for line in lines]
+
+
+def say_farewell(lines: list[str]) -> None:
+    """Print lines on stderr; a terminal that does not read is not waited for."""
+    if not lines or sys.__stderr__ is None:
+        return
+    stream = sys.__stderr__
+
+    def write() -> None:
+        try:
+            stream.write("\n".join(lines) + "\n")
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # the terminal is gone: nobody to tell
+
+    thread = Thread(target=write, daemon=True, name="farewell")
+    thread.start()
+    thread.join(_PATIENCE_S)

@@ -1,1 +1,0 @@
-"""Parts of the dashboard, each drawn by itself."""
