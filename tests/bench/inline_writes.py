@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.disk import platform
 from tui.engine import open_engine
@@ -63,7 +63,7 @@ async def run(directory: Path, seconds: float) -> None:
     async with ScriptedServer() as server:
         body = Pattern(1 << 40, seed=1)
         # Chunked: no size, so nothing is reserved, and nobody waits for the end.
-        script = Script(body=body, rate=10_000_000, length="chunked")
+        script = ResponseScript(body=body, rate=10_000_000, length="chunked")
         server.add("/endless", script)
         settings = Settings(output_dir=directory, concurrency=4, segments=1)
         engine = await open_engine(settings)

@@ -30,15 +30,15 @@ from tui.core.download import Download, DownloadState
 from tui.core.events import Done, Started
 from tui.core.request import DownloadRequest, origin_of
 from tui.core.settings import Settings
-from tui.disk.folders import Destination
-from tui.disk.writer import DiskWriter, StoreJob
+from tui.disk.folders import OutputFolders
+from tui.disk.writer import DiskWriter, SmallFile
 from tui.engine import open_engine
-from tui.engine.download.target import Placing
+from tui.engine.download.target import TargetResolver
 from tui.engine.events import EventBus
-from tui.engine.registry import Ledger
+from tui.engine.registry import DownloadRegistry
 from tui.engine.scheduling.queue import DownloadQueue
 from tui.net.resource import read_answer
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -65,13 +65,13 @@ def bookkeeping(meter: Meter, urls: list[str]) -> None:
     """Measure what the loop does for each file beside the wire and the disk."""
     count = len(urls)
     made: list[Download] = []
-    ledger = Ledger(SystemClock())
+    ledger = DownloadRegistry(SystemClock())
     queue = DownloadQueue(0)
 
     def enter() -> None:
         nonlocal ledger, queue
         made[:] = downloads(urls)
-        ledger, queue = Ledger(SystemClock()), DownloadQueue(0)
+        ledger, queue = DownloadRegistry(SystemClock()), DownloadQueue(0)
         for download in made:
             ledger.enter(download)
 
@@ -110,13 +110,13 @@ async def disk(meter: Meter, home: Path) -> None:
         writer = DiskWriter(
             writers=4, in_flight_limit=64 * MIB, fsync=fsync, clock=SystemClock()
         )
-        destination = Destination(home / "disk", writer)
+        destination = OutputFolders(home / "disk", writer)
         folder = await destination.folder("")
         word = "on" if fsync else "off"
         await _store(meter, f"StoreJob of 10 KiB, fsync {word}", writer, folder)
         await _write(meter, f"writer, fsync {word}", writer, folder)
         if fsync:
-            _claim(meter, Placing(Settings(), destination, writer))
+            _claim(meter, TargetResolver(Settings(), destination, writer))
         await destination.close()
         await writer.close()
         shutil.rmtree(home / "disk")
@@ -130,7 +130,7 @@ async def _store(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -
         batch = next(batches)
         stored = asyncio.Semaphore(0)
 
-        def count(_job: StoreJob, error: BaseException | None) -> None:
+        def count(_job: SmallFile, error: BaseException | None) -> None:
             assert error is None, error
             stored.release()
 
@@ -138,7 +138,7 @@ async def _store(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -
             name = f"{batch}-{number}"
             if not writer.has_room():
                 await writer.admit(len(body))
-            writer.store(StoreJob(folder, name, [body], len(body), None, False, count))
+            writer.store(SmallFile(folder, name, [body], len(body), None, False, count))
             if number % 16 == 15:
                 await asyncio.sleep(0)  # as many as workers bring in one turn
         for _ in range(SMALL.count):
@@ -162,7 +162,7 @@ async def _write(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -
     await meter.wait(piece, "MiB", LARGE.size // MIB, write, 3)
 
 
-def _claim(meter: Meter, placing: Placing) -> None:
+def _claim(meter: Meter, placing: TargetResolver) -> None:
     made: list[Download] = []
     batches = itertools.count()
 
@@ -188,7 +188,7 @@ async def wire(meter: Meter, small: list[str], large: str) -> None:
     session = HttpSession(Settings())
 
     async def read(url: str) -> None:
-        reply = await session.open(Target(url))
+        reply = await session.open(GetRequest(url))
         while await reply.read() is not None:
             pass
         await reply.close()
@@ -212,7 +212,7 @@ async def wire(meter: Meter, small: list[str], large: str) -> None:
     await meter.wait(
         "session: open, read, close; 16 at once", "file", len(small), sixteen
     )
-    target = Target(small[0])
+    target = GetRequest(small[0])
     reply = await session.open(target)
     meter.call(
         "read_answer",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.engine import open_engine
 
@@ -52,7 +52,7 @@ async def measure(engine: Engine, seconds: float) -> tuple[float, list[float]]:
 async def run(directory: Path, seconds: float) -> None:
     """Download, change the limits, measure."""
     async with ScriptedServer() as server:
-        url = server.add("/large", Script(Pattern(SIZE), etag='"1"'))
+        url = server.add("/large", ResponseScript(Pattern(SIZE), etag='"1"'))
         settings = Settings(output_dir=directory, segments=2, rate_limit=MB)
         engine = await open_engine(settings)
         try:

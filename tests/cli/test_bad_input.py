@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from tests.support.command import Ended, fetchtui, finish
-from tui.demo.server import Pattern, Script, ScriptedServer
+from tui.demo.server import Pattern, ResponseScript, ScriptedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ async def fetch_with_a_good_one(
     server: ScriptedServer, bad_url: str, cwd: Path, *options: str
 ) -> Ended:
     """Fetch a bad URL beside a good one, which must arrive whatever happens."""
-    good_url = server.add("/good.bin", Script(GOOD))
+    good_url = server.add("/good.bin", ResponseScript(GOOD))
     ended = await fetchtui(
         "--json",
         "--retries",
@@ -82,7 +82,7 @@ async def fetch_with_a_good_one(
 async def test_a_bad_list_is_status_2_with_its_line_and_nothing_is_fetched(
     server: ScriptedServer, tmp_path: Path, text: str, told: str
 ) -> None:
-    good = server.add("/good.bin", Script(GOOD))
+    good = server.add("/good.bin", ResponseScript(GOOD))
     (tmp_path / "list.txt").write_bytes(text.format(good=good).encode())
     ended = await fetchtui("--json", "list.txt", cwd=tmp_path)
     assert (ended.status, ended.out) == (2, "")
@@ -95,7 +95,7 @@ async def test_an_output_directory_that_cannot_be_is_status_2_and_says_why(
     server: ScriptedServer, tmp_path: Path, place: str
 ) -> None:
     (tmp_path / "taken").write_text("a file")
-    url = server.add("/good.bin", Script(GOOD))
+    url = server.add("/good.bin", ResponseScript(GOOD))
     ended = await fetchtui("--json", "-o", place, url, cwd=tmp_path)
     assert (ended.status, ended.out) == (2, "")
     assert place.partition("/below")[0] in ended.err
@@ -107,7 +107,7 @@ async def test_an_output_directory_that_cannot_be_is_status_2_and_says_why(
 async def test_a_missing_output_directory_is_made(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    url = server.add("/good.bin", Script(GOOD))
+    url = server.add("/good.bin", ResponseScript(GOOD))
     ended = await fetchtui("--json", "-o", "new/deep", url, cwd=tmp_path)
     assert ended.status == 0
     assert files(tmp_path) == {"new/deep/good.bin": GOOD.read()}
@@ -134,7 +134,7 @@ async def test_a_certificate_that_nobody_trusts_and_a_ca_file_that_helps(
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(f"{tmp_path}/ca.pem")
     async with ScriptedServer(tls=context) as secure:
-        url = secure.add("/secret.bin", Script(b"whole"))
+        url = secure.add("/secret.bin", ResponseScript(b"whole"))
         ended = await fetch_with_a_good_one(server, url, tmp_path)
         (failed,) = ended.of("failed")
         assert failed["error_kind"] == "tls"
@@ -150,27 +150,27 @@ async def test_a_certificate_that_nobody_trusts_and_a_ca_file_that_helps(
 @pytest.mark.parametrize(
     ("script", "kind", "attempts"),
     [
-        (Script(b"no", 404), "not_found", 1),
-        (Script(b"no", 401), "auth", 1),
-        (Script(b"no", 410), None, 1),
-        (Script(b"no", 500), "http_5xx", 2),
-        (Script(b"no", 429, retry_after=0), "rate_limited", 2),
-        (Script(redirect="/bad"), "too_many_redirects", 1),
-        (Script(redirect="file:///etc/passwd"), "bad_redirect", 1),
-        (Script(b"short", length=500), "truncated", 2),
-        (Script(Pattern(9000), length="chunked", cut_after=10), "truncated", 2),
-        (Script(raw=b"\x1b[31mnot http\r\n\r\n"), "bad_reply", None),
-        (Script(raw=b""), None, 2),
-        (Script(b"zipped", content_encoding="gzip"), "encoding", 1),
-        (Script(status=204), "http_status", 1),
-        (Script(Pattern(9000), stall_after=100), "stalled", 2),
+        (ResponseScript(b"no", 404), "not_found", 1),
+        (ResponseScript(b"no", 401), "auth", 1),
+        (ResponseScript(b"no", 410), None, 1),
+        (ResponseScript(b"no", 500), "http_5xx", 2),
+        (ResponseScript(b"no", 429, retry_after=0), "rate_limited", 2),
+        (ResponseScript(redirect="/bad"), "too_many_redirects", 1),
+        (ResponseScript(redirect="file:///etc/passwd"), "bad_redirect", 1),
+        (ResponseScript(b"short", length=500), "truncated", 2),
+        (ResponseScript(Pattern(9000), length="chunked", cut_after=10), "truncated", 2),
+        (ResponseScript(raw=b"\x1b[31mnot http\r\n\r\n"), "bad_reply", None),
+        (ResponseScript(raw=b""), None, 2),
+        (ResponseScript(b"zipped", content_encoding="gzip"), "encoding", 1),
+        (ResponseScript(status=204), "http_status", 1),
+        (ResponseScript(Pattern(9000), stall_after=100), "stalled", 2),
     ],
-    ids=lambda value: None if isinstance(value, Script) else str(value),
+    ids=lambda value: None if isinstance(value, ResponseScript) else str(value),
 )
 async def test_a_bad_answer_fails_alone_and_never_leaves_a_file(
     server: ScriptedServer,
     tmp_path: Path,
-    script: Script,
+    script: ResponseScript,
     kind: str | None,
     attempts: int | None,
 ) -> None:
@@ -190,7 +190,7 @@ async def test_a_bad_answer_fails_alone_and_never_leaves_a_file(
 async def test_a_wrong_checksum_fails_and_the_right_one_is_verified(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    url = server.add("/sum.bin", Script(GOOD))
+    url = server.add("/sum.bin", ResponseScript(GOOD))
     wrong = await fetchtui(
         "--json", "--checksum", "sha-256=" + "0" * 64, url, cwd=tmp_path
     )
@@ -213,7 +213,7 @@ async def test_a_hostile_name_is_one_plain_component_inside_the_directory(
 ) -> None:
     name = "UTF-8''..%2F..%2F%1B%5B31m%5Bred%5D%E2%80%AEgpj.exe"
     header = {"Content-Disposition": f"attachment; filename*={name}"}
-    url = server.add("/x", Script(b"harmless", headers=header))
+    url = server.add("/x", ResponseScript(b"harmless", headers=header))
     (tmp_path / "out").mkdir()
     ended = await fetchtui("--headless", "-o", "out", url, cwd=tmp_path)
     assert ended.status == 0
@@ -226,7 +226,7 @@ async def test_a_hostile_name_is_one_plain_component_inside_the_directory(
 async def test_control_codes_in_a_reason_and_credentials_in_a_url_are_not_shown(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.add("/f", Script(status=403, raw=None, reason="\x9b31mno"))
+    server.add("/f", ResponseScript(status=403, raw=None, reason="\x9b31mno"))
     url = server.url("/f").replace("http://", "http://ada:hunter2@")
     for option in ("--headless", "--json"):
         ended = await fetchtui(option, url, cwd=tmp_path)
@@ -243,7 +243,7 @@ async def test_closed_streams_do_not_harm_a_run(
     server: ScriptedServer, tmp_path: Path, closed: tuple[int, ...]
 ) -> None:
     """Libuv ends a process whose socket got the number of stdout."""
-    url = server.add("/good.bin", Script(GOOD))
+    url = server.add("/good.bin", ResponseScript(GOOD))
     ended = await without_streams(closed, "--headless", url, cwd=tmp_path)
     assert (ended.status, files(tmp_path)) == (0, {"good.bin": GOOD.read()})
 
@@ -251,7 +251,7 @@ async def test_closed_streams_do_not_harm_a_run(
 async def test_json_that_nobody_can_take_is_said_and_is_no_success(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    url = server.add("/good.bin", Script(GOOD))
+    url = server.add("/good.bin", ResponseScript(GOOD))
     ended = await without_streams((1,), "--json", url, cwd=tmp_path)
     assert ended.status == 1
     assert "cannot write to stdout: " in ended.err

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from tests.support.command import fetchtui
 from tui.cli.main import main
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.sources.load import load_sources
 
 SAMPLES = Path(__file__).parents[2] / "sample_lists"
@@ -67,7 +67,7 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path):
 
 
 async def test_a_page_is_asked_for_with_what_the_settings_file_says(server, tmp_path):
-    page = server.add("/list.html", Script(b"<a href='a.iso'>a</a>"))
+    page = server.add("/list.html", ResponseScript(b"<a href='a.iso'>a</a>"))
     config = tmp_path / "config.toml"
     config.write_text('headers = ["X-From: the file"]\n')
     env = {"FETCHTUI_CONFIG": str(config)}

@@ -8,7 +8,7 @@ from tests.support.command import fetchtui
 from tui.cli.commands.dry_run import Look, make_plans
 from tui.core.request import DownloadRequest
 from tui.core.settings import OnExists, Settings
-from tui.demo.server import Pattern, Script
+from tui.demo.server import Pattern, ResponseScript
 
 NAMED = {"Content-Disposition": 'attachment; filename="real.iso"'}
 
@@ -49,10 +49,10 @@ async def test_names_folders_and_clashes_are_told_without_asking_anybody(
 
 
 async def test_sizes_asks_for_names_and_sizes_and_fetches_nothing(server, tmp_path):
-    whole = server.add("/a.bin", Script(Pattern(5000)))
-    named = server.add("/get", Script(Pattern(7000), headers=NAMED))
-    deaf = server.add("/deaf.bin", Script(Pattern(3000), ranges="ignore"))
-    gone = server.add("/gone.bin", Script(b"no", 404))
+    whole = server.add("/a.bin", ResponseScript(Pattern(5000)))
+    named = server.add("/get", ResponseScript(Pattern(7000), headers=NAMED))
+    deaf = server.add("/deaf.bin", ResponseScript(Pattern(3000), ranges="ignore"))
+    gone = server.add("/gone.bin", ResponseScript(b"no", 404))
     ended = await fetchtui("--sizes", whole, named, deaf, gone, cwd=tmp_path)
     assert ended.status == 1
     assert lines_of(ended.out)[:4] == [
@@ -72,8 +72,8 @@ async def test_sizes_asks_for_names_and_sizes_and_fetches_nothing(server, tmp_pa
 async def test_sizes_and_links_are_asked_for_with_the_logins_of_the_run(
     server, tmp_path
 ):
-    url = server.add("/a.bin", Script(Pattern(5000)))
-    page = server.add("/list.html", Script(f"<a href='{url}'>a</a>".encode()))
+    url = server.add("/a.bin", ResponseScript(Pattern(5000)))
+    page = server.add("/list.html", ResponseScript(f"<a href='{url}'>a</a>".encode()))
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password lovelace")
     rule = "--header", "X-Run: yes", "--netrc-file", str(tmp_path / "netrc")
     for how in (("--sizes", url), ("-n", "--links", "*.bin", page)):
@@ -123,7 +123,9 @@ async def test_what_makes_no_sense_is_status_2(tmp_path, arguments, told):
 
 async def test_links_of_a_page_are_the_list(server, tmp_path):
     page = b'<a href="a.pdf">a</a> <a href="/deep/b.pdf">b</a> <a href="c.txt">c</a>'
-    url = server.add("/dir/", Script(page, headers={"Content-Type": "text/html"}))
+    url = server.add(
+        "/dir/", ResponseScript(page, headers={"Content-Type": "text/html"})
+    )
     ended = await fetchtui("-n", "--links", "*.pdf", url, cwd=tmp_path)
     assert ended.status == 0
     assert "2 links match '*.pdf'" in ended.err

@@ -11,7 +11,7 @@ import pytest
 from tests.support.command import Ended, fetchtui, finish, start
 from tui.core.settings import Settings
 from tui.demo import playlist
-from tui.demo.server import Pattern, Script, ScriptedServer
+from tui.demo.server import Pattern, ResponseScript, ScriptedServer
 from tui.engine.factory import open_engine
 from tui.headless.run import run_headless
 
@@ -31,9 +31,9 @@ def saved_in(directory: Path) -> list[str]:
     return [f"{path.relative_to(directory)}" for path in directory.rglob("*")]
 
 
-def slow(rate: float = 8_000_000) -> Script:
+def slow(rate: float = 8_000_000) -> ResponseScript:
     """A file that can be resumed, slow enough to be interrupted in the middle."""
-    return Script(LARGE, rate=rate, etag='"large"')
+    return ResponseScript(LARGE, rate=rate, etag='"large"')
 
 
 async def test_the_demo_ends_as_documented_and_every_file_is_whole(
@@ -88,7 +88,9 @@ async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None
 async def test_a_list_on_standard_input_is_fetched(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    lines = [server.add(f"/{n}.bin", Script(Pattern(1000, n))) for n in range(20)]
+    lines = [
+        server.add(f"/{n}.bin", ResponseScript(Pattern(1000, n))) for n in range(20)
+    ]
     ended = await fetchtui("--json", "-", cwd=tmp_path, stdin="\n".join(lines).encode())
     assert ended.status == 0
     for number in range(20):

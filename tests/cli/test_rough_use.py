@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from tests.support.command import fetchtui, finish, start
 from tui.cli import main
-from tui.demo.server import Pattern, Script
+from tui.demo.server import Pattern, ResponseScript
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,9 +78,9 @@ def test_each_command_explains_itself_by_its_short_option_too(command: str):
 
 
 async def test_a_fetched_list_of_digests_may_lie_beside_its_files(server, tmp_path):
-    server.add("/iso/a.bin", Script(WHOLE))
+    server.add("/iso/a.bin", ResponseScript(WHOLE))
     digest = hashlib.sha256(WHOLE.read()).hexdigest()
-    sums = server.add("/iso/SHA256SUMS", Script(f"{digest}  a.bin\n".encode()))
+    sums = server.add("/iso/SHA256SUMS", ResponseScript(f"{digest}  a.bin\n".encode()))
     ended = await fetchtui("-q", "--base-url", ".", sums, cwd=tmp_path)
     assert (ended.status, ended.err) == (0, "")
     assert (tmp_path / "a.bin").read_bytes() == WHOLE.read()

@@ -12,7 +12,7 @@ import pytest
 from tests.support.command import fetchtui, finish
 from tui.cli.load_settings import ask_secrets
 from tui.core.settings import HostRule, Login, Settings
-from tui.demo.server import Pattern, Script
+from tui.demo.server import Pattern, ResponseScript
 
 
 async def typed(word: str, *arguments: str, cwd) -> tuple[int, str]:
@@ -54,7 +54,7 @@ main(prog_name="fetchtui")
 
 
 async def test_the_password_is_asked_for_and_not_echoed(server, tmp_path):
-    url = server.add("/a.bin", Script(Pattern(5000)))
+    url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     status, seen = await typed(
         "open sesame", "--headless", "-q", "-u", "me", url, cwd=tmp_path
     )
@@ -66,7 +66,7 @@ async def test_the_password_is_asked_for_and_not_echoed(server, tmp_path):
 
 
 async def test_without_a_terminal_it_is_said_where_to_put_it(server, tmp_path):
-    url = server.add("/a.bin", Script(Pattern(5000)))
+    url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tui", "--headless", "-u", "me", url),
         cwd=tmp_path,
@@ -83,7 +83,7 @@ async def test_without_a_terminal_it_is_said_where_to_put_it(server, tmp_path):
 
 
 async def test_a_password_out_of_the_environment_needs_no_terminal(server, tmp_path):
-    url = server.add("/a.bin", Script(Pattern(5000)))
+    url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     ended = await fetchtui(
         *("-q", "-u", "me", "--password-from", "env:PASS", url),
         cwd=tmp_path,

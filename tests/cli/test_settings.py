@@ -9,7 +9,7 @@ from tui.cli.command_line import CommandLine
 from tui.cli.load_settings import settle
 from tui.config.precedence import DashboardSettings
 from tui.core.settings import Settings
-from tui.demo.server import Pattern, Script
+from tui.demo.server import Pattern, ResponseScript
 
 WHOLE = Pattern(40_000, seed=4)
 
@@ -44,7 +44,7 @@ password-from = "env:SESAME"
 output-dir = "{tmp_path}/from-profile"
 """
     )
-    url = server.add("/a.iso", Script(WHOLE))
+    url = server.add("/a.iso", ResponseScript(WHOLE))
     ended = await fetchtui(
         *("--json", "--profile", "other", url),
         cwd=tmp_path,
@@ -71,7 +71,7 @@ async def test_commands_that_the_file_names_run_after_a_download(
         '[hooks]\non-done = ["cp", "{path}", "copied.bin"]\n'
         'on-all-done = "touch over"\n'
     )
-    url = server.add("/a.bin", Script(WHOLE))
+    url = server.add("/a.bin", ResponseScript(WHOLE))
     ended = await fetchtui("-q", url, cwd=tmp_path)
     assert (ended.status, ended.err) == (0, "")
     assert (tmp_path / "copied.bin").read_bytes() == WHOLE.read()
@@ -81,7 +81,7 @@ async def test_commands_that_the_file_names_run_after_a_download(
 async def test_a_mistake_in_the_file_is_told_and_nothing_is_fetched(
     server, tmp_path, config
 ):
-    url = server.add("/a.bin", Script(WHOLE))
+    url = server.add("/a.bin", ResponseScript(WHOLE))
     config.write_text("\nretrys = 3\npassword = 'hush'\n")
     ended = await fetchtui("--json", url, cwd=tmp_path)
     assert (ended.status, ended.out) == (2, "")

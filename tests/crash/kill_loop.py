@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.crash.killing import Batch, Killer, Tally
 from tui.core.text.units import format_size
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 
 RATE = 24_000_000
@@ -34,7 +34,9 @@ def large_batch(server: ScriptedServer, chance: random.Random) -> Batch:
         for n in range(3)
     }
     for name, body in bodies.items():
-        server.add(f"/{name}", Script(body=body, etag=f'"{body.seed}"', rate=RATE / 12))
+        server.add(
+            f"/{name}", ResponseScript(body=body, etag=f'"{body.seed}"', rate=RATE / 12)
+        )
     return Batch(bodies, ("-s", "4", "-c", "3"))
 
 
@@ -43,7 +45,7 @@ def small_batch(server: ScriptedServer, chance: random.Random, count: int) -> Ba
     seed = chance.getrandbits(16)
     bodies = {f"{n}.bin": Pattern(10_240, seed + n) for n in range(count)}
     for name, body in bodies.items():
-        server.add(f"/{name}", Script(body=body, etag=f'"{body.seed}"'))
+        server.add(f"/{name}", ResponseScript(body=body, etag=f'"{body.seed}"'))
     return Batch(bodies, ("-c", "16"))
 
 

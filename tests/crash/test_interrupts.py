@@ -17,7 +17,7 @@ import pytest
 from tests.crash.killing import ROOT
 from tests.support.command import fetchtui
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ async def interrupted_then_finished(
 ) -> None:
     """Interrupt a run in the middle, then let the same command end."""
     urls = [
-        server.add(f"/{n}.bin", Script(body, etag=f'"{n}"', rate=1_500_000))
+        server.add(f"/{n}.bin", ResponseScript(body, etag=f'"{n}"', rate=1_500_000))
         for n, body in enumerate(BODIES)
     ]
     arguments = (*options, "-o", str(out), "-s", "4", *urls)

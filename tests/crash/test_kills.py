@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tests.crash.kill_loop import small_batch
 from tests.crash.killing import Batch, Killer
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ async def test_a_killed_run_leaves_nothing_wrong_and_loses_about_a_second(
 ) -> None:
     bodies = {f"{n}.bin": Pattern(8_000_000 + n, n) for n in range(2)}
     for name, body in bodies.items():
-        server.add(f"/{name}", Script(body, etag='"1"', rate=RATE / 8))
+        server.add(f"/{name}", ResponseScript(body, etag='"1"', rate=RATE / 8))
     batch = Batch(bodies, ("-s", "4", "-c", "2"))
     killer = Killer(server, tmp_path / "out", random.Random(1))
     tally = await killer.run(batch, kills=3, mean_bytes=6_000_000)

@@ -13,7 +13,7 @@ import pytest
 import trustme
 import uvloop
 
-from tui.demo.server import Pattern, Script, ScriptedServer, Seen
+from tui.demo.server import Pattern, RecordedRequest, ResponseScript, ScriptedServer
 
 
 async def fetch(url: str, method: str = "GET", **headers: str) -> httpx.Response:
@@ -63,7 +63,9 @@ async def test_it_serves_a_body_and_writes_down_the_request(
     server: ScriptedServer,
 ) -> None:
     body = Pattern(200_000, seed=3)
-    url = server.add("/f.bin", Script(body=body, etag='"v1"', last_modified="x"))
+    url = server.add(
+        "/f.bin", ResponseScript(body=body, etag='"v1"', last_modified="x")
+    )
     response = await fetch(url, X_Test="yes")
     assert response.content == body.read()
     assert response.headers["etag"] == '"v1"'
@@ -76,7 +78,7 @@ async def test_it_serves_a_body_and_writes_down_the_request(
 
 
 async def test_head_sends_the_length_and_no_body(server: ScriptedServer) -> None:
-    url = server.add("/f", Script(body=b"12345"))
+    url = server.add("/f", ResponseScript(body=b"12345"))
     response = await fetch(url, "HEAD")
     assert response.headers["content-length"] == "5"
     assert response.content == b""
@@ -85,7 +87,7 @@ async def test_head_sends_the_length_and_no_body(server: ScriptedServer) -> None
 async def test_an_unknown_path_is_404_and_a_query_is_ignored_in_the_lookup(
     server: ScriptedServer,
 ) -> None:
-    server.add("/f", Script(body=b"ok"))
+    server.add("/f", ResponseScript(body=b"ok"))
     assert (await fetch(server.url("/nothing"))).status_code == 404
     assert (await fetch(server.url("/f?token=1"))).content == b"ok"
 
@@ -93,7 +95,7 @@ async def test_an_unknown_path_is_404_and_a_query_is_ignored_in_the_lookup(
 async def test_keep_alive_serves_many_requests_on_one_connection(
     server: ScriptedServer,
 ) -> None:
-    url = server.add("/f", Script(body=b"x" * 100))
+    url = server.add("/f", ResponseScript(body=b"x" * 100))
     async with httpx.AsyncClient(trust_env=False) as client:
         for _ in range(3):
             assert (await client.get(url)).content == b"x" * 100
@@ -123,7 +125,7 @@ async def test_ranges_are_honoured(
     content_range: str | None,
     body: bytes,
 ) -> None:
-    url = server.add("/f", Script(body=b"0123456789"))
+    url = server.add("/f", ResponseScript(body=b"0123456789"))
     response = await fetch(url, Range=asked)
     assert (response.status_code, response.content) == (status, body)
     assert response.headers.get("content-range") == content_range
@@ -143,7 +145,7 @@ async def test_if_range_needs_the_same_strong_validator(
     server: ScriptedServer, etag: str | None, if_range: str, status: int
 ) -> None:
     date = "Mon, 01 Jan 2024 00:00:00 GMT"
-    url = server.add("/f", Script(body=b"0123", etag=etag, last_modified=date))
+    url = server.add("/f", ResponseScript(body=b"0123", etag=etag, last_modified=date))
     response = await fetch(url, Range="bytes=1-", If_Range=if_range)
     assert response.status_code == status
 
@@ -159,7 +161,7 @@ async def test_it_speaks_tls() -> None:
         ScriptedServer(tls=context) as server,
         httpx.AsyncClient(verify=trusting, trust_env=False) as client,
     ):
-        url = server.add("/f", Script(body=body))
+        url = server.add("/f", ResponseScript(body=body))
         assert url.startswith("https://")
         assert (await client.get(url)).content == body.read()
 
@@ -187,54 +189,58 @@ async def test_range_lies_are_told_exactly(
     content_range: str | None,
     body: bytes,
 ) -> None:
-    url = server.add("/f", Script(body=b"0123456789", ranges=lie))  # type: ignore[arg-type]
+    url = server.add("/f", ResponseScript(body=b"0123456789", ranges=lie))  # type: ignore[arg-type]
     response = await fetch(url, Range="bytes=4-7")
     assert (response.status_code, response.content) == (status, body)
     assert response.headers.get("content-range") == content_range
 
 
 async def test_multipart_ranges_are_wrapped(server: ScriptedServer) -> None:
-    url = server.add("/f", Script(body=b"0123456789", ranges="multipart"))
+    url = server.add("/f", ResponseScript(body=b"0123456789", ranges="multipart"))
     response = await fetch(url, Range="bytes=4-7")
     assert response.headers["content-type"].startswith("multipart/byteranges")
     assert b"Content-Range: bytes 4-7/10\r\n\r\n4567\r\n--" in response.content
 
 
 async def test_it_fails_first_and_then_works(server: ScriptedServer) -> None:
-    busy = Script(status=429, retry_after=2)
-    url = server.add("/f", Script(body=b"ok", first=[503, busy]))
+    busy = ResponseScript(status=429, retry_after=2)
+    url = server.add("/f", ResponseScript(body=b"ok", first=[503, busy]))
     answers = [await fetch(url) for _ in range(3)]
     assert [a.status_code for a in answers] == [503, 429, 200]
     assert answers[1].headers["retry-after"] == "2"
 
 
 async def test_a_file_changes_after_some_requests(server: ScriptedServer) -> None:
-    new = Script(body=b"new", etag='"2"')
-    url = server.add("/f", Script(body=b"old", etag='"1"', change_after=1, changed=new))
+    new = ResponseScript(body=b"new", etag='"2"')
+    url = server.add(
+        "/f", ResponseScript(body=b"old", etag='"1"', change_after=1, changed=new)
+    )
     first, second = await fetch(url), await fetch(url)
     assert (first.content, first.headers["etag"]) == (b"old", '"1"')
     assert (second.content, second.headers["etag"]) == (b"new", '"2"')
 
 
 async def test_a_callable_chooses_by_request(server: ScriptedServer) -> None:
-    def choose(seen: Seen) -> Script | None:
-        return Script(status=403) if "cookie" not in seen.headers else None
+    def choose(seen: RecordedRequest) -> ResponseScript | None:
+        return ResponseScript(status=403) if "cookie" not in seen.headers else None
 
-    url = server.add("/f", Script(body=b"in", answer=choose))
+    url = server.add("/f", ResponseScript(body=b"in", answer=choose))
     assert (await fetch(url)).status_code == 403
     assert (await fetch(url, Cookie="a=b")).content == b"in"
 
 
 async def test_a_redirect_points_where_it_was_told(server: ScriptedServer) -> None:
-    url = server.add("/old", Script(redirect="/new"))
-    moved = server.add("/gone", Script(status=308, redirect=server.url("/new")))
+    url = server.add("/old", ResponseScript(redirect="/new"))
+    moved = server.add("/gone", ResponseScript(status=308, redirect=server.url("/new")))
     assert (await fetch(url)).headers["location"] == "/new"
     assert (await fetch(moved)).status_code == 308
 
 
 async def test_own_headers_replace_and_may_repeat(server: ScriptedServer) -> None:
     pairs = [("Content-Type", "text/html"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b")]
-    url = server.add("/f", Script(body=b"x", headers=pairs, content_encoding="gzip"))
+    url = server.add(
+        "/f", ResponseScript(body=b"x", headers=pairs, content_encoding="gzip")
+    )
     reply = await exchange(server, get("/f", "Connection: close"))
     head = reply.partition(b"\r\n\r\n")[0].lower()
     assert head.count(b"content-type") == 1
@@ -247,7 +253,7 @@ async def test_own_headers_replace_and_may_repeat(server: ScriptedServer) -> Non
 async def test_a_cut_comes_after_exactly_that_many_bytes(
     server: ScriptedServer, cut: str
 ) -> None:
-    server.add("/f", Script(body=Pattern(500_000), cut_after=123_457, cut=cut))  # type: ignore[arg-type]
+    server.add("/f", ResponseScript(body=Pattern(500_000), cut_after=123_457, cut=cut))  # type: ignore[arg-type]
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(get("/f"))
     got = bytearray()
@@ -268,7 +274,7 @@ async def test_a_cut_comes_after_exactly_that_many_bytes(
 async def test_a_stall_lasts_until_the_client_leaves_and_that_is_seen_at_once(
     server: ScriptedServer,
 ) -> None:
-    server.add("/f", Script(body=Pattern(100_000), stall_after=1000))
+    server.add("/f", ResponseScript(body=Pattern(100_000), stall_after=1000))
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(get("/f"))
     await server.until(lambda: server.requests and server.requests[0].bytes_sent)
@@ -285,7 +291,7 @@ async def test_a_stall_lasts_until_the_client_leaves_and_that_is_seen_at_once(
 async def test_a_client_that_does_not_read_holds_the_server_up(
     server: ScriptedServer,
 ) -> None:
-    server.add("/f", Script(body=Pattern(64 << 20)))
+    server.add("/f", ResponseScript(body=Pattern(64 << 20)))
     _, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
     writer.transport.pause_reading()  # type: ignore[attr-defined]
     writer.write(get("/f"))
@@ -296,14 +302,14 @@ async def test_a_client_that_does_not_read_holds_the_server_up(
 
 
 async def test_a_rate_is_kept(server: ScriptedServer) -> None:
-    url = server.add("/f", Script(body=Pattern(100_000), rate=500_000))
+    url = server.add("/f", ResponseScript(body=Pattern(100_000), rate=500_000))
     began = time.monotonic()
     assert len((await fetch(url)).content) == 100_000
     assert 0.15 < time.monotonic() - began < 1
 
 
 async def test_latency_comes_before_the_first_byte(server: ScriptedServer) -> None:
-    url = server.add("/f", Script(body=b"x", latency_s=0.1))
+    url = server.add("/f", ResponseScript(body=b"x", latency_s=0.1))
     began = time.monotonic()
     await fetch(url)
     assert time.monotonic() - began >= 0.1
@@ -320,7 +326,7 @@ async def test_latency_comes_before_the_first_byte(server: ScriptedServer) -> No
 async def test_framing_is_as_scripted(
     server: ScriptedServer, length: object, version: bytes, line: bytes
 ) -> None:
-    server.add("/f", Script(body=b"hello", length=length))  # type: ignore[arg-type]
+    server.add("/f", ResponseScript(body=b"hello", length=length))  # type: ignore[arg-type]
     reply = await exchange(server, get("/f", "Connection: close"))
     head, _, body = reply.partition(b"\r\n\r\n")
     assert head.startswith(version)
@@ -331,14 +337,14 @@ async def test_framing_is_as_scripted(
 async def test_a_chunked_body_is_cut_short_without_its_last_chunk(
     server: ScriptedServer,
 ) -> None:
-    server.add("/f", Script(body=b"hello world", length="chunked", cut_after=5))
+    server.add("/f", ResponseScript(body=b"hello world", length="chunked", cut_after=5))
     reply = await exchange(server, get("/f"))
     assert reply.endswith(b"\r\n\r\n5\r\nhello\r\n")
 
 
 async def test_raw_bytes_go_out_as_they_are(server: ScriptedServer) -> None:
-    server.add("/junk", Script(raw=b"\x00\xffnot http"))
-    server.add("/mute", Script(raw=b""))
+    server.add("/junk", ResponseScript(raw=b"\x00\xffnot http"))
+    server.add("/mute", ResponseScript(raw=b""))
     assert await exchange(server, get("/junk")) == b"\x00\xffnot http"
     assert await exchange(server, get("/mute")) == b""
     assert [seen.ended for seen in server.requests] == ["cut", "cut"]
@@ -347,7 +353,7 @@ async def test_raw_bytes_go_out_as_they_are(server: ScriptedServer) -> None:
 async def test_heads_drip_and_informational_replies_come_first(
     server: ScriptedServer,
 ) -> None:
-    server.add("/f", Script(body=b"x", drip_s=0.001, informational=2))
+    server.add("/f", ResponseScript(body=b"x", drip_s=0.001, informational=2))
     reply = await exchange(server, get("/f", "Connection: close"))
     assert reply.startswith(b"HTTP/1.1 102 Processing\r\n\r\n" * 2 + b"HTTP/1.1 200")
     assert reply.endswith(b"\r\n\r\nx")
@@ -356,7 +362,7 @@ async def test_heads_drip_and_informational_replies_come_first(
 async def test_a_flood_of_informational_replies_ends_with_the_client(
     server: ScriptedServer,
 ) -> None:
-    server.add("/f", Script(body=b"x", informational=-1))
+    server.add("/f", ResponseScript(body=b"x", informational=-1))
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(get("/f"))
     assert await reader.readexactly(200)
@@ -367,7 +373,7 @@ async def test_a_flood_of_informational_replies_ends_with_the_client(
 async def test_stopping_ends_stalled_connections_and_leaves_none() -> None:
     server = ScriptedServer()
     await server.start()
-    server.add("/f", Script(body=b"x" * 10, stall_after=1))
+    server.add("/f", ResponseScript(body=b"x" * 10, stall_after=1))
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(get("/f"))
     await server.until(lambda: server.requests)
@@ -389,13 +395,15 @@ def test_on_uvloop_it_serves_cuts_and_sees_clients_leave_as_well() -> None:
     async def conversation() -> None:
         async with ScriptedServer() as server:
             body = Pattern(3 << 20)
-            assert (await fetch(server.add("/f", Script(body=body)))).content == (
-                body.read()
+            assert (
+                await fetch(server.add("/f", ResponseScript(body=body)))
+            ).content == (body.read())
+            server.add(
+                "/cut", ResponseScript(body=body, cut_after=1 << 20, cut="reset")
             )
-            server.add("/cut", Script(body=body, cut_after=1 << 20, cut="reset"))
             with pytest.raises(httpx.ReadError):
                 await fetch(server.url("/cut"))
-            server.add("/stall", Script(body=body, stall_after=1))
+            server.add("/stall", ResponseScript(body=body, stall_after=1))
             _, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(get("/stall"))
             await server.until(lambda: server.requests[-1].bytes_sent == 1)

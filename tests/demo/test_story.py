@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from tui.core.request import DownloadRequest, check_url
 from tui.demo import playlist
 from tui.demo.pattern import Pattern
-from tui.demo.server import Script, ScriptedServer
+from tui.demo.server import ResponseScript, ScriptedServer
 
 
 class Told:
@@ -17,7 +17,7 @@ class Told:
         self.calm, self.moody = ScriptedServer(), ScriptedServer()
         self.requests = playlist.tell(self.calm, self.moody)
 
-    def script(self, request: DownloadRequest) -> Script:
+    def script(self, request: DownloadRequest) -> ResponseScript:
         parts = urlsplit(request.url)
         path = f"{parts.path}?{parts.query}" if parts.query else parts.path
         script = self.calm.scripts.get(path) or self.moody.scripts.get(path)

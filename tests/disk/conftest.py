@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui.core.clock import SystemClock
-from tui.disk.folders import Destination
+from tui.disk.folders import OutputFolders
 from tui.disk.writer import DiskWriter
 
 if TYPE_CHECKING:
@@ -27,14 +27,16 @@ async def writer() -> AsyncIterator[DiskWriter]:
 
 
 @pytest.fixture
-async def destination(tmp_path: Path, writer: DiskWriter) -> AsyncIterator[Destination]:
-    destination = Destination(tmp_path, writer)
+async def destination(
+    tmp_path: Path, writer: DiskWriter
+) -> AsyncIterator[OutputFolders]:
+    destination = OutputFolders(tmp_path, writer)
     yield destination
     await destination.close()
 
 
 @pytest.fixture
-async def folder(destination: Destination) -> Folder:
+async def folder(destination: OutputFolders) -> Folder:
     return await destination.folder("")
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from tui.core.clock import SystemClock
-from tui.disk.folders import Destination
+from tui.disk.folders import OutputFolders
 from tui.disk.resume_record import load_record
 from tui.disk.writer import DiskWriter
 
@@ -46,7 +46,7 @@ def folder_at(path):
         writer = DiskWriter(
             writers=1, in_flight_limit=1, fsync=False, clock=SystemClock()
         )
-        folder = await Destination(path, writer).folder("")
+        folder = await OutputFolders(path, writer).folder("")
         await writer.close()
         return folder
 

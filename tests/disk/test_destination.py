@@ -8,8 +8,8 @@ import pytest
 
 from tui.core.errors import LocalError
 from tui.disk import platform
-from tui.disk.folders import Destination, numbered
-from tui.disk.safe_dir import Directory, OpenDirectories
+from tui.disk.folders import OutputFolders, numbered
+from tui.disk.safe_dir import OpenDirs, SafeDir
 from tui.disk.writer import DiskWriter
 
 
@@ -94,7 +94,7 @@ async def test_folders_are_made_and_remembered(tmp_path, destination):
 
 
 async def test_the_output_directory_is_made_too(tmp_path, writer):
-    destination = Destination(tmp_path / "new" / "deep", writer)
+    destination = OutputFolders(tmp_path / "new" / "deep", writer)
     await destination.folder("")
     assert (tmp_path / "new" / "deep").is_dir()
     await destination.close()
@@ -132,7 +132,7 @@ async def test_no_folder_is_reached_through_a_link(
     (root / "a").mkdir(parents=True)
     (root / "link").symlink_to(outside)
     (root / "a" / "link").symlink_to(outside)
-    destination = Destination(root, writer)
+    destination = OutputFolders(root, writer)
     with pytest.raises(LocalError) as caught:
         await destination.folder(directory)
     assert caught.value.kind == "not_writable"
@@ -143,7 +143,7 @@ async def test_no_folder_is_reached_through_a_link(
 async def test_the_output_directory_itself_may_be_a_link(tmp_path, writer):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    destination = Destination(tmp_path / "link", writer)
+    destination = OutputFolders(tmp_path / "link", writer)
     await destination.folder("a")
     assert (tmp_path / "real" / "a").is_dir()
     await destination.close()
@@ -159,7 +159,7 @@ async def test_a_file_in_the_way_is_told(tmp_path, destination):
 
 async def test_a_place_where_nobody_may_write_is_told(writer):
     # sysfs refuses new directories to everybody, root included.
-    destination = Destination(Path("/sys/fetchtui-test"), writer)
+    destination = OutputFolders(Path("/sys/fetchtui-test"), writer)
     with pytest.raises(LocalError) as caught:
         await destination.folder("")
     assert caught.value.kind == "not_writable"
@@ -203,10 +203,10 @@ async def test_a_failed_opening_is_tried_again_by_the_next_who_asks(
 
 
 def test_descriptors_that_nobody_uses_are_closed_beyond_the_limit():
-    open_ones = OpenDirectories(limit=2)
+    open_ones = OpenDirs(limit=2)
     closed: list[str] = []
 
-    class Watched(Directory):
+    class Watched(SafeDir):
         def close(self) -> None:
             closed.append(self.path)
 
@@ -229,7 +229,7 @@ def open_descriptors() -> int:
 
 
 async def test_many_folders_work_with_few_descriptors(tmp_path, writer):
-    destination = Destination(tmp_path, writer)
+    destination = OutputFolders(tmp_path, writer)
     folders = [await destination.folder(f"d{i}") for i in range(100)]
     before = open_descriptors()
     for folder in folders:
@@ -249,7 +249,7 @@ async def test_everything_works_without_calls_relative_to_a_directory(
     writer = DiskWriter(
         writers=2, in_flight_limit=1 << 20, fsync=True, clock=SystemClock()
     )
-    destination = Destination(tmp_path, writer)
+    destination = OutputFolders(tmp_path, writer)
     folder = await destination.folder("a/b")
     part = await writer.open_part(folder, "x", size=3, resume=False)
     await writer.write(part, 0, [b"abc"], 3)

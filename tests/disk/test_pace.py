@@ -9,7 +9,7 @@ import pytest
 from tests.support.until import until
 from tui.core.clock import SystemClock
 from tui.disk import platform, scheduler
-from tui.disk.writer import DiskWriter, StoreJob
+from tui.disk.writer import DiskWriter, SmallFile
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ async def test_small_files_go_in_one_trip_at_a_time_unless_the_disk_is_slow(
 
     def store(name):
         writer.store(
-            StoreJob(
+            SmallFile(
                 folder, name, [b"x"], 1, None, False, lambda job, e: done.append(e)
             )
         )

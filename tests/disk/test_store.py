@@ -15,10 +15,10 @@ from tui.core.clock import SystemClock
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.request import Checksum
 from tui.disk import platform, scheduler, small_files
-from tui.disk.safe_dir import Directory
+from tui.disk.safe_dir import SafeDir
 from tui.disk.scheduler import STORES_PER_TRIP
-from tui.disk.small_files import StoreTrip
-from tui.disk.writer import DiskWriter, StoreJob
+from tui.disk.small_files import SmallFileBatch
+from tui.disk.writer import DiskWriter, SmallFile
 
 
 class Stores:
@@ -37,7 +37,7 @@ class Stores:
         self.expected += 1
         self.all_done.clear()
         self.writer.store(
-            StoreJob(
+            SmallFile(
                 folder or self.folder,
                 name,
                 buffers,
@@ -49,7 +49,7 @@ class Stores:
             )
         )
 
-    def done(self, job: StoreJob, error: BaseException | None) -> None:
+    def done(self, job: SmallFile, error: BaseException | None) -> None:
         assert job.token is self
         self.verdicts[job.name] = error
         if len(self.verdicts) == self.expected:
@@ -235,7 +235,7 @@ async def test_all_syncs_come_before_all_renames_and_the_folder_last(
 async def test_a_file_whose_buffers_do_not_add_up_is_refused(tmp_path, stores):
     stores.expected += 1
     stores.writer.store(
-        StoreJob(stores.folder, "x", [b"abc"], 4, None, False, stores.done, stores)
+        SmallFile(stores.folder, "x", [b"abc"], 4, None, False, stores.done, stores)
     )
     verdicts = await stores.wait()
     assert isinstance(verdicts["x"], PermanentError)
@@ -269,7 +269,7 @@ async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
     await stores.wait()
     holds, refused = threading.Event(), threading.Event()
     trips = []
-    real_write, real_sync = StoreTrip._write, platform.sync_data
+    real_write, real_sync = SmallFileBatch._write, platform.sync_data
 
     def write(trip, directory, index):
         if trip not in trips:
@@ -285,7 +285,7 @@ async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
         assert refused.wait(5)
         real_sync(fd)
 
-    monkeypatch.setattr(StoreTrip, "_write", write)
+    monkeypatch.setattr(SmallFileBatch, "_write", write)
     monkeypatch.setattr(platform, "sync_data", sync)
     for number in range(STORES_PER_TRIP):
         stores.put(f"f{number}")
@@ -345,7 +345,7 @@ async def test_a_fault_of_our_own_is_told_to_every_file(stores, monkeypatch):
     def break_down(self, slot):
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr(StoreTrip, "run", break_down)
+    monkeypatch.setattr(SmallFileBatch, "run", break_down)
     stores.put("one")
     stores.put("two")
     verdicts = await stores.wait()
@@ -363,7 +363,7 @@ async def test_a_listener_that_fails_does_not_silence_the_others(
     def fail(job, error):
         raise ZeroDivisionError("oops")
 
-    writer.store(StoreJob(folder, "one", [b"a"], 1, None, False, fail))
+    writer.store(SmallFile(folder, "one", [b"a"], 1, None, False, fail))
     stores.put("two")
     assert await stores.wait() == {"two": None}
     assert [type(error) for error in complaints] == [ZeroDivisionError]
@@ -429,14 +429,14 @@ async def test_slow_syncs_of_the_first_trip_are_waited_for_together_as_well(
         synced.append(fd)
 
     named: list[int] = []
-    real = Directory.sync
+    real = SafeDir.sync
 
-    def sync(directory: Directory) -> None:
+    def sync(directory: SafeDir) -> None:
         named.append(len(synced))
         real(directory)
 
     monkeypatch.setattr(platform, "sync_data", sync_data)
-    monkeypatch.setattr(Directory, "sync", sync)
+    monkeypatch.setattr(SafeDir, "sync", sync)
     for number in range(5):
         stores.put(f"f{number}")
     assert set((await stores.wait()).values()) == {None}

@@ -14,9 +14,9 @@ from tui.core.clock import SystemClock
 from tui.core.errors import LocalError, PermanentError
 from tui.core.segment import RangeSet
 from tui.core.settings import MAX_WRITERS
-from tui.disk.backpressure import STORES, Gate
-from tui.disk.folders import Destination
-from tui.disk.writer import DiskWriter, StoreJob
+from tui.disk.backpressure import STORES, Backpressure
+from tui.disk.folders import OutputFolders
+from tui.disk.writer import DiskWriter, SmallFile
 
 
 async def turns(count=10):
@@ -131,7 +131,7 @@ async def test_a_cancelled_wait_leaves_the_door_open_for_the_next(lone, part, ev
 
 
 async def test_one_who_is_cancelled_just_as_he_is_let_in_gives_his_place_back():
-    gate = Gate(10)
+    gate = Backpressure(10)
     gate.enter(10)
     first = asyncio.create_task(gate.pass_through(10))
     second = asyncio.create_task(gate.pass_through(10))
@@ -152,7 +152,7 @@ async def test_small_files_wait_for_room_too(lone, folder, event):
     async def store(number):
         await lone.admit(40)
         lone.store(
-            StoreJob(
+            SmallFile(
                 folder,
                 f"f{number}",
                 [bytes(40)],
@@ -174,7 +174,7 @@ async def test_small_files_wait_for_room_too(lone, folder, event):
 
 
 async def test_the_number_of_small_files_in_flight_is_bounded():
-    gate = Gate(1 << 30)
+    gate = Backpressure(1 << 30)
     for _ in range(STORES):
         assert gate.has_room()
         gate.enter(1, is_store=True)
@@ -188,7 +188,7 @@ async def test_the_number_of_small_files_in_flight_is_bounded():
 
 
 async def test_room_that_was_asked_for_and_not_used_goes_to_the_next():
-    gate = Gate(10)
+    gate = Backpressure(10)
     gate.enter(10)
     unused = asyncio.create_task(gate.wait_for_room(10))
     after = asyncio.create_task(gate.pass_through(10))
@@ -311,7 +311,7 @@ def test_any_interleaving_of_writes_gives_the_same_bytes(tmp_path_factory, case)
             writers=writers, in_flight_limit=64, fsync=False, clock=SystemClock()
         )
         writer.set_inline(is_inline)
-        folder = await Destination(tmp_path, writer).folder("")
+        folder = await OutputFolders(tmp_path, writer).folder("")
         part = await writer.open_part(folder, "x", size=total, resume=False)
         for index in order:
             start, end = starts[index], starts[index] + sizes[index]
@@ -522,7 +522,7 @@ async def test_inline_writes_run_on_the_loop_and_the_snapshot_says_so(
     await writer.finish(part, "x", overwrite=False)
     done = []
     writer.store(
-        StoreJob(folder, "y", [b"a"], 1, None, False, lambda *a: done.append(a[1]))
+        SmallFile(folder, "y", [b"a"], 1, None, False, lambda *a: done.append(a[1]))
     )
     await turns()
     assert done == [None]
@@ -576,7 +576,7 @@ class HandClock:
 async def test_the_writer_measures_itself(tmp_path):
     clock = HandClock()
     writer = DiskWriter(writers=1, in_flight_limit=1 << 30, fsync=True, clock=clock)
-    folder = await Destination(tmp_path, writer).folder("")
+    folder = await OutputFolders(tmp_path, writer).folder("")
     part = await writer.open_part(folder, "x", size=None, resume=False)
     for _ in range(60):
         await writer.write(part, 0, [bytes(1000)], 1000)

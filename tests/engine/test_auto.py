@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.engine.autotune.bottleneck import Bound
+from tui.engine.autotune.bottleneck import Limit
 from tui.engine.autotune.controller import BREAKS_S, FEWEST, MOST, Controller, Reading
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ def test_one_broken_connection_is_no_reason() -> None:
     assert 5 not in run.numbers
 
 
-@pytest.mark.parametrize("bound", [Bound.LIMITER, Bound.DISK, Bound.CPU])
-def test_it_does_not_try_more_where_something_else_is_the_bound(bound: Bound) -> None:
+@pytest.mark.parametrize("bound", [Limit.LIMITER, Limit.DISK, Limit.CPU])
+def test_it_does_not_try_more_where_something_else_is_the_bound(bound: Limit) -> None:
     run = Run(per_connection()).go(20, bound=bound)
     assert run.changes == []
 

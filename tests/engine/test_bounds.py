@@ -11,7 +11,7 @@ from tests.support.until import until
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.disk import platform
 from tui.engine import open_engine
 
@@ -32,11 +32,11 @@ async def running(
     server: ScriptedServer,
     folder: Path,
     count: int = 1,
-    script: Script | None = None,
+    script: ResponseScript | None = None,
     **changes: Any,
 ) -> AsyncIterator[Engine]:
     """Run ``count`` large downloads that do not end before the test does."""
-    script = script or Script(Pattern(SIZE, 1), etag='"1"')
+    script = script or ResponseScript(Pattern(SIZE, 1), etag='"1"')
     urls = [server.add(f"/{number}", script) for number in range(count)]
     engine = await open_engine(
         Settings(output_dir=folder, timeout_s=5.0, **changes), chance=lambda: 0.0
@@ -48,8 +48,8 @@ async def running(
         await engine.close()
 
 
-def slow(rate: float) -> Script:
-    return Script(Pattern(SIZE, 1), etag='"1"', rate=rate)
+def slow(rate: float) -> ResponseScript:
+    return ResponseScript(Pattern(SIZE, 1), etag='"1"', rate=rate)
 
 
 async def test_a_slow_server_is_what_bounds(
@@ -125,7 +125,7 @@ async def test_a_download_says_that_its_host_keeps_it_waiting(
 async def test_hosts_tell_their_protocol_their_ranges_and_their_errors(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    broken = Script(Pattern(SIZE, 1), etag='"1"', rate=9e6, first=[500])
+    broken = ResponseScript(Pattern(SIZE, 1), etag='"1"', rate=9e6, first=[500])
     async with running(server, tmp_path, script=broken, segments=2) as engine:
         await until(lambda: engine.origins()[0].ranges == "honest")
         (host,) = engine.origins()
@@ -138,12 +138,12 @@ async def test_a_server_that_refuses_ranges_is_known_for_it(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     body = Pattern(SIZE, 1)
-    liar = Script(
+    liar = ResponseScript(
         body,
         etag='"1"',
         rate=9e6,
         change_after=1,
-        changed=Script(body, etag='"1"', ranges="refuse"),
+        changed=ResponseScript(body, etag='"1"', ranges="refuse"),
     )
     async with running(server, tmp_path, script=liar, segments=2) as engine:
         await until(lambda: engine.origins()[0].ranges == "refused")
@@ -163,7 +163,7 @@ async def test_request_headers_are_shown_but_no_secret(
 async def test_a_host_of_small_files_has_a_speed_too(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    small = Script(bytes(20_000), etag='"1"', latency_s=0.01)
+    small = ResponseScript(bytes(20_000), etag='"1"', latency_s=0.01)
     async with running(server, tmp_path, 300, small, concurrency=2) as engine:
         await until(lambda: engine.origins()[0].done)
         await until(lambda: engine.origins()[0].speed > 10_000)
@@ -204,7 +204,7 @@ async def test_writes_on_the_loop_are_what_bounds_while_they_are_slow(
         real(*args)
 
     monkeypatch.setattr(platform, "write_at", write_at)
-    fast = Script(Pattern(1 << 30, 1), etag='"1"')
+    fast = ResponseScript(Pattern(1 << 30, 1), etag='"1"')
     async with running(server, tmp_path, script=fast, segments=1) as engine:
         engine.set_inline_writes(True)
         await until(lambda: "the disk" in engine.snapshot().verdict, 20)

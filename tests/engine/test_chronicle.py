@@ -207,7 +207,7 @@ async def test_settings_that_make_no_sense_are_passed_over(state, settings):
     journal.write([], [], {**facts, "title": 3, "withheld": "x", "output_dir": 1})
     journal.close()
     async with running(last_session(settings, ())) as second:
-        assert second._kit.settings == settings
+        assert second._context.settings == settings
         assert len(rows(second)) == 1
 
 
@@ -409,11 +409,11 @@ async def test_a_queued_download_with_another_url_starts_once(state, settings):
         engine.hold()
         engine.add(asked("a"))
         engine.set_url(0, "http://localhost:9/a")
-        kit = engine._kit
-        assert kit.queue.take(0.0) is engine._ledger.downloads[0]
-        assert kit.queue.take(0.0) is None
-        assert kit.queue.lane("http://localhost:9").active == 1
-        assert kit.queue.lane(HOST).active == 0
+        context = engine._context
+        assert context.queue.take(0.0) is engine._ledger.downloads[0]
+        assert context.queue.take(0.0) is None
+        assert context.queue.lane("http://localhost:9").active == 1
+        assert context.queue.lane(HOST).active == 0
 
 
 async def test_what_was_dropped_does_not_come_back_unless_that_was_undone(

@@ -7,13 +7,13 @@ import random
 from tui.core.clock import SystemClock
 from tui.core.download import ENDED, Download, DownloadState
 from tui.core.request import DownloadRequest
-from tui.engine.registry import Ledger
+from tui.engine.registry import DownloadRegistry
 
 _S = DownloadState
 
 
-def ledger_of(*states: DownloadState) -> Ledger:
-    ledger = Ledger(SystemClock())
+def ledger_of(*states: DownloadState) -> DownloadRegistry:
+    ledger = DownloadRegistry(SystemClock())
     for id, state in enumerate(states):
         row = Download(id, DownloadRequest((f"https://a/{id}",)), "https://a", str(id))
         row.state = state
@@ -25,7 +25,7 @@ def ledger_of(*states: DownloadState) -> Ledger:
     return ledger
 
 
-def sums(ledger: Ledger) -> tuple[object, ...]:
+def sums(ledger: DownloadRegistry) -> tuple[object, ...]:
     return (
         tuple(ledger.counts),
         ledger.total,

@@ -10,9 +10,9 @@ from tui.core.download import Download
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.engine import open_engine
-from tui.engine.registry import Ledger
+from tui.engine.registry import DownloadRegistry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,9 @@ async def test_a_run_ends_no_sooner_than_its_slowest_download(
 ) -> None:
     body = Pattern(SIZE, 1)
     urls = [
-        server.add(f"/{rate}", Script(body, etag='"1"', rate=rate, ranges="ignore"))
+        server.add(
+            f"/{rate}", ResponseScript(body, etag='"1"', rate=rate, ranges="ignore")
+        )
         for rate in (8e6, 2e5)
     ]
     engine = await open_engine(Settings(output_dir=tmp_path, segments=1))
@@ -55,7 +57,9 @@ def running(speed: float, last_byte_at: float) -> SimpleNamespace:
 
 
 def test_what_has_stalled_says_nothing_of_the_end() -> None:
-    ledger = Ledger(SimpleNamespace(monotonic=lambda: 100.0, wall=lambda: 0.0))
+    ledger = DownloadRegistry(
+        SimpleNamespace(monotonic=lambda: 100.0, wall=lambda: 0.0)
+    )
     for id, size in enumerate((1000, 1000, None, 1000)):
         request = DownloadRequest((f"https://example.org/{id}",), size=size)
         ledger.downloads.append(Download(id, request, "https://example.org", str(id)))

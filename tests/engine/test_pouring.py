@@ -10,10 +10,10 @@ import pytest
 from tests.engine.test_transfer import Sink, Stream, transfer_into
 from tui.core.errors import LocalError, PermanentError, TransientError
 from tui.engine.download import segment_reader as transfers
-from tui.engine.download.segment_reader import Segment, SegmentTransfer
-from tui.engine.download.segments import LEAST_SPLIT, RangePool
+from tui.engine.download.segment_reader import Segment, SegmentReader
+from tui.engine.download.segments import LEAST_SPLIT, SegmentScheduler
 from tui.engine.metrics.wait_times import Wait
-from tui.net.transports.base import Lent
+from tui.net.transports.base import SocketLease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,7 @@ class Lender(Stream):
         self.at += len(chunk)
         return chunk or None
 
-    def lend(self) -> Lent | None:
+    def lend(self) -> SocketLease | None:
         if self.at >= len(self.body):
             return None
         assert not self.is_lent
@@ -50,7 +50,7 @@ class Lender(Stream):
         self.is_lent = True
         self.lent += 1
         tap: Any = self
-        return Lent(tap, len(self.body) - self.at, self.take_back)
+        return SocketLease(tap, len(self.body) - self.at, self.take_back)
 
     def take_back(self, nbytes: int) -> None:
         assert self.is_lent
@@ -107,8 +107,8 @@ def flood(monkeypatch: pytest.MonkeyPatch) -> None:
 class Scene:
     def __init__(self, size: int = len(BODY)) -> None:
         self.sink = Sink(size)
-        self.transfer: SegmentTransfer = transfer_into(self.sink)
-        self.kit: Any = self.transfer._kit
+        self.transfer: SegmentReader = transfer_into(self.sink)
+        self.context: Any = self.transfer._context
         self.pours = FakePours(self.sink)
         sink: Any = self.sink
         sink.pours = self.pours
@@ -117,8 +117,8 @@ class Scene:
 
     @property
     def received(self) -> int:
-        (download,) = self.kit.ledger.downloads
-        assert self.kit.ledger.received == download.received
+        (download,) = self.context.ledger.downloads
+        assert self.context.ledger.received == download.received
         return int(download.received)
 
     async def run(self, reply: Any, segment: Segment) -> memoryview | None:
@@ -133,7 +133,7 @@ async def test_what_is_poured_is_in_its_place_and_counted_once() -> None:
     assert scene.received == scene.sink.written == segment.at == len(BODY)
     assert scene.pours.asked == [(100, 1000), (1100, 1000), (2100, 1000), (3100, 996)]
     assert segment.claimed == len(BODY)
-    assert scene.transfer.waits.total(Wait.DISK, scene.kit.clock.monotonic()) > 0
+    assert scene.transfer.waits.total(Wait.DISK, scene.context.clock.monotonic()) > 0
 
 
 async def test_a_flood_that_ends_is_the_loops_again_until_the_next() -> None:
@@ -182,9 +182,9 @@ async def test_what_must_go_over_the_loop_is_not_poured(why: str) -> None:
 
     def forbid() -> None:
         if why == "limit":
-            scene.kit.limiter.set_rate(1e9)
+            scene.context.limiter.set_rate(1e9)
         elif why == "own limit":
-            scene.kit.own_limiters[7] = scene.kit.limiter
+            scene.context.own_limiters[7] = scene.context.limiter
         else:
             scene.pours.are_apart = False
 
@@ -223,7 +223,7 @@ async def test_a_disk_that_fails_counts_what_it_took_and_ends_the_connection() -
 
 async def test_abandoned_under_a_pour_it_ends_and_its_reply_is_of_no_use() -> None:
     scene, reply = Scene(), Lender()
-    pool = RangePool([(0, len(BODY))])
+    pool = SegmentScheduler([(0, len(BODY))])
     segment = pool.take(-1, only_there=False, url=URL, now=0.0)
     assert segment is not None
     scene.pours.meanwhile = [pool.abandon]
@@ -235,10 +235,10 @@ async def test_abandoned_under_a_pour_it_ends_and_its_reply_is_of_no_use() -> No
 
 async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
     scene, reply = Scene(), Lender()
-    pool = RangePool([(0, len(BODY))])
+    pool = SegmentScheduler([(0, len(BODY))])
     slow = pool.take(-1, only_there=False, url=URL, now=0.0)
     assert slow is not None
-    ledger = scene.kit.ledger
+    ledger = scene.context.ledger
     (download,) = ledger.downloads
 
     def win() -> None:
@@ -264,7 +264,7 @@ async def test_a_thief_under_a_pour_leaves_no_byte_twice_and_none_out(
     monkeypatch.setattr(transfers, "POUR_BYTES", 5 * LEAST_SPLIT)
     body = BODY * (8 * LEAST_SPLIT // len(BODY))
     scene, reply = Scene(len(body)), Lender(body)
-    pool = RangePool([(0, len(body))])
+    pool = SegmentScheduler([(0, len(body))])
     victim, thieves = taken(pool), []
     scene.pours.meanwhile = [lambda: thieves.append(taken(pool))]
     await scene.run(reply, victim)
@@ -279,14 +279,14 @@ async def test_a_thief_under_a_pour_leaves_no_byte_twice_and_none_out(
 # -- who may take what -----------------------------------------------------------------
 
 
-def taken(pool: RangePool) -> Segment:
+def taken(pool: SegmentScheduler) -> Segment:
     segment = pool.take(-1, only_there=False, url=URL, now=0.0)
     assert segment is not None
     return segment
 
 
 def test_a_thief_begins_behind_what_a_thread_may_be_reading() -> None:
-    pool = RangePool([(0, 8 * LEAST_SPLIT)])
+    pool = SegmentScheduler([(0, 8 * LEAST_SPLIT)])
     victim = taken(pool)
     victim.claimed = 4 * LEAST_SPLIT
     thief = taken(pool)
@@ -301,7 +301,7 @@ def test_a_thief_begins_behind_what_a_thread_may_be_reading() -> None:
 
 def test_a_thief_takes_from_whom_it_can_not_from_whom_has_most() -> None:
     """What a thread may be reading is nothing to share."""
-    pool = RangePool([(0, 5 * LEAST_SPLIT), (5 * LEAST_SPLIT, 9 * LEAST_SPLIT)])
+    pool = SegmentScheduler([(0, 5 * LEAST_SPLIT), (5 * LEAST_SPLIT, 9 * LEAST_SPLIT)])
     first, second = taken(pool), taken(pool)
     first.claimed = 4 * LEAST_SPLIT
     thief = taken(pool)
@@ -310,7 +310,7 @@ def test_a_thief_takes_from_whom_it_can_not_from_whom_has_most() -> None:
 
 
 def test_an_abandoned_range_that_was_claimed_is_no_victim() -> None:
-    pool = RangePool([(0, 8 * LEAST_SPLIT)])
+    pool = SegmentScheduler([(0, 8 * LEAST_SPLIT)])
     segment = taken(pool)
     segment.claimed = 4 * LEAST_SPLIT
     pool.abandon()

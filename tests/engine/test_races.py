@@ -22,13 +22,13 @@ from tui.core.request import Checksum, DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
     from tui.engine.engine import Engine
-    from tui.engine.registry import Ledger
+    from tui.engine.registry import DownloadRegistry
 
     Step = tuple[str, int, int]
 
@@ -69,19 +69,21 @@ STEPS = st.lists(
 )
 
 
-def script_for(number: int) -> Script:
+def script_for(number: int) -> ResponseScript:
     """Files of all kinds, some of which break off, stall or are refused at first."""
     body = BODIES[number]
     common: dict[str, Any] = {"etag": f'"{number}"', "rate": 25_000_000}
     if number == 3:
-        reset = Script(body, cut_after=700_000, cut="reset", **common)
-        broken: list[Script | int] = [503, reset]
-        return Script(body, first=broken, **common)
+        reset = ResponseScript(body, cut_after=700_000, cut="reset", **common)
+        broken: list[ResponseScript | int] = [503, reset]
+        return ResponseScript(body, first=broken, **common)
     if number == 5:
-        return Script(body, length="chunked", rate=5_000_000)
+        return ResponseScript(body, length="chunked", rate=5_000_000)
     if number == 7:
-        return Script(body, first=[Script(body, cut_after=900_000, **common)], **common)
-    return Script(body, **common)
+        return ResponseScript(
+            body, first=[ResponseScript(body, cut_after=900_000, **common)], **common
+        )
+    return ResponseScript(body, **common)
 
 
 def press(engine: Engine, server: ScriptedServer, step: Step) -> None:
@@ -119,7 +121,7 @@ def press(engine: Engine, server: ScriptedServer, step: Step) -> None:
                 getattr(engine, word)(chosen)
 
 
-def recount(ledger: Ledger) -> dict[str, object]:
+def recount(ledger: DownloadRegistry) -> dict[str, object]:
     """Add up from scratch what the ledger keeps up to date."""
     all_of = ledger.downloads
     counted = [d for d in all_of if d.state not in (S.FAILED, S.CANCELLED)]
@@ -135,7 +137,7 @@ def recount(ledger: Ledger) -> dict[str, object]:
     }
 
 
-def check_sums(ledger: Ledger) -> None:
+def check_sums(ledger: DownloadRegistry) -> None:
     kept = {name: getattr(ledger, name) for name in recount(ledger)}
     kept["by_status"], kept["by_cause"] = +kept["by_status"], +kept["by_cause"]
     assert kept == recount(ledger)
@@ -160,7 +162,7 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
                 DownloadRequest((url,), checksum=CHECKSUMS.get(n))
                 for n, url in enumerate(urls)
             )
-            ledger = engine._kit.ledger
+            ledger = engine._context.ledger
             for step in steps:
                 press(engine, server, step)
                 check_sums(ledger)
@@ -178,10 +180,12 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
             rows = engine.rows(range(len(BODIES)))
             wrong = [row for row in rows if row.state is not S.DONE]
             assert not wrong, wrong
-            assert engine._kit.open_connections == 0
+            assert engine._context.open_connections == 0
             assert engine.snapshot().active == 0
             assert engine.snapshot().disk.in_flight == 0
-            assert all(lane.active == 0 for lane in engine._kit.queue.lanes.values())
+            assert all(
+                lane.active == 0 for lane in engine._context.queue.lanes.values()
+            )
         finally:
             await engine.close()
     assert asyncio.all_tasks() == before

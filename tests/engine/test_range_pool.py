@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.core.segment import RangeSet
-from tui.engine.download.segments import LEAST_SPLIT, RACE_AFTER_S, RangePool
+from tui.engine.download.segments import LEAST_SPLIT, RACE_AFTER_S, SegmentScheduler
 
 if TYPE_CHECKING:
     from tui.engine.download.segment_reader import Segment
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 URL = "http://a/x"
 
 
-def take(pool: RangePool, position: int = -1, now: float = 0.0) -> Segment | None:
+def take(
+    pool: SegmentScheduler, position: int = -1, now: float = 0.0
+) -> Segment | None:
     return pool.take(position, only_there=False, url=URL, now=now)
 
 
@@ -25,7 +27,7 @@ def overlap(ranges: RangeSet, low: int, high: int) -> int:
 
 
 def test_a_free_connection_takes_half_of_the_largest_range() -> None:
-    pool = RangePool([(0, 8 << 20)])
+    pool = SegmentScheduler([(0, 8 << 20)])
     first = take(pool)
     second = take(pool)
     assert first is not None
@@ -35,13 +37,13 @@ def test_a_free_connection_takes_half_of_the_largest_range() -> None:
 
 
 def test_a_small_rest_is_not_halved() -> None:
-    pool = RangePool([(0, LEAST_SPLIT)])
+    pool = SegmentScheduler([(0, LEAST_SPLIT)])
     take(pool)
     assert take(pool) is None
 
 
 def test_the_reply_at_hand_goes_on_into_the_gap_behind_it() -> None:
-    pool = RangePool([(0, 100), (100, 200), (200, 300)])
+    pool = SegmentScheduler([(0, 100), (100, 200), (200, 300)])
     first = take(pool)
     assert first is not None
     pool.finish(first)
@@ -51,7 +53,7 @@ def test_the_reply_at_hand_goes_on_into_the_gap_behind_it() -> None:
 
 
 def test_a_slow_last_range_is_raced_and_the_first_one_wins() -> None:
-    pool = RangePool([(0, 1000)])
+    pool = SegmentScheduler([(0, 1000)])
     slow = take(pool, now=0.0)
     assert slow is not None
     slow.at = 10
@@ -70,7 +72,7 @@ def test_a_slow_last_range_is_raced_and_the_first_one_wins() -> None:
 
 
 def test_a_racer_that_breaks_leaves_the_rest_to_the_other() -> None:
-    pool = RangePool([(0, 1000)])
+    pool = SegmentScheduler([(0, 1000)])
     slow = take(pool, now=0.0)
     rival = take(pool, now=RACE_AFTER_S + 1)
     assert slow is not None
@@ -83,7 +85,7 @@ def test_a_racer_that_breaks_leaves_the_rest_to_the_other() -> None:
 
 
 def test_a_segment_that_drags_behind_its_siblings_is_named() -> None:
-    pool = RangePool([(0, 1000), (1000, 2000), (2000, 3000)])
+    pool = SegmentScheduler([(0, 1000), (1000, 2000), (2000, 3000)])
     fast, slow, other = (take(pool) for _ in range(3))
     assert fast is not None
     assert slow is not None
@@ -106,7 +108,7 @@ def test_whatever_happens_every_byte_is_had_or_somebodys_and_counts_are_right(
     what the pool says was fetched twice.
     """
     size = data.draw(st.integers(1, 6 * LEAST_SPLIT))
-    pool = RangePool([(0, size)])
+    pool = SegmentScheduler([(0, size)])
     arrived = RangeSet()
     received = 0
     now = 0.0

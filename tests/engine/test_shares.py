@@ -10,9 +10,9 @@ import pytest
 from tui.core.download import Download, DownloadState
 from tui.core.request import DownloadRequest
 from tui.core.snapshot import LoopSnapshot
-from tui.engine.autotune.bottleneck import Bound
-from tui.engine.autotune.utilization import ShareMeter
-from tui.engine.metrics.wait_times import Wait, Waits, WaitWindow
+from tui.engine.autotune.bottleneck import Limit
+from tui.engine.autotune.utilization import UtilizationMeter
+from tui.engine.metrics.wait_times import UtilizationWindow, Wait, Waits
 from tui.engine.scheduling.queue import DownloadQueue
 
 BEAT_S = 0.25
@@ -51,7 +51,7 @@ class House:
         ledger = SimpleNamespace(
             counts=counts, fetched=0, running={}, downloads=downloads
         )
-        self.kit = made(
+        self.context = made(
             waits=self.waits,
             ledger=ledger,
             queue=queue,
@@ -61,8 +61,8 @@ class House:
         )
         self.crew = made(active=allowed)
         self.lag_s = 0.0
-        self.meter = ShareMeter(
-            self.kit,
+        self.meter = UtilizationMeter(
+            self.context,
             self.crew,
             lambda: LoopSnapshot(self.lag_s, self.lag_s, ()),
         )
@@ -70,15 +70,15 @@ class House:
     def go(self, seconds: float, speed: float) -> House:
         for _ in range(int(seconds / BEAT_S)):
             self.now += BEAT_S
-            self.kit.ledger.fetched += int(speed * BEAT_S)
+            self.context.ledger.fetched += int(speed * BEAT_S)
             self.meter.sample(self.now, is_auto=False)
         return self
 
     def allow(self, count: int) -> House:
-        self.kit.concurrency = self.crew.active = count
+        self.context.concurrency = self.crew.active = count
         return self
 
-    def bound(self) -> Bound:
+    def bound(self) -> Limit:
         return self.meter.verdict.bound
 
 
@@ -94,7 +94,7 @@ def test_waits_count_those_that_still_wait() -> None:
 
 def test_shares_are_of_the_last_seconds_only() -> None:
     waits = Waits()
-    window = WaitWindow(waits)
+    window = UtilizationWindow(waits)
     waits.begin(Wait.OPEN, 0.0)
     waits.begin(Wait.DISK, 0.0)
     waits.end(Wait.DISK, 5.0)
@@ -107,33 +107,33 @@ def test_shares_are_of_the_last_seconds_only() -> None:
 
 
 def test_without_connections_nothing_is_waited_for() -> None:
-    assert WaitWindow(Waits()).shares() == (0.0, 0.0)
+    assert UtilizationWindow(Waits()).shares() == (0.0, 0.0)
 
 
 def test_slots_bound_until_as_much_came_with_fewer() -> None:
     house = House(allowed=2).go(5, speed=1e6)
-    assert house.bound() is Bound.CONCURRENCY
+    assert house.bound() is Limit.CONCURRENCY
     house.allow(4).go(5, speed=1.02e6)
-    assert house.bound() is Bound.SERVER
+    assert house.bound() is Limit.SERVER
     assert "more at once brought nothing" in house.meter.verdict.words
 
 
 def test_slots_go_on_to_bound_while_more_bring_more() -> None:
     house = House(allowed=2).go(5, speed=1e6).allow(4).go(5, speed=2e6)
-    assert house.bound() is Bound.CONCURRENCY
+    assert house.bound() is Limit.CONCURRENCY
 
 
 def test_several_hosts_that_give_no_more_together_mean_the_link() -> None:
     house = House(allowed=2)
-    house.kit.ledger.running.update({0: Running(4e5), 1: Running(6e5)})
+    house.context.ledger.running.update({0: Running(4e5), 1: Running(6e5)})
     house.go(5, speed=1e6).allow(4).go(5, speed=1e6)
-    assert house.bound() is Bound.LINK
+    assert house.bound() is Limit.LINK
     assert "2 hosts together give 1.00 MB/s" in house.meter.verdict.words
 
 
 def test_what_was_compared_long_ago_counts_no_more() -> None:
     house = House(allowed=2).go(5, speed=1e6).allow(4).go(130, speed=1e6)
-    assert house.bound() is Bound.CONCURRENCY
+    assert house.bound() is Limit.CONCURRENCY
 
 
 def test_after_a_rest_it_begins_anew() -> None:
@@ -151,12 +151,12 @@ def test_small_files_that_wait_for_the_disk_count_with_their_workers() -> None:
         house.waits.begin(Wait.DISK, house.now)
     house.go(3, speed=1e6)
     assert house.meter.measures.disk == pytest.approx(0.75)
-    assert house.bound() is Bound.DISK
+    assert house.bound() is Limit.DISK
 
 
 def test_a_loop_that_is_late_is_what_bounds() -> None:
     house = House()
     house.lag_s = 0.05
     house.go(3, speed=1e6)
-    assert house.bound() is Bound.CPU
+    assert house.bound() is Limit.CPU
     assert "50 ms late" in house.meter.verdict.words

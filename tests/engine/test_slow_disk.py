@@ -13,7 +13,7 @@ from tui.core.download import DownloadState as S
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.disk import platform
 from tui.engine import open_engine
 
@@ -48,7 +48,7 @@ def slow_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_bytes_that_wait_for_the_disk_are_not_lost(
     server: ScriptedServer, tmp_path: Path, slow_disk: None, what: str
 ) -> None:
-    urls = [server.add(f"/{n}", Script(BODY, etag='"1"')) for n in "ab"]
+    urls = [server.add(f"/{n}", ResponseScript(BODY, etag='"1"')) for n in "ab"]
     settings = Settings(
         output_dir=tmp_path / "out", in_flight_limit=100_000, segments=6, writers=1
     )

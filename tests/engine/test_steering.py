@@ -12,17 +12,17 @@ from tui.core.request import DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.engine import open_engine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tui.demo.server import ScriptedServer, Seen
+    from tui.demo.server import RecordedRequest, ScriptedServer
     from tui.engine.engine import Engine
 
-SLOW = Script(Pattern(3_000_000, 1), etag='"1"', rate=200_000)
+SLOW = ResponseScript(Pattern(3_000_000, 1), etag='"1"', rate=200_000)
 
 
 @asynccontextmanager
@@ -30,7 +30,7 @@ async def steered(
     server: ScriptedServer,
     folder: Path,
     count: int = 60,
-    script: Script = SLOW,
+    script: ResponseScript = SLOW,
 ) -> AsyncIterator[Engine]:
     urls = [server.add(f"/{number}", script) for number in range(count)]
     settings = Settings(output_dir=folder, timeout_s=5.0, auto=True, concurrency=2)
@@ -87,12 +87,12 @@ async def test_switching_it_off_leaves_the_number_as_it_is(
 async def test_it_follows_a_host_that_refuses_more(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    def refuse(seen: Seen) -> Script | None:
+    def refuse(seen: RecordedRequest) -> ResponseScript | None:
         busy = sum(1 for other in server.requests if not other.ended) - 1
-        return Script(status=429) if busy >= 3 else None
+        return ResponseScript(status=429) if busy >= 3 else None
 
     body = Pattern(300_000, 1)
-    picky = Script(body, etag='"1"', rate=600_000, answer=refuse)
+    picky = ResponseScript(body, etag='"1"', rate=600_000, answer=refuse)
     async with steered(server, tmp_path, script=picky) as engine:
         await until(lambda: "429" in str(engine.snapshot().auto.steps), 30)
         assert engine.snapshot().concurrency <= 3
@@ -105,7 +105,7 @@ async def test_it_follows_a_host_that_refuses_more(
 async def test_a_large_file_gets_more_connections_than_where_nobody_looks(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    large = Script(Pattern(300 << 20, 1), etag='"1"', rate=100_000)
+    large = ResponseScript(Pattern(300 << 20, 1), etag='"1"', rate=100_000)
     async with steered(server, tmp_path, count=1, script=large) as engine:
         engine.set_concurrency(12)
         await until(lambda: engine.rows([0])[0].connections == 4)
@@ -116,7 +116,7 @@ async def test_a_large_file_gets_more_connections_than_where_nobody_looks(
 async def test_a_dead_host_does_not_make_the_others_wait(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    dead = [server.add(f"/dead{n}", Script(raw=b"")) for n in range(20)]
+    dead = [server.add(f"/dead{n}", ResponseScript(raw=b"")) for n in range(20)]
     async with steered(server, tmp_path, count=20) as engine:
         await until(lambda: engine.snapshot().elapsed_s > 0.6)
         engine.add(

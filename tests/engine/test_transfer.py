@@ -13,9 +13,9 @@ from tui.core.clock import SystemClock
 from tui.core.download import Download
 from tui.core.errors import TransientError
 from tui.core.request import DownloadRequest
-from tui.engine.download.segment_reader import Segment, SegmentTransfer
+from tui.engine.download.segment_reader import Segment, SegmentReader
 from tui.engine.metrics.wait_times import Waits
-from tui.engine.registry import Ledger
+from tui.engine.registry import DownloadRegistry
 from tui.net.limiter import Limiter
 
 
@@ -55,12 +55,12 @@ class Sink:
         self.written += nbytes
 
 
-def transfer_into(sink: Sink) -> SegmentTransfer:
+def transfer_into(sink: Sink) -> SegmentReader:
     clock = SystemClock()
     download = Download(0, DownloadRequest(("http://a/x",)), "http://a", "x")
-    ledger = Ledger(clock)
+    ledger = DownloadRegistry(clock)
     ledger.enter(download)
-    kit: Any = SimpleNamespace(
+    context: Any = SimpleNamespace(
         clock=clock,
         ledger=ledger,
         writer=sink,
@@ -70,7 +70,7 @@ def transfer_into(sink: Sink) -> SegmentTransfer:
         gather_bytes=lambda least, most: 100,
     )
     part: Any = object()
-    return SegmentTransfer(kit, download, part)
+    return SegmentReader(context, download, part)
 
 
 @given(

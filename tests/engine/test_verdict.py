@@ -8,12 +8,12 @@ from tui.core.download import DownloadState as S
 from tui.engine.autotune.bottleneck import (
     BUSY,
     MUCH,
-    NO_VERDICT,
+    NO_DIAGNOSIS,
     STICKY,
-    Bound,
+    Diagnosis,
+    DownloadSample,
+    Limit,
     Measures,
-    One,
-    Verdict,
     judge,
     judge_one,
 )
@@ -96,67 +96,72 @@ def test_the_words_begin_with_the_short_form(measures: Measures, _words: str) ->
 
 
 def test_nothing_is_bound_while_nothing_runs() -> None:
-    assert judge(Measures()) == NO_VERDICT
+    assert judge(Measures()) == NO_DIAGNOSIS
 
 
 @pytest.mark.parametrize(
     ("measures", "bound"),
     [
-        (RUNNING._replace(disk=MUCH - STICKY), Bound.DISK),
-        (RUNNING._replace(limiter=MUCH - STICKY), Bound.LIMITER),
-        (RUNNING._replace(loop=BUSY - STICKY), Bound.CPU),
+        (RUNNING._replace(disk=MUCH - STICKY), Limit.DISK),
+        (RUNNING._replace(limiter=MUCH - STICKY), Limit.LIMITER),
+        (RUNNING._replace(loop=BUSY - STICKY), Limit.CPU),
     ],
 )
 def test_what_was_told_stays_told_until_it_is_clearly_less(
-    measures: Measures, bound: Bound
+    measures: Measures, bound: Limit
 ) -> None:
-    assert judge(measures).bound is Bound.SERVER
+    assert judge(measures).bound is Limit.SERVER
     assert judge(measures, bound).bound is bound
 
 
 @pytest.mark.parametrize(
     ("one", "words"),
     [
-        (One(S.QUEUED, why_queued="about to start"), "about to start"),
+        (DownloadSample(S.QUEUED, why_queued="about to start"), "about to start"),
         (
-            One(S.WAITING, retry_in_s=4.0),
+            DownloadSample(S.WAITING, retry_in_s=4.0),
             "waits 4s before it tries again; {retry} now",
         ),
-        (One(S.PAUSED), "paused; {pause} goes on"),
-        (One(S.PROBING), "waits for the server's answer"),
-        (One(S.VERIFYING), "bound by the disk: it is checked, synced and named"),
+        (DownloadSample(S.PAUSED), "paused; {pause} goes on"),
+        (DownloadSample(S.PROBING), "waits for the server's answer"),
         (
-            One(S.DOWNLOADING, connections=4),
+            DownloadSample(S.VERIFYING),
+            "bound by the disk: it is checked, synced and named",
+        ),
+        (
+            DownloadSample(S.DOWNLOADING, connections=4),
             "bound by the server: 4 connections; {connections_more} adds one",
         ),
         (
-            One(S.DOWNLOADING, connections=1, takes_ranges=False),
+            DownloadSample(S.DOWNLOADING, connections=1, takes_ranges=False),
             "bound by the server: it takes no ranges, so there is one connection",
         ),
         (
-            One(S.DOWNLOADING, limiter=0.8, own_limit=500_000),
+            DownloadSample(S.DOWNLOADING, limiter=0.8, own_limit=500_000),
             "bound by its limit of 500 KB/s; {limit_row} changes it",
         ),
         (
-            One(S.DOWNLOADING, limiter=0.8, own_limit=900_000, limit=200_000),
+            DownloadSample(
+                S.DOWNLOADING, limiter=0.8, own_limit=900_000, limit=200_000
+            ),
             "bound by the limit of all, 200 KB/s; {limit} changes it",
         ),
         (
-            One(S.DOWNLOADING, disk=0.6, limiter=0.1),
+            DownloadSample(S.DOWNLOADING, disk=0.6, limiter=0.1),
             "bound by the disk: it waits for it 60 % of the time",
         ),
         (
-            One(S.DOWNLOADING, stalled_s=12.0),
+            DownloadSample(S.DOWNLOADING, stalled_s=12.0),
             "bound by the server: nothing has come for 12s",
         ),
-        (One(S.DONE), ""),
-        (One(S.FAILED), ""),
+        (DownloadSample(S.DONE), ""),
+        (DownloadSample(S.FAILED), ""),
     ],
 )
-def test_one_download_is_told_in_words(one: One, words: str) -> None:
-    assert judge_one(one, NO_VERDICT) == words
+def test_one_download_is_told_in_words(one: DownloadSample, words: str) -> None:
+    assert judge_one(one, NO_DIAGNOSIS) == words
 
 
 def test_what_bounds_all_bounds_one_of_them() -> None:
-    run = Verdict(Bound.CPU, "bound by the CPU: ...")
-    assert judge_one(One(S.DOWNLOADING, connections=1), run) == run.words
+    run = Diagnosis(Limit.CPU, "bound by the CPU: ...")
+    assert judge_one(DownloadSample(S.DOWNLOADING, connections=1), run) == run.words

@@ -13,7 +13,7 @@ from tui.core.download import DownloadState as S
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.settings import Verify
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.disk import checksum, part_file, small_files
 from tui.disk.resume_record import ResumeRecord, save_record
@@ -40,7 +40,7 @@ SMALL, LARGE = Pattern(1000, seed=1), Pattern(1_000_000, seed=2)
 async def test_no_checksum_file_is_asked_for_where_none_can_be(
     server: ScriptedServer, start: Start, path: str, note: str
 ) -> None:
-    server.add(path or "/", Script(SMALL))
+    server.add(path or "/", ResponseScript(SMALL))
     async with start(verify=Verify.AUTO) as engine:
         engine.add([request_for(server.url(path), name="f")])
         await engine.wait_idle()
@@ -55,7 +55,7 @@ async def test_no_checksum_file_is_asked_for_where_a_digest_is_known(
 ) -> None:
     expected = Checksum("md5", "0" * 32)
     header = {"Digest": "md5=AAAAAAAAAAAAAAAAAAAAAA=="}
-    server.add("/f", Script(SMALL, headers=header if known == "header" else {}))
+    server.add("/f", ResponseScript(SMALL, headers=header if known == "header" else {}))
     async with start(verify=Verify.AUTO) as engine:
         asked = expected if known == "list" else None
         engine.add([request_for(server.url("/f"), checksum=asked)])
@@ -68,8 +68,8 @@ async def test_logins_go_to_checksum_files_of_their_own_server_only(
     server: ScriptedServer, start: Start
 ) -> None:
     async with ScriptedServer() as other:
-        server.add("/private/f", Script(status=404))
-        other.add("/private/f", Script(SMALL))
+        server.add("/private/f", ResponseScript(status=404))
+        other.add("/private/f", ResponseScript(SMALL))
         login = (("Authorization", "Bearer secret"),)
         mirrors = (server.url("/private/f"), other.url("/private/f"))
         async with start(verify=Verify.AUTO, headers=(("X-Key", "secret"),)) as engine:
@@ -79,7 +79,7 @@ async def test_logins_go_to_checksum_files_of_their_own_server_only(
                     DownloadRequest(mirrors, headers=login),
                 ]
             )
-            server.add("/f", Script(LARGE))
+            server.add("/f", ResponseScript(LARGE))
             await engine.wait_idle()
             assert engine.snapshot().counts[S.DONE] == 2
         asked = server.seen("/SHA256SUMS") + server.seen("/f.sha256")
@@ -98,7 +98,7 @@ async def test_a_leftover_is_held_against_the_digest_that_came_with_its_bytes(
 ) -> None:
     """All bytes were there when the run before ended; nobody is asked any more."""
     async with start(verify=verify) as engine:
-        folder = await engine._kit.destination.folder("")
+        folder = await engine._context.destination.folder("")
         record = ResumeRecord(
             url=server.url("/f"),
             validator='"1"',
@@ -123,7 +123,7 @@ async def test_a_leftover_is_held_against_the_digest_that_came_with_its_bytes(
 async def test_without_auto_a_file_costs_one_request(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/f", Script(SMALL))
+    server.add("/f", ResponseScript(SMALL))
     for verify in (Verify.HEADERS, Verify.OFF):
         async with start(verify=verify) as engine:
             engine.add([request_for(server.url("/f"), name=verify.value)])
@@ -151,8 +151,8 @@ async def test_nothing_is_hashed_on_the_loop(
     )
     monkeypatch.setattr(part_file, "hash_range", watched("part", part_file.hash_range))
     monkeypatch.setattr(checksum, "hash_range", watched("final", checksum.hash_range))
-    server.add("/small", Script(SMALL))
-    server.add("/large", Script(LARGE))
+    server.add("/small", ResponseScript(SMALL))
+    server.add("/large", ResponseScript(LARGE))
     requests = [
         request_for(server.url(f"/{name}"), checksum=Checksum("sha256", body.sha256()))
         for name, body in (("small", SMALL), ("large", LARGE))

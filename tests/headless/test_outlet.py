@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tests.support.until import until
-from tui.headless.output import Outlet
+from tui.headless.output import AsyncOutput
 
 TEXT = "0123456789" * 50_000
 
@@ -27,7 +27,7 @@ async def test_more_than_a_pipe_holds_arrives_whole_and_in_order(
     reading, writing = os.pipe()
     os.set_blocking(writing, is_blocking)
     os.set_blocking(reading, False)
-    outlet = Outlet(writing)
+    outlet = AsyncOutput(writing)
     for at in range(0, len(TEXT), 1000):
         outlet.write(TEXT[at : at + 1000])
     assert outlet.backlog == 500
@@ -47,7 +47,7 @@ async def test_more_than_a_pipe_holds_arrives_whole_and_in_order(
 
 async def test_closing_gives_up_on_a_reader_that_never_reads() -> None:
     reading, writing = os.pipe()
-    outlet = Outlet(writing)
+    outlet = AsyncOutput(writing)
     outlet.write(TEXT)
     began = asyncio.get_running_loop().time()
     await outlet.close(0.1)
@@ -60,7 +60,7 @@ async def test_closing_gives_up_on_a_reader_that_never_reads() -> None:
 
 async def test_what_cannot_be_encoded_is_replaced() -> None:
     reading, writing = os.pipe()
-    outlet = Outlet(writing, encoding="ascii")
+    outlet = AsyncOutput(writing, encoding="ascii")
     outlet.write("naïve\n")
     await outlet.close(5)
     assert os.read(reading, 100) == b"na?ve\n"

@@ -14,7 +14,7 @@ from tui.core.download import DownloadState as S
 from tui.core.request import Checksum
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script, Seen
+from tui.demo.script import RecordedRequest, ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.engine import open_engine
 
@@ -32,14 +32,14 @@ NEW_DATE = "Wed, 02 Oct 2024 10:00:00 GMT"
 DATED = {"Date": "Wed, 30 Oct 2024 10:00:00 GMT"}
 
 
-def raw(head: str, body: bytes = b"", **fields: Any) -> Script:
+def raw(head: str, body: bytes = b"", **fields: Any) -> ResponseScript:
     """A reply as it stands on the wire; LF for CRLF in the head."""
     lines = head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n"
-    return Script(raw=lines + body, **fields)
+    return ResponseScript(raw=lines + body, **fields)
 
 
 async def fetch(
-    start: Start, server: ScriptedServer, script: Script, **changes: Any
+    start: Start, server: ScriptedServer, script: ResponseScript, **changes: Any
 ) -> DownloadSnapshot:
     """Fetch ``/x.bin``, answered by ``script``, to whatever end it comes."""
     server.add("/x.bin", script)
@@ -60,7 +60,7 @@ LENGTH_9 = "HTTP/1.1 200 OK\nContent-Length: 9"
 class Bad:
     """A reply, and what is made of it."""
 
-    script: Script
+    script: ResponseScript
     kind: str
     requests: int = 2
     """2 where another try might help, 1 where it cannot."""
@@ -69,12 +69,16 @@ class Bad:
 
 PART = ("x.bin.part", "x.bin.part.json")
 BAD = {
-    "closed": Bad(Script(raw=b""), "reset"),
-    "reset": Bad(Script(raw=b"", cut="reset"), "reset"),
-    "half a head": Bad(Script(raw=b"HTTP/1.1 200 OK\r\nContent-Le"), "reset"),
+    "closed": Bad(ResponseScript(raw=b""), "reset"),
+    "reset": Bad(ResponseScript(raw=b"", cut="reset"), "reset"),
+    "half a head": Bad(ResponseScript(raw=b"HTTP/1.1 200 OK\r\nContent-Le"), "reset"),
     "short body": Bad(raw(LENGTH_9, b"abc"), "truncated"),
-    "short large body": Bad(Script(BIG, length=4_000_000), "truncated", 2, PART),
-    "body reset": Bad(Script(BIG, cut_after=500, cut="reset"), "reset", 2, PART),
+    "short large body": Bad(
+        ResponseScript(BIG, length=4_000_000), "truncated", 2, PART
+    ),
+    "body reset": Bad(
+        ResponseScript(BIG, cut_after=500, cut="reset"), "reset", 2, PART
+    ),
     "chunks cut": Bad(raw(CHUNKED, b"30\r\nabc"), "truncated", 2, PART),
     "no last chunk": Bad(raw(CHUNKED, b"3\r\nabc\r\n"), "truncated", 2, PART),
     "chunk size is junk": Bad(
@@ -96,16 +100,20 @@ BAD = {
     "many headers": Bad(
         raw(LENGTH_9 + "".join(f"\nX-{n}: a" for n in range(300))), "bad_reply", 1
     ),
-    "gzip unasked": Bad(Script(BIG, content_encoding="gzip"), "encoding", 1),
-    "no content": Bad(Script(status=204), "http_status", 1),
-    "not modified": Bad(Script(status=304), "http_status", 1),
+    "gzip unasked": Bad(ResponseScript(BIG, content_encoding="gzip"), "encoding", 1),
+    "no content": Bad(ResponseScript(status=204), "http_status", 1),
+    "not modified": Bad(ResponseScript(status=304), "http_status", 1),
     "a part unasked": Bad(
         raw("HTTP/1.1 206 P\nContent-Range: bytes 0-2/9\nContent-Length: 3", b"abc"),
         "bad_reply",
         1,
     ),
-    "redirects in circles": Bad(Script(redirect="/x.bin"), "too_many_redirects", 1),
-    "redirect to a file": Bad(Script(redirect="file:///etc/passwd"), "bad_redirect", 1),
+    "redirects in circles": Bad(
+        ResponseScript(redirect="/x.bin"), "too_many_redirects", 1
+    ),
+    "redirect to a file": Bad(
+        ResponseScript(redirect="file:///etc/passwd"), "bad_redirect", 1
+    ),
 }
 
 
@@ -122,11 +130,11 @@ async def test_a_bad_reply_gives_a_reason_and_no_file(
 
 
 STALLS = {
-    "before the head": Script(b"abc", latency_s=60),
-    "in the head": Script(b"abc", drip_s=0.05),
-    "interim answers without end": Script(b"abc", informational=-1),
-    "in a small body": Script(Pattern(1000), stall_after=100),
-    "in a large body": Script(BIG, stall_after=1000),
+    "before the head": ResponseScript(b"abc", latency_s=60),
+    "in the head": ResponseScript(b"abc", drip_s=0.05),
+    "interim answers without end": ResponseScript(b"abc", informational=-1),
+    "in a small body": ResponseScript(Pattern(1000), stall_after=100),
+    "in a large body": ResponseScript(BIG, stall_after=1000),
 }
 
 
@@ -144,7 +152,7 @@ async def test_slow_but_steady_is_no_stall(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     body = Pattern(3000)
-    script = Script(body, rate=4000)
+    script = ResponseScript(body, rate=4000)
     row = await fetch(start, server, script, timeout_s=0.3)
     assert row.state is S.DONE
     assert len(server.requests) == 1
@@ -162,7 +170,11 @@ async def test_slow_but_steady_is_no_stall(
     ids=["more than its length", "HTTP/1.0", "early hints", "trailers"],
 )
 async def test_odd_but_whole_replies_give_the_file(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, script: Script
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    wire: str,
+    script: ResponseScript,
 ) -> None:
     row = await fetch(start, server, script, wire=wire)
     assert (row.state, row.received) == (S.DONE, 9)
@@ -180,7 +192,7 @@ async def test_a_promised_size_is_checked_where_the_server_tells_none(
     length: Any,
     size: int,
 ) -> None:
-    script = Script(b"123456789", length=length)
+    script = ResponseScript(b"123456789", length=length)
     row = await fetch(start, server, script, wire=wire, size=size)
     assert (row.state, row.error_kind) == (S.FAILED, "size")
     assert f"{size}" in row.error
@@ -190,7 +202,7 @@ async def test_a_promised_size_is_checked_where_the_server_tells_none(
 
 # -- something else than the file ------------------------------------------------------
 
-PAGE = Script(
+PAGE = ResponseScript(
     b"<html>please log in</html>", headers={"Content-Type": "text/html; charset=x"}
 )
 
@@ -217,8 +229,8 @@ async def test_a_page_instead_of_a_file_with_a_checksum_is_refused(
 async def test_a_login_page_in_place_of_the_rest_costs_no_byte(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str, has_checksum: bool
 ) -> None:
-    cut = Script(BIG, etag='"v1"', cut_after=2_000_000)
-    whole = Script(BIG, etag='"v1"', first=[cut, PAGE])
+    cut = ResponseScript(BIG, etag='"v1"', cut_after=2_000_000)
+    whole = ResponseScript(BIG, etag='"v1"', first=[cut, PAGE])
     checksum = Checksum("sha256", BIG.sha256()) if has_checksum else None
     row = await fetch(start, server, whole, wire=wire, checksum=checksum)
     assert (row.state, row.error_kind) == (S.FAILED, "http_status")
@@ -255,8 +267,8 @@ async def test_a_rest_that_is_not_the_rest_is_never_joined(
     ranges: Ranges,
     requests: int,
 ) -> None:
-    cut = Script(BIG, etag='"v1"', cut_after=2_000_000)
-    script = Script(BIG, etag='"v1"', ranges=ranges, first=[cut])
+    cut = ResponseScript(BIG, etag='"v1"', cut_after=2_000_000)
+    script = ResponseScript(BIG, etag='"v1"', ranges=ranges, first=[cut])
     row = await fetch(start, server, script, wire=wire)
     assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
@@ -266,15 +278,15 @@ async def test_a_rest_that_is_not_the_rest_is_never_joined(
 async def test_a_right_head_over_wrong_bytes_is_found_by_the_checksum(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str
 ) -> None:
-    cut = Script(BIG, etag='"v1"', cut_after=2_000_000)
-    script = Script(BIG, etag='"v1"', ranges="wrong_bytes", first=[cut])
+    cut = ResponseScript(BIG, etag='"v1"', cut_after=2_000_000)
+    script = ResponseScript(BIG, etag='"v1"', ranges="wrong_bytes", first=[cut])
     checksum = Checksum("sha256", BIG.sha256())
     row = await fetch(start, server, script, wire=wire, checksum=checksum)
     assert (row.state, row.error_kind) == (S.FAILED, "checksum")
     assert "x.bin" not in names(tmp_path / "out")
 
 
-def forgets_conditions(seen: Seen) -> None:
+def forgets_conditions(seen: RecordedRequest) -> None:
     """Many servers look at Range and not at If-Range."""
     seen.headers.pop("if-range", None)
 
@@ -285,17 +297,20 @@ NEW = Pattern(3_000_000, seed=99)
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        (Script(BIG, etag='"v1"'), Script(NEW, etag='"v2"')),
-        (Script(BIG, etag='"v1"'), Script(NEW, etag='W/"v2"')),
+        (ResponseScript(BIG, etag='"v1"'), ResponseScript(NEW, etag='"v2"')),
+        (ResponseScript(BIG, etag='"v1"'), ResponseScript(NEW, etag='W/"v2"')),
         (
-            Script(BIG, last_modified=OLD_DATE, headers=DATED),
-            Script(NEW, last_modified=NEW_DATE, headers=DATED),
+            ResponseScript(BIG, last_modified=OLD_DATE, headers=DATED),
+            ResponseScript(NEW, last_modified=NEW_DATE, headers=DATED),
         ),
         (
-            Script(BIG, last_modified=OLD_DATE, headers=DATED),
-            Script(NEW, last_modified=NEW_DATE),
+            ResponseScript(BIG, last_modified=OLD_DATE, headers=DATED),
+            ResponseScript(NEW, last_modified=NEW_DATE),
         ),
-        (Script(BIG, etag='"v1"'), Script(Pattern(3_500_000, seed=9), etag='"v1"')),
+        (
+            ResponseScript(BIG, etag='"v1"'),
+            ResponseScript(Pattern(3_500_000, seed=9), etag='"v1"'),
+        ),
     ],
     ids=["etag", "weak etag", "date", "date without clock", "size alone"],
 )
@@ -304,8 +319,8 @@ async def test_a_changed_file_is_never_joined_though_if_range_is_ignored(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
-    old: Script,
-    new: Script,
+    old: ResponseScript,
+    new: ResponseScript,
     segments: int,
 ) -> None:
     first = replace(old, cut_after=2_000_000 // segments)
@@ -321,10 +336,12 @@ async def test_a_file_that_changes_under_several_connections_is_all_new(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str, honest: bool
 ) -> None:
     new = Pattern(9_000_000, seed=13)
-    changed = Script(
+    changed = ResponseScript(
         new, etag='"v2"', answer=None if honest else forgets_conditions, rate=60_000_000
     )
-    script = Script(LARGE, etag='"v1"', rate=4_000_000, change_after=3, changed=changed)
+    script = ResponseScript(
+        LARGE, etag='"v1"', rate=4_000_000, change_after=3, changed=changed
+    )
     row = await fetch(start, server, script, wire=wire, segments=5, retries=3)
     assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/x.bin") == new.sha256()
@@ -335,15 +352,15 @@ async def test_ranges_refused_half_way_cost_no_file(
     server: ScriptedServer, start: Start, tmp_path: Path, status: int
 ) -> None:
     refusing = (
-        Script(LARGE, etag='"v1"', ranges="ignore", rate=90_000_000)
+        ResponseScript(LARGE, etag='"v1"', ranges="ignore", rate=90_000_000)
         if status == 200
-        else Script(status=status)
+        else ResponseScript(status=status)
     )
 
-    def answer(seen: Seen) -> Script | None:
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
         return refusing if seen.number >= 3 and seen.range is not None else None
 
-    script = Script(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
+    script = ResponseScript(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
     row = await fetch(start, server, script, segments=6, retries=4)
     assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
@@ -352,10 +369,10 @@ async def test_ranges_refused_half_way_cost_no_file(
 async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    def answer(seen: Seen) -> Script | None:
-        return Script(status=500) if 3 <= seen.number < 9 else None
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
+        return ResponseScript(status=500) if 3 <= seen.number < 9 else None
 
-    script = Script(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
+    script = ResponseScript(LARGE, etag='"v1"', rate=9_000_000, answer=answer)
     row = await fetch(start, server, script, segments=6, retries=4)
     assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
@@ -364,14 +381,14 @@ async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
 async def test_a_part_without_a_validator_does_not_end_what_can_be_continued(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str
 ) -> None:
-    cut = Script(BIG, etag='"v1"', cut_after=1_000_000)
-    bare = Script(BIG, cut_after=1_000_000)
+    cut = ResponseScript(BIG, etag='"v1"', cut_after=1_000_000)
+    bare = ResponseScript(BIG, cut_after=1_000_000)
 
-    def answer(seen: Seen) -> Script | None:
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
         forgets_conditions(seen)
         return bare if seen.number == 1 else None
 
-    script = Script(BIG, etag='"v1"', first=[cut], answer=answer)
+    script = ResponseScript(BIG, etag='"v1"', first=[cut], answer=answer)
     row = await fetch(start, server, script, wire=wire, retries=2)
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
@@ -384,9 +401,13 @@ async def test_a_part_without_a_validator_does_not_end_what_can_be_continued(
 async def test_what_proves_nothing_is_not_used_to_continue(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str, etag: str | None
 ) -> None:
-    cut = Script(BIG, etag=etag, cut_after=2_000_000)
+    cut = ResponseScript(BIG, etag=etag, cut_after=2_000_000)
     row = await fetch(
-        start, server, Script(BIG, etag=etag, first=[cut]), wire=wire, segments=4
+        start,
+        server,
+        ResponseScript(BIG, etag=etag, first=[cut]),
+        wire=wire,
+        segments=4,
     )
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
@@ -401,8 +422,10 @@ async def test_an_old_date_proves_it_where_the_etag_is_weak(
         "last_modified": OLD_DATE,
         "headers": DATED,
     }
-    cut = Script(BIG, cut_after=2_000_000, **common)
-    row = await fetch(start, server, Script(BIG, first=[cut], **common), wire=wire)
+    cut = ResponseScript(BIG, cut_after=2_000_000, **common)
+    row = await fetch(
+        start, server, ResponseScript(BIG, first=[cut], **common), wire=wire
+    )
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
     assert server.requests[1].headers["if-range"] == OLD_DATE
@@ -416,12 +439,12 @@ async def test_secrets_stay_at_home_whatever_redirects_and_segments_do(
 ) -> None:
     secrets = {"authorization": "Bearer s3cret", "cookie": "s=1", "x-api-key": "k"}
     async with ScriptedServer() as other:
-        cut = Script(LARGE, etag='"v1"', cut_after=1_000_000)
+        cut = ResponseScript(LARGE, etag='"v1"', cut_after=1_000_000)
         target = other.add(
-            "/f", Script(LARGE, etag='"v1"', rate=60_000_000, first=[cut])
+            "/f", ResponseScript(LARGE, etag='"v1"', rate=60_000_000, first=[cut])
         )
-        server.add("/x.bin", Script(redirect="/near"))
-        server.add("/near", Script(redirect=target))
+        server.add("/x.bin", ResponseScript(redirect="/near"))
+        server.add("/near", ResponseScript(redirect=target))
         async with start(
             wire=wire, segments=4, headers=tuple(secrets.items())
         ) as engine:
@@ -442,7 +465,7 @@ async def test_secrets_stay_at_home_whatever_redirects_and_segments_do(
 async def test_secrets_are_in_no_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    server.add("/x", Script(BIG, etag='"v1"', stall_after=1_000_000))
+    server.add("/x", ResponseScript(BIG, etag='"v1"', stall_after=1_000_000))
     url = server.url("/x?token=t0ken").replace("://", "://user:passw0rd@")
     async with start(headers=(("Authorization", "Bearer s3cret"),)) as engine:
         engine.add([request_for(url)])
@@ -465,8 +488,8 @@ class LeapingClock(SystemClock):
 async def test_a_wall_clock_that_leaps_changes_nothing(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    cut = Script(BIG, etag='"v1"', cut_after=2_000_000)
-    script = Script(BIG, etag='"v1"', first=[503, cut, 500])
+    cut = ResponseScript(BIG, etag='"v1"', cut_after=2_000_000)
+    script = ResponseScript(BIG, etag='"v1"', first=[503, cut, 500])
     server.add("/x", script)
     settings = Settings(output_dir=tmp_path / "out")
     engine = await open_engine(settings, clock=LeapingClock(), chance=lambda: 0.0)

@@ -17,7 +17,7 @@ from tests.support.loops import LOOPS
 from tui.core.download import DownloadState as S
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.disk import platform
 from tui.engine import open_engine
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MIB = 1 << 20
 BODY = Pattern(4 * MIB + 4321, seed=9)
-FILE = Script(BODY, etag='"v1"')
+FILE = ResponseScript(BODY, etag='"v1"')
 
 
 @pytest.fixture(params=LOOPS)
@@ -72,10 +72,12 @@ class Run:
     async def __aexit__(self, kind: object, *_: object) -> None:
         await self.engine.close()
         if kind is None:
-            kit = self.engine._kit
-            assert kit.open_connections == 0
+            context = self.engine._context
+            assert context.open_connections == 0
             assert self.engine.snapshot().disk.in_flight == 0
-            assert kit.ledger.received == sum(d.received for d in kit.ledger.downloads)
+            assert context.ledger.received == sum(
+                d.received for d in context.ledger.downloads
+            )
 
 
 def recorded(path: Path, name: str = "s") -> int:
@@ -97,7 +99,7 @@ def test_files_that_threads_take_are_whole_and_connections_go_on(
             engine.add([request_for(url) for url in urls])
             await engine.wait_idle()
             assert engine.snapshot().counts[S.DONE] == 3
-            assert engine._kit.ledger.received == 3 * len(BODY)
+            assert engine._context.ledger.received == 3 * len(BODY)
             assert engine.snapshot().disk.written == 3 * len(BODY)
         if segments == 1:
             assert {seen.connection for seen in server.requests} == {0}
@@ -113,13 +115,13 @@ def test_a_connection_that_ends_in_a_flood_is_followed_by_another(
     play: Any, tmp_path: Path, floods: Floods, cut: Any
 ) -> None:
     async def scene(server: ScriptedServer) -> None:
-        broken = Script(BODY, etag='"v1"', cut_after=2 * MIB, cut=cut)
-        server.add("/s", Script(BODY, etag='"v1"', first=[broken, broken]))
+        broken = ResponseScript(BODY, etag='"v1"', cut_after=2 * MIB, cut=cut)
+        server.add("/s", ResponseScript(BODY, etag='"v1"', first=[broken, broken]))
         async with Run(tmp_path) as engine:
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine._kit.ledger.received == len(BODY)
+            assert engine._context.ledger.received == len(BODY)
         assert all(seen.range for seen in server.requests[1:])
 
     play(scene)
@@ -149,7 +151,7 @@ def test_stopped_while_a_thread_reads_and_gone_on_in_the_same_turn(
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine._kit.ledger.received == len(BODY)
+            assert engine._context.ledger.received == len(BODY)
         assert len(server.requests) >= 3
         assert all(seen.range for seen in server.requests[1:])
 
@@ -227,7 +229,7 @@ def test_what_forbids_pours_lets_the_one_under_way_end_and_no_other_begin(
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine._kit.ledger.received == len(BODY)
+            assert engine._context.ledger.received == len(BODY)
 
     play(scene)
     assert floods.pours == 1
@@ -255,7 +257,7 @@ def test_a_disk_that_fills_up_under_a_thread_keeps_what_fitted(
                 engine.release()
                 await engine.wait_idle()
                 assert engine.rows([0])[0].state is S.DONE
-                assert engine._kit.ledger.received == len(BODY)
+                assert engine._context.ledger.received == len(BODY)
             assert digest(tmp_path / "out/s") == BODY.sha256()
 
     play(scene)
@@ -270,7 +272,7 @@ def test_connections_are_added_and_restarted_while_threads_read(
         async with Run(tmp_path) as engine:
 
             def restart() -> None:
-                (flight,) = engine._kit.ledger.running.values()
+                (flight,) = engine._context.ledger.running.values()
                 for segment in list(flight._pool.segments):  # type: ignore[attr-defined]
                     segment.call_off()
 
@@ -285,7 +287,7 @@ def test_connections_are_added_and_restarted_while_threads_read(
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine._kit.ledger.received == len(BODY)
+            assert engine._context.ledger.received == len(BODY)
             assert engine.snapshot().disk.written == len(BODY), "nothing came twice"
         assert len(server.requests) > 3
 

@@ -15,7 +15,7 @@ from tui.core.events import Noticed, Verified
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.settings import OnExists, Verify
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def names(directory: Path) -> list[str]:
 async def test_a_digest_in_the_headers_is_held_against_the_file(
     server: ScriptedServer, start: Start, wire: str, body: bytes, header: str, make: Any
 ) -> None:
-    server.add("/f", Script(body, headers={header: make(body)}))
+    server.add("/f", ResponseScript(body, headers={header: make(body)}))
     async with start(wire=wire) as engine:
         heard = engine.subscribe()
         row = await fetch(engine, request_for(server.url("/f")))
@@ -100,7 +100,7 @@ async def test_bytes_that_contradict_the_headers_are_kept_under_another_name(
     make: Any,
 ) -> None:  # fmt: skip
     wrong = flipped(body, 100)
-    server.add("/f.bin", Script(wrong, headers={header: make(body)}))
+    server.add("/f.bin", ResponseScript(wrong, headers={header: make(body)}))
     async with start() as engine:
         row = await fetch(engine, request_for(server.url("/f.bin")))
         assert (row.state, row.error_kind) == (S.FAILED, "checksum")
@@ -116,7 +116,7 @@ async def test_bytes_that_contradict_the_headers_are_kept_under_another_name(
 async def test_the_bytes_of_an_earlier_mismatch_are_not_overwritten(
     server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
 ) -> None:
-    server.add("/f.bin", Script(body))
+    server.add("/f.bin", ResponseScript(body))
     for _ in range(2):
         async with start() as engine:
             request = request_for(server.url("/f.bin"), checksum=sha(b""))
@@ -129,7 +129,7 @@ async def test_the_bytes_of_an_earlier_mismatch_are_not_overwritten(
 async def test_headers_do_not_count_when_verifying_is_off_but_a_checksum_does(
     server: ScriptedServer, start: Start, body: bytes
 ) -> None:
-    server.add("/f", Script(body, headers={"Repr-Digest": repr_digest(b"")}))
+    server.add("/f", ResponseScript(body, headers={"Repr-Digest": repr_digest(b"")}))
     async with start(verify=Verify.OFF) as engine:
         heard = engine.subscribe()
         row = await fetch(
@@ -145,7 +145,7 @@ async def test_headers_do_not_count_when_verifying_is_off_but_a_checksum_does(
 async def test_the_lists_checksum_goes_before_that_of_the_headers(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/f", Script(LARGE, headers={"Repr-Digest": repr_digest(b"")}))
+    server.add("/f", ResponseScript(LARGE, headers={"Repr-Digest": repr_digest(b"")}))
     async with start() as engine:
         request = request_for(server.url("/f"), checksum=sha(LARGE))
         assert (await fetch(engine, request)).state is S.DONE
@@ -156,8 +156,8 @@ async def test_a_digest_of_a_part_is_not_taken_for_one_of_the_file(
 ) -> None:
     """Content-Digest of a 206 is about the bytes of that message alone."""
     headers = {"Content-Digest": repr_digest(b"only the rest")}
-    whole = Script(LARGE, etag='"1"', cut_after=500_000)
-    server.add("/f", Script(LARGE, etag='"1"', headers=headers, first=[whole]))
+    whole = ResponseScript(LARGE, etag='"1"', cut_after=500_000)
+    server.add("/f", ResponseScript(LARGE, etag='"1"', headers=headers, first=[whole]))
     async with start(segments=1) as engine:
         row = await fetch(engine, request_for(server.url("/f")))
         assert row.state is S.DONE
@@ -169,8 +169,10 @@ async def test_a_file_whose_rest_came_later_is_held_against_the_headers(
     server: ScriptedServer, start: Start
 ) -> None:
     headers = {"Repr-Digest": repr_digest(LARGE)}
-    bad = Script(flipped(LARGE, 9), etag='"1"', headers=headers, cut_after=500_000)
-    server.add("/f", Script(LARGE, etag='"1"', headers=headers, first=[bad]))
+    bad = ResponseScript(
+        flipped(LARGE, 9), etag='"1"', headers=headers, cut_after=500_000
+    )
+    server.add("/f", ResponseScript(LARGE, etag='"1"', headers=headers, first=[bad]))
     async with start(segments=1) as engine:
         row = await fetch(engine, request_for(server.url("/f")))
         assert (row.state, row.error_kind) == (S.FAILED, "checksum")
@@ -183,7 +185,7 @@ async def test_a_file_whose_rest_came_later_is_held_against_the_headers(
 async def test_a_file_that_is_there_counts_only_with_the_right_digest(
     server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
 ) -> None:
-    server.add("/f.bin", Script(body))
+    server.add("/f.bin", ResponseScript(body))
     (tmp_path / "out").mkdir()
     (tmp_path / "out/f.bin").write_bytes(flipped(body, 7))
     request = request_for(server.url("/f.bin"), checksum=sha(body))
@@ -235,8 +237,8 @@ async def test_a_checksum_file_beside_it_is_held_against_the_file(
 ) -> None:
     long = hashlib.sha512(body).hexdigest()
     filled = text.format(digest=sha(body).digest, other=sha(b"").digest, long=long)
-    server.add(path, Script(filled.encode()))
-    server.add("/d/f%201.bin", Script(body))
+    server.add(path, ResponseScript(filled.encode()))
+    server.add("/d/f%201.bin", ResponseScript(body))
     async with start(verify=Verify.AUTO) as engine:
         heard = engine.subscribe()
         row = await fetch(engine, request_for(server.url("/d/f%201.bin")))
@@ -249,8 +251,8 @@ async def test_a_checksum_file_beside_it_is_held_against_the_file(
 async def test_bytes_that_contradict_a_checksum_file_are_set_aside(
     server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
 ) -> None:
-    server.add("/SHA256SUMS", Script(f"{sha(b'').digest}  f\n".encode()))
-    server.add("/f", Script(body))
+    server.add("/SHA256SUMS", ResponseScript(f"{sha(b'').digest}  f\n".encode()))
+    server.add("/f", ResponseScript(body))
     async with start(verify=Verify.AUTO) as engine:
         row = await fetch(engine, request_for(server.url("/f")))
         assert (row.state, row.error_kind) == (S.FAILED, "checksum")
@@ -264,7 +266,7 @@ async def test_bytes_that_contradict_a_checksum_file_are_set_aside(
 async def test_without_a_checksum_file_the_download_is_done_and_says_so(
     server: ScriptedServer, start: Start, body: bytes
 ) -> None:
-    server.add("/f", Script(body))
+    server.add("/f", ResponseScript(body))
     for verify, note in (
         (Verify.AUTO, "unverified: there is no checksum file beside it"),
         (Verify.HEADERS, ""),
@@ -280,10 +282,10 @@ async def test_a_list_is_fetched_once_for_a_directory_also_if_it_is_not_there(
 ) -> None:
     bodies = {f"/a/{n}": Pattern(1000, n).read() for n in range(12)}
     lines = [f"{sha(body).digest}  {path[3:]}\n" for path, body in bodies.items()]
-    server.add("/a/SHA256SUMS", Script("".join(lines).encode(), latency_s=0.1))
+    server.add("/a/SHA256SUMS", ResponseScript("".join(lines).encode(), latency_s=0.1))
     bodies |= {f"/b/{n}": Pattern(1000, n).read() for n in range(12)}
     for path, body in bodies.items():
-        server.add(path, Script(body))
+        server.add(path, ResponseScript(body))
     async with start(verify=Verify.AUTO) as engine:
         heard = engine.subscribe()
         engine.add([request_for(server.url(path), name=path.replace("/", "_"))
@@ -301,9 +303,9 @@ async def test_a_checksum_file_of_another_server_is_not_believed(
     async with ScriptedServer() as other:
         wrong = f"{sha(b'').digest}  f\n".encode()
         for path in ("/SHA256SUMS", "/sha256sum.txt", "/f.sha256", "/f.sha512"):
-            server.add(path, Script(redirect=other.url("/sums")))
-        other.add("/sums", Script(wrong))
-        server.add("/f", Script(SMALL))
+            server.add(path, ResponseScript(redirect=other.url("/sums")))
+        other.add("/sums", ResponseScript(wrong))
+        server.add("/f", ResponseScript(SMALL))
         async with start(verify=Verify.AUTO) as engine:
             row = await fetch(engine, request_for(server.url("/f")))
             assert row.state is S.DONE
@@ -315,10 +317,10 @@ async def test_a_file_that_moved_is_held_against_the_list_beside_its_own_url(
     server: ScriptedServer, start: Start
 ) -> None:
     async with ScriptedServer() as other:
-        other.add("/elsewhere", Script(LARGE))
-        other.add("/SHA256SUMS", Script(f"{sha(b'').digest}  f\n".encode()))
-        server.add("/f", Script(redirect=other.url("/elsewhere")))
-        server.add("/SHA256SUMS", Script(f"{sha(LARGE).digest}  f\n".encode()))
+        other.add("/elsewhere", ResponseScript(LARGE))
+        other.add("/SHA256SUMS", ResponseScript(f"{sha(b'').digest}  f\n".encode()))
+        server.add("/f", ResponseScript(redirect=other.url("/elsewhere")))
+        server.add("/SHA256SUMS", ResponseScript(f"{sha(LARGE).digest}  f\n".encode()))
         async with start(verify=Verify.AUTO) as engine:
             heard = engine.subscribe()
             row = await fetch(engine, request_for(server.url("/f"), name="f"))
@@ -330,21 +332,21 @@ async def test_a_file_that_moved_is_held_against_the_list_beside_its_own_url(
 @pytest.mark.parametrize(
     "script",
     [
-        Script(b"0" * 64 + b"  f\n" + b"#" * (5 << 20)),
-        Script(b"0" * 64 + b"  f\n", stall_after=10),
-        Script(b"0" * 64 + b"  f\n", status=500),
-        Script(b"<html>Not found</html>"),
-        Script(b"\xff\xfe\0\0" * 50),
-        Script(b"0" * 64 + b"  f\n", content_encoding="gzip"),
-        Script(raw=b"nonsense\r\n\r\n"),
+        ResponseScript(b"0" * 64 + b"  f\n" + b"#" * (5 << 20)),
+        ResponseScript(b"0" * 64 + b"  f\n", stall_after=10),
+        ResponseScript(b"0" * 64 + b"  f\n", status=500),
+        ResponseScript(b"<html>Not found</html>"),
+        ResponseScript(b"\xff\xfe\0\0" * 50),
+        ResponseScript(b"0" * 64 + b"  f\n", content_encoding="gzip"),
+        ResponseScript(raw=b"nonsense\r\n\r\n"),
     ],
     ids=["huge", "stalled", "failing", "page", "binary", "encoded", "garbled"],
 )
 async def test_a_checksum_file_that_cannot_be_had_harms_nothing(
-    server: ScriptedServer, start: Start, script: Script
+    server: ScriptedServer, start: Start, script: ResponseScript
 ) -> None:
     server.add("/SHA256SUMS", script)
-    server.add("/f", Script(LARGE))
+    server.add("/f", ResponseScript(LARGE))
     async with start(verify=Verify.AUTO, timeout_s=0.5) as engine:
         row = await fetch(engine, request_for(server.url("/f")))
         assert (row.state, row.note) == (
@@ -356,8 +358,8 @@ async def test_a_checksum_file_that_cannot_be_had_harms_nothing(
 async def test_a_download_that_waits_for_a_checksum_file_can_be_cancelled(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    server.add("/SHA256SUMS", Script(latency_s=30))
-    server.add("/f", Script(LARGE, etag='"1"'))
+    server.add("/SHA256SUMS", ResponseScript(latency_s=30))
+    server.add("/f", ResponseScript(LARGE, etag='"1"'))
     async with start(verify=Verify.AUTO) as engine:
         engine.add([request_for(server.url("/f"))])
         await until(engine, lambda: server.seen("/SHA256SUMS"))
@@ -380,8 +382,8 @@ async def test_only_the_wrong_piece_is_fetched_again(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str,
     checksum: Checksum | None,
 ) -> None:  # fmt: skip
-    bad = Script(flipped(LARGE, 3 * PIECE + 5))
-    server.add("/f", Script(LARGE, first=[bad]))
+    bad = ResponseScript(flipped(LARGE, 3 * PIECE + 5))
+    server.add("/f", ResponseScript(LARGE, first=[bad]))
     async with start(wire=wire) as engine:
         heard = engine.subscribe()
         row = await fetch(
@@ -404,7 +406,7 @@ async def test_wrong_neighbours_share_a_request_and_the_last_piece_is_short(
     wrong = LARGE
     for at in (0, 5 * PIECE, 6 * PIECE, len(LARGE) - 1):
         wrong = flipped(wrong, at)
-    server.add("/f", Script(LARGE, first=[Script(wrong)]))
+    server.add("/f", ResponseScript(LARGE, first=[ResponseScript(wrong)]))
     async with start() as engine:
         request = request_for(server.url("/f"), pieces=pieces_of(LARGE))
         assert (await fetch(engine, request)).state is S.DONE
@@ -419,7 +421,9 @@ async def test_wrong_neighbours_share_a_request_and_the_last_piece_is_short(
 async def test_a_small_file_is_held_against_its_pieces_too(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    server.add("/f", Script(SMALL, first=[Script(flipped(SMALL, 1500))]))
+    server.add(
+        "/f", ResponseScript(SMALL, first=[ResponseScript(flipped(SMALL, 1500))])
+    )
     async with start() as engine:
         request = request_for(server.url("/f"), pieces=pieces_of(SMALL, 1000))
         assert (await fetch(engine, request)).state is S.DONE
@@ -430,15 +434,19 @@ async def test_a_small_file_is_held_against_its_pieces_too(
 @pytest.mark.parametrize(
     ("script", "requests"),
     [
-        (Script(flipped(LARGE, 3 * PIECE)), 1 + 3),
-        (Script(flipped(LARGE, 3 * PIECE), ranges="ignore"), 1 + 1),
-        (Script(flipped(LARGE, 3 * PIECE), ranges="refuse"), 1 + 1),
-        (Script(bytes(len(LARGE))), 1),
+        (ResponseScript(flipped(LARGE, 3 * PIECE)), 1 + 3),
+        (ResponseScript(flipped(LARGE, 3 * PIECE), ranges="ignore"), 1 + 1),
+        (ResponseScript(flipped(LARGE, 3 * PIECE), ranges="refuse"), 1 + 1),
+        (ResponseScript(bytes(len(LARGE))), 1),
     ],
     ids=["always wrong", "no ranges", "ranges refused", "all wrong"],
 )
 async def test_what_cannot_be_mended_is_set_aside(
-    server: ScriptedServer, start: Start, tmp_path: Path, script: Script, requests: int
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    script: ResponseScript,
+    requests: int,
 ) -> None:
     server.add("/f", script)
     async with start() as engine:
@@ -453,9 +461,9 @@ async def test_a_wrong_piece_comes_from_another_mirror(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     async with ScriptedServer() as gone, ScriptedServer() as right:
-        server.add("/f", Script(flipped(LARGE, 9), etag='"here"'))
-        gone.add("/f", Script(status=404))
-        right.add("/f", Script(LARGE, etag='"there"'))
+        server.add("/f", ResponseScript(flipped(LARGE, 9), etag='"here"'))
+        gone.add("/f", ResponseScript(status=404))
+        right.add("/f", ResponseScript(LARGE, etag='"there"'))
         mirrors = (server.url("/f"), gone.url("/f"), right.url("/f"))
         async with start() as engine:
             row = await fetch(engine, DownloadRequest(mirrors, pieces=pieces_of(LARGE)))
@@ -468,8 +476,8 @@ async def test_a_wrong_piece_comes_from_another_mirror(
 async def test_a_piece_that_does_not_come_for_now_is_fetched_by_the_next_attempt(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    bad = Script(flipped(LARGE, 5 * PIECE), etag='"1"')
-    server.add("/f", Script(LARGE, etag='"1"', first=[bad, 503]))
+    bad = ResponseScript(flipped(LARGE, 5 * PIECE), etag='"1"')
+    server.add("/f", ResponseScript(LARGE, etag='"1"', first=[bad, 503]))
     async with start(segments=1) as engine:
         request = request_for(server.url("/f"), pieces=pieces_of(LARGE))
         row = await fetch(engine, request)
@@ -488,8 +496,8 @@ async def test_after_a_mismatch_another_mirror_gives_the_file(
     server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
 ) -> None:
     async with ScriptedServer() as right:
-        server.add("/f.bin", Script(flipped(body, 1), etag='"1"'))
-        right.add("/f.bin", Script(body, etag='"1"'))
+        server.add("/f.bin", ResponseScript(flipped(body, 1), etag='"1"'))
+        right.add("/f.bin", ResponseScript(body, etag='"1"'))
         mirrors = (server.url("/f.bin"), right.url("/f.bin"))
         async with start(retries=0, segments=1) as engine:
             row = await fetch(engine, DownloadRequest(mirrors, checksum=sha(body)))
@@ -517,8 +525,11 @@ async def test_a_metalink_file_is_fetched_verified_and_mended_by_the_command(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with ScriptedServer() as other:
-        server.add("/f", Script(status=404))
-        other.add("/f", Script(LARGE, first=[Script(flipped(LARGE, 9 * PIECE))]))
+        server.add("/f", ResponseScript(status=404))
+        other.add(
+            "/f",
+            ResponseScript(LARGE, first=[ResponseScript(flipped(LARGE, 9 * PIECE))]),
+        )
         (tmp_path / "list.meta4").write_text(
             metalink(LARGE, "isos/big.iso", "ftp://127.0.0.1/f", server.url("/f"),
                      other.url("/f"))
@@ -536,7 +547,7 @@ async def test_a_metalink_file_is_fetched_verified_and_mended_by_the_command(
 async def test_a_metalink_file_that_climbs_out_is_refused_before_anything_is_fetched(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    url = server.add("/f", Script(SMALL))
+    url = server.add("/f", ResponseScript(SMALL))
     (tmp_path / "list.meta4").write_text(metalink(SMALL, "../../evil", url))
     ended = await fetchtui("--headless", "list.meta4", cwd=tmp_path)
     assert ended.status == 2
@@ -547,8 +558,8 @@ async def test_a_metalink_file_that_climbs_out_is_refused_before_anything_is_fet
 async def test_the_command_looks_for_checksum_files_only_when_told_to(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    server.add("/SHA256SUMS", Script(f"{sha(b'').digest}  f\n".encode()))
-    url = server.add("/f", Script(SMALL))
+    server.add("/SHA256SUMS", ResponseScript(f"{sha(b'').digest}  f\n".encode()))
+    url = server.add("/f", ResponseScript(SMALL))
     for verify, status in (("off", 0), ("headers", 0), ("auto", 1)):
         ended = await fetchtui(
             "--json", "--verify", verify, "-o", verify, url, cwd=tmp_path

@@ -11,7 +11,7 @@ from tui.core.download import DownloadState as S
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.service import Move
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script, Seen
+from tui.demo.script import RecordedRequest, ResponseScript
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from tui.demo.server import ScriptedServer
 
 BODY = Pattern(4_000_000, seed=7)
-SLOW = Script(body=BODY, etag='"v1"', rate=2_000_000)
-STUCK = Script(body=BODY, etag='"v1"', stall_after=1_500_000)
+SLOW = ResponseScript(body=BODY, etag='"v1"', rate=2_000_000)
+STUCK = ResponseScript(body=BODY, etag='"v1"', stall_after=1_500_000)
 
 
 async def test_more_at_once_starts_in_the_same_turn(
@@ -39,7 +39,7 @@ async def test_more_at_once_starts_in_the_same_turn(
 async def test_fewer_at_once_drains_and_stops_nobody(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/s", Script(body=BODY, etag='"v1"', rate=8_000_000))
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=8_000_000))
     async with start(concurrency=6, segments=1) as engine:
         engine.add([request_for(server.url("/s")) for _ in range(8)])
         await server.until(lambda: len(server.requests) == 6)
@@ -54,7 +54,7 @@ async def test_fewer_at_once_drains_and_stops_nobody(
 async def test_cancel_closes_the_connection_and_undo_ends_whole(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str
 ) -> None:
-    server.add("/s", Script(body=BODY, etag='"v1"', first=[STUCK]))
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK]))
     async with start(wire=wire, segments=1) as engine:
         engine.add([request_for(server.url("/s"))])
         await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
@@ -73,7 +73,7 @@ async def test_cancel_closes_the_connection_and_undo_ends_whole(
 async def test_undo_in_the_very_turn_of_the_cancel_is_safe(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    server.add("/s", Script(body=BODY, etag='"v1"', rate=20_000_000))
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=20_000_000))
     async with start() as engine:
         engine.add([request_for(server.url("/s"))])
         await until(engine, lambda: engine.rows([0])[0].received > 0)
@@ -90,7 +90,7 @@ async def test_undo_in_the_very_turn_of_the_cancel_is_safe(
 async def test_cancelling_one_leaves_the_others_alone(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/s", Script(body=BODY, etag='"v1"', rate=20_000_000))
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=20_000_000))
     async with start(concurrency=3) as engine:
         engine.add([request_for(server.url("/s")) for _ in range(5)])
         await server.until(lambda: len(server.requests) == 3)
@@ -103,7 +103,7 @@ async def test_cancelling_one_leaves_the_others_alone(
 async def test_a_paused_download_keeps_its_bytes_and_its_place(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/s", Script(body=BODY, etag='"v1"', first=[STUCK]))
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK]))
     async with start(concurrency=1, segments=1) as engine:
         engine.add([request_for(server.url("/s")) for _ in range(2)])
         await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
@@ -118,7 +118,7 @@ async def test_a_paused_download_keeps_its_bytes_and_its_place(
 async def test_hold_pauses_everything_and_release_goes_on(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/s", Script(body=BODY, etag='"v1"', rate=20_000_000))
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=20_000_000))
     async with start(concurrency=2) as engine:
         engine.add([request_for(server.url("/s")) for _ in range(4)])
         await server.until(lambda: len(server.requests) == 2)
@@ -133,7 +133,7 @@ async def test_hold_pauses_everything_and_release_goes_on(
 
 async def test_a_moved_download_goes_next(server: ScriptedServer, start: Start) -> None:
     for i in range(6):
-        server.add(f"/{i}", Script(body=b"x"))
+        server.add(f"/{i}", ResponseScript(body=b"x"))
     async with start(concurrency=1) as engine:
         engine.hold()
         engine.add([request_for(server.url(f"/{i}")) for i in range(6)])
@@ -151,7 +151,7 @@ async def test_connections_of_a_running_download_follow_the_keys(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     body = Pattern(30_000_000, seed=2)
-    server.add("/s", Script(body=body, etag='"v1"', rate=4_000_000))
+    server.add("/s", ResponseScript(body=body, etag='"v1"', rate=4_000_000))
     async with start(segments=1) as engine:
         engine.add([request_for(server.url("/s"))])
         await server.until(lambda: server.open_connections == 1)
@@ -172,7 +172,7 @@ async def test_another_url_goes_on_with_the_same_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     server.add("/old", STUCK)
-    server.add("/new", Script(body=BODY, etag='"v1"'))
+    server.add("/new", ResponseScript(body=BODY, etag='"v1"'))
     async with start(segments=1) as engine:
         engine.add([request_for(server.url("/old"))])
         await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
@@ -188,7 +188,7 @@ async def test_another_url_goes_on_with_the_same_file(
 async def test_closing_keeps_what_runs_and_the_next_run_goes_on(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    server.add("/s", Script(body=BODY, etag='"v1"', first=[STUCK]))
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK]))
     for finishes in (False, True):
         async with start(segments=1) as engine:
             engine.add([request_for(server.url("/s"))])
@@ -206,7 +206,7 @@ async def test_closing_keeps_what_runs_and_the_next_run_goes_on(
 async def test_a_rate_limit_holds_for_all_and_lifts_at_once(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/s", Script(body=BODY, etag='"v1"'))
+    server.add("/s", ResponseScript(body=BODY, etag='"v1"'))
     async with start(rate_limit=100_000, segments=1) as engine:
         engine.add([request_for(server.url("/s"))])
         await until(engine, lambda: engine.rows([0])[0].received > 0)
@@ -223,12 +223,14 @@ async def test_a_connection_that_gets_stuck_at_the_end_does_not_hold_up_the_file
     """The last bytes are fetched once more by a connection that is free."""
     body = Pattern(3_000_000, seed=5)
 
-    def second_half_sticks(seen: Seen) -> Script | None:
+    def second_half_sticks(seen: RecordedRequest) -> ResponseScript | None:
         if seen.number == 1:
-            return Script(body=body, etag='"v1"', stall_after=200_000)
+            return ResponseScript(body=body, etag='"v1"', stall_after=200_000)
         return None
 
-    script = Script(body=body, etag='"v1"', rate=3_000_000, answer=second_half_sticks)
+    script = ResponseScript(
+        body=body, etag='"v1"', rate=3_000_000, answer=second_half_sticks
+    )
     server.add("/s", script)
     async with start(segments=2, timeout_s=60.0) as engine:
         engine.add([request_for(server.url("/s"))])

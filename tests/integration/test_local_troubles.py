@@ -20,7 +20,7 @@ from tui.core.errors import LocalError
 from tui.core.events import QueueHeld, QueueReleased
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.disk import platform
 from tui.engine import open_engine
 
@@ -48,8 +48,10 @@ async def test_a_full_disk_holds_the_queue_and_room_lets_it_go_on(
     server: ScriptedServer, start: Start, disk: SmallDisk, length: Any
 ) -> None:
     small = Pattern(1000, 2)
-    server.add("/large", Script(LARGE, etag='"1"', length=length, rate=40 * MIB))
-    server.add("/small", Script(small))
+    server.add(
+        "/large", ResponseScript(LARGE, etag='"1"', length=length, rate=40 * MIB)
+    )
+    server.add("/small", ResponseScript(small))
     async with start(concurrency=1) as engine:
         heard = engine.subscribe()
         engine.add([request_for(server.url(p)) for p in ("/large", "/small")])
@@ -82,7 +84,7 @@ async def test_what_fits_when_the_disk_fills_up_is_not_fetched_again(
     # There is room when it begins, which cannot be set aside; then others take it.
     monkeypatch.setattr(platform, "_fallocate", None)
     body = Pattern(2 * MIB + 700_000, 3)
-    server.add("/x", Script(body, etag='"1"', rate=1.5 * MIB))
+    server.add("/x", ResponseScript(body, etag='"1"', rate=1.5 * MIB))
     async with start(segments=1, in_flight_limit=200_000) as engine:
         engine.add([request_for(server.url("/x"))])
         await until(engine, lambda: engine.rows([0])[0].received > MIB)
@@ -107,7 +109,7 @@ async def test_many_small_files_on_a_full_disk_are_all_whole_in_the_end(
     server: ScriptedServer, start: Start, disk: SmallDisk
 ) -> None:
     bodies = [Pattern(10_000, seed) for seed in range(400)]
-    urls = [server.add(f"/{n}", Script(body)) for n, body in enumerate(bodies)]
+    urls = [server.add(f"/{n}", ResponseScript(body)) for n, body in enumerate(bodies)]
     async with start(concurrency=16) as engine:
         engine.add([request_for(url) for url in urls])
         await engine.wait_idle()
@@ -129,7 +131,7 @@ async def test_the_command_ends_with_a_status_and_says_what_to_do(
 ) -> None:
     # A size beyond every disk fails on a pretended small disk as well.
     body = Pattern(1 << 55) if not disk.is_real else LARGE
-    url = server.add("/large", Script(body, etag='"1"'))
+    url = server.add("/large", ResponseScript(body, etag='"1"'))
     ended = await fetchtui("--json", "-o", "out", url, cwd=tmp_path)
     assert ended.status == 1
     (failed,) = ended.of("failed")
@@ -138,7 +140,7 @@ async def test_the_command_ends_with_a_status_and_says_what_to_do(
     assert "stopped: the disk is full" in ended.err
     assert not (disk.path / "large").exists()
     disk.grow(20 * MIB)
-    url = server.add("/large", Script(LARGE, etag='"1"'))
+    url = server.add("/large", ResponseScript(LARGE, etag='"1"'))
     assert (await fetchtui("--json", "-o", "out", url, cwd=tmp_path)).status == 0
     assert digest(disk.path / "large") == LARGE.sha256()
 
@@ -151,7 +153,7 @@ async def test_a_directory_that_vanishes_is_told_and_the_bytes_come_again(
     server: ScriptedServer, start: Start, tmp_path: Path, size: int
 ) -> None:
     body = Pattern(size, 4)
-    server.add("/x", Script(body, etag='"1"', rate=size * 4))
+    server.add("/x", ResponseScript(body, etag='"1"', rate=size * 4))
     async with start() as engine:
         engine.add([request_for(server.url("/x"))])
         await until(engine, lambda: engine.rows([0])[0].received > size // 2)
@@ -172,7 +174,7 @@ async def test_a_directory_that_vanishes_is_told_and_the_bytes_come_again(
 async def test_a_part_file_that_vanishes_is_no_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    server.add("/x", Script(LARGE, etag='"1"', rate=20 * MIB))
+    server.add("/x", ResponseScript(LARGE, etag='"1"', rate=20 * MIB))
     async with start(segments=1) as engine:
         engine.add([request_for(server.url("/x"))])
         await until(engine, lambda: engine.rows([0])[0].received > MIB)
@@ -212,7 +214,7 @@ async def test_a_directory_without_permission_is_told_before_anything_is_fetched
 ) -> None:
     out = tmp_path / "out"
     out.mkdir(mode=stat.S_IRUSR | stat.S_IXUSR)
-    url = server.add("/x", Script(b"abc"))
+    url = server.add("/x", ResponseScript(b"abc"))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", UNPRIVILEGED, "--headless", "-o", str(out), url),
         cwd=Path(__file__).parents[2],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState as S
 from tui.core.request import Checksum, DownloadRequest
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ async def test_a_mirror_that_lacks_the_file_is_left_at_once(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     async with ScriptedServer() as other:
-        server.add("/f", Script(status=404))
-        other.add("/f", Script(body=BODY))
+        server.add("/f", ResponseScript(status=404))
+        other.add("/f", ResponseScript(body=BODY))
         async with start(retries=0) as engine:
             engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
             await engine.wait_idle()
@@ -43,8 +43,8 @@ async def test_when_every_mirror_lacks_it_the_download_fails_once_each(
     server: ScriptedServer, start: Start
 ) -> None:
     async with ScriptedServer() as other:
-        server.add("/f", Script(status=404))
-        other.add("/f", Script(status=410))
+        server.add("/f", ResponseScript(status=404))
+        other.add("/f", ResponseScript(status=410))
         async with start() as engine:
             engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
             await engine.wait_idle()
@@ -58,8 +58,8 @@ async def test_mirrors_share_the_work_when_a_checksum_is_known(
 ) -> None:
     async with ScriptedServer() as other:
         # Each server has its own ETag for the same bytes.
-        server.add("/f", Script(body=BODY, etag='"a"', rate=4_000_000))
-        other.add("/f", Script(body=BODY, etag='"b"', rate=4_000_000))
+        server.add("/f", ResponseScript(body=BODY, etag='"a"', rate=4_000_000))
+        other.add("/f", ResponseScript(body=BODY, etag='"b"', rate=4_000_000))
         async with start(segments=4) as engine:
             urls = (server.url("/f"), other.url("/f"))
             engine.add([DownloadRequest(urls, checksum=SHA)])
@@ -73,8 +73,8 @@ async def test_without_a_checksum_two_mirrors_are_never_mixed(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     async with ScriptedServer() as other:
-        server.add("/f", Script(body=BODY, etag='"a"', rate=20_000_000))
-        other.add("/f", Script(body=Pattern(BODY.size, seed=99), etag='"b"'))
+        server.add("/f", ResponseScript(body=BODY, etag='"a"', rate=20_000_000))
+        other.add("/f", ResponseScript(body=Pattern(BODY.size, seed=99), etag='"b"'))
         async with start(segments=4) as engine:
             engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
             await engine.wait_idle()
@@ -88,8 +88,8 @@ async def test_a_mirror_with_other_bytes_is_found_out_and_left(
 ) -> None:
     async with ScriptedServer() as other:
         liar = Pattern(BODY.size, seed=99)
-        server.add("/f", Script(body=liar, etag='"a"', rate=20_000_000))
-        other.add("/f", Script(body=BODY, etag='"b"', rate=20_000_000))
+        server.add("/f", ResponseScript(body=liar, etag='"a"', rate=20_000_000))
+        other.add("/f", ResponseScript(body=BODY, etag='"b"', rate=20_000_000))
         async with start(segments=2) as engine:
             urls = (server.url("/f"), other.url("/f"))
             engine.add([DownloadRequest(urls, checksum=SHA)])
@@ -103,10 +103,10 @@ async def test_what_one_mirror_gave_is_continued_from_another_under_a_checksum(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     async with ScriptedServer() as other:
-        gone = Script(status=404)
-        cut = Script(body=BODY, etag='"a"', cut_after=8_000_000)
-        server.add("/f", Script(status=404, first=[cut, gone]))
-        other.add("/f", Script(body=BODY, etag='"b"'))
+        gone = ResponseScript(status=404)
+        cut = ResponseScript(body=BODY, etag='"a"', cut_after=8_000_000)
+        server.add("/f", ResponseScript(status=404, first=[cut, gone]))
+        other.add("/f", ResponseScript(body=BODY, etag='"b"'))
         async with start(segments=1) as engine:
             urls = (server.url("/f"), other.url("/f"))
             engine.add([DownloadRequest(urls, checksum=SHA)])
@@ -122,8 +122,8 @@ async def test_a_login_for_one_mirror_is_not_shown_to_another(
     server: ScriptedServer, start: Start
 ) -> None:
     async with ScriptedServer() as other:
-        server.add("/f", Script(status=404))
-        other.add("/f", Script(body=b"x"))
+        server.add("/f", ResponseScript(status=404))
+        other.add("/f", ResponseScript(body=b"x"))
         secret = (("Authorization", "Bearer secret"),)
         async with start(headers=secret) as engine:
             urls = (server.url("/f"), other.url("/f"))

@@ -16,7 +16,7 @@ from tui.core.errors import LocalError
 from tui.core.request import DownloadRequest
 from tui.core.settings import HostRule, Login, Scheme
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ async def test_a_file_in_segments_is_proven_range_by_range(
 async def test_what_is_for_the_lists_own_server_is_not_for_a_mirror(
     wire: str, server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/f", Script(status=404))
+    server.add("/f", ResponseScript(status=404))
     async with ScriptedServer() as other:
-        other.add("/f", Script(b"file"))
+        other.add("/f", ResponseScript(b"file"))
         login = Login("me", "text:secret")
         rule = HostRule("*", headers=(("X-Key", "rule"),))
         async with start(wire=wire, login=login, hosts=(rule,), retries=0) as engine:
@@ -65,8 +65,8 @@ async def test_a_dead_proxy_of_one_host_leaves_the_others_alone(
 ) -> None:
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as gone:
         port = gone.sockets[0].getsockname()[1]
-    server.add("/f", Script(b"file"))
-    server.add("/g", Script(b"file"))
+    server.add("/f", ResponseScript(b"file"))
+    server.add("/g", ResponseScript(b"file"))
     rule = HostRule("localhost", proxy=f"http://me:hunter2@127.0.0.1:{port}")
     async with start(wire=wire, hosts=(rule,), retries=0) as engine:
         engine.add(
@@ -91,7 +91,7 @@ async def test_many_files_come_through_a_socks_proxy(
             wire=wire, proxy=f"socks5h://127.0.0.1:{proxy.port}"
         ) as engine:
             for number in range(20):
-                server.add(f"/{number}", Script(b"x" * number))
+                server.add(f"/{number}", ResponseScript(b"x" * number))
             engine.add(
                 [
                     request_for(f"http://far.example:{server.port}/{number}")
@@ -108,7 +108,7 @@ async def test_a_rule_caps_the_downloads_of_its_host(
     server: ScriptedServer, start: Start
 ) -> None:
     for number in range(4):
-        server.add(f"/{number}", Script(b"x", latency_s=0.02))
+        server.add(f"/{number}", ResponseScript(b"x", latency_s=0.02))
     async with start(hosts=(HostRule("127.*", cap=1),), concurrency=4) as engine:
         engine.add([request_for(server.url(f"/{number}")) for number in range(4)])
         await engine.wait_idle()

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.until import until
 from tests.ui.latency import Terminal
-from tui.demo.server import Pattern, Script
+from tui.demo.server import Pattern, ResponseScript
 
 COUNT = 6
 SIZE = 2_000_000
@@ -27,7 +27,7 @@ def bodies(server):
     made = {f"f{number}.bin": Pattern(SIZE, seed=number) for number in range(COUNT)}
     for number, (name, body) in enumerate(made.items()):
         rate = None if number < 2 else SIZE / 8
-        server.add(f"/{name}", Script(body, rate=rate, etag=f'"{name}"'))
+        server.add(f"/{name}", ResponseScript(body, rate=rate, etag=f'"{name}"'))
     return made
 
 

@@ -13,7 +13,7 @@ from tests.support.command import fetchtui
 from tui.core.download import DownloadState as S
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.disk.resume_record import ResumeRecord, serialise
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ async def fetch(start: Start, *urls: str, **changes: object) -> list[DownloadSna
 async def test_a_second_process_leaves_a_file_to_the_first(
     server: ScriptedServer, start: Start, tmp_path: Path, etag: str | None
 ) -> None:
-    stuck = Script(BIG, etag=etag, stall_after=1_500_000)
-    url = server.add("/x", Script(BIG, etag=etag, first=[stuck]))
+    stuck = ResponseScript(BIG, etag=etag, stall_after=1_500_000)
+    url = server.add("/x", ResponseScript(BIG, etag=etag, first=[stuck]))
     async with start(segments=1, timeout_s=60) as engine:
         engine.add([request_for(url)])
         await until(engine, lambda: engine.rows([0])[0].received == 1_500_000)
@@ -62,7 +62,7 @@ async def test_a_second_process_leaves_a_file_to_the_first(
 async def test_two_that_start_at_once_never_spoil_each_other(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    url = server.add("/x", Script(BIG, etag='"1"', rate=6_000_000))
+    url = server.add("/x", ResponseScript(BIG, etag='"1"', rate=6_000_000))
     async with start() as one, start() as two:
         for engine in (one, two):
             engine.add([request_for(url)])
@@ -78,7 +78,7 @@ async def test_two_that_start_at_once_never_spoil_each_other(
 async def test_two_with_the_same_list_of_small_files_share_it(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    urls = [server.add(f"/{n}", Script(Pattern(5000, n))) for n in range(200)]
+    urls = [server.add(f"/{n}", ResponseScript(Pattern(5000, n))) for n in range(200)]
     async with start() as one, start() as two:
         for engine in (one, two):
             engine.add([request_for(url) for url in urls])
@@ -98,9 +98,9 @@ async def test_two_with_the_same_list_of_small_files_share_it(
 async def test_another_url_of_the_same_name_destroys_no_part(
     server: ScriptedServer, start: Start, tmp_path: Path, etag: str | None
 ) -> None:
-    cut = Script(BIG, etag='"1"', cut_after=2_000_000)
-    mine = server.add("/mine/x.bin", Script(BIG, etag='"1"', first=[cut]))
-    yours = server.add("/yours/x.bin", Script(OTHER, etag=etag))
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    mine = server.add("/mine/x.bin", ResponseScript(BIG, etag='"1"', first=[cut]))
+    yours = server.add("/yours/x.bin", ResponseScript(OTHER, etag=etag))
     assert (await fetch(start, mine))[0].state is S.FAILED
     (row,) = await fetch(start, yours)
     assert (row.state, row.name) == (S.DONE, "x (1).bin")
@@ -115,8 +115,8 @@ async def test_another_url_of_the_same_name_destroys_no_part(
 async def test_a_complete_part_of_another_url_is_not_taken_for_this_one(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    mine = server.add("/mine/x.bin", Script(BIG, etag='"1"'))
-    yours = server.add("/yours/x.bin", Script(OTHER, etag='"1"'))
+    mine = server.add("/mine/x.bin", ResponseScript(BIG, etag='"1"'))
+    yours = server.add("/yours/x.bin", ResponseScript(OTHER, etag='"1"'))
     out = tmp_path / "out"
     async with start() as engine:
         engine.add([request_for(mine)])
@@ -140,10 +140,10 @@ async def test_a_complete_part_of_another_url_is_not_taken_for_this_one(
 async def test_signed_urls_continue_and_their_neighbours_do_not(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    cut = Script(BIG, etag='"1"', cut_after=2_000_000)
-    first = server.add("/get?id=1&sig=a", Script(BIG, etag='"1"', first=[cut]))
-    again = server.add("/get?id=1&sig=b", Script(BIG, etag='"1"'))
-    other = server.add("/get?id=2&sig=c", Script(OTHER, etag='"2"'))
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    first = server.add("/get?id=1&sig=a", ResponseScript(BIG, etag='"1"', first=[cut]))
+    again = server.add("/get?id=1&sig=b", ResponseScript(BIG, etag='"1"'))
+    other = server.add("/get?id=2&sig=c", ResponseScript(OTHER, etag='"2"'))
     assert (await fetch(start, first))[0].state is S.FAILED
     (row,) = await fetch(start, other)
     assert (row.state, row.name) == (S.DONE, "get (1)")
@@ -159,8 +159,8 @@ async def test_a_numbered_name_is_met_again_and_goes_on(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/x.bin").write_bytes(b"not from us")
-    cut = Script(BIG, etag='"1"', cut_after=1_000_000)
-    url = server.add("/x.bin", Script(BIG, etag='"1"', first=[cut]))
+    cut = ResponseScript(BIG, etag='"1"', cut_after=1_000_000)
+    url = server.add("/x.bin", ResponseScript(BIG, etag='"1"', first=[cut]))
     for expected in (S.FAILED, S.DONE, S.DONE):
         (row,) = await fetch(start, url)
         assert (row.state, row.name) == (expected, "x (1).bin")
@@ -174,8 +174,8 @@ async def test_a_numbered_name_is_met_again_and_goes_on(
 async def test_a_file_that_takes_the_name_meanwhile_costs_no_byte(
     server: ScriptedServer, start: Start, tmp_path: Path, in_the_same_run: bool
 ) -> None:
-    stuck = Script(BIG, etag='"1"', stall_after=2_000_000)
-    url = server.add("/x", Script(BIG, etag='"1"', first=[stuck]))
+    stuck = ResponseScript(BIG, etag='"1"', stall_after=2_000_000)
+    url = server.add("/x", ResponseScript(BIG, etag='"1"', first=[stuck]))
     async with start(segments=1) as engine:
         engine.add([request_for(url)])
         await until(engine, lambda: engine.rows([0])[0].received == 2_000_000)
@@ -199,8 +199,8 @@ async def test_names_that_servers_give_are_met_again_in_any_order(
 ) -> None:
     named = {"Content-Disposition": 'attachment; filename="f"'}
     urls = [
-        server.add("/1", Script(BIG, etag='"1"', headers=named)),
-        server.add("/2", Script(OTHER, etag='"2"', headers=named)),
+        server.add("/1", ResponseScript(BIG, etag='"1"', headers=named)),
+        server.add("/2", ResponseScript(OTHER, etag='"2"', headers=named)),
     ]
     for order in (urls, urls[::-1]):
         rows = await fetch(start, *order, concurrency=1)
@@ -216,7 +216,7 @@ async def test_a_part_file_without_a_record_stays_unless_it_is_empty(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/x.part").write_bytes(rest)
-    url = server.add("/x", Script(BIG, etag='"1"'))
+    url = server.add("/x", ResponseScript(BIG, etag='"1"'))
     (row,) = await fetch(start, url)
     assert row.state is S.DONE
     if rest:
@@ -231,8 +231,8 @@ async def test_overwriting_goes_on_where_it_was_interrupted(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/x").write_bytes(b"old")
-    cut = Script(BIG, etag='"1"', cut_after=2_000_000)
-    url = server.add("/x", Script(BIG, etag='"1"', first=[cut]))
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    url = server.add("/x", ResponseScript(BIG, etag='"1"', first=[cut]))
     (row,) = await fetch(start, url, on_exists=OnExists.OVERWRITE)
     assert row.state is S.FAILED
     assert (tmp_path / "out/x").read_bytes() == b"old"
@@ -248,8 +248,10 @@ async def test_a_gap_at_the_beginning_costs_no_more_than_the_gap(
 ) -> None:
     # The connection at the beginning hangs, the others bring the rest.
     body = Pattern(8_000_000, seed=9)
-    hangs = Script(body, etag='"1"', stall_after=200_000)
-    url = server.add("/x", Script(body, etag='"1"', rate=6_000_000, first=[hangs]))
+    hangs = ResponseScript(body, etag='"1"', stall_after=200_000)
+    url = server.add(
+        "/x", ResponseScript(body, etag='"1"', rate=6_000_000, first=[hangs])
+    )
     (row,) = await fetch(start, url, segments=4, timeout_s=0.5)
     sent = sum(seen.bytes_sent for seen in server.requests)
     if row.state is not S.DONE:
@@ -279,7 +281,7 @@ async def test_a_planted_link_leads_no_byte_elsewhere(
     (tmp_path / "out").mkdir()
     (tmp_path / f"out/x{suffix}").symlink_to("../victim")
     (row,) = await fetch(
-        start, server.add("/x", Script(body, etag='"1"')), on_exists=on_exists
+        start, server.add("/x", ResponseScript(body, etag='"1"')), on_exists=on_exists
     )
     assert row.state is S.DONE, row.error
     assert (tmp_path / "victim").read_bytes() == b"precious"
@@ -298,7 +300,7 @@ async def test_a_folder_that_is_a_link_is_refused(
     if not dangles:
         (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out/sub").symlink_to("../elsewhere")
-    url = server.add("/x", Script(BIG))
+    url = server.add("/x", ResponseScript(BIG))
     async with start() as engine:
         engine.add([request_for(url, directory="sub")])
         await engine.wait_idle()
@@ -313,7 +315,7 @@ async def test_a_part_that_turns_into_a_link_while_it_is_written_is_no_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     (tmp_path / "victim").write_bytes(b"precious")
-    url = server.add("/x", Script(BIG, etag='"1"', rate=3_000_000))
+    url = server.add("/x", ResponseScript(BIG, etag='"1"', rate=3_000_000))
     async with start(segments=1, retries=1) as engine:
         engine.add([request_for(url)])
         await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
@@ -335,7 +337,7 @@ async def test_a_directory_in_the_way_is_stepped_around(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     (tmp_path / "out/x").mkdir(parents=True)
-    url = server.add("/x", Script(BIG, etag='"1"'))
+    url = server.add("/x", ResponseScript(BIG, etag='"1"'))
     for on_exists in (OnExists.RESUME, OnExists.SKIP):
         (row,) = await fetch(start, url, on_exists=on_exists)
         assert (row.state, row.name) == (S.DONE, "x (1)")
@@ -347,7 +349,7 @@ async def test_names_that_differ_by_case_only_are_two_files_everywhere(
 ) -> None:
     bodies = {"File.bin": BIG, "file.BIN": OTHER, "FILE.bin": Pattern(10, 1)}
     urls = [
-        server.add(f"/{n}/{name}", Script(body, etag=f'"{n}"'))
+        server.add(f"/{n}/{name}", ResponseScript(body, etag=f'"{n}"'))
         for n, (name, body) in enumerate(bodies.items())
     ]
     for _ in range(2):

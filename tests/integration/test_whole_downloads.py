@@ -13,7 +13,7 @@ from tui.core.events import Done, Failed, Noticed, Queued, Retrying, Started, Ve
 from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script, Seen
+from tui.demo.script import RecordedRequest, ResponseScript
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +38,7 @@ async def test_a_file_of_any_size_arrives_whole(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str, size: int
 ) -> None:
     body = Pattern(size, seed=size)
-    server.add("/file.bin", Script(body=body, etag='"v1"'))
+    server.add("/file.bin", ResponseScript(body=body, etag='"v1"'))
     async with start(wire=wire) as engine:
         engine.add([request_for(server.url("/file.bin"))])
         await engine.wait_idle()
@@ -53,7 +53,7 @@ async def test_a_file_of_any_size_arrives_whole(
 async def test_a_body_of_unknown_length_ends_with_its_message(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str, length: str
 ) -> None:
-    server.add("/x", Script(body=BIG, length=length))
+    server.add("/x", ResponseScript(body=BIG, length=length))
     async with start(wire=wire) as engine:
         engine.add([request_for(server.url("/x"))])
         await engine.wait_idle()
@@ -65,7 +65,7 @@ async def test_a_body_of_unknown_length_ends_with_its_message(
 async def test_a_run_shorter_than_a_beat_has_a_length_and_a_speed(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/x", Script(body=Pattern(1000, seed=1)))
+    server.add("/x", ResponseScript(body=Pattern(1000, seed=1)))
     async with start() as engine:
         engine.add([request_for(server.url("/x"))])
         await engine.wait_idle()
@@ -81,7 +81,7 @@ async def test_many_small_files_share_few_trips_to_the_disk(
 ) -> None:
     bodies = [Pattern(1000 + i, seed=i) for i in range(300)]
     for i, body in enumerate(bodies):
-        server.add(f"/{i}.bin", Script(body=body))
+        server.add(f"/{i}.bin", ResponseScript(body=body))
     async with start(concurrency=16) as engine:
         engine.add([request_for(server.url(f"/{i}.bin")) for i in range(300)])
         await engine.wait_idle()
@@ -97,7 +97,7 @@ async def test_every_fact_is_told_once_and_in_order(
     server: ScriptedServer, start: Start
 ) -> None:
     body = Pattern(500, seed=3)
-    server.add("/a", Script(body=body))
+    server.add("/a", ResponseScript(body=body))
     checksum = Checksum("sha256", body.sha256())
     async with start() as engine:
         heard = engine.subscribe()
@@ -110,7 +110,7 @@ async def test_every_fact_is_told_once_and_in_order(
 async def test_wrong_bytes_never_get_the_final_name(
     server: ScriptedServer, start: Start, tmp_path: Path, size: int
 ) -> None:
-    server.add("/a.bin", Script(body=Pattern(size, seed=3)))
+    server.add("/a.bin", ResponseScript(body=Pattern(size, seed=3)))
     wrong = Checksum("sha256", "0" * 64)
     async with start() as engine:
         engine.add([request_for(server.url("/a.bin"), checksum=wrong)])
@@ -124,8 +124,8 @@ async def test_wrong_bytes_never_get_the_final_name(
 async def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(
     server: ScriptedServer, start: Start, wire: str
 ) -> None:
-    server.add("/busy", Script(body=b"at last", first=[503, 500]))
-    server.add("/gone", Script(status=404))
+    server.add("/busy", ResponseScript(body=b"at last", first=[503, 500]))
+    server.add("/gone", ResponseScript(status=404))
     async with start(wire=wire) as engine:
         heard = engine.subscribe()
         engine.add([request_for(server.url(p)) for p in ("/busy", "/gone")])
@@ -144,7 +144,7 @@ async def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(
 
 
 async def test_tries_are_counted_exactly(server: ScriptedServer, start: Start) -> None:
-    server.add("/never", Script(status=500))
+    server.add("/never", ResponseScript(status=500))
     async with start(retries=3) as engine:
         engine.add([request_for(server.url("/never"))])
         await engine.wait_idle()
@@ -157,8 +157,8 @@ async def test_tries_are_counted_exactly(server: ScriptedServer, start: Start) -
 async def test_a_broken_connection_is_continued_where_it_broke(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str, cut: str
 ) -> None:
-    broken = Script(body=BIG, etag='"v1"', cut_after=2_000_000, cut=cut)
-    server.add("/b", Script(body=BIG, etag='"v1"', first=[broken]))
+    broken = ResponseScript(body=BIG, etag='"v1"', cut_after=2_000_000, cut=cut)
+    server.add("/b", ResponseScript(body=BIG, etag='"v1"', first=[broken]))
     async with start(wire=wire, segments=1) as engine:
         engine.add([request_for(server.url("/b"))])
         await engine.wait_idle()
@@ -176,8 +176,8 @@ async def test_a_file_that_changed_is_fetched_anew_and_says_so(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str
 ) -> None:
     new = Pattern(3_000_000, seed=9)
-    broken = Script(body=BIG, etag='"v1"', cut_after=2_000_000)
-    server.add("/b", Script(body=new, etag='"v2"', first=[broken]))
+    broken = ResponseScript(body=BIG, etag='"v1"', cut_after=2_000_000)
+    server.add("/b", ResponseScript(body=new, etag='"v2"', first=[broken]))
     async with start(wire=wire, segments=1) as engine:
         heard = engine.subscribe()
         engine.add([request_for(server.url("/b"))])
@@ -190,8 +190,8 @@ async def test_a_file_that_changed_is_fetched_anew_and_says_so(
 async def test_without_a_validator_nothing_is_continued(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    broken = Script(body=BIG, cut_after=2_000_000)
-    server.add("/b", Script(body=BIG, first=[broken]))
+    broken = ResponseScript(body=BIG, cut_after=2_000_000)
+    server.add("/b", ResponseScript(body=BIG, first=[broken]))
     async with start() as engine:
         engine.add([request_for(server.url("/b"))])
         await engine.wait_idle()
@@ -204,7 +204,7 @@ async def test_several_connections_bring_the_same_bytes(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str
 ) -> None:
     body = Pattern(9_000_000, seed=4)
-    server.add("/big", Script(body=body, etag='"v1"', rate=30_000_000))
+    server.add("/big", ResponseScript(body=body, etag='"v1"', rate=30_000_000))
     async with start(wire=wire, segments=4) as engine:
         engine.add([request_for(server.url("/big"))])
         await engine.wait_idle()
@@ -229,7 +229,9 @@ async def test_a_server_that_lies_about_ranges_costs_time_but_no_bytes(
     server: ScriptedServer, start: Start, tmp_path: Path, wire: str, ranges: str
 ) -> None:
     body = Pattern(9_000_000, seed=4)
-    server.add("/big", Script(body=body, etag='"v1"', ranges=ranges, rate=60_000_000))
+    server.add(
+        "/big", ResponseScript(body=body, etag='"v1"', ranges=ranges, rate=60_000_000)
+    )
     async with start(wire=wire, segments=4) as engine:
         engine.add([request_for(server.url("/big"))])
         await engine.wait_idle()
@@ -245,10 +247,12 @@ async def test_a_server_that_takes_its_time_to_lie_about_ranges_costs_no_bytes_e
     # The first connection has its own share, and asks for more, before the others
     # have their bad answers.
     body = Pattern(9_000_000, seed=4)
-    lie = Script(body=body, etag='"v1"', ranges=ranges, latency_s=0.5)
+    lie = ResponseScript(body=body, etag='"v1"', ranges=ranges, latency_s=0.5)
     server.add(
         "/big",
-        Script(body=body, etag='"v1"', answer=lambda seen: lie if seen.range else None),
+        ResponseScript(
+            body=body, etag='"v1"', answer=lambda seen: lie if seen.range else None
+        ),
     )
     async with start(segments=4) as engine:
         engine.add([request_for(server.url("/big"))])
@@ -262,7 +266,7 @@ async def test_a_server_that_takes_its_time_to_lie_about_ranges_costs_no_bytes_e
 async def test_the_same_list_again_downloads_nothing_twice(
     server: ScriptedServer, start: Start, tmp_path: Path, again: OnExists
 ) -> None:
-    server.add("/one", Script(body=BIG, etag='"v1"'))
+    server.add("/one", ResponseScript(body=BIG, etag='"v1"'))
     for _ in range(2):
         async with start(on_exists=again) as engine:
             engine.add([request_for(server.url("/one"))])
@@ -277,7 +281,7 @@ async def test_a_file_of_another_size_is_never_touched(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/one").write_bytes(b"mine")
-    server.add("/one", Script(body=b"theirs, longer"))
+    server.add("/one", ResponseScript(body=b"theirs, longer"))
     async with start() as engine:
         engine.add([request_for(server.url("/one"))])
         await engine.wait_idle()
@@ -292,7 +296,7 @@ async def test_overwrite_replaces_only_when_the_new_file_is_whole(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/one").write_bytes(b"old")
-    server.add("/one", Script(body=b"new", first=[404]))
+    server.add("/one", ResponseScript(body=b"new", first=[404]))
     for state, content in ((S.FAILED, b"old"), (S.DONE, b"new")):
         async with start(on_exists=OnExists.OVERWRITE) as engine:
             engine.add([request_for(server.url("/one"))])
@@ -304,8 +308,8 @@ async def test_overwrite_replaces_only_when_the_new_file_is_whole(
 async def test_two_lines_with_one_name_get_two_files(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    server.add("/a/x.txt", Script(body=b"first"))
-    server.add("/b/X.TXT", Script(body=b"second"))
+    server.add("/a/x.txt", ResponseScript(body=b"first"))
+    server.add("/b/X.TXT", ResponseScript(body=b"second"))
     async with start(concurrency=1) as engine:
         engine.add([request_for(server.url(p)) for p in ("/a/x.txt", "/b/X.TXT")])
         await engine.wait_idle()
@@ -318,7 +322,7 @@ async def test_the_server_may_name_the_file_but_not_its_folder(
 ) -> None:
     value = "attachment; filename*=UTF-8''..%2F..%2Fevil%1B%5B31m.sh"
     header = {"Content-Disposition": value}
-    server.add("/get?id=5", Script(body=b"x", headers=header))
+    server.add("/get?id=5", ResponseScript(body=b"x", headers=header))
     async with start(wire=wire) as engine:
         engine.add([request_for(server.url("/get?id=5"))])
         await engine.wait_idle()
@@ -332,7 +336,7 @@ async def test_the_server_may_name_the_file_but_not_its_folder(
 async def test_the_queue_waits_for_a_slot_of_the_origin(
     server: ScriptedServer, start: Start
 ) -> None:
-    server.add("/slow", Script(body=BIG, etag='"1"', rate=3_000_000))
+    server.add("/slow", ResponseScript(body=BIG, etag='"1"', rate=3_000_000))
     async with start(concurrency=8, per_host=2) as engine:
         engine.add([request_for(server.url("/slow")) for _ in range(5)])
         await until(engine, lambda: len(server.requests) == 2)
@@ -345,11 +349,13 @@ async def test_the_queue_waits_for_a_slot_of_the_origin(
 async def test_a_server_that_stumbles_over_ranges_is_asked_for_the_whole_in_the_end(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
-    def stumbles(seen: Seen) -> Script | None:
-        return Script(status=500) if seen.range is not None else None
+    def stumbles(seen: RecordedRequest) -> ResponseScript | None:
+        return ResponseScript(status=500) if seen.range is not None else None
 
-    broken = Script(body=BIG, etag='"v1"', cut_after=2_000_000)
-    server.add("/b", Script(body=BIG, etag='"v1"', first=[broken], answer=stumbles))
+    broken = ResponseScript(body=BIG, etag='"v1"', cut_after=2_000_000)
+    server.add(
+        "/b", ResponseScript(body=BIG, etag='"v1"', first=[broken], answer=stumbles)
+    )
     async with start(segments=1, retries=2) as engine:
         engine.add([request_for(server.url("/b"))])
         await engine.wait_idle()

@@ -10,9 +10,9 @@ import pytest
 
 from tui.lab.process import LabProcess
 from tui.lab.race import Race, plan_for
-from tui.lab.server_process import Course
+from tui.lab.server_process import ServerProfile
 
-COURSE = Course(files=24, size=20_000, latency_s=0.03, rate=0)
+COURSE = ServerProfile(files=24, size=20_000, latency_s=0.03, rate=0)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from tests.support.command import finish
 from tests.support.until import until
 from tui.cli.commands.lab import lab
 from tui.cli.program import find_subcommand
-from tui.demo.server import Script
+from tui.demo.server import ResponseScript
 from tui.lab.catalog import BY_NAME, ENTRIES, TITLE_WIDTH, choose, explain
 from tui.lab.report.export import check_export, report_of, to_markdown, write_beside
 
@@ -56,7 +56,7 @@ async def test_headless_prints_the_table_and_writes_what_was_asked_for(tmp_path)
 
 
 async def test_a_list_of_ones_own_is_raced_and_thrown_away(tmp_path, server, stage):
-    url = server.add("/one", Script(b"1"))
+    url = server.add("/one", ResponseScript(b"1"))
     (tmp_path / "list.txt").write_text(f"{url}\n{server.url('/none')}\n")
     process = await start(
         "list.txt", "--only", "thread_map", "--rounds", "2", cwd=tmp_path

@@ -13,8 +13,8 @@ from tui.lab.report.formatting import say_digits, say_s
 from tui.lab.report.table import remarks, text_lines
 from tui.lab.worker.cpu_work import fnv1a, unpack
 from tui.lab.worker.harness import examine
-from tui.lab.worker.instrumentation import Probe
-from tui.lab.worker.loop_watch import INTERVAL_S, LoopWatch
+from tui.lab.worker.instrumentation import Instrumentation
+from tui.lab.worker.loop_watch import INTERVAL_S, LoopLagMeter
 from tui.lab.worker.process_stats import peak_memory
 
 
@@ -54,7 +54,7 @@ def test_whoever_gets_other_bytes_is_named_once():
 
 
 def test_a_freeze_counts_for_every_look_that_it_prevented():
-    watch = LoopWatch()
+    watch = LoopLagMeter()
     watch.note(10 * INTERVAL_S)
     assert len(watch.lags) == pytest.approx(10, abs=1)
     assert max(watch.lags) == 10 * INTERVAL_S
@@ -62,7 +62,7 @@ def test_a_freeze_counts_for_every_look_that_it_prevented():
 
 
 async def test_the_watch_sees_a_loop_that_is_blocked():
-    watch = LoopWatch()
+    watch = LoopLagMeter()
     task = asyncio.create_task(watch.watch())
     await asyncio.sleep(0)
     sum(range(3_000_000))
@@ -99,7 +99,7 @@ def test_files_that_are_not_there_count_in_the_fingerprint(tmp_path):
 
 
 def test_a_probe_says_what_ran_and_what_waited_when_it_was_cancelled():
-    probe = Probe(10)
+    probe = Instrumentation(10)
     called = []
     probe.on_cancel(lambda: called.append(True))
     with probe.download():
@@ -113,7 +113,7 @@ def test_a_probe_says_what_ran_and_what_waited_when_it_was_cancelled():
 
 
 def test_a_probe_that_was_cancelled_early_cancels_as_soon_as_it_can():
-    probe = Probe(10)
+    probe = Instrumentation(10)
     probe.cancel()
     probe.on_cancel(lambda: 4)
     assert probe.stop_clock()(0, "").stop.waiting == 4
@@ -176,7 +176,7 @@ def test_a_table_without_any_result_says_nothing_about_counts(finished_race):
 
 
 def test_a_strategy_that_was_done_before_it_could_stop_was_not_cancelled():
-    probe = Probe(1)
+    probe = Instrumentation(1)
     probe.count(Status.OK)
     probe.cancel()
     assert probe.stop_clock()(0, "").stop is None

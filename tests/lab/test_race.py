@@ -9,14 +9,14 @@ import sys
 
 from tests.lab.conftest import is_alive
 from tests.support.until import until
-from tui.demo.server import Pattern, Script, ScriptedServer
+from tui.demo.server import Pattern, ResponseScript, ScriptedServer
 from tui.lab.job import Job, Target
 from tui.lab.process import LabProcess
 from tui.lab.race import Race, State, describe, plan_for
-from tui.lab.server_process import Course
+from tui.lab.server_process import ServerProfile
 
-SLOW = Course(files=30, size=20_000, latency_s=0.1, rate=0)
-FAST = Course(files=4, size=5_000, latency_s=0, rate=0)
+SLOW = ServerProfile(files=30, size=20_000, latency_s=0.1, rate=0)
+FAST = ServerProfile(files=4, size=5_000, latency_s=0, rate=0)
 
 
 def plan(*names, **options):
@@ -115,11 +115,11 @@ async def test_cancelling_a_row_that_waits_takes_it_out_of_the_race():
 
 
 async def test_a_list_with_failing_urls_counts_the_same_for_all(server):
-    good = server.add("/good", Script(Pattern(50_000, 1)))
-    moved = server.add("/moved", Script(status=301, redirect="/good"))
-    cut = server.add("/cut", Script(Pattern(50_000, 2), cut_after=20_000))
+    good = server.add("/good", ResponseScript(Pattern(50_000, 1)))
+    moved = server.add("/moved", ResponseScript(status=301, redirect="/good"))
+    cut = server.add("/cut", ResponseScript(Pattern(50_000, 2), cut_after=20_000))
     missing = server.url("/missing")
-    gone = server.add("/gone", Script(status=410))
+    gone = server.add("/gone", ResponseScript(status=410))
     refused = "http://127.0.0.1:9/none"
     urls = (good, moved, cut, missing, gone, refused)
     targets = tuple(Target(url, f"file-{at}") for at, url in enumerate(urls))
@@ -133,7 +133,7 @@ async def test_a_list_with_failing_urls_counts_the_same_for_all(server):
 
 
 async def test_headers_of_the_list_are_sent(server):
-    url = server.add("/secret", Script(b"yes"))
+    url = server.add("/secret", ResponseScript(b"yes"))
     targets = (Target(url, "file", (("X-Key", "abc"),)),)
     race = Race(plan("one_by_one", "asyncio_blocking_save", "engine", targets=targets))
     await race.run()
@@ -144,8 +144,8 @@ async def test_headers_of_the_list_are_sent(server):
 async def test_headers_of_the_list_follow_no_redirect_to_another_server(server):
     names = "one_by_one", "asyncio_blocking_save", "two_requests", "engine"
     async with ScriptedServer() as other:
-        end = other.add("/end", Script(b"yes"))
-        url = server.add("/away", Script(status=302, headers={"Location": end}))
+        end = other.add("/end", ResponseScript(b"yes"))
+        url = server.add("/away", ResponseScript(status=302, headers={"Location": end}))
         targets = (Target(url, "file", (("X-Key", "abc"), ("Cookie", "s=1"))),)
         race = Race(plan(*names, targets=targets))
         await race.run()
@@ -157,7 +157,7 @@ async def test_headers_of_the_list_follow_no_redirect_to_another_server(server):
 
 async def test_a_strategy_that_hangs_is_ended(monkeypatch, server):
     monkeypatch.setattr("tui.lab.race.STOP_LIMIT_S", 0.3)
-    stall = server.add("/stall", Script(Pattern(50_000, 1), stall_after=10_000))
+    stall = server.add("/stall", ResponseScript(Pattern(50_000, 1), stall_after=10_000))
     race = Race(plan("one_by_one", targets=(Target(stall, "file"),)))
     runner = asyncio.create_task(race.run())
     (lane,) = race.lanes
@@ -198,7 +198,7 @@ async def test_when_the_lab_itself_is_killed_its_processes_end_by_themselves(sta
 
 
 async def test_a_job_outside_of_a_race_removes_nobodys_folder(server, tmp_path):
-    stall = server.add("/stall", Script(Pattern(50_000, 1), stall_after=10_000))
+    stall = server.add("/stall", ResponseScript(Pattern(50_000, 1), stall_after=10_000))
     mine = tmp_path / "mine"
     (mine / "files").mkdir(parents=True)
     job = Job("one_by_one", (Target(stall, "file"),), mine / "files", 1)

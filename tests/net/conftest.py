@@ -8,9 +8,9 @@ import pytest
 
 from tests.net.fetching import TIMEOUT_S
 from tui.core.settings import Settings
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -43,16 +43,16 @@ async def hasty(wire: str) -> AsyncIterator[HttpSession]:
 async def other() -> AsyncIterator[ScriptedServer]:
     """A server on another port: another origin."""
     async with ScriptedServer() as running:
-        running.add("/file", Script(b"file"))
+        running.add("/file", ResponseScript(b"file"))
         yield running
 
 
 @pytest.fixture
-def raw(server: ScriptedServer) -> Callable[..., Target]:
+def raw(server: ScriptedServer) -> Callable[..., GetRequest]:
     """Make a target that is answered with exactly this head (LF for CRLF) and body."""
 
-    def make(head: str, body: bytes = b"") -> Target:
+    def make(head: str, body: bytes = b"") -> GetRequest:
         lines = head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n"
-        return Target(server.add("/raw", Script(raw=lines + body)))
+        return GetRequest(server.add("/raw", ResponseScript(raw=lines + body)))
 
     return make

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui.core.errors import FetchError
-from tui.net.resource import Answer, read_answer
+from tui.net.resource import ResourceInfo, read_answer
 
 if TYPE_CHECKING:
-    from tui.net.response import Reply
-    from tui.net.session import HttpSession, Target
+    from tui.net.response import Response
+    from tui.net.session import GetRequest, HttpSession
 
 TIMEOUT_S = 0.4
 
 
-async def rest_of(reply: Reply) -> bytes:
+async def rest_of(reply: Response) -> bytes:
     """Read a body to its end and close the reply."""
     try:
         chunks = []
@@ -27,26 +27,26 @@ async def rest_of(reply: Reply) -> bytes:
         await reply.close()
 
 
-async def fetch(session: HttpSession, target: Target) -> bytes:
+async def fetch(session: HttpSession, target: GetRequest) -> bytes:
     """Open a target and read it to its end."""
     return await rest_of(await session.open(target))
 
 
-async def fault_of(session: HttpSession, target: Target) -> FetchError:
+async def fault_of(session: HttpSession, target: GetRequest) -> FetchError:
     """Fetch what must fail, and return the failure."""
     with pytest.raises(FetchError) as caught:
         await fetch(session, target)
     return _presentable(caught.value)
 
 
-async def judged(session: HttpSession, target: Target) -> FetchError:
+async def judged(session: HttpSession, target: GetRequest) -> FetchError:
     """Return why an answer is refused, by the wire or by its reading."""
     with pytest.raises(FetchError) as caught:
         await _judge(session, target)
     return _presentable(caught.value)
 
 
-async def _judge(session: HttpSession, target: Target) -> Answer:
+async def _judge(session: HttpSession, target: GetRequest) -> ResourceInfo:
     reply = await session.open(target)
     try:
         return read_answer(reply, target)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from tui.core.errors import KINDS, FetchError
-from tui.net.resource import Answer, read_answer
-from tui.net.session import Target
+from tui.net.resource import ResourceInfo, read_answer
+from tui.net.session import GetRequest
 
 URL = "http://127.0.0.1:81/x"
-WHOLE = Target(URL)
-MIDDLE = Target(URL, start=100, end=200)
-REST = Target(URL, start=100)
+WHOLE = GetRequest(URL)
+MIDDLE = GetRequest(URL, start=100, end=200)
+REST = GetRequest(URL, start=100)
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"
 YOUNG = "Sun, 06 Nov 1994 08:48:38 GMT"
 OLD = "Sun, 06 Nov 1994 08:48:37 GMT"
@@ -35,12 +35,12 @@ class Head:
         return self.fields
 
 
-def read(status: int = 200, target: Target = WHOLE, **fields: str) -> Answer:
+def read(status: int = 200, target: GetRequest = WHOLE, **fields: str) -> ResourceInfo:
     named = {name.replace("_", "-"): value for name, value in fields.items()}
     return read_answer(Head(status, named), target)
 
 
-def fault(status: int, target: Target = WHOLE, **fields: str) -> FetchError:
+def fault(status: int, target: GetRequest = WHOLE, **fields: str) -> FetchError:
     with pytest.raises(FetchError) as caught:
         read(status, target, **fields)
     assert caught.value.kind in KINDS

@@ -8,9 +8,9 @@ import pytest
 
 from tests.net.fetching import fault_of, fetch, judged
 from tui.core.errors import PermanentError, TransientError
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.net.resource import read_answer
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tui.demo.server import ScriptedServer
 
-    Raw: TypeAlias = Callable[..., Target]
+    Raw: TypeAlias = Callable[..., GetRequest]
 
 CHUNKED = "HTTP/1.1 200 OK\nTransfer-Encoding: chunked"
 
@@ -61,8 +61,8 @@ async def test_a_body_that_ends_with_its_connection_is_whole(
 async def test_a_body_that_ends_with_a_reset_is_not_whole(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    script = Script(b"x" * 1000, length="none", cut_after=500, cut="reset")
-    error = await fault_of(session, Target(server.add("/x", script)))
+    script = ResponseScript(b"x" * 1000, length="none", cut_after=500, cut="reset")
+    error = await fault_of(session, GetRequest(server.add("/x", script)))
     assert isinstance(error, TransientError)
     assert error.kind == "reset"
 
@@ -123,8 +123,8 @@ async def test_a_length_beside_chunks_means_nothing(
 async def test_a_connection_that_ends_without_an_answer_is_tried_again(
     session: HttpSession, server: ScriptedServer, cut: str
 ) -> None:
-    script = Script(raw=b"", cut="reset" if cut == "reset" else "close")
-    error = await fault_of(session, Target(server.add("/x", script)))
+    script = ResponseScript(raw=b"", cut="reset" if cut == "reset" else "close")
+    error = await fault_of(session, GetRequest(server.add("/x", script)))
     assert isinstance(error, TransientError)
     assert error.kind == "reset"
     assert f"127.0.0.1:{server.port}" in str(error)
@@ -133,8 +133,8 @@ async def test_a_connection_that_ends_without_an_answer_is_tried_again(
 async def test_a_head_that_is_cut_is_tried_again(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    script = Script(raw=b"HTTP/1.1 200 OK\r\nContent-Le")
-    error = await fault_of(session, Target(server.add("/x", script)))
+    script = ResponseScript(raw=b"HTTP/1.1 200 OK\r\nContent-Le")
+    error = await fault_of(session, GetRequest(server.add("/x", script)))
     assert isinstance(error, TransientError)
 
 
@@ -263,11 +263,11 @@ async def test_escapes_from_the_server_never_reach_a_message(
 async def test_a_server_that_lies_about_one_reply_does_not_spoil_the_next(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    good = server.add("/good", Script(b"good"))
+    good = server.add("/good", ResponseScript(b"good"))
     for script in (
-        Script(b"x" * 100, length=200),
-        Script(b"x" * 100, length="chunked", cut_after=50),
-        Script(b"x" * 100, cut_after=50, cut="reset"),
+        ResponseScript(b"x" * 100, length=200),
+        ResponseScript(b"x" * 100, length="chunked", cut_after=50),
+        ResponseScript(b"x" * 100, cut_after=50, cut="reset"),
     ):
-        await fault_of(session, Target(server.add("/bad", script)))
-        assert await fetch(session, Target(good)) == b"good"
+        await fault_of(session, GetRequest(server.add("/bad", script)))
+        assert await fetch(session, GetRequest(good)) == b"good"

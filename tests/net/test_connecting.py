@@ -14,9 +14,9 @@ from tests.net.fetching import fault_of, fetch, rest_of
 from tests.support.http2_server import Http2Server
 from tui.core.errors import FetchError, LocalError
 from tui.core.settings import HostRule, Settings
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ async def strict(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
     authority.configure_trust(context)
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
     async with ScriptedServer(context) as running:
-        running.add("/x", Script(b"file"))
+        running.add("/x", ResponseScript(b"file"))
         yield running
 
 
@@ -95,7 +95,7 @@ class Peers:
 async def over(settings: Settings, url: str) -> bytes:
     session = HttpSession(settings)
     try:
-        return await fetch(session, Target(url))
+        return await fetch(session, GetRequest(url))
     finally:
         await session.close()
 
@@ -103,7 +103,7 @@ async def over(settings: Settings, url: str) -> bytes:
 async def fault_over(settings: Settings, url: str) -> FetchError:
     session = HttpSession(settings)
     try:
-        return await fault_of(session, Target(url))
+        return await fault_of(session, GetRequest(url))
     finally:
         await session.close()
 
@@ -159,9 +159,9 @@ async def test_one_ip_version_can_be_asked_for(
             )
         )
         url = f"http://right.example:{peers.port}/"
-        assert await fetch(session, Target(url)) == b"file"
+        assert await fetch(session, GetRequest(url)) == b"file"
         wrong = "[::1]" if version == 4 else "127.0.0.1"
-        error = await fault_of(session, Target(f"http://{wrong}:{peers.port}/"))
+        error = await fault_of(session, GetRequest(f"http://{wrong}:{peers.port}/"))
         await session.close()
     assert error.kind == "network"
     assert "IP version" in str(error)
@@ -171,7 +171,7 @@ async def test_one_ip_version_can_be_asked_for(
 async def test_a_pinned_host_is_not_looked_up(
     wire: str, server: ScriptedServer
 ) -> None:
-    server.add("/x", Script(b"file"))
+    server.add("/x", ResponseScript(b"file"))
     settings = Settings(wire=wire, resolve=(("Pinned.example", 0, "127.0.0.1"),))
     url = f"http://pinned.example:{server.port}/x"
     assert await over(settings, url) == b"file"
@@ -189,7 +189,7 @@ async def test_a_pin_of_one_port_leaves_the_others_alone(
             ("pinned.invalid", 1, "127.0.0.9"),
         ),
     )
-    server.add("/x", Script(b"file"))
+    server.add("/x", ResponseScript(b"file"))
     assert await over(settings, f"http://pinned.invalid:{server.port}/x") == b"file"
     error = await fault_over(settings, f"http://pinned.invalid:{other.port}/file")
     assert error.kind in ("unknown_host", "dns")
@@ -201,7 +201,7 @@ async def test_a_pin_keeps_the_name_for_the_certificate(
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("pinned.example").configure_cert(context)
     async with ScriptedServer(context) as server:
-        server.add("/x", Script(b"file"))
+        server.add("/x", ResponseScript(b"file"))
         settings = Settings(
             wire=wire, ca_file=bundle, resolve=(("pinned.example", 0, "127.0.0.1"),)
         )
@@ -257,7 +257,7 @@ async def test_a_certificate_is_not_shown_where_a_redirect_leads(
     wire: str, strict: ScriptedServer, bundle: Path, identity: Path
 ) -> None:
     away = strict.url("/x", host="localhost")
-    url = strict.add("/away", Script(redirect=away))
+    url = strict.add("/away", ResponseScript(redirect=away))
     settings = Settings(wire=wire, ca_file=bundle, client_cert=identity)
     error = await fault_over(settings, url)
     assert error.kind in ("tls", "reset")
@@ -308,10 +308,10 @@ async def test_http2_is_for_whole_files_and_ranges_stay_on_http1(
     async with Http2Server(tls, body) as server:
         url = f"https://127.0.0.1:{server.port}/x"
         session = HttpSession(Settings(wire="pyreqwest", http2=True, ca_file=bundle))
-        reply = await session.open(Target(url))
+        reply = await session.open(GetRequest(url))
         assert reply.http_version == "HTTP/2.0"
         assert await rest_of(reply) == body
-        assert await fetch(session, Target(url, (), 5)) == body[5:]
+        assert await fetch(session, GetRequest(url, (), 5)) == body[5:]
         await session.close()
         assert await over(Settings(wire="pyreqwest", ca_file=bundle), url) == body
         assert server.protocols == ["h2", "http/1.1", "http/1.1"]
@@ -329,30 +329,30 @@ async def test_an_http2_stream_that_is_reset_is_no_whole_body(
 async def test_a_rule_holds_an_origin_to_a_rate_over_all_its_bodies(
     wire: str, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", Script(b"x" * 20_000))
+    url = server.add("/x", ResponseScript(b"x" * 20_000))
     session = HttpSession(
         Settings(wire=wire, hosts=(HostRule("127.0.0.1", rate_limit=100_000),))
     )
     loop = asyncio.get_running_loop()
     began = loop.time()
-    await asyncio.gather(*(fetch(session, Target(url)) for _ in range(2)))
+    await asyncio.gather(*(fetch(session, GetRequest(url)) for _ in range(2)))
     # 40,000 bytes less the burst of a tenth of a second.
     assert loop.time() - began > 0.29
     origin = f"http://127.0.0.1:{server.port}"
     assert session.limiters.rate(origin) == 100_000
     session.limiters.set_rate(origin, None)
-    server.add("/large", Script(b"x" * 2_000_000))
+    server.add("/large", ResponseScript(b"x" * 2_000_000))
     async with asyncio.timeout(10):  # it would be 20 s
-        await fetch(session, Target(server.url("/large")))
+        await fetch(session, GetRequest(server.url("/large")))
     await session.close()
 
 
 async def test_a_slow_rate_is_no_stall(wire: str, server: ScriptedServer) -> None:
-    url = server.add("/x", Script(b"x" * 30_000))
+    url = server.add("/x", ResponseScript(b"x" * 30_000))
     session = HttpSession(
         Settings(
             wire=wire, timeout_s=0.2, hosts=(HostRule("127.*", rate_limit=50_000),)
         )
     )
-    assert len(await fetch(session, Target(url))) == 30_000
+    assert len(await fetch(session, GetRequest(url))) == 30_000
     await session.close()

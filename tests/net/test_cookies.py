@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from tests.net.fetching import fetch
 from tui.core.errors import LocalError
 from tui.core.settings import Settings
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.net.auth import cookies
 from tui.net.auth.cookies import CookieFile
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,15 +146,15 @@ async def test_cookies_of_the_file_go_along_with_those_of_the_servers(
         line("elsewhere.example", name="not", value="here"),
     )
     assert pairs(jar, "http://127.0.0.1/", *lines) == {"file": "1", "both": "old"}
-    server.add("/there", Script(b"file"))
+    server.add("/there", ResponseScript(b"file"))
     url = server.add(
-        "/x", Script(redirect="/there", headers=[("Set-Cookie", "both=new")])
+        "/x", ResponseScript(redirect="/there", headers=[("Set-Cookie", "both=new")])
     )
     session = HttpSession(Settings(wire=wire, cookies=jar))
     headers = (("Cookie", "list=0"),)
-    assert await fetch(session, Target(url, headers)) == b"file"
+    assert await fetch(session, GetRequest(url, headers)) == b"file"
     # Another port is another origin, but the file is the user's word for the host.
-    assert await fetch(session, Target(other.url("/file"), (), 1)) == b"ile"
+    assert await fetch(session, GetRequest(other.url("/file"), (), 1)) == b"ile"
     await session.close()
     first, second = (seen.headers["cookie"] for seen in server.requests)
     assert first == "list=0; file=1; both=old"

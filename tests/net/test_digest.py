@@ -14,9 +14,9 @@ from tests.net.fetching import fetch, judged
 from tests.support.digest_guard import DigestGuard
 from tui.core.errors import PermanentError
 from tui.core.settings import HostRule, Login, Scheme, Settings
-from tui.demo.script import Script
-from tui.net.auth.digest import DigestBook, best_challenge, schemes
-from tui.net.session import HttpSession, Target
+from tui.demo.script import ResponseScript
+from tui.net.auth.digest import DigestAuthCache, best_challenge, schemes
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from tui.demo.server import ScriptedServer
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 ME = Login("me", "text:secret", Scheme.DIGEST)
 
 
-def target(session: HttpSession, url: str, start: int = 0) -> Target:
-    return Target(url, session.headers_for(url, (), is_named=True), start)
+def target(session: HttpSession, url: str, start: int = 0) -> GetRequest:
+    return GetRequest(url, session.headers_for(url, (), is_named=True), start)
 
 
 def sent(server: ScriptedServer) -> list[str]:
@@ -111,7 +111,8 @@ async def test_a_login_for_digest_is_never_sent_as_a_password(
     wire: str, server: ScriptedServer
 ) -> None:
     url = server.add(
-        "/x", Script(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        "/x",
+        ResponseScript(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'}),
     )
     session = HttpSession(Settings(wire=wire, login=ME))
     error = await judged(session, target(session, url))
@@ -127,8 +128,8 @@ async def test_a_login_for_basic_is_proven_where_the_server_wants_digest(
     url = server.add("/x", guard.script())
     session = HttpSession(Settings(wire=wire))
     userinfo = url.replace("http://", "http://me:secret@")
-    assert await fetch(session, Target(userinfo)) == b"file"
-    assert await fetch(session, Target(userinfo)) == b"file"
+    assert await fetch(session, GetRequest(userinfo)) == b"file"
+    assert await fetch(session, GetRequest(userinfo)) == b"file"
     await session.close()
     assert guard.refusals == 1
 
@@ -138,7 +139,7 @@ async def test_a_proof_does_not_follow_a_redirect_elsewhere(
 ) -> None:
     guard = DigestGuard(b"file")
     away = other.add("/x", guard.script())
-    url = server.add("/x", Script(redirect=away))
+    url = server.add("/x", ResponseScript(redirect=away))
     session = HttpSession(Settings(wire=wire, login=ME))
     error = await judged(session, target(session, url))
     await session.close()
@@ -151,7 +152,9 @@ async def test_a_rule_gives_the_host_behind_a_redirect_its_own_login(
 ) -> None:
     guard = DigestGuard(b"file")
     server.add("/there", guard.script())
-    url = server.add("/x", Script(redirect=server.url("/there", host="localhost")))
+    url = server.add(
+        "/x", ResponseScript(redirect=server.url("/there", host="localhost"))
+    )
     session = HttpSession(Settings(wire=wire, hosts=(HostRule("localhost", login=ME),)))
     assert await fetch(session, target(session, url)) == b"file"
     await session.close()
@@ -175,9 +178,9 @@ async def test_a_challenge_that_cannot_be_answered_is_a_401(
     session: HttpSession, server: ScriptedServer, challenge: str
 ) -> None:
     url = server.add(
-        "/x", Script(status=401, headers={"WWW-Authenticate": challenge or "x"})
+        "/x", ResponseScript(status=401, headers={"WWW-Authenticate": challenge or "x"})
     )
-    error = await judged(session, Target(url.replace("//", "//me:secret@")))
+    error = await judged(session, GetRequest(url.replace("//", "//me:secret@")))
     assert (error.kind, error.status) == ("auth", 401)
     assert "the login is refused" in str(error)
     assert len(server.requests) == 1
@@ -224,7 +227,7 @@ def test_schemes_are_named_in_the_order_of_the_server() -> None:
 def test_no_challenge_breaks_the_reader(values: list[str]) -> None:
     best_challenge([f"Digest {value}" for value in values])
     schemes(values)
-    book = DigestBook()
+    book = DigestAuthCache()
     headers = (("Authorization", "Basic bWU6c2VjcmV0"),)
     values = ['Digest realm="x", nonce="' + value + '"' for value in values]
     book.answer("http://h/x", headers, values, 0)

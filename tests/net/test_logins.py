@@ -10,9 +10,9 @@ import pytest
 from tests.net.fetching import fetch, judged
 from tui.core.errors import LocalError
 from tui.core.settings import HostRule, Login, Scheme, Settings
-from tui.demo.script import Script
-from tui.net.auth.credentials import Logins
-from tui.net.session import HttpSession, Target
+from tui.demo.script import ResponseScript
+from tui.net.auth.credentials import Credentials
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-def authorization(logins: Logins, url: str = URL, *, is_named: bool = True) -> str:
+def authorization(logins: Credentials, url: str = URL, *, is_named: bool = True) -> str:
     headers = dict(logins.headers_for(url, (), is_named=is_named))
     return headers.get("Authorization", "")
 
@@ -47,22 +47,22 @@ def test_a_password_that_was_not_asked_for_stops_nothing_and_yields_to_no_other(
 ) -> None:
     rule = HostRule("dl.example.org", login=Login("you", "ask"))
     for run in (Login("me", "text:mine"), None):
-        logins = Logins(Settings(login=run, hosts=(rule,), netrc=netrc))
+        logins = Credentials(Settings(login=run, hosts=(rule,), netrc=netrc))
         assert authorization(logins) == ""
         assert authorization(logins, "http://other.example/") != ""
     with pytest.raises(LocalError, match="nobody is here to be asked"):
-        Logins(Settings(login=Login("me", "ask")))
+        Credentials(Settings(login=Login("me", "ask")))
 
 
 def test_the_login_of_the_run_is_for_named_origins() -> None:
-    logins = Logins(Settings(login=Login("me", "text:pä:ss")))
+    logins = Credentials(Settings(login=Login("me", "text:pä:ss")))
     assert authorization(logins) == basic("me", "pä:ss")
     assert authorization(logins, is_named=False) == ""
     assert logins.elsewhere(URL) == ()
 
 
 def test_a_bearer_token_is_sent_as_it_is() -> None:
-    logins = Logins(Settings(login=Login("", "text:abc.def==", Scheme.BEARER)))
+    logins = Credentials(Settings(login=Login("", "text:abc.def==", Scheme.BEARER)))
     assert authorization(logins) == "Bearer abc.def=="
 
 
@@ -72,7 +72,7 @@ def test_a_rule_for_the_host_wins_over_the_login_of_the_run(netrc: Path) -> None
         hosts=(HostRule("*.example.org", login=Login("you", "text:yours")),),
         netrc=netrc,
     )
-    logins = Logins(settings)
+    logins = Credentials(settings)
     assert authorization(logins) == basic("you", "yours")
     assert authorization(logins, is_named=False) == basic("you", "yours")
     assert authorization(logins, "http://other.example/x") == basic("me", "mine")
@@ -83,14 +83,14 @@ def test_a_rule_that_names_no_host_follows_nobody_elsewhere(pattern: str) -> Non
     rule = HostRule(
         pattern, login=Login("you", "text:yours"), headers=(("X-Key", "k"),)
     )
-    logins = Logins(Settings(hosts=(rule,)))
+    logins = Credentials(Settings(hosts=(rule,)))
     assert authorization(logins) == basic("you", "yours")
     assert logins.headers_for(URL, (), is_named=False) == ()
 
 
 def test_a_rule_with_a_port_is_for_that_port_alone() -> None:
     rule = HostRule("dl.example.org:8443", login=Login("you", "text:yours"))
-    logins = Logins(Settings(hosts=(rule,)))
+    logins = Credentials(Settings(hosts=(rule,)))
     assert authorization(logins, "https://dl.example.org:8443/x")
     assert not authorization(logins, "https://dl.example.org/x")
 
@@ -98,7 +98,7 @@ def test_a_rule_with_a_port_is_for_that_port_alone() -> None:
 def test_netrc_speaks_for_its_hosts_and_its_default_for_named_origins(
     netrc: Path,
 ) -> None:
-    logins = Logins(Settings(netrc=netrc))
+    logins = Credentials(Settings(netrc=netrc))
     assert authorization(logins, "https://DL.example.org:81/y") == basic(
         "net", "rc-secret"
     )
@@ -112,12 +112,12 @@ def test_a_rule_can_take_its_login_from_netrc(
 ) -> None:
     monkeypatch.setenv("NETRC", str(netrc))
     login = Login("", "netrc", Scheme.DIGEST)
-    logins = Logins(Settings(hosts=(HostRule("dl.example.org", login=login),)))
+    logins = Credentials(Settings(hosts=(HostRule("dl.example.org", login=login),)))
     assert authorization(logins) == basic("net", "rc-secret").replace(
         "Basic", "Digest-Login"
     )
     other = Login("nobody", "netrc")
-    logins = Logins(Settings(hosts=(HostRule("dl.example.org", login=other),)))
+    logins = Credentials(Settings(hosts=(HostRule("dl.example.org", login=other),)))
     assert authorization(logins) == ""
 
 
@@ -126,7 +126,7 @@ def test_of_headers_with_one_name_the_nearest_counts() -> None:
         headers=(("User-Agent", "run"), ("X-Run", "1")),
         hosts=(HostRule("dl.example.org", headers=(("user-agent", "rule"),)),),
     )
-    logins = Logins(settings)
+    logins = Credentials(settings)
     assert logins.headers_for(URL, (), is_named=True) == (
         ("X-Run", "1"),
         ("user-agent", "rule"),
@@ -141,7 +141,7 @@ def test_of_headers_with_one_name_the_nearest_counts() -> None:
 
 
 def test_a_header_or_userinfo_wins_over_every_login(netrc: Path) -> None:
-    logins = Logins(Settings(login=Login("me", "text:mine"), netrc=netrc))
+    logins = Credentials(Settings(login=Login("me", "text:mine"), netrc=netrc))
     given = (("authorization", "Custom x"),)
     assert logins.headers_for(URL, given, is_named=True) == given
     assert logins.headers_for("http://u:p@h/x", (), is_named=True) == ()
@@ -150,28 +150,28 @@ def test_a_header_or_userinfo_wins_over_every_login(netrc: Path) -> None:
 def test_of_logins_the_rules_own_wins_over_a_header_of_the_run() -> None:
     headers = (("authorization", "Run"),)
     rule = HostRule("dl.example.org", login=Login("you", "text:yours"))
-    logins = Logins(Settings(headers=headers, hosts=(rule,)))
+    logins = Credentials(Settings(headers=headers, hosts=(rule,)))
     assert logins.headers_for(URL, (), is_named=True) == (
         ("Authorization", basic("you", "yours")),
     )
     assert logins.headers_for("http://h/x", (), is_named=True) == headers
     rule = HostRule("dl.example.org", headers=(("Authorization", "Rule"),))
-    logins = Logins(Settings(headers=headers, hosts=(rule,)))
+    logins = Credentials(Settings(headers=headers, hosts=(rule,)))
     assert authorization(logins) == "Rule"
     login = Login("me", "text:mine")
-    logins = Logins(Settings(headers=headers, login=login))
+    logins = Credentials(Settings(headers=headers, login=login))
     assert logins.headers_for(URL, (), is_named=True) == headers
 
 
 async def test_a_login_is_sent_over_the_wire_and_stays_with_its_origin(
     wire: str, server: ScriptedServer, other: ScriptedServer
 ) -> None:
-    other.add("/x", Script(redirect=server.url("/back")))
-    server.add("/back", Script(b"file"))
-    url = server.add("/x", Script(redirect=other.url("/x")))
+    other.add("/x", ResponseScript(redirect=server.url("/back")))
+    server.add("/back", ResponseScript(b"file"))
+    url = server.add("/x", ResponseScript(redirect=other.url("/x")))
     session = HttpSession(Settings(wire=wire, login=Login("me", "text:mine")))
     headers = session.headers_for(url, (("X-Key", "k"),), is_named=True)
-    assert await fetch(session, Target(url, headers)) == b"file"
+    assert await fetch(session, GetRequest(url, headers)) == b"file"
     await session.close()
     first, last = server.requests
     assert first.headers["authorization"] == basic("me", "mine")
@@ -184,12 +184,14 @@ async def test_netrc_logs_in_at_the_host_that_a_redirect_leads_to(
     wire: str, server: ScriptedServer, netrc: Path
 ) -> None:
     # As archives with one place to log in for many hosts have it.
-    server.add("/there", Script(b"file"))
-    url = server.add("/x", Script(redirect=server.url("/there", host="127.0.0.1")))
+    server.add("/there", ResponseScript(b"file"))
+    url = server.add(
+        "/x", ResponseScript(redirect=server.url("/there", host="127.0.0.1"))
+    )
     session = HttpSession(Settings(wire=wire, netrc=netrc))
     start = url.replace("127.0.0.1", "localhost")
     headers = session.headers_for(start, (), is_named=True)
-    assert await fetch(session, Target(start, headers)) == b"file"
+    assert await fetch(session, GetRequest(start, headers)) == b"file"
     await session.close()
     assert server.requests[0].headers["authorization"] == basic("anybody", "else")
     assert server.requests[1].headers["authorization"] == basic("loop", "back")
@@ -199,12 +201,12 @@ async def test_a_missing_and_a_refused_login_are_told_apart(
     wire: str, server: ScriptedServer
 ) -> None:
     headers = {"WWW-Authenticate": 'Basic realm="x"'}
-    url = server.add("/x", Script(status=401, headers=headers))
+    url = server.add("/x", ResponseScript(status=401, headers=headers))
     session = HttpSession(Settings(wire=wire))
-    error = await judged(session, Target(url))
+    error = await judged(session, GetRequest(url))
     assert "it wants a login (Basic)" in str(error)
     assert "--user" in error.advice
-    error = await judged(session, Target(url.replace("//", "//me:SECRET@")))
+    error = await judged(session, GetRequest(url.replace("//", "//me:SECRET@")))
     assert "the login is refused (Basic)" in str(error)
     assert "SECRET" not in str(error)
     await session.close()
@@ -223,7 +225,7 @@ def test_a_bad_netrc_is_said_with_file_and_line(tmp_path: Path, content: str) ->
     path = tmp_path / "netrc"
     path.write_text(content)
     with pytest.raises(LocalError) as caught:
-        Logins(Settings(netrc=path))
+        Credentials(Settings(netrc=path))
     assert caught.value.kind == "netrc"
     assert f"{path}:" in str(caught.value)
     assert "SECRET" not in str(caught.value)
@@ -232,13 +234,13 @@ def test_a_bad_netrc_is_said_with_file_and_line(tmp_path: Path, content: str) ->
 def test_a_netrc_that_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     with pytest.raises(LocalError, match="No such file"):
-        Logins(Settings(netrc=path))
+        Credentials(Settings(netrc=path))
     path.write_bytes(b"machine h\nlogin \xff\n")
     with pytest.raises(LocalError, match=f"{path}:2: not UTF-8"):
-        Logins(Settings(netrc=path))
+        Credentials(Settings(netrc=path))
     path.write_bytes(b"#" * (2 << 20))
     with pytest.raises(LocalError, match="larger than 1 MiB"):
-        Logins(Settings(netrc=path))
+        Credentials(Settings(netrc=path))
 
 
 def test_a_login_is_not_told_by_its_repr() -> None:

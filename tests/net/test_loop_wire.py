@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from tests.net.fetching import fault_of, fetch
 from tui.core.settings import Settings
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import HttpSession, Target
-from tui.net.session_config import read_means
+from tui.net.session import GetRequest, HttpSession
+from tui.net.session_config import load_session_config
 from tui.net.transports.http1.dial import dial
 from tui.net.transports.http1.parser import (
     BadChunk,
@@ -31,7 +31,7 @@ from tui.net.transports.http1.parser import (
     end_of_head,
     read_head,
 )
-from tui.net.transports.selector import Wires
+from tui.net.transports.selector import TransportSelector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -211,13 +211,13 @@ def on_uvloop(run: Callable[[HttpSession, ScriptedServer], object]) -> None:
 def test_the_loop_of_the_product_carries_it() -> None:
     async def run(session: HttpSession, server: ScriptedServer) -> None:
         body = bytes(range(256)) * 8192
-        plain = server.add("/plain", Script(body))
-        chunked = server.add("/chunked", Script(body, length="chunked"))
-        closed = server.add("/closed", Script(body, length="none"))
-        cut = server.add("/cut", Script(body, cut_after=1000, cut="reset"))
+        plain = server.add("/plain", ResponseScript(body))
+        chunked = server.add("/chunked", ResponseScript(body, length="chunked"))
+        closed = server.add("/closed", ResponseScript(body, length="none"))
+        cut = server.add("/cut", ResponseScript(body, cut_after=1000, cut="reset"))
         for url in (plain, chunked, closed, plain):
-            assert await fetch(session, Target(url)) == body
-        assert (await fault_of(session, Target(cut))).kind == "reset"
+            assert await fetch(session, GetRequest(url)) == body
+        assert (await fault_of(session, GetRequest(cut))).kind == "reset"
 
     on_uvloop(run)
 
@@ -225,8 +225,10 @@ def test_the_loop_of_the_product_carries_it() -> None:
 def test_many_large_bodies_share_the_turns_of_the_loop() -> None:
     async def run(session: HttpSession, server: ScriptedServer) -> None:
         body = bytes(1 << 20)
-        url = server.add("/x", Script(body))
-        bodies = await asyncio.gather(*(fetch(session, Target(url)) for _ in range(40)))
+        url = server.add("/x", ResponseScript(body))
+        bodies = await asyncio.gather(
+            *(fetch(session, GetRequest(url)) for _ in range(40))
+        )
         assert all(found == body for found in bodies)
 
     on_uvloop(run)
@@ -234,8 +236,8 @@ def test_many_large_bodies_share_the_turns_of_the_loop() -> None:
 
 def test_a_body_that_nobody_reads_stops_the_server() -> None:
     async def run(session: HttpSession, server: ScriptedServer) -> None:
-        url = server.add("/x", Script(bytes(64 << 20)))
-        reply = await session.open(Target(url))
+        url = server.add("/x", ResponseScript(bytes(64 << 20)))
+        reply = await session.open(GetRequest(url))
         assert len(await reply.read() or b"") <= 1 << 20
         sent = -1
         while sent != (now := server.requests[0].bytes_sent):
@@ -250,8 +252,8 @@ def test_a_body_that_nobody_reads_stops_the_server() -> None:
 
 def test_a_cancelled_request_closes_its_connection_before_an_answer() -> None:
     async def run(session: HttpSession, server: ScriptedServer) -> None:
-        url = server.add("/x", Script(b"x", latency_s=60))
-        asked = asyncio.ensure_future(session.open(Target(url)))
+        url = server.add("/x", ResponseScript(b"x", latency_s=60))
+        asked = asyncio.ensure_future(session.open(GetRequest(url)))
         await server.until(lambda: server.requests)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -280,7 +282,7 @@ async def test_a_request_into_a_connection_that_just_closed_is_sent_again() -> N
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
         session = HttpSession(Settings(wire="loop"))
-        target = Target(f"http://127.0.0.1:{port}/")
+        target = GetRequest(f"http://127.0.0.1:{port}/")
         assert await fetch(session, target) == b"x"
         assert await fetch(session, target) == b"x"
         assert asked == 3
@@ -315,10 +317,12 @@ async def test_an_address_that_refuses_does_not_hide_one_that_takes(
 
 
 async def test_plain_http_goes_over_the_loop_and_the_rest_beside_it():
-    def chosen(wires: Wires, url: str) -> str:
+    def chosen(wires: TransportSelector, url: str) -> str:
         return wires.wire_for(url).name
 
-    wires = Wires(Settings(), None, 1.0, read_means(Settings()).routes)
+    wires = TransportSelector(
+        Settings(), None, 1.0, load_session_config(Settings()).routes
+    )
     try:
         assert chosen(wires, "http://a.example/x") == "loop"
         assert chosen(wires, "https://a.example/x") == "pyreqwest"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from tests.support.until import until
-from tui.net.transports.http1.read_budget import Room
+from tui.net.transports.http1.read_budget import ReadBudget
 
 
 class Paused:
@@ -19,7 +19,7 @@ class Paused:
 
 
 async def test_few_connections_read_more_at_a_time_than_a_crowd() -> None:
-    room = Room(asyncio.get_running_loop())
+    room = ReadBudget(asyncio.get_running_loop())
     room.connections = 16
     few, held = len(room.buffer()), room.held_bytes
     room.connections = 200
@@ -28,7 +28,7 @@ async def test_few_connections_read_more_at_a_time_than_a_crowd() -> None:
 
 
 async def test_a_crowd_gets_less_of_a_turn_and_the_rest_of_it_only_crumbs() -> None:
-    room = Room(asyncio.get_running_loop())
+    room = ReadBudget(asyncio.get_running_loop())
     taken = {}
     for connections in (16, 200):
         room.connections = connections
@@ -43,7 +43,7 @@ async def test_a_crowd_gets_less_of_a_turn_and_the_rest_of_it_only_crumbs() -> N
 
 
 async def test_paused_connections_go_on_in_the_order_in_which_they_asked() -> None:
-    room = Room(asyncio.get_running_loop())
+    room = ReadBudget(asyncio.get_running_loop())
     room.connections = 200
     order: list[Paused] = []
     paused = [Paused(order) for _ in range(200)]

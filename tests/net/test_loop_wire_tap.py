@@ -19,17 +19,17 @@ from tests.support.loops import LOOPS
 from tui.core.errors import TransientError
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.response import PacedReply
-from tui.net.session import HttpSession, Target
-from tui.net.transports.http1.detached_socket import Tap
+from tui.net.response import RateLimitedResponse
+from tui.net.session import GetRequest, HttpSession
+from tui.net.transports.http1.detached_socket import DetachedSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
-    from tui.net.response import Reply
-    from tui.net.transports.base import Lent
+    from tui.net.response import Response
+    from tui.net.transports.base import SocketLease
 
 WAIT_S = 10.0
 BODY = Pattern(3_000_001, 5)
@@ -40,21 +40,21 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n"
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[Tap, socket.socket]]:
+def pair() -> Iterator[tuple[DetachedSocket, socket.socket]]:
     """A tap, and the far end of its socket."""
     near, far = socket.socketpair()
     near.setblocking(False)
     with near, far:
-        yield Tap(near), far
+        yield DetachedSocket(near), far
 
 
-def read(tap: Tap, wait_s: float = 0.0, room: int = 100) -> bytes:
+def read(tap: DetachedSocket, wait_s: float = 0.0, room: int = 100) -> bytes:
     buffer = bytearray(room)
     return bytes(buffer[: tap.read_into(memoryview(buffer), wait_s)])
 
 
 def test_it_reads_what_is_there_and_does_not_wait_for_more(
-    pair: tuple[Tap, socket.socket],
+    pair: tuple[DetachedSocket, socket.socket],
 ) -> None:
     tap, far = pair
     assert read(tap) == b""
@@ -64,7 +64,9 @@ def test_it_reads_what_is_there_and_does_not_wait_for_more(
     assert read(tap) == b""
 
 
-def test_what_comes_while_it_waits_is_read(pair: tuple[Tap, socket.socket]) -> None:
+def test_what_comes_while_it_waits_is_read(
+    pair: tuple[DetachedSocket, socket.socket],
+) -> None:
     tap, far = pair
     found: list[bytes] = []
     for piece in (b"one", b"two"):
@@ -75,7 +77,9 @@ def test_what_comes_while_it_waits_is_read(pair: tuple[Tap, socket.socket]) -> N
     assert found == [b"one", b"two"]
 
 
-def test_a_stop_reaches_a_thread_that_waits(pair: tuple[Tap, socket.socket]) -> None:
+def test_a_stop_reaches_a_thread_that_waits(
+    pair: tuple[DetachedSocket, socket.socket],
+) -> None:
     tap, far = pair
     found: list[bytes] = []
     thread = threading.Thread(target=lambda: found.append(read(tap, 60)))
@@ -87,7 +91,7 @@ def test_a_stop_reaches_a_thread_that_waits(pair: tuple[Tap, socket.socket]) -> 
 
 
 def test_once_stopped_it_reads_nothing_even_if_there_is_something(
-    pair: tuple[Tap, socket.socket],
+    pair: tuple[DetachedSocket, socket.socket],
 ) -> None:
     tap, far = pair
     far.sendall(b"abc")
@@ -96,7 +100,9 @@ def test_once_stopped_it_reads_nothing_even_if_there_is_something(
     assert read(tap, WAIT_S) == b""
 
 
-def test_an_end_and_a_fault_are_nothing(pair: tuple[Tap, socket.socket]) -> None:
+def test_an_end_and_a_fault_are_nothing(
+    pair: tuple[DetachedSocket, socket.socket],
+) -> None:
     tap, far = pair
     far.close()
     assert read(tap, WAIT_S) == b""
@@ -106,7 +112,7 @@ def test_an_end_and_a_fault_are_nothing(pair: tuple[Tap, socket.socket]) -> None
 
 
 def test_it_tells_whether_something_waits_and_leaves_it_there(
-    pair: tuple[Tap, socket.socket],
+    pair: tuple[DetachedSocket, socket.socket],
 ) -> None:
     tap, far = pair
     assert not tap.has_more()
@@ -144,7 +150,7 @@ def play(request: pytest.FixtureRequest) -> Callable[[Any], None]:
     return run
 
 
-async def borrow(reply: Reply) -> tuple[bytes, Lent]:
+async def borrow(reply: Response) -> tuple[bytes, SocketLease]:
     """Read on until the connection can be lent; return what was read as well."""
     came = b""
     while (lent := reply.lend()) is None:
@@ -154,7 +160,7 @@ async def borrow(reply: Reply) -> tuple[bytes, Lent]:
     return came, lent
 
 
-def drain(lent: Lent, limit: int) -> bytes:
+def drain(lent: SocketLease, limit: int) -> bytes:
     """Read up to ``limit`` bytes in a thread; less only if nothing comes for long."""
     came = bytearray()
     while len(came) < limit and (
@@ -164,7 +170,7 @@ def drain(lent: Lent, limit: int) -> bytes:
     return bytes(came)
 
 
-async def pour(lent: Lent, limit: int) -> bytes:
+async def pour(lent: SocketLease, limit: int) -> bytes:
     came = await asyncio.to_thread(drain, lent, limit)
     lent.take_back(len(came))
     return came
@@ -172,9 +178,9 @@ async def pour(lent: Lent, limit: int) -> bytes:
 
 def test_thread_and_loop_take_turns_and_no_byte_is_lost(play: Any) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
-        url = server.add("/x", Script(BODY))
+        url = server.add("/x", ResponseScript(BODY))
         for _ in range(2):
-            reply = await session.open(Target(url))
+            reply = await session.open(GetRequest(url))
             body = b""
             while True:
                 came, lent = await borrow(reply)
@@ -190,9 +196,9 @@ def test_thread_and_loop_take_turns_and_no_byte_is_lost(play: Any) -> None:
 
 def test_poured_to_its_end_it_carries_the_next_request(play: Any) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
-        url = server.add("/x", Script(BODY))
+        url = server.add("/x", ResponseScript(BODY))
         for _ in range(3):
-            reply = await session.open(Target(url))
+            reply = await session.open(GetRequest(url))
             came, lent = await borrow(reply)
             came += await pour(lent, lent.left)
             assert came == BODY.read()
@@ -230,7 +236,7 @@ def test_what_follows_a_poured_body_is_no_answer(play: Any, surplus: bytes) -> N
     async def scene(session: HttpSession, _: ScriptedServer) -> None:
         async with await asyncio.start_server(answer, "127.0.0.1") as server:
             port = server.sockets[0].getsockname()[1]
-            target = Target(f"http://127.0.0.1:{port}/x")
+            target = GetRequest(f"http://127.0.0.1:{port}/x")
             reply = await session.open(target)
             came, lent = await borrow(reply)
             came += await pour(lent, lent.left)
@@ -249,7 +255,7 @@ def test_what_follows_a_poured_body_is_no_answer(play: Any, surplus: bytes) -> N
 def test_without_an_announced_length_nothing_is_lent(play: Any, length: Any) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         reply = await session.open(
-            Target(server.add("/x", Script(BODY, length=length)))
+            GetRequest(server.add("/x", ResponseScript(BODY, length=length)))
         )
         body = b""
         while (chunk := await reply.read()) is not None:
@@ -263,11 +269,13 @@ def test_without_an_announced_length_nothing_is_lent(play: Any, length: Any) -> 
 
 def test_nothing_is_lent_while_bytes_wait_on_the_loop_or_it_is_over(play: Any) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
-        small = await session.open(Target(server.add("/s", Script(b"all at once"))))
+        small = await session.open(
+            GetRequest(server.add("/s", ResponseScript(b"all at once")))
+        )
         assert small.lend() is None, "it is here already"
         assert await rest_of(small) == b"all at once"
         assert small.lend() is None
-        large = await session.open(Target(server.add("/x", Script(BODY))))
+        large = await session.open(GetRequest(server.add("/x", ResponseScript(BODY))))
         _, lent = await borrow(large)
         lent.take_back(0)
         await large.close()
@@ -279,14 +287,14 @@ def test_nothing_is_lent_while_bytes_wait_on_the_loop_or_it_is_over(play: Any) -
 async def test_the_reply_of_an_origin_with_a_rate_is_never_lent(
     server: ScriptedServer,
 ) -> None:
-    url = server.add("/x", Script(BODY))
+    url = server.add("/x", ResponseScript(BODY))
     settings = Settings(wire="loop", timeout_s=5)
     session = HttpSession(settings)
     try:
-        reply = await session.open(Target(url))
+        reply = await session.open(GetRequest(url))
         _, lent = await borrow(reply)
         lent.take_back(0)
-        paced = object.__new__(PacedReply)
+        paced = object.__new__(RateLimitedResponse)
         for slot in type(reply).__slots__:
             setattr(paced, slot, getattr(reply, slot))
         assert reply.lend() is not None
@@ -302,8 +310,8 @@ def test_an_end_in_the_middle_is_found_by_the_loop_afterwards(
     play: Any, cut: Any
 ) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
-        script = Script(BODY, cut_after=2_000_000, cut=cut)
-        reply = await session.open(Target(server.add("/x", script)))
+        script = ResponseScript(BODY, cut_after=2_000_000, cut=cut)
+        reply = await session.open(GetRequest(server.add("/x", script)))
         came, lent = await borrow(reply)
         came += await pour(lent, lent.left)
         assert len(came) <= 2_000_000
@@ -317,7 +325,9 @@ def test_an_end_in_the_middle_is_found_by_the_loop_afterwards(
 
 
 @asynccontextmanager
-async def lent_out(reply: Reply) -> AsyncIterator[tuple[Lent, asyncio.Future[bytes]]]:
+async def lent_out(
+    reply: Response,
+) -> AsyncIterator[tuple[SocketLease, asyncio.Future[bytes]]]:
     """Have a thread read from a connection that brings nothing more."""
     _, lent = await borrow(reply)
     is_reading = threading.Event()
@@ -338,8 +348,8 @@ def test_closed_while_it_is_lent_it_ends_at_once_but_keeps_its_number(
     """Its number could be that of another file before the thread has seen it."""
 
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
-        url = server.add("/x", Script(BODY, stall_after=2_000_000))
-        reply = await session.open(Target(url))
+        url = server.add("/x", ResponseScript(BODY, stall_after=2_000_000))
+        reply = await session.open(GetRequest(url))
         async with lent_out(reply) as (lent, thread):
             tap: Any = lent.tap
             await (reply if who == "reply" else session).close()
@@ -359,14 +369,14 @@ def test_closed_while_it_is_lent_it_ends_at_once_but_keeps_its_number(
 
 def test_stopped_it_is_of_no_use_any_more_even_if_its_body_is_whole(play: Any) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
-        url = server.add("/x", Script(BODY))
-        reply = await session.open(Target(url))
+        url = server.add("/x", ResponseScript(BODY))
+        reply = await session.open(GetRequest(url))
         came, lent = await borrow(reply)
         came += await asyncio.to_thread(drain, lent, lent.left)
         lent.tap.stop()
         lent.take_back(len(BODY) - len(came) + lent.left)
         await reply.close()
-        assert await fetch(session, Target(url)) == BODY.read()
+        assert await fetch(session, GetRequest(url)) == BODY.read()
         assert [seen.connection for seen in server.requests] == [0, 1]
 
     play(scene)
@@ -376,7 +386,7 @@ def test_stopped_in_the_middle_nothing_more_is_read_from_it(play: Any) -> None:
     """Whoever goes on where the loop thinks it stands would write the wrong bytes."""
 
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
-        reply = await session.open(Target(server.add("/x", Script(BODY))))
+        reply = await session.open(GetRequest(server.add("/x", ResponseScript(BODY))))
         _, lent = await borrow(reply)
         await asyncio.to_thread(drain, lent, 100_000)
         lent.tap.stop()
@@ -409,7 +419,7 @@ def test_a_reset_that_only_the_thread_saw_does_not_become_a_whole_body(
         with socket.create_server(("127.0.0.1", 0)) as listener:
             served = asyncio.ensure_future(asyncio.to_thread(partial(answer, listener)))
             port = listener.getsockname()[1]
-            reply = await session.open(Target(f"http://127.0.0.1:{port}/x"))
+            reply = await session.open(GetRequest(f"http://127.0.0.1:{port}/x"))
             came, lent = await borrow(reply)
             rest = await asyncio.to_thread(drain, lent, 300_000 - len(came))
             assert len(came) + len(rest) == 300_000

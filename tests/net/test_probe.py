@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.net.heads import DATE, MIDDLE, OLD, REST, URL, WHOLE, Head, fault, read
 from tui.core.errors import KINDS, FetchError, PermanentError, TransientError
 from tui.core.text.plain_text import plain
-from tui.net.resource import Answer, RangeRefused, read_answer
-from tui.net.session import Target
+from tui.net.resource import RangeRefused, ResourceInfo, read_answer
+from tui.net.session import GetRequest
 
 # -- what status is no file ------------------------------------------------------------
 
@@ -143,7 +143,7 @@ def test_the_whole_file_instead_of_a_part_means_begin_again() -> None:
     answer = read_answer(head, MIDDLE)
     assert (answer.start, answer.end, answer.size) == (0, 1000, 1000)
     assert not answer.accepts_ranges
-    changed = Target(URL, start=100, if_range='"v1"')
+    changed = GetRequest(URL, start=100, if_range='"v1"')
     assert read_answer(head, changed).accepts_ranges
 
 
@@ -185,9 +185,9 @@ _TEXT = st.text(st.characters(max_codepoint=255), max_size=60)
     st.sampled_from([WHOLE, MIDDLE, REST]),
 )
 def test_any_headers_give_an_answer_or_a_classified_error(
-    status: int, fields: dict[str, str], target: Target
+    status: int, fields: dict[str, str], target: GetRequest
 ) -> None:
-    outcome: Answer | FetchError
+    outcome: ResourceInfo | FetchError
     try:
         outcome = read_answer(Head(status, fields), target)
     except FetchError as error:

@@ -14,9 +14,9 @@ from tests.support.proxy_process import running_proxy
 from tests.support.socks_server import SocksServer
 from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
 from tui.core.settings import HostRule, Login, Settings
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -75,19 +75,19 @@ async def secure(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1", "far.example").configure_cert(context)
     async with ScriptedServer(context) as running:
-        running.add("/x", Script(b"secure file"))
+        running.add("/x", ResponseScript(b"secure file"))
         yield running
 
 
 @pytest.fixture
 def plain(server: ScriptedServer) -> str:
-    return server.add("/x", Script(b"file"))
+    return server.add("/x", ResponseScript(b"file"))
 
 
 async def through(settings: Settings, url: str) -> bytes:
     session = HttpSession(settings)
     try:
-        return await fetch(session, Target(url))
+        return await fetch(session, GetRequest(url))
     finally:
         await session.close()
 
@@ -95,7 +95,7 @@ async def through(settings: Settings, url: str) -> bytes:
 async def fault_through(settings: Settings, url: str) -> FetchError:
     session = HttpSession(settings)
     try:
-        error = await fault_of(session, Target(url))
+        error = await fault_of(session, GetRequest(url))
     finally:
         await session.close()
     for secret in (SECRET, QUOTED, "ss:w"):
@@ -333,9 +333,9 @@ async def test_a_rule_sends_one_host_through_a_proxy_and_not_the_others(
         hosts=(HostRule("127.0.0.1", proxy=f"http://127.0.0.1:{open_proxy}"),),
     )
     session = HttpSession(settings)
-    await fetch(session, Target(plain))
+    await fetch(session, GetRequest(plain))
     assert came_through_proxy(server)
-    await fetch(session, Target(server.url("/x", host="localhost")))
+    await fetch(session, GetRequest(server.url("/x", host="localhost")))
     assert not came_through_proxy(server)
     await session.close()
 
@@ -343,7 +343,9 @@ async def test_a_rule_sends_one_host_through_a_proxy_and_not_the_others(
 async def test_a_redirect_goes_by_the_way_to_where_it_leads(
     wire: str, open_proxy: int, server: ScriptedServer, plain: str
 ) -> None:
-    away = server.add("/away", Script(redirect=server.url("/x", host="localhost")))
+    away = server.add(
+        "/away", ResponseScript(redirect=server.url("/x", host="localhost"))
+    )
     settings = Settings(
         wire=wire,
         hosts=(HostRule("localhost", proxy=f"http://127.0.0.1:{open_proxy}"),),

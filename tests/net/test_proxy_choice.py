@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from tui.core.errors import LocalError
 from tui.core.settings import HostRule, Settings
-from tui.net.routing.proxies import Proxy, ProxyChoice, is_exempt, read_proxy
+from tui.net.routing.proxies import Proxy, ProxyResolver, is_exempt, read_proxy
 
 
 def labels(environ: dict[str, str], *origins: str) -> list[str]:
-    choice = ProxyChoice(Settings(), environ)
+    choice = ProxyResolver(Settings(), environ)
     found = [choice.proxy_for(origin) for origin in origins]
     return [proxy.label if proxy is not None else "" for proxy in found]
 
@@ -115,7 +115,7 @@ def test_a_rule_wins_over_the_option_and_can_go_direct() -> None:
         HostRule("*.far.example", proxy="socks5h://s:1"),
         HostRule("*", cap=3),
     )
-    choice = ProxyChoice(
+    choice = ProxyResolver(
         Settings(proxy="http://p:1", hosts=rules), {"no_proxy": "*"}, "me", "secret"
     )
     assert not choice.is_same_for_all
@@ -128,14 +128,14 @@ def test_a_rule_wins_over_the_option_and_can_go_direct() -> None:
 
 
 def test_the_login_of_one_proxy_does_not_go_to_another_user_of_it() -> None:
-    choice = ProxyChoice(Settings(proxy="http://you@p:1"), {}, "me", "secret")
+    choice = ProxyResolver(Settings(proxy="http://you@p:1"), {}, "me", "secret")
     assert choice.proxy_for("http://h") == Proxy("http", "p", 1, "you")
 
 
 def test_without_any_proxy_all_origins_go_one_way() -> None:
-    assert ProxyChoice(Settings(), {"no_proxy": "x"}).is_same_for_all
-    assert ProxyChoice(Settings(proxy="p:1"), {}).is_same_for_all
-    assert not ProxyChoice(Settings(), {"http_proxy": "p"}).is_same_for_all
+    assert ProxyResolver(Settings(), {"no_proxy": "x"}).is_same_for_all
+    assert ProxyResolver(Settings(proxy="p:1"), {}).is_same_for_all
+    assert not ProxyResolver(Settings(), {"http_proxy": "p"}).is_same_for_all
     both = {"all_proxy": "p"}
-    assert ProxyChoice(Settings(), both).is_same_for_all
-    assert not ProxyChoice(Settings(), {**both, "no_proxy": "x"}).is_same_for_all
+    assert ProxyResolver(Settings(), both).is_same_for_all
+    assert not ProxyResolver(Settings(), {**both, "no_proxy": "x"}).is_same_for_all

@@ -12,10 +12,10 @@ import trustme
 from tests.net.fetching import fault_of, fetch, rest_of
 from tui.core.errors import PermanentError
 from tui.core.settings import Settings
-from tui.demo.script import Script, Seen
+from tui.demo.script import RecordedRequest, ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.net.redirects import MAX_HOPS
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,9 +34,11 @@ SECRETS = (
 async def test_a_redirect_leads_to_the_file(
     session: HttpSession, server: ScriptedServer, status: int
 ) -> None:
-    server.add("/file", Script(b"file"))
-    url = server.add("/a/x", Script(b"moved", redirect="../file", status=status))
-    reply = await session.open(Target(url))
+    server.add("/file", ResponseScript(b"file"))
+    url = server.add(
+        "/a/x", ResponseScript(b"moved", redirect="../file", status=status)
+    )
+    reply = await session.open(GetRequest(url))
     assert reply.url == server.url("/file")
     assert reply.redirects == 1
     assert await rest_of(reply) == b"file"
@@ -45,9 +47,9 @@ async def test_a_redirect_leads_to_the_file(
 async def test_the_range_goes_along_every_hop(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
-    other.add("/y", Script(b"0123456789", etag='"v"'))
-    url = server.add("/x", Script(redirect=other.url("/y")))
-    target = Target(url, start=2, end=5, if_range='"v"')
+    other.add("/y", ResponseScript(b"0123456789", etag='"v"'))
+    url = server.add("/x", ResponseScript(redirect=other.url("/y")))
+    target = GetRequest(url, start=2, end=5, if_range='"v"')
     assert await fetch(session, target) == b"234"
     for seen in (*server.requests, *other.requests):
         assert seen.headers["range"] == "bytes=2-4"
@@ -57,13 +59,13 @@ async def test_the_range_goes_along_every_hop(
 async def test_ten_hops_are_followed_and_not_one_more(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    server.add("/0", Script(b"file"))
+    server.add("/0", ResponseScript(b"file"))
     for hop in range(1, MAX_HOPS + 2):
-        server.add(f"/{hop}", Script(redirect=f"/{hop - 1}"))
-    reply = await session.open(Target(server.url(f"/{MAX_HOPS}")))
+        server.add(f"/{hop}", ResponseScript(redirect=f"/{hop - 1}"))
+    reply = await session.open(GetRequest(server.url(f"/{MAX_HOPS}")))
     assert reply.redirects == MAX_HOPS
     assert await rest_of(reply) == b"file"
-    error = await fault_of(session, Target(server.url(f"/{MAX_HOPS + 1}")))
+    error = await fault_of(session, GetRequest(server.url(f"/{MAX_HOPS + 1}")))
     assert isinstance(error, PermanentError)
     assert error.kind == "too_many_redirects"
 
@@ -71,9 +73,9 @@ async def test_ten_hops_are_followed_and_not_one_more(
 async def test_circles_are_noticed_before_they_are_long(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    server.add("/a", Script(redirect="/b"))
-    server.add("/b", Script(redirect="/a#fragment"))
-    error = await fault_of(session, Target(server.url("/a")))
+    server.add("/a", ResponseScript(redirect="/b"))
+    server.add("/b", ResponseScript(redirect="/a#fragment"))
+    error = await fault_of(session, GetRequest(server.url("/a")))
     assert isinstance(error, PermanentError)
     assert error.kind == "too_many_redirects"
     assert "circle" in str(error)
@@ -99,7 +101,9 @@ async def test_circles_are_noticed_before_they_are_long(
 async def test_a_redirect_to_nowhere_is_refused(
     session: HttpSession, server: ScriptedServer, location: str
 ) -> None:
-    error = await fault_of(session, Target(server.add("/x", Script(redirect=location))))
+    error = await fault_of(
+        session, GetRequest(server.add("/x", ResponseScript(redirect=location)))
+    )
     assert isinstance(error, PermanentError)
     assert error.kind == "bad_redirect"
     assert f"127.0.0.1:{server.port}" in str(error)
@@ -109,15 +113,19 @@ async def test_a_redirect_to_nowhere_is_refused(
 async def test_a_redirect_to_several_places_is_refused(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    script = Script(status=302, headers=[("Location", "/a"), ("Location", "/b")])
-    error = await fault_of(session, Target(server.add("/x", script)))
+    script = ResponseScript(
+        status=302, headers=[("Location", "/a"), ("Location", "/b")]
+    )
+    error = await fault_of(session, GetRequest(server.add("/x", script)))
     assert error.kind == "bad_redirect"
 
 
 async def test_a_redirect_without_a_place_is_handed_over_as_it_is(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    reply = await session.open(Target(server.add("/x", Script(b"", status=302))))
+    reply = await session.open(
+        GetRequest(server.add("/x", ResponseScript(b"", status=302)))
+    )
     assert reply.status == 302
     await reply.close()
 
@@ -134,9 +142,9 @@ async def test_a_redirect_without_a_place_is_handed_over_as_it_is(
 async def test_odd_locations_are_read_as_browsers_read_them(
     session: HttpSession, server: ScriptedServer, location: str, path: str
 ) -> None:
-    server.add("/x", Script(redirect=location))
-    server.add(path, Script(b"file"))
-    assert await fetch(session, Target(server.url("/x"))) == b"file"
+    server.add("/x", ResponseScript(redirect=location))
+    server.add(path, ResponseScript(b"file"))
+    assert await fetch(session, GetRequest(server.url("/x"))) == b"file"
     assert server.requests[-1].path == path
 
 
@@ -144,8 +152,11 @@ async def test_a_location_in_raw_latin_1_is_percent_encoded(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     raw = b"HTTP/1.1 302 Found\r\nLocation: /caf\xe9\r\nContent-Length: 0\r\n\r\n"
-    server.add("/caf%E9", Script(b"file"))
-    assert await fetch(session, Target(server.add("/x", Script(raw=raw)))) == b"file"
+    server.add("/caf%E9", ResponseScript(b"file"))
+    assert (
+        await fetch(session, GetRequest(server.add("/x", ResponseScript(raw=raw))))
+        == b"file"
+    )
 
 
 # -- credentials -----------------------------------------------------------------------
@@ -154,9 +165,9 @@ async def test_a_location_in_raw_latin_1_is_percent_encoded(
 async def test_credentials_go_to_their_own_origin_only(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
-    server.add("/b", Script(redirect=other.url("/file")))
-    url = server.add("/a", Script(redirect="/b"))
-    assert await fetch(session, Target(url, headers=SECRETS)) == b"file"
+    server.add("/b", ResponseScript(redirect=other.url("/file")))
+    url = server.add("/a", ResponseScript(redirect="/b"))
+    assert await fetch(session, GetRequest(url, headers=SECRETS)) == b"file"
     for seen in server.requests:
         assert seen.raw_head.count(b"SECRET") == 3
     assert b"SECRET" not in other.requests[0].raw_head
@@ -165,19 +176,21 @@ async def test_credentials_go_to_their_own_origin_only(
 async def test_another_name_of_the_same_host_is_another_origin(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    server.add("/file", Script(b"file"))
-    url = server.add("/a", Script(redirect=server.url("/file", host="localhost")))
-    assert await fetch(session, Target(url, headers=SECRETS)) == b"file"
+    server.add("/file", ResponseScript(b"file"))
+    url = server.add(
+        "/a", ResponseScript(redirect=server.url("/file", host="localhost"))
+    )
+    assert await fetch(session, GetRequest(url, headers=SECRETS)) == b"file"
     assert b"SECRET" not in server.requests[-1].raw_head
 
 
 async def test_credentials_do_not_come_back_with_the_chain(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
-    server.add("/file", Script(b"file"))
-    other.add("/back", Script(redirect=server.url("/file")))
-    url = server.add("/a", Script(redirect=other.url("/back")))
-    assert await fetch(session, Target(url, headers=SECRETS)) == b"file"
+    server.add("/file", ResponseScript(b"file"))
+    other.add("/back", ResponseScript(redirect=server.url("/file")))
+    url = server.add("/a", ResponseScript(redirect=other.url("/back")))
+    assert await fetch(session, GetRequest(url, headers=SECRETS)) == b"file"
     assert b"SECRET" not in server.requests[-1].raw_head
 
 
@@ -186,26 +199,26 @@ async def test_two_readings_of_one_url_do_not_leak(
 ) -> None:
     # To one parser this is host "other" with a path, to the next userinfo at "server".
     trick = f"http://127.0.0.1:{other.port}\\@127.0.0.1:{server.port}/file"
-    server.add("/file", Script(b"file"))
-    url = server.add("/a", Script(redirect=trick))
-    await fetch(session, Target(url, headers=SECRETS))
+    server.add("/file", ResponseScript(b"file"))
+    url = server.add("/a", ResponseScript(redirect=trick))
+    await fetch(session, GetRequest(url, headers=SECRETS))
     assert not any(b"SECRET" in seen.raw_head for seen in other.requests)
 
 
 async def test_userinfo_becomes_basic_auth_and_shows_nowhere(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
-    server.add("/a", Script(redirect="/b"))
-    server.add("/b", Script(redirect=other.url("/file")))
+    server.add("/a", ResponseScript(redirect="/b"))
+    server.add("/b", ResponseScript(redirect=other.url("/file")))
     url = server.url("/a").replace("://", "://us%40er:SEC%3aRET@")
-    reply = await session.open(Target(url))
+    reply = await session.open(GetRequest(url))
     assert "@" not in reply.url
     assert await rest_of(reply) == b"file"
     expected = "Basic " + base64.b64encode(b"us@er:SEC:RET").decode()
     assert [s.headers.get("authorization") for s in server.requests] == [expected] * 2
     assert "authorization" not in other.requests[0].headers
     await server.stop()
-    error = await fault_of(session, Target(url))
+    error = await fault_of(session, GetRequest(url))
     assert "SEC" not in str(error)
     assert "us%40er" not in str(error)
 
@@ -213,17 +226,17 @@ async def test_userinfo_becomes_basic_auth_and_shows_nowhere(
 async def test_a_header_of_ones_own_wins_over_userinfo(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/a", Script(b"x")).replace("://", "://u:p@")
-    await fetch(session, Target(url, headers=(("authorization", "Mine"),)))
+    url = server.add("/a", ResponseScript(b"x")).replace("://", "://u:p@")
+    await fetch(session, GetRequest(url, headers=(("authorization", "Mine"),)))
     assert server.requests[0].headers["authorization"] == "Mine"
 
 
 # -- cookies ---------------------------------------------------------------------------
 
 
-def _demands_cookie(seen: Seen) -> Script | None:
+def _demands_cookie(seen: RecordedRequest) -> ResponseScript | None:
     if "pass=1" in seen.headers.get("cookie", ""):
-        return Script(b"file")
+        return ResponseScript(b"file")
     return None
 
 
@@ -231,25 +244,28 @@ async def test_cookies_work_along_a_chain_and_end_with_it(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     # Redirects to itself until the cookie is there: no circle, the question differs.
-    script = Script(
+    script = ResponseScript(
         redirect="/x", headers={"Set-Cookie": "pass=1"}, answer=_demands_cookie
     )
-    target = Target(server.add("/x", script), headers=(("Cookie", "own=2"),))
+    target = GetRequest(server.add("/x", script), headers=(("Cookie", "own=2"),))
     assert await fetch(session, target) == b"file"
     assert server.requests[1].headers["cookie"] == "own=2; pass=1"
-    assert await fetch(session, Target(target.url)) == b"file"
+    assert await fetch(session, GetRequest(target.url)) == b"file"
     assert "cookie" not in server.requests[2].headers
 
 
 async def test_cookies_do_not_reach_another_port(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
-    other.add("/back", Script(redirect=server.url("/file")))
-    server.add("/file", Script(b"file"))
+    other.add("/back", ResponseScript(redirect=server.url("/file")))
+    server.add("/file", ResponseScript(b"file"))
     url = server.add(
-        "/a", Script(redirect=other.url("/back"), headers={"Set-Cookie": "sid=SECRET"})
+        "/a",
+        ResponseScript(
+            redirect=other.url("/back"), headers={"Set-Cookie": "sid=SECRET"}
+        ),
     )
-    assert await fetch(session, Target(url)) == b"file"
+    assert await fetch(session, GetRequest(url)) == b"file"
     assert "cookie" not in other.requests[0].headers
     assert server.requests[-1].headers["cookie"] == "sid=SECRET"
 
@@ -266,18 +282,18 @@ async def test_https_does_not_lead_to_plain_http(
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
     session = HttpSession(Settings(wire=wire, ca_file=bundle, timeout_s=20))
-    server.add("/file", Script(b"file"))
+    server.add("/file", ResponseScript(b"file"))
     async with ScriptedServer(context) as secure:
-        secure.add("/down", Script(redirect=server.url("/file")))
-        error = await fault_of(session, Target(secure.url("/down")))
+        secure.add("/down", ResponseScript(redirect=server.url("/file")))
+        error = await fault_of(session, GetRequest(secure.url("/down")))
         assert isinstance(error, PermanentError)
         assert error.kind == "bad_redirect"
         assert "https" in str(error)
         assert server.requests == []
         # Upwards is fine, but without the credentials.
-        secure.add("/file", Script(b"file"))
-        server.add("/up", Script(redirect=secure.url("/file")))
-        up = Target(server.url("/up"), headers=SECRETS)
+        secure.add("/file", ResponseScript(b"file"))
+        server.add("/up", ResponseScript(redirect=secure.url("/file")))
+        up = GetRequest(server.url("/up"), headers=SECRETS)
         assert await fetch(session, up) == b"file"
         assert b"SECRET" not in secure.requests[-1].raw_head
         await session.close()

@@ -11,9 +11,9 @@ import pytest
 from tests.net.fetching import TIMEOUT_S, fault_of, fetch, rest_of
 from tui.core.errors import TransientError
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.net.resource import read_answer
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +25,8 @@ async def test_a_file_arrives_whole(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     pattern = Pattern(3_000_001, seed=3)
-    url = server.add("/x", Script(pattern, etag='"v1"'))
-    reply = await session.open(Target(url))
+    url = server.add("/x", ResponseScript(pattern, etag='"v1"'))
+    reply = await session.open(GetRequest(url))
     assert (reply.status, reply.redirects, reply.url) == (200, 0, url)
     assert reply.http_version == "HTTP/1.1"
     assert reply.content_length == 3_000_001
@@ -39,28 +39,30 @@ async def test_a_file_arrives_whole(
 async def test_an_empty_file_arrives_as_well(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    assert await fetch(session, Target(server.add("/x", Script(b"")))) == b""
+    assert (
+        await fetch(session, GetRequest(server.add("/x", ResponseScript(b"")))) == b""
+    )
 
 
 async def test_whole_bodies_give_their_connection_back(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     urls = [
-        server.add("/length", Script(b"x" * 10_240)),
-        server.add("/chunked", Script(b"x" * 10_240, length="chunked")),
-        server.add("/empty", Script(b"")),
-        server.add("/missing", Script(b"sorry", status=404)),
+        server.add("/length", ResponseScript(b"x" * 10_240)),
+        server.add("/chunked", ResponseScript(b"x" * 10_240, length="chunked")),
+        server.add("/empty", ResponseScript(b"")),
+        server.add("/missing", ResponseScript(b"sorry", status=404)),
     ]
     for url in urls * 3:
-        await fetch(session, Target(url))
+        await fetch(session, GetRequest(url))
     assert {seen.connection for seen in server.requests} == {0}
 
 
 async def test_a_reply_that_is_closed_early_closes_its_connection(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", Script(Pattern(50_000_000)))
-    reply = await session.open(Target(url))
+    url = server.add("/x", ResponseScript(Pattern(50_000_000)))
+    reply = await session.open(GetRequest(url))
     await reply.read()
     closing = time.monotonic()
     await reply.close()
@@ -74,8 +76,8 @@ async def test_a_reply_that_is_closed_early_closes_its_connection(
 async def test_cancelling_a_read_closes_the_connection_at_once(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", Script(b"x" * 1000, stall_after=500))
-    reply = await session.open(Target(url))
+    url = server.add("/x", ResponseScript(b"x" * 1000, stall_after=500))
+    reply = await session.open(GetRequest(url))
     await reply.read()
     task = asyncio.ensure_future(reply.read())
     await asyncio.sleep(0.05)
@@ -91,8 +93,8 @@ async def test_cancelling_a_read_closes_the_connection_at_once(
 async def test_cancelling_an_open_returns_at_once_and_leaves_no_connection(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", Script(b"x", latency_s=30))
-    task = asyncio.ensure_future(hasty.open(Target(url)))
+    url = server.add("/x", ResponseScript(b"x", latency_s=30))
+    task = asyncio.ensure_future(hasty.open(GetRequest(url)))
     await server.until(lambda: server.requests)
     cancelling = time.monotonic()
     task.cancel()
@@ -108,8 +110,8 @@ async def test_cancelling_an_open_returns_at_once_and_leaves_no_connection(
 async def test_closing_a_reply_ends_the_read_that_another_task_waits_in(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", Script(b"x" * 1000, stall_after=500))
-    reply = await session.open(Target(url))
+    url = server.add("/x", ResponseScript(b"x" * 1000, stall_after=500))
+    reply = await session.open(GetRequest(url))
     await reply.read()
     task = asyncio.ensure_future(reply.read())
     await asyncio.sleep(0.05)
@@ -126,21 +128,21 @@ async def test_closing_a_reply_ends_the_read_that_another_task_waits_in(
 @pytest.mark.parametrize(
     "script",
     [
-        Script(b"x", latency_s=30),
-        Script(b"x" * 100, drip_s=0.1),
-        Script(b"x", informational=-1),
-        Script(b"x" * 100, stall_after=50),
-        Script(b"x" * 100, stall_after=50, length="chunked"),
-        Script(b"x" * 100, stall_after=50, length="none"),
-        Script(b"x" * 100, stall_after=0),
+        ResponseScript(b"x", latency_s=30),
+        ResponseScript(b"x" * 100, drip_s=0.1),
+        ResponseScript(b"x", informational=-1),
+        ResponseScript(b"x" * 100, stall_after=50),
+        ResponseScript(b"x" * 100, stall_after=50, length="chunked"),
+        ResponseScript(b"x" * 100, stall_after=50, length="none"),
+        ResponseScript(b"x" * 100, stall_after=0),
     ],
     ids=["answer", "slow-loris", "1xx", "body", "chunked", "close", "first-byte"],
 )
 async def test_silence_and_dripping_heads_are_stalls(
-    hasty: HttpSession, server: ScriptedServer, script: Script
+    hasty: HttpSession, server: ScriptedServer, script: ResponseScript
 ) -> None:
     began = time.monotonic()
-    error = await fault_of(hasty, Target(server.add("/x", script)))
+    error = await fault_of(hasty, GetRequest(server.add("/x", script)))
     elapsed = time.monotonic() - began
     assert isinstance(error, TransientError)
     assert error.kind == "stalled"
@@ -152,15 +154,15 @@ async def test_slow_but_steady_is_not_a_stall(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
     # Three times the limit in all, a byte every tenth of it.
-    url = server.add("/x", Script(b"x" * 30, rate=25))
-    assert await fetch(hasty, Target(url)) == b"x" * 30
+    url = server.add("/x", ResponseScript(b"x" * 30, rate=25))
+    assert await fetch(hasty, GetRequest(url)) == b"x" * 30
 
 
 async def test_headers_come_before_a_slow_body(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", Script(b"x" * 60_000, rate=1000))
-    reply = await asyncio.wait_for(hasty.open(Target(url)), TIMEOUT_S)
+    url = server.add("/x", ResponseScript(b"x" * 60_000, rate=1000))
+    reply = await asyncio.wait_for(hasty.open(GetRequest(url)), TIMEOUT_S)
     assert reply.content_length == 60_000
     await reply.close()
 
@@ -169,7 +171,7 @@ async def test_the_stall_clock_stands_still_while_nobody_reads(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
     pattern = Pattern(2_000_000)
-    reply = await hasty.open(Target(server.add("/x", Script(pattern))))
+    reply = await hasty.open(GetRequest(server.add("/x", ResponseScript(pattern))))
     first = bytes(await reply.read() or b"")
     await asyncio.sleep(TIMEOUT_S * 2)
     assert first + await rest_of(reply) == pattern.read()
@@ -178,7 +180,9 @@ async def test_the_stall_clock_stands_still_while_nobody_reads(
 async def test_a_stall_is_found_again_after_a_pause(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    reply = await hasty.open(Target(server.add("/x", Script(b"xy", stall_after=1))))
+    reply = await hasty.open(
+        GetRequest(server.add("/x", ResponseScript(b"xy", stall_after=1)))
+    )
     await reply.read()
     await asyncio.sleep(TIMEOUT_S * 2)
     with pytest.raises(TransientError) as caught:
@@ -189,7 +193,9 @@ async def test_a_stall_is_found_again_after_a_pause(
 async def test_a_stall_leaves_the_task_as_it_was(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    await fault_of(hasty, Target(server.add("/x", Script(b"x", latency_s=30))))
+    await fault_of(
+        hasty, GetRequest(server.add("/x", ResponseScript(b"x", latency_s=30)))
+    )
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
@@ -199,7 +205,7 @@ async def test_a_stall_leaves_the_task_as_it_was(
 
 
 async def test_headers_to_show_hold_no_secrets_and_no_controls(
-    session: HttpSession, raw: Callable[..., Target]
+    session: HttpSession, raw: Callable[..., GetRequest]
 ) -> None:
     head = (
         "HTTP/1.1 200 OK\nContent-Length: 0\nServer: nginx\nX-Name: na\xc3\xafve\n"
@@ -227,8 +233,10 @@ async def test_names_in_raw_bytes_are_read_by_both_wires(
     session: HttpSession, server: ScriptedServer, sent: bytes, name: str
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Disposition: " + sent
-    target = Target(
-        server.add("/x", Script(raw=head + b"\r\nContent-Length: 3\r\n\r\nabc")),
+    target = GetRequest(
+        server.add(
+            "/x", ResponseScript(raw=head + b"\r\nContent-Length: 3\r\n\r\nabc")
+        ),
         headers=(("Authorization", "Basic eDp5"),),
     )
     reply = await session.open(target)
@@ -241,16 +249,16 @@ async def test_names_in_raw_bytes_are_read_by_both_wires(
     asked = len(server.requests)
     assert asked == (2 if session.wire_name == "pyreqwest" else 1)
     # A later segment needs no name and asks once.
-    await fetch(session, Target(target.url, start=1))
+    await fetch(session, GetRequest(target.url, start=1))
     assert len(server.requests) == asked + 1
 
 
 async def test_a_name_that_cannot_be_asked_for_again_does_not_fail_the_file(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    good = Script(
+    good = ResponseScript(
         raw=b'HTTP/1.1 200 OK\r\nContent-Disposition: a; filename="\xe9"\r\n'
         b"Content-Length: 3\r\n\r\nabc"
     )
-    url = server.add("/x", Script(raw=b"", first=[good]))
-    assert await fetch(session, Target(url)) == b"abc"
+    url = server.add("/x", ResponseScript(raw=b"", first=[good]))
+    assert await fetch(session, GetRequest(url)) == b"abc"

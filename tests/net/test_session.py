@@ -14,8 +14,8 @@ from tests.net.fetching import fault_of, fetch
 from tui import __version__
 from tui.core.errors import LocalError, PermanentError, TransientError
 from tui.core.settings import Settings
-from tui.demo.script import Script
-from tui.net.session import HttpSession, Target
+from tui.demo.script import ResponseScript
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from tui.demo.server import ScriptedServer
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def test_a_request_says_who_asks_and_wants_the_plain_bytes(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    await fetch(session, Target(server.add("/x", Script(b"x"))))
+    await fetch(session, GetRequest(server.add("/x", ResponseScript(b"x"))))
     seen = server.requests[0]
     assert seen.method == "GET"
     assert seen.headers == {
@@ -52,8 +52,10 @@ async def test_a_part_is_asked_for_by_range(
     if_range: str,
     headers: dict[str, str],
 ) -> None:
-    url = server.add("/x", Script(b"0123456789", etag='"v"'))
-    body = await fetch(session, Target(url, start=start, end=end, if_range=if_range))
+    url = server.add("/x", ResponseScript(b"0123456789", etag='"v"'))
+    body = await fetch(
+        session, GetRequest(url, start=start, end=end, if_range=if_range)
+    )
     assert body == b"0123456789"[start:end]
     seen = server.requests[0].headers
     assert {k: v for k, v in seen.items() if "range" in k} == headers
@@ -71,7 +73,9 @@ async def test_headers_given_are_sent_but_for_those_that_are_ours(
         ("Transfer-Encoding", "chunked"),
         ("Content-Length", "7"),
     )
-    await fetch(session, Target(server.add("/x", Script(b"x")), headers=given))
+    await fetch(
+        session, GetRequest(server.add("/x", ResponseScript(b"x")), headers=given)
+    )
     seen = server.requests[0]
     assert seen.headers["user-agent"] == "Mine/1"
     assert seen.headers["accept-encoding"] == "identity"
@@ -87,7 +91,7 @@ async def test_headers_given_are_sent_but_for_those_that_are_ours(
 async def test_a_header_that_would_break_the_request_is_not_sent(
     session: HttpSession, server: ScriptedServer, header: tuple[str, str]
 ) -> None:
-    target = Target(server.add("/x", Script(b"x")), headers=(header,))
+    target = GetRequest(server.add("/x", ResponseScript(b"x")), headers=(header,))
     error = await fault_of(session, target)
     assert isinstance(error, PermanentError)
     assert error.kind == "bad_header"
@@ -98,7 +102,7 @@ async def test_a_refused_connection_says_where(session: HttpSession) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        error = await fault_of(session, Target(f"http://127.0.0.1:{port}/x"))
+        error = await fault_of(session, GetRequest(f"http://127.0.0.1:{port}/x"))
     assert isinstance(error, TransientError)
     assert error.kind == "refused"
     assert f"127.0.0.1:{port}" in str(error)
@@ -106,7 +110,7 @@ async def test_a_refused_connection_says_where(session: HttpSession) -> None:
 
 async def test_a_host_that_does_not_exist_fails_at_once(session: HttpSession) -> None:
     # RFC 6761: no resolver knows a name below .invalid.
-    error = await fault_of(session, Target("http://no-such-host.invalid/x"))
+    error = await fault_of(session, GetRequest("http://no-such-host.invalid/x"))
     assert error.kind in ("unknown_host", "dns")
     assert "no-such-host.invalid:80" in str(error)
 
@@ -124,7 +128,7 @@ async def test_a_host_that_does_not_exist_fails_at_once(session: HttpSession) ->
 async def test_a_url_that_leads_nowhere_fails_at_once(
     session: HttpSession, url: str
 ) -> None:
-    error = await fault_of(session, Target(url))
+    error = await fault_of(session, GetRequest(url))
     assert error.kind in ("unknown_host", "dns")
 
 
@@ -143,7 +147,7 @@ async def test_a_server_that_does_not_take_connections_times_out(
             filler.connect_ex(address)
             fillers.append(filler)
         await asyncio.sleep(0.05)
-        error = await fault_of(hasty, Target(f"http://127.0.0.1:{address[1]}/"))
+        error = await fault_of(hasty, GetRequest(f"http://127.0.0.1:{address[1]}/"))
         for filler in fillers:
             filler.close()
     assert isinstance(error, TransientError)
@@ -153,24 +157,24 @@ async def test_a_server_that_does_not_take_connections_times_out(
 async def test_many_exchanges_at_once_do_not_disturb_each_other(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    urls = [server.add(f"/{n}", Script(b"%d" % n * 1000)) for n in range(40)]
-    bodies = await asyncio.gather(*(fetch(session, Target(url)) for url in urls))
+    urls = [server.add(f"/{n}", ResponseScript(b"%d" % n * 1000)) for n in range(40)]
+    bodies = await asyncio.gather(*(fetch(session, GetRequest(url)) for url in urls))
     assert bodies == [b"%d" % n * 1000 for n in range(40)]
 
 
 async def test_a_dead_keepalive_connection_is_not_used_again(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    url = server.add("/x", Script(b"x", keep_alive=False))
+    url = server.add("/x", ResponseScript(b"x", keep_alive=False))
     for _ in range(3):
-        assert await fetch(session, Target(url)) == b"x"
+        assert await fetch(session, GetRequest(url)) == b"x"
 
 
 async def test_a_closed_session_can_be_closed_again(
     wire: str, server: ScriptedServer
 ) -> None:
     session = HttpSession(Settings(wire=wire))
-    await fetch(session, Target(server.add("/x", Script(b"x"))))
+    await fetch(session, GetRequest(server.add("/x", ResponseScript(b"x"))))
     await session.close()
     await session.close()
 
@@ -196,8 +200,11 @@ async def test_odd_characters_of_a_url_reach_the_server(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     odd = "!$&'()*+,-.:;=@[]^_`{|}~\"<>"
-    for url in (server.add("/x", Script(b"file")) + f"?a={odd}", server.url(f"/{odd}")):
-        reply = await session.open(Target(url))
+    for url in (
+        server.add("/x", ResponseScript(b"file")) + f"?a={odd}",
+        server.url(f"/{odd}"),
+    ):
+        reply = await session.open(GetRequest(url))
         await reply.close()
     query, path = (unquote(seen.path) for seen in server.requests)
     assert (query, path) == (f"/x?a={odd}", f"/{odd}")

@@ -14,9 +14,9 @@ import trustme
 from tests.net.fetching import fault_of, fetch
 from tui.core.errors import LocalError, PermanentError, TransientError
 from tui.core.settings import Settings
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -45,14 +45,14 @@ def serving(leaf: trustme.LeafCert) -> ScriptedServer:
 @pytest.fixture
 async def secure(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
     async with serving(authority.issue_cert("127.0.0.1")) as running:
-        running.add("/x", Script(b"file"))
+        running.add("/x", ResponseScript(b"file"))
         yield running
 
 
 async def fault_over(wire: str, bundle: Path | None, url: str) -> Exception:
     session = HttpSession(Settings(wire=wire, ca_file=bundle, timeout_s=5))
     try:
-        return await fault_of(session, Target(url))
+        return await fault_of(session, GetRequest(url))
     finally:
         await session.close()
 
@@ -61,7 +61,7 @@ async def test_a_server_signed_by_the_given_authority_is_trusted(
     wire: str, secure: ScriptedServer, bundle: Path
 ) -> None:
     session = HttpSession(Settings(wire=wire, ca_file=bundle))
-    assert await fetch(session, Target(secure.url("/x"))) == b"file"
+    assert await fetch(session, GetRequest(secure.url("/x"))) == b"file"
     await session.close()
 
 
@@ -81,7 +81,7 @@ async def test_ssl_cert_file_is_honoured_and_the_setting_wins_over_it(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
     session = HttpSession(Settings(wire=wire))
-    assert await fetch(session, Target(secure.url("/x"))) == b"file"
+    assert await fetch(session, GetRequest(secure.url("/x"))) == b"file"
     await session.close()
     stranger = tmp_path / "stranger.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
@@ -175,8 +175,8 @@ async def test_a_body_cut_inside_tls_is_not_whole(
 ) -> None:
     session = HttpSession(Settings(wire=wire, ca_file=bundle, timeout_s=5))
     async with serving(authority.issue_cert("127.0.0.1")) as server:
-        url = server.add("/x", Script(b"x" * 1000, cut_after=500, cut="reset"))
-        error = await fault_of(session, Target(url))
+        url = server.add("/x", ResponseScript(b"x" * 1000, cut_after=500, cut="reset"))
+        error = await fault_of(session, GetRequest(url))
         assert isinstance(error, TransientError)
         assert error.kind in ("truncated", "reset")
     await session.close()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.postprocess.unpack.extract_dir import Tree
+from tui.postprocess.unpack.extract_dir import ExtractDir
 from tui.postprocess.unpack.names import UnpackError, check_link, parts_of, stem_of
 
 
@@ -99,7 +99,7 @@ _PATH = st.lists(_STEP, min_size=1, max_size=5).map("/".join)
 def test_whatever_links_are_made_none_leaves_the_folder(links):
     with tempfile.TemporaryDirectory() as parent:
         root = os.path.join(os.path.realpath(parent), "tree")
-        tree = Tree(root, 1)
+        tree = ExtractDir(root, 1)
         for place, target in links:
             try:
                 tree.link(place, target)

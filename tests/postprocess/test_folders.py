@@ -11,7 +11,7 @@ from tui.core.download import DownloadState as S
 from tui.core.request import DownloadRequest
 from tui.core.settings import FolderRule
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def test_an_empty_pattern_is_refused():
 
 async def test_the_first_rule_that_matches_counts(server, start, tmp_path):
     for path in ("/a.ISO", "/report-1.pdf", "/b.pdf", "/c.txt"):
-        server.add(path, Script(b"x"))
+        server.add(path, ResponseScript(b"x"))
     paths = ("/a.ISO", "/report-1.pdf", "/b.pdf", "/c.txt")
     async with start(folders=RULES) as engine:
         engine.add([DownloadRequest((server.url(path),)) for path in paths])
@@ -64,7 +64,7 @@ async def test_the_first_rule_that_matches_counts(server, start, tmp_path):
 @pytest.mark.parametrize("body", [b"small", BIG], ids=["small", "large"])
 async def test_the_name_that_the_server_gives_is_sorted(server, start, tmp_path, body):
     says = {"content-disposition": 'attachment; filename="disk.iso"'}
-    server.add("/get.pdf", Script(body, headers=says, etag='"1"'))
+    server.add("/get.pdf", ResponseScript(body, headers=says, etag='"1"'))
     for _ in range(2):
         async with start(folders=RULES) as engine:
             engine.add([DownloadRequest((server.url("/get.pdf"),))])
@@ -75,8 +75,8 @@ async def test_the_name_that_the_server_gives_is_sorted(server, start, tmp_path,
 
 async def test_a_folder_of_the_list_wins(server, start, tmp_path):
     says = {"content-disposition": 'attachment; filename="disk.iso"'}
-    server.add("/a.iso", Script(b"x", headers=says))
-    server.add("/b.iso", Script(b"x"))
+    server.add("/a.iso", ResponseScript(b"x", headers=says))
+    server.add("/b.iso", ResponseScript(b"x"))
     async with start(folders=RULES) as engine:
         engine.add(
             [
@@ -89,7 +89,7 @@ async def test_a_folder_of_the_list_wins(server, start, tmp_path):
 
 
 async def test_a_half_file_is_continued_in_its_folder(server, start, tmp_path):
-    script = Script(BIG, etag='"1"', stall_after=400_000)
+    script = ResponseScript(BIG, etag='"1"', stall_after=400_000)
     server.add("/a.iso", script)
     async with start(folders=RULES, segments=1) as engine:
         engine.add([DownloadRequest((server.url("/a.iso"),))])
@@ -108,9 +108,9 @@ async def test_a_folder_that_cannot_be_made_fails_its_files_alone(
     (tmp_path / "out").mkdir()
     (tmp_path / "out/isos").write_text("in the way")
     says = {"content-disposition": 'attachment; filename="disk.iso"'}
-    server.add("/a.iso", Script(b"x"))
-    server.add("/get", Script(b"x", headers=says))
-    server.add("/b.pdf", Script(b"x"))
+    server.add("/a.iso", ResponseScript(b"x"))
+    server.add("/get", ResponseScript(b"x", headers=says))
+    server.add("/b.pdf", ResponseScript(b"x"))
     async with start(folders=RULES) as engine:
         engine.add(
             [DownloadRequest((server.url(p),)) for p in ("/a.iso", "/get", "/b.pdf")]

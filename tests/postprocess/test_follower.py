@@ -18,10 +18,10 @@ from tui.core.download import DownloadState as S
 from tui.core.events import Noticed, QueueHeld
 from tui.core.request import DownloadRequest
 from tui.core.settings import Hooks, OnExists, Settings
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.engine import open_engine
 from tui.headless.run import run_headless
-from tui.postprocess.pipeline import Follower, follow
+from tui.postprocess.pipeline import Pipeline, follow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ def run(tmp_path: Path, server: ScriptedServer) -> Any:
     @asynccontextmanager
     async def running(
         *paths: str, **changes: Any
-    ) -> AsyncIterator[tuple[Engine, Follower]]:
+    ) -> AsyncIterator[tuple[Engine, Pipeline]]:
         settings = replace(Settings(output_dir=tmp_path / "out", retries=0), **changes)
         engine = await open_engine(settings, chance=lambda: 0.0)
         follower = follow(engine, settings)
@@ -76,8 +76,8 @@ async def test_without_wishes_nobody_even_listens(tmp_path):
 
 
 async def test_commands_run_for_each_end_and_once_for_all(server, run, tmp_path):
-    server.add("/a", Script(b"a"))
-    server.add("/b", Script(b"b"))
+    server.add("/a", ResponseScript(b"a"))
+    server.add("/b", ResponseScript(b"b"))
     async with run("/a", "/b", "/gone", hooks=note(tmp_path / "told")) as (_, follower):
         lines = (tmp_path / "told").read_text().splitlines()
         assert sorted(lines[:-1]) == ["done a ", "done b ", "failed gone not_found"]
@@ -88,8 +88,8 @@ async def test_commands_run_for_each_end_and_once_for_all(server, run, tmp_path)
 
 
 async def test_the_end_is_told_by_itself_and_again_after_more(server, run, tmp_path):
-    server.add("/a", Script(b"a"))
-    server.add("/b", Script(b"b"))
+    server.add("/a", ResponseScript(b"a"))
+    server.add("/b", ResponseScript(b"b"))
     say = f"echo $FETCHTUI_DONE >> {tmp_path}/told"
     hooks = Hooks(on_all_done=("sh", "-c", say))
     async with run("/a", hooks=hooks) as (engine, _):
@@ -102,7 +102,7 @@ async def test_a_failing_command_harms_neither_its_file_nor_others(
     server, run, tmp_path
 ):
     for name in "abc":
-        server.add(f"/{name}", Script(name.encode()))
+        server.add(f"/{name}", ResponseScript(name.encode()))
     hooks = Hooks(
         on_done=("sh", "-c", "test $FETCHTUI_NAME != b || { echo no; exit 7; }")
     )
@@ -119,7 +119,7 @@ async def test_a_failing_command_harms_neither_its_file_nor_others(
 
 
 async def test_a_hanging_command_is_ended_and_told(server, run):
-    server.add("/a", Script(b"a"))
+    server.add("/a", ResponseScript(b"a"))
     hooks = Hooks(on_done=("sleep", "60"), timeout_s=0.3)
     async with run("/a", hooks=hooks) as (engine, follower):
         assert follower.failures == 1
@@ -127,7 +127,7 @@ async def test_a_hanging_command_is_ended_and_told(server, run):
 
 
 async def test_what_was_here_already_runs_no_command_again(server, run, tmp_path):
-    server.add("/a", Script(b"aaa"))
+    server.add("/a", ResponseScript(b"aaa"))
     hooks = Hooks(on_done=note(tmp_path / "told").on_done)
     for on_exists in (OnExists.RESUME, OnExists.RESUME, OnExists.SKIP):
         async with run("/a", hooks=hooks, on_exists=on_exists):
@@ -138,9 +138,9 @@ async def test_what_was_here_already_runs_no_command_again(server, run, tmp_path
 async def test_archives_are_unpacked_beside_themselves_before_the_command(
     server, run, tmp_path
 ):
-    server.add("/box.zip", Script(zip_of([("a", b"1"), ("b/c", b"2")])))
-    server.add("/tar.tgz", Script(tar_of([("x", b"3")], "gz")))
-    server.add("/plain", Script(b"text"))
+    server.add("/box.zip", ResponseScript(zip_of([("a", b"1"), ("b/c", b"2")])))
+    server.add("/tar.tgz", ResponseScript(tar_of([("x", b"3")], "gz")))
+    server.add("/plain", ResponseScript(b"text"))
     say = f'cd "${{FETCHTUI_UNPACKED:-/}}" && ls > {tmp_path}/told.$FETCHTUI_ID'
     hooks = Hooks(on_done=("sh", "-c", say))
     paths = ("/box.zip", "/tar.tgz", "/plain")
@@ -162,8 +162,10 @@ async def test_archives_are_unpacked_beside_themselves_before_the_command(
 
 
 async def test_an_archive_that_climbs_out_fails_alone(server, run, tmp_path):
-    server.add("/evil.tar", Script(tar_of([("ok", b"1"), ("../../evil", b"x")])))
-    server.add("/good.zip", Script(zip_of([("a", b"1")])))
+    server.add(
+        "/evil.tar", ResponseScript(tar_of([("ok", b"1"), ("../../evil", b"x")]))
+    )
+    server.add("/good.zip", ResponseScript(zip_of([("a", b"1")])))
     paths = ("/evil.tar", "/good.zip")
     told = tmp_path / "told"
     hooks = Hooks(on_done=("sh", "-c", f'echo "[$FETCHTUI_UNPACKED]" >> {told}'))
@@ -182,11 +184,15 @@ async def test_an_archive_that_climbs_out_fails_alone(server, run, tmp_path):
 
 @pytest.mark.parametrize("size", [10, 2_000_000], ids=["small", "large"])
 async def test_files_get_the_time_of_their_server(server, run, tmp_path, size):
-    server.add("/old", Script(b"x" * size, last_modified=OLD))
-    server.add("/future", Script(b"x", last_modified="Fri, 01 Jan 2100 00:00:00 GMT"))
-    server.add("/epoch", Script(b"x", last_modified="Thu, 01 Jan 1970 00:00:00 GMT"))
-    server.add("/junk", Script(b"x", last_modified="yesterday"))
-    server.add("/none", Script(b"x"))
+    server.add("/old", ResponseScript(b"x" * size, last_modified=OLD))
+    server.add(
+        "/future", ResponseScript(b"x", last_modified="Fri, 01 Jan 2100 00:00:00 GMT")
+    )
+    server.add(
+        "/epoch", ResponseScript(b"x", last_modified="Thu, 01 Jan 1970 00:00:00 GMT")
+    )
+    server.add("/junk", ResponseScript(b"x", last_modified="yesterday"))
+    server.add("/none", ResponseScript(b"x"))
     began = time.time() - 60
     paths = ("/old", "/future", "/epoch", "/junk", "/none")
     for _ in range(2):  # the second time all of them are here, and nothing changes
@@ -200,7 +206,7 @@ async def test_files_get_the_time_of_their_server(server, run, tmp_path, size):
 
 
 async def test_everything_is_logged_with_what_follows(server, run, tmp_path):
-    server.add("/a.zip", Script(zip_of([("x", b"1")])))
+    server.add("/a.zip", ResponseScript(zip_of([("x", b"1")])))
     log = tmp_path / "log"
     async with run("/a.zip", "/gone?token=hunter2", log_file=log, unpack=True):
         pass
@@ -220,7 +226,7 @@ async def test_everything_is_logged_with_what_follows(server, run, tmp_path):
 async def test_a_log_without_a_place_harms_nothing_and_is_told_once(
     server, run, tmp_path
 ):
-    server.add("/a", Script(b"a"))
+    server.add("/a", ResponseScript(b"a"))
     log = tmp_path / "no" / "log"
     async with run("/a", log_file=log) as (engine, follower):
         assert engine.rows([0])[0].state is S.DONE
@@ -230,7 +236,7 @@ async def test_a_log_without_a_place_harms_nothing_and_is_told_once(
 async def test_closing_in_the_middle_ends_commands_and_says_what_was_left(
     server, tmp_path
 ):
-    server.add("/a", Script(b"a"))
+    server.add("/a", ResponseScript(b"a"))
     settings = Settings(
         output_dir=tmp_path,
         hooks=Hooks(
@@ -280,7 +286,7 @@ async def test_a_run_that_cannot_go_on_still_follows_up_what_has_ended(tmp_path)
 
 
 async def test_progress_on_the_row_is_no_event(server, run, tmp_path):
-    server.add("/a.zip", Script(zip_of([("x", b"1")])))
+    server.add("/a.zip", ResponseScript(zip_of([("x", b"1")])))
     async with run("/a", unpack=True) as (engine, _):
         listener = engine.subscribe()
         engine.annotate(0, "unpacking, 3% read", is_news=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tui.postprocess.job_queue import Turns
+from tui.postprocess.job_queue import JobQueue
 
 
 async def test_a_job_that_comes_at_the_very_end_of_the_last_one_is_done() -> None:
@@ -17,7 +17,7 @@ async def test_a_job_that_comes_at_the_very_end_of_the_last_one_is_done() -> Non
             # Runs after the worker's last look, and before the loop tells of its end.
             loop.call_soon(turns.push, job + 1)
 
-    turns: Turns[int] = Turns(1, run)
+    turns: JobQueue[int] = JobQueue(1, run)
     turns.push(1)
     for _ in range(20):
         await asyncio.sleep(0)
@@ -39,7 +39,7 @@ async def test_no_more_run_at_once_than_allowed_and_a_fault_ends_no_other() -> N
         if job == 1:
             raise ValueError("a fault of ours")
 
-    turns: Turns[int] = Turns(2, run)
+    turns: JobQueue[int] = JobQueue(2, run)
     for job in range(6):
         turns.push(job)
     await turns.idle()

@@ -15,7 +15,7 @@ import pytest
 from tests.postprocess.archives import large_tar, tar_of, zip_of
 from tests.support.until import until
 from tui.postprocess.unpack.names import UnpackError
-from tui.postprocess.unpack.pool import Unpacker
+from tui.postprocess.unpack.pool import UnpackPool
 
 ROOT = Path(__file__).parents[2]
 LARGE = large_tar()
@@ -36,7 +36,7 @@ def children() -> set[int]:
 
 @pytest.fixture
 async def unpacker():
-    made = Unpacker(is_synced=False)
+    made = UnpackPool(is_synced=False)
     yield made
     await made.close()
     assert children() == set()
@@ -105,7 +105,7 @@ async def test_closing_stops_the_work_and_clears_up(tmp_path, unpacker):
 @pytest.mark.parametrize("turns", [0, 1, 3])
 async def test_closing_before_a_process_has_started_leaves_none(tmp_path, turns):
     (tmp_path / "large.tar.gz").write_bytes(LARGE)
-    unpacker = Unpacker(is_synced=False)
+    unpacker = UnpackPool(is_synced=False)
     job = unpacker.unpack(f"{tmp_path}/large.tar.gz", "large", nothing)
     task = asyncio.ensure_future(job)
     for _ in range(turns):

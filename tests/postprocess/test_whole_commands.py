@@ -14,7 +14,7 @@ from tests.crash.test_interrupts import Terminal
 from tests.postprocess.archives import large_tar, tar_of, zip_of
 from tests.support.command import fetchtui, finish, start
 from tests.support.until import until
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 
 MARK = "FETCHTUI_TEST_OF"
 
@@ -38,8 +38,8 @@ async def mark(tmp_path):
 
 
 async def test_a_failing_command_makes_the_status_one(server, tmp_path, mark):
-    server.add("/a", Script(b"aaa"))
-    server.add("/b", Script(b"bbb"))
+    server.add("/a", ResponseScript(b"aaa"))
+    server.add("/b", ResponseScript(b"bbb"))
     ended = await fetchtui(
         *("-o", "out", "--on-done", "sh -c 'test $FETCHTUI_NAME = a || exit 5'"),
         *(server.url("/a"), server.url("/b")),
@@ -56,8 +56,8 @@ async def test_a_failing_command_makes_the_status_one(server, tmp_path, mark):
 async def test_what_goes_well_keeps_the_status_and_the_json_as_they_were(
     server, tmp_path, mark
 ):
-    server.add("/a.zip", Script(zip_of([("x", b"1")])))
-    server.add("/evil.tar", Script(tar_of([("../x", b"1")])))
+    server.add("/a.zip", ResponseScript(zip_of([("x", b"1")])))
+    server.add("/evil.tar", ResponseScript(tar_of([("../x", b"1")])))
     options = ("--json", "--unpack", "--on-all-done", f"touch {tmp_path}/told")
     url = server.url("/a.zip")
     ended = await fetchtui(*options, url, cwd=tmp_path, env=mark)
@@ -78,7 +78,7 @@ async def test_what_goes_well_keeps_the_status_and_the_json_as_they_were(
 async def test_an_interruption_while_unpacking_leaves_nothing_half(
     server, tmp_path, mark, number
 ):
-    server.add("/large.tar.gz", Script(large_tar()))
+    server.add("/large.tar.gz", ResponseScript(large_tar()))
     out = tmp_path / "out"
     process = await start(
         *("-o", str(out), "--unpack", server.url("/large.tar.gz")),
@@ -101,7 +101,7 @@ async def test_an_interruption_while_unpacking_leaves_nothing_half(
 async def test_a_second_interruption_does_not_wait_for_a_stubborn_command(
     server, tmp_path, mark
 ):
-    server.add("/a", Script(b"a"))
+    server.add("/a", ResponseScript(b"a"))
     script = f"trap '' TERM; echo x > {tmp_path}/runs; while :; do sleep 0.1; done"
     process = await start(
         "--on-done", f'sh -c "{script}"', server.url("/a"), cwd=tmp_path, env=mark
@@ -133,7 +133,7 @@ NOTICE = b"\x1b]777;notify;fetchtui;1 done: "
 async def test_an_open_dashboard_passes_the_notice_on(
     server, tmp_path, mark, only_the_terminal
 ):
-    server.add("/a", Script(b"a"))
+    server.add("/a", ResponseScript(b"a"))
     terminal = Terminal()
     os.environ.update(mark)
     try:
@@ -153,7 +153,7 @@ async def test_an_open_dashboard_passes_the_notice_on(
 async def test_the_dashboard_waits_for_what_follows(
     server, tmp_path, mark, only_the_terminal
 ):
-    server.add("/a", Script(b"a"))
+    server.add("/a", ResponseScript(b"a"))
     script = f"sh -c 'sleep 1; echo x > {tmp_path}/told; exit 3'"
     terminal = Terminal()
     os.environ.update(mark)
@@ -175,7 +175,7 @@ async def test_the_dashboard_waits_for_what_follows(
 
 
 async def test_ctrl_c_ends_the_waiting_after_the_dashboard(server, tmp_path, mark):
-    server.add("/a", Script(b"a"))
+    server.add("/a", ResponseScript(b"a"))
     terminal = Terminal()
     os.environ.update(mark)
     try:

@@ -11,10 +11,10 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 
 if TYPE_CHECKING:
-    from tui.demo.script import Body, Seen
+    from tui.demo.script import Body, RecordedRequest
 
 _PARAMETER = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 
@@ -42,7 +42,7 @@ class DigestGuard:
             uses: requests for which a nonce is good; then it is stale.
             others: challenges in front of ours.
         """
-        self._file = Script(body, etag='"v"')
+        self._file = ResponseScript(body, etag='"v"')
         self._user, self._password, self._uses = user, password, uses
         self._algorithm = algorithm
         self._others = others
@@ -50,11 +50,11 @@ class DigestGuard:
         self.opaque = secrets.token_hex(8)
         self.refusals = 0
 
-    def script(self) -> Script:
+    def script(self) -> ResponseScript:
         """Return what the server is given."""
-        return Script(answer=self._answer)
+        return ResponseScript(answer=self._answer)
 
-    def _answer(self, seen: Seen) -> Script:
+    def _answer(self, seen: RecordedRequest) -> ResponseScript:
         given = seen.headers.get("authorization", "")
         if not given.startswith("Digest "):
             return self._challenge(is_stale=False)
@@ -71,7 +71,7 @@ class DigestGuard:
         used.add(count)
         return replace(self._file)
 
-    def _challenge(self, *, is_stale: bool) -> Script:
+    def _challenge(self, *, is_stale: bool) -> ResponseScript:
         self.refusals += 1
         nonce = secrets.token_hex(16)
         self._nonces[nonce] = set()
@@ -81,9 +81,9 @@ class DigestGuard:
         )
         ours += ", stale=true" if is_stale else ""
         line = ", ".join((*self._others, ours))
-        return Script(b"no", status=401, headers=[("WWW-Authenticate", line)])
+        return ResponseScript(b"no", status=401, headers=[("WWW-Authenticate", line)])
 
-    def _expected(self, seen: Seen, found: dict[str, str]) -> str:
+    def _expected(self, seen: RecordedRequest, found: dict[str, str]) -> str:
         assert found["uri"] == seen.path
         assert found["qop"] == "auth"
         assert found["opaque"] == self.opaque

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tui.disk.direct_copy import Pours
+from tui.disk.direct_copy import DirectCopier
 from tui.engine.download import segment_reader
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tui.disk.direct_copy import Pour, Source
+    from tui.disk.direct_copy import DirectCopy, Source
     from tui.disk.part_file import PartFile
 
 _WAIT_S = 20.0
@@ -29,13 +29,13 @@ class Floods:
         self.moved = 0
         """Bytes, over all of them."""
         self._acts: list[tuple[Callable[[], object], Callable[[], bool]]] = []
-        self._real = Pours.run
+        self._real = DirectCopier.run
         floods = self
 
-        async def run(self: Pours, *given: Any) -> None:
+        async def run(self: DirectCopier, *given: Any) -> None:
             await floods._run(self, *given)
 
-        patch.setattr(Pours, "run", run)
+        patch.setattr(DirectCopier, "run", run)
         patch.setattr(segment_reader, "FLOOD_S", float("inf"))
         patch.setattr(segment_reader, "LEAST_POUR_BYTES", 1)
         patch.setattr(segment_reader, "GATHER_BYTES", 10_000)
@@ -57,16 +57,16 @@ class Floods:
 
     async def _run(
         self,
-        pours: Pours,
+        pours: DirectCopier,
         part: PartFile,
         offset: int,
         nbytes: int,
         source: Source,
-        landed: Callable[[Pour], None],
+        landed: Callable[[DirectCopy], None],
     ) -> None:
         self.pours += 1
 
-        def count(pour: Pour) -> None:
+        def count(pour: DirectCopy) -> None:
             self.moved += pour.moved
             landed(pour)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
     from textual.widget import Widget
 
-    from tui.ui.panes.pane import Canvas
+    from tui.ui.panes.pane import Pane
 
 HOSTILE = "evil\x1b]0;title\x07[red]bold[/red]\u202egpj.exe\n漢字🎉"
 MB = 1_000_000
@@ -181,7 +181,7 @@ class Stage(App[None]):
         yield from self._widgets
 
 
-def drawn(pane: Canvas) -> list[str]:
+def drawn(pane: Pane) -> list[str]:
     """Return what a pane shows now, line by line, as the screen gets it."""
     return [pane.render_line(y).text for y in range(pane.size.height)]
 

@@ -22,7 +22,7 @@ from tui.ui.actions.registry import ACTIONS
 from tui.ui.dialogs.add import AddScreen
 from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.dialogs.help import HelpScreen
-from tui.ui.dialogs.prompt import NumberScreen
+from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.dialogs.quit import QuitScreen
 
 _S = DownloadState
@@ -121,10 +121,10 @@ async def test_more_running_than_allowed_is_told_as_draining():
 async def test_c_asks_for_the_number_and_refuses_what_is_none():
     async with dashboard() as board:
         await board.press("c")
-        assert isinstance(board.app.screen, NumberScreen)
+        assert isinstance(board.app.screen, PromptScreen)
         await board.type("0")
         await board.press("enter")
-        assert isinstance(board.app.screen, NumberScreen)
+        assert isinstance(board.app.screen, PromptScreen)
         await board.press("backspace")
         await board.type("64")
         await board.press("enter")

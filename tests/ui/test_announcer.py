@@ -11,7 +11,7 @@ from tui.ui.terminal.title import (
     CLEAR_PROGRESS,
     CLEAR_TITLE,
     SAVE_TITLE,
-    Announcer,
+    TerminalTitle,
     progress_code,
     takes_progress,
     takes_title,
@@ -26,8 +26,8 @@ class Written(list):
 
     now_s = 0.0
 
-    def announcer(self, *, has_title=True, has_progress=True) -> Announcer:
-        return Announcer(
+    def announcer(self, *, has_title=True, has_progress=True) -> TerminalTitle:
+        return TerminalTitle(
             self.append,
             has_title=has_title,
             has_progress=has_progress,

@@ -12,7 +12,7 @@ from tui.ui.actions.registry import ACTIONS, BY_ID, Action
 from tui.ui.dialogs.help import HelpList
 
 if TYPE_CHECKING:
-    from tui.ui.panes.pane import Canvas
+    from tui.ui.panes.pane import Pane
 
 
 def watched(board: Dashboard) -> list[str]:
@@ -96,7 +96,7 @@ async def test_every_handler_belongs_to_an_action():
         assert set(board.main.handlers) == set(BY_ID)
 
 
-async def click(board: Dashboard, canvas: Canvas, x: int, y: int) -> None:
+async def click(board: Dashboard, canvas: Pane, x: int, y: int) -> None:
     """Click on a cell of a pane."""
     at = canvas.region.offset
     event = Click(

@@ -176,7 +176,7 @@ async def test_a_click_on_the_button_asks_for_the_cap():
         region = board.main.hosts.region
         at = (region.x + 4, region.bottom - 1)
         await board.pilot.click(offset=at)
-        assert type(board.app.screen).__name__ == "NumberScreen"
+        assert type(board.app.screen).__name__ == "PromptScreen"
 
 
 async def test_without_hosts_it_says_when_they_come():

@@ -12,12 +12,12 @@ from tests.support.lines import line_text
 from tests.support.until import until
 from tui.lab.process import LabProcess
 from tui.lab.race import State, plan_for
-from tui.lab.server_process import Course
+from tui.lab.server_process import ServerProfile
 from tui.ui.lab.app import LabApp
 from tui.ui.lab.explain_dialog import ExplainDialog
 
-QUICK = Course(files=4, size=5_000, latency_s=0, rate=0)
-SLOW = Course(files=60, size=20_000, latency_s=0.1, rate=0)
+QUICK = ServerProfile(files=4, size=5_000, latency_s=0, rate=0)
+SLOW = ServerProfile(files=60, size=20_000, latency_s=0.1, rate=0)
 pytestmark = pytest.mark.usefixtures("stage")
 
 

@@ -12,7 +12,7 @@ from tui.core.listing.query import SortKey
 from tui.ui.app import DashboardApp
 from tui.ui.dialogs.theme import ThemeScreen
 from tui.ui.style.theme import DEFAULT_THEME, LIGHT
-from tui.ui.ui_state import Looks, load_looks, looks_path, save_looks
+from tui.ui.ui_state import UIState, load_looks, looks_path, save_looks
 
 
 async def test_T_shows_each_theme_and_esc_gives_the_old_one_back():
@@ -41,7 +41,7 @@ async def test_what_it_looks_like_is_told_and_taken_again():
     async with dashboard() as board:
         await board.press("s", "s", "S", "d", "T", "down", "enter")
         looks = board.app.looks
-    assert looks == Looks(LIGHT.name, SortKey.SIZE, True, {"disk": False})
+    assert looks == UIState(LIGHT.name, SortKey.SIZE, True, {"disk": False})
     app = DashboardApp(some_downloads(), looks=looks)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
@@ -52,7 +52,7 @@ async def test_what_it_looks_like_is_told_and_taken_again():
 
 async def test_a_theme_of_an_option_is_for_that_run_and_the_chosen_one_stays():
     chosen = DashboardSettings(theme=LIGHT.name)
-    app = DashboardApp(some_downloads(), looks=Looks(theme="nord"), chosen=chosen)
+    app = DashboardApp(some_downloads(), looks=UIState(theme="nord"), chosen=chosen)
     async with app.run_test(size=(120, 36)):
         assert app.theme == LIGHT.name
         assert app.looks.theme == "nord"
@@ -61,13 +61,13 @@ async def test_a_theme_of_an_option_is_for_that_run_and_the_chosen_one_stays():
 
 
 async def test_a_theme_that_is_gone_gives_way_to_ours():
-    app = DashboardApp(some_downloads(), looks=Looks(theme="of-another-version"))
+    app = DashboardApp(some_downloads(), looks=UIState(theme="of-another-version"))
     assert app.theme == DEFAULT_THEME
 
 
 def test_looks_are_read_back_as_they_were_written(tmp_path, monkeypatch):
     monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "new"))
-    looks = Looks("nord", SortKey.HOST, True, {"log": True, "disk": False})
+    looks = UIState("nord", SortKey.HOST, True, {"log": True, "disk": False})
     save_looks(looks_path(), looks)
     assert load_looks(looks_path()) == (looks, "")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["dashboard.json"]
@@ -80,7 +80,7 @@ def test_a_broken_file_means_a_first_start_and_is_told(content, tmp_path):
     path = tmp_path / "dashboard.json"
     path.write_bytes(content)
     looks, trouble = load_looks(path)
-    assert looks == Looks()
+    assert looks == UIState()
     assert "could not be read" in trouble
 
 
@@ -95,13 +95,13 @@ def test_a_broken_file_means_a_first_start_and_is_told(content, tmp_path):
 def test_parts_that_make_no_sense_are_passed_over(kept, tmp_path):
     path = tmp_path / "dashboard.json"
     path.write_text(json.dumps(kept))
-    assert load_looks(path) == (Looks(), "")
+    assert load_looks(path) == (UIState(), "")
 
 
 def test_none_is_a_first_start_without_a_word(tmp_path):
-    assert load_looks(tmp_path / "none.json") == (Looks(), "")
+    assert load_looks(tmp_path / "none.json") == (UIState(), "")
 
 
 def test_a_folder_that_cannot_be_made_is_passed_over(tmp_path):
     (tmp_path / "file").write_text("")
-    save_looks(tmp_path / "file" / "dashboard.json", Looks())
+    save_looks(tmp_path / "file" / "dashboard.json", UIState())

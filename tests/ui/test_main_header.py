@@ -39,7 +39,7 @@ async def test_the_limit_can_be_clicked():
     async with dashboard(lively_service(), size=(120, 36)) as board:
         at = board.screen()[1].index("limit off")
         await board.pilot.click(board.main.header, offset=(at + 7, 1))
-        assert type(board.app.screen).__name__ == "NumberScreen"
+        assert type(board.app.screen).__name__ == "PromptScreen"
 
 
 async def test_a_tab_and_a_key_in_the_footer_can_be_clicked():

@@ -15,7 +15,7 @@ from tui.ui.poller import (
     COVERED_FRAME_S,
     FRAME_S,
     IDLE_FRAME_S,
-    Bridge,
+    EnginePoller,
     FailureDigest,
     exit_status,
 )
@@ -168,7 +168,7 @@ def test_one_failure_is_told_with_its_name_and_reason_and_not_at_full_length():
 def test_the_pace_follows_what_there_is_to_do():
     service = FakeService()
     id = service.put("a")
-    bridge = Bridge(service)
+    bridge = EnginePoller(service)
     assert bridge.interval(is_covered=False) == IDLE_FRAME_S
     service.start(id, size=10)
     bridge.poll()

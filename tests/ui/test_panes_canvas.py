@@ -13,7 +13,7 @@ from tui.ui.panes.detail import DetailPane
 from tui.ui.panes.disk import DiskPane
 from tui.ui.panes.disk_graphs import explanation
 from tui.ui.panes.event_log import EventLog
-from tui.ui.panes.pane import Canvas, Line, Span, clip, justify, line_width, to_ascii
+from tui.ui.panes.pane import Line, Pane, Span, clip, justify, line_width, to_ascii
 from tui.ui.panes.throughput import ThroughputGraph
 from tui.ui.style.format import cells
 from tui.ui.style.theme import LIGHT
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
 
-class Board(Canvas):
+class Board(Pane):
     """Shows what a test puts on it and notes what was pressed and painted."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
 from tui.ui.actions.prompts import typed
-from tui.ui.dialogs.prompt import NumberScreen
+from tui.ui.dialogs.prompt import PromptScreen
 
 
 def running() -> FakeService:
@@ -20,7 +20,7 @@ def running() -> FakeService:
 
 async def enter(board, key: str, text: str) -> None:
     await board.press(key)
-    assert isinstance(board.app.screen, NumberScreen)
+    assert isinstance(board.app.screen, PromptScreen)
     board.app.screen.query_one("Input").value = text
     await board.press("enter")
 
@@ -48,7 +48,7 @@ async def test_what_is_no_rate_is_refused():
     service = running()
     async with dashboard(service) as board:
         await enter(board, "B", "fast")
-        assert isinstance(board.app.screen, NumberScreen)
+        assert isinstance(board.app.screen, PromptScreen)
         assert service.limits == {}
 
 

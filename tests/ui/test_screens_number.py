@@ -8,7 +8,7 @@ from textual.widgets import Input
 
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
 from tui.core.text.units import parse_size
-from tui.ui.dialogs.prompt import NumberScreen
+from tui.ui.dialogs.prompt import PromptScreen
 
 
 def check(text: str) -> str | None:
@@ -19,8 +19,8 @@ def check(text: str) -> str | None:
     return None
 
 
-def rate_screen() -> NumberScreen:
-    return NumberScreen("Rate limit", "10M", check, "500k, 10M, 1.5G; 0 for none")
+def rate_screen() -> PromptScreen:
+    return PromptScreen("Rate limit", "10M", check, "500k, 10M, 1.5G; 0 for none")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -67,7 +67,7 @@ async def test_an_empty_line_is_checked_only_on_enter():
 
 
 async def test_control_characters_do_not_get_into_the_line():
-    app = Caller(NumberScreen(HOSTILE, "1", lambda text: HOSTILE))
+    app = Caller(PromptScreen(HOSTILE, "1", lambda text: HOSTILE))
     async with app.run_test(size=(60, 15)) as pilot:
         line = app.screen.query_one(Input)
         line.post_message(events.Paste("2\x1b[2J"))

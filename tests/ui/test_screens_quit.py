@@ -1,4 +1,4 @@
-"""Leaving: what is going on, three choices, and the safe one on enter."""
+"""ExitFlow: what is going on, three choices, and the safe one on enter."""
 
 from __future__ import annotations
 

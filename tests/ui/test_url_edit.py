@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
-from tui.ui.dialogs.prompt import NumberScreen
+from tui.ui.dialogs.prompt import PromptScreen
 
 _S = DownloadState
 
@@ -19,7 +19,7 @@ def with_one(state, url="https://example.org/old.iso"):
 async def changed(board, url):
     """Press e, replace what stands there, and enter it."""
     await board.press("e")
-    assert isinstance(board.app.screen, NumberScreen)
+    assert isinstance(board.app.screen, PromptScreen)
     board.app.screen.query_one("Input").value = url
     await board.press("enter")
 
@@ -45,7 +45,7 @@ async def test_what_cannot_be_fetched_is_refused_while_it_is_typed():
     service = with_one(_S.QUEUED)
     async with dashboard(service) as board:
         await changed(board, "ftp://example.org/x")
-        assert isinstance(board.app.screen, NumberScreen)
+        assert isinstance(board.app.screen, PromptScreen)
         assert "only http and https" in board.text()
         await board.press("escape")
         assert service.calls["set_url"] == 0
@@ -68,4 +68,4 @@ async def test_a_password_is_not_shown_but_kept_for_the_same_server():
 async def test_a_finished_download_needs_no_other_url():
     async with dashboard(with_one(_S.DONE)) as board:
         await board.press("e")
-        assert not isinstance(board.app.screen, NumberScreen)
+        assert not isinstance(board.app.screen, PromptScreen)

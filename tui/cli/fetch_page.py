@@ -34,11 +34,11 @@ async def _fetch(url: str, settings: Settings) -> Page:
         FetchError: it does not come, or is no page.
     """
     from tui.net.resource import read_answer
-    from tui.net.session import HttpSession, Target
+    from tui.net.session import GetRequest, HttpSession
 
     session = HttpSession(settings)
     try:
-        target = Target(url, session.headers_for(url, (), is_named=True))
+        target = GetRequest(url, session.headers_for(url, (), is_named=True))
         reply = await session.open(target)
         try:
             answer = read_answer(reply, target)

@@ -139,13 +139,15 @@ def _load(line: CommandLine, settings: Settings) -> list[DownloadRequest]:
 
 def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> Settings:
     """Give the demo its own directory and patience, unless others are asked for."""
-    from tui.demo.tempdir import TemporaryStage
     from tui.demo.playlist import TIMEOUT_S
+    from tui.demo.tempdir import TemporaryDirectory
 
     # Its server is on this machine: no proxy of the environment leads there.
     settings = replace(settings, proxy=line.value("proxy") or "direct")
     if line.value("output-dir") is None:
-        settings = replace(settings, output_dir=stack.enter_context(TemporaryStage()))
+        settings = replace(
+            settings, output_dir=stack.enter_context(TemporaryDirectory())
+        )
     if line.value("timeout") is None:
         settings = replace(settings, timeout_s=TIMEOUT_S)
     return settings
@@ -191,7 +193,7 @@ async def _fetch(
         if has_dashboard:
             status = await _show(line, service, requests, session, resolved, aftermath)
             return await part(aftermath, status, partial(click.echo, err=True))
-        from tui.demo.tempdir import TemporaryStage
+        from tui.demo.tempdir import TemporaryDirectory
         from tui.headless.renderers.base import RESUME_HINT
         from tui.headless.run import run_headless
 
@@ -202,7 +204,7 @@ async def _fetch(
             requests,
             is_json=line.json,
             resume_hint="the demo keeps nothing" if is_lost else RESUME_HINT,
-            at_once=TemporaryStage.remove_all,
+            at_once=TemporaryDirectory.remove_all,
             aftermath=aftermath,
             loudness=line.loudness,
         )

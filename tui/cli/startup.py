@@ -20,7 +20,7 @@ first is nearly through: a long list must not keep the first frame waiting."""
 _LOOK_S = 0.02
 
 
-class FirstMoments(NamedTuple):
+class EarlyStart(NamedTuple):
     """What happened before there was a dashboard."""
 
     subscription: Subscription
@@ -35,7 +35,7 @@ async def begin_early(
     service: DownloadService,
     requests: Sequence[DownloadRequest],
     load: Callable[[], object],
-) -> FirstMoments:
+) -> EarlyStart:
     """Add the first requests, and let them run while ``load`` works in a thread.
 
     Args:
@@ -64,4 +64,4 @@ async def begin_early(
         finally:
             signalled.cancel()
         is_interrupted = interrupts.arrived.is_set()
-    return FirstMoments(subscription, requests[added:], is_interrupted)
+    return EarlyStart(subscription, requests[added:], is_interrupted)

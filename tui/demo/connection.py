@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from tui.demo.pattern import WRITE_SIZE, Pattern
 from tui.demo.reply import Reply, parse_range, plan_reply
-from tui.demo.script import Script, Seen
+from tui.demo.script import RecordedRequest, ResponseScript
 
 if TYPE_CHECKING:
     from tui.demo.server import ScriptedServer
@@ -47,7 +47,7 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._lost: asyncio.Future[None] = self._loop.create_future()
-        self._seen: Seen | None = None
+        self._seen: RecordedRequest | None = None
         self._sent_in_turn = 0
         self._transport: asyncio.Transport
         self.task: asyncio.Task[None] | None = None
@@ -119,7 +119,7 @@ class Connection(asyncio.Protocol):
         finally:
             self._server.wake()
 
-    async def _answer(self, seen: Seen) -> bool:
+    async def _answer(self, seen: RecordedRequest) -> bool:
         script = self._server.script_for(seen)
         closes = True
         try:
@@ -142,7 +142,7 @@ class Connection(asyncio.Protocol):
             self._server.wake()
         return closes or seen.ended == "cut"
 
-    async def _next_request(self) -> Seen:
+    async def _next_request(self) -> RecordedRequest:
         while (end := self._received.find(b"\r\n\r\n")) < 0:
             if self._lost.done() or len(self._received) > _HEAD_LIMIT:
                 raise _Gone
@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
         for line in lines[1:]:
             name, _, value = line.partition(":")
             headers[name.lower()] = value.strip()
-        seen = Seen(
+        seen = RecordedRequest(
             method=method,
             path=path,
             headers=headers,
@@ -174,7 +174,9 @@ class Connection(asyncio.Protocol):
         self._server.wake()
         return seen
 
-    async def _play(self, script: Script, reply: Reply, seen: Seen) -> None:
+    async def _play(
+        self, script: ResponseScript, reply: Reply, seen: RecordedRequest
+    ) -> None:
         if script.latency_s:
             await self._pause(script.latency_s)
         left = script.informational
@@ -197,9 +199,9 @@ class Connection(asyncio.Protocol):
 
     async def _send_body(
         self,
-        script: Script,
+        script: ResponseScript,
         reply: Reply,
-        seen: Seen,
+        seen: RecordedRequest,
         pending: list[bytes | memoryview],
     ) -> None:
         """Send ``pending`` and the body, joined: a small file is one packet."""
@@ -230,7 +232,7 @@ class Connection(asyncio.Protocol):
             pending.append(b"0\r\n\r\n")
         await self._write(pending)
 
-    async def _misbehave(self, script: Script, sent: int) -> None:
+    async def _misbehave(self, script: ResponseScript, sent: int) -> None:
         if script.cut_after is not None and sent >= script.cut_after:
             raise _Cut
         if script.stall_after is not None and sent >= script.stall_after:
@@ -261,7 +263,7 @@ class Connection(asyncio.Protocol):
         if self._lost.done():
             raise _Gone
 
-    def _cut(self, script: Script) -> None:
+    def _cut(self, script: ResponseScript) -> None:
         if script.cut == "reset":
             # Linger 0 turns the close into a RST; abort() drops what is unsent.
             raw = self._transport.get_extra_info("socket")
@@ -271,7 +273,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-def _room(script: Script, sent: int, limit: int) -> int:
+def _room(script: ResponseScript, sent: int, limit: int) -> int:
     """Cap a write so that a scripted fault strikes at exactly its byte."""
     for fault in (script.cut_after, script.stall_after):
         if fault is not None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.request import Checksum, DownloadRequest
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def tell(
     return large[:2] + troubles + surprises[:2] + large[2:] + surprises[2:] + small
 
 
-def _quicken(script: Script, pace: float) -> None:
+def _quicken(script: ResponseScript, pace: float) -> None:
     if script.rate is not None:
         script.rate *= pace
     for earlier in script.first:
-        if isinstance(earlier, Script):
+        if isinstance(earlier, ResponseScript):
             _quicken(earlier, pace)
 
 
@@ -92,7 +92,7 @@ def _large(server: ScriptedServer) -> list[DownloadRequest]:
         _request(
             server.add(
                 f"/large/{name}",
-                Script(Pattern(size, seed), rate=rate, etag=f'"large-{seed}"'),
+                ResponseScript(Pattern(size, seed), rate=rate, etag=f'"large-{seed}"'),
             )
         )
         for seed, (name, size, rate) in enumerate(files, start=100)
@@ -101,13 +101,13 @@ def _large(server: ScriptedServer) -> list[DownloadRequest]:
 
 def _troubles(server: ScriptedServer) -> list[DownloadRequest]:
     body = Pattern
-    busy = Script(status=429, retry_after=2)
+    busy = ResponseScript(status=429, retry_after=2)
     scripts = {
-        "/missing.html": Script(b"no such page\n", 404, latency_s=0.3),
-        "/fails-twice.bin": Script(
+        "/missing.html": ResponseScript(b"no such page\n", 404, latency_s=0.3),
+        "/fails-twice.bin": ResponseScript(
             body(900 * _KB, 1), rate=450 * _KB, first=[503, 503]
         ),
-        "/too-many-requests.bin": Script(
+        "/too-many-requests.bin": ResponseScript(
             body(700 * _KB, 2), rate=350 * _KB, first=[busy]
         ),
     }
@@ -117,9 +117,9 @@ def _troubles(server: ScriptedServer) -> list[DownloadRequest]:
 
 def _surprises(server: ScriptedServer) -> list[DownloadRequest]:
     body = Pattern
-    slow = Script(body(300 * _KB, 4), rate=20 * _KB)
-    unknown = Script(body(3 * _MB, 5), rate=500 * _KB, length="chunked")
-    old = Script(body(800 * _KB, 10), length="none", rate=_MB)
+    slow = ResponseScript(body(300 * _KB, 4), rate=20 * _KB)
+    unknown = ResponseScript(body(3 * _MB, 5), rate=500 * _KB, length="chunked")
+    old = ResponseScript(body(800 * _KB, 10), length="none", rate=_MB)
     return [
         _request(server.add("/slow-archive.log", slow)),
         _request(server.add("/unknown-length.csv", unknown)),
@@ -127,15 +127,15 @@ def _surprises(server: ScriptedServer) -> list[DownloadRequest]:
         _summed(server, "/wrong-checksum.iso", 7, is_right=False),
         *_named(server),
         _request(server.add("/old-server.bin", old)),
-        _request(server.add("/empty.txt", Script(b""))),
+        _request(server.add("/empty.txt", ResponseScript(b""))),
     ]
 
 
 def _stalls_once(server: ScriptedServer) -> DownloadRequest:
     size, seed, etag = 2 * _MB, 3, '"stalls-once"'
     body = Pattern(size, seed)
-    stall = Script(body, rate=800 * _KB, etag=etag, stall_after=_MB)
-    script = Script(body, rate=800 * _KB, etag=etag, first=[stall])
+    stall = ResponseScript(body, rate=800 * _KB, etag=etag, stall_after=_MB)
+    script = ResponseScript(body, rate=800 * _KB, etag=etag, first=[stall])
     return _request(server.add("/stalls-once.bin", script))
 
 
@@ -143,21 +143,21 @@ def _summed(
     server: ScriptedServer, path: str, seed: int, *, is_right: bool
 ) -> DownloadRequest:
     body = Pattern(2 * _MB, seed)
-    url = server.add(path, Script(body, rate=700 * _KB))
+    url = server.add(path, ResponseScript(body, rate=700 * _KB))
     digest = body.sha256() if is_right else Pattern(2 * _MB, seed + 1000).sha256()
     return _request(url, Checksum("sha256", digest))
 
 
 def _named(server: ScriptedServer) -> list[DownloadRequest]:
     """Names that do not come from the list's URL: a redirect, and two headers."""
-    server.add("/moved/here.bin", Script(Pattern(600 * _KB, 8), rate=400 * _KB))
-    moved = Script(status=301, redirect="/moved/here.bin")
-    polite = Script(
+    server.add("/moved/here.bin", ResponseScript(Pattern(600 * _KB, 8), rate=400 * _KB))
+    moved = ResponseScript(status=301, redirect="/moved/here.bin")
+    polite = ResponseScript(
         Pattern(500 * _KB, 9),
         rate=400 * _KB,
         headers={"Content-Disposition": 'attachment; filename="annual report.pdf"'},
     )
-    hostile = Script(
+    hostile = ResponseScript(
         Pattern(400 * _KB, 11),
         rate=400 * _KB,
         headers={"Content-Disposition": f"attachment; filename*={_HOSTILE}"},
@@ -174,7 +174,7 @@ def _small(server: ScriptedServer) -> list[DownloadRequest]:
     requests = []
     for number in range(SMALL_FILES):
         size = 40 * _KB + number * 7919 % 23 * 20 * _KB
-        script = Script(
+        script = ResponseScript(
             Pattern(size, 200 + number),
             rate=400 * _KB,
             latency_s=0.05 + number * 31 % 7 * 0.05,

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tui.demo.script import Body, Script, Seen
+    from tui.demo.script import Body, RecordedRequest, ResponseScript
 
 _BOUNDARY = "fetchtui-boundary"
 _BODILESS = frozenset({204, 304})
@@ -31,7 +31,7 @@ class Reply:
     closes: bool = False
 
 
-def plan_reply(script: Script, seen: Seen) -> Reply:
+def plan_reply(script: ResponseScript, seen: RecordedRequest) -> Reply:
     """Answer ``seen`` as ``script`` says.
 
     Rules where it does not lie: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range)
@@ -71,7 +71,7 @@ def parse_range(value: str | None) -> tuple[int, int | None] | None:
 
 
 def _apply_range(
-    script: Script, seen: Seen, reply: Reply, fields: dict[str, str]
+    script: ResponseScript, seen: RecordedRequest, reply: Reply, fields: dict[str, str]
 ) -> None:
     size = len(script.body)
     if script.ranges not in ("ignore", "refuse"):
@@ -111,7 +111,7 @@ def _apply_range(
         fields["content-range"] = content_range
 
 
-def _if_range_holds(script: Script, value: str | None) -> bool:
+def _if_range_holds(script: ResponseScript, value: str | None) -> bool:
     """A weak ETag never holds (RFC 9110, 13.1.5); a date must be the exact one."""
     if value is None:
         return True
@@ -120,7 +120,7 @@ def _if_range_holds(script: Script, value: str | None) -> bool:
     return value == script.last_modified
 
 
-def _describe(script: Script, fields: dict[str, str]) -> None:
+def _describe(script: ResponseScript, fields: dict[str, str]) -> None:
     fields.setdefault("content-type", "application/octet-stream")
     if script.etag is not None:
         fields["etag"] = script.etag
@@ -134,7 +134,9 @@ def _describe(script: Script, fields: dict[str, str]) -> None:
         fields["content-encoding"] = script.content_encoding
 
 
-def _frame(script: Script, seen: Seen, reply: Reply, fields: dict[str, str]) -> None:
+def _frame(
+    script: ResponseScript, seen: RecordedRequest, reply: Reply, fields: dict[str, str]
+) -> None:
     length = len(reply.prefix) + reply.end - reply.start + len(reply.suffix)
     if script.length == "none":
         reply.closes = True
@@ -153,12 +155,12 @@ def _frame(script: Script, seen: Seen, reply: Reply, fields: dict[str, str]) -> 
         fields["connection"] = "close"
 
 
-def _pairs(script: Script) -> list[tuple[str, str]]:
+def _pairs(script: ResponseScript) -> list[tuple[str, str]]:
     headers = script.headers
     return list(headers.items() if isinstance(headers, Mapping) else headers)
 
 
-def _head(script: Script, reply: Reply, fields: list[tuple[str, str]]) -> bytes:
+def _head(script: ResponseScript, reply: Reply, fields: list[tuple[str, str]]) -> bytes:
     reason = script.reason
     if reason is None:
         try:

@@ -27,7 +27,7 @@ Ranges: TypeAlias = Literal[
 
 
 @dataclass(slots=True)
-class Script:
+class ResponseScript:
     """One reply, and what goes wrong with it. Every field may be left out."""
 
     body: Body = b""
@@ -67,20 +67,20 @@ class Script:
     """The whole reply, byte for byte, after which the connection ends as ``cut``
     says. ``b""`` ends it without an answer."""
 
-    first: Sequence[Script | int] = ()
+    first: Sequence[ResponseScript | int] = ()
     """Replies to the first requests for the path, one each; a number is a status
     without a body. This script answers from then on."""
     change_after: int | None = None
     """Requests for the path after which ``changed`` answers."""
-    changed: Script | None = None
-    answer: Callable[[Seen], Script | None] | None = None
+    changed: ResponseScript | None = None
+    answer: Callable[[RecordedRequest], ResponseScript | None] | None = None
     """Asked for each request: a script to play instead, or ``None`` for this one."""
 
-    def turn(self, seen: Seen) -> Script:
+    def turn(self, seen: RecordedRequest) -> ResponseScript:
         """Return the script that answers ``seen``, its number being counted from 0."""
         if seen.number < len(self.first):
             turn = self.first[seen.number]
-            return Script(status=turn) if isinstance(turn, int) else turn
+            return ResponseScript(status=turn) if isinstance(turn, int) else turn
         if (
             self.changed is not None
             and self.change_after is not None
@@ -92,7 +92,7 @@ class Script:
 
 
 @dataclass(slots=True, eq=False)
-class Seen:
+class RecordedRequest:
     """One request, and what became of its reply."""
 
     method: str

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server on loopback that can lie in every way we know of.
 
 ``fetchtui --demo`` serves its files with it, and the tests script their faults with
-it; nothing here knows the engine. A path is given a ``Script``; every request is
-written down as a ``Seen``, and ``until`` waits for facts about them.
+it; nothing here knows the engine. A path is given a ``ResponseScript``; every request is
+written down as a ``RecordedRequest``, and ``until`` waits for facts about them.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Self
 
 from tui.demo.connection import Connection
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script, Seen
+from tui.demo.script import RecordedRequest, ResponseScript
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["Pattern", "Script", "ScriptedServer", "Seen"]
+__all__ = ["Pattern", "RecordedRequest", "ResponseScript", "ScriptedServer"]
 
 _POLL_S = 0.01
 """How often ``until`` looks again by itself, for conditions about others' state."""
-_NOT_FOUND = Script(body=b"not found\n", status=404)
+_NOT_FOUND = ResponseScript(body=b"not found\n", status=404)
 
 
 class ScriptedServer:
@@ -37,14 +37,14 @@ class ScriptedServer:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self.scripts: dict[str, Script] = {}
+        self.scripts: dict[str, ResponseScript] = {}
         """What answers each path."""
         self._counts: Counter[str] = Counter()
         self._accepted = 0
         self._woken = asyncio.Event()
         self._listener: asyncio.Server | None = None
         self.port = 0
-        self.requests: list[Seen] = []
+        self.requests: list[RecordedRequest] = []
         """Every request, in the order in which their heads were complete."""
         self.connections: set[Connection] = set()
 
@@ -53,7 +53,7 @@ class ScriptedServer:
         """Connections that neither side has closed."""
         return len(self.connections)
 
-    def add(self, path: str, script: Script) -> str:
+    def add(self, path: str, script: ResponseScript) -> str:
         """Let ``script`` answer ``path`` (from now on), and return its URL."""
         self.scripts[path] = script
         return self.url(path)
@@ -62,7 +62,7 @@ class ScriptedServer:
         """Return the URL of ``path``; ``host="localhost"`` is another origin."""
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"
 
-    def seen(self, path: str) -> list[Seen]:
+    def seen(self, path: str) -> list[RecordedRequest]:
         """Return the requests for one path, oldest first."""
         return [seen for seen in self.requests if seen.path == path]
 
@@ -126,7 +126,7 @@ class ScriptedServer:
 
     # -- what connections ask --------------------------------------------------------
 
-    def script_for(self, seen: Seen) -> Script:
+    def script_for(self, seen: RecordedRequest) -> ResponseScript:
         """Return what answers a request; 404 where nothing was added."""
         script = self.scripts.get(seen.path)
         if script is None:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import ClassVar
 
 
-class TemporaryStage:
+class TemporaryDirectory:
     """A directory that is gone when the block ends.
 
     A class and not ``TemporaryDirectory``, because a second ctrl+c ends the process
     without unwinding: ``remove_all`` is called right before that.
     """
 
-    _open: ClassVar[set[TemporaryStage]] = set()
+    _open: ClassVar[set[TemporaryDirectory]] = set()
 
     def __init__(self, name: str = "demo") -> None:
         self.path = Path(tempfile.mkdtemp(prefix=f"fetchtui-{name}-"))

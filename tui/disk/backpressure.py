@@ -9,7 +9,7 @@ STORES = 512
 """Small files on their way at once: enough to fill the trips of all slots."""
 
 
-class Gate:
+class Backpressure:
     """Counts bytes and small files in flight, and lets waiting ones in by turn.
 
     What does not fit waits until it does. What is larger than the whole limit goes

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tui.disk.part_file import PartFile
 
 
-class Slot:
+class WorkerStatus:
     """What one writer thread does now: plain attributes, read without a lock."""
 
     __slots__ = ("is_busy", "name", "nbytes", "operation", "operations", "started_s")
@@ -64,7 +64,7 @@ class PartWrite:
         self.buffers = buffers
         self.nbytes = nbytes
         self.number = number
-        """The part's own count (``PartOrder``)."""
+        """The part's own count (``OperationOrder``)."""
         self.error: FetchError | None = None
 
     @property
@@ -171,7 +171,7 @@ class Finish(Call):
         self.overwrite = overwrite
 
 
-class Trip:
+class Batch:
     """Operations of one kind that go together."""
 
     label = "call"
@@ -189,7 +189,7 @@ class Trip:
         """The file it begins with."""
         return str(self.operations[0].name)
 
-    def run(self, slot: Slot) -> None:
+    def run(self, slot: WorkerStatus) -> None:
         """Do it all. Blocks."""
         for call in self.operations:
             slot.operation = call.operation
@@ -202,7 +202,7 @@ class Trip:
             operation.error = operation.error or translate(error, self.label, self.name)
 
 
-class WriteTrip(Trip):
+class WriteBatch(Batch):
     """Writes to part files; neighbours become one call to the system."""
 
     label = "write"
@@ -213,7 +213,7 @@ class WriteTrip(Trip):
         """The file it begins with."""
         return self.operations[0].part.name
 
-    def run(self, slot: Slot) -> None:
+    def run(self, slot: WorkerStatus) -> None:
         """Write. Blocks."""
         for group in _neighbours(self.operations):
             slot.name = group[0].part.name
@@ -246,7 +246,7 @@ def _neighbours(writes: list[PartWrite]) -> list[list[PartWrite]]:
     return groups
 
 
-class FinishTrip(Trip):
+class FinishBatch(Batch):
     """Part files that get their final names: sync all, rename all, sync folders."""
 
     label = "finish"
@@ -256,7 +256,7 @@ class FinishTrip(Trip):
         super().__init__(operations, 0, clock)
         self.fsync = fsync
 
-    def run(self, slot: Slot) -> None:
+    def run(self, slot: WorkerStatus) -> None:
         """Finish. Blocks."""
         slot.operation = "sync" if self.fsync else "finish"
         by_folder: dict[Folder, list[Finish]] = {}

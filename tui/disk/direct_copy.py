@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tui.core.clock import Clock
     from tui.disk.part_file import PartFile
-    from tui.disk.scheduler import Slots
+    from tui.disk.scheduler import BatchScheduler
 
 POUR_BYTES = 4 << 20
 """Most that is moved before others have their turn, and before the loop hears of it."""
@@ -40,7 +40,7 @@ class Source(Protocol):
         ...
 
 
-class Pour(PartWrite):
+class DirectCopy(PartWrite):
     """Up to ``nbytes`` from a source, for one place of a part file."""
 
     __slots__ = (
@@ -59,7 +59,7 @@ class Pour(PartWrite):
         offset: int,
         nbytes: int,
         source: Source,
-        landed: Callable[[Pour], None],
+        landed: Callable[[DirectCopy], None],
         future: asyncio.Future[None],
     ) -> None:
         """Begin a write of the part.
@@ -129,10 +129,10 @@ def _buffer() -> memoryview:
     return buffer
 
 
-class Pours:
+class DirectCopier:
     """Moves bytes from sources into part files through the writer's slots."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: BatchScheduler) -> None:
         self._slots = slots
 
     @property
@@ -146,7 +146,7 @@ class Pours:
         offset: int,
         nbytes: int,
         source: Source,
-        landed: Callable[[Pour], None],
+        landed: Callable[[DirectCopy], None],
     ) -> None:
         """Let a thread move what is there, and little more; return when it has.
 
@@ -164,7 +164,7 @@ class Pours:
             FetchError: a write of this part failed; what was moved before is there.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._slots.put(Pour(part, offset, nbytes, source, landed, future))
+        self._slots.put(DirectCopy(part, offset, nbytes, source, landed, future))
         is_stopped = False
         while not future.done():
             try:

@@ -18,8 +18,8 @@ from tui.core.errors import LocalError
 from tui.core.text.plain_text import plain
 from tui.disk.errors import translate
 from tui.disk.safe_dir import (
-    Directory,
-    OpenDirectories,
+    OpenDirs,
+    SafeDir,
     check_component,
     components,
     open_directory,
@@ -58,7 +58,7 @@ class Folder:
     )
 
     def __init__(
-        self, root: str, directory: str, present: set[str], handles: OpenDirectories
+        self, root: str, directory: str, present: set[str], handles: OpenDirs
     ) -> None:
         self.path = os.path.join(root, *components(directory))
         self.directory = directory
@@ -142,7 +142,7 @@ class Folder:
         return self._is_claimed(key)
 
     @contextmanager
-    def opened(self) -> Iterator[Directory]:
+    def opened(self) -> Iterator[SafeDir]:
         """Lend the open directory to a thread. Blocks.
 
         Raises:
@@ -159,19 +159,19 @@ class Folder:
         finally:
             self._handles.leave(self.path, entry, is_stale=is_stale)
 
-    def _reopen(self) -> Directory:
+    def _reopen(self) -> SafeDir:
         # Never created here: if a disk was unmounted, its mount point would fill.
         parts = components(self.directory)
         return open_directory(self._root, parts, create=False, sync=False)
 
 
-class Destination:
+class OutputFolders:
     """The output directory and its folders."""
 
     def __init__(self, output_dir: Path, writer: DiskWriter) -> None:
         self._root = os.path.abspath(output_dir)
         self._writer = writer
-        self._handles = OpenDirectories()
+        self._handles = OpenDirs()
         self._folders: dict[str, Folder] = {}
         self._same: dict[tuple[int, int], Folder] = {}
         self._opening: dict[str, asyncio.Task[Folder]] = {}

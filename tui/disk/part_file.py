@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from tui.disk.batches import Call
     from tui.disk.folders import Folder
     from tui.disk.resume_record import ResumeRecord
-    from tui.disk.safe_dir import Directory
+    from tui.disk.safe_dir import SafeDir
 
 
-class PartOrder:
+class OperationOrder:
     """The writes under way and the calls in line; the loop's alone."""
 
     __slots__ = ("_calls", "_is_calling", "_last", "_writing", "is_closing")
@@ -127,7 +127,7 @@ def open_part_file(
 
 
 def _create(
-    directory: Directory, folder: Folder, name: str, size: int | None
+    directory: SafeDir, folder: Folder, name: str, size: int | None
 ) -> PartFile:
     if resume_record.is_in_the_way(directory, name):
         raise FileExistsError(errno.EEXIST, "a record of somebody else", name)
@@ -148,7 +148,7 @@ def _save_first(part: PartFile, record: ResumeRecord) -> None:
 
 
 def _open_existing(
-    directory: Directory, folder: Folder, name: str, size: int | None
+    directory: SafeDir, folder: Folder, name: str, size: int | None
 ) -> PartFile | None:
     try:
         fd = directory.open_regular(name + PART)
@@ -224,7 +224,7 @@ class PartFile:
         self.synced: tuple[tuple[int, int], ...] = ()
         """What ``flushed`` held before the last sync that worked."""
         self.sync_error: FetchError | None = None
-        self.order = PartOrder()
+        self.order = OperationOrder()
 
     def __repr__(self) -> str:
         state = "closed" if self.fd == _CLOSED else "open"
@@ -314,7 +314,7 @@ class PartFile:
         if sync:
             self.sync()
 
-    def publish(self, directory: Directory, name: str, *, overwrite: bool) -> None:
+    def publish(self, directory: SafeDir, name: str, *, overwrite: bool) -> None:
         """Give it its final name, drop the record, and close it.
 
         When it fails the part file is as it was, still open and locked.
@@ -338,7 +338,7 @@ class PartFile:
         with self.folder.opened() as directory:
             self.publish(directory, name, overwrite=False)
 
-    def _move(self, directory: Directory, name: str, *, overwrite: bool) -> None:
+    def _move(self, directory: SafeDir, name: str, *, overwrite: bool) -> None:
         try:
             if not self._is_in(directory):
                 told = f"{plain(self.part_name)!r} was moved or removed by somebody"
@@ -355,7 +355,7 @@ class PartFile:
         except OSError as error:
             raise translate(error, "rename", name) from error
 
-    def _is_in(self, directory: Directory) -> bool:
+    def _is_in(self, directory: SafeDir) -> bool:
         """Whether the part's name still leads to the file that we wrote."""
         try:
             return os.path.samestat(directory.lstat(self.part_name), os.fstat(self.fd))

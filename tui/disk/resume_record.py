@@ -22,7 +22,7 @@ from tui.disk.platform import sync_data, write_at
 
 if TYPE_CHECKING:
     from tui.disk.folders import Folder
-    from tui.disk.safe_dir import Directory
+    from tui.disk.safe_dir import SafeDir
 
 VERSION = 1
 """Grows when the meaning of a field changes; other versions are not believed."""
@@ -134,7 +134,7 @@ def save_record(
             raise
 
 
-def is_in_the_way(directory: Directory, name: str) -> bool:
+def is_in_the_way(directory: SafeDir, name: str) -> bool:
     """Whether a record's name is taken by something that we did not write."""
     if directory.size(name + RECORD) is None:
         return False
@@ -189,9 +189,7 @@ def _is_sound(record: ResumeRecord) -> bool:
     return record.size is None or at <= record.size
 
 
-def _load(
-    directory: Directory, name: str, part_size: int | None
-) -> ResumeRecord | None:
+def _load(directory: SafeDir, name: str, part_size: int | None) -> ResumeRecord | None:
     if part_size is None or part_size < 0:
         return None
     data = _read(directory, name + RECORD)
@@ -201,12 +199,12 @@ def _load(
     return record
 
 
-def _remove_stale(directory: Directory, name: str) -> None:
+def _remove_stale(directory: SafeDir, name: str) -> None:
     if not is_in_the_way(directory, name):
         directory.unlink(name + RECORD)
 
 
-def _read(directory: Directory, name: str) -> bytes | None:
+def _read(directory: SafeDir, name: str) -> bytes | None:
     """Read a small regular file; ``None`` for anything else."""
     try:
         fd = directory.open_regular(name, os.O_RDONLY)
@@ -217,7 +215,7 @@ def _read(directory: Directory, name: str) -> bytes | None:
     return data if len(data) <= _MAX_BYTES else None
 
 
-def _create_new(directory: Directory, name: str) -> tuple[str, int]:
+def _create_new(directory: SafeDir, name: str) -> tuple[str, int]:
     """Make the temporary file that will become the record.
 
     A killed run may have left its own there, which is removed; somebody else's file

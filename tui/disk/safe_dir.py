@@ -27,7 +27,7 @@ _OPEN_BELOW = _OPEN | platform.OPEN_SAFELY
 _ODD_HERE = frozenset("\\:") if sys.platform == "win32" else frozenset[str]()
 
 
-class Directory:
+class SafeDir:
     """One open directory. All methods block."""
 
     __slots__ = ("_is_in_memory", "fd", "path")
@@ -165,9 +165,7 @@ def components(directory: str) -> list[str]:
     return [check_component(part) for part in directory.removesuffix("/").split("/")]
 
 
-def open_directory(
-    root: str, parts: list[str], *, create: bool, sync: bool
-) -> Directory:
+def open_directory(root: str, parts: list[str], *, create: bool, sync: bool) -> SafeDir:
     """Walk from the output directory to a folder below it.
 
     The output directory itself may be a link, since the user named it; below it no
@@ -186,10 +184,10 @@ def open_directory(
         os.makedirs(root, exist_ok=True)
     if not platform.HAS_DIR_FD:
         return _open_by_path(root, parts, create)
-    here = Directory(root, os.open(root, _OPEN))
+    here = SafeDir(root, os.open(root, _OPEN))
     try:
         for part in parts:
-            below = Directory(os.path.join(here.path, part), None)
+            below = SafeDir(os.path.join(here.path, part), None)
             below.fd = _open_below(here, part, create, sync)
             here.close()
             here = below
@@ -199,7 +197,7 @@ def open_directory(
     return here
 
 
-def _open_below(here: Directory, part: str, create: bool, sync: bool) -> int:
+def _open_below(here: SafeDir, part: str, create: bool, sync: bool) -> int:
     try:
         return os.open(part, _OPEN_BELOW, dir_fd=here.fd)
     except FileNotFoundError:
@@ -215,7 +213,7 @@ def _open_below(here: Directory, part: str, create: bool, sync: bool) -> int:
     return os.open(part, _OPEN_BELOW, dir_fd=here.fd)
 
 
-def _open_by_path(root: str, parts: list[str], create: bool) -> Directory:
+def _open_by_path(root: str, parts: list[str], create: bool) -> SafeDir:
     path = root
     for part in parts:
         path = os.path.join(path, part)
@@ -226,19 +224,19 @@ def _open_by_path(root: str, parts: list[str], create: bool) -> Directory:
     if not os.path.isdir(path):
         code = errno.ENOTDIR if os.path.lexists(path) else errno.ENOENT
         raise OSError(code, os.strerror(code), path)
-    return Directory(path, None)
+    return SafeDir(path, None)
 
 
 class _Entry:
     __slots__ = ("directory", "is_stale", "users")
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: SafeDir) -> None:
         self.directory = directory
         self.users = 0
         self.is_stale = False
 
 
-class OpenDirectories:
+class OpenDirs:
     """The descriptors that are open at the moment, shared by all threads."""
 
     def __init__(self, limit: int = 64) -> None:
@@ -246,7 +244,7 @@ class OpenDirectories:
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
 
-    def enter(self, key: str, reopen: Callable[[], Directory]) -> _Entry:
+    def enter(self, key: str, reopen: Callable[[], SafeDir]) -> _Entry:
         """Return the open directory of ``key``, opened again if it has to be."""
         with self._lock:
             # Taken out and put back at the end: the order tells who was used last.

@@ -19,9 +19,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.core.settings import MAX_WRITERS
-from tui.disk.batches import Call, Finish, FinishTrip, PartWrite, Slot, Trip, WriteTrip
-from tui.disk.direct_copy import LINGER_S, Pour
-from tui.disk.small_files import SLOW_SYNC_S, StoreJob, StoreTrip
+from tui.disk.batches import (
+    Batch,
+    Call,
+    Finish,
+    FinishBatch,
+    PartWrite,
+    WorkerStatus,
+    WriteBatch,
+)
+from tui.disk.direct_copy import LINGER_S, DirectCopy
+from tui.disk.small_files import SLOW_SYNC_S, SmallFile, SmallFileBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,18 +48,21 @@ _NICE = 5
 keys showed within 45 ms instead of 85, at the same speed."""
 
 
-class Pace:
+class ThreadGovernor:
     """What is under way, and how the disk has been lately; the loop's alone."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._began_s: dict[Trip, float] = {}
-        self._most = {StoreTrip: 1, WriteTrip: _cores()}
-        self._is_slow: dict[type[Trip], bool] = {StoreTrip: False, WriteTrip: False}
+        self._began_s: dict[Batch, float] = {}
+        self._most = {SmallFileBatch: 1, WriteBatch: _cores()}
+        self._is_slow: dict[type[Batch], bool] = {
+            SmallFileBatch: False,
+            WriteBatch: False,
+        }
         self.has_slow_syncs = False
         """As the last trip with small files met them."""
 
-    def allows(self, kind: type[Trip]) -> bool:
+    def allows(self, kind: type[Batch]) -> bool:
         """Whether one more trip with small files, or with writes, would help."""
         if self._is_slow[kind]:
             return True
@@ -59,25 +70,27 @@ class Pace:
         mine = (at for trip, at in self._began_s.items() if type(trip) is kind)
         return sum(at > recent for at in mine) < self._most[kind]
 
-    def begin(self, trip: Trip) -> None:
+    def begin(self, trip: Batch) -> None:
         """A trip goes out."""
         if type(trip) in self._most:
             self._began_s[trip] = self._clock.monotonic()
 
-    def end(self, trip: Trip) -> None:
+    def end(self, trip: Batch) -> None:
         """It is back: what it met, the next ones will meet as well."""
         if self._began_s.pop(trip, None) is None:
             return
-        if isinstance(trip, StoreTrip):
+        if isinstance(trip, SmallFileBatch):
             if trip.sync_s:
                 # By file: where the first sync does the work of all, they go together.
                 mean_s = sum(trip.sync_s) / len(trip.sync_s)
                 self.has_slow_syncs = mean_s >= SLOW_SYNC_S
             mean_s = sum(trip.write_s) / max(1, len(trip.write_s))
-            self._is_slow[StoreTrip] = self.has_slow_syncs or mean_s >= SLOW_STORE_S
-        elif isinstance(trip, WriteTrip):
+            self._is_slow[SmallFileBatch] = (
+                self.has_slow_syncs or mean_s >= SLOW_STORE_S
+            )
+        elif isinstance(trip, WriteBatch):
             mib = sum(write.written for write in trip.operations) / (1 << 20)
-            self._is_slow[WriteTrip] = sum(trip.write_s) >= SLOW_MIB_S * mib > 0
+            self._is_slow[WriteBatch] = sum(trip.write_s) >= SLOW_MIB_S * mib > 0
 
 
 def step_back() -> None:
@@ -95,7 +108,7 @@ def _cores() -> int:
     return os.cpu_count() or 1
 
 
-class WriteLane:
+class WriteQueue:
     """A line for each part, served in turn; the loop's alone."""
 
     def __init__(self) -> None:
@@ -153,7 +166,7 @@ SPILL = 128
 """Small files that wait, where the disk is slow, before one more slot joins in."""
 
 
-class Slots:
+class BatchScheduler:
     """The queue, the slots and the executor; the loop's alone."""
 
     def __init__(
@@ -162,29 +175,29 @@ class Slots:
         clock: Clock,
         *,
         fsync: bool,
-        on_landed: Callable[[Trip], None],
+        on_landed: Callable[[Batch], None],
     ) -> None:
         self.writers = writers
         self.is_inline = False
-        self.slots = [Slot() for _ in range(writers)]
+        self.slots = [WorkerStatus() for _ in range(writers)]
         """Those allowed first, then those that finish their last trip."""
         self._clock = clock
         self._fsync = fsync
         self._on_landed = on_landed
         self._numbers = itertools.count()
-        self._stores: deque[tuple[int, StoreJob]] = deque()
-        self._writes = WriteLane()
+        self._stores: deque[tuple[int, SmallFile]] = deque()
+        self._writes = WriteQueue()
         self._finishes: deque[tuple[int, Finish]] = deque()
         self._calls: deque[tuple[int, Call]] = deque()
         self._running = dict[type, int].fromkeys(
-            (StoreTrip, WriteTrip, FinishTrip, Trip), 0
+            (SmallFileBatch, WriteBatch, FinishBatch, Batch), 0
         )
         self._executor: ThreadPoolExecutor | None = None
         self._is_shut = False
         self._is_scheduled = False
         self._gathering: asyncio.TimerHandle | None = None
         """Set while small files wait for company."""
-        self._pace = Pace(clock)
+        self._pace = ThreadGovernor(clock)
         self._is_held_back = False
         """More would go out if that made sense."""
         self._later: asyncio.TimerHandle | None = None
@@ -202,10 +215,10 @@ class Slots:
             + len(self._calls)
         )
 
-    def put(self, operation: StoreJob | PartWrite | Call) -> None:
+    def put(self, operation: SmallFile | PartWrite | Call) -> None:
         """Queue an operation; it goes out in the next turn of the loop."""
         number = next(self._numbers)
-        if isinstance(operation, StoreJob):
+        if isinstance(operation, SmallFile):
             self._stores.append((number, operation))
             if self._may_gather():
                 return
@@ -240,7 +253,7 @@ class Slots:
         """Allow so many slots: more start at once, fewer as the busy ones end."""
         self.writers = max(1, min(count, MAX_WRITERS))
         while len(self.slots) < self.writers:
-            self.slots.append(Slot())
+            self.slots.append(WorkerStatus())
         self._trim()
         self._schedule()
 
@@ -272,7 +285,7 @@ class Slots:
             # One a turn, so that the loop limps rather than stops.
             trip = self._next_trip(1)
             if trip is not None:
-                slot = self.slots[0] if not self.slots[0].is_busy else Slot()
+                slot = self.slots[0] if not self.slots[0].is_busy else WorkerStatus()
                 self._begin(slot, trip)
                 _run(trip, slot)
                 self._landed(slot, trip)
@@ -300,7 +313,7 @@ class Slots:
         self._later = None
         self._schedule()
 
-    def _begin(self, slot: Slot, trip: Trip) -> None:
+    def _begin(self, slot: WorkerStatus, trip: Batch) -> None:
         self._busy += 1
         self._running[type(trip)] += 1
         self._pace.begin(trip)
@@ -311,11 +324,11 @@ class Slots:
         slot.nbytes = trip.nbytes
         slot.started_s = self._clock.monotonic()
 
-    def _landed(self, slot: Slot, trip: Trip, _: object = None) -> None:
+    def _landed(self, slot: WorkerStatus, trip: Batch, _: object = None) -> None:
         self._busy -= 1
         self._running[type(trip)] -= 1
         self._pace.end(trip)
-        if isinstance(trip, WriteTrip):
+        if isinstance(trip, WriteBatch):
             self._writes.landed(trip.operations)
         slot.is_busy = False
         slot.operation = "idle"
@@ -340,27 +353,27 @@ class Slots:
         if len(self.slots) > self.writers:
             self.slots = busy + idle[: max(self.writers - len(busy), 0)]
 
-    def _next_trip(self, free: int) -> Trip | None:
+    def _next_trip(self, free: int) -> Batch | None:
         """Take the operations of the kind whose first has waited longest."""
         running = self._running
         # Syncs and hashes may take seconds: one slot is always left to the writes.
         may_call = (
             self.is_inline
             or self._is_shut
-            or running[Trip] + running[FinishTrip] < max(1, self.writers - 1)
+            or running[Batch] + running[FinishBatch] < max(1, self.writers - 1)
         )
         is_gathering = self._gathering is not None and not self._idle_waiters
         spill = 0 if self._pace.has_slow_syncs else SPILL
         may_store = self.is_inline or (
-            len(self._stores) > spill * running[StoreTrip]
+            len(self._stores) > spill * running[SmallFileBatch]
             and (not is_gathering or len(self._stores) >= STORES_PER_TRIP)
         )
-        first: list[tuple[int, Callable[[int], Trip]]] = []
+        first: list[tuple[int, Callable[[int], Batch]]] = []
         self._is_held_back = False
-        if self._stores and may_store and self._makes_sense(StoreTrip):
+        if self._stores and may_store and self._makes_sense(SmallFileBatch):
             first.append((self._stores[0][0], self._store_trip))
         oldest = self._writes.oldest()
-        if oldest is not None and self._makes_sense(WriteTrip):
+        if oldest is not None and self._makes_sense(WriteBatch):
             first.append((oldest, self._write_trip))
         if self._finishes and may_call:
             first.append((self._finishes[0][0], self._finish_trip))
@@ -368,15 +381,15 @@ class Slots:
             first.append((self._calls[0][0], self._call_trip))
         return min(first)[1](free) if first else None
 
-    def _makes_sense(self, kind: type[Trip]) -> bool:
+    def _makes_sense(self, kind: type[Batch]) -> bool:
         if self.is_inline or self._is_shut or self._pace.allows(kind):
             return True
         self._is_held_back = True
         return False
 
-    def _store_trip(self, free: int) -> Trip:
+    def _store_trip(self, free: int) -> Batch:
         lane = self._stores
-        taken: list[StoreJob] = []
+        taken: list[SmallFile] = []
         nbytes = 0
         count = STORES_PER_TRIP
         if self._pace.has_slow_syncs:
@@ -387,7 +400,7 @@ class Slots:
             taken.append(job)
         # Spread over the slots already, or not known to need it.
         hands = 1 if self._pace.has_slow_syncs else free
-        return StoreTrip(
+        return SmallFileBatch(
             taken,
             nbytes,
             self._clock,
@@ -396,30 +409,30 @@ class Slots:
             may_wait=not (self.is_inline or self._is_shut),
         )
 
-    def _write_trip(self, _: int) -> Trip:
-        trip = WriteTrip(*self._writes.take(WRITE_BYTES_PER_TRIP), self._clock)
+    def _write_trip(self, _: int) -> Batch:
+        trip = WriteBatch(*self._writes.take(WRITE_BYTES_PER_TRIP), self._clock)
         if not self.queued:
             for write in trip.operations:
-                if isinstance(write, Pour):
+                if isinstance(write, DirectCopy):
                     write.linger_s = LINGER_S
         return trip
 
-    def _finish_trip(self, free: int) -> Trip:
+    def _finish_trip(self, free: int) -> Batch:
         lane = self._finishes
         count = min(-(-len(lane) // free), CALLS_PER_TRIP)
         taken = [lane.popleft()[1] for _ in range(count)]
-        return FinishTrip(taken, self._clock, fsync=self._fsync)
+        return FinishBatch(taken, self._clock, fsync=self._fsync)
 
-    def _call_trip(self, free: int) -> Trip:
+    def _call_trip(self, free: int) -> Batch:
         lane = self._calls
         count = min(-(-len(lane) // free), CALLS_PER_TRIP)
         taken = [lane.popleft()[1]]
         while len(taken) < count and not (taken[0].is_long or lane[0][1].is_long):
             taken.append(lane.popleft()[1])
-        return Trip(taken, 0, self._clock)
+        return Batch(taken, 0, self._clock)
 
 
-def _run(trip: Trip, slot: Slot) -> None:
+def _run(trip: Batch, slot: WorkerStatus) -> None:
     """What the thread does. Never raises: the operations would wait for ever."""
     try:
         trip.run(slot)

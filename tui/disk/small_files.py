@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.errors import LocalError
 from tui.core.text.plain_text import plain
 from tui.disk import platform
-from tui.disk.batches import Trip
+from tui.disk.batches import Batch
 from tui.disk.checksum import digest_of, verify
 from tui.disk.errors import translate
 from tui.disk.folders import PART
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
     from tui.core.clock import Clock
     from tui.core.request import Checksum
-    from tui.disk.batches import Slot
+    from tui.disk.batches import WorkerStatus
     from tui.disk.folders import Folder
-    from tui.disk.safe_dir import Directory
+    from tui.disk.safe_dir import SafeDir
 
 SLOW_SYNC_S = 0.005
 """Syncs of small files that take so long each are waited for in several threads at
@@ -47,7 +47,7 @@ _WAIT_FOR_FILES_S = 10.0
 
 
 @dataclass(slots=True, eq=False)
-class StoreJob:
+class SmallFile:
     """A small whole file to be put on disk in one operation."""
 
     folder: Folder
@@ -60,7 +60,7 @@ class StoreJob:
     """Compared before anything is written; ``None`` for none."""
     overwrite: bool
     """Replace the final name if it is taken."""
-    on_done: Callable[[StoreJob, BaseException | None], None]
+    on_done: Callable[[SmallFile, BaseException | None], None]
     """Called on the loop. The error is a ``core.errors.FetchError``, or
     ``FileExistsError("final")`` or ``("part")`` where that name is taken."""
     token: object = None
@@ -77,7 +77,7 @@ class _Written(NamedTuple):
     """It is a part file; else it has no name yet."""
 
 
-class _Holders:
+class OpenFileBudget:
     """Trips that hold files open, or open the first: the limit is the process's."""
 
     def __init__(self) -> None:
@@ -87,10 +87,12 @@ class _Holders:
         """How often one has closed its files; only ever more."""
 
     def begin(self) -> None:
+        """Count a batch in."""
         with self._changed:
             self._trips += 1
 
     def end(self) -> None:
+        """Count a batch out."""
         with self._changed:
             self._trips -= 1
             self.ended += 1
@@ -108,18 +110,18 @@ class _Holders:
             return self.ended != ended
 
 
-_HOLDERS = _Holders()
+_HOLDERS = OpenFileBudget()
 
 
-class StoreTrip(Trip):
+class SmallFileBatch(Batch):
     """Small files that go together."""
 
     label = "store"
-    operations: list[StoreJob]
+    operations: list[SmallFile]
 
     def __init__(
         self,
-        operations: list[StoreJob],
+        operations: list[SmallFile],
         nbytes: int,
         clock: Clock,
         *,
@@ -136,7 +138,7 @@ class StoreTrip(Trip):
         self.errors: dict[int, BaseException] = {}
         """By place in ``operations``; whoever is missing is on disk."""
 
-    def run(self, slot: Slot) -> None:
+    def run(self, slot: WorkerStatus) -> None:
         """Store them all. Blocks."""
         by_folder: dict[Folder, deque[int]] = {}
         for index, job in enumerate(self.operations):
@@ -159,7 +161,11 @@ class StoreTrip(Trip):
             self._fail(index, error)
 
     def _store_some(
-        self, directory: Directory, indices: deque[int], done: set[int], slot: Slot
+        self,
+        directory: SafeDir,
+        indices: deque[int],
+        done: set[int],
+        slot: WorkerStatus,
     ) -> None:
         """Store as many as can be open at once."""
         written: list[_Written] = []
@@ -190,10 +196,10 @@ class StoreTrip(Trip):
 
     def _write_some(
         self,
-        directory: Directory,
+        directory: SafeDir,
         indices: deque[int],
         written: list[_Written],
-        slot: Slot,
+        slot: WorkerStatus,
     ) -> None:
         while indices:
             index = indices[0]
@@ -218,7 +224,7 @@ class StoreTrip(Trip):
                 self._fail(index, error)
             indices.popleft()
 
-    def _write(self, directory: Directory, index: int) -> _Written:
+    def _write(self, directory: SafeDir, index: int) -> _Written:
         """Put the bytes of one file on disk, without its name."""
         job = self.operations[index]
         part_name = check_component(job.name) + PART
@@ -240,7 +246,7 @@ class StoreTrip(Trip):
             raise
         return _Written(index, fd, has_part)
 
-    def _sync(self, directory: Directory, written: list[_Written]) -> None:
+    def _sync(self, directory: SafeDir, written: list[_Written]) -> None:
         if len(written) > 1:
             for file in written:
                 platform.start_sync(file.fd)
@@ -267,7 +273,7 @@ class StoreTrip(Trip):
             for helper in helpers:
                 helper.join()
 
-    def _sync_rest(self, directory: Directory, left: deque[_Written]) -> None:
+    def _sync_rest(self, directory: SafeDir, left: deque[_Written]) -> None:
         """Take what is left, as long as there is any; several threads may."""
         while True:
             try:
@@ -276,7 +282,7 @@ class StoreTrip(Trip):
                 return
             self._sync_one(directory, file)
 
-    def _sync_one(self, directory: Directory, file: _Written) -> None:
+    def _sync_one(self, directory: SafeDir, file: _Written) -> None:
         began_s = self.clock.monotonic()
         try:
             platform.sync_data(file.fd)
@@ -286,7 +292,7 @@ class StoreTrip(Trip):
             if file.has_part:
                 self._drop_part(directory, file.number)
 
-    def _publish(self, directory: Directory, file: _Written) -> bool:
+    def _publish(self, directory: SafeDir, file: _Written) -> bool:
         job = self.operations[file.number]
         part_name = job.name + PART
         has_part = file.has_part
@@ -312,7 +318,7 @@ class StoreTrip(Trip):
             self._drop_part(directory, file.number)
         return False
 
-    def _drop_part(self, directory: Directory, index: int) -> None:
+    def _drop_part(self, directory: SafeDir, index: int) -> None:
         try:
             directory.unlink(self.operations[index].name + PART)
         except OSError as error:
@@ -326,7 +332,7 @@ class StoreTrip(Trip):
         self.errors.setdefault(index, error)
 
 
-def _create_part(directory: Directory, part_name: str) -> int:
+def _create_part(directory: SafeDir, part_name: str) -> int:
     """Make a part file where there are only files with names; locked."""
     try:
         fd = directory.create(part_name)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tui.core.errors import FetchError
 from tui.core.segment import RangeSet
 from tui.core.snapshot import DiskSnapshot
-from tui.disk.backpressure import Gate
-from tui.disk.batches import Call, Finish, PartWrite, WriteTrip
+from tui.disk.backpressure import Backpressure
+from tui.disk.batches import Call, Finish, PartWrite, WriteBatch
 from tui.disk.checksum import new_hash
-from tui.disk.direct_copy import Pour, Pours
+from tui.disk.direct_copy import DirectCopier, DirectCopy
 from tui.disk.metrics import DiskMeter
 from tui.disk.part_file import PartFile, open_part_file, save_checkpoint
 from tui.disk.resume_record import stamp
-from tui.disk.scheduler import Slots
-from tui.disk.small_files import StoreJob, StoreTrip
+from tui.disk.scheduler import BatchScheduler
+from tui.disk.small_files import SmallFile, SmallFileBatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from tui.core.clock import Clock
-    from tui.disk.batches import Trip
+    from tui.disk.batches import Batch
     from tui.disk.folders import Folder
     from tui.disk.resume_record import ResumeRecord
 
@@ -41,9 +41,9 @@ class Traffic:
     def __init__(
         self, writers: int, in_flight_limit: int, clock: Clock, *, fsync: bool
     ) -> None:
-        self.gate = Gate(in_flight_limit)
+        self.gate = Backpressure(in_flight_limit)
         self.meter = DiskMeter(clock)
-        self.slots = Slots(writers, clock, fsync=fsync, on_landed=self._landed)
+        self.slots = BatchScheduler(writers, clock, fsync=fsync, on_landed=self._landed)
 
     async def go(self, call: Call) -> Any:
         """Queue a call now, and return its result when it is back."""
@@ -83,22 +83,22 @@ class Traffic:
                 _resolve(call)
             call = call.part.order.end_call()
 
-    def _landed(self, trip: Trip) -> None:
+    def _landed(self, trip: Batch) -> None:
         """Take in what a trip brought back."""
         meter = self.meter
         meter.trips += 1
         meter.operations += len(trip.operations)
         meter.writes.extend(trip.write_s)
         meter.syncs.extend(trip.sync_s)
-        if isinstance(trip, StoreTrip):
+        if isinstance(trip, SmallFileBatch):
             self._stores_landed(trip)
-        elif isinstance(trip, WriteTrip):
+        elif isinstance(trip, WriteBatch):
             self._writes_landed(trip)
         else:
             for call in trip.operations:
                 self._call_landed(call)
 
-    def _stores_landed(self, trip: StoreTrip) -> None:
+    def _stores_landed(self, trip: SmallFileBatch) -> None:
         self.gate.leave(trip.nbytes, len(trip.operations))
         for index, job in enumerate(trip.operations):
             error = trip.errors.get(index)
@@ -112,7 +112,7 @@ class Traffic:
                     {"message": "on_done of a stored file failed", "exception": wrong}
                 )
 
-    def _writes_landed(self, trip: WriteTrip) -> None:
+    def _writes_landed(self, trip: WriteBatch) -> None:
         self.gate.leave(sum(write.held for write in trip.operations))
         for write in trip.operations:
             part, written = write.part, write.written
@@ -121,7 +121,7 @@ class Traffic:
                 self.meter.written += written
             if part.error is None:
                 part.error = write.error
-            if isinstance(write, Pour):
+            if isinstance(write, DirectCopy):
                 _poured(write)
             self._start(part.order.end_write(write.number))
 
@@ -142,7 +142,7 @@ class Traffic:
             self._start(part.order.end_call())
 
 
-def _poured(pour: Pour) -> None:
+def _poured(pour: DirectCopy) -> None:
     try:
         pour.landed(pour)
     except Exception as wrong:
@@ -162,7 +162,7 @@ def _resolve(call: Call) -> None:
         future.set_exception(call.error)
 
 
-__all__ = ["DiskWriter", "PartFile", "StoreJob"]
+__all__ = ["DiskWriter", "PartFile", "SmallFile"]
 
 T = TypeVar("T")
 
@@ -183,7 +183,7 @@ class DiskWriter:
         self._gate = self._traffic.gate
         self._slots = self._traffic.slots
         self._meter = self._traffic.meter
-        self.pours = Pours(self._slots)
+        self.pours = DirectCopier(self._slots)
 
     # -- part files ------------------------------------------------------------------
 
@@ -394,7 +394,7 @@ class DiskWriter:
         """Wait for room for a small file; ``store`` it without awaiting in between."""
         await self._gate.wait_for_room(nbytes)
 
-    def store(self, job: StoreJob) -> None:
+    def store(self, job: SmallFile) -> None:
         """Hand over a small whole file; ``job.on_done`` tells how it went."""
         self._gate.enter(job.nbytes, is_store=True)
         self._slots.put(job)

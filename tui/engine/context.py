@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.request import Checksum
     from tui.core.settings import Settings
-    from tui.disk.folders import Destination
+    from tui.disk.folders import OutputFolders
     from tui.disk.writer import DiskWriter
     from tui.engine.events import EventBus
-    from tui.engine.registry import Ledger
+    from tui.engine.registry import DownloadRegistry
     from tui.engine.scheduling.queue import DownloadQueue
     from tui.net.limiter import Limiter
-    from tui.net.mirrors import MirrorBook
+    from tui.net.mirrors import MirrorSelector
     from tui.net.session import HttpSession
 
 
 LANDED_KEPT = 200
 
 
-class Landed(NamedTuple):
+class TransferSummary(NamedTuple):
     """What is worth showing of a flight that has ended."""
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -43,7 +43,7 @@ class Landed(NamedTuple):
 
 
 @dataclass(slots=True, eq=False, repr=False)
-class Kit:
+class EngineContext:
     """The run's tools and its live limits."""
 
     settings: Settings
@@ -52,11 +52,11 @@ class Kit:
     """Uniform in [0, 1), for jitter."""
     session: HttpSession
     writer: DiskWriter
-    destination: Destination
-    ledger: Ledger
+    destination: OutputFolders
+    ledger: DownloadRegistry
     queue: DownloadQueue
     bus: EventBus
-    mirrors: MirrorBook
+    mirrors: MirrorSelector
     limiter: Limiter
     """Bytes per second over everything."""
     segments: int
@@ -86,10 +86,10 @@ class Kit:
     waits: Waits = field(default_factory=Waits)
     """What connections wait for, over all downloads."""
 
-    landed: dict[int, Landed] = field(default_factory=dict)
+    landed: dict[int, TransferSummary] = field(default_factory=dict)
     """What was learned on the flights that ended last, by id."""
 
-    def remember(self, id: int, landed: Landed) -> None:
+    def remember(self, id: int, landed: TransferSummary) -> None:
         """Keep what was learned on a flight that ends, for its details."""
         self.landed.pop(id, None)
         self.landed[id] = landed

@@ -11,13 +11,13 @@ from tui.core.download import ENDED, Download, DownloadState
 from tui.core.listing.query import by_cause, select, selecting
 from tui.core.request import check_url, origin_of
 from tui.engine.download.attempt import DownloadWorker
-from tui.engine.download.retry import Outcome
-from tui.engine.download.target import Placing
+from tui.engine.download.retry import RetryPolicy
+from tui.engine.download.target import TargetResolver
 from tui.engine.reordering import Reordering
-from tui.engine.retry_undo import Regrets
-from tui.engine.snapshots import Views
-from tui.engine.ticker import Pulse
-from tui.engine.worker_pool import Crew
+from tui.engine.retry_undo import RetryUndo
+from tui.engine.snapshots import SnapshotBuilder
+from tui.engine.ticker import Ticker
+from tui.engine.worker_pool import WorkerPool
 from tui.net.filename import name_from_url, safe_name
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         EngineSnapshot,
         OriginSnapshot,
     )
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
     from tui.engine.events import EventSubscription
 
 _S = DownloadState
@@ -41,19 +41,23 @@ _S = DownloadState
 class Engine(Reordering):
     """Downloads what it is given, within limits that change while it runs."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
-        self._ledger = kit.ledger
-        self._placing = Placing(kit.settings, kit.destination, kit.writer)
-        self._outcome = Outcome(
-            kit, self._placing, self._requeue, self._hold_for, self._settle
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._ledger = context.ledger
+        self._placing = TargetResolver(
+            context.settings, context.destination, context.writer
         )
-        worker = DownloadWorker(kit, self._placing, self._outcome)
-        self._crew = Crew(kit, worker.run, self._settle)
-        self._pulse = Pulse(kit, self._crew)
-        super().__init__(kit, self._crew, self._pulse, self._go)
-        self._regrets = Regrets(kit)
-        self._views = Views(kit, self._crew, self._pulse, self._placing, self._steering)
+        self._outcome = RetryPolicy(
+            context, self._placing, self._requeue, self._hold_for, self._settle
+        )
+        worker = DownloadWorker(context, self._placing, self._outcome)
+        self._crew = WorkerPool(context, worker.run, self._settle)
+        self._pulse = Ticker(context, self._crew)
+        super().__init__(context, self._crew, self._pulse, self._go)
+        self._regrets = RetryUndo(context)
+        self._views = SnapshotBuilder(
+            context, self._crew, self._pulse, self._placing, self._steering
+        )
         self._lacking: dict[DownloadId, str] = {}
         """What restored downloads cannot be fetched without, by id."""
         self._held_ids: list[DownloadId] = []
@@ -68,9 +72,9 @@ class Engine(Reordering):
         """Queue downloads; return their ids."""
         downloads = self._ledger.downloads
         first = len(downloads)
-        tells = self._kit.bus.is_heard(events.Queued)
-        now = self._kit.clock.wall()
-        push = self._kit.queue.push
+        tells = self._context.bus.is_heard(events.Queued)
+        now = self._context.clock.wall()
+        push = self._context.queue.push
         for request in requests:
             url = request.mirrors[0]
             name = request.name
@@ -81,7 +85,7 @@ class Engine(Reordering):
             self._ledger.enter(download)
             push(download)
             if tells:
-                self._kit.bus.publish(events.Queued(download.id, now))
+                self._context.bus.publish(events.Queued(download.id, now))
         self._go()
         return range(first, len(downloads))
 
@@ -195,7 +199,7 @@ class Engine(Reordering):
                 if d.state is _S.FAILED and d.error_kind == "disk_full"
             ]
         self._hold_reason = ""
-        self._kit.bus.publish(events.QueueReleased(self._kit.clock.wall()))
+        self._context.bus.publish(events.QueueReleased(self._context.clock.wall()))
         self._queue_again(held, {_S.PAUSED, _S.FAILED})
         self._go()
 
@@ -233,7 +237,7 @@ class Engine(Reordering):
 
     def subscribe(self, besides: events.Kinds = frozenset()) -> EventSubscription:
         """Hear every event from now on, besides those of some kinds."""
-        return self._kit.bus.subscribe(besides)
+        return self._context.bus.subscribe(besides)
 
     # -- the end ---------------------------------------------------------------------
 
@@ -256,9 +260,9 @@ class Engine(Reordering):
         self._outcome.close()
         self._pulse.close()
         await self._crew.close()
-        await self._kit.destination.close()
-        await self._kit.writer.close()
-        await self._kit.session.close()
+        await self._context.destination.close()
+        await self._context.writer.close()
+        await self._context.session.close()
 
     # -- inside ----------------------------------------------------------------------
 
@@ -269,7 +273,7 @@ class Engine(Reordering):
         event: type[events.Cancelled] | type[events.Paused],
     ) -> list[DownloadId]:
         changed = []
-        now = self._kit.clock.wall()
+        now = self._context.clock.wall()
         for download in self._known(ids):
             if download.state in ENDED - {_S.FAILED} or download.state is state:
                 continue
@@ -282,7 +286,7 @@ class Engine(Reordering):
             self._crew.stop(download)
             self._crew.afterwards(download, None)
             changed.append(download.id)
-            self._kit.bus.publish(event(download.id, now))
+            self._context.bus.publish(event(download.id, now))
         self._settle()
         return changed
 
@@ -290,7 +294,7 @@ class Engine(Reordering):
         self, ids: Iterable[DownloadId], states: set[DownloadState]
     ) -> list[DownloadId]:
         changed = []
-        now = self._kit.clock.wall()
+        now = self._context.clock.wall()
         for download in self._known(ids):
             if download.state not in states:
                 continue
@@ -306,9 +310,9 @@ class Engine(Reordering):
                 # Its last worker is still closing the part file: queue it then.
                 self._crew.afterwards(download, partial(self._requeue, download))
             else:
-                self._kit.queue.push(download)
+                self._context.queue.push(download)
             changed.append(download.id)
-            self._kit.bus.publish(events.Queued(download.id, now))
+            self._context.bus.publish(events.Queued(download.id, now))
         if changed:
             self._go()
         return changed
@@ -319,7 +323,7 @@ class Engine(Reordering):
 
     def _requeue(self, download: Download) -> None:
         if download.state is _S.QUEUED:
-            self._kit.queue.push(download)
+            self._context.queue.push(download)
             self._go()
 
     def _hold_for(self, reason: str) -> None:
@@ -327,7 +331,7 @@ class Engine(Reordering):
             return
         self._crew.is_held = True
         self._hold_reason = reason
-        self._kit.bus.publish(events.QueueHeld(self._kit.clock.wall(), reason))
+        self._context.bus.publish(events.QueueHeld(self._context.clock.wall(), reason))
 
     def _go(self) -> None:
         self._pulse.start()

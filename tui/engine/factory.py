@@ -7,17 +7,17 @@ import random
 from typing import TYPE_CHECKING
 
 from tui.core.clock import SystemClock
-from tui.disk.folders import Destination
+from tui.disk.folders import OutputFolders
 from tui.disk.writer import DiskWriter
-from tui.engine.context import Kit
+from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.engine.events import EventBus
-from tui.engine.registry import Ledger
+from tui.engine.registry import DownloadRegistry
 from tui.engine.scheduling.queue import DownloadQueue
 from tui.net.limiter import Limiter
-from tui.net.mirrors import MirrorBook
+from tui.net.mirrors import MirrorSelector
 from tui.net.session import HttpSession
-from tui.net.session_config import read_means
+from tui.net.session_config import load_session_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,32 +56,32 @@ async def open_engine(
         fsync=settings.fsync,
         clock=clock,
     )
-    destination = Destination(settings.output_dir, writer)
+    destination = OutputFolders(settings.output_dir, writer)
     try:
         await destination.folder("")
         # In a thread: it reads files, and may wait for the keyring to be unlocked.
-        means = await asyncio.to_thread(read_means, settings)
+        means = await asyncio.to_thread(load_session_config, settings)
         http = HttpSession(settings, means)
     except BaseException:
         await destination.close()
         await writer.close()
         raise
-    kit = Kit(
+    context = EngineContext(
         settings=settings,
         clock=clock,
         random=chance,
         session=http,
         writer=writer,
         destination=destination,
-        ledger=Ledger(clock),
+        ledger=DownloadRegistry(clock),
         queue=DownloadQueue(settings.per_host, settings.hosts),
         bus=EventBus(),
-        mirrors=MirrorBook(),
+        mirrors=MirrorSelector(),
         limiter=Limiter(settings.rate_limit, clock),
         segments=settings.segments,
         concurrency=settings.concurrency,
     )
-    engine = Engine(kit)
+    engine = Engine(context)
     if session is not None:
-        session.follow(engine, kit)
+        session.follow(engine, context)
     return engine

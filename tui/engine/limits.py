@@ -8,7 +8,7 @@ from tui.core import events
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
 from tui.core.text.plain_text import plain_url
 from tui.core.text.units import format_rate
-from tui.engine.autotune.tuner import Steering
+from tui.engine.autotune.tuner import AutoTuner
 from tui.engine.remarks import Remarks
 from tui.net.limiter import Limiter
 
@@ -16,25 +16,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.download import DownloadId
-    from tui.engine.context import Kit
-    from tui.engine.ticker import Pulse
-    from tui.engine.worker_pool import Crew
+    from tui.engine.context import EngineContext
+    from tui.engine.ticker import Ticker
+    from tui.engine.worker_pool import WorkerPool
 
 
 class Limits(Remarks):
     """What the engine may do at most, and the part of it that changes that."""
 
     def __init__(
-        self, kit: Kit, crew: Crew, pulse: Pulse, start_more: Callable[[], None]
+        self,
+        context: EngineContext,
+        crew: WorkerPool,
+        pulse: Ticker,
+        start_more: Callable[[], None],
     ) -> None:
         """Take the run's tools, who works, its pulse, and what starts downloads."""
-        super().__init__(kit)
-        self._ledger = kit.ledger
+        super().__init__(context)
+        self._ledger = context.ledger
         self._pulse = pulse
         self._start_more = start_more
-        self._steering = Steering(kit, crew, pulse.lag.snapshot, self._use_concurrency)
+        self._steering = AutoTuner(
+            context, crew, pulse.lag.snapshot, self._use_concurrency
+        )
         pulse.steering = self._steering
-        if kit.settings.auto:
+        if context.settings.auto:
             self._steering.switch(True)
 
     def set_concurrency(self, count: int) -> None:
@@ -57,16 +63,16 @@ class Limits(Remarks):
     def set_origin_cap(self, origin: str, cap: int) -> None:
         """Downloads at once from one origin; 0 leaves it to the cap of all."""
         cap = max(0, min(MAX_CONCURRENCY, cap))
-        self._kit.queue.set_cap(origin, cap)
+        self._context.queue.set_cap(origin, cap)
         self._tell_limit(f"from {plain_url(origin)} at once → {cap or 'any'}")
         self._start_more()
 
     def set_per_host(self, count: int) -> None:
         """Downloads at once from one origin; 0 for no cap."""
         count = max(0, min(MAX_CONCURRENCY, count))
-        old = self._kit.queue.per_host
+        old = self._context.queue.per_host
         if old != count:
-            self._kit.queue.set_per_host(count)
+            self._context.queue.set_per_host(count)
             self._tell_limit(f"per host {old or 'any'} → {count or 'any'}")
             self._start_more()
 
@@ -74,13 +80,13 @@ class Limits(Remarks):
         """Connections of one download or of all; 0 decides by size."""
         count = max(0, min(MAX_SEGMENTS, count))
         if id is None:
-            self._kit.segments = count
+            self._context.segments = count
             self._tell_limit(f"connections per download → {count or 'by size'}")
         else:
             if count:
-                self._kit.own_segments[id] = count
+                self._context.own_segments[id] = count
             else:
-                self._kit.own_segments.pop(id, None)
+                self._context.own_segments.pop(id, None)
             self._ledger.touch(self._ledger.downloads[id])
         self._pulse.adjust()
 
@@ -88,38 +94,40 @@ class Limits(Remarks):
         """Bytes per second for everything, or for one download."""
         rate = max(1, rate) if rate is not None else None
         if id is None:
-            self._kit.limiter.set_rate(rate)
+            self._context.limiter.set_rate(rate)
             self._tell_limit(f"rate limit → {format_rate(rate) if rate else 'off'}")
             return
-        own = self._kit.own_limiters
+        own = self._context.own_limiters
         if id in own:
             own[id].set_rate(rate)
         elif rate is not None:
-            own[id] = Limiter(rate, self._kit.clock)
+            own[id] = Limiter(rate, self._context.clock)
         self._ledger.touch(self._ledger.downloads[id])
 
     def set_writers(self, count: int) -> None:
         """Threads that write to disk."""
         count = max(1, min(MAX_WRITERS, count))
-        old = self._kit.writer.snapshot().writers
+        old = self._context.writer.snapshot().writers
         if old != count:
-            self._kit.writer.set_writers(count)
+            self._context.writer.set_writers(count)
             self._tell_limit(f"writers {old} → {count}")
 
     def set_inline_writes(self, is_inline: bool) -> None:
         """Write on the loop, to see what that does, or in the executor."""
-        if self._kit.writer.snapshot().is_inline != is_inline:
-            self._kit.writer.set_inline(is_inline)
+        if self._context.writer.snapshot().is_inline != is_inline:
+            self._context.writer.set_inline(is_inline)
             where = "on the loop (blocking!)" if is_inline else "in the executor"
             self._tell_limit(f"disk writes {where}")
 
     def _use_concurrency(self, count: int, why: str) -> None:
         count = max(1, min(MAX_CONCURRENCY, count))
-        old, self._kit.concurrency = self._kit.concurrency, count
+        old, self._context.concurrency = self._context.concurrency, count
         if old != count:
             told = f" ({why})" if why else ""
             self._tell_limit(f"downloads at once {old} → {count}{told}")
             self._start_more()
 
     def _tell_limit(self, text: str) -> None:
-        self._kit.bus.publish(events.LimitsChanged(self._kit.clock.wall(), text))
+        self._context.bus.publish(
+            events.LimitsChanged(self._context.clock.wall(), text)
+        )

@@ -58,7 +58,7 @@ class IllegalTransition(RuntimeError):
     """The engine tried to move a download where it must not go: a fault of ours."""
 
 
-class Ledger:
+class DownloadRegistry:
     """All downloads of the run and what they add up to."""
 
     def __init__(self, clock: Clock) -> None:

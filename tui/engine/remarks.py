@@ -8,25 +8,25 @@ from tui.core.events import Told
 
 if TYPE_CHECKING:
     from tui.core.download import DownloadId
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
 
 
 class Remarks:
     """The part of the engine that passes words on."""
 
-    def __init__(self, kit: Kit) -> None:
+    def __init__(self, context: EngineContext) -> None:
         """Take the run's tools."""
-        self._kit = kit
+        self._context = context
 
     def annotate(self, id: DownloadId, text: str, *, is_news: bool = True) -> None:
         """Note on a download what became of it after its end."""
-        download = self._kit.ledger.downloads[id]
+        download = self._context.ledger.downloads[id]
         if is_news:
-            self._kit.notice(download, text)
+            self._context.notice(download, text)
         elif download.note != text:
             download.note = text
-            self._kit.ledger.touch(download)
+            self._context.ledger.touch(download)
 
     def tell(self, text: str) -> None:
         """Tell something about the run that a person should know."""
-        self._kit.bus.publish(Told(self._kit.clock.wall(), text))
+        self._context.bus.publish(Told(self._context.clock.wall(), text))

@@ -31,7 +31,7 @@ class Reordering(Limits):
         """Put queued downloads at places; return where they were before."""
         queued = self._queued(self._ledger.downloads[id] for id in places)
         before = {download.id: download.queue_key for download in queued}
-        self._kit.queue.place({d: places[d.id] for d in queued})
+        self._context.queue.place({d: places[d.id] for d in queued})
         for download in queued:
             self._ledger.touch(download)
         self._start_more()

@@ -9,7 +9,7 @@ from tui.core.download import DownloadState
 
 if TYPE_CHECKING:
     from tui.core.download import Download, DownloadId
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
 
 _S = DownloadState
 
@@ -21,11 +21,11 @@ class _Failure(NamedTuple):
     finished_at: float
 
 
-class Regrets:
+class RetryUndo:
     """Remembers failures that a retry wiped away."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
         self._failures: dict[DownloadId, _Failure] = {}
 
     def __contains__(self, id: DownloadId) -> bool:
@@ -48,16 +48,16 @@ class Regrets:
         failure = self._failures.pop(download.id)
         download.error, download.error_kind = failure.error, failure.error_kind
         download.status, download.finished_at = failure.status, failure.finished_at
-        self._kit.ledger.move(download, _S.FAILED)
-        now = self._kit.clock.wall()
+        self._context.ledger.move(download, _S.FAILED)
+        now = self._context.clock.wall()
         # Not Failed: nothing new failed, so no hook runs and no toast comes up.
-        self._kit.bus.publish(events.Noticed(download.id, now, "retry taken back"))
+        self._context.bus.publish(events.Noticed(download.id, now, "retry taken back"))
         return True
 
     def refuse(self, download: Download, reason: str) -> None:
         """Fail a queued download that would fetch the wrong thing or nothing."""
-        now = self._kit.clock.wall()
+        now = self._context.clock.wall()
         download.error_kind, download.error = "secret", reason
         download.finished_at = now
-        self._kit.ledger.move(download, _S.FAILED)
-        self._kit.bus.publish(events.Failed(download.id, now, "secret", reason))
+        self._context.ledger.move(download, _S.FAILED)
+        self._context.bus.publish(events.Failed(download.id, now, "secret", reason))

@@ -17,9 +17,9 @@ from tui.core.snapshot import (
     EngineSnapshot,
     OriginSnapshot,
 )
-from tui.engine.autotune.bottleneck import One, judge_one
-from tui.engine.context import Landed
-from tui.engine.download.transfer import Flight
+from tui.engine.autotune.bottleneck import DownloadSample, judge_one
+from tui.engine.context import TransferSummary
+from tui.engine.download.transfer import Transfer
 from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter, eta_s, steady
 from tui.engine.scheduling.ordering import in_order
 
@@ -28,36 +28,41 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
-    from tui.engine.autotune.tuner import Steering
-    from tui.engine.context import Kit
-    from tui.engine.download.target import Placing
-    from tui.engine.scheduling.queue import Lane
-    from tui.engine.ticker import Pulse
-    from tui.engine.worker_pool import Crew
+    from tui.engine.autotune.tuner import AutoTuner
+    from tui.engine.context import EngineContext
+    from tui.engine.download.target import TargetResolver
+    from tui.engine.scheduling.queue import OriginState
+    from tui.engine.ticker import Ticker
+    from tui.engine.worker_pool import WorkerPool
 
 ORIGINS_SHOWN = 200
 _SHOWN = HARMLESS | {"cache-control", "pragma", "range"}
 """Request headers whose values are no secrets; all others' are masked."""
 
 
-class Views:
+class SnapshotBuilder:
     """Looks at the engine; changes nothing."""
 
     def __init__(
-        self, kit: Kit, crew: Crew, pulse: Pulse, placing: Placing, steering: Steering
+        self,
+        context: EngineContext,
+        crew: WorkerPool,
+        pulse: Ticker,
+        placing: TargetResolver,
+        steering: AutoTuner,
     ) -> None:
-        self._kit = kit
+        self._context = context
         self._steering = steering
         self._small: dict[str, SpeedMeter] = {}
         self._crew = crew
         self._pulse = pulse
         self._placing = placing
-        self._output_dir = os.path.abspath(kit.settings.output_dir)
+        self._output_dir = os.path.abspath(context.settings.output_dir)
 
     def snapshot(self, hold_reason: str) -> EngineSnapshot:
         """Totals, limits and meters, at a cost that no list length changes."""
-        kit = self._kit
-        ledger = kit.ledger
+        context = self._context
+        ledger = context.ledger
         meter = self._pulse.meter
         is_running = self._crew.active > 0
         busy_s = self._pulse.busy_s
@@ -76,11 +81,11 @@ class Views:
             history=tuple(meter.history),
             eta_s=self._eta_s(),
             elapsed_s=busy_s,
-            concurrency=kit.concurrency,
+            concurrency=context.concurrency,
             active=self._crew.active,
-            per_host=kit.queue.per_host,
-            segments=kit.segments,
-            rate_limit=kit.limiter.rate,
+            per_host=context.queue.per_host,
+            segments=context.segments,
+            rate_limit=context.limiter.rate,
             is_held=self._crew.is_held,
             hold_reason=hold_reason,
             waiting_for=self._waiting_for(),
@@ -95,7 +100,7 @@ class Views:
         )
 
     def _disk(self, *, is_running: bool) -> DiskSnapshot:
-        disk = self._kit.writer.snapshot()
+        disk = self._context.writer.snapshot()
         if is_running or disk.in_flight or disk.queued:
             return disk
         # A mean over seconds would tell of a disk at work long after its rest began.
@@ -103,18 +108,18 @@ class Views:
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
         """The rows asked for, in that order; unknown ids are left out."""
-        ledger = self._kit.ledger
+        ledger = self._context.ledger
         downloads = ledger.downloads
         count = len(downloads)
-        now = self._kit.clock.monotonic()
-        allowed = self._kit.settings.retries + 1
+        now = self._context.clock.monotonic()
+        allowed = self._context.settings.retries + 1
         return [ledger.row(downloads[i], now, allowed) for i in ids if 0 <= i < count]
 
     def detail(self, id: DownloadId) -> DetailSnapshot:
         """Everything about one download."""
-        kit = self._kit
-        download = kit.ledger.downloads[id]
-        now = kit.clock.monotonic()
+        context = self._context
+        download = context.ledger.downloads[id]
+        now = context.clock.monotonic()
         flight = self._flight(download)
         checksum = download.request.checksum
         finished: tuple[tuple[int, int], ...] = ()
@@ -123,15 +128,15 @@ class Views:
         elif download.state is DownloadState.DONE and download.size:
             finished = ((0, download.size),)
         path = os.path.join(self._output_dir, download.directory, download.name)
-        attempts = tuple(kit.ledger.attempts.get(id, ()))
+        attempts = tuple(context.ledger.attempts.get(id, ()))
         if download.state in ACTIVE and download.attempt:
-            attempts += (AttemptSnapshot(download.attempt, kit.clock.wall(), ""),)
-        limiter = kit.own_limiters.get(id)
-        learned = kit.landed.get(id, Landed())
+            attempts += (AttemptSnapshot(download.attempt, context.clock.wall(), ""),)
+        limiter = context.own_limiters.get(id)
+        learned = context.landed.get(id, TransferSummary())
         if flight is not None:
             learned = flight.learned()
         return DetailSnapshot(
-            row=kit.ledger.row(download, now, kit.settings.retries + 1),
+            row=context.ledger.row(download, now, context.settings.retries + 1),
             path=path,
             part_path=f"{path}.part",
             mirrors=download.request.mirrors,
@@ -148,22 +153,22 @@ class Views:
             finished_at=download.finished_at,
             connections_wanted=flight.connections_wanted() if flight is not None else 0,
             rate_limit=limiter.rate if limiter is not None else None,
-            modified_at=kit.modified.get(id),
+            modified_at=context.modified.get(id),
             verdict=self._verdict(download, flight, now),
-            asked=masked(kit.headers_for(download, download.url)),
+            asked=masked(context.headers_for(download, download.url)),
             speeds=learned.speeds,
         )
 
-    def _verdict(self, download: Download, flight: Flight | None, now: float) -> str:
-        kit = self._kit
-        one = One(
+    def _verdict(self, download: Download, flight: Transfer | None, now: float) -> str:
+        context = self._context
+        one = DownloadSample(
             download.state,
-            limit=kit.limiter.rate,
+            limit=context.limiter.rate,
             why_queued=self._why_queued(download, now),
             retry_in_s=max(0.0, download.retry_at_s - now),
         )
         if flight is not None:
-            limiter = kit.own_limiters.get(download.id)
+            limiter = context.own_limiters.get(download.id)
             shares = flight.window.shares()
             one = one._replace(
                 disk=shares.disk,
@@ -177,22 +182,22 @@ class Views:
 
     def _why_queued(self, download: Download, now: float) -> str:
         """Why a queued download does not run, in words."""
-        kit = self._kit
+        context = self._context
         if self._crew.is_held:
             return "everything is paused; {hold} goes on"
-        lane = kit.queue.lanes.get(download.origin)
+        lane = context.queue.lanes.get(download.origin)
         if lane is not None and lane.blocked_until > now:
             return f"its host asked to wait {lane.blocked_until - now:.0f} s more"
-        cap = kit.queue.cap(lane) if lane is not None else 0
+        cap = context.queue.cap(lane) if lane is not None else 0
         if lane is not None and cap and lane.active >= cap:
             return f"its host is at its cap of {cap}; {{hosts}} changes it"
-        if self._crew.active >= kit.concurrency:
-            return f"all {kit.concurrency} slots are taken; {{more}} starts more"
+        if self._crew.active >= context.concurrency:
+            return f"all {context.concurrency} slots are taken; {{more}} starts more"
         return "about to start"
 
     def listed(self, query: DownloadQuery) -> Iterable[Download]:
         """All downloads but the dropped ones, in the order that a query starts from."""
-        ledger = self._kit.ledger
+        ledger = self._context.ledger
         downloads: Iterable[Download] = ledger.downloads
         if ledger.dropped:
             downloads = [d for d in downloads if d.id not in ledger.dropped]
@@ -202,15 +207,15 @@ class Views:
 
     def origins(self) -> list[OriginSnapshot]:
         """One row an origin, the busiest first; at most 200."""
-        kit = self._kit
-        now = kit.clock.monotonic()
+        context = self._context
+        now = context.clock.monotonic()
         speeds: dict[str, float] = {}
-        for id, running in kit.ledger.running.items():
-            origin = kit.ledger.downloads[id].origin
+        for id, running in context.ledger.running.items():
+            origin = context.ledger.downloads[id].origin
             speeds[origin] = speeds.get(origin, 0.0) + running.speed()
         lanes = nsmallest(
             ORIGINS_SHOWN,
-            kit.queue.lanes.values(),
+            context.queue.lanes.values(),
             key=lambda lane: (-lane.active, -len(lane.entries), lane.origin),
         )
         return [
@@ -218,7 +223,7 @@ class Views:
                 origin=lane.origin,
                 active=lane.active,
                 queued=len(lane.entries),
-                cap=kit.queue.cap(lane),
+                cap=context.queue.cap(lane),
                 done=lane.done,
                 failed=lane.failed,
                 speed=speeds.get(lane.origin, 0.0) + self._small_speed(lane, now),
@@ -227,12 +232,12 @@ class Views:
                 trouble=lane.trouble,
                 protocol=lane.protocol,
                 ranges=lane.ranges,
-                cap_from=kit.queue.cap_from(lane),
+                cap_from=context.queue.cap_from(lane),
             )
             for lane in lanes
         ]
 
-    def _small_speed(self, lane: Lane, now: float) -> float:
+    def _small_speed(self, lane: OriginState, now: float) -> float:
         """Bytes per second of an origin's small files; sampled by asking."""
         if not lane.stored:
             return 0.0
@@ -247,11 +252,11 @@ class Views:
         if download.state is not DownloadState.VERIFYING:
             return False
         # A small file is with the writer, and no worker waits for it.
-        return download.id in self._kit.naming or not self._crew.is_on(download)
+        return download.id in self._context.naming or not self._crew.is_on(download)
 
-    def _flight(self, download: Download) -> Flight | None:
-        running = self._kit.ledger.running.get(download.id)
-        return running if isinstance(running, Flight) else None
+    def _flight(self, download: Download) -> Transfer | None:
+        running = self._context.ledger.running.get(download.id)
+        return running if isinstance(running, Transfer) else None
 
     @staticmethod
     def _checksum_state(download: Download) -> str:
@@ -269,7 +274,7 @@ class Views:
         a long list is still queued. It ends no sooner than the slowest of those that
         run: the speed of all others does not help that one.
         """
-        ledger = self._kit.ledger
+        ledger = self._context.ledger
         if not ledger.unfinished:
             return None
         remaining = float(ledger.known_size - ledger.known_received)
@@ -284,24 +289,24 @@ class Views:
 
     def _waiting_for(self) -> str:
         """Why nothing more starts, in words, or "" when nothing keeps it."""
-        kit = self._kit
+        context = self._context
         crew = self._crew
-        over = crew.active - kit.concurrency
+        over = crew.active - context.concurrency
         if over > 0:
-            return f"draining {over} above {kit.concurrency}"
-        queued = kit.ledger.counts[DownloadState.QUEUED]
+            return f"draining {over} above {context.concurrency}"
+        queued = context.ledger.counts[DownloadState.QUEUED]
         if not queued:
             return ""
         if crew.is_held:
             return "held"
-        if crew.active >= kit.concurrency:
+        if crew.active >= context.concurrency:
             return ""
-        now = kit.clock.monotonic()
-        resting = kit.queue.resting
+        now = context.clock.monotonic()
+        resting = context.queue.resting
         if resting:
             soonest = max(0.0, min(lane.blocked_until for lane in resting) - now)
             return f"{len(resting)} host(s) asked to wait, {soonest:.0f}s"
-        return "at the cap per host" if kit.queue.per_host else ""
+        return "at the cap per host" if context.queue.per_host else ""
 
 
 def masked(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

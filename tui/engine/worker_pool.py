@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from tui.core.download import Download
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
 
 
 STOPPING_S = 10.0
 """For workers to write down what they have when the engine closes."""
 
 
-class Crew:
+class WorkerPool:
     """Worker tasks that take downloads from the queue, one after the other.
 
     A worker that finds nothing to do ends, and ``wake`` starts new ones, so there is
@@ -27,18 +27,18 @@ class Crew:
 
     def __init__(
         self,
-        kit: Kit,
+        context: EngineContext,
         run: Callable[[Download], Awaitable[None]],
         rested: Callable[[], None],
     ) -> None:
         """Wire it to the engine.
 
         Args:
-            kit: the run's tools.
+            context: the run's tools.
             run: makes one attempt at a download.
             rested: called when a worker has nothing more to do.
         """
-        self._kit = kit
+        self._context = context
         self._run = run
         self._rested = rested
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -132,26 +132,26 @@ class Crew:
         self._all.discard(task)
         lost = [id for id, owner in self._tasks.items() if owner is task]
         for id in lost:
-            self._let_go(self._kit.ledger.downloads[id])
+            self._let_go(self._context.ledger.downloads[id])
         if lost:
             self.wake()
             self._rested()
 
     def _take(self) -> Download | None:
         """Take the next download, and show at once that it is taken."""
-        if self.is_held or self._is_closed or self.active >= self._kit.concurrency:
+        if self.is_held or self._is_closed or self.active >= self._context.concurrency:
             return None
-        download = self._kit.queue.take(self._kit.clock.monotonic())
+        download = self._context.queue.take(self._context.clock.monotonic())
         if download is not None:
             self._origins[download.id] = download.origin
-            self._kit.ledger.move(download, DownloadState.PROBING)
+            self._context.ledger.move(download, DownloadState.PROBING)
         return download
 
     def _let_go(self, download: Download) -> None:
         """Give the slot back and do what was to follow."""
         self._tasks.pop(download.id, None)
         self._stopping.discard(download.id)
-        self._kit.queue.release(self._origins.pop(download.id))
+        self._context.queue.release(self._origins.pop(download.id))
         following = self._afterwards.pop(download.id, None)
         if following is not None and not self._is_closed:
             following()

@@ -18,7 +18,7 @@ _BATCH = 1 << 20
 """Bytes joined for one write at most."""
 
 
-class Outlet:
+class AsyncOutput:
     """One file descriptor and the thread that writes to it; belongs to one loop.
 
     Facts are never dropped: what was not read yet waits in memory. Whoever sends

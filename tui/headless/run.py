@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.events import ALREADY_HERE, Noticed, QueueHeld, QueueReleased
 from tui.headless.interrupts import Interrupts
-from tui.headless.output import Outlet
-from tui.headless.renderers.base import BROKEN_PIPE, RESUME_HINT, Ending, Face, Run
+from tui.headless.output import AsyncOutput
+from tui.headless.renderers.base import (
+    BROKEN_PIPE,
+    RESUME_HINT,
+    Renderer,
+    Run,
+    RunResult,
+)
 from tui.headless.terminal import can_repaint
 
 if TYPE_CHECKING:
@@ -64,7 +70,7 @@ async def run_headless(
         0 all done; 1 something failed, the engine cannot go on, or stdout could not
         be written; 130 interrupted, by a signal or a reader of stdout that is gone.
     """
-    stdout, stderr = Outlet(stdout_fd), Outlet(stderr_fd)
+    stdout, stderr = AsyncOutput(stdout_fd), AsyncOutput(stderr_fd)
     is_live = not (is_json or loudness) and can_repaint(stderr_fd)
 
     def end_at_once() -> None:
@@ -94,7 +100,7 @@ async def run_headless(
 
 
 async def _close_outlets(
-    stdout: Outlet, stderr: Outlet, ending: Ending, interrupts: Interrupts
+    stdout: AsyncOutput, stderr: AsyncOutput, ending: RunResult, interrupts: Interrupts
 ) -> None:
     """Let readers take what was said, for as long as somebody waits for that."""
     if ending.interruption:
@@ -111,7 +117,7 @@ async def _close_outlets(
     await stderr.close(_LAST_WORDS_S)
 
 
-async def _close_aftermath(aftermath: Aftermath | None, ending: Ending) -> None:
+async def _close_aftermath(aftermath: Aftermath | None, ending: RunResult) -> None:
     # While signals are heard: a second one does not wait for a stubborn command.
     if ending.interruption and aftermath is not None:
         await aftermath.close()
@@ -120,24 +126,24 @@ async def _close_aftermath(aftermath: Aftermath | None, ending: Ending) -> None:
 # Late imports: rich costs 60 ms, which a script that reads JSON need not pay.
 
 
-def _json_face(run: Run, stdout: Outlet, stderr: Outlet) -> Face:
-    from tui.headless.renderers.json import JsonFace
+def _json_face(run: Run, stdout: AsyncOutput, stderr: AsyncOutput) -> Renderer:
+    from tui.headless.renderers.json import JsonRenderer
 
-    return JsonFace(run, stdout, stderr)
+    return JsonRenderer(run, stdout, stderr)
 
 
-def _face(run: Run, stderr: Outlet, loudness: int, *, is_live: bool) -> Face:
+def _face(run: Run, stderr: AsyncOutput, loudness: int, *, is_live: bool) -> Renderer:
     if loudness < 0:
-        from tui.headless.renderers.quiet import QuietFace
+        from tui.headless.renderers.quiet import QuietRenderer
 
-        return QuietFace(run, stderr)
+        return QuietRenderer(run, stderr)
     if is_live:
-        from tui.headless.renderers.live import LiveFace
+        from tui.headless.renderers.live import LiveRenderer
 
-        return LiveFace(run, stderr)
-    from tui.headless.renderers.plain import PlainFace
+        return LiveRenderer(run, stderr)
+    from tui.headless.renderers.plain import PlainRenderer
 
-    return PlainFace(run, stderr, tells_starts=loudness > 0)
+    return PlainRenderer(run, stderr, tells_starts=loudness > 0)
 
 
 async def _close(service: DownloadService) -> None:
@@ -156,7 +162,7 @@ class _Follower:
         self,
         service: DownloadService,
         requests: Sequence[DownloadRequest],
-        face: Face,
+        face: Renderer,
         aftermath: Aftermath | None,
     ) -> None:
         self._service = service
@@ -166,7 +172,7 @@ class _Follower:
         self._hold_reason = ""
         self._already_here = 0
 
-    async def follow(self, interrupts: Interrupts, stdout: Outlet) -> Ending:
+    async def follow(self, interrupts: Interrupts, stdout: AsyncOutput) -> RunResult:
         subscription = self._service.subscribe(self._face.besides)
         signalled = asyncio.ensure_future(interrupts.arrived.wait())
         broken = asyncio.ensure_future(stdout.broken.wait())
@@ -195,7 +201,7 @@ class _Follower:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             subscription.close()
-        return Ending(
+        return RunResult(
             self._service.snapshot(),
             interruption,
             self._hold_reason,

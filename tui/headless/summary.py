@@ -16,7 +16,7 @@ from tui.core.text.units import (
 
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
-    from tui.headless.renderers.base import Ending
+    from tui.headless.renderers.base import RunResult
 
 COLUMNS = 80
 
@@ -45,7 +45,7 @@ def progress_line(snapshot: EngineSnapshot) -> str:
     return _fit(" · ".join(parts))
 
 
-def summary_lines(ending: Ending, resume_hint: str) -> list[str]:
+def summary_lines(ending: RunResult, resume_hint: str) -> list[str]:
     """Say how it went: results, bytes, mean speed, and the causes, commonest first."""
     snapshot = ending.snapshot
     counts = snapshot.counts

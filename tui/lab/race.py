@@ -16,15 +16,15 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.demo.tempdir import TemporaryStage
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_rate, format_size
+from tui.demo.tempdir import TemporaryDirectory
 from tui.lab.catalog import BY_NAME, Entry, say_stop
 from tui.lab.job import Job, Target
 from tui.lab.process import SILENCE_S, LabProcess
 from tui.lab.report.figures import Figures, Record, disagreements, say_counts
 from tui.lab.report.formatting import say_s
-from tui.lab.server_process import Course, to_json
+from tui.lab.server_process import ServerProfile, to_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -42,7 +42,7 @@ class Plan:
     entries: tuple[Entry, ...]
     targets: tuple[Target, ...] = ()
     """A list of one's own; none means the demo's server."""
-    course: Course = field(default_factory=Course)
+    course: ServerProfile = field(default_factory=ServerProfile)
     """What that server has."""
     rounds: int = 3
     concurrency: int = 8
@@ -64,7 +64,7 @@ class State(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Lane:
+class Entrant:
     """One strategy in the race."""
 
     entry: Entry
@@ -96,11 +96,11 @@ class Race:
     def __init__(
         self,
         plan: Plan,
-        heard: Callable[[Lane], object] | None = None,
+        heard: Callable[[Entrant], object] | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self.plan = plan
-        self.lanes = [Lane(entry) for entry in plan.entries]
+        self.lanes = [Entrant(entry) for entry in plan.entries]
         self.round = 0
         """The one that runs, from 1; one more than ``plan.rounds`` when cancelling is
         measured."""
@@ -140,7 +140,7 @@ class Race:
             or disagreements(runs)
         )
 
-    def cancel(self, lane: Lane) -> None:
+    def cancel(self, lane: Entrant) -> None:
         """Take a lane out: stop its run in its own way, and make no other."""
         lane.is_out = True
         if lane.state is State.RUNNING:
@@ -153,7 +153,7 @@ class Race:
     def end_at_once() -> None:
         """End every process and remove every file, without waiting for anything."""
         LabProcess.kill_all()
-        TemporaryStage.remove_all()
+        TemporaryDirectory.remove_all()
 
     # -- the race --------------------------------------------------------------------
 
@@ -164,7 +164,7 @@ class Race:
             OSError: there is no room for files, or processes cannot be started.
         """
         self.began_at = time.monotonic()
-        with TemporaryStage("lab") as self._root:
+        with TemporaryDirectory("lab") as self._root:
             try:
                 async with self._stand() as targets:
                     await self._rounds(targets)
@@ -187,7 +187,7 @@ class Race:
                     await self._run_one(lane, targets)
         self.round = last
 
-    async def _run_one(self, lane: Lane, targets: tuple[Target, ...]) -> None:
+    async def _run_one(self, lane: Entrant, targets: tuple[Target, ...]) -> None:
         """Run one strategy once; its failure is its own."""
         self._runs += 1
         folder = self._root / f"run-{self._runs}"
@@ -221,7 +221,7 @@ class Race:
         if self._heard is not None:
             self._heard(lane)
 
-    async def _follow(self, lane: Lane, process: LabProcess) -> None:
+    async def _follow(self, lane: Entrant, process: LabProcess) -> None:
         figures = None
         reason = ""
         try:
@@ -251,7 +251,7 @@ class Race:
         end = "" if reason else await process.say_end()
         lane.note = plain(f"died: {reason or end}", 300)
 
-    def _book(self, lane: Lane, figures: Figures) -> None:
+    def _book(self, lane: Entrant, figures: Figures) -> None:
         """Take in what a run came to."""
         lane.progress["ended"] = sum(figures.counts.values())
         if figures.stop is not None:
@@ -268,7 +268,7 @@ class Race:
         if figures.trouble:
             lane.note += f" ({figures.trouble})"
 
-    def _stop(self, lane: Lane) -> None:
+    def _stop(self, lane: Entrant) -> None:
         if lane.process is None:
             return
         lane.state = State.STOPPING
@@ -335,7 +335,7 @@ def plan_for(names: Sequence[str] = (), **options: Any) -> Plan:
     return Plan(tuple(BY_NAME[name] for name in names or BY_NAME), **options)
 
 
-def _kill(lane: Lane, process: LabProcess) -> None:
+def _kill(lane: Entrant, process: LabProcess) -> None:
     if lane.process is process:
         lane.state = State.CANCELLED
         process.kill()

@@ -1,7 +1,8 @@
 """Run the demo's server as a process: ``python -m tui.lab.server_process COURSE``.
 
-So that its work does not show in anybody's figures. Takes a ``Course`` as JSON, writes
-the list as one line of JSON to standard output, and serves until standard input ends.
+So that its work does not show in anybody's figures. Takes a ``ServerProfile`` as JSON,
+writes the list as a line of JSON to standard output, and serves until standard input
+ends.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from tui.demo.pattern import Pattern
-from tui.demo.script import Script
+from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ServerProfile:
     """What the demo's server has, and how far away it is."""
 
     files: int = 40
@@ -34,7 +35,7 @@ class Course:
     """Bytes per second and connection; 0 for as fast as it goes."""
 
 
-def scripts(course: Course) -> Iterator[tuple[str, Script]]:
+def scripts(course: ServerProfile) -> Iterator[tuple[str, ResponseScript]]:
     """Return each path with what answers it; the same for the same course.
 
     The first file is four times as far away as the others, so that it shows who waits
@@ -44,23 +45,23 @@ def scripts(course: Course) -> Iterator[tuple[str, Script]]:
     missing = {number * 20 + 7 for number in range(-(-course.files // 20))}
     for number in range(course.files):
         size = course.size // 2 + course.size * (number * 7 % 11) // 10
-        script = Script(
+        script = ResponseScript(
             Pattern(size, 500 + number),
             latency_s=course.latency_s * (4 if number == 0 else 1),
             rate=course.rate or None,
         )
         if number in missing:
-            script = Script(b"not here\n", 404, latency_s=course.latency_s)
+            script = ResponseScript(b"not here\n", 404, latency_s=course.latency_s)
         elif number % 40 == 13:
-            script = Script(b"not for you\n", 403, latency_s=course.latency_s)
+            script = ResponseScript(b"not for you\n", 403, latency_s=course.latency_s)
         elif number % 40 == 22:
-            script = Script(b"broken\n", 500, latency_s=course.latency_s)
+            script = ResponseScript(b"broken\n", 500, latency_s=course.latency_s)
         elif number % 40 == 31:
             script.cut_after = size // 2
         yield f"/lab/file-{number:03d}.bin", script
 
 
-async def serve(course: Course) -> None:
+async def serve(course: ServerProfile) -> None:
     """Serve a course until standard input ends."""
     async with ScriptedServer() as server:
         urls = [server.add(path, script) for path, script in scripts(course)]
@@ -72,11 +73,11 @@ async def serve(course: Course) -> None:
         await reader.read()
 
 
-def to_json(course: Course) -> str:
+def to_json(course: ServerProfile) -> str:
     """Return what the process takes for its argument."""
     return json.dumps(asdict(course))
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
-    asyncio.run(serve(Course(**json.loads(sys.argv[1]))))
+    asyncio.run(serve(ServerProfile(**json.loads(sys.argv[1]))))

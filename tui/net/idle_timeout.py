@@ -18,24 +18,24 @@ _LEAST_S = 0.01
 """Between two looks, however many waits are nearly over."""
 
 
-class StallWatch:
+class IdleTimeout:
     """The timer of a session, and who waits."""
 
     __slots__ = ("_next", "_timer", "_waiting", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._waiting: set[StallClock] = set()
+        self._waiting: set[TimeoutWheel] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
 
-    def enter(self, clock: StallClock) -> None:
+    def enter(self, clock: TimeoutWheel) -> None:
         """Look at a clock from now on."""
         self._waiting.add(clock)
         if self._timer is None or clock.due < self._next:
             self._arm(clock.due)
 
-    def leave(self, clock: StallClock) -> None:
+    def leave(self, clock: TimeoutWheel) -> None:
         """Look at it no longer; the timer stays armed and finds nobody waiting."""
         self._waiting.discard(clock)
 
@@ -61,7 +61,7 @@ class StallWatch:
             self._arm(max(earliest, now + _LEAST_S))
 
 
-class StallClock:
+class TimeoutWheel:
     """Interrupts the task that waits for the wire longer than it may.
 
     Use: ``begin(limit)``, the wait in ``try``/``finally: end()``; on ``CancelledError``
@@ -70,7 +70,7 @@ class StallClock:
 
     __slots__ = ("_cancelling", "_is_struck", "_task", "_watch", "due")
 
-    def __init__(self, watch: StallWatch) -> None:
+    def __init__(self, watch: IdleTimeout) -> None:
         self._watch = watch
         self.due = 0.0
         """When the wait is too long, by the loop's clock."""

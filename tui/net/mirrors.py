@@ -20,7 +20,7 @@ class _Standing:
         """Bytes per second of one connection, a moving mean; 0 before any."""
 
 
-class MirrorBook:
+class MirrorSelector:
     """Results per origin, remembered over all downloads of a run."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ from tui.net.url import read_address, where
 
 if TYPE_CHECKING:
     from tui.net.senders import Senders
-    from tui.net.transports.base import Exchange
+    from tui.net.transports.base import RawResponse
 
 MAX_HOPS = 10
 """As reqwest and most browsers' extensions; real chains have 1 to 4."""
@@ -91,7 +91,7 @@ class RedirectChain:
             headers.append(("Cookie", cookies))
         return headers + self._others
 
-    async def send(self) -> Exchange:
+    async def send(self) -> RawResponse:
         """Ask the place where the chain stands.
 
         Raises:
@@ -105,10 +105,10 @@ class RedirectChain:
             extensions={FOREIGN: self._is_foreign},
         )
         response = await self._client.send(request, stream=True, auth=None)
-        exchange: Exchange = response.extensions["exchange"]
+        exchange: RawResponse = response.extensions["exchange"]
         return exchange
 
-    def follow(self, exchange: Exchange, location: str) -> None:
+    def follow(self, exchange: RawResponse, location: str) -> None:
         """Step to where a redirect leads.
 
         Args:
@@ -170,7 +170,7 @@ class RedirectChain:
             ]
         return "; ".join(cookies)
 
-    def _learn_cookies(self, exchange: Exchange) -> None:
+    def _learn_cookies(self, exchange: RawResponse) -> None:
         """Take the cookies of an answer, and bind host-only ones to its port.
 
         RFC 6265 section 8.5 lets all ports of a host share cookies; another port may be

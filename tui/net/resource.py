@@ -23,7 +23,7 @@ from tui.net.url import where
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tui.net.session import Target
+    from tui.net.session import GetRequest
 
 CLOCK_MARGIN_S = 60
 """Age at which Last-Modified identifies the bytes. It has a resolution of 1 s, and the
@@ -74,7 +74,7 @@ class RangeRefused(PermanentError):
         """Bytes of the file that the server has, or ``None`` if it does not say."""
 
 
-class Answer(NamedTuple):
+class ResourceInfo(NamedTuple):
     """What the server says about the file and the bytes that follow."""
 
     status: int
@@ -101,7 +101,9 @@ class Answer(NamedTuple):
     """Media type in lower case without parameters: ``text/html``."""
 
 
-def read_answer(reply: Head, target: Target, now_wall: float | None = None) -> Answer:
+def read_answer(
+    reply: Head, target: GetRequest, now_wall: float | None = None
+) -> ResourceInfo:
     """Judge an answer by its status and headers.
 
     Args:
@@ -133,7 +135,7 @@ def read_answer(reply: Head, target: Target, now_wall: float | None = None) -> A
         start, end, size = _read_range(reply, target)
     disposition = told("content-disposition")
     media_type = told("content-type", "").partition(";")[0].strip().lower()
-    return Answer(
+    return ResourceInfo(
         reply.status,
         size,
         start,
@@ -148,7 +150,7 @@ def read_answer(reply: Head, target: Target, now_wall: float | None = None) -> A
     )
 
 
-def _accepts_ranges(reply: Head, target: Target) -> bool:
+def _accepts_ranges(reply: Head, target: GetRequest) -> bool:
     if reply.status == 206:
         return True
     if target.is_range and not target.if_range:
@@ -158,7 +160,7 @@ def _accepts_ranges(reply: Head, target: Target) -> bool:
     return ranges == "bytes" or "bytes" in ranges.replace(",", " ").split()
 
 
-def _refuse(reply: Head, target: Target, now_wall: float | None) -> NoReturn:
+def _refuse(reply: Head, target: GetRequest, now_wall: float | None) -> NoReturn:
     status, place = reply.status, where(reply.url)
     message = f"{place} answered {status}{_phrase(status)}{_wanted_login(reply)}"
     if status == 416 and target.is_range:
@@ -200,7 +202,7 @@ def _retry_after(reply: Head, now_wall: float | None) -> float | None:
     return parse_retry_after(value, date)
 
 
-def _read_range(reply: Head, target: Target) -> tuple[int, int, int | None]:
+def _read_range(reply: Head, target: GetRequest) -> tuple[int, int, int | None]:
     """Return start, end and total of a 206 (RFC 9110 section 14.4)."""
     if not target.is_range:
         _bad_range(reply, "a part although all was asked for")

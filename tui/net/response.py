@@ -14,12 +14,12 @@ from tui.net.url import where
 
 if TYPE_CHECKING:
     from tui.core.errors import FetchError
-    from tui.net.idle_timeout import StallClock
+    from tui.net.idle_timeout import TimeoutWheel
     from tui.net.limiter import Limiter
-    from tui.net.transports.base import Chunk, Exchange, Lent
+    from tui.net.transports.base import Chunk, RawResponse, SocketLease
 
 
-class Reply:
+class Response:
     """What came back for a ``Target``; the body is still on the wire.
 
     Must be closed. Reading to the end, or to the announced length, gives the connection
@@ -47,10 +47,10 @@ class Reply:
 
     def __init__(
         self,
-        exchange: Exchange,
+        exchange: RawResponse,
         url: str,
         redirects: int,
-        clock: StallClock,
+        clock: TimeoutWheel,
         timeout_s: float,
         extra: dict[str, str] | None = None,
     ) -> None:
@@ -156,7 +156,7 @@ class Reply:
         self._is_ended = rest is not None
         return rest
 
-    def lend(self) -> Lent | None:
+    def lend(self) -> SocketLease | None:
         """Lend the connection to a thread that reads the body past the loop.
 
         ``None`` where that is not possible (now): ``read`` it. Between this and
@@ -197,7 +197,7 @@ class Reply:
         return stalled(place)
 
 
-class PacedReply(Reply):
+class RateLimitedResponse(Response):
     """A reply whose origin has a rate of its own."""
 
     __slots__ = ("limiter",)
@@ -216,7 +216,7 @@ class PacedReply(Reply):
         """Never: each chunk has to wait until it may pass."""
         return None
 
-    def lend(self) -> Lent | None:
+    def lend(self) -> SocketLease | None:
         """Never, for the same reason."""
         return None
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tui.net.auth.cookies import CookieFile
-    from tui.net.auth.credentials import Logins
-    from tui.net.auth.digest import DigestBook
-    from tui.net.transports.selector import Wires
+    from tui.net.auth.credentials import Credentials
+    from tui.net.auth.digest import DigestAuthCache
+    from tui.net.transports.selector import TransportSelector
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses whose Location is followed; all of them by GET, as it began."""
@@ -17,7 +17,7 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 class Senders(NamedTuple):
     """What a session sends with."""
 
-    wires: Wires
-    logins: Logins
-    digests: DigestBook
+    wires: TransportSelector
+    logins: Credentials
+    digests: DigestAuthCache
     cookies: CookieFile | None

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.clock import SystemClock
 from tui.core.errors import FetchError, PermanentError
 from tui.core.request import origin_of
-from tui.net.auth.digest import DigestBook, without_digest_logins
+from tui.net.auth.digest import DigestAuthCache, without_digest_logins
 from tui.net.errors import stalled
-from tui.net.idle_timeout import StallClock, StallWatch
+from tui.net.idle_timeout import IdleTimeout, TimeoutWheel
 from tui.net.limiter import OriginLimiters
 from tui.net.request import sendable
-from tui.net.response import PacedReply, Reply
+from tui.net.response import RateLimitedResponse, Response
 from tui.net.routing.proxy_errors import wants_login
 from tui.net.senders import REDIRECTS, Senders
-from tui.net.session_config import Means, read_means
-from tui.net.transports.base import Exchange
-from tui.net.transports.selector import Wires
+from tui.net.session_config import SessionConfig, load_session_config
+from tui.net.transports.base import RawResponse
+from tui.net.transports.selector import TransportSelector
 from tui.net.url import is_plain, where
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ _GOES_ON = REDIRECTS | {401, 407}
 """Statuses that are not the last word."""
 
 
-class Target(NamedTuple):
+class GetRequest(NamedTuple):
     """What to ask for: a URL, and the bytes of it."""
 
     url: str
@@ -70,26 +70,30 @@ class HttpSession:
     Must be created inside a running loop.
     """
 
-    def __init__(self, settings: Settings, means: Means | None = None) -> None:
+    def __init__(self, settings: Settings, means: SessionConfig | None = None) -> None:
         """Begin without a connection.
 
         Args:
             settings: what the run starts with.
-            means: what ``read_means`` gives for them; ``None`` reads them here, which
+            means: what ``load_session_config`` gives; ``None`` reads them here, which
                 may take as long as the keyring does.
 
         Raises:
-            LocalError: as ``read_means``; and ``network``, the wire that is installed
-                cannot do what the settings want.
+            LocalError: as ``load_session_config``; and ``network``, the wire that is
+                installed cannot do what the settings want.
         """
-        means = means or read_means(settings)
-        self._watch = StallWatch(asyncio.get_running_loop())
+        means = means or load_session_config(settings)
+        self._watch = IdleTimeout(asyncio.get_running_loop())
         self._timeout_s = settings.timeout_s
         # The connection itself may take timeout_s and then says connect_timeout, so
         # whatever is cut off here had connected, and waited for an answer.
         self._open_limit_s = settings.timeout_s + min(2.0, settings.timeout_s / 4)
-        self._wires = Wires(settings, means.ca_file, self._open_limit_s, means.routes)
-        self._senders = Senders(self._wires, means.logins, DigestBook(), means.cookies)
+        self._wires = TransportSelector(
+            settings, means.ca_file, self._open_limit_s, means.routes
+        )
+        self._senders = Senders(
+            self._wires, means.logins, DigestAuthCache(), means.cookies
+        )
         self._has_cookies = means.cookies is not None
         self.limiters = OriginLimiters(settings.hosts, SystemClock())
         """Rates of single origins; they change live."""
@@ -102,7 +106,7 @@ class HttpSession:
     def headers_for(
         self, url: str, headers: tuple[tuple[str, str], ...], *, is_named: bool
     ) -> tuple[tuple[str, str], ...]:
-        """Return what a ``Target`` carries to ``url``: headers and who we are there.
+        """Return the headers that a ``GetRequest`` to ``url`` carries.
 
         Args:
             url: of the target.
@@ -112,7 +116,7 @@ class HttpSession:
         """
         return self._senders.logins.headers_for(url, headers, is_named=is_named)
 
-    async def open(self, target: Target) -> Reply:
+    async def open(self, target: GetRequest) -> Response:
         """Ask for ``target``, follow redirects, return when the headers are there.
 
         A challenge that a login of the target can answer is answered. Every other
@@ -121,7 +125,7 @@ class HttpSession:
         Raises:
             FetchError: no answer, or one that leads nowhere safe; ``proxy_auth``.
         """
-        clock = StallClock(self._watch)
+        clock = TimeoutWheel(self._watch)
         secrets = sendable(target.headers, target.url) if target.headers else []
         others = target.range_headers()
         try:
@@ -155,11 +159,13 @@ class HttpSession:
                     clock, exchange, url, headers, is_foreign
                 )
             hops = chain.hops if chain is not None else 0
-            reply = Reply(exchange, url, hops, clock, self._timeout_s, extra)
+            reply = Response(exchange, url, hops, clock, self._timeout_s, extra)
             if self.limiters.is_used and (
                 limiter := self.limiters.limiter_for(origin_of(url))
             ):
-                reply = PacedReply(exchange, url, hops, clock, self._timeout_s, extra)
+                reply = RateLimitedResponse(
+                    exchange, url, hops, clock, self._timeout_s, extra
+                )
                 reply.limiter = limiter
             if exchange.status == 401:
                 given = self._senders.digests.applied(url, headers)
@@ -183,8 +189,8 @@ class HttpSession:
         await self._wires.aclose()
 
     async def _follow(
-        self, clock: StallClock, chain: RedirectChain, exchange: Exchange
-    ) -> Exchange:
+        self, clock: TimeoutWheel, chain: RedirectChain, exchange: RawResponse
+    ) -> RawResponse:
         """Answer challenges and follow redirects until there is neither."""
         rounds = 0
         while exchange.status in _GOES_ON:
@@ -203,7 +209,7 @@ class HttpSession:
         return exchange
 
     async def _prove(
-        self, chain: RedirectChain, exchange: Exchange, rounds: int
+        self, chain: RedirectChain, exchange: RawResponse, rounds: int
     ) -> bool:
         """Take a challenge and close its exchange; false if we have no answer."""
         challenges = exchange.values("www-authenticate")
@@ -213,7 +219,7 @@ class HttpSession:
         await exchange.close()
         return True
 
-    async def _check_proxy(self, url: str, exchange: Exchange) -> None:
+    async def _check_proxy(self, url: str, exchange: RawResponse) -> None:
         """Say that it was the proxy who asked for a login, where there is one."""
         proxy = self._wires.proxy_for(url)
         if proxy is not None:
@@ -221,7 +227,7 @@ class HttpSession:
             raise wants_login(proxy.label, has_login=proxy.has_login)
 
     async def _hop(
-        self, clock: StallClock, chain: RedirectChain, exchange: Exchange
+        self, clock: TimeoutWheel, chain: RedirectChain, exchange: RawResponse
     ) -> bool:
         """Step on along a redirect and close it; false if it names no place."""
         try:
@@ -250,8 +256,8 @@ class HttpSession:
 
     async def _ask_for_name(
         self,
-        clock: StallClock,
-        exchange: Exchange,
+        clock: TimeoutWheel,
+        exchange: RawResponse,
         url: str,
         headers: list[tuple[str, str]],
         is_foreign: bool,
@@ -277,7 +283,7 @@ class HttpSession:
 
     async def _ask_again(
         self,
-        clock: StallClock,
+        clock: TimeoutWheel,
         url: str,
         headers: list[tuple[str, str]],
         name: str,
@@ -294,7 +300,7 @@ class HttpSession:
             await exchange.close()
 
     async def _timed(
-        self, clock: StallClock, work: Coroutine[Any, Any, T], url: str
+        self, clock: TimeoutWheel, work: Coroutine[Any, Any, T], url: str
     ) -> T:
         """Wait for ``work``, but not longer than an answer may take."""
         clock.begin(self._open_limit_s)
@@ -307,7 +313,7 @@ class HttpSession:
         finally:
             is_cancelled = clock.end_well()
         if is_cancelled:
-            if isinstance(result, Exchange):
+            if isinstance(result, RawResponse):
                 await result.close()
             raise CancelledError
         return result

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.net.auth.certificates import read_authorities
-from tui.net.auth.credentials import Logins
-from tui.net.routing.router import RouteChoice
+from tui.net.auth.credentials import Credentials
+from tui.net.routing.router import Router
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
     from tui.net.auth.cookies import CookieFile
 
 
-class Means(NamedTuple):
+class SessionConfig(NamedTuple):
     """Certificates, ways, logins and cookies of a run."""
 
     ca_file: str | None
     """PEM file with the certificates to trust; ``None`` for the system's."""
-    routes: RouteChoice
-    logins: Logins
+    routes: Router
+    logins: Credentials
     cookies: CookieFile | None
 
 
-def read_means(settings: Settings) -> Means:
+def load_session_config(settings: Settings) -> SessionConfig:
     """Read what the settings refer to; may block on files and the keyring.
 
     Raises:
         LocalError: ``ca_file``, ``client_cert``, ``proxy``, ``network``, ``login``,
             ``netrc`` or ``cookies``: what it is, and where it stands.
     """
-    return Means(
+    return SessionConfig(
         ca_file=read_authorities(settings.ca_file),
-        routes=RouteChoice(settings),
-        logins=Logins(settings),
+        routes=Router(settings),
+        logins=Credentials(settings),
         cookies=_read_cookies(settings.cookies) if settings.cookies else None,
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.download import DownloadState
 from tui.core.text.plain_text import plain, plain_url
 from tui.postprocess.command import CommandError, Commands, NoProgram
-from tui.postprocess.job_queue import Turns
+from tui.postprocess.job_queue import JobQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,7 +71,7 @@ class HookRunner:
         self._service = service
         self._blame = blame
         self._commands = Commands()
-        self._turns: Turns[Ended | None] = Turns(hooks.at_once, self._run)
+        self._turns: JobQueue[Ended | None] = JobQueue(hooks.at_once, self._run)
         self._useless: set[str] = set()
         """Programs that cannot be started: told once, and not tried again."""
         self.left_out = 0

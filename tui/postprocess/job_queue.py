@@ -15,7 +15,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Turns(Generic[T]):
+class JobQueue(Generic[T]):
     """Runs jobs in the order of asking, at most ``at_once`` of them together.
 
     A hundred thousand files may be done within seconds: what waits is an entry of a

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tui.core.service import DownloadService
     from tui.core.settings import Settings
-    from tui.postprocess.pipeline import Follower
+    from tui.postprocess.pipeline import Pipeline
 
 INTERRUPTED = 130
 
@@ -21,7 +21,7 @@ INTERRUPTED = 130
 @asynccontextmanager
 async def following(
     service: DownloadService, settings: Settings
-) -> AsyncIterator[Follower | None]:
+) -> AsyncIterator[Pipeline | None]:
     """Follow downloads for as long as the block lasts; ``None`` if nothing is wanted.
 
     Enter it before anything is added, and leave it before the engine is closed.
@@ -35,7 +35,7 @@ async def following(
 
 
 async def part(
-    follower: Follower | None, status: int, say: Callable[[str], None]
+    follower: Pipeline | None, status: int, say: Callable[[str], None]
 ) -> int:
     """Wait for what follows the downloads, unless the run was interrupted.
 

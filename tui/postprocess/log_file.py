@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from tui import __version__
 from tui.core import events as e
 from tui.core.text.plain_text import plain, plain_url
-from tui.postprocess.job_queue import Turns
+from tui.postprocess.job_queue import JobQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ class LogFile:
         self._path = os.path.abspath(path)
         self._service = service
         self._trouble = trouble
-        self._writing: Turns[list[Entry]] = Turns(1, self._write)
+        self._writing: JobQueue[list[Entry]] = JobQueue(1, self._write)
         self._waiting = 0
         self._lost = 0
         self._has_told = False

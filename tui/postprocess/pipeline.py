@@ -30,7 +30,7 @@ from tui.core.events import (
 )
 from tui.core.text.plain_text import plain
 from tui.postprocess.hooks import Ended, HookRunner, advice_on
-from tui.postprocess.job_queue import Turns
+from tui.postprocess.job_queue import JobQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from tui.core.service import DownloadService
     from tui.core.settings import Settings
     from tui.postprocess.log_file import LogFile
-    from tui.postprocess.unpack.pool import Unpacker
+    from tui.postprocess.unpack.pool import UnpackPool
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ _WENT_WRONG = {
 }
 
 
-def follow(service: DownloadService, settings: Settings) -> Follower | None:
+def follow(service: DownloadService, settings: Settings) -> Pipeline | None:
     """Begin to follow; ``None`` if nothing is to follow a download.
 
     Call it before anything is added. Then nobody listens for it, and events cost as
@@ -72,10 +72,10 @@ def follow(service: DownloadService, settings: Settings) -> Follower | None:
         settings.server_time,
         settings.log_file is not None,
     )
-    return Follower(service, settings) if any(wishes) else None
+    return Pipeline(service, settings) if any(wishes) else None
 
 
-class Follower:
+class Pipeline:
     """What follows the downloads of a run (``core.postprocess.Aftermath``)."""
 
     def __init__(self, service: DownloadService, settings: Settings) -> None:
@@ -84,16 +84,16 @@ class Follower:
         self._settings = settings
         self._subscription = service.subscribe()
         self._hooks = HookRunner(settings.hooks, service, self._blame)
-        self._timing: Turns[list[DownloadId]] = Turns(1, self._set_times)
-        self._unpacking: Turns[DownloadId] = Turns(1, self._unpack)
-        self._telling: Turns[str] = Turns(1, self._notify)
-        self._unpacker: Unpacker | None = None
+        self._timing: JobQueue[list[DownloadId]] = JobQueue(1, self._set_times)
+        self._unpacking: JobQueue[DownloadId] = JobQueue(1, self._unpack)
+        self._telling: JobQueue[str] = JobQueue(1, self._notify)
+        self._unpacker: UnpackPool | None = None
         self._log: LogFile | None = None
         if settings.unpack:
-            from tui.postprocess.unpack.pool import AT_ONCE, Unpacker
+            from tui.postprocess.unpack.pool import AT_ONCE, UnpackPool
 
-            self._unpacker = Unpacker(is_synced=settings.fsync)
-            self._unpacking = Turns(AT_ONCE, self._unpack)
+            self._unpacker = UnpackPool(is_synced=settings.fsync)
+            self._unpacking = JobQueue(AT_ONCE, self._unpack)
         if settings.log_file is not None:
             self._open_log()
         self._write: Callable[[str], None] | None = None

@@ -23,7 +23,7 @@ SLICE = 1_000
 """Requests added in one turn of the loop: 8 ms; all 100,000 would stop it for 0.8 s."""
 
 
-class Intake:
+class AddQueue:
     """Adds downloads, a slice in each turn of the loop."""
 
     def __init__(self, screen: MainScreen) -> None:

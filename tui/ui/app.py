@@ -27,7 +27,7 @@ from tui.ui.style.theme import DEFAULT_THEME as _DEFAULT
 from tui.ui.terminal import terminal
 from tui.ui.terminal.ascii_filter import AsciiFilter
 from tui.ui.terminal.exit_summary import farewell_lines, say_farewell
-from tui.ui.ui_state import Looks, load_looks, looks_path, save_looks
+from tui.ui.ui_state import UIState, load_looks, looks_path, save_looks
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
     from tui.core.snapshot import EngineSnapshot
-    from tui.ui.terminal.title import Announcer
+    from tui.ui.terminal.title import TerminalTitle
 
 _CATCH_UP_S = 0.02
 _SHEETS_AFTER_S = 0.5
@@ -70,7 +70,7 @@ class DashboardApp(App[int]):
         source_title: str = "",
         *,
         exit_when_done: bool = False,
-        looks: Looks | None = None,
+        looks: UIState | None = None,
         chosen: DashboardSettings | None = None,
     ) -> None:
         """Take what ``run_dashboard`` takes, and what it shall look like."""
@@ -82,7 +82,7 @@ class DashboardApp(App[int]):
         make_current(self.keys)
         self.register_theme(DARK)
         self.register_theme(LIGHT)
-        looks = looks or Looks()
+        looks = looks or UIState()
         self.use_theme(chosen.theme or looks.theme)
         self.trouble = wrong_theme(chosen.theme)
         """What is wrong with the settings that only a dashboard can know; "" mostly."""
@@ -101,7 +101,7 @@ class DashboardApp(App[int]):
         self._suspended_at_s = 0.0
         self.given: Resolved | None = None
         """All settings and who said so."""
-        self.announcer: Announcer | None = None
+        self.announcer: TerminalTitle | None = None
 
     @property
     def is_ascii(self) -> bool:
@@ -136,14 +136,14 @@ class DashboardApp(App[int]):
         self.animation_level = "full" if is_on and not _IS_STILL else "none"
 
     @property
-    def looks(self) -> Looks:
+    def looks(self) -> UIState:
         """What it looks like now."""
         query = self.main.list.model.query
         panes = self.main.board.wishes
         theme = self.theme
         if self._asked_theme is not None and theme == self._asked_theme[0]:
             theme = self._asked_theme[1]  # nobody chose it here
-        return Looks(theme, query.sort, query.is_reversed, dict(panes))
+        return UIState(theme, query.sort, query.is_reversed, dict(panes))
 
     def get_default_screen(self) -> Screen[Any]:
         """The dashboard itself."""

@@ -22,7 +22,7 @@ TWICE_S = 2.0
 """A second ctrl+c within this leaves without asking."""
 
 
-class Leaving:
+class ExitFlow:
     """Decides when the dashboard ends and with which exit status."""
 
     def __init__(self, screen: MainScreen, *, exit_when_done: bool) -> None:
@@ -87,7 +87,7 @@ class Leaving:
         queued = service.select(DownloadQuery(View.QUEUED))
         self._set_aside = service.pause([*queued, *waiting])
         self._screen.tell(
-            f"Leaving when what runs has ended. {key_of('quit')} leaves at once."
+            f"ExitFlow when what runs has ended. {key_of('quit')} leaves at once."
         )
 
     def watch(self) -> None:

@@ -16,36 +16,36 @@ from textual.widgets import Input
 
 from tui.core.listing.query import DownloadQuery
 from tui.core.text.plain_text import plain
-from tui.ui.actions.batch_runner import Bulk
+from tui.ui.actions.batch_runner import BatchRunner
 from tui.ui.actions.keymap import current
 from tui.ui.actions.marks import MarkActions
-from tui.ui.actions.registry import ACTIONS, BY_ID, Group, Situation
+from tui.ui.actions.registry import ACTIONS, BY_ID, ActionState, Group
 from tui.ui.actions.rows import RowActions
 from tui.ui.actions.run import RunActions
 from tui.ui.actions.undo import UndoStack
 from tui.ui.actions.view import ViewActions
-from tui.ui.adding import Intake
-from tui.ui.bars.bottleneck_line import VerdictLine
+from tui.ui.adding import AddQueue
+from tui.ui.bars.bottleneck_line import BottleneckLine
 from tui.ui.bars.filter_bar import FilterBar
 from tui.ui.bars.footer import FooterBar
 from tui.ui.bars.header import ActionPressed, HeaderBar
 from tui.ui.bars.message_line import MessageLine, Severity
 from tui.ui.bars.tabs import TabsBar
-from tui.ui.exit import Leaving
+from tui.ui.exit import ExitFlow
 from tui.ui.list.export import FailedExport
-from tui.ui.list.follow import Following
+from tui.ui.list.follow import FollowMode
 from tui.ui.list.heading import ListHeading
 from tui.ui.list.search import Searched
 from tui.ui.list.widget import DownloadList
-from tui.ui.notifications import Reporter
+from tui.ui.notifications import Notifications
 from tui.ui.panes.detail import DetailPane
 from tui.ui.panes.disk import DiskPane
 from tui.ui.panes.event_log import EventLog
 from tui.ui.panes.hosts import HostsPane
-from tui.ui.panes.layout import PaneBoard, Room, room_for
+from tui.ui.panes.layout import Breakpoint, PaneLayout, room_for
 from tui.ui.panes.throughput import ThroughputGraph
-from tui.ui.poller import Bridge
-from tui.ui.refresh import Painter
+from tui.ui.poller import EnginePoller
+from tui.ui.refresh import RefreshScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
 
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
-    from tui.ui.ui_state import Looks
+    from tui.ui.ui_state import UIState
 
 
 class MainScreen(Screen[None]):
@@ -74,13 +74,13 @@ class MainScreen(Screen[None]):
         super().__init__()
         self.use_keys()
         self.service = service
-        self.bridge = Bridge(service)
+        self.bridge = EnginePoller(service)
         self.undo_stack = UndoStack(service)
-        self.bulk = Bulk(self)
-        self.intake = Intake(self)
-        self.board = PaneBoard()
-        self.room = Room.FULL
-        self.leaving = Leaving(self, exit_when_done=exit_when_done)
+        self.bulk = BatchRunner(self)
+        self.intake = AddQueue(self)
+        self.board = PaneLayout()
+        self.room = Breakpoint.FULL
+        self.leaving = ExitFlow(self, exit_when_done=exit_when_done)
         self.trouble = ""
         """What to tell first; "" for nothing."""
         self._requests = requests
@@ -94,7 +94,7 @@ class MainScreen(Screen[None]):
         self.disk = DiskPane(id="disk")
         self.detail = DetailPane(id="detail")
         self.hosts = HostsPane(lambda host: self.run.ask_cap(host), id="hosts")
-        self.verdict = VerdictLine()
+        self.verdict = BottleneckLine()
         self.log_pane = EventLog(id="log")
         self.messages = MessageLine(self.log_pane)
         self.footer = FooterBar()
@@ -105,10 +105,10 @@ class MainScreen(Screen[None]):
         self.rows = RowActions(self)
         self.marks = MarkActions(self)
         self.run = RunActions(self)
-        self.following = Following(self.list, service)
+        self.following = FollowMode(self.list, service)
         self.failed_export = FailedExport(self)
-        self.painter = Painter(self)
-        self._reporter = Reporter(self)
+        self.painter = RefreshScheduler(self)
+        self._reporter = Notifications(self)
         self.handlers = self._find_handlers()
 
     def use_keys(self) -> None:
@@ -197,16 +197,16 @@ class MainScreen(Screen[None]):
         self.tabs.show(self.bridge.snapshot, self.list.model, self.painter.mode)
         self.views.tell_trouble()
 
-    def look_like(self, looks: Looks) -> None:
+    def look_like(self, looks: UIState) -> None:
         """Take the order and the panes of an earlier run, before anything is shown."""
         query = DownloadQuery(sort=looks.sort, is_reversed=looks.is_reversed)
         self.list.model.query = query
         self.heading.show(query)
         self.board.wishes |= looks.panes
 
-    def situation(self) -> Situation:
+    def situation(self) -> ActionState:
         """What actions can be judged by."""
-        return Situation(
+        return ActionState(
             row=self.list.cursor_row if self._sees_cursor else None,
             is_heading=self.list.display and self.list.model.cursor_cause is not None,
             many=self.list.model.many if self.list.display else 0,
@@ -237,12 +237,12 @@ class MainScreen(Screen[None]):
 
     def arrange_panes(self) -> None:
         """Open, fold and hide panes."""
-        for room in Room:
+        for room in Breakpoint:
             self.set_class(room is self.room, f"-{room.value}")
         width, height = self.app.size
         places = self.board.places(width, height)
         self.set_class(bool(self.board.zoomed), "-zoomed")
-        is_side = self.room is Room.FULL and not self.board.zoomed
+        is_side = self.room is Breakpoint.FULL and not self.board.zoomed
         self.panes.set_class(is_side, "-side")
         is_zoomed = self.board.zoomed in ("graph", "disk", "detail")
         self.panes.set_class(is_zoomed, "-zoomed")

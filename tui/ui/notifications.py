@@ -16,7 +16,7 @@ from tui.core.events import (
 )
 from tui.core.text.units import format_duration, format_size
 from tui.ui.actions.keymap import key_of
-from tui.ui.panes.layout import Room
+from tui.ui.panes.layout import Breakpoint
 from tui.ui.poller import FailureDigest
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _ENDS = Done | Failed | Cancelled
 _TELLING = Failed | Retrying | Noticed | Done | Started
 
 
-class Reporter:
+class Notifications:
     """Passes events on to the log, and says what a person should know."""
 
     def __init__(self, screen: MainScreen) -> None:
@@ -67,7 +67,7 @@ class Reporter:
         if any(isinstance(event, _ENDS) for event in events):
             self._has_seen_end = True
         many, text = self._failures.take(time.monotonic(), self._screen.service)
-        if many > 1 and self._screen.room in (Room.FULL, Room.FOLDED):
+        if many > 1 and self._screen.room in (Breakpoint.FULL, Breakpoint.FOLDED):
             app = self._screen.app
             app.clear_notifications()  # one at most: the newest says it all
             app.notify(text, severity="error", timeout=4, markup=False)

@@ -33,7 +33,7 @@ _LONGEST = 160
 """Characters of a toast; the whole reason stands in the log and in the details."""
 
 
-class Bridge:
+class EnginePoller:
     """The dashboard's view of the engine, as of the last tick."""
 
     def __init__(self, service: DownloadService) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.ui.list.causes import advice_on
-from tui.ui.panes.layout import Room
+from tui.ui.panes.layout import Breakpoint
 
 if TYPE_CHECKING:
     from tui.ui.main_screen import MainScreen
@@ -14,7 +14,7 @@ _IDLE_PAINT = 4
 """Ticks between two paints while nothing happens: under 1 % of a core."""
 
 
-class Painter:
+class RefreshScheduler:
     """Decides which parts of the dashboard are due."""
 
     def __init__(self, screen: MainScreen) -> None:
@@ -51,11 +51,11 @@ class Painter:
         """Paint the lines of totals, views and keys."""
         screen = self._screen
         snapshot = screen.bridge.snapshot
-        is_bare = screen.room in (Room.BARE, Room.LINE)
+        is_bare = screen.room in (Breakpoint.BARE, Breakpoint.LINE)
         marked = len(screen.list.model.marks) if is_bare else 0
         is_moving = screen.bridge.is_moving
         screen.header.show(snapshot, is_moving=is_moving, marked=marked)
-        if screen.room is not Room.LINE:
+        if screen.room is not Breakpoint.LINE:
             screen.tabs.show(snapshot, screen.list.model, self.mode)
             screen.verdict.show(snapshot)
             self.paint_cursor()
@@ -75,7 +75,7 @@ class Painter:
         if snapshot.structure != self._painted or self._is_turn(2):
             self._painted = snapshot.structure
             self.paint_bars()
-        if screen.room is Room.LINE:
+        if screen.room is Breakpoint.LINE:
             return
         if not self.is_frozen:
             screen.list.tick(snapshot, is_moving=screen.bridge.is_moving)

@@ -23,7 +23,7 @@ _LARGEST = 1 << 16
 
 
 @dataclass(slots=True)
-class Looks:
+class UIState:
     """What a person chose."""
 
     theme: str = DEFAULT_THEME
@@ -41,7 +41,7 @@ def looks_path() -> Path:
     return user_state_path("fetchtui", appauthor=False) / _NAME
 
 
-def load_looks(path: Path) -> tuple[Looks, str]:
+def load_looks(path: Path) -> tuple[UIState, str]:
     """Read what was kept; blocks for a moment.
 
     Returns:
@@ -54,10 +54,10 @@ def load_looks(path: Path) -> tuple[Looks, str]:
         if not isinstance(kept, dict):
             raise TypeError
     except FileNotFoundError:
-        return Looks(), ""
+        return UIState(), ""
     except (OSError, ValueError, TypeError, RecursionError):
-        return Looks(), f"{_NAME} could not be read; theme, sort and panes start anew"
-    looks = Looks()
+        return UIState(), f"{_NAME} could not be read; theme, sort and panes start anew"
+    looks = UIState()
     if isinstance(kept.get("theme"), str):
         looks.theme = kept["theme"]
     with suppress(ValueError):
@@ -71,7 +71,7 @@ def load_looks(path: Path) -> tuple[Looks, str]:
     return looks, ""
 
 
-def save_looks(path: Path, looks: Looks) -> None:
+def save_looks(path: Path, looks: UIState) -> None:
     """Replace the file as a whole; blocks for a moment.
 
     A folder that cannot be written is passed over: nothing is lost that matters.

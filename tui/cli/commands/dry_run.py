@@ -21,7 +21,7 @@ from tui.core.text.units import format_size
 from tui.disk.folders import fold, numbered
 from tui.net.filename import name_from_url, safe_name
 from tui.net.resource import RangeRefused, read_answer
-from tui.net.session import HttpSession, Target
+from tui.net.session import GetRequest, HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ async def look_at_all(
 async def _look(session: HttpSession, request: DownloadRequest) -> Look:
     url = request.url
     headers = session.headers_for(url, request.headers, is_named=True)
-    target = Target(url, headers, start=0, end=1)
+    target = GetRequest(url, headers, start=0, end=1)
     try:
         reply = await session.open(target)
         try:

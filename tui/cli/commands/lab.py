@@ -20,14 +20,14 @@ from tui.lab.catalog import BY_NAME, choose
 from tui.lab.job import Target
 from tui.lab.race import Plan, Race
 from tui.lab.report.export import check_export, report_of, write
-from tui.lab.server_process import Course
+from tui.lab.server_process import ServerProfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 USAGE_ERROR = 2
 FAILED = 1
-_COURSE = Course()
+_COURSE = ServerProfile()
 _DISK_LATENCY_MS = 20.0
 """For the demo, so that a blocking save shows on the fastest disk too."""
 
@@ -208,7 +208,7 @@ def _plan(
     return Plan(
         entries=choose(only or ()),
         targets=targets,
-        course=Course(
+        course=ServerProfile(
             files=files,
             size=_COURSE.size if size is None else size,
             latency_s=latency / 1000,

@@ -27,7 +27,7 @@ ONE_HOST = 0.8
 """Share of the speed from which all of it comes from one host, so to speak."""
 
 
-class Bound(Enum):
+class Limit(Enum):
     """What there can be too little of."""
 
     NOTHING = "nothing"
@@ -39,14 +39,14 @@ class Bound(Enum):
     CONCURRENCY = "concurrency"
 
 
-class Verdict(NamedTuple):
+class Diagnosis(NamedTuple):
     """One judgement."""
 
-    bound: Bound
+    bound: Limit
     words: str
 
 
-NO_VERDICT = Verdict(Bound.NOTHING, "")
+NO_DIAGNOSIS = Diagnosis(Limit.NOTHING, "")
 
 
 class Measures(NamedTuple):
@@ -83,7 +83,7 @@ class Measures(NamedTuple):
     is_auto: bool = False
 
 
-def judge(now: Measures, before: Bound = Bound.NOTHING) -> Verdict:
+def judge(now: Measures, before: Limit = Limit.NOTHING) -> Diagnosis:
     """Tell what bounds the run.
 
     Args:
@@ -91,7 +91,7 @@ def judge(now: Measures, before: Bound = Bound.NOTHING) -> Verdict:
         before: what the last verdict said.
     """
     if not now.active and not now.refusing:
-        return NO_VERDICT
+        return NO_DIAGNOSIS
     judges = (_limiter, _disk, _cpu, _refusal, _concurrency, _link)
     for one in judges:
         verdict = one(now, before)
@@ -101,16 +101,16 @@ def judge(now: Measures, before: Bound = Bound.NOTHING) -> Verdict:
     told = f"bound by the server: connections wait for it {_share(share)} of the time"
     if now.is_flat and now.waiting:
         told = "bound by the server or the way to it: more at once brought nothing"
-    return Verdict(Bound.SERVER, told)
+    return Diagnosis(Limit.SERVER, told)
 
 
-def _over(share: float, least: float, bound: Bound, before: Bound) -> bool:
+def _over(share: float, least: float, bound: Limit, before: Limit) -> bool:
     return share >= least - (STICKY if bound is before else 0.0)
 
 
-def _limiter(now: Measures, before: Bound) -> Verdict | None:
+def _limiter(now: Measures, before: Limit) -> Diagnosis | None:
     is_bound = now.limiter >= now.disk
-    if not is_bound or not _over(now.limiter, MUCH, Bound.LIMITER, before):
+    if not is_bound or not _over(now.limiter, MUCH, Limit.LIMITER, before):
         return None
     if now.rate_limit is None:
         told = "bound by the limits of single downloads: {limit_row} changes them"
@@ -118,65 +118,65 @@ def _limiter(now: Measures, before: Bound) -> Verdict | None:
         told = (
             f"bound by the limit of {format_rate(now.rate_limit)}: {{limit}} changes it"
         )
-    return Verdict(Bound.LIMITER, told)
+    return Diagnosis(Limit.LIMITER, told)
 
 
-def _disk(now: Measures, before: Bound) -> Verdict | None:
-    if not _over(now.disk, MUCH, Bound.DISK, before):
+def _disk(now: Measures, before: Limit) -> Diagnosis | None:
+    if not _over(now.disk, MUCH, Limit.DISK, before):
         return None
     told = f"bound by the disk: connections wait for it {_share(now.disk)} of the time"
     if now.is_inline:
         told += "; {inline_writes} lets threads write"
     elif now.are_writers_busy:
         told += "; {writers_more} adds a writer"
-    return Verdict(Bound.DISK, told)
+    return Diagnosis(Limit.DISK, told)
 
 
-def _cpu(now: Measures, before: Bound) -> Verdict | None:
-    if _over(now.loop, BUSY, Bound.CPU, before):
+def _cpu(now: Measures, before: Limit) -> Diagnosis | None:
+    if _over(now.loop, BUSY, Limit.CPU, before):
         share = _share(min(1.0, now.loop))
         told = f"bound by the CPU: the event loop computes {share} of the time"
     elif now.lag_s >= LATE_S:
         late = round(now.lag_s * 1000)
         told = f"bound by the CPU: the event loop is {late} ms late most of the time"
-    elif _over(now.process, BUSY, Bound.CPU, before):
+    elif _over(now.process, BUSY, Limit.CPU, before):
         share = _share(min(1.0, now.process))
         told = f"bound by the CPU: all processors are {share} busy with this"
     else:
         return None
-    return Verdict(Bound.CPU, told)
+    return Diagnosis(Limit.CPU, told)
 
 
-def _refusal(now: Measures, before: Bound) -> Verdict | None:
+def _refusal(now: Measures, before: Limit) -> Diagnosis | None:
     del before
     if not now.refusing or now.active >= now.allowed:
         return None
     hosts = "a host" if now.refusing == 1 else f"{now.refusing} hosts"
     verb = "asks" if now.refusing == 1 else "ask"
-    return Verdict(
-        Bound.SERVER, f"bound by the server: {hosts} {verb} for less ({{hosts}})"
+    return Diagnosis(
+        Limit.SERVER, f"bound by the server: {hosts} {verb} for less ({{hosts}})"
     )
 
 
-def _concurrency(now: Measures, before: Bound) -> Verdict | None:
+def _concurrency(now: Measures, before: Limit) -> Diagnosis | None:
     del before
     if now.active < now.allowed or not now.waiting or now.is_flat:
         return None
     slots = f"all {now.allowed} slots are" if now.allowed > 1 else "the slot is"
     told = f"bound by downloads at once: {slots} taken, {now.waiting:,} wait"
     told += "; auto tries more" if now.is_auto else "; {more} starts more"
-    return Verdict(Bound.CONCURRENCY, told)
+    return Diagnosis(Limit.CONCURRENCY, told)
 
 
-def _link(now: Measures, before: Bound) -> Verdict | None:
+def _link(now: Measures, before: Limit) -> Diagnosis | None:
     del before
     if not now.is_flat or now.hosts < 2 or now.top_share > ONE_HOST:
         return None
     told = f"{now.hosts} hosts together give {format_rate(now.speed)}"
-    return Verdict(Bound.LINK, f"bound by the link: {told}, more at once no more")
+    return Diagnosis(Limit.LINK, f"bound by the link: {told}, more at once no more")
 
 
-class One(NamedTuple):
+class DownloadSample(NamedTuple):
     """One download, as far as it is judged."""
 
     state: DownloadState
@@ -197,7 +197,7 @@ STALLED_S = 3.0
 """Without a byte, from which silence is the thing to tell."""
 
 
-def judge_one(one: One, run: Verdict) -> str:
+def judge_one(one: DownloadSample, run: Diagnosis) -> str:
     """Tell what bounds one download, or what it waits for; "" when it has ended.
 
     Args:
@@ -219,7 +219,7 @@ def judge_one(one: One, run: Verdict) -> str:
     return _transfer(one, run) if state is DownloadState.DOWNLOADING else ""
 
 
-def _transfer(one: One, run: Verdict) -> str:
+def _transfer(one: DownloadSample, run: Diagnosis) -> str:
     if one.limiter >= max(MUCH, one.disk):
         if one.own_limit is not None and (
             one.limit is None or one.own_limit < one.limit
@@ -234,7 +234,7 @@ def _transfer(one: One, run: Verdict) -> str:
     if one.stalled_s >= STALLED_S:
         silent = format_duration(one.stalled_s)
         return f"bound by the server: nothing has come for {silent}"
-    if run.bound in (Bound.CPU, Bound.LINK):
+    if run.bound in (Limit.CPU, Limit.LINK):
         return run.words
     if not one.takes_ranges:
         return "bound by the server: it takes no ranges, so there is one connection"

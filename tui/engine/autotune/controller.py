@@ -15,7 +15,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from tui.core.text.units import format_rate
-from tui.engine.autotune.bottleneck import Bound
+from tui.engine.autotune.bottleneck import Limit
 
 SETTLE_S = 1.0
 """At one level before its speed is taken as what others are compared with."""
@@ -51,9 +51,9 @@ _MEMORY_S = 6.0
 _GAP_S = 1.0
 """Without a reading, from which it begins to measure anew."""
 _OTHER_BOUNDS = {
-    Bound.LIMITER: "the rate limit",
-    Bound.DISK: "the disk",
-    Bound.CPU: "the processor",
+    Limit.LIMITER: "the rate limit",
+    Limit.DISK: "the disk",
+    Limit.CPU: "the processor",
 }
 
 
@@ -74,7 +74,7 @@ class Reading(NamedTuple):
     """What the hosts bear that refused some; 0 where none keeps anything back."""
     breaks: int = 0
     """Connections that broke so far."""
-    bound: Bound = Bound.NOTHING
+    bound: Limit = Limit.NOTHING
 
 
 class Choice(NamedTuple):

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from tui.core.snapshot import AutoSnapshot, AutoStep
 from tui.engine.autotune.controller import Controller, Reading
-from tui.engine.autotune.utilization import ShareMeter
-from tui.engine.download.transfer import AUTO_CONNECTIONS, Flight
+from tui.engine.autotune.utilization import UtilizationMeter
+from tui.engine.download.transfer import AUTO_CONNECTIONS, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.snapshot import LoopSnapshot
-    from tui.engine.context import Kit
-    from tui.engine.worker_pool import Crew
+    from tui.engine.context import EngineContext
+    from tui.engine.worker_pool import WorkerPool
 
 MOST_CONNECTIONS = 16
 """Of a large file while the controller decides: it takes them back if they bring
@@ -25,28 +25,28 @@ FILE_WORTH = 4096
 """Bytes that a finished file counts beside its own: with tiny files, files count."""
 
 
-class Steering:
+class AutoTuner:
     """Chooses downloads at once, if it is switched on; judges in any case."""
 
     def __init__(
         self,
-        kit: Kit,
-        crew: Crew,
+        context: EngineContext,
+        crew: WorkerPool,
         look_at_loop: Callable[[], LoopSnapshot],
         use_concurrency: Callable[[int, str], None],
     ) -> None:
         """Wire it to the engine.
 
         Args:
-            kit: the run's tools.
+            context: the run's tools.
             crew: who works.
             look_at_loop: tells how late the event loop is.
             use_concurrency: sets downloads at once, and why.
         """
-        self._kit = kit
+        self._context = context
         self._crew = crew
         self._use = use_concurrency
-        self.shares = ShareMeter(kit, crew, look_at_loop)
+        self.shares = UtilizationMeter(context, crew, look_at_loop)
         self._controller: Controller | None = None
         self._is_pinned = False
         self._steps: deque[AutoStep] = deque(maxlen=STEPS_KEPT)
@@ -62,10 +62,10 @@ class Steering:
         has_changed = is_on is not self.is_on
         self._is_pinned = False
         if has_changed:
-            now = self._kit.clock.monotonic()
+            now = self._context.clock.monotonic()
             self._controller = Controller(now) if is_on else None
             most = MOST_CONNECTIONS if is_on else AUTO_CONNECTIONS
-            self._kit.most_connections = most
+            self._context.most_connections = most
         self._picture("measures" if is_on else "")
         return has_changed
 
@@ -83,12 +83,12 @@ class Steering:
         controller = self._controller
         if controller is None or self._crew.is_held:
             return
-        kit = self._kit
-        before = kit.concurrency
+        context = self._context
+        before = context.concurrency
         choice = controller.read(self._reading(now))
         if choice is None:
             return
-        step = AutoStep(kit.clock.wall(), before, choice.at_once, choice.reason)
+        step = AutoStep(context.clock.wall(), before, choice.at_once, choice.reason)
         self._steps.append(step)
         self._picture(choice.reason)
         if choice.at_once != before:
@@ -104,21 +104,21 @@ class Steering:
         )
 
     def _reading(self, now: float) -> Reading:
-        kit = self._kit
-        done = sum(lane.done for lane in kit.queue.lanes.values())
-        flights = kit.ledger.running.values()
-        has_more = kit.queue.has_startable(now) or any(
-            isinstance(flight, Flight) and flight.lacks_connections()
+        context = self._context
+        done = sum(lane.done for lane in context.queue.lanes.values())
+        flights = context.ledger.running.values()
+        has_more = context.queue.has_startable(now) or any(
+            isinstance(flight, Transfer) and flight.lacks_connections()
             for flight in flights
         )
         return Reading(
             now_s=now,
-            total=kit.ledger.fetched + done * FILE_WORTH,
-            allowed=kit.concurrency,
-            used=max(self._crew.active, kit.open_connections),
+            total=context.ledger.fetched + done * FILE_WORTH,
+            allowed=context.concurrency,
+            used=max(self._crew.active, context.open_connections),
             has_more=has_more,
             bearable=self._bearable(),
-            breaks=kit.breaks,
+            breaks=context.breaks,
             bound=self.shares.verdict.bound,
         )
 
@@ -126,7 +126,7 @@ class Steering:
         """What can run at once where hosts have refused more; 0 for no such bound."""
         total = 0
         is_bound = False
-        for lane in self._kit.queue.lanes.values():
+        for lane in self._context.queue.lanes.values():
             wanted = lane.active + lane.waiting()
             cap = lane.learned_cap
             if cap and wanted > cap:

@@ -8,16 +8,16 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
-from tui.engine.autotune.bottleneck import NO_VERDICT, Measures, judge
+from tui.engine.autotune.bottleneck import NO_DIAGNOSIS, Measures, judge
 from tui.engine.autotune.controller import MOST
-from tui.engine.metrics.wait_times import WINDOW_S, WaitWindow
+from tui.engine.metrics.wait_times import WINDOW_S, UtilizationWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.snapshot import DiskSnapshot, LoopSnapshot
-    from tui.engine.context import Kit
-    from tui.engine.worker_pool import Crew
+    from tui.engine.context import EngineContext
+    from tui.engine.worker_pool import WorkerPool
 
 JUDGE_S = 1.0
 """Between two verdicts: words are to be read."""
@@ -38,17 +38,20 @@ class _Look(NamedTuple):
     """Of the disk."""
 
 
-class ShareMeter:
+class UtilizationMeter:
     """Looks at waits, processor time and slots."""
 
     def __init__(
-        self, kit: Kit, crew: Crew, look_at_loop: Callable[[], LoopSnapshot]
+        self,
+        context: EngineContext,
+        crew: WorkerPool,
+        look_at_loop: Callable[[], LoopSnapshot],
     ) -> None:
-        self._kit = kit
+        self._context = context
         self._look_at_loop = look_at_loop
         self._crew = crew
         self._looks: deque[_Look] = deque()
-        self._window = WaitWindow(kit.waits)
+        self._window = UtilizationWindow(context.waits)
         self._small_s = 0.0
         """Seconds of workers that read small files, which open no flight."""
         self._judged_at = 0.0
@@ -57,19 +60,19 @@ class ShareMeter:
         self._levels: dict[int, tuple[float, float]] = {}
         """Speed and time at each number of downloads at once that was full."""
         self._processors = _processors()
-        self.verdict = NO_VERDICT
+        self.verdict = NO_DIAGNOSIS
         self.measures = Measures()
 
     def sample(self, now: float, *, is_auto: bool) -> None:
         """Look once; judge when it is time."""
-        kit = self._kit
+        context = self._context
         looks = self._looks
         if looks and now - looks[-1].at > WINDOW_S:
             # Nothing ran for a while; what was before says nothing any more.
             looks.clear()
-            self.verdict = NO_VERDICT
+            self.verdict = NO_DIAGNOSIS
         if looks:
-            small = max(0, self._crew.active - len(kit.ledger.running))
+            small = max(0, self._crew.active - len(context.ledger.running))
             self._small_s += small * (now - looks[-1].at)
         looks.append(self._look(now))
         self._window.sample(now)
@@ -88,19 +91,19 @@ class ShareMeter:
             # Of this thread, on which the loop runs: near 1 it is what all wait for.
             thread_s=time.thread_time(),
             process_s=time.process_time(),
-            fetched=self._kit.ledger.fetched,
-            operations=self._kit.writer.snapshot().operations,
+            fetched=self._context.ledger.fetched,
+            operations=self._context.writer.snapshot().operations,
         )
 
     def _measure(self, now: float, *, is_auto: bool) -> Measures:
-        kit = self._kit
+        context = self._context
         first, last = self._looks[0], self._looks[-1]
         span = max(1e-6, last.at - first.at)
         shares = self._window.shares(last.small_s - first.small_s)
         speeds = self._speeds()
         total = sum(speeds)
-        disk = kit.writer.snapshot()
-        lanes = kit.queue.lanes.values()
+        disk = context.writer.snapshot()
+        lanes = context.queue.lanes.values()
         return Measures(
             disk=max(shares.disk, self._inline_share(disk, span)),
             limiter=shares.limiter,
@@ -108,13 +111,13 @@ class ShareMeter:
             lag_s=self._look_at_loop().p50_s,
             process=(last.process_s - first.process_s) / span / self._processors,
             active=self._crew.active,
-            allowed=kit.concurrency,
+            allowed=context.concurrency,
             waiting=(
-                kit.ledger.counts[DownloadState.QUEUED]
-                if kit.queue.has_startable(now)
+                context.ledger.counts[DownloadState.QUEUED]
+                if context.queue.has_startable(now)
                 else 0
             ),
-            rate_limit=kit.limiter.rate,
+            rate_limit=context.limiter.rate,
             speed=(last.fetched - first.fetched) / span,
             is_flat=self._is_flat(now),
             hosts=len(speeds),
@@ -122,7 +125,7 @@ class ShareMeter:
             refusing=sum(1 for lane in lanes if lane.refuses(now)),
             are_writers_busy=all(s.operation != "idle" for s in disk.slots),
             is_inline=disk.is_inline,
-            is_auto=is_auto and kit.concurrency < MOST,
+            is_auto=is_auto and context.concurrency < MOST,
         )
 
     def _inline_share(self, disk: DiskSnapshot, span: float) -> float:
@@ -135,8 +138,8 @@ class ShareMeter:
     def _speeds(self) -> list[float]:
         """Bytes per second of each origin that gives any."""
         speeds: dict[str, float] = {}
-        for id, running in self._kit.ledger.running.items():
-            origin = self._kit.ledger.downloads[id].origin
+        for id, running in self._context.ledger.running.items():
+            origin = self._context.ledger.downloads[id].origin
             speeds[origin] = speeds.get(origin, 0.0) + running.speed()
         return [speed for speed in speeds.values() if speed > 0]
 
@@ -144,7 +147,7 @@ class ShareMeter:
 
     def _compare(self, now: float) -> None:
         """Remember how fast it is at this number, once all slots were full a while."""
-        level = self._kit.concurrency
+        level = self._context.concurrency
         if self._crew.active != level:
             self._full_since = 0.0
             return
@@ -157,7 +160,7 @@ class ShareMeter:
             self._levels[level] = (speed, now)
 
     def _is_flat(self, now: float) -> bool:
-        level = self._kit.concurrency
+        level = self._context.concurrency
         mine = self._levels.get(level)
         if mine is None:
             return False

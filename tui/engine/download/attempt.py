@@ -25,16 +25,16 @@ from tui.engine.download.resume_policy import (
     is_ours,
     settled_later,
 )
-from tui.engine.download.transfer import Flight
+from tui.engine.download.transfer import Transfer
 from tui.engine.metrics.wait_times import Wait
 
 if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.disk.resume_record import Found, ResumeRecord
-    from tui.engine.context import Kit
-    from tui.engine.download.retry import Outcome
-    from tui.engine.download.target import Place, Placing
-    from tui.net.response import Reply
+    from tui.engine.context import EngineContext
+    from tui.engine.download.retry import RetryPolicy
+    from tui.engine.download.target import TargetPath, TargetResolver
+    from tui.net.response import Response
 
 log = logging.getLogger(__name__)
 
@@ -46,12 +46,14 @@ open, write, sync and rename of many of them share one executor call."""
 class DownloadWorker:
     """Takes one download through one attempt; stateless between downloads."""
 
-    def __init__(self, kit: Kit, placing: Placing, outcome: Outcome) -> None:
-        self._kit = kit
+    def __init__(
+        self, context: EngineContext, placing: TargetResolver, outcome: RetryPolicy
+    ) -> None:
+        self._context = context
         self._placing = placing
         self._outcome = outcome
-        self._prober = Prober(kit, placing)
-        self._finisher = Finisher(kit, placing, outcome)
+        self._prober = Prober(context, placing)
+        self._finisher = Finisher(context, placing, outcome)
 
     async def run(self, download: Download) -> None:
         """Make one attempt (state PROBING already); end in another state.
@@ -59,19 +61,19 @@ class DownloadWorker:
         Never raises but for cancellation; then what was fetched is on disk, recorded,
         and the state is what the canceller set.
         """
-        kit = self._kit
+        context = self._context
         download.attempt += 1
-        started_at = kit.clock.wall()
+        started_at = context.clock.wall()
         if not download.started_at:
             download.started_at = started_at
-        if kit.bus.is_heard(Started):
-            kit.bus.publish(Started(download.id, started_at, download.attempt))
+        if context.bus.is_heard(Started):
+            context.bus.publish(Started(download.id, started_at, download.attempt))
         try:
             await self._attempt(download)
         except FetchError as error:
             self._outcome.attempt_failed(download, started_at, error)
         except Changed:
-            self._kit.notice(download, "changed on the server, started again")
+            self._context.notice(download, "changed on the server, started again")
             change = TransientError("changed", "the file changed on the server")
             self._outcome.attempt_failed(download, started_at, change)
         except Exception as fault:
@@ -100,8 +102,8 @@ class DownloadWorker:
                 place = self._prober.take_free_name(download)
                 await self._attempt_at(download, place)
 
-    async def _attempt_at(self, download: Download, place: Place) -> None:
-        kit = self._kit
+    async def _attempt_at(self, download: Download, place: TargetPath) -> None:
+        context = self._context
         found: Found | None = None
         if place.may_exist:
             found = await self._placing.examine(place)
@@ -117,7 +119,7 @@ class DownloadWorker:
                 await self._finish_leftover(download, place, record)
                 return
         probed = await self._prober.probe(download, place, found)
-        kit.queue.lane(download.origin).protocol = probed.reply.http_version
+        context.queue.lane(download.origin).protocol = probed.reply.http_version
         try:
             if await self._is_here(download, probed):
                 return
@@ -132,30 +134,30 @@ class DownloadWorker:
             await probed.reply.close()
 
     async def _finish_leftover(
-        self, download: Download, place: Place, record: ResumeRecord
+        self, download: Download, place: TargetPath, record: ResumeRecord
     ) -> None:
         """Everything had arrived when an earlier run ended: verify and name it."""
         assert record.size is not None
-        writer = self._kit.writer
+        writer = self._context.writer
         part = await writer.open_part(
             place.folder, place.name, size=record.size, resume=True
         )
         try:
             adopt(part, record)
-            self._kit.ledger.set_size(download, record.size)
-            self._kit.ledger.set_received(download, record.size)
-            vouched = self._kit.vouched(digests_of(record))
+            self._context.ledger.set_size(download, record.size)
+            self._context.ledger.set_received(download, record.size)
+            vouched = self._context.vouched(digests_of(record))
             await self._finisher.run(download, place, part, record.size, vouched)
         finally:
             await writer.close_part(part)
 
     async def _receive(self, download: Download, probed: Probed) -> None:
         """Decide how the body goes to disk, and take it there."""
-        kit = self._kit
+        context = self._context
         answer, found = probed.answer, probed.found
-        kit.ledger.set_size(download, answer.size)
+        context.ledger.set_size(download, answer.size)
         if probed.record is None and download.received:
-            kit.notice(download, "cannot be continued, started again")
+            context.notice(download, "cannot be continued, started again")
         if (
             probed.record is None
             and answer.size is not None
@@ -169,14 +171,14 @@ class DownloadWorker:
 
     async def _take_small(self, download: Download, probed: Probed) -> None:
         """Read a small body whole and hand it to the writer; do not wait for it."""
-        kit = self._kit
+        context = self._context
         reply, answer = probed.reply, probed.answer
-        ledger = kit.ledger
+        ledger = context.ledger
         if download.received:
             ledger.set_received(download, 0)
         buffers: list[Any] = []
         held = 0
-        rest = reply.take_rest() if kit.limiter.is_unlimited else None
+        rest = reply.take_rest() if context.limiter.is_unlimited else None
         if rest is not None:
             # It came together with the headers, as most small files do.
             buffers = rest
@@ -189,14 +191,14 @@ class DownloadWorker:
             raise TransientError(
                 "truncated", f"the body has {held} of {answer.size} bytes"
             )
-        vouched = kit.vouched(answer.digests)
+        vouched = context.vouched(answer.digests)
         await self._finisher.store(download, probed.place, buffers, held, vouched)
 
     async def _read_small(
-        self, download: Download, reply: Reply, buffers: list[Any]
+        self, download: Download, reply: Response, buffers: list[Any]
     ) -> int:
         """Read a body into ``buffers``, chunk by chunk; return its bytes."""
-        kit = self._kit
+        context = self._context
         held = 0
         while (chunk := await reply.read()) is not None:
             size = len(chunk)
@@ -204,23 +206,23 @@ class DownloadWorker:
             if held > SMALL_BYTES:
                 raise TransientError("size", "the body is longer than announced")
             buffers.append(chunk)
-            kit.ledger.count(download, size)
-            if not kit.limiter.is_unlimited:
-                kit.waits.begin(Wait.LIMITER, kit.clock.monotonic())
+            context.ledger.count(download, size)
+            if not context.limiter.is_unlimited:
+                context.waits.begin(Wait.LIMITER, context.clock.monotonic())
                 try:
-                    await kit.limiter.take(size)
+                    await context.limiter.take(size)
                 finally:
-                    kit.waits.end(Wait.LIMITER, kit.clock.monotonic())
+                    context.waits.end(Wait.LIMITER, context.clock.monotonic())
         return held
 
     async def _take_large(self, download: Download, probed: Probed) -> None:
         """Stream the body into a part file, over one or more connections."""
-        kit = self._kit
+        context = self._context
         if probed.record is None:
             await self._clear(probed)
         place, record = probed.place, probed.record
         answer, reply = probed.answer, probed.reply
-        part = await kit.writer.open_part(
+        part = await context.writer.open_part(
             place.folder,
             place.name,
             size=answer.size,
@@ -230,25 +232,25 @@ class DownloadWorker:
         if record is not None:
             adopt(part, record)
         place.may_exist = place.is_begun = True
-        flight: Flight | None = None
+        flight: Transfer | None = None
         try:
-            kit.ledger.set_received(download, part.flushed.total)
-            flight = Flight(kit, download, part, answer, reply)
-            kit.ledger.running[download.id] = flight
-            kit.ledger.move(download, DownloadState.DOWNLOADING)
+            context.ledger.set_received(download, part.flushed.total)
+            flight = Transfer(context, download, part, answer, reply)
+            context.ledger.running[download.id] = flight
+            context.ledger.move(download, DownloadState.DOWNLOADING)
             await flight.run(reply)
             await reply.close()
             flight.finish(has_ended=False)
-            await kit.writer.flush(part, sync=False)
+            await context.writer.flush(part, sync=False)
             size = part.flushed.total if answer.size is None else answer.size
             self._prober.check_promise(download, size)
-            kit.ledger.set_received(download, size)
-            kit.ledger.set_size(download, size)
-            vouched = kit.vouched(answer.digests)
+            context.ledger.set_received(download, size)
+            context.ledger.set_size(download, size)
+            vouched = context.vouched(answer.digests)
             await self._finisher.run(download, place, part, size, vouched)
         except Changed:
-            await kit.writer.discard(part)
-            kit.ledger.set_received(download, 0)
+            await context.writer.discard(part)
+            context.ledger.set_received(download, 0)
             raise
         except BaseException:
             if flight is not None and part.is_open:
@@ -257,17 +259,17 @@ class DownloadWorker:
         finally:
             if flight is not None:
                 flight.finish(has_ended=True)
-            kit.ledger.running.pop(download.id, None)
-            await kit.writer.close_part(part)
+            context.ledger.running.pop(download.id, None)
+            await context.writer.close_part(part)
 
     async def _clear(self, probed: Probed) -> None:
         """Remove a part file of ours that nothing can continue."""
         if probed.found is None or probed.found.part_size is None:
             return
-        part = await self._kit.writer.open_part(
+        part = await self._context.writer.open_part(
             probed.place.folder, probed.place.name, size=None, resume=True
         )
-        await self._kit.writer.discard(part)
+        await self._context.writer.discard(part)
 
     # -- decisions -------------------------------------------------------------------
 
@@ -277,7 +279,7 @@ class DownloadWorker:
             assert probed.found is not None
             size = probed.found.final_size
             assert size is not None
-            place, vouched = probed.place, self._kit.vouched(probed.answer.digests)
+            place, vouched = probed.place, self._context.vouched(probed.answer.digests)
             if self._may_skip() or await self._finisher.verifier.agrees(
                 download, place, size, vouched
             ):
@@ -288,10 +290,10 @@ class DownloadWorker:
         return False
 
     def _may_skip(self) -> bool:
-        return self._kit.settings.on_exists is OnExists.SKIP
+        return self._context.settings.on_exists is OnExists.SKIP
 
     def _already_there(self, download: Download, size: int, note: str) -> None:
-        self._kit.notice(download, note)
-        self._kit.ledger.set_size(download, size)
-        self._kit.ledger.set_received(download, size)
+        self._context.notice(download, note)
+        self._context.ledger.set_size(download, size)
+        self._context.ledger.set_received(download, size)
         self._outcome.done(download)

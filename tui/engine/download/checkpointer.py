@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from tui.core.download import Download
     from tui.disk.part_file import PartFile
-    from tui.engine.context import Kit
-    from tui.net.resource import Answer
+    from tui.engine.context import EngineContext
+    from tui.net.resource import ResourceInfo
 
 CHECKPOINT_S = 1.0
 """Between two resume records: what a SIGKILL can cost."""
 
 
-def record_of(download: Download, answer: Answer) -> ResumeRecord:
+def record_of(download: Download, answer: ResourceInfo) -> ResumeRecord:
     """Describe whose a part file is; the writer fills in which ranges it has."""
     checksum = download.request.checksum or next(iter(answer.digests), None)
     return ResumeRecord(
@@ -31,34 +31,34 @@ def record_of(download: Download, answer: Answer) -> ResumeRecord:
     )
 
 
-class Recorder:
+class Checkpointer:
     """Keeps the resume record of one running download true."""
 
     def __init__(
         self,
-        kit: Kit,
+        context: EngineContext,
         download: Download,
         part: PartFile,
-        answer: Answer,
+        answer: ResourceInfo,
         failed: Callable[[FetchError], None],
     ) -> None:
         """Watch one part file.
 
         Args:
-            kit: the run's tools.
+            context: the run's tools.
             download: what is fetched.
             part: where to.
             answer: the server's word on size and validator.
             failed: told when the disk refuses: what cannot be kept need not be
                 fetched.
         """
-        self._kit = kit
+        self._context = context
         self._download = download
         self._part = part
         self._answer = answer
         self._failed = failed
         self._task: asyncio.Task[None] | None = None
-        self._saved_at = kit.clock.monotonic()
+        self._saved_at = context.clock.monotonic()
         self._saved_bytes = -1
 
     def save_if_due(self, now: float) -> None:
@@ -76,11 +76,11 @@ class Recorder:
 
         Failures go to ``failed``.
         """
-        self._saved_at = self._kit.clock.monotonic()
+        self._saved_at = self._context.clock.monotonic()
         self._saved_bytes = self._download.received
         record = record_of(self._download, self._answer)
         try:
-            await self._kit.writer.checkpoint(self._part, record)
+            await self._context.writer.checkpoint(self._part, record)
         except FetchError as error:
             self._failed(error)
 

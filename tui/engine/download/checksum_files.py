@@ -14,11 +14,11 @@ from tui.core.errors import FetchError
 from tui.core.request import Checksum, origin_of
 from tui.core.text.digest_lists import parse_sums
 from tui.net.resource import read_answer
-from tui.net.session import Target
+from tui.net.session import GetRequest
 
 if TYPE_CHECKING:
     from tui.core.download import Download
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
 
 SIZE_LIMIT = 4 << 20
 """Bytes of a checksum file: some fifty thousand names."""
@@ -29,7 +29,7 @@ ENDINGS = (".sha256", ".sha512")
 _NOT_FILES = (*ENDINGS, ".sha256sum", ".sha512sum", ".sha1", ".md5", ".asc", ".sig")
 
 
-class Companion(NamedTuple):
+class ChecksumFile(NamedTuple):
     """What the checksum files say about one file."""
 
     checksum: Checksum | None
@@ -42,35 +42,35 @@ class _List(NamedTuple):
     name: str
 
 
-class Companions:
+class ChecksumFiles:
     """Finds and remembers checksum files."""
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
         self._lists: dict[str, _List] = {}
         self._absent: set[str] = set()
         self._locks: dict[str, asyncio.Lock] = {}
 
-    async def find(self, download: Download) -> Companion:
+    async def find(self, download: Download) -> ChecksumFile:
         """Look for the checksum of a download beside its URL; never fails."""
         url = download.url.partition("#")[0]
         if "?" in url:
-            return Companion(None, "its URL has a query")
+            return ChecksumFile(None, "its URL has a query")
         directory, _, last = url.rpartition("/")
         name = unquote(last)
         if not name or directory.count("/") < 2:
-            return Companion(None, "its URL names no file")
+            return ChecksumFile(None, "its URL names no file")
         if name in LISTS or name.lower().endswith(_NOT_FILES):
-            return Companion(None, "")
+            return ChecksumFile(None, "")
         found = await self._list(download, directory)
         if found is not None and name in found.sums:
-            return Companion(found.sums[name], found.name)
+            return ChecksumFile(found.sums[name], found.name)
         for ending in ENDINGS:
             sums = await self._fetch(download, url + ending)
             checksum = _only(sums, name)
             if checksum is not None:
-                return Companion(checksum, name + ending)
-        return Companion(None, "there is no checksum file beside it")
+                return ChecksumFile(checksum, name + ending)
+        return ChecksumFile(None, "there is no checksum file beside it")
 
     async def _list(self, download: Download, directory: str) -> _List | None:
         """Return the list of a directory; two that ask at once share one request."""
@@ -93,13 +93,13 @@ class Companions:
 
     async def _fetch(self, download: Download, url: str) -> dict[str, Checksum]:
         """Return what a checksum file says; nothing if it cannot be had."""
-        kit = self._kit
+        context = self._context
         # The login of the download's own URL, which is of the same origin.
-        target = Target(url, kit.headers_for(download, download.url))
+        target = GetRequest(url, context.headers_for(download, download.url))
         body = bytearray()
         try:
-            async with asyncio.timeout(kit.settings.timeout_s):
-                reply = await kit.session.open(target)
+            async with asyncio.timeout(context.settings.timeout_s):
+                reply = await context.session.open(target)
                 try:
                     if origin_of(reply.url) != origin_of(url):
                         return {}  # somebody else's word
@@ -108,8 +108,8 @@ class Companions:
                         body += chunk
                         if len(body) > SIZE_LIMIT:
                             return {}
-                        if not kit.limiter.is_unlimited:
-                            await kit.limiter.take(len(chunk))
+                        if not context.limiter.is_unlimited:
+                            await context.limiter.take(len(chunk))
                 finally:
                     await reply.close()
         except (FetchError, TimeoutError):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from tui.core.download import DownloadState
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.settings import OnExists, Verify
-from tui.disk.small_files import StoreJob
-from tui.engine.download.repair import Mender
+from tui.disk.small_files import SmallFile
+from tui.engine.download.repair import PieceRepair
 from tui.engine.download.verify import Verifier
 from tui.engine.metrics.wait_times import Wait
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.request import Checksum
     from tui.disk.part_file import PartFile
-    from tui.engine.context import Kit
-    from tui.engine.download.retry import Outcome
-    from tui.engine.download.target import Place, Placing
+    from tui.engine.context import EngineContext
+    from tui.engine.download.retry import RetryPolicy
+    from tui.engine.download.target import TargetPath, TargetResolver
 
     T = TypeVar("T")
 
@@ -36,19 +36,21 @@ BAD = ".bad"
 class Finisher:
     """Turns what arrived whole into the file that was asked for."""
 
-    def __init__(self, kit: Kit, placing: Placing, outcome: Outcome) -> None:
-        self._kit = kit
+    def __init__(
+        self, context: EngineContext, placing: TargetResolver, outcome: RetryPolicy
+    ) -> None:
+        self._context = context
         self._placing = placing
         self._outcome = outcome
-        self.verifier = Verifier(kit, outcome)
-        self._mender = Mender(kit)
+        self.verifier = Verifier(context, outcome)
+        self._mender = PieceRepair(context)
 
     # -- part files ------------------------------------------------------------------
 
     async def run(
         self,
         download: Download,
-        place: Place,
+        place: TargetPath,
         part: PartFile,
         size: int,
         vouched: Checksum | None = None,
@@ -69,26 +71,26 @@ class Finisher:
                 misses them.
             FetchError: the disk failed.
         """
-        kit = self._kit
+        context = self._context
         if download.state is not DownloadState.VERIFYING:
-            kit.ledger.move(download, DownloadState.VERIFYING)
+            context.ledger.move(download, DownloadState.VERIFYING)
         try:
             await self._verify(download, part, size, vouched)
         except IntegrityError as error:
-            kept = await _undisturbed(kit.writer.set_aside(part, place.name + BAD))
-            kit.ledger.set_received(download, 0)
+            kept = await _undisturbed(context.writer.set_aside(part, place.name + BAD))
+            context.ledger.set_received(download, 0)
             raise IntegrityError(
                 error.kind, f"{error}; the bytes are kept as {kept}"
             ) from None
         # A rename that has begun cannot be taken back: finish it, then obey.
-        kit.naming.add(download.id)
+        context.naming.add(download.id)
         try:
             await _undisturbed(self._name(download, place, part))
         except asyncio.CancelledError:
             self._outcome.done(download)
             raise
         finally:
-            kit.naming.discard(download.id)
+            context.naming.discard(download.id)
         self._outcome.done(download)
 
     async def _verify(
@@ -104,7 +106,7 @@ class Finisher:
             told = f"{nbytes:,} of {size:,} bytes are in wrong pieces"
             if turn == MENDING_TURNS:
                 raise IntegrityError("checksum", f"{told}, each time they come")
-            self._kit.notice(download, f"{told}, fetching them again")
+            self._context.notice(download, f"{told}, fetching them again")
             try:
                 await self._mender.mend(download, part, wrong, size, turn)
             except LocalError:
@@ -112,23 +114,27 @@ class Finisher:
             except PermanentError as error:
                 raise IntegrityError("checksum", f"{told}; {error}") from None
 
-    async def _name(self, download: Download, place: Place, part: PartFile) -> None:
-        overwrite = self._kit.settings.on_exists is OnExists.OVERWRITE
+    async def _name(
+        self, download: Download, place: TargetPath, part: PartFile
+    ) -> None:
+        overwrite = self._context.settings.on_exists is OnExists.OVERWRITE
         try:
-            await self._kit.writer.finish(part, place.name, overwrite=overwrite)
+            await self._context.writer.finish(part, place.name, overwrite=overwrite)
         except FileExistsError:
             # Somebody else made that file while we fetched: theirs stays.
             place = self._placing.rename_free(download)
-            self._kit.show_name(download, place.name)
-            self._kit.notice(download, f"the name was taken, saving as {place.name}")
-            await self._kit.writer.finish(part, place.name, overwrite=False)
+            self._context.show_name(download, place.name)
+            self._context.notice(
+                download, f"the name was taken, saving as {place.name}"
+            )
+            await self._context.writer.finish(part, place.name, overwrite=False)
 
     # -- small files -----------------------------------------------------------------
 
     async def store(
         self,
         download: Download,
-        place: Place,
+        place: TargetPath,
         buffers: list[Any],
         nbytes: int,
         vouched: Checksum | None,
@@ -142,41 +148,41 @@ class Finisher:
             nbytes: their sum.
             vouched: the digest that the server's headers told, if it counts.
         """
-        kit = self._kit
+        context = self._context
         promise = self.verifier.known(download, vouched)
-        if promise is None and kit.settings.verify is Verify.AUTO:
+        if promise is None and context.settings.verify is Verify.AUTO:
             promise = await self.verifier.promise(download, None)
-        if not kit.writer.has_room():
-            kit.waits.begin(Wait.DISK, kit.clock.monotonic())
+        if not context.writer.has_room():
+            context.waits.begin(Wait.DISK, context.clock.monotonic())
             try:
-                await kit.writer.admit(nbytes)
+                await context.writer.admit(nbytes)
             finally:
-                kit.waits.end(Wait.DISK, kit.clock.monotonic())
+                context.waits.end(Wait.DISK, context.clock.monotonic())
         if download.state is not DownloadState.VERIFYING:
-            kit.ledger.move(download, DownloadState.VERIFYING)
+            context.ledger.move(download, DownloadState.VERIFYING)
         on_done = self._outcome.stored
         if promise is not None:
             on_done = partial(self._stored, promise.by)
-        kit.writer.store(
-            StoreJob(
+        context.writer.store(
+            SmallFile(
                 folder=place.folder,
                 name=place.name,
                 buffers=buffers,
                 nbytes=nbytes,
                 checksum=None if promise is None else promise.checksum,
-                overwrite=kit.settings.on_exists is OnExists.OVERWRITE,
+                overwrite=context.settings.on_exists is OnExists.OVERWRITE,
                 on_done=on_done,
                 token=(download, place),
             )
         )
 
-    def _stored(self, by: str, job: StoreJob, error: BaseException | None) -> None:
+    def _stored(self, by: str, job: SmallFile, error: BaseException | None) -> None:
         """A small file is stored, or was not: keep wrong bytes under another name."""
         if not isinstance(error, IntegrityError):
             self._outcome.stored(job, error)
             return
-        self._kit.writer.store(
-            StoreJob(
+        self._context.writer.store(
+            SmallFile(
                 folder=job.folder,
                 name=job.folder.claim(job.name + BAD),
                 buffers=job.buffers,
@@ -188,7 +194,7 @@ class Finisher:
         )
 
     def _kept(
-        self, first: StoreJob, told: str, job: StoreJob, failure: BaseException | None
+        self, first: SmallFile, told: str, job: SmallFile, failure: BaseException | None
     ) -> None:
         if failure is None:
             told = f"{told}; the bytes are kept as {job.name}"

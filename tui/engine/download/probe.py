@@ -21,15 +21,15 @@ from tui.engine.download.resume_policy import (
 )
 from tui.net.backoff import parse_http_date
 from tui.net.resource import read_answer
-from tui.net.session import Target
+from tui.net.session import GetRequest
 
 if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.disk.resume_record import Found, ResumeRecord
-    from tui.engine.context import Kit
-    from tui.engine.download.target import Place, Placing
-    from tui.net.resource import Answer
-    from tui.net.response import Reply
+    from tui.engine.context import EngineContext
+    from tui.engine.download.target import TargetPath, TargetResolver
+    from tui.net.resource import ResourceInfo
+    from tui.net.response import Response
 
 
 _PAGES = frozenset({"", ".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp"})
@@ -40,24 +40,24 @@ _PAGES = frozenset({"", ".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".js
 class Probed:
     """What the first answer led to; the body waits to be read from ``reply``."""
 
-    place: Place
+    place: TargetPath
     found: Found | None
     """What is on disk at the place; ``None`` where nothing can be."""
     record: ResumeRecord | None
     """What is continued; ``None`` for a body from its beginning."""
-    reply: Reply
-    answer: Answer
+    reply: Response
+    answer: ResourceInfo
 
 
 class Prober:
     """Asks for downloads."""
 
-    def __init__(self, kit: Kit, placing: Placing) -> None:
-        self._kit = kit
+    def __init__(self, context: EngineContext, placing: TargetResolver) -> None:
+        self._context = context
         self._placing = placing
 
     async def probe(
-        self, download: Download, place: Place, found: Found | None
+        self, download: Download, place: TargetPath, found: Found | None
     ) -> Probed:
         """Ask for what is missing; close ``reply`` when done with it.
 
@@ -71,7 +71,7 @@ class Prober:
         probed = await self._ask(download, place, found, record)
         try:
             download.status = probed.answer.status
-            if self._kit.settings.server_time:
+            if self._context.settings.server_time:
                 self._note_time(download, probed.answer.last_modified)
             self.check_promise(download, probed.answer.size)
             if self._server_names(download, probed):
@@ -85,7 +85,7 @@ class Prober:
             raise
         if probed.place.name != download.name:
             # Another download of this run has that name.
-            self._kit.show_name(download, probed.place.name)
+            self._context.show_name(download, probed.place.name)
         return probed
 
     async def leave(self, download: Download, probed: Probed, reason: str) -> None:
@@ -93,18 +93,18 @@ class Prober:
         place, found = await self._aside(download, reason, probed.answer.size)
         await self._go_on_at(download, probed, place, found)
 
-    def take_free_name(self, download: Download) -> Place:
+    def take_free_name(self, download: Download) -> TargetPath:
         """Go where nothing is at all."""
         place = self._placing.rename_free(download)
-        self._kit.show_name(download, place.name)
-        self._kit.notice(download, f"the name was taken, saving as {place.name}")
+        self._context.show_name(download, place.name)
+        self._context.notice(download, f"the name was taken, saving as {place.name}")
         return place
 
     def is_whole(self, found: Found | None, size: int | None) -> bool:
         """Whether a file of the final name counts as the file of ``size`` bytes."""
         if found is None or found.final_size is None or found.final_size < 0:
             return False
-        on_exists = self._kit.settings.on_exists
+        on_exists = self._context.settings.on_exists
         return on_exists is OnExists.SKIP or (
             on_exists is OnExists.RESUME and found.final_size == size
         )
@@ -112,7 +112,7 @@ class Prober:
     def _note_time(self, download: Download, last_modified: str) -> None:
         at = parse_http_date(last_modified)
         if at is not None:
-            self._kit.modified[download.id] = at
+            self._context.modified[download.id] = at
 
     def _in_the_way(self, download: Download, probed: Probed) -> str:
         """Tell what is at the place that is not ours to replace; "" for nothing."""
@@ -134,7 +134,7 @@ class Prober:
 
     async def _aside(
         self, download: Download, reason: str, size: int | None
-    ) -> tuple[Place, Found | None]:
+    ) -> tuple[TargetPath, Found | None]:
         """Leave alone what is at its place; go where an earlier run went, or on."""
 
         def suits(found: Found) -> bool:
@@ -143,21 +143,21 @@ class Prober:
             return found.part_size is None or is_ours(found, download)
 
         place, found = await self._placing.step_aside(download, suits)
-        self._kit.show_name(download, place.name)
-        self._kit.notice(download, f"{reason}, saving as {place.name}")
+        self._context.show_name(download, place.name)
+        self._context.notice(download, f"{reason}, saving as {place.name}")
         return place, found
 
     async def _ask(
         self,
         download: Download,
-        place: Place,
+        place: TargetPath,
         found: Found | None,
         record: ResumeRecord | None,
     ) -> Probed:
-        if download.id in self._kit.whole_only:
+        if download.id in self._context.whole_only:
             record = None
         target = self._target(download, record)
-        reply = await self._kit.session.open(target)
+        reply = await self._context.session.open(target)
         try:
             try:
                 answer = read_answer(reply, target)
@@ -183,7 +183,7 @@ class Prober:
         """Take the name that the server gives, and what is there under it."""
         assert probed.answer.suggested_name is not None
         place = await self._placing.rename(download, probed.answer.suggested_name)
-        self._kit.show_name(download, place.name)
+        self._context.show_name(download, place.name)
         found = await self._placing.examine(place) if place.may_exist else None
         if not self._may_touch(found, place, download):
             reason = f"{place.name}.part is not ours"
@@ -191,7 +191,7 @@ class Prober:
         await self._go_on_at(download, probed, place, found)
 
     async def _go_on_at(
-        self, download: Download, probed: Probed, place: Place, found: Found | None
+        self, download: Download, probed: Probed, place: TargetPath, found: Found | None
     ) -> None:
         """Take another place, and continue what is there if it is the same file."""
         probed.place, probed.found, probed.record = place, found, None
@@ -204,20 +204,20 @@ class Prober:
         elif better is not None and gaps_of(better):
             probed.record = better
 
-    def _target(self, download: Download, record: ResumeRecord | None) -> Target:
-        headers = self._kit.headers_for(download, download.url)
+    def _target(self, download: Download, record: ResumeRecord | None) -> GetRequest:
+        headers = self._context.headers_for(download, download.url)
         gaps = gaps_of(record) if record is not None else []
         if record is None or not gaps or gaps[0][0] == 0:
-            return Target(download.url, headers)
+            return GetRequest(download.url, headers)
         validator = record.validator
         if download.request.checksum is not None and not record.is_from(download.url):
             # Another mirror has another ETag for the same bytes; that they are the
             # same is proven by the checksum in the end.
             validator = ""
-        return Target(download.url, headers, start=gaps[0][0], if_range=validator)
+        return GetRequest(download.url, headers, start=gaps[0][0], if_range=validator)
 
     @staticmethod
-    def _may_touch(found: Found | None, place: Place, download: Download) -> bool:
+    def _may_touch(found: Found | None, place: TargetPath, download: Download) -> bool:
         """Whether a part file that is there, if any, is worth a try."""
         return (
             found is None
@@ -267,7 +267,7 @@ class Prober:
         )
 
 
-def _is_of(record: ResumeRecord | None, answer: Answer) -> bool:
+def _is_of(record: ResumeRecord | None, answer: ResourceInfo) -> bool:
     """Whether a body from the beginning fills the gaps of what a record describes."""
     return (
         record is not None
@@ -278,8 +278,8 @@ def _is_of(record: ResumeRecord | None, answer: Answer) -> bool:
 
 
 def _continued(
-    answer: Answer | None, record: ResumeRecord, target: Target
-) -> Answer | None:
+    answer: ResourceInfo | None, record: ResumeRecord, target: GetRequest
+) -> ResourceInfo | None:
     """Return the answer to a range request if it may be continued with.
 
     A 200 (``start`` 0) is as good: it gives the whole. A 206 must be of the very file

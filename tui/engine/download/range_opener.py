@@ -9,16 +9,16 @@ from tui.core.errors import PermanentError
 from tui.core.request import origin_of
 from tui.engine.download.resume_policy import contradicts
 from tui.net.resource import read_answer
-from tui.net.session import Target
+from tui.net.session import GetRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tui.core.download import Download
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
     from tui.engine.download.segment_reader import Segment
-    from tui.net.resource import Answer
-    from tui.net.response import Reply
+    from tui.net.resource import ResourceInfo
+    from tui.net.response import Response
 
 
 class Changed(Exception):
@@ -28,15 +28,17 @@ class Changed(Exception):
 class RangeOpener:
     """Opens further ranges of the file that a first answer described."""
 
-    def __init__(self, kit: Kit, download: Download, first: Answer) -> None:
-        self._kit = kit
+    def __init__(
+        self, context: EngineContext, download: Download, first: ResourceInfo
+    ) -> None:
+        self._context = context
         self._download = download
         self._first = first
         self._validators = {download.url: first.validator}
         """By URL: each mirror has its own."""
         self._bad: set[str] = set()
 
-    async def open(self, segment: Segment) -> tuple[Reply, Answer]:
+    async def open(self, segment: Segment) -> tuple[Response, ResourceInfo]:
         """Ask for a range and make sure that the answer is that range of our file.
 
         Raises:
@@ -46,10 +48,10 @@ class RangeOpener:
         """
         url = segment.url
         known = self._validators.get(url)
-        headers = self._kit.headers_for(self._download, url)
-        target = Target(url, headers, segment.at, segment.end, if_range=known or "")
-        reply = await self._kit.session.open(target)
-        lane = self._kit.queue.lane(origin_of(url))
+        headers = self._context.headers_for(self._download, url)
+        target = GetRequest(url, headers, segment.at, segment.end, if_range=known or "")
+        reply = await self._context.session.open(target)
+        lane = self._context.queue.lane(origin_of(url))
         try:
             answer = read_answer(reply, target)
             is_other = known is not None and answer.validator != known
@@ -81,13 +83,13 @@ class RangeOpener:
         if (
             len(mirrors) == 1
             or download.request.checksum is None
-            or download.id in self._kit.single_source
+            or download.id in self._context.single_source
         ):
             return download.url
         load = Counter(segment.url for segment in running)
-        return self._kit.mirrors.choose(mirrors, self._bad, load) or download.url
+        return self._context.mirrors.choose(mirrors, self._bad, load) or download.url
 
     def note_failure(self, url: str) -> None:
         """Ask this mirror for no further range of this file."""
         self._bad.add(url)
-        self._kit.mirrors.note_failure(url)
+        self._context.mirrors.note_failure(url)

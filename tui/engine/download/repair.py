@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.errors import FetchError, LocalError, PermanentError
-from tui.engine.download.segment_reader import Segment, SegmentTransfer
+from tui.engine.download.segment_reader import Segment, SegmentReader
 from tui.net.resource import read_answer
-from tui.net.session import Target
+from tui.net.session import GetRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.core.download import Download
     from tui.disk.part_file import PartFile
-    from tui.engine.context import Kit
-    from tui.net.response import Reply
+    from tui.engine.context import EngineContext
+    from tui.net.response import Response
 
 
-class Mender:
+class PieceRepair:
     """Replaces ranges of a part file.
 
     No validator is asked for: the digests of the pieces say whether what comes is
     right, from whichever mirror.
     """
 
-    def __init__(self, kit: Kit) -> None:
-        self._kit = kit
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
 
     async def mend(
         self,
@@ -49,12 +49,12 @@ class Mender:
         Raises:
             FetchError: a range cannot be had.
         """
-        kit = self._kit
+        context = self._context
         for start, end in ranges:
             part.flushed.remove(start, end)
-        kit.ledger.move(download, DownloadState.DOWNLOADING)
-        kit.ledger.set_received(download, part.flushed.total)
-        transfer = SegmentTransfer(kit, download, part)
+        context.ledger.move(download, DownloadState.DOWNLOADING)
+        context.ledger.set_received(download, part.flushed.total)
+        transfer = SegmentReader(context, download, part)
         urls = _in_turn(download, turn)
         for start, end in ranges:
             at = start
@@ -67,28 +67,28 @@ class Mender:
                     if len(urls) == 1:
                         raise
                     # What it gave of the range, if anything, is written once more.
-                    await kit.writer.flush(part, sync=False)
+                    await context.writer.flush(part, sync=False)
                     del urls[0]
-        await kit.writer.flush(part, sync=False)
-        kit.ledger.set_received(download, part.flushed.total)
-        kit.ledger.move(download, DownloadState.VERIFYING)
+        await context.writer.flush(part, sync=False)
+        context.ledger.set_received(download, part.flushed.total)
+        context.ledger.move(download, DownloadState.VERIFYING)
 
     async def _fetch(
         self,
         download: Download,
-        transfer: SegmentTransfer,
+        transfer: SegmentReader,
         url: str,
         start: int,
         end: int,
         size: int,
     ) -> int:
         """Fetch from ``start``; return how far it got, which is ``end`` as a rule."""
-        kit = self._kit
-        target = Target(url, kit.headers_for(download, url), start, end)
-        reply = await kit.session.open(target)
+        context = self._context
+        target = GetRequest(url, context.headers_for(download, url), start, end)
+        reply = await context.session.open(target)
         try:
             stop = _end_of_answer(reply, target, size)
-            segment = Segment(start, stop, url, kit.clock.monotonic())
+            segment = Segment(start, stop, url, context.clock.monotonic())
             await transfer.run(reply, segment)
         finally:
             await reply.close()
@@ -103,7 +103,7 @@ def _in_turn(download: Download, turn: int) -> list[str]:
     return mirrors[first:] + mirrors[:first]
 
 
-def _end_of_answer(reply: Reply, target: Target, size: int) -> int:
+def _end_of_answer(reply: Response, target: GetRequest, size: int) -> int:
     """Return where the range that follows ends."""
     assert target.end is not None
     answer = read_answer(reply, target)

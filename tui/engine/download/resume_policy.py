@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.disk.part_file import PartFile
     from tui.disk.resume_record import Found, ResumeRecord
-    from tui.net.resource import Answer
+    from tui.net.resource import ResourceInfo
 
 
 def gaps_of(record: ResumeRecord) -> list[tuple[int, int]]:
@@ -74,7 +74,7 @@ def may_be_ours(found: Found, download: Download) -> bool:
     return any(found.record.is_from(url) for url in urls)
 
 
-def contradicts(answer: Answer, validator: str) -> bool:
+def contradicts(answer: ResourceInfo, validator: str) -> bool:
     """Whether a part is said to be of another file than ``validator`` stands for.
 
     It need not repeat the validator, but what it says must not be something else: many
@@ -91,7 +91,7 @@ def contradicts(answer: Answer, validator: str) -> bool:
 
 
 def continuable(
-    found: Found | None, request: DownloadRequest, answer: Answer | None = None
+    found: Found | None, request: DownloadRequest, answer: ResourceInfo | None = None
 ) -> ResumeRecord | None:
     """Return the record to continue from, if there is one worth it.
 

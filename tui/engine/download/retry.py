@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.request import Checksum
-    from tui.disk.writer import StoreJob
-    from tui.engine.context import Kit
-    from tui.engine.download.target import Place, Placing
+    from tui.disk.writer import SmallFile
+    from tui.engine.context import EngineContext
+    from tui.engine.download.target import TargetPath, TargetResolver
 
 PROGRESS_BYTES = 64 << 10
 """An attempt that got this much further is no failure in a row: a long file over a
@@ -31,13 +31,13 @@ BREAKS = frozenset({"reset", "refused", "stalled", "truncated", "connect_timeout
 """Kinds of errors by which an overloaded server or line shows itself."""
 
 
-class Outcome:
+class RetryPolicy:
     """Ends attempts: moves states, counts, tells, plans the next try."""
 
     def __init__(
         self,
-        kit: Kit,
-        placing: Placing,
+        context: EngineContext,
+        placing: TargetResolver,
         requeue: Callable[[Download], None],
         hold: Callable[[str], None],
         settled: Callable[[], None],
@@ -45,13 +45,13 @@ class Outcome:
         """Wire it to the engine.
 
         Args:
-            kit: the run's tools.
+            context: the run's tools.
             placing: told when a download needs its place no longer.
             requeue: puts a download (WAITING, or to be looked at again) in the queue.
             hold: stops the queue for a reason that concerns all downloads.
             settled: called after every download that ended.
         """
-        self._kit = kit
+        self._context = context
         self._placing = placing
         self._requeue = requeue
         self._hold = hold
@@ -69,37 +69,37 @@ class Outcome:
     def done(self, download: Download) -> None:
         """The final name exists and the file is whole."""
         self._end(download, DownloadState.DONE)
-        lane = self._kit.queue.lanes[download.origin]
+        lane = self._context.queue.lanes[download.origin]
         lane.done += 1
         if lane.learned_cap:
-            self._kit.queue.speed_up(download.origin)
+            self._context.queue.speed_up(download.origin)
         self._placing.forget(download)
-        if self._kit.bus.is_heard(Done):
-            self._kit.bus.publish(Done(download.id, download.finished_at))
+        if self._context.bus.is_heard(Done):
+            self._context.bus.publish(Done(download.id, download.finished_at))
         self._settled()
 
     def verified(self, download: Download, checksum: Checksum) -> None:
         """The digest is the expected one."""
-        now = self._kit.clock.wall()
-        self._kit.bus.publish(Verified(download.id, now, str(checksum)))
+        now = self._context.clock.wall()
+        self._context.bus.publish(Verified(download.id, now, str(checksum)))
 
     def attempt_failed(
         self, download: Download, started_at: float, error: FetchError
     ) -> None:
         """Decide between another try and the end; the worker has let go of it."""
-        kit = self._kit
+        context = self._context
         if download.state not in ACTIVE:
             return  # a user stopped it in the same moment
         download.error = str(error)
         download.error_kind = error.kind
         download.status = error.status or download.status
-        kit.ledger.note_attempt(download, started_at, str(error))
-        lane = kit.queue.lane(download.origin)
+        context.ledger.note_attempt(download, started_at, str(error))
+        lane = context.queue.lane(download.origin)
         lane.errors += 1
         lane.trouble = str(error)
         if error.kind in BREAKS and (lane.done or download.received):
             # Of a host that gives something: one that is dead tells nothing.
-            kit.breaks += 1
+            context.breaks += 1
         if error.status in SLOWING_STATUSES:
             self._spare_origin(download, started_at, error)
         other = self._other_mirror(download, error)
@@ -108,53 +108,53 @@ class Outcome:
         )
         if may_retry or (other and not isinstance(error, TransientError)):
             if other:
-                kit.use_mirror(download, other)
+                context.use_mirror(download, other)
             self._wait(download, error, at_once=bool(other))
             return
         self._end(download, DownloadState.FAILED)
-        kit.queue.lanes[download.origin].failed += 1
-        kit.bus.publish(
+        context.queue.lanes[download.origin].failed += 1
+        context.bus.publish(
             Failed(download.id, download.finished_at, error.kind, str(error))
         )
         if isinstance(error, LocalError) and error.kind in ("disk_full",):
             self._hold(str(error))
         self._settled()
 
-    def stored(self, job: StoreJob, error: BaseException | None) -> None:
+    def stored(self, job: SmallFile, error: BaseException | None) -> None:
         """The writer has stored a small file, or could not (called on the loop)."""
         download, place = self._unpack(job)
         if error is None:
-            self._kit.queue.lane(download.origin).stored += job.nbytes
+            self._context.queue.lane(download.origin).stored += job.nbytes
             if job.checksum is not None:
                 self.verified(download, job.checksum)
             self.done(download)
         elif isinstance(error, FileExistsError):
             # Something of that name is there: take the long way, which looks first.
             place.may_exist = True
-            self._kit.ledger.set_received(download, 0)
-            self._kit.ledger.move(download, DownloadState.QUEUED)
+            self._context.ledger.set_received(download, 0)
+            self._context.ledger.move(download, DownloadState.QUEUED)
             download.attempt -= 1
             self._requeue(download)
         else:
             if not isinstance(error, FetchError):
                 error = LocalError("disk", f"{type(error).__name__}: {error}")
-            self._kit.ledger.set_received(download, 0)
-            self.attempt_failed(download, self._kit.clock.wall(), error)
+            self._context.ledger.set_received(download, 0)
+            self.attempt_failed(download, self._context.clock.wall(), error)
 
     @staticmethod
-    def _unpack(job: StoreJob) -> tuple[Download, Place]:
-        token: tuple[Download, Place] = job.token  # type: ignore[assignment]
+    def _unpack(job: SmallFile) -> tuple[Download, TargetPath]:
+        token: tuple[Download, TargetPath] = job.token  # type: ignore[assignment]
         return token
 
     def _end(self, download: Download, state: DownloadState) -> None:
         if state is DownloadState.DONE:
             download.error = download.error_kind = ""
-        download.finished_at = self._kit.clock.wall()
-        self._kit.ledger.move(download, state)
+        download.finished_at = self._context.clock.wall()
+        self._context.ledger.move(download, state)
         self._failures.pop(download.id, None)
         self._best.pop(download.id, None)
-        self._kit.whole_only.discard(download.id)
-        self._kit.one_connection.discard(download.id)
+        self._context.whole_only.discard(download.id)
+        self._context.one_connection.discard(download.id)
 
     # -- tries -----------------------------------------------------------------------
 
@@ -186,10 +186,10 @@ class Outcome:
         else:
             failures = self._failures.get(download.id, 0) + 1
         self._failures[download.id] = failures
-        if failures == self._kit.settings.retries and error.status >= 500:
+        if failures == self._context.settings.retries and error.status >= 500:
             # Some servers stumble over ranges only: the last try is for the whole.
-            self._kit.whole_only.add(download.id)
-        return failures <= self._kit.settings.retries
+            self._context.whole_only.add(download.id)
+        return failures <= self._context.settings.retries
 
     def _other_mirror(self, download: Download, error: FetchError) -> str | None:
         """Return a mirror that is better to go on with, if there is one.
@@ -201,30 +201,30 @@ class Outcome:
         if len(mirrors) == 1 or isinstance(error, LocalError):
             return None
         if isinstance(error, IntegrityError):
-            self._kit.single_source.add(download.id)
+            self._context.single_source.add(download.id)
         dead = self._dead.setdefault(download.id, set())
         if not isinstance(error, TransientError):
             dead.add(download.url)
-        self._kit.mirrors.note_failure(download.url)
-        best = self._kit.mirrors.choose(mirrors, dead)
+        self._context.mirrors.note_failure(download.url)
+        best = self._context.mirrors.choose(mirrors, dead)
         return None if best == download.url else best
 
     def _wait(
         self, download: Download, error: FetchError, *, at_once: bool = False
     ) -> None:
-        kit = self._kit
+        context = self._context
         failures = self._failures.get(download.id, 1)
         wait_s = 0.0
         if not at_once:
-            wait_s = next_wait_s(failures, error.retry_after_s, kit.random)
-        kit.ledger.retries += 1
-        download.retry_at_s = kit.clock.monotonic() + wait_s
-        kit.ledger.move(download, DownloadState.WAITING)
-        if kit.bus.is_heard(Retrying):
-            kit.bus.publish(
+            wait_s = next_wait_s(failures, error.retry_after_s, context.random)
+        context.ledger.retries += 1
+        download.retry_at_s = context.clock.monotonic() + wait_s
+        context.ledger.move(download, DownloadState.WAITING)
+        if context.bus.is_heard(Retrying):
+            context.bus.publish(
                 Retrying(
                     download.id,
-                    kit.clock.wall(),
+                    context.clock.wall(),
                     download.attempt,
                     wait_s,
                     error.kind,
@@ -237,15 +237,15 @@ class Outcome:
 
     def _try_again(self, download: Download) -> None:
         self._timers.pop(download.id, None)
-        self._kit.ledger.move(download, DownloadState.QUEUED)
+        self._context.ledger.move(download, DownloadState.QUEUED)
         self._requeue(download)
 
     def _spare_origin(
         self, download: Download, asked_at: float, error: FetchError
     ) -> None:
         """Go easy on an origin that says it has too much; on no other."""
-        kit = self._kit
-        kit.queue.slow_down(download.origin, asked_at, kit.clock.wall())
+        context = self._context
+        context.queue.slow_down(download.origin, asked_at, context.clock.wall())
         if error.retry_after_s is not None:
-            until = kit.clock.monotonic() + error.retry_after_s
-            kit.queue.block(download.origin, until)
+            until = context.clock.monotonic() + error.retry_after_s
+            context.queue.block(download.origin, until)

@@ -12,11 +12,11 @@ from tui.engine.metrics.wait_times import Wait, Waits
 
 if TYPE_CHECKING:
     from tui.core.download import Download
-    from tui.disk.direct_copy import Pour
+    from tui.disk.direct_copy import DirectCopy
     from tui.disk.part_file import PartFile
-    from tui.engine.context import Kit
-    from tui.net.response import Reply
-    from tui.net.transports.base import Lent
+    from tui.engine.context import EngineContext
+    from tui.net.response import Response
+    from tui.net.transports.base import SocketLease
 
 GATHER_BYTES = 1 << 20
 LEAST_GATHER_BYTES = 64 << 10
@@ -61,7 +61,7 @@ class Segment:
         self.url = url
         self.started_at = now
         self.meter = SpeedMeter(FAST_TAU_S, now, start)
-        self.reply: Reply | None = None
+        self.reply: Response | None = None
         """Where it comes from, once there is an answer."""
         self.rival: Segment | None = None
         """Another segment after the same last bytes; the first one wins."""
@@ -109,21 +109,23 @@ class Segment:
             self._closing = asyncio.ensure_future(self.reply.close())
 
 
-class SegmentTransfer:
+class SegmentReader:
     """Moves segments of one download into its part file."""
 
-    __slots__ = ("_download", "_kit", "_part", "last_byte_at", "waits")
+    __slots__ = ("_context", "_download", "_part", "last_byte_at", "waits")
 
-    def __init__(self, kit: Kit, download: Download, part: PartFile) -> None:
-        self._kit = kit
+    def __init__(
+        self, context: EngineContext, download: Download, part: PartFile
+    ) -> None:
+        self._context = context
         self._download = download
         self._part = part
-        self.waits = Waits(kit.waits)
-        self.last_byte_at = kit.clock.monotonic()
+        self.waits = Waits(context.waits)
+        self.last_byte_at = context.clock.monotonic()
         """Monotonic time of the last chunk of any segment."""
 
     async def run(
-        self, reply: Reply, segment: Segment, first: memoryview | None = None
+        self, reply: Response, segment: Segment, first: memoryview | None = None
     ) -> memoryview | None:
         """Read until the segment is there or the body ends; stopped, keep what came.
 
@@ -140,12 +142,12 @@ class SegmentTransfer:
             TransientError: the body ended before the segment did.
             FetchError: the connection or the disk failed.
         """
-        kit, read = self._kit, reply.read
-        monotonic = kit.clock.monotonic
+        context, read = self._context, reply.read
+        monotonic = context.clock.monotonic
         buffers: list[Any] = []
         held = 0
         handed_at = monotonic()
-        enough = kit.gather_bytes(LEAST_GATHER_BYTES, GATHER_BYTES)
+        enough = context.gather_bytes(LEAST_GATHER_BYTES, GATHER_BYTES)
         try:
             while True:
                 chunk: Any = first if first is not None else await read()
@@ -163,18 +165,18 @@ class SegmentTransfer:
                     buffers.append(chunk)
                     held += size
                     segment.at += size
-                    kit.ledger.count(self._download, size)
+                    context.ledger.count(self._download, size)
                 is_whole = segment.at == segment.end
                 if held >= enough or now - handed_at > GATHER_S or is_whole:
                     parcel, buffers, held = (buffers, held), [], 0
                     began_at, handed_at = handed_at, now
-                    enough = kit.gather_bytes(LEAST_GATHER_BYTES, GATHER_BYTES)
+                    enough = context.gather_bytes(LEAST_GATHER_BYTES, GATHER_BYTES)
                     await self._hand_over(segment, *parcel)
                     if not is_whole and monotonic() - began_at < FLOOD_S:
                         is_whole = await self._pour(reply, segment)
                 if is_whole:
                     return rest
-                if kit.own_limiters or not kit.limiter.is_unlimited:
+                if context.own_limiters or not context.limiter.is_unlimited:
                     await self._throttle(size)
         finally:
             await self._hand_over(segment, buffers, held)
@@ -184,35 +186,35 @@ class SegmentTransfer:
     async def _hand_over(self, segment: Segment, buffers: list[Any], held: int) -> None:
         if not held:
             return
-        writer = self._kit.writer
+        writer = self._context.writer
         # Looked at first: two clocks for every parcel would cost some percent.
         waits = not writer.takes(held)
         if waits:
-            self.waits.begin(Wait.DISK, self._kit.clock.monotonic())
+            self.waits.begin(Wait.DISK, self._context.clock.monotonic())
         try:
             await writer.write(self._part, segment.at - held, buffers, held)
         except BaseException:
             # Stopped while it waited for the disk: these bytes never got there, and
             # whoever goes on has to fetch them again.
             segment.at -= held
-            ledger, download = self._kit.ledger, self._download
+            ledger, download = self._context.ledger, self._download
             ledger.set_received(download, download.received - held)
             raise
         finally:
             if waits:
-                self.waits.end(Wait.DISK, self._kit.clock.monotonic())
+                self.waits.end(Wait.DISK, self._context.clock.monotonic())
 
-    async def _pour(self, reply: Reply, segment: Segment) -> bool:
+    async def _pour(self, reply: Response, segment: Segment) -> bool:
         """Let threads move what comes in floods; return whether the segment is whole.
 
         It ends when the flood does: what trickles is the loop's, which can wait for
         many connections at once.
         """
-        kit = self._kit
+        context = self._context
         moved = LEAST_POUR_BYTES
         while moved >= LEAST_POUR_BYTES <= segment.remaining:
-            is_limited = kit.own_limiters or not kit.limiter.is_unlimited
-            if is_limited or not kit.writer.pours.are_apart:
+            is_limited = context.own_limiters or not context.limiter.is_unlimited
+            if is_limited or not context.writer.pours.are_apart:
                 break
             self._part.check_open()
             # From here to the pour nothing may raise: what is lent must come back.
@@ -222,12 +224,12 @@ class SegmentTransfer:
             moved = await self._pour_once(segment, lent)
         return segment.at == segment.end
 
-    async def _pour_once(self, segment: Segment, lent: Lent) -> int:
-        kit, ledger, download = self._kit, self._kit.ledger, self._download
-        asked_at = kit.clock.monotonic()
+    async def _pour_once(self, segment: Segment, lent: SocketLease) -> int:
+        context, ledger, download = self._context, self._context.ledger, self._download
+        asked_at = context.clock.monotonic()
         moved = 0
 
-        def landed(pour: Pour) -> None:
+        def landed(pour: DirectCopy) -> None:
             nonlocal moved
             moved = pour.moved
             fresh = min(moved, segment.remaining)
@@ -236,7 +238,7 @@ class SegmentTransfer:
                 # stands at is nobody's.
                 lent.tap.stop()
             lent.take_back(moved)
-            now = kit.clock.monotonic()
+            now = context.clock.monotonic()
             if pour.busy_s:
                 # Where the disk is slow, so is the way to a thread.
                 share = min(1.0, pour.blocked_s / pour.busy_s)
@@ -249,19 +251,19 @@ class SegmentTransfer:
 
         nbytes = min(POUR_BYTES, segment.remaining, lent.left)
         segment.claimed = segment.at + nbytes
-        pours = kit.writer.pours
+        pours = context.writer.pours
         await pours.run(self._part, segment.at, nbytes, lent.tap, landed)
         return moved
 
     async def _throttle(self, size: int) -> None:
         """Wait until ``size`` bytes more are allowed, here and over all."""
-        kit = self._kit
-        monotonic = kit.clock.monotonic
+        context = self._context
+        monotonic = context.clock.monotonic
         self.waits.begin(Wait.LIMITER, monotonic())
         try:
-            if not kit.limiter.is_unlimited:
-                await kit.limiter.take(size)
-            own = kit.own_limiters.get(self._download.id)
+            if not context.limiter.is_unlimited:
+                await context.limiter.take(size)
+            own = context.own_limiters.get(self._download.id)
             if own is not None and not own.is_unlimited:
                 await own.take(size)
         finally:

@@ -20,7 +20,7 @@ RACE_AFTER_S = 2.0
 """A segment that has run this long and needs as long again is worth a race."""
 
 
-class RangePool:
+class SegmentScheduler:
     """Gaps that nobody works on, and segments that somebody does.
 
     Together with what has arrived they tile the file exactly, always.

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from tui.core.download import Download
     from tui.core.settings import Settings
-    from tui.disk.folders import Destination, Folder
+    from tui.disk.folders import Folder, OutputFolders
     from tui.disk.writer import DiskWriter
 
 
 @dataclass(slots=True)
-class Place:
+class TargetPath:
     """The folder and the name that a download has for itself in this run."""
 
     folder: Folder
@@ -32,22 +32,22 @@ class Place:
     """The part file there, if any, is of this very download."""
 
 
-class Placing:
+class TargetResolver:
     """Gives every download a place of its own, and looks at what lies there."""
 
     def __init__(
-        self, settings: Settings, destination: Destination, writer: DiskWriter
+        self, settings: Settings, destination: OutputFolders, writer: DiskWriter
     ) -> None:
         self._on_exists = settings.on_exists
         self._rules = settings.folders
         self._destination = destination
         self._writer = writer
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, TargetPath] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         """Last number given by folder and name: ten thousand ``index.html`` in a
         list must not take n² looks."""
 
-    def find(self, download: Download) -> Place | None:
+    def find(self, download: Download) -> TargetPath | None:
         """Return the place it has, or give it one, without touching the disk.
 
         ``None`` means that its folder is not open yet: ``await open_folder`` first.
@@ -71,7 +71,7 @@ class Placing:
         """
         await self._destination.folder(download.directory)
 
-    async def rename(self, download: Download, name: str) -> Place:
+    async def rename(self, download: Download, name: str) -> TargetPath:
         """Move to the name that the server gives, and to the folder of such names.
 
         Raises:
@@ -87,16 +87,18 @@ class Placing:
         place = self._places[download.id] = self._claim(folder, name)
         return place
 
-    def rename_free(self, download: Download) -> Place:
+    def rename_free(self, download: Download) -> TargetPath:
         """Move to a name that nothing on disk has and nobody claimed."""
         old = self._places[download.id]
         name = old.folder.claim(old.name)
-        place = self._places[download.id] = Place(old.folder, name, may_exist=False)
+        place = self._places[download.id] = TargetPath(
+            old.folder, name, may_exist=False
+        )
         return place
 
     async def step_aside(
         self, download: Download, suits: Callable[[Found], bool]
-    ) -> tuple[Place, Found | None]:
+    ) -> tuple[TargetPath, Found | None]:
         """Move to the first numbered name that is free, or that suits.
 
         An earlier run stepped aside in the same way: what it left under a numbered
@@ -108,7 +110,7 @@ class Placing:
             may_exist = old.folder.was_there(name)
             if not old.folder.claim_exactly(name):
                 continue
-            place = Place(old.folder, name, may_exist)
+            place = TargetPath(old.folder, name, may_exist)
             found = await self.examine(place) if may_exist else None
             if found is None or suits(found):
                 break
@@ -122,7 +124,7 @@ class Placing:
         """The download is done; its name stays taken for the rest of the run."""
         self._places.pop(download.id, None)
 
-    async def examine(self, place: Place) -> Found:
+    async def examine(self, place: TargetPath) -> Found:
         """Look at what lies at a place.
 
         A finished file that is to be overwritten counts as nothing.
@@ -140,7 +142,7 @@ class Placing:
             return download.request.directory
         return folder_for(self._rules, name)
 
-    def _claim(self, folder: Folder, name: str) -> Place:
+    def _claim(self, folder: Folder, name: str) -> TargetPath:
         """Claim ``name``, or a numbered form of it.
 
         What an earlier run left is no reason to step aside (it may be ours to go on
@@ -148,12 +150,12 @@ class Placing:
         order of starting, so the same list meets its own files again.
         """
         if self._on_exists is OnExists.RENAME:
-            return Place(folder, folder.claim(name), may_exist=False)
+            return TargetPath(folder, folder.claim(name), may_exist=False)
         candidate = name
         key = (folder.path, name)
         while True:
             may_exist = folder.was_there(candidate)
             if folder.claim_exactly(candidate):
-                return Place(folder, candidate, may_exist)
+                return TargetPath(folder, candidate, may_exist)
             self._numbers[key] = self._numbers.get(key, 0) + 1
             candidate = numbered(name, self._numbers[key])

@@ -15,21 +15,21 @@ from tui.core.download import DownloadState
 from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
-from tui.engine.context import Landed
-from tui.engine.download.checkpointer import Recorder
+from tui.engine.context import TransferSummary
+from tui.engine.download.checkpointer import Checkpointer
 from tui.engine.download.range_opener import Changed, RangeOpener
-from tui.engine.download.segment_reader import SegmentTransfer
-from tui.engine.download.segments import LEAST_SPLIT, RangePool
+from tui.engine.download.segment_reader import SegmentReader
+from tui.engine.download.segments import LEAST_SPLIT, SegmentScheduler
 from tui.engine.metrics.speed import SpeedHistory, meters_of_download, steady
-from tui.engine.metrics.wait_times import Wait, WaitWindow
+from tui.engine.metrics.wait_times import UtilizationWindow, Wait
 
 if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.disk.part_file import PartFile
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
     from tui.engine.download.segment_reader import Segment
-    from tui.net.resource import Answer
-    from tui.net.response import Reply
+    from tui.net.resource import ResourceInfo
+    from tui.net.response import Response
 
 BYTES_PER_CONNECTION = 16 << 20
 AUTO_CONNECTIONS = 4
@@ -43,19 +43,19 @@ def auto_connections(size: int | None, most: int = AUTO_CONNECTIONS) -> int:
     return max(1, min(most, size // BYTES_PER_CONNECTION))
 
 
-class Flight:
+class Transfer:
     """One running download (``engine.registry.Running``)."""
 
     def __init__(
         self,
-        kit: Kit,
+        context: EngineContext,
         download: Download,
         part: PartFile,
-        answer: Answer,
-        reply: Reply,
+        answer: ResourceInfo,
+        reply: Response,
     ) -> None:
-        now = kit.clock.monotonic()
-        self.kit = kit
+        now = context.clock.monotonic()
+        self.context = context
         self.download = download
         self.part = part
         self.answer = answer
@@ -64,28 +64,28 @@ class Flight:
         """Response headers worth showing; secrets are never among them."""
         self.http_version = reply.http_version
         has_proof = answer.validator or download.request.checksum is not None
-        is_alone = download.id in kit.one_connection
+        is_alone = download.id in context.one_connection
         self.refuses_ranges = is_alone or not (answer.accepts_ranges and has_proof)
         """Without ranges, or without a way to prove that two answers are of the same
         file, there is one connection."""
         self.is_finishing = False
         """The bytes are there: no more connections."""
-        self._transfer = SegmentTransfer(kit, download, part)
+        self._transfer = SegmentReader(context, download, part)
         self.waits = self._transfer.waits
-        self.window = WaitWindow(self.waits)
+        self.window = UtilizationWindow(self.waits)
         self._history = SpeedHistory(now, download.received)
-        self._pool = RangePool(())
+        self._pool = SegmentScheduler(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
-        self._opener = RangeOpener(kit, download, answer)
+        self._opener = RangeOpener(context, download, answer)
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
         self._retry_at = 0.0
         self._fast, self._slow = meters_of_download(now, download.received)
-        self.recorder = Recorder(kit, download, part, answer, self._disk_failed)
+        self.recorder = Checkpointer(context, download, part, answer, self._disk_failed)
 
     # -- the work --------------------------------------------------------------------
 
-    async def run(self, reply: Reply) -> None:
+    async def run(self, reply: Response) -> None:
         """Fetch every byte that the part file misses, starting with ``reply``.
 
         Raises:
@@ -95,11 +95,11 @@ class Flight:
         """
         size = self.answer.size
         if size is None:
-            self._pool = RangePool([(0, None)])
+            self._pool = SegmentScheduler([(0, None)])
         else:
             missing = self.part.flushed.missing(size)
             planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
-            self._pool = RangePool(planned)
+            self._pool = SegmentScheduler(planned)
         try:
             self.adjust(own=1)
             await self._connect(reply, self.answer)
@@ -112,13 +112,15 @@ class Flight:
         finally:
             await self._land()
 
-    async def _connect(self, reply: Reply | None, answer: Answer | None) -> None:
+    async def _connect(
+        self, reply: Response | None, answer: ResourceInfo | None
+    ) -> None:
         """Move one range after the other over one connection at a time."""
-        kit = self.kit
+        context = self.context
         segment: Segment | None = None
         task = asyncio.current_task()
-        kit.open_connections += 1
-        self.waits.begin(Wait.OPEN, kit.clock.monotonic())
+        context.open_connections += 1
+        self.waits.begin(Wait.OPEN, context.clock.monotonic())
         position = answer.start if answer is not None else -1
         url = self.download.url
         rest: memoryview | None = None
@@ -158,15 +160,15 @@ class Flight:
             if segment is None or not segment.is_called_off:
                 self._connection_failed(error, url)
         finally:
-            kit.open_connections -= 1
-            self.waits.end(Wait.OPEN, kit.clock.monotonic())
+            context.open_connections -= 1
+            self.waits.end(Wait.OPEN, context.clock.monotonic())
             if reply is not None:
                 await reply.close()
 
     def _arrived(self, segment: Segment) -> None:
         """A segment is whole: whoever raced for the same bytes may stop."""
-        pace = segment.pace(self.kit.clock.monotonic())
-        self.kit.mirrors.note_success(segment.url, pace)
+        pace = segment.pace(self.context.clock.monotonic())
+        self.context.mirrors.note_success(segment.url, pace)
         rival = segment.rival
         self._uncount(self._pool.finish(segment))
         if rival is not None:
@@ -180,17 +182,17 @@ class Flight:
         """Take bytes that two rivals fetched out of the count of what is there."""
         if twice:
             download = self.download
-            self.kit.ledger.set_received(download, download.received - twice)
+            self.context.ledger.set_received(download, download.received - twice)
 
     def _connection_failed(self, error: FetchError, url: str) -> None:
-        self._retry_at = self.kit.clock.monotonic() + 1.0
+        self._retry_at = self.context.clock.monotonic() + 1.0
         self._opener.note_failure(url)
         if isinstance(error, PermanentError) and url == self.download.url:
             # Refusing (or garbling) a range says nothing about the whole body that
             # is already flowing: go on with that one alone. Where that one had asked
             # for more already, the next attempt does.
             self.refuses_ranges = True
-            self.kit.one_connection.add(self.download.id)
+            self.context.one_connection.add(self.download.id)
             error = TransientError(error.kind, str(error), status=error.status)
         self._error = error
 
@@ -203,7 +205,7 @@ class Flight:
             position,
             only_there=self.refuses_ranges and position >= 0,
             url=self._opener.mirror(self._pool.segments),
-            now=self.kit.clock.monotonic(),
+            now=self.context.clock.monotonic(),
         )
 
     def _wanted(self) -> int:
@@ -213,13 +215,13 @@ class Flight:
         explicit = self._explicit()
         if explicit:
             return explicit
-        spare = max(0, self.kit.spare_connections())
-        most = auto_connections(self.answer.size, self.kit.most_connections)
+        spare = max(0, self.context.spare_connections())
+        most = auto_connections(self.answer.size, self.context.most_connections)
         return min(most, len(self._tasks) + 1 + spare)
 
     def _explicit(self) -> int:
         """Connections that a person chose; 0 lets the size decide."""
-        return self.kit.own_segments.get(self.download.id) or self.kit.segments
+        return self.context.own_segments.get(self.download.id) or self.context.segments
 
     def connections_wanted(self) -> int:
         """Connections it aims at, for the details."""
@@ -233,7 +235,7 @@ class Flight:
         """
         if self.is_finishing or self._fatal is not None:
             return
-        now = self.kit.clock.monotonic()
+        now = self.context.clock.monotonic()
         wanted = self._wanted()
         running = self.connections() + own
         if wanted > running and self._retry_at <= now:
@@ -275,7 +277,7 @@ class Flight:
 
     async def _land(self) -> None:
         """Stop every connection and save what is there."""
-        self.kit.remember(self.download.id, self.learned())
+        self.context.remember(self.download.id, self.learned())
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -289,13 +291,13 @@ class Flight:
             self.is_finishing = True
             note = self.waits.end if has_ended else self.waits.begin
             for wait in (Wait.OPEN, Wait.DISK):
-                note(wait, self.kit.clock.monotonic())
+                note(wait, self.context.clock.monotonic())
 
     def lacks_connections(self) -> bool:
         """Whether it would take more of them if it got more."""
         if self.is_finishing or self.refuses_ranges or self._explicit():
             return False
-        most = auto_connections(self.answer.size, self.kit.most_connections)
+        most = auto_connections(self.answer.size, self.context.most_connections)
         return self.connections() < most
 
     # -- what there is to see --------------------------------------------------------
@@ -329,14 +331,16 @@ class Flight:
         waiting = sum(1 for segment in self._tasks.values() if segment is None)
         return len(self._pool.segments) + waiting
 
-    def learned(self) -> Landed:
+    def learned(self) -> TransferSummary:
         """What the details show of it, also when it has ended."""
         speeds = tuple(self._history.speeds)
-        return Landed(self.headers, self.answer.validator, self.http_version, speeds)
+        return TransferSummary(
+            self.headers, self.answer.validator, self.http_version, speeds
+        )
 
     def segment_snapshots(self) -> tuple[SegmentSnapshot, ...]:
         """The ranges in flight, in order."""
-        now = self.kit.clock.monotonic()
+        now = self.context.clock.monotonic()
         return tuple(
             SegmentSnapshot(
                 start=s.start,

@@ -11,21 +11,21 @@ from tui.core.events import Verified
 from tui.core.segment import RangeSet
 from tui.core.settings import Verify
 from tui.disk.checksum import hash_file_range, new_hash
-from tui.engine.download.checksum_files import Companions
+from tui.engine.download.checksum_files import ChecksumFiles
 
 if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.request import Checksum, Pieces
     from tui.disk.part_file import PartFile
-    from tui.engine.context import Kit
-    from tui.engine.download.retry import Outcome
-    from tui.engine.download.target import Place
+    from tui.engine.context import EngineContext
+    from tui.engine.download.retry import RetryPolicy
+    from tui.engine.download.target import TargetPath
 
 _HASH_SLICE = 64 << 20
 """Bytes of a finished file hashed in one trip, as in ``DiskWriter.digest``."""
 
 
-class Promise(NamedTuple):
+class ExpectedDigest(NamedTuple):
     """A digest that the file should have."""
 
     checksum: Checksum
@@ -41,12 +41,14 @@ class Verifier:
     find broken transfers and stale caches, no ill will.
     """
 
-    def __init__(self, kit: Kit, outcome: Outcome) -> None:
-        self._kit = kit
+    def __init__(self, context: EngineContext, outcome: RetryPolicy) -> None:
+        self._context = context
         self._outcome = outcome
-        self._companions = Companions(kit)
+        self._companions = ChecksumFiles(context)
 
-    def known(self, download: Download, vouched: Checksum | None) -> Promise | None:
+    def known(
+        self, download: Download, vouched: Checksum | None
+    ) -> ExpectedDigest | None:
         """Return the promise that needs no request.
 
         Args:
@@ -54,31 +56,35 @@ class Verifier:
             vouched: the digest of the server's headers, if it counts.
         """
         if download.request.checksum is not None:
-            return Promise(download.request.checksum, "")
+            return ExpectedDigest(download.request.checksum, "")
         if vouched is not None:
-            return Promise(vouched, " (told by the server)")
+            return ExpectedDigest(vouched, " (told by the server)")
         return None
 
     async def promise(
         self, download: Download, vouched: Checksum | None
-    ) -> Promise | None:
+    ) -> ExpectedDigest | None:
         """Return the promise, looking for a file beside the download if wanted."""
         known = self.known(download, vouched)
         if (
             known is not None
-            or self._kit.settings.verify is not Verify.AUTO
+            or self._context.settings.verify is not Verify.AUTO
             or download.request.pieces is not None
         ):
             return known
         found = await self._companions.find(download)
         if found.checksum is not None:
-            return Promise(found.checksum, f" (told by {found.told})")
+            return ExpectedDigest(found.checksum, f" (told by {found.told})")
         if found.told:
-            self._kit.notice(download, f"unverified: {found.told}")
+            self._context.notice(download, f"unverified: {found.told}")
         return None
 
     async def faults(
-        self, download: Download, part: PartFile, size: int, promise: Promise | None
+        self,
+        download: Download,
+        part: PartFile,
+        size: int,
+        promise: ExpectedDigest | None,
     ) -> list[tuple[int, int]]:
         """Look for what is wrong in a part file that has all its bytes.
 
@@ -96,7 +102,7 @@ class Verifier:
         told = ""
         if promise is not None:
             checksum = promise.checksum
-            digest = await self._kit.writer.digest(part, checksum.algorithm, size)
+            digest = await self._context.writer.digest(part, checksum.algorithm, size)
             if digest == checksum.digest:
                 self._outcome.verified(download, checksum)
                 return []
@@ -119,7 +125,7 @@ class Verifier:
         return []
 
     async def agrees(
-        self, download: Download, place: Place, size: int, vouched: Checksum | None
+        self, download: Download, place: TargetPath, size: int, vouched: Checksum | None
     ) -> bool:
         """Whether the file that is there already is the one that was promised.
 
@@ -128,14 +134,14 @@ class Verifier:
         promise = await self.promise(download, vouched)
         if promise is None:
             return True
-        kit = self._kit
+        context = self._context
         if download.state is not DownloadState.VERIFYING:
-            kit.ledger.move(download, DownloadState.VERIFYING)
+            context.ledger.move(download, DownloadState.VERIFYING)
         result = new_hash(promise.checksum.algorithm)
         for start in range(0, size, _HASH_SLICE):
             end = min(start + _HASH_SLICE, size)
             read = partial(hash_file_range, place.folder, place.name, result)
-            await kit.writer.run("hash", place.name, read, start, end)
+            await context.writer.run("hash", place.name, read, start, end)
         if result.hexdigest() != promise.checksum.digest:
             return False
         self._outcome.verified(download, promise.checksum)
@@ -147,7 +153,7 @@ class Verifier:
         wrong = []
         for index, expected in enumerate(pieces.digests):
             start, end = pieces.span(index, size)
-            digest = await self._kit.writer.digest(
+            digest = await self._context.writer.digest(
                 part, pieces.algorithm, end - start, start
             )
             if digest != expected:
@@ -155,6 +161,6 @@ class Verifier:
         return wrong
 
     def _tell_pieces(self, download: Download, pieces: Pieces) -> None:
-        now = self._kit.clock.wall()
+        now = self._context.clock.wall()
         told = f"{pieces.algorithm}={len(pieces.digests)} pieces"
-        self._kit.bus.publish(Verified(download.id, now, told))
+        self._context.bus.publish(Verified(download.id, now, told))

@@ -75,7 +75,7 @@ class Shares(NamedTuple):
     limiter: float = 0.0
 
 
-class WaitWindow:
+class UtilizationWindow:
     """The waits of the last few seconds."""
 
     __slots__ = ("_looks", "_waits")

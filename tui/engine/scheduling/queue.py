@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_PATIENCE = 64
 
 
-class Lane:
+class OriginState:
     """One origin: its queued downloads, its slots and what we learned about it."""
 
     __slots__ = (
@@ -116,30 +116,30 @@ class DownloadQueue:
         self._rules = rules
         self.per_host = per_host
         """Slots per origin; 0 for no cap. Change it with ``set_per_host``."""
-        self.lanes: dict[str, Lane] = {}
-        self.resting: set[Lane] = set()
+        self.lanes: dict[str, OriginState] = {}
+        self.resting: set[OriginState] = set()
         """Lanes that asked for a rest (Retry-After)."""
         self._ready: list[tuple[float, int, str]] = []
         """Heap of lane heads. A stale entry is noticed when it is popped."""
 
-    def lane(self, origin: str) -> Lane:
+    def lane(self, origin: str) -> OriginState:
         """The lane of ``origin``, made when first asked for."""
         lane = self.lanes.get(origin)
         if lane is None:
-            lane = self.lanes[origin] = Lane(origin)
+            lane = self.lanes[origin] = OriginState(origin)
             rule = rule_for(self._rules, origin) if self._rules else None
             if rule is not None:
                 lane.own_cap = rule.cap
         return lane
 
-    def cap(self, lane: Lane) -> int:
+    def cap(self, lane: OriginState) -> int:
         """Slots that ``lane`` may hold; 0 for as many as there are."""
         given = lane.own_cap or self.per_host
         if not (given and lane.learned_cap):
             return given or lane.learned_cap
         return min(given, lane.learned_cap)
 
-    def cap_from(self, lane: Lane) -> str:
+    def cap_from(self, lane: OriginState) -> str:
         """Where its cap comes from, as ``core.snapshot.OriginSnapshot`` says it."""
         given = lane.own_cap or self.per_host
         if lane.learned_cap and not 0 < given < lane.learned_cap:
@@ -279,14 +279,14 @@ class DownloadQueue:
             download.queue_key = key
             self.push(download)
 
-    def _is_full(self, lane: Lane) -> bool:
+    def _is_full(self, lane: OriginState) -> bool:
         cap = self.cap(lane)
         return bool(cap) and lane.active >= cap
 
-    def _is_open(self, lane: Lane, now: float) -> bool:
+    def _is_open(self, lane: OriginState, now: float) -> bool:
         return lane.blocked_until <= now and not self._is_full(lane)
 
-    def _offer(self, lane: Lane) -> None:
+    def _offer(self, lane: OriginState) -> None:
         head = lane.head()
         if head is not None:
             heapq.heappush(self._ready, (head[0], head[1], lane.origin))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.disk.state.journal import Journal
     from tui.disk.state.sessions import Sessions
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
     from tui.engine.engine import Engine
 
 T = TypeVar("T")
@@ -50,7 +50,7 @@ SETTINGS = (
 """Numbers and switches that the next run takes over."""
 
 
-class Chronicle:
+class JournalWriter:
     """Writes what happens to the downloads of one engine into a journal."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Chronicle:
         self.title = title
         self._executor = ThreadPoolExecutor(1, "fetchtui-journal")
         self._engine: Engine | None = None
-        self._kit: Kit | None = None
+        self._context: EngineContext | None = None
         self._keys = array("q")
         """Key in the journal by id, for downloads of an earlier run; -1 for others."""
         self._first_key = 0
@@ -83,10 +83,10 @@ class Chronicle:
         self.trouble = ""
         """Why the last changes are not written, in words; "" while they are."""
 
-    def follow(self, engine: Engine, kit: Kit) -> None:
+    def follow(self, engine: Engine, context: EngineContext) -> None:
         """Take note of every change from now on; nothing is written yet."""
-        self._engine, self._kit = engine, kit
-        kit.ledger.changed = set()
+        self._engine, self._context = engine, context
+        context.ledger.changed = set()
 
     def begin(self) -> None:
         """Write from now on."""
@@ -156,7 +156,7 @@ class Chronicle:
             self._writing = loop.create_task(self._write_and_tell())
 
     async def _write_and_tell(self) -> None:
-        assert self._kit is not None
+        assert self._context is not None
         try:
             await self.write()
         except LocalError as error:
@@ -166,7 +166,7 @@ class Chronicle:
         if told != self.trouble:
             self.trouble = told
             text = told or "this session is being saved again"
-            self._kit.bus.publish(Told(self._kit.clock.wall(), text))
+            self._context.bus.publish(Told(self._context.clock.wall(), text))
 
     async def write(self) -> None:
         """Write all changes so far, a slice at a time.
@@ -175,8 +175,8 @@ class Chronicle:
             LocalError: the journal cannot be written; what is left is kept for the
                 next time.
         """
-        assert self._kit is not None
-        ledger = self._kit.ledger
+        assert self._context is not None
+        ledger = self._context.ledger
         assert ledger.changed is not None
         if not ledger.downloads:
             return  # a session that nothing was added to leaves no file
@@ -211,9 +211,9 @@ class Chronicle:
 
     def _new_ids(self) -> Iterator[int]:
         """Ids that are not in the journal now, in order."""
-        assert self._kit is not None
+        assert self._context is not None
         yield from list(self._unsaved)
-        yield from range(self._known, len(self._kit.ledger.downloads))
+        yield from range(self._known, len(self._context.ledger.downloads))
 
     def _take_known(self, changed: set[int], limit: int) -> list[int]:
         """Take changed downloads that the journal knows; drop those to be added."""
@@ -238,10 +238,10 @@ class Chronicle:
         return key if key >= 0 else self._first_key + id
 
     def _entry(self, id: int) -> JournalEntry:
-        assert self._kit is not None
-        kit = self._kit
-        download: Download = kit.ledger.downloads[id]
-        limiter = kit.own_limiters.get(id)
+        assert self._context is not None
+        context = self._context
+        download: Download = context.ledger.downloads[id]
+        limiter = context.own_limiters.get(id)
         return JournalEntry(
             self._key(id),
             download.request,
@@ -256,18 +256,18 @@ class Chronicle:
             download.error,
             download.error_kind,
             download.note,
-            kit.own_segments.get(id, 0),
+            context.own_segments.get(id, 0),
             None if limiter is None else limiter.rate,
             download.started_at,
             download.finished_at,
-            is_dropped=id in kit.ledger.dropped,
+            is_dropped=id in context.ledger.dropped,
         )
 
     def _new_facts(self) -> dict[str, Any]:
         """Facts about the session that are not in the journal yet."""
-        assert self._kit is not None
+        assert self._context is not None
         assert self._engine is not None
-        kit, settings = self._kit, self._kit.settings
+        context, settings = self._context, self._context.settings
         headers, withheld = split_headers(settings.headers)
         held = self._engine.held
         facts: dict[str, Any] = {
@@ -279,11 +279,11 @@ class Chronicle:
                 "verify": settings.verify.value,
                 "ca_file": str(settings.ca_file.absolute()) if settings.ca_file else "",
                 "headers": [list(pair) for pair in headers],
-                "concurrency": kit.concurrency,
-                "per_host": kit.queue.per_host,
-                "segments": kit.segments,
-                "rate_limit": kit.limiter.rate,
-                "writers": kit.writer.snapshot().writers,
+                "concurrency": context.concurrency,
+                "per_host": context.queue.per_host,
+                "segments": context.segments,
+                "rate_limit": context.limiter.rate,
+                "writers": context.writer.snapshot().writers,
             },
             "withheld": withheld,
             "held": None if held is None else list(map(self._key, held)),

@@ -24,7 +24,7 @@ from tui.core.settings import (
 from tui.core.text.plain_text import plain
 from tui.disk.state.journal import LOGIN
 from tui.disk.state.sessions import Sessions
-from tui.engine.session.journal_writer import SETTINGS, Chronicle
+from tui.engine.session.journal_writer import SETTINGS, JournalWriter
 from tui.net.filename import name_from_url, safe_name
 from tui.net.limiter import Limiter
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from tui.disk.state.journal import JournalEntry
-    from tui.engine.context import Kit
+    from tui.engine.context import EngineContext
     from tui.engine.engine import Engine
 
 _S = DownloadState
@@ -57,7 +57,7 @@ class Session:
     def __init__(
         self,
         settings: Settings,
-        chronicle: Chronicle,
+        chronicle: JournalWriter,
         *,
         notice: str = "",
         used_at: float = 0.0,
@@ -71,7 +71,7 @@ class Session:
         self._used_at = used_at
         self._facts = facts or {}
         self._engine: Engine | None = None
-        self._kit: Kit | None = None
+        self._context: EngineContext | None = None
         self._running: list[Download] = []
         self._waiting: list[Download] = []
         self._held: list[int] = []
@@ -81,10 +81,10 @@ class Session:
         """What is downloaded, in words; "" for nothing in particular."""
         return self._chronicle.title
 
-    def follow(self, engine: Engine, kit: Kit) -> None:
+    def follow(self, engine: Engine, context: EngineContext) -> None:
         """Belong to an engine that was opened with ``settings``."""
-        self._engine, self._kit = engine, kit
-        self._chronicle.follow(engine, kit)
+        self._engine, self._context = engine, context
+        self._chronicle.follow(engine, context)
 
     async def close(self) -> None:
         """Write the last changes; the engine must be closed before."""
@@ -114,10 +114,10 @@ class Session:
     # -- bringing back ---------------------------------------------------------------
 
     async def _bring_back(self) -> str:
-        chronicle, engine, kit = self._chronicle, self._engine, self._kit
+        chronicle, engine, context = self._chronicle, self._engine, self._context
         assert chronicle.journal is not None
         assert engine is not None
-        assert kit is not None
+        assert context is not None
         trouble = ""
         try:
             gc.disable()  # records that stay: it need not walk over them meanwhile
@@ -142,10 +142,10 @@ class Session:
 
     async def _read(self) -> int:
         """Take all entries in; return how many make no sense."""
-        chronicle, engine, kit = self._chronicle, self._engine, self._kit
+        chronicle, engine, context = self._chronicle, self._engine, self._context
         assert chronicle.journal is not None
         assert engine is not None
-        assert kit is not None
+        assert context is not None
         held = _held_keys(self._facts)
         reached, lost = -1, 0
         while True:
@@ -156,7 +156,7 @@ class Session:
             if reached == after:
                 return lost
             lost += odd
-            first = len(kit.ledger.downloads)
+            first = len(context.ledger.downloads)
             downloads = []
             lacking = {}
             for id, entry in enumerate(entries, first):
@@ -184,8 +184,8 @@ class Session:
 
     def _revive(self, id: int, entry: JournalEntry, lack: str) -> Download:
         """Make the download of an entry; ``lack`` says what it must not go without."""
-        kit = self._kit
-        assert kit is not None
+        context = self._context
+        assert context is not None
         download = Download(id, entry.request, origin_of(entry.url), entry.name)
         download.url = entry.url
         download.directory = entry.directory
@@ -211,15 +211,15 @@ class Session:
             download.name = safe_name(entry.name) or name_from_url(entry.url)
         download.state = state
         if entry.segments:
-            kit.own_segments[id] = min(MAX_SEGMENTS, entry.segments)
+            context.own_segments[id] = min(MAX_SEGMENTS, entry.segments)
         if entry.rate_limit is not None:
-            kit.own_limiters[id] = Limiter(max(1, entry.rate_limit), kit.clock)
+            context.own_limiters[id] = Limiter(max(1, entry.rate_limit), context.clock)
         return download
 
     async def _queue(self) -> None:
         """Queue what goes on, what was running first, and start."""
-        kit, engine = self._kit, self._engine
-        assert kit is not None
+        context, engine = self._context, self._engine
+        assert context is not None
         assert engine is not None
         waiting, self._waiting = self._waiting, []
         running, self._running = self._running, []
@@ -228,19 +228,19 @@ class Session:
         before = waiting[0].queue_key if waiting else 0.0
         for index, download in enumerate(running):
             download.queue_key = before - len(running) + index
-            kit.ledger.touch(download)
+            context.ledger.touch(download)
         waiting[:0] = running
         for start in range(0, max(1, len(waiting)), PUSH_SLICE):
             for download in waiting[start : start + PUSH_SLICE]:
                 if download.state is _S.QUEUED:
-                    kit.queue.push(download)
+                    context.queue.push(download)
             if start == 0:
                 engine.go_on(self._held if _is_held(self._facts) else None)
             await asyncio.sleep(0)
 
     def _words(self) -> str:
-        assert self._kit is not None
-        counts = self._kit.ledger.counts
+        assert self._context is not None
+        counts = self._context.ledger.counts
         parts = [
             f"{counts[state]:,} {word}"
             for state, word in (
@@ -263,7 +263,7 @@ def begin_session(settings: Settings, title: str) -> Session:
         settings: of the command line.
         title: what is downloaded, in words.
     """
-    return Session(settings, Chronicle(Sessions(), None, title))
+    return Session(settings, JournalWriter(Sessions(), None, title))
 
 
 def last_session(settings: Settings, given: Collection[str]) -> Session:
@@ -279,7 +279,7 @@ def last_session(settings: Settings, given: Collection[str]) -> Session:
     wanted = str(settings.output_dir.absolute()) if "output_dir" in given else ""
     last = sessions.last(wanted)
     if last.journal is None:
-        return Session(settings, Chronicle(sessions, None), notice=last.notice)
+        return Session(settings, JournalWriter(sessions, None), notice=last.notice)
     try:
         facts = last.journal.facts()
     except LocalError:
@@ -287,7 +287,7 @@ def last_session(settings: Settings, given: Collection[str]) -> Session:
     title = facts.get("title")
     return Session(
         _as_left(settings, facts, given),
-        Chronicle(sessions, last.journal, title if isinstance(title, str) else ""),
+        JournalWriter(sessions, last.journal, title if isinstance(title, str) else ""),
         used_at=last.used_at,
         facts=facts,
     )

@@ -43,7 +43,7 @@ class Run(NamedTuple):
 
 
 @dataclass(slots=True)
-class Ending:
+class RunResult:
     """How a run ended."""
 
     snapshot: EngineSnapshot
@@ -75,7 +75,7 @@ class Ending:
         return int(self.snapshot.counts[DownloadState.DONE] < self.snapshot.total)
 
 
-class Face(Protocol):
+class Renderer(Protocol):
     """Shows a run. All calls are plain ones on the loop's thread and must be quick."""
 
     tick_s: float
@@ -91,7 +91,7 @@ class Face(Protocol):
         """Show the numbers of now."""
         ...
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunResult) -> None:
         """Say how it went; nothing is called afterwards."""
         ...
 

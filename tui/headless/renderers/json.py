@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.core.snapshot import DownloadSnapshot
-    from tui.headless.output import Outlet
-    from tui.headless.renderers.base import Ending, Run
+    from tui.headless.output import AsyncOutput
+    from tui.headless.renderers.base import Run, RunResult
 
 _WORDS: dict[type[DownloadEvent], str] = {
     Queued: "queued",
@@ -47,13 +47,13 @@ _WORDS: dict[type[DownloadEvent], str] = {
 }
 
 
-class JsonFace:
+class JsonRenderer:
     """Writes events to ``stdout``, and what only people care for to ``stderr``."""
 
     tick_s = 0.5
     besides: Kinds = frozenset()
 
-    def __init__(self, run: Run, stdout: Outlet, stderr: Outlet) -> None:
+    def __init__(self, run: Run, stdout: AsyncOutput, stderr: AsyncOutput) -> None:
         self._run = run
         self._stdout = stdout
         self._stderr = stderr
@@ -93,7 +93,7 @@ class JsonFace:
         self._told = {row.id: row.received for row in rows}
         self._stdout.write("".join(self._line("progress", row) for row in moved))
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunResult) -> None:
         """Write the summary, and to people what a script learns from the status."""
         snapshot = ending.snapshot
         summary = {

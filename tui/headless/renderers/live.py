@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
-    from tui.headless.output import Outlet
-    from tui.headless.renderers.base import Ending, Run
+    from tui.headless.output import AsyncOutput
+    from tui.headless.renderers.base import Run, RunResult
 
 _MOST_ROWS = 24
 _MOST_FAILURES = 10
@@ -43,7 +43,7 @@ class _OutletFile:
 
     encoding = "utf-8"
 
-    def __init__(self, outlet: Outlet) -> None:
+    def __init__(self, outlet: AsyncOutput) -> None:
         self._outlet = outlet
 
     def write(self, text: str) -> int:
@@ -57,7 +57,7 @@ class _OutletFile:
         return True
 
 
-class LiveFace:
+class LiveRenderer:
     """An overall bar and the active downloads, five times a second.
 
     Args:
@@ -70,7 +70,7 @@ class LiveFace:
     besides: Kinds = frozenset()
 
     def __init__(
-        self, run: Run, stderr: Outlet, size: tuple[int, int] | None = None
+        self, run: Run, stderr: AsyncOutput, size: tuple[int, int] | None = None
     ) -> None:
         self._run = run
         self._stderr = stderr
@@ -112,7 +112,7 @@ class LiveFace:
             width = self._console.width - _ECHO_WIDTH
             self._live.update(Constrain(self._picture(), width), refresh=True)
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunResult) -> None:
         """Take the picture away; leave the failures and the summary."""
         self._live.update(Text(""))
         self._live.stop()

@@ -25,16 +25,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.core.snapshot import DownloadSnapshot
-    from tui.headless.output import Outlet
-    from tui.headless.renderers.base import Ending, Run
+    from tui.headless.output import AsyncOutput
+    from tui.headless.renderers.base import Run, RunResult
 
 
-class PlainFace:
+class PlainRenderer:
     """Writes to ``stderr``; never more than a progress line every few seconds."""
 
     tick_s = 5.0
 
-    def __init__(self, run: Run, stderr: Outlet, *, tells_starts: bool = False) -> None:
+    def __init__(
+        self, run: Run, stderr: AsyncOutput, *, tells_starts: bool = False
+    ) -> None:
         self._run = run
         self._tells_starts = tells_starts
         self.besides: Kinds = frozenset({Queued} if tells_starts else {Queued, Started})
@@ -68,7 +70,7 @@ class PlainFace:
             return
         self._stderr.write(progress_line(self._run.service.snapshot()) + "\n")
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunResult) -> None:
         """Write the summary; failures were told as they came."""
         lines = summary_lines(ending, self._run.resume_hint)
         self._stderr.write("\n".join(lines) + "\n")

@@ -20,17 +20,17 @@ from tui.headless.renderers.base import failure_line
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.headless.output import Outlet
-    from tui.headless.renderers.base import Ending, Run
+    from tui.headless.output import AsyncOutput
+    from tui.headless.renderers.base import Run, RunResult
 
 
-class QuietFace:
+class QuietRenderer:
     """Writes failures to ``stderr``, and why the run stopped early if it did."""
 
     tick_s = 60.0
     besides: Kinds = frozenset({Queued, Started, Retrying, Done})
 
-    def __init__(self, run: Run, stderr: Outlet) -> None:
+    def __init__(self, run: Run, stderr: AsyncOutput) -> None:
         self._run = run
         self._stderr = stderr
 
@@ -48,7 +48,7 @@ class QuietFace:
     def tick(self) -> None:
         """Say nothing."""
 
-    def end(self, ending: Ending) -> None:
+    def end(self, ending: RunResult) -> None:
         """Say what is left undone, and what went wrong after the downloads."""
         lines = [self._run.resume_hint] if ending.unfinished else []
         for line in (*lines, *ending.aftermath):

@@ -13,7 +13,7 @@ from tui.lab.report.formatting import say_s
 from tui.lab.report.table import remarks, text_lines
 
 if TYPE_CHECKING:
-    from tui.lab.race import Lane, Plan
+    from tui.lab.race import Entrant, Plan
 
 
 async def run_plainly(plan: Plan, interrupted: asyncio.Event) -> tuple[Race, bool]:
@@ -48,7 +48,7 @@ async def run_plainly(plan: Plan, interrupted: asyncio.Event) -> tuple[Race, boo
     return race, is_whole
 
 
-def _tell(race: Race, lane: Lane) -> None:
+def _tell(race: Race, lane: Entrant) -> None:
     if race.is_cancel_round:
         what = "cancel"
     else:

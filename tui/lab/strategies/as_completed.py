@@ -20,10 +20,10 @@ from tui.lab.worker.fetching import FETCH_ERRORS, get, new_client, save, status_
 
 if TYPE_CHECKING:
     from tui.lab.job import Job, Target
-    from tui.lab.worker.instrumentation import Probe
+    from tui.lab.worker.instrumentation import Instrumentation
 
 
-def run(job: Job, probe: Probe) -> None:
+def run(job: Job, probe: Instrumentation) -> None:
     """Fetch and save in threads; take the results as they come."""
 
     def download_one(target: Target) -> None:

@@ -26,10 +26,10 @@ from tui.lab.worker.fetching import (
 
 if TYPE_CHECKING:
     from tui.lab.job import Job, Target
-    from tui.lab.worker.instrumentation import Probe
+    from tui.lab.worker.instrumentation import Instrumentation
 
 
-async def run(job: Job, probe: Probe) -> None:
+async def run(job: Job, probe: Instrumentation) -> None:
     """Fetch with tasks, save in the executor."""
     loop = asyncio.get_running_loop()
     semaphore = asyncio.Semaphore(min(job.concurrency, len(job.targets)))

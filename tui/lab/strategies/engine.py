@@ -23,12 +23,12 @@ from tui.lab.report.figures import Status
 
 if TYPE_CHECKING:
     from tui.lab.job import Job
-    from tui.lab.worker.instrumentation import Probe
+    from tui.lab.worker.instrumentation import Instrumentation
 
 WANTS_UVLOOP = True
 
 
-async def run(job: Job, probe: Probe) -> None:
+async def run(job: Job, probe: Instrumentation) -> None:
     """Let the engine do it, and listen."""
     settings = Settings(
         output_dir=job.folder,

@@ -18,10 +18,10 @@ from tui.lab.worker.fetching import FETCH_ERRORS, get, new_client, save, status_
 
 if TYPE_CHECKING:
     from tui.lab.job import Job
-    from tui.lab.worker.instrumentation import Probe
+    from tui.lab.worker.instrumentation import Instrumentation
 
 
-def run(job: Job, probe: Probe) -> None:
+def run(job: Job, probe: Instrumentation) -> None:
     """Fetch and save each file before the next."""
     with new_client(job) as client:
         for target in job.targets:

@@ -24,10 +24,10 @@ from tui.lab.worker.prefetch import prefetch
 
 if TYPE_CHECKING:
     from tui.lab.job import Job
-    from tui.lab.worker.instrumentation import Probe
+    from tui.lab.worker.instrumentation import Instrumentation
 
 
-def run(job: Job, probe: Probe) -> None:
+def run(job: Job, probe: Instrumentation) -> None:
     """Fetch, start the clock, compute in processes."""
     paths = prefetch(job, probe)
     probe.start_clock()

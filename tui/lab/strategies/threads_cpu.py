@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from tui.lab.job import Job
     from tui.lab.worker.cpu_work import Worked
-    from tui.lab.worker.instrumentation import Probe
+    from tui.lab.worker.instrumentation import Instrumentation
 
 
-def run(job: Job, probe: Probe) -> None:
+def run(job: Job, probe: Instrumentation) -> None:
     """Fetch, start the clock, compute in threads."""
 
     def work(path: Path) -> Worked:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.lab.job import Job, Target
-    from tui.lab.worker.instrumentation import Probe
+    from tui.lab.worker.instrumentation import Instrumentation
 
 
 class TooLarge(Exception):
@@ -90,7 +90,7 @@ def _keep_to_origin(request: httpx.Request) -> None:
             request.headers.pop(name, None)
 
 
-def get(client: httpx.Client, target: Target, probe: Probe) -> bytes:
+def get(client: httpx.Client, target: Target, probe: Instrumentation) -> bytes:
     """Return the body at a URL; the calling thread waits for it.
 
     Raises:
@@ -107,7 +107,9 @@ def get(client: httpx.Client, target: Target, probe: Probe) -> bytes:
     return bytes(body)
 
 
-async def get_async(client: httpx.AsyncClient, target: Target, probe: Probe) -> bytes:
+async def get_async(
+    client: httpx.AsyncClient, target: Target, probe: Instrumentation
+) -> bytes:
     """Return the body at a URL; the event loop does other things meanwhile.
 
     Raises:

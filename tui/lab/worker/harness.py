@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.text.plain_text import plain
 from tui.lab.job import Job
-from tui.lab.worker.instrumentation import Probe
-from tui.lab.worker.loop_watch import LoopWatch
+from tui.lab.worker.instrumentation import Instrumentation
+from tui.lab.worker.loop_watch import LoopLagMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
     path = Path(sys.argv[1])
     job = Job.from_json(path.read_text("utf-8"))
-    probe = Probe(len(job.targets), job.cancel_after)
+    probe = Instrumentation(len(job.targets), job.cancel_after)
     say = _Speaker()
     slow_down_syncs(job.disk_latency_s)
     strategy = importlib.import_module(f"tui.lab.strategies.{job.strategy}")
@@ -62,7 +62,7 @@ def main() -> None:
     say(event="figures", figures=asdict(figures))
 
 
-def run(strategy: ModuleType, job: Job, probe: Probe) -> None:
+def run(strategy: ModuleType, job: Job, probe: Instrumentation) -> None:
     """Run a strategy to its end, on an event loop if it is made for one."""
     probe.start_clock()
     if not inspect.iscoroutinefunction(strategy.run):
@@ -78,10 +78,10 @@ def run(strategy: ModuleType, job: Job, probe: Probe) -> None:
         runner.run(_watched(strategy, job, probe))
 
 
-async def _watched(strategy: ModuleType, job: Job, probe: Probe) -> None:
+async def _watched(strategy: ModuleType, job: Job, probe: Instrumentation) -> None:
     """Run an async strategy beside a timer that sees how late the loop is."""
     loop = asyncio.get_running_loop()
-    probe.loop = LoopWatch()
+    probe.loop = LoopLagMeter()
     watch = loop.create_task(probe.loop.watch())
     task = loop.create_task(strategy.run(job, probe))
     probe.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel))
@@ -142,12 +142,12 @@ class _Speaker:
             sys.stdout.flush()
 
 
-def _report(probe: Probe, say: _Speaker, ended: threading.Event) -> None:
+def _report(probe: Instrumentation, say: _Speaker, ended: threading.Event) -> None:
     while not ended.wait(PROGRESS_S):
         say(event="progress", **probe.progress())
 
 
-def _obey(probe: Probe, root: Path) -> None:
+def _obey(probe: Instrumentation, root: Path) -> None:
     # Unbuffered: a thread in the middle of sys.stdin would upset the interpreter's end.
     with open(0, "rb", buffering=0, closefd=False) as wishes:
         for line in wishes:

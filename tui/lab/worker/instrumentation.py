@@ -17,12 +17,12 @@ from tui.lab.worker.process_stats import cpu_s, peak_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tui.lab.worker.loop_watch import LoopWatch
+    from tui.lab.worker.loop_watch import LoopLagMeter
 
 _MOMENT_S = 0.02
 
 
-class Probe:
+class Instrumentation:
     """Counts what a strategy does; any thread may call it.
 
     Args:
@@ -37,7 +37,7 @@ class Probe:
         """Bytes taken in."""
         self.counts: Counter[str] = Counter()
         self.trouble = ""
-        self.loop: LoopWatch | None = None
+        self.loop: LoopLagMeter | None = None
         """Set by whoever runs the strategy, where it has an event loop."""
         self._lock = threading.Lock()
         self._began = self._running = self._finished_late = self._counted_late = 0

@@ -9,7 +9,7 @@ INTERVAL_S = 0.01
 """Between two looks at the loop."""
 
 
-class LoopWatch:
+class LoopLagMeter:
     """A timer on the loop that notes how much later than due it ran.
 
     A loop that is blocked for 300 ms misses 30 looks. They are counted as well, with

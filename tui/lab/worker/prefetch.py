@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.lab.job import Job, Target
-    from tui.lab.worker.instrumentation import Probe
+    from tui.lab.worker.instrumentation import Instrumentation
 
 
-def prefetch(job: Job, probe: Probe) -> list[Path]:
+def prefetch(job: Job, probe: Instrumentation) -> list[Path]:
     """Fetch all files of a job; count what fails.
 
     Returns:

@@ -31,10 +31,10 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 DIGEST_LOGIN = "Digest-Login"
 """Scheme of an ``Authorization`` value that never goes out: user and password, as
-Basic writes them, for whom ``digest.DigestBook`` puts in the proof."""
+Basic writes them, for whom ``digest.DigestAuthCache`` puts in the proof."""
 
 
-class Logins:
+class Credentials:
     """The headers that each origin gets beside those of the request itself.
 
     Reads the netrc file and all secrets at once, so that what is missing is said before

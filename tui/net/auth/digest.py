@@ -98,7 +98,7 @@ nonce of the first ran out meanwhile (``stale``)."""
 KNOWN_ORIGINS = 1000
 
 
-class DigestBook:
+class DigestAuthCache:
     """What servers asked to be proven, by origin and login."""
 
     def __init__(self) -> None:

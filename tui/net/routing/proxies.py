@@ -69,7 +69,7 @@ class Proxy(NamedTuple):
         return f"{self.scheme}://{login}{self._authority}"
 
 
-class ProxyChoice:
+class ProxyResolver:
     """The proxies of a run, by origin."""
 
     def __init__(

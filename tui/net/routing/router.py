@@ -17,7 +17,7 @@ from tui.core.rules.hosts import split_port
 from tui.core.text.plain_text import plain
 from tui.net.auth.certificates import Identity, read_identity
 from tui.net.auth.secrets import reveal
-from tui.net.routing.proxies import Proxy, ProxyChoice
+from tui.net.routing.proxies import Proxy, ProxyResolver
 
 if TYPE_CHECKING:
     from tui.core.settings import Settings
@@ -50,7 +50,7 @@ class Route(NamedTuple):
 _BARE = Route()
 
 
-class RouteChoice:
+class Router:
     """The routes of a run, by origin.
 
     Raises:
@@ -119,11 +119,11 @@ class RouteChoice:
         return ()
 
 
-def _read_proxies(settings: Settings) -> ProxyChoice:
+def _read_proxies(settings: Settings) -> ProxyResolver:
     login = settings.proxy_login
     if login is None:
-        return ProxyChoice(settings, os.environ)
-    return ProxyChoice(
+        return ProxyResolver(settings, os.environ)
+    return ProxyResolver(
         settings, os.environ, login.user, reveal(login, "the proxy's login")
     )
 

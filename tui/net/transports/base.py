@@ -1,7 +1,7 @@
 """One HTTP exchange as every wire shows it.
 
-All wires (the loop's own, pyreqwest and httpx's) give an ``Exchange``; the session and
-the reply know nothing else of them.
+All wires (the loop's own, pyreqwest and httpx's) give a ``RawResponse``; the session
+and the reply know nothing else of them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_HEADER_FIELDS = 200
 _DECIMAL = re.compile(r"[0-9]{1,18}")
 
 
-class Tap(Protocol):
+class SocketSource(Protocol):
     """A connection that is lent to a thread."""
 
     def read_into(self, buffer: memoryview, wait_s: float) -> int:
@@ -41,10 +41,10 @@ class Tap(Protocol):
         ...
 
 
-class Lent(NamedTuple):
+class SocketLease(NamedTuple):
     """What is lent, and how it is given back."""
 
-    tap: Tap
+    tap: SocketSource
     left: int
     """Bytes of the body that are still to come; what follows them is no part of it."""
     take_back: Callable[[int], None]
@@ -52,7 +52,7 @@ class Lent(NamedTuple):
     until then nothing else is read, and the socket stays open."""
 
 
-class Exchange(ABC):
+class RawResponse(ABC):
     """A request that was sent and whose response headers are there."""
 
     __slots__ = ("http_version", "read_chunk", "status", "table")
@@ -84,7 +84,7 @@ class Exchange(ABC):
         """
         return None
 
-    def lend(self) -> Lent | None:
+    def lend(self) -> SocketLease | None:
         """Lend the connection to a thread that reads the body past the loop.
 
         ``None`` where that is not possible (now): ask ``read_chunk``.
@@ -108,14 +108,14 @@ class Exchange(ABC):
         """Let the connection go: back to the pool after a whole body, else closed."""
 
 
-class WireTransport(ABC):
+class Transport(ABC):
     """A wire: opens exchanges."""
 
     name: str
     """``loop``, ``pyreqwest`` or ``httpx``."""
 
     @abstractmethod
-    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
         """Send a GET and wait for the response headers.
 
         Args:

@@ -19,8 +19,8 @@ from tui.net.errors import oversized_head
 from tui.net.transports.base import (
     MAX_HEADER_BYTES,
     MAX_HEADER_FIELDS,
-    Exchange,
-    WireTransport,
+    RawResponse,
+    Transport,
     parse_length,
     table_of,
 )
@@ -61,7 +61,7 @@ class RoutedBackend(httpcore.AnyIOBackend):
         return stream
 
 
-class HttpxTransport(WireTransport):
+class HttpxTransport(Transport):
     """Opens exchanges on ``httpx.AsyncHTTPTransport``."""
 
     name = "httpx"
@@ -120,7 +120,7 @@ class HttpxTransport(WireTransport):
             }
         }
 
-    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
         """Send a GET and wait for the response headers."""
         given = {name.lower() for name, _ in headers}
         fields = [(k, v) for k, v in self._headers if k.lower() not in given]
@@ -148,7 +148,7 @@ class HttpxTransport(WireTransport):
         ):
             await response.aclose()
             raise oversized_head(where(url))
-        return HttpxExchange(response)
+        return HttpxResponse(response)
 
     async def aclose(self) -> None:
         """Close the pool."""
@@ -180,7 +180,7 @@ def _proxy(route: Route, ca_file: str | None) -> httpx.Proxy | None:
     )
 
 
-class HttpxExchange(Exchange):
+class HttpxResponse(RawResponse):
     """A response of httpx, read raw."""
 
     __slots__ = ("_chunks", "_fields", "_left", "_response")

@@ -9,8 +9,8 @@ import httpx
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from tui.net.transports.base import Exchange
-    from tui.net.transports.selector import Wires
+    from tui.net.transports.base import RawResponse
+    from tui.net.transports.selector import TransportSelector
 
 FOREIGN = "foreign"
 """Extension of a request whose place another server named."""
@@ -19,7 +19,7 @@ FOREIGN = "foreign"
 class HttpxFace(httpx.AsyncBaseTransport):
     """Sends httpx's requests over the wires of a session."""
 
-    def __init__(self, wires: Wires) -> None:
+    def __init__(self, wires: TransportSelector) -> None:
         self._wires = wires
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -50,7 +50,7 @@ class ExchangeStream(httpx.AsyncByteStream):
     The session reads the exchange itself; this keeps the transport whole for httpx.
     """
 
-    def __init__(self, exchange: Exchange) -> None:
+    def __init__(self, exchange: RawResponse) -> None:
         self._exchange = exchange
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

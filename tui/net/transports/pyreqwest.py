@@ -39,7 +39,7 @@ from pyreqwest.proxy import ProxyBuilder
 from tui.core.errors import FetchError, LocalError, PermanentError
 from tui.core.text.plain_text import plain
 from tui.net.errors import oversized_head, stalled
-from tui.net.transports.base import MAX_HEADER_BYTES, Exchange, WireTransport, table_of
+from tui.net.transports.base import MAX_HEADER_BYTES, RawResponse, Transport, table_of
 from tui.net.transports.error_mapping import from_causes
 from tui.net.url import where
 
@@ -60,7 +60,7 @@ HTTP2_CONNECTION_BYTES = 256 << 20
 limit must not stop the others."""
 
 
-class PyreqwestTransport(WireTransport):
+class PyreqwestTransport(Transport):
     """Opens exchanges on a pyreqwest client; must be created inside a running loop."""
 
     name = "pyreqwest"
@@ -96,7 +96,7 @@ class PyreqwestTransport(WireTransport):
         self._client = _build(_along(route, builder), ca_file)
         self._proxy = route.proxy.label if route.proxy is not None else ""
 
-    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
         """Send a GET and wait for the response headers."""
         try:
             builder = self._client.get(url).streamed_read_buffer_limit(0)
@@ -108,7 +108,7 @@ class PyreqwestTransport(WireTransport):
         except (PyreqwestError, ValueError) as error:
             raise _translate(error, url, self._proxy) from None
         try:
-            return PyreqwestExchange(request, response, url)
+            return PyreqwestResponse(request, response, url)
         except BaseException:
             await request.__aexit__(None, None, None)
             raise
@@ -118,7 +118,7 @@ class PyreqwestTransport(WireTransport):
         await self._client.close()
 
 
-class PyreqwestExchange(Exchange):
+class PyreqwestResponse(RawResponse):
     """A response of pyreqwest; its buffers are passed on as they are."""
 
     __slots__ = ("_has_unreadable", "_headers", "_request")

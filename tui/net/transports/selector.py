@@ -32,16 +32,16 @@ from typing import TYPE_CHECKING
 from tui import __version__
 from tui.core.errors import LocalError
 from tui.core.request import origin_of
-from tui.net.transports.base import WireTransport
-from tui.net.transports.http1.client import LoopTransport
+from tui.net.transports.base import Transport
+from tui.net.transports.http1.client import Http1Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tui.core.settings import Settings
     from tui.net.routing.proxies import Proxy
-    from tui.net.routing.router import Route, RouteChoice
-    from tui.net.transports.base import Exchange
+    from tui.net.routing.router import Route, Router
+    from tui.net.transports.base import RawResponse
 
 KEEPALIVE_S = 4.0
 """Idle connections are dropped before the usual servers drop them (Node and Apache
@@ -57,7 +57,7 @@ _DEFAULT_HEADERS = (
 )
 
 
-class Wires(WireTransport):
+class TransportSelector(Transport):
     """The wires of a session as one: one for each route, made when it is needed.
 
     Must be created inside a running loop.
@@ -72,7 +72,7 @@ class Wires(WireTransport):
         settings: Settings,
         ca_file: str | None,
         open_limit_s: float,
-        choice: RouteChoice,
+        choice: Router,
     ) -> None:
         """Make the wire of the default route.
 
@@ -88,17 +88,17 @@ class Wires(WireTransport):
         self._choice = choice
         self._is_single = choice.is_single
         self._wanted = settings.wire
-        self._by_route: dict[Route, WireTransport] = {}
-        self._plain: LoopTransport | None = None
-        if settings.wire in ("", LoopTransport.name) and choice.default.is_bare:
-            self._plain = LoopTransport(
+        self._by_route: dict[Route, Transport] = {}
+        self._plain: Http1Transport | None = None
+        if settings.wire in ("", Http1Transport.name) and choice.default.is_bare:
+            self._plain = Http1Transport(
                 _DEFAULT_HEADERS, settings.timeout_s, KEEPALIVE_S
             )
         else:
             # Says now if it is not there, or cannot do what the settings want.
             self._wire_on(choice.default)
         self._by_origin: dict[tuple[str, bool, bool], Route] = {}
-        self._spares: dict[Route, WireTransport] = {}
+        self._spares: dict[Route, Transport] = {}
 
     @property
     def name(self) -> str:  # type: ignore[override]
@@ -107,7 +107,7 @@ class Wires(WireTransport):
 
     def wire_for(
         self, url: str, *, is_range: bool = False, is_foreign: bool = False
-    ) -> WireTransport:
+    ) -> Transport:
         """Return the wire that serves the origin of ``url``.
 
         Args:
@@ -127,7 +127,7 @@ class Wires(WireTransport):
             return plain
         return self._wire_on(route)
 
-    async def spare_for(self, url: str, *, is_foreign: bool = False) -> WireTransport:
+    async def spare_for(self, url: str, *, is_foreign: bool = False) -> Transport:
         """Return a wire to the same origin that can give the bytes of every header.
 
         Raises:
@@ -143,7 +143,7 @@ class Wires(WireTransport):
         """The proxy on the way to ``url``, if any."""
         return self._route(url, False, False).proxy
 
-    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
         """Send a GET over the wire that serves its origin."""
         return await self.wire_for(url, is_range=_has_range(headers)).open(url, headers)
 
@@ -154,7 +154,7 @@ class Wires(WireTransport):
         for wire in (*self._by_route.values(), *self._spares.values()):
             await wire.aclose()
 
-    def _wire_on(self, route: Route) -> WireTransport:
+    def _wire_on(self, route: Route) -> Transport:
         wire = self._by_route.get(route)
         if wire is None:
             # Some 5 ms, once for each way to connect that the settings name; the first
@@ -165,12 +165,12 @@ class Wires(WireTransport):
     def _route(self, url: str, is_range: bool, is_foreign: bool) -> Route:
         return self._choice.route_for(url, is_range=is_range, is_foreign=is_foreign)
 
-    def _make_spare(self, route: Route) -> WireTransport:
+    def _make_spare(self, route: Route) -> Transport:
         from tui.net.transports.httpx import HttpxTransport
 
         return self._make(HttpxTransport, route)
 
-    def _make(self, make: Callable[..., WireTransport], route: Route) -> WireTransport:
+    def _make(self, make: Callable[..., Transport], route: Route) -> Transport:
         return make(
             _DEFAULT_HEADERS,
             timeout_s=self._timeout_s,
@@ -185,7 +185,7 @@ def _has_range(headers: Sequence[tuple[str, str]]) -> bool:
     return any(name == "Range" for name, _ in headers)
 
 
-def _fast_wire(wanted: str) -> Callable[..., WireTransport]:
+def _fast_wire(wanted: str) -> Callable[..., Transport]:
     """Return what makes the wire called ``wanted``, or the fastest if it is ""."""
     if wanted != "httpx":
         try:

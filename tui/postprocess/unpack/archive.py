@@ -22,7 +22,7 @@ from contextlib import closing, suppress
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from tui.core.text.plain_text import plain
-from tui.postprocess.unpack.extract_dir import Tree
+from tui.postprocess.unpack.extract_dir import ExtractDir
 from tui.postprocess.unpack.names import UnpackError, parts_of, shown
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def unpack(
     try:
         size = os.path.getsize(path)
         share = _Share(go_on)
-        tree = Tree(temporary, size, share.tell)
+        tree = ExtractDir(temporary, size, share.tell)
         try:
             with open(path, "rb") as raw:
                 fill(tree, raw, size, share)
@@ -117,7 +117,7 @@ class _Share:
         self._go_on(self.at)
 
 
-def fill(tree: Tree, raw: IO[bytes], size: int, share: _Share) -> None:
+def fill(tree: ExtractDir, raw: IO[bytes], size: int, share: _Share) -> None:
     """Read an archive, of whatever kind it is, into a tree."""
     if raw.read(4)[:2] == b"PK":
         _fill_from_zip(tree, raw, size, share)
@@ -149,7 +149,7 @@ def _decompressed(raw: IO[bytes]) -> IO[bytes]:
 
 
 def _fill_from_tar(
-    tree: Tree, source: IO[bytes], raw: IO[bytes], size: int, share: _Share
+    tree: ExtractDir, source: IO[bytes], raw: IO[bytes], size: int, share: _Share
 ) -> None:
     with tarfile.open(fileobj=source, mode="r|", bufsize=_BLOCK) as archive:
         while (entry := archive.next()) is not None:
@@ -172,7 +172,7 @@ def _fill_from_tar(
                 raise _odd(entry.name)
 
 
-def _fill_from_zip(tree: Tree, raw: IO[bytes], size: int, share: _Share) -> None:
+def _fill_from_zip(tree: ExtractDir, raw: IO[bytes], size: int, share: _Share) -> None:
     with zipfile.ZipFile(raw) as archive:
         read = 0
         for entry in archive.infolist():
@@ -212,7 +212,7 @@ def _zip_time(entry: zipfile.ZipInfo) -> float | None:
     return None
 
 
-def _name(tree: Tree, temporary: str, parent: str, stem: str) -> str:
+def _name(tree: ExtractDir, temporary: str, parent: str, stem: str) -> str:
     """Give a whole tree its name, in one step.
 
     An archive often holds one folder that is named like itself; that one is meant.

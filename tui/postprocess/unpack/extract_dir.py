@@ -46,7 +46,7 @@ _CREATE = (
 )
 
 
-class Tree:
+class ExtractDir:
     """What has been unpacked so far."""
 
     def __init__(

@@ -37,7 +37,7 @@ _PROGRESS_S = 1.0
 _STEM_SHOWN = 40
 
 
-class Unpacker:
+class UnpackPool:
     """Unpacks archives in processes of its own."""
 
     def __init__(self, *, is_synced: bool) -> None:

@@ -21,7 +21,7 @@ SLICE = 1_000
 """Downloads in one turn of the loop: 5 ms."""
 
 
-class Bulk:
+class BatchRunner:
     """Runs verbs over downloads, one job after the other."""
 
     def __init__(self, screen: MainScreen) -> None:

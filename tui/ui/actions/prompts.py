@@ -8,7 +8,7 @@ from tui.core.download import DownloadState
 from tui.core.request import URL_LIMIT, check_url, origin_of
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_rate, parse_size
-from tui.ui.dialogs.prompt import NumberScreen
+from tui.ui.dialogs.prompt import PromptScreen
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot
@@ -47,7 +47,7 @@ def ask_for_rate(screen: MainScreen, row: DownloadSnapshot | None = None) -> Non
         title, now = "Rate limit, bytes per second", service.snapshot().rate_limit
     else:
         title, now = f"Rate limit of {name}", service.detail(row.id).rate_limit
-    prompt = NumberScreen(title, typed(now), check, FORMS)
+    prompt = PromptScreen(title, typed(now), check, FORMS)
     screen.app.push_screen(prompt, use)
 
 
@@ -93,7 +93,7 @@ def ask_for_url(screen: MainScreen, row: DownloadSnapshot) -> None:
         screen.tell(f"{plain(row.name)} is fetched from {plain_url(text)} now")
         screen.list.repaint([row.id])
 
-    prompt = NumberScreen(f"URL of {plain(row.name, 50)}", shown, check, _HINT)
+    prompt = PromptScreen(f"URL of {plain(row.name, 50)}", shown, check, _HINT)
     screen.app.push_screen(prompt, use)
 
 

@@ -28,14 +28,14 @@ class Group(Enum):
     """Headings of the help screen and of the README's table, in their order."""
 
     ROW = "The marked downloads, or else the one under the cursor"
-    MARK = "Marks: act on many at once"
+    MARK = "Selection: act on many at once"
     RUN = "The whole run"
     VIEW = "What is shown"
     MOVE = "Moving about"
     APP = "The dashboard"
 
 
-class Situation(NamedTuple):
+class ActionState(NamedTuple):
     """What an action's ``when`` may look at."""
 
     row: DownloadSnapshot | None
@@ -50,72 +50,72 @@ class Situation(NamedTuple):
     """A pane is zoomed, a filter is open or set, or something is marked."""
 
 
-def _always(_: Situation) -> bool:
+def _always(_: ActionState) -> bool:
     return True
 
 
-def _on_row(now: Situation) -> bool:
+def _on_row(now: ActionState) -> bool:
     return now.row is not None
 
 
-def _on_any(now: Situation) -> bool:
+def _on_any(now: ActionState) -> bool:
     return now.row is not None or now.many > 0
 
 
-def _on_line(now: Situation) -> bool:
+def _on_line(now: ActionState) -> bool:
     return now.row is not None or now.is_heading
 
 
-def _is_ended(now: Situation) -> bool:
+def _is_ended(now: ActionState) -> bool:
     return _in_state(now, *ENDED)
 
 
-def _in_state(now: Situation, *states: DownloadState) -> bool:
+def _in_state(now: ActionState, *states: DownloadState) -> bool:
     # Many are looked at only when the key comes: that would cost too much here.
     return now.many > 0 or (now.row is not None and now.row.state in states)
 
 
-def _can_cancel(now: Situation) -> bool:
+def _can_cancel(now: ActionState) -> bool:
     return _in_state(now, *_UNENDED)
 
 
-def _can_retry(now: Situation) -> bool:
+def _can_retry(now: ActionState) -> bool:
     return _in_state(now, _S.FAILED, _S.WAITING, _S.CANCELLED)
 
 
-def _is_running(now: Situation) -> bool:
+def _is_running(now: ActionState) -> bool:
     return _in_state(now, _S.DOWNLOADING)
 
 
-def _is_queued(now: Situation) -> bool:
+def _is_queued(now: ActionState) -> bool:
     return _in_state(now, _S.QUEUED)
 
 
-def _is_done(now: Situation) -> bool:
+def _is_done(now: ActionState) -> bool:
     return now.row is not None and now.row.state is _S.DONE
 
 
-def _any_unended(now: Situation) -> bool:
+def _any_unended(now: ActionState) -> bool:
     return any(now.engine.counts[state] for state in _UNENDED)
 
 
-def _is_unfinished(now: Situation) -> bool:
+def _is_unfinished(now: ActionState) -> bool:
     return now.row is not None and now.row.state is not _S.DONE
 
 
-def _any_failed(now: Situation) -> bool:
+def _any_failed(now: ActionState) -> bool:
     return now.engine.counts[_S.FAILED] > 0
 
 
-def _has_any(now: Situation) -> bool:
+def _has_any(now: ActionState) -> bool:
     return now.engine.total > 0
 
 
-def _can_undo(now: Situation) -> bool:
+def _can_undo(now: ActionState) -> bool:
     return now.can_undo
 
 
-def _can_escape(now: Situation) -> bool:
+def _can_escape(now: ActionState) -> bool:
     return now.can_escape
 
 
@@ -138,7 +138,7 @@ class Action:
     """Place in the footer and who leaves it first when it gets narrow: 1 stays."""
     pair: str = ""
     """Action whose key the footer shows beside this one's (``+ -``)."""
-    when: Callable[[Situation], bool] = _always
+    when: Callable[[ActionState], bool] = _always
     """Whether it would do anything now."""
     why_not: str = ""
     """What to say when it would not."""

@@ -11,7 +11,7 @@ from tui.core.text.plain_text import plain_url
 from tui.ui.actions.keymap import key_of
 from tui.ui.actions.prompts import ask_for_rate
 from tui.ui.dialogs.add import AddScreen
-from tui.ui.dialogs.prompt import NumberScreen
+from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class RunActions:
                 self._screen.show_now()
 
         now = str(self._service.snapshot().concurrency)
-        prompt = NumberScreen("Downloads at once", now, check)
+        prompt = PromptScreen("Downloads at once", now, check)
         self._screen.app.push_screen(prompt, use)
 
     def auto(self) -> None:
@@ -176,7 +176,7 @@ class RunActions:
         name = plain_url(host.origin, 60)
         now = str(host.cap if host.cap_from == "set" else 0)
         hint = "0 leaves it to the cap of all"
-        prompt = NumberScreen(f"At once from {name}", now, check, hint)
+        prompt = PromptScreen(f"At once from {name}", now, check, hint)
         self._screen.app.push_screen(prompt, use)
 
     # -- limits ----------------------------------------------------------------------

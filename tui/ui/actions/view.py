@@ -125,7 +125,7 @@ class ViewActions:
         """Keep the cursor on what is being downloaded, or let it be."""
         if self._screen.following.toggle():
             self._screen.tell(
-                "Following what is active;"
+                "FollowMode what is active;"
                 f" {key_of('follow')} or a move of yours ends it"
             )
         else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tui.core.text.plain_text import plain
 from tui.ui.actions.keymap import key_of
 from tui.ui.actions.registry import BY_ID
-from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 
 if TYPE_CHECKING:
     from tui.core.snapshot import AutoSnapshot, EngineSnapshot
@@ -43,10 +43,10 @@ def _key(id: str) -> str:
     return key_of(id) if id in BY_ID else id
 
 
-class VerdictLine(Canvas):
+class BottleneckLine(Pane):
     """One line below the panes, where there is room for one."""
 
-    DEFAULT_CSS = "VerdictLine { height: 1; }"
+    DEFAULT_CSS = "BottleneckLine { height: 1; }"
     has_frame = False
 
     def __init__(self, **options: Any) -> None:

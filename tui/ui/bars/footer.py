@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from tui.ui.actions.keymap import current
 from tui.ui.bars.header import ActionPressed
-from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tui.ui.actions.registry import Action, Situation
+    from tui.ui.actions.registry import Action, ActionState
 
 _RIGHT = ("help", "palette", "quit")
 
 
-class FooterBar(Canvas):
+class FooterBar(Pane):
     """One line of keys; those that matter least leave first when it gets narrow."""
 
     DEFAULT_CSS = "FooterBar { height: 1; }"
@@ -27,7 +27,7 @@ class FooterBar(Canvas):
         super().__init__(**options)
         self._lit: set[str] | None = None
 
-    def show(self, situation: Situation) -> None:
+    def show(self, situation: ActionState) -> None:
         """Light the keys that would do something now."""
         lit = {action.id for action in current().actions if action.when(situation)}
         if lit != self._lit:

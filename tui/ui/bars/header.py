@@ -15,7 +15,7 @@ from tui.core.download import ACTIVE, DownloadState
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_clock, format_duration, format_rate, format_size
 from tui.ui.bars.bottleneck_line import auto_word
-from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.style.format import bar, count, middle_ellipsis, percent, state_look
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ActionPressed(Message):
     """Its id."""
 
 
-class HeaderBar(Canvas):
+class HeaderBar(Pane):
     """Totals of the whole run."""
 
     DEFAULT_CSS = "HeaderBar { height: 2; }"

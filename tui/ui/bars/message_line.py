@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from tui.ui.actions.keymap import key_of
 from tui.ui.bars.header import ActionPressed
-from tui.ui.panes.pane import Canvas, Line, Span, clip, justify
+from tui.ui.panes.pane import Line, Pane, Span, clip, justify
 
 if TYPE_CHECKING:
     from tui.ui.panes.event_log import EventLog
@@ -32,7 +32,7 @@ class _Message(NamedTuple):
     at_s: float
 
 
-class MessageLine(Canvas):
+class MessageLine(Pane):
     """A message for a few seconds, else advice on the cursor's row, else the log."""
 
     DEFAULT_CSS = "MessageLine { height: 1; }"

@@ -8,7 +8,7 @@ from tui.core.listing.query import VIEW_STATES, DownloadQuery, View
 from tui.core.text.plain_text import plain
 from tui.ui.actions.keymap import key_of
 from tui.ui.bars.header import ActionPressed
-from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.style.format import count, fit
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _FORMS = ((True, "  │"), (True, " │"), (True, " "), (False, ""))
 _FILTER = Span("filter ", "dim")
 
 
-class TabsBar(Canvas):
+class TabsBar(Pane):
     """One click or one digit away from every view."""
 
     DEFAULT_CSS = "TabsBar { height: 1; }"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tui.ui.dialogs.add_preview import Draft, draft_lines
-from tui.ui.panes.pane import Canvas, Line, Span
+from tui.ui.panes.pane import Line, Pane, Span
 
 
-class DraftPreview(Canvas):
+class DraftPreview(Pane):
     """What the text or the list would add."""
 
     has_frame = False

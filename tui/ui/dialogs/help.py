@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
-from tui.ui.panes.pane import Canvas, Line, Span
+from tui.ui.panes.pane import Line, Pane, Span
 from tui.ui.style.format import cells, fit
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def find(actions: Sequence[Listed], query: str) -> list[Listed]:
     return [action for _, _, action in sorted(found, key=lambda item: item[:2])]
 
 
-class HelpList(Canvas):
+class HelpList(Pane):
     """Actions under their headings, with a cursor once there is a choice to make."""
 
     has_frame = False

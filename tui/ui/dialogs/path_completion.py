@@ -26,7 +26,7 @@ class Entry(NamedTuple):
     size: int
 
 
-class FolderLook(NamedTuple):
+class FolderListing(NamedTuple):
     """What there is that begins with what was typed."""
 
     entries: tuple[Entry, ...] = ()
@@ -36,7 +36,7 @@ class FolderLook(NamedTuple):
     """Why nothing can be seen, or ""."""
 
 
-def look(typed: str) -> FolderLook:
+def look(typed: str) -> FolderListing:
     """Return folders, then lists, then other files, that ``typed`` is the start of.
 
     Hidden ones show when the dot is typed; a name that cannot be drawn never does, nor
@@ -61,18 +61,18 @@ def look(typed: str) -> FolderLook:
                     if rank == 0 or entry.is_file():
                         found.append((rank, name.lower(), entry))
     except OSError as error:
-        return FolderLook(trouble=error.strerror or type(error).__name__)
+        return FolderListing(trouble=error.strerror or type(error).__name__)
     except ValueError:
-        return FolderLook(trouble="no such folder")
+        return FolderListing(trouble="no such folder")
     found.sort(key=lambda item: item[:2])
     entries = [
         Entry(os.path.join(folder, e.name), e.name, rank == 0, _size(e))
         for rank, _, e in found[:SHOWN]
     ]
-    return FolderLook(tuple(entries), len(found) - len(entries))
+    return FolderListing(tuple(entries), len(found) - len(entries))
 
 
-def complete(typed: str, seen: FolderLook) -> str:
+def complete(typed: str, seen: FolderListing) -> str:
     """Return ``typed`` with all that the entries have in common, as the shell does."""
     if not seen.entries:
         return typed

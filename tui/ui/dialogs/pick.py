@@ -18,7 +18,7 @@ from tui.core.text.units import format_size
 from tui.ui.dialogs.add_preview import Draft, read_draft
 from tui.ui.dialogs.add_preview_widget import DraftPreview
 from tui.ui.dialogs.dialog import PRINTABLE, Dialog
-from tui.ui.dialogs.path_completion import Entry, FolderLook, complete, look
+from tui.ui.dialogs.path_completion import Entry, FolderListing, complete, look
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class PickScreen(Dialog[Picked | None]):
         super().__init__()
         self._known = known
         self._start = os.path.join(folder or os.getcwd(), "")
-        self._seen = FolderLook()
+        self._seen = FolderListing()
         self._seen_for = ""
         """The path that ``_seen`` belongs to: typing is faster than some disks."""
         self._settling: Timer | None = None

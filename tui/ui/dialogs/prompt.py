@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
 
-class NumberScreen(Dialog[str | None]):
+class PromptScreen(Dialog[str | None]):
     """One line to type in; what is wrong with it is said while it is typed."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "prompt.tcss"]

@@ -14,7 +14,7 @@ from tui.ui.actions.settings import KEYS, SettingRow, hint_for
 from tui.ui.dialogs.choice import ChoiceScreen
 from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.dialogs.help import HelpList
-from tui.ui.dialogs.prompt import NumberScreen
+from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.dialogs.theme import ThemeScreen
 from tui.ui.panes.pane import Line, Span
 from tui.ui.style.format import cells, fit
@@ -172,7 +172,7 @@ class SettingsScreen(Dialog[None]):
             )
             self._explain()
         else:
-            prompt = NumberScreen(
+            prompt = PromptScreen(
                 key,
                 self._settings.text(key),
                 lambda text: self._settings.check(key, text),

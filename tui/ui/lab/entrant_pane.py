@@ -10,11 +10,11 @@ from tui.lab.catalog import explain, say_stop
 from tui.lab.race import State
 from tui.lab.report.figures import say_counts
 from tui.lab.report.formatting import NONE, say_s
-from tui.ui.panes.pane import Canvas, Line, Span, clip
+from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import fit
 
 if TYPE_CHECKING:
-    from tui.lab.race import Lane, Race
+    from tui.lab.race import Entrant, Race
     from tui.lab.report.figures import Record
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -24,18 +24,18 @@ _SCALE_FLOOR_S = 0.05
 """A graph of lag is at least this high: below it nobody notices anything."""
 
 
-class LanePane(Canvas):
+class EntrantPane(Pane):
     """What a strategy did, and what it teaches."""
 
     def __init__(self, **options: Any) -> None:
         """Show nothing yet."""
         super().__init__(**options)
-        self._lane: Lane | None = None
+        self._lane: Entrant | None = None
         self._worst_s = _SCALE_FLOOR_S
         self.is_dense = False
         """No frame, for small terminals."""
 
-    def show(self, lane: Lane, race: Race) -> None:
+    def show(self, lane: Entrant, race: Race) -> None:
         """Show a lane, its graph on the scale of all lanes."""
         lags = [lag for one in race.lanes for lag in one.lags]
         self._worst_s = max(_SCALE_FLOOR_S, *lags) if lags else _SCALE_FLOOR_S
@@ -79,7 +79,7 @@ class LanePane(Canvas):
             lines += _paragraph(paragraph, width)
         return lines if len(lines) <= height else [*lines[: height - 1], [Span("…")]]
 
-    def _facts(self, lane: Lane, width: int) -> list[Line]:
+    def _facts(self, lane: Entrant, width: int) -> list[Line]:
         record = lane.record
         facts: list[tuple[str, str]] = []
         lines = [self._graph(lane, width)] if lane.lags else []
@@ -100,7 +100,7 @@ class LanePane(Canvas):
             lines += [[Span(" " * 8), Span(part)] for part in parts[1:]]
         return lines
 
-    def _graph(self, lane: Lane, width: int) -> Line:
+    def _graph(self, lane: Entrant, width: int) -> Line:
         """Return the loop's lag over the newest run, a cell a tenth of a second."""
         blocks = _ASCII_BLOCKS if self.is_ascii else _BLOCKS
         top = len(blocks) - 1
@@ -113,7 +113,7 @@ class LanePane(Canvas):
         return [Span(fit("lag", 8), "dim"), Span(graph, style), Span(worst, "dim")]
 
 
-class ChartPane(Canvas):
+class ChartPane(Pane):
     """Wall times as bars, and how many times faster each is."""
 
     def __init__(self, race: Race, **options: Any) -> None:
@@ -148,7 +148,7 @@ class ChartPane(Canvas):
 
     def _line(
         self,
-        lane: Lane,
+        lane: Entrant,
         wall: float | None,
         base: float | None,
         longest: float,
@@ -179,7 +179,7 @@ def _wall(record: Record) -> float | None:
     return None if found is None else found.median
 
 
-def _note_style(lane: Lane) -> str:
+def _note_style(lane: Entrant) -> str:
     if lane.state is State.FAILED:
         return "failed"
     return "warn" if lane.record.stops and lane.is_out else "text"

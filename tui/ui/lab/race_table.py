@@ -11,13 +11,13 @@ from tui.lab.catalog import TITLE_WIDTH
 from tui.lab.race import State
 from tui.lab.report.formatting import NONE, say_digits, say_s
 from tui.lab.report.table import COLUMNS, HEADINGS, Column
-from tui.ui.panes.pane import Canvas, Line, Span
+from tui.ui.panes.pane import Line, Pane, Span
 from tui.ui.style.format import bar, fit, spinner_frame
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.lab.race import Lane, Race
+    from tui.lab.race import Entrant, Race
 
 _LOOKS = {
     State.WAITING: ("·", ".", "queued"),
@@ -28,12 +28,12 @@ _LOOKS = {
     State.CANCELLED: ("⊘", "-", "cancelled"),
 }
 _BEATS_A_FRAME = 10
-"""Looks of a strategy's loop for one frame of its spinner: ten frames a second."""
+"""UIState of a strategy's loop for one frame of its spinner: ten frames a second."""
 _BAR = 8
 """Cells of the progress bar at least."""
 
 
-class RaceTable(Canvas):
+class RaceTable(Pane):
     """One row a strategy, with a cursor."""
 
     can_focus = True
@@ -51,7 +51,7 @@ class RaceTable(Canvas):
         """No frame and no headings, for small terminals."""
 
     @property
-    def lane(self) -> Lane:
+    def lane(self) -> Entrant:
         """The lane under the cursor."""
         return self.race.lanes[self.cursor]
 
@@ -121,7 +121,7 @@ class RaceTable(Canvas):
         return lines
 
     def _row(
-        self, index: int, lane: Lane, width: int, columns: Sequence[Column]
+        self, index: int, lane: Entrant, width: int, columns: Sequence[Column]
     ) -> Line:
         room = width - sum(column.width + 1 for column in columns) - 2
         glyph, style = self._glyph(lane)
@@ -146,7 +146,7 @@ class RaceTable(Canvas):
             line.append(Span(f" {fit(text, column.width, 'right')}", figure_style, act))
         return line
 
-    def _glyph(self, lane: Lane) -> tuple[str, str]:
+    def _glyph(self, lane: Entrant) -> tuple[str, str]:
         """Return the glyph before a row, and its style.
 
         The spinner of a strategy with an event loop is turned by that loop itself, so
@@ -161,7 +161,7 @@ class RaceTable(Canvas):
             turned = 0
         return spinner_frame(turned, is_ascii=self.is_ascii), style
 
-    def _fraction(self, lane: Lane) -> float:
+    def _fraction(self, lane: Entrant) -> float:
         ended = lane.progress.get("ended", 0)
         return float(ended) / max(1, self.race.total)
 
@@ -179,7 +179,7 @@ def _fitting(width: int) -> list[Column]:
     return [column for column in COLUMNS if column in kept]
 
 
-def _figure(column: Column, lane: Lane) -> tuple[str, str]:
+def _figure(column: Column, lane: Entrant) -> tuple[str, str]:
     """Return a cell: what is known so far while it runs, else the median."""
     if lane.state is State.RUNNING and lane.progress:
         now = lane.progress
@@ -199,7 +199,7 @@ def _figure(column: Column, lane: Lane) -> tuple[str, str]:
     return text, "warn" if column.id.startswith("lag") and _is_frozen(lane) else "text"
 
 
-def _is_frozen(lane: Lane) -> bool:
+def _is_frozen(lane: Entrant) -> bool:
     """Whether the loop of a lane was ever blocked for as long as a person notices."""
     lag = lane.record.spread(lambda figures: figures.lag_max_s)
     return lag is not None and lag.median >= 0.05

@@ -16,10 +16,10 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_elapsed
 from tui.lab.race import Race, State, describe
 from tui.lab.report.export import report_of, write_beside
-from tui.ui.lab.entrant_pane import ChartPane, LanePane
+from tui.ui.lab.entrant_pane import ChartPane, EntrantPane
 from tui.ui.lab.explain_dialog import ExplainDialog
 from tui.ui.lab.race_table import RaceTable, say_round
-from tui.ui.panes.pane import Canvas, Line, Span, clip, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, clip, justify, line_width
 
 if TYPE_CHECKING:
     from textual import events
@@ -39,7 +39,7 @@ _KEYS = (
 )
 
 
-class LabHeader(Canvas):
+class LabHeader(Pane):
     """One line: what is raced on, and for how long."""
 
     DEFAULT_CSS = "LabHeader { height: 1; }"
@@ -62,7 +62,7 @@ class LabHeader(Canvas):
         return [justify(left, right, width)]
 
 
-class LabFooter(Canvas):
+class LabFooter(Pane):
     """One line: the keys, or for a moment what one of them did."""
 
     DEFAULT_CSS = "LabFooter { height: 1; }"
@@ -128,7 +128,7 @@ class RaceScreen(Screen[None]):
         self.header = LabHeader(self.race)
         self.table = RaceTable(self.race)
         self.chart = ChartPane(self.race)
-        self.pane = LanePane()
+        self.pane = EntrantPane()
         self.footer = LabFooter()
 
     def compose(self) -> ComposeResult:

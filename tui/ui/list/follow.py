@@ -16,7 +16,7 @@ _LOOK_S = 0.5
 """Between two searches for an active download: in 100,000 rows one takes 5 ms."""
 
 
-class Following:
+class FollowMode:
     """Moves the cursor to the first active download when its own is active no more."""
 
     def __init__(self, list: DownloadList, service: DownloadService) -> None:

@@ -9,10 +9,10 @@ from textual.message import Message
 
 from tui.core.listing.query import DownloadQuery, SortKey, View
 from tui.ui.list.row_text import columns_for, heading
-from tui.ui.panes.pane import Canvas, Line, Span
+from tui.ui.panes.pane import Line, Pane, Span
 
 
-class ListHeading(Canvas):
+class ListHeading(Pane):
     """The names of the columns; a click sorts by one."""
 
     DEFAULT_CSS = "ListHeading { height: 1; }"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.listing.filter import FilterError
 from tui.core.listing.query import DownloadQuery, SortKey, View, among
-from tui.ui.list.selection import Marks
+from tui.ui.list.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -65,7 +65,7 @@ class ListModel:
         self._headings: dict[tuple[str, int], int] = {}
         self.cursor = 0
         """Index of the line under the cursor; 0 while the list is empty."""
-        self.marks = Marks()
+        self.marks = Selection()
         self.trouble = ""
         """Why the list could not be selected anew, in words; it stays as it was."""
         self.is_asked = False

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from tui.core.download import DownloadId
 
 
-class Marks:
+class Selection:
     """A set of ids: it knows no lines, so no order and no filter can change it."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_rate, format_size
 from tui.ui.actions.keymap import key_of
 from tui.ui.panes.detail_lines import pane_lines, sheet_lines
-from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.panes.segment_map import map_lines
 from tui.ui.style.format import done_fraction, middle_ellipsis, percent, state_look
 
@@ -28,7 +28,7 @@ def empty_lines() -> list[str]:
     ]
 
 
-class DetailPane(Canvas):
+class DetailPane(Pane):
     """The download under the cursor."""
 
     class OpenRequested(Message):
@@ -105,7 +105,7 @@ class DetailPane(Canvas):
         self.post_message(self.OpenRequested())
 
 
-class DetailSheet(Canvas):
+class DetailSheet(Pane):
     """All facts without a frame, as high as they are; made to be scrolled."""
 
     DEFAULT_CSS = "DetailSheet { height: auto; }"

@@ -28,7 +28,7 @@ from tui.ui.panes.disk_lines import (
     trips_line,
     write_line,
 )
-from tui.ui.panes.pane import Canvas, Line, Span, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.panes.plot import milliseconds, spark
 from tui.ui.panes.throughput import lag_line
 from tui.ui.style.format import count
@@ -78,7 +78,7 @@ class LagComparison:
         return modes[0], self._before_s, modes[1], p99_s
 
 
-class DiskPane(Canvas):
+class DiskPane(Pane):
     """One line an executor slot, then queue, bytes in flight, speed and loop lag."""
 
     @dataclass

@@ -14,7 +14,7 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration, format_size
 from tui.ui.actions.keymap import key_of
 from tui.ui.panes.detail_lines import advice_for
-from tui.ui.panes.pane import Canvas, Line, Span, clip
+from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import cells, count, middle_ellipsis, state_look
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def entry_line(entry: LogEntry, width: int, is_ascii: bool = False) -> Line:
     return clip(line, width)
 
 
-class EventLog(Canvas, can_focus=True):
+class EventLog(Pane, can_focus=True):
     """The last 1,000 lines; follows the newest until scrolled up."""
 
     BINDINGS: ClassVar[list[Binding]] = [  # type: ignore[assignment]

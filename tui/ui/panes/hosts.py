@@ -14,7 +14,7 @@ from textual.binding import Binding
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_duration, format_rate
 from tui.ui.actions.keymap import key_of
-from tui.ui.panes.pane import Canvas, Line, Span, clip, line_width
+from tui.ui.panes.pane import Line, Pane, Span, clip, line_width
 from tui.ui.style.format import cells, count, fit, middle_ellipsis
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _placed(text: str, column: Column) -> str:
     return text + pad if column.is_left else pad + text
 
 
-class HostsPane(Canvas, can_focus=True):
+class HostsPane(Pane, can_focus=True):
     """All hosts of the run; the keys of a list while it has the focus."""
 
     BINDINGS: ClassVar[list[Binding]] = [  # type: ignore[assignment]

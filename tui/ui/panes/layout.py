@@ -12,7 +12,7 @@ ON_DEMAND = frozenset({"hosts", "log"})
 """Panes that nobody sees before a key asks for them."""
 
 
-class Room(Enum):
+class Breakpoint(Enum):
     """How much space there is."""
 
     FULL = "full"
@@ -25,15 +25,15 @@ class Room(Enum):
     """One line of totals; keys still work."""
 
 
-def room_for(width: int, height: int) -> Room:
+def room_for(width: int, height: int) -> Breakpoint:
     """Return how much fits in a terminal of this size, in cells."""
     if width < 40 or height < 10:
-        return Room.LINE
+        return Breakpoint.LINE
     if width < 70 or height < 18:
-        return Room.BARE
+        return Breakpoint.BARE
     if width < 100 or height < 30:
-        return Room.FOLDED
-    return Room.FULL
+        return Breakpoint.FOLDED
+    return Breakpoint.FULL
 
 
 class Place(NamedTuple):
@@ -45,7 +45,7 @@ class Place(NamedTuple):
     """Lines; 0 for all that there is."""
 
 
-_CHROME = {Room.FOLDED: 6, Room.BARE: 3}
+_CHROME = {Breakpoint.FOLDED: 6, Breakpoint.BARE: 3}
 """Lines of totals, headings, message and keys around list and panes."""
 _LEAST_ROWS = 5
 _LEAST_PANE = 3
@@ -54,7 +54,7 @@ _ONE_LINE = Place(True, True, 1)
 
 
 @dataclass
-class PaneBoard:
+class PaneLayout:
     """What a person asked for, on top of what the size allows."""
 
     wishes: dict[str, bool] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class PaneBoard:
     _opened: list[str] = field(default_factory=list)
     """Panes in the order in which they were opened by hand, the last one last."""
 
-    def toggle(self, pane: str, room: Room) -> None:
+    def toggle(self, pane: str, room: Breakpoint) -> None:
         """Open a pane, or close it; while one is zoomed, zoom that one instead."""
         self.last = pane
         if self.zoomed:
@@ -77,9 +77,9 @@ class PaneBoard:
         if is_open:
             self._opened = [*(name for name in self._opened if name != pane), pane]
 
-    def is_open(self, pane: str, room: Room) -> bool:
+    def is_open(self, pane: str, room: Breakpoint) -> bool:
         """Whether a pane has more than one line."""
-        return self.wishes.get(pane, room is Room.FULL and pane not in ON_DEMAND)
+        return self.wishes.get(pane, room is Breakpoint.FULL and pane not in ON_DEMAND)
 
     def zoom(self) -> None:
         """Give the last pane the whole middle, or give the list its place back."""
@@ -88,14 +88,14 @@ class PaneBoard:
     def places(self, width: int, height: int) -> dict[str, Place]:
         """Return how each pane is to be shown in a terminal of this size."""
         room = room_for(width, height)
-        if room is Room.LINE:
+        if room is Breakpoint.LINE:
             return dict.fromkeys(PANES, _AWAY)
         if self.zoomed:
             places = dict.fromkeys(PANES, _AWAY)
             places[self.zoomed] = Place(True, False, 0)
             return places
         places = {pane: self._place(pane, room, height) for pane in PANES}
-        if room is not Room.FULL:
+        if room is not Breakpoint.FULL:
             self._leave_room_for_list(places, height - _CHROME[room] - _LEAST_ROWS)
         return places
 
@@ -125,12 +125,12 @@ class PaneBoard:
             height = max(_LEAST_PANE, last.height - over)
             places[self.last] = last._replace(height=height)
 
-    def _place(self, pane: str, room: Room, height: int) -> Place:
+    def _place(self, pane: str, room: Breakpoint, height: int) -> Place:
         if self.is_open(pane, room):
             return Place(True, False, open_height(height))
-        if room is Room.FULL or pane in ON_DEMAND:
+        if room is Breakpoint.FULL or pane in ON_DEMAND:
             return _AWAY
-        is_only_line = room is Room.BARE and pane != "disk"
+        is_only_line = room is Breakpoint.BARE and pane != "disk"
         return _AWAY if is_only_line else _ONE_LINE
 
 

@@ -90,12 +90,12 @@ def to_ascii(text: str) -> str:
     )
 
 
-class Canvas(Widget):
+class Pane(Widget):
     """A framed pane that draws lines; unframed and one line high when folded."""
 
     DEFAULT_CSS = """
-    Canvas { width: 1fr; height: 1fr; background: transparent; }
-    Canvas.-folded { height: 1; }
+    Pane { width: 1fr; height: 1fr; background: transparent; }
+    Pane.-folded { height: 1; }
     """
     ALLOW_SELECT = False
     is_folded: reactive[bool] = reactive(False, init=False)

@@ -9,7 +9,7 @@ from tui.core.text.units import format_rate, format_size
 from tui.ui.actions.keymap import key_of
 from tui.ui.bars.bottleneck_line import verdict_spans
 from tui.ui.panes.axis_graph import axis_graph, columns_for, label_width
-from tui.ui.panes.pane import Canvas, Line, Span, justify
+from tui.ui.panes.pane import Line, Pane, Span, justify
 from tui.ui.panes.plot import Axis, milliseconds, repeats, spark
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ LAG_WARN_S = 0.05
 """Loop lag at which keys begin to feel late, seconds."""
 
 
-class ThroughputGraph(Canvas):
+class ThroughputGraph(Pane):
     """Bytes per second over time; show it a snapshot about every half second."""
 
     def __init__(

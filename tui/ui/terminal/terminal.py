@@ -17,7 +17,7 @@ from queue import Empty, Full, Queue
 from threading import Thread
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tui.ui.terminal.title import Announcer, takes_progress, takes_title
+from tui.ui.terminal.title import TerminalTitle, takes_progress, takes_title
 
 if TYPE_CHECKING:
     import asyncio
@@ -112,12 +112,12 @@ def is_behind(driver: Driver | None) -> bool:
     return isinstance(writer, TerminalWriter) and writer.backlog >= BACKLOG
 
 
-def announcer_for(driver: Driver | None) -> Announcer | None:
+def announcer_for(driver: Driver | None) -> TerminalTitle | None:
     """Let a driver of ours tell title and progress; ``None`` for any other one."""
     if not hasattr(driver, "closing"):
         return None
     guarded: Any = driver
-    announcer = Announcer(
+    announcer = TerminalTitle(
         guarded.write, has_title=takes_title(), has_progress=takes_progress()
     )
     guarded.opening, guarded.closing = announcer.opening, announcer.closing

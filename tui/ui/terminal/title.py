@@ -59,7 +59,7 @@ def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
-class Announcer:
+class TerminalTitle:
     """Keeps title and progress true, at most once a second."""
 
     def __init__(

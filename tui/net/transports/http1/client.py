@@ -17,19 +17,19 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import FetchError, PermanentError
-from tui.net.transports.base import Exchange, WireTransport
+from tui.net.transports.base import RawResponse, Transport
 from tui.net.transports.http1.connection import Connection
-from tui.net.transports.http1.detached_socket import Tap
+from tui.net.transports.http1.detached_socket import DetachedSocket
 from tui.net.transports.http1.dial import dial
 from tui.net.transports.http1.errors import from_loop
-from tui.net.transports.http1.read_budget import Room
+from tui.net.transports.http1.read_budget import ReadBudget
 from tui.net.url import read_address, where
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
-    from tui.net.transports.base import Chunk, Lent
+    from tui.net.transports.base import Chunk, SocketLease
     from tui.net.transports.http1.parser import Head
 
     Origin: TypeAlias = "tuple[str, int]"
@@ -48,7 +48,7 @@ _VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 _BREAKS = re.compile(r"[\r\n\x00]")
 
 
-class LoopTransport(WireTransport):
+class Http1Transport(Transport):
     """Opens exchanges on sockets of the running loop."""
 
     name = "loop"
@@ -71,13 +71,13 @@ class LoopTransport(WireTransport):
         self._usual = _lines(headers)
         self._timeout_s = timeout_s
         self._keepalive_s = keepalive_s
-        self._room = Room(self._loop)
+        self._room = ReadBudget(self._loop)
         self._idle: dict[Origin, list[Connection]] = {}
         """The last one used stands last."""
         self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> Exchange:
+    async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
         """Send a GET and wait for the response headers."""
         place = _read(url)
         request = self._request(place, headers, url)
@@ -100,7 +100,7 @@ class LoopTransport(WireTransport):
                 head = await connection.ask(request)
         except Exception as error:
             raise _translated(error, url, is_connecting) from None
-        return LoopExchange(self, place.origin, connection, head)
+        return Http1Response(self, place.origin, connection, head)
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -142,7 +142,7 @@ class LoopTransport(WireTransport):
     async def _connect(self, origin: Origin) -> Connection:
         host, port = origin
         sock = await dial(self._loop, host, port, self._timeout_s)
-        tap = Tap(sock)
+        tap = DetachedSocket(sock)
         try:
             _, connection = await self._loop.create_connection(
                 lambda: Connection(self._loop, self._room, self._open.discard, tap),
@@ -180,13 +180,13 @@ class LoopTransport(WireTransport):
             self._sweep = self._loop.call_later(self._keepalive_s, self._close_idle)
 
 
-class LoopExchange(Exchange):
+class Http1Response(RawResponse):
     """An answer on a connection of the loop."""
 
     __slots__ = ("_connection", "_fields", "_origin", "_wire")
 
     def __init__(
-        self, wire: LoopTransport, origin: Origin, connection: Connection, head: Head
+        self, wire: Http1Transport, origin: Origin, connection: Connection, head: Head
     ) -> None:
         self.status = head.status
         self.http_version = _VERSIONS[head.version]
@@ -201,7 +201,7 @@ class LoopExchange(Exchange):
         """Take the whole rest of the body if it is here already."""
         return None if self._connection is None else self._connection.take_rest()
 
-    def lend(self) -> Lent | None:
+    def lend(self) -> SocketLease | None:
         """Lend the connection to a thread, if that is possible now."""
         connection = self._connection
         return None if connection is None else connection.lend()

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from tui.net.transports.base import Lent
+from tui.net.transports.base import SocketLease
 from tui.net.transports.http1.detached_socket import CAN_LEND
 from tui.net.transports.http1.errors import CutShort, HungUp
 from tui.net.transports.http1.parser import (
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from tui.net.transports.base import Chunk
-    from tui.net.transports.http1.detached_socket import Tap
+    from tui.net.transports.http1.detached_socket import DetachedSocket
     from tui.net.transports.http1.parser import Head
-    from tui.net.transports.http1.read_budget import Room
+    from tui.net.transports.http1.read_budget import ReadBudget
 
     Buffer: TypeAlias = "bytes | memoryview"
 
@@ -63,9 +63,9 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        room: Room,
+        room: ReadBudget,
         forget: Callable[[Connection], None],
-        tap: Tap,
+        tap: DetachedSocket,
     ) -> None:
         """Make the protocol of a connection that is about to be there.
 
@@ -199,7 +199,7 @@ class Connection(asyncio.BufferedProtocol):
         self._queued = 0
         return rest
 
-    def lend(self) -> Lent | None:
+    def lend(self) -> SocketLease | None:
         """Lend the socket to a thread that reads the body; ``None`` if it cannot be.
 
         Only where its length is known, and nothing of it waits here already.
@@ -210,7 +210,7 @@ class Connection(asyncio.BufferedProtocol):
             return None
         self._pause()
         self._tap.is_lent = True
-        return Lent(self._tap, self._left, self.take_back)
+        return SocketLease(self._tap, self._left, self.take_back)
 
     def take_back(self, nbytes: int) -> None:
         """Go on behind ``nbytes`` that a thread has read."""

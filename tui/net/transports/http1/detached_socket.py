@@ -13,7 +13,7 @@ CAN_LEND = sys.platform != "win32"
 its buffer, whoever reads."""
 
 
-class Tap:
+class DetachedSocket:
     """Reads what a socket has, in a thread, while the loop leaves it alone."""
 
     __slots__ = ("_poll", "_sock", "is_lent", "is_stopped")

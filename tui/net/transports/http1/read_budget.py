@@ -36,7 +36,7 @@ class Reader(Protocol):
         ...
 
 
-class Room:
+class ReadBudget:
     """What the connections of a wire share: a buffer to read into, and turns.
 
     In one turn of the loop only so many bytes come off all of them together,
