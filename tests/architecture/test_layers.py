@@ -67,7 +67,9 @@ def test_the_engine_alone_leaves_the_drawing_libraries_out():
 
 
 def test_the_command_line_answers_before_anything_heavy_is_loaded():
-    assert loaded(["tui.cli"], f"asyncio {_WIRE} {_DRAWING} tui.engine tui.ui") == ""
+    assert (
+        loaded(["tui.cli.main"], f"asyncio {_WIRE} {_DRAWING} tui.engine tui.ui") == ""
+    )
 
 
 def test_the_watch_notices_what_it_should():

@@ -113,7 +113,7 @@ async def disk(meter: Meter, home: Path) -> None:
         destination = OutputFolders(home / "disk", writer)
         folder = await destination.folder("")
         word = "on" if fsync else "off"
-        await _store(meter, f"StoreJob of 10 KiB, fsync {word}", writer, folder)
+        await _store(meter, f"SmallFile of 10 KiB, fsync {word}", writer, folder)
         await _write(meter, f"writer, fsync {word}", writer, folder)
         if fsync:
             _claim(meter, TargetResolver(Settings(), destination, writer))

@@ -175,7 +175,7 @@ def test_version_and_help_say_what_they_should() -> None:
 def test_version_and_help_load_nothing_heavy(option: str) -> None:
     program = (
         "import sys\n"
-        "from tui.cli import main\n"
+        "from tui.cli.main import main\n"
         f"try: main(['{option}'])\n"
         "except SystemExit as end: assert end.code == 0\n"
         "print(*sys.modules, file=sys.stderr)\n"
@@ -193,7 +193,7 @@ def test_version_and_help_load_nothing_heavy(option: str) -> None:
 def test_a_bad_list_is_refused_without_loading_the_engine(tmp_path: Path) -> None:
     program = (
         "import sys\n"
-        "from tui.cli import main\n"
+        "from tui.cli.main import main\n"
         "try: main(['nowhere.txt'])\n"
         "except SystemExit as end: assert end.code == 2\n"
         "print('asyncio' in sys.modules, 'tui.engine' in sys.modules)\n"

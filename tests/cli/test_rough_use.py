@@ -133,7 +133,7 @@ def test_ctrl_c_while_the_program_is_loaded_is_130_without_a_word(tmp_path):
         "class Loading(types.ModuleType):\n"
         "    def __getattr__(self, name):\n"
         "        raise KeyboardInterrupt\n"
-        "sys.modules['tui.cli'] = Loading('tui.cli')\n"
+        "sys.modules['tui.cli.main'] = Loading('tui.cli.main')\n"
         "from tui.__main__ import main\n"
         "main()\n"
     )

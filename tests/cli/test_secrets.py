@@ -48,7 +48,7 @@ async def typed(word: str, *arguments: str, cwd) -> tuple[int, str]:
 _OWN_TERMINAL = """
 import fcntl, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-from tui.cli import main
+from tui.cli.main import main
 main(prog_name="fetchtui")
 """
 

@@ -16,7 +16,7 @@ WRITE_FOR_EVER = """
 import asyncio, itertools, sys
 from pathlib import Path
 from tui.core.clock import SystemClock
-from tui.disk.folders import Destination
+from tui.disk.folders import OutputFolders
 from tui.disk.resume_record import ResumeRecord
 from tui.disk.writer import DiskWriter
 
@@ -24,7 +24,7 @@ async def main():
     writer = DiskWriter(
         writers=4, in_flight_limit=1 << 20, fsync=False, clock=SystemClock()
     )
-    folder = await Destination(Path(sys.argv[1]), writer).folder("")
+    folder = await OutputFolders(Path(sys.argv[1]), writer).folder("")
     size = 1 << 26
     part = await writer.open_part(folder, "x", size=size, resume=False)
     record = ResumeRecord(url="https://example.org/x", validator="", size=size)

@@ -368,7 +368,7 @@ async def test_a_checkpoint_never_claims_what_came_after_its_sync(
             loop.call_soon_threadsafe(late.set)
 
     monkeypatch.setattr(platform, "sync_data", write_meanwhile)
-    monkeypatch.setattr(part_file.system, "sync_data", write_meanwhile)
+    monkeypatch.setattr(part_file.platform, "sync_data", write_meanwhile)
     await writer.checkpoint(part, record())
     await late.wait()
     loaded = load_record(folder, "x")

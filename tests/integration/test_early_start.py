@@ -31,7 +31,7 @@ def slow(service, requests, load):
         load()
     return begin(service, requests, loads)
 early.begin_early = slow
-from tui.cli import main
+from tui.cli.main import main
 main(sys.argv[1:-1], prog_name="fetchtui")
 """
 

@@ -200,12 +200,12 @@ async def test_an_output_directory_that_is_a_file_is_told_at_once(
 
 UNPRIVILEGED = """
 import ctypes, os, sys
-import tui.cli
+import tui.cli.main
 if os.getuid() == 0:  # give up what root may do more than others (capset(2))
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     nothing = (ctypes.c_uint32 * 6)()
     assert ctypes.CDLL(None).capset(header, nothing) == 0
-tui.cli.main(sys.argv[1:])
+tui.cli.main.main(sys.argv[1:])
 """
 
 

@@ -171,8 +171,8 @@ async def test_a_strategy_that_hangs_is_ended(monkeypatch, server):
 _ORPHAN = """
 import asyncio, sys
 from tui.lab.race import Race, plan_for
-from tui.lab.server_process import Course
-race = Race(plan_for(["one_by_one"], course=Course(files=200, latency_s=0.1)))
+from tui.lab.server_process import ServerProfile
+race = Race(plan_for(["one_by_one"], course=ServerProfile(files=200, latency_s=0.1)))
 async def main():
     runner = asyncio.create_task(race.run())
     while not race.lanes[0].progress.get("received"):

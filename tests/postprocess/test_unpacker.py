@@ -119,10 +119,10 @@ async def test_closing_before_a_process_has_started_leaves_none(tmp_path, turns)
 
 _PARENT = """
 import asyncio, sys
-from tui.postprocess.unpack.pool import Unpacker
+from tui.postprocess.unpack.pool import UnpackPool
 
 async def main():
-    await Unpacker(is_synced=False).unpack(sys.argv[1], "large", lambda _: None)
+    await UnpackPool(is_synced=False).unpack(sys.argv[1], "large", lambda _: None)
 
 if __name__ == "__main__":
     asyncio.run(main())

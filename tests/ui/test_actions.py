@@ -24,10 +24,10 @@ def test_every_action_has_a_key_a_title_a_help_line_and_a_handler(action):
     owners = [
         owner
         for owner in (
-            "row_actions.RowActions",
-            "mark_actions.MarkActions",
-            "run_actions.RunActions",
-            "view_actions.ViewActions",
+            "rows.RowActions",
+            "marks.MarkActions",
+            "run.RunActions",
+            "view.ViewActions",
         )
         if hasattr(_load(owner), action.id)
     ]
@@ -36,7 +36,7 @@ def test_every_action_has_a_key_a_title_a_help_line_and_a_handler(action):
 
 def _load(path: str) -> type:
     module, name = path.split(".")
-    return getattr(__import__(f"tui.ui.{module}", fromlist=[name]), name)
+    return getattr(__import__(f"tui.ui.actions.{module}", fromlist=[name]), name)
 
 
 def test_ids_and_keys_are_used_once():

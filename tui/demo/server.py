@@ -1,8 +1,8 @@
 """A small HTTP/1.1 server on loopback that can lie in every way we know of.
 
 ``fetchtui --demo`` serves its files with it, and the tests script their faults with
-it; nothing here knows the engine. A path is given a ``ResponseScript``; every request is
-written down as a ``RecordedRequest``, and ``until`` waits for facts about them.
+it; it knows nothing of the engine. Each path has a ``ResponseScript``; each request is
+recorded as a ``RecordedRequest``, and ``until`` waits for conditions on them.
 """
 
 from __future__ import annotations
