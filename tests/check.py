@@ -1,53 +1,51 @@
-"""The gate: everything that must hold before a change is done.
+"""Everything that must pass before a change is done: ``python -m tests.check``.
 
-``python -m tests.check`` runs format check, lint, types, layers and tests one after the
-other, all of them even if one fails, and says at the end which did not pass.
-
-Tests drive real processes, sockets and terminals, on machines that others use too. If
-very few fail, those alone are run again: what passes then is named as unsteady, so that
-it gets mended; what fails twice has failed.
+Format, lint, types and layers run beside the tests; the tests run on all cores, except
+those marked ``alone``, which follow one by one. Every step runs even if another one
+failed. Nothing is run twice: a test that fails has failed. One that is known to be
+unsteady belongs into ``tests/unsteady.py``, with the date and the reason.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 _BIN = Path(sys.executable).parent
-STEPS = {
+CHECKS = {
     "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
     "lint": [sys.executable, "-m", "ruff", "check", "."],
-    "types": [sys.executable, "-m", "mypy"],
     # import-linter has no module to run; its script lies beside the interpreter.
     "layers": [str(_BIN / "lint-imports")],
-    "tests": [sys.executable, "-m", "pytest", "-q"],
+    "types": [sys.executable, "-m", "mypy"],
 }
+_PYTEST = [sys.executable, "-m", "pytest", "-q", "--durations=15"]
 
 
-FEW = 3
-"""Failed tests that are run again."""
+class Step(NamedTuple):
+    """One finished step."""
+
+    name: str
+    is_good: bool
+    took_s: float
 
 
-def run_unsteady(command: list[str]) -> bool:
-    """Run the few tests that failed once more; return whether they pass now."""
-    cache = ROOT / ".pytest_cache/v/cache/lastfailed"
-    failed = json.loads(cache.read_text()) if cache.exists() else {}
-    if not 0 < len(failed) <= FEW:
-        return False
-    print("\n=== tests again:", *failed, flush=True)
-    again = [*command, "--last-failed", "--last-failed-no-failures=none"]
-    result = subprocess.run(again, cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
-    if result.returncode == 0:
-        print("=== unsteady, to be mended:", *failed, flush=True)
-    return result.returncode == 0
+def tests(cores: int) -> dict[str, list[str]]:
+    """Return the commands of the two test runs, in their order."""
+    return {
+        "tests": [*_PYTEST, "-m", "not alone", "-n", str(cores), "--dist", "loadgroup"],
+        "tests that need the machine to themselves": [*_PYTEST, "-m", "alone"],
+    }
 
 
 def main() -> int:
@@ -55,24 +53,54 @@ def main() -> int:
     print(f"Python {platform.python_version()} on {platform.platform()}")
     versions = {dist.name: dist.version for dist in distributions()}
     print(*(f"{name} {versions[name]}" for name in sorted(versions)), sep=", ")
-    failed = []
-    for name, command in STEPS.items():
-        print(f"\n=== {name}: {' '.join(command[1:] or command)}", flush=True)
-        started = time.monotonic()
-        result = subprocess.run(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False
+    started = time.monotonic()
+    with tempfile.TemporaryFile("w+") as output:
+        # One after another: mypy alone keeps a core busy, and the tests want theirs.
+        beside = subprocess.Popen(
+            [sys.executable, "-m", "tests.check", "--checks"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
-        is_good = result.returncode == 0
-        if name == "tests" and result.returncode == pytest.ExitCode.TESTS_FAILED:
-            is_good = run_unsteady(command)
-        took_s = time.monotonic() - started
-        verdict = "passed" if is_good else "FAILED"
-        print(f"=== {name} {verdict} in {took_s:.0f} s", flush=True)
-        if not is_good:
-            failed.append(name)
-    print(f"\ngate: {'FAILED: ' + ', '.join(failed) if failed else 'passed'}")
+        steps = []
+        for name, command in tests(os.cpu_count() or 1).items():
+            steps.append(run(name, command))
+            if name == "tests":
+                steps.append(_joined(beside, started))
+                output.seek(0)
+                print(output.read(), end="", flush=True)
+    failed = [step.name for step in steps if not step.is_good]
+    took_s = time.monotonic() - started
+    result = f"FAILED: {', '.join(failed)}" if failed else "passed"
+    print(f"\ncheck: {result} in {took_s:.0f} s")
     return 1 if failed else 0
 
 
+def _joined(beside: subprocess.Popen[bytes], started: float) -> Step:
+    status = beside.wait()
+    return Step("checks", status == 0, time.monotonic() - started)
+
+
+def run(name: str, command: list[str]) -> Step:
+    """Run one step and print how it ended."""
+    print(f"\n=== {name}: {' '.join(command[1:] or command)}", flush=True)
+    started = time.monotonic()
+    result = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+    took_s = time.monotonic() - started
+    good = {0, pytest.ExitCode.NO_TESTS_COLLECTED} if "alone" in command else {0}
+    is_good = result.returncode in good
+    print(
+        f"=== {name} {'passed' if is_good else 'FAILED'} in {took_s:.0f} s", flush=True
+    )
+    return Step(name, is_good, took_s)
+
+
+def run_checks() -> int:
+    """Run what needs no tests; return 0 if every one passed, else 1."""
+    steps = [run(name, command) for name, command in CHECKS.items()]
+    return 0 if all(step.is_good for step in steps) else 1
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_checks() if "--checks" in sys.argv else main())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.unsteady import KNOWN
 from tui.demo.server import ScriptedServer
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
 
 
 sys.addaudithook(_loopback_only)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests fail that are known to be unsteady."""
+    reasons = {known.test: known for known in KNOWN}
+    for item in items:
+        if known := reasons.get(item.nodeid):
+            reason = f"unsteady since {known.since}: {known.reason}"
+            item.add_marker(pytest.mark.xfail(strict=False, reason=reason))
 
 
 @pytest.fixture(autouse=True)

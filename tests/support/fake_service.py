@@ -114,6 +114,8 @@ class FakeService:
         self.is_inline = False
         self.is_held = False
         self.hold_reason = ""
+        self.held_ids: list[int] = []
+        """What ``hold`` paused, for ``release`` to queue again."""
         self.history: tuple[float, ...] = ()
         self.elapsed_s = 0.0
         self.peak = 0.0
@@ -294,7 +296,7 @@ class FakeService:
         for row in (self.downloads[id] for id in ids):
             if row.state is _S.FAILED:
                 self.failures[row.id] = (row.error, row.error_kind, row.status)
-        changed = self._queue_again(ids, {_S.FAILED, _S.WAITING})
+        changed = self._queue_again(ids, {_S.FAILED, _S.WAITING, _S.CANCELLED})
         self._note("retry", changed)
         return changed
 
@@ -417,12 +419,18 @@ class FakeService:
         self.is_held = True
         self._note("hold")
         self.push(QueueHeld(self.now, ""))
+        stopped = ACTIVE | {_S.WAITING}
+        self.held_ids = [d.id for d in self.downloads if d.state in stopped]
+        for id in self.held_ids:
+            self._set(self.downloads[id], _S.PAUSED, Paused(id, self.now))
 
     def release(self) -> None:
         self.is_held = False
         self.hold_reason = ""
         self._note("release")
         self.push(QueueReleased(self.now))
+        held, self.held_ids = self.held_ids, []
+        self._queue_again(held, {_S.PAUSED})
 
     # -- what there is to see --------------------------------------------------------
 

@@ -1,0 +1,129 @@
+"""The two services that must behave alike: the engine, and the stand-in of UI tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from tests.support.fake_service import FakeService
+from tests.support.until import until
+from tui.core.download import DownloadState
+from tui.core.request import DownloadRequest
+from tui.core.settings import Settings
+from tui.demo.pattern import Pattern
+from tui.demo.script import ResponseScript
+from tui.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tui.core.service import DownloadService
+    from tui.demo.server import ScriptedServer
+
+_S = DownloadState
+SIZE = 400_000
+"""Bytes of each file."""
+
+
+class World(Protocol):
+    """A service with downloads in states of the test's choice."""
+
+    service: DownloadService
+
+    async def put(self, state: DownloadState, count: int = 1) -> list[int]:
+        """Add downloads and return their ids once they are in ``state``."""
+        ...
+
+    async def reach(self, ids: list[int], state: DownloadState) -> None:
+        """Return once the downloads are in ``state``."""
+        ...
+
+
+class EngineWorld:
+    """The engine over a loopback server that answers as each state needs."""
+
+    def __init__(self, service: DownloadService, server: ScriptedServer) -> None:
+        self.service = service
+        self._server = server
+        self._number = 0
+
+    def _url(self, state: DownloadState) -> str:
+        self._number += 1
+        path = f"/{self._number}.bin"
+        body = Pattern(SIZE, self._number)
+        if state is _S.FAILED:
+            return self._server.add(path, ResponseScript(status=404))
+        if state is _S.DOWNLOADING:
+            # Some bytes come, then nothing more.
+            stalls = ResponseScript(body, etag='"1"', stall_after=SIZE // 2)
+            whole = ResponseScript(body, etag='"1"', first=[stalls])
+            return self._server.add(path, whole)
+        return self._server.add(path, ResponseScript(body, etag='"1"'))
+
+    async def put(self, state: DownloadState, count: int = 1) -> list[int]:
+        is_held = self.service.snapshot().is_held
+        if state is _S.QUEUED and not is_held:
+            raise ValueError("hold the queue first, so that queued downloads stay")
+        urls = [self._url(state) for _ in range(count)]
+        ids = list(self.service.add([DownloadRequest((url,)) for url in urls]))
+        if state in (_S.PAUSED, _S.CANCELLED):
+            verb = self.service.pause if state is _S.PAUSED else self.service.cancel
+            verb(ids)
+        await self.reach(ids, state)
+        return ids
+
+    async def reach(self, ids: list[int], state: DownloadState) -> None:
+        await until(
+            lambda: all(row.state is state for row in self.service.rows(ids)), 20
+        )
+
+
+class StandInWorld:
+    """The stand-in, whose states the test sets itself."""
+
+    def __init__(self) -> None:
+        self.service = FakeService()
+
+    async def put(self, state: DownloadState, count: int = 1) -> list[int]:
+        service = self.service
+        urls = [
+            f"https://example.org/{len(service.downloads)}-{n}" for n in range(count)
+        ]
+        ids = list(service.add([DownloadRequest((url,)) for url in urls]))
+        for id in ids:
+            if state in (_S.DOWNLOADING, _S.DONE):
+                service.start(id, size=SIZE)
+            if state is _S.DONE:
+                service.finish(id)
+            elif state is _S.FAILED:
+                service.start(id)
+                service.fail(id)
+        if state is _S.PAUSED:
+            service.pause(ids)
+        elif state is _S.CANCELLED:
+            service.cancel(ids)
+        return ids
+
+    async def reach(self, ids: list[int], state: DownloadState) -> None:
+        for id in ids:
+            if state is _S.DONE and self.service.rows([id])[0].state is not _S.DONE:
+                self.service.finish(id)
+        assert all(row.state is state for row in self.service.rows(ids))
+
+
+@pytest.fixture(params=["engine", "stand-in"])
+async def world(
+    request: pytest.FixtureRequest, server: ScriptedServer, tmp_path: Path
+) -> AsyncIterator[World]:
+    """Each test runs against both services."""
+    if request.param == "stand-in":
+        yield StandInWorld()
+        return
+    settings = Settings(output_dir=tmp_path, timeout_s=30.0, concurrency=8, segments=1)
+    engine = await open_engine(settings, chance=lambda: 0.0)
+    try:
+        yield EngineWorld(engine, server)
+    finally:
+        await engine.close()

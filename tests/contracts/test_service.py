@@ -1,0 +1,313 @@
+"""What every ``DownloadService`` promises, whoever stands behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.until import until
+from tui.core import events
+from tui.core.download import DownloadState
+from tui.core.listing.query import DownloadQuery, View
+from tui.core.service import Move
+
+if TYPE_CHECKING:
+    from tests.contracts.conftest import World
+
+_S = DownloadState
+ALL = DownloadQuery()
+
+
+def states(world: World, ids: list[int]) -> set[DownloadState]:
+    return {row.state for row in world.service.rows(ids)}
+
+
+def finished(steps):
+    """Run a generator to its end and return what it returns."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
+def kinds(subscription) -> list[tuple[type, int | None]]:
+    return [(type(e), getattr(e, "id", None)) for e in subscription.drain()]
+
+
+async def test_added_downloads_have_consecutive_ids_and_are_counted(world):
+    first = await world.put(_S.PAUSED, 3)
+    second = await world.put(_S.PAUSED, 2)
+    assert [*first, *second] == list(range(5))
+    snapshot = world.service.snapshot()
+    assert snapshot.total == 5
+    assert snapshot.counts[_S.PAUSED] == 5
+
+
+async def test_adding_publishes_one_event_per_download(world):
+    world.service.hold()
+    subscription = world.service.subscribe()
+    ids = await world.put(_S.QUEUED, 2)
+    assert kinds(subscription) == [(events.Queued, id) for id in ids]
+
+
+@pytest.mark.parametrize("state", [_S.DOWNLOADING, _S.PAUSED, _S.FAILED])
+async def test_cancel_changes_what_has_not_ended_well(world, state):
+    ids = await world.put(state, 2)
+    subscription = world.service.subscribe()
+    assert world.service.cancel(ids) == ids
+    assert states(world, ids) == {_S.CANCELLED}
+    assert kinds(subscription) == [(events.Cancelled, id) for id in ids]
+
+
+@pytest.mark.parametrize("state", [_S.DONE, _S.CANCELLED])
+async def test_cancel_leaves_what_has_ended(world, state):
+    ids = await world.put(state)
+    assert world.service.cancel(ids) == []
+    assert states(world, ids) == {state}
+
+
+async def test_pause_stops_a_running_download_and_resume_queues_it(world):
+    ids = await world.put(_S.DOWNLOADING)
+    assert world.service.pause(ids) == ids
+    assert states(world, ids) == {_S.PAUSED}
+    assert world.service.resume(ids) == ids
+    await world.reach(ids, _S.DONE)
+
+
+@pytest.mark.parametrize("state", [_S.DONE, _S.FAILED, _S.PAUSED])
+async def test_pause_leaves_what_does_not_run(world, state):
+    ids = await world.put(state)
+    assert world.service.pause(ids) == []
+    assert states(world, ids) == {state}
+
+
+@pytest.mark.parametrize("state", [_S.DONE, _S.FAILED])
+async def test_resume_leaves_what_was_not_stopped(world, state):
+    ids = await world.put(state)
+    assert world.service.resume(ids) == []
+    assert states(world, ids) == {state}
+
+
+async def test_a_cancelled_download_can_be_resumed(world):
+    ids = await world.put(_S.CANCELLED)
+    world.service.hold()
+    assert world.service.resume(ids) == ids
+    assert states(world, ids) == {_S.QUEUED}
+
+
+@pytest.mark.parametrize("state", [_S.FAILED, _S.CANCELLED])
+async def test_retry_queues_what_ended_badly(world, state):
+    ids = await world.put(state)
+    world.service.hold()
+    subscription = world.service.subscribe()
+    assert world.service.retry(ids) == ids
+    assert states(world, ids) == {_S.QUEUED}
+    assert world.service.rows(ids)[0].error == ""
+    assert kinds(subscription) == [(events.Queued, id) for id in ids]
+
+
+@pytest.mark.parametrize("state", [_S.DONE, _S.PAUSED])
+async def test_retry_leaves_the_rest(world, state):
+    ids = await world.put(state)
+    assert world.service.retry(ids) == []
+    assert states(world, ids) == {state}
+
+
+async def test_a_retry_can_be_undone(world):
+    ids = await world.put(_S.FAILED)
+    (before,) = world.service.rows(ids)
+    world.service.hold()
+    world.service.retry(ids)
+    assert world.service.unretry(ids) == ids
+    (after,) = world.service.rows(ids)
+    assert after.state is _S.FAILED
+    assert (after.error, after.error_kind) == (before.error, before.error_kind)
+    assert world.service.unretry(ids) == []
+
+
+@pytest.mark.parametrize("state", [_S.DONE, _S.FAILED, _S.CANCELLED])
+async def test_ended_downloads_can_be_removed_and_restored(world, state):
+    ids = await world.put(state, 2)
+    assert world.service.drop(ids) == ids
+    assert world.service.snapshot().total == 0
+    assert world.service.snapshot().counts[state] == 0
+    assert world.service.select(ALL) == []
+    assert world.service.undrop(ids) == ids
+    assert world.service.snapshot().total == 2
+    assert world.service.select(ALL) == ids
+    assert world.service.undrop(ids) == []
+
+
+@pytest.mark.parametrize("state", [_S.DOWNLOADING, _S.PAUSED])
+async def test_what_has_not_ended_cannot_be_removed(world, state):
+    ids = await world.put(state)
+    assert world.service.drop(ids) == []
+    assert world.service.snapshot().total == 1
+
+
+async def test_the_queue_can_be_reordered_and_put_back(world):
+    world.service.hold()
+    ids = await world.put(_S.QUEUED, 4)
+    queue = DownloadQuery(view=View.QUEUED)
+    before = world.service.reorder([ids[3], ids[2]], Move.TOP)
+    moved = [ids[2], ids[3], ids[0], ids[1]]
+    assert world.service.select(queue) == moved
+    assert sorted(before) == [ids[2], ids[3]]
+    assert world.service.rows(ids)[0].state is _S.QUEUED
+    world.service.place(before)
+    assert world.service.select(queue) == ids
+
+
+async def test_places_says_where_reorder_would_put_them(world):
+    world.service.hold()
+    ids = await world.put(_S.QUEUED, 3)
+    places = world.service.places([ids[2]], Move.UP)
+    assert list(places) == [ids[2]]
+    world.service.place(places)
+    queue = DownloadQuery(view=View.QUEUED)
+    assert world.service.select(queue) == [ids[0], ids[2], ids[1]]
+
+
+async def test_a_url_that_cannot_be_fetched_is_refused(world):
+    (id,) = await world.put(_S.PAUSED)
+    with pytest.raises(ValueError, match="ftp"):
+        world.service.set_url(id, "ftp://example.org/x")
+    assert world.service.rows([id])[0].url.startswith("http")
+
+
+async def test_a_download_can_get_another_url(world):
+    (id,) = await world.put(_S.PAUSED)
+    url = "http://127.0.0.1:9/other"
+    world.service.set_url(id, url)
+    # The engine waits for a worker that is still closing the part file.
+    await until(lambda: world.service.rows([id])[0].url == url)
+
+
+async def test_limits_show_in_the_next_snapshot(world):
+    service = world.service
+    service.set_concurrency(3)
+    service.set_per_host(2)
+    service.set_segments(5)
+    service.set_rate_limit(1_000_000)
+    service.set_writers(2)
+    service.set_inline_writes(True)
+    now = service.snapshot()
+    assert (now.concurrency, now.per_host, now.segments) == (3, 2, 5)
+    assert now.rate_limit == 1_000_000
+    assert (now.disk.writers, now.disk.is_inline) == (2, True)
+    service.set_rate_limit(None)
+    service.set_inline_writes(False)
+    assert service.snapshot().rate_limit is None
+    assert not service.snapshot().disk.is_inline
+
+
+async def test_each_changed_limit_is_an_event(world):
+    subscription = world.service.subscribe()
+    world.service.set_concurrency(3)
+    assert [kind for kind, _ in kinds(subscription)] == [events.LimitsChanged]
+
+
+async def test_a_number_pins_automatic_concurrency(world):
+    world.service.set_auto(True)
+    assert world.service.snapshot().auto.is_on
+    world.service.set_concurrency(4)
+    auto = world.service.snapshot().auto
+    assert not auto.is_on
+    assert auto.is_pinned
+
+
+async def test_a_held_queue_pauses_what_runs_and_release_resumes_it(world):
+    ids = await world.put(_S.DOWNLOADING)
+    subscription = world.service.subscribe()
+    world.service.hold()
+    assert world.service.snapshot().is_held
+    assert states(world, ids) == {_S.PAUSED}
+    world.service.release()
+    assert not world.service.snapshot().is_held
+    seen = [kind for kind, _ in kinds(subscription)]
+    assert seen.index(events.QueueHeld) < seen.index(events.QueueReleased)
+    await world.reach(ids, _S.DONE)
+
+
+async def test_failures_are_grouped_by_cause(world):
+    ids = await world.put(_S.FAILED, 2)
+    await world.put(_S.DONE)
+    (cause,) = world.service.by_cause(DownloadQuery(view=View.FAILED))
+    assert list(cause.ids) == ids
+    assert cause.kind == world.service.rows(ids)[0].error_kind
+    assert world.service.snapshot().by_cause == {cause.kind: 2}
+
+
+async def test_views_select_by_state(world):
+    failed = await world.put(_S.FAILED)
+    done = await world.put(_S.DONE)
+    paused = await world.put(_S.PAUSED)
+    select = world.service.select
+    assert select(DownloadQuery(view=View.FAILED)) == failed
+    assert select(DownloadQuery(view=View.DONE)) == done
+    assert select(DownloadQuery(view=View.PAUSED)) == paused
+    assert select(ALL) == [*failed, *done, *paused]
+
+
+async def test_selecting_in_slices_gives_the_same(world):
+    await world.put(_S.PAUSED, 3)
+    query = DownloadQuery(text="1")
+    assert finished(world.service.selecting(query)) == world.service.select(query)
+
+
+async def test_a_row_changes_its_version_when_it_changes(world):
+    (id,) = await world.put(_S.PAUSED)
+    (before,) = world.service.rows([id])
+    world.service.cancel([id])
+    (after,) = world.service.rows([id])
+    assert after.version != before.version
+
+
+async def test_details_belong_to_their_row(world):
+    (id,) = await world.put(_S.DONE)
+    detail = world.service.detail(id)
+    assert detail.row.id == id
+    assert detail.row.state is _S.DONE
+    assert detail.finished == ((0, detail.row.size),)
+
+
+async def test_a_listener_hears_what_it_did_not_exclude(world):
+    (id,) = await world.put(_S.PAUSED)
+    everything = world.service.subscribe()
+    less = world.service.subscribe(frozenset({events.Cancelled}))
+    world.service.cancel([id])
+    await everything.wait()
+    assert kinds(everything) == [(events.Cancelled, id)]
+    assert kinds(less) == []
+
+
+async def test_a_closed_listener_hears_nothing(world):
+    (id,) = await world.put(_S.PAUSED)
+    subscription = world.service.subscribe()
+    subscription.close()
+    world.service.cancel([id])
+    assert subscription.drain() == []
+
+
+async def test_idle_means_that_only_a_user_can_go_on(world):
+    await world.put(_S.PAUSED)
+    await world.put(_S.DONE)
+    await asyncio.wait_for(world.service.wait_idle(), 10)
+
+
+async def test_a_running_download_is_not_idle(world):
+    ids = await world.put(_S.DOWNLOADING)
+    idle = asyncio.ensure_future(world.service.wait_idle())
+    await asyncio.sleep(0)
+    assert not idle.done()
+    world.service.cancel(ids)
+    await asyncio.wait_for(idle, 10)
+
+
+async def test_closing_twice_is_safe(world):
+    await world.put(_S.DOWNLOADING)
+    await world.service.close()
+    await world.service.close()
