@@ -25,9 +25,9 @@ class Start(Protocol):
     def __call__(self, **changes: Any) -> AbstractAsyncContextManager[Engine]: ...
 
 
-@pytest.fixture(params=["loop", "pyreqwest", "httpx"])
-def wire(request: pytest.FixtureRequest) -> str:
-    """All wires: whatever holds for one must hold for the others."""
+@pytest.fixture(params=["builtin", "pyreqwest", "httpx"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each HTTP backend; all of them must pass the same tests."""
     return request.param
 
 

@@ -119,10 +119,10 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 async def test_a_bad_reply_gives_a_reason_and_no_file(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, name: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str, name: str
 ) -> None:
     bad = BAD[name]
-    row = await fetch(start, server, bad.script, wire=wire)
+    row = await fetch(start, server, bad.script, http_backend=backend)
     assert (row.state, row.error_kind) == (S.FAILED, bad.kind), row.error
     assert row.error.isprintable()
     assert len(server.requests) == bad.requests
@@ -140,9 +140,9 @@ STALLS = {
 
 @pytest.mark.parametrize("name", STALLS)
 async def test_a_server_that_says_nothing_more_is_left(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, name: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str, name: str
 ) -> None:
-    row = await fetch(start, server, STALLS[name], wire=wire, timeout_s=0.2)
+    row = await fetch(start, server, STALLS[name], http_backend=backend, timeout_s=0.2)
     assert (row.state, row.error_kind) == (S.FAILED, "stalled")
     assert len(server.requests) == 2
     assert "x.bin" not in names(tmp_path / "out")
@@ -173,10 +173,10 @@ async def test_odd_but_whole_replies_give_the_file(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
-    wire: str,
+    backend: str,
     script: ResponseScript,
 ) -> None:
-    row = await fetch(start, server, script, wire=wire)
+    row = await fetch(start, server, script, http_backend=backend)
     assert (row.state, row.received) == (S.DONE, 9)
     assert (tmp_path / "out/x.bin").read_bytes() == b"123456789"
     assert names(tmp_path / "out") == ["x.bin"]
@@ -188,12 +188,12 @@ async def test_a_promised_size_is_checked_where_the_server_tells_none(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
-    wire: str,
+    backend: str,
     length: Any,
     size: int,
 ) -> None:
     script = ResponseScript(b"123456789", length=length)
-    row = await fetch(start, server, script, wire=wire, size=size)
+    row = await fetch(start, server, script, http_backend=backend, size=size)
     assert (row.state, row.error_kind) == (S.FAILED, "size")
     assert f"{size}" in row.error
     assert "9" in row.error
@@ -227,15 +227,19 @@ async def test_a_page_instead_of_a_file_with_a_checksum_is_refused(
 
 @pytest.mark.parametrize("has_checksum", [True, False])
 async def test_a_login_page_in_place_of_the_rest_costs_no_byte(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, has_checksum: bool
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    backend: str,
+    has_checksum: bool,
 ) -> None:
     cut = ResponseScript(BIG, etag='"v1"', cut_after=2_000_000)
     whole = ResponseScript(BIG, etag='"v1"', first=[cut, PAGE])
     checksum = Checksum("sha256", BIG.sha256()) if has_checksum else None
-    row = await fetch(start, server, whole, wire=wire, checksum=checksum)
+    row = await fetch(start, server, whole, http_backend=backend, checksum=checksum)
     assert (row.state, row.error_kind) == (S.FAILED, "http_status")
     assert "kept" in row.error
-    row = await fetch(start, server, whole, wire=wire, checksum=checksum)
+    row = await fetch(start, server, whole, http_backend=backend, checksum=checksum)
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
     asked = server.requests[-1].range
@@ -263,25 +267,25 @@ async def test_a_rest_that_is_not_the_rest_is_never_joined(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
-    wire: str,
+    backend: str,
     ranges: Ranges,
     requests: int,
 ) -> None:
     cut = ResponseScript(BIG, etag='"v1"', cut_after=2_000_000)
     script = ResponseScript(BIG, etag='"v1"', ranges=ranges, first=[cut])
-    row = await fetch(start, server, script, wire=wire)
+    row = await fetch(start, server, script, http_backend=backend)
     assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
     assert len(server.requests) == requests
 
 
 async def test_a_right_head_over_wrong_bytes_is_found_by_the_checksum(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     cut = ResponseScript(BIG, etag='"v1"', cut_after=2_000_000)
     script = ResponseScript(BIG, etag='"v1"', ranges="wrong_bytes", first=[cut])
     checksum = Checksum("sha256", BIG.sha256())
-    row = await fetch(start, server, script, wire=wire, checksum=checksum)
+    row = await fetch(start, server, script, http_backend=backend, checksum=checksum)
     assert (row.state, row.error_kind) == (S.FAILED, "checksum")
     assert "x.bin" not in names(tmp_path / "out")
 
@@ -333,7 +337,7 @@ async def test_a_changed_file_is_never_joined_though_if_range_is_ignored(
 
 @pytest.mark.parametrize("honest", [True, False])
 async def test_a_file_that_changes_under_several_connections_is_all_new(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, honest: bool
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str, honest: bool
 ) -> None:
     new = Pattern(9_000_000, seed=13)
     changed = ResponseScript(
@@ -342,7 +346,9 @@ async def test_a_file_that_changes_under_several_connections_is_all_new(
     script = ResponseScript(
         LARGE, etag='"v1"', rate=4_000_000, change_after=3, changed=changed
     )
-    row = await fetch(start, server, script, wire=wire, segments=5, retries=3)
+    row = await fetch(
+        start, server, script, http_backend=backend, segments=5, retries=3
+    )
     assert row.state is S.DONE, row.error
     assert digest(tmp_path / "out/x.bin") == new.sha256()
 
@@ -379,7 +385,7 @@ async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
 
 
 async def test_a_part_without_a_validator_does_not_end_what_can_be_continued(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     cut = ResponseScript(BIG, etag='"v1"', cut_after=1_000_000)
     bare = ResponseScript(BIG, cut_after=1_000_000)
@@ -389,7 +395,7 @@ async def test_a_part_without_a_validator_does_not_end_what_can_be_continued(
         return bare if seen.number == 1 else None
 
     script = ResponseScript(BIG, etag='"v1"', first=[cut], answer=answer)
-    row = await fetch(start, server, script, wire=wire, retries=2)
+    row = await fetch(start, server, script, http_backend=backend, retries=2)
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
     starts = [seen.range[0] for seen in server.requests[1:] if seen.range]
@@ -399,14 +405,14 @@ async def test_a_part_without_a_validator_does_not_end_what_can_be_continued(
 
 @pytest.mark.parametrize("etag", ['W/"v1"', '""', "v1", None])
 async def test_what_proves_nothing_is_not_used_to_continue(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, etag: str | None
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str, etag: str | None
 ) -> None:
     cut = ResponseScript(BIG, etag=etag, cut_after=2_000_000)
     row = await fetch(
         start,
         server,
         ResponseScript(BIG, etag=etag, first=[cut]),
-        wire=wire,
+        http_backend=backend,
         segments=4,
     )
     assert row.state is S.DONE
@@ -415,7 +421,7 @@ async def test_what_proves_nothing_is_not_used_to_continue(
 
 
 async def test_an_old_date_proves_it_where_the_etag_is_weak(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     common: dict[str, Any] = {
         "etag": 'W/"v1"',
@@ -424,7 +430,7 @@ async def test_an_old_date_proves_it_where_the_etag_is_weak(
     }
     cut = ResponseScript(BIG, cut_after=2_000_000, **common)
     row = await fetch(
-        start, server, ResponseScript(BIG, first=[cut], **common), wire=wire
+        start, server, ResponseScript(BIG, first=[cut], **common), http_backend=backend
     )
     assert row.state is S.DONE
     assert digest(tmp_path / "out/x.bin") == BIG.sha256()
@@ -435,7 +441,7 @@ async def test_an_old_date_proves_it_where_the_etag_is_weak(
 
 
 async def test_secrets_stay_at_home_whatever_redirects_and_segments_do(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     secrets = {"authorization": "Bearer s3cret", "cookie": "s=1", "x-api-key": "k"}
     async with ScriptedServer() as other:
@@ -446,7 +452,7 @@ async def test_secrets_stay_at_home_whatever_redirects_and_segments_do(
         server.add("/x.bin", ResponseScript(redirect="/near"))
         server.add("/near", ResponseScript(redirect=target))
         async with start(
-            wire=wire, segments=4, headers=tuple(secrets.items())
+            http_backend=backend, segments=4, headers=tuple(secrets.items())
         ) as engine:
             engine.add([request_for(server.url("/x.bin"))])
             await engine.wait_idle()

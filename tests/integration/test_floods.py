@@ -62,7 +62,12 @@ class Run:
     """An engine that ends with the block; what is left must add up."""
 
     def __init__(self, path: Path, **changes: Any) -> None:
-        changes = {"timeout_s": 5.0, "segments": 1, "wire": "loop", **changes}
+        changes = {
+            "timeout_s": 5.0,
+            "segments": 1,
+            "http_backend": "builtin",
+            **changes,
+        }
         self.settings = Settings(output_dir=path / "out", **changes)
 
     async def __aenter__(self) -> Engine:

@@ -81,10 +81,15 @@ def names(directory: Path) -> list[str]:
     ("header", "make"), [("Repr-Digest", repr_digest), ("Digest", digest)]
 )
 async def test_a_digest_in_the_headers_is_held_against_the_file(
-    server: ScriptedServer, start: Start, wire: str, body: bytes, header: str, make: Any
+    server: ScriptedServer,
+    start: Start,
+    backend: str,
+    body: bytes,
+    header: str,
+    make: Any,
 ) -> None:
     server.add("/f", ResponseScript(body, headers={header: make(body)}))
-    async with start(wire=wire) as engine:
+    async with start(http_backend=backend) as engine:
         heard = engine.subscribe()
         row = await fetch(engine, request_for(server.url("/f")))
         assert row.state is S.DONE
@@ -379,12 +384,12 @@ async def test_a_download_that_waits_for_a_checksum_file_can_be_cancelled(
 
 @pytest.mark.parametrize("checksum", [None, sha(LARGE)], ids=["pieces", "both"])
 async def test_only_the_wrong_piece_is_fetched_again(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str,
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str,
     checksum: Checksum | None,
 ) -> None:  # fmt: skip
     bad = ResponseScript(flipped(LARGE, 3 * PIECE + 5))
     server.add("/f", ResponseScript(LARGE, first=[bad]))
-    async with start(wire=wire) as engine:
+    async with start(http_backend=backend) as engine:
         heard = engine.subscribe()
         row = await fetch(
             engine,

@@ -52,10 +52,10 @@ async def test_fewer_at_once_drains_and_stops_nobody(
 
 
 async def test_cancel_closes_the_connection_and_undo_ends_whole(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK]))
-    async with start(wire=wire, segments=1) as engine:
+    async with start(http_backend=backend, segments=1) as engine:
         engine.add([request_for(server.url("/s"))])
         await until(engine, lambda: engine.rows([0])[0].received > 1_000_000)
         assert engine.cancel([0]) == [0]

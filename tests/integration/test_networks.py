@@ -29,11 +29,11 @@ ME = Login("me", "text:secret", Scheme.DIGEST)
 
 
 async def test_a_file_in_segments_is_proven_range_by_range(
-    wire: str, server: ScriptedServer, start: Start, tmp_path: Path
+    backend: str, server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     guard = DigestGuard(BODY)
     server.add("/f", guard.script())
-    async with start(wire=wire, login=ME, segments=4) as engine:
+    async with start(http_backend=backend, login=ME, segments=4) as engine:
         engine.add([request_for(server.url("/f"))])
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE
@@ -43,14 +43,16 @@ async def test_a_file_in_segments_is_proven_range_by_range(
 
 
 async def test_what_is_for_the_lists_own_server_is_not_for_a_mirror(
-    wire: str, server: ScriptedServer, start: Start
+    backend: str, server: ScriptedServer, start: Start
 ) -> None:
     server.add("/f", ResponseScript(status=404))
     async with ScriptedServer() as other:
         other.add("/f", ResponseScript(b"file"))
         login = Login("me", "text:secret")
         rule = HostRule("*", headers=(("X-Key", "rule"),))
-        async with start(wire=wire, login=login, hosts=(rule,), retries=0) as engine:
+        async with start(
+            http_backend=backend, login=login, hosts=(rule,), retries=0
+        ) as engine:
             mirrors = (server.url("/f"), other.url("/f"))
             engine.add([DownloadRequest(mirrors, headers=(("X-Own", "1"),))])
             await engine.wait_idle()
@@ -61,14 +63,14 @@ async def test_what_is_for_the_lists_own_server_is_not_for_a_mirror(
 
 
 async def test_a_dead_proxy_of_one_host_leaves_the_others_alone(
-    wire: str, server: ScriptedServer, start: Start
+    backend: str, server: ScriptedServer, start: Start
 ) -> None:
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as gone:
         port = gone.sockets[0].getsockname()[1]
     server.add("/f", ResponseScript(b"file"))
     server.add("/g", ResponseScript(b"file"))
     rule = HostRule("localhost", proxy=f"http://me:hunter2@127.0.0.1:{port}")
-    async with start(wire=wire, hosts=(rule,), retries=0) as engine:
+    async with start(http_backend=backend, hosts=(rule,), retries=0) as engine:
         engine.add(
             [
                 request_for(server.url("/f", host="localhost")),
@@ -84,11 +86,11 @@ async def test_a_dead_proxy_of_one_host_leaves_the_others_alone(
 
 
 async def test_many_files_come_through_a_socks_proxy(
-    wire: str, server: ScriptedServer, start: Start, tmp_path: Path
+    backend: str, server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     async with SocksServer() as proxy:
         async with start(
-            wire=wire, proxy=f"socks5h://127.0.0.1:{proxy.port}"
+            http_backend=backend, proxy=f"socks5h://127.0.0.1:{proxy.port}"
         ) as engine:
             for number in range(20):
                 server.add(f"/{number}", ResponseScript(b"x" * number))

@@ -35,11 +35,11 @@ def names(directory: Path) -> list[str]:
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 262_144, 262_145, 3_000_000])
 async def test_a_file_of_any_size_arrives_whole(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, size: int
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str, size: int
 ) -> None:
     body = Pattern(size, seed=size)
     server.add("/file.bin", ResponseScript(body=body, etag='"v1"'))
-    async with start(wire=wire) as engine:
+    async with start(http_backend=backend) as engine:
         engine.add([request_for(server.url("/file.bin"))])
         await engine.wait_idle()
         (row,) = engine.rows([0])
@@ -51,10 +51,10 @@ async def test_a_file_of_any_size_arrives_whole(
 
 @pytest.mark.parametrize("length", ["none", "chunked"])
 async def test_a_body_of_unknown_length_ends_with_its_message(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, length: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str, length: str
 ) -> None:
     server.add("/x", ResponseScript(body=BIG, length=length))
-    async with start(wire=wire) as engine:
+    async with start(http_backend=backend) as engine:
         engine.add([request_for(server.url("/x"))])
         await engine.wait_idle()
         (row,) = engine.rows([0])
@@ -122,11 +122,11 @@ async def test_wrong_bytes_never_get_the_final_name(
 
 
 async def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(
-    server: ScriptedServer, start: Start, wire: str
+    server: ScriptedServer, start: Start, backend: str
 ) -> None:
     server.add("/busy", ResponseScript(body=b"at last", first=[503, 500]))
     server.add("/gone", ResponseScript(status=404))
-    async with start(wire=wire) as engine:
+    async with start(http_backend=backend) as engine:
         heard = engine.subscribe()
         engine.add([request_for(server.url(p)) for p in ("/busy", "/gone")])
         await engine.wait_idle()
@@ -155,11 +155,11 @@ async def test_tries_are_counted_exactly(server: ScriptedServer, start: Start) -
 
 @pytest.mark.parametrize("cut", ["close", "reset"])
 async def test_a_broken_connection_is_continued_where_it_broke(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, cut: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str, cut: str
 ) -> None:
     broken = ResponseScript(body=BIG, etag='"v1"', cut_after=2_000_000, cut=cut)
     server.add("/b", ResponseScript(body=BIG, etag='"v1"', first=[broken]))
-    async with start(wire=wire, segments=1) as engine:
+    async with start(http_backend=backend, segments=1) as engine:
         engine.add([request_for(server.url("/b"))])
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE
@@ -173,12 +173,12 @@ async def test_a_broken_connection_is_continued_where_it_broke(
 
 
 async def test_a_file_that_changed_is_fetched_anew_and_says_so(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     new = Pattern(3_000_000, seed=9)
     broken = ResponseScript(body=BIG, etag='"v1"', cut_after=2_000_000)
     server.add("/b", ResponseScript(body=new, etag='"v2"', first=[broken]))
-    async with start(wire=wire, segments=1) as engine:
+    async with start(http_backend=backend, segments=1) as engine:
         heard = engine.subscribe()
         engine.add([request_for(server.url("/b"))])
         await engine.wait_idle()
@@ -201,11 +201,11 @@ async def test_without_a_validator_nothing_is_continued(
 
 
 async def test_several_connections_bring_the_same_bytes(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     body = Pattern(9_000_000, seed=4)
     server.add("/big", ResponseScript(body=body, etag='"v1"', rate=30_000_000))
-    async with start(wire=wire, segments=4) as engine:
+    async with start(http_backend=backend, segments=4) as engine:
         engine.add([request_for(server.url("/big"))])
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE
@@ -226,13 +226,13 @@ async def test_several_connections_bring_the_same_bytes(
     ],
 )
 async def test_a_server_that_lies_about_ranges_costs_time_but_no_bytes(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str, ranges: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str, ranges: str
 ) -> None:
     body = Pattern(9_000_000, seed=4)
     server.add(
         "/big", ResponseScript(body=body, etag='"v1"', ranges=ranges, rate=60_000_000)
     )
-    async with start(wire=wire, segments=4) as engine:
+    async with start(http_backend=backend, segments=4) as engine:
         engine.add([request_for(server.url("/big"))])
         await engine.wait_idle()
         (row,) = engine.rows([0])
@@ -318,12 +318,12 @@ async def test_two_lines_with_one_name_get_two_files(
 
 
 async def test_the_server_may_name_the_file_but_not_its_folder(
-    server: ScriptedServer, start: Start, tmp_path: Path, wire: str
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     value = "attachment; filename*=UTF-8''..%2F..%2Fevil%1B%5B31m.sh"
     header = {"Content-Disposition": value}
     server.add("/get?id=5", ResponseScript(body=b"x", headers=header))
-    async with start(wire=wire) as engine:
+    async with start(http_backend=backend) as engine:
         engine.add([request_for(server.url("/get?id=5"))])
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE

@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 
-@pytest.fixture(params=["loop", "pyreqwest", "httpx"])
-def wire(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=["builtin", "pyreqwest", "httpx"])
+def backend(request: pytest.FixtureRequest) -> str:
     """The name of the wire under test: each test runs over all."""
     return str(request.param)
 
 
 @pytest.fixture
-async def session(wire: str) -> AsyncIterator[HttpSession]:
+async def session(backend: str) -> AsyncIterator[HttpSession]:
     """A patient session: whatever it does not finish is cut by the test's own limit."""
-    session = HttpSession(Settings(wire=wire, timeout_s=20))
-    assert session.wire_name == wire
+    session = HttpSession(Settings(http_backend=backend, timeout_s=20))
+    assert session.wire_name == backend
     yield session
     await session.close()
 
 
 @pytest.fixture
-async def hasty(wire: str) -> AsyncIterator[HttpSession]:
+async def hasty(backend: str) -> AsyncIterator[HttpSession]:
     """A session that calls ``TIMEOUT_S`` without bytes a stall."""
-    session = HttpSession(Settings(wire=wire, timeout_s=TIMEOUT_S))
+    session = HttpSession(Settings(http_backend=backend, timeout_s=TIMEOUT_S))
     yield session
     await session.close()
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(params=["pyreqwest", "httpx"])
-def wire(request: pytest.FixtureRequest) -> str:
+def backend(request: pytest.FixtureRequest) -> str:
     """The wires that can take ways of their own."""
     return str(request.param)
 
@@ -118,16 +118,16 @@ def refused(settings: Settings) -> LocalError:
     return caught.value
 
 
-async def test_connections_come_from_the_chosen_address(wire: str) -> None:
+async def test_connections_come_from_the_chosen_address(backend: str) -> None:
     async with Peers() as peers:
-        settings = Settings(wire=wire, interface="127.0.0.2")
+        settings = Settings(http_backend=backend, interface="127.0.0.2")
         assert await over(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
         assert peers.seen == ["127.0.0.2"]
 
 
 async def test_connections_go_through_the_chosen_interface() -> None:
     async with Peers() as peers:
-        settings = Settings(wire="pyreqwest", interface="lo", ip_version=4)
+        settings = Settings(http_backend="pyreqwest", interface="lo", ip_version=4)
         assert await over(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
         assert peers.seen == ["127.0.0.1"]
 
@@ -141,18 +141,20 @@ def test_an_interface_that_cannot_be_used_is_said_at_the_start() -> None:
         refused(Settings(interface="192.0.2.1"))
     )
     assert "no IPv6" in str(refused(Settings(interface="127.0.0.1", ip_version=6)))
-    assert "by its address" in str(refused(Settings(wire="httpx", interface="lo")))
+    assert "by its address" in str(
+        refused(Settings(http_backend="httpx", interface="lo"))
+    )
     assert "no IP version 5" in str(refused(Settings(ip_version=5)))
 
 
 @pytest.mark.parametrize(("version", "host"), [(4, "127.0.0.1"), (6, "::1")])
 async def test_one_ip_version_can_be_asked_for(
-    wire: str, version: int, host: str
+    backend: str, version: int, host: str
 ) -> None:
     async with Peers(host) as peers:
         session = HttpSession(
             Settings(
-                wire=wire,
+                http_backend=backend,
                 ip_version=version,
                 timeout_s=5,
                 resolve=(("right.example", 0, host),),
@@ -169,20 +171,22 @@ async def test_one_ip_version_can_be_asked_for(
 
 
 async def test_a_pinned_host_is_not_looked_up(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     server.add("/x", ResponseScript(b"file"))
-    settings = Settings(wire=wire, resolve=(("Pinned.example", 0, "127.0.0.1"),))
+    settings = Settings(
+        http_backend=backend, resolve=(("Pinned.example", 0, "127.0.0.1"),)
+    )
     url = f"http://pinned.example:{server.port}/x"
     assert await over(settings, url) == b"file"
     assert server.requests[0].headers["host"] == f"pinned.example:{server.port}"
 
 
 async def test_a_pin_of_one_port_leaves_the_others_alone(
-    wire: str, server: ScriptedServer, other: ScriptedServer
+    backend: str, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     settings = Settings(
-        wire=wire,
+        http_backend=backend,
         timeout_s=5,
         resolve=(
             ("pinned.invalid", server.port, "127.0.0.1"),
@@ -196,14 +200,16 @@ async def test_a_pin_of_one_port_leaves_the_others_alone(
 
 
 async def test_a_pin_keeps_the_name_for_the_certificate(
-    wire: str, authority: trustme.CA, bundle: Path
+    backend: str, authority: trustme.CA, bundle: Path
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("pinned.example").configure_cert(context)
     async with ScriptedServer(context) as server:
         server.add("/x", ResponseScript(b"file"))
         settings = Settings(
-            wire=wire, ca_file=bundle, resolve=(("pinned.example", 0, "127.0.0.1"),)
+            http_backend=backend,
+            ca_file=bundle,
+            resolve=(("pinned.example", 0, "127.0.0.1"),),
         )
         url = f"https://pinned.example:{server.port}/x"
         assert await over(settings, url) == b"file"
@@ -224,14 +230,14 @@ def test_a_pin_that_cannot_be_meant_is_said_at_the_start(
 
 
 async def test_a_client_certificate_opens_a_server_that_asks_for_one(
-    wire: str, strict: ScriptedServer, bundle: Path, identity: Path
+    backend: str, strict: ScriptedServer, bundle: Path, identity: Path
 ) -> None:
-    settings = Settings(wire=wire, ca_file=bundle, client_cert=identity)
+    settings = Settings(http_backend=backend, ca_file=bundle, client_cert=identity)
     assert await over(settings, strict.url("/x")) == b"file"
 
 
 async def test_certificate_and_key_may_be_two_files(
-    wire: str,
+    backend: str,
     authority: trustme.CA,
     strict: ScriptedServer,
     bundle: Path,
@@ -241,24 +247,28 @@ async def test_certificate_and_key_may_be_two_files(
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"
     leaf.cert_chain_pems[0].write_to_path(str(cert))
     leaf.private_key_pem.write_to_path(str(key))
-    settings = Settings(wire=wire, ca_file=bundle, client_cert=cert, client_key=key)
+    settings = Settings(
+        http_backend=backend, ca_file=bundle, client_cert=cert, client_key=key
+    )
     assert await over(settings, strict.url("/x")) == b"file"
 
 
 async def test_without_a_certificate_such_a_server_is_closed(
-    wire: str, strict: ScriptedServer, bundle: Path
+    backend: str, strict: ScriptedServer, bundle: Path
 ) -> None:
-    error = await fault_over(Settings(wire=wire, ca_file=bundle), strict.url("/x"))
+    error = await fault_over(
+        Settings(http_backend=backend, ca_file=bundle), strict.url("/x")
+    )
     assert error.kind in ("tls", "reset")
     assert strict.requests == []
 
 
 async def test_a_certificate_is_not_shown_where_a_redirect_leads(
-    wire: str, strict: ScriptedServer, bundle: Path, identity: Path
+    backend: str, strict: ScriptedServer, bundle: Path, identity: Path
 ) -> None:
     away = strict.url("/x", host="localhost")
     url = strict.add("/away", ResponseScript(redirect=away))
-    settings = Settings(wire=wire, ca_file=bundle, client_cert=identity)
+    settings = Settings(http_backend=backend, ca_file=bundle, client_cert=identity)
     error = await fault_over(settings, url)
     assert error.kind in ("tls", "reset")
     assert [seen.path for seen in strict.requests] == ["/away"]
@@ -307,13 +317,17 @@ async def test_http2_is_for_whole_files_and_ranges_stay_on_http1(
     body = bytes(range(256)) * 1000
     async with Http2Server(tls, body) as server:
         url = f"https://127.0.0.1:{server.port}/x"
-        session = HttpSession(Settings(wire="pyreqwest", http2=True, ca_file=bundle))
+        session = HttpSession(
+            Settings(http_backend="pyreqwest", http2=True, ca_file=bundle)
+        )
         reply = await session.open(GetRequest(url))
         assert reply.http_version == "HTTP/2.0"
         assert await rest_of(reply) == body
         assert await fetch(session, GetRequest(url, (), 5)) == body[5:]
         await session.close()
-        assert await over(Settings(wire="pyreqwest", ca_file=bundle), url) == body
+        assert (
+            await over(Settings(http_backend="pyreqwest", ca_file=bundle), url) == body
+        )
         assert server.protocols == ["h2", "http/1.1", "http/1.1"]
 
 
@@ -321,17 +335,19 @@ async def test_an_http2_stream_that_is_reset_is_no_whole_body(
     tls: ssl.SSLContext, bundle: Path
 ) -> None:
     async with Http2Server(tls, b"x" * 100_000, cut_at=50_000) as server:
-        settings = Settings(wire="pyreqwest", http2=True, ca_file=bundle)
+        settings = Settings(http_backend="pyreqwest", http2=True, ca_file=bundle)
         error = await fault_over(settings, f"https://127.0.0.1:{server.port}/x")
     assert error.kind in ("reset", "truncated")
 
 
 async def test_a_rule_holds_an_origin_to_a_rate_over_all_its_bodies(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     url = server.add("/x", ResponseScript(b"x" * 20_000))
     session = HttpSession(
-        Settings(wire=wire, hosts=(HostRule("127.0.0.1", rate_limit=100_000),))
+        Settings(
+            http_backend=backend, hosts=(HostRule("127.0.0.1", rate_limit=100_000),)
+        )
     )
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -347,11 +363,13 @@ async def test_a_rule_holds_an_origin_to_a_rate_over_all_its_bodies(
     await session.close()
 
 
-async def test_a_slow_rate_is_no_stall(wire: str, server: ScriptedServer) -> None:
+async def test_a_slow_rate_is_no_stall(backend: str, server: ScriptedServer) -> None:
     url = server.add("/x", ResponseScript(b"x" * 30_000))
     session = HttpSession(
         Settings(
-            wire=wire, timeout_s=0.2, hosts=(HostRule("127.*", rate_limit=50_000),)
+            http_backend=backend,
+            timeout_s=0.2,
+            hosts=(HostRule("127.*", rate_limit=50_000),),
         )
     )
     assert len(await fetch(session, GetRequest(url))) == 30_000

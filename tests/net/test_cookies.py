@@ -138,7 +138,7 @@ def test_no_file_breaks_the_reader(text: str) -> None:
 
 
 async def test_cookies_of_the_file_go_along_with_those_of_the_servers(
-    wire: str, server: ScriptedServer, other: ScriptedServer, jar: Path
+    backend: str, server: ScriptedServer, other: ScriptedServer, jar: Path
 ) -> None:
     lines = (
         line("127.0.0.1", name="file", value="1"),
@@ -150,7 +150,7 @@ async def test_cookies_of_the_file_go_along_with_those_of_the_servers(
     url = server.add(
         "/x", ResponseScript(redirect="/there", headers=[("Set-Cookie", "both=new")])
     )
-    session = HttpSession(Settings(wire=wire, cookies=jar))
+    session = HttpSession(Settings(http_backend=backend, cookies=jar))
     headers = (("Cookie", "list=0"),)
     assert await fetch(session, GetRequest(url, headers)) == b"file"
     # Another port is another origin, but the file is the user's word for the host.

@@ -36,11 +36,11 @@ def sent(server: ScriptedServer) -> list[str]:
     "algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512"]
 )
 async def test_a_challenge_is_answered_and_remembered_for_the_ranges(
-    wire: str, server: ScriptedServer, algorithm: str
+    backend: str, server: ScriptedServer, algorithm: str
 ) -> None:
     guard = DigestGuard(b"0123456789", algorithm=algorithm)
     url = server.add("/x?a=b", guard.script())
-    session = HttpSession(Settings(wire=wire, login=ME))
+    session = HttpSession(Settings(http_backend=backend, login=ME))
     assert await fetch(session, target(session, url)) == b"0123456789"
     assert await fetch(session, target(session, url, 4)) == b"456789"
     assert await fetch(session, target(session, url, 8)) == b"89"
@@ -56,25 +56,25 @@ async def test_a_challenge_is_answered_and_remembered_for_the_ranges(
     "path", ["/a/../b", "/a b", "/f%C3%BC%7e", "/x?q='{|}^`[]", "/fü?ü", "/a//b;c=d,e"]
 )
 async def test_the_proof_is_about_the_path_that_is_asked_for(
-    wire: str, server: ScriptedServer, path: str
+    backend: str, server: ScriptedServer, path: str
 ) -> None:
     guard = DigestGuard(b"file")
     # In whichever spelling the wire asks for it.
     for asked in ("/b", "/a%20b", "/f%C3%BC%7e", "/f%C3%BC~", "/x", "/f%C3%BC"):
         server.add(asked, guard.script())
     server.add("/a//b;c=d,e", guard.script())
-    session = HttpSession(Settings(wire=wire, login=ME))
+    session = HttpSession(Settings(http_backend=backend, login=ME))
     url = f"http://127.0.0.1:{server.port}{path}"
     assert await fetch(session, target(session, url)) == b"file"
     await session.close()
 
 
 async def test_many_ranges_at_once_are_each_proven(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     guard = DigestGuard(bytes(range(200)), uses=5)
     url = server.add("/x", guard.script())
-    session = HttpSession(Settings(wire=wire, login=ME))
+    session = HttpSession(Settings(http_backend=backend, login=ME))
     bodies = await asyncio.gather(
         *(fetch(session, target(session, url, start)) for start in range(1, 21))
     )
@@ -83,11 +83,11 @@ async def test_many_ranges_at_once_are_each_proven(
 
 
 async def test_a_stale_nonce_costs_one_more_request_and_no_login(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     guard = DigestGuard(b"file", uses=1)
     url = server.add("/x", guard.script())
-    session = HttpSession(Settings(wire=wire, login=ME))
+    session = HttpSession(Settings(http_backend=backend, login=ME))
     for _ in range(3):
         assert await fetch(session, target(session, url)) == b"file"
     await session.close()
@@ -95,10 +95,10 @@ async def test_a_stale_nonce_costs_one_more_request_and_no_login(
 
 
 async def test_a_wrong_password_is_refused_once_and_said(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     url = server.add("/x", DigestGuard(b"file", password="other").script())
-    session = HttpSession(Settings(wire=wire, login=ME))
+    session = HttpSession(Settings(http_backend=backend, login=ME))
     error = await judged(session, target(session, url))
     await session.close()
     assert isinstance(error, PermanentError)
@@ -108,13 +108,13 @@ async def test_a_wrong_password_is_refused_once_and_said(
 
 
 async def test_a_login_for_digest_is_never_sent_as_a_password(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     url = server.add(
         "/x",
         ResponseScript(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'}),
     )
-    session = HttpSession(Settings(wire=wire, login=ME))
+    session = HttpSession(Settings(http_backend=backend, login=ME))
     error = await judged(session, target(session, url))
     await session.close()
     assert "it wants a login (Basic)" in str(error)
@@ -122,11 +122,11 @@ async def test_a_login_for_digest_is_never_sent_as_a_password(
 
 
 async def test_a_login_for_basic_is_proven_where_the_server_wants_digest(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     guard = DigestGuard(b"file")
     url = server.add("/x", guard.script())
-    session = HttpSession(Settings(wire=wire))
+    session = HttpSession(Settings(http_backend=backend))
     userinfo = url.replace("http://", "http://me:secret@")
     assert await fetch(session, GetRequest(userinfo)) == b"file"
     assert await fetch(session, GetRequest(userinfo)) == b"file"
@@ -135,12 +135,12 @@ async def test_a_login_for_basic_is_proven_where_the_server_wants_digest(
 
 
 async def test_a_proof_does_not_follow_a_redirect_elsewhere(
-    wire: str, server: ScriptedServer, other: ScriptedServer
+    backend: str, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     guard = DigestGuard(b"file")
     away = other.add("/x", guard.script())
     url = server.add("/x", ResponseScript(redirect=away))
-    session = HttpSession(Settings(wire=wire, login=ME))
+    session = HttpSession(Settings(http_backend=backend, login=ME))
     error = await judged(session, target(session, url))
     await session.close()
     assert "it wants a login (Digest)" in str(error)
@@ -148,14 +148,16 @@ async def test_a_proof_does_not_follow_a_redirect_elsewhere(
 
 
 async def test_a_rule_gives_the_host_behind_a_redirect_its_own_login(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     guard = DigestGuard(b"file")
     server.add("/there", guard.script())
     url = server.add(
         "/x", ResponseScript(redirect=server.url("/there", host="localhost"))
     )
-    session = HttpSession(Settings(wire=wire, hosts=(HostRule("localhost", login=ME),)))
+    session = HttpSession(
+        Settings(http_backend=backend, hosts=(HostRule("localhost", login=ME),))
+    )
     assert await fetch(session, target(session, url)) == b"file"
     await session.close()
     assert sent(server)[0] == ""

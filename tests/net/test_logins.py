@@ -164,12 +164,14 @@ def test_of_logins_the_rules_own_wins_over_a_header_of_the_run() -> None:
 
 
 async def test_a_login_is_sent_over_the_wire_and_stays_with_its_origin(
-    wire: str, server: ScriptedServer, other: ScriptedServer
+    backend: str, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     other.add("/x", ResponseScript(redirect=server.url("/back")))
     server.add("/back", ResponseScript(b"file"))
     url = server.add("/x", ResponseScript(redirect=other.url("/x")))
-    session = HttpSession(Settings(wire=wire, login=Login("me", "text:mine")))
+    session = HttpSession(
+        Settings(http_backend=backend, login=Login("me", "text:mine"))
+    )
     headers = session.headers_for(url, (("X-Key", "k"),), is_named=True)
     assert await fetch(session, GetRequest(url, headers)) == b"file"
     await session.close()
@@ -181,14 +183,14 @@ async def test_a_login_is_sent_over_the_wire_and_stays_with_its_origin(
 
 
 async def test_netrc_logs_in_at_the_host_that_a_redirect_leads_to(
-    wire: str, server: ScriptedServer, netrc: Path
+    backend: str, server: ScriptedServer, netrc: Path
 ) -> None:
     # As archives with one place to log in for many hosts have it.
     server.add("/there", ResponseScript(b"file"))
     url = server.add(
         "/x", ResponseScript(redirect=server.url("/there", host="127.0.0.1"))
     )
-    session = HttpSession(Settings(wire=wire, netrc=netrc))
+    session = HttpSession(Settings(http_backend=backend, netrc=netrc))
     start = url.replace("127.0.0.1", "localhost")
     headers = session.headers_for(start, (), is_named=True)
     assert await fetch(session, GetRequest(start, headers)) == b"file"
@@ -198,11 +200,11 @@ async def test_netrc_logs_in_at_the_host_that_a_redirect_leads_to(
 
 
 async def test_a_missing_and_a_refused_login_are_told_apart(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
     headers = {"WWW-Authenticate": 'Basic realm="x"'}
     url = server.add("/x", ResponseScript(status=401, headers=headers))
-    session = HttpSession(Settings(wire=wire))
+    session = HttpSession(Settings(http_backend=backend))
     error = await judged(session, GetRequest(url))
     assert "it wants a login (Basic)" in str(error)
     assert "--user" in error.advice

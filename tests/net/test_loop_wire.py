@@ -124,34 +124,34 @@ def test_chunks_are_put_together_wherever_they_are_cut(
     surplus: bytes,
 ) -> None:
     body = b"".join(bytes([65 + n]) * size for n, size in enumerate(sizes))
-    wire = b"".join(
+    data = b"".join(
         b"%x%s\r\n%s\r\n" % (size, extension, bytes([65 + n]) * size)
         for n, size in enumerate(sizes)
     )
-    wire += b"0\r\n" + trailer + b"\r\n"
-    end = len(wire)
-    wire += surplus
-    found, left = read_in_pieces(wire, [cut for cut in cuts if cut < end])
+    data += b"0\r\n" + trailer + b"\r\n"
+    end = len(data)
+    data += surplus
+    found, left = read_in_pieces(data, [cut for cut in cuts if cut < end])
     assert found == body
     assert left == len(surplus)
 
 
-def read_in_pieces(wire: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
+def read_in_pieces(data: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
     reader = ChunkReader()
     found = b""
-    borders = [0, *sorted(set(cuts)), len(wire)]
+    borders = [0, *sorted(set(cuts)), len(data)]
     left = 0
     for start, end in pairwise(borders):
         assert not reader.is_ended
         if start < end:
-            views, left = reader.feed(wire[start:end])
+            views, left = reader.feed(data[start:end])
             found += b"".join(views)
     assert reader.is_ended
     return found, left
 
 
 @pytest.mark.parametrize(
-    "wire",
+    "data",
     [
         b"g\r\n",
         b"\r\n",
@@ -166,9 +166,9 @@ def read_in_pieces(wire: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
         b"0\r\n" + b"X: y\r\n" * 20_000,
     ],
 )
-def test_chunks_that_could_be_read_two_ways_are_refused(wire: bytes) -> None:
+def test_chunks_that_could_be_read_two_ways_are_refused(data: bytes) -> None:
     with pytest.raises(BadChunk):
-        ChunkReader().feed(wire)
+        ChunkReader().feed(data)
 
 
 def test_the_end_of_a_head_is_found_behind_either_line_ending() -> None:
@@ -198,7 +198,7 @@ def on_uvloop(run: Callable[[HttpSession, ScriptedServer], object]) -> None:
 
     async def within() -> None:
         async with ScriptedServer() as server:
-            session = HttpSession(Settings(wire="loop", timeout_s=5))
+            session = HttpSession(Settings(http_backend="builtin", timeout_s=5))
             try:
                 await run(session, server)  # type: ignore[misc]
             finally:
@@ -281,7 +281,7 @@ async def test_a_request_into_a_connection_that_just_closed_is_sent_again() -> N
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        session = HttpSession(Settings(wire="loop"))
+        session = HttpSession(Settings(http_backend="builtin"))
         target = GetRequest(f"http://127.0.0.1:{port}/")
         assert await fetch(session, target) == b"x"
         assert await fetch(session, target) == b"x"
@@ -324,8 +324,8 @@ async def test_plain_http_goes_over_the_loop_and_the_rest_beside_it():
         Settings(), None, 1.0, load_session_config(Settings()).routes
     )
     try:
-        assert chosen(wires, "http://a.example/x") == "loop"
+        assert chosen(wires, "http://a.example/x") == "builtin"
         assert chosen(wires, "https://a.example/x") == "pyreqwest"
-        assert wires.wire_for("http://a.example/x", is_range=True).name == "loop"
+        assert wires.wire_for("http://a.example/x", is_range=True).name == "builtin"
     finally:
         await wires.aclose()

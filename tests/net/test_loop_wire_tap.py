@@ -137,7 +137,7 @@ def play(request: pytest.FixtureRequest) -> Callable[[Any], None]:
     def run(scene: Callable[[HttpSession, ScriptedServer], Any]) -> None:
         async def within() -> None:
             async with ScriptedServer() as server, asyncio.timeout(20):
-                session = HttpSession(Settings(wire="loop", timeout_s=5))
+                session = HttpSession(Settings(http_backend="builtin", timeout_s=5))
                 try:
                     await scene(session, server)
                 finally:
@@ -288,7 +288,7 @@ async def test_the_reply_of_an_origin_with_a_rate_is_never_lent(
     server: ScriptedServer,
 ) -> None:
     url = server.add("/x", ResponseScript(BODY))
-    settings = Settings(wire="loop", timeout_s=5)
+    settings = Settings(http_backend="builtin", timeout_s=5)
     session = HttpSession(settings)
     try:
         reply = await session.open(GetRequest(url))

@@ -27,7 +27,7 @@ QUOTED = "p%40ss%3Aw%2Frd"
 
 
 @pytest.fixture(params=["pyreqwest", "httpx"])
-def wire(request: pytest.FixtureRequest) -> str:
+def backend(request: pytest.FixtureRequest) -> str:
     """The wires that can take ways of their own."""
     return str(request.param)
 
@@ -115,26 +115,26 @@ def came_through_proxy(server: ScriptedServer) -> bool:
 
 
 async def test_a_plain_request_goes_through_an_http_proxy(
-    wire: str, open_proxy: int, server: ScriptedServer, plain: str
+    backend: str, open_proxy: int, server: ScriptedServer, plain: str
 ) -> None:
     proxy = f"http://127.0.0.1:{open_proxy}"
-    assert await through(Settings(wire=wire, proxy=proxy), plain) == b"file"
+    assert await through(Settings(http_backend=backend, proxy=proxy), plain) == b"file"
     assert came_through_proxy(server)
-    assert await through(Settings(wire=wire), plain) == b"file"
+    assert await through(Settings(http_backend=backend), plain) == b"file"
     assert not came_through_proxy(server)
 
 
 async def test_https_goes_through_a_tunnel(
-    wire: str, open_proxy: int, secure: ScriptedServer, bundle: Path
+    backend: str, open_proxy: int, secure: ScriptedServer, bundle: Path
 ) -> None:
     settings = Settings(
-        wire=wire, ca_file=bundle, proxy=f"http://127.0.0.1:{open_proxy}"
+        http_backend=backend, ca_file=bundle, proxy=f"http://127.0.0.1:{open_proxy}"
     )
     assert await through(settings, secure.url("/x")) == b"secure file"
 
 
 async def test_a_proxy_that_speaks_tls_is_checked_and_used(
-    wire: str,
+    backend: str,
     tls_proxy: int,
     server: ScriptedServer,
     plain: str,
@@ -142,11 +142,11 @@ async def test_a_proxy_that_speaks_tls_is_checked_and_used(
     bundle: Path,
 ) -> None:
     proxy = f"https://127.0.0.1:{tls_proxy}"
-    trusting = Settings(wire=wire, proxy=proxy, ca_file=bundle)
+    trusting = Settings(http_backend=backend, proxy=proxy, ca_file=bundle)
     assert await through(trusting, plain) == b"file"
     assert came_through_proxy(server)
     assert await through(trusting, secure.url("/x")) == b"secure file"
-    error = await fault_through(Settings(wire=wire, proxy=proxy), plain)
+    error = await fault_through(Settings(http_backend=backend, proxy=proxy), plain)
     assert isinstance(error, PermanentError)
     assert error.kind == "proxy"
     assert f"the proxy {proxy} is not trusted" in str(error)
@@ -154,7 +154,7 @@ async def test_a_proxy_that_speaks_tls_is_checked_and_used(
 
 @pytest.mark.parametrize("is_secure", [False, True])
 async def test_a_proxy_that_wants_a_login_gets_it(
-    wire: str,
+    backend: str,
     guarded_proxy: int,
     plain: str,
     secure: ScriptedServer,
@@ -164,13 +164,15 @@ async def test_a_proxy_that_wants_a_login_gets_it(
     url = secure.url("/x") if is_secure else plain
     login = Login("me", f"text:{SECRET}")
     by_login = Settings(
-        wire=wire,
+        http_backend=backend,
         ca_file=bundle,
         proxy=f"http://127.0.0.1:{guarded_proxy}",
         proxy_login=login,
     )
     by_url = Settings(
-        wire=wire, ca_file=bundle, proxy=f"http://me:{QUOTED}@127.0.0.1:{guarded_proxy}"
+        http_backend=backend,
+        ca_file=bundle,
+        proxy=f"http://me:{QUOTED}@127.0.0.1:{guarded_proxy}",
     )
     assert (await through(by_login, url)).endswith(b"file")
     assert (await through(by_url, url)).endswith(b"file")
@@ -178,7 +180,7 @@ async def test_a_proxy_that_wants_a_login_gets_it(
 
 @pytest.mark.parametrize("is_secure", [False, True])
 async def test_a_missing_or_wrong_proxy_login_is_said_with_its_remedy(
-    wire: str,
+    backend: str,
     guarded_proxy: int,
     plain: str,
     secure: ScriptedServer,
@@ -189,7 +191,11 @@ async def test_a_missing_or_wrong_proxy_login_is_said_with_its_remedy(
     proxy = f"http://127.0.0.1:{guarded_proxy}"
     for login in (None, Login("me", "text:wrong")):
         settings = Settings(
-            wire=wire, ca_file=bundle, proxy=proxy, proxy_login=login, timeout_s=5
+            http_backend=backend,
+            ca_file=bundle,
+            proxy=proxy,
+            proxy_login=login,
+            timeout_s=5,
         )
         error = await fault_through(settings, url)
         assert isinstance(error, PermanentError)
@@ -201,12 +207,14 @@ async def test_a_missing_or_wrong_proxy_login_is_said_with_its_remedy(
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
 @pytest.mark.parametrize("is_secure", [False, True])
 async def test_a_dead_proxy_is_named_without_its_password(
-    wire: str, scheme: str, is_secure: bool
+    backend: str, scheme: str, is_secure: bool
 ) -> None:
     port = await free_port()
     target = "https://127.0.0.1:9/x" if is_secure else "http://127.0.0.1:9/x"
     settings = Settings(
-        wire=wire, proxy=f"{scheme}://me:{QUOTED}@127.0.0.1:{port}", timeout_s=5
+        http_backend=backend,
+        proxy=f"{scheme}://me:{QUOTED}@127.0.0.1:{port}",
+        timeout_s=5,
     )
     error = await fault_through(settings, target)
     assert isinstance(error, TransientError)
@@ -214,38 +222,44 @@ async def test_a_dead_proxy_is_named_without_its_password(
     assert f"the proxy {scheme}://127.0.0.1:{port}" in str(error)
 
 
-async def test_a_proxy_that_does_not_exist_is_named(wire: str) -> None:
-    settings = Settings(wire=wire, proxy="http://no-such-proxy.invalid:3128")
+async def test_a_proxy_that_does_not_exist_is_named(backend: str) -> None:
+    settings = Settings(http_backend=backend, proxy="http://no-such-proxy.invalid:3128")
     error = await fault_through(settings, "http://127.0.0.1:9/x")
     assert error.kind == "proxy"
     assert "the proxy http://no-such-proxy.invalid:3128" in str(error)
 
 
 async def test_a_server_that_a_proxy_cannot_reach_is_not_taken_for_the_proxy(
-    wire: str, open_proxy: int
+    backend: str, open_proxy: int
 ) -> None:
     port = await free_port()
-    settings = Settings(wire=wire, proxy=f"http://127.0.0.1:{open_proxy}", timeout_s=5)
+    settings = Settings(
+        http_backend=backend, proxy=f"http://127.0.0.1:{open_proxy}", timeout_s=5
+    )
     error = await fault_through(settings, f"https://127.0.0.1:{port}/x")
     assert error.kind == "proxy"
     assert f"does not connect to 127.0.0.1:{port}" in str(error)
 
 
 async def test_a_server_behind_a_tunnel_is_still_checked(
-    wire: str, open_proxy: int, secure: ScriptedServer
+    backend: str, open_proxy: int, secure: ScriptedServer
 ) -> None:
-    settings = Settings(wire=wire, proxy=f"http://127.0.0.1:{open_proxy}")
+    settings = Settings(http_backend=backend, proxy=f"http://127.0.0.1:{open_proxy}")
     error = await fault_through(settings, secure.url("/x"))
     assert error.kind == "tls"
     assert f"127.0.0.1:{secure.port} is not trusted" in str(error)
 
 
 async def test_socks5h_lets_the_proxy_resolve_names(
-    wire: str, server: ScriptedServer, plain: str, secure: ScriptedServer, bundle: Path
+    backend: str,
+    server: ScriptedServer,
+    plain: str,
+    secure: ScriptedServer,
+    bundle: Path,
 ) -> None:
     async with SocksServer(login=("me", SECRET)) as proxy:
         settings = Settings(
-            wire=wire,
+            http_backend=backend,
             ca_file=bundle,
             proxy=f"socks5h://127.0.0.1:{proxy.port}",
             proxy_login=Login("me", f"text:{SECRET}"),
@@ -263,7 +277,9 @@ async def test_socks5h_lets_the_proxy_resolve_names(
 async def test_socks5_resolves_names_here(server: ScriptedServer, plain: str) -> None:
     async with SocksServer() as proxy:
         settings = Settings(
-            wire="pyreqwest", proxy=f"socks5://127.0.0.1:{proxy.port}", ip_version=4
+            http_backend="pyreqwest",
+            proxy=f"socks5://127.0.0.1:{proxy.port}",
+            ip_version=4,
         )
         url = f"http://localhost:{server.port}/x"
         assert await through(settings, url) == b"file"
@@ -272,20 +288,24 @@ async def test_socks5_resolves_names_here(server: ScriptedServer, plain: str) ->
 
 @pytest.mark.parametrize("login", [None, Login("me", "text:wrong")])
 async def test_a_wrong_socks_login_is_said(
-    wire: str, plain: str, login: Login | None
+    backend: str, plain: str, login: Login | None
 ) -> None:
     async with SocksServer(login=("me", SECRET)) as proxy:
         settings = Settings(
-            wire=wire, proxy=f"socks5h://127.0.0.1:{proxy.port}", proxy_login=login
+            http_backend=backend,
+            proxy=f"socks5h://127.0.0.1:{proxy.port}",
+            proxy_login=login,
         )
         error = await fault_through(settings, plain)
     assert isinstance(error, PermanentError)
     assert error.kind == "proxy_auth"
 
 
-async def test_a_server_that_a_socks_proxy_cannot_reach_is_named(wire: str) -> None:
+async def test_a_server_that_a_socks_proxy_cannot_reach_is_named(backend: str) -> None:
     async with SocksServer(reply=5) as proxy:
-        settings = Settings(wire=wire, proxy=f"socks5h://127.0.0.1:{proxy.port}")
+        settings = Settings(
+            http_backend=backend, proxy=f"socks5h://127.0.0.1:{proxy.port}"
+        )
         error = await fault_through(settings, "http://far.example:81/x")
     assert isinstance(error, TransientError)
     assert error.kind == "proxy"
@@ -294,7 +314,7 @@ async def test_a_server_that_a_socks_proxy_cannot_reach_is_named(wire: str) -> N
     )
 
 
-async def test_what_speaks_no_socks_is_said(wire: str) -> None:
+async def test_what_speaks_no_socks_is_said(backend: str) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         writer.close()
@@ -302,34 +322,35 @@ async def test_what_speaks_no_socks_is_said(wire: str) -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as running:
         proxy = f"socks5h://127.0.0.1:{running.sockets[0].getsockname()[1]}"
         error = await fault_through(
-            Settings(wire=wire, proxy=proxy, timeout_s=5), "http://far.example:81/x"
+            Settings(http_backend=backend, proxy=proxy, timeout_s=5),
+            "http://far.example:81/x",
         )
     assert error.kind == "proxy"
     assert f"the proxy {proxy}" in str(error)
 
 
 async def test_the_environment_is_asked_where_no_option_is_given(
-    wire: str,
+    backend: str,
     open_proxy: int,
     server: ScriptedServer,
     plain: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("http_proxy", f"127.0.0.1:{open_proxy}")
-    await through(Settings(wire=wire), plain)
+    await through(Settings(http_backend=backend), plain)
     assert came_through_proxy(server)
-    await through(Settings(wire=wire, proxy="direct"), plain)
+    await through(Settings(http_backend=backend, proxy="direct"), plain)
     assert not came_through_proxy(server)
     monkeypatch.setenv("no_proxy", "example.org, 127.0.0.0/8")
-    await through(Settings(wire=wire), plain)
+    await through(Settings(http_backend=backend), plain)
     assert not came_through_proxy(server)
 
 
 async def test_a_rule_sends_one_host_through_a_proxy_and_not_the_others(
-    wire: str, open_proxy: int, server: ScriptedServer, plain: str
+    backend: str, open_proxy: int, server: ScriptedServer, plain: str
 ) -> None:
     settings = Settings(
-        wire=wire,
+        http_backend=backend,
         hosts=(HostRule("127.0.0.1", proxy=f"http://127.0.0.1:{open_proxy}"),),
     )
     session = HttpSession(settings)
@@ -341,13 +362,13 @@ async def test_a_rule_sends_one_host_through_a_proxy_and_not_the_others(
 
 
 async def test_a_redirect_goes_by_the_way_to_where_it_leads(
-    wire: str, open_proxy: int, server: ScriptedServer, plain: str
+    backend: str, open_proxy: int, server: ScriptedServer, plain: str
 ) -> None:
     away = server.add(
         "/away", ResponseScript(redirect=server.url("/x", host="localhost"))
     )
     settings = Settings(
-        wire=wire,
+        http_backend=backend,
         hosts=(HostRule("localhost", proxy=f"http://127.0.0.1:{open_proxy}"),),
     )
     assert await through(settings, away) == b"file"

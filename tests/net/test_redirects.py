@@ -274,14 +274,14 @@ async def test_cookies_do_not_reach_another_port(
 
 
 async def test_https_does_not_lead_to_plain_http(
-    wire: str, server: ScriptedServer, tmp_path: Path
+    backend: str, server: ScriptedServer, tmp_path: Path
 ) -> None:
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     bundle = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(bundle))
-    session = HttpSession(Settings(wire=wire, ca_file=bundle, timeout_s=20))
+    session = HttpSession(Settings(http_backend=backend, ca_file=bundle, timeout_s=20))
     server.add("/file", ResponseScript(b"file"))
     async with ScriptedServer(context) as secure:
         secure.add("/down", ResponseScript(redirect=server.url("/file")))

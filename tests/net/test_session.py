@@ -171,9 +171,9 @@ async def test_a_dead_keepalive_connection_is_not_used_again(
 
 
 async def test_a_closed_session_can_be_closed_again(
-    wire: str, server: ScriptedServer
+    backend: str, server: ScriptedServer
 ) -> None:
-    session = HttpSession(Settings(wire=wire))
+    session = HttpSession(Settings(http_backend=backend))
     await fetch(session, GetRequest(server.add("/x", ResponseScript(b"x"))))
     await session.close()
     await session.close()
@@ -187,7 +187,7 @@ async def test_the_other_wire_serves_where_the_fast_one_is_not_installed(
     assert session.wire_name == "httpx"
     await session.close()
     with pytest.raises(LocalError):
-        HttpSession(Settings(wire="pyreqwest"))
+        HttpSession(Settings(http_backend="pyreqwest"))
 
 
 async def test_the_fast_wire_is_the_usual_one() -> None:

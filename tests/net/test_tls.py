@@ -49,8 +49,8 @@ async def secure(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
         yield running
 
 
-async def fault_over(wire: str, bundle: Path | None, url: str) -> Exception:
-    session = HttpSession(Settings(wire=wire, ca_file=bundle, timeout_s=5))
+async def fault_over(backend: str, bundle: Path | None, url: str) -> Exception:
+    session = HttpSession(Settings(http_backend=backend, ca_file=bundle, timeout_s=5))
     try:
         return await fault_of(session, GetRequest(url))
     finally:
@@ -58,42 +58,42 @@ async def fault_over(wire: str, bundle: Path | None, url: str) -> Exception:
 
 
 async def test_a_server_signed_by_the_given_authority_is_trusted(
-    wire: str, secure: ScriptedServer, bundle: Path
+    backend: str, secure: ScriptedServer, bundle: Path
 ) -> None:
-    session = HttpSession(Settings(wire=wire, ca_file=bundle))
+    session = HttpSession(Settings(http_backend=backend, ca_file=bundle))
     assert await fetch(session, GetRequest(secure.url("/x"))) == b"file"
     await session.close()
 
 
 async def test_the_given_file_leaves_the_environment_as_it_was(
-    wire: str, bundle: Path
+    backend: str, bundle: Path
 ) -> None:
-    await HttpSession(Settings(wire=wire, ca_file=bundle)).close()
+    await HttpSession(Settings(http_backend=backend, ca_file=bundle)).close()
     assert "SSL_CERT_FILE" not in os.environ
 
 
 async def test_ssl_cert_file_is_honoured_and_the_setting_wins_over_it(
-    wire: str,
+    backend: str,
     secure: ScriptedServer,
     bundle: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
-    session = HttpSession(Settings(wire=wire))
+    session = HttpSession(Settings(http_backend=backend))
     assert await fetch(session, GetRequest(secure.url("/x"))) == b"file"
     await session.close()
     stranger = tmp_path / "stranger.pem"
     trustme.CA().cert_pem.write_to_path(str(stranger))
-    error = await fault_over(wire, stranger, secure.url("/x"))
+    error = await fault_over(backend, stranger, secure.url("/x"))
     assert "not trusted" in str(error)
     assert os.environ["SSL_CERT_FILE"] == str(bundle)
 
 
 async def test_an_unknown_authority_is_not_trusted(
-    wire: str, secure: ScriptedServer
+    backend: str, secure: ScriptedServer
 ) -> None:
-    error = await fault_over(wire, None, secure.url("/x"))
+    error = await fault_over(backend, None, secure.url("/x"))
     assert isinstance(error, PermanentError)
     assert error.kind == "tls"
     assert "nobody trusted here has signed" in str(error)
@@ -101,17 +101,17 @@ async def test_an_unknown_authority_is_not_trusted(
 
 
 async def test_a_certificate_for_another_host_is_not_trusted(
-    wire: str, authority: trustme.CA, bundle: Path
+    backend: str, authority: trustme.CA, bundle: Path
 ) -> None:
     async with serving(authority.issue_cert("other.example")) as server:
-        error = await fault_over(wire, bundle, server.url("/x"))
+        error = await fault_over(backend, bundle, server.url("/x"))
     assert isinstance(error, PermanentError)
     assert error.kind == "tls"
     assert "for another host" in str(error)
 
 
 async def test_an_expired_certificate_is_not_trusted(
-    wire: str, authority: trustme.CA, bundle: Path
+    backend: str, authority: trustme.CA, bundle: Path
 ) -> None:
     leaf = authority.issue_cert(
         "127.0.0.1",
@@ -119,61 +119,61 @@ async def test_an_expired_certificate_is_not_trusted(
         not_after=datetime(2021, 1, 1, tzinfo=UTC),
     )
     async with serving(leaf) as server:
-        error = await fault_over(wire, bundle, server.url("/x"))
+        error = await fault_over(backend, bundle, server.url("/x"))
     assert isinstance(error, PermanentError)
     assert "has expired" in str(error)
 
 
-async def test_https_to_a_plain_port_says_so(wire: str) -> None:
+async def test_https_to_a_plain_port_says_so(backend: str) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as plain:
         port = plain.sockets[0].getsockname()[1]
-        error = await fault_over(wire, None, f"https://127.0.0.1:{port}/x")
+        error = await fault_over(backend, None, f"https://127.0.0.1:{port}/x")
     assert isinstance(error, PermanentError)
     assert error.kind == "tls"
     assert "does not speak TLS" in str(error)
 
 
 async def test_a_bundle_without_certificates_is_said_at_the_start(
-    wire: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificates")
     for path in (empty, tmp_path / "missing.pem"):
         with pytest.raises(LocalError, match=path.name) as caught:
-            HttpSession(Settings(wire=wire, ca_file=path))
+            HttpSession(Settings(http_backend=backend, ca_file=path))
         assert caught.value.kind == "ca_file"
     monkeypatch.setenv("SSL_CERT_FILE", str(empty))
     with pytest.raises(LocalError):
-        HttpSession(Settings(wire=wire))
+        HttpSession(Settings(http_backend=backend))
 
 
 async def test_a_bundle_that_begins_with_a_broken_certificate_is_said_at_the_start(
-    wire: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = tmp_path / "broken.pem"
     broken.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     with pytest.raises(LocalError, match=broken.name):
-        HttpSession(Settings(wire=wire, ca_file=broken))
+        HttpSession(Settings(http_backend=backend, ca_file=broken))
     monkeypatch.setenv("SSL_CERT_FILE", str(broken))
     with pytest.raises(LocalError, match=broken.name):
-        HttpSession(Settings(wire=wire))
+        HttpSession(Settings(http_backend=backend))
 
 
-async def test_a_given_bundle_is_read_to_its_end(wire: str, bundle: Path) -> None:
+async def test_a_given_bundle_is_read_to_its_end(backend: str, bundle: Path) -> None:
     with bundle.open("a") as file:
         file.write("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     with pytest.raises(LocalError, match=bundle.name):
-        HttpSession(Settings(wire=wire, ca_file=bundle))
+        HttpSession(Settings(http_backend=backend, ca_file=bundle))
 
 
 async def test_a_body_cut_inside_tls_is_not_whole(
-    wire: str, authority: trustme.CA, bundle: Path
+    backend: str, authority: trustme.CA, bundle: Path
 ) -> None:
-    session = HttpSession(Settings(wire=wire, ca_file=bundle, timeout_s=5))
+    session = HttpSession(Settings(http_backend=backend, ca_file=bundle, timeout_s=5))
     async with serving(authority.issue_cert("127.0.0.1")) as server:
         url = server.add("/x", ResponseScript(b"x" * 1000, cut_after=500, cut="reset"))
         error = await fault_of(session, GetRequest(url))

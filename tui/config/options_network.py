@@ -123,15 +123,15 @@ NETWORK: Final = (
         must_exist=True,
     ),
     Option(
-        "wire",
+        "http-backend",
         Kind.CHOICE,
         Group.NETWORK,
-        "Which HTTP library carries the bytes.",
+        "HTTP client to use.",
         '"httpx"',
-        field="wire",
-        choices=("auto", "pyreqwest", "httpx", "loop"),
-        more="auto takes the fastest that can do what is asked for; loop runs on the"
-        " event loop itself, where it can.",
+        field="http_backend",
+        choices=("auto", "pyreqwest", "httpx", "builtin"),
+        more="auto picks the fastest one that supports the request; builtin is"
+        " fetchtui's own HTTP/1.1 client, used wherever it supports the request.",
         fallback="auto",
     ),
 )

@@ -204,7 +204,9 @@ class _Builder:
             verify=Verify(said["verify"]),
             rate_limit=said["limit-rate"] or None,
             ip_version=0 if said["ip-version"] == "any" else int(said["ip-version"]),
-            wire="" if said["wire"] == "auto" else said["wire"],
+            http_backend=(
+                "" if said["http-backend"] == "auto" else said["http-backend"]
+            ),
             proxy=proxy,
             proxy_login=proxy_login,
             login=login,
@@ -254,7 +256,7 @@ _COMPOSED = frozenset(
         "verify",
         "rate_limit",
         "ip_version",
-        "wire",
+        "http_backend",
         "proxy",
         "proxy_login",
         "login",

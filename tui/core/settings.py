@@ -169,9 +169,9 @@ class Settings:
     in_flight_limit: int = 64 << 20
     """Bytes between wire and disk at which reading stops: memory stays flat when the
     disk is slow. 64 MiB holds half a second of a 1 Gbit/s link."""
-    wire: str = ""
-    """``loop``, ``pyreqwest`` or ``httpx``; "" takes for each request the fastest of
-    those that can carry it."""
+    http_backend: str = ""
+    """``builtin``, ``pyreqwest`` or ``httpx``; "" picks the fastest one that supports
+    the request."""
     proxy: str = ""
     """``http://``, ``https://``, ``socks5://`` or ``socks5h://`` ``[USER@]HOST:PORT``;
     ``direct`` for none; "" takes what the environment says (``http_proxy``,

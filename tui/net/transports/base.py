@@ -112,7 +112,7 @@ class Transport(ABC):
     """A wire: opens exchanges."""
 
     name: str
-    """``loop``, ``pyreqwest`` or ``httpx``."""
+    """``builtin``, ``pyreqwest`` or ``httpx``."""
 
     @abstractmethod
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:

@@ -87,10 +87,13 @@ class TransportSelector(Transport):
         self._open_limit_s = open_limit_s
         self._choice = choice
         self._is_single = choice.is_single
-        self._wanted = settings.wire
+        self._wanted = settings.http_backend
         self._by_route: dict[Route, Transport] = {}
         self._plain: Http1Transport | None = None
-        if settings.wire in ("", Http1Transport.name) and choice.default.is_bare:
+        if (
+            settings.http_backend in ("", Http1Transport.name)
+            and choice.default.is_bare
+        ):
             self._plain = Http1Transport(
                 _DEFAULT_HEADERS, settings.timeout_s, KEEPALIVE_S
             )

@@ -51,7 +51,7 @@ _BREAKS = re.compile(r"[\r\n\x00]")
 class Http1Transport(Transport):
     """Opens exchanges on sockets of the running loop."""
 
-    name = "loop"
+    name = "builtin"
 
     def __init__(
         self,
