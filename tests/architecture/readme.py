@@ -9,7 +9,7 @@ import re
 
 from tests.architecture.files import ROOT
 from tui.cli.commands.man import markdown_options
-from tui.ui.actions.registry import markdown_table
+from tui.ui.keys.registry import markdown_table
 
 PATH = ROOT / "README.md"
 

@@ -8,8 +8,8 @@ import pytest
 
 from tests.ui.dashboards import dashboard
 from tui.ui.actions.palette import ActionProvider
-from tui.ui.actions.registry import ACTIONS, BY_ID, Group, markdown_table
 from tui.ui.app import DashboardApp
+from tui.ui.keys.registry import ACTIONS, BY_ID, Group, markdown_table
 
 # Keys that terminals send as something else, or not at all.
 _UNSAFE = {"ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+enter"}
@@ -25,7 +25,7 @@ def test_every_action_has_a_key_a_title_a_help_line_and_a_handler(action):
         owner
         for owner in (
             "rows.RowActions",
-            "marks.MarkActions",
+            "selection.MarkActions",
             "run.RunActions",
             "view.ViewActions",
         )

@@ -8,8 +8,8 @@ from textual.events import Click
 
 from tests.ui.dashboards import DONE, RUNNING, Dashboard, dashboard
 from tui.ui.actions.palette import ActionProvider
-from tui.ui.actions.registry import ACTIONS, BY_ID, Action
 from tui.ui.dialogs.help import HelpList
+from tui.ui.keys.registry import ACTIONS, BY_ID, Action
 
 if TYPE_CHECKING:
     from tui.ui.panes.pane import Pane

@@ -9,8 +9,8 @@ from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tests.ui.dashboards import dashboard
 from tui.core.listing.query import DownloadQuery, View
-from tui.ui.actions.registry import ACTIONS
 from tui.ui.dialogs.add import AddScreen
+from tui.ui.keys.registry import ACTIONS
 from tui.ui.list.empty import empty_lines
 
 

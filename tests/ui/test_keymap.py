@@ -7,9 +7,9 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import FAILED, RUNNING, dashboard
 from tui.core.download import DownloadState
-from tui.ui.actions.keymap import Keymap, key_name, key_of
 from tui.ui.actions.palette import ActionProvider
-from tui.ui.actions.registry import ACTIONS
+from tui.ui.keys.keymap import Keymap, key_name, key_of
+from tui.ui.keys.registry import ACTIONS
 
 _S = DownloadState
 

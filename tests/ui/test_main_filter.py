@@ -10,8 +10,8 @@ from tests.support.fake_service import FakeService
 from tests.ui.dashboards import Dashboard, dashboard
 from tui.core.download import DownloadState
 from tui.core.listing.filter import FilterError
-from tui.ui.actions.registry import ACTIONS
 from tui.ui.dialogs.add import AddScreen
+from tui.ui.keys.registry import ACTIONS
 
 if TYPE_CHECKING:
     from tui.core.listing.query import DownloadQuery

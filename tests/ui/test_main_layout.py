@@ -9,7 +9,7 @@ from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tests.ui.lively import lively_events, lively_service
 from tui.core.download import DownloadState
-from tui.ui.actions.registry import ACTIONS
+from tui.ui.keys.registry import ACTIONS
 from tui.ui.panes.layout import PANES, Breakpoint, PaneLayout, room_for
 from tui.ui.style.theme import palette_of
 

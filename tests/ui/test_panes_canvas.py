@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.lines import line_text
 from tests.ui.panes_builders import Stage, drawn
-from tui.ui.actions.registry import BY_ID
+from tui.ui.keys.registry import BY_ID
 from tui.ui.panes.detail import DetailPane
 from tui.ui.panes.disk import DiskPane
 from tui.ui.panes.disk_graphs import explanation

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.ui.panes_builders import SIZES, Caller, Stage, drawn, on_screen
-from tui.ui.actions.registry import ACTIONS
 from tui.ui.dialogs.help import HelpList, HelpScreen, find
+from tui.ui.keys.registry import ACTIONS
 
 
 def test_an_empty_search_finds_every_action_in_order():

@@ -9,8 +9,8 @@ from tests.ui.dashboards import Dashboard, dashboard
 from tui.config.document import read_document
 from tui.config.precedence import resolve
 from tui.config.registry import OPTIONS
-from tui.ui.actions.settings import hint_for
 from tui.ui.dialogs.settings import SettingsScreen
+from tui.ui.live_settings import hint_for
 from tui.ui.style.theme import THEMES
 
 _FILE = """\

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def known_actions() -> dict[str, str]:
     """Return the names of all actions, with what they do."""
-    from tui.ui.actions.registry import ACTIONS
+    from tui.ui.keys.registry import ACTIONS
 
     return {action.id: action.title for action in ACTIONS}
 

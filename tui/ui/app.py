@@ -18,8 +18,8 @@ from textual.binding import Binding, BindingType
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.text.units import format_duration
-from tui.ui.actions.keymap import Keymap, make_current
 from tui.ui.bars.header import part_done
+from tui.ui.keys.keymap import Keymap, make_current
 from tui.ui.main_screen import MainScreen
 from tui.ui.poller import exit_status
 from tui.ui.style.theme import DARK, LIGHT, THEMES, wrong_theme

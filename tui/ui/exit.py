@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.query import DownloadQuery, View
-from tui.ui.actions.keymap import key_of
 from tui.ui.dialogs.quit import FINISH, QUIT, QuitScreen
+from tui.ui.keys.keymap import key_of
 from tui.ui.poller import exit_status
 
 if TYPE_CHECKING:

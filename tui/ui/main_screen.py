@@ -17,11 +17,10 @@ from textual.widgets import Input
 from tui.core.listing.query import DownloadQuery
 from tui.core.text.plain_text import plain
 from tui.ui.actions.batch_runner import BatchRunner
-from tui.ui.actions.keymap import current
-from tui.ui.actions.marks import MarkActions
-from tui.ui.actions.registry import ACTIONS, BY_ID, ActionState, Group
+from tui.ui.actions.export import FailedExport
 from tui.ui.actions.rows import RowActions
 from tui.ui.actions.run import RunActions
+from tui.ui.actions.selection import MarkActions
 from tui.ui.actions.undo import UndoStack
 from tui.ui.actions.view import ViewActions
 from tui.ui.adding import AddQueue
@@ -32,7 +31,8 @@ from tui.ui.bars.header import ActionPressed, HeaderBar
 from tui.ui.bars.message_line import MessageLine, Severity
 from tui.ui.bars.tabs import TabsBar
 from tui.ui.exit import ExitFlow
-from tui.ui.list.export import FailedExport
+from tui.ui.keys.keymap import current
+from tui.ui.keys.registry import ACTIONS, BY_ID, ActionState, Group
 from tui.ui.list.follow import FollowMode
 from tui.ui.list.heading import ListHeading
 from tui.ui.list.search import Searched

@@ -15,7 +15,7 @@ from tui.core.events import (
     Started,
 )
 from tui.core.text.units import format_duration, format_size
-from tui.ui.actions.keymap import key_of
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.layout import Breakpoint
 from tui.ui.poller import FailureDigest
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from tui.core.settings import MAX_CONCURRENCY
-from tui.ui.actions.keymap import current
-from tui.ui.actions.registry import Group
+from tui.ui.keys.keymap import current
+from tui.ui.keys.registry import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,11 +13,11 @@ from tui.core.download import DownloadState
 from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
 from tui.core.text.plain_text import plain, plain_url
-from tui.ui.actions.keymap import key_of
 from tui.ui.actions.prompts import ask_for_rate, ask_for_url
-from tui.ui.actions.registry import BY_ID
 from tui.ui.actions.states import StateActions
 from tui.ui.dialogs.detail import DetailScreen
+from tui.ui.keys.keymap import key_of
+from tui.ui.keys.registry import BY_ID
 from tui.ui.style.format import count
 from tui.ui.terminal.open_with_desktop import open_path
 

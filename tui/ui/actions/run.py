@@ -8,10 +8,10 @@ from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.settings import MAX_CONCURRENCY, MAX_WRITERS
 from tui.core.text.plain_text import plain_url
-from tui.ui.actions.keymap import key_of
 from tui.ui.actions.prompts import ask_for_rate
 from tui.ui.dialogs.add import AddScreen
 from tui.ui.dialogs.prompt import PromptScreen
+from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.core.text.plain_text import plain
 from tui.ui.actions.batch_runner import SLICE
-from tui.ui.actions.keymap import key_of
 from tui.ui.actions.undo import in_states
 from tui.ui.dialogs.confirm import ConfirmScreen
+from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:

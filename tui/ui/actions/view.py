@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from textual.command import CommandPalette
 
 from tui.core.listing.query import SortKey, View
-from tui.ui.actions.keymap import current, key_of
 from tui.ui.actions.palette import ActionProvider
-from tui.ui.actions.settings import LiveSettings
 from tui.ui.dialogs.help import HelpScreen
 from tui.ui.dialogs.settings import SettingsScreen
 from tui.ui.dialogs.theme import ThemeScreen
+from tui.ui.keys.keymap import current, key_of
+from tui.ui.live_settings import LiveSettings
 from tui.ui.style.theme import THEMES
 
 if TYPE_CHECKING:

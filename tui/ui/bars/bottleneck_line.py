@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tui.core.text.plain_text import plain
-from tui.ui.actions.keymap import key_of
-from tui.ui.actions.registry import BY_ID
+from tui.ui.keys.keymap import key_of
+from tui.ui.keys.registry import BY_ID
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tui.ui.actions.keymap import current
 from tui.ui.bars.header import ActionPressed
+from tui.ui.keys.keymap import current
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tui.ui.actions.registry import Action, ActionState
+    from tui.ui.keys.registry import Action, ActionState
 
 _RIGHT = ("help", "palette", "quit")
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from tui.ui.actions.keymap import key_of
 from tui.ui.bars.header import ActionPressed
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, clip, justify
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.listing.query import VIEW_STATES, DownloadQuery, View
 from tui.core.text.plain_text import plain
-from tui.ui.actions.keymap import key_of
 from tui.ui.bars.header import ActionPressed
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.style.format import count, fit
 

@@ -9,8 +9,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from tui.core.text.plain_text import plain
-from tui.ui.actions.keymap import current
 from tui.ui.dialogs.dialog import Dialog
+from tui.ui.keys.keymap import current
 from tui.ui.panes.detail import DetailSheet
 from tui.ui.style.format import middle_ellipsis
 

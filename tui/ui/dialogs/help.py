@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Listed(Protocol):
-    """What help needs to know of an action (``tui.ui.actions.registry.Action``)."""
+    """What help needs to know of an action (``tui.ui.keys.registry.Action``)."""
 
     @property
     def id(self) -> str: ...  # noqa: D102

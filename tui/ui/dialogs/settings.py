@@ -10,12 +10,12 @@ from textual.widgets import Input, Static
 from tui.config.registry import find
 from tui.config.values import Kind
 from tui.core.text.plain_text import plain
-from tui.ui.actions.settings import KEYS, SettingRow, hint_for
 from tui.ui.dialogs.choice import ChoiceScreen
 from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.dialogs.help import HelpList
 from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.dialogs.theme import ThemeScreen
+from tui.ui.live_settings import KEYS, SettingRow, hint_for
 from tui.ui.panes.pane import Line, Span
 from tui.ui.style.format import cells, fit
 from tui.ui.style.theme import THEMES
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.types import CSSPathType
 
-    from tui.ui.actions.settings import LiveSettings
     from tui.ui.dialogs.help import Listed
+    from tui.ui.live_settings import LiveSettings
 
 _WIDE = 60
 """Cells of a list that has room to tell who says so."""

@@ -9,7 +9,7 @@ from tui.core.download import DownloadState
 from tui.core.errors import KINDS
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration
-from tui.ui.actions.keymap import key_of
+from tui.ui.keys.keymap import key_of
 from tui.ui.list.row_text import Piece
 from tui.ui.panes.detail_lines import advice_for
 from tui.ui.panes.pane import to_ascii

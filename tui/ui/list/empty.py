@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.listing.query import View
 from tui.core.text.plain_text import plain
-from tui.ui.actions.keymap import key_of
+from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import middle_ellipsis
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from textual.message import Message
 
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_rate, format_size
-from tui.ui.actions.keymap import key_of
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.detail_lines import pane_lines, sheet_lines
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.panes.segment_map import map_lines

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from tui.core.text.units import format_rate
-from tui.ui.actions.keymap import key_of
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.disk_graphs import graph_lines
 from tui.ui.panes.disk_lines import (
     FULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.ui.actions.keymap import key_of
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.axis_graph import axis_graph
 from tui.ui.panes.detail_lines import wrap
 from tui.ui.panes.disk_lines import queue_top

@@ -12,7 +12,7 @@ from tui.core import events as facts
 from tui.core.download import DownloadState
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration, format_size
-from tui.ui.actions.keymap import key_of
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.detail_lines import advice_for
 from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import cells, count, middle_ellipsis, state_look

@@ -13,7 +13,7 @@ from textual.binding import Binding
 
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_duration, format_rate
-from tui.ui.actions.keymap import key_of
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, clip, line_width
 from tui.ui.style.format import cells, count, fit, middle_ellipsis
 

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tui.core.text.units import format_rate, format_size
-from tui.ui.actions.keymap import key_of
 from tui.ui.bars.bottleneck_line import verdict_spans
+from tui.ui.keys.keymap import key_of
 from tui.ui.panes.axis_graph import axis_graph, columns_for, label_width
 from tui.ui.panes.pane import Line, Pane, Span, justify
 from tui.ui.panes.plot import Axis, milliseconds, repeats, spark

@@ -4,7 +4,7 @@ Key bindings, footer, help screen, command palette and the table of keys in the 
 are all made from ``ACTIONS``. Each action is handled by the method of the same name in
 ``row_actions``, ``mark_actions``, ``run_actions`` or ``view_actions``.
 
-``python -m tui.ui.actions.registry`` prints the README's table.
+``python -m tui.ui.keys.registry`` prints the README's table.
 """
 
 from __future__ import annotations

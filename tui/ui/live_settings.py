@@ -18,9 +18,9 @@ from tui.config.location import config_path, shown_path
 from tui.config.registry import find
 from tui.config.values import Kind
 from tui.core.text.plain_text import plain
-from tui.ui.actions.keymap import current
 from tui.ui.actions.prompts import typed
-from tui.ui.actions.registry import shown_key
+from tui.ui.keys.keymap import current
+from tui.ui.keys.registry import shown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable

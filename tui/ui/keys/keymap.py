@@ -24,7 +24,7 @@ from textual.binding import Binding
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
 from tui.core.text.plain_text import plain
-from tui.ui.actions.registry import ACTIONS, SIGNS, Action, shown_key
+from tui.ui.keys.registry import ACTIONS, SIGNS, Action, shown_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
