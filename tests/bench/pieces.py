@@ -110,14 +110,14 @@ async def disk(meter: Meter, home: Path) -> None:
         writer = DiskWriter(
             writers=4, in_flight_limit=64 * MIB, fsync=fsync, clock=SystemClock()
         )
-        destination = OutputFolders(home / "disk", writer)
-        folder = await destination.folder("")
+        folders = OutputFolders(home / "disk", writer)
+        folder = await folders.folder("")
         word = "on" if fsync else "off"
         await _store(meter, f"SmallFile of 10 KiB, fsync {word}", writer, folder)
         await _write(meter, f"writer, fsync {word}", writer, folder)
         if fsync:
-            _claim(meter, TargetResolver(Settings(), destination, writer))
-        await destination.close()
+            _claim(meter, TargetResolver(Settings(), folders, writer))
+        await folders.close()
         await writer.close()
         shutil.rmtree(home / "disk")
 
@@ -137,7 +137,7 @@ async def _store(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -
         for number in range(SMALL.count):
             name = f"{batch}-{number}"
             if not writer.has_room():
-                await writer.admit(len(body))
+                await writer.wait_for_room(len(body))
             writer.store(SmallFile(folder, name, [body], len(body), None, False, count))
             if number % 16 == 15:
                 await asyncio.sleep(0)  # as many as workers bring in one turn

@@ -27,17 +27,15 @@ async def writer() -> AsyncIterator[DiskWriter]:
 
 
 @pytest.fixture
-async def destination(
-    tmp_path: Path, writer: DiskWriter
-) -> AsyncIterator[OutputFolders]:
-    destination = OutputFolders(tmp_path, writer)
-    yield destination
-    await destination.close()
+async def folders(tmp_path: Path, writer: DiskWriter) -> AsyncIterator[OutputFolders]:
+    folders = OutputFolders(tmp_path, writer)
+    yield folders
+    await folders.close()
 
 
 @pytest.fixture
-async def folder(destination: OutputFolders) -> Folder:
-    return await destination.folder("")
+async def folder(folders: OutputFolders) -> Folder:
+    return await folders.folder("")
 
 
 @pytest.fixture

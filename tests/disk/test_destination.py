@@ -14,55 +14,58 @@ from tui.disk.writer import DiskWriter
 
 
 async def test_a_free_name_is_claimed_as_it_is(folder):
-    assert folder.claim("a.bin") == "a.bin"
-    assert not folder.claim_exactly("a.bin")
-    assert folder.claim_exactly("b.bin")
+    assert folder.reserve("a.bin") == "a.bin"
+    assert not folder.try_reserve("a.bin")
+    assert folder.try_reserve("b.bin")
 
 
 async def test_a_taken_name_gets_a_number_before_its_extension(folder):
-    names = [folder.claim("a.tar.gz") for _ in range(3)]
+    names = [folder.reserve("a.tar.gz") for _ in range(3)]
     assert names == ["a.tar.gz", "a (1).tar.gz", "a (2).tar.gz"]
-    assert [folder.claim("read.me.first") for _ in range(2)] == [
+    assert [folder.reserve("read.me.first") for _ in range(2)] == [
         "read.me.first",
         "read.me (1).first",
     ]
-    assert [folder.claim(".profile") for _ in range(2)] == [".profile", ".profile (1)"]
+    assert [folder.reserve(".profile") for _ in range(2)] == [
+        ".profile",
+        ".profile (1)",
+    ]
 
 
 async def test_names_that_differ_by_case_or_unicode_form_are_the_same(folder):
-    assert folder.claim("Fuß.BIN") == "Fuß.BIN"
-    assert folder.claim("FUSS.bin") == "FUSS (1).bin"
-    assert folder.claim("e\u0301.bin") == "e\u0301.bin"
-    assert not folder.claim_exactly("\u00e9.bin")
-    assert not folder.claim_exactly("\u00c9.BIN")
+    assert folder.reserve("Fuß.BIN") == "Fuß.BIN"
+    assert folder.reserve("FUSS.bin") == "FUSS (1).bin"
+    assert folder.reserve("e\u0301.bin") == "e\u0301.bin"
+    assert not folder.try_reserve("\u00e9.bin")
+    assert not folder.try_reserve("\u00c9.BIN")
 
 
 async def test_nobody_gets_the_name_of_another_downloads_part_or_record(folder):
-    folder.claim("a")
-    assert folder.claim("a.part") == "a (1).part"
-    assert not folder.claim_exactly("A.PART.JSON")
-    assert folder.claim("b.part.json") == "b.part.json"
-    assert not folder.claim_exactly("b")
+    folder.reserve("a")
+    assert folder.reserve("a.part") == "a (1).part"
+    assert not folder.try_reserve("A.PART.JSON")
+    assert folder.reserve("b.part.json") == "b.part.json"
+    assert not folder.try_reserve("b")
 
 
-async def test_a_name_is_taken_if_a_part_of_it_lies_there(tmp_path, destination):
+async def test_a_name_is_taken_if_a_part_of_it_lies_there(tmp_path, folders):
     (tmp_path / "a.bin.part").touch()
     (tmp_path / "B.bin").touch()
-    folder = await destination.folder("")
-    assert folder.claim("a.bin") == "a (1).bin"
-    assert folder.claim("b.bin") == "b (1).bin"
-    assert folder.claim_exactly("a.bin"), "it may be wanted in order to continue it"
-    assert not folder.claim_exactly("a.bin")
+    folder = await folders.folder("")
+    assert folder.reserve("a.bin") == "a (1).bin"
+    assert folder.reserve("b.bin") == "b (1).bin"
+    assert folder.try_reserve("a.bin"), "it may be wanted in order to continue it"
+    assert not folder.try_reserve("a.bin")
 
 
 async def test_a_released_name_is_free_again(folder):
-    folder.claim("a")
+    folder.reserve("a")
     folder.release("a")
-    assert folder.claim_exactly("a")
+    assert folder.try_reserve("a")
 
 
 async def test_ten_thousand_of_one_name_take_no_quadratic_time(folder):
-    names = {folder.claim("index.html") for _ in range(10_000)}
+    names = {folder.reserve("index.html") for _ in range(10_000)}
     assert len(names) == 10_000
     assert "index (9999).html" in names
 
@@ -70,7 +73,7 @@ async def test_ten_thousand_of_one_name_take_no_quadratic_time(folder):
 @pytest.mark.parametrize("stem", ["x" * 300, "é" * 150, "\U0001f600" * 70])
 async def test_long_names_leave_room_for_the_records_suffix(folder, stem):
     for number in range(3):
-        name = folder.claim(f"{stem}.bin")
+        name = folder.reserve(f"{stem}.bin")
         assert len(os.fsencode(f"{name}.part.json")) <= 255
         assert name.endswith(".bin")
         assert not number or f" ({number})" in name
@@ -79,43 +82,43 @@ async def test_long_names_leave_room_for_the_records_suffix(folder, stem):
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "/"])
 async def test_what_is_no_single_component_cannot_be_claimed(folder, name):
-    for claim in (folder.claim, folder.claim_exactly):
+    for claim in (folder.reserve, folder.try_reserve):
         with pytest.raises(LocalError) as caught:
             claim(name)
         assert caught.value.kind == "name"
 
 
-async def test_folders_are_made_and_remembered(tmp_path, destination):
-    assert destination.cached("a/b") is None
-    folder = await destination.folder("a/b")
+async def test_folders_are_made_and_remembered(tmp_path, folders):
+    assert folders.cached("a/b") is None
+    folder = await folders.folder("a/b")
     assert (tmp_path / "a/b").is_dir()
-    assert destination.cached("a/b") is folder
+    assert folders.cached("a/b") is folder
     assert folder.path == str(tmp_path / "a/b")
 
 
 async def test_the_output_directory_is_made_too(tmp_path, writer):
-    destination = OutputFolders(tmp_path / "new" / "deep", writer)
-    await destination.folder("")
+    folders = OutputFolders(tmp_path / "new" / "deep", writer)
+    await folders.folder("")
     assert (tmp_path / "new" / "deep").is_dir()
-    await destination.close()
+    await folders.close()
 
 
-async def test_all_who_ask_at_once_get_the_same_folder(destination):
-    folders = await asyncio.gather(*(destination.folder("a") for _ in range(8)))
+async def test_all_who_ask_at_once_get_the_same_folder(folders):
+    folders = await asyncio.gather(*(folders.folder("a") for _ in range(8)))
     assert len(set(map(id, folders))) == 1
 
 
-async def test_two_spellings_of_one_place_are_one_folder(tmp_path, destination):
-    folder = await destination.folder("a")
-    assert await destination.folder("a/") is folder
+async def test_two_spellings_of_one_place_are_one_folder(tmp_path, folders):
+    folder = await folders.folder("a")
+    assert await folders.folder("a/") is folder
 
 
 @pytest.mark.parametrize(
     "directory", ["..", "a/../../b", "/etc", "a//b", "./a", "a\0b", "a/.."]
 )
-async def test_no_folder_outside_the_output_directory(tmp_path, destination, directory):
+async def test_no_folder_outside_the_output_directory(tmp_path, folders, directory):
     with pytest.raises(LocalError) as caught:
-        await destination.folder(directory)
+        await folders.folder(directory)
     assert caught.value.kind == "name"
     assert list(tmp_path.iterdir()) == []
 
@@ -132,54 +135,54 @@ async def test_no_folder_is_reached_through_a_link(
     (root / "a").mkdir(parents=True)
     (root / "link").symlink_to(outside)
     (root / "a" / "link").symlink_to(outside)
-    destination = OutputFolders(root, writer)
+    folders = OutputFolders(root, writer)
     with pytest.raises(LocalError) as caught:
-        await destination.folder(directory)
+        await folders.folder(directory)
     assert caught.value.kind == "not_writable"
     assert list(outside.iterdir()) == []
-    await destination.close()
+    await folders.close()
 
 
 async def test_the_output_directory_itself_may_be_a_link(tmp_path, writer):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    destination = OutputFolders(tmp_path / "link", writer)
-    await destination.folder("a")
+    folders = OutputFolders(tmp_path / "link", writer)
+    await folders.folder("a")
     assert (tmp_path / "real" / "a").is_dir()
-    await destination.close()
+    await folders.close()
 
 
-async def test_a_file_in_the_way_is_told(tmp_path, destination):
+async def test_a_file_in_the_way_is_told(tmp_path, folders):
     (tmp_path / "a").write_text("mine")
     with pytest.raises(LocalError, match="in the way") as caught:
-        await destination.folder("a/b")
+        await folders.folder("a/b")
     assert caught.value.kind == "not_writable"
     assert (tmp_path / "a").read_text() == "mine"
 
 
 async def test_a_place_where_nobody_may_write_is_told(writer):
     # sysfs refuses new directories to everybody, root included.
-    destination = OutputFolders(Path("/sys/fetchtui-test"), writer)
+    folders = OutputFolders(Path("/sys/fetchtui-test"), writer)
     with pytest.raises(LocalError) as caught:
-        await destination.folder("")
+        await folders.folder("")
     assert caught.value.kind == "not_writable"
-    await destination.close()
+    await folders.close()
 
 
 async def test_a_folder_without_permission_to_write_is_told(
-    tmp_path, destination, monkeypatch
+    tmp_path, folders, monkeypatch
 ):
     # Root may write anywhere, so the answer has to be made up.
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     with pytest.raises(LocalError, match="no permission, or") as caught:
-        await destination.folder("")
+        await folders.folder("")
     assert caught.value.kind == "not_writable"
 
 
 async def test_a_folder_that_vanished_is_told_and_works_when_it_is_back(
-    tmp_path, writer, destination
+    tmp_path, writer, folders
 ):
-    folder = await destination.folder("a")
+    folder = await folders.folder("a")
     part = await writer.open_part(folder, "one", size=None, resume=False)
     await writer.discard(part)
     (tmp_path / "a").rmdir()
@@ -192,14 +195,12 @@ async def test_a_folder_that_vanished_is_told_and_works_when_it_is_back(
     await writer.discard(await writer.open_part(folder, "x", size=None, resume=False))
 
 
-async def test_a_failed_opening_is_tried_again_by_the_next_who_asks(
-    tmp_path, destination
-):
+async def test_a_failed_opening_is_tried_again_by_the_next_who_asks(tmp_path, folders):
     (tmp_path / "a").touch()
     with pytest.raises(LocalError):
-        await destination.folder("a")
+        await folders.folder("a")
     (tmp_path / "a").unlink()
-    await destination.folder("a")
+    await folders.folder("a")
 
 
 def test_descriptors_that_nobody_uses_are_closed_beyond_the_limit():
@@ -229,15 +230,15 @@ def open_descriptors() -> int:
 
 
 async def test_many_folders_work_with_few_descriptors(tmp_path, writer):
-    destination = OutputFolders(tmp_path, writer)
-    folders = [await destination.folder(f"d{i}") for i in range(100)]
+    folders = OutputFolders(tmp_path, writer)
+    opened = [await folders.folder(f"d{i}") for i in range(100)]
     before = open_descriptors()
-    for folder in folders:
+    for folder in opened:
         part = await writer.open_part(folder, "x", size=None, resume=False)
         await writer.finish(part, "x", overwrite=False)
     assert open_descriptors() <= before + 64 + 2
     assert all((tmp_path / f"d{i}" / "x").exists() for i in range(100))
-    await destination.close()
+    await folders.close()
 
 
 async def test_everything_works_without_calls_relative_to_a_directory(
@@ -249,8 +250,8 @@ async def test_everything_works_without_calls_relative_to_a_directory(
     writer = DiskWriter(
         writers=2, in_flight_limit=1 << 20, fsync=True, clock=SystemClock()
     )
-    destination = OutputFolders(tmp_path, writer)
-    folder = await destination.folder("a/b")
+    folders = OutputFolders(tmp_path, writer)
+    folder = await folders.folder("a/b")
     part = await writer.open_part(folder, "x", size=3, resume=False)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.finish(part, "x", overwrite=False)
@@ -260,5 +261,5 @@ async def test_everything_works_without_calls_relative_to_a_directory(
     await writer.finish(part, "x", overwrite=True)
     assert (tmp_path / "a/b/x").read_bytes() == b""
     assert sorted(p.name for p in (tmp_path / "a/b").iterdir()) == ["x"]
-    await destination.close()
+    await folders.close()
     await writer.close()

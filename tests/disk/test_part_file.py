@@ -223,7 +223,7 @@ async def test_reserved_room_behind_the_end_is_given_back(tmp_path, writer, fold
 async def test_a_file_system_without_reservation_is_fine(writer, folder, monkeypatch):
     monkeypatch.setattr(platform, "_fallocate", lambda *_: 95)  # EOPNOTSUPP
     part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
-    assert not part.is_reserved
+    assert not part.is_preallocated
     await writer.discard(part)
 
 
@@ -246,7 +246,7 @@ def test_reserving_takes_only_so_long(tmp_path, monkeypatch):
     )
     times = iter([0.0, 0.0, 0.02, 0.06])
     with open(tmp_path / "x", "wb") as file:
-        assert platform.reserve(file.fileno(), MIB << 10, now=lambda: next(times))
+        assert platform.preallocate(file.fileno(), MIB << 10, now=lambda: next(times))
     assert asked == [(0, 64 * MIB), (64 * MIB, 128 * MIB)]
 
 
@@ -492,10 +492,8 @@ async def test_a_part_file_that_somebody_swapped_is_not_finished(
     assert (what == "removed") != is_there(tmp_path / "x.part")
 
 
-async def test_finishing_in_a_folder_that_is_gone_is_told(
-    tmp_path, writer, destination
-):
-    folder = await destination.folder("a")
+async def test_finishing_in_a_folder_that_is_gone_is_told(tmp_path, writer, folders):
+    folder = await folders.folder("a")
     part = await writer.open_part(folder, "x", size=None, resume=False)
     (tmp_path / "a" / "x.part").unlink()
     (tmp_path / "a").rmdir()
@@ -519,7 +517,7 @@ async def test_wrong_bytes_are_set_aside_under_a_free_name(tmp_path, writer, fol
     part = await writer.open_part(folder, "x", size=None, resume=False)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.checkpoint(part, record())
-    assert await writer.set_aside(part, "x.bad") == "x (1).bad"
+    assert await writer.keep_as(part, "x.bad") == "x (1).bad"
     assert (tmp_path / "x (1).bad").read_bytes() == b"abc"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x (1).bad", "x.bad"]
     assert not part.is_open
@@ -529,8 +527,8 @@ async def test_setting_aside_that_fails_gives_the_name_back(tmp_path, writer, fo
     part = await writer.open_part(folder, "x", size=None, resume=False)
     (tmp_path / "x.part").unlink()
     with pytest.raises(LocalError):
-        await writer.set_aside(part, "x.bad")
-    assert folder.claim_exactly("x.bad")
+        await writer.keep_as(part, "x.bad")
+    assert folder.try_reserve("x.bad")
     await writer.close_part(part)
 
 

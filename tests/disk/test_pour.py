@@ -71,12 +71,12 @@ async def lone():
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """A busy machine takes its time: no pour of these tests ends for that."""
-    monkeypatch.setattr(pours, "POUR_S", 60.0)
+    monkeypatch.setattr(pours, "MAX_COPY_S", 60.0)
 
 
 def pouring(writer, part, spring, nbytes, landed, offset=0):
     return asyncio.ensure_future(
-        writer.pours.run(part, offset, nbytes, spring, landed.append)
+        writer.direct_copier.run(part, offset, nbytes, spring, landed.append)
     )
 
 
@@ -123,7 +123,7 @@ async def test_it_ends_when_nothing_comes_and_asks_no_more(lone, part):
 
 
 async def test_it_ends_after_its_time_whatever_there_still_is(lone, part, monkeypatch):
-    monkeypatch.setattr(pours, "POUR_S", -1.0)
+    monkeypatch.setattr(pours, "MAX_COPY_S", -1.0)
     spring = Spring(b"abc", b"def")
     await pouring(lone, part, spring, 100, [])
     assert content(part) == b"abc"
@@ -214,7 +214,7 @@ async def test_what_was_given_back_already_is_not_stopped(lone, part):
     """Its connection may be another one's by then."""
     spring = Spring(b"abc")
     task = asyncio.ensure_future(
-        lone.pours.run(part, 0, 3, spring, lambda _: task.cancel())
+        lone.direct_copier.run(part, 0, 3, spring, lambda _: task.cancel())
     )
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -292,11 +292,11 @@ async def test_pours_and_writes_of_one_trip_go_each_to_their_place(
     ]
     await turns()
     await lone.write(part, 4, [b"ef"], 2)
-    before = lone.snapshot().trips
+    before = lone.snapshot().batches
     await blocked.end()
     told = await asyncio.gather(*tasks, return_exceptions=True)
     await lone.flush(part, sync=False)
-    assert lone.snapshot().trips == before + 2, "the block, and one for all of them"
+    assert lone.snapshot().batches == before + 2, "the block, and one for all of them"
     assert [type(error) for error in told] == [type(None), LocalError, type(None)]
     assert [pours[0].moved for pours in landed] == [2, 0, 2]
     assert content(part) == b"abcdef"
@@ -316,7 +316,9 @@ async def test_a_fault_of_ours_on_landing_is_told_and_holds_up_nobody(
     def wrong(_):
         raise RuntimeError("a fault of ours")
 
-    broken = asyncio.ensure_future(lone.pours.run(part, 0, 3, Spring(b"abc"), wrong))
+    broken = asyncio.ensure_future(
+        lone.direct_copier.run(part, 0, 3, Spring(b"abc"), wrong)
+    )
     landed = []
     task = pouring(lone, other, Spring(b"def"), 3, landed)
     await turns()
@@ -359,9 +361,9 @@ async def test_writes_on_the_loop_take_up_a_pour_that_waits(lone, part, event):
     landed = []
     task = pouring(lone, part, Told(b"abc"), 3, landed)
     await turns()
-    assert lone.pours.are_apart
+    assert lone.direct_copier.is_available
     lone.set_inline(True)
-    assert not lone.pours.are_apart
+    assert not lone.direct_copier.is_available
     await blocked.end()
     await task
     assert (landed[0].moved, content(part)) == (3, b"abc")

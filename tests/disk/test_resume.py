@@ -7,11 +7,11 @@ import pytest
 
 from tui.disk.resume_record import (
     ResumeRecord,
-    examine,
+    find_existing,
     load_record,
     parse,
     save_record,
-    serialise,
+    serialize,
 )
 
 URL = "https://user:secret@example.org/a/file.bin?signature=hunter2#top"
@@ -51,16 +51,16 @@ async def test_a_record_holds_no_secrets_but_knows_its_url(tmp_path, folder, par
     assert "hunter2" not in text
     assert "https://example.org/a/file.bin" in text
     loaded = load_record(folder, "x")
-    assert loaded.is_for(URL)
-    assert loaded.is_for(URL.replace("user:secret@", "")), "logins come and go"
-    assert not loaded.is_for(URL.replace("hunter2", "hunter3"))
-    assert not loaded.is_for("https://example.org/a/file.bin")
-    assert loaded.is_from(URL.replace("hunter2", "hunter3"))
-    assert not loaded.is_from(URL.replace("file.bin", "other.bin"))
+    assert loaded.matches_url(URL)
+    assert loaded.matches_url(URL.replace("user:secret@", "")), "logins come and go"
+    assert not loaded.matches_url(URL.replace("hunter2", "hunter3"))
+    assert not loaded.matches_url("https://example.org/a/file.bin")
+    assert loaded.matches_url_without_query(URL.replace("hunter2", "hunter3"))
+    assert not loaded.matches_url_without_query(URL.replace("file.bin", "other.bin"))
 
 
 async def test_a_record_torn_at_any_byte_is_not_believed(tmp_path, folder, part):
-    data = serialise(record())
+    data = serialize(record())
     for length in range(len(data)):
         assert parse(data[:length]) is None
     # Once through the disk as well: the same door, a real file.
@@ -69,7 +69,7 @@ async def test_a_record_torn_at_any_byte_is_not_believed(tmp_path, folder, part)
 
 
 def test_a_record_with_any_flipped_bit_is_not_believed():
-    data = serialise(record())
+    data = serialize(record())
     assert parse(data) == record()
     for index in range(len(data)):
         for bit in range(8):
@@ -100,7 +100,7 @@ def test_a_record_with_any_flipped_bit_is_not_believed():
     ],
 )
 def test_a_record_that_makes_no_sense_is_not_believed(changes):
-    assert parse(serialise(record(**changes))) is None
+    assert parse(serialize(record(**changes))) is None
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_a_record_is_not_believed_through_links_nor_beside_them(
 
 
 async def test_no_more_than_a_megabyte_is_read(tmp_path, folder, part):
-    data = serialise(record(validator="x" * (1 << 20)))
+    data = serialize(record(validator="x" * (1 << 20)))
     assert parse(data) is not None
     (tmp_path / "x.part.json").write_bytes(data)
     assert load_record(folder, "x") is None
@@ -182,7 +182,7 @@ async def test_a_failed_saving_leaves_the_record_before_it(
 async def test_what_a_killed_run_left_of_a_record_is_cleared_away(
     tmp_path, folder, part
 ):
-    for torn in (b"", serialise(record())[:9], serialise(record())):
+    for torn in (b"", serialize(record())[:9], serialize(record())):
         (tmp_path / "x.part.new").write_bytes(torn)
         save_record(folder, "x", record())
         assert load_record(folder, "x") == record()
@@ -200,16 +200,16 @@ async def test_somebody_elses_file_of_the_temporary_name_is_left_alone(
 
 
 async def test_one_look_tells_what_is_there(tmp_path, folder, part):
-    assert examine(folder, "y") == (None, None, None)
+    assert find_existing(folder, "y") == (None, None, None)
     save_record(folder, "x", record())
     (tmp_path / "x").write_bytes(b"12345")
-    assert examine(folder, "x") == (5, 40, record())
+    assert find_existing(folder, "x") == (5, 40, record())
     (tmp_path / "z").symlink_to("nowhere")
     (tmp_path / "z.part").mkdir()
-    assert examine(folder, "z") == (-1, -1, None)
+    assert find_existing(folder, "z") == (-1, -1, None)
 
 
 def test_a_record_can_be_read_by_people():
-    values = json.loads(serialise(record()))["fetchtui"]
+    values = json.loads(serialize(record()))["fetchtui"]
     assert values["ranges"] == [[0, 10], [20, 40]]
     assert values["validator"] == '"etag-1"'

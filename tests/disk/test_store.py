@@ -93,28 +93,28 @@ async def test_what_comes_up_in_one_turn_goes_in_one_trip(writer, stores):
         stores.put(f"f{number}")
     await stores.wait()
     after = writer.snapshot()
-    assert after.trips == before.trips + 1
+    assert after.batches == before.batches + 1
     assert after.operations == before.operations + STORES_PER_TRIP
     assert after.written == 3 * STORES_PER_TRIP
 
 
 async def test_a_trip_takes_no_more_than_its_share(writer, stores):
-    before = writer.snapshot().trips
+    before = writer.snapshot().batches
     for number in range(2 * STORES_PER_TRIP + 1):
         stores.put(f"f{number}")
     await stores.wait()
-    assert writer.snapshot().trips == before + 3
+    assert writer.snapshot().batches == before + 3
 
 
 async def test_one_file_that_fails_never_touches_the_others(
-    tmp_path, stores, destination, request
+    tmp_path, stores, folders, request
 ):
     has_parts = "as a part file" in request.node.callspec.params.values()
     (tmp_path / "final").write_text("mine")
     (tmp_path / "part.part").write_text("mine")
     (tmp_path / "link.part").symlink_to("victim")
     (tmp_path / "trap").symlink_to("victim")
-    gone = await destination.folder("gone")
+    gone = await folders.folder("gone")
     (tmp_path / "gone").rmdir()
     wrong = Checksum("sha256", "0" * 64)
     stores.put("one")
@@ -268,13 +268,13 @@ async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
     stores.put("first")
     await stores.wait()
     holds, refused = threading.Event(), threading.Event()
-    trips = []
+    batches = []
     real_write, real_sync = SmallFileBatch._write, platform.sync_data
 
     def write(trip, directory, index):
-        if trip not in trips:
-            trips.append(trip)
-            if trips[0] is not trip:
+        if trip not in batches:
+            batches.append(trip)
+            if batches[0] is not trip:
                 assert holds.wait(5)
                 refused.set()
                 raise OSError(errno.EMFILE, "Too many open files")
@@ -290,7 +290,7 @@ async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
     for number in range(STORES_PER_TRIP):
         stores.put(f"f{number}")
     verdicts = await stores.wait()
-    assert len(trips) == 2
+    assert len(batches) == 2
     assert set(verdicts.values()) == {None}
 
 

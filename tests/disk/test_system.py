@@ -122,9 +122,9 @@ def test_file_systems_without_locks_count_as_free(tmp_path, monkeypatch):
 def test_room_is_looked_at_where_it_cannot_be_reserved(tmp_path, monkeypatch):
     monkeypatch.setattr(platform, "_fallocate", None)
     with open(tmp_path / "x", "wb") as file:
-        assert not platform.reserve(file.fileno(), 1 << 20)
+        assert not platform.preallocate(file.fileno(), 1 << 20)
         with pytest.raises(OSError, match="No space") as caught:
-            platform.reserve(file.fileno(), 1 << 60)
+            platform.preallocate(file.fileno(), 1 << 60)
     assert caught.value.errno == errno.ENOSPC
 
 

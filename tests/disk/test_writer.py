@@ -150,7 +150,7 @@ async def test_small_files_wait_for_room_too(lone, folder, event):
     done = []
 
     async def store(number):
-        await lone.admit(40)
+        await lone.wait_for_room(40)
         lone.store(
             SmallFile(
                 folder,
@@ -225,14 +225,16 @@ async def test_one_trip_carries_the_writes_of_several_parts(lone, part, folder, 
     other = await lone.open_part(folder, "y", size=None, resume=False)
     blocked = Blocked(lone, event)
     await blocked.is_on()
-    before = lone.snapshot().trips
+    before = lone.snapshot().batches
     for offset in range(5):
         await lone.write(part, offset, [b"x"], 1)
         await lone.write(other, offset, [b"y"], 1)
     await blocked.end()
     await lone.flush(part, sync=False)
     await lone.flush(other, sync=False)
-    assert lone.snapshot().trips == before + 2, "the blocked one and one for all writes"
+    assert lone.snapshot().batches == before + 2, (
+        "the blocked one and one for all writes"
+    )
     await lone.discard(other)
 
 
@@ -258,7 +260,7 @@ async def test_only_one_slot_at_a_time_writes_to_a_part(
     await writer.flush(other, sync=False)
     snapshot = writer.snapshot()
     assert snapshot.queued == 1
-    assert [slot.operation for slot in snapshot.slots].count("write") == 1
+    assert [slot.operation for slot in snapshot.workers].count("write") == 1
     event.set()
     await writer.flush(part, sync=False)
     await writer.discard(part)
@@ -433,12 +435,12 @@ async def test_what_a_call_raises_is_translated_at_the_border(writer, error, kin
 async def test_quick_calls_share_a_trip_when_they_pile_up(lone, event):
     blocked = Blocked(lone, event)
     await blocked.is_on()
-    before = lone.snapshot().trips
+    before = lone.snapshot().batches
     calls = [asyncio.create_task(lone.run("n", "x", int, n)) for n in range(32)]
     await turns()
     await blocked.end()
     assert await asyncio.gather(*calls) == list(range(32))
-    assert lone.snapshot().trips == before + 3
+    assert lone.snapshot().batches == before + 3
 
 
 # -- slots ---------------------------------------------------------------------------
@@ -447,12 +449,12 @@ async def test_quick_calls_share_a_trip_when_they_pile_up(lone, event):
 async def test_the_snapshot_tells_what_a_slot_does(writer, event):
     blocked = Blocked(writer, event)
     await blocked.is_on()
-    first, second = writer.snapshot().slots
+    first, second = writer.snapshot().workers
     assert first[:3] == ("block", "slot", 1)
     assert first.elapsed_s >= 0
     assert second == ("idle", "", 0, 0, 0.0)
     await blocked.end()
-    assert [slot.operation for slot in writer.snapshot().slots] == ["idle", "idle"]
+    assert [slot.operation for slot in writer.snapshot().workers] == ["idle", "idle"]
 
 
 async def test_more_writers_start_at_once(lone, event):
@@ -463,7 +465,7 @@ async def test_more_writers_start_at_once(lone, event):
     assert not waiting.done()
     lone.set_writers(3)
     assert lone.snapshot().writers == 3
-    assert len(lone.snapshot().slots) == 3
+    assert len(lone.snapshot().workers) == 3
     assert await waiting == 7
     await blocked.end()
 
@@ -476,13 +478,13 @@ async def test_fewer_writers_let_the_busy_ones_finish(writer, event):
     writer.set_writers(1)
     waiting = asyncio.create_task(writer.run("look", "x", int, 7))
     await turns()
-    operations = [slot.operation for slot in writer.snapshot().slots]
+    operations = [slot.operation for slot in writer.snapshot().workers]
     assert operations == ["block", "block"]
     assert not waiting.done()
     for one in blocked:
         await one.end()
     assert await waiting == 7
-    assert len(writer.snapshot().slots) == 1
+    assert len(writer.snapshot().workers) == 1
 
 
 @pytest.mark.parametrize(("asked", "got"), [(0, 1), (-3, 1), (1000, MAX_WRITERS)])
@@ -498,7 +500,7 @@ async def test_one_slot_is_always_left_to_the_writes(writer, folder, event):
     await writer.write(part, 0, [b"abc"], 3)
     await writer.flush(part, sync=False)
     assert part.flushed == RangeSet([(0, 3)])
-    assert writer.snapshot().slots[0].operation == "block"
+    assert writer.snapshot().workers[0].operation == "block"
     for one in blocked:
         await one.end()
     await writer.discard(part)
@@ -588,7 +590,7 @@ async def test_the_writer_measures_itself(tmp_path):
     assert writer.snapshot().speed == pytest.approx(2000 / 2.718, rel=0.02)
     snapshot = writer.snapshot()
     assert snapshot.written == 60_000
-    assert snapshot.trips == snapshot.operations == 62
+    assert snapshot.batches == snapshot.operations == 62
     assert snapshot.p50_s == snapshot.p99_s == 0.0, "the clock stood still meanwhile"
     await writer.discard(part)
     await writer.close()

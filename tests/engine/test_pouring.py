@@ -67,7 +67,7 @@ class FakePours:
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
-        self.are_apart = True
+        self.is_available = True
         self.most: list[int] = []
         """Bytes that the next pours bring; all of them once it is empty."""
         self.asked: list[tuple[int, int]] = []
@@ -101,7 +101,7 @@ def flood(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything comes in floods, of 1000 bytes."""
     monkeypatch.setattr(transfers, "FLOOD_S", float("inf"))
     monkeypatch.setattr(transfers, "LEAST_POUR_BYTES", 10)
-    monkeypatch.setattr(transfers, "POUR_BYTES", 1000)
+    monkeypatch.setattr(transfers, "MAX_COPY_BYTES", 1000)
 
 
 class Scene:
@@ -111,7 +111,7 @@ class Scene:
         self.context: Any = self.transfer._context
         self.pours = FakePours(self.sink)
         sink: Any = self.sink
-        sink.pours = self.pours
+        sink.direct_copier = self.pours
         part: Any = SimpleNamespace(check_open=lambda: None)
         self.transfer._part = part
 
@@ -186,7 +186,7 @@ async def test_what_must_go_over_the_loop_is_not_poured(why: str) -> None:
         elif why == "own limit":
             scene.context.own_limiters[7] = scene.context.limiter
         else:
-            scene.pours.are_apart = False
+            scene.pours.is_available = False
 
     scene.pours.meanwhile = [forbid]
     await scene.run(reply, Segment(0, len(BODY), URL, 0.0))
@@ -261,7 +261,7 @@ async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
 async def test_a_thief_under_a_pour_leaves_no_byte_twice_and_none_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transfers, "POUR_BYTES", 5 * LEAST_SPLIT)
+    monkeypatch.setattr(transfers, "MAX_COPY_BYTES", 5 * LEAST_SPLIT)
     body = BODY * (8 * LEAST_SPLIT // len(BODY))
     scene, reply = Scene(len(body)), Lender(body)
     pool = SegmentScheduler([(0, len(body))])

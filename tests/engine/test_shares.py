@@ -47,7 +47,7 @@ class House:
             queue.push(download)
             downloads.append(download)
         slot = SimpleNamespace(operation="write")
-        disk = SimpleNamespace(slots=(slot,), is_inline=False, operations=0)
+        disk = SimpleNamespace(workers=(slot,), is_inline=False, operations=0)
         ledger = SimpleNamespace(
             counts=counts, fetched=0, running={}, downloads=downloads
         )

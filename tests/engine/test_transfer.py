@@ -43,7 +43,7 @@ class Sink:
         self.bytes = bytearray(size)
         self.written = 0
 
-    def takes(self, nbytes: int) -> bool:
+    def accepts(self, nbytes: int) -> bool:
         return nbytes % 2 == 0  # it waits for some and for others not
 
     async def write(

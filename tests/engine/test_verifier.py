@@ -98,7 +98,7 @@ async def test_a_leftover_is_held_against_the_digest_that_came_with_its_bytes(
 ) -> None:
     """All bytes were there when the run before ended; nobody is asked any more."""
     async with start(verify=verify) as engine:
-        folder = await engine._context.destination.folder("")
+        folder = await engine._context.folders.folder("")
         record = ResumeRecord(
             url=server.url("/f"),
             validator='"1"',

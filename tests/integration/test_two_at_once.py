@@ -14,7 +14,7 @@ from tui.core.download import DownloadState as S
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
-from tui.disk.resume_record import ResumeRecord, serialise
+from tui.disk.resume_record import ResumeRecord, serialize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,7 +126,7 @@ async def test_a_complete_part_of_another_url_is_not_taken_for_this_one(
         url=mine, validator='"1"', size=BIG.size, ranges=((0, BIG.size),)
     )
     (out / "x.bin").rename(out / "x.bin.part")
-    (out / "x.bin.part.json").write_bytes(serialise(record))
+    (out / "x.bin.part.json").write_bytes(serialize(record))
     (row,) = await fetch(start, yours)
     assert row.state is S.DONE
     assert digest(out / row.name) == OTHER.sha256()

@@ -88,7 +88,7 @@ async def test_many_small_files_share_few_trips_to_the_disk(
         snapshot = engine.snapshot()
         assert snapshot.counts[S.DONE] == 300
         assert snapshot.by_status == {200: 300}
-        assert snapshot.disk.trips < snapshot.disk.operations
+        assert snapshot.disk.batches < snapshot.disk.operations
     for i, body in enumerate(bodies):
         assert digest(tmp_path / f"out/{i}.bin") == body.sha256()
 

@@ -39,7 +39,7 @@ from tui.core.snapshot import (
     LoopSnapshot,
     OriginSnapshot,
     SegmentSnapshot,
-    SlotSnapshot,
+    WorkerSnapshot,
 )
 from tui.engine.scheduling.ordering import in_order, moved
 
@@ -120,7 +120,7 @@ class FakeService:
         self.elapsed_s = 0.0
         self.peak = 0.0
         self.fetched = 0
-        self.slots: tuple[SlotSnapshot, ...] | None = None
+        self.slots: tuple[WorkerSnapshot, ...] | None = None
         self.disk_changes: dict[str, Any] = {}
         self.loop = LoopSnapshot(0.0, 0.0, ())
         self.details: dict[int, dict[str, Any]] = {}
@@ -494,10 +494,10 @@ class FakeService:
         slots = self.slots
         if slots is None:
             slots = tuple(
-                SlotSnapshot("idle", "", 0, 0, 0.0) for _ in range(self.writers)
+                WorkerSnapshot("idle", "", 0, 0, 0.0) for _ in range(self.writers)
             )
         disk = DiskSnapshot(
-            slots=slots,
+            workers=slots,
             writers=self.writers,
             is_inline=self.is_inline,
             queued=0,
@@ -505,7 +505,7 @@ class FakeService:
             in_flight_limit=64 << 20,
             speed=speed,
             written=self.fetched,
-            trips=0,
+            batches=0,
             operations=0,
             p50_s=0.0,
             p99_s=0.0,

@@ -40,7 +40,7 @@ class Floods:
         patch.setattr(segment_reader, "LEAST_POUR_BYTES", 1)
         patch.setattr(segment_reader, "GATHER_BYTES", 10_000)
         patch.setattr(segment_reader, "LEAST_GATHER_BYTES", 10_000)
-        patch.setattr(segment_reader, "POUR_BYTES", 400_000)
+        patch.setattr(segment_reader, "MAX_COPY_BYTES", 400_000)
 
     def meanwhile(
         self, act: Callable[[], object], when: Callable[[], bool] = lambda: True

@@ -12,7 +12,7 @@ from tui.core.snapshot import (
     AttemptSnapshot,
     LoopSnapshot,
     SegmentSnapshot,
-    SlotSnapshot,
+    WorkerSnapshot,
 )
 
 _S = DownloadState
@@ -225,17 +225,17 @@ def _meters(service: FakeService) -> None:
     service.peak = 203 * _MB
     service.fetched = 291 * _GB
     service.slots = (
-        SlotSnapshot("write", "train-00016-of-00512.parquet", 4, 4 << 20, 0.009),
-        SlotSnapshot("write", "planet-260921.osm.pbf", 2, 2 << 20, 0.011),
-        SlotSnapshot("sync", "SHA256SUMS", 1, 0, 0.002),
-        SlotSnapshot("idle", "", 0, 0, 0.0),
+        WorkerSnapshot("write", "train-00016-of-00512.parquet", 4, 4 << 20, 0.009),
+        WorkerSnapshot("write", "planet-260921.osm.pbf", 2, 2 << 20, 0.011),
+        WorkerSnapshot("sync", "SHA256SUMS", 1, 0, 0.002),
+        WorkerSnapshot("idle", "", 0, 0, 0.0),
     )
     service.disk_changes = {
         "queued": 3,
         "in_flight": 9 << 20,
         "speed": 168.4 * _MB,
         "written": 291 * _GB,
-        "trips": 48_211,
+        "batches": 48_211,
         "operations": 301_774,
         "p50_s": 0.008,
         "p99_s": 0.031,

@@ -15,7 +15,7 @@ from tui.core.snapshot import (
     EngineSnapshot,
     LoopSnapshot,
     SegmentSnapshot,
-    SlotSnapshot,
+    WorkerSnapshot,
 )
 from tui.ui.style.theme import DARK, LIGHT
 
@@ -30,17 +30,17 @@ HOSTILE = "evil\x1b]0;title\x07[red]bold[/red]\u202egpj.exe\n漢字🎉"
 MB = 1_000_000
 
 
-def slot(operation: str = "write", **fields: Any) -> SlotSnapshot:
-    base = SlotSnapshot(operation, "train-00017-of-00512.parquet", 1, MB, 0.009)
+def slot(operation: str = "write", **fields: Any) -> WorkerSnapshot:
+    base = WorkerSnapshot(operation, "train-00017-of-00512.parquet", 1, MB, 0.009)
     return base._replace(**fields)
 
 
-IDLE = SlotSnapshot("idle", "", 0, 0, 0.0)
+IDLE = WorkerSnapshot("idle", "", 0, 0, 0.0)
 
 
 def disk(**fields: Any) -> DiskSnapshot:
     base = DiskSnapshot(
-        slots=(
+        workers=(
             slot(),
             slot(name="planet-260921.osm.pbf", elapsed_s=0.0114),
             slot("sync", name="SHA256SUMS", nbytes=0, operations=12, elapsed_s=0.002),
@@ -53,7 +53,7 @@ def disk(**fields: Any) -> DiskSnapshot:
         in_flight_limit=64 * MB,
         speed=338.9 * MB,
         written=12_000 * MB,
-        trips=1000,
+        batches=1000,
         operations=4200,
         p50_s=0.0081,
         p99_s=0.031,

@@ -22,7 +22,7 @@ from tui.ui.panes.disk_graphs import graph_lines
 from tui.ui.panes.disk_lines import slot_line, slot_lines
 from tui.ui.panes.pane import line_width
 
-INLINE = {"is_inline": True, "slots": (IDLE,) * 4}
+INLINE = {"is_inline": True, "workers": (IDLE,) * 4}
 
 
 class DiskStage(Stage):
@@ -86,7 +86,7 @@ async def test_speed_latency_and_lag_stay_at_every_size(width, height):
 
 async def test_slots_that_do_not_fit_are_counted_busy_ones_first():
     slots = (IDLE, slot(name="busy-one")) * 8
-    text = await shown(engine(disk=disk(slots=slots, writers=16)), size=(60, 10))
+    text = await shown(engine(disk=disk(workers=slots, writers=16)), size=(60, 10))
     assert "busy-one" in text
     assert "… 11 more, 3 busy" in text
     assert " 1 · idle" not in text
@@ -163,7 +163,7 @@ async def test_folded_it_is_one_line_of_the_main_figures(width):
 
 
 async def test_ascii_mode_draws_only_ascii():
-    full = engine(disk=disk(in_flight=64 * MB, slots=(slot(name=HOSTILE),)))
+    full = engine(disk=disk(in_flight=64 * MB, workers=(slot(name=HOSTILE),)))
     assert (await shown(full, full, is_ascii=True)).isascii()
 
 

@@ -115,7 +115,7 @@ class DetailSnapshot(NamedTuple):
     """Bytes per second of each past second, oldest first, while it runs."""
 
 
-class SlotSnapshot(NamedTuple):
+class WorkerSnapshot(NamedTuple):
     """What one executor slot (writer thread) does now."""
 
     operation: str
@@ -133,7 +133,7 @@ class SlotSnapshot(NamedTuple):
 class DiskSnapshot(NamedTuple):
     """The writer, measured by itself."""
 
-    slots: tuple[SlotSnapshot, ...]
+    workers: tuple[WorkerSnapshot, ...]
     writers: int
     """Threads allowed."""
     is_inline: bool
@@ -148,7 +148,7 @@ class DiskSnapshot(NamedTuple):
     """Bytes per second written, smoothed over about 3 s."""
     written: int
     """Bytes written in this run."""
-    trips: int
+    batches: int
     """run_in_executor calls in this run."""
     operations: int
     """Operations in this run; divided by trips it tells the batching."""

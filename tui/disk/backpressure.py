@@ -30,7 +30,7 @@ class Backpressure:
             not self._waiting and self.in_flight < self.limit and self.stores < STORES
         )
 
-    def takes(self, nbytes: int) -> bool:
+    def accepts(self, nbytes: int) -> bool:
         """Whether so many bytes of a large file may enter at once."""
         return not self._waiting and self._fits(nbytes, False)
 

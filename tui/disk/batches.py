@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tui.core.snapshot import SlotSnapshot
+from tui.core.snapshot import WorkerSnapshot
 from tui.disk.errors import translate
 
 if TYPE_CHECKING:
@@ -38,10 +38,10 @@ class WorkerStatus:
         self.started_s = 0.0
         """Monotonic."""
 
-    def snapshot(self, now: float) -> SlotSnapshot:
+    def snapshot(self, now: float) -> WorkerSnapshot:
         """Tell what it does; ``now`` is monotonic."""
         elapsed_s = max(now - self.started_s, 0.0) if self.is_busy else 0.0
-        return SlotSnapshot(
+        return WorkerSnapshot(
             self.operation, self.name, self.operations, self.nbytes, elapsed_s
         )
 

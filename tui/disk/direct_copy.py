@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from tui.disk.part_file import PartFile
     from tui.disk.scheduler import BatchScheduler
 
-POUR_BYTES = 4 << 20
+MAX_COPY_BYTES = 4 << 20
 """Most that is moved before others have their turn, and before the loop hears of it."""
-POUR_S = 0.05
+MAX_COPY_S = 0.05
 """... and the longest that takes, but for a disk that does not answer."""
 LINGER_S = 0.005
 """How long a thread waits for more, if nobody else waits for the thread."""
@@ -105,7 +105,7 @@ class DirectCopy(PartWrite):
                 if not count:
                     break
                 self._write(buffer[:count], clock, write_s)
-                if clock.monotonic() - began_s > POUR_S:
+                if clock.monotonic() - began_s > MAX_COPY_S:
                     break
         except Exception as error:
             self.error = translate(error, "write", self.part.name)
@@ -136,7 +136,7 @@ class DirectCopier:
         self._slots = slots
 
     @property
-    def are_apart(self) -> bool:
+    def is_available(self) -> bool:
         """Whether they go past the loop: not while all writes are to block it."""
         return not self._slots.is_inline
 

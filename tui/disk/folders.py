@@ -72,7 +72,7 @@ class Folder:
     def __repr__(self) -> str:
         return f"<Folder {self.directory or '.'} {len(self._claimed)} claimed>"
 
-    def was_there(self, name: str) -> bool:
+    def existed_at_start(self, name: str) -> bool:
         """Whether the name, or a part file of it, was there when it was opened."""
         present = self._present
         if not present:
@@ -80,7 +80,7 @@ class Folder:
         key = fold(name)
         return key in present or key + PART in present or key + RECORD in present
 
-    def claim(self, name: str) -> str:
+    def reserve(self, name: str) -> str:
         """Claim a name that nobody has, as near to ``name`` as possible.
 
         Returns:
@@ -103,7 +103,7 @@ class Folder:
         self._claimed.add(candidate if key == candidate else key)
         return candidate
 
-    def claim_exactly(self, name: str) -> bool:
+    def try_reserve(self, name: str) -> bool:
         """Claim this very name, whatever is on disk.
 
         Returns:

@@ -49,7 +49,7 @@ class DiskMeter:
         self.syncs = Durations()
         self.written = 0
         """Bytes."""
-        self.trips = 0
+        self.batches = 0
         self.operations = 0
         self._speed = 0.0
         self._sampled_at = clock.monotonic()

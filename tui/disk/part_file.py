@@ -56,7 +56,7 @@ class OperationOrder:
         self._writing.discard(number)
         return self.next_call() if self._calls else None
 
-    def line_up(self, call: Call) -> Call | None:
+    def enqueue(self, call: Call) -> Call | None:
         """Put a call behind all that was handed over; return it if it is due."""
         self._calls.append((self._last, call))
         return self.next_call()
@@ -119,7 +119,7 @@ def open_part_file(
         raise translate(error, "create", name) from error
     try:
         if size is not None:
-            part.reserve(size)
+            part.preallocate(size)
     except BaseException:
         part.remove() if part.created_here else part.close()
         raise
@@ -194,7 +194,7 @@ class PartFile:
         "fd",
         "flushed",
         "folder",
-        "is_reserved",
+        "is_preallocated",
         "name",
         "order",
         "part_name",
@@ -220,7 +220,7 @@ class PartFile:
         """Why bytes that were handed over are not in the file."""
         self.created_here = created
         """``False``: it was there before and is being continued."""
-        self.is_reserved = False
+        self.is_preallocated = False
         self.synced: tuple[tuple[int, int], ...] = ()
         """What ``flushed`` held before the last sync that worked."""
         self.sync_error: FetchError | None = None
@@ -306,7 +306,7 @@ class PartFile:
         """
         try:
             length = os.fstat(self.fd).st_size
-            if self.size is not None and (length > self.size or self.is_reserved):
+            if self.size is not None and (length > self.size or self.is_preallocated):
                 # Also gives back blocks that were set aside behind the end.
                 os.ftruncate(self.fd, self.size)
         except OSError as error:
@@ -399,7 +399,7 @@ class PartFile:
             except OSError as error:
                 self.error = self.error or translate(error, "close", self.name)
 
-    def reserve(self, size: int) -> None:
+    def preallocate(self, size: int) -> None:
         """Set blocks aside, so that a full disk is found before anything is fetched.
 
         Raises:
@@ -408,7 +408,7 @@ class PartFile:
         if size < _RESERVE_FROM:
             return
         try:
-            self.is_reserved = platform.reserve(self.fd, size)
+            self.is_preallocated = platform.preallocate(self.fd, size)
         except OSError as error:
             held = os.fstat(self.fd).st_blocks * 512 if sys.platform != "win32" else 0
             needed = max(size - held, 0)

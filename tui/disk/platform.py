@@ -138,7 +138,7 @@ def _rename_if_free(old: str, new: str, dir_fd: int | None) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
 
 
-def reserve(fd: int, size: int, now: Callable[[], float] = time.monotonic) -> bool:
+def preallocate(fd: int, size: int, now: Callable[[], float] = time.monotonic) -> bool:
     """Set blocks aside for ``size`` bytes, without changing the file's length.
 
     The length stays honest (the end of what was written), so that a resume record

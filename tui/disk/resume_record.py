@@ -55,23 +55,23 @@ class ResumeRecord:
 
     def __post_init__(self) -> None:
         if not self.url_digest:
-            bare = without_login(self.url)
+            bare = strip_userinfo(self.url)
             object.__setattr__(
                 self, "url_digest", _digest(bare.encode(errors="backslashreplace"))
             )
             object.__setattr__(self, "url", _without_query(bare))
 
-    def is_for(self, url: str) -> bool:
+    def matches_url(self, url: str) -> bool:
         """Whether it describes bytes that came from this very URL."""
-        bare = without_login(url).encode(errors="backslashreplace")
+        bare = strip_userinfo(url).encode(errors="backslashreplace")
         return self.url_digest == _digest(bare)
 
-    def is_from(self, url: str) -> bool:
+    def matches_url_without_query(self, url: str) -> bool:
         """The same, queries aside: a signed URL has another one each time."""
-        return self.url == _without_query(without_login(url))
+        return self.url == _without_query(strip_userinfo(url))
 
 
-class Found(NamedTuple):
+class ExistingFiles(NamedTuple):
     """What is already there under a name. Sizes in bytes; -1: no regular file."""
 
     final_size: int | None
@@ -79,7 +79,7 @@ class Found(NamedTuple):
     record: ResumeRecord | None
 
 
-def examine(folder: Folder, name: str) -> Found:
+def find_existing(folder: Folder, name: str) -> ExistingFiles:
     """Look, in one go, at what is there under a name.
 
     A record of ours beside the finished file is removed: a run was killed between the
@@ -94,7 +94,7 @@ def examine(folder: Folder, name: str) -> Found:
         final_size = directory.size(name)
         if part_size is None and final_size is not None:
             _remove_stale(directory, name)
-        return Found(final_size, part_size, record)
+        return ExistingFiles(final_size, part_size, record)
 
 
 def load_record(folder: Folder, name: str) -> ResumeRecord | None:
@@ -122,7 +122,7 @@ def save_record(
         new_name, fd = _create_new(directory, name)
         try:
             try:
-                data = serialise(record)
+                data = serialize(record)
                 write_at(fd, [data], 0, len(data))
                 if sync:
                     sync_data(fd)
@@ -142,7 +142,7 @@ def is_in_the_way(directory: SafeDir, name: str) -> bool:
     return data is None or parse(data) is None
 
 
-def serialise(record: ResumeRecord) -> bytes:
+def serialize(record: ResumeRecord) -> bytes:
     """Return the bytes that go to disk."""
     body = json.dumps(asdict(record), sort_keys=True)
     digest = _digest(body.encode())
@@ -150,14 +150,14 @@ def serialise(record: ResumeRecord) -> bytes:
 
 
 def parse(data: bytes) -> ResumeRecord | None:
-    """Read what ``serialise`` wrote; ``None`` for everything else."""
+    """Read what ``serialize`` wrote; ``None`` for everything else."""
     try:
         values = json.loads(data)["fetchtui"]
         values["ranges"] = tuple((start, end) for start, end in values["ranges"])
         record = ResumeRecord(**values)
         # What we write is exactly this, so a single other bit shows; that covers
         # the digest, the version, missing fields and changed types alike.
-        is_ours = serialise(record) == data and _is_sound(record)
+        is_ours = serialize(record) == data and _is_sound(record)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
         return None
     return record if is_ours else None
@@ -241,7 +241,7 @@ def _without_query(url: str) -> str:
     return url.partition("#")[0].partition("?")[0]
 
 
-def without_login(url: str) -> str:
+def strip_userinfo(url: str) -> str:
     """Return the URL without user name and password."""
     try:
         parts = urlsplit(url)

@@ -55,7 +55,7 @@ class Traffic:
         """Queue a call when its turn on its part has come; return its result."""
         assert call.part is not None
         call.future = asyncio.get_running_loop().create_future()
-        self._start(call.part.order.line_up(call))
+        self._start(call.part.order.enqueue(call))
         return await call.future
 
     async def drain(self) -> None:
@@ -86,7 +86,7 @@ class Traffic:
     def _landed(self, trip: Batch) -> None:
         """Take in what a trip brought back."""
         meter = self.meter
-        meter.trips += 1
+        meter.batches += 1
         meter.operations += len(trip.operations)
         meter.writes.extend(trip.write_s)
         meter.syncs.extend(trip.sync_s)
@@ -183,7 +183,7 @@ class DiskWriter:
         self._gate = self._traffic.gate
         self._slots = self._traffic.slots
         self._meter = self._traffic.meter
-        self.pours = DirectCopier(self._slots)
+        self.direct_copier = DirectCopier(self._slots)
 
     # -- part files ------------------------------------------------------------------
 
@@ -332,7 +332,7 @@ class DiskWriter:
         """
         await self._end(Call("remove", part.name, part.remove, part=part))
 
-    async def set_aside(self, part: PartFile, name: str) -> str:
+    async def keep_as(self, part: PartFile, name: str) -> str:
         """Close, and keep the bytes under another name (say ``NAME.bad``).
 
         Args:
@@ -346,7 +346,7 @@ class DiskWriter:
             LocalError: it cannot be renamed; it is still open then.
         """
         while True:
-            free = part.folder.claim(name)
+            free = part.folder.reserve(name)
             try:
                 await self._traffic.go_in_turn(
                     Call("set aside", part.name, part.put_aside, free, part=part)
@@ -380,17 +380,17 @@ class DiskWriter:
             await self._traffic.go_in_turn(call)
         return result.hexdigest()
 
-    def takes(self, nbytes: int) -> bool:
+    def accepts(self, nbytes: int) -> bool:
         """Whether ``write`` would admit so many bytes without waiting."""
-        return self._gate.takes(nbytes)
+        return self._gate.accepts(nbytes)
 
     # -- small files -----------------------------------------------------------------
 
     def has_room(self) -> bool:
-        """Whether a small file may be stored at once, without ``admit``."""
+        """Whether a small file may be stored at once, without ``wait_for_room``."""
         return self._gate.has_room()
 
-    async def admit(self, nbytes: int) -> None:
+    async def wait_for_room(self, nbytes: int) -> None:
         """Wait for room for a small file; ``store`` it without awaiting in between."""
         await self._gate.wait_for_room(nbytes)
 
@@ -427,7 +427,7 @@ class DiskWriter:
         slots = tuple(slot.snapshot(now) for slot in self._slots.slots)
         meter = self._meter
         return DiskSnapshot(
-            slots=slots,
+            workers=slots,
             writers=self._slots.writers,
             is_inline=self._slots.is_inline,
             queued=self._slots.queued,
@@ -435,7 +435,7 @@ class DiskWriter:
             in_flight_limit=self._gate.limit,
             speed=meter.speed(),
             written=meter.written,
-            trips=meter.trips,
+            batches=meter.batches,
             operations=meter.operations,
             p50_s=meter.writes.quantile(0.5),
             p99_s=meter.writes.quantile(0.99),

@@ -52,7 +52,7 @@ class EngineContext:
     """Uniform in [0, 1), for jitter."""
     session: HttpSession
     writer: DiskWriter
-    destination: OutputFolders
+    folders: OutputFolders
     ledger: DownloadRegistry
     queue: DownloadQueue
     bus: EventBus

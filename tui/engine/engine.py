@@ -45,7 +45,7 @@ class Engine(Reordering):
         self._context = context
         self._ledger = context.ledger
         self._placing = TargetResolver(
-            context.settings, context.destination, context.writer
+            context.settings, context.folders, context.writer
         )
         self._outcome = RetryPolicy(
             context, self._placing, self._requeue, self._hold_for, self._settle
@@ -260,7 +260,7 @@ class Engine(Reordering):
         self._outcome.close()
         self._pulse.close()
         await self._crew.close()
-        await self._context.destination.close()
+        await self._context.folders.close()
         await self._context.writer.close()
         await self._context.session.close()
 

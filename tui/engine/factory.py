@@ -56,14 +56,14 @@ async def open_engine(
         fsync=settings.fsync,
         clock=clock,
     )
-    destination = OutputFolders(settings.output_dir, writer)
+    folders = OutputFolders(settings.output_dir, writer)
     try:
-        await destination.folder("")
+        await folders.folder("")
         # In a thread: it reads files, and may wait for the keyring to be unlocked.
         means = await asyncio.to_thread(load_session_config, settings)
         http = HttpSession(settings, means)
     except BaseException:
-        await destination.close()
+        await folders.close()
         await writer.close()
         raise
     context = EngineContext(
@@ -72,7 +72,7 @@ async def open_engine(
         random=chance,
         session=http,
         writer=writer,
-        destination=destination,
+        folders=folders,
         ledger=DownloadRegistry(clock),
         queue=DownloadQueue(settings.per_host, settings.hosts),
         bus=EventBus(),

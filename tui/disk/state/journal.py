@@ -24,7 +24,7 @@ from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.plain_text import plain
 from tui.disk.errors import translate
-from tui.disk.resume_record import without_login
+from tui.disk.resume_record import strip_userinfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -99,13 +99,13 @@ def asked(request: DownloadRequest) -> tuple[str, str | None]:
     """Return the values of ``ASKED``: the request, and what was left out of it."""
     kept, withheld = split_headers(request.headers)
     first, *others = request.mirrors
-    bare = without_login(first) if "@" in first else first
+    bare = strip_userinfo(first) if "@" in first else first
     if bare != first:
         withheld.append(LOGIN)
     # The others are only for bad times: better without one than without its login.
     mirrors = [
         bare,
-        *(url for url in others if "@" not in url or without_login(url) == url),
+        *(url for url in others if "@" not in url or strip_userinfo(url) == url),
     ]
     wanted: dict[str, Any] = {"mirrors": mirrors, "source": request.source}
     if request.name is not None:
@@ -129,7 +129,7 @@ def progress(entry: JournalEntry) -> tuple[Any, ...]:
     url: str | None = None
     has_login = False
     if entry.url != entry.request.mirrors[0]:
-        url = without_login(entry.url)
+        url = strip_userinfo(entry.url)
         has_login = url != entry.url
     state = int(entry.state)
     # A dropped one keeps its row, so that taking the drop back is a change like any

@@ -123,7 +123,7 @@ class UtilizationMeter:
             hosts=len(speeds),
             top_share=max(speeds) / total if total else 1.0,
             refusing=sum(1 for lane in lanes if lane.refuses(now)),
-            are_writers_busy=all(s.operation != "idle" for s in disk.slots),
+            are_writers_busy=all(s.operation != "idle" for s in disk.workers),
             is_inline=disk.is_inline,
             is_auto=is_auto and context.concurrency < MOST,
         )

@@ -30,7 +30,7 @@ from tui.engine.metrics.wait_times import Wait
 
 if TYPE_CHECKING:
     from tui.core.download import Download
-    from tui.disk.resume_record import Found, ResumeRecord
+    from tui.disk.resume_record import ExistingFiles, ResumeRecord
     from tui.engine.context import EngineContext
     from tui.engine.download.retry import RetryPolicy
     from tui.engine.download.target import TargetPath, TargetResolver
@@ -104,7 +104,7 @@ class DownloadWorker:
 
     async def _attempt_at(self, download: Download, place: TargetPath) -> None:
         context = self._context
-        found: Found | None = None
+        found: ExistingFiles | None = None
         if place.may_exist:
             found = await self._placing.examine(place)
             size = found.final_size

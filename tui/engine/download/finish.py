@@ -77,7 +77,7 @@ class Finisher:
         try:
             await self._verify(download, part, size, vouched)
         except IntegrityError as error:
-            kept = await _undisturbed(context.writer.set_aside(part, place.name + BAD))
+            kept = await _undisturbed(context.writer.keep_as(part, place.name + BAD))
             context.ledger.set_received(download, 0)
             raise IntegrityError(
                 error.kind, f"{error}; the bytes are kept as {kept}"
@@ -155,7 +155,7 @@ class Finisher:
         if not context.writer.has_room():
             context.waits.begin(Wait.DISK, context.clock.monotonic())
             try:
-                await context.writer.admit(nbytes)
+                await context.writer.wait_for_room(nbytes)
             finally:
                 context.waits.end(Wait.DISK, context.clock.monotonic())
         if download.state is not DownloadState.VERIFYING:
@@ -184,7 +184,7 @@ class Finisher:
         self._context.writer.store(
             SmallFile(
                 folder=job.folder,
-                name=job.folder.claim(job.name + BAD),
+                name=job.folder.reserve(job.name + BAD),
                 buffers=job.buffers,
                 nbytes=job.nbytes,
                 checksum=None,

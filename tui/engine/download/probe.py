@@ -25,7 +25,7 @@ from tui.net.session import GetRequest
 
 if TYPE_CHECKING:
     from tui.core.download import Download
-    from tui.disk.resume_record import Found, ResumeRecord
+    from tui.disk.resume_record import ExistingFiles, ResumeRecord
     from tui.engine.context import EngineContext
     from tui.engine.download.target import TargetPath, TargetResolver
     from tui.net.resource import ResourceInfo
@@ -41,7 +41,7 @@ class Probed:
     """What the first answer led to; the body waits to be read from ``reply``."""
 
     place: TargetPath
-    found: Found | None
+    found: ExistingFiles | None
     """What is on disk at the place; ``None`` where nothing can be."""
     record: ResumeRecord | None
     """What is continued; ``None`` for a body from its beginning."""
@@ -57,7 +57,7 @@ class Prober:
         self._placing = placing
 
     async def probe(
-        self, download: Download, place: TargetPath, found: Found | None
+        self, download: Download, place: TargetPath, found: ExistingFiles | None
     ) -> Probed:
         """Ask for what is missing; close ``reply`` when done with it.
 
@@ -100,7 +100,7 @@ class Prober:
         self._context.notice(download, f"the name was taken, saving as {place.name}")
         return place
 
-    def is_whole(self, found: Found | None, size: int | None) -> bool:
+    def is_whole(self, found: ExistingFiles | None, size: int | None) -> bool:
         """Whether a file of the final name counts as the file of ``size`` bytes."""
         if found is None or found.final_size is None or found.final_size < 0:
             return False
@@ -134,10 +134,10 @@ class Prober:
 
     async def _aside(
         self, download: Download, reason: str, size: int | None
-    ) -> tuple[TargetPath, Found | None]:
+    ) -> tuple[TargetPath, ExistingFiles | None]:
         """Leave alone what is at its place; go where an earlier run went, or on."""
 
-        def suits(found: Found) -> bool:
+        def suits(found: ExistingFiles) -> bool:
             if found.final_size is not None:
                 return self.is_whole(found, size)
             return found.part_size is None or is_ours(found, download)
@@ -151,7 +151,7 @@ class Prober:
         self,
         download: Download,
         place: TargetPath,
-        found: Found | None,
+        found: ExistingFiles | None,
         record: ResumeRecord | None,
     ) -> Probed:
         if download.id in self._context.whole_only:
@@ -191,7 +191,11 @@ class Prober:
         await self._go_on_at(download, probed, place, found)
 
     async def _go_on_at(
-        self, download: Download, probed: Probed, place: TargetPath, found: Found | None
+        self,
+        download: Download,
+        probed: Probed,
+        place: TargetPath,
+        found: ExistingFiles | None,
     ) -> None:
         """Take another place, and continue what is there if it is the same file."""
         probed.place, probed.found, probed.record = place, found, None
@@ -210,14 +214,19 @@ class Prober:
         if record is None or not gaps or gaps[0][0] == 0:
             return GetRequest(download.url, headers)
         validator = record.validator
-        if download.request.checksum is not None and not record.is_from(download.url):
+        if (
+            download.request.checksum is not None
+            and not record.matches_url_without_query(download.url)
+        ):
             # Another mirror has another ETag for the same bytes; that they are the
             # same is proven by the checksum in the end.
             validator = ""
         return GetRequest(download.url, headers, start=gaps[0][0], if_range=validator)
 
     @staticmethod
-    def _may_touch(found: Found | None, place: TargetPath, download: Download) -> bool:
+    def _may_touch(
+        found: ExistingFiles | None, place: TargetPath, download: Download
+    ) -> bool:
         """Whether a part file that is there, if any, is worth a try."""
         return (
             found is None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.request import DownloadRequest
     from tui.disk.part_file import PartFile
-    from tui.disk.resume_record import Found, ResumeRecord
+    from tui.disk.resume_record import ExistingFiles, ResumeRecord
     from tui.net.resource import ResourceInfo
 
 
@@ -34,7 +34,7 @@ def adopt(part: PartFile, record: ResumeRecord) -> None:
         part.flushed.add(start, end)
 
 
-def is_ours(found: Found, download: Download) -> bool:
+def is_ours(found: ExistingFiles, download: Download) -> bool:
     """Whether a part file's record says that it came from one of our URLs.
 
     Only then may it be replaced; other people's part files are left alone. One without
@@ -43,10 +43,12 @@ def is_ours(found: Found, download: Download) -> bool:
     if found.record is None:
         return found.part_size == 0
     urls = (download.url, *download.request.mirrors)
-    return any(found.record.is_for(url) for url in urls)
+    return any(found.record.matches_url(url) for url in urls)
 
 
-def settled_later(found: Found, download: Download, *, is_begun: bool) -> Found:
+def settled_later(
+    found: ExistingFiles, download: Download, *, is_begun: bool
+) -> ExistingFiles:
     """Look past a file that took the final name while ours was on its way.
 
     What we have is worth more than the name: it goes on, and gets another one in the
@@ -62,7 +64,7 @@ def settled_later(found: Found, download: Download, *, is_begun: bool) -> Found:
     return found
 
 
-def may_be_ours(found: Found, download: Download) -> bool:
+def may_be_ours(found: ExistingFiles, download: Download) -> bool:
     """Whether asking the server to continue a part file is worth it.
 
     A signed URL has another query each time. If the server proves that the bytes are
@@ -71,7 +73,7 @@ def may_be_ours(found: Found, download: Download) -> bool:
     if found.record is None:
         return found.part_size == 0
     urls = (download.url, *download.request.mirrors)
-    return any(found.record.is_from(url) for url in urls)
+    return any(found.record.matches_url_without_query(url) for url in urls)
 
 
 def contradicts(answer: ResourceInfo, validator: str) -> bool:
@@ -91,7 +93,9 @@ def contradicts(answer: ResourceInfo, validator: str) -> bool:
 
 
 def continuable(
-    found: Found | None, request: DownloadRequest, answer: ResourceInfo | None = None
+    found: ExistingFiles | None,
+    request: DownloadRequest,
+    answer: ResourceInfo | None = None,
 ) -> ResumeRecord | None:
     """Return the record to continue from, if there is one worth it.
 

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import TransientError
-from tui.disk.direct_copy import POUR_BYTES
+from tui.disk.direct_copy import MAX_COPY_BYTES
 from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
 from tui.engine.metrics.wait_times import Wait, Waits
 
@@ -188,7 +188,7 @@ class SegmentReader:
             return
         writer = self._context.writer
         # Looked at first: two clocks for every parcel would cost some percent.
-        waits = not writer.takes(held)
+        waits = not writer.accepts(held)
         if waits:
             self.waits.begin(Wait.DISK, self._context.clock.monotonic())
         try:
@@ -214,7 +214,7 @@ class SegmentReader:
         moved = LEAST_POUR_BYTES
         while moved >= LEAST_POUR_BYTES <= segment.remaining:
             is_limited = context.own_limiters or not context.limiter.is_unlimited
-            if is_limited or not context.writer.pours.are_apart:
+            if is_limited or not context.writer.direct_copier.is_available:
                 break
             self._part.check_open()
             # From here to the pour nothing may raise: what is lent must come back.
@@ -249,9 +249,9 @@ class SegmentReader:
                 ledger.count(download, fresh)
             segment.claimed = segment.at
 
-        nbytes = min(POUR_BYTES, segment.remaining, lent.left)
+        nbytes = min(MAX_COPY_BYTES, segment.remaining, lent.left)
         segment.claimed = segment.at + nbytes
-        pours = context.writer.pours
+        pours = context.writer.direct_copier
         await pours.run(self._part, segment.at, nbytes, lent.tap, landed)
         return moved
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui.core.rules.folders import folder_for
 from tui.core.settings import OnExists
 from tui.disk.folders import numbered
-from tui.disk.resume_record import Found, examine
+from tui.disk.resume_record import ExistingFiles, find_existing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +36,11 @@ class TargetResolver:
     """Gives every download a place of its own, and looks at what lies there."""
 
     def __init__(
-        self, settings: Settings, destination: OutputFolders, writer: DiskWriter
+        self, settings: Settings, folders: OutputFolders, writer: DiskWriter
     ) -> None:
         self._on_exists = settings.on_exists
         self._rules = settings.folders
-        self._destination = destination
+        self._folders = folders
         self._writer = writer
         self._places: dict[int, TargetPath] = {}
         self._numbers: dict[tuple[str, str], int] = {}
@@ -56,7 +56,7 @@ class TargetResolver:
         if place is None:
             if self._rules and not download.directory:
                 download.directory = self._sorted(download, download.name)
-            folder = self._destination.cached(download.directory)
+            folder = self._folders.cached(download.directory)
             if folder is None:
                 return None
             place = self._claim(folder, download.name)
@@ -69,7 +69,7 @@ class TargetResolver:
         Raises:
             LocalError: it cannot be, with the reason.
         """
-        await self._destination.folder(download.directory)
+        await self._folders.folder(download.directory)
 
     async def rename(self, download: Download, name: str) -> TargetPath:
         """Move to the name that the server gives, and to the folder of such names.
@@ -81,7 +81,7 @@ class TargetResolver:
         folder = old.folder
         if self._rules and download.request.directory is None:
             directory = self._sorted(download, name)
-            folder = await self._destination.folder(directory)
+            folder = await self._folders.folder(directory)
             download.directory = directory
         old.folder.release(old.name)
         place = self._places[download.id] = self._claim(folder, name)
@@ -90,15 +90,15 @@ class TargetResolver:
     def rename_free(self, download: Download) -> TargetPath:
         """Move to a name that nothing on disk has and nobody claimed."""
         old = self._places[download.id]
-        name = old.folder.claim(old.name)
+        name = old.folder.reserve(old.name)
         place = self._places[download.id] = TargetPath(
             old.folder, name, may_exist=False
         )
         return place
 
     async def step_aside(
-        self, download: Download, suits: Callable[[Found], bool]
-    ) -> tuple[TargetPath, Found | None]:
+        self, download: Download, suits: Callable[[ExistingFiles], bool]
+    ) -> tuple[TargetPath, ExistingFiles | None]:
         """Move to the first numbered name that is free, or that suits.
 
         An earlier run stepped aside in the same way: what it left under a numbered
@@ -107,8 +107,8 @@ class TargetResolver:
         old = self._places[download.id]
         for number in itertools.count(1):
             name = numbered(old.name, number)
-            may_exist = old.folder.was_there(name)
-            if not old.folder.claim_exactly(name):
+            may_exist = old.folder.existed_at_start(name)
+            if not old.folder.try_reserve(name):
                 continue
             place = TargetPath(old.folder, name, may_exist)
             found = await self.examine(place) if may_exist else None
@@ -124,13 +124,13 @@ class TargetResolver:
         """The download is done; its name stays taken for the rest of the run."""
         self._places.pop(download.id, None)
 
-    async def examine(self, place: TargetPath) -> Found:
+    async def examine(self, place: TargetPath) -> ExistingFiles:
         """Look at what lies at a place.
 
         A finished file that is to be overwritten counts as nothing.
         """
         found = await self._writer.run(
-            "look", place.name, examine, place.folder, place.name
+            "look", place.name, find_existing, place.folder, place.name
         )
         if self._on_exists is OnExists.OVERWRITE:
             found = found._replace(final_size=None)
@@ -150,12 +150,12 @@ class TargetResolver:
         order of starting, so the same list meets its own files again.
         """
         if self._on_exists is OnExists.RENAME:
-            return TargetPath(folder, folder.claim(name), may_exist=False)
+            return TargetPath(folder, folder.reserve(name), may_exist=False)
         candidate = name
         key = (folder.path, name)
         while True:
-            may_exist = folder.was_there(candidate)
-            if folder.claim_exactly(candidate):
+            may_exist = folder.existed_at_start(candidate)
+            if folder.try_reserve(candidate):
                 return TargetPath(folder, candidate, may_exist)
             self._numbers[key] = self._numbers.get(key, 0) + 1
             candidate = numbered(name, self._numbers[key])

@@ -176,9 +176,9 @@ class DiskPane(Pane):
         disk = snapshot.disk
         news = self._news(width)
         room = height - len(news)
-        figures = self._figures(snapshot, width, room - len(disk.slots))
+        figures = self._figures(snapshot, width, room - len(disk.workers))
         slots = slot_lines(
-            disk.slots,
+            disk.workers,
             width,
             max(0, room - len(figures)),
             self.spinner(),

@@ -16,7 +16,7 @@ from tui.ui.style.format import bar, count, fit, middle_ellipsis
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.core.snapshot import DiskSnapshot, SlotSnapshot
+    from tui.core.snapshot import DiskSnapshot, WorkerSnapshot
 
 FULL = 0.95
 """Share of the limit that counts as full: reading stops a buffer before the end."""
@@ -26,7 +26,7 @@ _SLOW_S = 1.0
 
 
 def slot_lines(
-    slots: Sequence[SlotSnapshot],
+    slots: Sequence[WorkerSnapshot],
     width: int,
     height: int,
     spinner: str,
@@ -52,14 +52,14 @@ def slot_lines(
     return lines
 
 
-def is_busy(slot: SlotSnapshot) -> bool:
+def is_busy(slot: WorkerSnapshot) -> bool:
     """Whether a slot is at work."""
     return slot.operation not in ("", "idle")
 
 
 def slot_line(
     number: int,
-    slot: SlotSnapshot,
+    slot: WorkerSnapshot,
     width: int,
     digits: int,
     spinner: str,
@@ -209,7 +209,7 @@ def write_line(disk: DiskSnapshot, width: int) -> Line:
 
 def trips_line(disk: DiskSnapshot, width: int) -> Line:
     """How much one run_in_executor call carries, and what a sync costs."""
-    per_trip = disk.operations / disk.trips if disk.trips else 0.0
+    per_trip = disk.operations / disk.batches if disk.batches else 0.0
     number = f"{per_trip:.1f}" if per_trip < 99.95 else count(round(per_trip))
     left = [Span("trips ", "dim"), Span(number), Span(" ops each", "dim")]
     right: Line = []
