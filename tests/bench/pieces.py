@@ -65,23 +65,23 @@ def bookkeeping(meter: Meter, urls: list[str]) -> None:
     """Measure what the loop does for each file beside the wire and the disk."""
     count = len(urls)
     made: list[Download] = []
-    ledger = DownloadRegistry(SystemClock())
+    registry = DownloadRegistry(SystemClock())
     queue = DownloadQueue(0)
 
     def enter() -> None:
-        nonlocal ledger, queue
+        nonlocal registry, queue
         made[:] = downloads(urls)
-        ledger, queue = DownloadRegistry(SystemClock()), DownloadQueue(0)
+        registry, queue = DownloadRegistry(SystemClock()), DownloadQueue(0)
         for download in made:
-            ledger.enter(download)
+            registry.enter(download)
 
     def move() -> None:
         for download in made:
-            ledger.move(download, _S.PROBING)
-            ledger.set_size(download, 10240)
-            ledger.count(download, 10240)
-            ledger.move(download, _S.VERIFYING)
-            ledger.move(download, _S.DONE)
+            registry.move(download, _S.PROBING)
+            registry.set_size(download, 10240)
+            registry.count(download, 10240)
+            registry.move(download, _S.VERIFYING)
+            registry.move(download, _S.DONE)
 
     def pass_on() -> None:
         for download in made:
@@ -162,7 +162,7 @@ async def _write(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -
     await meter.wait(piece, "MiB", LARGE.size // MIB, write, 3)
 
 
-def _claim(meter: Meter, placing: TargetResolver) -> None:
+def _claim(meter: Meter, targets: TargetResolver) -> None:
     made: list[Download] = []
     batches = itertools.count()
 
@@ -175,7 +175,7 @@ def _claim(meter: Meter, placing: TargetResolver) -> None:
 
     def claim() -> None:
         for download in made:
-            assert placing.find(download) is not None
+            assert targets.find(download) is not None
 
     meter.call("claim of a name", "file", SMALL.count, claim, renew)
 

@@ -55,7 +55,7 @@ def asked(*names, **fields):
 
 def put(engine, id, state, **fields):
     """Bring a download to a state on a legal way, as workers would."""
-    download = engine._ledger.downloads[id]
+    download = engine._registry.downloads[id]
     ways = {
         _S.DONE: (_S.PROBING, _S.DONE),
         _S.FAILED: (_S.FAILED,),
@@ -66,7 +66,7 @@ def put(engine, id, state, **fields):
     for name, value in fields.items():
         setattr(download, name, value)
     for step in ways[state]:
-        engine._ledger.move(download, step)
+        engine._registry.move(download, step)
 
 
 def stamp_of(path):
@@ -295,11 +295,13 @@ async def test_changes_reach_the_journal_by_themselves(state, settings, monkeypa
         engine.hold()
         engine.add(asked("a"))
         put(engine, 0, _S.DOWNLOADING)
-        chronicle = session._chronicle
-        await until(lambda: chronicle._known == 1)
+        journal_writer = session._journal_writer
+        await until(lambda: journal_writer._known == 1)
         engine.cancel([0])
-        await until(lambda: not engine._ledger.changed and chronicle._writing.done())
-        entries, _, _ = session._chronicle.journal.read(-1, 9)
+        await until(
+            lambda: not engine._registry.changed and journal_writer._writing.done()
+        )
+        entries, _, _ = session._journal_writer.journal.read(-1, 9)
         assert [entry.state for entry in entries] == [_S.CANCELLED]
 
 
@@ -410,10 +412,10 @@ async def test_a_queued_download_with_another_url_starts_once(state, settings):
         engine.add(asked("a"))
         engine.set_url(0, "http://localhost:9/a")
         context = engine._context
-        assert context.queue.take(0.0) is engine._ledger.downloads[0]
+        assert context.queue.take(0.0) is engine._registry.downloads[0]
         assert context.queue.take(0.0) is None
-        assert context.queue.lane("http://localhost:9").active == 1
-        assert context.queue.lane(HOST).active == 0
+        assert context.queue.origin_state("http://localhost:9").active == 1
+        assert context.queue.origin_state(HOST).active == 0
 
 
 async def test_what_was_dropped_does_not_come_back_unless_that_was_undone(

@@ -13,7 +13,7 @@ _S = DownloadState
 
 
 def ledger_of(*states: DownloadState) -> DownloadRegistry:
-    ledger = DownloadRegistry(SystemClock())
+    registry = DownloadRegistry(SystemClock())
     for id, state in enumerate(states):
         row = Download(id, DownloadRequest((f"https://a/{id}",)), "https://a", str(id))
         row.state = state
@@ -21,53 +21,53 @@ def ledger_of(*states: DownloadState) -> DownloadRegistry:
         row.received = 40
         row.status = 404 if state is _S.FAILED else 200
         row.error_kind = "not_found" if state is _S.FAILED else ""
-        ledger.enter(row)
-    return ledger
+        registry.enter(row)
+    return registry
 
 
-def sums(ledger: DownloadRegistry) -> tuple[object, ...]:
+def sums(registry: DownloadRegistry) -> tuple[object, ...]:
     return (
-        tuple(ledger.counts),
-        ledger.total,
-        ledger.unfinished,
-        ledger.unknown,
-        ledger.known_size,
-        ledger.known_received,
-        +ledger.by_status,
-        +ledger.by_cause,
+        tuple(registry.counts),
+        registry.total,
+        registry.unfinished,
+        registry.unknown,
+        registry.known_size,
+        registry.known_received,
+        +registry.by_status,
+        +registry.by_cause,
     )
 
 
 def test_the_counts_are_those_of_a_run_without_what_was_dropped():
     states = [_S.DONE, _S.FAILED, _S.QUEUED, _S.CANCELLED, _S.FAILED, _S.DONE]
-    ledger = ledger_of(*states)
-    before = sums(ledger)
-    assert [ledger.drop(row) for row in ledger.downloads] == [
+    registry = ledger_of(*states)
+    before = sums(registry)
+    assert [registry.drop(row) for row in registry.downloads] == [
         state in ENDED for state in states
     ]
-    assert ledger.counts == [1, 0, 0, 0, 0, 0, 0, 0, 0]
-    assert (ledger.total, ledger.unfinished) == (1, 1)
-    assert (ledger.known_size, ledger.known_received) == (100, 40)
-    assert not +ledger.by_cause
-    for row in ledger.downloads:
-        ledger.undrop(row)
-    assert sums(ledger) == before
+    assert registry.counts == [1, 0, 0, 0, 0, 0, 0, 0, 0]
+    assert (registry.total, registry.unfinished) == (1, 1)
+    assert (registry.known_size, registry.known_received) == (100, 40)
+    assert not +registry.by_cause
+    for row in registry.downloads:
+        registry.undrop(row)
+    assert sums(registry) == before
 
 
 def test_any_order_of_dropping_and_going_on_leaves_counts_that_add_up():
     chance = random.Random(3)
-    ledger = ledger_of(*(chance.choice(list(_S)) for _ in range(30)))
+    registry = ledger_of(*(chance.choice(list(_S)) for _ in range(30)))
     for _ in range(500):
-        row = chance.choice(ledger.downloads)
-        verb = chance.choice([ledger.drop, ledger.undrop])
+        row = chance.choice(registry.downloads)
+        verb = chance.choice([registry.drop, registry.undrop])
         verb(row)
         if row.state in (_S.FAILED, _S.CANCELLED, _S.DONE) and chance.random() < 0.2:
-            ledger.move(row, _S.QUEUED)
-            assert row.id not in ledger.dropped
-        listed = [d for d in ledger.downloads if d.id not in ledger.dropped]
-        assert ledger.total == len(listed) == sum(ledger.counts)
-        assert ledger.unfinished == sum(
+            registry.move(row, _S.QUEUED)
+            assert row.id not in registry.dropped
+        listed = [d for d in registry.downloads if d.id not in registry.dropped]
+        assert registry.total == len(listed) == sum(registry.counts)
+        assert registry.unfinished == sum(
             d.state not in ENDED and d.state is not _S.PAUSED for d in listed
         )
         failed = [d for d in listed if d.state is _S.FAILED]
-        assert ledger.by_cause["not_found"] == len(failed)
+        assert registry.by_cause["not_found"] == len(failed)

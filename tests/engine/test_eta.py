@@ -57,17 +57,17 @@ def running(speed: float, last_byte_at: float) -> SimpleNamespace:
 
 
 def test_what_has_stalled_says_nothing_of_the_end() -> None:
-    ledger = DownloadRegistry(
+    registry = DownloadRegistry(
         SimpleNamespace(monotonic=lambda: 100.0, wall=lambda: 0.0)
     )
     for id, size in enumerate((1000, 1000, None, 1000)):
         request = DownloadRequest((f"https://example.org/{id}",), size=size)
-        ledger.downloads.append(Download(id, request, "https://example.org", str(id)))
-    assert ledger.longest_eta_s(100.0) == 0.0
-    ledger.running = {
+        registry.downloads.append(Download(id, request, "https://example.org", str(id)))
+    assert registry.longest_eta_s(100.0) == 0.0
+    registry.running = {
         0: running(10.0, 99.9),
         1: running(1.5, 95.0),
         2: running(10.0, 99.9),
         3: running(0.5, 99.9),
     }
-    assert ledger.longest_eta_s(100.0) == 100.0
+    assert registry.longest_eta_s(100.0) == 100.0

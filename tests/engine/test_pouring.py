@@ -117,8 +117,8 @@ class Scene:
 
     @property
     def received(self) -> int:
-        (download,) = self.context.ledger.downloads
-        assert self.context.ledger.received == download.received
+        (download,) = self.context.registry.downloads
+        assert self.context.registry.received == download.received
         return int(download.received)
 
     async def run(self, reply: Any, segment: Segment) -> memoryview | None:
@@ -238,16 +238,16 @@ async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
     pool = SegmentScheduler([(0, len(BODY))])
     slow = pool.take(-1, only_there=False, url=URL, now=0.0)
     assert slow is not None
-    ledger = scene.context.ledger
-    (download,) = ledger.downloads
+    registry = scene.context.registry
+    (download,) = registry.downloads
 
     def win() -> None:
         rival = pool.take(-1, only_there=False, url=URL, now=100.0)
         assert rival is not None
         assert (rival.start, rival.end) == (1100, len(BODY))
-        ledger.count(download, rival.remaining)
+        registry.count(download, rival.remaining)
         rival.at = len(BODY)
-        ledger.set_received(download, download.received - pool.finish(rival))
+        registry.set_received(download, download.received - pool.finish(rival))
 
     scene.pours.meanwhile = [lambda: None, win]
     await scene.run(reply, slow)

@@ -81,48 +81,48 @@ def test_an_origin_that_complains_gets_half_and_earns_it_back() -> None:
     for _ in range(8):
         taken(queue)
     queue.slow_down("http://a", asked_at=1.0, now=2.0)
-    lane = queue.lane("http://a")
-    assert queue.cap(lane) == 4
+    state = queue.origin_state("http://a")
+    assert queue.cap(state) == 4
     assert taken(queue) is None
     for _ in range(5):
         queue.release("http://a")
     assert taken(queue) is not None
     for _ in range(3):
         queue.speed_up("http://a")
-    assert queue.cap(lane) == 7
+    assert queue.cap(state) == 7
 
 
 def test_of_many_refused_together_the_first_halves_and_all_tell_what_it_bears() -> None:
     queue = DownloadQueue(0)
-    lane = queue.lane("http://a")
+    state = queue.origin_state("http://a")
     for number in range(16):
         queue.push(download(number))
     drain(queue)
     for number in range(6):
         queue.slow_down("http://a", asked_at=1.0, now=2.0 + number / 100)
         queue.release("http://a")
-    assert (queue.cap(lane), lane.served) == (8, 10)
+    assert (queue.cap(state), state.known_good) == (8, 10)
     queue.speed_up("http://a")
     queue.speed_up("http://a")
-    assert queue.cap(lane) == 10
+    assert queue.cap(state) == 10
     for _ in range(9):
         queue.speed_up("http://a")
-    assert queue.cap(lane) == 10
+    assert queue.cap(state) == 10
 
 
 def test_an_origin_that_refuses_one_more_is_asked_for_it_ever_more_rarely() -> None:
     queue = DownloadQueue(0)
-    lane = queue.lane("http://a")
+    state = queue.origin_state("http://a")
     now, bears = 10.0, 6
-    lane.active = 7
+    state.active = 7
     asked = []
     queue.slow_down("http://a", asked_at=now - 1, now=now)
     for success in range(2000):
-        lane.active = queue.cap(lane)
+        state.active = queue.cap(state)
         queue.speed_up("http://a")
-        if queue.cap(lane) > bears:
+        if queue.cap(state) > bears:
             now += 1
-            lane.active = queue.cap(lane)
+            state.active = queue.cap(state)
             queue.slow_down("http://a", asked_at=now - 0.5, now=now)
             asked.append(success)
     gaps = [late - soon for soon, late in itertools.pairwise(asked)]
@@ -137,12 +137,12 @@ def test_the_cap_of_one_origin_wins_over_that_of_all_and_forgets_refusals() -> N
     assert len(drain(queue)) == 2
     queue.set_cap("http://a", 5)
     assert len(drain(queue)) == 3
-    lane = queue.lane("http://a")
-    assert queue.cap_from(lane) == "set"
+    state = queue.origin_state("http://a")
+    assert queue.cap_from(state) == "set"
     queue.slow_down("http://a", asked_at=1.0, now=2.0)
-    assert (queue.cap(lane), queue.cap_from(lane)) == (2, "learned")
+    assert (queue.cap(state), queue.cap_from(state)) == (2, "learned")
     queue.set_cap("http://a", 0)
-    assert (queue.cap(lane), queue.cap_from(lane)) == (2, "per host")
+    assert (queue.cap(state), queue.cap_from(state)) == (2, "per host")
 
 
 @given(
@@ -162,8 +162,8 @@ def test_everything_is_taken_once_and_no_cap_is_ever_broken(
         while (made := taken(queue)) is not None:
             running.append(made)
             seen.append(made.id)
-        for lane in queue.lanes.values():
-            assert not cap or lane.active <= cap
+        for state in queue.origins.values():
+            assert not cap or state.active <= cap
         if running:
             queue.release(running.pop(choice % len(running)).origin)
     assert sorted(seen) == list(range(len(origins)))

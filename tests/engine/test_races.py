@@ -121,9 +121,9 @@ def press(engine: Engine, server: ScriptedServer, step: Step) -> None:
                 getattr(engine, word)(chosen)
 
 
-def recount(ledger: DownloadRegistry) -> dict[str, object]:
+def recount(registry: DownloadRegistry) -> dict[str, object]:
     """Add up from scratch what the ledger keeps up to date."""
-    all_of = ledger.downloads
+    all_of = registry.downloads
     counted = [d for d in all_of if d.state not in (S.FAILED, S.CANCELLED)]
     ended = [d for d in all_of if d.state in ENDED]
     return {
@@ -137,10 +137,10 @@ def recount(ledger: DownloadRegistry) -> dict[str, object]:
     }
 
 
-def check_sums(ledger: DownloadRegistry) -> None:
-    kept = {name: getattr(ledger, name) for name in recount(ledger)}
+def check_sums(registry: DownloadRegistry) -> None:
+    kept = {name: getattr(registry, name) for name in recount(registry)}
     kept["by_status"], kept["by_cause"] = +kept["by_status"], +kept["by_cause"]
-    assert kept == recount(ledger)
+    assert kept == recount(registry)
 
 
 async def play(steps: list[Step], directory: Path, complaints: list[str]) -> None:
@@ -162,13 +162,13 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
                 DownloadRequest((url,), checksum=CHECKSUMS.get(n))
                 for n, url in enumerate(urls)
             )
-            ledger = engine._context.ledger
+            registry = engine._context.registry
             for step in steps:
                 press(engine, server, step)
-                check_sums(ledger)
+                check_sums(registry)
                 # As short as one turn of the loop, or as long as some chunks take.
                 await asyncio.sleep((0, 0, 0, 0.002, 0.01, 0.03, 0.06)[step[2]])
-                check_sums(ledger)
+                check_sums(registry)
             engine.set_rate_limit(None)
             engine.set_concurrency(4)
             engine.release()
@@ -176,7 +176,7 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
             engine.retry(range(len(BODIES)))
             async with asyncio.timeout(20):
                 await engine.wait_idle()
-            check_sums(ledger)
+            check_sums(registry)
             rows = engine.rows(range(len(BODIES)))
             wrong = [row for row in rows if row.state is not S.DONE]
             assert not wrong, wrong
@@ -184,7 +184,7 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
             assert engine.snapshot().active == 0
             assert engine.snapshot().disk.in_flight == 0
             assert all(
-                lane.active == 0 for lane in engine._context.queue.lanes.values()
+                lane.active == 0 for lane in engine._context.queue.origins.values()
             )
         finally:
             await engine.close()

@@ -23,10 +23,10 @@ async def held(tmp_path, count=3):
         urls = [f"http://127.0.0.1:9/{number}" for number in range(count)]
         engine.add(DownloadRequest((url,)) for url in urls)
         for number, kind in enumerate(("not_found", "auth", "stalled")[:count]):
-            row = engine._ledger.downloads[number]
+            row = engine._registry.downloads[number]
             row.error, row.error_kind = f"reason {number}", kind
             row.status, row.finished_at = 400 + number, 1000.0 + number
-            engine._ledger.move(row, _S.FAILED)
+            engine._registry.move(row, _S.FAILED)
         yield engine
     finally:
         await engine.close()
@@ -66,9 +66,9 @@ async def test_what_was_never_retried_or_was_done_meanwhile_stays(tmp_path):
     async with held(tmp_path) as engine:
         assert engine.unretry([0, 7]) == []
         engine.retry([1])
-        row = engine._ledger.downloads[1]
-        engine._ledger.move(row, _S.PROBING)
-        engine._ledger.move(row, _S.DONE)
+        row = engine._registry.downloads[1]
+        engine._registry.move(row, _S.PROBING)
+        engine._registry.move(row, _S.DONE)
         assert engine.unretry([1]) == []
         assert row.state is _S.DONE
 

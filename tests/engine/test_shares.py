@@ -48,34 +48,34 @@ class House:
             downloads.append(download)
         slot = SimpleNamespace(operation="write")
         disk = SimpleNamespace(workers=(slot,), is_inline=False, operations=0)
-        ledger = SimpleNamespace(
+        registry = SimpleNamespace(
             counts=counts, fetched=0, running={}, downloads=downloads
         )
         self.context = made(
             waits=self.waits,
-            ledger=ledger,
+            registry=registry,
             queue=queue,
             concurrency=allowed,
             limiter=SimpleNamespace(rate=None),
             writer=SimpleNamespace(snapshot=lambda: disk),
         )
-        self.crew = made(active=allowed)
+        self.workers = made(active=allowed)
         self.lag_s = 0.0
         self.meter = UtilizationMeter(
             self.context,
-            self.crew,
+            self.workers,
             lambda: LoopSnapshot(self.lag_s, self.lag_s, ()),
         )
 
     def go(self, seconds: float, speed: float) -> House:
         for _ in range(int(seconds / BEAT_S)):
             self.now += BEAT_S
-            self.context.ledger.fetched += int(speed * BEAT_S)
+            self.context.registry.fetched += int(speed * BEAT_S)
             self.meter.sample(self.now, is_auto=False)
         return self
 
     def allow(self, count: int) -> House:
-        self.context.concurrency = self.crew.active = count
+        self.context.concurrency = self.workers.active = count
         return self
 
     def bound(self) -> Limit:
@@ -125,7 +125,7 @@ def test_slots_go_on_to_bound_while_more_bring_more() -> None:
 
 def test_several_hosts_that_give_no_more_together_mean_the_link() -> None:
     house = House(allowed=2)
-    house.context.ledger.running.update({0: Running(4e5), 1: Running(6e5)})
+    house.context.registry.running.update({0: Running(4e5), 1: Running(6e5)})
     house.go(5, speed=1e6).allow(4).go(5, speed=1e6)
     assert house.bound() is Limit.LINK
     assert "2 hosts together give 1.00 MB/s" in house.meter.verdict.words

@@ -58,11 +58,11 @@ class Sink:
 def transfer_into(sink: Sink) -> SegmentReader:
     clock = SystemClock()
     download = Download(0, DownloadRequest(("http://a/x",)), "http://a", "x")
-    ledger = DownloadRegistry(clock)
-    ledger.enter(download)
+    registry = DownloadRegistry(clock)
+    registry.enter(download)
     context: Any = SimpleNamespace(
         clock=clock,
-        ledger=ledger,
+        registry=registry,
         writer=sink,
         limiter=Limiter(None, clock),
         own_limiters={},

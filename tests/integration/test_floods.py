@@ -80,8 +80,8 @@ class Run:
             context = self.engine._context
             assert context.open_connections == 0
             assert self.engine.snapshot().disk.in_flight == 0
-            assert context.ledger.received == sum(
-                d.received for d in context.ledger.downloads
+            assert context.registry.received == sum(
+                d.received for d in context.registry.downloads
             )
 
 
@@ -104,7 +104,7 @@ def test_files_that_threads_take_are_whole_and_connections_go_on(
             engine.add([request_for(url) for url in urls])
             await engine.wait_idle()
             assert engine.snapshot().counts[S.DONE] == 3
-            assert engine._context.ledger.received == 3 * len(BODY)
+            assert engine._context.registry.received == 3 * len(BODY)
             assert engine.snapshot().disk.written == 3 * len(BODY)
         if segments == 1:
             assert {seen.connection for seen in server.requests} == {0}
@@ -126,7 +126,7 @@ def test_a_connection_that_ends_in_a_flood_is_followed_by_another(
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine._context.ledger.received == len(BODY)
+            assert engine._context.registry.received == len(BODY)
         assert all(seen.range for seen in server.requests[1:])
 
     play(scene)
@@ -156,7 +156,7 @@ def test_stopped_while_a_thread_reads_and_gone_on_in_the_same_turn(
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine._context.ledger.received == len(BODY)
+            assert engine._context.registry.received == len(BODY)
         assert len(server.requests) >= 3
         assert all(seen.range for seen in server.requests[1:])
 
@@ -234,7 +234,7 @@ def test_what_forbids_pours_lets_the_one_under_way_end_and_no_other_begin(
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine._context.ledger.received == len(BODY)
+            assert engine._context.registry.received == len(BODY)
 
     play(scene)
     assert floods.pours == 1
@@ -262,7 +262,7 @@ def test_a_disk_that_fills_up_under_a_thread_keeps_what_fitted(
                 engine.release()
                 await engine.wait_idle()
                 assert engine.rows([0])[0].state is S.DONE
-                assert engine._context.ledger.received == len(BODY)
+                assert engine._context.registry.received == len(BODY)
             assert digest(tmp_path / "out/s") == BODY.sha256()
 
     play(scene)
@@ -277,8 +277,8 @@ def test_connections_are_added_and_restarted_while_threads_read(
         async with Run(tmp_path) as engine:
 
             def restart() -> None:
-                (flight,) = engine._context.ledger.running.values()
-                for segment in list(flight._pool.segments):  # type: ignore[attr-defined]
+                (transfer,) = engine._context.registry.running.values()
+                for segment in list(transfer._pool.segments):  # type: ignore[attr-defined]
                     segment.call_off()
 
             for act in (
@@ -292,7 +292,7 @@ def test_connections_are_added_and_restarted_while_threads_read(
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
-            assert engine._context.ledger.received == len(BODY)
+            assert engine._context.registry.received == len(BODY)
             assert engine.snapshot().disk.written == len(BODY), "nothing came twice"
         assert len(server.requests) > 3
 

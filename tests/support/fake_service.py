@@ -100,7 +100,7 @@ class FakeService:
         self.before: dict[int, DownloadState] = {}
         self.dropped: set[int] = set()
         self.failures: dict[int, tuple[str, str, int]] = {}
-        self.structure = 0
+        self.revision = 0
         self.concurrency = concurrency
         self.per_host = 0
         self.auto = AutoSnapshot()
@@ -154,7 +154,7 @@ class FakeService:
         for field, value in fields.items():
             setattr(row, field, value)
         self.downloads.append(row)
-        self.structure += 1
+        self.revision += 1
         row.state = state
         if speed:
             self.speeds[row.id] = speed
@@ -172,7 +172,7 @@ class FakeService:
         for field, value in fields.items():
             setattr(row, field, value)
         row.version += 1
-        self.structure += 1
+        self.revision += 1
 
     def advance(self, seconds: float) -> None:
         """Let bytes arrive at the speeds that were set, and time go by."""
@@ -226,7 +226,7 @@ class FakeService:
     def _set(self, row: Download, state: DownloadState, event: Event) -> None:
         row.state = state
         row.version += 1
-        self.structure += 1
+        self.revision += 1
         self.push(event)
         self._moved.set()
 
@@ -248,7 +248,7 @@ class FakeService:
             row.queue_key = float(id)
             self.downloads.append(row)
         added = range(first, len(self.downloads))
-        self.structure += 1
+        self.revision += 1
         self._note("add", added)
         for id in added:
             self.push(Queued(id, self.now))
@@ -311,21 +311,21 @@ class FakeService:
             row.error, row.error_kind, row.status = self.failures.pop(id)
             row.state = _S.FAILED
             row.version += 1
-        self.structure += 1
+        self.revision += 1
         self._note("unretry", changed)
         return changed
 
     def drop(self, ids: Iterable[int]) -> list[int]:
         changed = [i for i in ids if self.downloads[i].state in ENDED]
         self.dropped.update(changed)
-        self.structure += 1
+        self.revision += 1
         self._note("drop", changed)
         return changed
 
     def undrop(self, ids: Iterable[int]) -> list[int]:
         changed = [id for id in ids if id in self.dropped]
         self.dropped.difference_update(changed)
-        self.structure += 1
+        self.revision += 1
         self._note("undrop", changed)
         return changed
 
@@ -345,7 +345,7 @@ class FakeService:
         before = {id: self.downloads[id].queue_key for id in places}
         for id, key in places.items():
             self.downloads[id].queue_key = key
-        self.structure += 1
+        self.revision += 1
         return before
 
     def _queue(self) -> list[Download]:
@@ -460,7 +460,7 @@ class FakeService:
         return EngineSnapshot(
             counts=tuple(counts),
             total=len(self.downloads) - len(self.dropped),
-            structure=self.structure,
+            revision=self.revision,
             received=sum(d.received for d in self.downloads),
             fetched=self.fetched,
             known_size=known_size,

@@ -72,7 +72,7 @@ def engine(**fields: Any) -> EngineSnapshot:
     base = EngineSnapshot(
         counts=(61_204, 3, 209, 0, 0, 0, 38_411, 173, 0),
         total=100_000,
-        structure=1,
+        revision=1,
         received=1_210_000 * MB,
         fetched=900_000 * MB,
         known_size=3_150_000 * MB,

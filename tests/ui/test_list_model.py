@@ -33,7 +33,7 @@ def model_of(service: FakeService) -> tuple[ListModel, Hand]:
 
 
 def follow(model: ListModel, service: FakeService) -> bool:
-    return model.refresh(service.structure, len(service.downloads))
+    return model.refresh(service.revision, len(service.downloads))
 
 
 def test_nothing_is_selected_again_while_nothing_changed():

@@ -224,7 +224,7 @@ class EngineSnapshot(NamedTuple):
     """Downloads by state, indexed by ``DownloadState``."""
     total: int
     """All downloads of this run."""
-    structure: int
+    revision: int
     """Grows when any download changes state, name, size or place."""
     received: int
     """Bytes of all downloads, those of earlier runs included."""

@@ -53,7 +53,7 @@ class EngineContext:
     session: HttpSession
     writer: DiskWriter
     folders: OutputFolders
-    ledger: DownloadRegistry
+    registry: DownloadRegistry
     queue: DownloadQueue
     bus: EventBus
     mirrors: MirrorSelector
@@ -123,13 +123,13 @@ class EngineContext:
     def notice(self, download: Download, text: str) -> None:
         """Tell a fact about a download that is worth showing."""
         download.note = text
-        self.ledger.touch(download)
+        self.registry.touch(download)
         self.bus.publish(Noticed(download.id, self.clock.wall(), text))
 
     def show_name(self, download: Download, name: str) -> None:
         """Show a download under the name that its file will have."""
         download.name = name
-        self.ledger.touch(download)
+        self.registry.touch(download)
 
     def use_mirror(self, download: Download, url: str) -> None:
         """Go on with another URL for the same bytes, and say so."""

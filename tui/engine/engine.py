@@ -43,20 +43,20 @@ class Engine(Reordering):
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._ledger = context.ledger
-        self._placing = TargetResolver(
+        self._registry = context.registry
+        self._targets = TargetResolver(
             context.settings, context.folders, context.writer
         )
-        self._outcome = RetryPolicy(
-            context, self._placing, self._requeue, self._hold_for, self._settle
+        self._retry = RetryPolicy(
+            context, self._targets, self._requeue, self._hold_for, self._settle
         )
-        worker = DownloadWorker(context, self._placing, self._outcome)
-        self._crew = WorkerPool(context, worker.run, self._settle)
-        self._pulse = Ticker(context, self._crew)
-        super().__init__(context, self._crew, self._pulse, self._go)
-        self._regrets = RetryUndo(context)
-        self._views = SnapshotBuilder(
-            context, self._crew, self._pulse, self._placing, self._steering
+        worker = DownloadWorker(context, self._targets, self._retry)
+        self._workers = WorkerPool(context, worker.run, self._settle)
+        self._ticker = Ticker(context, self._workers)
+        super().__init__(context, self._workers, self._ticker, self._go)
+        self._retry_undo = RetryUndo(context)
+        self._snapshots = SnapshotBuilder(
+            context, self._workers, self._ticker, self._targets, self._tuner
         )
         self._lacking: dict[DownloadId, str] = {}
         """What restored downloads cannot be fetched without, by id."""
@@ -70,7 +70,7 @@ class Engine(Reordering):
 
     def add(self, requests: Iterable[DownloadRequest]) -> range:
         """Queue downloads; return their ids."""
-        downloads = self._ledger.downloads
+        downloads = self._registry.downloads
         first = len(downloads)
         tells = self._context.bus.is_heard(events.Queued)
         now = self._context.clock.wall()
@@ -82,7 +82,7 @@ class Engine(Reordering):
             download = Download(len(downloads), request, origin_of(url), name)
             download.directory = request.directory or ""
             download.queue_key = download.id
-            self._ledger.enter(download)
+            self._registry.enter(download)
             push(download)
             if tells:
                 self._context.bus.publish(events.Queued(download.id, now))
@@ -107,17 +107,17 @@ class Engine(Reordering):
 
     def unretry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Put retried downloads back among the failed, each as it was."""
-        again = [id for id in ids if id in self._regrets]
+        again = [id for id in ids if id in self._retry_undo]
         self._stop(again, _S.CANCELLED, events.Cancelled)
-        return [d.id for d in self._known(again) if self._regrets.take_back(d)]
+        return [d.id for d in self._known(again) if self._retry_undo.take_back(d)]
 
     def drop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Take ended downloads out of lists and counts."""
-        return [d.id for d in self._known(ids) if self._ledger.drop(d)]
+        return [d.id for d in self._known(ids) if self._registry.drop(d)]
 
     def undrop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Put dropped downloads back."""
-        return [d.id for d in self._known(ids) if self._ledger.undrop(d)]
+        return [d.id for d in self._known(ids) if self._registry.undrop(d)]
 
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL; what is there is kept if it proves the same.
@@ -126,22 +126,22 @@ class Engine(Reordering):
             ValueError: the URL cannot be fetched, with the reason.
         """
         check_url(url)
-        download = self._ledger.downloads[id]
+        download = self._registry.downloads[id]
 
         def change() -> None:
             self._lacking.pop(id, None)
             download.url = url
             download.origin = origin_of(url)
-            self._ledger.touch(download)
+            self._registry.touch(download)
 
-        if self._crew.is_on(download):
+        if self._workers.is_on(download):
             self._stop([id], _S.PAUSED, events.Paused)
 
             def change_and_resume() -> None:
                 change()
                 self.resume([id])
 
-            self._crew.afterwards(download, change_and_resume)
+            self._workers.afterwards(download, change_and_resume)
             return
         change()
         if download.state is _S.QUEUED:
@@ -159,7 +159,7 @@ class Engine(Reordering):
         """
         self._lacking |= lacking
         for download in downloads:
-            self._ledger.enter(download)
+            self._registry.enter(download)
 
     def go_on(self, held: Iterable[DownloadId] | None) -> None:
         """Start what was restored, or stay held as it was left.
@@ -175,7 +175,7 @@ class Engine(Reordering):
     @property
     def held(self) -> list[DownloadId] | None:
         """What ``hold`` paused, or ``None`` when no user holds the queue."""
-        is_held = self._crew.is_held and not self._hold_reason
+        is_held = self._workers.is_held and not self._hold_reason
         return self._held_ids if is_held else None
 
     # -- the queue as a whole --------------------------------------------------------
@@ -183,19 +183,19 @@ class Engine(Reordering):
     def hold(self) -> None:
         """Start nothing new and pause what runs."""
         self._hold_for("")
-        waiting = [d.id for d in self._ledger.downloads if d.state is _S.WAITING]
-        self._held_ids += self.pause([*self._crew.ids(), *waiting])
+        waiting = [d.id for d in self._registry.downloads if d.state is _S.WAITING]
+        self._held_ids += self.pause([*self._workers.ids(), *waiting])
 
     def release(self) -> None:
         """Go on; downloads that a full disk failed are tried again."""
-        if not self._crew.is_held:
+        if not self._workers.is_held:
             return
         held, self._held_ids = self._held_ids, []
-        self._crew.is_held = False
+        self._workers.is_held = False
         if self._hold_reason:
             held += [
                 d.id
-                for d in self._ledger.downloads
+                for d in self._registry.downloads
                 if d.state is _S.FAILED and d.error_kind == "disk_full"
             ]
         self._hold_reason = ""
@@ -207,33 +207,33 @@ class Engine(Reordering):
 
     def snapshot(self) -> EngineSnapshot:
         """Totals, limits and meters."""
-        return self._views.snapshot(self._hold_reason)
+        return self._snapshots.snapshot(self._hold_reason)
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
         """The rows asked for, in that order."""
-        return self._views.rows(ids)
+        return self._snapshots.rows(ids)
 
     def detail(self, id: DownloadId) -> DetailSnapshot:
         """Everything about one download."""
-        return self._views.detail(id)
+        return self._snapshots.detail(id)
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """The ids that a query asks for, in its order."""
-        return select(self._views.listed(query), query)
+        return select(self._snapshots.listed(query), query)
 
     def selecting(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
         """Do what ``select`` does, the filtering a few milliseconds between yields."""
-        return selecting(self._views.listed(query), query)
+        return selecting(self._snapshots.listed(query), query)
 
     def by_cause(self, query: DownloadQuery) -> list[Cause]:
         """What failed or was cancelled, of what a query asks for, by cause."""
-        return by_cause(self._views.listed(query), query)
+        return by_cause(self._snapshots.listed(query), query)
 
     def origins(self) -> list[OriginSnapshot]:
         """One row an origin, the busiest first."""
-        return self._views.origins()
+        return self._snapshots.origins()
 
     def subscribe(self, besides: events.Kinds = frozenset()) -> EventSubscription:
         """Hear every event from now on, besides those of some kinds."""
@@ -257,9 +257,9 @@ class Engine(Reordering):
         # Intake and workers first, so that nothing new is written; then what was
         # read goes to disk (the writer drains); then the connections that nobody
         # reads any more.
-        self._outcome.close()
-        self._pulse.close()
-        await self._crew.close()
+        self._retry.close()
+        self._ticker.close()
+        await self._workers.close()
         await self._context.folders.close()
         await self._context.writer.close()
         await self._context.session.close()
@@ -279,12 +279,12 @@ class Engine(Reordering):
                 continue
             if download.state is _S.FAILED and state is not _S.CANCELLED:
                 continue
-            if self._views.is_finishing(download):
+            if self._snapshots.is_finishing(download):
                 continue
-            self._outcome.stop_waiting(download)
-            self._ledger.move(download, state)
-            self._crew.stop(download)
-            self._crew.afterwards(download, None)
+            self._retry.stop_waiting(download)
+            self._registry.move(download, state)
+            self._workers.stop(download)
+            self._workers.afterwards(download, None)
             changed.append(download.id)
             self._context.bus.publish(event(download.id, now))
         self._settle()
@@ -298,17 +298,17 @@ class Engine(Reordering):
         for download in self._known(ids):
             if download.state not in states:
                 continue
-            self._regrets.note(download)
-            self._outcome.forgive(download)
-            self._ledger.move(download, _S.QUEUED)
+            self._retry_undo.note(download)
+            self._retry.forgive(download)
+            self._registry.move(download, _S.QUEUED)
             download.error = download.error_kind = ""
             download.finished_at = 0.0
             if download.id in self._lacking:
-                self._regrets.refuse(download, self._lacking[download.id])
+                self._retry_undo.refuse(download, self._lacking[download.id])
                 continue
-            if self._crew.is_on(download):
+            if self._workers.is_on(download):
                 # Its last worker is still closing the part file: queue it then.
-                self._crew.afterwards(download, partial(self._requeue, download))
+                self._workers.afterwards(download, partial(self._requeue, download))
             else:
                 self._context.queue.push(download)
             changed.append(download.id)
@@ -318,7 +318,7 @@ class Engine(Reordering):
         return changed
 
     def _known(self, ids: Iterable[DownloadId]) -> Iterator[Download]:
-        downloads = self._ledger.downloads
+        downloads = self._registry.downloads
         return (downloads[id] for id in ids if 0 <= id < len(downloads))
 
     def _requeue(self, download: Download) -> None:
@@ -327,26 +327,26 @@ class Engine(Reordering):
             self._go()
 
     def _hold_for(self, reason: str) -> None:
-        if self._crew.is_held:
+        if self._workers.is_held:
             return
-        self._crew.is_held = True
+        self._workers.is_held = True
         self._hold_reason = reason
         self._context.bus.publish(events.QueueHeld(self._context.clock.wall(), reason))
 
     def _go(self) -> None:
-        self._pulse.start()
-        self._crew.wake()
+        self._ticker.start()
+        self._workers.wake()
 
     def _settle(self) -> None:
         if not self._is_idle():
             return
-        self._pulse.rest()
+        self._ticker.rest()
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
     def _is_idle(self) -> bool:
-        if self._crew.is_held and self._hold_reason:
+        if self._workers.is_held and self._hold_reason:
             # Small files on their way to the disk have no worker any more.
-            on_the_way = self._ledger.counts[_S.VERIFYING]
-            return self._crew.active == 0 and not on_the_way
-        return self._ledger.unfinished == 0 and self._crew.active == 0
+            on_the_way = self._registry.counts[_S.VERIFYING]
+            return self._workers.active == 0 and not on_the_way
+        return self._registry.unfinished == 0 and self._workers.active == 0

@@ -73,7 +73,7 @@ async def open_engine(
         session=http,
         writer=writer,
         folders=folders,
-        ledger=DownloadRegistry(clock),
+        registry=DownloadRegistry(clock),
         queue=DownloadQueue(settings.per_host, settings.hosts),
         bus=EventBus(),
         mirrors=MirrorSelector(),

@@ -27,38 +27,38 @@ class Limits(Remarks):
     def __init__(
         self,
         context: EngineContext,
-        crew: WorkerPool,
-        pulse: Ticker,
+        workers: WorkerPool,
+        ticker: Ticker,
         start_more: Callable[[], None],
     ) -> None:
         """Take the run's tools, who works, its pulse, and what starts downloads."""
         super().__init__(context)
-        self._ledger = context.ledger
-        self._pulse = pulse
+        self._registry = context.registry
+        self._ticker = ticker
         self._start_more = start_more
-        self._steering = AutoTuner(
-            context, crew, pulse.lag.snapshot, self._use_concurrency
+        self._tuner = AutoTuner(
+            context, workers, ticker.lag.snapshot, self._use_concurrency
         )
-        pulse.steering = self._steering
+        ticker.tuner = self._tuner
         if context.settings.auto:
-            self._steering.switch(True)
+            self._tuner.switch(True)
 
     def set_concurrency(self, count: int) -> None:
         """Downloads at once: up starts more in this loop turn, down drains."""
-        self._steering.pin()
+        self._tuner.pin()
         self._use_concurrency(count, "")
 
     def set_auto(self, is_on: bool) -> None:
         """Let measured goodput and errors choose the downloads at once, or not."""
-        if self._steering.switch(is_on):
+        if self._tuner.switch(is_on):
             self._tell_limit(
                 f"downloads at once are chosen {'' if is_on else 'not '}automatically"
             )
-            self._pulse.adjust()
+            self._ticker.adjust()
 
     def stood_still(self, seconds: float) -> None:
         """The process was stopped that long until now; nothing was late meanwhile."""
-        self._pulse.lag.forget(seconds)
+        self._ticker.lag.forget(seconds)
 
     def set_origin_cap(self, origin: str, cap: int) -> None:
         """Downloads at once from one origin; 0 leaves it to the cap of all."""
@@ -87,8 +87,8 @@ class Limits(Remarks):
                 self._context.own_segments[id] = count
             else:
                 self._context.own_segments.pop(id, None)
-            self._ledger.touch(self._ledger.downloads[id])
-        self._pulse.adjust()
+            self._registry.touch(self._registry.downloads[id])
+        self._ticker.adjust()
 
     def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
         """Bytes per second for everything, or for one download."""
@@ -102,7 +102,7 @@ class Limits(Remarks):
             own[id].set_rate(rate)
         elif rate is not None:
             own[id] = Limiter(rate, self._context.clock)
-        self._ledger.touch(self._ledger.downloads[id])
+        self._registry.touch(self._registry.downloads[id])
 
     def set_writers(self, count: int) -> None:
         """Threads that write to disk."""

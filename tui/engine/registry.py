@@ -68,7 +68,7 @@ class DownloadRegistry:
         self.dropped: set[int] = set()
         """Ended downloads that a person took out of the list; nothing counts them."""
         self.counts = [0] * len(DownloadState)
-        self.structure = 0
+        self.revision = 0
         self.changed: set[int] | None = None
         """Downloads that changed since somebody emptied it; ``None`` for nobody."""
         self.received = 0
@@ -93,7 +93,7 @@ class DownloadRegistry:
         self._count_in(download)
         if download.state in ENDED:
             self._count_end(download)
-        self.structure += 1
+        self.revision += 1
 
     def move(self, download: Download, state: DownloadState) -> None:
         """Change the state.
@@ -120,7 +120,7 @@ class DownloadRegistry:
             self.counts[state] += 1
             download.state = state
         download.version += 1
-        self.structure += 1
+        self.revision += 1
         if self.changed is not None:
             self.changed.add(download.id)
 
@@ -173,14 +173,14 @@ class DownloadRegistry:
     def touch(self, download: Download) -> None:
         """Something else that a face shows has changed."""
         download.version += 1
-        self.structure += 1
+        self.revision += 1
         if self.changed is not None:
             self.changed.add(download.id)
 
-    def note_attempt(self, download: Download, at: float, outcome: str) -> None:
+    def note_attempt(self, download: Download, at: float, error: str) -> None:
         """Remember how an attempt ended badly."""
         kept = self.attempts.setdefault(download.id, [])
-        kept.append(AttemptSnapshot(download.attempt, at, outcome))
+        kept.append(AttemptSnapshot(download.attempt, at, error))
         del kept[:-ATTEMPTS_KEPT]
 
     def _count_out(self, download: Download) -> None:

@@ -20,12 +20,12 @@ class Remarks:
 
     def annotate(self, id: DownloadId, text: str, *, is_news: bool = True) -> None:
         """Note on a download what became of it after its end."""
-        download = self._context.ledger.downloads[id]
+        download = self._context.registry.downloads[id]
         if is_news:
             self._context.notice(download, text)
         elif download.note != text:
             download.note = text
-            self._context.ledger.touch(download)
+            self._context.registry.touch(download)
 
     def tell(self, text: str) -> None:
         """Tell something about the run that a person should know."""

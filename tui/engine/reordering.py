@@ -24,16 +24,16 @@ class Reordering(Limits):
 
     def places(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
         """Return where ``reorder`` would put each of those that it moves."""
-        keys = moved(self._queued(self._ledger.downloads), set(ids), move)
+        keys = moved(self._queued(self._registry.downloads), set(ids), move)
         return {download.id: key for download, key in keys.items()}
 
     def place(self, places: Mapping[DownloadId, float]) -> dict[DownloadId, float]:
         """Put queued downloads at places; return where they were before."""
-        queued = self._queued(self._ledger.downloads[id] for id in places)
+        queued = self._queued(self._registry.downloads[id] for id in places)
         before = {download.id: download.queue_key for download in queued}
         self._context.queue.place({d: places[d.id] for d in queued})
         for download in queued:
-            self._ledger.touch(download)
+            self._registry.touch(download)
         self._start_more()
         return before
 

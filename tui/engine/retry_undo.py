@@ -48,7 +48,7 @@ class RetryUndo:
         failure = self._failures.pop(download.id)
         download.error, download.error_kind = failure.error, failure.error_kind
         download.status, download.finished_at = failure.status, failure.finished_at
-        self._context.ledger.move(download, _S.FAILED)
+        self._context.registry.move(download, _S.FAILED)
         now = self._context.clock.wall()
         # Not Failed: nothing new failed, so no hook runs and no toast comes up.
         self._context.bus.publish(events.Noticed(download.id, now, "retry taken back"))
@@ -59,5 +59,5 @@ class RetryUndo:
         now = self._context.clock.wall()
         download.error_kind, download.error = "secret", reason
         download.finished_at = now
-        self._context.ledger.move(download, _S.FAILED)
+        self._context.registry.move(download, _S.FAILED)
         self._context.bus.publish(events.Failed(download.id, now, "secret", reason))

@@ -46,57 +46,57 @@ class SnapshotBuilder:
     def __init__(
         self,
         context: EngineContext,
-        crew: WorkerPool,
-        pulse: Ticker,
-        placing: TargetResolver,
-        steering: AutoTuner,
+        workers: WorkerPool,
+        ticker: Ticker,
+        targets: TargetResolver,
+        tuner: AutoTuner,
     ) -> None:
         self._context = context
-        self._steering = steering
+        self._tuner = tuner
         self._small: dict[str, SpeedMeter] = {}
-        self._crew = crew
-        self._pulse = pulse
-        self._placing = placing
+        self._workers = workers
+        self._ticker = ticker
+        self._targets = targets
         self._output_dir = os.path.abspath(context.settings.output_dir)
 
     def snapshot(self, hold_reason: str) -> EngineSnapshot:
         """Totals, limits and meters, at a cost that no list length changes."""
         context = self._context
-        ledger = context.ledger
-        meter = self._pulse.meter
-        is_running = self._crew.active > 0
-        busy_s = self._pulse.busy_s
+        registry = context.registry
+        meter = self._ticker.meter
+        is_running = self._workers.active > 0
+        busy_s = self._ticker.busy_s
         return EngineSnapshot(
-            counts=tuple(ledger.counts),
-            total=ledger.total,
-            structure=ledger.structure,
-            received=ledger.received,
-            fetched=ledger.fetched,
-            known_size=ledger.known_size,
-            known_received=ledger.known_received,
-            unknown=ledger.unknown,
+            counts=tuple(registry.counts),
+            total=registry.total,
+            revision=registry.revision,
+            received=registry.received,
+            fetched=registry.fetched,
+            known_size=registry.known_size,
+            known_received=registry.known_received,
+            unknown=registry.unknown,
             speed=meter.fast.speed if is_running else 0.0,
-            average=ledger.fetched / busy_s if busy_s > 0 else 0.0,
+            average=registry.fetched / busy_s if busy_s > 0 else 0.0,
             peak=meter.peak,
             history=tuple(meter.history),
             eta_s=self._eta_s(),
             elapsed_s=busy_s,
             concurrency=context.concurrency,
-            active=self._crew.active,
+            active=self._workers.active,
             per_host=context.queue.per_host,
             segments=context.segments,
             rate_limit=context.limiter.rate,
-            is_held=self._crew.is_held,
+            is_held=self._workers.is_held,
             hold_reason=hold_reason,
             waiting_for=self._waiting_for(),
-            by_status={k: n for k, n in ledger.by_status.items() if n},
-            by_cause={k: n for k, n in ledger.by_cause.items() if n},
-            retries=ledger.retries,
+            by_status={k: n for k, n in registry.by_status.items() if n},
+            by_cause={k: n for k, n in registry.by_cause.items() if n},
+            retries=registry.retries,
             disk=self._disk(is_running=is_running),
-            loop=self._pulse.lag.snapshot(),
+            loop=self._ticker.lag.snapshot(),
             output_dir=self._output_dir,
-            verdict=self._steering.shares.verdict.words if is_running else "",
-            auto=self._steering.snapshot(),
+            verdict=self._tuner.shares.verdict.words if is_running else "",
+            auto=self._tuner.snapshot(),
         )
 
     def _disk(self, *, is_running: bool) -> DiskSnapshot:
@@ -108,40 +108,40 @@ class SnapshotBuilder:
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
         """The rows asked for, in that order; unknown ids are left out."""
-        ledger = self._context.ledger
-        downloads = ledger.downloads
+        registry = self._context.registry
+        downloads = registry.downloads
         count = len(downloads)
         now = self._context.clock.monotonic()
         allowed = self._context.settings.retries + 1
-        return [ledger.row(downloads[i], now, allowed) for i in ids if 0 <= i < count]
+        return [registry.row(downloads[i], now, allowed) for i in ids if 0 <= i < count]
 
     def detail(self, id: DownloadId) -> DetailSnapshot:
         """Everything about one download."""
         context = self._context
-        download = context.ledger.downloads[id]
+        download = context.registry.downloads[id]
         now = context.clock.monotonic()
-        flight = self._flight(download)
+        transfer = self._transfer(download)
         checksum = download.request.checksum
         finished: tuple[tuple[int, int], ...] = ()
-        if flight is not None:
-            finished = tuple(flight.part.flushed)
+        if transfer is not None:
+            finished = tuple(transfer.part.flushed)
         elif download.state is DownloadState.DONE and download.size:
             finished = ((0, download.size),)
         path = os.path.join(self._output_dir, download.directory, download.name)
-        attempts = tuple(context.ledger.attempts.get(id, ()))
+        attempts = tuple(context.registry.attempts.get(id, ()))
         if download.state in ACTIVE and download.attempt:
             attempts += (AttemptSnapshot(download.attempt, context.clock.wall(), ""),)
         limiter = context.own_limiters.get(id)
         learned = context.landed.get(id, TransferSummary())
-        if flight is not None:
-            learned = flight.learned()
+        if transfer is not None:
+            learned = transfer.learned()
         return DetailSnapshot(
-            row=context.ledger.row(download, now, context.settings.retries + 1),
+            row=context.registry.row(download, now, context.settings.retries + 1),
             path=path,
             part_path=f"{path}.part",
             mirrors=download.request.mirrors,
             finished=finished,
-            segments=flight.segment_snapshots() if flight is not None else (),
+            segments=transfer.segment_snapshots() if transfer is not None else (),
             attempts=attempts,
             answer=learned.headers,
             validator=learned.validator,
@@ -151,15 +151,19 @@ class SnapshotBuilder:
             source=download.request.source,
             started_at=download.started_at,
             finished_at=download.finished_at,
-            connections_wanted=flight.connections_wanted() if flight is not None else 0,
+            connections_wanted=transfer.connections_wanted()
+            if transfer is not None
+            else 0,
             rate_limit=limiter.rate if limiter is not None else None,
             modified_at=context.modified.get(id),
-            verdict=self._verdict(download, flight, now),
+            verdict=self._verdict(download, transfer, now),
             asked=masked(context.headers_for(download, download.url)),
             speeds=learned.speeds,
         )
 
-    def _verdict(self, download: Download, flight: Transfer | None, now: float) -> str:
+    def _verdict(
+        self, download: Download, transfer: Transfer | None, now: float
+    ) -> str:
         context = self._context
         one = DownloadSample(
             download.state,
@@ -167,40 +171,40 @@ class SnapshotBuilder:
             why_queued=self._why_queued(download, now),
             retry_in_s=max(0.0, download.retry_at_s - now),
         )
-        if flight is not None:
+        if transfer is not None:
             limiter = context.own_limiters.get(download.id)
-            shares = flight.window.shares()
+            shares = transfer.window.shares()
             one = one._replace(
                 disk=shares.disk,
                 limiter=shares.limiter,
                 own_limit=limiter.rate if limiter is not None else None,
-                connections=flight.connections(),
-                takes_ranges=not flight.refuses_ranges,
-                stalled_s=now - flight.last_byte_at,
+                connections=transfer.connections(),
+                takes_ranges=not transfer.refuses_ranges,
+                stalled_s=now - transfer.last_byte_at,
             )
-        return judge_one(one, self._steering.shares.verdict)
+        return judge_one(one, self._tuner.shares.verdict)
 
     def _why_queued(self, download: Download, now: float) -> str:
         """Why a queued download does not run, in words."""
         context = self._context
-        if self._crew.is_held:
+        if self._workers.is_held:
             return "everything is paused; {hold} goes on"
-        lane = context.queue.lanes.get(download.origin)
+        lane = context.queue.origins.get(download.origin)
         if lane is not None and lane.blocked_until > now:
             return f"its host asked to wait {lane.blocked_until - now:.0f} s more"
         cap = context.queue.cap(lane) if lane is not None else 0
         if lane is not None and cap and lane.active >= cap:
             return f"its host is at its cap of {cap}; {{hosts}} changes it"
-        if self._crew.active >= context.concurrency:
+        if self._workers.active >= context.concurrency:
             return f"all {context.concurrency} slots are taken; {{more}} starts more"
         return "about to start"
 
     def listed(self, query: DownloadQuery) -> Iterable[Download]:
         """All downloads but the dropped ones, in the order that a query starts from."""
-        ledger = self._context.ledger
-        downloads: Iterable[Download] = ledger.downloads
-        if ledger.dropped:
-            downloads = [d for d in downloads if d.id not in ledger.dropped]
+        registry = self._context.registry
+        downloads: Iterable[Download] = registry.downloads
+        if registry.dropped:
+            downloads = [d for d in downloads if d.id not in registry.dropped]
         if query.view is View.QUEUED:
             return in_order(d for d in downloads if d.state is DownloadState.QUEUED)
         return downloads
@@ -210,12 +214,12 @@ class SnapshotBuilder:
         context = self._context
         now = context.clock.monotonic()
         speeds: dict[str, float] = {}
-        for id, running in context.ledger.running.items():
-            origin = context.ledger.downloads[id].origin
+        for id, running in context.registry.running.items():
+            origin = context.registry.downloads[id].origin
             speeds[origin] = speeds.get(origin, 0.0) + running.speed()
-        lanes = nsmallest(
+        origins = nsmallest(
             ORIGINS_SHOWN,
-            context.queue.lanes.values(),
+            context.queue.origins.values(),
             key=lambda lane: (-lane.active, -len(lane.entries), lane.origin),
         )
         return [
@@ -229,12 +233,12 @@ class SnapshotBuilder:
                 speed=speeds.get(lane.origin, 0.0) + self._small_speed(lane, now),
                 blocked_s=max(0.0, lane.blocked_until - now),
                 errors=lane.errors,
-                trouble=lane.trouble,
+                trouble=lane.last_error,
                 protocol=lane.protocol,
                 ranges=lane.ranges,
                 cap_from=context.queue.cap_from(lane),
             )
-            for lane in lanes
+            for lane in origins
         ]
 
     def _small_speed(self, lane: OriginState, now: float) -> float:
@@ -252,10 +256,10 @@ class SnapshotBuilder:
         if download.state is not DownloadState.VERIFYING:
             return False
         # A small file is with the writer, and no worker waits for it.
-        return download.id in self._context.naming or not self._crew.is_on(download)
+        return download.id in self._context.naming or not self._workers.is_on(download)
 
-    def _flight(self, download: Download) -> Transfer | None:
-        running = self._context.ledger.running.get(download.id)
+    def _transfer(self, download: Download) -> Transfer | None:
+        running = self._context.registry.running.get(download.id)
         return running if isinstance(running, Transfer) else None
 
     @staticmethod
@@ -274,32 +278,32 @@ class SnapshotBuilder:
         a long list is still queued. It ends no sooner than the slowest of those that
         run: the speed of all others does not help that one.
         """
-        ledger = self._context.ledger
-        if not ledger.unfinished:
+        registry = self._context.registry
+        if not registry.unfinished:
             return None
-        remaining = float(ledger.known_size - ledger.known_received)
-        if ledger.unknown:
-            known = ledger.total - ledger.unknown
-            if not known or not ledger.known_size:
+        remaining = float(registry.known_size - registry.known_received)
+        if registry.unknown:
+            known = registry.total - registry.unknown
+            if not known or not registry.known_size:
                 return None
-            remaining += ledger.unknown * ledger.known_size / known
-        meter = self._pulse.meter
+            remaining += registry.unknown * registry.known_size / known
+        meter = self._ticker.meter
         seconds = eta_s(remaining, steady(meter.fast.speed, meter.slow.speed))
-        return None if seconds is None else max(seconds, self._pulse.longest_eta_s)
+        return None if seconds is None else max(seconds, self._ticker.longest_eta_s)
 
     def _waiting_for(self) -> str:
         """Why nothing more starts, in words, or "" when nothing keeps it."""
         context = self._context
-        crew = self._crew
-        over = crew.active - context.concurrency
+        workers = self._workers
+        over = workers.active - context.concurrency
         if over > 0:
             return f"draining {over} above {context.concurrency}"
-        queued = context.ledger.counts[DownloadState.QUEUED]
+        queued = context.registry.counts[DownloadState.QUEUED]
         if not queued:
             return ""
-        if crew.is_held:
+        if workers.is_held:
             return "held"
-        if crew.active >= context.concurrency:
+        if workers.active >= context.concurrency:
             return ""
         now = context.clock.monotonic()
         resting = context.queue.resting

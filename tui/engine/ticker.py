@@ -24,15 +24,15 @@ class Ticker:
     It beats only while something is unfinished, so an idle dashboard sleeps.
     """
 
-    def __init__(self, context: EngineContext, crew: WorkerPool) -> None:
+    def __init__(self, context: EngineContext, workers: WorkerPool) -> None:
         self._context = context
-        self._crew = crew
+        self._workers = workers
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._is_closed = False
         self.meter = TotalMeter(context.clock.monotonic())
         self.lag = LoopLag()
-        self.steering: AutoTuner | None = None
+        self.tuner: AutoTuner | None = None
         """Looks at the beat how it goes and changes what is to be changed."""
         self.busy_s = 0.0
         """Seconds in which something was running."""
@@ -49,13 +49,13 @@ class Ticker:
 
     def adjust(self) -> None:
         """Let every running download have the connections that it should."""
-        for running in list(self._context.ledger.running.values()):
+        for running in list(self._context.registry.running.values()):
             if isinstance(running, Transfer):
                 running.adjust()
 
     def close(self) -> None:
         """Stop beating."""
-        if self._context.ledger.unfinished or self._crew.active:
+        if self._context.registry.unfinished or self._workers.active:
             self.rest()
         self._is_closed = True
         if self._handle is not None:
@@ -76,21 +76,21 @@ class Ticker:
         context = self._context
         now = context.clock.monotonic()
         self._handle = None
-        if context.ledger.unfinished or self._crew.active:
+        if context.registry.unfinished or self._workers.active:
             self.busy_s += now - self._beat_at
             self.start()
         self._beat_at = now
-        self.meter.sample(now, context.ledger.fetched)
-        for running in list(context.ledger.running.values()):
+        self.meter.sample(now, context.registry.fetched)
+        for running in list(context.registry.running.values()):
             running.sample(now)
             if isinstance(running, Transfer):
                 running.recorder.save_if_due(now)
                 running.restart_slow(now)
                 running.adjust()
-        self.longest_eta_s = context.ledger.longest_eta_s(now)
+        self.longest_eta_s = context.registry.longest_eta_s(now)
         context.queue.unblock(now)
-        if self.steering is not None:
-            self.steering.beat(now)
+        if self.tuner is not None:
+            self.tuner.beat(now)
         # Always, not only after an unblock: whatever kept a download waiting
         # (a slot given back while its origin rested, say) is over at the next beat.
-        self._crew.wake()
+        self._workers.wake()

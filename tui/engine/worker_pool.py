@@ -132,7 +132,7 @@ class WorkerPool:
         self._all.discard(task)
         lost = [id for id, owner in self._tasks.items() if owner is task]
         for id in lost:
-            self._let_go(self._context.ledger.downloads[id])
+            self._let_go(self._context.registry.downloads[id])
         if lost:
             self.wake()
             self._rested()
@@ -144,7 +144,7 @@ class WorkerPool:
         download = self._context.queue.take(self._context.clock.monotonic())
         if download is not None:
             self._origins[download.id] = download.origin
-            self._context.ledger.move(download, DownloadState.PROBING)
+            self._context.registry.move(download, DownloadState.PROBING)
         return download
 
     def _let_go(self, download: Download) -> None:

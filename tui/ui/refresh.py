@@ -23,7 +23,7 @@ class RefreshScheduler:
         self._ticks = -1
         self._idle_ticks = -1
         self._painted = -1
-        """``EngineSnapshot.structure`` of the last paint."""
+        """``EngineSnapshot.revision`` of the last paint."""
         self.is_frozen = False
         """The list stays as it is, so that it can be read; keys go on working."""
         self._follow = screen.following
@@ -72,8 +72,8 @@ class RefreshScheduler:
         screen = self._screen
         snapshot = screen.bridge.snapshot
         self._ticks += 1
-        if snapshot.structure != self._painted or self._is_turn(2):
-            self._painted = snapshot.structure
+        if snapshot.revision != self._painted or self._is_turn(2):
+            self._painted = snapshot.revision
             self.paint_bars()
         if screen.room is Breakpoint.LINE:
             return
@@ -103,7 +103,7 @@ class RefreshScheduler:
         """Whether an idle dashboard has something new to paint; meters go slowly."""
         self._idle_ticks += 1
         screen = self._screen
-        is_new = screen.bridge.snapshot.structure != self._painted
+        is_new = screen.bridge.snapshot.revision != self._painted
         if screen.detail.display and screen.list.model.cursor_id != self._detailed:
             return True
         return is_new or self._idle_ticks % _IDLE_PAINT == 0

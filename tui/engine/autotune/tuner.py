@@ -31,7 +31,7 @@ class AutoTuner:
     def __init__(
         self,
         context: EngineContext,
-        crew: WorkerPool,
+        workers: WorkerPool,
         look_at_loop: Callable[[], LoopSnapshot],
         use_concurrency: Callable[[int, str], None],
     ) -> None:
@@ -39,14 +39,14 @@ class AutoTuner:
 
         Args:
             context: the run's tools.
-            crew: who works.
+            workers: who works.
             look_at_loop: tells how late the event loop is.
             use_concurrency: sets downloads at once, and why.
         """
         self._context = context
-        self._crew = crew
+        self._workers = workers
         self._use = use_concurrency
-        self.shares = UtilizationMeter(context, crew, look_at_loop)
+        self.shares = UtilizationMeter(context, workers, look_at_loop)
         self._controller: Controller | None = None
         self._is_pinned = False
         self._steps: deque[AutoStep] = deque(maxlen=STEPS_KEPT)
@@ -81,7 +81,7 @@ class AutoTuner:
         """Measure, and change what the controller wants changed."""
         self.shares.sample(now, is_auto=self.is_on)
         controller = self._controller
-        if controller is None or self._crew.is_held:
+        if controller is None or self._workers.is_held:
             return
         context = self._context
         before = context.concurrency
@@ -105,17 +105,17 @@ class AutoTuner:
 
     def _reading(self, now: float) -> Reading:
         context = self._context
-        done = sum(lane.done for lane in context.queue.lanes.values())
-        flights = context.ledger.running.values()
+        done = sum(lane.done for lane in context.queue.origins.values())
+        transfers = context.registry.running.values()
         has_more = context.queue.has_startable(now) or any(
-            isinstance(flight, Transfer) and flight.lacks_connections()
-            for flight in flights
+            isinstance(transfer, Transfer) and transfer.lacks_connections()
+            for transfer in transfers
         )
         return Reading(
             now_s=now,
-            total=context.ledger.fetched + done * FILE_WORTH,
+            total=context.registry.fetched + done * FILE_WORTH,
             allowed=context.concurrency,
-            used=max(self._crew.active, context.open_connections),
+            used=max(self._workers.active, context.open_connections),
             has_more=has_more,
             bearable=self._bearable(),
             breaks=context.breaks,
@@ -126,7 +126,7 @@ class AutoTuner:
         """What can run at once where hosts have refused more; 0 for no such bound."""
         total = 0
         is_bound = False
-        for lane in self._context.queue.lanes.values():
+        for lane in self._context.queue.origins.values():
             wanted = lane.active + lane.waiting()
             cap = lane.learned_cap
             if cap and wanted > cap:

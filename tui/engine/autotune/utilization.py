@@ -44,12 +44,12 @@ class UtilizationMeter:
     def __init__(
         self,
         context: EngineContext,
-        crew: WorkerPool,
+        workers: WorkerPool,
         look_at_loop: Callable[[], LoopSnapshot],
     ) -> None:
         self._context = context
         self._look_at_loop = look_at_loop
-        self._crew = crew
+        self._workers = workers
         self._looks: deque[_Look] = deque()
         self._window = UtilizationWindow(context.waits)
         self._small_s = 0.0
@@ -72,7 +72,7 @@ class UtilizationMeter:
             looks.clear()
             self.verdict = NO_DIAGNOSIS
         if looks:
-            small = max(0, self._crew.active - len(context.ledger.running))
+            small = max(0, self._workers.active - len(context.registry.running))
             self._small_s += small * (now - looks[-1].at)
         looks.append(self._look(now))
         self._window.sample(now)
@@ -91,7 +91,7 @@ class UtilizationMeter:
             # Of this thread, on which the loop runs: near 1 it is what all wait for.
             thread_s=time.thread_time(),
             process_s=time.process_time(),
-            fetched=self._context.ledger.fetched,
+            fetched=self._context.registry.fetched,
             operations=self._context.writer.snapshot().operations,
         )
 
@@ -103,17 +103,17 @@ class UtilizationMeter:
         speeds = self._speeds()
         total = sum(speeds)
         disk = context.writer.snapshot()
-        lanes = context.queue.lanes.values()
+        origins = context.queue.origins.values()
         return Measures(
             disk=max(shares.disk, self._inline_share(disk, span)),
             limiter=shares.limiter,
             loop=(last.thread_s - first.thread_s) / span,
             lag_s=self._look_at_loop().p50_s,
             process=(last.process_s - first.process_s) / span / self._processors,
-            active=self._crew.active,
+            active=self._workers.active,
             allowed=context.concurrency,
             waiting=(
-                context.ledger.counts[DownloadState.QUEUED]
+                context.registry.counts[DownloadState.QUEUED]
                 if context.queue.has_startable(now)
                 else 0
             ),
@@ -122,7 +122,7 @@ class UtilizationMeter:
             is_flat=self._is_flat(now),
             hosts=len(speeds),
             top_share=max(speeds) / total if total else 1.0,
-            refusing=sum(1 for lane in lanes if lane.refuses(now)),
+            refusing=sum(1 for lane in origins if lane.refuses(now)),
             are_writers_busy=all(s.operation != "idle" for s in disk.workers),
             is_inline=disk.is_inline,
             is_auto=is_auto and context.concurrency < MOST,
@@ -138,8 +138,8 @@ class UtilizationMeter:
     def _speeds(self) -> list[float]:
         """Bytes per second of each origin that gives any."""
         speeds: dict[str, float] = {}
-        for id, running in self._context.ledger.running.items():
-            origin = self._context.ledger.downloads[id].origin
+        for id, running in self._context.registry.running.items():
+            origin = self._context.registry.downloads[id].origin
             speeds[origin] = speeds.get(origin, 0.0) + running.speed()
         return [speed for speed in speeds.values() if speed > 0]
 
@@ -148,7 +148,7 @@ class UtilizationMeter:
     def _compare(self, now: float) -> None:
         """Remember how fast it is at this number, once all slots were full a while."""
         level = self._context.concurrency
-        if self._crew.active != level:
+        if self._workers.active != level:
             self._full_since = 0.0
             return
         if not self._full_since or level != self._full_level:

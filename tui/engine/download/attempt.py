@@ -47,13 +47,13 @@ class DownloadWorker:
     """Takes one download through one attempt; stateless between downloads."""
 
     def __init__(
-        self, context: EngineContext, placing: TargetResolver, outcome: RetryPolicy
+        self, context: EngineContext, targets: TargetResolver, retry: RetryPolicy
     ) -> None:
         self._context = context
-        self._placing = placing
-        self._outcome = outcome
-        self._prober = Prober(context, placing)
-        self._finisher = Finisher(context, placing, outcome)
+        self._targets = targets
+        self._retry = retry
+        self._prober = Prober(context, targets)
+        self._finisher = Finisher(context, targets, retry)
 
     async def run(self, download: Download) -> None:
         """Make one attempt (state PROBING already); end in another state.
@@ -71,29 +71,29 @@ class DownloadWorker:
         try:
             await self._attempt(download)
         except FetchError as error:
-            self._outcome.attempt_failed(download, started_at, error)
+            self._retry.attempt_failed(download, started_at, error)
         except Changed:
             self._context.notice(download, "changed on the server, started again")
             change = TransientError("changed", "the file changed on the server")
-            self._outcome.attempt_failed(download, started_at, change)
+            self._retry.attempt_failed(download, started_at, change)
         except Exception as fault:
             log.exception("fault in a worker")
             told = PermanentError("internal", f"{type(fault).__name__}: {fault}")
-            self._outcome.attempt_failed(download, started_at, told)
+            self._retry.attempt_failed(download, started_at, told)
 
     # -- stages ----------------------------------------------------------------------
 
     async def _attempt(self, download: Download) -> None:
-        place = self._placing.find(download)
+        place = self._targets.find(download)
         if place is None:
-            await self._placing.open_folder(download)
-            place = self._placing.find(download)
+            await self._targets.open_folder(download)
+            place = self._targets.find(download)
             assert place is not None
         try:
             await self._attempt_at(download, place)
         except FileExistsError:
             # Somebody has begun that file since we looked: look again.
-            place = self._placing.find(download) or place
+            place = self._targets.find(download) or place
             place.may_exist = True
             try:
                 await self._attempt_at(download, place)
@@ -106,7 +106,7 @@ class DownloadWorker:
         context = self._context
         found: ExistingFiles | None = None
         if place.may_exist:
-            found = await self._placing.examine(place)
+            found = await self._targets.examine(place)
             size = found.final_size
             if size is not None and size >= 0 and self._may_skip():
                 self._already_there(download, size, KEPT)
@@ -119,7 +119,7 @@ class DownloadWorker:
                 await self._finish_leftover(download, place, record)
                 return
         probed = await self._prober.probe(download, place, found)
-        context.queue.lane(download.origin).protocol = probed.reply.http_version
+        context.queue.origin_state(download.origin).protocol = probed.reply.http_version
         try:
             if await self._is_here(download, probed):
                 return
@@ -144,8 +144,8 @@ class DownloadWorker:
         )
         try:
             adopt(part, record)
-            self._context.ledger.set_size(download, record.size)
-            self._context.ledger.set_received(download, record.size)
+            self._context.registry.set_size(download, record.size)
+            self._context.registry.set_received(download, record.size)
             vouched = self._context.vouched(digests_of(record))
             await self._finisher.run(download, place, part, record.size, vouched)
         finally:
@@ -155,7 +155,7 @@ class DownloadWorker:
         """Decide how the body goes to disk, and take it there."""
         context = self._context
         answer, found = probed.answer, probed.found
-        context.ledger.set_size(download, answer.size)
+        context.registry.set_size(download, answer.size)
         if probed.record is None and download.received:
             context.notice(download, "cannot be continued, started again")
         if (
@@ -173,9 +173,9 @@ class DownloadWorker:
         """Read a small body whole and hand it to the writer; do not wait for it."""
         context = self._context
         reply, answer = probed.reply, probed.answer
-        ledger = context.ledger
+        registry = context.registry
         if download.received:
-            ledger.set_received(download, 0)
+            registry.set_received(download, 0)
         buffers: list[Any] = []
         held = 0
         rest = reply.take_rest() if context.limiter.is_unlimited else None
@@ -183,11 +183,11 @@ class DownloadWorker:
             # It came together with the headers, as most small files do.
             buffers = rest
             held = sum(map(len, rest))
-            ledger.count(download, held)
+            registry.count(download, held)
         else:
             held = await self._read_small(download, reply, buffers)
         if held != answer.size:
-            ledger.set_received(download, 0)
+            registry.set_received(download, 0)
             raise TransientError(
                 "truncated", f"the body has {held} of {answer.size} bytes"
             )
@@ -206,7 +206,7 @@ class DownloadWorker:
             if held > SMALL_BYTES:
                 raise TransientError("size", "the body is longer than announced")
             buffers.append(chunk)
-            context.ledger.count(download, size)
+            context.registry.count(download, size)
             if not context.limiter.is_unlimited:
                 context.waits.begin(Wait.LIMITER, context.clock.monotonic())
                 try:
@@ -232,34 +232,34 @@ class DownloadWorker:
         if record is not None:
             adopt(part, record)
         place.may_exist = place.is_begun = True
-        flight: Transfer | None = None
+        transfer: Transfer | None = None
         try:
-            context.ledger.set_received(download, part.flushed.total)
-            flight = Transfer(context, download, part, answer, reply)
-            context.ledger.running[download.id] = flight
-            context.ledger.move(download, DownloadState.DOWNLOADING)
-            await flight.run(reply)
+            context.registry.set_received(download, part.flushed.total)
+            transfer = Transfer(context, download, part, answer, reply)
+            context.registry.running[download.id] = transfer
+            context.registry.move(download, DownloadState.DOWNLOADING)
+            await transfer.run(reply)
             await reply.close()
-            flight.finish(has_ended=False)
+            transfer.finish(has_ended=False)
             await context.writer.flush(part, sync=False)
             size = part.flushed.total if answer.size is None else answer.size
             self._prober.check_promise(download, size)
-            context.ledger.set_received(download, size)
-            context.ledger.set_size(download, size)
+            context.registry.set_received(download, size)
+            context.registry.set_size(download, size)
             vouched = context.vouched(answer.digests)
             await self._finisher.run(download, place, part, size, vouched)
         except Changed:
             await context.writer.discard(part)
-            context.ledger.set_received(download, 0)
+            context.registry.set_received(download, 0)
             raise
         except BaseException:
-            if flight is not None and part.is_open:
-                await flight.recorder.save()
+            if transfer is not None and part.is_open:
+                await transfer.recorder.save()
             raise
         finally:
-            if flight is not None:
-                flight.finish(has_ended=True)
-            context.ledger.running.pop(download.id, None)
+            if transfer is not None:
+                transfer.finish(has_ended=True)
+            context.registry.running.pop(download.id, None)
             await context.writer.close_part(part)
 
     async def _clear(self, probed: Probed) -> None:
@@ -294,6 +294,6 @@ class DownloadWorker:
 
     def _already_there(self, download: Download, size: int, note: str) -> None:
         self._context.notice(download, note)
-        self._context.ledger.set_size(download, size)
-        self._context.ledger.set_received(download, size)
-        self._outcome.done(download)
+        self._context.registry.set_size(download, size)
+        self._context.registry.set_received(download, size)
+        self._retry.done(download)

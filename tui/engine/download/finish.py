@@ -37,12 +37,12 @@ class Finisher:
     """Turns what arrived whole into the file that was asked for."""
 
     def __init__(
-        self, context: EngineContext, placing: TargetResolver, outcome: RetryPolicy
+        self, context: EngineContext, targets: TargetResolver, retry: RetryPolicy
     ) -> None:
         self._context = context
-        self._placing = placing
-        self._outcome = outcome
-        self.verifier = Verifier(context, outcome)
+        self._targets = targets
+        self._retry = retry
+        self.verifier = Verifier(context, retry)
         self._mender = PieceRepair(context)
 
     # -- part files ------------------------------------------------------------------
@@ -73,12 +73,12 @@ class Finisher:
         """
         context = self._context
         if download.state is not DownloadState.VERIFYING:
-            context.ledger.move(download, DownloadState.VERIFYING)
+            context.registry.move(download, DownloadState.VERIFYING)
         try:
             await self._verify(download, part, size, vouched)
         except IntegrityError as error:
             kept = await _undisturbed(context.writer.keep_as(part, place.name + BAD))
-            context.ledger.set_received(download, 0)
+            context.registry.set_received(download, 0)
             raise IntegrityError(
                 error.kind, f"{error}; the bytes are kept as {kept}"
             ) from None
@@ -87,11 +87,11 @@ class Finisher:
         try:
             await _undisturbed(self._name(download, place, part))
         except asyncio.CancelledError:
-            self._outcome.done(download)
+            self._retry.done(download)
             raise
         finally:
             context.naming.discard(download.id)
-        self._outcome.done(download)
+        self._retry.done(download)
 
     async def _verify(
         self, download: Download, part: PartFile, size: int, vouched: Checksum | None
@@ -122,7 +122,7 @@ class Finisher:
             await self._context.writer.finish(part, place.name, overwrite=overwrite)
         except FileExistsError:
             # Somebody else made that file while we fetched: theirs stays.
-            place = self._placing.rename_free(download)
+            place = self._targets.rename_free(download)
             self._context.show_name(download, place.name)
             self._context.notice(
                 download, f"the name was taken, saving as {place.name}"
@@ -159,8 +159,8 @@ class Finisher:
             finally:
                 context.waits.end(Wait.DISK, context.clock.monotonic())
         if download.state is not DownloadState.VERIFYING:
-            context.ledger.move(download, DownloadState.VERIFYING)
-        on_done = self._outcome.stored
+            context.registry.move(download, DownloadState.VERIFYING)
+        on_done = self._retry.stored
         if promise is not None:
             on_done = partial(self._stored, promise.by)
         context.writer.store(
@@ -179,7 +179,7 @@ class Finisher:
     def _stored(self, by: str, job: SmallFile, error: BaseException | None) -> None:
         """A small file is stored, or was not: keep wrong bytes under another name."""
         if not isinstance(error, IntegrityError):
-            self._outcome.stored(job, error)
+            self._retry.stored(job, error)
             return
         self._context.writer.store(
             SmallFile(
@@ -200,7 +200,7 @@ class Finisher:
             told = f"{told}; the bytes are kept as {job.name}"
         else:
             job.folder.release(job.name)
-        self._outcome.stored(first, IntegrityError("checksum", told))
+        self._retry.stored(first, IntegrityError("checksum", told))
 
 
 async def _undisturbed(work: Coroutine[Any, Any, T]) -> T:

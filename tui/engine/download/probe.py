@@ -52,9 +52,9 @@ class Probed:
 class Prober:
     """Asks for downloads."""
 
-    def __init__(self, context: EngineContext, placing: TargetResolver) -> None:
+    def __init__(self, context: EngineContext, targets: TargetResolver) -> None:
         self._context = context
-        self._placing = placing
+        self._targets = targets
 
     async def probe(
         self, download: Download, place: TargetPath, found: ExistingFiles | None
@@ -95,7 +95,7 @@ class Prober:
 
     def take_free_name(self, download: Download) -> TargetPath:
         """Go where nothing is at all."""
-        place = self._placing.rename_free(download)
+        place = self._targets.rename_free(download)
         self._context.show_name(download, place.name)
         self._context.notice(download, f"the name was taken, saving as {place.name}")
         return place
@@ -142,7 +142,7 @@ class Prober:
                 return self.is_whole(found, size)
             return found.part_size is None or is_ours(found, download)
 
-        place, found = await self._placing.step_aside(download, suits)
+        place, found = await self._targets.step_aside(download, suits)
         self._context.show_name(download, place.name)
         self._context.notice(download, f"{reason}, saving as {place.name}")
         return place, found
@@ -182,9 +182,9 @@ class Prober:
     async def _rename(self, download: Download, probed: Probed) -> None:
         """Take the name that the server gives, and what is there under it."""
         assert probed.answer.suggested_name is not None
-        place = await self._placing.rename(download, probed.answer.suggested_name)
+        place = await self._targets.rename(download, probed.answer.suggested_name)
         self._context.show_name(download, place.name)
-        found = await self._placing.examine(place) if place.may_exist else None
+        found = await self._targets.examine(place) if place.may_exist else None
         if not self._may_touch(found, place, download):
             reason = f"{place.name}.part is not ours"
             place, found = await self._aside(download, reason, probed.answer.size)

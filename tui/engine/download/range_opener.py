@@ -51,7 +51,7 @@ class RangeOpener:
         headers = self._context.headers_for(self._download, url)
         target = GetRequest(url, headers, segment.at, segment.end, if_range=known or "")
         reply = await self._context.session.open(target)
-        lane = self._context.queue.lane(origin_of(url))
+        lane = self._context.queue.origin_state(origin_of(url))
         try:
             answer = read_answer(reply, target)
             is_other = known is not None and answer.validator != known

@@ -52,15 +52,15 @@ class PieceRepair:
         context = self._context
         for start, end in ranges:
             part.flushed.remove(start, end)
-        context.ledger.move(download, DownloadState.DOWNLOADING)
-        context.ledger.set_received(download, part.flushed.total)
-        transfer = SegmentReader(context, download, part)
+        context.registry.move(download, DownloadState.DOWNLOADING)
+        context.registry.set_received(download, part.flushed.total)
+        reader = SegmentReader(context, download, part)
         urls = _in_turn(download, turn)
         for start, end in ranges:
             at = start
             while at < end:
                 try:
-                    at = await self._fetch(download, transfer, urls[0], at, end, size)
+                    at = await self._fetch(download, reader, urls[0], at, end, size)
                 except LocalError:
                     raise
                 except FetchError:
@@ -70,13 +70,13 @@ class PieceRepair:
                     await context.writer.flush(part, sync=False)
                     del urls[0]
         await context.writer.flush(part, sync=False)
-        context.ledger.set_received(download, part.flushed.total)
-        context.ledger.move(download, DownloadState.VERIFYING)
+        context.registry.set_received(download, part.flushed.total)
+        context.registry.move(download, DownloadState.VERIFYING)
 
     async def _fetch(
         self,
         download: Download,
-        transfer: SegmentReader,
+        reader: SegmentReader,
         url: str,
         start: int,
         end: int,
@@ -89,7 +89,7 @@ class PieceRepair:
         try:
             stop = _end_of_answer(reply, target, size)
             segment = Segment(start, stop, url, context.clock.monotonic())
-            await transfer.run(reply, segment)
+            await reader.run(reply, segment)
         finally:
             await reply.close()
         return stop

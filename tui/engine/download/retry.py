@@ -37,7 +37,7 @@ class RetryPolicy:
     def __init__(
         self,
         context: EngineContext,
-        placing: TargetResolver,
+        targets: TargetResolver,
         requeue: Callable[[Download], None],
         hold: Callable[[str], None],
         settled: Callable[[], None],
@@ -46,13 +46,13 @@ class RetryPolicy:
 
         Args:
             context: the run's tools.
-            placing: told when a download needs its place no longer.
+            targets: told when a download needs its place no longer.
             requeue: puts a download (WAITING, or to be looked at again) in the queue.
             hold: stops the queue for a reason that concerns all downloads.
             settled: called after every download that ended.
         """
         self._context = context
-        self._placing = placing
+        self._targets = targets
         self._requeue = requeue
         self._hold = hold
         self._settled = settled
@@ -69,11 +69,11 @@ class RetryPolicy:
     def done(self, download: Download) -> None:
         """The final name exists and the file is whole."""
         self._end(download, DownloadState.DONE)
-        lane = self._context.queue.lanes[download.origin]
+        lane = self._context.queue.origins[download.origin]
         lane.done += 1
         if lane.learned_cap:
             self._context.queue.speed_up(download.origin)
-        self._placing.forget(download)
+        self._targets.forget(download)
         if self._context.bus.is_heard(Done):
             self._context.bus.publish(Done(download.id, download.finished_at))
         self._settled()
@@ -93,10 +93,10 @@ class RetryPolicy:
         download.error = str(error)
         download.error_kind = error.kind
         download.status = error.status or download.status
-        context.ledger.note_attempt(download, started_at, str(error))
-        lane = context.queue.lane(download.origin)
+        context.registry.note_attempt(download, started_at, str(error))
+        lane = context.queue.origin_state(download.origin)
         lane.errors += 1
-        lane.trouble = str(error)
+        lane.last_error = str(error)
         if error.kind in BREAKS and (lane.done or download.received):
             # Of a host that gives something: one that is dead tells nothing.
             context.breaks += 1
@@ -112,7 +112,7 @@ class RetryPolicy:
             self._wait(download, error, at_once=bool(other))
             return
         self._end(download, DownloadState.FAILED)
-        context.queue.lanes[download.origin].failed += 1
+        context.queue.origins[download.origin].failed += 1
         context.bus.publish(
             Failed(download.id, download.finished_at, error.kind, str(error))
         )
@@ -124,21 +124,21 @@ class RetryPolicy:
         """The writer has stored a small file, or could not (called on the loop)."""
         download, place = self._unpack(job)
         if error is None:
-            self._context.queue.lane(download.origin).stored += job.nbytes
+            self._context.queue.origin_state(download.origin).stored += job.nbytes
             if job.checksum is not None:
                 self.verified(download, job.checksum)
             self.done(download)
         elif isinstance(error, FileExistsError):
             # Something of that name is there: take the long way, which looks first.
             place.may_exist = True
-            self._context.ledger.set_received(download, 0)
-            self._context.ledger.move(download, DownloadState.QUEUED)
+            self._context.registry.set_received(download, 0)
+            self._context.registry.move(download, DownloadState.QUEUED)
             download.attempt -= 1
             self._requeue(download)
         else:
             if not isinstance(error, FetchError):
                 error = LocalError("disk", f"{type(error).__name__}: {error}")
-            self._context.ledger.set_received(download, 0)
+            self._context.registry.set_received(download, 0)
             self.attempt_failed(download, self._context.clock.wall(), error)
 
     @staticmethod
@@ -150,7 +150,7 @@ class RetryPolicy:
         if state is DownloadState.DONE:
             download.error = download.error_kind = ""
         download.finished_at = self._context.clock.wall()
-        self._context.ledger.move(download, state)
+        self._context.registry.move(download, state)
         self._failures.pop(download.id, None)
         self._best.pop(download.id, None)
         self._context.whole_only.discard(download.id)
@@ -217,9 +217,9 @@ class RetryPolicy:
         wait_s = 0.0
         if not at_once:
             wait_s = next_wait_s(failures, error.retry_after_s, context.random)
-        context.ledger.retries += 1
+        context.registry.retries += 1
         download.retry_at_s = context.clock.monotonic() + wait_s
-        context.ledger.move(download, DownloadState.WAITING)
+        context.registry.move(download, DownloadState.WAITING)
         if context.bus.is_heard(Retrying):
             context.bus.publish(
                 Retrying(
@@ -237,7 +237,7 @@ class RetryPolicy:
 
     def _try_again(self, download: Download) -> None:
         self._timers.pop(download.id, None)
-        self._context.ledger.move(download, DownloadState.QUEUED)
+        self._context.registry.move(download, DownloadState.QUEUED)
         self._requeue(download)
 
     def _spare_origin(

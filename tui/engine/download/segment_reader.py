@@ -165,7 +165,7 @@ class SegmentReader:
                     buffers.append(chunk)
                     held += size
                     segment.at += size
-                    context.ledger.count(self._download, size)
+                    context.registry.count(self._download, size)
                 is_whole = segment.at == segment.end
                 if held >= enough or now - handed_at > GATHER_S or is_whole:
                     parcel, buffers, held = (buffers, held), [], 0
@@ -197,8 +197,8 @@ class SegmentReader:
             # Stopped while it waited for the disk: these bytes never got there, and
             # whoever goes on has to fetch them again.
             segment.at -= held
-            ledger, download = self._context.ledger, self._download
-            ledger.set_received(download, download.received - held)
+            registry, download = self._context.registry, self._download
+            registry.set_received(download, download.received - held)
             raise
         finally:
             if waits:
@@ -225,7 +225,11 @@ class SegmentReader:
         return segment.at == segment.end
 
     async def _pour_once(self, segment: Segment, lent: SocketLease) -> int:
-        context, ledger, download = self._context, self._context.ledger, self._download
+        context, registry, download = (
+            self._context,
+            self._context.registry,
+            self._download,
+        )
         asked_at = context.clock.monotonic()
         moved = 0
 
@@ -246,7 +250,7 @@ class SegmentReader:
             if moved:
                 self.last_byte_at = now
                 segment.at += fresh
-                ledger.count(download, fresh)
+                registry.count(download, fresh)
             segment.claimed = segment.at
 
         nbytes = min(MAX_COPY_BYTES, segment.remaining, lent.left)

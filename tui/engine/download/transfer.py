@@ -70,8 +70,8 @@ class Transfer:
         file, there is one connection."""
         self.is_finishing = False
         """The bytes are there: no more connections."""
-        self._transfer = SegmentReader(context, download, part)
-        self.waits = self._transfer.waits
+        self._reader = SegmentReader(context, download, part)
+        self.waits = self._reader.waits
         self.window = UtilizationWindow(self.waits)
         self._history = SpeedHistory(now, download.received)
         self._pool = SegmentScheduler(())
@@ -139,7 +139,7 @@ class Transfer:
                         # A server may send less of a range than was asked for.
                         self._pool.shorten(segment, answer.end)
                 segment.url, segment.reply = url, reply
-                rest = await self._transfer.run(reply, segment, rest)
+                rest = await self._reader.run(reply, segment, rest)
                 position = segment.at
                 self._arrived(segment)
                 segment = None
@@ -182,7 +182,7 @@ class Transfer:
         """Take bytes that two rivals fetched out of the count of what is there."""
         if twice:
             download = self.download
-            self.context.ledger.set_received(download, download.received - twice)
+            self.context.registry.set_received(download, download.received - twice)
 
     def _connection_failed(self, error: FetchError, url: str) -> None:
         self._retry_at = self.context.clock.monotonic() + 1.0
@@ -305,7 +305,7 @@ class Transfer:
     @property
     def last_byte_at(self) -> float:
         """Monotonic time of the last chunk."""
-        return self._transfer.last_byte_at
+        return self._reader.last_byte_at
 
     def sample(self, now: float) -> None:
         """Bring the meters up to date; the engine calls it a few times a second."""

@@ -41,9 +41,9 @@ class Verifier:
     find broken transfers and stale caches, no ill will.
     """
 
-    def __init__(self, context: EngineContext, outcome: RetryPolicy) -> None:
+    def __init__(self, context: EngineContext, retry: RetryPolicy) -> None:
         self._context = context
-        self._outcome = outcome
+        self._retry = retry
         self._companions = ChecksumFiles(context)
 
     def known(
@@ -104,7 +104,7 @@ class Verifier:
             checksum = promise.checksum
             digest = await self._context.writer.digest(part, checksum.algorithm, size)
             if digest == checksum.digest:
-                self._outcome.verified(download, checksum)
+                self._retry.verified(download, checksum)
                 return []
             told = (
                 f"{checksum.algorithm} is {digest}, expected"
@@ -136,7 +136,7 @@ class Verifier:
             return True
         context = self._context
         if download.state is not DownloadState.VERIFYING:
-            context.ledger.move(download, DownloadState.VERIFYING)
+            context.registry.move(download, DownloadState.VERIFYING)
         result = new_hash(promise.checksum.algorithm)
         for start in range(0, size, _HASH_SLICE):
             end = min(start + _HASH_SLICE, size)
@@ -144,7 +144,7 @@ class Verifier:
             await context.writer.run("hash", place.name, read, start, end)
         if result.hexdigest() != promise.checksum.digest:
             return False
-        self._outcome.verified(download, promise.checksum)
+        self._retry.verified(download, promise.checksum)
         return True
 
     async def _wrong_pieces(

@@ -32,18 +32,18 @@ class OriginState:
         "entries",
         "errors",
         "failed",
-        "is_asking",
+        "is_probing",
+        "known_good",
+        "last_error",
         "learned_cap",
         "origin",
         "own_cap",
-        "patience",
+        "probe_interval",
         "protocol",
         "ranges",
-        "served",
         "slowed_at",
         "stored",
         "successes",
-        "trouble",
     )
 
     def __init__(self, origin: str) -> None:
@@ -59,13 +59,13 @@ class OriginState:
         """Slots it seems to bear, after it said 429 or 503; 0 when never."""
         self.successes = 0
         """Since the cap was last lowered or raised."""
-        self.served = 0
+        self.known_good = 0
         """Slots that it did not refuse when it last refused some: up to there the cap
         grows fast."""
-        self.patience = 1
+        self.probe_interval = 1
         """How many times longer than usual it stays there before it is asked for one
         more: it doubles whenever that was refused."""
-        self.is_asking = False
+        self.is_probing = False
         """It has one slot more than it ever bore."""
         self.slowed_at = 0.0
         """Wall time at which the cap was last lowered."""
@@ -77,7 +77,7 @@ class OriginState:
         """Bytes of its small files, whose speed no flight tells."""
         self.errors = 0
         """Attempts that failed, those that were tried again included."""
-        self.trouble = ""
+        self.last_error = ""
         """The last of them, in words."""
         self.protocol = ""
         self.ranges = "unknown"
@@ -116,43 +116,43 @@ class DownloadQueue:
         self._rules = rules
         self.per_host = per_host
         """Slots per origin; 0 for no cap. Change it with ``set_per_host``."""
-        self.lanes: dict[str, OriginState] = {}
+        self.origins: dict[str, OriginState] = {}
         self.resting: set[OriginState] = set()
         """Lanes that asked for a rest (Retry-After)."""
         self._ready: list[tuple[float, int, str]] = []
         """Heap of lane heads. A stale entry is noticed when it is popped."""
 
-    def lane(self, origin: str) -> OriginState:
+    def origin_state(self, origin: str) -> OriginState:
         """The lane of ``origin``, made when first asked for."""
-        lane = self.lanes.get(origin)
-        if lane is None:
-            lane = self.lanes[origin] = OriginState(origin)
+        state = self.origins.get(origin)
+        if state is None:
+            state = self.origins[origin] = OriginState(origin)
             rule = rule_for(self._rules, origin) if self._rules else None
             if rule is not None:
-                lane.own_cap = rule.cap
-        return lane
+                state.own_cap = rule.cap
+        return state
 
-    def cap(self, lane: OriginState) -> int:
-        """Slots that ``lane`` may hold; 0 for as many as there are."""
-        given = lane.own_cap or self.per_host
-        if not (given and lane.learned_cap):
-            return given or lane.learned_cap
-        return min(given, lane.learned_cap)
+    def cap(self, state: OriginState) -> int:
+        """Slots that ``state`` may hold; 0 for as many as there are."""
+        given = state.own_cap or self.per_host
+        if not (given and state.learned_cap):
+            return given or state.learned_cap
+        return min(given, state.learned_cap)
 
-    def cap_from(self, lane: OriginState) -> str:
+    def cap_from(self, state: OriginState) -> str:
         """Where its cap comes from, as ``core.snapshot.OriginSnapshot`` says it."""
-        given = lane.own_cap or self.per_host
-        if lane.learned_cap and not 0 < given < lane.learned_cap:
+        given = state.own_cap or self.per_host
+        if state.learned_cap and not 0 < given < state.learned_cap:
             return "learned"
-        return "set" if lane.own_cap else "per host" if given else ""
+        return "set" if state.own_cap else "per host" if given else ""
 
     def push(self, download: Download) -> None:
         """Queue a download (state QUEUED already) at its ``queue_key``."""
-        lane = self.lane(download.origin)
+        state = self.origin_state(download.origin)
         entry = (download.queue_key, download.id, download)
-        heapq.heappush(lane.entries, entry)
-        if lane.entries[0] is entry:
-            heapq.heappush(self._ready, (entry[0], entry[1], lane.origin))
+        heapq.heappush(state.entries, entry)
+        if state.entries[0] is entry:
+            heapq.heappush(self._ready, (entry[0], entry[1], state.origin))
 
     def take(self, now: float) -> Download | None:
         """Take the next download whose origin has a free slot, and that slot.
@@ -162,18 +162,18 @@ class DownloadQueue:
         """
         while self._ready:
             key, number, origin = self._ready[0]
-            lane = self.lanes[origin]
-            head = lane.head()
+            state = self.origins[origin]
+            head = state.head()
             is_current = head is not None and head[0] == key and head[1] == number
-            if head is None or not is_current or not self._is_open(lane, now):
+            if head is None or not is_current or not self._is_open(state, now):
                 # A lane that is full or resting comes back through release/unblock.
                 heapq.heappop(self._ready)
-                if head is not None and not is_current and self._is_open(lane, now):
+                if head is not None and not is_current and self._is_open(state, now):
                     heapq.heappush(self._ready, (head[0], head[1], origin))
                 continue
-            heapq.heappop(lane.entries)
-            lane.active += 1
-            following = lane.head()
+            heapq.heappop(state.entries)
+            state.active += 1
+            following = state.head()
             if following is not None:
                 heapq.heapreplace(self._ready, (following[0], following[1], origin))
             else:
@@ -184,17 +184,17 @@ class DownloadQueue:
     def has_startable(self, now: float) -> bool:
         """Whether anything would start if there were one more slot."""
         return any(
-            self._is_open(lane, now) and lane.head() is not None
-            for lane in self.lanes.values()
+            self._is_open(state, now) and state.head() is not None
+            for state in self.origins.values()
         )
 
     def release(self, origin: str) -> None:
         """Give a slot back."""
-        lane = self.lanes[origin]
-        was_full = self._is_full(lane)
-        lane.active -= 1
+        state = self.origins[origin]
+        was_full = self._is_full(state)
+        state.active -= 1
         if was_full:
-            self._offer(lane)
+            self._offer(state)
 
     def set_per_host(self, count: int) -> None:
         """Change the cap of every origin; what runs above it drains."""
@@ -203,25 +203,25 @@ class DownloadQueue:
 
     def set_cap(self, origin: str, count: int) -> None:
         """Give one origin a cap of its own, or none; what was learned is forgotten."""
-        lane = self.lane(origin)
-        lane.own_cap = count
-        lane.learned_cap = 0
-        lane.patience = 1
-        self._offer(lane)
+        state = self.origin_state(origin)
+        state.own_cap = count
+        state.learned_cap = 0
+        state.probe_interval = 1
+        self._offer(state)
 
     def block(self, origin: str, until: float) -> None:
         """Start nothing from ``origin`` before ``until`` (monotonic seconds)."""
-        lane = self.lane(origin)
-        lane.blocked_until = max(lane.blocked_until, until)
-        self.resting.add(lane)
+        state = self.origin_state(origin)
+        state.blocked_until = max(state.blocked_until, until)
+        self.resting.add(state)
 
     def unblock(self, now: float) -> float | None:
         """Let rested origins go on; return when the next one may, or ``None``."""
-        for lane in [lane for lane in self.resting if lane.blocked_until <= now]:
-            self.resting.remove(lane)
-            lane.blocked_until = 0.0
-            self._offer(lane)
-        return min((lane.blocked_until for lane in self.resting), default=None)
+        for state in [state for state in self.resting if state.blocked_until <= now]:
+            self.resting.remove(state)
+            state.blocked_until = 0.0
+            self._offer(state)
+        return min((state.blocked_until for state in self.resting), default=None)
 
     def slow_down(self, origin: str, asked_at: float, now: float) -> None:
         """The origin said 429 or 503: halve what it gets (it was told to us).
@@ -236,19 +236,19 @@ class DownloadQueue:
             asked_at: wall time at which the refused attempt began.
             now: wall time.
         """
-        lane = self.lane(origin)
-        if lane.learned_cap and asked_at < lane.slowed_at:
-            lane.served = max(1, lane.served - 1)
-            lane.learned_cap = min(lane.learned_cap, lane.served)
+        state = self.origin_state(origin)
+        if state.learned_cap and asked_at < state.slowed_at:
+            state.known_good = max(1, state.known_good - 1)
+            state.learned_cap = min(state.learned_cap, state.known_good)
             return
-        now_at = max(lane.active, 1)
-        cap = min(lane.learned_cap or now_at, now_at)
-        lane.slowed_at = now
-        lane.served = max(1, cap - 1)
-        lane.learned_cap = lane.served if lane.is_asking else max(1, cap // 2)
-        lane.patience = min(MOST_PATIENCE, lane.patience * 2)
-        lane.is_asking = False
-        lane.successes = 0
+        now_at = max(state.active, 1)
+        cap = min(state.learned_cap or now_at, now_at)
+        state.slowed_at = now
+        state.known_good = max(1, cap - 1)
+        state.learned_cap = state.known_good if state.is_probing else max(1, cap // 2)
+        state.probe_interval = min(MOST_PATIENCE, state.probe_interval * 2)
+        state.is_probing = False
+        state.successes = 0
 
     def speed_up(self, origin: str) -> None:
         """A download from a slowed origin ended well: grow again.
@@ -257,21 +257,21 @@ class DownloadQueue:
         after twice as many successes as it has slots, and more rarely each time that
         was refused. So it is seldom asked for what it does not give.
         """
-        lane = self.lanes[origin]
-        if not lane.learned_cap:
+        state = self.origins[origin]
+        if not state.learned_cap:
             return
-        lane.successes += 1
-        if lane.learned_cap >= lane.served:
-            if lane.successes < lane.learned_cap * lane.patience:
+        state.successes += 1
+        if state.learned_cap >= state.known_good:
+            if state.successes < state.learned_cap * state.probe_interval:
                 return
-            if lane.is_asking:
+            if state.is_probing:
                 # What was more than ever has stood the test.
-                lane.patience = max(1, lane.patience // 2)
-            lane.is_asking = True
-            lane.served = lane.learned_cap + 1
-        lane.learned_cap += 1
-        lane.successes = 0
-        self._offer(lane)
+                state.probe_interval = max(1, state.probe_interval // 2)
+            state.is_probing = True
+            state.known_good = state.learned_cap + 1
+        state.learned_cap += 1
+        state.successes = 0
+        self._offer(state)
 
     def place(self, keys: Mapping[Download, float]) -> None:
         """Give queued downloads other keys; entries with their old ones are dead."""
@@ -279,18 +279,18 @@ class DownloadQueue:
             download.queue_key = key
             self.push(download)
 
-    def _is_full(self, lane: OriginState) -> bool:
-        cap = self.cap(lane)
-        return bool(cap) and lane.active >= cap
+    def _is_full(self, state: OriginState) -> bool:
+        cap = self.cap(state)
+        return bool(cap) and state.active >= cap
 
-    def _is_open(self, lane: OriginState, now: float) -> bool:
-        return lane.blocked_until <= now and not self._is_full(lane)
+    def _is_open(self, state: OriginState, now: float) -> bool:
+        return state.blocked_until <= now and not self._is_full(state)
 
-    def _offer(self, lane: OriginState) -> None:
-        head = lane.head()
+    def _offer(self, state: OriginState) -> None:
+        head = state.head()
         if head is not None:
-            heapq.heappush(self._ready, (head[0], head[1], lane.origin))
+            heapq.heappush(self._ready, (head[0], head[1], state.origin))
 
     def _offer_all(self) -> None:
-        for lane in self.lanes.values():
-            self._offer(lane)
+        for state in self.origins.values():
+            self._offer(state)

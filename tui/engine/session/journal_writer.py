@@ -86,7 +86,7 @@ class JournalWriter:
     def follow(self, engine: Engine, context: EngineContext) -> None:
         """Take note of every change from now on; nothing is written yet."""
         self._engine, self._context = engine, context
-        context.ledger.changed = set()
+        context.registry.changed = set()
 
     def begin(self) -> None:
         """Write from now on."""
@@ -176,13 +176,13 @@ class JournalWriter:
                 next time.
         """
         assert self._context is not None
-        ledger = self._context.ledger
-        assert ledger.changed is not None
-        if not ledger.downloads:
+        registry = self._context.registry
+        assert registry.changed is not None
+        if not registry.downloads:
             return  # a session that nothing was added to leaves no file
-        changed, ledger.changed = ledger.changed, set()
+        changed, registry.changed = registry.changed, set()
         if self._ticks % RUNNING_EVERY == 0:
-            changed.update(ledger.running)
+            changed.update(registry.running)
         facts = self._new_facts()
         new = self._new_ids()
         try:
@@ -206,14 +206,14 @@ class JournalWriter:
                 self._settle(slice_new, facts)
                 facts = {}
         except BaseException:
-            ledger.changed |= changed
+            registry.changed |= changed
             raise
 
     def _new_ids(self) -> Iterator[int]:
         """Ids that are not in the journal now, in order."""
         assert self._context is not None
         yield from list(self._unsaved)
-        yield from range(self._known, len(self._context.ledger.downloads))
+        yield from range(self._known, len(self._context.registry.downloads))
 
     def _take_known(self, changed: set[int], limit: int) -> list[int]:
         """Take changed downloads that the journal knows; drop those to be added."""
@@ -240,7 +240,7 @@ class JournalWriter:
     def _entry(self, id: int) -> JournalEntry:
         assert self._context is not None
         context = self._context
-        download: Download = context.ledger.downloads[id]
+        download: Download = context.registry.downloads[id]
         limiter = context.own_limiters.get(id)
         return JournalEntry(
             self._key(id),
@@ -260,7 +260,7 @@ class JournalWriter:
             None if limiter is None else limiter.rate,
             download.started_at,
             download.finished_at,
-            is_dropped=id in context.ledger.dropped,
+            is_dropped=id in context.registry.dropped,
         )
 
     def _new_facts(self) -> dict[str, Any]:

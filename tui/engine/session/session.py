@@ -57,7 +57,7 @@ class Session:
     def __init__(
         self,
         settings: Settings,
-        chronicle: JournalWriter,
+        journal_writer: JournalWriter,
         *,
         notice: str = "",
         used_at: float = 0.0,
@@ -66,7 +66,7 @@ class Session:
         """Use ``begin_session`` or ``last_session``."""
         self.settings = settings
         """For the engine."""
-        self._chronicle = chronicle
+        self._journal_writer = journal_writer
         self._notice = notice
         self._used_at = used_at
         self._facts = facts or {}
@@ -79,16 +79,16 @@ class Session:
     @property
     def title(self) -> str:
         """What is downloaded, in words; "" for nothing in particular."""
-        return self._chronicle.title
+        return self._journal_writer.title
 
     def follow(self, engine: Engine, context: EngineContext) -> None:
         """Belong to an engine that was opened with ``settings``."""
         self._engine, self._context = engine, context
-        self._chronicle.follow(engine, context)
+        self._journal_writer.follow(engine, context)
 
     async def close(self) -> None:
         """Write the last changes; the engine must be closed before."""
-        await self._chronicle.close()
+        await self._journal_writer.close()
 
     async def restore(self) -> str:
         """Bring back the downloads of the last session, and begin to keep this one.
@@ -100,22 +100,26 @@ class Session:
         """
         told = self._notice
         try:
-            if self._chronicle.journal is not None:
+            if self._journal_writer.journal is not None:
                 told = await self._bring_back()
         finally:
-            self._chronicle.begin()
-        await self._chronicle.look_ahead()
-        return told or self._chronicle.trouble
+            self._journal_writer.begin()
+        await self._journal_writer.look_ahead()
+        return told or self._journal_writer.trouble
 
     def unsaved(self) -> str:
         """Say why this session could not be opened again; "" while it could."""
-        return self._chronicle.trouble
+        return self._journal_writer.trouble
 
     # -- bringing back ---------------------------------------------------------------
 
     async def _bring_back(self) -> str:
-        chronicle, engine, context = self._chronicle, self._engine, self._context
-        assert chronicle.journal is not None
+        journal_writer, engine, context = (
+            self._journal_writer,
+            self._engine,
+            self._context,
+        )
+        assert journal_writer.journal is not None
         assert engine is not None
         assert context is not None
         trouble = ""
@@ -131,32 +135,36 @@ class Session:
         except LocalError as error:
             trouble = f"; its journal is damaged: {error}"
             try:
-                aside = await chronicle.in_thread(chronicle.journal.set_aside)
+                aside = await journal_writer.in_thread(journal_writer.journal.set_aside)
                 trouble = f"; the rest is damaged and kept as {plain(str(aside))}"
             except LocalError:
                 pass  # it stays where it is; a new one is begun
-            chronicle.forsake()
+            journal_writer.forsake()
         told = self._words()
         await self._queue()
         return told + trouble
 
     async def _read(self) -> int:
         """Take all entries in; return how many make no sense."""
-        chronicle, engine, context = self._chronicle, self._engine, self._context
-        assert chronicle.journal is not None
+        journal_writer, engine, context = (
+            self._journal_writer,
+            self._engine,
+            self._context,
+        )
+        assert journal_writer.journal is not None
         assert engine is not None
         assert context is not None
         held = _held_keys(self._facts)
         reached, lost = -1, 0
         while True:
             after = reached
-            entries, reached, odd = await chronicle.in_thread(
-                chronicle.journal.read, after, SLICE
+            entries, reached, odd = await journal_writer.in_thread(
+                journal_writer.journal.read, after, SLICE
             )
             if reached == after:
                 return lost
             lost += odd
-            first = len(context.ledger.downloads)
+            first = len(context.registry.downloads)
             downloads = []
             lacking = {}
             for id, entry in enumerate(entries, first):
@@ -171,7 +179,7 @@ class Session:
                     self._held.append(id)
                 downloads.append(download)
             engine.restore(downloads, lacking)
-            chronicle.adopt(first, [e.key for e in entries], reached)
+            journal_writer.adopt(first, [e.key for e in entries], reached)
 
     @property
     def _given_headers(self) -> set[str]:
@@ -228,7 +236,7 @@ class Session:
         before = waiting[0].queue_key if waiting else 0.0
         for index, download in enumerate(running):
             download.queue_key = before - len(running) + index
-            context.ledger.touch(download)
+            context.registry.touch(download)
         waiting[:0] = running
         for start in range(0, max(1, len(waiting)), PUSH_SLICE):
             for download in waiting[start : start + PUSH_SLICE]:
@@ -240,7 +248,7 @@ class Session:
 
     def _words(self) -> str:
         assert self._context is not None
-        counts = self._context.ledger.counts
+        counts = self._context.registry.counts
         parts = [
             f"{counts[state]:,} {word}"
             for state, word in (

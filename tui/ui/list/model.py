@@ -148,11 +148,11 @@ class ListModel:
         is_long = self._monotonic() - self._began_at_s > LATE_S
         return self.is_searching and self.is_asked and is_long
 
-    def refresh(self, structure: int, total: int) -> bool:
+    def refresh(self, revision: int, total: int) -> bool:
         """Select again if the engine's lists changed and the moment is good.
 
         Args:
-            structure: ``EngineSnapshot.structure``.
+            revision: ``EngineSnapshot.revision``.
             total: ``EngineSnapshot.total``.
 
         Returns:
@@ -161,14 +161,14 @@ class ListModel:
         if self.is_searching:
             return False
         seen_structure, seen_total = self._seen
-        is_same = structure == seen_structure or self._is_fixed
+        is_same = revision == seen_structure or self._is_fixed
         if total == seen_total and is_same:
             return False
         now = self._monotonic()
         is_first = not self.ids
         if not is_first and (now < self._next_at_s or now - self._moved_at_s < CALM_S):
             return False
-        self._seen = (structure, total)
+        self._seen = (revision, total)
         self.is_asked = False
         return self._begin()
 

@@ -84,7 +84,7 @@ class DownloadList(ScrollView, can_focus=True):
         self._writer.tick(is_moving=is_moving)
         anchor = self._anchor()
         was_searching = self.model.is_searching
-        if self.model.refresh(snapshot.structure, snapshot.total):
+        if self.model.refresh(snapshot.revision, snapshot.total):
             self._take_ids(anchor)
         elif self.model.is_searching and not was_searching:
             self._search.go_on()
