@@ -13,7 +13,7 @@ from tui.sources.readers.text_list import parse_text
 from tui.sources.writers import ListFormat, entry_of_detail, write_list
 from tui.ui.list.causes import cause_pieces, cause_words
 from tui.ui.style.format import cells
-from tui.ui.terminal.exit_summary import farewell_lines
+from tui.ui.terminal.exit_summary import summary_lines
 
 _S = DownloadState
 
@@ -218,7 +218,7 @@ def test_the_farewell_fits_80_columns_and_says_how_to_go_on(tmp_path):
     service = failures()
     for kind in ("tls", "dns", "stalled", "connect_timeout"):
         service.put(kind, _S.FAILED, error_kind=kind)
-    lines = farewell_lines(
+    lines = summary_lines(
         service.snapshot(),
         service.by_cause(DownloadQuery()),
         service.rows,
@@ -242,14 +242,14 @@ def test_a_single_cause_more_is_named_rather_than_counted():
     for kind in ("tls", "dns", "stalled", "connect_timeout"):
         service.put(kind, _S.FAILED, error_kind=kind)
     causes = service.by_cause(DownloadQuery())
-    lines = farewell_lines(service.snapshot(), causes, service.rows, None, "")
+    lines = summary_lines(service.snapshot(), causes, service.rows, None, "")
     assert not any("other reasons" in line for line in lines)
     assert len([line for line in lines if "×" in line]) == 4
 
 
 def test_an_empty_run_says_nothing_at_the_end():
     service = FakeService()
-    assert farewell_lines(service.snapshot(), [], service.rows, None, "go on") == []
+    assert summary_lines(service.snapshot(), [], service.rows, None, "go on") == []
 
 
 async def test_a_frozen_list_stands_still_and_says_so():

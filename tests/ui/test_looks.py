@@ -10,7 +10,7 @@ from tests.ui.dashboards import dashboard, some_downloads
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import SortKey
 from tui.ui.app import DashboardApp
-from tui.ui.dialogs.theme import ThemeScreen
+from tui.ui.dialogs.choice import ThemeScreen
 from tui.ui.style.theme import DEFAULT_THEME, LIGHT
 from tui.ui.ui_state import UIState, load_looks, looks_path, save_looks
 

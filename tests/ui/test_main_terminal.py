@@ -10,7 +10,7 @@ import pytest
 
 from tests.ui.dashboards import dashboard
 from tui.headless.terminal import can_show_dashboard
-from tui.ui.terminal import terminal
+from tui.ui.terminal.writer import BACKLOG, TerminalWriter
 
 
 class StalledFile:
@@ -38,11 +38,11 @@ class DeadFile:
 
 def test_a_terminal_that_takes_nothing_never_makes_the_writer_wait():
     file = StalledFile()
-    writer = terminal.TerminalWriter(file)
+    writer = TerminalWriter(file)
     writer.start()
     for number in range(1000):
         writer.put(str(number))
-    assert writer.backlog >= terminal.BACKLOG
+    assert writer.backlog >= BACKLOG
     assert writer.has_lost
     started = time.monotonic()
     writer.finish()
@@ -55,7 +55,7 @@ def test_a_terminal_that_takes_nothing_never_makes_the_writer_wait():
 def test_pieces_arrive_in_order_and_the_end_is_waited_for():
     file = StalledFile()
     file.go.set()
-    writer = terminal.TerminalWriter(file)
+    writer = TerminalWriter(file)
     writer.start()
     for number in range(20):
         writer.put(str(number))
@@ -64,7 +64,7 @@ def test_pieces_arrive_in_order_and_the_end_is_waited_for():
 
 
 def test_a_dead_terminal_is_noticed_and_swallows_the_rest():
-    writer = terminal.TerminalWriter(DeadFile())
+    writer = TerminalWriter(DeadFile())
     writer.start()
     writer.put("a")
     writer.join(5)
@@ -81,12 +81,12 @@ async def test_frames_are_left_out_while_the_terminal_is_behind(monkeypatch):
         monkeypatch.setattr(
             type(app).__mro__[1], "_display", lambda *arguments: drawn.append(1)
         )
-        monkeypatch.setattr(terminal, "is_behind", lambda driver: True)
+        monkeypatch.setattr("tui.ui.app.is_behind", lambda driver: True)
         board.main.refresh()
         await board.settle()
         assert not drawn
         assert app._is_stale
-        monkeypatch.setattr(terminal, "is_behind", lambda driver: False)
+        monkeypatch.setattr("tui.ui.app.is_behind", lambda driver: False)
         app._catch_up()
         await board.settle()
         assert drawn
@@ -95,7 +95,7 @@ async def test_frames_are_left_out_while_the_terminal_is_behind(monkeypatch):
 
 async def test_a_lost_terminal_ends_the_dashboard(monkeypatch):
     async with dashboard() as board:
-        monkeypatch.setattr(terminal, "is_gone", lambda driver: True)
+        monkeypatch.setattr("tui.ui.app.is_gone", lambda driver: True)
         await board.tick()
         assert board.app.return_value == 130
 

@@ -11,7 +11,7 @@ from tests.ui.panes_builders import Stage, drawn
 from tui.ui.keys.registry import BY_ID
 from tui.ui.panes.detail import DetailPane
 from tui.ui.panes.disk import DiskPane
-from tui.ui.panes.disk_graphs import explanation
+from tui.ui.panes.disk_lines import explanation
 from tui.ui.panes.event_log import EventLog
 from tui.ui.panes.pane import Line, Pane, Span, clip, justify, line_width, to_ascii
 from tui.ui.panes.throughput import ThroughputGraph

@@ -18,8 +18,7 @@ from tests.ui.panes_builders import (
     slot,
 )
 from tui.ui.panes.disk import BOTTLENECK, DiskPane, LagComparison
-from tui.ui.panes.disk_graphs import graph_lines
-from tui.ui.panes.disk_lines import slot_line, slot_lines
+from tui.ui.panes.disk_lines import graph_lines, slot_line, slot_lines
 from tui.ui.panes.pane import line_width
 
 INLINE = {"is_inline": True, "workers": (IDLE,) * 4}

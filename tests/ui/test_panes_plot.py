@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.lines import line_text
-from tui.ui.panes.axis_graph import axis_graph, axis_labels
 from tui.ui.panes.plot import (
     Axis,
+    axis_graph,
+    axis_labels,
     filled_graph,
     milliseconds,
     spark,

@@ -12,7 +12,7 @@ from textual.widgets import Button
 from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
 from tui.ui.dialogs.add import AddScreen, UrlArea, disarm, end_line
-from tui.ui.dialogs.add_preview import Draft, draft_lines, read_draft
+from tui.ui.dialogs.add_preview import AddPreview, preview_lines, read_preview
 from tui.ui.dialogs.path_completion import dropped_files
 
 
@@ -36,8 +36,8 @@ MIXED = "\n".join(
 )
 
 
-def preview(draft: Draft, height: int = 6) -> str:
-    return "\n".join(line_text(line) for line in draft_lines(draft, height))
+def preview_text(preview: AddPreview, height: int = 6) -> str:
+    return "\n".join(line_text(line) for line in preview_lines(preview, height))
 
 
 async def settled(pilot, total: int) -> None:
@@ -60,16 +60,16 @@ async def until_shown(pilot, text: str) -> None:
             await pilot.pause(0.01)
 
 
-async def test_a_draft_tells_good_duplicate_and_wrong_lines_apart():
-    draft = await read_draft([MIXED])
-    assert [request.url for request in draft.requests] == [
+async def test_the_preview_counts_good_duplicate_and_invalid_lines():
+    preview = await read_preview([MIXED])
+    assert [request.url for request in preview.requests] == [
         "https://a.example/one.iso",
         "https://a.example/two.iso",
     ]
-    assert draft.requests[0].name == "first.iso"
-    assert draft.requests[1].mirrors[1] == "https://b.example/two.iso"
-    assert (draft.duplicates, draft.bad_count) == (1, 2)
-    text = preview(draft)
+    assert preview.requests[0].name == "first.iso"
+    assert preview.requests[1].mirrors[1] == "https://b.example/two.iso"
+    assert (preview.duplicates, preview.bad_count) == (1, 2)
+    text = preview_text(preview)
     assert "✓ 2 to add   1 duplicate left out   2 wrong lines" in text
     assert "from a.example 2" in text
     assert "✗ line 6  unsupported scheme" in text
@@ -77,14 +77,14 @@ async def test_a_draft_tells_good_duplicate_and_wrong_lines_apart():
 
 
 async def test_the_same_url_under_another_name_is_no_duplicate():
-    draft = await read_draft(["https://a.example/x\nhttps://a.example/x\n out=y"])
-    assert (len(draft.requests), draft.duplicates) == (2, 0)
+    preview = await read_preview(["https://a.example/x\nhttps://a.example/x\n out=y"])
+    assert (len(preview.requests), preview.duplicates) == (2, 0)
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 8])
 async def test_the_preview_never_outgrows_its_room(height):
-    draft = await read_draft(["\n".join(["nonsense"] * 300), urls(10)])
-    lines = preview(draft, height).split("\n")
+    preview = await read_preview(["\n".join(["nonsense"] * 300), urls(10)])
+    lines = preview_text(preview, height).split("\n")
     assert len(lines) <= height
     assert "300 wrong lines" in lines[0]
     if height > 1:
@@ -101,9 +101,9 @@ async def test_reading_a_huge_text_lets_the_loop_run():
             gaps.append(time.perf_counter() - before)
 
     ticker = asyncio.create_task(tick())
-    draft = await read_draft([urls(20_000)])
+    preview = await read_preview([urls(20_000)])
     ticker.cancel()
-    assert len(draft.requests) == 20_000
+    assert len(preview.requests) == 20_000
     # One turn for every 500 entries, but for the last slice.
     assert len(gaps) >= 20_000 // 500 - 1
 
@@ -226,10 +226,12 @@ async def test_any_kind_of_list_and_commands_may_be_pasted():
         f"{'a' * 64}  seven",
         "<html>",
     ]
-    draft = await read_draft(texts)
-    assert [r.url.rpartition("/")[2] for r in draft.requests] == list("123456")
-    assert preview(draft).startswith("✓ 6 to add   2.00 MB in 1 of them   2 wrong")
-    assert "✗ paste  this is a list of digests" in preview(draft)
+    preview = await read_preview(texts)
+    assert [r.url.rpartition("/")[2] for r in preview.requests] == list("123456")
+    assert preview_text(preview).startswith(
+        "✓ 6 to add   2.00 MB in 1 of them   2 wrong"
+    )
+    assert "✗ paste  this is a list of digests" in preview_text(preview)
 
 
 async def test_what_the_list_has_already_is_left_out_and_counted():
@@ -238,20 +240,20 @@ async def test_what_the_list_has_already_is_left_out_and_counted():
         "https://a.example/1\nhttps://a.example/1\n out=other\n"
         "https://a.example/2\nhttps://a.example/2\n dir=sub\n https://a.example/3"
     )
-    draft = await read_draft([text], known=known)
-    assert [(r.url[-1], r.name) for r in draft.requests] == [
+    preview = await read_preview([text], known=known)
+    assert [(r.url[-1], r.name) for r in preview.requests] == [
         ("1", "other"),
         ("3", None),
     ]
-    assert "2 to add   3 listed already" in preview(draft, 1)
+    assert "2 to add   3 listed already" in preview_text(preview, 1)
 
 
 async def test_notes_show_where_there_is_room():
-    draft = await read_draft(["https://a.example/1\n split=4\n"])
-    assert preview(draft, 4).split("\n")[2] == (
+    preview = await read_preview(["https://a.example/1\n split=4\n"])
+    assert preview_text(preview, 4).split("\n")[2] == (
         "  paste:2: the option split= is ignored"
     )
-    assert "split" not in preview(draft, 2)
+    assert "split" not in preview_text(preview, 2)
 
 
 @pytest.fixture

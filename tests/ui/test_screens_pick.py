@@ -105,8 +105,8 @@ async def test_walking_into_a_folder_and_choosing_a_list(home, size):
                 await pilot.pause(0.01)
     picked = app.answers[0]
     assert os.path.basename(picked.path) == "one.txt"
-    assert len(picked.draft.requests) == 1
-    assert picked.draft.bad_count == 1
+    assert len(picked.preview.requests) == 1
+    assert picked.preview.bad_count == 1
 
 
 async def test_a_path_may_be_typed_and_completed(home):
@@ -137,4 +137,4 @@ async def test_a_file_that_is_no_list_says_why(home):
         async with asyncio.timeout(10):
             while not app.answers:
                 await pilot.pause(0.01)
-    assert app.answers[0].draft.bad_count == 1, "the add screen tells what is wrong"
+    assert app.answers[0].preview.bad_count == 1, "the add screen tells what is wrong"

@@ -10,7 +10,7 @@ from tui.config.document import read_document
 from tui.config.precedence import resolve
 from tui.config.registry import OPTIONS
 from tui.ui.dialogs.settings import SettingsScreen
-from tui.ui.live_settings import hint_for
+from tui.ui.live_settings import LiveSettings
 from tui.ui.style.theme import THEMES
 
 _FILE = """\
@@ -230,4 +230,4 @@ async def test_a_theme_that_there_is_not_is_told_until_another_is_chosen(file):
 
 def test_no_hint_gives_its_example_twice():
     for option in OPTIONS:
-        assert hint_for(option.key).count("such as") <= 1, option.key
+        assert LiveSettings.hint(option.key).count("such as") <= 1, option.key

@@ -64,11 +64,11 @@ class AddQueue:
         def take(picked: Picked | None) -> None:
             if picked is None:
                 return
-            if picked.draft.bad_count or not picked.draft.requests:
+            if picked.preview.bad_count or not picked.preview.requests:
                 screen = AddScreen("", folder, [picked.path], known)
                 self._screen.app.push_screen(screen, self.take)
             else:
-                self.take(picked.draft.requests)
+                self.take(picked.preview.requests)
 
         self._screen.app.push_screen(PickScreen(known), take)
 

@@ -24,9 +24,16 @@ from tui.ui.main_screen import MainScreen
 from tui.ui.poller import exit_status
 from tui.ui.style.theme import DARK, LIGHT, THEMES, wrong_theme
 from tui.ui.style.theme import DEFAULT_THEME as _DEFAULT
-from tui.ui.terminal import terminal
 from tui.ui.terminal.ascii_filter import AsciiFilter
-from tui.ui.terminal.exit_summary import farewell_lines, say_farewell
+from tui.ui.terminal.driver import (
+    guarded_driver,
+    is_behind,
+    is_gone,
+    take_losses,
+    title_for,
+)
+from tui.ui.terminal.exit_summary import print_summary, summary_lines
+from tui.ui.terminal.signals import StopSignals, detach_dead_streams
 from tui.ui.ui_state import UIState, load_looks, looks_path, save_looks
 
 if TYPE_CHECKING:
@@ -74,7 +81,7 @@ class DashboardApp(App[int]):
         chosen: DashboardSettings | None = None,
     ) -> None:
         """Take what ``run_dashboard`` takes, and what it shall look like."""
-        super().__init__(driver_class=terminal.guarded_driver())
+        super().__init__(driver_class=guarded_driver())
         self.keys = Keymap()
         """Which keys do what."""
         chosen = chosen or DashboardSettings()
@@ -101,7 +108,7 @@ class DashboardApp(App[int]):
         self._suspended_at_s = 0.0
         self.given: Resolved | None = None
         """All settings and who said so."""
-        self.announcer: TerminalTitle | None = None
+        self.terminal_title: TerminalTitle | None = None
 
     @property
     def is_ascii(self) -> bool:
@@ -169,16 +176,16 @@ class DashboardApp(App[int]):
     @property
     def is_terminal_behind(self) -> bool:
         """Whether the terminal has not taken the last frames yet."""
-        return terminal.is_behind(self._driver)
+        return is_behind(self._driver)
 
     @property
     def has_lost_terminal(self) -> bool:
         """Whether there is nobody to draw for any more."""
-        return terminal.is_gone(self._driver)
+        return is_gone(self._driver)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Leave frames out while the terminal is behind; catch up with a whole one."""
-        if self.is_terminal_behind or terminal.take_losses(self._driver):
+        if self.is_terminal_behind or take_losses(self._driver):
             if not self._is_stale:
                 self._is_stale = True
                 self.set_timer(_CATCH_UP_S, self._catch_up)
@@ -195,7 +202,7 @@ class DashboardApp(App[int]):
 
     def on_mount(self) -> None:
         """Begin to tell title and progress, and again after every suspension."""
-        self.announcer = terminal.announcer_for(self._driver)
+        self.terminal_title = title_for(self._driver)
         self.app_suspend_signal.subscribe(self, self._note_suspension, immediate=True)
         self.app_resume_signal.subscribe(self, self._tell_suspension)
         self.set_timer(_SHEETS_AFTER_S, self._read_sheets)
@@ -220,8 +227,8 @@ class DashboardApp(App[int]):
 
     def announce(self, snapshot: EngineSnapshot) -> None:
         """Tell title and progress of the terminal's window."""
-        if self.announcer is not None and not self.is_terminal_behind:
-            self.announcer.tell(snapshot, part_done(snapshot))
+        if self.terminal_title is not None and not self.is_terminal_behind:
+            self.terminal_title.update(snapshot, part_done(snapshot))
 
     def _note_suspension(self, _: object) -> None:
         self._suspended_at_s = time.monotonic()
@@ -229,8 +236,8 @@ class DashboardApp(App[int]):
     def _tell_suspension(self, _: object) -> None:
         seconds = time.monotonic() - self._suspended_at_s
         self.main.service.stood_still(seconds)
-        if self.announcer is not None:
-            self.announcer.forget()
+        if self.terminal_title is not None:
+            self.terminal_title.invalidate()
         self.main.tell(
             f"Back after {format_duration(seconds)}; downloads stood still meanwhile "
             "and go on now"
@@ -269,13 +276,13 @@ def _say_farewell(app: DashboardApp, service: DownloadService) -> None:
     saved = app.main.failed_export.path
     hint = app.main.leaving.hint
     now = service.snapshot()
-    say_farewell(farewell_lines(now, causes, service.rows, saved, hint))
+    print_summary(summary_lines(now, causes, service.rows, saved, hint))
 
 
 async def _run(app: DashboardApp, aftermath: Aftermath | None) -> int | None:
     if aftermath is not None:
         aftermath.use_terminal(app.send)
-    with terminal.StopSignals(asyncio.get_running_loop(), app.stop):
+    with StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
     if aftermath is not None:
         aftermath.use_terminal(None)
@@ -336,5 +343,5 @@ async def run_dashboard(
         await asyncio.to_thread(save_looks, path, app.looks)
     if not app.has_lost_terminal:
         _say_farewell(app, service)
-    terminal.let_go_of_dead()
+    detach_dead_streams()
     return exit_status(service.snapshot()) if status is None else status

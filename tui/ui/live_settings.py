@@ -7,7 +7,6 @@ and order stay, ``config.editor``) and takes effect at once where it can.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from tui.config.registry import find
 from tui.config.values import Kind
 from tui.core.text.plain_text import plain
 from tui.ui.actions.prompts import typed
+from tui.ui.dialogs.settings import KEYS, SettingRow
 from tui.ui.keys.keymap import current
 from tui.ui.keys.registry import shown_key
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tui.config.precedence import Resolved
     from tui.ui.app import DashboardApp
 
-KEYS = "keys."
+
 _START_DIFFERS = frozenset(("output-dir", "dashboard.theme", "dashboard.ascii"))
 """What is looked up at the start where nobody says anything."""
 
@@ -39,21 +39,6 @@ class KeyGroup(Enum):
     """Heading of the keys, after the groups of the options."""
 
     KEYS = "Keys, by the ids of their actions"
-
-
-@dataclass(frozen=True, slots=True)
-class SettingRow:
-    """One line of the settings screen."""
-
-    id: str
-    """Key in the settings file."""
-    title: str
-    help: str
-    group: Enum
-    shown_keys: str
-    """What holds now, as the settings file spells it."""
-    source: str
-    """Who says so."""
 
 
 class LiveSettings:
@@ -66,6 +51,11 @@ class LiveSettings:
         self._file: ConfigFile | None = None
         self._written: set[str] = set()
         self._service = app.main.service
+
+    @property
+    def complaint(self) -> str:
+        """What was wrong with the settings when the dashboard started, or ""."""
+        return self._app.trouble
 
     @property
     def place(self) -> str:
@@ -239,17 +229,19 @@ class LiveSettings:
         now = current().by_id[action].keys
         return "default" if now == default else "settings file"
 
-
-def hint_for(key: str) -> str:
-    """Say how a value is written, in one line."""
-    if key.startswith(KEYS):
-        default = " ".join(map(shown_key, current().default(key.removeprefix(KEYS))))
-        return f"keys with spaces between them; empty: as usual ({default or 'none'})"
-    option = find(key)
-    usual = option.default_text or shown_value(option, option.default)
-    kind = ", ".join(option.choices) if option.choices else option.kind.value
-    has_example = bool(option.example) and "such as" not in kind
-    example = f", such as {option.example}" if has_example else ""
-    if option.kind in (Kind.TEXT, Kind.PATH):
-        kind, example = "", option.example.strip('"') and f"such as {option.example}"
-    return f"{kind}{example}; empty: as usual ({usual})"
+    @staticmethod
+    def hint(key: str) -> str:
+        """Return one line on how to write a value."""
+        if key.startswith(KEYS):
+            keys = current().default(key.removeprefix(KEYS))
+            default = " ".join(map(shown_key, keys)) or "none"
+            return f"keys, separated by spaces; leave empty for the default ({default})"
+        option = find(key)
+        default = option.default_text or shown_value(option, option.default)
+        form = ", ".join(option.choices) if option.choices else option.kind.value
+        if option.kind in (Kind.TEXT, Kind.PATH):
+            form = f"such as {option.example}" if option.example.strip('"') else ""
+        elif option.example and "such as" not in form:
+            form = f"{form}, such as {option.example}"
+        usual = f"leave empty for the default ({default})"
+        return f"{form}; {usual}" if form else usual

@@ -35,7 +35,6 @@ from tui.ui.keys.keymap import current
 from tui.ui.keys.registry import ACTIONS, BY_ID, ActionState, Group
 from tui.ui.list.follow import FollowMode
 from tui.ui.list.heading import ListHeading
-from tui.ui.list.search import Searched
 from tui.ui.list.widget import DownloadList
 from tui.ui.notifications import Notifications
 from tui.ui.panes.detail import DetailPane
@@ -190,7 +189,7 @@ class MainScreen(Screen[None]):
 
     # -- what is shown ---------------------------------------------------------------
 
-    @on(Searched)
+    @on(DownloadList.Searched)
     def show_search(self) -> None:
         """Say how far the list is what was asked for."""
         self.list.say_if_empty(is_loading=self._is_loading)

@@ -11,9 +11,9 @@ from textual.command import CommandPalette
 
 from tui.core.listing.query import SortKey, View
 from tui.ui.actions.palette import ActionProvider
+from tui.ui.dialogs.choice import ThemeScreen
 from tui.ui.dialogs.help import HelpScreen
 from tui.ui.dialogs.settings import SettingsScreen
-from tui.ui.dialogs.theme import ThemeScreen
 from tui.ui.keys.keymap import current, key_of
 from tui.ui.live_settings import LiveSettings
 from tui.ui.style.theme import THEMES

@@ -14,8 +14,7 @@ from textual.widgets import Button, Static, TextArea
 
 from tui.core.request import DownloadRequest
 from tui.core.text.plain_text import plain
-from tui.ui.dialogs.add_preview import Draft, read_draft
-from tui.ui.dialogs.add_preview_widget import DraftPreview
+from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
 from tui.ui.dialogs.dialog import Dialog
 from tui.ui.dialogs.path_completion import dropped_files
 from tui.ui.dialogs.pick import Picked, PickScreen
@@ -123,7 +122,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
             text: what the editor starts with, say from a paste.
             output_dir: where it will be added to.
             files: paths of lists that are to be added as well.
-            known: what the dashboard's list has already, as ``read_draft`` takes it.
+            known: what the dashboard's list has already, as ``read_preview`` takes it.
         """
         super().__init__()
         self._text = text
@@ -145,7 +144,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         )
         yield UrlArea(soft_wrap=False, show_line_numbers=True, compact=True)
         yield Static("", id="beside", classes="hint", markup=False)
-        yield DraftPreview()
+        yield AddPreviewPane()
         with Horizontal(classes="buttons"):
             yield Button("Add", id="add", variant="primary", compact=True)
             yield Button("Open a list", id="open", compact=True)
@@ -219,15 +218,15 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
     def _start_reading(self) -> None:
         self.run_worker(self._read(), group="draft", exclusive=True)
 
-    async def _read(self) -> Draft:
+    async def _read(self) -> AddPreview:
         texts = [*self._long, self.query_one(UrlArea).text]
-        draft = await read_draft(texts, self._files, self._known)
-        self.query_one(DraftPreview).show(draft)
-        total = len(draft.requests)
+        preview = await read_preview(texts, self._files, self._known)
+        self.query_one(AddPreviewPane).show(preview)
+        total = len(preview.requests)
         button = self.query_one("#add", Button)
         button.label = f"Add {count(total)}" if total else "Add"
         button.disabled = not total
-        return draft
+        return preview
 
     @on(Button.Pressed)
     def press(self, event: Button.Pressed) -> None:
@@ -256,6 +255,6 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
     async def _add(self) -> None:
         await self._has_text.wait()
-        draft = await self._read()
-        if draft.requests:
-            self.dismiss(draft.requests)
+        preview = await self._read()
+        if preview.requests:
+            self.dismiss(preview.requests)

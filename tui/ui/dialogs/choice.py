@@ -13,6 +13,8 @@ from tui.core.text.plain_text import plain
 from tui.ui.dialogs.dialog import Dialog
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from textual.app import ComposeResult
     from textual.types import CSSPathType
 
@@ -50,3 +52,45 @@ class ChoiceScreen(Dialog[str | None]):
         """Leave with it."""
         event.stop()
         self.dismiss(event.option_id)
+
+
+class ThemeScreen(Dialog[str | None]):
+    """Leaves with the chosen theme; esc gives back the one that was there."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "theme.tcss"]
+    TITLE_TEXT = "Theme"
+    KEYS = (("enter", "keep"), ("esc", "as before"))
+
+    def __init__(self, names: Sequence[str], now: str) -> None:
+        """Take the names of all themes, and of the one that is shown."""
+        super().__init__()
+        self._names = names
+        self._before = now
+
+    def compose_box(self) -> ComposeResult:
+        """The names; ours come first."""
+        yield OptionList(*(Option(Content(name), id=name) for name in self._names))
+
+    def on_mount(self) -> None:
+        """Stand on the theme that is shown."""
+        options = self.query_one(OptionList)
+        options.highlighted = self._names.index(self._before)
+        options.focus()
+
+    @on(OptionList.OptionHighlighted)
+    def preview(self, event: OptionList.OptionHighlighted) -> None:
+        """Show it."""
+        event.stop()
+        if event.option_id is not None:
+            self.app.theme = event.option_id
+
+    @on(OptionList.OptionSelected)
+    def keep(self, event: OptionList.OptionSelected) -> None:
+        """Leave with it."""
+        event.stop()
+        self.dismiss(event.option_id)
+
+    def action_close(self) -> None:
+        """Give back what was there."""
+        self.app.theme = self._before
+        self.dismiss(None)

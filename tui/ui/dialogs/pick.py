@@ -15,8 +15,7 @@ from textual.widgets.option_list import Option
 
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_size
-from tui.ui.dialogs.add_preview import Draft, read_draft
-from tui.ui.dialogs.add_preview_widget import DraftPreview
+from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
 from tui.ui.dialogs.dialog import PRINTABLE, Dialog
 from tui.ui.dialogs.path_completion import Entry, FolderListing, complete, look
 from tui.ui.style.format import count
@@ -36,7 +35,7 @@ class Picked(NamedTuple):
     """A file and what is in it."""
 
     path: str
-    draft: Draft
+    preview: AddPreview
 
 
 class PathInput(Input):
@@ -85,7 +84,7 @@ class PickScreen(Dialog[Picked | None]):
     def __init__(
         self, known: Mapping[str, tuple[str, str]] | None = None, folder: str = ""
     ) -> None:
-        """Begin in ``folder``; ``known`` is what ``read_draft`` takes."""
+        """Begin in ``folder``; ``known`` is what ``read_preview`` takes."""
         super().__init__()
         self._known = known
         self._start = os.path.join(folder or os.getcwd(), "")
@@ -99,7 +98,7 @@ class PickScreen(Dialog[Picked | None]):
         yield PathInput(restrict=PRINTABLE, compact=True, select_on_focus=False)
         yield OptionList(compact=True)
         yield Static("", classes="hint", id="more", markup=False)
-        yield DraftPreview("Choose a list to see what is in it.")
+        yield AddPreviewPane("Choose a list to see what is in it.")
 
     def on_mount(self) -> None:
         """Take the keys, and show the folder."""
@@ -132,7 +131,7 @@ class PickScreen(Dialog[Picked | None]):
         if seen.entries:
             options.highlighted = 0
         else:
-            self.query_one(DraftPreview).show(Draft())
+            self.query_one(AddPreviewPane).show(AddPreview())
 
     @on(PathInput.Walk)
     def walk(self, message: PathInput.Walk) -> None:
@@ -167,14 +166,14 @@ class PickScreen(Dialog[Picked | None]):
         entry = self._entry()
         if entry is None or entry.is_folder:
             self.workers.cancel_group(self, "read")
-            self.query_one(DraftPreview).show(Draft())
+            self.query_one(AddPreviewPane).show(AddPreview())
         else:
             self.run_worker(self._read(entry.path), group="read", exclusive=True)
 
-    async def _read(self, path: str) -> Draft:
-        draft = await read_draft([], [path], self._known)
-        self.query_one(DraftPreview).show(draft)
-        return draft
+    async def _read(self, path: str) -> AddPreview:
+        preview = await read_preview([], [path], self._known)
+        self.query_one(AddPreviewPane).show(preview)
+        return preview
 
     @on(OptionList.OptionSelected)
     @on(Input.Submitted)
@@ -198,9 +197,9 @@ class PickScreen(Dialog[Picked | None]):
             self.run_worker(self._leave(entry.path), group="leave", exclusive=True)
 
     async def _leave(self, path: str) -> None:
-        draft = await self._read(path)
-        if draft.requests or draft.bad_count:
-            self.dismiss(Picked(path, draft))
+        preview = await self._read(path)
+        if preview.requests or preview.bad_count:
+            self.dismiss(Picked(path, preview))
 
     def _entry(self) -> Entry | None:
         at = self.query_one(OptionList).highlighted

@@ -1,8 +1,9 @@
-"""Everything that can be set: found by typing, changed with enter, kept in the file."""
+"""The settings screen: search by typing, change with Enter, saved to the file."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import on
 from textual.widgets import Input, Static
@@ -10,35 +11,84 @@ from textual.widgets import Input, Static
 from tui.config.registry import find
 from tui.config.values import Kind
 from tui.core.text.plain_text import plain
-from tui.ui.dialogs.choice import ChoiceScreen
+from tui.ui.dialogs.choice import ChoiceScreen, ThemeScreen
 from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.dialogs.help import HelpList
 from tui.ui.dialogs.prompt import PromptScreen
-from tui.ui.dialogs.theme import ThemeScreen
-from tui.ui.live_settings import KEYS, SettingRow, hint_for
 from tui.ui.panes.pane import Line, Span
 from tui.ui.style.format import cells, fit
 from tui.ui.style.theme import THEMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from enum import Enum
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.types import CSSPathType
 
+    from tui.config.option import Option
     from tui.ui.dialogs.help import Listed
-    from tui.ui.live_settings import LiveSettings
 
+KEYS = "keys."
+"""Start of the settings that bind keys to actions."""
 _WIDE = 60
-"""Cells of a list that has room to tell who says so."""
+"""Cells from which a row also shows where its value comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One line of the settings screen."""
+
+    id: str
+    """Key in the settings file."""
+    title: str
+    help: str
+    group: Enum
+    shown_keys: str
+    """The effective value, as written in the settings file."""
+    source: str
+    """Where the value comes from."""
+
+
+class EditableSettings(Protocol):
+    """What the screen needs of the settings (``live_settings.LiveSettings``)."""
+
+    @property
+    def place(self) -> str:
+        """Path of the settings file, as shown."""
+
+    @property
+    def complaint(self) -> str:
+        """What was wrong with the settings at start, or ""."""
+
+    async def load(self) -> str:
+        """Read the settings file; return what is wrong with it, or ""."""
+
+    def rows(self) -> list[SettingRow]:
+        """Return every setting."""
+
+    def now(self, option: Option) -> Any:
+        """Return the effective value of an option."""
+
+    def text(self, key: str) -> str:
+        """Return the effective value as the user would type it."""
+
+    def hint(self, key: str) -> str:
+        """Return one line on how to write a value."""
+
+    def check(self, key: str, text: str) -> str | None:
+        """Return what is wrong with a new value, or ``None``."""
+
+    async def change(self, key: str, text: str) -> str:
+        """Save a value and apply it; return what was done, for the user."""
 
 
 class SettingsList(HelpList):
-    """Settings under their headings: name, value, who says so."""
+    """Settings under their headings: name, value and source."""
 
     def show(self, rows: list[SettingRow], query: str) -> None:
-        """Show these rows, and stay where one is."""
+        """Show these rows and keep the cursor on its setting."""
         kept = self.chosen
         self._all = rows
         self.search(query)
@@ -70,30 +120,28 @@ class SettingsList(HelpList):
 
 
 class SettingsScreen(Dialog[None]):
-    """The list of settings; every change is written at once."""
+    """The list of settings; every change is saved immediately."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "settings.tcss"]
     TITLE_TEXT = "Settings"
     KEYS = (
         ("type", "to search"),
-        ("enter", "change it"),
+        ("enter", "change"),
         ("esc", "close"),
         ("up/down", "choose"),
     )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *MOVES,
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*MOVES]
 
-    def __init__(self, settings: LiveSettings) -> None:
-        """Show and change these."""
+    def __init__(self, settings: EditableSettings) -> None:
+        """Show and change ``settings``."""
         super().__init__()
         self._settings = settings
-        self._told = ""
+        self._message = ""
 
     def compose_box(self) -> ComposeResult:
-        """A line to type in, the list, and what the chosen one means."""
+        """Lay out the search line, the list and the explanation."""
         yield Input(
-            placeholder="type to search: a name or words",
+            placeholder="search settings",
             restrict=PRINTABLE,
             compact=True,
         )
@@ -101,16 +149,14 @@ class SettingsScreen(Dialog[None]):
         yield Static("", id="sentence", classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        """Take the keys, and read the file."""
+        """Focus the search line and read the settings file."""
         self.query_one(Input).focus()
         self.run_worker(self._load(), group="settings")
 
     async def _load(self) -> None:
-        self._told = await self._settings.load()
-        self._told = self._told or self.app.trouble  # type: ignore[attr-defined]
+        problem = await self._settings.load() or self._settings.complaint
         self._show()
-        if not self._told:
-            self._told = f"Changes are written to {self._settings.place}"
+        self._message = problem or f"Changes are saved to {self._settings.place}"
         self._explain()
 
     @property
@@ -123,39 +169,39 @@ class SettingsScreen(Dialog[None]):
 
     @on(Input.Changed)
     def search(self, event: Input.Changed) -> None:
-        """Search while typing."""
+        """Filter the list while the user types."""
         event.stop()
         self.list.search(event.value)
-        self._told = ""
+        self._message = ""
         self._explain()
 
     @on(Input.Submitted)
     def change_chosen(self, event: Input.Submitted) -> None:
-        """Change the one under the cursor."""
+        """Change the setting under the cursor."""
         event.stop()
         if self.list.chosen is not None:
             self._ask(self.list.chosen)
 
     @on(HelpList.Chosen)
     def change_clicked(self, message: HelpList.Chosen) -> None:
-        """Change the clicked one."""
+        """Change the clicked setting."""
         message.stop()
         self._ask(message.id)
 
     def action_move(self, step: int) -> None:
         """Move the cursor."""
         self.list.move(step)
-        self._told = ""
+        self._message = ""
         self._explain()
 
     def _explain(self) -> None:
-        """Say what came of the last change, else what the chosen one means."""
-        self.query_one("#sentence", Static).update(self._told or self.list.sentence)
+        """Show the result of the last change, or else the setting's help."""
+        self.query_one("#sentence", Static).update(self._message or self.list.sentence)
 
     # -- changing --------------------------------------------------------------------
 
     def _ask(self, key: str) -> None:
-        """Turn a switch; of anything else ask for the new value."""
+        """Flip a switch; ask for the new value of any other setting."""
         if key == "dashboard.theme":
             self._ask_theme()
             return
@@ -167,8 +213,8 @@ class SettingsScreen(Dialog[None]):
             names = list(option.choices)
             self.app.push_screen(ChoiceScreen(key, names, now), self._answer(key))
         elif option is not None and option.kind is Kind.WORDS and self._has_many(key):
-            self._told = (
-                f"{key} has several values; change it in {self._settings.place}"
+            self._message = (
+                f"{key} has several values; edit it in {self._settings.place}"
             )
             self._explain()
         else:
@@ -176,7 +222,7 @@ class SettingsScreen(Dialog[None]):
                 key,
                 self._settings.text(key),
                 lambda text: self._settings.check(key, text),
-                hint_for(key),
+                self._settings.hint(key),
             )
             self.app.push_screen(prompt, self._answer(key))
 
@@ -199,8 +245,8 @@ class SettingsScreen(Dialog[None]):
 
     async def _write(self, key: str, text: str) -> None:
         try:
-            self._told = await self._settings.change(key, text)
+            self._message = await self._settings.change(key, text)
         except ValueError as error:
-            self._told = f"Not changed: {plain(str(error))}"
+            self._message = f"Not changed: {plain(str(error))}"
         self._show()
         self._explain()

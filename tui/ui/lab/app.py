@@ -12,7 +12,8 @@ from tui.lab.report.table import remarks, text_lines
 from tui.ui.app import wants_ascii
 from tui.ui.lab.screen import RaceScreen
 from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT
-from tui.ui.terminal import terminal
+from tui.ui.terminal.driver import guarded_driver, is_behind, is_gone, take_losses
+from tui.ui.terminal.signals import StopSignals, detach_dead_streams
 from tui.ui.ui_state import load_looks, looks_path
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class LabApp(App[None]):
 
     def __init__(self, plan: Plan, theme: str = DEFAULT_THEME) -> None:
         """Race by a plan, in the theme of the dashboard."""
-        super().__init__(driver_class=terminal.guarded_driver())
+        super().__init__(driver_class=guarded_driver())
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme if theme in self.available_themes else DEFAULT_THEME
@@ -47,14 +48,14 @@ class LabApp(App[None]):
     @property
     def has_lost_terminal(self) -> bool:
         """Whether there is nobody to draw for any more."""
-        return terminal.is_gone(self._driver)
+        return is_gone(self._driver)
 
     @property
     def is_terminal_behind(self) -> bool:
         """Whether the terminal lags by frames; what it lost is drawn anew."""
-        if terminal.is_behind(self._driver):
+        if is_behind(self._driver):
             return True
-        if terminal.take_losses(self._driver):
+        if take_losses(self._driver):
             self.screen.refresh()
         return False
 
@@ -84,7 +85,7 @@ async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
     """
     looks, _ = await asyncio.to_thread(load_looks, looks_path())
     app = LabApp(plan, looks.theme)
-    with terminal.StopSignals(asyncio.get_running_loop(), app.exit):
+    with StopSignals(asyncio.get_running_loop(), app.exit):
         try:
             await app.run_async()
         finally:
@@ -94,5 +95,5 @@ async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
         report = report_of(race)
         told = [report.caption, "", *text_lines(race.rows), ""]
         print("\n".join([*told, *report.notes, *remarks(race.rows)]))  # noqa: T201
-    terminal.let_go_of_dead()
+    detach_dead_streams()
     return race, is_whole

@@ -7,6 +7,7 @@ a frame with 100,000 rows where this takes under 5.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ from tui.ui.list.empty import empty_lines
 from tui.ui.list.model import ListModel
 from tui.ui.list.row_text import PREFIX, Piece, changed_spans, columns_for
 from tui.ui.list.row_writer import RowWriter
-from tui.ui.list.search import Search
 from tui.ui.panes.detail_lines import wrap
 from tui.ui.style.format import cells, fit
 from tui.ui.style.theme import palette_of
@@ -39,6 +39,10 @@ if TYPE_CHECKING:
 _WHEEL_ROWS = 3
 _CURSOR = 1
 """Cells before the pieces of a row."""
+
+
+_SEARCH_PAUSE_S = 0.004
+"""Between two slices of a search: a key needs several loop iterations to be shown."""
 
 
 class DownloadList(ScrollView, can_focus=True):
@@ -62,6 +66,9 @@ class DownloadList(ScrollView, can_focus=True):
 
         id: int
 
+    class Searched(Message):
+        """A search that a key started takes long, or is complete."""
+
     class MarkPressed(Message):
         """The place of the mark on the cursor's row was clicked."""
 
@@ -70,7 +77,7 @@ class DownloadList(ScrollView, can_focus=True):
         super().__init__(**options)
         self._service = service
         self.model = ListModel(service.selecting, by_cause=service.by_cause)
-        self._search = Search(self)
+
         self._writer = RowWriter(service, self.model)
         self._drawn: dict[DownloadId, tuple[Piece, ...]] = {}
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
@@ -87,7 +94,7 @@ class DownloadList(ScrollView, can_focus=True):
         if self.model.refresh(snapshot.revision, snapshot.total):
             self._take_ids(anchor)
         elif self.model.is_searching and not was_searching:
-            self._search.go_on()
+            self._start_search()
         self.update_rows()
 
     def set_query(self, query: DownloadQuery) -> None:
@@ -96,10 +103,24 @@ class DownloadList(ScrollView, can_focus=True):
             self._take_ids(None)
             self.show_cursor()
         else:
-            self._search.go_on()
+            self._start_search()
 
-    def take_found(self) -> bool:
-        """Go on with a search for a slice; show what it found if that ended it."""
+    def _start_search(self) -> None:
+        """Continue the search beside keys and frames, replacing an earlier one."""
+        self.run_worker(self._search(), group="search", exclusive=True)
+
+    async def _search(self) -> None:
+        model = self.model
+        is_reported = False
+        while model.is_searching:
+            await asyncio.sleep(_SEARCH_PAUSE_S)
+            is_over = self._continue_search()
+            if model.is_asked and (is_over or (model.is_late and not is_reported)):
+                is_reported = True
+                self.post_message(self.Searched())
+
+    def _continue_search(self) -> bool:
+        """Search one more slice; once it is complete, show the result."""
         anchor = None if self.model.is_asked else self._anchor()
         is_over = self.model.work()
         if is_over:

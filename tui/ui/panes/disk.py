@@ -15,11 +15,11 @@ from textual.message import Message
 
 from tui.core.text.units import format_rate
 from tui.ui.keys.keymap import key_of
-from tui.ui.panes.disk_graphs import graph_lines
 from tui.ui.panes.disk_lines import (
     FULL,
     brief_line,
     comparison_line,
+    graph_lines,
     held_line,
     queue_and_held_line,
     queue_line,

@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 from tui.core.text.units import format_rate, format_size
 from tui.ui.bars.bottleneck_line import verdict_spans
 from tui.ui.keys.keymap import key_of
-from tui.ui.panes.axis_graph import axis_graph, columns_for, label_width
 from tui.ui.panes.pane import Line, Pane, Span, justify
-from tui.ui.panes.plot import Axis, milliseconds, repeats, spark
+from tui.ui.panes.plot import (
+    Axis,
+    axis_graph,
+    graph_columns,
+    label_width,
+    milliseconds,
+    repeats,
+    spark,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +57,7 @@ class ThroughputGraph(Pane):
         if self._snapshot is None or not self._snapshot.history:
             return []
         labels = label_width(self._top, axis_label)
-        columns = columns_for(self.size.width - 4, labels, is_ascii=self.is_ascii)
+        columns = graph_columns(self.size.width - 4, labels, is_ascii=self.is_ascii)
         seconds = min(len(self._snapshot.history), -(-columns // repeats(columns)))
         return [Span(f"{seconds} s", "dim")]
 

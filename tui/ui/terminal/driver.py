@@ -1,4 +1,7 @@
-"""Textual's driver for Unix terminals, with a writer that never waits."""
+"""Textual's driver for Unix terminals, writing through ``TerminalWriter``.
+
+The functions take any driver, since tests and ``TEXTUAL_DRIVER`` use others.
+"""
 
 from __future__ import annotations
 
@@ -15,38 +18,40 @@ from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import MouseMove
 
-from tui.ui.terminal.terminal import TerminalWriter
+from tui.ui.terminal.title import TerminalTitle, supports_progress, supports_title
+from tui.ui.terminal.writer import BACKLOG, TerminalWriter
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
     from textual.message import Message
 
-_LOOK_S = 0.1
-"""Between two looks at whether an escape key is one, or begins a sequence."""
+_ESCAPE_CHECK_S = 0.1
+"""Interval at which a pending ESC is checked: a key, or the start of a sequence."""
 MOVE_EVERY_S = 0.02
-"""Moves of the mouse closer together than this are passed over."""
+"""Mouse moves closer together than this are ignored."""
 
 
 class GuardedDriver(LinuxDriver):
-    """Textual's driver with a writer that never waits.
+    """Textual's driver with a writer that never blocks the event loop.
 
-    ``opening`` and ``closing`` are written around every stay on the screen, those
-    between two suspensions included.
+    ``opening`` is written whenever the screen is taken over and ``closing`` whenever it
+    is given back, also around a suspension.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what Textual's driver takes."""
+        """Accept the arguments of Textual's driver."""
         super().__init__(*args, **options)
         self.writer: TerminalWriter | None = None
         self.is_input_dead = False
         self.opening = self.closing = ""
         self._next_move_at_s = 0.0
-        # Open to the end of the process: select() takes no number above 1023, and
-        # after a suspension others may have all the low ones.
+        # Kept open until the process ends: select() accepts no descriptor above 1023,
+        # and after a suspension all low ones may be in use.
         self._wake_from, self._wake_by = os.pipe()
         os.set_blocking(self._wake_from, False)
 
     def start_application_mode(self) -> None:
-        """Take the screen, and begin to write."""
+        """Switch to the alternate screen and start the writer."""
         if self.writer is None or not self.writer.is_alive():
             self.writer = TerminalWriter(sys.__stderr__ or sys.stderr)
             self.writer.start()
@@ -54,8 +59,8 @@ class GuardedDriver(LinuxDriver):
         self.write(self.opening)
 
     def send_message(self, message: Message) -> None:
-        """Pass on what came in, but not every move of the mouse."""
-        # Called in the thread that reads keys. Each message costs a turn of the
+        """Forward input messages, dropping most mouse moves."""
+        # Called in the input thread. Each message costs an iteration of the event
         # loop, and a mouse sends a thousand moves a second: hovering needs fifty.
         if isinstance(message, MouseMove) and not message.button:
             now = time.monotonic()
@@ -65,50 +70,51 @@ class GuardedDriver(LinuxDriver):
         super().send_message(message)
 
     def stop_application_mode(self) -> None:
-        """Give the screen back as it was."""
+        """Restore the normal screen."""
         self.write(self.closing)
         super().stop_application_mode()
 
     def write(self, data: str) -> None:
-        """Queue something for the terminal."""
+        """Queue output for the terminal."""
         if self.writer is not None:
             self.writer.put(data)
 
     def close(self) -> None:
-        """Write what is queued, as far as the terminal takes it."""
+        """Flush what is queued, as far as the terminal accepts it."""
         if self.writer is not None:
             self.writer.finish()
-        # Textual's own writer was given nothing. It is told to end and not waited
-        # for: it flushes the file, which a stalled terminal can hold for ever.
+        # Textual's own writer was never used. It is asked to stop but not joined: it
+        # flushes the file, which can block for ever on a stalled terminal.
         thread, self._writer_thread = self._writer_thread, None
         if thread is not None:
-            thread.write(None)  # type: ignore[arg-type]  # what ends it
+            thread.write(None)  # type: ignore[arg-type]  # the stop marker
 
     def run_input_thread(self) -> None:
-        """Read keys until the end, or until there is no terminal."""
+        """Read keys until the dashboard closes or the terminal is gone."""
         try:
             self._read_input()
         except OSError:
-            # The terminal went away under a read; the next tick notices.
+            # The terminal disappeared during a read; the next tick notices.
             self.is_input_dead = True
 
     def disable_input(self) -> None:
-        """Stop reading keys, at once."""
+        """Stop reading keys immediately."""
         os.write(self._wake_by, b"x")
         super().disable_input()
 
     def _read_input(self) -> None:
-        # As Textual's own does it (8.2.8), which looks ten times a second whether it
-        # shall end, and then waits for as long once more: up to 0.2 s of every exit.
+        # Follows Textual's own loop (8.2.8), which checks ten times a second whether to
+        # stop and then waits that long once more: up to 0.2 s of every exit. Here a
+        # pipe wakes it.
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")().decode
         with suppress(BlockingIOError):
-            os.read(self._wake_from, 64)  # left from the last time
+            os.read(self._wake_from, 64)  # bytes of an earlier stop
         with SelectSelector() as selector:
             selector.register(self.fileno, EVENT_READ)
             selector.register(self._wake_from, EVENT_READ)
             while not self.exit_event.is_set():
-                for key, _ in selector.select(_LOOK_S):
+                for key, _ in selector.select(_ESCAPE_CHECK_S):
                     if key.fd == self._wake_from:
                         os.read(self._wake_from, 64)
                         continue
@@ -122,3 +128,44 @@ class GuardedDriver(LinuxDriver):
                     self.process_message(message)
         with suppress(EOFError, ParseError):
             list(parser.feed(""))
+
+
+def guarded_driver() -> type[Driver] | None:
+    """Return ``GuardedDriver``; ``None`` keeps Textual's choice of a driver."""
+    if not sys.__stdin__ or not sys.__stderr__ or "TEXTUAL_DRIVER" in os.environ:
+        return None
+    return GuardedDriver
+
+
+def is_behind(driver: Driver | None) -> bool:
+    """Return True while the terminal has frames left to draw."""
+    writer = getattr(driver, "writer", None)
+    return isinstance(writer, TerminalWriter) and writer.backlog >= BACKLOG
+
+
+def is_gone(driver: Driver | None) -> bool:
+    """Return True once the terminal is gone."""
+    writer = getattr(driver, "writer", None)
+    is_dead = isinstance(writer, TerminalWriter) and writer.is_dead
+    return is_dead or bool(getattr(driver, "is_input_dead", False))
+
+
+def take_losses(driver: Driver | None) -> bool:
+    """Return True if output was dropped since the last call: redraw everything."""
+    writer = getattr(driver, "writer", None)
+    if not isinstance(writer, TerminalWriter) or not writer.has_lost:
+        return False
+    writer.has_lost = False
+    return True
+
+
+def title_for(driver: Driver | None) -> TerminalTitle | None:
+    """Return what sets title and progress; ``None`` unless ``driver`` is guarded."""
+    if not isinstance(driver, GuardedDriver):
+        return None
+    title = TerminalTitle(
+        driver.write, has_title=supports_title(), has_progress=supports_progress()
+    )
+    driver.opening, driver.closing = title.opening, title.closing
+    driver.write(title.opening)  # the driver has started already
+    return title

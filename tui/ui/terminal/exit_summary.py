@@ -29,7 +29,7 @@ _PATIENCE_S = 0.5
 _S = DownloadState
 
 
-def farewell_lines(
+def summary_lines(
     snapshot: EngineSnapshot,
     causes: list[Cause],
     rows: Callable[[list[int]], list[DownloadSnapshot]],
@@ -90,7 +90,7 @@ def farewell_lines(
     return [line if cells(line) <= COLUMNS else fit(line, COLUMNS) for line in lines]
 
 
-def say_farewell(lines: list[str]) -> None:
+def print_summary(lines: list[str]) -> None:
     """Print lines on stderr; a terminal that does not read is not waited for."""
     if not lines or sys.__stderr__ is None:
         return

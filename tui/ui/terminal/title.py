@@ -1,9 +1,9 @@
-"""What the terminal's own frame tells: its title, and progress on tab or task bar.
+"""Sets the terminal's window title, and progress on its tab or task bar.
 
-Title by OSC 2, saved and given back by the window's title stack (xterm's CSI 22/23 t).
-Progress by OSC 9;4 (ConEmu's; Windows Terminal, Ghostty, WezTerm, Konsole, iTerm2 from
-3.6.6 on), only where it is known to be understood: older iTerm2 shows OSC 9 as a
-notification. Ghostty forgets progress after 15 s, so it is repeated.
+The title is set with OSC 2, saved and restored with xterm's title stack (CSI 22/23 t).
+Progress is sent as OSC 9;4 (ConEmu, Windows Terminal, Ghostty, WezTerm, Konsole, iTerm2
+from 3.6.6 on), and only to terminals known to support it: older iTerm2 shows OSC 9 as a
+notification. Ghostty clears progress after 15 s, so it is repeated.
 """
 
 from __future__ import annotations
@@ -27,24 +27,25 @@ EVERY_S = 1.0
 REPEAT_S = 10.0
 SAVE_TITLE = "\x1b[22;2t"
 CLEAR_TITLE = "\x1b]2;\x1b\\\x1b[23;2t"
-"""Empty it, then give the saved one back: whoever lacks the stack has no stale one."""
+"""Clear the title, then restore the saved one: a terminal without the stack keeps no
+stale title."""
 CLEAR_PROGRESS = "\x1b]9;4;0;0\x1b\\"
 _NORMAL, _ERROR, _UNKNOWN, _PAUSED = 1, 2, 3, 4
 
 
-def takes_title(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the terminal understands a title; consoles without a frame do not."""
+def supports_title(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return True if the terminal supports a title; bare consoles do not."""
     term = environment.get("TERM", "")
     is_bare = term in ("", "dumb", "linux", "ansi") or term.startswith(("vt", "eterm"))
-    # GNU screen has a sequence of its own; tmux calls itself screen, too.
+    # GNU screen uses another sequence; tmux also sets TERM to screen.
     is_gnu_screen = term.startswith("screen") and "TMUX" not in environment
     return not (is_bare or is_gnu_screen)
 
 
-def takes_progress(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the terminal is one that shows progress by OSC 9;4."""
+def supports_progress(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return True if the terminal is known to show OSC 9;4 progress."""
     if "TMUX" in environment or environment.get("TERM", "").startswith("screen"):
-        return False  # they keep it to themselves
+        return False  # multiplexers do not pass it on
     if environment.get("WT_SESSION") or environment.get("ConEmuPID"):
         return True
     if _number(environment.get("KONSOLE_VERSION", "")) >= (240800,):
@@ -60,7 +61,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 class TerminalTitle:
-    """Keeps title and progress true, at most once a second."""
+    """Updates title and progress, at most once a second."""
 
     def __init__(
         self,
@@ -70,7 +71,7 @@ class TerminalTitle:
         has_progress: bool,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take where control sequences go, and which of them are understood."""
+        """Write control sequences with ``write``, those that the terminal supports."""
         self._write = write
         self._has_title = has_title
         self._has_progress = has_progress
@@ -82,26 +83,26 @@ class TerminalTitle:
 
     @property
     def opening(self) -> str:
-        """What to write before the first title."""
+        """Sequence to write before the first title."""
         return SAVE_TITLE if self._has_title else ""
 
     @property
     def closing(self) -> str:
-        """What to write at the end, so that nothing of ours stays."""
+        """Sequence that removes progress and restores the title."""
         progress = CLEAR_PROGRESS if self._has_progress else ""
         return progress + (CLEAR_TITLE if self._has_title else "")
 
-    def forget(self) -> None:
-        """Tell all of it again: the terminal was another program's meanwhile."""
+    def invalidate(self) -> None:
+        """Send everything again: another program used the terminal meanwhile."""
         self._title = self._progress = ""
         self._next_at_s = 0.0
 
-    def tell(self, now: EngineSnapshot, part: float | None) -> None:
-        """Tell how far it is, if it is time to and if that changed.
+    def update(self, now: EngineSnapshot, part: float | None) -> None:
+        """Send title and progress if they changed and a second has passed.
 
         Args:
             now: the run.
-            part: how much of it is there, 0 to 1; ``None`` while nobody can tell.
+            part: fraction done, 0 to 1; ``None`` while it is unknown.
         """
         if not (self._has_title or self._has_progress):
             return
@@ -123,22 +124,22 @@ class TerminalTitle:
 
 
 def title_text(now: EngineSnapshot, part: float | None) -> str:
-    """Return the title: percent first, since tabs cut the end off."""
-    if _is_ended(now):
+    """Return the title, percent first, since tabs cut off the end."""
+    if _has_ended(now):
         failed = now.counts[_S.FAILED]
         words = f"{failed} failed" if failed else "done" if now.total else ""
     elif now.is_held:
         words = "paused"
     else:
         words = format_rate(now.speed)
-    if part is not None and not _is_ended(now):
+    if part is not None and not _has_ended(now):
         words = f"{part:.0%} {words}"
     return ascii_form(f"{words} - fetchtui" if words else "fetchtui")
 
 
 def progress_code(now: EngineSnapshot, part: float | None) -> str:
-    """Return the OSC 9;4 for a moment of the run; "" for no progress at all."""
-    if not now.total or _is_ended(now):
+    """Return the OSC 9;4 sequence for a snapshot; "" to show no progress."""
+    if not now.total or _has_ended(now):
         return ""
     if now.is_held:
         state = _PAUSED
@@ -149,6 +150,6 @@ def progress_code(now: EngineSnapshot, part: float | None) -> str:
     return f"\x1b]9;4;{state};{round((part or 0.0) * 100)}\x1b\\"
 
 
-def _is_ended(now: EngineSnapshot) -> bool:
+def _has_ended(now: EngineSnapshot) -> bool:
     ended = sum(now.counts[s] for s in (_S.DONE, _S.FAILED, _S.CANCELLED))
     return ended == now.total

@@ -13,8 +13,8 @@ from tui.ui.terminal.title import (
     SAVE_TITLE,
     TerminalTitle,
     progress_code,
-    takes_progress,
-    takes_title,
+    supports_progress,
+    supports_title,
     title_text,
 )
 
@@ -22,11 +22,11 @@ _S = DownloadState
 
 
 class Written(list):
-    """What an announcer wrote, with a clock that the test sets."""
+    """What a ``TerminalTitle`` wrote, with a clock that the test sets."""
 
     now_s = 0.0
 
-    def announcer(self, *, has_title=True, has_progress=True) -> TerminalTitle:
+    def title(self, *, has_title=True, has_progress=True) -> TerminalTitle:
         return TerminalTitle(
             self.append,
             has_title=has_title,
@@ -64,47 +64,47 @@ def test_progress_tells_running_failed_held_unknown_and_nothing():
 
 def test_it_writes_at_most_once_a_second_and_only_what_changed():
     written = Written()
-    announcer = written.announcer()
+    title = written.title()
     now = running().snapshot()
     for tick in range(50):
         written.now_s = tick / 10
-        announcer.tell(now, 0.5)
+        title.update(now, 0.5)
     assert len(written) == 2
-    announcer.tell(now, 0.6)
+    title.update(now, 0.6)
     written.now_s = 6.0
-    announcer.tell(now, 0.6)
+    title.update(now, 0.6)
     assert len(written) == 4
 
 
 def test_progress_is_repeated_for_terminals_that_forget_it():
     written = Written()
-    announcer = written.announcer(has_title=False)
+    title = written.title(has_title=False)
     now = running().snapshot()
     for second in range(31):
         written.now_s = float(second)
-        announcer.tell(now, 0.5)
+        title.update(now, 0.5)
     assert len(written) == 4
 
 
 def test_after_the_end_progress_is_cleared_and_title_given_back():
     written = Written()
-    announcer = written.announcer()
-    assert announcer.opening == SAVE_TITLE
-    assert announcer.closing == CLEAR_PROGRESS + CLEAR_TITLE
+    title = written.title()
+    assert title.opening == SAVE_TITLE
+    assert title.closing == CLEAR_PROGRESS + CLEAR_TITLE
     service = running()
-    announcer.tell(service.snapshot(), 0.5)
+    title.update(service.snapshot(), 0.5)
     service.finish(0)
     written.now_s = 2.0
-    announcer.tell(service.snapshot(), 1.0)
+    title.update(service.snapshot(), 1.0)
     assert written[-1] == CLEAR_PROGRESS
 
 
 def test_a_terminal_that_understands_neither_is_told_nothing():
     written = Written()
-    announcer = written.announcer(has_title=False, has_progress=False)
-    announcer.tell(running().snapshot(), 0.5)
+    title = written.title(has_title=False, has_progress=False)
+    title.update(running().snapshot(), 0.5)
     assert written == []
-    assert announcer.opening + announcer.closing == ""
+    assert title.opening + title.closing == ""
 
 
 @pytest.mark.parametrize(
@@ -142,5 +142,8 @@ def test_a_terminal_that_understands_neither_is_told_nothing():
         ({}, False, False),
     ],
 )
-def test_only_terminals_that_understand_are_told(environment, title, progress):
-    assert (takes_title(environment), takes_progress(environment)) == (title, progress)
+def test_only_supporting_terminals_get_sequences(environment, title, progress):
+    assert (supports_title(environment), supports_progress(environment)) == (
+        title,
+        progress,
+    )
