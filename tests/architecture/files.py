@@ -5,8 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_ROOMS = ("tui", "tests", "sample_lists", ".ci")
-_TOP = ("README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml", ".gitignore")
+_ROOMS = ("tui", "tests", "sample_lists", ".ci", ".github")
+_TOP = (
+    "README.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "pyproject.toml",
+    ".gitignore",
+    ".editorconfig",
+    ".git-blame-ignore-revs",
+    ".pre-commit-config.yaml",
+)
 _PICTURES = (".svg", ".png", ".gif")
 
 
@@ -36,3 +45,8 @@ def modules(room: str) -> list[str]:
         parts = path.relative_to(ROOT).with_suffix("").parts
         names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
     return names
+
+
+def documents() -> list[Path]:
+    """Every Markdown file of the repository."""
+    return [path for path in text_files() if path.suffix == ".md"]

@@ -1,57 +1,80 @@
-"""The README's parts that other parts of the repository must agree with.
+"""Generated tables of the documentation, and access to its marked parts.
 
-``python -m tests.architecture.readme`` writes the tables of keys and of options anew.
+``python -m tests.architecture.readme`` writes the tables of options, keys and errors
+in ``tui/docs`` again.
 """
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from tests.architecture.files import ROOT
 from tui.cli.commands.man import markdown_options
+from tui.core.errors import KINDS
 from tui.ui.keys.registry import markdown_table
 
-PATH = ROOT / "README.md"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+README = ROOT / "README.md"
+DOCS = ROOT / "tui" / "docs"
 
 
-def part(name: str) -> str:
-    """Return what stands between ``<!-- name -->`` and ``<!-- /name -->``."""
-    text = PATH.read_text()
+def part(path: Path, name: str) -> str:
+    """Return the text between ``<!-- name -->`` and ``<!-- /name -->``."""
+    text = path.read_text()
     start, end = _span(text, name)
     return text[start:end]
 
 
 def command(name: str) -> str:
-    """Return the one command in the fenced block of a part."""
-    lines = part(name).strip().splitlines()
+    """Return the one command in the fenced block of a part of the README."""
+    lines = part(README, name).strip().splitlines()
     if len(lines) != 3 or lines[0] != "```sh" or lines[2] != "```":
         raise LookupError(f"the part {name!r} of README.md is not one command")
     return lines[1]
 
 
-def keys() -> str:
-    """Return the part ``keys`` as it should be."""
-    return f"\n{markdown_table().strip()}\n\n"
+def guide() -> str:
+    """Return the README and all topics as one text."""
+    return "\n".join(path.read_text() for path in (README, *sorted(DOCS.glob("*.md"))))
 
 
-def options() -> str:
-    """Return the part ``options`` as it should be."""
-    return f"\n{markdown_options().strip()}\n\n"
+def error_table() -> str:
+    """Return the table of error codes with the suggestion for each."""
+    rows = [f"| `{kind}` | {advice} |" for kind, advice in KINDS.items()]
+    return "\n".join(["| code | suggestion |", "|---|---|", *rows])
+
+
+TABLES: dict[str, tuple[str, Callable[[], str]]] = {
+    "options": ("options.md", markdown_options),
+    "keys": ("keys.md", markdown_table),
+    "errors": ("json-events.md", error_table),
+}
+"""By the name of the part: the page that has it, and what makes it."""
+
+
+def generated(name: str) -> str:
+    """Return a table as it should be in its page."""
+    _, make = TABLES[name]
+    return f"\n{make().strip()}\n\n"
 
 
 def write_tables() -> None:
-    """Replace the tables of keys and of options."""
-    text = PATH.read_text()
-    for name, made in (("keys", keys()), ("options", options())):
+    """Write every generated table into its page."""
+    for name, (page, _) in TABLES.items():
+        path = DOCS / page
+        text = path.read_text()
         start, end = _span(text, name)
-        text = text[:start] + made + text[end:]
-    PATH.write_text(text)
+        path.write_text(text[:start] + generated(name) + text[end:])
 
 
 def _span(text: str, name: str) -> tuple[int, int]:
     match = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
     if match is None:
-        raise LookupError(f"README.md has no part {name!r}")
+        raise LookupError(f"there is no part {name!r}")
     return match.span(1)
 
 

@@ -1,4 +1,4 @@
-"""The README says what is so: commands, keys, options, statuses, events."""
+"""README and guide agree with the program: options, keys, statuses, examples."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import click
 import pytest
 
 from tests.architecture import readme
-from tests.architecture.files import ROOT
+from tests.architecture.files import ROOT, documents
 from tui.cli.main import main
 from tui.cli.program import SUBCOMMANDS, find_subcommand
 from tui.core.request import ALGORITHMS
 from tui.core.settings import OnExists
 
-TEXT = readme.PATH.read_text()
+TEXT = readme.guide()
 SPELLED_OUT = re.sub(r"--\[no-\]([a-z0-9-]+)", r"--\1 --no-\1", TEXT)
 
 
@@ -36,15 +36,12 @@ OPTIONS = options_of(main)
 SUBCOMMAND_OPTIONS = set().union(*(options_of(find_subcommand(n)) for n in SUBCOMMANDS))
 
 
-def test_the_table_of_keys_is_made_from_the_registry():
-    assert readme.part("keys") == readme.keys(), (
+@pytest.mark.parametrize("table", readme.TABLES)
+def test_generated_tables_are_up_to_date(table):
+    page, _ = readme.TABLES[table]
+    assert readme.part(readme.DOCS / page, table) == readme.generated(table), (
         "run: python -m tests.architecture.readme"
     )
-
-
-def test_the_table_of_options_is_made_from_the_registry():
-    made = readme.options()
-    assert readme.part("options") == made, "run: python -m tests.architecture.readme"
 
 
 def test_both_commands_set_up_and_run_in_one_line():
@@ -67,7 +64,10 @@ def test_every_option_is_explained(option):
 
 def test_no_option_is_explained_that_does_not_exist():
     # Set-up and measuring commands have options of their own.
-    others = r"```sh\npython3 .*?```|`python -m tests\.[^`]*`"
+    others = (
+        r"```sh\n(?:python3|pipx) .*?```|`python\s-m\s+tests\.[^`]*`"
+        r"|## Coming from .*?## Performance"
+    )
     ours = re.sub(others, "", SPELLED_OUT, flags=re.DOTALL)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", ours))
     assert (
@@ -92,16 +92,21 @@ def test_every_kind_of_checksum_is_named():
         assert spelled in TEXT
 
 
-def test_pictures_and_files_that_are_linked_exist():
-    links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
-    assert "tests/ui/pictures/dashboard.svg" in links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+def test_the_readme_stays_short():
+    assert len(readme.README.read_text().splitlines()) <= 165
 
 
-def test_every_room_of_the_house_is_on_the_readmes_map():
-    part = readme.part("map")
-    rooms = {path.parent.name for path in (ROOT / "tui").glob("*/__init__.py")}
-    assert rooms <= set(re.findall(r"^tui/([a-z]+)/? ", part, re.MULTILINE))
+def test_the_readme_links_every_topic():
+    links = re.findall(r"\]\(tui/docs/([^)#]+)\)", readme.README.read_text())
+    assert set(links) == {path.name for path in readme.DOCS.glob("*.md")}
+
+
+@pytest.mark.parametrize(
+    "page", documents(), ids=lambda path: path.relative_to(ROOT).as_posix()
+)
+def test_links_lead_to_files_that_exist(page):
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 def test_examples_name_lists_that_exist():

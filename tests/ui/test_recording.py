@@ -6,7 +6,9 @@ import io
 import json
 import re
 import sys
+from xml.etree import ElementTree
 
+from tests.ui.animation import PICTURE, animate, picture
 from tests.ui.grid import Grid, styled
 from tests.ui.recording import HEIGHT, RECORDING, SCRIPT, WIDTH, load, play, tidied
 
@@ -71,3 +73,17 @@ def test_styles_add_up_and_are_taken_back():
     assert style == ("48;5;7", "38;2;1;2;3", "1")
     assert styled(style, "39;49") == ("", "", "1")
     assert styled(style, "") == ("", "", "")
+
+
+def test_the_animated_picture_is_made_from_the_recording():
+    text = PICTURE.read_text("utf-8")
+    assert text == picture(load(RECORDING)), "run: python -m tests.ui.animation"
+    ElementTree.fromstring(text)
+    assert len(text) < 700_000
+
+
+def test_a_line_is_visible_only_between_its_times():
+    assert animate([0.0, 10.0], 10.0) == ""
+    assert 'values="inline;none" keyTimes="0;0.5"' in animate([0.0, 5.0], 10.0)
+    assert 'values="none;inline" keyTimes="0;0.5"' in animate([5.0, 10.0], 10.0)
+    assert 'values="none;inline;none" keyTimes="0;0.2;0.4"' in animate([2.0, 4.0], 10.0)

@@ -1,4 +1,4 @@
-"""The README's table of what a command is told, and the statuses, are the real ones."""
+"""The guide's table of hook variables and its list of archives match the code."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import shlex
 import subprocess
 
 from tests.architecture import readme
-from tests.architecture.files import ROOT
 from tui.postprocess.hooks import FACTS, PREFIX
 from tui.postprocess.unpack.names import SUFFIXES
 
-TEXT = (ROOT / "README.md").read_text()
+HOOKS = readme.DOCS / "hooks.md"
+TEXT = HOOKS.read_text()
 
 
 def test_the_table_names_every_fact_in_both_forms():
-    rows = re.findall(r"^\| `(\w+)` \| `\{(\w+)\}` \|", readme.part("facts"), re.M)
+    rows = re.findall(
+        r"^\| `(\w+)` \| `\{(\w+)\}` \|", readme.part(HOOKS, "facts"), re.M
+    )
     assert {word for _, word in rows} == FACTS
     assert all(name == PREFIX + word.upper() for name, word in rows)
 
 
 def test_every_kind_of_archive_is_named():
-    section = TEXT.partition("**Unpacking**")[2].partition("**The server")[0]
+    section = TEXT.partition("## Unpacking")[2].partition("\n## ")[0]
     kinds = {suffix.replace(".tar.", ".") for suffix in SUFFIXES if ".t" not in suffix}
     kinds |= {s.removeprefix(".tar") for s in SUFFIXES if s.startswith(".tar.")}
     assert [kind for kind in kinds if f"`{kind}`" not in section] in ([], [".gz"])
