@@ -33,6 +33,7 @@ The map (imports go downwards only; import-linter holds it)::
     net        bytes off the wire; the only importer of httpx and pyreqwest
     disk       bytes onto disk, off the loop
     core       nouns and rules; standard library only, no I/O, no asyncio
+    docs       the user guide, which ``fetchtui help`` and the dashboard show
 
 The faces know only ``core.service.DownloadService``; ``cli`` hands them an engine.
 """

@@ -30,6 +30,10 @@ class Subcommand(NamedTuple):
 
 
 SUBCOMMANDS = {
+    "help": Subcommand(
+        "tui.cli.commands.help:help_command",
+        "Show a topic of the user guide, or list the topics.",
+    ),
     "config": Subcommand(
         "tui.cli.commands.config:config", "Show, explain and change the settings."
     ),
