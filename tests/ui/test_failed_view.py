@@ -91,7 +91,7 @@ async def test_the_cursor_stays_on_its_heading_when_groups_change_places():
             id = service.put("more")
             service.fail(id, "auth", "needs a login")
             service.change(id, status=401)
-        board.list.hurry()
+        board.list.refresh_order()
         await board.settle()
         assert board.list.model.ids[0] == board.list.model.cursor_line
         assert board.list.model.cursor_cause.kind == "auth"
@@ -300,14 +300,14 @@ async def test_r_leaves_the_cursor_in_its_group_however_the_groups_are_reordered
         await board.press("5", "g", "j")
         assert board.list.cursor_row.name == "gone-0"
         await board.press("r")
-        board.list.hurry()
+        board.list.refresh_order()
         await board.tick()
         assert board.list.cursor_row.name == "gone-1"
         await board.press("j", "r")
-        board.list.hurry()
+        board.list.refresh_order()
         await board.tick()
         assert board.list.cursor_row.name == "gone-1"
         await board.press("r")
-        board.list.hurry()
+        board.list.refresh_order()
         await board.tick()
         assert board.list.cursor_row is None or "gone" not in board.list.cursor_row.name

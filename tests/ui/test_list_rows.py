@@ -17,7 +17,7 @@ from tui.ui.list.row_text import (
     row_pieces,
     status_text,
 )
-from tui.ui.style.format import bar, cells, fit, middle_ellipsis, percent, state_look
+from tui.ui.style.format import appearance_of, bar, cells, fit, middle_ellipsis, percent
 
 _S = DownloadState
 WIDTHS = (38, 40, 59, 60, 79, 80, 100, 119, 120, 160, 199, 240)
@@ -80,11 +80,11 @@ def test_states_can_be_told_apart_without_any_colour():
         for row, word in zip(rows, words, strict=True):
             assert word in line(service, row.id, width)
     for row in rows:
-        assert state_look(row.state).word in line(service, row.id, 200)
-    looks = [state_look(state) for state in _S]
+        assert appearance_of(row.state).word in line(service, row.id, 200)
+    looks = [appearance_of(state) for state in _S]
     for part in ("glyph", "ascii_glyph", "word"):
-        assert len({getattr(look, part) for look in looks}) == len(_S)
-    assert all(cells(look.glyph) == 1 for look in looks)
+        assert len({getattr(shown, part) for shown in looks}) == len(_S)
+    assert all(cells(shown.glyph) == 1 for shown in looks)
 
 
 def test_in_ascii_no_sign_of_ours_is_beyond_it():

@@ -10,7 +10,7 @@ from tests.ui.dashboards import dashboard
 from tests.ui.lively import lively_events, lively_service
 from tui.core.download import DownloadState
 from tui.ui.keys.registry import ACTIONS
-from tui.ui.panes.layout import PANES, Breakpoint, PaneLayout, room_for
+from tui.ui.panes.layout import PANES, Breakpoint, PaneLayout, breakpoint_for
 from tui.ui.style.theme import palette_of
 
 _S = DownloadState
@@ -111,28 +111,28 @@ async def test_a_resized_terminal_is_used_at_once():
 
 
 def test_rooms_by_size():
-    assert room_for(120, 36) is Breakpoint.FULL
-    assert room_for(200, 20) is Breakpoint.FOLDED
-    assert room_for(80, 24) is Breakpoint.FOLDED
-    assert room_for(60, 15) is Breakpoint.BARE
-    assert room_for(40, 10) is Breakpoint.BARE
-    assert room_for(39, 40) is Breakpoint.LINE
+    assert breakpoint_for(120, 36) is Breakpoint.FULL
+    assert breakpoint_for(200, 20) is Breakpoint.FOLDED
+    assert breakpoint_for(80, 24) is Breakpoint.FOLDED
+    assert breakpoint_for(60, 15) is Breakpoint.BARE
+    assert breakpoint_for(40, 10) is Breakpoint.BARE
+    assert breakpoint_for(39, 40) is Breakpoint.LINE
 
 
 def test_a_closed_pane_stays_closed_in_every_size_until_it_is_opened():
     board = PaneLayout()
     board.toggle("disk", Breakpoint.FULL)
-    assert not board.places(120, 36)["disk"].is_shown
-    assert board.places(80, 24)["disk"].is_folded
+    assert not board.arrange(120, 36)["disk"].is_shown
+    assert board.arrange(80, 24)["disk"].is_folded
     board.toggle("disk", Breakpoint.FULL)
-    assert board.places(120, 36)["disk"].is_shown
+    assert board.arrange(120, 36)["disk"].is_shown
 
 
 def test_while_zoomed_another_pane_key_zooms_that_one():
     board = PaneLayout()
     board.zoom()
     board.toggle("log", Breakpoint.FULL)
-    places = board.places(120, 36)
+    places = board.arrange(120, 36)
     assert [pane for pane in PANES if places[pane].is_shown] == ["log"]
     board.toggle("log", Breakpoint.FULL)
     assert not board.zoomed

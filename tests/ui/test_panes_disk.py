@@ -18,7 +18,7 @@ from tests.ui.panes_builders import (
     slot,
 )
 from tui.ui.panes.disk import BOTTLENECK, DiskPane, LagComparison
-from tui.ui.panes.disk_lines import graph_lines, slot_line, slot_lines
+from tui.ui.panes.disk_lines import history_lines, worker_line, worker_lines
 from tui.ui.panes.pane import line_width
 
 INLINE = {"is_inline": True, "workers": (IDLE,) * 4}
@@ -169,19 +169,19 @@ async def test_ascii_mode_draws_only_ascii():
 @pytest.mark.parametrize("width", [10, 20, 36, 56, 116])
 @pytest.mark.parametrize("operations", [1, 2, 12_000])
 def test_slot_lines_are_exactly_as_wide_as_the_pane(width, operations):
-    line = slot_line(3, slot(operations=operations), max(width, 20), 2, "⠋")
+    line = worker_line(3, slot(operations=operations), max(width, 20), 2, "⠋")
     assert line_width(line) == max(width, 20)
 
 
 def test_hostile_names_are_disarmed():
-    text = line_text(slot_line(1, slot(name=HOSTILE), 100, 1, "⠋"))
+    text = line_text(worker_line(1, slot(name=HOSTILE), 100, 1, "⠋"))
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "[red]bold[/red]" in text
 
 
 def test_no_room_gives_no_lines():
-    assert slot_lines((slot(),) * 3, 40, 0, "⠋") == []
+    assert worker_lines((slot(),) * 3, 40, 0, "⠋") == []
 
 
 async def test_a_tall_pane_draws_the_past_large_and_explains_it():
@@ -205,4 +205,4 @@ async def test_no_height_loses_the_frame_or_a_figure():
 
 @pytest.mark.parametrize("height", range(9, 40))
 def test_the_graphs_keep_to_their_room(height):
-    assert len(graph_lines((0.1,) * 99, [3] * 99, 60, height)) <= height
+    assert len(history_lines((0.1,) * 99, [3] * 99, 60, height)) <= height

@@ -8,7 +8,7 @@ from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, Stage, drawn, row
 from tui.core import events as facts
 from tui.core.download import DownloadState
-from tui.ui.panes.event_log import EventLog, coalesce, entry_line, entry_of
+from tui.ui.panes.event_log import EventLog, coalesce, entry_line, log_entry
 from tui.ui.style.format import cells
 
 AT = 1_790_000_000.0
@@ -38,7 +38,7 @@ def failed(number: int):
     ],
 )
 def test_every_event_has_a_glyph_a_name_and_a_reason(event, words):
-    text = line_text(entry_line(entry_of(event, row(name="a.iso")), 120))
+    text = line_text(entry_line(log_entry(event, row(name="a.iso")), 120))
     glyph, _, reason = words.partition(" ")
     assert text.startswith(glyph)
     assert "a.iso" in text
@@ -55,15 +55,15 @@ def test_every_event_has_a_glyph_a_name_and_a_reason(event, words):
     ],
 )
 def test_the_engine_speaks_for_itself(event, words):
-    assert words in line_text(entry_line(entry_of(event, None), 80))
+    assert words in line_text(entry_line(log_entry(event, None), 80))
 
 
 def test_a_download_that_is_gone_keeps_its_number():
-    assert entry_of(facts.Done(7, AT), None).name == "download 7"
+    assert log_entry(facts.Done(7, AT), None).name == "download 7"
 
 
 def test_a_flood_becomes_twenty_lines_that_count_the_rest():
-    entries = [entry_of(*done(n)) for n in range(431)]
+    entries = [log_entry(*done(n)) for n in range(431)]
     lines = coalesce(entries, 20)
     assert len(lines) == 20
     assert lines[-1].name == "412 more done"
@@ -72,19 +72,19 @@ def test_a_flood_becomes_twenty_lines_that_count_the_rest():
 
 def test_failures_survive_a_flood_of_successes():
     pairs = [done(n) for n in range(300)] + [failed(999)]
-    lines = coalesce([entry_of(*pair) for pair in pairs], 20)
+    lines = coalesce([log_entry(*pair) for pair in pairs], 20)
     assert any(line.name == "file-999" for line in lines)
     assert lines[-1].name == "282 more done"
 
 
 def test_a_flood_of_several_kinds_is_counted_by_kind():
     pairs = [done(n) for n in range(30)] + [failed(n) for n in range(25)]
-    lines = coalesce([entry_of(*pair) for pair in pairs], 20)
+    lines = coalesce([log_entry(*pair) for pair in pairs], 20)
     assert lines[-1].name == "30 more done, 6 failed"
 
 
 def test_a_few_events_are_left_alone():
-    entries = [entry_of(*done(n)) for n in range(20)]
+    entries = [log_entry(*done(n)) for n in range(20)]
     assert coalesce(entries, 20) == entries
 
 
@@ -141,7 +141,7 @@ async def test_queued_downloads_do_not_fill_the_log():
 
 def test_hostile_text_is_disarmed():
     event = facts.Failed(1, AT, "tls", HOSTILE)
-    text = line_text(entry_line(entry_of(event, row(name=HOSTILE)), 200))
+    text = line_text(entry_line(log_entry(event, row(name=HOSTILE)), 200))
     assert "\x1b" not in text
     assert "\n" not in text
     assert "[red]bold[/red]" in text
@@ -150,4 +150,4 @@ def test_hostile_text_is_disarmed():
 @pytest.mark.parametrize("width", [8, 20, 39, 40, 60])
 def test_a_line_is_never_wider_than_the_pane(width):
     for pair in (done(1), failed(2), (facts.Done(1, AT), row(name=HOSTILE * 3))):
-        assert cells(line_text(entry_line(entry_of(*pair), width))) <= width
+        assert cells(line_text(entry_line(log_entry(*pair), width))) <= width

@@ -10,7 +10,7 @@ from tests.support.lines import line_text
 from tests.ui.panes_builders import MB, detail, row
 from tui.core.download import DownloadState
 from tui.core.segment import RangeSet
-from tui.ui.panes.segment_map import map_cells, map_lines
+from tui.ui.panes.segment_map import map_lines, map_marks
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from tui.ui.panes.segment_map import map_cells, map_lines
     ],
 )
 def test_each_cell_tells_about_its_share(finished, heads, size, width, drawn):
-    assert map_cells(finished, heads, size, width) == drawn
+    assert map_marks(finished, heads, size, width) == drawn
 
 
 @given(
@@ -42,7 +42,7 @@ def test_each_cell_tells_about_its_share(finished, heads, size, width, drawn):
 )
 def test_the_map_is_full_only_when_the_file_is(size, width, pairs):
     ranges = RangeSet((min(a, size), min(max(a, b), size)) for a, b in pairs if a <= b)
-    drawn = map_cells(ranges, [], size, width)
+    drawn = map_marks(ranges, [], size, width)
     assert len(drawn) == width
     assert (set(drawn) == {"█"}) == (ranges.total == size)
     assert (set(drawn) == {"░"}) == (ranges.total == 0)

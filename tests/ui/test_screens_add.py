@@ -11,9 +11,9 @@ from textual.widgets import Button
 
 from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
-from tui.ui.dialogs.add import AddScreen, UrlArea, disarm, end_line
+from tui.ui.dialogs.add import AddScreen, UrlArea, end_line, sanitize_multiline
 from tui.ui.dialogs.add_preview import AddPreview, preview_lines, read_preview
-from tui.ui.dialogs.path_completion import dropped_files
+from tui.ui.dialogs.path_completion import dropped_paths
 
 
 def urls(count: int) -> str:
@@ -205,10 +205,10 @@ async def test_hostile_text_never_reaches_the_terminal(size):
 
 
 def test_disarming_keeps_tabs_line_ends_and_unusual_letters():
-    assert disarm("a\tb\nc") == "a\tb\nc"
-    assert disarm("a\r\nb\rc") == "a\nb\nc"
-    assert disarm("漢字 e\u0301") == "漢字 e\u0301"
-    assert disarm("\x1b[0m\u202e") == "\ufffd[0m\ufffd"
+    assert sanitize_multiline("a\tb\nc") == "a\tb\nc"
+    assert sanitize_multiline("a\r\nb\rc") == "a\nb\nc"
+    assert sanitize_multiline("漢字 e\u0301") == "漢字 e\u0301"
+    assert sanitize_multiline("\x1b[0m\u202e") == "\ufffd[0m\ufffd"
 
 
 def test_a_pasted_url_ends_its_line():
@@ -294,7 +294,7 @@ async def test_a_paste_on_the_dashboard_may_be_a_path_too(some_list):
 
 
 def test_what_is_no_path_of_a_file_stays_text(tmp_path, some_list):
-    assert dropped_files(f"{str(some_list)!r} {str(some_list)!r}") == [
+    assert dropped_paths(f"{str(some_list)!r} {str(some_list)!r}") == [
         str(some_list),
         str(some_list),
     ]
@@ -308,7 +308,7 @@ def test_what_is_no_path_of_a_file_stays_text(tmp_path, some_list):
         "/\0",
         "/" * 9000,
     ]:
-        assert dropped_files(text) == []
+        assert dropped_paths(text) == []
 
 
 @pytest.mark.parametrize("size", SIZES)

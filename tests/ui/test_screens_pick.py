@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tests.ui.panes_builders import SIZES, Caller, on_screen
-from tui.ui.dialogs.path_completion import SHOWN, complete, look
+from tui.ui.dialogs.path_completion import SHOWN, complete, list_folder
 from tui.ui.dialogs.pick import PathInput, PickScreen
 
 
@@ -33,7 +33,7 @@ async def until(pilot, text: str) -> None:
 
 
 def names(typed: str) -> list[str]:
-    return [entry.name for entry in look(typed).entries]
+    return [entry.name for entry in list_folder(typed).entries]
 
 
 def test_a_folder_shows_folders_then_lists_then_the_rest(home):
@@ -61,13 +61,13 @@ def test_a_pipe_is_not_offered_since_opening_it_could_wait_for_ever(home):
     ],
 )
 def test_a_folder_that_cannot_be_read_is_said(home, typed, trouble):
-    assert look(typed).trouble == trouble
+    assert list_folder(typed).trouble == trouble
 
 
 def test_a_huge_folder_is_cut_and_says_so(home):
     for number in range(SHOWN + 7):
         (home / f"f-{number:04}").touch()
-    seen = look(f"{home}/f")
+    seen = list_folder(f"{home}/f")
     assert (len(seen.entries), seen.more) == (SHOWN, 7)
 
 
@@ -83,7 +83,7 @@ def test_a_huge_folder_is_cut_and_says_so(home):
     ],
 )
 def test_tab_writes_what_the_entries_have_in_common(home, typed, after):
-    assert complete(typed, look(typed)) == after
+    assert complete(typed, list_folder(typed)) == after
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -7,31 +7,31 @@ import pytest
 from tests.ui.dashboards import dashboard
 from tests.ui.lively import lively_service
 from tests.ui.panes_builders import SIZES, Caller, engine, on_screen
-from tui.ui.dialogs.quit import QuitScreen, situation
+from tui.ui.dialogs.quit import QuitScreen, quit_summary
 
 IDLE = engine(counts=(0, 0, 0, 0, 0, 0, 12, 3, 0))
 
 
 def test_it_tells_what_runs_and_that_everything_is_kept():
-    first, second = situation(engine())
+    first, second = quit_summary(engine())
     assert first == "212 active, 61,204 queued, 1.94 TB to go."
     assert "kept" in second
 
 
 def test_sizes_that_nobody_knows_are_to_go_as_well():
-    first, _ = situation(engine(unknown=48))
+    first, _ = quit_summary(engine(unknown=48))
     assert first.endswith("1.94 TB and 48 of unknown size to go.")
-    first, _ = situation(engine(unknown=3, known_size=0, known_received=0))
+    first, _ = quit_summary(engine(unknown=3, known_size=0, known_received=0))
     assert first.endswith("queued, 3 of unknown size to go.")
 
 
 def test_waiting_counts_as_queued_and_paused_is_told():
-    lines = situation(engine(counts=(2, 0, 0, 3, 4, 0, 0, 0, 0)))
+    lines = quit_summary(engine(counts=(2, 0, 0, 3, 4, 0, 0, 0, 0)))
     assert lines[0].startswith("5 queued, 4 paused")
 
 
 def test_with_nothing_running_it_says_what_became_of_it():
-    lines = situation(IDLE)
+    lines = quit_summary(IDLE)
     assert lines[0] == "Nothing is running; 12 done."
     assert lines[1].startswith("3 failed")
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.ui.snapshot import SHOTS, SNAPSHOTS, dump
 from tui.core.download import DownloadState
-from tui.ui.style.format import state_look
+from tui.ui.style.format import appearance_of
 
 
 @pytest.fixture(autouse=True)
@@ -33,10 +33,10 @@ def test_without_colour_there_is_none_and_every_state_is_told_apart():
     for line in legend.splitlines():
         for red, green, blue in re.findall(r"#(\w\w)(\w\w)(\w\w)", line):
             assert red == green == blue, line
-    looks = [state_look(state) for state in DownloadState]
-    assert len({look.glyph for look in looks}) == len(looks)
-    assert len({look.ascii_glyph for look in looks}) == len(looks)
-    assert len({look.word for look in looks}) == len(looks)
+    looks = [appearance_of(state) for state in DownloadState]
+    assert len({shown.glyph for shown in looks}) == len(looks)
+    assert len({shown.ascii_glyph for shown in looks}) == len(looks)
+    assert len({shown.word for shown in looks}) == len(looks)
 
 
 def test_in_ascii_there_is_nothing_else():

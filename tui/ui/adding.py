@@ -97,7 +97,7 @@ class AddQueue:
             self.restore = None
         if told:
             self._screen.tell(told)
-        self._screen.list.say_if_empty(is_loading=False)
+        self._screen.list.explain_if_empty(is_loading=False)
         self._show()
         self._watch_end()
 
@@ -135,5 +135,5 @@ class AddQueue:
 
     def _show(self) -> None:
         """Show new rows now; by itself an idle dashboard looks twice a second."""
-        self._screen.list.model.hurry()
+        self._screen.list.model.invalidate()
         self._screen.tick()

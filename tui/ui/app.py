@@ -119,7 +119,7 @@ class DashboardApp(App[int]):
     def is_ascii(self, is_on: bool) -> None:
         self._ascii_filter.enabled = is_on
         if self._running:
-            self.main.list.forget()
+            self.main.list.invalidate()
             self.refresh_css(animate=False)
             self.main.painter.paint_all()
 
@@ -146,7 +146,7 @@ class DashboardApp(App[int]):
     def looks(self) -> UIState:
         """What it looks like now."""
         query = self.main.list.model.query
-        panes = self.main.board.wishes
+        panes = self.main.board.overrides
         theme = self.theme
         if self._asked_theme is not None and theme == self._asked_theme[0]:
             theme = self._asked_theme[1]  # nobody chose it here

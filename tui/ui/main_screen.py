@@ -41,7 +41,7 @@ from tui.ui.panes.detail import DetailPane
 from tui.ui.panes.disk import DiskPane
 from tui.ui.panes.event_log import EventLog
 from tui.ui.panes.hosts import HostsPane
-from tui.ui.panes.layout import Breakpoint, PaneLayout, room_for
+from tui.ui.panes.layout import Breakpoint, PaneLayout, breakpoint_for
 from tui.ui.panes.throughput import ThroughputGraph
 from tui.ui.poller import EnginePoller
 from tui.ui.refresh import RefreshScheduler
@@ -142,7 +142,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Paint once, then begin to add and to tick."""
         self.list.focus()
-        self.list.say_if_empty(is_loading=self._is_loading)
+        self.list.explain_if_empty(is_loading=self._is_loading)
         self.show_now()
         self.call_after_refresh(self._begin)
 
@@ -192,7 +192,7 @@ class MainScreen(Screen[None]):
     @on(DownloadList.Searched)
     def show_search(self) -> None:
         """Say how far the list is what was asked for."""
-        self.list.say_if_empty(is_loading=self._is_loading)
+        self.list.explain_if_empty(is_loading=self._is_loading)
         self.tabs.show(self.bridge.snapshot, self.list.model, self.painter.mode)
         self.views.tell_trouble()
 
@@ -201,7 +201,7 @@ class MainScreen(Screen[None]):
         query = DownloadQuery(sort=looks.sort, is_reversed=looks.is_reversed)
         self.list.model.query = query
         self.heading.show(query)
-        self.board.wishes |= looks.panes
+        self.board.overrides |= looks.panes
 
     def situation(self) -> ActionState:
         """What actions can be judged by."""
@@ -227,11 +227,11 @@ class MainScreen(Screen[None]):
 
     def tell(self, text: str, *, severity: Severity = "information") -> None:
         """Say something in the line above the keys, until something else is said."""
-        self.messages.say(plain(text), severity)
+        self.messages.show_message(plain(text), severity)
 
     def on_resize(self, event: events.Resize) -> None:
         """Use the room that there is."""
-        self.room = room_for(event.size.width, event.size.height)
+        self.room = breakpoint_for(event.size.width, event.size.height)
         self.arrange_panes()
 
     def arrange_panes(self) -> None:
@@ -239,7 +239,7 @@ class MainScreen(Screen[None]):
         for room in Breakpoint:
             self.set_class(room is self.room, f"-{room.value}")
         width, height = self.app.size
-        places = self.board.places(width, height)
+        places = self.board.arrange(width, height)
         self.set_class(bool(self.board.zoomed), "-zoomed")
         is_side = self.room is Breakpoint.FULL and not self.board.zoomed
         self.panes.set_class(is_side, "-side")

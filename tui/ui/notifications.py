@@ -72,7 +72,7 @@ class Notifications:
             app.clear_notifications()  # one at most: the newest says it all
             app.notify(text, severity="error", timeout=4, markup=False)
         elif many:
-            self._screen.messages.say(text, "error", is_news=True)
+            self._screen.messages.show_message(text, "error", is_news=True)
         self._tell_end(is_all_added=is_all_added)
 
     def _tell_end(self, *, is_all_added: bool) -> None:
@@ -84,7 +84,7 @@ class Notifications:
         if self._has_told_end or not self._has_seen_end:
             return
         now = bridge.snapshot
-        self._has_told_end = self._screen.messages.say(
+        self._has_told_end = self._screen.messages.show_message(
             f"All ended after {format_duration(now.elapsed_s)}:"
             f" {format_size(now.fetched)} fetched."
             f" {key_of('add')} adds more, {key_of('quit')} quits.",

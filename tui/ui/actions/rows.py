@@ -48,7 +48,7 @@ class RowActions(StateActions):
         model = self._screen.list.model
         if model.cursor_cause is not None and self._screen.list.display:
             model.fold()
-            self._screen.list.hurry()
+            self._screen.list.refresh_order()
             return
         self.show_details(self._row.id)
 
@@ -152,7 +152,7 @@ class RowActions(StateActions):
         def done(_: object) -> None:
             self._undo.push_order(what, before)
             self._screen.tell(f"{what} · {key_of('undo')} takes it back")
-            self._screen.list.hurry()
+            self._screen.list.refresh_order()
 
         self._screen.bulk.run("Moving", list(places), verb, done)
 

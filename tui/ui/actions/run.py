@@ -82,7 +82,7 @@ class RunActions:
 
         def done(_: object) -> None:
             self._screen.tell(f"Undone: {step.text}")
-            self._screen.list.hurry()
+            self._screen.list.refresh_order()
             self._screen.list.repaint(step.ids)
 
         def verb(ids: Sequence[DownloadId]) -> list[DownloadId]:

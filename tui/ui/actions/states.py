@@ -208,4 +208,4 @@ class StateActions:
         self._screen.tell(
             f"Dropped {what} from the list · {key_of('undo')} brings {them} back"
         )
-        self._screen.list.hurry()
+        self._screen.list.refresh_order()

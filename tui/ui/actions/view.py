@@ -117,7 +117,7 @@ class ViewActions:
         model = self._list.model
         if model.trouble and not model.is_searching:
             if self._screen.filter_bar.is_open:
-                self._screen.filter_bar.say(model.trouble)
+                self._screen.filter_bar.show_error(model.trouble)
             else:
                 self._screen.tell(model.trouble, severity="warning")
 
@@ -140,7 +140,7 @@ class ViewActions:
                 f"The list stands still; downloads go on. {key_of('freeze')} ends it"
             )
         else:
-            self._list.hurry()
+            self._list.refresh_order()
             self._screen.tell("The list moves again")
 
     # -- panes -----------------------------------------------------------------------

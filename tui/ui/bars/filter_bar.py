@@ -40,14 +40,14 @@ class FilterBar(Horizontal):
             select_on_focus=False,
             restrict=PRINTABLE,
         )
-        self.verdict = Static("", id="wrong", markup=False)
+        self.error_text = Static("", id="wrong", markup=False)
         self._sent = ""
 
     def compose(self) -> ComposeResult:
         """What is typed, and what is wrong with it."""
         yield Static("/ ", id="slash")
         yield self.input
-        yield self.verdict
+        yield self.error_text
 
     @property
     def is_open(self) -> bool:
@@ -60,17 +60,17 @@ class FilterBar(Horizontal):
         self._sent = text
         self.input.value = text
         self.input.cursor_position = len(text)
-        self.say("")
+        self.show_error("")
         self.input.focus()
 
     def close(self) -> None:
         """Hide it."""
         self.remove_class("-open")
 
-    def say(self, wrong: str) -> None:
+    def show_error(self, wrong: str) -> None:
         """Say what is wrong with the filter, in place of the hint; "" for nothing."""
-        self.verdict.update(wrong)
-        self.verdict.display = bool(wrong)
+        self.error_text.update(wrong)
+        self.error_text.display = bool(wrong)
 
     @on(Input.Changed)
     def follow(self, event: Input.Changed) -> None:
@@ -82,7 +82,7 @@ class FilterBar(Horizontal):
         except FilterError as error:
             # Until the last term is whole, those before it hold.
             wrong, text = str(error), error.before
-        self.say(wrong)
+        self.show_error(wrong)
         self._send(text)
 
     def _send(self, text: str) -> None:

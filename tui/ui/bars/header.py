@@ -16,7 +16,7 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_clock, format_duration, format_rate, format_size
 from tui.ui.bars.bottleneck_line import auto_word
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
-from tui.ui.style.format import bar, count, middle_ellipsis, percent, state_look
+from tui.ui.style.format import appearance_of, bar, count, middle_ellipsis, percent
 
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
@@ -83,9 +83,9 @@ class HeaderBar(Pane):
             number = now.counts[state]
             is_kept = state in (_S.QUEUED, _S.DONE)
             if number or is_kept:
-                look = state_look(state)
-                word = "retrying" if state is _S.WAITING else look.word
-                words.append((self._glyph(state), number, word, look.style))
+                appearance = appearance_of(state)
+                word = "retrying" if state is _S.WAITING else appearance.word
+                words.append((self._glyph(state), number, word, appearance.style))
         line: Line = []
         for glyph, number, word, style in words:
             shown = f"{glyph} {count(number)} {word}" if has_words else None
@@ -99,8 +99,8 @@ class HeaderBar(Pane):
         return line
 
     def _glyph(self, state: DownloadState) -> str:
-        look = state_look(state)
-        return look.ascii_glyph if self.is_ascii else look.glyph
+        appearance = appearance_of(state)
+        return appearance.ascii_glyph if self.is_ascii else appearance.glyph
 
     def _counts_line(self, now: EngineSnapshot, width: int) -> Line:
         right = [

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Severity: TypeAlias = Literal["information", "warning", "error"]
 SHOWN_S = 5.0
 """Seconds that a message stays if nothing else is said."""
-_HELD_S = 2.0
+_KEPT_S = 2.0
 """Seconds in which news do not take the place of what a key did."""
 _STYLES = {"information": "strong", "warning": "warn", "error": "failed"}
 _GLYPHS = {"information": "›", "warning": "!", "error": "✗"}
@@ -50,10 +50,12 @@ class MessageLine(Pane):
         """What is being said; "" for nothing."""
         return "" if self._message is None else self._message.text
 
-    def say(self, text: str, severity: Severity, *, is_news: bool = False) -> bool:
-        """Say something; tell whether it was said: news give way to what a key did."""
+    def show_message(
+        self, text: str, severity: Severity, *, is_news: bool = False
+    ) -> bool:
+        """Show a message; return False for news while a key's message is fresh."""
         now = time.monotonic()
-        if is_news and self._message and now - self._message.at_s < _HELD_S:
+        if is_news and self._message and now - self._message.at_s < _KEPT_S:
             return False
         self._message = _Message(text, severity, now)
         if self.screen.has_class("-bare"):  # new styles for a screen are dear

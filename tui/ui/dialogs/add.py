@@ -16,7 +16,7 @@ from tui.core.request import DownloadRequest
 from tui.core.text.plain_text import plain
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
 from tui.ui.dialogs.dialog import Dialog
-from tui.ui.dialogs.path_completion import dropped_files
+from tui.ui.dialogs.path_completion import dropped_paths
 from tui.ui.dialogs.pick import Picked, PickScreen
 from tui.ui.style.format import count
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 MAX_EDITED_LINES = 10_000
 """Longer pastes stay out of the editor, which needs half a second for 100,000 lines
 and would hold up every download meanwhile."""
-_SETTLE_S = 0.08
+_DEBOUNCE_S = 0.08
 """Typing pauses at least this long before the text is read again."""
 
 
-def disarm(text: str) -> str:
+def sanitize_multiline(text: str) -> str:
     """Return ``text`` without characters that act on a terminal; lines and tabs stay.
 
     The editor draws what it holds as it is, an ESC as well. ``plain`` alone would cut
@@ -80,13 +80,13 @@ class UrlArea(TextArea):
 
     async def on_paste(self, event: events.Paste) -> None:
         """Keep files and what is too long out of the editor, and disarm the rest."""
-        paths = await asyncio.to_thread(dropped_files, event.text)
+        paths = await asyncio.to_thread(dropped_paths, event.text)
         if paths:
             event.stop()
             event.prevent_default()
             self.post_message(self.Dropped(paths))
             return
-        event.text = end_line(disarm(event.text))
+        event.text = end_line(sanitize_multiline(event.text))
         if event.text.count("\n") + self.document.line_count > MAX_EDITED_LINES:
             event.stop()
             event.prevent_default()
@@ -131,7 +131,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         self._known = known
         self._long: list[str] = []
         """Pastes that are too long for the editor."""
-        self._settling: Timer | None = None
+        self._debounce_timer: Timer | None = None
         self._has_text = asyncio.Event()
         """What it was opened with is in the editor."""
 
@@ -163,8 +163,8 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
     async def _take_text(self) -> None:
         text, self._text = self._text, ""
-        paths = await asyncio.to_thread(dropped_files, text) if text else []
-        text = disarm(text)
+        paths = await asyncio.to_thread(dropped_paths, text) if text else []
+        text = sanitize_multiline(text)
         if paths:
             self._take_files(paths)
         elif text.count("\n") >= MAX_EDITED_LINES:
@@ -174,12 +174,12 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         self._has_text.set()
 
     @on(TextArea.Changed)
-    def settle(self, event: TextArea.Changed) -> None:
+    def debounce(self, event: TextArea.Changed) -> None:
         """Read the text when typing pauses."""
         event.stop()
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(_SETTLE_S, self._start_reading)
+        if self._debounce_timer is not None:
+            self._debounce_timer.stop()
+        self._debounce_timer = self.set_timer(_DEBOUNCE_S, self._start_reading)
 
     @on(UrlArea.TooLong)
     def take_long(self, message: UrlArea.TooLong) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
 
-class Listed(Protocol):
+class HelpEntry(Protocol):
     """What help needs to know of an action (``tui.ui.keys.registry.Action``)."""
 
     @property
@@ -37,7 +37,7 @@ class Listed(Protocol):
     def shown_keys(self) -> str: ...  # noqa: D102
 
 
-def find(actions: Sequence[Listed], query: str) -> list[Listed]:
+def find(actions: Sequence[HelpEntry], query: str) -> list[HelpEntry]:
     """Return the actions that hold every word of ``query``, best first.
 
     A key typed alone puts its action first: ``x`` asks what x does, not which texts
@@ -46,7 +46,7 @@ def find(actions: Sequence[Listed], query: str) -> list[Listed]:
     words = query.casefold().split()
     if not words:
         return list(actions)
-    found: list[tuple[int, int, Listed]] = []
+    found: list[tuple[int, int, HelpEntry]] = []
     for place, action in enumerate(actions):
         title = action.title.casefold()
         text = f"{title} {action.help} {action.shown_keys} {action.group.value}"
@@ -75,11 +75,11 @@ class HelpList(Pane):
             super().__init__()
             self.id = id
 
-    def __init__(self, actions: Sequence[Listed], **options: Any) -> None:
+    def __init__(self, actions: Sequence[HelpEntry], **options: Any) -> None:
         """Show all actions."""
         super().__init__(**options)
         self._all = actions
-        self._rows: list[Listed | str] = []
+        self._rows: list[HelpEntry | str] = []
         self._cursor = -1
         self._top = 0
         self.search("")
@@ -147,7 +147,7 @@ class HelpList(Pane):
         shown = enumerate(self._rows[self._top : self._top + height], self._top)
         return [self._row_line(at, row, width, min(16, room)) for at, row in shown]
 
-    def _row_line(self, at: int, row: Listed | str, width: int, room: int) -> Line:
+    def _row_line(self, at: int, row: HelpEntry | str, width: int, room: int) -> Line:
         if isinstance(row, str):
             return [Span(row, "title")]
         is_chosen = at == self._cursor
@@ -205,7 +205,7 @@ class HelpScreen(Dialog[str | None]):
         Binding("f1", "close", show=False, priority=True),
     ]
 
-    def __init__(self, actions: Sequence[Listed]) -> None:
+    def __init__(self, actions: Sequence[HelpEntry]) -> None:
         """List these actions, in their order."""
         super().__init__()
         self._actions = actions

@@ -36,7 +36,7 @@ class FolderListing(NamedTuple):
     """Why nothing can be seen, or ""."""
 
 
-def look(typed: str) -> FolderListing:
+def list_folder(typed: str) -> FolderListing:
     """Return folders, then lists, then other files, that ``typed`` is the start of.
 
     Hidden ones show when the dot is typed; a name that cannot be drawn never does, nor
@@ -91,7 +91,7 @@ def complete(typed: str, seen: FolderListing) -> str:
     return os.path.join(folder, names[0][:common])
 
 
-def dropped_files(text: str) -> list[str]:
+def dropped_paths(text: str) -> list[str]:
     """Return the files of a paste that is nothing but paths, as terminals drop them.
 
     They quote names with blanks, or put backslashes before them, or make URLs.

@@ -17,7 +17,7 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_size
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
 from tui.ui.dialogs.dialog import PRINTABLE, Dialog
-from tui.ui.dialogs.path_completion import Entry, FolderListing, complete, look
+from tui.ui.dialogs.path_completion import Entry, FolderListing, complete, list_folder
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.types import CSSPathType
 
-_SETTLE_S = 0.08
+_DEBOUNCE_S = 0.08
 """The cursor rests at least this long before a file is read."""
 
 
@@ -91,7 +91,7 @@ class PickScreen(Dialog[Picked | None]):
         self._seen = FolderListing()
         self._seen_for = ""
         """The path that ``_seen`` belongs to: typing is faster than some disks."""
-        self._settling: Timer | None = None
+        self._debounce_timer: Timer | None = None
 
     def compose_box(self) -> ComposeResult:
         """Path, entries, what is in the file."""
@@ -115,7 +115,7 @@ class PickScreen(Dialog[Picked | None]):
         self.run_worker(self._look(event.value), group="look", exclusive=True)
 
     async def _look(self, typed: str) -> None:
-        seen = await asyncio.to_thread(look, typed)
+        seen = await asyncio.to_thread(list_folder, typed)
         self._seen, self._seen_for = seen, typed
         options = self.query_one(OptionList)
         options.clear_options()
@@ -158,9 +158,9 @@ class PickScreen(Dialog[Picked | None]):
     def preview(self, event: OptionList.OptionHighlighted) -> None:
         """Read the file under the cursor when it rests there."""
         event.stop()
-        if self._settling is not None:
-            self._settling.stop()
-        self._settling = self.set_timer(_SETTLE_S, self._start_reading)
+        if self._debounce_timer is not None:
+            self._debounce_timer.stop()
+        self._debounce_timer = self.set_timer(_DEBOUNCE_S, self._start_reading)
 
     def _start_reading(self) -> None:
         entry = self._entry()

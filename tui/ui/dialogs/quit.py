@@ -49,7 +49,7 @@ class QuitScreen(Dialog[str | None]):
 
     def compose_box(self) -> ComposeResult:
         """What is going on, and three ways to go."""
-        for text in situation(self._snapshot, self._resume_hint):
+        for text in quit_summary(self._snapshot, self._resume_hint):
             yield Static(text, markup=False)
         with Vertical(classes="choices"):
             yield _choice("q", "Quit and keep everything", "quit")
@@ -82,7 +82,7 @@ def _active(snapshot: EngineSnapshot) -> int:
     return sum(snapshot.counts[state] for state in ACTIVE)
 
 
-def situation(snapshot: EngineSnapshot, resume_hint: str = "") -> list[str]:
+def quit_summary(snapshot: EngineSnapshot, resume_hint: str = "") -> list[str]:
     """Say in two or three lines what leaving now means."""
     counts = snapshot.counts
     active = _active(snapshot)

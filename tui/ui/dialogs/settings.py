@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
     from tui.config.option import Option
-    from tui.ui.dialogs.help import Listed
+    from tui.ui.dialogs.help import HelpEntry
 
 KEYS = "keys."
 """Start of the settings that bind keys to actions."""
@@ -97,7 +97,7 @@ class SettingsList(HelpList):
                 self._cursor = at
                 self.move(0)
 
-    def _row_line(self, at: int, row: Listed | str, width: int, room: int) -> Line:
+    def _row_line(self, at: int, row: HelpEntry | str, width: int, room: int) -> Line:
         del room
         if isinstance(row, str):
             return [Span(row, "title")]

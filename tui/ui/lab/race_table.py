@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tui.lab.race import Entrant, Race
 
-_LOOKS = {
+_APPEARANCES = {
     State.WAITING: ("·", ".", "queued"),
     State.RUNNING: ("", "", "active"),
     State.STOPPING: ("", "", "waiting"),
@@ -152,7 +152,7 @@ class RaceTable(Pane):
         The spinner of a strategy with an event loop is turned by that loop itself, so
         it stands still while the loop is blocked.
         """
-        glyph, ascii_glyph, style = _LOOKS[lane.state]
+        glyph, ascii_glyph, style = _APPEARANCES[lane.state]
         if glyph:
             return (ascii_glyph if self.is_ascii else glyph), style
         beats = lane.progress.get("beats")

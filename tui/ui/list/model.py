@@ -181,7 +181,7 @@ class ListModel:
         start = self.cursor if last is None else self.line_of(last, self.cursor)
         self.marks.add_range(self.ids, start, self.cursor)
 
-    def hurry(self) -> None:
+    def invalidate(self) -> None:
         """Let the next refresh select at once: a person is waiting for new rows."""
         self._next_at_s = 0.0
         self._moved_at_s = -CALM_S

@@ -13,13 +13,13 @@ from tui.core.listing.query import SortKey
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration, format_rate, format_size
 from tui.ui.style.format import (
+    appearance_of,
     bar,
     cells,
     done_fraction,
     fit,
     middle_ellipsis,
     percent,
-    state_look,
 )
 
 if TYPE_CHECKING:
@@ -141,18 +141,18 @@ def heading(
 def status_text(row: DownloadSnapshot) -> tuple[str, str]:
     """Return the word or the speed of a row, at most 11 cells, and its style."""
     state = row.state
-    look = state_look(state)
+    appearance = appearance_of(state)
     if state is _S.DOWNLOADING:
         if row.stalled_s >= STALLED_AFTER_S:
             return f"stalled {format_duration(row.stalled_s)}", "waiting"
         return format_rate(row.speed), "text"
     if state is _S.WAITING and row.retry_in_s is not None:
-        return f"retry {format_duration(row.retry_in_s)}", look.style
+        return f"retry {format_duration(row.retry_in_s)}", appearance.style
     if state is _S.DONE and row.has_checksum:
-        return "verified", look.style
+        return "verified", appearance.style
     if state is _S.FAILED and row.status >= 400:
-        return f"failed {row.status}", look.style
-    return look.word, look.style
+        return f"failed {row.status}", appearance.style
+    return appearance.word, appearance.style
 
 
 def _reason(row: DownloadSnapshot, width: int) -> str:
@@ -176,7 +176,7 @@ def _noted(row: DownloadSnapshot, columns: Columns) -> str:
     """Return the note on a finished row, after its state where no column says it."""
     word = status_text(row)[0]
     note = plain(row.note)
-    is_said = columns.state and word == state_look(row.state).word
+    is_said = columns.state and word == appearance_of(row.state).word
     return note if is_said else f"{word}: {note}"
 
 
@@ -212,7 +212,7 @@ def _bar_pieces(row: DownloadSnapshot, width: int, is_ascii: bool) -> list[Piece
     if row.state is _S.QUEUED and not row.received:
         return [Piece(" " * width, "text")]  # most rows of a long list: no ink
     filled, rest = bar(fraction, width, is_ascii=is_ascii)
-    style = state_look(row.state).style
+    style = appearance_of(row.state).style
     return [Piece(filled, style), Piece(rest, "faint")]
 
 
@@ -236,19 +236,21 @@ def row_pieces(
         is_marked: whether a person marked it.
         is_ascii: use characters below 0x80 for all that is ours.
     """
-    look = state_look(row.state)
+    appearance = appearance_of(row.state)
     is_active = row.state in ACTIVE
-    glyph = spinner if is_active else look.ascii_glyph if is_ascii else look.glyph
+    glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
+    if is_active:
+        glyph = spinner
     is_dim = row.state in (_S.QUEUED, _S.CANCELLED)
-    name_style = look.style if is_dim else "text"
+    name_style = appearance.style if is_dim else "text"
     name = fit(shown_name(row, columns.name), columns.name)
-    pieces = [Piece(glyph, look.style), _mark(is_marked, is_ascii)]
+    pieces = [Piece(glyph, appearance.style), _mark(is_marked, is_ascii)]
     pieces.append(Piece(name, "strong" if is_marked else name_style))
     if columns.state:
-        word = look.word
+        word = appearance.word
         if row.state is _S.DOWNLOADING and row.connections > 1:
             word = f"{word} ×{row.connections}"
-        pieces.append(Piece("  " + fit(word, columns.state), look.style))
+        pieces.append(Piece("  " + fit(word, columns.state), appearance.style))
     if columns.size:
         size = fit(format_size(row.size), columns.size, "right")
         pieces.append(Piece("  " + size, "dim"))
@@ -305,7 +307,7 @@ def _middle(
         room = columns.bar + 2 + columns.status
         room += columns.eta + 1 if columns.eta else 0
         return [
-            Piece("  " + fit(_reason(row, room), room), state_look(row.state).style)
+            Piece("  " + fit(_reason(row, room), room), appearance_of(row.state).style)
         ]
     if row.state is _S.DONE and row.note and columns.bar:
         # A full bar says nothing; what became of the file since does.
@@ -316,7 +318,7 @@ def _middle(
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]
     status, style = status_text(row)
-    if columns.state and status == state_look(row.state).word:
+    if columns.state and status == appearance_of(row.state).word:
         status = ""  # said already
     eta = ""
     if row.state is _S.DOWNLOADING:

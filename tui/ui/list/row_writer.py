@@ -50,13 +50,13 @@ class RowWriter:
         if not is_moving:
             self._kept.clear()
 
-    def hurry(self, ids: Iterable[int]) -> None:
+    def invalidate(self, ids: Iterable[int]) -> None:
         """Let the digits of some downloads change with the next frame."""
         for id in ids:
             self._calm.pop(id, None)
             self._kept.pop(id, None)
 
-    def hurry_all(self) -> None:
+    def invalidate_all(self) -> None:
         """Let every row change with the next frame."""
         self._calm.clear()
         self._kept.clear()
@@ -85,12 +85,12 @@ class RowWriter:
         if row.state not in ACTIVE:
             self._kept.pop(row.id, None)
             return self._write_row(row, None, is_marked=is_marked)
-        look = (
+        key = (
             *(row.version, row.state, row.connections, row.error, is_marked),
             *(self.columns, self.is_still, self.is_ascii),
         )
         kept = self._kept.get(row.id)
-        if kept is not None and kept[0] == look and (self.ticks + row.id) % _TURN_TICKS:
+        if kept is not None and kept[0] == key and (self.ticks + row.id) % _TURN_TICKS:
             return kept[1]
         speed = None
         if row.state is DownloadState.DOWNLOADING:
@@ -99,7 +99,7 @@ class RowWriter:
                 speed = format_rate(row.speed), format_duration(row.eta_s)
                 self._calm[row.id] = speed
         pieces = self._write_row(row, speed, is_marked=is_marked)
-        self._kept[row.id] = look, pieces
+        self._kept[row.id] = key, pieces
         return pieces
 
     def _write_row(

@@ -189,14 +189,14 @@ class DownloadList(ScrollView, can_focus=True):
         if dirty:
             self.refresh(*dirty)
 
-    def hurry(self) -> None:
+    def refresh_order(self) -> None:
         """Put the rows in their new order now, as they are: a key changed it."""
-        self._writer.hurry_all()
+        self._writer.invalidate_all()
         self.set_query(self.model.query)
 
     def repaint(self, ids: Iterable[DownloadId]) -> None:
         """Show the new state of some downloads at once, without waiting for a tick."""
-        self._writer.hurry(ids)
+        self._writer.invalidate(ids)
         self.update_rows()
 
     def _write(self, ids: list[int]) -> dict[int, tuple[Piece, ...]]:
@@ -244,7 +244,7 @@ class DownloadList(ScrollView, can_focus=True):
         self._strips[id] = (key, strip)
         return strip
 
-    def say_if_empty(self, *, is_loading: bool) -> None:
+    def explain_if_empty(self, *, is_loading: bool) -> None:
         """Say what an empty list means: nothing found, nothing yet, or not read yet."""
         folder = self._service.snapshot().output_dir
         if self.model.is_late:
@@ -318,16 +318,16 @@ class DownloadList(ScrollView, can_focus=True):
 
     def on_mount(self) -> None:
         """Follow the theme: strips hold its colours."""
-        self.app.theme_changed_signal.subscribe(self, lambda _: self.forget())
+        self.app.theme_changed_signal.subscribe(self, lambda _: self.invalidate())
 
     def on_resize(self) -> None:
         """Lay the columns out again."""
         self._writer.columns = columns_for(self._width)
         self.virtual_size = Size(self._width, len(self.model.ids))
-        self.forget()
+        self.invalidate()
         self.show_cursor()
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Draw all anew: colours, glyphs or widths are others."""
         self._ground = Style(bgcolor=self.background_colors[1].rich_color)
         self._drawn.clear()

@@ -12,7 +12,7 @@ from tui.ui.keys.keymap import key_of
 from tui.ui.panes.detail_lines import pane_lines, sheet_lines
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.panes.segment_map import map_lines
-from tui.ui.style.format import done_fraction, middle_ellipsis, percent, state_look
+from tui.ui.style.format import appearance_of, done_fraction, middle_ellipsis, percent
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DetailSnapshot
@@ -80,17 +80,17 @@ class DetailPane(Pane):
                 Span("no download under the cursor", "dim"),
             ]
         row = self._detail.row
-        look = state_look(row.state)
-        glyph = look.ascii_glyph if self.is_ascii else look.glyph
+        appearance = appearance_of(row.state)
+        glyph = appearance.ascii_glyph if self.is_ascii else appearance.glyph
         left = [Span(" sel  ", "title")]
         if row.size:
             cells = min(40, max(8, width // 3))
             left += map_lines(self._detail, cells, 1, is_ascii=self.is_ascii)[0]
             left.append(Span(" "))
-        left.append(Span(f"{glyph} ", look.style))
+        left.append(Span(f"{glyph} ", appearance.style))
         right = [Span(f"  {percent(done_fraction(row))} of {format_size(row.size)}")]
         if row.error:
-            right = [Span(f"  {look.word}", look.style)]
+            right = [Span(f"  {appearance.word}", appearance.style)]
         elif row.speed > 0:
             right.append(Span(f"  {format_rate(row.speed)}", "strong"))
         right.append(Span(" "))

@@ -15,13 +15,13 @@ from tui.ui.panes.pane import Line, Span, justify, line_width
 from tui.ui.panes.plot import spark
 from tui.ui.panes.segment_map import map_lines
 from tui.ui.style.format import (
+    appearance_of,
     cells,
     count,
     done_fraction,
     fit,
     middle_ellipsis,
     percent,
-    state_look,
 )
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ def wrap(text: str, width: int) -> list[str]:
 def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Line:
     """Glyph and word of the state, share done, and what comes next."""
     row = detail.row
-    look = state_look(row.state)
-    glyph = look.ascii_glyph if is_ascii else look.glyph
-    left = [Span(f"{glyph} {look.word}", look.style)]
+    appearance = appearance_of(row.state)
+    glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
+    left = [Span(f"{glyph} {appearance.word}", appearance.style)]
     if row.state is DownloadState.WAITING and row.retry_in_s is not None:
-        left.append(Span(f" in {format_duration(row.retry_in_s)}", look.style))
+        left.append(Span(f" in {format_duration(row.retry_in_s)}", appearance.style))
     if row.stalled_s >= _STALLED_S and row.state is DownloadState.DOWNLOADING:
         left.append(Span(f"  stalled {format_duration(row.stalled_s)}", "warn"))
     share = done_fraction(row)
@@ -98,13 +98,13 @@ def progress_line(detail: DetailSnapshot, width: int) -> Line:
     return justify(line, (), width)
 
 
-def answer_line(detail: DetailSnapshot, width: int) -> Line:
+def response_line(detail: DetailSnapshot, width: int) -> Line:
     """``HTTP/1.1 206  etag  sha256 pending  3/3 conn``."""
     line: Line = []
     if detail.row.status:
         version = plain(detail.http_version) or "HTTP"
         line.append(Span(f"{version} {detail.row.status}  "))
-    line.append(Span(validator_words(detail), "dim"))
+    line.append(Span(validator_text(detail), "dim"))
     if detail.checksum:
         name = plain(detail.checksum.partition("=")[0])
         state = detail.checksum_state
@@ -118,7 +118,7 @@ def answer_line(detail: DetailSnapshot, width: int) -> Line:
     return justify(line, right, width)
 
 
-def validator_words(detail: DetailSnapshot) -> str:
+def validator_text(detail: DetailSnapshot) -> str:
     """How a resume would be proven: ``etag``, ``date`` or ``no validator``."""
     if detail.row.state is DownloadState.DONE and not detail.validator:
         return ""  # nothing is left to prove
@@ -134,7 +134,7 @@ def advice_for(kind: str, error: str) -> str:
     return "; ".join(clause for clause in clauses if clause.casefold() not in said)
 
 
-def trouble_lines(
+def error_lines(
     detail: DetailSnapshot, width: int, is_ascii: bool = False
 ) -> list[Line]:
     """What went wrong and what to do about it; nothing where nothing did."""
@@ -160,13 +160,13 @@ def pane_lines(
         return sheet_lines(detail, width, is_ascii)
     row = detail.row
     head = [state_line(detail, width, is_ascii), progress_line(detail, width)]
-    trouble = trouble_lines(detail, width, is_ascii)
+    trouble = error_lines(detail, width, is_ascii)
     place = plain(detail.path if row.state is DownloadState.DONE else detail.part_path)
     url = plain_url(row.url)
     tail: list[Line] = [
         [Span("from ", "dim"), Span(middle_ellipsis(url, width - 5))],
         [Span("to   ", "dim"), Span(middle_ellipsis(place, width - 5))],
-        answer_line(detail, width),
+        response_line(detail, width),
     ]
     room = height - len(head) - len(tail) - len(trouble)
     # A map of two lines reads well up to a few dozen ranges; more is for the screen.
@@ -211,7 +211,7 @@ def sheet_lines(
         *map_lines(detail, width, rows, is_ascii=is_ascii),
         progress_line(detail, width),
     ]
-    trouble = trouble_lines(detail, width, is_ascii)
+    trouble = error_lines(detail, width, is_ascii)
     if trouble:
         lines += [[], *trouble]
     lines += _now_facts(detail, width, is_ascii)
@@ -279,7 +279,7 @@ def _answer_facts(detail: DetailSnapshot, width: int) -> list[Line]:
     row = detail.row
     status = f"{plain(detail.http_version)} {row.status}".strip()
     lines = _fact("status", status if row.status else "not asked yet", width)
-    if row.status and validator_words(detail):
+    if row.status and validator_text(detail):
         proof = plain(detail.validator) or "none: a resume starts again from zero"
         lines += _fact("validator", proof, width)
     if detail.checksum:

@@ -17,15 +17,15 @@ from tui.core.text.units import format_rate
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.disk_lines import (
     FULL,
-    brief_line,
+    batch_line,
+    buffer_line,
     comparison_line,
-    graph_lines,
-    held_line,
-    queue_and_held_line,
+    history_lines,
+    queue_and_buffer_line,
     queue_line,
     queue_top,
-    slot_lines,
-    trips_line,
+    short_line,
+    worker_lines,
     write_line,
 )
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
@@ -177,7 +177,7 @@ class DiskPane(Pane):
         news = self._news(width)
         room = height - len(news)
         figures = self._figures(snapshot, width, room - len(disk.workers))
-        slots = slot_lines(
+        slots = worker_lines(
             disk.workers,
             width,
             max(0, room - len(figures)),
@@ -188,7 +188,7 @@ class DiskPane(Pane):
         left = height - len(lines)
         if left >= _GRAPHS_FROM:
             history = snapshot.loop.history_s
-            lines += graph_lines(
+            lines += history_lines(
                 history, list(self._queued), width, left, self.is_ascii
             )
         return lines
@@ -209,18 +209,18 @@ class DiskPane(Pane):
         if room >= 5:
             return [
                 queue_line(list(self._queued), disk.queued, width, is_ascii),
-                held_line(disk, width, is_ascii),
+                buffer_line(disk, width, is_ascii),
                 write_line(disk, width),
-                trips_line(disk, width),
+                batch_line(disk, width),
                 lag,
             ]
         if room >= 3:
             return [
-                queue_and_held_line(list(self._queued), disk, width, is_ascii),
+                queue_and_buffer_line(list(self._queued), disk, width, is_ascii),
                 write_line(disk, width),
                 lag,
             ]
-        brief = brief_line(disk, is_ascii)
+        brief = short_line(disk, is_ascii)
         loop = [
             Span("loop ", "dim"),
             Span(milliseconds(snapshot.loop.p99_s), lag[4].style),

@@ -25,7 +25,7 @@ _SLOW_S = 1.0
 """A write that takes longer is shown in orange."""
 
 
-def slot_lines(
+def worker_lines(
     slots: Sequence[WorkerSnapshot],
     width: int,
     height: int,
@@ -42,7 +42,7 @@ def slot_lines(
         shown, rest = sorted(ranked[:fitting]), ranked[fitting:]
     digits = len(str(len(slots)))
     lines = [
-        slot_line(number, slot, width, digits, spinner, is_ascii)
+        worker_line(number, slot, width, digits, spinner, is_ascii)
         for number, slot in shown
     ]
     if rest and height > 0:
@@ -57,7 +57,7 @@ def is_busy(slot: WorkerSnapshot) -> bool:
     return slot.operation not in ("", "idle")
 
 
-def slot_line(
+def worker_line(
     number: int,
     slot: WorkerSnapshot,
     width: int,
@@ -136,7 +136,7 @@ def queue_line(
     )
 
 
-def held_line(disk: DiskSnapshot, width: int, is_ascii: bool = False) -> Line:
+def buffer_line(disk: DiskSnapshot, width: int, is_ascii: bool = False) -> Line:
     """Bytes between wire and disk against their limit."""
     limit = disk.in_flight_limit
     words = f"  {format_size(disk.in_flight)} of {format_size(limit)}"
@@ -151,7 +151,7 @@ def held_line(disk: DiskSnapshot, width: int, is_ascii: bool = False) -> Line:
     ]
 
 
-def queue_and_held_line(
+def queue_and_buffer_line(
     history: Sequence[int], disk: DiskSnapshot, width: int, is_ascii: bool = False
 ) -> Line:
     """Both on one line, for panes that are not high enough."""
@@ -176,7 +176,7 @@ def queue_and_held_line(
     return justify(left, right, width)
 
 
-def brief_line(disk: DiskSnapshot, is_ascii: bool = False) -> Line:
+def short_line(disk: DiskSnapshot, is_ascii: bool = False) -> Line:
     """``held ━─── 3.00 MB  q 3``: the same where only half a line is left."""
     limit = disk.in_flight_limit
     share = disk.in_flight / limit if limit else 0.0
@@ -207,7 +207,7 @@ def write_line(disk: DiskSnapshot, width: int) -> Line:
     return justify(left, right, width)
 
 
-def trips_line(disk: DiskSnapshot, width: int) -> Line:
+def batch_line(disk: DiskSnapshot, width: int) -> Line:
     """How much one run_in_executor call carries, and what a sync costs."""
     per_trip = disk.operations / disk.batches if disk.batches else 0.0
     number = f"{per_trip:.1f}" if per_trip < 99.95 else count(round(per_trip))
@@ -228,7 +228,7 @@ def explanation() -> str:
     )
 
 
-def graph_lines(
+def history_lines(
     lags_s: Sequence[float],
     queue: Sequence[int],
     width: int,

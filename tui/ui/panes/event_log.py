@@ -15,7 +15,7 @@ from tui.core.text.units import format_duration, format_size
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.detail_lines import advice_for
 from tui.ui.panes.pane import Line, Pane, Span, clip
-from tui.ui.style.format import cells, count, middle_ellipsis, state_look
+from tui.ui.style.format import appearance_of, cells, count, middle_ellipsis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,7 +64,7 @@ _RANK = {
 }
 
 
-def entry_of(event: facts.Event, row: DownloadSnapshot | None) -> LogEntry:
+def log_entry(event: facts.Event, row: DownloadSnapshot | None) -> LogEntry:
     """Say in words what an event tells; ``row`` is its download, if still known."""
     if isinstance(event, facts.EngineEvent):
         return LogEntry(event.at, None, "", _engine_words(event))
@@ -133,7 +133,7 @@ def state_word(state: DownloadState | None) -> str:
         return "started"
     if state is DownloadState.VERIFYING:
         return "verified"
-    return state_look(state).word if state is not None else "notes"
+    return appearance_of(state).word if state is not None else "notes"
 
 
 def entry_line(entry: LogEntry, width: int, is_ascii: bool = False) -> Line:
@@ -141,10 +141,10 @@ def entry_line(entry: LogEntry, width: int, is_ascii: bool = False) -> Line:
     if entry.state is None:
         glyph, style = ("i" if is_ascii else "»"), "verifying"
     else:
-        look = state_look(entry.state)
-        style = look.style
+        appearance = appearance_of(entry.state)
+        style = appearance.style
         # The spinner's glyph would lie: nothing here moves.
-        glyph = look.ascii_glyph if is_ascii else look.glyph
+        glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
     at = time.strftime("%H:%M:%S", time.localtime(entry.at))
     line = [Span(f"{glyph} ", style), Span(f"{at} " if width >= 40 else "", "dim")]
     room = width - 2 - (9 if width >= 40 else 0)
@@ -192,7 +192,7 @@ class EventLog(Pane, can_focus=True):
             # Of a flood the rest is only counted: words for all took a second.
             is_told = told[state] <= MAX_LINES_A_TICK
             entries.append(
-                entry_of(event, row) if is_told else LogEntry(event.at, state, "", "")
+                log_entry(event, row) if is_told else LogEntry(event.at, state, "", "")
             )
         fresh = coalesce(entries, MAX_LINES_A_TICK)
         if not fresh:

@@ -215,10 +215,10 @@ class Pane(Widget):
             line = self._lines[y] if y < len(self._lines) else []
             segments = []
             for text, style, action in line:
-                look = ground + palette[style]
+                combined = ground + palette[style]
                 if action and action == self._hovered:
-                    look = look + palette.cursor
-                segments.append(Segment(to_ascii(text) if is_ascii else text, look))
+                    combined = combined + palette.cursor
+                segments.append(Segment(to_ascii(text) if is_ascii else text, combined))
             strip = Strip(segments).adjust_cell_length(self.size.width, ground)
             self._strips[y] = strip
         return strip

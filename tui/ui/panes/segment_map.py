@@ -24,7 +24,7 @@ _STYLES = {
 }
 
 
-def map_cells(
+def map_marks(
     finished: Iterable[tuple[int, int]],
     heads: Iterable[int],
     size: int,
@@ -97,7 +97,7 @@ def map_lines(
     is_done = detail.row.state is DownloadState.DONE
     finished = [(0, size)] if is_done else _with_flight(detail)
     heads = [segment.at for segment in detail.segments]
-    cells = map_cells(finished, heads, size, width * height)
+    cells = map_marks(finished, heads, size, width * height)
     return [
         _coloured(cells[at : at + width], is_ascii=is_ascii)
         for at in range(0, len(cells), width)

@@ -21,7 +21,7 @@ SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 ASCII_SPINNER = "|/-\\"
 
 
-class StateLook(NamedTuple):
+class Appearance(NamedTuple):
     """How one state is told apart: by glyph, by word and by colour, each alone."""
 
     glyph: str
@@ -33,22 +33,22 @@ class StateLook(NamedTuple):
 
 
 _S = DownloadState
-_LOOKS: dict[DownloadState, StateLook] = {
-    _S.QUEUED: StateLook("·", ".", "queued", "queued"),
-    _S.PROBING: StateLook("◌", "~", "connecting", "probing"),
-    _S.DOWNLOADING: StateLook("⠹", "|", "downloading", "active"),
-    _S.WAITING: StateLook("↻", "r", "retry", "waiting"),
-    _S.PAUSED: StateLook("‖", "p", "paused", "paused"),
-    _S.VERIFYING: StateLook("≡", "=", "verifying", "verifying"),
-    _S.DONE: StateLook("✓", "+", "done", "done"),
-    _S.FAILED: StateLook("✗", "x", "failed", "failed"),
-    _S.CANCELLED: StateLook("⊘", "-", "cancelled", "cancelled"),
+_APPEARANCES: dict[DownloadState, Appearance] = {
+    _S.QUEUED: Appearance("·", ".", "queued", "queued"),
+    _S.PROBING: Appearance("◌", "~", "connecting", "probing"),
+    _S.DOWNLOADING: Appearance("⠹", "|", "downloading", "active"),
+    _S.WAITING: Appearance("↻", "r", "retry", "waiting"),
+    _S.PAUSED: Appearance("‖", "p", "paused", "paused"),
+    _S.VERIFYING: Appearance("≡", "=", "verifying", "verifying"),
+    _S.DONE: Appearance("✓", "+", "done", "done"),
+    _S.FAILED: Appearance("✗", "x", "failed", "failed"),
+    _S.CANCELLED: Appearance("⊘", "-", "cancelled", "cancelled"),
 }
 
 
-def state_look(state: DownloadState) -> StateLook:
+def appearance_of(state: DownloadState) -> Appearance:
     """Return glyph, ASCII glyph, word and style name of a state."""
-    return _LOOKS[state]
+    return _APPEARANCES[state]
 
 
 def cells(text: str) -> int:

@@ -110,7 +110,7 @@ class Palette:
     """Column headings."""
 
     def __getitem__(self, name: str) -> Style:
-        """Return the style that ``format.state_look`` names."""
+        """Return the style that ``format.appearance_of`` names."""
         style: Style = getattr(self, name)
         return style
 
