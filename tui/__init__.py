@@ -1,41 +1,40 @@
 """fetchtui: a download dashboard for the terminal.
 
-One process and one asyncio loop run both the Textual dashboard and the download
-workers; every blocking disk call leaves the loop through ``run_in_executor``.
+One process and one asyncio loop run both the Textual dashboard and the downloads. No
+blocking disk call runs on that loop.
 
-A download's journey (the code reads in this order)::
+This is a short map; ``tui/README.md`` has all packages, the contracts between them, a
+glossary, and a table of where to change what. Imports go downwards only::
+
+    cli          command line, composition root: settings, engine, front end
+    ui           the Textual dashboard
+    headless     progress lines, JSON events, exit statuses
+    postprocess  steps after a download: hooks, unpacking, notification, log file
+    lab          races ways of running concurrent downloads
+    demo         scripted server on loopback, and its list
+    config       the settings file: read, validate, explain, write
+    engine       decides which download runs when, and runs it
+    sources      lists -> requests
+    net          HTTP: sessions, routing, credentials, transports
+    disk         files: writing in threads, part files, resume records, state
+    docs         the user guide, for ``fetchtui help`` and the dashboard
+    core         nouns and rules; standard library only, no I/O, no asyncio
+
+The journey of a download, in reading order::
 
     sources.*                        list lines -> core.request.DownloadRequest
     engine.engine                    Engine.add
     engine.scheduling.queue          order, limits per run and per origin
     engine.download.attempt          probe, plan, transfer, verify, finish
     engine.download.segment_reader   one range: stream, limiter, writer, counters
-    net.session                      one HTTP exchange over the right transport
-    disk.writer                      one run_in_executor call for many writes
+    net.session                      one request over the right transport
+    disk.writer                      one executor call for many writes
     disk.direct_copy                 a thread copies a fast socket into a file
     disk.folders                     part file -> final name
 
-Back to the eyes: numbers are pulled (``service.snapshot()`` at frame rate), facts
-are pushed (one small frozen event each, never dropped). Nothing per chunk reaches a
-face.
-
-The map (imports go downwards only; import-linter holds it)::
-
-    cli        the command line, and the composition root: settings, engine, front end
-    ui         the Textual dashboard
-    headless   progress lines, JSON events, exit statuses
-    postprocess  what follows a download: hooks, unpacking, notices, the log file
-    lab        ways of running concurrent downloads, raced against each other
-    demo       scripted server on loopback and its list
-    config     the settings file: read, judged, explained, written
-    engine     who fetches what, when
-    sources    what to fetch: lists -> requests
-    net        bytes off the wire; the only importer of httpx and pyreqwest
-    disk       bytes onto disk, off the loop
-    core       nouns and rules; standard library only, no I/O, no asyncio
-    docs       the user guide, which ``fetchtui help`` and the dashboard show
-
-The faces know only ``core.service.DownloadService``; ``cli`` hands them an engine.
+Numbers are pulled: front ends ask ``service.snapshot()`` several times a second. Facts
+are pushed: one small frozen event each, never dropped. Nothing is sent per chunk. Front
+ends know only ``core.service.DownloadService``; ``cli`` gives them an engine.
 """
 
 __version__ = "0.1.0"

@@ -9,7 +9,7 @@ import tui
 from tests.architecture.files import ROOT, python_files
 
 DOC = tui.__doc__ or ""
-JOURNEY, MAP = DOC.split("The map (")
+MAP, JOURNEY = DOC.split("The journey of a download")
 
 
 def test_the_map_is_the_tree():

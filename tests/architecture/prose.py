@@ -1,0 +1,192 @@
+"""Phrases that this project does not use, and where they are looked for.
+
+``python -m tests.architecture.prose [PATH...]`` prints every one of them with a better
+word, for all documents and docstrings or for those below the paths.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tests.architecture.files import ROOT, documents, python_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+BANNED = {
+    # Idioms that a reader has to translate.
+    r"told": "shown, reported, given",
+    r"tells?|telling": "show, report, return, print",
+    r"what holds|holds? (?:it|that|this) up|(?:that|which) holds": "effective, valid",
+    r"(?<!there )(?:is|are|was|were) none": "there is no ..., is not a ...",
+    r"(?<!there )(?:is|are|was) no (?!longer|more|less|different)\w+": "is not a ...",
+    r"tak(?:es?|en|ing) away|took away|leave \w+ away": "remove, omit",
+    r"tak(?:es?|en|ing) back|took back": "undo, restore, return",
+    r"anew": "again",
+    r"go(?:es|ing)? on(?! the\b)|went on|gone on": "continue, resume",
+    r"stands? still|stood still|standing still": "pause, freeze, stop",
+    r"in order(?! (?:to|of|by)\b)": "cleanly, sorted, in sequence",
+    r"who (?:says|said) so": "where it comes from",
+    r"says? so": "name what reports it",
+    r"a person|persons": "the user, you",
+    r"(?:of|by) (?:ours|yours|theirs)": "our, your, their",
+    r"(?:its|their) place": "position, path, slot",
+    r"what is there": "existing ..., name it",
+    r"whoever|whomever": "the caller, the user, name it",
+    r"downloads at once": "concurrency",
+    r"bound by": "limited by",
+    r"bears|bore|bearable": "capacity, sustains",
+    r"mend(?:s|ed|ing)?": "fix, repair",
+    r"(?:is|are|be|was|were) whole": "complete",
+    r"lies? (?:there|beside)": "exists, is next to",
+    # Private names of things that have a standard one.
+    r"faces?": "front end, renderer",
+    r"wires?": "transport, network, HTTP client",
+    r"(?<!round )(?<!round-)trips?": "executor call, batch",
+    r"pour(?:s|ed|ing)?": "copy, direct copy",
+    r"floods?|flooded|flooding": "high throughput, burst",
+    r"kits?": "context",
+    r"crews?": "worker pool",
+    r"judg(?:e|es|ed|ing)": "validate, decide, check",
+    r"settle[sd]?|settling": "finalize, resolve, decide",
+    r"forg(?:ets?|ot|otten|etting|ives?|iving)": "remove, clear, reset",
+    r"(?:chronicle|crier|mender|regrets?|remarks)s?": "see the glossary",
+}
+"""Pattern (whole words, any case) -> what to write instead."""
+
+BRITISH = {
+    r"(?:colou|honou|behaviou|neighbou|favou|armou)r\w*": "American spelling (color)",
+    r"\w+(?:nal|mal|ogn|gan|tim|nit|tal|mar|til|ial)is(?:e|es|ed|ing|ation)": (
+        "American spelling (-ize)"
+    ),
+    r"grey|licence|catalogue|cancelation": "American spelling",
+}
+"""The same for text that users read, where the spelling is American."""
+
+NOT_YET = frozenset(
+    {
+        "tui/cli",
+        "tui/config",
+        "tui/core",
+        "tui/demo",
+        "tui/disk",
+        "tui/docs/json-events.md",
+        "tui/docs/keys.md",
+        "tui/docs/options.md",
+        "tui/engine",
+        "tui/headless",
+        "tui/lab",
+        "tui/net",
+        "tui/postprocess",
+        "tui/sources",
+        "tui/ui",
+    }
+)
+"""Packages and generated pages that are not checked yet."""
+
+
+class Finding(NamedTuple):
+    """A banned phrase."""
+
+    where: str
+    phrase: str
+    instead: str
+
+    def __str__(self) -> str:
+        """Return the line that tests and the command print."""
+        return f"{self.where}: {self.phrase!r}; better: {self.instead}"
+
+
+def compiled(*tables: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    """Return patterns that match whole words in any case."""
+    return [
+        (re.compile(rf"(?<![\w./-])(?:{pattern})(?![\w-])", re.IGNORECASE), instead)
+        for table in tables
+        for pattern, instead in table.items()
+    ]
+
+
+FOR_DOCSTRINGS = compiled(BANNED)
+FOR_USERS = compiled(BANNED, BRITISH)
+_CODE = re.compile(r"```.*?```|``[^`]*``|`[^`]*`|\]\([^)]*\)", re.DOTALL)
+
+
+def check(
+    where: str, text: str, patterns: list[tuple[re.Pattern[str], str]]
+) -> Iterator[Finding]:
+    """Yield what is wrong with a text; code in backticks may say anything."""
+    text = _CODE.sub(lambda code: re.sub(r"[^\n]", " ", code[0]), text)
+    for pattern, instead in patterns:
+        for match in pattern.finditer(text):
+            line = text.count("\n", 0, match.start()) + 1
+            phrase = " ".join(match[0].split())
+            yield Finding(f"{where}:{line}", phrase, instead)
+
+
+def in_documents() -> Iterator[Finding]:
+    """Check README, guide, changelog and the pages for contributors.
+
+    The guide has the tables of options and actions, so their texts are checked here.
+    """
+    for path in documents():
+        text = path.read_text()
+        yield from check(path.relative_to(ROOT).as_posix(), text, FOR_USERS)
+
+
+def in_messages() -> Iterator[Finding]:
+    """Check every string of the module that words what happens for users."""
+    path = ROOT / "tui" / "messages.py"
+    if path.exists():
+        yield from _in_strings(path, FOR_USERS, ast.Constant)
+
+
+def in_docstrings(paths: Iterable[Path]) -> Iterator[Finding]:
+    """Check the docstrings of modules, classes and functions, and of attributes."""
+    for path in paths:
+        yield from _in_strings(path, FOR_DOCSTRINGS, ast.Expr)
+
+
+def _in_strings(
+    path: Path,
+    patterns: list[tuple[re.Pattern[str], str]],
+    kind: type[ast.expr | ast.Expr],
+) -> Iterator[Finding]:
+    name = path.relative_to(ROOT).as_posix()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, kind):
+            continue
+        constant = node.value if isinstance(node, ast.Expr) else node
+        if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
+            text = "\n" * (constant.lineno - 1) + constant.value
+            yield from check(name, text, patterns)
+
+
+def is_checked(where: str) -> bool:
+    """Return whether a finding in this file fails the gate."""
+    return not any(where.startswith((f"{path}/", f"{path}:")) for path in NOT_YET)
+
+
+def main() -> None:
+    """Print all findings."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("paths", nargs="*", type=Path)
+    chosen = [path.absolute() for path in parser.parse_args().paths]
+    modules = [
+        path
+        for path in python_files("tui")
+        if not chosen or any(path.is_relative_to(below) for below in chosen)
+    ]
+    found = list(in_docstrings(modules))
+    if not chosen:
+        found = [*in_documents(), *in_messages(), *found]
+    for finding in found:
+        print(finding)
+    print(f"{len(found)} found")
+
+
+if __name__ == "__main__":
+    main()
