@@ -31,7 +31,8 @@ from tui.core.events import Done, Started
 from tui.core.request import DownloadRequest, origin_of
 from tui.core.settings import Settings
 from tui.disk.folders import OutputFolders
-from tui.disk.writer import DiskWriter, SmallFile
+from tui.disk.small_files import SmallFile
+from tui.disk.writer import DiskWriter
 from tui.engine import open_engine
 from tui.engine.download.target import TargetResolver
 from tui.engine.events import EventBus

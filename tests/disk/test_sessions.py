@@ -77,7 +77,7 @@ def test_one_that_another_dashboard_holds_is_left_to_it(sessions):
     running = sessions.begin()
     last = sessions.last()
     assert last.journal is None
-    assert "open elsewhere" in last.notice
+    assert "open in another window" in last.notice
     second = sessions.begin()
     assert second.path != running.path
     second.close()
@@ -102,7 +102,7 @@ def test_one_of_a_later_version_is_said_and_kept(sessions, monkeypatch):
     monkeypatch.setattr("tui.disk.state.journal.VERSION", 1)
     last = sessions.last()
     assert last.journal is None
-    assert "newer fetchtui" in last.notice
+    assert "newer version of fetchtui" in last.notice
     assert path.exists()
 
 
@@ -121,5 +121,5 @@ def test_only_the_newest_are_kept_and_none_that_is_in_use(sessions):
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     (tmp_path / "state").touch()
-    with pytest.raises(sessions_module.LocalError, match="cannot make"):
+    with pytest.raises(sessions_module.LocalError, match="cannot create"):
         Sessions(tmp_path / "state").begin()

@@ -14,9 +14,10 @@ from tui.core.clock import SystemClock
 from tui.core.errors import LocalError, PermanentError
 from tui.core.segment import RangeSet
 from tui.core.settings import MAX_WRITERS
-from tui.disk.backpressure import STORES, Backpressure
+from tui.disk.backpressure import MAX_SMALL_FILES, Backpressure
 from tui.disk.folders import OutputFolders
-from tui.disk.writer import DiskWriter, SmallFile
+from tui.disk.small_files import SmallFile
+from tui.disk.writer import DiskWriter
 
 
 async def turns(count=10):
@@ -37,7 +38,7 @@ class Blocked:
     def __init__(self, writer: DiskWriter, event: threading.Event) -> None:
         self.event = event
         self.began = threading.Event()
-        self.task = asyncio.ensure_future(writer.run("block", "slot", self._block))
+        self.task = asyncio.ensure_future(writer.run("block", "thread", self._block))
 
     def _block(self) -> None:
         self.began.set()
@@ -131,17 +132,17 @@ async def test_a_cancelled_wait_leaves_the_door_open_for_the_next(lone, part, ev
 
 
 async def test_one_who_is_cancelled_just_as_he_is_let_in_gives_his_place_back():
-    gate = Backpressure(10)
-    gate.enter(10)
-    first = asyncio.create_task(gate.pass_through(10))
-    second = asyncio.create_task(gate.pass_through(10))
+    backpressure = Backpressure(10)
+    backpressure.add(10)
+    first = asyncio.create_task(backpressure.acquire(10))
+    second = asyncio.create_task(backpressure.acquire(10))
     await turns()
-    gate.leave(10)
-    assert gate.in_flight == 10, "the first is let in, but has not noticed"
+    backpressure.remove(10)
+    assert backpressure.in_flight == 10, "the first is let in, but has not noticed"
     first.cancel()
     await turns()
     assert second.done()
-    assert gate.in_flight == 10
+    assert backpressure.in_flight == 10
 
 
 async def test_small_files_wait_for_room_too(lone, folder, event):
@@ -174,26 +175,26 @@ async def test_small_files_wait_for_room_too(lone, folder, event):
 
 
 async def test_the_number_of_small_files_in_flight_is_bounded():
-    gate = Backpressure(1 << 30)
-    for _ in range(STORES):
-        assert gate.has_room()
-        gate.enter(1, is_store=True)
-    assert not gate.has_room()
-    waiting = asyncio.create_task(gate.wait_for_room(1))
+    backpressure = Backpressure(1 << 30)
+    for _ in range(MAX_SMALL_FILES):
+        assert backpressure.has_room()
+        backpressure.add(1, is_small_file=True)
+    assert not backpressure.has_room()
+    waiting = asyncio.create_task(backpressure.wait_for_room(1))
     await turns()
     assert not waiting.done()
-    gate.leave(1, 1)
+    backpressure.remove(1, 1)
     await waiting
-    assert gate.stores == STORES - 1, "it is counted when it is stored"
+    assert backpressure.small_files == MAX_SMALL_FILES - 1, "counted when stored"
 
 
 async def test_room_that_was_asked_for_and_not_used_goes_to_the_next():
-    gate = Backpressure(10)
-    gate.enter(10)
-    unused = asyncio.create_task(gate.wait_for_room(10))
-    after = asyncio.create_task(gate.pass_through(10))
+    backpressure = Backpressure(10)
+    backpressure.add(10)
+    unused = asyncio.create_task(backpressure.wait_for_room(10))
+    after = asyncio.create_task(backpressure.acquire(10))
     await turns()
-    gate.leave(10)
+    backpressure.remove(10)
     await turns()
     assert unused.done()
     assert after.done()
@@ -260,7 +261,7 @@ async def test_only_one_slot_at_a_time_writes_to_a_part(
     await writer.flush(other, sync=False)
     snapshot = writer.snapshot()
     assert snapshot.queued == 1
-    assert [slot.operation for slot in snapshot.workers].count("write") == 1
+    assert [status.operation for status in snapshot.workers].count("write") == 1
     event.set()
     await writer.flush(part, sync=False)
     await writer.discard(part)
@@ -357,13 +358,13 @@ async def test_an_opening_cancelled_at_its_very_end_is_closed(
     tmp_path, lone, folder, monkeypatch
 ):
     opening = asyncio.create_task(lone.open_part(folder, "x", size=None, resume=False))
-    landed = lone._traffic.slots._on_landed
+    real = lone._scheduler._on_done
 
-    def cancel_as_it_lands(trip):
-        landed(trip)
+    def cancel_when_done(batch):
+        real(batch)
         opening.cancel()
 
-    monkeypatch.setattr(lone._traffic.slots, "_on_landed", cancel_as_it_lands)
+    monkeypatch.setattr(lone._scheduler, "_on_done", cancel_when_done)
     with pytest.raises(asyncio.CancelledError):
         await opening
     await lone.close()
@@ -450,11 +451,14 @@ async def test_the_snapshot_tells_what_a_slot_does(writer, event):
     blocked = Blocked(writer, event)
     await blocked.is_on()
     first, second = writer.snapshot().workers
-    assert first[:3] == ("block", "slot", 1)
+    assert first[:3] == ("block", "thread", 1)
     assert first.elapsed_s >= 0
     assert second == ("idle", "", 0, 0, 0.0)
     await blocked.end()
-    assert [slot.operation for slot in writer.snapshot().workers] == ["idle", "idle"]
+    assert [status.operation for status in writer.snapshot().workers] == [
+        "idle",
+        "idle",
+    ]
 
 
 async def test_more_writers_start_at_once(lone, event):
@@ -478,7 +482,7 @@ async def test_fewer_writers_let_the_busy_ones_finish(writer, event):
     writer.set_writers(1)
     waiting = asyncio.create_task(writer.run("look", "x", int, 7))
     await turns()
-    operations = [slot.operation for slot in writer.snapshot().workers]
+    operations = [status.operation for status in writer.snapshot().workers]
     assert operations == ["block", "block"]
     assert not waiting.done()
     for one in blocked:

@@ -392,7 +392,7 @@ async def test_two_sessions_at_once_keep_apart(state, settings):
         await until(lambda: list(state.glob("*.session-wal")))
         other = last_session(settings, ())
         async with running(other) as two:
-            assert "open elsewhere" in two.told
+            assert "open in another window" in two.told
             two.hold()
             two.add(asked("b"))
         # The system's stamps move on every few milliseconds only.

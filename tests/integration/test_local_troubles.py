@@ -63,7 +63,7 @@ async def test_a_full_disk_holds_the_queue_and_room_lets_it_go_on(
         assert snapshot.is_held
         assert "full" in snapshot.hold_reason
         if length == "exact":
-            assert "more are needed" in snapshot.hold_reason
+            assert "more needed" in snapshot.hold_reason
         assert names(disk.path) in ([], ["large.part", "large.part.json"])
         disk.grow(20 * MIB)
         engine.release()
@@ -136,7 +136,7 @@ async def test_the_command_ends_with_a_status_and_says_what_to_do(
     assert ended.status == 1
     (failed,) = ended.of("failed")
     assert failed["error_kind"] == "disk_full"
-    assert "more are needed" in failed["error"]
+    assert "more needed" in failed["error"]
     assert "stopped: the disk is full" in ended.err
     assert not (disk.path / "large").exists()
     disk.grow(20 * MIB)

@@ -1,19 +1,19 @@
-"""How much may be between wire and disk: the door at which readers wait."""
+"""Limit how much data is buffered in memory between the network and the disk."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-STORES = 512
-"""Small files on their way at once: enough to fill the trips of all slots."""
+MAX_SMALL_FILES = 512
+"""Small files in flight at once: enough to fill a batch for every writer thread."""
 
 
 class Backpressure:
-    """Counts bytes and small files in flight, and lets waiting ones in by turn.
+    """Count bytes and small files in flight; make whatever does not fit wait.
 
-    What does not fit waits until it does. What is larger than the whole limit goes
-    alone. Nobody overtakes, or a large write would starve among small ones.
+    Waiters are admitted in order, or a large write would starve among small ones. A
+    write larger than the whole limit is admitted alone.
     """
 
     def __init__(self, limit: int) -> None:
@@ -21,73 +21,75 @@ class Backpressure:
         """Bytes."""
         self.in_flight = 0
         """Bytes."""
-        self.stores = 0
+        self.small_files = 0
         self._waiting: deque[tuple[int, bool, asyncio.Future[None]]] = deque()
 
     def has_room(self) -> bool:
-        """Whether something small may enter at once."""
+        """Return True if a small file can be added without waiting."""
         return (
-            not self._waiting and self.in_flight < self.limit and self.stores < STORES
+            not self._waiting
+            and self.in_flight < self.limit
+            and self.small_files < MAX_SMALL_FILES
         )
 
     def accepts(self, nbytes: int) -> bool:
-        """Whether so many bytes of a large file may enter at once."""
+        """Return True if ``nbytes`` of a large file can be added without waiting."""
         return not self._waiting and self._fits(nbytes, False)
 
-    def enter(self, nbytes: int, *, is_store: bool = False) -> None:
-        """Count in what was let in."""
+    def add(self, nbytes: int, *, is_small_file: bool = False) -> None:
+        """Count data as in flight."""
         self.in_flight += nbytes
-        self.stores += is_store
+        self.small_files += is_small_file
 
-    def leave(self, nbytes: int, stores: int = 0) -> None:
-        """Count out what is on disk (or failed), and let the next ones in."""
+    def remove(self, nbytes: int, small_files: int = 0) -> None:
+        """Stop counting data that was written (or failed), and admit waiters."""
         self.in_flight -= nbytes
-        self.stores -= stores
+        self.small_files -= small_files
         if self._waiting:
-            self._let_in()
+            self._admit_waiting()
 
-    async def pass_through(self, nbytes: int, *, is_store: bool = False) -> None:
-        """Wait for a turn and count it in."""
-        if not self._waiting and self._fits(nbytes, is_store):
-            self.enter(nbytes, is_store=is_store)
+    async def acquire(self, nbytes: int, *, is_small_file: bool = False) -> None:
+        """Wait until the data fits, and count it as in flight."""
+        if not self._waiting and self._fits(nbytes, is_small_file):
+            self.add(nbytes, is_small_file=is_small_file)
             return
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append((nbytes, is_store, future))
+        self._waiting.append((nbytes, is_small_file, future))
         try:
             await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
-                self.leave(nbytes, is_store)
+                self.remove(nbytes, is_small_file)
             elif self._waiting:
-                self._let_in()  # it may have stood before one that fits
+                self._admit_waiting()  # the one behind it may fit
             raise
 
     async def wait_for_room(self, nbytes: int) -> None:
-        """Wait for a turn of a small file, without counting it in.
+        """Wait until a small file fits, without counting it.
 
-        The caller enters it in the same turn of the loop. If it does not after all,
-        the next in line are looked after.
+        The caller must add it before it awaits anything else. If it does not add it
+        after all, the next waiters are admitted in the next turn of the loop.
         """
         if not self._waiting and self._fits(nbytes, True):
             return
-        await self.pass_through(nbytes, is_store=True)
+        await self.acquire(nbytes, is_small_file=True)
         self.in_flight -= nbytes
-        self.stores -= 1
-        asyncio.get_running_loop().call_soon(self._let_in)
+        self.small_files -= 1
+        asyncio.get_running_loop().call_soon(self._admit_waiting)
 
-    def _fits(self, nbytes: int, is_store: bool) -> bool:
-        if is_store and self.stores >= STORES:
+    def _fits(self, nbytes: int, is_small_file: bool) -> bool:
+        if is_small_file and self.small_files >= MAX_SMALL_FILES:
             return False
         return self.in_flight == 0 or self.in_flight + nbytes <= self.limit
 
-    def _let_in(self) -> None:
+    def _admit_waiting(self) -> None:
         while self._waiting:
-            nbytes, is_store, future = self._waiting[0]
+            nbytes, is_small_file, future = self._waiting[0]
             if future.cancelled():
                 self._waiting.popleft()
                 continue
-            if not self._fits(nbytes, is_store):
+            if not self._fits(nbytes, is_small_file):
                 return
             self._waiting.popleft()
-            self.enter(nbytes, is_store=is_store)
+            self.add(nbytes, is_small_file=is_small_file)
             future.set_result(None)

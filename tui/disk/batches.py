@@ -1,8 +1,8 @@
-"""One trip to the executor: many operations, one ``run_in_executor`` call.
+"""Operations on part files, and batches of them that share one executor call.
 
-A trip's ``run`` is called in a thread (or, inline, on the loop), never raises, and
-leaves a verdict with each operation; what one operation meets never touches the
-others. The writer reads the verdicts on the loop.
+``Batch.run`` is called in a thread (or, for inline writes, on the loop). It never
+raises: it stores a result or an error with each operation, and the failure of one does
+not affect the others. The writer evaluates them on the loop.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tui.core.snapshot import WorkerSnapshot
-from tui.disk.errors import translate
+from tui.disk.errors import from_os_error
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
     from tui.core.errors import FetchError
     from tui.disk.folders import Folder
     from tui.disk.part_file import PartFile
+    from tui.disk.safe_dir import SafeDir
 
 
 class WorkerStatus:
-    """What one writer thread does now: plain attributes, read without a lock."""
+    """What one writer thread is doing: plain attributes, read without a lock."""
 
     __slots__ = ("is_busy", "name", "nbytes", "operation", "operations", "started_s")
 
@@ -39,7 +40,7 @@ class WorkerStatus:
         """Monotonic."""
 
     def snapshot(self, now: float) -> WorkerSnapshot:
-        """Tell what it does; ``now`` is monotonic."""
+        """Return an immutable copy; ``now`` is monotonic."""
         elapsed_s = max(now - self.started_s, 0.0) if self.is_busy else 0.0
         return WorkerSnapshot(
             self.operation, self.name, self.operations, self.nbytes, elapsed_s
@@ -47,7 +48,7 @@ class WorkerStatus:
 
 
 class PartWrite:
-    """Some buffers for one place of a part file."""
+    """A write of some buffers at one offset of a part file."""
 
     __slots__ = ("buffers", "error", "nbytes", "number", "offset", "part")
 
@@ -64,33 +65,33 @@ class PartWrite:
         self.buffers = buffers
         self.nbytes = nbytes
         self.number = number
-        """The part's own count (``OperationOrder``)."""
+        """Assigned by the part's ``OperationOrder``."""
         self.error: FetchError | None = None
 
     @property
-    def held(self) -> int:
+    def buffered(self) -> int:
         """Bytes of it that are in memory."""
         return self.nbytes
 
     @property
     def written(self) -> int:
-        """Bytes that are in the file, once it is back."""
+        """Bytes that are in the file, once it is done."""
         return 0 if self.error is not None else self.nbytes
 
     def run(self, clock: Clock, write_s: list[float]) -> None:
         """Write. Blocks; called in a thread.
 
         Args:
-            clock: measures.
-            write_s: takes how long each write took, in seconds.
+            clock: measures durations.
+            write_s: the duration of each write is appended, in seconds.
         """
-        began_s = clock.monotonic()
+        started_s = clock.monotonic()
         try:
             self.part.write(self.buffers, self.offset, self.nbytes)
         except Exception as error:
-            self.error = translate(error, "write", self.part.name)
+            self.error = from_os_error(error, "write", self.part.name)
         else:
-            write_s.append(clock.monotonic() - began_s)
+            write_s.append(clock.monotonic() - started_s)
 
 
 class Call:
@@ -102,9 +103,9 @@ class Call:
         "function",
         "future",
         "is_long",
-        "landed",
         "must_run",
         "name",
+        "on_done",
         "operation",
         "part",
         "prepare",
@@ -121,34 +122,34 @@ class Call:
         part: PartFile | None = None,
     ) -> None:
         self.operation = operation
-        """For people: ``sync``, ``hash``, ..."""
+        """For display and error messages: ``sync``, ``hash``, ..."""
         self.name = name
         self.function = function
-        """``None`` only waits for its turn on the part."""
+        """``None``: only wait for the operations on the part before it."""
         self.args = args
         self.part = part
         self.future: asyncio.Future[Any] | None = None
         self.is_long = False
-        """Never shares a trip."""
+        """Never shares a batch."""
         self.must_run = False
         """Runs even if nobody waits for it any more."""
         self.prepare: Callable[[Call], None] | None = None
-        """Called on the loop when its turn on the part has come."""
-        self.landed: Callable[[Call], None] | None = None
-        """Called on the loop when it is back and its future is resolved."""
+        """Called on the loop when the operations on the part before it are done."""
+        self.on_done: Callable[[Call], None] | None = None
+        """Called on the loop when it is done and its future is resolved."""
         self.ranges: tuple[tuple[int, int], ...] | None = None
-        """What was flushed when its turn came; synced once it worked."""
+        """What was flushed when it started, and is synced if it succeeds."""
         self.result: Any = None
         self.error: BaseException | None = None
 
     @property
     def is_unwanted(self) -> bool:
-        """Nobody waits for it any more, and it need not be done."""
+        """True if the caller was cancelled and the call may be skipped."""
         is_cancelled = self.future is not None and self.future.cancelled()
         return is_cancelled and not self.must_run
 
     def run(self) -> None:
-        """Call it, and keep what comes of it."""
+        """Make the call and store its result or error. Blocks."""
         if self.is_unwanted:
             return
         assert self.function is not None
@@ -157,11 +158,11 @@ class Call:
         except FileExistsError as error:
             self.error = error
         except Exception as error:
-            self.error = translate(error, self.operation, self.name)
+            self.error = from_os_error(error, self.operation, self.name)
 
 
 class Finish(Call):
-    """A part file that gets its final name; several share the syncs."""
+    """The rename of a part file to its final name; several share their syncs."""
 
     __slots__ = ("final_name", "overwrite")
 
@@ -172,7 +173,7 @@ class Finish(Call):
 
 
 class Batch:
-    """Operations of one kind that go together."""
+    """Operations of one kind that share an executor call."""
 
     label = "call"
 
@@ -181,45 +182,48 @@ class Batch:
         self.nbytes = nbytes
         self.clock = clock
         self.write_s: list[float] = []
-        """Durations of the writes."""
+        """Duration of each write."""
         self.sync_s: list[float] = []
+        """Duration of each sync."""
 
     @property
     def name(self) -> str:
-        """The file it begins with."""
+        """The first file, for display."""
         return str(self.operations[0].name)
 
-    def run(self, slot: WorkerStatus) -> None:
-        """Do it all. Blocks."""
+    def run(self, status: WorkerStatus) -> None:
+        """Run all operations. Blocks."""
         for call in self.operations:
-            slot.operation = call.operation
-            slot.name = call.name
+            status.operation = call.operation
+            status.name = call.name
             call.run()
 
-    def abandon(self, error: Exception) -> None:
-        """Give every operation without a verdict this one: a fault of our own."""
+    def fail(self, error: Exception) -> None:
+        """Set an internal error on every operation that has no result yet."""
         for operation in self.operations:
-            operation.error = operation.error or translate(error, self.label, self.name)
+            operation.error = operation.error or from_os_error(
+                error, self.label, self.name
+            )
 
 
 class WriteBatch(Batch):
-    """Writes to part files; neighbours become one call to the system."""
+    """Writes to part files; adjacent ones become one system call."""
 
     label = "write"
     operations: list[PartWrite]
 
     @property
     def name(self) -> str:
-        """The file it begins with."""
+        """The first file, for display."""
         return self.operations[0].part.name
 
-    def run(self, slot: WorkerStatus) -> None:
+    def run(self, status: WorkerStatus) -> None:
         """Write. Blocks."""
-        for group in _neighbours(self.operations):
-            slot.name = group[0].part.name
+        for group in _group_adjacent(self.operations):
+            status.name = group[0].part.name
             if len(group) > 1 and self._write_together(group):
                 continue
-            # One by one, so that what does fit on the disk counts.
+            # One by one, so that whatever fits on the disk is counted.
             for write in group:
                 write.run(self.clock, self.write_s)
 
@@ -227,27 +231,27 @@ class WriteBatch(Batch):
         first = group[0]
         buffers = [buffer for write in group for buffer in write.buffers]
         nbytes = sum(write.nbytes for write in group)
-        whole = PartWrite(first.part, first.offset, buffers, nbytes, first.number)
-        whole.run(self.clock, self.write_s)
-        return whole.error is None
+        joined = PartWrite(first.part, first.offset, buffers, nbytes, first.number)
+        joined.run(self.clock, self.write_s)
+        return joined.error is None
 
 
-def _neighbours(writes: list[PartWrite]) -> list[list[PartWrite]]:
-    """Group writes that continue one another."""
+def _group_adjacent(writes: list[PartWrite]) -> list[list[PartWrite]]:
+    """Group the writes that continue one another in the same file."""
     groups: list[list[PartWrite]] = []
     end = -1
     for write in sorted(writes, key=lambda write: (id(write.part), write.offset)):
-        is_next = bool(write.held) and write.offset == end
+        is_next = bool(write.buffered) and write.offset == end
         if groups and is_next and write.part is groups[-1][0].part:
             groups[-1].append(write)
         else:
             groups.append([write])
-        end = write.offset + write.nbytes if write.held else -1
+        end = write.offset + write.nbytes if write.buffered else -1
     return groups
 
 
 class FinishBatch(Batch):
-    """Part files that get their final names: sync all, rename all, sync folders."""
+    """Finishes of part files: sync all files, rename all, then sync each folder."""
 
     label = "finish"
     operations: list[Finish]
@@ -256,49 +260,51 @@ class FinishBatch(Batch):
         super().__init__(operations, 0, clock)
         self.fsync = fsync
 
-    def run(self, slot: WorkerStatus) -> None:
-        """Finish. Blocks."""
-        slot.operation = "sync" if self.fsync else "finish"
+    def run(self, status: WorkerStatus) -> None:
+        """Finish all files. Blocks."""
+        status.operation = "sync" if self.fsync else "finish"
         by_folder: dict[Folder, list[Finish]] = {}
         for finish in self.operations:
-            slot.name = finish.name
-            if self._settle(finish):
+            status.name = finish.name
+            if self._finalize(finish):
                 assert finish.part is not None
                 by_folder.setdefault(finish.part.folder, []).append(finish)
-        slot.operation = "rename"
+        status.operation = "rename"
         for folder, finishes in by_folder.items():
             try:
                 with folder.opened() as directory:
                     for finish in finishes:
-                        _publish(finish, directory)
+                        _rename(finish, directory)
                     if self.fsync:
                         directory.sync()
             except Exception as error:
                 for finish in finishes:
-                    finish.error = finish.error or translate(
+                    finish.error = finish.error or from_os_error(
                         error, "finish", finish.name
                     )
 
-    def _settle(self, finish: Finish) -> bool:
+    def _finalize(self, finish: Finish) -> bool:
         assert finish.part is not None
         if finish.is_unwanted:
             return False
-        began_s = self.clock.monotonic()
+        started_s = self.clock.monotonic()
         try:
-            finish.part.settle(sync=self.fsync)
+            finish.part.finalize(sync=self.fsync)
         except Exception as error:
-            finish.error = translate(error, "finish", finish.name)
+            finish.error = from_os_error(error, "finish", finish.name)
             return False
         if self.fsync:
-            self.sync_s.append(self.clock.monotonic() - began_s)
+            self.sync_s.append(self.clock.monotonic() - started_s)
         return True
 
 
-def _publish(finish: Finish, directory: Any) -> None:
+def _rename(finish: Finish, directory: SafeDir) -> None:
     assert finish.part is not None
     try:
-        finish.part.publish(directory, finish.final_name, overwrite=finish.overwrite)
+        finish.part.rename_to_final(
+            directory, finish.final_name, overwrite=finish.overwrite
+        )
     except FileExistsError as error:
         finish.error = error
     except Exception as error:
-        finish.error = translate(error, "finish", finish.name)
+        finish.error = from_os_error(error, "finish", finish.name)

@@ -1,4 +1,4 @@
-"""Hashing: in threads, where hashlib lets go of the GIL for anything over 2 KiB."""
+"""Hashing, done in threads: hashlib releases the GIL for more than 2 KiB."""
 
 from __future__ import annotations
 
@@ -22,69 +22,70 @@ if TYPE_CHECKING:
     from tui.disk.folders import Folder
 
 BLOCK = 1 << 20
-"""Bytes read at a time: larger gains nothing, smaller costs calls."""
+"""Bytes read at a time: a larger block gains nothing, a smaller one costs calls."""
 
 
 def new_hash(algorithm: str) -> _Hash:
-    """Start a digest by the name that hashlib knows.
+    """Return a new hash object for an algorithm that hashlib knows.
 
-    Old algorithms are there to find broken bytes, not to resist anybody, which is
-    what builds in FIPS mode want to be told.
+    Old algorithms serve to detect corruption, not for security; builds in FIPS mode
+    allow them only with that flag.
     """
     return hashlib.new(algorithm, usedforsecurity=False)
 
 
 def digest_of(buffers: Iterable[Buffer], algorithm: str) -> str:
-    """Return the digest of what is in memory, in lower-case hexadecimal."""
+    """Return the digest of buffers in memory, in lower-case hexadecimal."""
     result = new_hash(algorithm)
     for buffer in buffers:
         result.update(buffer)
     return result.hexdigest()
 
 
-def hash_range(fd: int, name: str, into: _Hash, start: int, end: int) -> None:
+def hash_range(fd: int, name: str, digest: _Hash, start: int, end: int) -> None:
     """Feed bytes ``[start, end)`` of an open file to a digest. Blocks.
 
     Raises:
         LocalError: ``disk``: the file ends before ``end``.
-        OSError: what the system says.
+        OSError: the file cannot be read.
     """
     buffer = bytearray(min(BLOCK, max(end - start, 1)))
     view = memoryview(buffer)
     while start < end:
         count = read_at(fd, view[: end - start], start)
         if count == 0:
-            told = f"{plain(name)!r} ends at byte {start}, before byte {end}"
-            raise LocalError("disk", told)
-        into.update(view[:count])
+            raise LocalError(
+                "disk", f"{plain(name)!r} ends at byte {start}, before byte {end}"
+            )
+        digest.update(view[:count])
         start += count
 
 
 def hash_file_range(
-    folder: Folder, name: str, into: _Hash, start: int, end: int
+    folder: Folder, name: str, digest: _Hash, start: int, end: int
 ) -> None:
     """Feed bytes ``[start, end)`` of a finished file to a digest. Blocks.
 
     Raises:
-        FileExistsError: a link or something else that is no file has the name.
+        FileExistsError: the name is a link or not a regular file.
         LocalError: ``disk``: the file ends before ``end``.
-        OSError: what the system says.
+        OSError: the file cannot be read.
     """
     with folder.opened() as directory:
         if directory.size(name) == -1:
             raise FileExistsError(errno.EEXIST, "not a regular file", name)
-        fd = os.open(directory.at(name), os.O_RDONLY | OPEN_SAFELY, dir_fd=directory.fd)
+        fd = os.open(name, os.O_RDONLY | OPEN_SAFELY, dir_fd=directory.fd)
     try:
-        hash_range(fd, name, into, start, end)
+        hash_range(fd, name, digest, start, end)
     finally:
         os.close(fd)
 
 
 def verify(name: str, expected: Checksum, digest: str) -> None:
-    """Compare what was computed with what is expected.
+    """Compare a computed digest with the expected checksum.
 
     Raises:
-        IntegrityError: ``checksum``; the message says both.
+        IntegrityError: ``checksum``; the message contains both.
     """
     if not hmac.compare_digest(expected.digest, digest):
         raise IntegrityError(

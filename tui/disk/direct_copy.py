@@ -1,4 +1,4 @@
-"""The door past the loop: a thread takes bytes off a connection and writes them."""
+"""Copy data from a connection to a file in a thread, without passing the loop."""
 
 from __future__ import annotations
 
@@ -8,48 +8,61 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from tui.disk.batches import PartWrite
-from tui.disk.errors import translate
+from tui.disk.errors import from_os_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.clock import Clock
     from tui.disk.part_file import PartFile
-    from tui.disk.scheduler import BatchScheduler
 
 MAX_COPY_BYTES = 4 << 20
-"""Most that is moved before others have their turn, and before the loop hears of it."""
+"""Bytes after which a copy ends, so that others get the thread and the loop learns how
+far it got."""
 MAX_COPY_S = 0.05
-"""... and the longest that takes, but for a disk that does not answer."""
+"""The same for time, unless a single write to disk takes longer."""
 LINGER_S = 0.005
-"""How long a thread waits for more, if nobody else waits for the thread."""
+"""How long a thread waits for more data if no other operation needs the thread."""
 _BUFFER_BYTES = 1 << 20
 
-_mine = threading.local()
+_local = threading.local()
 
 
 class Source(Protocol):
-    """What a thread reads from."""
+    """Where a thread reads from."""
 
     def read_into(self, buffer: memoryview, wait_s: float) -> int:
-        """Read what is there, or wait for it; 0 when nothing came. Never raises."""
+        """Read available data, waiting up to ``wait_s``; 0 for none. Never raises."""
         ...
 
     def stop(self) -> None:
-        """Let ``read_into`` return 0 from now on, at once. Called on the loop."""
+        """Make ``read_into`` return 0 immediately from now on. Called on the loop."""
+        ...
+
+
+class CopyQueue(Protocol):
+    """Where copies are queued; ``BatchScheduler`` is one."""
+
+    @property
+    def is_inline(self) -> bool:
+        """True while every operation blocks the loop."""
+        ...
+
+    def put(self, operation: DirectCopy) -> None:
+        """Queue a copy for a thread."""
         ...
 
 
 class DirectCopy(PartWrite):
-    """Up to ``nbytes`` from a source, for one place of a part file."""
+    """A copy of up to ``nbytes`` from a source to one offset of a part file."""
 
     __slots__ = (
         "blocked_s",
         "busy_s",
         "future",
-        "landed",
         "linger_s",
         "moved",
+        "on_done",
         "source",
     )
 
@@ -59,34 +72,34 @@ class DirectCopy(PartWrite):
         offset: int,
         nbytes: int,
         source: Source,
-        landed: Callable[[DirectCopy], None],
+        on_done: Callable[[DirectCopy], None],
         future: asyncio.Future[None],
     ) -> None:
-        """Begin a write of the part.
+        """Register the copy as a write of the part.
 
         Args:
             part: an open part file.
-            offset: of the first byte.
-            nbytes: to move at most.
-            source: nobody else reads from it meanwhile.
-            landed: called on the loop when it is back, whatever came of it.
-            future: resolved then.
+            offset: where to write.
+            nbytes: the most to copy.
+            source: not read by anybody else meanwhile.
+            on_done: called on the loop afterwards, whether it succeeded or not.
+            future: resolved afterwards.
         """
         super().__init__(part, offset, [], nbytes, part.order.begin_write())
         self.source = source
-        self.landed = landed
+        self.on_done = on_done
         self.future = future
         self.linger_s = 0.0
         self.moved = 0
         """Bytes that are in the file."""
         self.busy_s = 0.0
-        """What all of it took."""
+        """How long the copy took."""
         self.blocked_s = 0.0
-        """Of that, waiting for the disk."""
+        """How much of that was spent waiting for the disk."""
 
     @property
-    def held(self) -> int:
-        """Nothing of it is in memory before its turn."""
+    def buffered(self) -> int:
+        """Zero: nothing is in memory before it runs."""
         return 0
 
     @property
@@ -95,50 +108,50 @@ class DirectCopy(PartWrite):
         return self.moved
 
     def run(self, clock: Clock, write_s: list[float]) -> None:
-        """Move. Blocks; called in a thread."""
-        began_s = clock.monotonic()
-        buffer = _buffer()
+        """Copy. Blocks; called in a thread."""
+        started_s = clock.monotonic()
+        buffer = _thread_buffer()
         try:
             while self.moved < self.nbytes:
-                room = buffer[: self.nbytes - self.moved]
-                count = self.source.read_into(room, self.linger_s)
+                space = buffer[: self.nbytes - self.moved]
+                count = self.source.read_into(space, self.linger_s)
                 if not count:
                     break
                 self._write(buffer[:count], clock, write_s)
-                if clock.monotonic() - began_s > MAX_COPY_S:
+                if clock.monotonic() - started_s > MAX_COPY_S:
                     break
         except Exception as error:
-            self.error = translate(error, "write", self.part.name)
+            self.error = from_os_error(error, "write", self.part.name)
         finally:
-            self.busy_s = clock.monotonic() - began_s
+            self.busy_s = clock.monotonic() - started_s
 
     def _write(self, data: memoryview, clock: Clock, write_s: list[float]) -> None:
-        began_s, worked_s = clock.monotonic(), time.thread_time()
+        started_s, cpu_started_s = clock.monotonic(), time.thread_time()
         self.part.write([data], self.offset + self.moved, len(data))
-        took_s = clock.monotonic() - began_s
+        took_s = clock.monotonic() - started_s
         write_s.append(took_s)
-        self.blocked_s += max(0.0, took_s - (time.thread_time() - worked_s))
+        self.blocked_s += max(0.0, took_s - (time.thread_time() - cpu_started_s))
         self.moved += len(data)
 
 
-def _buffer() -> memoryview:
-    """The thread's own."""
-    if not hasattr(_mine, "buffer"):
-        _mine.buffer = memoryview(bytearray(_BUFFER_BYTES))
-    buffer: memoryview = _mine.buffer
+def _thread_buffer() -> memoryview:
+    """Return the buffer of the calling thread."""
+    if not hasattr(_local, "buffer"):
+        _local.buffer = memoryview(bytearray(_BUFFER_BYTES))
+    buffer: memoryview = _local.buffer
     return buffer
 
 
 class DirectCopier:
-    """Moves bytes from sources into part files through the writer's slots."""
+    """Copies from sources into part files in the writer's threads."""
 
-    def __init__(self, slots: BatchScheduler) -> None:
-        self._slots = slots
+    def __init__(self, queue: CopyQueue) -> None:
+        self._queue = queue
 
     @property
     def is_available(self) -> bool:
-        """Whether they go past the loop: not while all writes are to block it."""
-        return not self._slots.is_inline
+        """False while all writes are to block the loop."""
+        return not self._queue.is_inline
 
     async def run(
         self,
@@ -146,34 +159,35 @@ class DirectCopier:
         offset: int,
         nbytes: int,
         source: Source,
-        landed: Callable[[DirectCopy], None],
+        on_done: Callable[[DirectCopy], None],
     ) -> None:
-        """Let a thread move what is there, and little more; return when it has.
+        """Copy the available data in a thread, and return when that is done.
 
-        Stopped, it waits for the thread all the same, which ends after the write that
-        it is at: nobody else may touch the source before.
+        When cancelled, it still waits for the thread, which stops after its current
+        write: nobody else may use the source before.
 
         Args:
             part: an open part file (``check_open``).
-            offset: of the first byte.
-            nbytes: to move at most.
-            source: nobody else reads from it meanwhile.
-            landed: called on the loop, whatever came of it, before this returns.
+            offset: where to write.
+            nbytes: the most to copy.
+            source: not read by anybody else meanwhile.
+            on_done: called on the loop before this returns, whether the copy succeeded
+                or not.
 
         Raises:
-            FetchError: a write of this part failed; what was moved before is there.
+            FetchError: a write of this part failed; ``moved`` bytes are in the file.
         """
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._slots.put(DirectCopy(part, offset, nbytes, source, landed, future))
-        is_stopped = False
+        self._queue.put(DirectCopy(part, offset, nbytes, source, on_done, future))
+        is_cancelled = False
         while not future.done():
             try:
                 await asyncio.shield(future)
             except asyncio.CancelledError:
-                is_stopped = True
+                is_cancelled = True
                 if not future.done():
                     source.stop()
-        if is_stopped:
+        if is_cancelled:
             raise asyncio.CancelledError
         if part.error is not None:
             raise part.error

@@ -1,4 +1,4 @@
-"""The border: what the system says becomes a ``LocalError`` that people understand."""
+"""Convert errors of the operating system into ``LocalError``."""
 
 from __future__ import annotations
 
@@ -26,43 +26,46 @@ _KINDS = {
 }
 
 
-def translate(
-    error: BaseException, doing: str, name: str, needed: int | None = None
+def from_os_error(
+    error: BaseException, operation: str, name: str, needed: int | None = None
 ) -> FetchError:
-    """Turn what a blocking call raised into what the engine deals in.
+    """Return the ``FetchError`` for an exception raised by a blocking call.
 
     Args:
-        error: anything; a ``FetchError`` is returned as it is.
-        doing: what was tried, ``write`` or ``rename``.
-        name: the file or folder; shown through ``plain``.
-        needed: bytes that are still to come, told when the disk is full.
+        error: any exception; a ``FetchError`` is returned unchanged.
+        operation: the verb that failed, such as ``write`` or ``rename``.
+        name: the file or folder; sanitized for display.
+        needed: bytes still to be written, mentioned when the disk is full.
 
     Returns:
-        A ``LocalError``; kind ``internal`` when it is no fault of the machine.
+        A ``LocalError``, or a ``PermanentError`` of kind ``internal`` for anything
+        but an ``OSError``.
     """
     if isinstance(error, FetchError):
         return error
     result: FetchError
     if isinstance(error, OSError):
         kind = _KINDS.get(error.errno or 0, "disk")
-        result = LocalError(kind, _message(error, kind, doing, plain(name), needed))
+        result = LocalError(kind, _message(error, kind, operation, plain(name), needed))
     else:
-        told = plain(f"{type(error).__name__}: {error}", 300)
-        result = PermanentError("internal", f"cannot {doing} {plain(name)!r}: {told}")
+        reason = plain(f"{type(error).__name__}: {error}", 300)
+        result = PermanentError(
+            "internal", f"cannot {operation} {plain(name)!r}: {reason}"
+        )
     result.__cause__ = error
     return result
 
 
 def _message(
-    error: OSError, kind: str, doing: str, name: str, needed: int | None
+    error: OSError, kind: str, operation: str, name: str, needed: int | None
 ) -> str:
     if kind == "disk_full":
-        quota = error.errno == errno.EDQUOT
-        what = "your disk quota is used up" if quota else "the disk is full"
-        more = "" if needed is None else f"; {format_size(needed)} more are needed"
-        return f"{what}: cannot {doing} {name!r}{more}"
+        is_quota = error.errno == errno.EDQUOT
+        reason = "disk quota exceeded" if is_quota else "the disk is full"
+        more = "" if needed is None else f"; {format_size(needed)} more needed"
+        return f"{reason}: cannot {operation} {name!r}{more}"
     if kind == "directory_gone":
-        return f"the folder of {name!r} is gone: cannot {doing} it"
+        return f"cannot {operation} {name!r}: its folder no longer exists"
     code = error.errno
     reason = plain(str(error)) if code is None else os.strerror(code)
-    return f"cannot {doing} {name!r}: {reason}"
+    return f"cannot {operation} {name!r}: {reason}"

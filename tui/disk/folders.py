@@ -1,9 +1,9 @@
-"""Where files go: folders below the output directory, and who has which name in them.
+"""Output folders, and the reservation of file names in them.
 
-Names are claimed in memory, on the loop and without I/O: one look at each folder tells
-what is there, and every download of the run then claims its name before it writes. Two
-names are the same if they differ only by case or by Unicode form, since some file
-systems think so.
+Names are reserved in memory, on the loop and without I/O: each folder is listed once
+when it is opened, and from then on every download of the run reserves its name before
+it writes. Two names count as the same if they differ only in case or Unicode
+normalization, because some file systems treat them so.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import asyncio
 import os
 import unicodedata
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.core.errors import LocalError
 from tui.core.text.plain_text import plain
-from tui.disk.errors import translate
+from tui.disk.errors import from_os_error
 from tui.disk.safe_dir import (
     OpenDirs,
     SafeDir,
@@ -26,165 +26,177 @@ from tui.disk.safe_dir import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tui.disk.writer import DiskWriter
-
 PART = ".part"
-"""Behind the name while it is not whole."""
+"""Suffix of an incomplete file."""
 RECORD = ".part.json"
-"""Behind the name: the resume record."""
+"""Suffix of the resume record."""
 NEW_RECORD = ".part.new"
-"""Behind the name: the next resume record, for as long as it is written."""
+"""Suffix of the next resume record, while it is being written."""
 _SUFFIXES = (PART, RECORD, NEW_RECORD)
 _NAME_BYTES = 255 - len(RECORD)
+
+
+class BlockingRunner(Protocol):
+    """Runs blocking functions in threads; the writer is one."""
+
+    fsync: bool
+    """Whether created directories must survive a power failure."""
+
+    async def run(
+        self, operation: str, name: str, function: Callable[..., Any], *args: Any
+    ) -> Any:
+        """Call ``function`` in a thread and return its result."""
+        ...
 
 
 class Folder:
     """One directory at or below the output directory.
 
-    The names are the loop's; only ``opened`` is for threads.
+    Reservations belong to the loop; only ``opened`` may be called in threads.
     """
 
     __slots__ = (
-        "_claimed",
-        "_handles",
+        "_existing",
         "_next",
-        "_present",
+        "_open_dirs",
+        "_reserved",
         "_root",
         "directory",
         "path",
     )
 
     def __init__(
-        self, root: str, directory: str, present: set[str], handles: OpenDirs
+        self, root: str, directory: str, existing: set[str], open_dirs: OpenDirs
     ) -> None:
         self.path = os.path.join(root, *components(directory))
         self.directory = directory
-        """Below the output directory, ``/``-separated; "" for itself."""
+        """Path below the output directory, ``/``-separated; "" for that itself."""
         self._root = root
-        self._handles = handles
-        self._present = present
-        self._claimed: set[str] = set()
+        self._open_dirs = open_dirs
+        self._existing = existing
+        self._reserved: set[str] = set()
         self._next: dict[str, int] = {}
 
     def __repr__(self) -> str:
-        return f"<Folder {self.directory or '.'} {len(self._claimed)} claimed>"
+        return f"<Folder {self.directory or '.'} {len(self._reserved)} reserved>"
 
     def existed_at_start(self, name: str) -> bool:
-        """Whether the name, or a part file of it, was there when it was opened."""
-        present = self._present
-        if not present:
+        """Return True if the name, or its part file, existed at the first listing."""
+        existing = self._existing
+        if not existing:
             return False
         key = fold(name)
-        return key in present or key + PART in present or key + RECORD in present
+        return key in existing or key + PART in existing or key + RECORD in existing
 
     def reserve(self, name: str) -> str:
-        """Claim a name that nobody has, as near to ``name`` as possible.
+        """Reserve a free name, as close to ``name`` as possible.
 
         Returns:
-            ``name``, or the first free ``stem (n).ext``, shortened to fit the file
-            system together with the part file's suffixes.
+            ``name``, or the first free ``stem (n).ext``, shortened so that it fits the
+            file system together with the suffixes of the part file.
 
         Raises:
-            LocalError: ``name``: it is no file name at all.
+            LocalError: ``name``: it is not a valid file name.
         """
         stem, extension = _split(check_component(name))
         candidate = _fit(stem, "", extension)
         key = fold(candidate)
         first = key
         while self._is_taken(key):
-            # Counted on per name: ten thousand index.html must not take n² looks.
+            # Count on per name: ten thousand index.html must not take n² lookups.
             number = self._next.get(first, 0) + 1
             self._next[first] = number
             candidate = _fit(stem, f" ({number})", extension)
             key = fold(candidate)
-        self._claimed.add(candidate if key == candidate else key)
+        self._reserved.add(candidate if key == candidate else key)
         return candidate
 
     def try_reserve(self, name: str) -> bool:
-        """Claim this very name, whatever is on disk.
+        """Reserve exactly this name, whatever exists on disk.
 
         Returns:
-            ``False`` if another download of this run has it.
+            False if another download of this run has reserved it.
 
         Raises:
-            LocalError: ``name``: it is no file name at all.
+            LocalError: ``name``: it is not a valid file name.
         """
         key = fold(check_component(name))
-        if self._is_claimed(key):
+        if self._is_reserved(key):
             return False
-        self._claimed.add(name if key == name else key)
+        self._reserved.add(name if key == name else key)
         return True
 
     def release(self, name: str) -> None:
-        """Give a claimed name back, when nothing was left under it."""
-        self._claimed.discard(fold(name))
+        """Give up a reservation, if no file was left under the name."""
+        self._reserved.discard(fold(name))
 
-    def _is_claimed(self, key: str) -> bool:
-        claimed = self._claimed
-        if key in claimed:
+    def _is_reserved(self, key: str) -> bool:
+        reserved = self._reserved
+        if key in reserved:
             return True
-        # Somebody's part file or record could come to have this name, or the
-        # other way round. Only names are stored: four keys each would be dear.
+        # The part file or record of another download could get this name, or the
+        # other way round. Only names are stored: four keys each would cost memory.
         for suffix in _SUFFIXES:
-            if key + suffix in claimed:
+            if key + suffix in reserved:
                 return True
-            if key.endswith(suffix) and key.removesuffix(suffix) in claimed:
+            if key.endswith(suffix) and key.removesuffix(suffix) in reserved:
                 return True
         return False
 
     def _is_taken(self, key: str) -> bool:
-        present = self._present
-        if key in present or any(key + suffix in present for suffix in _SUFFIXES):
+        existing = self._existing
+        if key in existing or any(key + suffix in existing for suffix in _SUFFIXES):
             return True
-        return self._is_claimed(key)
+        return self._is_reserved(key)
 
     @contextmanager
     def opened(self) -> Iterator[SafeDir]:
         """Lend the open directory to a thread. Blocks.
 
         Raises:
-            OSError: it cannot be opened (any more).
+            OSError: it cannot be opened.
         """
-        entry = self._handles.enter(self.path, self._reopen)
+        entry = self._open_dirs.acquire(self.path, self._reopen)
         is_stale = False
         try:
             yield entry.directory
         except FileNotFoundError:
-            # Perhaps removed and made again meanwhile: the next one looks afresh.
+            # The directory may have been removed and recreated: reopen it next time.
             is_stale = True
             raise
         finally:
-            self._handles.leave(self.path, entry, is_stale=is_stale)
+            self._open_dirs.release(self.path, entry, is_stale=is_stale)
 
     def _reopen(self) -> SafeDir:
-        # Never created here: if a disk was unmounted, its mount point would fill.
+        # Never create it here: with the disk unmounted, the mount point would fill.
         parts = components(self.directory)
         return open_directory(self._root, parts, create=False, sync=False)
 
 
 class OutputFolders:
-    """The output directory and its folders."""
+    """The output directory and the folders below it."""
 
-    def __init__(self, output_dir: Path, writer: DiskWriter) -> None:
+    def __init__(self, output_dir: Path, runner: BlockingRunner) -> None:
         self._root = os.path.abspath(output_dir)
-        self._writer = writer
-        self._handles = OpenDirs()
+        self._runner = runner
+        self._open_dirs = OpenDirs()
         self._folders: dict[str, Folder] = {}
         self._same: dict[tuple[int, int], Folder] = {}
         self._opening: dict[str, asyncio.Task[Folder]] = {}
 
     def cached(self, directory: str) -> Folder | None:
-        """Return the folder if it was opened before, without I/O."""
+        """Return the folder if it is already open; does no I/O."""
         return self._folders.get(directory)
 
     async def folder(self, directory: str) -> Folder:
-        """Open a folder, making it (and the output directory) if it is missing.
+        """Open a folder; create it and the output directory if missing.
 
         Args:
-            directory: below the output directory, ``/``-separated; "" for itself.
+            directory: path below the output directory, ``/``-separated; "" for that
+                itself.
 
         Raises:
             LocalError: ``not_writable``, ``directory_gone``, ``name`` or ``disk``.
@@ -192,7 +204,7 @@ class OutputFolders:
         folder = self._folders.get(directory)
         if folder is not None:
             return folder
-        # One opener for all who ask at once: two would not see each other's claims.
+        # One task for concurrent callers: two folders would not share reservations.
         task = self._opening.get(directory)
         if task is None:
             task = asyncio.get_running_loop().create_task(self._open(directory))
@@ -202,59 +214,63 @@ class OutputFolders:
 
     async def _open(self, directory: str) -> Folder:
         components(directory)
-        identity, present = await self._writer.run(
-            "open folder", directory or self._root, self._look, directory
+        identity, existing = await self._runner.run(
+            "open folder", directory or self._root, self._open_and_list, directory
         )
-        # Another spelling of the same place (case, "a/") is the same folder. Where
-        # the system numbers nothing, the spelling has to do.
+        # Another spelling (case, "a/") may mean the same directory. File systems
+        # without inode numbers are compared by spelling.
         folder = self._same.get(identity) if identity[1] else None
         if folder is None:
-            folder = Folder(self._root, directory, present, self._handles)
+            folder = Folder(self._root, directory, existing, self._open_dirs)
             self._same[identity] = folder
         self._folders[directory] = folder
         return folder
 
-    def _look(self, directory: str) -> tuple[tuple[int, int], set[str]]:
-        """Make, open and list a folder, in a thread."""
+    def _open_and_list(self, directory: str) -> tuple[tuple[int, int], set[str]]:
+        """Create, open and list a folder. Blocks.
+
+        Returns:
+            Device and inode number, and the folded names in it.
+        """
         parts = components(directory)
         try:
-            here = open_directory(
-                self._root, parts, create=True, sync=self._writer.fsync
+            opened = open_directory(
+                self._root, parts, create=True, sync=self._runner.fsync
             )
         except OSError as error:
-            raise _refusal(error, self._root, directory) from error
+            raise _open_error(error, self._root, directory) from error
         try:
-            found = os.stat(here.path if here.fd is None else here.fd)
-            if not os.access(here.at("."), os.W_OK | os.X_OK, dir_fd=here.fd):
-                told = plain(here.path)
+            status = os.stat(opened.fd)
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=opened.fd):
                 raise LocalError(
                     "not_writable",
-                    f"cannot write in {told!r}: no permission, or it is read-only",
+                    f"cannot write in {plain(opened.path)!r}: permission denied or"
+                    " read-only file system",
                 )
-            with os.scandir(here.path if here.fd is None else here.fd) as entries:
-                present = {fold(entry.name) for entry in entries}
+            with os.scandir(opened.fd) as entries:
+                existing = {fold(entry.name) for entry in entries}
         except OSError as error:
-            raise translate(error, "read", here.path) from error
+            raise from_os_error(error, "read", opened.path) from error
         finally:
-            here.close()
-        return (found.st_dev, found.st_ino), present
+            opened.close()
+        return (status.st_dev, status.st_ino), existing
 
     async def close(self) -> None:
-        """Give the descriptors back; the folders open again if they are used."""
+        """Close all directory descriptors; a folder reopens if it is used again."""
         for task in list(self._opening.values()):
             task.cancel()
-        await self._writer.run("close", self._root, self._handles.close)
+        await self._runner.run("close", self._root, self._open_dirs.close)
 
 
 def fold(name: str) -> str:
-    """Return what two names share that some file system takes for the same."""
+    """Return a key that is equal for names which some file system treats as equal."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def numbered(name: str, number: int) -> str:
-    """Return ``stem (number).ext``, shortened to fit as ``Folder.claim`` does."""
+    """Return ``stem (number).ext``, shortened as in ``Folder.reserve``."""
     stem, extension = _split(check_component(name))
     return _fit(stem, f" ({number})", extension)
 
@@ -263,12 +279,12 @@ def _split(name: str) -> tuple[str, str]:
     stem, extension = os.path.splitext(name)
     if stem.lower().endswith(".tar") and len(stem) > 4:
         stem, extension = stem[:-4], stem[-4:] + extension
-    # A long "extension" is just a name with a dot in it.
+    # A long "extension" is only a name with a dot in it.
     return (stem, extension) if len(os.fsencode(extension)) <= 32 else (name, "")
 
 
 def _fit(stem: str, number: str, extension: str) -> str:
-    """Join, cutting the stem so that the record's name stays within 255 bytes."""
+    """Join the parts; cut the stem so that the record name fits in 255 bytes."""
     name = f"{stem}{number}{extension}"
     if len(name) * 4 <= _NAME_BYTES or len(os.fsencode(name)) <= _NAME_BYTES:
         return name
@@ -277,15 +293,14 @@ def _fit(stem: str, number: str, extension: str) -> str:
     return f"{raw.decode(errors='ignore').rstrip()}{number}{extension}"
 
 
-def _refusal(error: OSError, root: str, directory: str) -> LocalError:
-    """Say why a folder cannot be had."""
+def _open_error(error: OSError, root: str, directory: str) -> LocalError:
     path = plain(os.path.join(root, directory) if directory else root)
     if os.path.islink(os.path.join(root, directory)) and directory:
-        reason = "it is a link, and nothing is written through links"
+        reason = "it is a symbolic link"
         return LocalError("not_writable", f"cannot use folder {path!r}: {reason}")
     if isinstance(error, NotADirectoryError | FileExistsError):
-        reason = "a file is in the way"
+        reason = "a file with this name exists"
         return LocalError("not_writable", f"cannot use folder {path!r}: {reason}")
-    result = translate(error, "open folder", path)
+    result = from_os_error(error, "open folder", path)
     assert isinstance(result, LocalError)
     return result

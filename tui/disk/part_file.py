@@ -1,13 +1,15 @@
-"""One file that is not whole yet, and the blocking calls on it that threads make."""
+"""An incomplete download on disk, and the blocking operations on it.
+
+Also here: the order in which operations on one part file may run.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-import sys
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.segment import RangeSet
@@ -15,7 +17,7 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_size
 from tui.disk import platform, resume_record
 from tui.disk.checksum import hash_range
-from tui.disk.errors import translate
+from tui.disk.errors import from_os_error
 from tui.disk.folders import PART, RECORD
 from tui.disk.safe_dir import check_component
 
@@ -26,48 +28,53 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
     from tui.core.errors import FetchError
-    from tui.disk.batches import Call
     from tui.disk.folders import Folder
     from tui.disk.resume_record import ResumeRecord
     from tui.disk.safe_dir import SafeDir
 
+CallT = TypeVar("CallT")
 
-class OperationOrder:
-    """The writes under way and the calls in line; the loop's alone."""
+
+class OperationOrder(Generic[CallT]):
+    """Run each call only after the writes that were started before it.
+
+    Writes may overlap each other. A call (sync, rename, ...) waits for all writes that
+    were handed over before it, and calls run one at a time. Belongs to the loop.
+    """
 
     __slots__ = ("_calls", "_is_calling", "_last", "_writing", "is_closing")
 
     def __init__(self) -> None:
         self._last = 0
         self._writing: set[int] = set()
-        self._calls: deque[tuple[int, Call]] = deque()
+        self._calls: deque[tuple[int, CallT]] = deque()
         self._is_calling = False
         self.is_closing = False
-        """Its last call is in line: nothing more is taken."""
+        """The last call is queued: no further operation is accepted."""
 
     def begin_write(self) -> int:
-        """Count a write in; the number is for ``end_write``."""
+        """Register a write; return its number for ``end_write``."""
         self._last += 1
         self._writing.add(self._last)
         return self._last
 
-    def end_write(self, number: int) -> Call | None:
-        """Count a write out; return the call that may run now."""
+    def end_write(self, number: int) -> CallT | None:
+        """Unregister a write; return the call that may run now, if any."""
         self._writing.discard(number)
         return self.next_call() if self._calls else None
 
-    def enqueue(self, call: Call) -> Call | None:
-        """Put a call behind all that was handed over; return it if it is due."""
+    def enqueue(self, call: CallT) -> CallT | None:
+        """Queue a call behind everything handed over so far; return it if it is due."""
         self._calls.append((self._last, call))
         return self.next_call()
 
-    def end_call(self) -> Call | None:
-        """Tell that the running call ended; return the one that may run now."""
+    def end_call(self) -> CallT | None:
+        """Note that the running call ended; return the one that may run now, if any."""
         self._is_calling = False
         return self.next_call()
 
-    def next_call(self) -> Call | None:
-        """Take the first in line if nothing before it is under way."""
+    def next_call(self) -> CallT | None:
+        """Remove and return the first call, if nothing before it is in progress."""
         if self._is_calling or not self._calls:
             return None
         barrier, call = self._calls[0]
@@ -83,21 +90,22 @@ def open_part_file(
     name: str,
     *,
     size: int | None,
-    resume_it: bool,
+    resume: bool,
     record: ResumeRecord | None = None,
 ) -> PartFile:
-    """Create and lock a part file, or open and lock the one that is there.
+    """Create and lock a part file, or open and lock an existing one.
 
     Args:
-        folder: where.
+        folder: the output folder.
         name: the final name, one component.
-        size: bytes of the whole file; room is made for them.
-        resume_it: continue with a part file that is there.
-        record: saved beside a new part file, before anything is in it.
+        size: bytes of the whole file; blocks are allocated for them.
+        resume: continue an existing part file.
+        record: saved beside a new part file before any data is written.
 
     Raises:
-        FileExistsError: ``part``: there is one (and it is not to be continued), it is
-            no regular file of its own, or somebody else's file has the record's name.
+        FileExistsError: ``part``: there is a part file (and ``resume`` is false), it is
+            not a regular file of its own, or the record's name is used by a file that
+            fetchtui did not write.
         LocalError: ``in_use``, ``disk_full``, ``not_writable``, ``directory_gone``,
             ``name`` or ``disk``.
     """
@@ -105,18 +113,18 @@ def open_part_file(
     try:
         with folder.opened() as directory:
             part = None
-            if resume_it:
+            if resume:
                 part = _open_existing(directory, folder, name, size)
             if part is None:
                 part = _create(directory, folder, name, size)
                 if record is not None:
-                    # A kill leaves an empty part file or one that is known for ours,
-                    # so no sync is needed: it claims no bytes yet.
+                    # Not synced: it claims no bytes yet. After a kill the part file
+                    # is either empty or identified by this record.
                     _save_first(part, record)
     except FileExistsError as error:
         raise FileExistsError("part") from error
     except OSError as error:
-        raise translate(error, "create", name) from error
+        raise from_os_error(error, "create", name) from error
     try:
         if size is not None:
             part.preallocate(size)
@@ -129,9 +137,9 @@ def open_part_file(
 def _create(
     directory: SafeDir, folder: Folder, name: str, size: int | None
 ) -> PartFile:
-    if resume_record.is_in_the_way(directory, name):
-        raise FileExistsError(errno.EEXIST, "a record of somebody else", name)
-    # A record of ours whose part file went would lie about the new one. It goes
+    if resume_record.has_foreign_record(directory, name):
+        raise FileExistsError(errno.EEXIST, "not a resume record", name)
+    # A record without its part file would be wrong about the new one. Remove it
     # first, so that no crash leaves both.
     if directory.size(name + PART) is None:
         directory.unlink(name + RECORD)
@@ -156,15 +164,15 @@ def _open_existing(
         return None
     part = PartFile(folder, name, fd, size=size, created=False)
     _locked(part)
-    # Between open and lock its writer may have given it the final name.
+    # Between open and lock, its writer may have renamed it to the final name.
     try:
-        found = directory.lstat(part.part_name)
+        status = directory.lstat(part.part_name)
     except FileNotFoundError:
         part.close()
         return None
-    if not stat.S_ISREG(found.st_mode) or not os.path.samestat(found, os.fstat(fd)):
+    if not stat.S_ISREG(status.st_mode) or not os.path.samestat(status, os.fstat(fd)):
         part.close()
-        raise FileExistsError(errno.EEXIST, "it was replaced", part.part_name)
+        raise FileExistsError(errno.EEXIST, "replaced meanwhile", part.part_name)
     return part
 
 
@@ -172,20 +180,19 @@ def _locked(part: PartFile) -> PartFile:
     if platform.lock(part.fd):
         return part
     part.close()
-    told = f"another process is writing {plain(part.part_name)!r}"
-    raise LocalError("in_use", told)
+    raise LocalError("in_use", f"another process is writing {plain(part.part_name)!r}")
 
 
-_RESERVE_FROM = 1 << 20
-"""Bytes from which blocks are set aside: below it the call costs more than it saves."""
+_MIN_PREALLOCATED = 1 << 20
+"""Smaller files are not preallocated: the call would cost more than it saves."""
 _CLOSED = -1
 
 
 class PartFile:
     """An open, locked part file.
 
-    ``flushed`` and ``error`` belong to the loop; the methods block and are called by
-    the writer's threads only.
+    ``flushed``, ``error`` and ``order`` belong to the loop; the methods that do I/O
+    block and are called only by the writer's threads.
     """
 
     __slots__ = (
@@ -210,21 +217,22 @@ class PartFile:
         self.name = name
         self.part_name = name + PART
         self.fd = fd
-        """-1 once it is closed."""
+        """-1 once closed."""
         self.size = size
         """Bytes of the whole file, ``None`` while unknown; may be set later."""
         self.flushed = RangeSet()
-        """Bytes that were written, or are believed from an earlier run: whoever
-        believes a resume record adds its ranges here."""
+        """Bytes that were written, in this run or an earlier one: whoever trusts a
+        resume record adds its ranges here."""
         self.error: FetchError | None = None
-        """Why bytes that were handed over are not in the file."""
+        """Why bytes that were handed over are not in the file, if a write failed."""
         self.created_here = created
-        """``False``: it was there before and is being continued."""
+        """False: it existed before and is being continued."""
         self.is_preallocated = False
         self.synced: tuple[tuple[int, int], ...] = ()
-        """What ``flushed`` held before the last sync that worked."""
+        """The value of ``flushed`` before the last successful sync."""
         self.sync_error: FetchError | None = None
-        self.order = OperationOrder()
+        self.order: OperationOrder[Any] = OperationOrder()
+        """Of the writer's operations on this file."""
 
     def __repr__(self) -> str:
         state = "closed" if self.fd == _CLOSED else "open"
@@ -233,26 +241,26 @@ class PartFile:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be written."""
+        """True until it is closed."""
         return self.fd != _CLOSED
 
     def check_open(self) -> None:
-        """Raise why nothing more can be written, if so.
+        """Check that data can be written.
 
         Raises:
-            FetchError: an earlier write failed, or it is closed.
+            FetchError: an earlier write failed, or the file is closed.
         """
         if self.error is not None:
             raise self.error
         if self.order.is_closing or not self.is_open:
             raise PermanentError("internal", f"{plain(self.part_name)!r} is closed")
 
-    def check_whole(self) -> None:
-        """Let no file get its final name of which bytes are known to be missing.
+    def check_complete(self) -> None:
+        """Check that no bytes are missing, before the rename to the final name.
 
         Raises:
-            IntegrityError: ``size``: some are.
-            FetchError: an earlier write failed, or it is closed.
+            IntegrityError: ``size``: bytes are missing.
+            FetchError: an earlier write failed, or the file is closed.
         """
         if self.error is not None:
             raise self.error
@@ -261,161 +269,159 @@ class PartFile:
         if self.size is not None:
             missing = sum(end - start for start, end in self.flushed.missing(self.size))
             if missing:
-                told = f"{format_size(missing)} of {plain(self.name)!r} are missing"
-                raise IntegrityError("size", told)
+                raise IntegrityError(
+                    "size",
+                    f"{format_size(missing)} of {plain(self.name)!r} are missing",
+                )
 
     def write(self, buffers: Sequence[Buffer], offset: int, nbytes: int) -> None:
-        """Write buffers at an offset, as they are.
+        """Write buffers at an offset, without copying them.
 
         Raises:
-            LocalError: ``disk_full`` and the like.
+            LocalError: the write failed, for example ``disk_full``.
         """
         try:
             platform.write_at(self.fd, buffers, offset, nbytes)
         except (OSError, ValueError) as error:
-            raise translate(error, "write", self.name, self._needed()) from error
+            raise from_os_error(error, "write", self.name, self._needed()) from error
 
     def sync(self) -> None:
-        """Return when all that was written is on disk.
+        """Flush everything written to the disk.
 
-        A failed sync is told once, and the bytes it was about count as lost: the
-        system marks them clean and will not try again.
+        The system reports a failed sync only once, and the bytes it concerns count as
+        lost: their pages are marked clean and are not written again.
 
         Raises:
-            LocalError: ``disk`` and the like.
+            LocalError: the sync failed.
         """
         try:
             platform.sync_data(self.fd)
         except OSError as error:
-            self.sync_error = translate(error, "sync", self.name, self._needed())
+            self.sync_error = from_os_error(error, "sync", self.name, self._needed())
             raise self.sync_error from error
 
-    def hash_into(self, into: _Hash, start: int, end: int) -> None:
+    def update_hash(self, digest: _Hash, start: int, end: int) -> None:
         """Feed bytes ``[start, end)`` to a digest.
 
         Raises:
-            LocalError: ``disk``: they cannot be read, or are not there.
+            LocalError: ``disk``: they cannot be read, or the file is shorter.
         """
-        hash_range(self.fd, self.part_name, into, start, end)
+        hash_range(self.fd, self.part_name, digest, start, end)
 
-    def settle(self, *, sync: bool) -> None:
-        """Give the file its exact length and make it durable, before the rename.
+    def finalize(self, *, sync: bool) -> None:
+        """Set the exact length and, with ``sync``, make the data durable.
 
         Raises:
-            LocalError: what the disk says, or the part file is not ours any more.
+            LocalError: the operation failed.
         """
         try:
             length = os.fstat(self.fd).st_size
             if self.size is not None and (length > self.size or self.is_preallocated):
-                # Also gives back blocks that were set aside behind the end.
+                # Also frees blocks that were preallocated behind the end.
                 os.ftruncate(self.fd, self.size)
         except OSError as error:
-            raise translate(error, "finish", self.name) from error
+            raise from_os_error(error, "finish", self.name) from error
         if sync:
             self.sync()
 
-    def publish(self, directory: SafeDir, name: str, *, overwrite: bool) -> None:
-        """Give it its final name, drop the record, and close it.
+    def rename_to_final(
+        self, directory: SafeDir, name: str, *, overwrite: bool
+    ) -> None:
+        """Rename to the final name, remove the resume record, and close.
 
-        When it fails the part file is as it was, still open and locked.
-
-        Raises:
-            FileExistsError: the final name is taken (and not to be overwritten).
-            LocalError: what the disk says.
-        """
-        self._move(directory, check_component(name), overwrite=overwrite)
-        # After the rename: the other way round, a crash in between loses it all.
-        directory.unlink(self.name + RECORD)
-        self.close()
-
-    def put_aside(self, name: str) -> None:
-        """Keep the bytes under another name that is free, drop the record, close.
+        If that fails, the part file is unchanged, still open and locked.
 
         Raises:
-            FileExistsError: the name is taken.
-            LocalError: what the disk says.
+            FileExistsError: ``final``: the name exists (and ``overwrite`` is false).
+            LocalError: the rename failed, or the part file was moved or removed.
         """
-        with self.folder.opened() as directory:
-            self.publish(directory, name, overwrite=False)
-
-    def _move(self, directory: SafeDir, name: str, *, overwrite: bool) -> None:
+        check_component(name)
         try:
             if not self._is_in(directory):
-                told = f"{plain(self.part_name)!r} was moved or removed by somebody"
-                raise LocalError("disk", told)
-            if sys.platform == "win32":
-                self.close()  # an open file cannot be renamed there
-            try:
-                directory.rename(self.part_name, name, overwrite=overwrite)
-            finally:
-                if sys.platform == "win32" and directory.size(self.part_name):
-                    self.fd = directory.open_regular(self.part_name)
+                raise LocalError(
+                    "disk",
+                    f"{plain(self.part_name)!r} was moved or removed meanwhile",
+                )
+            directory.rename(self.part_name, name, overwrite=overwrite)
         except FileExistsError as error:
             raise FileExistsError("final") from error
         except OSError as error:
-            raise translate(error, "rename", name) from error
+            raise from_os_error(error, "rename", name) from error
+        # After the rename: in the other order, a crash in between loses everything.
+        directory.unlink(self.name + RECORD)
+        self.close()
+
+    def keep_as(self, name: str) -> None:
+        """Rename to another, free name, remove the resume record, and close.
+
+        Raises:
+            FileExistsError: ``final``: the name exists.
+            LocalError: the rename failed.
+        """
+        with self.folder.opened() as directory:
+            self.rename_to_final(directory, name, overwrite=False)
 
     def _is_in(self, directory: SafeDir) -> bool:
-        """Whether the part's name still leads to the file that we wrote."""
+        """Return True if the part file's name still refers to the open file."""
         try:
             return os.path.samestat(directory.lstat(self.part_name), os.fstat(self.fd))
         except FileNotFoundError:
-            if directory.is_gone():
+            if directory.is_deleted():
                 raise
             return False
 
     def remove(self) -> None:
-        """Remove part file and record, and close.
+        """Remove part file and resume record, and close.
 
-        The bytes go first, then the record, which would lie beside a later part file
-        of that name: at every moment it is either known for ours or empty.
+        The data is truncated first, then the record is removed, which would be wrong
+        about a later part file of the same name. So at every moment the part file is
+        either identified by its record or empty.
 
         Raises:
-            LocalError: what the disk says; it is closed all the same.
+            LocalError: a file cannot be removed; the part file is closed all the same.
         """
         try:
             with self.folder.opened() as directory:
                 if self._is_in(directory):
                     os.ftruncate(self.fd, 0)
-                    if sys.platform == "win32":
-                        self.close()  # an open file cannot be removed there
                     directory.unlink(self.name + RECORD)
                     directory.unlink(self.part_name)
         except FileNotFoundError:
-            return  # the folder is gone, and they with it
+            return  # the folder was removed, and both files with it
         except OSError as error:
-            raise translate(error, "remove", self.part_name) from error
+            raise from_os_error(error, "remove", self.part_name) from error
         finally:
             self.close()
 
     def close(self) -> None:
-        """Close and unlock. The file stays."""
+        """Close and unlock; the file stays."""
         fd, self.fd = self.fd, _CLOSED
         if fd != _CLOSED:
-            # Some network file systems report a failed write only here; it was
-            # synced before anything relied on it.
+            # Some network file systems report a failed write only here. Whatever
+            # relies on the data synced it before.
             try:
                 os.close(fd)
             except OSError as error:
-                self.error = self.error or translate(error, "close", self.name)
+                self.error = self.error or from_os_error(error, "close", self.name)
 
     def preallocate(self, size: int) -> None:
-        """Set blocks aside, so that a full disk is found before anything is fetched.
+        """Allocate blocks, so that a full disk is found before anything is fetched.
 
         Raises:
             LocalError: ``disk_full``, with the bytes that are needed.
         """
-        if size < _RESERVE_FROM:
+        if size < _MIN_PREALLOCATED:
             return
         try:
             self.is_preallocated = platform.preallocate(self.fd, size)
         except OSError as error:
-            held = os.fstat(self.fd).st_blocks * 512 if sys.platform != "win32" else 0
-            needed = max(size - held, 0)
-            raise translate(error, "make room for", self.name, needed) from error
+            needed = max(size - os.fstat(self.fd).st_blocks * 512, 0)
+            raise from_os_error(
+                error, "allocate space for", self.name, needed
+            ) from error
 
     def _needed(self) -> int | None:
-        """Bytes of the file that are not written, as well as a thread can tell."""
+        """Return the bytes still to be written, as far as a thread can know."""
         if self.size is None:
             return None
         return max(self.size - self.flushed.total, 0)
@@ -426,7 +432,7 @@ def save_checkpoint(part: PartFile, record: ResumeRecord, sync: bool) -> None:
 
     Raises:
         LocalError: the sync failed.
-        OSError: the record could not be saved; the one before it stays.
+        OSError: the record could not be saved; the previous one stays.
     """
     if sync:
         part.sync()

@@ -1,10 +1,10 @@
-"""The resume record: what is safely in a part file, from where, proven with what.
+"""The resume record: which bytes of a part file are on disk, and where they came from.
 
-It lies beside the part file as ``NAME.part.json``, one line of JSON that carries a
-digest of itself, and is replaced atomically, after the data that it describes. It is
-believed only if it is, byte for byte, something that this version writes and if the
-part file can hold what it claims; anything odd means a clean start. All but the record
-class block.
+It is stored beside the part file as ``NAME.part.json``, one line of JSON with a digest
+of itself, and is replaced atomically, always after the data it describes. It is trusted
+only if it is, byte for byte, what this version would write and if the part file is as
+long as it claims; anything else means that the download restarts from zero. Everything
+but the record class blocks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tui.disk.safe_dir import SafeDir
 
 VERSION = 1
-"""Grows when the meaning of a field changes; other versions are not believed."""
+"""Incremented when a field changes its meaning; other versions are ignored."""
 _MAX_BYTES = 1 << 20
 _HEAD = b'{"fetchtui": {'
 
@@ -34,24 +34,25 @@ _HEAD = b'{"fetchtui": {'
 class ResumeRecord:
     """Which bytes of a part file can be trusted.
 
-    Hand it the whole URL: it keeps the part without login and query, for people, and
-    a digest of the whole, for comparing, since the query of a signed URL is a secret.
+    Pass the complete URL. The record stores it without credentials and query, for
+    display, and a digest of it with the query, for comparison: the query of a signed
+    URL is a secret.
     """
 
     url: str
     validator: str
-    """Strong ETag (in its quotes) or HTTP date; "" if the server gave none."""
+    """Strong ETag (with its quotes) or HTTP date; "" if the server sent none."""
     size: int | None
     """Bytes of the whole file; ``None`` while unknown."""
     ranges: tuple[tuple[int, int], ...] = ()
-    """Half-open, in order, not overlapping: what is on disk."""
+    """What is on disk: half-open, sorted, not overlapping."""
     checksum: str = ""
-    """Expected, as ``sha256=HEX``, or ""."""
+    """The expected checksum, as ``sha256=HEX``, or ""."""
     saved_at: float = 0.0
     """Wall time."""
     version: int = VERSION
     url_digest: str = ""
-    """SHA-256 of the URL with its query and without its login; made from ``url``."""
+    """SHA-256 of the URL with its query and without credentials; made from ``url``."""
 
     def __post_init__(self) -> None:
         if not self.url_digest:
@@ -59,20 +60,20 @@ class ResumeRecord:
             object.__setattr__(
                 self, "url_digest", _digest(bare.encode(errors="backslashreplace"))
             )
-            object.__setattr__(self, "url", _without_query(bare))
+            object.__setattr__(self, "url", _strip_query(bare))
 
     def matches_url(self, url: str) -> bool:
-        """Whether it describes bytes that came from this very URL."""
+        """Return True if the bytes came from exactly this URL."""
         bare = strip_userinfo(url).encode(errors="backslashreplace")
         return self.url_digest == _digest(bare)
 
     def matches_url_without_query(self, url: str) -> bool:
-        """The same, queries aside: a signed URL has another one each time."""
-        return self.url == _without_query(strip_userinfo(url))
+        """Like ``matches_url``, but ignore the query, which changes in signed URLs."""
+        return self.url == _strip_query(strip_userinfo(url))
 
 
 class ExistingFiles(NamedTuple):
-    """What is already there under a name. Sizes in bytes; -1: no regular file."""
+    """What exists under a name. Sizes in bytes; -1: not a regular file."""
 
     final_size: int | None
     part_size: int | None
@@ -80,10 +81,10 @@ class ExistingFiles(NamedTuple):
 
 
 def find_existing(folder: Folder, name: str) -> ExistingFiles:
-    """Look, in one go, at what is there under a name.
+    """Return what exists under a name.
 
-    A record of ours beside the finished file is removed: a run was killed between the
-    rename and that.
+    A resume record beside a finished file, left by a run that was killed between the
+    rename and the removal of the record, is removed.
 
     Raises:
         OSError: the folder cannot be read.
@@ -98,7 +99,7 @@ def find_existing(folder: Folder, name: str) -> ExistingFiles:
 
 
 def load_record(folder: Folder, name: str) -> ResumeRecord | None:
-    """Read the record of a part file, or ``None`` if it cannot be believed.
+    """Return the record of a part file, or ``None`` if there is none to trust.
 
     Raises:
         OSError: the folder cannot be read.
@@ -110,13 +111,20 @@ def load_record(folder: Folder, name: str) -> ResumeRecord | None:
 def save_record(
     folder: Folder, name: str, record: ResumeRecord, *, sync: bool = True
 ) -> None:
-    """Replace the record, atomically; ``sync`` makes it survive a power cut.
+    """Replace the record atomically.
 
-    The directory is not synced: should the power go, the record before it is back,
-    and what that one claims is still true.
+    The directory is not synced: after a power failure the previous record is back, and
+    what that one claims is still true.
+
+    Args:
+        folder: the folder of the part file.
+        name: the final name.
+        record: what to save.
+        sync: make the record survive a power failure.
 
     Raises:
-        OSError: the disk is full, the folder is gone, ...; the old record stays.
+        OSError: the disk is full, the folder was removed, ...; the previous record
+            stays.
     """
     with folder.opened() as directory:
         new_name, fd = _create_new(directory, name)
@@ -134,8 +142,8 @@ def save_record(
             raise
 
 
-def is_in_the_way(directory: SafeDir, name: str) -> bool:
-    """Whether a record's name is taken by something that we did not write."""
+def has_foreign_record(directory: SafeDir, name: str) -> bool:
+    """Return True if a file that fetchtui did not write has the record's name."""
     if directory.size(name + RECORD) is None:
         return False
     data = _read(directory, name + RECORD)
@@ -143,24 +151,24 @@ def is_in_the_way(directory: SafeDir, name: str) -> bool:
 
 
 def serialize(record: ResumeRecord) -> bytes:
-    """Return the bytes that go to disk."""
+    """Return the record as it is stored."""
     body = json.dumps(asdict(record), sort_keys=True)
     digest = _digest(body.encode())
     return f'{{"fetchtui": {body}, "sha256": "{digest}"}}\n'.encode()
 
 
 def parse(data: bytes) -> ResumeRecord | None:
-    """Read what ``serialize`` wrote; ``None`` for everything else."""
+    """Parse what ``serialize`` returned; ``None`` for anything else."""
     try:
         values = json.loads(data)["fetchtui"]
         values["ranges"] = tuple((start, end) for start, end in values["ranges"])
         record = ResumeRecord(**values)
-        # What we write is exactly this, so a single other bit shows; that covers
-        # the digest, the version, missing fields and changed types alike.
-        is_ours = serialize(record) == data and _is_sound(record)
+        # Compare with what this version would write: that detects a single changed
+        # bit, and covers digest, version, missing fields and changed types alike.
+        is_valid = serialize(record) == data and _is_consistent(record)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError):
         return None
-    return record if is_ours else None
+    return record if is_valid else None
 
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -174,7 +182,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _is_sound(record: ResumeRecord) -> bool:
+def _is_consistent(record: ResumeRecord) -> bool:
     for field in fields(record):
         value: Any = getattr(record, field.name)
         if field.name in _TYPES and type(value) not in _TYPES[field.name]:
@@ -200,12 +208,12 @@ def _load(directory: SafeDir, name: str, part_size: int | None) -> ResumeRecord 
 
 
 def _remove_stale(directory: SafeDir, name: str) -> None:
-    if not is_in_the_way(directory, name):
+    if not has_foreign_record(directory, name):
         directory.unlink(name + RECORD)
 
 
 def _read(directory: SafeDir, name: str) -> bytes | None:
-    """Read a small regular file; ``None`` for anything else."""
+    """Return the content of a small regular file; ``None`` for anything else."""
     try:
         fd = directory.open_regular(name, os.O_RDONLY)
     except OSError:
@@ -216,10 +224,10 @@ def _read(directory: SafeDir, name: str) -> bytes | None:
 
 
 def _create_new(directory: SafeDir, name: str) -> tuple[str, int]:
-    """Make the temporary file that will become the record.
+    """Create the temporary file that will become the record.
 
-    A killed run may have left its own there, which is removed; somebody else's file
-    of that name is left alone, and another name is taken.
+    One that a killed run left behind is removed; a file that fetchtui did not write is
+    left alone, and the temporary file gets another name.
     """
     new_name = name + NEW_RECORD
     try:
@@ -237,7 +245,7 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _without_query(url: str) -> str:
+def _strip_query(url: str) -> str:
     return url.partition("#")[0].partition("?")[0]
 
 
@@ -253,8 +261,8 @@ def strip_userinfo(url: str) -> str:
     return url
 
 
-def stamp(
+def with_ranges(
     record: ResumeRecord, ranges: tuple[tuple[int, int], ...], saved_at: float
 ) -> ResumeRecord:
-    """Return the record for what is on disk now; ``saved_at`` in wall time."""
+    """Return a copy with the ranges on disk; ``saved_at`` is wall time."""
     return replace(record, ranges=ranges, saved_at=round(saved_at, 3))

@@ -1,8 +1,9 @@
-"""Which operations go on which trip, and when: the queue in front of the executor.
+"""Decide which operations share an executor call, and when it is made.
 
-An executor trip costs 50-100 µs, more than a small file itself. So what comes up in
-one turn of the loop, and all that comes up while the slots are busy, is gathered (small
-files for a moment longer), and a free slot takes as much of it as is good.
+An executor call costs 50-100 µs, more than writing a small file. So operations that are
+queued in the same turn of the loop, and all that are queued while every thread is busy,
+are collected (small files a moment longer), and a free thread takes as many of them as
+is useful.
 """
 
 from __future__ import annotations
@@ -37,64 +38,69 @@ if TYPE_CHECKING:
     from tui.core.clock import Clock
     from tui.disk.part_file import PartFile
 
-SLOW_STORE_S = 0.001
-"""For a small file: ten times what it takes where nothing has to be waited for."""
+SLOW_SMALL_FILE_S = 0.001
+"""Per small file: ten times the duration of a write that does not have to wait."""
 SLOW_MIB_S = 0.01
-"""For a MiB: 100 MB/s."""
+"""Per MiB: 100 MB/s."""
 LONG_S = 0.1
-"""A trip that takes longer than this waits for something; it does not count."""
+"""A batch that takes longer is waiting for something, and does not count as busy."""
 _NICE = 5
-"""Threads that write give way to the loop: with 200 downloads at full speed 95 % of
-keys showed within 45 ms instead of 85, at the same speed."""
+"""Writer threads yield to the loop: with 200 downloads at full speed, 95 % of key
+presses were visible within 45 ms instead of 85, at the same throughput."""
 
 
 class ThreadGovernor:
-    """What is under way, and how the disk has been lately; the loop's alone."""
+    """Decide how many threads are useful, from recent disk latency.
+
+    On a fast disk, more threads than cores only compete for the GIL; on a slow one,
+    every thread that waits helps. Belongs to the loop.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._began_s: dict[Batch, float] = {}
-        self._most = {SmallFileBatch: 1, WriteBatch: _cores()}
+        self._started_s: dict[Batch, float] = {}
+        self._limits = {SmallFileBatch: 1, WriteBatch: _cores()}
         self._is_slow: dict[type[Batch], bool] = {
             SmallFileBatch: False,
             WriteBatch: False,
         }
         self.has_slow_syncs = False
-        """As the last trip with small files met them."""
+        """As measured by the last batch of small files."""
 
     def allows(self, kind: type[Batch]) -> bool:
-        """Whether one more trip with small files, or with writes, would help."""
+        """Return True if one more batch of this kind would help."""
         if self._is_slow[kind]:
             return True
         recent = self._clock.monotonic() - LONG_S
-        mine = (at for trip, at in self._began_s.items() if type(trip) is kind)
-        return sum(at > recent for at in mine) < self._most[kind]
+        started = (s for batch, s in self._started_s.items() if type(batch) is kind)
+        return sum(s > recent for s in started) < self._limits[kind]
 
-    def begin(self, trip: Batch) -> None:
-        """A trip goes out."""
-        if type(trip) in self._most:
-            self._began_s[trip] = self._clock.monotonic()
+    def start(self, batch: Batch) -> None:
+        """Note that a batch starts."""
+        if type(batch) in self._limits:
+            self._started_s[batch] = self._clock.monotonic()
 
-    def end(self, trip: Batch) -> None:
-        """It is back: what it met, the next ones will meet as well."""
-        if self._began_s.pop(trip, None) is None:
+    def finish(self, batch: Batch) -> None:
+        """Evaluate a finished batch: the next ones will see the same latency."""
+        if self._started_s.pop(batch, None) is None:
             return
-        if isinstance(trip, SmallFileBatch):
-            if trip.sync_s:
-                # By file: where the first sync does the work of all, they go together.
-                mean_s = sum(trip.sync_s) / len(trip.sync_s)
+        if isinstance(batch, SmallFileBatch):
+            if batch.sync_s:
+                # Per file: where the first sync does the work of all, they stay
+                # together in one batch.
+                mean_s = sum(batch.sync_s) / len(batch.sync_s)
                 self.has_slow_syncs = mean_s >= SLOW_SYNC_S
-            mean_s = sum(trip.write_s) / max(1, len(trip.write_s))
+            mean_s = sum(batch.write_s) / max(1, len(batch.write_s))
             self._is_slow[SmallFileBatch] = (
-                self.has_slow_syncs or mean_s >= SLOW_STORE_S
+                self.has_slow_syncs or mean_s >= SLOW_SMALL_FILE_S
             )
-        elif isinstance(trip, WriteBatch):
-            mib = sum(write.written for write in trip.operations) / (1 << 20)
-            self._is_slow[WriteBatch] = sum(trip.write_s) >= SLOW_MIB_S * mib > 0
+        elif isinstance(batch, WriteBatch):
+            mib = sum(write.written for write in batch.operations) / (1 << 20)
+            self._is_slow[WriteBatch] = sum(batch.write_s) >= SLOW_MIB_S * mib > 0
 
 
-def step_back() -> None:
-    """Give way to the loop where the processor is short. Called in a new thread."""
+def lower_thread_priority() -> None:
+    """Raise the nice value of the calling thread, so that the loop gets the CPU."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         with suppress(OSError):
@@ -109,10 +115,13 @@ def _cores() -> int:
 
 
 class WriteQueue:
-    """A line for each part, served in turn; the loop's alone."""
+    """Queued writes by part file, served round-robin. Belongs to the loop.
+
+    Two batches never write to the same part at the same time.
+    """
 
     def __init__(self) -> None:
-        self._lines: dict[PartFile, deque[tuple[int, PartWrite]]] = {}
+        self._queues: dict[PartFile, deque[tuple[int, PartWrite]]] = {}
         self._busy: set[PartFile] = set()
         self._count = 0
 
@@ -120,54 +129,65 @@ class WriteQueue:
         return self._count
 
     def put(self, number: int, write: PartWrite) -> None:
-        """Queue a write; numbers grow with every operation of the run."""
-        self._lines.setdefault(write.part, deque()).append((number, write))
+        """Queue a write; ``number`` grows with every operation of the run."""
+        self._queues.setdefault(write.part, deque()).append((number, write))
         self._count += 1
 
     def oldest(self) -> int | None:
-        """Return the number of the write that would go next, ``None`` for none."""
-        for part, line in self._lines.items():
+        """Return the number of the write that would be taken next, if any."""
+        for part, queue in self._queues.items():
             if part not in self._busy:
-                return line[0][0]
+                return queue[0][0]
         return None
 
     def take(self, limit: int) -> tuple[list[PartWrite], int]:
-        """Take writes of together ``limit`` bytes (at least one), and their sum."""
+        """Take writes of at most ``limit`` bytes in total, but at least one.
+
+        Returns:
+            The writes and the sum of their bytes.
+        """
         taken: list[PartWrite] = []
         nbytes = 0
-        for part in [part for part in self._lines if part not in self._busy]:
+        for part in [part for part in self._queues if part not in self._busy]:
             if nbytes >= limit:
                 break
-            line = self._lines.pop(part)
-            while line and (not taken or nbytes + line[0][1].nbytes <= limit):
-                write = line.popleft()[1]
+            queue = self._queues.pop(part)
+            while queue and (not taken or nbytes + queue[0][1].nbytes <= limit):
+                write = queue.popleft()[1]
                 nbytes += write.nbytes
                 taken.append(write)
-            if line:
-                self._lines[part] = line  # at the end: the others come first now
+            if queue:
+                self._queues[part] = queue  # at the end: the other parts come first
         self._busy.update(write.part for write in taken)
         self._count -= len(taken)
         return taken, nbytes
 
-    def landed(self, writes: Iterable[PartWrite]) -> None:
-        """Let the parts of a trip that is back be written again."""
+    def done(self, writes: Iterable[PartWrite]) -> None:
+        """Allow the parts of a finished batch to be written again."""
         self._busy.difference_update(write.part for write in writes)
 
 
-STORES_PER_TRIP = 64
-"""Small files: each holds a descriptor until the batch is synced and renamed."""
-STORE_BYTES_PER_TRIP = 8 << 20
-WRITE_BYTES_PER_TRIP = 4 << 20
-"""More only makes the others wait: at 4 MiB the trip is under 5 % of the time."""
-CALLS_PER_TRIP = 16
+SMALL_FILES_PER_BATCH = 64
+"""Each keeps a descriptor open until the batch is synced and renamed."""
+SMALL_FILE_BYTES_PER_BATCH = 8 << 20
+WRITE_BYTES_PER_BATCH = 4 << 20
+"""More would only make the others wait: at 4 MiB the overhead is below 5 %."""
+CALLS_PER_BATCH = 16
 GATHER_S = 0.004
-"""How long a small file may wait for others to share its trip."""
+"""How long a small file may wait for others to share its batch."""
 SPILL = 128
-"""Small files that wait, where the disk is slow, before one more slot joins in."""
+"""Small files that must be waiting, on a slow disk, before one more thread joins in."""
 
 
 class BatchScheduler:
-    """The queue, the slots and the executor; the loop's alone."""
+    """The operation queues, the worker threads and the executor. Belongs to the loop.
+
+    Args:
+        writers: the number of threads.
+        clock: measures durations.
+        fsync: sync data before a rename.
+        on_done: called on the loop with each finished batch.
+    """
 
     def __init__(
         self,
@@ -175,17 +195,17 @@ class BatchScheduler:
         clock: Clock,
         *,
         fsync: bool,
-        on_landed: Callable[[Batch], None],
+        on_done: Callable[[Batch], None],
     ) -> None:
         self.writers = writers
         self.is_inline = False
-        self.slots = [WorkerStatus() for _ in range(writers)]
-        """Those allowed first, then those that finish their last trip."""
+        self.workers = [WorkerStatus() for _ in range(writers)]
+        """The allowed ones first, then those that finish their last batch."""
         self._clock = clock
         self._fsync = fsync
-        self._on_landed = on_landed
+        self._on_done = on_done
         self._numbers = itertools.count()
-        self._stores: deque[tuple[int, SmallFile]] = deque()
+        self._small_files: deque[tuple[int, SmallFile]] = deque()
         self._writes = WriteQueue()
         self._finishes: deque[tuple[int, Finish]] = deque()
         self._calls: deque[tuple[int, Call]] = deque()
@@ -193,33 +213,33 @@ class BatchScheduler:
             (SmallFileBatch, WriteBatch, FinishBatch, Batch), 0
         )
         self._executor: ThreadPoolExecutor | None = None
-        self._is_shut = False
+        self._is_shut_down = False
         self._is_scheduled = False
         self._gathering: asyncio.TimerHandle | None = None
-        """Set while small files wait for company."""
-        self._pace = ThreadGovernor(clock)
+        """Set while small files wait for others."""
+        self._governor = ThreadGovernor(clock)
         self._is_held_back = False
-        """More would go out if that made sense."""
-        self._later: asyncio.TimerHandle | None = None
-        """Looks whether it does by then."""
+        """The governor does not allow a batch that is ready."""
+        self._retry: asyncio.TimerHandle | None = None
+        """Asks the governor again."""
         self._busy = 0
         self._idle_waiters: list[asyncio.Future[None]] = []
 
     @property
     def queued(self) -> int:
-        """Operations that wait for a slot."""
+        """Operations that wait for a thread."""
         return (
-            len(self._stores)
+            len(self._small_files)
             + len(self._writes)
             + len(self._finishes)
             + len(self._calls)
         )
 
     def put(self, operation: SmallFile | PartWrite | Call) -> None:
-        """Queue an operation; it goes out in the next turn of the loop."""
+        """Queue an operation; it is dispatched in the next turn of the loop."""
         number = next(self._numbers)
         if isinstance(operation, SmallFile):
-            self._stores.append((number, operation))
+            self._small_files.append((number, operation))
             if self._may_gather():
                 return
         elif isinstance(operation, PartWrite):
@@ -232,33 +252,37 @@ class BatchScheduler:
             self._schedule()
 
     def _may_gather(self) -> bool:
-        """Whether small files may wait a moment for others to go with them.
+        """Return True if small files may wait a moment for others to join them.
 
-        Each trip costs two switches of threads and several hand-overs of the
-        interpreter's lock: gathering for 4 ms takes a tenth off the time of a small
-        file (paired runs of 5,000 at 16 at once), 10 ms is worse again.
+        Each batch costs two thread switches and several handovers of the GIL.
+        Gathering for 4 ms saves a tenth of the time per small file (paired runs of
+        5,000, 16 at once); 10 ms is slower again.
         """
-        if self.is_inline or self._is_shut or len(self._stores) >= STORES_PER_TRIP:
+        if (
+            self.is_inline
+            or self._is_shut_down
+            or len(self._small_files) >= SMALL_FILES_PER_BATCH
+        ):
             return False
         if self._gathering is None:
             loop = asyncio.get_running_loop()
-            self._gathering = loop.call_later(GATHER_S, self._gathered)
+            self._gathering = loop.call_later(GATHER_S, self._end_gathering)
         return True
 
-    def _gathered(self) -> None:
+    def _end_gathering(self) -> None:
         self._gathering = None
         self._schedule()
 
     def set_writers(self, count: int) -> None:
-        """Allow so many slots: more start at once, fewer as the busy ones end."""
+        """Change the number of threads; surplus ones finish their batch first."""
         self.writers = max(1, min(count, MAX_WRITERS))
-        while len(self.slots) < self.writers:
-            self.slots.append(WorkerStatus())
+        while len(self.workers) < self.writers:
+            self.workers.append(WorkerStatus())
         self._trim()
         self._schedule()
 
     async def drain(self) -> None:
-        """Return when nothing is queued or under way."""
+        """Wait until nothing is queued or running."""
         self._schedule()
         while self.queued or self._busy:
             future = asyncio.get_running_loop().create_future()
@@ -266,10 +290,10 @@ class BatchScheduler:
             await future
 
     def shut_down(self) -> None:
-        """End the threads, which are idle. What still comes is done at once."""
-        self._is_shut = True
-        if self._later is not None:
-            self._later.cancel()
+        """End the idle threads. Operations queued later run on the loop."""
+        self._is_shut_down = True
+        if self._retry is not None:
+            self._retry.cancel()
         if self._executor is not None:
             self._executor.shutdown(wait=True)
             self._executor = None
@@ -281,63 +305,64 @@ class BatchScheduler:
 
     def _dispatch(self) -> None:
         self._is_scheduled = False
-        if self.is_inline or self._is_shut:
-            # One a turn, so that the loop limps rather than stops.
-            trip = self._next_trip(1)
-            if trip is not None:
-                slot = self.slots[0] if not self.slots[0].is_busy else WorkerStatus()
-                self._begin(slot, trip)
-                _run(trip, slot)
-                self._landed(slot, trip)
+        if self.is_inline or self._is_shut_down:
+            # One per turn, so that the loop is slow rather than stopped.
+            batch = self._next_batch(1)
+            if batch is not None:
+                first = self.workers[0]
+                status = WorkerStatus() if first.is_busy else first
+                self._start(status, batch)
+                _run(batch, status)
+                self._finish(status, batch)
                 self._schedule()
             return
         loop = asyncio.get_running_loop()
-        free = [slot for slot in self.slots[: self.writers] if not slot.is_busy]
+        free = [status for status in self.workers[: self.writers] if not status.is_busy]
         while free:
-            trip = self._next_trip(len(free))
-            if trip is None:
+            batch = self._next_batch(len(free))
+            if batch is None:
                 break
-            slot = free.pop(0)
-            self._begin(slot, trip)
+            status = free.pop(0)
+            self._start(status, batch)
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(
-                    MAX_WRITERS, "fetchtui-disk", initializer=step_back
+                    MAX_WRITERS, "fetchtui-disk", initializer=lower_thread_priority
                 )
-            future = loop.run_in_executor(self._executor, _run, trip, slot)
-            future.add_done_callback(partial(self._landed, slot, trip))
-        if self._is_held_back and self._later is None:
-            # The trips that are under way may turn out to wait for a dead disk.
-            self._later = loop.call_later(LONG_S, self._look_again)
+            future = loop.run_in_executor(self._executor, _run, batch, status)
+            future.add_done_callback(partial(self._finish, status, batch))
+        if self._is_held_back and self._retry is None:
+            # The running batches may turn out to be stuck on a dead disk.
+            self._retry = loop.call_later(LONG_S, self._ask_again)
 
-    def _look_again(self) -> None:
-        self._later = None
+    def _ask_again(self) -> None:
+        self._retry = None
         self._schedule()
 
-    def _begin(self, slot: WorkerStatus, trip: Batch) -> None:
+    def _start(self, status: WorkerStatus, batch: Batch) -> None:
         self._busy += 1
-        self._running[type(trip)] += 1
-        self._pace.begin(trip)
-        slot.is_busy = True
-        slot.operation = trip.label
-        slot.name = trip.name
-        slot.operations = len(trip.operations)
-        slot.nbytes = trip.nbytes
-        slot.started_s = self._clock.monotonic()
+        self._running[type(batch)] += 1
+        self._governor.start(batch)
+        status.is_busy = True
+        status.operation = batch.label
+        status.name = batch.name
+        status.operations = len(batch.operations)
+        status.nbytes = batch.nbytes
+        status.started_s = self._clock.monotonic()
 
-    def _landed(self, slot: WorkerStatus, trip: Batch, _: object = None) -> None:
+    def _finish(self, status: WorkerStatus, batch: Batch, _: object = None) -> None:
         self._busy -= 1
-        self._running[type(trip)] -= 1
-        self._pace.end(trip)
-        if isinstance(trip, WriteBatch):
-            self._writes.landed(trip.operations)
-        slot.is_busy = False
-        slot.operation = "idle"
-        slot.name = ""
-        slot.operations = slot.nbytes = 0
-        if len(self.slots) > self.writers:
+        self._running[type(batch)] -= 1
+        self._governor.finish(batch)
+        if isinstance(batch, WriteBatch):
+            self._writes.done(batch.operations)
+        status.is_busy = False
+        status.operation = "idle"
+        status.name = ""
+        status.operations = status.nbytes = 0
+        if len(self.workers) > self.writers:
             self._trim()
         try:
-            self._on_landed(trip)
+            self._on_done(batch)
         finally:
             self._schedule()
         if self._idle_waiters and not self._busy and not self.queued:
@@ -347,94 +372,98 @@ class BatchScheduler:
             self._idle_waiters.clear()
 
     def _trim(self) -> None:
-        """Drop idle slots above the limit; busy ones move up to free places."""
-        busy = [slot for slot in self.slots if slot.is_busy]
-        idle = [slot for slot in self.slots if not slot.is_busy]
-        if len(self.slots) > self.writers:
-            self.slots = busy + idle[: max(self.writers - len(busy), 0)]
+        """Drop idle workers above the limit; busy ones move to the front."""
+        busy = [status for status in self.workers if status.is_busy]
+        idle = [status for status in self.workers if not status.is_busy]
+        if len(self.workers) > self.writers:
+            self.workers = busy + idle[: max(self.writers - len(busy), 0)]
 
-    def _next_trip(self, free: int) -> Batch | None:
-        """Take the operations of the kind whose first has waited longest."""
+    def _next_batch(self, free: int) -> Batch | None:
+        """Take operations of the kind whose first one has waited longest.
+
+        Args:
+            free: the number of idle threads.
+        """
         running = self._running
-        # Syncs and hashes may take seconds: one slot is always left to the writes.
+        # Syncs and hashes may take seconds: one thread is always left for the writes.
         may_call = (
             self.is_inline
-            or self._is_shut
+            or self._is_shut_down
             or running[Batch] + running[FinishBatch] < max(1, self.writers - 1)
         )
         is_gathering = self._gathering is not None and not self._idle_waiters
-        spill = 0 if self._pace.has_slow_syncs else SPILL
+        spill = 0 if self._governor.has_slow_syncs else SPILL
         may_store = self.is_inline or (
-            len(self._stores) > spill * running[SmallFileBatch]
-            and (not is_gathering or len(self._stores) >= STORES_PER_TRIP)
+            len(self._small_files) > spill * running[SmallFileBatch]
+            and (not is_gathering or len(self._small_files) >= SMALL_FILES_PER_BATCH)
         )
-        first: list[tuple[int, Callable[[int], Batch]]] = []
+        ready: list[tuple[int, Callable[[int], Batch]]] = []
         self._is_held_back = False
-        if self._stores and may_store and self._makes_sense(SmallFileBatch):
-            first.append((self._stores[0][0], self._store_trip))
+        if self._small_files and may_store and self._is_allowed(SmallFileBatch):
+            ready.append((self._small_files[0][0], self._take_small_files))
         oldest = self._writes.oldest()
-        if oldest is not None and self._makes_sense(WriteBatch):
-            first.append((oldest, self._write_trip))
+        if oldest is not None and self._is_allowed(WriteBatch):
+            ready.append((oldest, self._take_writes))
         if self._finishes and may_call:
-            first.append((self._finishes[0][0], self._finish_trip))
+            ready.append((self._finishes[0][0], self._take_finishes))
         if self._calls and may_call:
-            first.append((self._calls[0][0], self._call_trip))
-        return min(first)[1](free) if first else None
+            ready.append((self._calls[0][0], self._take_calls))
+        return min(ready)[1](free) if ready else None
 
-    def _makes_sense(self, kind: type[Batch]) -> bool:
-        if self.is_inline or self._is_shut or self._pace.allows(kind):
+    def _is_allowed(self, kind: type[Batch]) -> bool:
+        if self.is_inline or self._is_shut_down or self._governor.allows(kind):
             return True
         self._is_held_back = True
         return False
 
-    def _store_trip(self, free: int) -> Batch:
-        lane = self._stores
+    def _take_small_files(self, free: int) -> Batch:
+        queue = self._small_files
         taken: list[SmallFile] = []
         nbytes = 0
-        count = STORES_PER_TRIP
-        if self._pace.has_slow_syncs:
-            count = min(count, -(-len(lane) // free))
-        while lane and len(taken) < count and nbytes < STORE_BYTES_PER_TRIP:
-            job = lane.popleft()[1]
-            nbytes += job.nbytes
-            taken.append(job)
-        # Spread over the slots already, or not known to need it.
-        hands = 1 if self._pace.has_slow_syncs else free
+        count = SMALL_FILES_PER_BATCH
+        if self._governor.has_slow_syncs:
+            count = min(count, -(-len(queue) // free))
+        while queue and len(taken) < count and nbytes < SMALL_FILE_BYTES_PER_BATCH:
+            file = queue.popleft()[1]
+            nbytes += file.nbytes
+            taken.append(file)
+        # With slow syncs, the batches themselves are spread over the threads already.
+        sync_threads = 1 if self._governor.has_slow_syncs else free
         return SmallFileBatch(
             taken,
             nbytes,
             self._clock,
             fsync=self._fsync,
-            hands=hands,
-            may_wait=not (self.is_inline or self._is_shut),
+            sync_threads=sync_threads,
+            may_wait=not (self.is_inline or self._is_shut_down),
         )
 
-    def _write_trip(self, _: int) -> Batch:
-        trip = WriteBatch(*self._writes.take(WRITE_BYTES_PER_TRIP), self._clock)
+    def _take_writes(self, _: int) -> Batch:
+        batch = WriteBatch(*self._writes.take(WRITE_BYTES_PER_BATCH), self._clock)
         if not self.queued:
-            for write in trip.operations:
+            for write in batch.operations:
                 if isinstance(write, DirectCopy):
                     write.linger_s = LINGER_S
-        return trip
+        return batch
 
-    def _finish_trip(self, free: int) -> Batch:
-        lane = self._finishes
-        count = min(-(-len(lane) // free), CALLS_PER_TRIP)
-        taken = [lane.popleft()[1] for _ in range(count)]
+    def _take_finishes(self, free: int) -> Batch:
+        queue = self._finishes
+        count = min(-(-len(queue) // free), CALLS_PER_BATCH)
+        taken = [queue.popleft()[1] for _ in range(count)]
         return FinishBatch(taken, self._clock, fsync=self._fsync)
 
-    def _call_trip(self, free: int) -> Batch:
-        lane = self._calls
-        count = min(-(-len(lane) // free), CALLS_PER_TRIP)
-        taken = [lane.popleft()[1]]
-        while len(taken) < count and not (taken[0].is_long or lane[0][1].is_long):
-            taken.append(lane.popleft()[1])
+    def _take_calls(self, free: int) -> Batch:
+        queue = self._calls
+        count = min(-(-len(queue) // free), CALLS_PER_BATCH)
+        taken = [queue.popleft()[1]]
+        while len(taken) < count and not (taken[0].is_long or queue[0][1].is_long):
+            taken.append(queue.popleft()[1])
         return Batch(taken, 0, self._clock)
 
 
-def _run(trip: Batch, slot: WorkerStatus) -> None:
-    """What the thread does. Never raises: the operations would wait for ever."""
+def _run(batch: Batch, status: WorkerStatus) -> None:
+    """Run a batch in a thread. Never raises: its callers would wait forever."""
     try:
-        trip.run(slot)
+        batch.run(status)
     except Exception as error:
-        trip.abandon(error)
+        batch.fail(error)

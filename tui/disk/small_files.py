@@ -1,11 +1,12 @@
-"""Small whole files: many of them made, synced and named in one trip.
+"""Small files: many of them created, synced and renamed in one batch.
 
-Per file: open one without a name, write, then (for the whole batch) sync all, name all
-without replacing, and sync the folder once. Whatever goes wrong, and be it a SIGKILL,
-leaves nothing behind: a file without a name ends with its descriptor.
+For each file: create one without a name and write it. Then, for the whole batch, sync
+all files, give each its name without replacing anything, and sync the folder once. If
+anything goes wrong, even a SIGKILL, nothing is left behind: a file without a name is
+deleted when its descriptor is closed.
 
-Where the system cannot do that it is a part file, locked and renamed; if anything fails
-it is removed, since this very operation made it. A small file has no resume record.
+Where the system does not support that, a locked part file is written and renamed, and
+removed if anything fails. A small file has no resume record.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tui.core.text.plain_text import plain
 from tui.disk import platform
 from tui.disk.batches import Batch
 from tui.disk.checksum import digest_of, verify
-from tui.disk.errors import translate
+from tui.disk.errors import from_os_error
 from tui.disk.folders import PART
 from tui.disk.safe_dir import check_component
 
@@ -38,83 +39,94 @@ if TYPE_CHECKING:
     from tui.disk.safe_dir import SafeDir
 
 SLOW_SYNC_S = 0.005
-"""Syncs of small files that take so long each are waited for in several threads at
-once, those of one trip and those of several: 35 files, 8 at once, 20 ms a sync took
-0.84 s in one slot and take 0.24 s with four."""
+"""If syncing a small file takes this long, several threads wait for syncs, within a
+batch and with several batches: 35 files, 8 at once, at 20 ms a sync took 0.84 s in one
+thread and take 0.24 s in four."""
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
 _WAIT_FOR_FILES_S = 10.0
-"""Longer than the syncs of a full trip take on a slow disk."""
+"""Longer than the syncs of a full batch take on a slow disk."""
 
 
 @dataclass(slots=True, eq=False)
 class SmallFile:
-    """A small whole file to be put on disk in one operation."""
+    """A complete small file to be written in one operation."""
 
     folder: Folder
     name: str
-    """The final name, claimed in the folder."""
+    """The final name, reserved in the folder."""
     buffers: list[Buffer]
     nbytes: int
     """Sum of the buffers."""
     checksum: Checksum | None
-    """Compared before anything is written; ``None`` for none."""
+    """Verified before anything is written, if given."""
     overwrite: bool
-    """Replace the final name if it is taken."""
+    """Replace an existing file of that name."""
     on_done: Callable[[SmallFile, BaseException | None], None]
     """Called on the loop. The error is a ``core.errors.FetchError``, or
-    ``FileExistsError("final")`` or ``("part")`` where that name is taken."""
+    ``FileExistsError("final")`` or ``("part")`` if that name exists."""
     token: object = None
-    """The caller's own."""
+    """For the caller's use."""
 
 
 class _Written(NamedTuple):
-    """A file with all its bytes, still open."""
+    """A file whose data is written, still open."""
 
-    number: int
-    """Its place in ``operations``."""
+    position: int
+    """Its index in ``operations``."""
     fd: int
     has_part: bool
-    """It is a part file; else it has no name yet."""
+    """It is a part file; otherwise it has no name yet."""
 
 
 class OpenFileBudget:
-    """Trips that hold files open, or open the first: the limit is the process's."""
+    """Lets batches wait for file descriptors that other batches will close.
+
+    The descriptor limit is per process, so there is one budget per process.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._trips = 0
-        self.ended = 0
-        """How often one has closed its files; only ever more."""
+        self._batches = 0
+        """Batches that have files open or are opening their first."""
+        self.closed = 0
+        """How many times a batch has closed its files."""
 
     def begin(self) -> None:
-        """Count a batch in."""
+        """Register a batch."""
         with self._changed:
-            self._trips += 1
+            self._batches += 1
 
     def end(self) -> None:
-        """Count a batch out."""
+        """Unregister a batch that has closed its files."""
         with self._changed:
-            self._trips -= 1
-            self.ended += 1
+            self._batches -= 1
+            self.closed += 1
             self._changed.notify_all()
 
-    def wait(self, ended: int) -> bool:
-        """Whether another has closed files since there were ``ended``. Blocks."""
+    def wait(self, closed: int) -> bool:
+        """Wait until another batch closes files. Blocks.
+
+        Args:
+            closed: the value of ``closed`` before the failed open.
+
+        Returns:
+            True if one did; False if there is no other, or after a timeout.
+        """
         with self._changed:
-            self._trips -= 1
+            self._batches -= 1
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self.ended != ended or not self._trips, _WAIT_FOR_FILES_S
+                lambda: self.closed != closed or not self._batches, _WAIT_FOR_FILES_S
             )
-            self._trips += 1
-            return self.ended != ended
+            self._batches += 1
+            return self.closed != closed
 
 
-_HOLDERS = OpenFileBudget()
+_OPEN_FILES = OpenFileBudget()
 
 
 class SmallFileBatch(Batch):
-    """Small files that go together."""
+    """Small files that are written together."""
 
     label = "store"
     operations: list[SmallFile]
@@ -126,119 +138,119 @@ class SmallFileBatch(Batch):
         clock: Clock,
         *,
         fsync: bool,
-        hands: int = 1,
+        sync_threads: int = 1,
         may_wait: bool = True,
     ) -> None:
         super().__init__(operations, nbytes, clock)
         self.fsync = fsync
-        self.hands = hands
-        """Threads that may wait for its syncs, where they are slow."""
+        self.sync_threads = sync_threads
+        """Threads that may wait for its syncs, if they are slow."""
         self.may_wait = may_wait
-        """For descriptors that other trips hold; not on the loop."""
+        """May wait for descriptors of other batches; not allowed on the loop."""
         self.errors: dict[int, BaseException] = {}
-        """By place in ``operations``; whoever is missing is on disk."""
+        """By index in ``operations``; a file without an error is on disk."""
 
-    def run(self, slot: WorkerStatus) -> None:
-        """Store them all. Blocks."""
+    def run(self, status: WorkerStatus) -> None:
+        """Write all files. Blocks."""
         by_folder: dict[Folder, deque[int]] = {}
-        for index, job in enumerate(self.operations):
-            by_folder.setdefault(job.folder, deque()).append(index)
+        for index, file in enumerate(self.operations):
+            by_folder.setdefault(file.folder, deque()).append(index)
         for folder, indices in by_folder.items():
-            mine = tuple(indices)
+            all_indices = tuple(indices)
             done: set[int] = set()
             try:
                 with folder.opened() as directory:
                     while indices:
-                        self._store_some(directory, indices, done, slot)
+                        self._write_and_name_some(directory, indices, done, status)
             except Exception as error:
-                for index in mine:
+                for index in all_indices:
                     if index not in done:
                         self._fail(index, error)
 
-    def abandon(self, error: Exception) -> None:
-        """Give every file without a verdict this one: a fault of our own."""
+    def fail(self, error: Exception) -> None:
+        """Set an internal error on every file that has no error yet."""
         for index in range(len(self.operations)):
             self._fail(index, error)
 
-    def _store_some(
+    def _write_and_name_some(
         self,
         directory: SafeDir,
         indices: deque[int],
         done: set[int],
-        slot: WorkerStatus,
+        status: WorkerStatus,
     ) -> None:
-        """Store as many as can be open at once."""
+        """Write as many files as can be open at once."""
         written: list[_Written] = []
-        published: list[int] = []
+        named: list[int] = []
         syncs = self.fsync and not directory.is_in_memory()
-        _HOLDERS.begin()
+        _OPEN_FILES.begin()
         try:
-            slot.operation = "write"
-            self._write_some(directory, indices, written, slot)
+            status.operation = "write"
+            self._write_some(directory, indices, written, status)
             if syncs:
-                slot.operation = "sync"
+                status.operation = "sync"
                 self._sync(directory, written)
-            slot.operation = "rename"
-            published += [
-                file.number
+            status.operation = "rename"
+            named += [
+                file.position
                 for file in written
-                if file.number not in self.errors and self._publish(directory, file)
+                if file.position not in self.errors and self._give_name(directory, file)
             ]
-            if syncs and published:
+            if syncs and named:
                 directory.sync()
-            done.update(published)
+            done.update(named)
         finally:
-            # Only now: closing gives up the lock, and until it has its final name
-            # another process could take it for a file to continue.
+            # Not before: closing releases the lock, and until the rename another
+            # process could mistake a part file for one to continue.
             for file in written:
                 os.close(file.fd)
-            _HOLDERS.end()
+            _OPEN_FILES.end()
 
     def _write_some(
         self,
         directory: SafeDir,
         indices: deque[int],
         written: list[_Written],
-        slot: WorkerStatus,
+        status: WorkerStatus,
     ) -> None:
         while indices:
             index = indices[0]
-            job = self.operations[index]
-            slot.name = job.name
-            began_s = self.clock.monotonic()
-            ended = _HOLDERS.ended
+            status.name = self.operations[index].name
+            started_s = self.clock.monotonic()
+            closed = _OPEN_FILES.closed
             try:
                 written.append(self._write(directory, index))
-                self.write_s.append(self.clock.monotonic() - began_s)
+                self.write_s.append(self.clock.monotonic() - started_s)
             except FileNotFoundError as error:
-                if directory.is_gone():
+                if directory.is_deleted():
                     raise
                 self._fail(index, error)
             except Exception as error:
                 code = error.errno if isinstance(error, OSError) else None
                 if code in _OUT_OF_FILES:
                     if written:
-                        return  # finish these, which frees some
-                    if self.may_wait and _HOLDERS.wait(ended):
+                        return  # finish these first, which closes some
+                    if self.may_wait and _OPEN_FILES.wait(closed):
                         continue
                 self._fail(index, error)
             indices.popleft()
 
     def _write(self, directory: SafeDir, index: int) -> _Written:
-        """Put the bytes of one file on disk, without its name."""
-        job = self.operations[index]
-        part_name = check_component(job.name) + PART
-        if job.checksum is not None:
-            digest = digest_of(job.buffers, job.checksum.algorithm)
-            verify(job.name, job.checksum, digest)
-        # A part file of that name may be there, say of somebody who fetches the same:
-        # this one never has that name, and the final one goes to who is first.
+        """Write the data of one file, without giving it its name."""
+        small = self.operations[index]
+        part_name = check_component(small.name) + PART
+        if small.checksum is not None:
+            digest = digest_of(small.buffers, small.checksum.algorithm)
+            verify(small.name, small.checksum, digest)
+        # A part file of that name may exist, say of another process that downloads the
+        # same. It does not matter: this file never gets the part name, and the final
+        # name goes to the first.
         fd = platform.open_unnamed(directory.fd)
         has_part = fd is None
         if fd is None:
             fd = _create_part(directory, part_name)
         try:
-            platform.write_at(fd, job.buffers, 0, job.nbytes)
+            platform.write_at(fd, small.buffers, 0, small.nbytes)
         except BaseException:
             os.close(fd)
             if has_part:
@@ -253,28 +265,28 @@ class SmallFileBatch(Batch):
         left = deque(written)
         is_slow = False
         while left and not is_slow:
-            began_s = self.clock.monotonic()
+            started_s = self.clock.monotonic()
             self._sync_one(directory, left.popleft())
-            is_slow = self.clock.monotonic() - began_s >= SLOW_SYNC_S
-        # 35 files at 20 ms each are 0.7 s one by one: wait for several at a time.
+            is_slow = self.clock.monotonic() - started_s >= SLOW_SYNC_S
+        # 35 files at 20 ms each take 0.7 s one by one: sync several at a time.
         helpers: list[threading.Thread] = []
         try:
-            while len(helpers) < min(self.hands, len(left)) - 1:
+            while len(helpers) < min(self.sync_threads, len(left)) - 1:
                 args = (directory, left)
-                helper = threading.Thread(target=self._sync_rest, args=args)
+                helper = threading.Thread(target=self._sync_remaining, args=args)
                 try:
                     helper.start()
                 except RuntimeError:
-                    break  # no more threads to be had: it takes longer
+                    break  # no more threads available: it takes longer
                 helpers.append(helper)
-            self._sync_rest(directory, left)
+            self._sync_remaining(directory, left)
         finally:
-            # Nothing is named, and nothing closed, before all of it is synced.
+            # No file may be named or closed before all are synced.
             for helper in helpers:
                 helper.join()
 
-    def _sync_rest(self, directory: SafeDir, left: deque[_Written]) -> None:
-        """Take what is left, as long as there is any; several threads may."""
+    def _sync_remaining(self, directory: SafeDir, left: deque[_Written]) -> None:
+        """Sync files until none are left; several threads share the work."""
         while True:
             try:
                 file = left.popleft()
@@ -283,64 +295,63 @@ class SmallFileBatch(Batch):
             self._sync_one(directory, file)
 
     def _sync_one(self, directory: SafeDir, file: _Written) -> None:
-        began_s = self.clock.monotonic()
+        started_s = self.clock.monotonic()
         try:
             platform.sync_data(file.fd)
-            self.sync_s.append(self.clock.monotonic() - began_s)
+            self.sync_s.append(self.clock.monotonic() - started_s)
         except OSError as error:
-            self._fail(file.number, error)
+            self._fail(file.position, error)
             if file.has_part:
-                self._drop_part(directory, file.number)
+                self._remove_part(directory, file.position)
 
-    def _publish(self, directory: SafeDir, file: _Written) -> bool:
-        job = self.operations[file.number]
-        part_name = job.name + PART
+    def _give_name(self, directory: SafeDir, file: _Written) -> bool:
+        small = self.operations[file.position]
+        part_name = small.name + PART
         has_part = file.has_part
         try:
             if not has_part:
                 try:
-                    directory.link(file.fd, job.name)
+                    directory.link(file.fd, small.name)
                 except FileExistsError:
-                    if not job.overwrite:
+                    if not small.overwrite:
                         raise
-                    # A link cannot replace, a rename can.
+                    # A link cannot replace a file, but a rename can.
                     directory.link(file.fd, part_name)
                     has_part = True
             if has_part:
-                directory.rename(part_name, job.name, overwrite=job.overwrite)
+                directory.rename(part_name, small.name, overwrite=small.overwrite)
         except FileExistsError:
-            self.errors[file.number] = FileExistsError("final")
+            self.errors[file.position] = FileExistsError("final")
         except OSError as error:
-            self._fail(file.number, error)
+            self._fail(file.position, error)
         else:
             return True
         if has_part:
-            self._drop_part(directory, file.number)
+            self._remove_part(directory, file.position)
         return False
 
-    def _drop_part(self, directory: SafeDir, index: int) -> None:
+    def _remove_part(self, directory: SafeDir, index: int) -> None:
         try:
             directory.unlink(self.operations[index].name + PART)
         except OSError as error:
-            # It stays behind; the reason why is the one already told.
-            self.errors[index].add_note(f"its part file stays: {error}")
+            # The first error is reported; the part file stays.
+            self.errors[index].add_note(f"part file not removed: {error}")
 
     def _fail(self, index: int, error: Exception) -> None:
-        job = self.operations[index]
+        small = self.operations[index]
         if not (isinstance(error, FileExistsError) and error.args == ("part",)):
-            error = translate(error, "store", job.name, job.nbytes)
+            error = from_os_error(error, "write", small.name, small.nbytes)
         self.errors.setdefault(index, error)
 
 
 def _create_part(directory: SafeDir, part_name: str) -> int:
-    """Make a part file where there are only files with names; locked."""
+    """Create and lock a part file, where files without a name are not supported."""
     try:
         fd = directory.create(part_name)
     except FileExistsError as error:
         raise FileExistsError("part") from error
     if not platform.lock(fd):
-        # Somebody opened it between two calls of ours, to continue it.
+        # Another process opened it in between, to continue it.
         os.close(fd)
-        told = f"another process is writing {plain(part_name)!r}"
-        raise LocalError("in_use", told)
+        raise LocalError("in_use", f"another process is writing {plain(part_name)!r}")
     return fd

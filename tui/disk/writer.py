@@ -1,13 +1,14 @@
-"""The door between loop and disk: everything that blocks goes through here.
+"""The disk writer: the engine hands data over here, and threads write it.
 
-The engine hands over buffers and small files and goes on; the writer gathers them,
-makes trips to the executor (``slots``, ``trip``, ``store``), bounds what is in flight
-(``gate``) and measures itself (``meter``).
+The writer admits data (``backpressure``), lets ``scheduler`` batch operations into
+executor calls, evaluates the finished batches on the loop, and measures itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,14 +19,13 @@ from tui.disk.backpressure import Backpressure
 from tui.disk.batches import Call, Finish, PartWrite, WriteBatch
 from tui.disk.checksum import new_hash
 from tui.disk.direct_copy import DirectCopier, DirectCopy
-from tui.disk.metrics import DiskMeter
 from tui.disk.part_file import PartFile, open_part_file, save_checkpoint
-from tui.disk.resume_record import stamp
+from tui.disk.resume_record import with_ranges
 from tui.disk.scheduler import BatchScheduler
 from tui.disk.small_files import SmallFile, SmallFileBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from typing_extensions import Buffer
 
@@ -34,156 +34,89 @@ if TYPE_CHECKING:
     from tui.disk.folders import Folder
     from tui.disk.resume_record import ResumeRecord
 
-
-class Traffic:
-    """The gate before, the slots in the middle, the meter behind."""
-
-    def __init__(
-        self, writers: int, in_flight_limit: int, clock: Clock, *, fsync: bool
-    ) -> None:
-        self.gate = Backpressure(in_flight_limit)
-        self.meter = DiskMeter(clock)
-        self.slots = BatchScheduler(writers, clock, fsync=fsync, on_landed=self._landed)
-
-    async def go(self, call: Call) -> Any:
-        """Queue a call now, and return its result when it is back."""
-        call.future = asyncio.get_running_loop().create_future()
-        self.slots.put(call)
-        return await call.future
-
-    async def go_in_turn(self, call: Call) -> Any:
-        """Queue a call when its turn on its part has come; return its result."""
-        assert call.part is not None
-        call.future = asyncio.get_running_loop().create_future()
-        self._start(call.part.order.enqueue(call))
-        return await call.future
-
-    async def drain(self) -> None:
-        """Return when all that was handed over is done."""
-        await self.slots.drain()
-        while self.gate.in_flight:
-            # Somebody was let in just now and is about to hand something over.
-            await asyncio.sleep(0)
-            await self.slots.drain()
-
-    def _start(self, call: Call | None) -> None:
-        """Queue a call whose turn has come; those that need no trip end here."""
-        while call is not None:
-            assert call.part is not None
-            if not call.is_unwanted:
-                try:
-                    if call.prepare is not None:
-                        call.prepare(call)
-                except Exception as error:
-                    call.error = error
-                else:
-                    if call.function is not None or isinstance(call, Finish):
-                        self.slots.put(call)
-                        return
-                _resolve(call)
-            call = call.part.order.end_call()
-
-    def _landed(self, trip: Batch) -> None:
-        """Take in what a trip brought back."""
-        meter = self.meter
-        meter.batches += 1
-        meter.operations += len(trip.operations)
-        meter.writes.extend(trip.write_s)
-        meter.syncs.extend(trip.sync_s)
-        if isinstance(trip, SmallFileBatch):
-            self._stores_landed(trip)
-        elif isinstance(trip, WriteBatch):
-            self._writes_landed(trip)
-        else:
-            for call in trip.operations:
-                self._call_landed(call)
-
-    def _stores_landed(self, trip: SmallFileBatch) -> None:
-        self.gate.leave(trip.nbytes, len(trip.operations))
-        for index, job in enumerate(trip.operations):
-            error = trip.errors.get(index)
-            if error is None:
-                self.meter.written += job.nbytes
-            try:
-                job.on_done(job, error)
-            except Exception as wrong:
-                # The other files of the trip still have to hear.
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": "on_done of a stored file failed", "exception": wrong}
-                )
-
-    def _writes_landed(self, trip: WriteBatch) -> None:
-        self.gate.leave(sum(write.held for write in trip.operations))
-        for write in trip.operations:
-            part, written = write.part, write.written
-            if written:
-                part.flushed.add(write.offset, write.offset + written)
-                self.meter.written += written
-            if part.error is None:
-                part.error = write.error
-            if isinstance(write, DirectCopy):
-                _poured(write)
-            self._start(part.order.end_write(write.number))
-
-    def _call_landed(self, call: Call) -> None:
-        part = call.part
-        if part is not None:
-            if part.sync_error is not None:
-                # What was written since the last good sync may never get there.
-                part.error = part.error or part.sync_error
-                part.sync_error = None
-                part.flushed = RangeSet(part.synced)
-            elif call.error is None and call.ranges is not None:
-                part.synced = call.ranges
-        _resolve(call)
-        if call.landed is not None:
-            call.landed(call)
-        if part is not None:
-            self._start(part.order.end_call())
-
-
-def _poured(pour: DirectCopy) -> None:
-    try:
-        pour.landed(pour)
-    except Exception as wrong:
-        # The others of the trip still have to hear, and whoever waits for this one.
-        pour.future.set_exception(wrong)
-    else:
-        pour.future.set_result(None)
-
-
-def _resolve(call: Call) -> None:
-    future = call.future
-    if future is None or future.done():
-        return
-    if call.error is None:
-        future.set_result(call.result)
-    else:
-        future.set_exception(call.error)
-
-
-__all__ = ["DiskWriter", "PartFile", "SmallFile"]
-
 T = TypeVar("T")
 
 _HASH_SLICE = 64 << 20
-"""Bytes hashed in one trip: about 50 ms of SHA-256, so that writes get their turn."""
+"""Bytes hashed per call: about 50 ms of SHA-256, so that writes get their turn."""
+_DURATIONS = 512
+"""Durations remembered: those of a few seconds on a busy disk."""
+_TAU_S = 3.0
+_MIN_SPAN_S = 0.05
+"""A shorter span says nothing about the speed: a single batch would decide it."""
+
+
+class Durations:
+    """The last few hundred durations, in seconds."""
+
+    def __init__(self) -> None:
+        self._ring: deque[float] = deque(maxlen=_DURATIONS)
+        self._sorted: list[float] | None = []
+
+    def extend(self, durations: Iterable[float]) -> None:
+        """Add durations."""
+        self._ring.extend(durations)
+        self._sorted = None
+
+    def quantile(self, fraction: float) -> float:
+        """Return the duration that ``fraction`` of them do not exceed; 0 if empty."""
+        if self._sorted is None:
+            self._sorted = sorted(self._ring)
+        if not self._sorted:
+            return 0.0
+        index = math.ceil(fraction * len(self._sorted)) - 1
+        return self._sorted[max(index, 0)]
+
+
+class DiskMeter:
+    """Counts, durations and throughput of the writer. Belongs to the loop."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.writes = Durations()
+        self.syncs = Durations()
+        self.written = 0
+        """Bytes."""
+        self.batches = 0
+        self.operations = 0
+        self._speed = 0.0
+        self._sampled_at = clock.monotonic()
+        self._sampled = 0
+
+    def speed(self) -> float:
+        """Return bytes per second, smoothed over about 3 s; each call samples."""
+        now = self._clock.monotonic()
+        span = now - self._sampled_at
+        if span >= _MIN_SPAN_S:
+            speed = (self.written - self._sampled) / span
+            # Weighted by time, so that the result does not depend on how often this
+            # is called.
+            self._speed += (speed - self._speed) * (1 - math.exp(-span / _TAU_S))
+            self._sampled_at = now
+            self._sampled = self.written
+        return self._speed
 
 
 class DiskWriter:
-    """Writes through executor threads. Every method is for the loop's thread."""
+    """Writes in executor threads. Call every method on the loop's thread.
+
+    Args:
+        writers: the number of threads.
+        in_flight_limit: bytes that may be in memory before ``write`` waits.
+        fsync: sync data before a rename or a resume record relies on it.
+        clock: measures durations.
+    """
 
     def __init__(
         self, *, writers: int, in_flight_limit: int, fsync: bool, clock: Clock
     ) -> None:
         self.fsync = fsync
-        """Whether data is synced before a rename or a record relies on it."""
         self._clock = clock
-        self._traffic = Traffic(writers, in_flight_limit, clock, fsync=fsync)
-        self._gate = self._traffic.gate
-        self._slots = self._traffic.slots
-        self._meter = self._traffic.meter
-        self.direct_copier = DirectCopier(self._slots)
+        self._backpressure = Backpressure(in_flight_limit)
+        self._meter = DiskMeter(clock)
+        self._scheduler = BatchScheduler(
+            writers, clock, fsync=fsync, on_done=self._batch_done
+        )
+        self.direct_copier = DirectCopier(self._scheduler)
 
     # -- part files ------------------------------------------------------------------
 
@@ -196,31 +129,32 @@ class DiskWriter:
         resume: bool,
         record: ResumeRecord | None = None,
     ) -> PartFile:
-        """Create ``NAME.part``, or with ``resume`` continue the one that is there.
+        """Create ``NAME.part``, or with ``resume`` continue an existing one.
 
-        Locks it against other processes, and makes room for ``size`` bytes.
+        Lock it against other processes, and allocate blocks for ``size`` bytes.
 
         Args:
-            folder: where.
-            name: the final name, claimed in the folder.
+            folder: the output folder.
+            name: the final name, reserved in the folder.
             size: bytes of the whole file, ``None`` while unknown.
-            resume: take a part file that is there. Whoever does so adds to
-                ``flushed`` what the resume record proves, or nothing.
-            record: says from now on whose a new part file is.
+            resume: continue an existing part file. The caller then adds to ``flushed``
+                whatever the resume record proves.
+            record: saved beside a new part file, to identify it.
 
         Raises:
-            FileExistsError: ``part``: the part file is there (and not wanted), or
-                something that is not ours is under its name or its record's.
-            LocalError: ``in_use``, ``disk_full`` (told before anything is fetched),
+            FileExistsError: ``part``: the part file exists (and ``resume`` is false),
+                or its name or its record's is used by a file that fetchtui did not
+                write.
+            LocalError: ``in_use``, ``disk_full`` (before anything is fetched),
                 ``not_writable``, ``directory_gone``, ``name`` or ``disk``.
         """
         opening = partial(
-            open_part_file, folder, name, size=size, resume_it=resume, record=record
+            open_part_file, folder, name, size=size, resume=resume, record=record
         )
         call = Call("open", name, opening)
-        call.landed = self._close_if_cancelled
+        call.on_done = self._close_if_cancelled
         try:
-            part: PartFile = await self._traffic.go(call)
+            part: PartFile = await self._call(call)
         except asyncio.CancelledError:
             self._close_unwanted(call)
             raise
@@ -231,101 +165,101 @@ class DiskWriter:
             self._close_unwanted(call)
 
     def _close_unwanted(self, call: Call) -> None:
-        """Close what was opened for somebody who was cancelled meanwhile."""
+        """Close a part file whose opener was cancelled meanwhile."""
         part = call.result
         if isinstance(part, PartFile) and not part.order.is_closing:
             part.order.is_closing = True
-            drop = part.remove if part.created_here else part.close
-            self._slots.put(Call("close", part.name, drop))
+            close = part.remove if part.created_here else part.close
+            self._scheduler.put(Call("close", part.name, close))
 
     async def write(
         self, part: PartFile, offset: int, buffers: list[Buffer], nbytes: int
     ) -> None:
-        """Hand over buffers for a place of the file; return once they are admitted.
+        """Hand over buffers to be written at an offset; return once they are admitted.
 
-        The buffers are written as they are, later: nobody may change them. Two
-        writes to the same bytes have no order; ``flush`` between them.
+        The buffers are not copied and are written later, so do not change them. Two
+        writes to the same bytes have no defined order; ``flush`` between them.
 
         Args:
             part: an open part file.
             offset: of the first byte.
-            buffers: anything with the buffer protocol.
-            nbytes: their sum. More than the limit goes alone.
+            buffers: objects with the buffer protocol.
+            nbytes: their total size. A write larger than the limit is admitted alone.
 
         Raises:
             FetchError: an earlier write of this part failed.
         """
         part.check_open()
-        await self._gate.pass_through(nbytes)
+        await self._backpressure.acquire(nbytes)
         try:
             part.check_open()
         except FetchError:
-            self._gate.leave(nbytes)
+            self._backpressure.remove(nbytes)
             raise
         number = part.order.begin_write()
-        self._slots.put(PartWrite(part, offset, buffers, nbytes, number))
+        self._scheduler.put(PartWrite(part, offset, buffers, nbytes, number))
 
     async def flush(self, part: PartFile, *, sync: bool) -> None:
-        """Return when all that was admitted so far is in the file.
+        """Wait until everything admitted so far is in the file.
 
         Args:
             part: an open part file.
-            sync: and on the disk, whatever the writer's ``fsync`` is.
+            sync: and on the disk, regardless of the writer's ``fsync``.
 
         Raises:
-            FetchError: a write failed, or the sync did.
+            FetchError: a write or the sync failed.
         """
         call = Call("sync", part.name, part.sync if sync else None, part=part)
         call.is_long = True
         call.prepare = _note_flushed
-        await self._traffic.go_in_turn(call)
+        await self._call_in_order(call)
         if part.error is not None:
             raise part.error
 
     async def checkpoint(self, part: PartFile, record: ResumeRecord) -> None:
-        """Make what is in the file known to the next run, in one trip.
+        """Save a resume record for the data in the file, in one executor call.
 
-        Flushes, syncs (if ``fsync``), then saves the record with the ranges that were
-        flushed before the sync; ``record.ranges`` and ``saved_at`` are filled in. Also
-        works after a write failed: what is there is worth a record.
+        Flush, sync (with ``fsync``), then save the record with the ranges that were
+        flushed before the sync; ``record.ranges`` and ``saved_at`` are filled in. This
+        also works after a failed write: the data before it can still be resumed.
 
         Raises:
-            LocalError: the sync or the saving failed; the record before it stays.
+            LocalError: the sync or the save failed; the previous record stays.
         """
         call = Call("record", part.name, save_checkpoint, part=part)
         call.is_long = True
 
         def prepare(call: Call) -> None:
             _note_flushed(call)
-            stamped = stamp(record, call.ranges or (), self._clock.wall())
-            call.args = (part, stamped, self.fsync)
+            current = with_ranges(record, call.ranges or (), self._clock.wall())
+            call.args = (part, current, self.fsync)
 
         call.prepare = prepare
-        await self._traffic.go_in_turn(call)
+        await self._call_in_order(call)
 
     async def finish(self, part: PartFile, name: str, *, overwrite: bool) -> None:
-        """Give a whole file its final name, durably, and close it.
+        """Rename a complete part file to its final name, durably, and close it.
 
         Args:
             part: an open part file.
-            name: the final name, claimed in the folder; need not be the part's.
-            overwrite: replace what has that name.
+            name: the final name, reserved in the folder; may differ from the part's.
+            overwrite: replace an existing file of that name.
 
         Raises:
-            FileExistsError: ``final``: the name is taken; the part is as it was.
-            FetchError: a write failed, bytes are missing, or the disk says no; the
-                part is as it was.
+            FileExistsError: ``final``: the name exists; the part is unchanged.
+            FetchError: a write failed, bytes are missing, or the rename failed; the
+                part is unchanged.
         """
         call = Finish(part, name, overwrite=overwrite)
-        call.prepare = _check_whole
-        await self._traffic.go_in_turn(call)
+        call.prepare = _check_complete
+        await self._call_in_order(call)
 
     async def close_part(self, part: PartFile) -> None:
-        """Write what was admitted, close and unlock; the part file stays."""
+        """Write what was admitted, close and unlock; the part file stays on disk."""
         await self._end(Call("close", part.name, part.close, part=part))
 
     async def discard(self, part: PartFile) -> None:
-        """Close, and remove the part file and its record.
+        """Close and remove the part file and its resume record.
 
         Raises:
             LocalError: it cannot be removed.
@@ -333,26 +267,26 @@ class DiskWriter:
         await self._end(Call("remove", part.name, part.remove, part=part))
 
     async def keep_as(self, part: PartFile, name: str) -> str:
-        """Close, and keep the bytes under another name (say ``NAME.bad``).
+        """Close, and keep the data under another name, such as ``NAME.bad``.
 
         Args:
             part: an open part file.
-            name: the name wanted; the first free one like it is claimed.
+            name: the preferred name; the first free name like it is used.
 
         Returns:
-            The name it got.
+            The name that was used.
 
         Raises:
-            LocalError: it cannot be renamed; it is still open then.
+            LocalError: it cannot be renamed, and is still open.
         """
         while True:
             free = part.folder.reserve(name)
             try:
-                await self._traffic.go_in_turn(
-                    Call("set aside", part.name, part.put_aside, free, part=part)
+                await self._call_in_order(
+                    Call("rename", part.name, part.keep_as, free, part=part)
                 )
             except FileExistsError:
-                continue  # it came since the folder was looked at; keep it claimed
+                continue  # created after the folder was listed; keep it reserved
             except BaseException:
                 part.folder.release(free)
                 raise
@@ -361,10 +295,10 @@ class DiskWriter:
     async def digest(
         self, part: PartFile, algorithm: str, length: int, start: int = 0
     ) -> str:
-        """Hash ``length`` bytes of the part file, from ``start`` on.
+        """Hash ``length`` bytes of the part file, beginning at ``start``.
 
-        Goes in slices, each of which other operations may overtake, and stops at the
-        next one when it is cancelled.
+        This is done in slices, so that other operations run in between and a cancelled
+        caller stops it after the current slice.
 
         Returns:
             Lower-case hexadecimal.
@@ -375,64 +309,64 @@ class DiskWriter:
         result = new_hash(algorithm)
         for at in range(start, start + length, _HASH_SLICE):
             end = min(at + _HASH_SLICE, start + length)
-            call = Call("hash", part.name, part.hash_into, result, at, end, part=part)
+            call = Call("hash", part.name, part.update_hash, result, at, end, part=part)
             call.is_long = True
-            await self._traffic.go_in_turn(call)
+            await self._call_in_order(call)
         return result.hexdigest()
 
     def accepts(self, nbytes: int) -> bool:
-        """Whether ``write`` would admit so many bytes without waiting."""
-        return self._gate.accepts(nbytes)
+        """Return True if ``write`` would admit so many bytes without waiting."""
+        return self._backpressure.accepts(nbytes)
 
     # -- small files -----------------------------------------------------------------
 
     def has_room(self) -> bool:
-        """Whether a small file may be stored at once, without ``wait_for_room``."""
-        return self._gate.has_room()
+        """Return True if ``store`` may be called without ``wait_for_room``."""
+        return self._backpressure.has_room()
 
     async def wait_for_room(self, nbytes: int) -> None:
-        """Wait for room for a small file; ``store`` it without awaiting in between."""
-        await self._gate.wait_for_room(nbytes)
+        """Wait until a small file fits; ``store`` it before awaiting anything else."""
+        await self._backpressure.wait_for_room(nbytes)
 
-    def store(self, job: SmallFile) -> None:
-        """Hand over a small whole file; ``job.on_done`` tells how it went."""
-        self._gate.enter(job.nbytes, is_store=True)
-        self._slots.put(job)
+    def store(self, file: SmallFile) -> None:
+        """Hand over a complete small file; ``file.on_done`` reports the result."""
+        self._backpressure.add(file.nbytes, is_small_file=True)
+        self._scheduler.put(file)
 
     # -- anything else ---------------------------------------------------------------
 
     async def run(
         self, operation: str, name: str, function: Callable[..., T], *args: Any
     ) -> T:
-        """Call something that blocks, through a slot.
+        """Call a blocking function in a writer thread.
 
         Args:
-            operation: what it does, in a word, for the pane.
-            name: what it does it to.
-            function: called with ``args`` in a thread.
+            operation: what it does, in a word, for the disk pane and for errors.
+            name: the file or folder it works on.
+            function: the function to call.
             args: its arguments.
 
         Raises:
-            FileExistsError: as it is, since callers try another name then.
-            FetchError: for everything else that it raises.
+            FileExistsError: raised unchanged, since callers then try another name.
+            FetchError: for any other exception.
         """
-        result: T = await self._traffic.go(Call(operation, name, function, *args))
+        result: T = await self._call(Call(operation, name, function, *args))
         return result
 
-    # -- watching and steering -------------------------------------------------------
+    # -- monitoring and control ------------------------------------------------------
 
     def snapshot(self) -> DiskSnapshot:
-        """Tell what the slots do and how fast; cheap enough for every frame."""
+        """Return what the threads do and how fast; cheap enough for every frame."""
         now = self._clock.monotonic()
-        slots = tuple(slot.snapshot(now) for slot in self._slots.slots)
+        workers = tuple(status.snapshot(now) for status in self._scheduler.workers)
         meter = self._meter
         return DiskSnapshot(
-            workers=slots,
-            writers=self._slots.writers,
-            is_inline=self._slots.is_inline,
-            queued=self._slots.queued,
-            in_flight=self._gate.in_flight,
-            in_flight_limit=self._gate.limit,
+            workers=workers,
+            writers=self._scheduler.writers,
+            is_inline=self._scheduler.is_inline,
+            queued=self._scheduler.queued,
+            in_flight=self._backpressure.in_flight,
+            in_flight_limit=self._backpressure.limit,
             speed=meter.speed(),
             written=meter.written,
             batches=meter.batches,
@@ -443,24 +377,138 @@ class DiskWriter:
         )
 
     def set_writers(self, count: int) -> None:
-        """Allow so many threads: more at once, fewer as the busy ones end."""
-        self._slots.set_writers(count)
+        """Change the number of threads; surplus ones finish their batch first."""
+        self._scheduler.set_writers(count)
 
     def set_inline(self, is_inline: bool) -> None:
-        """Block the loop with every operation, to show what that does; or stop it."""
-        self._slots.is_inline = is_inline
+        """Run operations on the loop, to demonstrate what blocking it does."""
+        self._scheduler.is_inline = is_inline
 
     async def close(self) -> None:
-        """Do all that was handed over, then end the threads. Safe to call twice."""
-        await self._traffic.drain()
-        self._slots.shut_down()
+        """Finish everything handed over, then end the threads. Safe to call twice."""
+        await self._scheduler.drain()
+        while self._backpressure.in_flight:
+            # Somebody was just admitted and is about to hand something over.
+            await asyncio.sleep(0)
+            await self._scheduler.drain()
+        self._scheduler.shut_down()
 
     async def _end(self, call: Call) -> None:
-        """The last call of a part: it runs whether or not anybody waits for it."""
+        """Make the last call of a part, which runs even if its caller is cancelled."""
         assert call.part is not None
         call.part.order.is_closing = True
         call.must_run = True
-        await self._traffic.go_in_turn(call)
+        await self._call_in_order(call)
+
+    # -- calls and finished batches --------------------------------------------------
+
+    async def _call(self, call: Call) -> Any:
+        """Queue a call now; return its result when it is done."""
+        call.future = asyncio.get_running_loop().create_future()
+        self._scheduler.put(call)
+        return await call.future
+
+    async def _call_in_order(self, call: Call) -> Any:
+        """Queue a call behind the operations on its part; return its result."""
+        assert call.part is not None
+        call.future = asyncio.get_running_loop().create_future()
+        self._start_call(call.part.order.enqueue(call))
+        return await call.future
+
+    def _start_call(self, call: Call | None) -> None:
+        """Queue a call that is due; those that need no thread end here."""
+        while call is not None:
+            assert call.part is not None
+            if not call.is_unwanted:
+                try:
+                    if call.prepare is not None:
+                        call.prepare(call)
+                except Exception as error:
+                    call.error = error
+                else:
+                    if call.function is not None or isinstance(call, Finish):
+                        self._scheduler.put(call)
+                        return
+                _resolve(call)
+            call = call.part.order.end_call()
+
+    def _batch_done(self, batch: Batch) -> None:
+        """Evaluate a finished batch."""
+        meter = self._meter
+        meter.batches += 1
+        meter.operations += len(batch.operations)
+        meter.writes.extend(batch.write_s)
+        meter.syncs.extend(batch.sync_s)
+        if isinstance(batch, SmallFileBatch):
+            self._small_files_done(batch)
+        elif isinstance(batch, WriteBatch):
+            self._writes_done(batch)
+        else:
+            for call in batch.operations:
+                self._call_done(call)
+
+    def _small_files_done(self, batch: SmallFileBatch) -> None:
+        self._backpressure.remove(batch.nbytes, len(batch.operations))
+        for index, file in enumerate(batch.operations):
+            error = batch.errors.get(index)
+            if error is None:
+                self._meter.written += file.nbytes
+            try:
+                file.on_done(file, error)
+            except Exception as failure:
+                # The other files of the batch must be reported as well.
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "on_done of a small file failed", "exception": failure}
+                )
+
+    def _writes_done(self, batch: WriteBatch) -> None:
+        self._backpressure.remove(sum(write.buffered for write in batch.operations))
+        for write in batch.operations:
+            part, written = write.part, write.written
+            if written:
+                part.flushed.add(write.offset, write.offset + written)
+                self._meter.written += written
+            if part.error is None:
+                part.error = write.error
+            if isinstance(write, DirectCopy):
+                _copy_done(write)
+            self._start_call(part.order.end_write(write.number))
+
+    def _call_done(self, call: Call) -> None:
+        part = call.part
+        if part is not None:
+            if part.sync_error is not None:
+                # Data written after the last good sync may never reach the disk.
+                part.error = part.error or part.sync_error
+                part.sync_error = None
+                part.flushed = RangeSet(part.synced)
+            elif call.error is None and call.ranges is not None:
+                part.synced = call.ranges
+        _resolve(call)
+        if call.on_done is not None:
+            call.on_done(call)
+        if part is not None:
+            self._start_call(part.order.end_call())
+
+
+def _copy_done(copy: DirectCopy) -> None:
+    try:
+        copy.on_done(copy)
+    except Exception as failure:
+        # The waiter must learn of it, without keeping the rest of the batch waiting.
+        copy.future.set_exception(failure)
+    else:
+        copy.future.set_result(None)
+
+
+def _resolve(call: Call) -> None:
+    future = call.future
+    if future is None or future.done():
+        return
+    if call.error is None:
+        future.set_result(call.result)
+    else:
+        future.set_exception(call.error)
 
 
 def _note_flushed(call: Call) -> None:
@@ -468,6 +516,6 @@ def _note_flushed(call: Call) -> None:
     call.ranges = tuple(call.part.flushed)
 
 
-def _check_whole(call: Call) -> None:
+def _check_complete(call: Call) -> None:
     assert call.part is not None
-    call.part.check_whole()
+    call.part.check_complete()

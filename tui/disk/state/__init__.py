@@ -1,1 +1,4 @@
-"""Files that describe sessions, kept apart from downloads."""
+"""Sessions saved across runs: the queue of downloads, not their data.
+
+Part files and resume records, which store the data, belong one level up.
+"""

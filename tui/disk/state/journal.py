@@ -1,13 +1,14 @@
-"""The queue across runs: what was asked for and how far it got, in SQLite.
+"""The journal: the download queue across runs, in SQLite.
 
-The part files and their resume records hold the bytes; this holds the list. Every call
-blocks and belongs in a thread (or before the loop runs). A kill loses what was not
-handed to ``write``, a power cut maybe a little more, but neither leaves a broken file
-(write-ahead log, ``synchronous=NORMAL``, https://sqlite.org/wal.html).
+Part files and their resume records store the data; this stores the list and how far
+each download got. Every call blocks, so make it in a thread or before the loop runs. A
+kill loses what was not yet passed to ``write``, a power failure perhaps a little more,
+but neither leaves a corrupt file (write-ahead log, ``synchronous=NORMAL``,
+https://sqlite.org/wal.html).
 
-No secret is stored: URLs lose their logins, headers their values unless they are known
-to be harmless. The query of a URL stays, since without it there is nothing to fetch;
-only the user may read the file.
+No secrets are stored: URLs lose their credentials, and headers their values unless they
+are known to be harmless. The query of a URL stays, since without it the file could not
+be fetched; only the user can read the journal.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tui.core.errors import LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.plain_text import plain
-from tui.disk.errors import translate
+from tui.disk.errors import from_os_error
 from tui.disk.resume_record import strip_userinfo
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOGIN = "login"
-"""Among what is withheld: user name and password of a URL."""
+"""In ``withheld``: the user name and password of a URL."""
 _STATES = {int(state): state for state in DownloadState}
-# What was asked for is written once; what follows, after every change.
-ASKED = "asked", "withheld"
-PROGRESS = (
+# The request is written once, the progress after every change.
+REQUEST_COLUMNS = "asked", "withheld"
+PROGRESS_COLUMNS = (
     "state",
     "place",
     "url",
@@ -56,16 +57,16 @@ PROGRESS = (
 
 
 class JournalEntry(NamedTuple):
-    """One download as the next run should find it."""
+    """One download, as the next run restores it."""
 
     key: int
-    """Unique in the journal and in the order of adding; the caller's to choose."""
+    """Unique in the journal, chosen by the caller, in the order of adding."""
     request: DownloadRequest
     state: DownloadState
     place: float
-    """Order in the queue; lower goes first."""
+    """Position in the queue; lower comes first."""
     url: str
-    """The URL in use."""
+    """The current URL."""
     name: str
     directory: str
     size: int | None
@@ -75,16 +76,16 @@ class JournalEntry(NamedTuple):
     error_kind: str
     note: str
     segments: int
-    """Connections that a user asked for; 0 for none in particular."""
+    """Connections that the user set; 0 for the default."""
     rate_limit: int | None
-    """Bytes per second for this download alone, or ``None``."""
+    """Rate limit of this download in bytes per second, or ``None``."""
     started_at: float
     finished_at: float
     withheld: tuple[str, ...] = ()
-    """When read: what was not stored and has to be given again, such as
+    """When read: what was not stored and must be supplied again, such as
     ``Authorization`` or ``login``."""
     is_dropped: bool = False
-    """When written: it was taken out of the list, and is not read again."""
+    """When written: removed from the list, so that it is not read again."""
 
 
 def split_headers(
@@ -95,54 +96,58 @@ def split_headers(
     return kept, [name for name, _ in headers if name.lower() not in HARMLESS]
 
 
-def asked(request: DownloadRequest) -> tuple[str, str | None]:
-    """Return the values of ``ASKED``: the request, and what was left out of it."""
+def request_values(request: DownloadRequest) -> tuple[str, str | None]:
+    """Return the values of ``REQUEST_COLUMNS``: the request and what was withheld."""
     kept, withheld = split_headers(request.headers)
     first, *others = request.mirrors
     bare = strip_userinfo(first) if "@" in first else first
     if bare != first:
         withheld.append(LOGIN)
-    # The others are only for bad times: better without one than without its login.
+    # The others are fallbacks: skip one that would be useless without credentials.
     mirrors = [
         bare,
         *(url for url in others if "@" not in url or strip_userinfo(url) == url),
     ]
-    wanted: dict[str, Any] = {"mirrors": mirrors, "source": request.source}
+    values: dict[str, Any] = {"mirrors": mirrors, "source": request.source}
     if request.name is not None:
-        wanted["name"] = request.name
+        values["name"] = request.name
     if request.directory is not None:
-        wanted["directory"] = request.directory
+        values["directory"] = request.directory
     if request.checksum is not None:
-        wanted["checksum"] = str(request.checksum)
+        values["checksum"] = str(request.checksum)
     if kept:
-        wanted["headers"] = kept
+        values["headers"] = kept
     if request.size is not None:
-        wanted["size"] = request.size
+        values["size"] = request.size
     if request.pieces is not None:
         pieces = request.pieces
-        wanted["pieces"] = [pieces.algorithm, pieces.length, pieces.digests]
-    return json.dumps(wanted), json.dumps(withheld) if withheld else None
+        values["pieces"] = [pieces.algorithm, pieces.length, pieces.digests]
+    return json.dumps(values), json.dumps(withheld) if withheld else None
 
 
-def progress(entry: JournalEntry) -> tuple[Any, ...]:
-    """Return the values of ``PROGRESS``."""
+def progress_values(entry: JournalEntry) -> tuple[Any, ...]:
+    """Return the values of ``PROGRESS_COLUMNS``."""
     url: str | None = None
     has_login = False
     if entry.url != entry.request.mirrors[0]:
         url = strip_userinfo(entry.url)
         has_login = url != entry.url
     state = int(entry.state)
-    # A dropped one keeps its row, so that taking the drop back is a change like any
-    # other; below zero ``journal`` passes it over.
+    # A removed download keeps its row, so that restoring it is a change like any
+    # other. A negative state means that it is not read.
     stored = -1 - state if entry.is_dropped else state
     return stored, entry.place, url, has_login, *entry[5:17]
 
 
 def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
-    """Return the entry of a row (key, ``ASKED``, ``PROGRESS``), if it makes sense."""
-    key, wanted, withheld, state, place, url, has_login, *rest = row
+    """Return the entry of a row, or ``None`` if the row is not valid.
+
+    Args:
+        row: the key, ``REQUEST_COLUMNS`` and ``PROGRESS_COLUMNS``.
+    """
+    key, asked, withheld, state, place, url, has_login, *rest = row
     try:
-        values = json.loads(wanted)
+        values = json.loads(asked)
         values["mirrors"] = tuple(map(str, values["mirrors"]))
         if "headers" in values:
             values["headers"] = tuple((str(n), str(v)) for n, v in values["headers"])
@@ -152,16 +157,16 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
             algorithm, length, digests = values["pieces"]
             values["pieces"] = Pieces(str(algorithm), int(length), tuple(digests))
         request = DownloadRequest(**values)
-        lacks: tuple[str, ...] = ()
+        missing: tuple[str, ...] = ()
         if withheld is not None:
-            lacks = tuple(map(str, json.loads(withheld)))
+            missing = tuple(map(str, json.loads(withheld)))
         if url is not None:
-            # What the list's URL lacks is of no use to the one that replaced it.
-            lacks = tuple(name for name in lacks if name != LOGIN)
-            lacks += (LOGIN,) if has_login else ()
+            # The credentials of the original URL are of no use to its replacement.
+            missing = tuple(name for name in missing if name != LOGIN)
+            missing += (LOGIN,) if has_login else ()
         url = url or request.mirrors[0]
         return JournalEntry._make(
-            (key, request, _STATES[state], place, url, *rest, lacks, False)
+            (key, request, _STATES[state], place, url, *rest, missing, False)
         )
     except (ValueError, TypeError, KeyError, IndexError):
         return None
@@ -184,43 +189,45 @@ CREATE TABLE IF NOT EXISTS session (
     fact TEXT PRIMARY KEY, value TEXT NOT NULL
 ) STRICT;
 """
+_COLUMNS = ("key", *REQUEST_COLUMNS, *PROGRESS_COLUMNS)
 _INSERT = (
-    f"INSERT OR REPLACE INTO downloads (key, {', '.join(ASKED + PROGRESS)})"
-    f" VALUES ({', '.join('?' * (1 + len(ASKED) + len(PROGRESS)))})"
+    f"INSERT OR REPLACE INTO downloads ({', '.join(_COLUMNS)})"
+    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
 )
-_UPDATE = f"UPDATE downloads SET {', '.join(f'{c} = ?' for c in PROGRESS)} WHERE key=?"
+_ASSIGNMENTS = ", ".join(f"{column} = ?" for column in PROGRESS_COLUMNS)
+_UPDATE = f"UPDATE downloads SET {_ASSIGNMENTS} WHERE key = ?"
 _SELECT = (
-    f"SELECT key, {', '.join(ASKED + PROGRESS)} FROM downloads"
+    f"SELECT {', '.join(_COLUMNS)} FROM downloads"
     " WHERE key > ? AND state >= 0 ORDER BY key LIMIT ?"
 )
 
 
 class JournalUnreadable(LocalError):
-    """The file is no journal, or a damaged one."""
+    """The file is not a journal, or is damaged."""
 
 
 class JournalTooNew(LocalError):
-    """A later version of fetchtui wrote it."""
+    """A newer version of fetchtui wrote the file."""
 
 
 class Journal:
-    """A file with one entry a download, and facts about the session."""
+    """A file with one entry per download and facts about the session."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database: sqlite3.Connection | None = None
 
     def open(self) -> None:
-        """Open the file, or make it; no other run can from now on.
+        """Open or create the file and lock it against other processes.
 
         Raises:
-            JournalUnreadable: it is damaged.
-            JournalTooNew: it is of a later version.
+            JournalUnreadable: the file is damaged.
+            JournalTooNew: a newer version wrote it.
             LocalError: ``in_use`` by another run, ``not_writable``, ``disk_full`` or
                 ``disk``.
         """
-        with self._told():
-            # Made here so that nobody else may read it; SQLite's own files follow suit.
+        with self._converted_errors():
+            # Created here, readable only by the user; SQLite's own files follow suit.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             database = sqlite3.connect(
                 self.path, timeout=0, isolation_level=None, check_same_thread=False
@@ -234,28 +241,28 @@ class Journal:
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be read and written."""
+        """True between ``open`` and ``close``."""
         return self._database is not None
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         database, self._database = self._database, None
         if database is not None:
-            with self._told():
+            with self._converted_errors():
                 database.close()
 
     def remove(self) -> None:
-        """Delete the file, which must be open: so nobody else has it."""
+        """Delete the file. It must be open, so that no other process uses it."""
         assert self._database is not None
         with suppress(OSError):
             self.path.unlink()
         self.close()
 
     def set_aside(self) -> Path:
-        """Close and rename the file with its log; return its new path.
+        """Close the file and rename it with its log; return the new path.
 
         Raises:
-            LocalError: it cannot be renamed.
+            LocalError: the file cannot be renamed.
         """
         with suppress(LocalError):
             self.close()
@@ -264,7 +271,7 @@ class Journal:
         while aside.exists():
             number += 1
             aside = self.path.with_name(f"{self.path.name}.unreadable-{number}")
-        with self._told():
+        with self._converted_errors():
             os.replace(self.path, aside)
             for suffix in ("-wal", "-shm"):
                 with suppress(FileNotFoundError):
@@ -274,27 +281,27 @@ class Journal:
     # -- facts about the session -----------------------------------------------------
 
     def facts(self) -> dict[str, Any]:
-        """Return what was written with ``write``; what cannot be read is left out.
+        """Return the facts passed to ``write``; unreadable ones are left out.
 
         Raises:
             LocalError: the file cannot be read.
         """
-        found = {}
-        with self._told():
+        facts = {}
+        with self._converted_errors():
             for fact, value in self._rows("SELECT fact, value FROM session"):
                 with suppress(ValueError):
-                    found[fact] = json.loads(value)
-        return found
+                    facts[fact] = json.loads(value)
+        return facts
 
     # -- entries ---------------------------------------------------------------------
 
     def is_empty(self) -> bool:
-        """Return whether there is no entry but dropped ones.
+        """Return True if there are no entries, or only removed ones.
 
         Raises:
             LocalError: the file cannot be read.
         """
-        with self._told():
+        with self._converted_errors():
             kept = self._rows("SELECT 1 FROM downloads WHERE state >= 0 LIMIT 1")
             return kept.fetchone() is None
 
@@ -302,20 +309,20 @@ class Journal:
         """Read entries in the order of their keys.
 
         Args:
-            after: the key that was reached; -1 for the beginning.
-            limit: how many at most.
+            after: the last key that was read; -1 to begin.
+            limit: the most entries to read.
 
         Returns:
-            The entries, the key that is reached now (``after`` at the end), and how
-            many were left out because they make no sense.
+            The entries, the last key that was read (``after`` at the end of the file),
+            and how many invalid rows were skipped.
 
         Raises:
             LocalError: the file cannot be read.
         """
-        with self._told():
+        with self._converted_errors():
             rows = list(self._rows(_SELECT, (after, limit)))
-        found = [entry for entry in map(entry_from, rows) if entry is not None]
-        return found, (rows[-1][0] if rows else after), len(rows) - len(found)
+        entries = [entry for entry in map(entry_from, rows) if entry is not None]
+        return entries, (rows[-1][0] if rows else after), len(rows) - len(entries)
 
     def write(
         self,
@@ -326,21 +333,27 @@ class Journal:
         """Write entries and facts in one transaction.
 
         Args:
-            new: entries whose keys are not in the file.
-            changed: entries that are there already; the request is not written again.
-            facts: by name, anything that JSON can hold.
+            new: entries whose keys are not in the file yet.
+            changed: entries that are in the file; their requests are not rewritten.
+            facts: by name, any JSON value.
 
         Raises:
-            LocalError: nothing of it was written.
+            LocalError: nothing was written.
         """
-        with self._told():
+        with self._converted_errors():
             database = self._opened()
             database.execute("BEGIN IMMEDIATE")
             try:
                 database.executemany(
-                    _INSERT, [(e.key, *asked(e.request), *progress(e)) for e in new]
+                    _INSERT,
+                    [
+                        (e.key, *request_values(e.request), *progress_values(e))
+                        for e in new
+                    ],
                 )
-                database.executemany(_UPDATE, [(*progress(e), e.key) for e in changed])
+                database.executemany(
+                    _UPDATE, [(*progress_values(e), e.key) for e in changed]
+                )
                 database.executemany(
                     "INSERT OR REPLACE INTO session VALUES (?, ?)",
                     [(fact, json.dumps(value)) for fact, value in facts.items()],
@@ -351,19 +364,21 @@ class Journal:
                     database.execute("ROLLBACK")
                 raise
 
-    # -- inside ----------------------------------------------------------------------
+    # -- internals -------------------------------------------------------------------
 
     def _prepare(self, database: sqlite3.Connection) -> None:
-        # Held until the end, and let go of however that comes: two runs would
+        # Keep the lock until the process ends, in whatever way: two runs would
         # overwrite each other's entries.
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = NORMAL")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
-            told = plain(str(self.path))
-            raise JournalTooNew("disk", f"{told!r} was written by a newer fetchtui")
-        database.execute("BEGIN IMMEDIATE")  # takes the lock, also without a change
+            path = plain(str(self.path))
+            raise JournalTooNew(
+                "disk", f"{path!r} was written by a newer version of fetchtui"
+            )
+        database.execute("BEGIN IMMEDIATE")  # takes the lock even without a change
         if version < VERSION:
             for statement in _SCHEMA.split(";"):
                 database.execute(statement)
@@ -379,26 +394,26 @@ class Journal:
         return self._opened().execute(query, values)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn what SQLite and the system say into our errors."""
+    def _converted_errors(self) -> Iterator[None]:
+        """Convert errors of SQLite and the system."""
         try:
             yield
         except sqlite3.Error as error:
-            raise _translate(error, self.path) from error
+            raise _from_sqlite_error(error, self.path) from error
         except OSError as error:
-            raise translate(error, "open", str(self.path)) from error
+            raise from_os_error(error, "open", str(self.path)) from error
 
 
-def _translate(error: sqlite3.Error, path: Path) -> LocalError:
+def _from_sqlite_error(error: sqlite3.Error, path: Path) -> LocalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    told = plain(str(path))
+    name = plain(str(path))
     if code in _BUSY:
-        return LocalError("in_use", f"another run holds the journal {told!r}")
+        return LocalError("in_use", f"another process is using the journal {name!r}")
     if code in _BROKEN:
-        return JournalUnreadable("disk", f"journal {told!r}: {plain(str(error))}")
+        return JournalUnreadable("disk", f"journal {name!r}: {plain(str(error))}")
     kind = {
         sqlite3.SQLITE_FULL: "disk_full",
         sqlite3.SQLITE_READONLY: "not_writable",
         sqlite3.SQLITE_CANTOPEN: "not_writable",
     }.get(code, "disk")
-    return LocalError(kind, f"journal {told!r}: {plain(str(error))}")
+    return LocalError(kind, f"journal {name!r}: {plain(str(error))}")

@@ -1,8 +1,8 @@
-"""Where sessions are kept: one journal each, the newest is the last one.
+"""The saved sessions: one journal each, of which the newest is the last session.
 
-They lie in ``sessions/`` below the state directory (``FETCHTUI_STATE_DIR``, or else
-where the platform keeps state), readable by the user alone. Two dashboards have a file
-each; what a running one holds is left alone by the other.
+They are stored in ``sessions/`` below the state directory (``FETCHTUI_STATE_DIR``, or
+the platform's place for state), readable only by the user. Each running dashboard has
+its own file and leaves the files of the others alone.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from tui.core.text.plain_text import plain
 from tui.disk.state.journal import Journal, JournalTooNew, JournalUnreadable
 
 KEPT = 10
-"""Sessions kept; older ones are deleted when another begins."""
+"""Sessions kept; older ones are deleted when a new one begins."""
 _SUFFIX = ".session"
 
 
 class LastSession(NamedTuple):
-    """What was found of earlier runs."""
+    """The session of an earlier run, if there is one to restore."""
 
     journal: Journal | None
-    """Open; ``None`` where there is none to go on with."""
+    """Open; ``None`` if there is no session to restore."""
     used_at: float = 0.0
     """Wall time of its last change."""
     notice: str = ""
-    """What a person should know about it; "" for nothing."""
+    """A message for the user; "" for none."""
 
 
 def state_dir() -> Path:
-    """Return the folder for what outlives a run."""
+    """Return the directory for state that outlives a run."""
     chosen = os.environ.get("FETCHTUI_STATE_DIR")
     if chosen:
         return Path(chosen).absolute()
@@ -44,17 +44,17 @@ def state_dir() -> Path:
 
 
 class Sessions:
-    """The folder of journals; every call blocks for a moment."""
+    """The directory of journals. Every call blocks briefly."""
 
     def __init__(self, state: Path | None = None) -> None:
-        """Take the state directory; ``state_dir()`` by default."""
+        """Use the given state directory, or ``state_dir()``."""
         self.folder = (state or state_dir()) / "sessions"
 
     def begin(self) -> Journal:
-        """Make the journal of a new session, open, and delete the oldest ones.
+        """Create and open the journal of a new session, and delete the oldest ones.
 
         Raises:
-            LocalError: it cannot be made.
+            LocalError: it cannot be created.
         """
         try:
             for folder in (self.folder.parent, self.folder):
@@ -62,9 +62,9 @@ class Sessions:
             self.folder.chmod(0o700)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            told = plain(str(self.folder))
+            path = plain(str(self.folder))
             raise LocalError(
-                "not_writable", f"cannot make {told!r}: {reason}"
+                "not_writable", f"cannot create {path!r}: {reason}"
             ) from None
         stamp = time.strftime("%Y%m%d-%H%M%S")
         journal = Journal(self.folder / f"{stamp}-{os.getpid()}{_SUFFIX}")
@@ -78,9 +78,9 @@ class Sessions:
         return journal
 
     def why_not_writable(self) -> str:
-        """Say why no session can be kept here, in words; "" where one can be.
+        """Return why no session can be saved here; "" if one can.
 
-        Nothing is made for that: somebody who only has a look leaves nothing behind.
+        This creates nothing, so that a mere look leaves no files behind.
         """
         folder = self.folder
         while not folder.exists() and folder != folder.parent:
@@ -93,40 +93,42 @@ class Sessions:
         """Open the journal of the last session.
 
         Args:
-            output_dir: absolute; of those that saved there only. "" for any.
+            output_dir: absolute; only consider sessions that saved there. "" for any.
         """
         for used_at, path in self._newest_first():
             journal = Journal(path)
             try:
                 journal.open()
                 if journal.is_empty():
-                    journal.remove()  # its run was killed before it had begun
+                    journal.remove()  # its run was killed before it started
                     continue
                 if output_dir and journal.facts().get("output_dir") != output_dir:
                     journal.close()
-                    os.utime(path, (used_at, used_at))  # looked at, not used
+                    os.utime(path, (used_at, used_at))  # keep the time of its last use
                     continue
             except JournalUnreadable:
                 return LastSession(None, notice=_set_aside(journal))
             except JournalTooNew:
                 return LastSession(
                     None,
-                    notice="the last session was written by a newer fetchtui, which"
-                    " can go on with it; this is a new one",
+                    notice="the last session was written by a newer version of"
+                    " fetchtui, which can restore it; started a new one",
                 )
             except LocalError as error:
                 if error.kind == "in_use":
                     if output_dir:
                         continue
-                    notice = "the last session is open elsewhere; this is a new one"
+                    notice = (
+                        "the last session is open in another window; started a new one"
+                    )
                 else:
-                    notice = f"{error}; this is a new session"
+                    notice = f"{error}; started a new session"
                 return LastSession(None, notice=notice)
             return LastSession(journal, used_at)
         return LastSession(None)
 
     def _newest_first(self) -> list[tuple[float, Path]]:
-        """Sessions by their last change; after a kill their log is newer."""
+        """Return sessions by their last change; after a kill, the log is newer."""
         found = []
         with suppress(OSError):
             for path in self.folder.glob(f"*{_SUFFIX}"):
@@ -139,7 +141,7 @@ class Sessions:
         return sorted(found, reverse=True)
 
     def _delete_old(self) -> None:
-        """Delete all but the newest; never what another run holds."""
+        """Delete all but the newest, except those another process has open."""
         for _, path in self._newest_first()[KEPT:]:
             journal = Journal(path)
             with suppress(LocalError):
@@ -148,10 +150,10 @@ class Sessions:
 
 
 def _set_aside(journal: Journal) -> str:
-    """Move a damaged journal out of the way; return what to say about it."""
+    """Rename a damaged journal; return the message for the user."""
     try:
         path = journal.set_aside()
     except LocalError as error:
-        return f"the last session is damaged: {error}; this is a new one"
+        return f"the last session is damaged: {error}; started a new one"
     kept = plain(str(path))
-    return f"the last session was damaged; it is kept as {kept}; this is a new one"
+    return f"the last session was damaged and is kept as {kept}; started a new one"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.request import Checksum
-    from tui.disk.writer import SmallFile
+    from tui.disk.small_files import SmallFile
     from tui.engine.context import EngineContext
     from tui.engine.download.target import TargetPath, TargetResolver
 

@@ -1,4 +1,4 @@
-"""Small whole files: many in one trip, each with a verdict of its own."""
+"""Small whole files: many in one batch, each with a verdict of its own."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.request import Checksum
 from tui.disk import platform, scheduler, small_files
 from tui.disk.safe_dir import SafeDir
-from tui.disk.scheduler import STORES_PER_TRIP
-from tui.disk.small_files import SmallFileBatch
-from tui.disk.writer import DiskWriter, SmallFile
+from tui.disk.scheduler import SMALL_FILES_PER_BATCH
+from tui.disk.small_files import SmallFile, SmallFileBatch
+from tui.disk.writer import DiskWriter
 
 
 class Stores:
-    """Hands files over and collects the verdicts."""
+    """Stores files and collects the results."""
 
     def __init__(self, writer: DiskWriter, folder) -> None:
         self.writer = writer
         self.folder = folder
-        self.verdicts: dict[str, BaseException | None] = {}
+        self.results: dict[str, BaseException | None] = {}
         self.expected = 0
         self.all_done = asyncio.Event()
 
@@ -49,15 +49,15 @@ class Stores:
             )
         )
 
-    def done(self, job: SmallFile, error: BaseException | None) -> None:
-        assert job.token is self
-        self.verdicts[job.name] = error
-        if len(self.verdicts) == self.expected:
+    def done(self, file: SmallFile, error: BaseException | None) -> None:
+        assert file.token is self
+        self.results[file.name] = error
+        if len(self.results) == self.expected:
             self.all_done.set()
 
     async def wait(self) -> dict[str, BaseException | None]:
         await self.all_done.wait()
-        return self.verdicts
+        return self.results
 
 
 @pytest.fixture(params=["without a name", "as a part file"])
@@ -89,18 +89,18 @@ async def test_small_files_come_to_disk_whole(tmp_path, stores):
 
 async def test_what_comes_up_in_one_turn_goes_in_one_trip(writer, stores):
     before = writer.snapshot()
-    for number in range(STORES_PER_TRIP):
+    for number in range(SMALL_FILES_PER_BATCH):
         stores.put(f"f{number}")
     await stores.wait()
     after = writer.snapshot()
     assert after.batches == before.batches + 1
-    assert after.operations == before.operations + STORES_PER_TRIP
-    assert after.written == 3 * STORES_PER_TRIP
+    assert after.operations == before.operations + SMALL_FILES_PER_BATCH
+    assert after.written == 3 * SMALL_FILES_PER_BATCH
 
 
 async def test_a_trip_takes_no_more_than_its_share(writer, stores):
     before = writer.snapshot().batches
-    for number in range(2 * STORES_PER_TRIP + 1):
+    for number in range(2 * SMALL_FILES_PER_BATCH + 1):
         stores.put(f"f{number}")
     await stores.wait()
     assert writer.snapshot().batches == before + 3
@@ -127,29 +127,29 @@ async def test_one_file_that_fails_never_touches_the_others(
     stores.put("lost", folder=gone)
     stores.put("x" * 255)
     stores.put("two")
-    verdicts = await stores.wait()
-    assert verdicts["one"] is verdicts["two"] is None
+    results = await stores.wait()
+    assert results["one"] is results["two"] is None
     taken = [("final", "final"), ("trap", "final")]
     made = []
     if has_parts:
         taken += [("part", "part"), ("link", "part")]
     else:
         # What has no name meets nobody's part file, and leaves it alone.
-        assert verdicts["part"] is verdicts["link"] is None
+        assert results["part"] is results["link"] is None
         # Nor does it need room in a name for the suffix.
-        assert verdicts["x" * 255] is None
+        assert results["x" * 255] is None
         made = ["link", "part", "x" * 255]
     for name, what in taken:
-        error = verdicts[name]
+        error = results[name]
         assert isinstance(error, FileExistsError)
         assert str(error) == what
-    bad = verdicts["bad"]
+    bad = results["bad"]
     assert isinstance(bad, IntegrityError)
     assert wrong.digest in str(bad)
     assert hashlib.sha256(b"abc").hexdigest() in str(bad)
-    assert verdicts["no/name"].kind == "name"
-    assert verdicts["lost"].kind == "directory_gone"
-    assert not has_parts or verdicts["x" * 255].kind == "name"
+    assert results["no/name"].kind == "name"
+    assert results["lost"].kind == "directory_gone"
+    assert not has_parts or results["x" * 255].kind == "name"
     names = ["final", "link.part", "one", "part.part", "trap", "two", *made]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
     assert (tmp_path / "part.part").read_text() == "mine"
@@ -183,11 +183,11 @@ async def test_a_full_disk_leaves_no_part_of_a_small_file(
     monkeypatch.setattr(platform, "write_at", refuse_big)
     stores.put("small")
     stores.put("big", b"x" * 5000)
-    verdicts = await stores.wait()
-    assert verdicts["small"] is None
-    assert isinstance(verdicts["big"], LocalError)
-    assert verdicts["big"].kind == ("disk" if code == 5 else "disk_full")
-    assert code == 5 or "5.00 KB more are needed" in str(verdicts["big"])
+    results = await stores.wait()
+    assert results["small"] is None
+    assert isinstance(results["big"], LocalError)
+    assert results["big"].kind == ("disk" if code == 5 else "disk_full")
+    assert code == 5 or "5.00 KB more needed" in str(results["big"])
     assert [p.name for p in tmp_path.iterdir()] == ["small"]
 
 
@@ -202,9 +202,9 @@ async def test_a_failed_sync_keeps_the_final_name_away(tmp_path, stores, monkeyp
     monkeypatch.setattr(platform, "sync_data", refuse_second)
     stores.put("one")
     stores.put("two", b"12345")
-    verdicts = await stores.wait()
-    assert verdicts["one"] is None
-    assert verdicts["two"].kind == "disk"
+    results = await stores.wait()
+    assert results["one"] is None
+    assert results["two"].kind == "disk"
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
 
 
@@ -237,9 +237,9 @@ async def test_a_file_whose_buffers_do_not_add_up_is_refused(tmp_path, stores):
     stores.writer.store(
         SmallFile(stores.folder, "x", [b"abc"], 4, None, False, stores.done, stores)
     )
-    verdicts = await stores.wait()
-    assert isinstance(verdicts["x"], PermanentError)
-    assert verdicts["x"].kind == "internal"
+    results = await stores.wait()
+    assert isinstance(results["x"], PermanentError)
+    assert results["x"].kind == "internal"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -252,13 +252,13 @@ async def test_few_descriptors_only_make_it_slower(tmp_path, stores):
     await stores.wait()
     resource.setrlimit(resource.RLIMIT_NOFILE, (top + 12, hard))
     try:
-        for number in range(STORES_PER_TRIP):
+        for number in range(SMALL_FILES_PER_BATCH):
             stores.put(f"f{number}")
-        verdicts = await stores.wait()
+        results = await stores.wait()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert set(verdicts.values()) == {None}
-    assert len(list(tmp_path.iterdir())) == STORES_PER_TRIP + 1
+    assert set(results.values()) == {None}
+    assert len(list(tmp_path.iterdir())) == SMALL_FILES_PER_BATCH + 1
 
 
 async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
@@ -267,31 +267,31 @@ async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
     monkeypatch.setattr(scheduler, "SLOW_SYNC_S", 0)  # two trips at once from now on
     stores.put("first")
     await stores.wait()
-    holds, refused = threading.Event(), threading.Event()
+    synced, refused = threading.Event(), threading.Event()
     batches = []
     real_write, real_sync = SmallFileBatch._write, platform.sync_data
 
-    def write(trip, directory, index):
-        if trip not in batches:
-            batches.append(trip)
-            if batches[0] is not trip:
-                assert holds.wait(5)
+    def write(batch, directory, index):
+        if batch not in batches:
+            batches.append(batch)
+            if batches[0] is not batch:
+                assert synced.wait(5)
                 refused.set()
                 raise OSError(errno.EMFILE, "Too many open files")
-        return real_write(trip, directory, index)
+        return real_write(batch, directory, index)
 
     def sync(fd):
-        holds.set()
+        synced.set()
         assert refused.wait(5)
         real_sync(fd)
 
     monkeypatch.setattr(SmallFileBatch, "_write", write)
     monkeypatch.setattr(platform, "sync_data", sync)
-    for number in range(STORES_PER_TRIP):
+    for number in range(SMALL_FILES_PER_BATCH):
         stores.put(f"f{number}")
-    verdicts = await stores.wait()
+    results = await stores.wait()
     assert len(batches) == 2
-    assert set(verdicts.values()) == {None}
+    assert set(results.values()) == {None}
 
 
 async def test_nothing_has_a_name_before_it_is_whole_and_synced(
@@ -318,8 +318,8 @@ async def test_a_part_file_that_another_process_took_is_left_to_it(
 ):
     monkeypatch.setattr(platform, "lock", lambda fd: False)
     named_stores.put("x")
-    verdicts = await named_stores.wait()
-    assert verdicts["x"].kind == "in_use"
+    results = await named_stores.wait()
+    assert results["x"].kind == "in_use"
     assert [p.name for p in tmp_path.iterdir()] == ["x.part"]
 
 
@@ -342,14 +342,14 @@ async def test_the_part_file_is_locked_until_it_has_its_final_name(
 
 
 async def test_a_fault_of_our_own_is_told_to_every_file(stores, monkeypatch):
-    def break_down(self, slot):
+    def break_down(self, status):
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr(SmallFileBatch, "run", break_down)
     stores.put("one")
     stores.put("two")
-    verdicts = await stores.wait()
-    assert [error.kind for error in verdicts.values()] == ["internal", "internal"]
+    results = await stores.wait()
+    assert [error.kind for error in results.values()] == ["internal", "internal"]
 
 
 async def test_a_listener_that_fails_does_not_silence_the_others(
@@ -360,7 +360,7 @@ async def test_a_listener_that_fails_does_not_silence_the_others(
         lambda _, context: complaints.append(context["exception"])
     )
 
-    def fail(job, error):
+    def fail(file, error):
         raise ZeroDivisionError("oops")
 
     writer.store(SmallFile(folder, "one", [b"a"], 1, None, False, fail))

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from tui.disk import platform
-from tui.disk.errors import translate
+from tui.disk.errors import from_os_error
 
 
 @pytest.fixture(params=["renameat2", "link", "neither"])
@@ -60,9 +60,10 @@ def test_partial_writes_are_continued(tmp_path, monkeypatch, most, has_pwritev):
             lambda fd, buffers, offset: real(fd, b"".join(buffers)[:most], offset),
         )
     else:
-        real_write = os.write
         monkeypatch.delattr(os, "pwritev")
-        monkeypatch.setattr(os, "write", lambda fd, data: real_write(fd, data[:most]))
+        monkeypatch.setattr(
+            os, "pwrite", lambda fd, data, offset: real(fd, data[:most], offset)
+        )
     with open(tmp_path / "x", "wb") as file:
         platform.write_at(file.fileno(), [b"abc", b"", b"defg", bytearray(b"h")], 2, 8)
     assert (tmp_path / "x").read_bytes() == b"\0\0abcdefgh"
@@ -145,8 +146,10 @@ def test_room_is_looked_at_where_it_cannot_be_reserved(tmp_path, monkeypatch):
     ],
 )
 def test_each_fault_of_the_disk_has_its_kind(code, kind):
-    error = translate(OSError(code, os.strerror(code)), "write", "x\x1b]0;y\x07", 1500)
+    error = from_os_error(
+        OSError(code, os.strerror(code)), "write", "x\x1b]0;y\x07", 1500
+    )
     assert error.kind == kind
     assert "\x1b" not in str(error)
     assert error.advice
-    assert ("1.50 KB more" in str(error)) == (kind == "disk_full")
+    assert ("1.50 KB more needed" in str(error)) == (kind == "disk_full")

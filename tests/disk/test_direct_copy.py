@@ -105,7 +105,7 @@ async def test_it_takes_no_byte_more_than_it_was_told_to(lone, part):
 
 
 async def test_large_pours_go_through_a_buffer_of_bounded_size(lone, part, monkeypatch):
-    monkeypatch.setattr(pours, "_mine", threading.local())
+    monkeypatch.setattr(pours, "_local", threading.local())
     monkeypatch.setattr(pours, "_BUFFER_BYTES", 4)
     spring = Spring(b"abcdefghij")
     await pouring(lone, part, spring, 10, [])

@@ -9,7 +9,8 @@ import pytest
 from tests.support.until import until
 from tui.core.clock import SystemClock
 from tui.disk import platform, scheduler
-from tui.disk.writer import DiskWriter, SmallFile
+from tui.disk.small_files import SmallFile
+from tui.disk.writer import DiskWriter
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ async def test_small_files_go_in_one_trip_at_a_time_unless_the_disk_is_slow(
     writer, folder, monkeypatch, limit_s, most
 ):
     monkeypatch.setattr(scheduler, "LONG_S", 60)
-    monkeypatch.setattr(scheduler, "SLOW_STORE_S", limit_s)
+    monkeypatch.setattr(scheduler, "SLOW_SMALL_FILE_S", limit_s)
     done = []
 
     def store(name):
