@@ -69,14 +69,11 @@ BRITISH = {
 
 NOT_YET = frozenset(
     {
-        "tui/cli",
-        "tui/config",
         "tui/core",
         "tui/demo",
         "tui/disk",
         "tui/docs/json-events.md",
         "tui/docs/keys.md",
-        "tui/docs/options.md",
         "tui/engine",
         "tui/headless",
         "tui/lab",

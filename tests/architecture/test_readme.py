@@ -11,7 +11,7 @@ import pytest
 from tests.architecture import readme
 from tests.architecture.files import ROOT, documents
 from tui.cli.main import main
-from tui.cli.program import SUBCOMMANDS, find_subcommand
+from tui.cli.subcommands import SUBCOMMANDS, find_subcommand
 from tui.core.request import ALGORITHMS
 from tui.core.settings import OnExists
 

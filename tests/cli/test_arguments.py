@@ -39,7 +39,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Captured:
         _, kept.settings, kept.requests, kept.has_dashboard, *_ = given
         kept.was_run = True
 
-    monkeypatch.setattr(main, "_fetch", fetch)
+    monkeypatch.setattr(main, "_run", fetch)
     monkeypatch.setattr(main, "_run_loop", lambda _: 0)
     monkeypatch.chdir(tmp_path)
     return kept
@@ -49,14 +49,14 @@ def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
     return CliRunner().invoke(main.main, arguments, input=stdin)
 
 
-def test_without_options_the_settings_are_the_defaults(captured: Captured) -> None:
+def test_without_options_settings_are_the_defaults(captured: Captured) -> None:
     assert run(URL).exit_code == 0
     assert captured.settings == Settings()
     assert [request.url for request in captured.requests] == [URL]
     assert not captured.has_dashboard, "stdout is no terminal here"
 
 
-def test_every_option_reaches_the_settings(captured: Captured) -> None:
+def test_options_set_the_settings(captured: Captured) -> None:
     ca_file = Path("ca.pem")
     ca_file.write_text("")
     arguments = (
@@ -81,18 +81,18 @@ def test_every_option_reaches_the_settings(captured: Captured) -> None:
     )
 
 
-def test_a_list_on_standard_input_is_read(captured: Captured) -> None:
+def test_list_on_standard_input_is_read(captured: Captured) -> None:
     result = run("-", stdin=f"# two\n{URL}\n\n{URL}2\n")
     assert result.exit_code == 0, result.output
     assert [request.url for request in captured.requests] == [URL, URL + "2"]
 
 
-def test_a_checksum_goes_to_the_one_url(captured: Captured) -> None:
+def test_checksum_applies_to_the_single_url(captured: Captured) -> None:
     assert run("--checksum", "sha-256=" + "Ab" * 32, URL).exit_code == 0
     assert str(captured.requests[0].checksum) == "sha256=" + "ab" * 32
 
 
-def test_the_demo_has_its_own_timeout_and_a_directory_that_goes_away(
+def test_demo_uses_its_own_timeout_and_a_temporary_directory(
     captured: Captured,
 ) -> None:
     assert run("--demo", "--headless").exit_code == 0
@@ -101,7 +101,7 @@ def test_the_demo_has_its_own_timeout_and_a_directory_that_goes_away(
     assert not captured.settings.output_dir.exists()
 
 
-def test_the_demo_keeps_its_files_where_they_were_asked_for(
+def test_demo_keeps_its_files_in_an_explicit_directory(
     captured: Captured, tmp_path: Path
 ) -> None:
     assert run("--demo", "--headless", "-o", f"{tmp_path}").exit_code == 0
@@ -110,22 +110,22 @@ def test_the_demo_keeps_its_files_where_they_were_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
-        ((), "nothing to fetch; give a URL, a list file, or -"),
-        (("--headless",), "nothing to fetch"),
-        (("--demo", URL), "leave SOURCE away"),
+        ((), "nothing to download; give a URL, a list file, or -"),
+        (("--headless",), "nothing to download"),
+        (("--demo", URL), "cannot be combined with SOURCE"),
         (("-c", "0", URL), "0 is not in the range"),
         (
             ("-c", "many", URL),
-            "'many' is not a whole number; write one from 1 to 1,000",
+            "'many' is not a whole number from 1 to 1,000",
         ),
         (("--limit-rate", "fast", URL), "write it as 500k, 10M or 1.5G"),
         (("--checksum", "crc=1", URL), "checksum must be TYPE=HEX"),
         (("--checksum", "md5=12", URL), "md5 needs 32 hexadecimal digits"),
         (
             ("--checksum", "md5=" + "0" * 32, URL, URL + "2"),
-            "--checksum goes with one URL",
+            "--checksum needs exactly one URL",
         ),
         (("--header", "secret-token", URL), "write a header as 'Name: value'"),
         (("--header", "A: b\r\nC: d", URL), "write a header as 'Name: value'"),
@@ -139,18 +139,18 @@ def test_the_demo_keeps_its_files_where_they_were_asked_for(
         (("-",), "stdin: no URLs in it"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_status_2_and_what_to_do(
-    captured: Captured, arguments: tuple[str, ...], told: str
+def test_invalid_arguments_exit_with_status_2(
+    captured: Captured, arguments: tuple[str, ...], expected: str
 ) -> None:
     result = run(*arguments, stdin="")
     assert result.exit_code == 2
-    assert told in result.stderr
+    assert expected in result.stderr
     assert result.stdout == ""
     assert "secret-token" not in result.stderr
     assert not captured.was_run
 
 
-def test_every_bad_line_is_told_with_file_and_line_before_anything_is_fetched(
+def test_every_bad_line_is_reported_before_any_download(
     captured: Captured,
 ) -> None:
     Path("list.txt").write_text(f"{URL}\nfile:///etc/passwd\n\n\x1b[31mnonsense\n")
@@ -163,7 +163,7 @@ def test_every_bad_line_is_told_with_file_and_line_before_anything_is_fetched(
     assert not captured.was_run
 
 
-def test_version_and_help_say_what_they_should() -> None:
+def test_version_and_help_output() -> None:
     assert run("--version").stdout == f"fetchtui {__version__}\n"
     text = run("-h").stdout
     assert "--on-exists [resume|skip|rename|overwrite]" in text
@@ -172,7 +172,7 @@ def test_version_and_help_say_what_they_should() -> None:
 
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
-def test_version_and_help_load_nothing_heavy(option: str) -> None:
+def test_version_and_help_import_nothing_heavy(option: str) -> None:
     program = (
         "import sys\n"
         "from tui.cli.main import main\n"
@@ -190,7 +190,7 @@ def test_version_and_help_load_nothing_heavy(option: str) -> None:
     assert not [name for name in loaded if name.startswith(rooms)]
 
 
-def test_a_bad_list_is_refused_without_loading_the_engine(tmp_path: Path) -> None:
+def test_invalid_list_does_not_import_the_engine(tmp_path: Path) -> None:
     program = (
         "import sys\n"
         "from tui.cli.main import main\n"
@@ -208,7 +208,7 @@ def test_a_bad_list_is_refused_without_loading_the_engine(tmp_path: Path) -> Non
     assert result.stdout.split() == ["False", "False"]
 
 
-def test_nobody_can_make_the_tasks_of_the_loop_eager():
+def test_loop_ignores_an_eager_task_factory():
     from tui.cli.main import _new_loop
 
     loop = _new_loop()

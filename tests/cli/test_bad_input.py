@@ -70,7 +70,7 @@ async def fetch_with_a_good_one(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("", "list.txt: no URLs in it"),
         ("\n# nothing\n", "list.txt: no URLs in it"),
@@ -79,19 +79,19 @@ async def fetch_with_a_good_one(
         ("{good}\n  checksum=md5=1\n", "list.txt:2: "),
     ],
 )
-async def test_a_bad_list_is_status_2_with_its_line_and_nothing_is_fetched(
-    server: ScriptedServer, tmp_path: Path, text: str, told: str
+async def test_invalid_list_exits_with_status_2_before_any_download(
+    server: ScriptedServer, tmp_path: Path, text: str, expected: str
 ) -> None:
     good = server.add("/good.bin", ResponseScript(GOOD))
     (tmp_path / "list.txt").write_bytes(text.format(good=good).encode())
     ended = await fetchtui("--json", "list.txt", cwd=tmp_path)
     assert (ended.status, ended.out) == (2, "")
-    assert ended.err.startswith(told)
+    assert ended.err.startswith(expected)
     assert server.requests == []
 
 
 @pytest.mark.parametrize("place", ["taken", "taken/below", "/proc", "/proc/no"])
-async def test_an_output_directory_that_cannot_be_is_status_2_and_says_why(
+async def test_unusable_output_directory_exits_with_status_2(
     server: ScriptedServer, tmp_path: Path, place: str
 ) -> None:
     (tmp_path / "taken").write_text("a file")
@@ -104,7 +104,7 @@ async def test_an_output_directory_that_cannot_be_is_status_2_and_says_why(
     assert server.requests == []
 
 
-async def test_a_missing_output_directory_is_made(
+async def test_missing_output_directory_is_created(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     url = server.add("/good.bin", ResponseScript(GOOD))
@@ -116,7 +116,7 @@ async def test_a_missing_output_directory_is_made(
 # -- on the way to the server ----------------------------------------------------------
 
 
-async def test_a_refused_connection(server: ScriptedServer, tmp_path: Path) -> None:
+async def test_refused_connection(server: ScriptedServer, tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/f"
@@ -126,7 +126,7 @@ async def test_a_refused_connection(server: ScriptedServer, tmp_path: Path) -> N
     assert len(ended.of("retry")) == 1
 
 
-async def test_a_certificate_that_nobody_trusts_and_a_ca_file_that_helps(
+async def test_untrusted_certificate_fails_and_ca_file_fixes_it(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     authority = trustme.CA()
@@ -167,7 +167,7 @@ async def test_a_certificate_that_nobody_trusts_and_a_ca_file_that_helps(
     ],
     ids=lambda value: None if isinstance(value, ResponseScript) else str(value),
 )
-async def test_a_bad_answer_fails_alone_and_never_leaves_a_file(
+async def test_bad_response_fails_only_its_download_and_leaves_no_file(
     server: ScriptedServer,
     tmp_path: Path,
     script: ResponseScript,
@@ -187,7 +187,7 @@ async def test_a_bad_answer_fails_alone_and_never_leaves_a_file(
     assert "bad" not in files(tmp_path), "the final name means a whole file"
 
 
-async def test_a_wrong_checksum_fails_and_the_right_one_is_verified(
+async def test_checksum_mismatch_fails_and_match_is_verified(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     url = server.add("/sum.bin", ResponseScript(GOOD))
@@ -208,7 +208,7 @@ async def test_a_wrong_checksum_fails_and_the_right_one_is_verified(
 # -- text and names from outside -------------------------------------------------------
 
 
-async def test_a_hostile_name_is_one_plain_component_inside_the_directory(
+async def test_hostile_name_stays_inside_the_output_directory(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     name = "UTF-8''..%2F..%2F%1B%5B31m%5Bred%5D%E2%80%AEgpj.exe"
@@ -223,7 +223,7 @@ async def test_a_hostile_name_is_one_plain_component_inside_the_directory(
     assert not set(ended.err) & set("\x1b\u202e")
 
 
-async def test_control_codes_in_a_reason_and_credentials_in_a_url_are_not_shown(
+async def test_control_codes_and_credentials_are_not_printed(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.add("/f", ResponseScript(status=403, raw=None, reason="\x9b31mno"))
@@ -239,7 +239,7 @@ async def test_control_codes_in_a_reason_and_credentials_in_a_url_are_not_shown(
 
 
 @pytest.mark.parametrize("closed", [(0,), (0, 1, 2), (2,), (1, 2)])
-async def test_closed_streams_do_not_harm_a_run(
+async def test_closed_standard_streams_do_not_break_a_run(
     server: ScriptedServer, tmp_path: Path, closed: tuple[int, ...]
 ) -> None:
     """Libuv ends a process whose socket got the number of stdout."""
@@ -248,7 +248,7 @@ async def test_closed_streams_do_not_harm_a_run(
     assert (ended.status, files(tmp_path)) == (0, {"good.bin": GOOD.read()})
 
 
-async def test_json_that_nobody_can_take_is_said_and_is_no_success(
+async def test_unwritable_json_output_is_an_error(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     url = server.add("/good.bin", ResponseScript(GOOD))

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from tui.cli import main
 from tui.cli.commands.completion import SHELLS
-from tui.cli.run_options import ALL
+from tui.cli.options import ALL
 from tui.config.values import Kind
 
 
@@ -30,10 +30,6 @@ def offered(
             "COMP_CWORD": str(len(words) + 1),
         },
         "fish": {"COMP_WORDS": f"{line} {incomplete}", "COMP_CWORD": incomplete},
-        "powershell": {
-            "COMP_LINE": "\n".join([*words, incomplete]),
-            "COMP_WORD": incomplete,
-        },
     }
     monkeypatch.setenv("_FETCHTUI_COMPLETE", f"{shell}_complete")
     for name, value in variables[shell].items():
@@ -56,16 +52,16 @@ def offer(monkeypatch, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_each_shell_is_offered_options_words_and_keys(offer, shell):
+def test_every_shell_completes_options_subcommands_and_keys(offer, shell):
     assert "--limit-rate" in offer(shell, "--limit")
     assert "overwrite" in offer(shell, "--on-exists", "ov")
     assert "explain" in offer(shell, "config", "ex")
     assert "limit-rate" in offer(shell, "config", "explain", "lim")
-    assert "powershell" in offer(shell, "completion", "po")
+    assert "fish" in offer(shell, "completion", "fi")
     assert "file" in offer(shell, "")
 
 
-def test_kinds_of_values_are_told_apart(offer, tmp_path, monkeypatch):
+def test_values_complete_by_kind(offer, tmp_path, monkeypatch):
     assert offer("bash", "--output-dir", "x") == "dir,x"
     assert offer("bash", "--cookies", "x") == "file,x"
     assert offer("bash", "--fsync", "o") == "plain,on\nplain,off"
@@ -75,20 +71,14 @@ def test_kinds_of_values_are_told_apart(offer, tmp_path, monkeypatch):
     assert offer("bash", "--profile", "") == "plain,metered\nplain,work"
 
 
-def test_a_file_that_begins_like_a_word_wins(offer, tmp_path):
+def test_matching_file_name_hides_subcommands(offer, tmp_path):
     assert "plain,config" in offer("bash", "con")
     (tmp_path / "contents.txt").touch()
     assert offer("bash", "con") == "file,con"
     assert "plain,config" not in offer("bash", "https://a.test/x", "conf")
 
 
-def test_powershell_gets_kind_value_and_meaning(offer):
-    kind, value, meaning = offer("powershell", "--limit-r").split("\t")
-    assert (kind, value) == ("plain", "--limit-rate")
-    assert meaning.startswith("Bytes per second over everything")
-
-
-def test_an_unknown_shell_gets_nothing(monkeypatch, capsys):
+def test_unknown_shell_gets_no_completions(monkeypatch, capsys):
     monkeypatch.setenv("_FETCHTUI_COMPLETE", "csh_complete")
     with pytest.raises(SystemExit) as ended:
         main.main([])
@@ -96,7 +86,7 @@ def test_an_unknown_shell_gets_nothing(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_script_names_the_command_and_the_variable(shell):
+def test_script_contains_the_command_and_the_variable(shell):
     result = CliRunner().invoke(main.main, ["completion", shell])
     assert result.exit_code == 0
     assert "_FETCHTUI_COMPLETE" in result.stdout
@@ -104,7 +94,7 @@ def test_a_script_names_the_command_and_the_variable(shell):
     assert "%(" not in result.stdout
 
 
-def test_bash_itself_completes_a_word(tmp_path):
+def test_bash_completes_a_choice(tmp_path):
     script = CliRunner().invoke(main.main, ["completion", "bash"]).stdout
     program = tmp_path / "fetchtui"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m tui "$@"\n')
@@ -122,7 +112,7 @@ def test_bash_itself_completes_a_word(tmp_path):
     assert (result.stdout, result.stderr) == ("overwrite\n", "")
 
 
-def test_the_man_page_explains_every_option():
+def test_man_page_covers_every_option():
     page = CliRunner().invoke(main.main, ["man"]).stdout
     text = page.replace("\\-", "-").replace("\\(aq", "'")
     for option in ALL:

@@ -24,7 +24,7 @@ def run(*words: str, input: str = ""):
 @pytest.mark.parametrize(
     "sample", ["patterns.txt", "commands.txt", "session.aria2", "linux-images.meta4"]
 )
-def test_a_list_in_another_format_asks_for_the_same(tmp_path, sample, format):
+def test_converted_list_has_the_same_requests(tmp_path, sample, format):
     suffix = ".txt" if format == "aria2" else f".{format}"
     there = tmp_path / f"list{suffix}"
     source = str(SAMPLES / sample)
@@ -41,7 +41,7 @@ def test_a_list_in_another_format_asks_for_the_same(tmp_path, sample, format):
         )
 
 
-def test_standard_input_becomes_standard_output():
+def test_convert_reads_stdin_and_writes_stdout():
     result = run("-t", "json", "-", input="http://a/{1..2}\nhttp://a/1\n")
     assert [entry["url"] for entry in json.loads(result.stdout)] == [
         "http://a/1",
@@ -50,14 +50,14 @@ def test_standard_input_becomes_standard_output():
     assert "note: stdin:2: the same as stdin:1; left out" in result.stderr
 
 
-def test_what_is_wrong_is_told_and_nothing_is_written(tmp_path):
+def test_invalid_list_is_not_converted(tmp_path):
     there = tmp_path / "list.csv"
     result = run("-t", "csv", "-o", str(there), "-", input="http://a/1\nnope\n")
     assert (result.exit_code, result.stdout, there.exists()) == (2, "", False)
     assert "stdin:2: not a URL" in result.stderr
 
 
-def test_a_file_that_is_there_is_not_replaced(tmp_path):
+def test_existing_output_file_is_not_replaced(tmp_path):
     there = tmp_path / "mine.txt"
     there.write_text("mine")
     result = run("-o", str(there), "http://a/1")
@@ -66,7 +66,7 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path):
     assert there.read_text() == "mine"
 
 
-async def test_a_page_is_asked_for_with_what_the_settings_file_says(server, tmp_path):
+async def test_page_request_uses_the_settings_file(server, tmp_path):
     page = server.add("/list.html", ResponseScript(b"<a href='a.iso'>a</a>"))
     config = tmp_path / "config.toml"
     config.write_text('headers = ["X-From: the file"]\n')

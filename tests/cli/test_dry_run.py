@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.command import fetchtui
-from tui.cli.commands.dry_run import Look, make_plans
+from tui.cli.commands.dry_run import ProbeResult, plan_downloads
 from tui.core.request import DownloadRequest
 from tui.core.settings import OnExists, Settings
 from tui.demo.server import Pattern, ResponseScript
@@ -17,9 +17,7 @@ def lines_of(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-async def test_names_folders_and_clashes_are_told_without_asking_anybody(
-    server, tmp_path
-):
+async def test_dry_run_lists_names_folders_and_clashes_offline(server, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "b.pdf").write_bytes(b"x" * 2000)
     (tmp_path / "out" / "c.bin.part").write_bytes(b"")
@@ -34,21 +32,21 @@ async def test_names_folders_and_clashes_are_told_without_asking_anybody(
     assert lines_of(ended.out) == [
         "?  images/a.iso  <http://a.test/one/a.iso>",
         "?  images/a (1).iso  <http://b.test/two/a.iso>",
-        "clash: list.txt:1 has the name a.iso",
+        "name clash: list.txt:1 is also saved as a.iso",
         "?  b.pdf  <http://a.test/b.pdf>",
-        "exists: 2.00 KB there; done if it has the right size",
+        "exists: 2.00 KB on disk, would be skipped if it has the right size",
         "?  c.bin  <http://a.test/c.bin>",
-        "a part file is there, 0 B on disk",
-        "4 downloads, 4 of unknown size, 1 with a name that is taken in the list,"
-        " 2 of which something is there",
-        f"into {tmp_path / 'out'}",
+        "part file exists: 0 B on disk",
+        "4 downloads, 4 of unknown size, 1 with a name clash,"
+        " 2 already on disk, in full or in part",
+        f"Output directory: {tmp_path / 'out'}",
         "images/  2",
-        "nobody was asked; --sizes asks the servers for names and sizes",
+        "No server was contacted; use --sizes to look up names and sizes",
     ]
     assert not (tmp_path / "out" / "images").exists()
 
 
-async def test_sizes_asks_for_names_and_sizes_and_fetches_nothing(server, tmp_path):
+async def test_sizes_looks_up_names_and_sizes_without_downloading(server, tmp_path):
     whole = server.add("/a.bin", ResponseScript(Pattern(5000)))
     named = server.add("/get", ResponseScript(Pattern(7000), headers=NAMED))
     deaf = server.add("/deaf.bin", ResponseScript(Pattern(3000), ranges="ignore"))
@@ -62,16 +60,14 @@ async def test_sizes_asks_for_names_and_sizes_and_fetches_nothing(server, tmp_pa
         f"?  gone.bin  <{gone}>",
     ]
     assert "would fail: " in ended.out
-    assert "4 downloads, 15.0 KB, 1 of unknown size, 1 that would fail" in ended.out
+    assert "4 downloads, 15.0 KB, 1 of unknown size, 1 would fail" in ended.out
     assert list(tmp_path.iterdir()) == []
     # A server that ignores ranges is cut off; what was on the way does not count.
     ranged = [r for r in server.requests if r.range == (0, 1)]
     assert sum(request.bytes_sent for request in ranged[:2]) < 1000
 
 
-async def test_sizes_and_links_are_asked_for_with_the_logins_of_the_run(
-    server, tmp_path
-):
+async def test_sizes_and_links_use_the_credentials_of_the_run(server, tmp_path):
     url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     page = server.add("/list.html", ResponseScript(f"<a href='{url}'>a</a>".encode()))
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password lovelace")
@@ -85,26 +81,26 @@ async def test_sizes_and_links_are_asked_for_with_the_logins_of_the_run(
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "expected"),
     [
         ("overwrite", "would be replaced"),
-        ("rename", "would get another name"),
+        ("rename", "would be saved under another name"),
         ("skip", "would be skipped"),
-        ("resume", "as large as it should be"),
+        ("resume", ", complete"),
     ],
 )
-def test_what_becomes_of_a_file_that_is_there(tmp_path, how, told):
+def test_existing_file_is_described(tmp_path, how, expected):
     (tmp_path / "a.bin").write_bytes(b"x" * 5000)
     settings = Settings(output_dir=tmp_path, on_exists=OnExists(how))
     request = DownloadRequest(("http://a.test/a.bin",))
-    (plan,) = make_plans(settings, [request], [Look(5000)])
-    assert told in plan.remark
+    (plan,) = plan_downloads(settings, [request], [ProbeResult(5000)])
+    assert expected in plan.note
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
-        (("-n",), "nothing to look at; give a URL"),
+        (("-n",), "nothing to list; give a URL"),
         (
             ("--sizes", "--bearer-from", "env:NOPE", "http://a.test/x"),
             "the variable NOPE is not set",
@@ -112,16 +108,19 @@ def test_what_becomes_of_a_file_that_is_there(tmp_path, how, told):
         (("-n", "--base-url", "nonsense", "http://a.test/x"), "not a URL"),
         (("--log-file", "/proc/x", "http://a.test/x"), "/proc/x: "),
         (("-n", "nowhere.txt"), "nowhere.txt: no such file"),
-        (("-n", "--json", "http://a.test/x"), "--json tells of downloads"),
+        (
+            ("-n", "--json", "http://a.test/x"),
+            "--json cannot be combined with a dry run",
+        ),
     ],
 )
-async def test_what_makes_no_sense_is_status_2(tmp_path, arguments, told):
+async def test_invalid_arguments_exit_with_status_2(tmp_path, arguments, expected):
     ended = await fetchtui(*arguments, cwd=tmp_path)
     assert (ended.status, ended.out) == (2, "")
-    assert told in ended.err
+    assert expected in ended.err
 
 
-async def test_links_of_a_page_are_the_list(server, tmp_path):
+async def test_dry_run_lists_the_links_of_a_page(server, tmp_path):
     page = b'<a href="a.pdf">a</a> <a href="/deep/b.pdf">b</a> <a href="c.txt">c</a>'
     url = server.add(
         "/dir/", ResponseScript(page, headers={"Content-Type": "text/html"})

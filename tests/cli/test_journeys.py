@@ -36,10 +36,10 @@ def slow(rate: float = 8_000_000) -> ResponseScript:
     return ResponseScript(LARGE, rate=rate, etag='"large"')
 
 
-async def test_the_demo_ends_as_documented_and_every_file_is_whole(
+async def test_demo_exits_as_documented_with_complete_files(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The whole story, told fast: what ``--demo --json`` does in this process."""
+    """The whole story, expected fast: what ``--demo --json`` does in this process."""
     async with ScriptedServer() as calm, ScriptedServer() as moody:
         requests = playlist.tell(calm, moody, pace=20)
         settings = Settings(output_dir=tmp_path, concurrency=16, timeout_s=1.0)
@@ -70,7 +70,7 @@ async def test_the_demo_ends_as_documented_and_every_file_is_whole(
     assert digests < served, "all but the one whose checksum is wrong"
 
 
-async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
     process = await start(
         "--demo", "--json", cwd=tmp_path, env={"TMPDIR": f"{tmp_path}"}
     )
@@ -81,11 +81,11 @@ async def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None
     process.send_signal(signal.SIGTERM)
     ended = await finish(process)
     assert ended.status == 130
-    assert "the demo keeps nothing" in ended.err
+    assert "The demo keeps no files" in ended.err
     assert saved_in(tmp_path) == []
 
 
-async def test_a_list_on_standard_input_is_fetched(
+async def test_list_on_standard_input_is_downloaded(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     lines = [
@@ -99,7 +99,7 @@ async def test_a_list_on_standard_input_is_fetched(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_an_interrupted_run_says_how_to_resume_and_the_same_command_does(
+async def test_interrupted_run_resumes_with_the_same_command(
     server: ScriptedServer, tmp_path: Path, number: signal.Signals
 ) -> None:
     url = server.add("/large.bin", slow())
@@ -122,7 +122,7 @@ async def test_an_interrupted_run_says_how_to_resume_and_the_same_command_does(
     assert resumed[0] > 1_000_000, "what was fetched is not fetched again"
 
 
-async def test_a_reader_that_goes_away_ends_the_run_quietly_and_keeps_the_bytes(
+async def test_closed_pipe_stops_the_run_quietly_and_keeps_progress(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     url = server.add("/large.bin", slow())
@@ -137,7 +137,7 @@ async def test_a_reader_that_goes_away_ends_the_run_quietly_and_keeps_the_bytes(
     assert (tmp_path / "large.bin.part").exists()
 
 
-async def test_a_closed_terminal_stops_neither_the_words_nor_the_downloads(
+async def test_closed_terminal_does_not_stop_downloads(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     url = server.add("/large.bin", slow(16_000_000))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 WHOLE = Pattern(10_000, seed=3)
 
 
-def told(*arguments: str) -> tuple[int, str]:
+def expected(*arguments: str) -> tuple[int, str]:
     """Run in this process; return the status and everything that was said."""
     result = CliRunner().invoke(main.main, arguments)
     return result.exit_code, result.output
@@ -41,7 +41,7 @@ def config(tmp_path, monkeypatch):
     "command",
     ["man", "--help", "completion bash", "config explain", "-n http://x.test/a"],
 )
-async def test_a_full_disk_behind_stdout_is_told_in_a_line(command: str, tmp_path):
+async def test_full_disk_behind_stdout_prints_one_line(command: str, tmp_path):
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         process = await asyncio.create_subprocess_exec(
@@ -58,7 +58,7 @@ async def test_a_full_disk_behind_stdout_is_told_in_a_line(command: str, tmp_pat
     assert err == b"fetchtui: cannot write to stdout: No space left on device\n"
 
 
-async def test_ctrl_c_while_a_list_is_converted_is_130_without_a_word(tmp_path):
+async def test_ctrl_c_during_convert_exits_with_130_silently(tmp_path):
     process = await start("convert", "-", cwd=tmp_path)
     assert process.stdin is not None
     # More than a pipe holds: it has come to reading when all of it is taken.
@@ -70,14 +70,16 @@ async def test_ctrl_c_while_a_list_is_converted_is_130_without_a_word(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["config", "convert", "man", "completion", "lab"])
-def test_each_command_explains_itself_by_its_short_option_too(command: str):
-    status, said = told(command, "-h")
+def test_every_command_accepts_short_help_option(command: str):
+    status, said = expected(command, "-h")
     assert status == 0
     assert said.startswith(f"Usage: main {command}")
     assert "-h, --help" in said
 
 
-async def test_a_fetched_list_of_digests_may_lie_beside_its_files(server, tmp_path):
+async def test_base_url_dot_resolves_names_in_a_downloaded_digest_list(
+    server, tmp_path
+):
     server.add("/iso/a.bin", ResponseScript(WHOLE))
     digest = hashlib.sha256(WHOLE.read()).hexdigest()
     sums = server.add("/iso/SHA256SUMS", ResponseScript(f"{digest}  a.bin\n".encode()))
@@ -86,48 +88,50 @@ async def test_a_fetched_list_of_digests_may_lie_beside_its_files(server, tmp_pa
     assert (tmp_path / "a.bin").read_bytes() == WHOLE.read()
 
 
-def test_a_base_that_is_relative_to_a_file_here_is_refused(tmp_path):
+def test_relative_base_url_is_refused_for_a_local_file(tmp_path):
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  a.bin\n")
-    status, said = told("-n", "--base-url", ".", str(tmp_path / "SHA256SUMS"))
+    status, said = expected("-n", "--base-url", ".", str(tmp_path / "SHA256SUMS"))
     assert status == 2
     assert "--base-url: not a URL" in said
 
 
-def test_a_value_that_begins_with_a_dash_is_no_option_of_set(config: Path):
-    status, said = told("config", "set", "concurrency", "-3")
+def test_set_accepts_a_value_that_starts_with_a_dash(config: Path):
+    status, said = expected("config", "set", "concurrency", "-3")
     assert status == 2
     assert "concurrency: -3 is not in the range 1 to 1,000" in said
 
 
 @pytest.mark.parametrize("key", ['hosts."*.x".cap', "profiles.p.retries"])
-def test_who_sets_a_key_of_a_named_table_is_sent_to_the_editor(config: Path, key: str):
-    status, said = told("config", "set", key, "3")
+def test_set_refers_hosts_and_profiles_to_the_editor(config: Path, key: str):
+    status, said = expected("config", "set", key, "3")
     assert status == 2
-    assert "tables with names are written with fetchtui config edit" in said
+    assert "edit [hosts] and [profiles] with fetchtui config edit" in said
     assert config.read_text() == "# mine\nconcurrency = 4\n"
 
 
-def test_check_tells_of_variables_that_mean_nothing(config, monkeypatch):
+def test_check_notes_unknown_variables(config, monkeypatch):
     monkeypatch.setenv("FETCHTUI_CONCURENCY", "3")
-    status, said = told("config", "check")
+    status, said = expected("config", "check")
     assert status == 0
     assert "did you mean 'FETCHTUI_CONCURRENCY'?" in said
 
 
-def test_an_empty_path_is_told_in_words_of_the_command_line():
-    status, said = told("-n", "-o", "", "http://x.test/a")
+def test_empty_path_is_refused():
+    status, said = expected("-n", "-o", "", "http://x.test/a")
     assert status == 2
     assert "must not be empty; write a path" in said
 
 
-def test_what_was_typed_twice_is_named(tmp_path):
-    status, said = told("-n", "http://x.test/a", "http://x.test/b", "http://x.test/a")
+def test_contradicting_options_are_named(tmp_path):
+    status, said = expected(
+        "-n", "http://x.test/a", "http://x.test/b", "http://x.test/a"
+    )
     assert status == 0
     told_twice = "note: command line: http://x.test/a is asked for twice; left out\n"
     assert told_twice in said
 
 
-def test_ctrl_c_while_the_program_is_loaded_is_130_without_a_word(tmp_path):
+def test_ctrl_c_during_import_exits_with_130_silently(tmp_path):
     (tmp_path / "start.py").write_text(
         "import sys, types\n"
         "class Loading(types.ModuleType):\n"

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from tests.support.command import fetchtui, finish
-from tui.cli.load_settings import ask_secrets
+from tui.cli.load_settings import prompt_for_passwords
 from tui.core.settings import HostRule, Login, Settings
 from tui.demo.server import Pattern, ResponseScript
 
@@ -53,7 +53,7 @@ main(prog_name="fetchtui")
 """
 
 
-async def test_the_password_is_asked_for_and_not_echoed(server, tmp_path):
+async def test_password_prompt_does_not_echo(server, tmp_path):
     url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     status, seen = await typed(
         "open sesame", "--headless", "-q", "-u", "me", url, cwd=tmp_path
@@ -65,7 +65,7 @@ async def test_the_password_is_asked_for_and_not_echoed(server, tmp_path):
     assert request.headers["authorization"] == "Basic bWU6b3BlbiBzZXNhbWU="
 
 
-async def test_without_a_terminal_it_is_said_where_to_put_it(server, tmp_path):
+async def test_without_a_terminal_the_error_names_the_option(server, tmp_path):
     url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tui", "--headless", "-u", "me", url),
@@ -77,12 +77,12 @@ async def test_without_a_terminal_it_is_said_where_to_put_it(server, tmp_path):
     )
     ended = await finish(process)
     assert ended.status == 2
-    assert "no terminal to ask me for the password on" in ended.err
+    assert "cannot prompt for the password of me" in ended.err
     assert "--password-from" in ended.err
     assert server.requests == []
 
 
-async def test_a_password_out_of_the_environment_needs_no_terminal(server, tmp_path):
+async def test_password_from_the_environment_needs_no_terminal(server, tmp_path):
     url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     ended = await fetchtui(
         *("-q", "-u", "me", "--password-from", "env:PASS", url),
@@ -94,7 +94,7 @@ async def test_a_password_out_of_the_environment_needs_no_terminal(server, tmp_p
     assert request.headers["authorization"] == "Basic bWU6b3BlbiBzZXNhbWU="
 
 
-def test_a_hosts_password_is_asked_for_only_if_something_comes_from_it(monkeypatch):
+def test_host_password_is_prompted_for_only_if_the_host_is_used(monkeypatch):
     asked: list[str] = []
     monkeypatch.setattr("os.open", lambda *_: os.dup(0))
     monkeypatch.setattr("getpass.getpass", lambda p: asked.append(p) or "word")
@@ -104,7 +104,7 @@ def test_a_hosts_password_is_asked_for_only_if_something_comes_from_it(monkeypat
     )
     urls = ["https://x@DL.{example}.org/a", "http://a.test:8080/b", "-", "list.txt"]
     urls.append("https://b.test/")
-    settings = ask_secrets(Settings(hosts=rules), urls)
+    settings = prompt_for_passwords(Settings(hosts=rules), urls)
     assert asked == [
         "Password for me at *.{example}.org: ",
         "Password for me at a.test:8080: ",
@@ -115,6 +115,6 @@ def test_a_hosts_password_is_asked_for_only_if_something_comes_from_it(monkeypat
 
 
 @pytest.mark.parametrize("secret", ["env:X", "netrc", "file:/x"])
-def test_what_is_said_is_not_asked_for(secret):
+def test_known_passwords_are_not_prompted_for(secret):
     settings = Settings(login=Login("me", secret), proxy_login=Login("me", secret))
-    assert ask_secrets(settings, ()) == settings
+    assert prompt_for_passwords(settings, ()) == settings

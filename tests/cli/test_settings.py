@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.support.command import fetchtui
-from tui.cli.command_line import CommandLine
-from tui.cli.load_settings import settle
+from tui.cli.load_settings import load_settings
+from tui.cli.options import CommandLine
 from tui.config.precedence import DashboardSettings
 from tui.core.settings import Settings
 from tui.demo.server import Pattern, ResponseScript
@@ -22,9 +22,7 @@ def config(tmp_path, monkeypatch):
     return place
 
 
-async def test_file_profile_variable_and_option_reach_the_wire(
-    server, tmp_path, config
-):
+async def test_settings_of_all_sources_reach_the_request(server, tmp_path, config):
     config.write_text(
         f"""
 output-dir = "{tmp_path}/from-file"
@@ -64,9 +62,7 @@ output-dir = "{tmp_path}/from-profile"
     assert (tmp_path / "from-option" / "images" / "a.iso").exists()
 
 
-async def test_commands_that_the_file_names_run_after_a_download(
-    server, tmp_path, config
-):
+async def test_hooks_from_the_file_run_after_a_download(server, tmp_path, config):
     config.write_text(
         '[hooks]\non-done = ["cp", "{path}", "copied.bin"]\n'
         'on-all-done = "touch over"\n'
@@ -78,29 +74,27 @@ async def test_commands_that_the_file_names_run_after_a_download(
     assert (tmp_path / "over").exists()
 
 
-async def test_a_mistake_in_the_file_is_told_and_nothing_is_fetched(
-    server, tmp_path, config
-):
+async def test_invalid_file_prevents_every_download(server, tmp_path, config):
     url = server.add("/a.bin", ResponseScript(WHOLE))
     config.write_text("\nretrys = 3\npassword = 'hush'\n")
     ended = await fetchtui("--json", url, cwd=tmp_path)
     assert (ended.status, ended.out) == (2, "")
     first, second = ended.err.splitlines()
     assert first.endswith(
-        "config.toml:2: there is no setting 'retrys'; did you mean 'retries'?"
+        "config.toml:2: unknown setting 'retrys'; did you mean 'retries'?"
     )
-    assert ":3: password: secrets are not kept in this file" in second
+    assert ":3: password: this file must not contain secrets" in second
     assert "hush" not in ended.err
     assert server.requests == []
 
 
-def test_the_demo_takes_nothing_from_the_file_that_could_stop_it(config, monkeypatch):
+def test_demo_ignores_network_settings_in_the_file(config, monkeypatch):
     config.write_text(
         'proxy = "http://127.0.0.1:1"\nprofile = "p"\n[hooks]\non-all-done = "off"\n'
         "[dashboard]\nmotion = false\n[profiles.p]\nretries = 0\n"
     )
     monkeypatch.setenv("FETCHTUI_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("FETCHTUI_ASCII", "1")
-    resolved = settle(CommandLine(demo=True))
+    resolved = load_settings(CommandLine(demo=True))
     assert resolved.settings() == Settings()
     assert resolved.dashboard() == DashboardSettings(motion=False, ascii=True)

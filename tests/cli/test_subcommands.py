@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tui.cli import main, program
-from tui.cli.program import Subcommand
+from tui.cli.subcommands import Subcommand
 
 
 @click.command()
@@ -29,24 +29,24 @@ def run(*arguments: str):
     return CliRunner().invoke(main.main, arguments)
 
 
-def test_the_first_argument_chooses_and_the_rest_is_handed_over():
+def test_first_argument_selects_the_subcommand():
     result = run("echo", "a", "echo")
     assert (result.exit_code, result.stdout) == (0, "main: a echo\n")
 
 
-def test_a_subcommand_is_named_in_its_own_messages():
+def test_errors_name_the_subcommand():
     assert "Usage: main echo [OPTIONS]" in run("echo", "--nope").stderr
 
 
 @pytest.mark.parametrize(
     "arguments", [("./echo",), ("--", "echo"), ("-c", "1", "echo")]
 )
-def test_a_list_may_have_the_same_name(arguments, tmp_path, monkeypatch):
+def test_list_may_have_the_name_of_a_subcommand(arguments, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run(*arguments)
     assert result.exit_code == 2
     assert "echo: no such file" in result.stderr
 
 
-def test_help_lists_the_words():
+def test_help_lists_the_subcommands():
     assert "Commands:\n  echo  Say what was given." in run("--help").stdout

@@ -6,23 +6,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.config.document import LARGEST, line_of, read_document
+from tui.config.document import SIZE_LIMIT, line_of, read_document
 from tui.core.settings import FolderRule, HostRule, Login, Scheme
 
 
-def complaints(text: str | bytes) -> list[str]:
+def problems(text: str | bytes) -> list[str]:
     data = text.encode() if isinstance(text, str) else text
-    return [str(c) for c in read_document(data, "config.toml").complaints]
+    return [str(c) for c in read_document(data, "config.toml").problems]
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         (
             "\nconcurency = 3",
-            "config.toml:2: there is no setting 'concurency'; did you",
+            "config.toml:2: unknown setting 'concurency'; did you",
         ),
-        ("limit_rate = 3", "config.toml:1: there is no setting 'limit_rate'; did you"),
+        ("limit_rate = 3", "config.toml:1: unknown setting 'limit_rate'; did you"),
         ("nonsense = 3", "fetchtui config explain lists them all"),
         ("concurrency = '3'", "must be a whole number, without quotes"),
         ("concurrency = 3.5", "must be a whole number from 1 to 1,000"),
@@ -42,55 +42,55 @@ def complaints(text: str | bytes) -> list[str]:
             "config.toml:2: hooks.notify: notify belongs at the top",
         ),
         ("[hooks]\non-dne = 'x'", "did you mean 'hooks.on-done'"),
-        ("[hooks]\non-done = 'a > b'", "no shell is between"),
-        ("password = 'hush'", 'write password-from = "env:NAME"'),
-        ("password-from = 'hush'", "say where the secret is: env:NAME"),
-        ("token = 'hush'", 'write bearer-from = "env:NAME"'),
-        ("headers = ['Cookie: hush']", "write cookies = and a file"),
-        ("proxy = 'http://me:hush@h:1'", "write proxy-user and"),
+        ("[hooks]\non-done = 'a > b'", "commands do not run in a shell"),
+        ("password = 'hush'", 'set password-from = "env:NAME"'),
+        ("password-from = 'hush'", "must say where to read the secret from: env:NAME"),
+        ("token = 'hush'", 'set bearer-from = "env:NAME"'),
+        ("headers = ['Cookie: hush']", "set cookies to a cookie file"),
+        ("proxy = 'http://me:hush@h:1'", "set proxy-user and"),
         (
             "[hosts.x]\nkap = 1",
             "config.toml:2: [hosts] has no setting 'kap'; did you mean",
         ),
-        ("[hosts.x]\nzzz = 1", "it has cap, limit-rate"),
+        ("[hosts.x]\nzzz = 1", "use cap, limit-rate"),
         ("[hosts.'http://x']\ncap = 1", "without http://"),
         (
             "[hosts.x]\npassword = 'hush'",
-            "config.toml:2: password: secrets are not kept",
+            "config.toml:2: password: this file must not contain secrets",
         ),
-        ("[hosts.x]\nuser = 'me'", "config.toml:1: user needs password-from here"),
-        ("[hosts.x]\nuser='me'\nbearer-from='env:T'", "leave one away"),
+        ("[hosts.x]\nuser = 'me'", "config.toml:1: user also needs password-from"),
+        ("[hosts.x]\nuser='me'\nbearer-from='env:T'", "remove one"),
         ("hosts = []", "hosts must be a table"),
         ("[keys]\ncancel = 3", "config.toml:2: keys.cancel: must be a list of keys"),
         (
             "[[folders]]\npattern='*'",
-            "config.toml:1: folders: write pattern and directory",
+            "config.toml:1: folders: must have pattern and directory",
         ),
         ("[[folders]]\npattern='*'\ndirectory='/x'", "must stay below the output"),
-        ("profile = 'work'", "there is no [profiles.work]"),
-        ("[profiles.work]\nconcurency = 1", "config.toml:2: there is no setting"),
+        ("profile = 'work'", "no [profiles.work] here"),
+        ("[profiles.work]\nconcurency = 1", "config.toml:2: unknown setting"),
         ("[profiles]\nwork = 1", "profiles.work must be a table"),
         (
             "a = b",
-            "config.toml:1: this is not TOML: Invalid value; texts stand in quotes",
+            "config.toml:1: invalid TOML: Invalid value; put text in quotes",
         ),
-        ("a = 'b", "this is not TOML"),
-        ("x = 1\nx = 2", "config.toml:2: this is not TOML: Cannot overwrite a value"),
-        (b"a = '\xff'", "config.toml:1: this is not UTF-8"),
+        ("a = 'b", "invalid TOML"),
+        ("x = 1\nx = 2", "config.toml:2: invalid TOML: Cannot overwrite a value"),
+        (b"a = '\xff'", "config.toml:1: not UTF-8"),
         ("x = " + "[" * 3000, "config.toml"),
-        ("#" * (LARGEST + 1), "larger than 256 KiB"),
+        ("#" * (SIZE_LIMIT + 1), "larger than 256 KiB"),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_a_remedy(text, told):
-    (complaint, *_) = complaints(text)
-    assert told in complaint
-    assert "hush" not in complaint
-    assert complaint.isprintable()
+def test_problem_has_a_line_and_a_fix(text, expected):
+    (problem, *_) = problems(text)
+    assert expected in problem
+    assert "hush" not in problem
+    assert problem.isprintable()
 
 
-def test_all_mistakes_are_told_at_once_and_the_rest_is_read():
+def test_all_problems_are_reported_and_the_rest_is_read():
     document = read_document(b"a = 1\nconcurrency = 3\nb = 2\n", "c")
-    assert [c.where for c in document.complaints] == ["c:1", "c:3"]
+    assert [c.where for c in document.problems] == ["c:1", "c:3"]
     assert document.values["concurrency"].value == 3
 
 
@@ -117,7 +117,7 @@ on-done = ["true", "a b"]
 """,
         "c",
     )
-    assert document.complaints == []
+    assert document.problems == []
     assert document.values["hosts"].value == (
         HostRule(
             "*.example.org",
@@ -132,10 +132,10 @@ on-done = ["true", "a b"]
     assert document.values["folders"].value == (FolderRule("*.iso", "images"),)
     slow = document.profiles["slow"]
     assert slow["hooks.on-done"].value == ("true", "a b")
-    assert document.place(slow["hooks.on-done"].path) == "c:18"
+    assert document.location(slow["hooks.on-done"].path) == "c:18"
 
 
-def test_the_line_of_a_value_over_several_lines_is_where_it_begins():
+def test_line_of_a_multi_line_value_is_its_first():
     text = '# c\na = [\n  1,\n\n]\n\n# d\nb = """\nx = 1\n"""\n'
     text += "[t.u]\nv = 1\n[[w]]\n[[w]]\n"
     places = [("a",), ("b",), ("t",), ("t", "u", "v"), ("w", 0), ("w", 1), ("x",)]
@@ -143,9 +143,9 @@ def test_the_line_of_a_value_over_several_lines_is_where_it_begins():
 
 
 @given(st.text(max_size=200))
-def test_no_text_at_all_breaks_the_reader(text):
+def test_any_text_is_handled(text):
     document = read_document(text.encode("utf-8", "surrogatepass"), "c")
-    assert all(str(c).startswith("c") for c in document.complaints)
+    assert all(str(c).startswith("c") for c in document.problems)
 
 
 _VALUES = st.recursive(
@@ -167,7 +167,7 @@ _VALUES = st.recursive(
         unique_by=lambda pair: pair[0],
     )
 )
-def test_no_type_of_value_breaks_the_reader(pairs):
+def test_any_value_type_is_handled(pairs):
     text = "\n".join(f"{key} = {str(value).lower()}" for key, value in pairs)
     document = read_document(text.encode(), "c")
     assert set(document.values) <= {key for key, _ in pairs}

@@ -41,11 +41,11 @@ cap = 7
         (("timeout",), 0),
     ],
 )
-def test_the_line_is_the_one_where_the_statement_begins(path, line):
+def test_line_is_where_the_statement_starts(path, line):
     assert line_of(TEXT, path) == line
 
 
-def test_a_key_behind_a_long_list_is_found_at_once():
+def test_key_after_a_long_list_is_found_quickly():
     text = "headers = [\n" + '  "X: a",\n' * 2000 + "]\nretries = 4\n"
     began = time.process_time()
     assert line_of(text, ("retries",)) == 2003

@@ -9,7 +9,7 @@ import pytest
 from tui.config.display import shown_value
 from tui.config.document import read_document
 from tui.config.errors import ConfigError
-from tui.config.given import Given
+from tui.config.option import SettingValue
 from tui.config.precedence import DashboardSettings, resolve
 from tui.config.registry import BY_KEY
 from tui.core.settings import Hooks, Login, Scheme, Settings
@@ -42,21 +42,21 @@ def resolved(text: str = "", profile=None, line=None, **environment: str):
     )
 
 
-def test_the_later_source_wins_and_is_named():
-    line = {"segments": Given(5, "--segments", is_asked=True)}
+def test_later_source_overrides_and_is_named():
+    line = {"segments": SettingValue(5, "--segments", is_explicit=True)}
     found = resolved(FILE, "work", line, FETCHTUI_TIMEOUT="4", FETCHTUI_SEGMENTS="4")
-    told = {key: (found[key], found.values[key].source) for key in found.values}
-    assert told["per-host"] == (0, "default")
-    assert told["concurrency"] == (2, "config.toml:2")
-    assert told["retries"] == (3, "config.toml:12 [profile work]")
-    assert told["timeout"] == (4.0, "FETCHTUI_TIMEOUT")
-    assert told["segments"] == (5, "--segments")
+    expected = {key: (found[key], found.values[key].source) for key in found.values}
+    assert expected["per-host"] == (0, "default")
+    assert expected["concurrency"] == (2, "config.toml:2")
+    assert expected["retries"] == (3, "config.toml:12 [profile work]")
+    assert expected["timeout"] == (4.0, "FETCHTUI_TIMEOUT")
+    assert expected["segments"] == (5, "--segments")
     settings = found.settings()
     assert (settings.retries, settings.timeout_s, settings.segments) == (3, 4.0, 5)
-    assert found.asked_fields == {"retries", "segments", "hosts"}
+    assert found.explicit_fields == {"retries", "segments", "hosts"}
 
 
-def test_a_profiles_hosts_come_first_and_its_keys_are_added():
+def test_profile_hosts_come_first_and_keys_are_merged():
     found = resolved(FILE, "work")
     assert [rule.pattern for rule in found.settings().hosts] == ["a.test", "*.test"]
     assert found.dashboard().keys == (("cancel", ("w",)), ("pause", ("p",)))
@@ -70,49 +70,49 @@ def test_a_profiles_hosts_come_first_and_its_keys_are_added():
         ({"FETCHTUI_PROFILE": "work"}, 3),
     ],
 )
-def test_a_profile_is_chosen_by_option_or_variable(how, wanted):
+def test_profile_is_selected_by_option_or_variable(how, wanted):
     assert resolved(FILE, **how).settings().retries == wanted
 
 
-def test_a_profile_may_be_the_usual_one():
+def test_file_can_set_a_default_profile():
     assert resolved('profile = "work"\n' + FILE).settings().retries == 3
 
 
 @pytest.mark.parametrize(
-    ("how", "told"),
+    ("how", "expected"),
     [
         ({"profile": "wrk"}, "--profile: config.toml has no [profiles.wrk]; did you"),
-        ({"FETCHTUI_PROFILE": "zzz"}, "has no [profiles.zzz]; it has work"),
+        ({"FETCHTUI_PROFILE": "zzz"}, "has no [profiles.zzz]; profiles: work"),
         ({"FETCHTUI_CONCURRENCY": "0"}, "FETCHTUI_CONCURRENCY: 0 is not in the range"),
         ({"FETCHTUI_NOTIFY": "maybe"}, "FETCHTUI_NOTIFY: must be true or false"),
-        ({"FETCHTUI_PASSWORD_FROM": "hush"}, "say where the secret is"),
-        ({"FETCHTUI_PASSWORD_FROM": "env:X"}, "password-from needs a name"),
-        ({"FETCHTUI_KEY": "/dev/null"}, "a key proves nothing alone; add cert"),
+        ({"FETCHTUI_PASSWORD_FROM": "hush"}, "must say where to read the secret from"),
+        ({"FETCHTUI_PASSWORD_FROM": "env:X"}, "password-from needs a user name"),
+        ({"FETCHTUI_KEY": "/dev/null"}, "key needs a certificate; add cert"),
         (
             {"FETCHTUI_USER": "me", "FETCHTUI_BEARER_FROM": "env:T"},
-            "two ways to log in; leave one away",
+            "bearer-from and user cannot be combined; remove one",
         ),
     ],
 )
-def test_what_makes_no_sense_is_told_with_its_source(how, told):
+def test_invalid_value_is_reported_with_its_source(how, expected):
     with pytest.raises(ConfigError) as refused:
         resolved(FILE, **how).settings()
-    assert told in str(refused.value)
+    assert expected in str(refused.value)
     assert "hush" not in str(refused.value)
 
 
-def test_a_misspelt_variable_is_noted_with_a_suggestion():
+def test_misspelled_variable_gets_a_suggestion():
     found = resolved(FETCHTUI_LIMIT_RAT="3", FETCHTUI_CONFIG="x", OTHER="y")
     assert found.notes == [
-        "FETCHTUI_LIMIT_RAT is not known; did you mean 'FETCHTUI_LIMIT_RATE'?"
+        "unknown variable FETCHTUI_LIMIT_RAT; did you mean 'FETCHTUI_LIMIT_RATE'?"
     ]
 
 
-def test_an_empty_variable_says_nothing():
+def test_empty_variable_counts_as_unset():
     assert resolved(FETCHTUI_CONCURRENCY="", FETCHTUI_PROXY="").settings() == Settings()
 
 
-def test_settings_are_put_together_from_several_options(tmp_path, monkeypatch):
+def test_settings_combine_several_options(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".netrc").touch()
     settings = resolved(
@@ -141,25 +141,25 @@ def test_settings_are_put_together_from_several_options(tmp_path, monkeypatch):
     )
 
 
-def test_netrc_must_be_there_if_it_is_asked_for():
-    with pytest.raises(ConfigError, match="name another with netrc-file"):
+def test_requested_netrc_must_exist():
+    with pytest.raises(ConfigError, match="set netrc-file to another file"):
         resolved(FETCHTUI_NETRC="on").settings()
 
 
-def test_a_name_without_a_secret_means_to_ask_and_netrc_is_read_where_it_is_meant():
+def test_user_without_password_prompts_and_netrc_reference_reads_netrc():
     Path("~/.netrc").expanduser().touch()
     assert resolved(FETCHTUI_USER="me").settings().login == Login("me", "ask")
     found = resolved("[hosts.x]\nuser='me'\npassword-from='netrc'", NETRC="/n")
     assert found.settings().netrc == Path("~/.netrc").expanduser()
 
 
-def test_the_dashboards_settings():
+def test_dashboard_settings():
     text = '[dashboard]\ntheme = "nord"\nmotion = false\nascii = false'
     assert resolved(text).dashboard() == DashboardSettings("nord", False, False)
     assert resolved().dashboard().ascii is None
 
 
-def test_what_is_shown_holds_no_secret():
+def test_shown_values_contain_no_secrets():
     values = {
         "headers": (("Authorization", "hush"), ("A", "b")),
         "proxy": "http://me:hush@proxy:1",

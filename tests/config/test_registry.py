@@ -7,12 +7,11 @@ import tomllib
 
 import pytest
 
-from tui.cli.run_options import ALL, RUN
+from tui.cli.options import ALL, RUN
 from tui.config.document import read_document
 from tui.config.option import Group
-from tui.config.options_network import HOST_KEYS
 from tui.config.precedence import DashboardSettings, resolve
-from tui.config.registry import BY_KEY, OPTIONS, find
+from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, find
 from tui.config.sample import sample
 from tui.config.values import Kind
 from tui.core.settings import Hooks, HostRule, Login, Settings
@@ -22,17 +21,17 @@ def names(kind: type) -> set[str]:
     return set(kind.__annotations__)
 
 
-def test_every_field_of_the_settings_has_an_entry():
+def test_every_field_of_settings_has_an_option():
     fields = {option.field.partition(".")[0] for option in OPTIONS} - {""}
     assert fields == names(Settings)
 
 
-def test_every_field_of_the_hooks_has_an_entry():
+def test_every_field_of_hooks_has_an_option():
     hooks = {o.field for o in OPTIONS if o.field.startswith("hooks.")}
     assert hooks == {f"hooks.{name}" for name in names(Hooks)}
 
 
-def test_every_part_of_a_hosts_rule_and_of_a_login_can_be_said():
+def test_every_field_of_a_host_rule_and_a_login_has_an_option():
     assert {o.key for o in HOST_KEYS} == {
         *(
             n.replace("_", "-")
@@ -43,19 +42,19 @@ def test_every_part_of_a_hosts_rule_and_of_a_login_can_be_said():
     assert names(Login) == {"user", "secret", "scheme"}
 
 
-def test_every_setting_of_the_dashboard_has_an_entry():
+def test_every_dashboard_setting_has_an_option():
     keys = {o.name.replace("-", "_") for o in OPTIONS if o.group is Group.DASHBOARD}
     assert keys == names(DashboardSettings)
 
 
-def test_defaults_are_those_of_the_settings():
+def test_option_defaults_match_settings():
     resolved = resolve(read_document(b"", "config.toml"), environment={})
     assert resolved.settings() == Settings()
     assert resolved.dashboard() == DashboardSettings()
-    assert (resolved.complaints, resolved.notes) == ([], [])
+    assert (resolved.problems, resolved.notes) == ([], [])
 
 
-def test_no_spelling_and_no_variable_means_two_things():
+def test_spellings_and_variables_are_unique():
     spellings = [flag for option in ALL for flag in option.spellings]
     variables = [option.variable for option in ALL if option.variable]
     assert len(spellings) == len(set(spellings))
@@ -64,13 +63,13 @@ def test_no_spelling_and_no_variable_means_two_things():
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
-def test_an_entry_is_whole(option):
+def test_every_option_is_complete(option):
     assert option.doc.endswith(".")
     assert len(option.doc) < 160
     example = tomllib.loads(f"x = {option.example}")["x"]
     if option.kind is Kind.TABLE:
         document = read_document(f"{option.key} = {option.example}".encode(), "c")
-        assert document.complaints == []
+        assert document.problems == []
     elif not option.must_exist:
         option.read_toml(example)
     if option.spellings:
@@ -78,7 +77,7 @@ def test_an_entry_is_whole(option):
         assert re.fullmatch(r"FETCHTUI_[A-Z0-9_]+", option.variable)
 
 
-def test_a_key_is_found_by_any_of_its_names():
+def test_find_accepts_every_spelling():
     for name in ("limit-rate", "--limit-rate", "FETCHTUI_LIMIT_RATE"):
         assert find(name).key == "limit-rate"
     assert find("on-done").key == find("hooks.on-done").key == "hooks.on-done"
@@ -87,7 +86,7 @@ def test_a_key_is_found_by_any_of_its_names():
         find("concurency")
 
 
-def test_the_sample_is_all_comments_and_every_line_of_it_can_be_taken_in(tmp_path):
+def test_sample_is_commented_out_and_every_line_is_valid(tmp_path):
     text = sample()
     assert all(line.startswith("#") or not line for line in text.splitlines())
     assert read_document(text.encode(), "c").values == {}
@@ -100,7 +99,7 @@ def test_the_sample_is_all_comments_and_every_line_of_it_can_be_taken_in(tmp_pat
         for line in said.splitlines()
         if line.startswith(("#", "[")) or re.match(r'[\w-]+ = [\["{0-9tf]', line)
     )
-    complaints = read_document(said.encode(), "c").complaints
-    missing = [c for c in complaints if "does not exist" not in c.reason]
+    problems = read_document(said.encode(), "c").problems
+    missing = [c for c in problems if "does not exist" not in c.reason]
     assert missing == []
-    assert len(complaints) == sum(option.must_exist for option in OPTIONS)
+    assert len(problems) == sum(option.must_exist for option in OPTIONS)

@@ -38,7 +38,7 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def test_comments_and_order_stay_when_a_value_is_changed(path):
+def test_changing_a_value_keeps_comments_and_order(path):
     file = editor.load(path)
     file.set("concurrency", 16)
     file.set("hooks.on-done", ["notify-send", "done"])
@@ -49,7 +49,7 @@ def test_comments_and_order_stay_when_a_value_is_changed(path):
     assert path.read_text() == wanted
 
 
-def test_a_new_key_goes_above_the_tables_and_below_what_is_there(path):
+def test_new_key_goes_before_the_first_table(path):
     file = editor.load(path)
     file.set("limit-rate", "10M")
     file.save()
@@ -58,7 +58,7 @@ def test_a_new_key_goes_above_the_tables_and_below_what_is_there(path):
     )
 
 
-def test_a_new_table_goes_to_the_end(path):
+def test_new_table_is_appended(path):
     file = editor.load(path)
     file.set("dashboard.theme", "nord")
     file.save()
@@ -77,7 +77,7 @@ def test_a_new_table_goes_to_the_end(path):
         "\n\n[keys]",
     ],
 )
-def test_whatever_the_file_looked_like_the_new_value_is_at_the_top(tmp_path, text):
+def test_new_key_is_top_level_in_any_file(tmp_path, text):
     path = tmp_path / "deep" / "config.toml"
     path.parent.mkdir()
     path.write_text(text)
@@ -90,22 +90,22 @@ def test_whatever_the_file_looked_like_the_new_value_is_at_the_top(tmp_path, tex
     assert read["keys"] == {"cancel": ["c"]}
     assert path.read_text().count("#") >= text.count("#")
     again = editor.load(path)
-    assert (again.value("notify"), again.complaints) == (True, [])
+    assert (again.value("notify"), again.problems) == (True, [])
 
 
-def test_a_file_that_is_not_there_is_made_for_its_owner_alone(tmp_path):
+def test_missing_file_is_created_with_mode_600(tmp_path):
     path = tmp_path / "new" / "config.toml"
     file = editor.load(path)
     assert file.value("concurrency") == 8
     assert not file.is_set("concurrency")
     file.set("concurrency", 3)
     file.save()
-    assert path.read_text().startswith("# Settings of fetchtui")
+    assert path.read_text().startswith("# Settings for fetchtui")
     assert tomllib.loads(path.read_text()) == {"concurrency": 3}
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_mode_and_link_of_the_file_stay(path, tmp_path):
+def test_save_keeps_mode_and_symlink(path, tmp_path):
     path.chmod(0o640)
     link = tmp_path / "link.toml"
     link.symlink_to(path)
@@ -118,7 +118,7 @@ def test_mode_and_link_of_the_file_stay(path, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["config.toml", "link.toml"]
 
 
-def test_what_somebody_else_wrote_meanwhile_stays(path):
+def test_save_keeps_concurrent_changes(path):
     file = editor.load(path)
     file.set("notify", True)
     path.write_text(WRITTEN.replace("= 4", "= 5"))
@@ -127,7 +127,7 @@ def test_what_somebody_else_wrote_meanwhile_stays(path):
     assert (read["concurrency"], read["notify"]) == (5, True)
 
 
-def test_unset_takes_the_key_out(path):
+def test_unset_removes_the_key(path):
     file = editor.load(path)
     file.unset("hooks.on-done")
     file.unset("notify")
@@ -137,7 +137,7 @@ def test_unset_takes_the_key_out(path):
     assert "# commands" in path.read_text()
 
 
-def test_values_are_told_with_the_changes_in_them(path):
+def test_value_includes_unsaved_changes(path):
     file = editor.load(path)
     assert file.value("concurrency") == 4
     file.set_text("limit-rate", "2M")
@@ -150,7 +150,7 @@ def test_values_are_told_with_the_changes_in_them(path):
     assert file.value("keys") == (("cancel", ()), ("pause", ("p", "ctrl+p")))
 
 
-def test_what_value_gives_set_takes(tmp_path):
+def test_set_accepts_what_value_returns(tmp_path):
     file = editor.load(tmp_path / "config.toml")
     examples = {o: tomllib.loads(f"x = {o.example}")["x"] for o in OPTIONS}
     for option, example in examples.items():
@@ -161,16 +161,16 @@ def test_what_value_gives_set_takes(tmp_path):
         file.set(option.key, value)
         assert file.value(option.key) == value, option.key
     file.save()
-    assert editor.load(file.path).complaints == []
+    assert editor.load(file.path).problems == []
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "told"),
+    ("key", "value", "expected"),
     [
         (
             "concurency",
             3,
-            "there is no setting 'concurency'; did you mean 'concurrency'",
+            "unknown setting 'concurency'; did you mean 'concurrency'",
         ),
         ("concurrency", 0, "0 is not in the range 1 to 1,000"),
         ("concurrency", "8", "must be a whole number, without quotes"),
@@ -180,40 +180,40 @@ def test_what_value_gives_set_takes(tmp_path):
         ("limit-rate", "fast", "write it as 500k"),
         ("limit-rate", -1, "-1 is not in the range"),
         ("on-exists", "overwrit", "did you mean 'overwrite'"),
-        ("output-dir", "here", "depends on where one is; write it whole"),
+        ("output-dir", "here", "is relative; write an absolute path"),
         ("ca-file", "/nowhere.pem", "does not exist"),
-        ("headers", ["Authorization: hush"], "secrets are not kept in this file"),
-        ("proxy", "http://me:hush@proxy:1", "a password does not belong in this file"),
-        ("proxy", "gopher://proxy:1", "a proxy by gopher is not known"),
-        ("proxy", "http://:80", "this is no address of a proxy"),
-        ("password-from", "hush", "say where the secret is: env:NAME"),
-        ("user", "me:hush", "write the name alone, and password-from"),
-        ("resolve", ["example.org:443"], "write it as HOST:PORT:ADDRESS"),
+        ("headers", ["Authorization: hush"], "this file must not contain secrets"),
+        ("proxy", "http://me:hush@proxy:1", "this file must not contain passwords"),
+        ("proxy", "gopher://proxy:1", "unknown proxy scheme 'gopher'"),
+        ("proxy", "http://:80", "not a valid proxy address"),
+        ("password-from", "hush", "must say where to read the secret from: env:NAME"),
+        ("user", "me:hush", "set the user name alone, and password-from"),
+        ("resolve", ["example.org:443"], "write HOST:PORT:ADDRESS"),
         ("folders", ["*.iso=../up"], "must stay below the output directory"),
-        ("hooks.on-done", "a | b", "no shell is between"),
-        ("hooks.on-done", "a 'b", "a quote is not closed"),
+        ("hooks.on-done", "a | b", "commands do not run in a shell"),
+        ("hooks.on-done", "a 'b", "unclosed quote"),
         ("hosts", {}, "is a table; write it with an editor"),
         ("keys.cancel", ["x y"], "must be a list of keys"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_what_to_write(path, key, value, told):
+def test_set_refuses_invalid_values(path, key, value, expected):
     file = editor.load(path)
     with pytest.raises(ValueError, match=r"\S") as refused:
         file.set(key, value)
-    assert told in str(refused.value)
+    assert expected in str(refused.value)
     assert "hush" not in str(refused.value)
     before = path.read_text()
     file.save()
     assert path.read_text() == before
 
 
-def test_a_file_that_is_no_toml_is_left_alone(path):
+def test_invalid_toml_is_not_changed(path):
     path.write_text("concurrency = \n")
-    with pytest.raises(ConfigError, match=r"config\.toml:1: this is not TOML: Invalid"):
+    with pytest.raises(ConfigError, match=r"config\.toml:1: invalid TOML: Invalid"):
         editor.load(path)
 
 
-def test_a_file_that_broke_meanwhile_is_left_alone(path):
+def test_file_that_became_invalid_is_not_changed(path):
     file = editor.load(path)
     file.set("notify", True)
     path.write_text("[[[")
@@ -222,7 +222,7 @@ def test_a_file_that_broke_meanwhile_is_left_alone(path):
     assert path.read_text() == "[[["
 
 
-def test_a_disk_that_takes_nothing_leaves_the_file_as_it_was(path, monkeypatch):
+def test_full_disk_leaves_the_file_unchanged(path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 

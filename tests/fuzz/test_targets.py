@@ -31,19 +31,19 @@ def mutated(draw, seeds: tuple[bytes, ...]) -> bytes:
 @pytest.mark.parametrize("target", CASES)
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_mutated_samples_give_requests_or_complaints(target, data):
+def test_mutated_samples_give_requests_or_errors(target, data):
     target.run(data.draw(mutated(target.seeds)))
 
 
 @pytest.mark.parametrize("target", CASES)
 @settings(max_examples=60, deadline=None)
 @given(data=st.binary(max_size=200))
-def test_bytes_of_any_kind_give_requests_or_complaints(target, data):
+def test_arbitrary_bytes_give_requests_or_errors(target, data):
     target.run(data)
 
 
 @pytest.mark.parametrize("target", CASES)
-def test_the_seeds_themselves_hold(target):
+def test_seeds_pass(target):
     assert target.seeds
     for seed in target.seeds:
         target.run(seed)

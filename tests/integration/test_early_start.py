@@ -12,7 +12,7 @@ import termios
 import pytest
 
 from tests.support.fake_service import FakeService
-from tui.cli.startup import SLICE, begin_early
+from tui.cli.startup import SLICE, start_early
 from tui.core.download import DownloadState
 from tui.core.events import Queued
 from tui.core.request import DownloadRequest
@@ -22,7 +22,7 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 import tui.cli.startup as early
-begin = early.begin_early
+begin = early.start_early
 def slow(service, requests, load):
     def loads():
         print("loading", flush=True)
@@ -30,7 +30,7 @@ def slow(service, requests, load):
             pass
         load()
     return begin(service, requests, loads)
-early.begin_early = slow
+early.start_early = slow
 from tui.cli.main import main
 main(sys.argv[1:-1], prog_name="fetchtui")
 """
@@ -42,9 +42,9 @@ def wanted(number):
 
 async def test_the_first_slice_is_added_before_anything_is_loaded():
     service = FakeService()
-    early = await begin_early(service, wanted(SLICE + 5), lambda: None)
+    early = await start_early(service, wanted(SLICE + 5), lambda: None)
     assert service.snapshot().counts[DownloadState.QUEUED] == SLICE
-    assert len(early.left) == 5
+    assert len(early.remaining) == 5
     assert not early.is_interrupted
     assert sum(isinstance(e, Queued) for e in early.subscription.drain()) == SLICE
 
@@ -54,7 +54,7 @@ async def test_what_loading_raises_comes_out():
         raise ImportError("no textual here")
 
     with pytest.raises(ImportError, match="no textual"):
-        await begin_early(FakeService(), [], load)
+        await start_early(FakeService(), [], load)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

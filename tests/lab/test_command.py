@@ -17,7 +17,7 @@ from tests.architecture.test_layers import loaded
 from tests.support.command import finish
 from tests.support.until import until
 from tui.cli.commands.lab import lab
-from tui.cli.program import find_subcommand
+from tui.cli.subcommands import find_subcommand
 from tui.demo.server import ResponseScript
 from tui.lab.catalog import BY_NAME, ENTRIES, TITLE_WIDTH, choose, explain
 from tui.lab.report.export import check_export, report_of, to_markdown, write_beside
@@ -86,7 +86,7 @@ async def test_ctrl_c_in_the_middle_prints_what_is_known(tmp_path, stage):
         (["--export", "results.txt"], "results.txt must end in .md, .json, .svg"),
         (["--export", "nowhere/r.md"], "nowhere is no directory"),
         (["--bandwidth", "fast"], "'fast' is no size"),
-        (["--size", "0"], "a byte at least"),
+        (["--size", "0"], "at least 1 byte"),
         (["no-such-list.txt"], "no such file"),
     ],
 )

@@ -70,7 +70,7 @@ async def test_what_the_engine_can_change_holds_at_once(file, key, typed, asked)
         await change(board, key, *typed, "enter")
         assert asked(board.main.service)
         written = read_document(file.read_bytes(), "config.toml")
-        assert not written.complaints
+        assert not written.problems
         assert key in written.values
 
 

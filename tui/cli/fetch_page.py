@@ -1,4 +1,4 @@
-"""A page from the web, fetched before the run: its links are the list."""
+"""Fetch a web page before the run, to use its links as a list."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHARSET = re.compile(r"charset\s*=\s*\"?([A-Za-z0-9_.:+-]{1,40})", re.IGNORECAS
 
 
 def page_fetcher(settings: Settings) -> FetchPage:
-    """Return what brings a page, by the proxies, logins and limits of the run."""
+    """Return a function that fetches a page with the run's proxies and logins."""
 
     def fetch(url: str) -> Page:
         import asyncio
@@ -28,10 +28,10 @@ def page_fetcher(settings: Settings) -> FetchPage:
 
 
 async def _fetch(url: str, settings: Settings) -> Page:
-    """Fetch a page; every wait in it is bounded by the settings' timeout.
+    """Fetch a page; the settings' timeout bounds every wait.
 
     Raises:
-        FetchError: it does not come, or is no page.
+        FetchError: the request failed, or the response is not a page.
     """
     from tui.net.resource import read_answer
     from tui.net.session import GetRequest, HttpSession
@@ -45,7 +45,7 @@ async def _fetch(url: str, settings: Settings) -> Page:
             kind = answer.content_type
             if kind.startswith(("image/", "video/", "audio/", "application/zip")):
                 raise PermanentError(
-                    "http_status", f"this is no page but {plain(kind)}"
+                    "http_status", f"expected a page, got {plain(kind)}"
                 )
             body = bytearray()
             while len(body) <= PAGE_LIMIT:

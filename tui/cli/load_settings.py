@@ -1,4 +1,4 @@
-"""What holds in this run: the command line over the environment over the file."""
+"""Load the settings of a run, check them, and prompt for missing passwords."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from typing import TYPE_CHECKING
 import click
 
 from tui.config.display import shown_value
-from tui.config.errors import ConfigError
+from tui.config.errors import ConfigError, Problem
 from tui.config.location import read_config
 from tui.config.option import Group
 from tui.config.precedence import PROFILE_VARIABLE, resolve
 from tui.config.registry import OPTIONS
+from tui.config.values import suggest
 from tui.core.request import origin_of
 from tui.core.rules.hosts import matches
 from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from tui.cli.command_line import CommandLine
+    from tui.cli.options import CommandLine
+    from tui.config.document import Document
     from tui.config.precedence import Resolved
     from tui.core.settings import Login, Settings
 
-_COMPLAINTS = 20
+_SHOWN_PROBLEMS = 20
 
 
-def settle(line: CommandLine) -> Resolved:
-    """Read the settings file and the environment; add what was typed.
+def load_settings(line: CommandLine) -> Resolved:
+    """Merge the settings file, the environment and the command line.
 
-    The demo takes only what concerns the dashboard from the file: a proxy, a login
-    or a command to run afterwards have no business with it.
+    The demo takes only the dashboard's settings from the file and the environment:
+    proxies, logins and hooks must not affect it.
     """
     document = read_config()
     environment = dict(os.environ)
@@ -52,66 +54,102 @@ def settle(line: CommandLine) -> Resolved:
         document,
         profile=None if line.demo else line.profile,
         environment=environment,
-        command_line=line.asked,
+        command_line=line.settings,
     )
     keys = resolved.values["keys"]
     if keys.value:
-        from tui.cli.preflight import check_keys
-
-        resolved.complaints += check_keys(document, keys.value, keys.source)
+        resolved.problems += _check_keys(document, keys.value, keys.source)
     return resolved
 
 
-def settings_of(resolved: Resolved) -> Settings:
-    """Build the settings, or end the program with status 2 and every complaint."""
+def known_actions() -> dict[str, str]:
+    """Return the name and title of every dashboard action."""
+    from tui.ui.keys.registry import ACTIONS
+
+    return {action.id: action.title for action in ACTIONS}
+
+
+def _check_keys(
+    document: Document, keys: Sequence[tuple[str, object]], source: str
+) -> list[Problem]:
+    """Return a problem for every unknown action."""
+    known = known_actions()
+    problems = []
+    for name, _ in keys:
+        if name not in known:
+            where = document.location(("keys", name)) if document.text else source
+            near = suggest(name, known) or "; fetchtui config explain keys lists them"
+            reason = f"keys: unknown action {plain(name, 60)!r}{near}"
+            problems.append(Problem(where, reason))
+    return problems
+
+
+def check_theme(resolved: Resolved) -> list[Problem]:
+    """Return a problem if the theme does not exist.
+
+    Only ``config check`` and ``config edit`` call this: most themes come from Textual,
+    which takes a quarter of a second to import. The dashboard has imported it anyway
+    and reports an unknown theme itself.
+    """
+    theme = resolved.values["dashboard.theme"]
+    if not theme.value:  # the usual case
+        return []
+    from tui.ui.style.theme import wrong_theme
+
+    reason = wrong_theme(theme.value)
+    return [Problem(theme.source, reason)] if reason else []
+
+
+def build_settings(resolved: Resolved) -> Settings:
+    """Build the settings, or print all problems and exit with status 2."""
     try:
         return resolved.settings()
     except ConfigError as error:
-        lines = [str(complaint) for complaint in error.complaints]
-        more = len(lines) - _COMPLAINTS
-        for text in lines[:_COMPLAINTS]:
+        lines = [str(problem) for problem in error.problems]
+        more = len(lines) - _SHOWN_PROBLEMS
+        for text in lines[:_SHOWN_PROBLEMS]:
             click.echo(f"fetchtui: {text}", err=True)
         if more > 0:
             click.echo(f"fetchtui: and {more:,} more", err=True)
         sys.exit(2)
 
 
-def tell_settings(resolved: Resolved) -> None:
-    """Say on stderr which settings are not the usual ones, and who says so."""
+def print_settings(resolved: Resolved) -> None:
+    """Print to stderr each setting that is not the default, and its source."""
     for option in OPTIONS:
-        given = resolved.values[option.key]
-        if given.source != "default":
-            shown = shown_value(option, given.value)
-            click.echo(f"setting {option.key} = {shown}  ({given.source})", err=True)
+        setting = resolved.values[option.key]
+        if setting.source != "default":
+            shown = shown_value(option, setting.value)
+            click.echo(f"setting {option.key} = {shown}  ({setting.source})", err=True)
     for note in resolved.notes:
         click.echo(f"note: {note}", err=True)
 
 
-def ask_secrets(settings: Settings, urls: Iterable[str]) -> Settings:
-    """Ask on the terminal for passwords that nobody says where to find.
+def prompt_for_passwords(settings: Settings, urls: Iterable[str]) -> Settings:
+    """Prompt for every password that no setting provides.
 
-    Call it before the loop runs: it waits for a person.
+    Call this before the event loop runs, because it waits for the user.
 
     Args:
-        settings: logins in it may have ``ask`` as their secret.
-        urls: a host's password is asked for only if something comes from it.
+        settings: may contain logins whose secret is ``ask``.
+        urls: a host's password is prompted for only if one of these is on that host.
 
     Raises:
-        UsageError: there is no terminal to ask on.
+        UsageError: there is no terminal to prompt on.
     """
     login, proxy_login = settings.login, settings.proxy_login
-    if _is_asking(login):
-        login = _ask(login, "", "--password-from")
-    if _is_asking(proxy_login):
-        proxy_login = _ask(proxy_login, "at the proxy", "--proxy-password-from")
+    if _needs_prompt(login):
+        login = _prompt(login, "", "--password-from")
+    if _needs_prompt(proxy_login):
+        proxy_login = _prompt(proxy_login, "at the proxy", "--proxy-password-from")
     hosts = settings.hosts
-    if any(_is_asking(rule.login) for rule in hosts):
+    if any(_needs_prompt(rule.login) for rule in hosts):
         origins = {origin_of(url) for url in urls}
         hosts = tuple(
             rule._replace(
-                login=_ask(rule.login, f"at {plain(rule.pattern)}", "password-from"),
+                login=_prompt(rule.login, f"at {plain(rule.pattern)}", "password-from"),
             )
-            if _is_asking(rule.login)
+            if _needs_prompt(rule.login)
             and any(matches(rule.pattern, origin) for origin in origins)
             else rule
             for rule in hosts
@@ -119,24 +157,24 @@ def ask_secrets(settings: Settings, urls: Iterable[str]) -> Settings:
     return replace(settings, login=login, proxy_login=proxy_login, hosts=hosts)
 
 
-def _is_asking(login: Login | None) -> bool:
+def _needs_prompt(login: Login | None) -> bool:
     return login is not None and login.secret == "ask"
 
 
-def _ask(login: Login | None, place: str, option: str) -> Login:
+def _prompt(login: Login | None, where: str, option: str) -> Login:
     from getpass import getpass
 
     assert login is not None
     try:
-        # getpass falls back to an echoing prompt on stdin; a list may stand there.
+        # Without a terminal, getpass would echo and read stdin, which may be a list.
         os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
     except OSError:
         raise click.UsageError(
-            f"there is no terminal to ask {login.user} for the password on; say where"
-            f" it is with {option}, such as env:NAME"
+            f"cannot prompt for the password of {login.user} without a terminal; use"
+            f" {option}, for example with env:NAME"
         ) from None
     try:
-        secret = getpass(f"Password for {login.user}{place and ' '}{place}: ")
+        secret = getpass(f"Password for {login.user}{where and ' '}{where}: ")
     except EOFError:
-        raise click.UsageError("no password was given") from None
+        raise click.UsageError("no password entered") from None
     return login._replace(secret=f"text:{secret}")

@@ -1,7 +1,7 @@
-"""The composition root: arguments -> Settings -> engine -> a face.
+"""The composition root: command line -> settings -> engine -> front end.
 
-The only module that knows both the engine and the faces. What is heavy is imported
-late: ``--version``, ``--help`` and a mistyped list answer at once.
+This is the only module that knows both the engine and the front ends. It imports heavy
+modules late, so that ``--version``, ``--help`` and errors in a list appear immediately.
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.cli.command_line import read_command_line
-from tui.cli.options import parameters
+from tui.cli.options import parameters, read_command_line
 from tui.cli.preflight import check_directory, check_log_file, resume_hint, title_of
 from tui.cli.program import Program
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
     from collections.abc import Coroutine
 
-    from tui.cli.command_line import CommandLine
+    from tui.cli.options import CommandLine
     from tui.config.precedence import Resolved
     from tui.core.postprocess import Aftermath
     from tui.core.request import DownloadRequest
@@ -44,52 +43,60 @@ INTERRUPTED = 130
 def main(**chosen: Any) -> None:
     """Download files with a dashboard in the terminal.
 
-    SOURCE is a URL, a list file, or - for standard input. Without any, the
-    dashboard opens the last session as it was left, and takes pasted URLs.
+    SOURCE is a URL, a list file, or - for standard input. Without a SOURCE, the
+    dashboard reopens the last session and accepts pasted URLs.
 
-    What an option says wins over FETCHTUI_* variables, those over a profile, and
-    that over the settings file: fetchtui config show tells what holds, and why.
+    Options override FETCHTUI_* variables, which override the profile, which overrides
+    the settings file. fetchtui config show lists the effective settings and where each
+    comes from.
 
     Exit status: 0 all done, 1 at least one failed, 2 usage or list error,
-    130 interrupted (state kept; the same command resumes).
+    130 interrupted (progress is saved; run the same command to resume).
     """
-    gc.disable()  # until the run begins: what is loaded and read until then stays
+    gc.disable()  # until the run starts: objects created until then live to the end
     try:
-        sys.exit(launch(read_command_line(click.get_current_context(), chosen)))
+        sys.exit(run_command(read_command_line(click.get_current_context(), chosen)))
     except KeyboardInterrupt:
-        # Before the loop runs, say while a long list is read.
+        # Ctrl+C before the loop runs, for example while a long list is read.
         sys.exit(INTERRUPTED)
     finally:
         gc.enable()
 
 
-def launch(line: CommandLine) -> int:
-    """Read settings and sources, choose a face, run; return the exit status."""
-    from tui.cli.load_settings import ask_secrets, settings_of, settle, tell_settings
+def run_command(line: CommandLine) -> int:
+    """Load settings and sources, choose a front end, run; return the exit status."""
+    from tui.cli.load_settings import (
+        build_settings,
+        load_settings,
+        print_settings,
+        prompt_for_passwords,
+    )
     from tui.headless import terminal
 
     terminal.fill_closed_streams()
     if line.demo and (line.sources or line.checksum):
-        raise click.UsageError("--demo brings a list of its own; leave SOURCE away")
-    resolved = settle(line)
-    settings = settings_of(resolved)
+        raise click.UsageError(
+            "--demo uses its own list and cannot be combined with SOURCE"
+        )
+    resolved = load_settings(line)
+    settings = build_settings(resolved)
     if line.verbose:
-        tell_settings(resolved)
+        print_settings(resolved)
     if line.links is not None:
-        settings = ask_secrets(settings, line.sources)
-    requests = _load(line, settings)
+        settings = prompt_for_passwords(settings, line.sources)
+    requests = _load_requests(line, settings)
     urls = (url for request in requests for url in request.mirrors)
     if line.is_dry:
         from tui.cli.commands.dry_run import dry_run
 
         if line.sizes:
-            settings = ask_secrets(settings, urls)
-        _settle_memory()
-        return dry_run(settings, requests, asks_sizes=line.sizes)
+            settings = prompt_for_passwords(settings, urls)
+        _freeze_memory()
+        return dry_run(settings, requests, probe_servers=line.sizes)
     has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
     if not (requests or has_dashboard or line.demo):
         raise click.UsageError(
-            "nothing to fetch; give a URL, a list file, or - for standard input"
+            "nothing to download; give a URL, a list file, or - for standard input"
         )
     with ExitStack() as stack:
         if line.demo:
@@ -98,21 +105,21 @@ def launch(line: CommandLine) -> int:
         if has_dashboard and not line.demo:
             session = _open_session(line, resolved, settings)
             settings = session.settings
-        settings = ask_secrets(settings, urls)
+        settings = prompt_for_passwords(settings, urls)
         check_directory(settings.output_dir)
         check_log_file(settings.log_file)
         return _run_loop(
-            _fetch(line, settings, requests, has_dashboard, session, resolved)
+            _run(line, settings, requests, has_dashboard, session, resolved)
         )
 
 
-def _load(line: CommandLine, settings: Settings) -> list[DownloadRequest]:
-    """Read all sources; every complaint is told before anything is fetched."""
+def _load_requests(line: CommandLine, settings: Settings) -> list[DownloadRequest]:
+    """Read all sources; print every error and exit before any download starts."""
     from tui.cli.fetch_page import page_fetcher
     from tui.sources.load import load_sources
 
     notes: list[str] = []
-    requests, complaints = load_sources(
+    requests, errors = load_sources(
         line.sources,
         None if sys.stdin is None else sys.stdin.buffer,
         notes,
@@ -123,26 +130,26 @@ def _load(line: CommandLine, settings: Settings) -> list[DownloadRequest]:
     if not line.quiet:
         for note in notes:
             click.echo(f"note: {note}", err=True)
-    for complaint in complaints:
-        click.echo(f"{complaint}", err=True)
-    if complaints:
+    for error in errors:
+        click.echo(f"{error}", err=True)
+    if errors:
         sys.exit(USAGE_ERROR)
     if line.checksum is None:
         return requests
     if len(requests) != 1:
         raise click.UsageError(
-            f"--checksum goes with one URL, not {len(requests):,};"
-            " write checksum= below each URL of a list"
+            f"--checksum needs exactly one URL, not {len(requests):,}; in a list, write"
+            " checksum= below each URL"
         )
     return [requests[0]._replace(checksum=line.checksum)]
 
 
 def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> Settings:
-    """Give the demo its own directory and patience, unless others are asked for."""
+    """Give the demo a temporary directory and a short timeout, unless overridden."""
     from tui.demo.playlist import TIMEOUT_S
     from tui.demo.tempdir import TemporaryDirectory
 
-    # Its server is on this machine: no proxy of the environment leads there.
+    # The demo's server is on this machine, so no proxy from the environment reaches it.
     settings = replace(settings, proxy=line.value("proxy") or "direct")
     if line.value("output-dir") is None:
         settings = replace(
@@ -158,10 +165,10 @@ def _open_session(line: CommandLine, resolved: Resolved, settings: Settings) -> 
 
     if line.sources:
         return begin_session(settings, title_of(line.sources))
-    return last_session(settings, resolved.asked_fields)
+    return last_session(settings, resolved.explicit_fields)
 
 
-async def _fetch(
+async def _run(
     line: CommandLine,
     settings: Settings,
     requests: list[DownloadRequest],
@@ -169,7 +176,7 @@ async def _fetch(
     session: Session | None,
     resolved: Resolved,
 ) -> int:
-    """Open the engine, hand it to a face, and close it whatever happens."""
+    """Open the engine, run a front end on it, and always close it."""
     from contextlib import AsyncExitStack
 
     from tui.core.errors import LocalError
@@ -191,26 +198,28 @@ async def _fetch(
         stack.push_async_callback(service.close)
         aftermath = await stack.enter_async_context(following(service, settings))
         if has_dashboard:
-            status = await _show(line, service, requests, session, resolved, aftermath)
+            status = await _run_dashboard(
+                line, service, requests, session, resolved, aftermath
+            )
             return await part(aftermath, status, partial(click.echo, err=True))
         from tui.demo.tempdir import TemporaryDirectory
         from tui.headless.renderers.base import RESUME_HINT
         from tui.headless.run import run_headless
 
-        _settle_memory()
-        is_lost = line.demo and line.value("output-dir") is None
+        _freeze_memory()
+        is_temporary = line.demo and line.value("output-dir") is None
         return await run_headless(
             service,
             requests,
             is_json=line.json,
-            resume_hint="the demo keeps nothing" if is_lost else RESUME_HINT,
+            resume_hint="The demo keeps no files" if is_temporary else RESUME_HINT,
             at_once=TemporaryDirectory.remove_all,
             aftermath=aftermath,
-            loudness=line.loudness,
+            loudness=line.verbosity,
         )
 
 
-async def _show(
+async def _run_dashboard(
     line: CommandLine,
     service: DownloadService,
     requests: list[DownloadRequest],
@@ -218,8 +227,8 @@ async def _show(
     resolved: Resolved,
     aftermath: Aftermath | None,
 ) -> int:
-    """Begin to download, load the dashboard meanwhile, and show it."""
-    from tui.cli.startup import begin_early
+    """Start downloading, import the dashboard meanwhile, and run it."""
+    from tui.cli.startup import start_early
 
     def load() -> None:
         import tui.ui.app  # noqa: F401  # takes 0.2 s
@@ -227,14 +236,14 @@ async def _show(
     hint = resume_hint(line.sources, is_demo=line.demo)
     restore = None if session is None else session.restore
     if session is not None and requests:
-        # A session that begins: its journal goes first, so that it misses nothing.
-        told = await session.restore()
+        # A new session: open its journal first, so that no event is missing from it.
+        notice = await session.restore()
 
         async def restore() -> str:
-            return told
+            return notice
 
-    early = await begin_early(service, requests, load)
-    _settle_memory()
+    early = await start_early(service, requests, load)
+    _freeze_memory()
     if early.is_interrupted:
         early.subscription.close()
         click.echo(f"fetchtui: interrupted. {hint}", err=True)
@@ -243,7 +252,7 @@ async def _show(
 
     return await run_dashboard(
         service,
-        requests=early.left,
+        requests=early.remaining,
         subscription=early.subscription,
         aftermath=aftermath,
         source_title=session.title if session else "demo",
@@ -255,10 +264,11 @@ async def _show(
     )
 
 
-def _settle_memory() -> None:
-    """Collect from now on, but never walk over what is here: it lives to the end.
+def _freeze_memory() -> None:
+    """Enable garbage collection, but exclude all objects that exist now.
 
-    Nor every 700 objects, Python's usual: a tenth of the time of a small file.
+    They live until the end of the run. Collections also become rarer: Python's default
+    of one per 700 objects takes a tenth of the time of a small file.
     """
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
@@ -273,19 +283,16 @@ def _run_loop(run: Coroutine[Any, Any, int]) -> int:
 
 
 def _new_loop() -> AbstractEventLoop:
-    """Make a loop whose tasks begin in a later turn, as they do on Python 3.11.
+    """Return a loop that ignores requests for an eager task factory.
 
-    Textual would make them eager where Python can (3.12 and later): they would run
-    before their creator goes on, so another order on each version. And uvloop 0.23
-    gives the eager factory an argument that the one of Python 3.13.0 does not know.
+    On Python 3.12 and later, Textual would make tasks eager: they would run before
+    ``create_task`` returns, so in a different order on each Python version. Also,
+    uvloop 0.23 passes the eager factory an argument that Python 3.13.0 rejects.
     """
-    try:
-        from uvloop import Loop
-    except ImportError:  # there is none for Windows
-        from asyncio import SelectorEventLoop as Loop  # type: ignore[assignment]
+    from uvloop import Loop
 
     class PlainTaskLoop(Loop):
         def set_task_factory(self, factory: object) -> None:
-            """Keep the loop's own tasks."""
+            """Keep the loop's default tasks."""
 
     return PlainTaskLoop()

@@ -1,30 +1,95 @@
-"""Options as click takes them, and ``--help`` made of the same."""
+"""The command line: its options for click, ``--help``, and what the user typed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import glob
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
+from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from tui import __version__
-from tui.cli.run_options import ALL, RUN
-from tui.config.option import Group
+from tui.cli.subcommands import SUBCOMMANDS
+from tui.config.option import Group, Option, SettingValue
+from tui.config.registry import OPTIONS
 from tui.config.values import Kind
+from tui.core.request import Checksum, check_url
 from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+    from collections.abc import Mapping
 
-    from tui.config.option import Option
 
-_IS_RUN = frozenset(option.key for option in RUN)
+# -- options for one run, which no settings file contains ------------------------------
+
+
+def _base_url(text: str) -> str:
+    """Check a URL; text that starts with ``.`` is relative to the list's own URL."""
+    return text if text.startswith(".") else check_url(text)
+
+
+def _switch(name: str, doc: str, *short: str) -> Option:
+    flags = (*short, f"--{name}")
+    return Option(name, Kind.SWITCH, Group.RUN, doc, flags=flags, fallback=False)
+
+
+RUN: Final = (
+    Option(
+        "checksum",
+        Kind.TEXT,
+        Group.RUN,
+        "Expected digest of a single URL, such as sha-256=...",
+        metavar="TYPE=HEX",
+        parse=Checksum.parse,
+    ),
+    Option(
+        "links",
+        Kind.TEXT,
+        Group.RUN,
+        "Treat sources as HTML pages and download the links that match.",
+        metavar="'PATTERN'",
+    ),
+    Option(
+        "base-url",
+        Kind.TEXT,
+        Group.RUN,
+        "Base URL for relative names in a list, a page or SHA256SUMS.",
+        metavar="URL",
+        parse=_base_url,
+        more="Use `.` for the folder that a list was itself downloaded from.",
+    ),
+    Option(
+        "profile",
+        Kind.TEXT,
+        Group.RUN,
+        "Also apply the settings in [profiles.NAME].",
+        metavar="NAME",
+    ),
+    _switch("dry-run", "List what would be downloaded, and where to; then exit.", "-n"),
+    _switch("sizes", "With a dry run, ask the servers for names and sizes."),
+    _switch("quiet", "Print errors only; no dashboard.", "-q"),
+    _switch("verbose", "Also print settings with their sources, and starts.", "-v"),
+    _switch("headless", "No dashboard; implied if stdout is not a terminal."),
+    _switch("json", "No dashboard; write one JSON object per line to stdout."),
+    _switch("demo", "Download from a built-in server; needs no network."),
+)
+
+ALL: Final[tuple[Option, ...]] = (*OPTIONS, *RUN)
+"""Every option of the command line."""
+
+_RUN_KEYS = frozenset(option.key for option in RUN)
 _ON_OFF = frozenset(("fsync",))
 """Switches that are spelled ``--fsync off``."""
 _IP_FLAGS = {"-4": "4", "-6": "6"}
 
 
+# -- options for click -----------------------------------------------------------------
+
+
 class Parameter(click.Option):
-    """A click option that remembers what it was made of."""
+    """A click option together with the ``Option`` it was made from."""
 
     def __init__(self, option: Option, declarations: list[str], **extra: Any) -> None:
         super().__init__(declarations, help=option.doc, default=None, **extra)
@@ -33,22 +98,34 @@ class Parameter(click.Option):
     def shell_complete(
         self, _ctx: click.Context, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the values that a shell may offer."""
-        from tui.cli.commands.completion import values
+        """Return completions for the option's value, or a request for file names."""
+        option = self.option
+        if option.kind is Kind.PATH:
+            kind = "file" if option.must_exist or option.key == "log-file" else "dir"
+            return [CompletionItem(incomplete, type=kind)]
+        words: tuple[str, ...] = option.choices
+        if option.kind is Kind.SWITCH:
+            words = ("on", "off")
+        elif option.key == "profile":
+            from tui.config.location import read_config
 
-        return values(self.option, incomplete)
+            words = tuple(read_config().profiles)
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
 def dest(option: Option) -> str:
-    """Return the name under which click hands an option's value over."""
+    """Return the parameter name under which click passes an option's value."""
     return option.key.replace("-", "_").replace(".", "__")
 
 
 def parameters() -> list[click.Parameter]:
-    """Return all options of the command line, in the order of ``--help``."""
+    """Return all parameters of the main command, in the order of ``--help``."""
     made: list[click.Parameter] = [
         click.Argument(
-            ["sources"], nargs=-1, metavar="[SOURCE]...", shell_complete=_sources
+            ["sources"],
+            nargs=-1,
+            metavar="[SOURCE]...",
+            shell_complete=_complete_source,
         )
     ]
     made += [_parameter(option) for option in ALL if option.spellings]
@@ -57,7 +134,7 @@ def parameters() -> list[click.Parameter]:
             click.Option(
                 [flag, f"ip_{value}"],
                 is_flag=True,
-                help=f"Connect by IPv{value} only.",
+                help=f"Connect over IPv{value} only.",
                 hidden=True,
             )
         )
@@ -69,18 +146,26 @@ def parameters() -> list[click.Parameter]:
     return made
 
 
-def _sources(
+def _complete_source(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    from tui.cli.commands.completion import sources
-
-    return sources(context, incomplete)
+    """Offer file names and, for the first argument, subcommands."""
+    files = CompletionItem(incomplete, type="file")
+    # If a file name starts with these letters, the user more likely means the file.
+    if context.params.get("sources") or glob.glob(glob.escape(incomplete) + "*"):
+        return [files]
+    words = [
+        CompletionItem(name, help=subcommand.summary)
+        for name, subcommand in SUBCOMMANDS.items()
+        if name.startswith(incomplete)
+    ]
+    return [files, *words]
 
 
 def _parameter(option: Option) -> Parameter:
     flags = [*option.spellings, dest(option)]
     if option.kind is Kind.SWITCH and option.key not in _ON_OFF:
-        if option.key not in _IS_RUN:
+        if option.key not in _RUN_KEYS:
             flags[-2] += f"/--no-{flags[-2][2:]}"
         return Parameter(option, flags, is_flag=True)
     return Parameter(
@@ -94,7 +179,7 @@ def _parameter(option: Option) -> Parameter:
 
 
 def metavar(option: Option) -> str:
-    """Return what stands for the value in ``--help``."""
+    """Return the placeholder for an option's value in ``--help``."""
     if option.key in _ON_OFF:
         return "[on|off]"
     if option.choices:
@@ -116,23 +201,23 @@ def _read(_context: click.Context, parameter: click.Parameter, value: Any) -> An
 # -- help ------------------------------------------------------------------------------
 
 EXAMPLES = """\
-  fetchtui https://example.org/big.iso           one file, into this directory
-  fetchtui -o data -c 16 list.txt more.csv       two lists, sixteen at once
-  fetchtui 'https://example.org/{01..50}.jpg'    fifty files
-  fetchtui --links '*.pdf' https://example.org/  what a page links to
+  fetchtui https://example.org/big.iso           one file, to this directory
+  fetchtui -o data -c 16 list.txt more.csv       two lists, 16 at a time
+  fetchtui 'https://example.org/{01..50}.jpg'    50 numbered files
+  fetchtui --links '*.pdf' https://example.org/  every PDF that a page links to
   some-command | fetchtui -                      a list from a pipe
-  fetchtui                                       the last session as it was left
-  fetchtui -n --sizes list.txt                   only look: names, sizes
-  fetchtui -u me --auth digest URL               log in; asks for the password
-  fetchtui --profile work --limit-rate 2M URL    settings for this run
-  fetchtui --json list.txt | jq .event           for scripts
+  fetchtui                                       reopen the last session
+  fetchtui -n --sizes list.txt                   show names and sizes only
+  fetchtui -u me --auth digest URL               prompts for the password
+  fetchtui --profile work --limit-rate 2M URL    override settings for this run
+  fetchtui --json list.txt | jq .event           machine-readable output
 """
 
 
 def help_rows(group: Group) -> list[tuple[str, str]]:
-    """Return spelling and meaning of each option of a group."""
+    """Return the spelling and the help text of each option in a group."""
     return [
-        (spelling(option), _meaning(option))
+        (spelling(option), _help_text(option))
         for option in ALL
         if option.group is group and option.spellings
     ]
@@ -141,7 +226,7 @@ def help_rows(group: Group) -> list[tuple[str, str]]:
 def spelling(option: Option) -> str:
     """Return ``-c, --concurrency N`` or ``--[no-]unpack``."""
     *short, long = option.spellings
-    if option.kind is Kind.SWITCH and option.key not in _ON_OFF | _IS_RUN:
+    if option.kind is Kind.SWITCH and option.key not in _ON_OFF | _RUN_KEYS:
         long = f"--[no-]{long[2:]}"
     text = ", ".join((*short, long))
     meta = metavar(option) if option.kind is not Kind.SWITCH else ""
@@ -151,10 +236,10 @@ def spelling(option: Option) -> str:
 
 
 def default_text(option: Option) -> str:
-    """Return the default in words, or "" where nothing is the default."""
+    """Return the default as text, or "" if an option has none to show."""
     if option.default_text:
         return option.default_text
-    if option.key in _IS_RUN or option.default in (None, "", ()):
+    if option.key in _RUN_KEYS or option.default in (None, "", ()):
         return ""
     if isinstance(option.default, bool):
         return (
@@ -169,19 +254,94 @@ def default_text(option: Option) -> str:
     )
 
 
-def _meaning(option: Option) -> str:
+def _help_text(option: Option) -> str:
     default = default_text(option)
     return f"{option.doc}  [{default}]" if default else option.doc
 
 
 def write_help(formatter: click.HelpFormatter) -> None:
-    """Write all options under their headings."""
+    """Write all options under their group headings."""
     for group in Group:
         rows = help_rows(group)
         if group is Group.RUN:
             rows += [
-                ("--version", "Say which version this is."),
-                ("-h, --help", "Show this."),
+                ("--version", "Show the version and exit."),
+                ("-h, --help", "Show this help and exit."),
             ]
         with formatter.section(group.value):
             formatter.write_dl(rows, col_max=26)
+
+
+# -- what the user typed ---------------------------------------------------------------
+
+
+class CommandLine(NamedTuple):
+    """A parsed command line: one field per run option, plus the settings typed."""
+
+    sources: tuple[str, ...] = ()
+    checksum: Checksum | None = None
+    links: str | None = None
+    base_url: str | None = None
+    profile: str | None = None
+    dry_run: bool = False
+    sizes: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    headless: bool = False
+    json: bool = False
+    demo: bool = False
+    settings: Mapping[str, SettingValue] = MappingProxyType({})
+    """Settings by key; only those that the user typed."""
+
+    @property
+    def wants_dashboard(self) -> bool:
+        """Return True if no option rules out the dashboard."""
+        return not (self.headless or self.json or self.quiet or self.is_dry)
+
+    @property
+    def verbosity(self) -> int:
+        """Return -1 for errors only, 1 for extra output, else 0."""
+        return int(self.verbose) - int(self.quiet)
+
+    @property
+    def is_dry(self) -> bool:
+        """Return True if nothing is to be downloaded."""
+        return self.dry_run or self.sizes
+
+    def value(self, key: str) -> Any:
+        """Return the value typed for a setting, or ``None``."""
+        setting = self.settings.get(key)
+        return None if setting is None else setting.value
+
+
+def read_command_line(context: click.Context, chosen: dict[str, Any]) -> CommandLine:
+    """Split what click parsed into run options and settings.
+
+    Raises:
+        UsageError: options contradict each other.
+    """
+    settings: dict[str, SettingValue] = {}
+    for option in OPTIONS:
+        name = dest(option)
+        if name not in chosen:
+            continue
+        value = chosen.pop(name)
+        source = context.get_parameter_source(name)
+        if value is not None and source is ParameterSource.COMMANDLINE:
+            settings[option.key] = SettingValue(
+                value, option.long_flag, is_explicit=True
+            )
+    versions = [v for v in ("4", "6") if chosen.pop(f"ip_{v}", False)]
+    if len(versions) + ("ip-version" in settings) > 1:
+        raise click.UsageError("use only one of -4, -6 and --ip-version")
+    if versions:
+        settings["ip-version"] = SettingValue(
+            versions[0], f"-{versions[0]}", is_explicit=True
+        )
+    runs = {name: value for name, value in chosen.items() if value is not None}
+    line = CommandLine(**runs, settings=settings)
+    if line.quiet and line.verbose:
+        raise click.UsageError("use only one of --quiet and --verbose")
+    if line.json and line.is_dry:
+        raise click.UsageError("--json cannot be combined with a dry run")
+    return line

@@ -1,4 +1,4 @@
-"""Downloads begin while the dashboard is still being loaded."""
+"""Start downloading while the dashboard is still being imported."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from tui.core.service import DownloadService, Subscription
 
 SLICE = 1000
-"""Requests added in one turn of the loop, about 5 ms. A second slice waits until the
-first is nearly through: a long list must not keep the first frame waiting."""
-_LOOK_S = 0.02
+"""Requests added per loop iteration, which takes about 5 ms. The next slice waits until
+the queue is half empty, so that a long list does not delay the first frame."""
+_POLL_INTERVAL_S = 0.02
 
 
 class EarlyStart(NamedTuple):
-    """What happened before there was a dashboard."""
+    """The state of the run when the dashboard is ready."""
 
     subscription: Subscription
     """Has every event since the first request was added."""
-    left: Sequence[DownloadRequest]
-    """What is still to be added."""
+    remaining: Sequence[DownloadRequest]
+    """Requests that are still to be added."""
     is_interrupted: bool
-    """A signal asked for the end."""
+    """True if a signal asked the program to exit."""
 
 
-async def begin_early(
+async def start_early(
     service: DownloadService,
     requests: Sequence[DownloadRequest],
     load: Callable[[], object],
@@ -39,9 +39,9 @@ async def begin_early(
     """Add the first requests, and let them run while ``load`` works in a thread.
 
     Args:
-        service: an engine that nothing was added to.
-        requests: what to fetch; none where an earlier session comes first.
-        load: imports what draws; whatever it raises comes out.
+        service: an engine without any downloads.
+        requests: what to download; empty if an earlier session is restored first.
+        load: imports the dashboard; its exceptions propagate.
     """
     subscription = service.subscribe()
     with Interrupts() as interrupts:
@@ -56,10 +56,10 @@ async def begin_early(
                     added += SLICE
                 await asyncio.wait(
                     (loading, signalled),
-                    timeout=_LOOK_S if added < len(requests) else None,
+                    timeout=_POLL_INTERVAL_S if added < len(requests) else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-            # An import cannot be stopped; it takes less than a second.
+            # An import cannot be cancelled, but it takes less than a second.
             await loading
         finally:
             signalled.cancel()

@@ -1,6 +1,7 @@
-"""The settings file: read, judged with line and remedy, explained, written.
+"""Settings: the option table, the settings file, and how the sources are merged.
 
-What can be set stands in ``registry.OPTIONS`` and nowhere else: key, kind, choices,
-default, words for people. Who wants to know what holds in this run asks ``precedence``;
-who wants to read or change the file, such as the dashboard, asks ``store``.
+``registry.OPTIONS`` is the only list of options: key, kind, choices, default and help.
+``precedence`` resolves the effective settings of a run; ``editor`` reads and changes
+the settings file, for ``fetchtui config`` and the dashboard. Front ends and code that
+uses settings do not belong here; ``Settings`` itself is in ``tui.core.settings``.
 """

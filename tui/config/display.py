@@ -1,12 +1,12 @@
-"""Settings in words for people: values without secrets, and what each means."""
+"""Format setting values for display, without secrets."""
 
 from __future__ import annotations
 
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from tui.config.logins import split_proxy
 from tui.config.option import toml_text
+from tui.config.parsing import split_proxy
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.text.plain_text import plain
 
@@ -18,7 +18,7 @@ HIDDEN = "(hidden)"
 
 
 def shown_value(option: Option, value: Any) -> str:
-    """Return a value as people would write it, without anything secret; one line."""
+    """Return a value on one line, as TOML where possible, with secrets hidden."""
     if value in (None, "", ()):
         return "-"
     shown: Any

@@ -1,4 +1,4 @@
-"""A settings file, read: its values by key, and everything that is wrong with it."""
+"""Read a settings file: its values by key, and every problem with its line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.config.errors import Complaint
-from tui.config.logins import make_login
-from tui.config.parsing import folder_rule, has_password, is_secret_header
+from tui.config.errors import Problem
+from tui.config.parsing import folder_rule, has_password, is_secret_header, make_login
 from tui.config.registry import BY_HOST_KEY, BY_KEY, SECRET_KEYS
 from tui.config.values import suggest
 from tui.core.settings import FolderRule, HostRule
@@ -22,41 +21,44 @@ Path = tuple[str | int, ...]
 
 
 def line_of(text: str, path: Path) -> int:
-    """Return the line (from 1) at which what ``path`` leads to is written.
+    """Return the line number of the key or table at ``path``.
 
     Args:
-        text: a whole file that ``tomllib`` reads.
+        text: a complete, valid TOML file.
         path: keys, and indexes of tables in an array.
 
     Returns:
-        The line of the key or of the table's heading; 0 if it is nowhere.
+        The line (from 1) of the key or of the table's header; 0 if there is none.
     """
     lines = text.splitlines(keepends=True)
     if found := _line_of_key(lines, path):
         return found
-    low, high = 0, len(lines)  # not yet there with ``low`` lines; there with ``high``
-    if not _leads_to(_start(lines, high)[1], path):
+    low, high = (
+        0,
+        len(lines),
+    )  # absent from the first ``low`` lines, in the first ``high``
+    if not _contains(_parse_start(lines, high)[1], path):
         return 0
     while high - low > 1:
         middle = (low + high) // 2
-        whole, table = _start(lines, middle)
-        if _leads_to(table, path):
-            high = max(low + 1, whole)
+        count, table = _parse_start(lines, middle)
+        if _contains(table, path):
+            high = max(low + 1, count)
         else:
             low = middle
-    # A value over several lines is there with its last one; it began after the last
-    # whole statement before.
-    first = _start(lines, high - 1)[0]
+    # A value over several lines appears with its last line; it starts after the last
+    # complete statement before that.
+    first = _parse_start(lines, high - 1)[0]
     while first < high - 1 and lines[first].lstrip()[:1] in ("", "#"):
         first += 1
     return first + 1
 
 
 def _line_of_key(lines: list[str], path: Path) -> int:
-    """Return the line that begins with the key, as most do; 0 if there is none.
+    """Return the line that starts with the key, the common case; 0 if there is none.
 
-    Every start of the program asks for every key that is written: 30 keys took 160 ms
-    by bisecting alone, and a list of 2,000 lines a minute and a half.
+    Every start looks up every key in the file. By bisection alone, 30 keys took 160 ms,
+    and a list of 2,000 lines took a minute and a half.
     """
     key = re.escape(str(path[-1]))
     begins = re.compile(rf"""[ \t]*(?:{key}|"{key}"|'{key}')[ \t]*=""")
@@ -66,27 +68,27 @@ def _line_of_key(lines: list[str], path: Path) -> int:
             continue
         before = "".join(lines[:number])
         try:
-            # What is before is whole, so a statement begins here. Is it the one?
-            if _leads_to(tomllib.loads(before), path):
+            # If the text before parses, a statement starts here; is it the right one?
+            if _contains(tomllib.loads(before), path):
                 return 0
-            if _leads_to(tomllib.loads(f"{before}{match[0]} 0"), path):
+            if _contains(tomllib.loads(f"{before}{match[0]} 0"), path):
                 return number + 1
         except tomllib.TOMLDecodeError:
-            continue  # in the middle of a text or a list
+            continue  # inside a multi-line string or list
     return 0
 
 
-def _start(lines: list[str], count: int) -> tuple[int, dict[str, Any]]:
-    """Parse as many of the first ``count`` lines as make sense; say how many did."""
-    for whole in range(count, 0, -1):
+def _parse_start(lines: list[str], limit: int) -> tuple[int, dict[str, Any]]:
+    """Parse as many of the first ``limit`` lines as possible; also return how many."""
+    for count in range(limit, 0, -1):
         try:
-            return whole, tomllib.loads("".join(lines[:whole]))
+            return count, tomllib.loads("".join(lines[:count]))
         except tomllib.TOMLDecodeError:
             continue
     return 0, {}
 
 
-def _leads_to(table: Any, path: Path) -> bool:
+def _contains(table: Any, path: Path) -> bool:
     for step in path:
         if isinstance(step, int):
             if not isinstance(table, list) or len(table) <= step:
@@ -97,16 +99,16 @@ def _leads_to(table: Any, path: Path) -> bool:
     return True
 
 
-LARGEST = 256 << 10
-"""Bytes; a hundred times what people write. More is some other file."""
+SIZE_LIMIT = 256 << 10
+"""Maximum size in bytes, a hundred times a usual file; beyond it is some other file."""
 _TABLES = ("hooks", "dashboard")
 _WORDS = {key for key in BY_KEY if "." not in key} | {*_TABLES, "profile", "profiles"}
-_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
+_POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 _KEYS = re.compile(r"[^\s,]+")
 
 
 class Found(NamedTuple):
-    """A value, and where it is written."""
+    """A value, and its path in the file."""
 
     value: Any
     path: Path
@@ -114,77 +116,73 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class Document:
-    """What a settings file says."""
+    """The contents of a settings file."""
 
     name: str
-    """For messages."""
+    """The file's name in messages."""
     text: str = ""
     values: dict[str, Found] = field(default_factory=dict)
     profiles: dict[str, dict[str, Found]] = field(default_factory=dict)
     profile: str = ""
-    """The profile that is taken where nobody asks for another."""
-    complaints: list[Complaint] = field(default_factory=list)
+    """The default profile."""
+    problems: list[Problem] = field(default_factory=list)
 
-    def place(self, path: Path) -> str:
-        """Return ``config.toml:12`` for what is written there."""
-        from tui.config.document import line_of
-
+    def location(self, path: Path) -> str:
+        """Return ``config.toml:12`` for the value at ``path``."""
         line = line_of(self.text, path)
         return f"{self.name}:{line}" if line else self.name
 
 
 def read_document(data: bytes, name: str) -> Document:
-    """Read a settings file to its end.
+    """Parse a settings file.
 
     Args:
-        data: the whole file.
-        name: what it is called in messages.
+        data: the complete file.
+        name: the file's name in messages.
 
     Returns:
-        All that makes sense of it; ``complaints`` tells of the rest.
+        All valid settings; ``problems`` lists the invalid ones.
     """
-    import tomllib  # late: most people have no settings file
-
     document = Document(name)
     try:
-        if len(data) > LARGEST:
+        if len(data) > SIZE_LIMIT:
             raise ValueError(
-                f"larger than {LARGEST >> 10} KiB; this is no settings file"
+                f"larger than {SIZE_LIMIT >> 10} KiB; this is not a settings file"
             )
         text = data.decode("utf-8-sig")
         table = tomllib.loads(text)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        reason = "this is not UTF-8; save it as UTF-8"
-        document.complaints.append(Complaint(f"{name}:{line}", reason))
+        reason = "not UTF-8; save the file as UTF-8"
+        document.problems.append(Problem(f"{name}:{line}", reason))
     except tomllib.TOMLDecodeError as error:
-        document.complaints.append(_syntax(name, text, str(error)))
+        document.problems.append(_syntax(name, text, str(error)))
     except RecursionError:
-        document.complaints.append(Complaint(name, "nested too deeply"))
+        document.problems.append(Problem(name, "nested too deeply"))
     except ValueError as error:
-        document.complaints.append(Complaint(name, str(error)))
+        document.problems.append(Problem(name, str(error)))
     else:
         document.text = text
         _Reader(document).read(table)
     return document
 
 
-def _syntax(name: str, text: str, message: str) -> Complaint:
-    match = _PLACE.search(message)
+def _syntax(name: str, text: str, message: str) -> Problem:
+    match = _POSITION.search(message)
     line = match[1] if match and match[1] else str(text.count("\n") + 1)
-    reason = plain(_PLACE.sub("", message), 200)
-    hint = "; texts stand in quotes" if reason == "Invalid value" else ""
-    return Complaint(f"{name}:{line}", f"this is not TOML: {reason}{hint}")
+    reason = plain(_POSITION.sub("", message), 200)
+    hint = "; put text in quotes" if reason == "Invalid value" else ""
+    return Problem(f"{name}:{line}", f"invalid TOML: {reason}{hint}")
 
 
 class _Reader:
-    """Walks over the tables; what makes no sense is told and passed over."""
+    """Reads the tables into a document; records a problem for each invalid entry."""
 
     def __init__(self, document: Document) -> None:
         self._document = document
 
     def read(self, table: dict[str, Any]) -> None:
-        """Read the whole file."""
+        """Read the top-level table."""
         profiles = table.pop("profiles", {})
         profile = table.pop("profile", "")
         self._document.values = self._table(table, ())
@@ -196,8 +194,8 @@ class _Reader:
                 self._document.profiles[name] = self._table(inner, path)
         if not isinstance(profile, str) or (profile and profile not in profiles):
             near = suggest(str(profile), profiles)
-            reason = f"profile: there is no [profiles.{plain(str(profile), 60)}]{near}"
-            self._complain(("profile",), reason)
+            reason = f"profile: no [profiles.{plain(str(profile), 60)}] here{near}"
+            self._report(("profile",), reason)
         else:
             self._document.profile = profile
 
@@ -224,12 +222,12 @@ class _Reader:
     def _one(self, key: str, value: Any, path: Path, found: dict[str, Found]) -> None:
         option = BY_KEY.get(key)
         if option is None:
-            self._complain(path, _unknown(key))
+            self._report(path, _unknown(key))
             return
         try:
             found[key] = Found(refuse_secrets(option, option.read_toml(value)), path)
         except ValueError as error:
-            self._complain(path, f"{key}: {plain(str(error))}")
+            self._report(path, f"{key}: {plain(str(error))}")
 
     def _hosts(self, hosts: dict[str, Any], at: Path) -> tuple[HostRule, ...]:
         rules = []
@@ -243,35 +241,35 @@ class _Reader:
 
     def _host(self, pattern: str, table: dict[str, Any], at: Path) -> HostRule | None:
         values: dict[str, Any] = {}
-        is_good = True
+        is_valid = True
         if not pattern or "/" in pattern or not pattern.isprintable():
-            self._complain(
+            self._report(
                 at,
-                f"hosts: {plain(pattern, 80)!r} is no host; write a name,"
+                f"hosts: {plain(pattern, 80)!r} is not a host; write a name,"
                 " *.example.org or HOST:PORT, without http://",
             )
-            is_good = False
+            is_valid = False
         for word, value in table.items():
             option = BY_HOST_KEY.get(word)
             if option is None:
-                self._complain((*at, word), _unknown(word, BY_HOST_KEY, "[hosts]"))
-                is_good = False
+                self._report((*at, word), _unknown(word, BY_HOST_KEY, "[hosts]"))
+                is_valid = False
                 continue
             try:
                 values[word] = refuse_secrets(option, option.read_toml(value))
             except ValueError as error:
-                self._complain((*at, word), f"{word}: {plain(str(error))}")
-                is_good = False
+                self._report((*at, word), f"{word}: {plain(str(error))}")
+                is_valid = False
         try:
             login = make_login(values)
             if values.get("user") and not values.get("password-from"):
                 raise ValueError(
-                    'user needs password-from here, such as "env:NAME" or "ask"'
+                    'user also needs password-from, such as "env:NAME" or "ask"'
                 )
         except ValueError as error:
-            self._complain(at, str(error))
+            self._report(at, str(error))
             return None
-        if not is_good:
+        if not is_valid:
             return None
         return HostRule(
             pattern,
@@ -288,7 +286,7 @@ class _Reader:
             try:
                 rules: tuple[FolderRule, ...] = option.read_toml(value)
             except ValueError as error:
-                self._complain(at, f"folders: {plain(str(error))}")
+                self._report(at, f"folders: {plain(str(error))}")
                 return ()
             return rules
         read = []
@@ -298,10 +296,10 @@ class _Reader:
                     "pattern",
                     "directory",
                 }:
-                    raise ValueError("write pattern and directory, and nothing else")
+                    raise ValueError("must have pattern and directory, nothing else")
                 read.append(folder_rule(*(str(table[w]) for w in _FOLDER_WORDS)))
             except ValueError as error:
-                self._complain((*at, index), f"folders: {plain(str(error))}")
+                self._report((*at, index), f"folders: {plain(str(error))}")
         return tuple(read)
 
     def _keys(
@@ -313,7 +311,7 @@ class _Reader:
             if not isinstance(keys, list) or any(
                 not isinstance(key, str) or _KEYS.fullmatch(key) is None for key in keys
             ):
-                self._complain(
+                self._report(
                     (*at, action),
                     f"keys.{plain(action, 60)}: must be a list of keys, such as"
                     ' ["x", "ctrl+x"]',
@@ -326,43 +324,42 @@ class _Reader:
         if isinstance(value, dict):
             return True
         name = ".".join(str(step) for step in path)
-        self._complain(path, f"{plain(name, 80)} must be a table: [{plain(name, 80)}]")
+        self._report(path, f"{plain(name, 80)} must be a table: [{plain(name, 80)}]")
         return False
 
-    def _complain(self, path: Path, reason: str) -> None:
+    def _report(self, path: Path, reason: str) -> None:
         document = self._document
-        document.complaints.append(Complaint(document.place(path), reason))
+        document.problems.append(Problem(document.location(path), reason))
 
 
 _FOLDER_WORDS = ("pattern", "directory")
 
 
 def refuse_secrets(option: Option, value: Any) -> Any:
-    """Return the value, if it may be kept in a file.
+    """Return the value, if it contains no secret.
 
     Raises:
-        ValueError: it holds a secret; the message says where that belongs.
+        ValueError: it contains a secret; the message says what to write instead.
     """
     if option.key == "headers":
         for name, _ in value:
             if is_secret_header(name):
                 remedy = (
-                    "write cookies = and a file"
+                    "set cookies to a cookie file"
                     if name.lower() == "cookie"
-                    else 'write user and password-from, or bearer-from = "env:NAME"'
+                    else 'set user and password-from, or bearer-from = "env:NAME"'
                 )
                 raise ValueError(
-                    f"{name} is a secret, and secrets are not kept in this file;"
-                    f" {remedy}"
+                    f"this file must not contain secrets such as {name}; {remedy}"
                 )
     elif option.key == "proxy" and has_password(value):
         raise ValueError(
-            "a password does not belong in this file; write proxy-user and"
+            "this file must not contain passwords; set proxy-user and"
             ' proxy-password-from = "env:NAME"'
         )
     elif option.name in ("user", "proxy-user") and ":" in value:
         raise ValueError(
-            "a password does not belong in this file; write the name alone, and"
+            "this file must not contain passwords; set the user name alone, and"
             f' {option.name.removesuffix("user")}password-from = "env:NAME"'
         )
     return value
@@ -374,21 +371,17 @@ def _unknown(key: str, known: dict[str, Option] | None = None, table: str = "") 
     remedy = SECRET_KEYS.get(name.lower().replace("_", "-"))
     if remedy:
         return (
-            f"{shown}: secrets are not kept in this file; write"
+            f"{shown}: this file must not contain secrets; set"
             f' {remedy} = "env:NAME", or another reference'
         )
     if known is not None:
         near = suggest(key, known)
-        return f"{table} has no setting {shown!r}{near or f'; it has {_listed(known)}'}"
+        return f"{table} has no setting {shown!r}{near or '; use ' + ', '.join(known)}"
     other = next((o for o in BY_KEY.values() if o.name == name and o.key != key), None)
     if other is not None:
         head = other.key.rpartition(".")[0]
-        where = f"in the table [{head}]" if head else "at the top, before any [table]"
+        where = f"in the table [{head}]" if head else "at the top, before any table"
         return f"{shown}: {name} belongs {where}"
     words = _WORDS if "." not in key else set(BY_KEY)
     near = suggest(key, words) or "; fetchtui config explain lists them all"
-    return f"there is no setting {shown!r}{near}"
-
-
-def _listed(known: dict[str, Option]) -> str:
-    return ", ".join(known)
+    return f"unknown setting {shown!r}{near}"

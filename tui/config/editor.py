@@ -1,26 +1,20 @@
-"""The settings file, to be changed by a program; comments and order stay.
+"""Edit the settings file; comments and order are preserved.
 
 For a settings screen::
 
-    from tui.config import store
+    from tui.config import editor
 
-    file = store.load()             # blocks for a moment; ConfigError if it is no TOML
-    file.value("concurrency")       # what the file says, else the default
-    file.is_set("concurrency")      # whether the file says it
-    file.set("limit-rate", "10M")   # judged; ValueError with what to write instead
-    file.set("keys.cancel", ["x"])  # an action's keys
+    file = editor.load()            # blocks briefly; ConfigError if it is not TOML
+    file.value("concurrency")       # the value in the file, else the default
+    file.is_set("concurrency")      # True if the file sets it
+    file.set("limit-rate", "10M")   # validated; ValueError says what to write instead
+    file.set("keys.cancel", ["x"])  # the keys of an action
     file.unset("notify")            # back to the default
-    file.save()                     # atomic, mode kept; OSError if it cannot be
+    file.save()                     # atomic, keeps the mode; may raise OSError
 
-    for option in store.OPTIONS:    # in the order in which people read about them
-        option.key, option.kind, option.choices, option.low, option.high
-        option.group.value, option.doc, option.more, option.default, option.example
-        option.is_live              # a change takes effect in this run
-        option.show(file.value(option.key))   # as the file spells it, "-" for nothing
-
-A value is what TOML holds (``True``, 8, ``"10M"``, a list of texts), or what
-``value`` gave; text that a person typed goes through ``set_text``. What is live is
-applied by the caller, through the service or to the dashboard.
+A value is either what TOML stores (``True``, 8, ``"10M"``, a list of strings) or what
+``value`` returned; pass text that the user typed to ``set_text``. Applying a live
+setting to the running engine or dashboard is up to the caller.
 """
 
 from __future__ import annotations
@@ -43,17 +37,17 @@ if TYPE_CHECKING:
 
 __all__ = ["OPTIONS", "ConfigFile", "Option", "load"]
 
-_HEAD = "# Settings of fetchtui; `fetchtui config explain` tells of each.\n"
+_HEAD = "# Settings for fetchtui; `fetchtui config explain` describes each one.\n"
 
 
 class ConfigFile:
-    """A settings file, and changes that are not written yet."""
+    """A settings file, and changes that are not saved yet."""
 
     def __init__(self, path: Path, data: bytes) -> None:
-        """Use ``load``.
+        """Use ``load`` instead.
 
         Raises:
-            ConfigError: it is no TOML, so nothing can be changed in it.
+            ConfigError: the file is not valid TOML, so it cannot be edited.
         """
         self.path = path
         self._changes: dict[str, Any] = {}
@@ -61,17 +55,17 @@ class ConfigFile:
 
     def _read(self, data: bytes) -> None:
         document = read_document(data, shown_path(self.path))
-        if document.complaints and not document.text:
-            raise ConfigError(document.complaints)
+        if document.problems and not document.text:
+            raise ConfigError(document.problems)
         self._document: Document = document
 
     @property
-    def complaints(self) -> list[str]:
-        """What is wrong with the file, each as ``file:line: reason``."""
-        return [str(complaint) for complaint in self._document.complaints]
+    def problems(self) -> list[str]:
+        """Return the file's problems, each as ``file:line: reason``."""
+        return [str(problem) for problem in self._document.problems]
 
     def is_set(self, key: str) -> bool:
-        """Whether the file says something about a key (changes included)."""
+        """Return True if the file sets a key (unsaved changes included)."""
         if key in self._changes:
             return self._changes[key] is not None
         head, _, action = key.partition(".")
@@ -80,10 +74,10 @@ class ConfigFile:
         return key in self._document.values
 
     def value(self, key: str) -> Any:
-        """Return what the file says about a key (changes included), else the default.
+        """Return a key's value in the file (unsaved changes included), or the default.
 
         Raises:
-            ValueError: there is no such key.
+            ValueError: unknown key.
         """
         option = find(key)
         if self._changes.get(option.key) is not None:
@@ -105,8 +99,7 @@ class ConfigFile:
         """Change a value; ``save`` writes it.
 
         Raises:
-            ValueError: unknown key, or a value that makes no sense; the message says
-                what to write.
+            ValueError: unknown key or invalid value; the message says what to write.
         """
         head, _, action = key.partition(".")
         if head == "keys" and action:
@@ -119,7 +112,7 @@ class ConfigFile:
         self._changes[option.key] = _as_toml(option, value)
 
     def set_text(self, key: str, text: str) -> None:
-        """Change a value to what a person typed.
+        """Change a value to text that the user typed.
 
         Raises:
             ValueError: as ``set``.
@@ -131,17 +124,16 @@ class ConfigFile:
         self.set(key, text_to_toml(find(key), text))
 
     def unset(self, key: str) -> None:
-        """Go back to the default; ``save`` takes the key out of the file."""
+        """Restore the default; ``save`` removes the key from the file."""
         is_action = key.startswith("keys.")
         self._changes[key if is_action else find(key).key] = None
 
     def save(self) -> None:
-        """Write the changes into the file as it is now; nothing else in it changes.
+        """Apply the changes to the file as it is now on disk; keep all else in it.
 
         Raises:
-            OSError: it cannot be written.
-            ConfigError: somebody made it no TOML in the meantime, or the result
-                would not be read back as it was meant.
+            OSError: the file cannot be written.
+            ConfigError: the file is no longer valid TOML, or the result would not be.
         """
         if not self._changes:
             return
@@ -152,8 +144,8 @@ class ConfigFile:
             text = _write_key(text, key, value)
         written = text.encode()
         after = read_document(written, shown_path(self.path))
-        if after.complaints and not after.text:
-            raise ConfigError(after.complaints)
+        if after.problems and not after.text:
+            raise ConfigError(after.problems)
         replace_file(self.path, written)
         self._document = after
         self._changes = {}
@@ -166,29 +158,29 @@ class ConfigFile:
         ):
             raise ValueError('must be a list of keys, such as ["x", "ctrl+x"]')
         if not action.replace("_", "").isalnum():
-            raise ValueError("name an action, such as keys.cancel")
+            raise ValueError("must name an action, such as keys.cancel")
         self._changes[f"keys.{action}"] = list(keys)
 
 
 def load(path: Path | None = None) -> ConfigFile:
-    """Read the settings file for changing; blocks for a moment.
+    """Read the settings file for editing; blocks briefly.
 
     Args:
-        path: another file than the one that counts.
+        path: defaults to ``config_path()``.
 
     Raises:
-        ConfigError: it is no TOML, with the line.
-        OSError: it is there and cannot be read.
+        ConfigError: the file is not valid TOML; has the line.
+        OSError: the file exists but cannot be read.
     """
     path = path or config_path()
     return ConfigFile(path, _bytes_of(path))
 
 
 def text_to_toml(option: Option, text: str) -> Any:
-    """Return what a person typed as TOML would hold it.
+    """Convert text that the user typed into a TOML value.
 
     Raises:
-        ValueError: it makes no sense for this option.
+        ValueError: the text is not valid for this option.
     """
     value = option.read_text(text)
     match option.kind:
@@ -207,25 +199,27 @@ def text_to_toml(option: Option, text: str) -> Any:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Replace a file in one step; its mode stays, and a link to it stays a link.
+    """Replace a file atomically; keep its mode, and write through a symbolic link.
 
     Raises:
-        OSError: it cannot be written; the old file is as it was.
+        OSError: the file cannot be written; the old one is unchanged.
     """
     target = path.resolve()
     target.parent.mkdir(0o700, parents=True, exist_ok=True)
-    number, aside = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{target.name}.", dir=target.parent
+    )
     try:
-        with os.fdopen(number, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             with suppress(FileNotFoundError):
                 os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(aside, target)
+        os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
-            os.unlink(aside)
+            os.unlink(temporary)
         raise
 
 
@@ -237,7 +231,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _as_toml(option: Option, value: Any) -> Any:
-    """Turn what ``value`` gave back into what TOML holds."""
+    """Convert a value that ``value`` returned back into a TOML value."""
     if option.kind is Kind.PATH:
         return str(value)
     if isinstance(value, (list, tuple)):
@@ -259,7 +253,7 @@ def _word(option: Option, item: Any) -> str:
 
 
 def _write_key(text: str, key: str, value: Any) -> str:
-    """Return the text of a file with one key changed, or without it."""
+    """Return the file's text with one key changed, or removed if it is ``None``."""
     import tomlkit
 
     head, separator, name = key.partition(".")
@@ -275,7 +269,7 @@ def _write_key(text: str, key: str, value: Any) -> str:
         gap = "" if not text else "\n" if text.endswith("\n") else "\n\n"
         return f"{text}{gap}[{head}]\n{name} = {toml_text(value)}\n"
     if separator:
-        # An inline table or a [table], whichever is there.
+        # Either an inline table or a [table].
         table = tree[head]
         assert isinstance(table, dict)
         table[name] = value
@@ -285,7 +279,7 @@ def _write_key(text: str, key: str, value: Any) -> str:
 
 
 def _add_above_tables(text: str, name: str, value: Any) -> str:
-    """Add a key at the top of a file: below a [table] it would belong to that."""
+    """Add a key before the first [table]; after it, it would belong to that table."""
     lines = text.splitlines(keepends=True)
     tables = [
         line_of(text, (key,)) - 1
@@ -294,7 +288,7 @@ def _add_above_tables(text: str, name: str, value: Any) -> str:
         or (isinstance(inner, list) and any(isinstance(i, dict) for i in inner))
     ]
     at = min(tables, default=len(lines))
-    # Comments right above a table belong to it, and the blank line before them.
+    # Comments directly above a table belong to it, as does the blank line before them.
     while tables and at > 0 and lines[at - 1].lstrip().startswith("#"):
         at -= 1
     while tables and at > 0 and not lines[at - 1].strip():

@@ -1,25 +1,25 @@
-"""What is wrong with settings: where, what, and what to do."""
+"""Errors in settings: where each one is, what is wrong and how to fix it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 
-class Complaint(NamedTuple):
-    """One mistake."""
+class Problem(NamedTuple):
+    """One mistake in the settings."""
 
     where: str
-    """``config.toml:12``, a variable, or an option of the command line."""
+    """``config.toml:12``, an environment variable or a command-line option."""
     reason: str
-    """What it is and what to write instead; safe to show."""
+    """What is wrong and what to write instead; safe to display."""
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}"
 
 
 class ConfigError(ValueError):
-    """Settings that cannot be used; ``str()`` has a line for each mistake."""
+    """Invalid settings; ``str()`` has one line per problem."""
 
-    def __init__(self, complaints: list[Complaint]) -> None:
-        super().__init__("\n".join(str(complaint) for complaint in complaints))
-        self.complaints = complaints
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems

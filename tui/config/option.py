@@ -1,7 +1,7 @@
-"""One thing that can be set, with everything that is said about it anywhere.
+"""One setting, described once for every place that shows or reads it.
 
 The command line, the settings file, the environment, ``--help``, the man page,
-completion and the dashboard's settings screen are all made from these.
+completion and the dashboard's settings screen are all generated from ``Option``.
 """
 
 from __future__ import annotations
@@ -23,94 +23,94 @@ HUGE = float(1 << 53)
 
 
 class Group(Enum):
-    """Headings of ``--help``, of the man page and of the settings file."""
+    """Headings in ``--help``, in the man page and in the settings file."""
 
     WHERE = "Where files go"
-    SPEED = "How much at once, how fast"
-    TRUST = "Trouble and trust"
-    NETWORK = "The way to the server"
-    LOGIN = "Logins"
+    SPEED = "Concurrency and speed"
+    TRUST = "Errors and verification"
+    NETWORK = "Network"
+    LOGIN = "Authentication"
     AFTER = "After a download"
-    DASHBOARD = "The dashboard"
-    RUN = "This run"
+    DASHBOARD = "Dashboard"
+    RUN = "Run options"
 
 
-def _as_it_is(text: str) -> str:
+def _identity(text: str) -> str:
     return text
 
 
 class Option(NamedTuple):
-    """One thing that can be set."""
+    """One setting, with everything that is written about it anywhere."""
 
     key: str
-    """Its name in ``config.toml``; a dot stands for a table: ``hooks.on-done``."""
+    """The name in ``config.toml``; a dot means a table: ``hooks.on-done``."""
     kind: Kind
     group: Group
     doc: str
     """What it does, in one or two sentences."""
     example: str = ""
-    """A value as the settings file spells it."""
+    """An example value in TOML."""
     field: str = ""
-    """Where in ``Settings`` it ends: ``proxy`` or ``hooks.on_done``; "" for nowhere."""
+    """The field of ``Settings``: ``proxy`` or ``hooks.on_done``; "" for none."""
     flags: tuple[str, ...] = ()
-    """Its spellings on the command line, ``--KEY`` if empty; ``("",)`` for none."""
+    """Command-line spellings; empty means ``--KEY``, ``("",)`` means none."""
     metavar: str = ""
     choices: tuple[str, ...] = ()
     low: float = 0
     high: float = HUGE
-    parse: Callable[[str], Any] = _as_it_is
-    """For texts: raises ``ValueError`` with what to write instead."""
+    parse: Callable[[str], Any] = _identity
+    """Parses text; raises ``ValueError`` with what to write instead."""
     must_exist: bool = False
-    """A path that is read and not made."""
+    """For a path that is read rather than created."""
     fallback: Any = None
-    """The default where no field of ``Settings`` has it."""
+    """The default, for an option without a field in ``Settings``."""
     default_text: str = ""
-    """What the default means, where the value does not tell."""
+    """The default in words, if the value alone is unclear."""
     more: str = ""
-    """What ``explain`` and the man page add."""
+    """Further help for ``config explain`` and the man page."""
     is_live: bool = False
-    """A change in the dashboard takes effect in this run."""
+    """True if a change in the dashboard takes effect immediately."""
 
     @property
     def name(self) -> str:
-        """The key without its table."""
+        """Return the key without its table."""
         return self.key.rpartition(".")[2]
 
     @property
     def long_flag(self) -> str:
-        """How the command line spells it, or "" if it cannot be given there."""
+        """Return the long command-line option, or "" if there is none."""
         return next((f for f in self.spellings if f.startswith("--")), "")
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """All spellings on the command line."""
+        """Return all command-line spellings."""
         flags = self.flags or (f"--{self.name}",)
         return tuple(flag for flag in flags if flag)
 
     @property
     def variable(self) -> str:
-        """Its environment variable; "" for what the command line cannot say either."""
+        """Return the environment variable, or "" without a command-line option."""
         word = self.long_flag.removeprefix("--").upper().replace("-", "_")
         return f"FETCHTUI_{word}" if word else ""
 
     @property
     def default(self) -> Any:
-        """What holds when nobody says anything, as ``Settings`` has it."""
+        """Return the default value, in the form that ``Settings`` uses."""
         if self.fallback is not None or not self.field:
             return self.fallback
         value = attrgetter(self.field)(_DEFAULTS)
         return value.value if isinstance(value, Enum) else value
 
     def read_text(self, text: str) -> Any:
-        """Read a value from the command line or the environment.
+        """Parse a value from the command line or the environment.
 
         Raises:
-            ValueError: it makes no sense; the message says what to write.
+            ValueError: invalid value; the message says what to write.
         """
-        return self._read(text, is_whole=False)
+        return self._read(text, allow_relative=True)
 
     def read_toml(self, value: Any) -> Any:
-        """Read a value from a settings file, or one that was set by a program.
+        """Validate a value from a settings file or from the dashboard.
 
         Raises:
             ValueError: wrong type or value; the message says what to write.
@@ -123,9 +123,9 @@ class Option(NamedTuple):
             raise ValueError(f"must be {self.kind.value}, without quotes")
         if isinstance(value, (FolderRule, Path)):
             value = str(value)
-        return self._read(value, is_whole=True)
+        return self._read(value, allow_relative=False)
 
-    def _read(self, value: Any, *, is_whole: bool) -> Any:
+    def _read(self, value: Any, *, allow_relative: bool) -> Any:
         match self.kind:
             case Kind.WHOLE:
                 return values.read_whole(value, self.low, self.high)
@@ -139,7 +139,7 @@ class Option(NamedTuple):
                 return values.read_size(value, self.low, self.high)
             case Kind.PATH:
                 return values.read_path(
-                    value, is_whole=is_whole, must_exist=self.must_exist
+                    value, allow_relative=allow_relative, must_exist=self.must_exist
                 )
             case Kind.WORDS:
                 return values.read_words(value, self.parse)
@@ -149,14 +149,14 @@ class Option(NamedTuple):
                 return values.read_text(value, self.parse)
 
     def show(self, value: Any) -> str:
-        """Return a value as the settings file spells it; ``-`` for nothing."""
+        """Return a value as TOML, or ``-`` if it is empty."""
         if value is None or value == "" or value == ():
             return "-"
         return toml_text(value)
 
 
 def toml_text(value: Any) -> str:
-    """Return a value as TOML spells it on one line."""
+    """Return a value as TOML on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (int, float)):
@@ -167,5 +167,15 @@ def toml_text(value: Any) -> str:
         return "[" + ", ".join(toml_text(item) for item in value) + "]"
     import json
 
-    # JSON's escapes of text are TOML's as well (TOML 1.0, "String").
+    # TOML accepts the string escapes of JSON (TOML 1.0, "String").
     return json.dumps(str(value), ensure_ascii=False)
+
+
+class SettingValue(NamedTuple):
+    """The value of a setting, and where it comes from."""
+
+    value: Any
+    source: str
+    """``default``, ``config.toml:12``, ``FETCHTUI_PROXY`` or ``--proxy``."""
+    is_explicit: bool = False
+    """Set by this command line: with an option, or in the profile that it names."""

@@ -1,15 +1,19 @@
-"""Texts with a form of their own: headers, proxies, references to secrets, rules."""
+"""Parsers for text with its own syntax: headers, proxies, credentials, rules."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
-from tui.core.settings import FolderRule
+from tui.core.settings import FolderRule, Login, Scheme
 from tui.core.text.plain_text import plain
 
-# RFC 9110, 5.1 and 5.5: a token, and anything printable.
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# RFC 9110, sections 5.1 and 5.5: a token, then anything printable.
 _HEADER = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([^\x00-\x08\x0a-\x1f\x7f]*)"
 )
@@ -19,31 +23,31 @@ SECRET_HEADERS = frozenset(
 _PROXIES = ("http", "https", "socks5", "socks5h")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+|netrc|ask)")
 REFERENCES = "env:NAME, file:PATH, keyring:SERVICE, netrc or ask"
-"""How to say where a secret is."""
+"""The ways to refer to a secret."""
 
 
 def parse_header(text: str) -> tuple[str, str]:
-    """Read ``Name: value``.
+    """Parse ``Name: value``.
 
     Raises:
-        ValueError: it is none; the message does not repeat it.
+        ValueError: invalid header; the message does not quote it.
     """
     match = _HEADER.fullmatch(text.strip())
     if match is None:
-        # The value may be a secret, so the message does not repeat it.
+        # The value may be a secret, so the message does not quote it.
         raise ValueError("write a header as 'Name: value', on one line")
     return match[1], match[2]
 
 
 def parse_proxy(text: str) -> str:
-    """Read ``SCHEME://[USER[:PASSWORD]@]HOST:PORT`` or ``direct``.
+    """Parse ``SCHEME://[USER[:PASSWORD]@]HOST:PORT`` or ``direct``.
 
     Raises:
-        ValueError: it is none; the message does not repeat a password.
+        ValueError: invalid address; the message does not quote a password.
     """
     if text in ("direct", ""):
         return text
-    form = "write it as http://HOST:PORT or socks5://HOST:PORT, or as direct for none"
+    form = "write http://HOST:PORT or socks5://HOST:PORT, or direct for no proxy"
     candidate = text if "://" in text else f"http://{text}"
     try:
         parts = urlsplit(candidate)
@@ -53,88 +57,86 @@ def parse_proxy(text: str) -> str:
     else:
         if parts.scheme not in _PROXIES:
             raise ValueError(
-                f"a proxy by {plain(parts.scheme, 20)} is not known; it can be"
-                f" {', '.join(_PROXIES)}, or direct for none"
+                f"unknown proxy scheme {plain(parts.scheme, 20)!r}; use"
+                f" {', '.join(_PROXIES)}, or direct for no proxy"
             )
         if parts.path.strip("/") or parts.query or parts.fragment:
             has_host = False
     if not has_host or not candidate.isascii() or not candidate.isprintable():
-        raise ValueError(f"this is no address of a proxy; {form}")
+        raise ValueError(f"not a valid proxy address; {form}")
     return candidate.rstrip("/")
 
 
 def parse_reference(text: str) -> str:
-    """Read where a secret is to be found.
+    """Parse a reference to a secret.
 
     Raises:
-        ValueError: it is no reference; the message does not repeat it, since it may
-            be the secret itself.
+        ValueError: not a reference; the message does not quote it, since it may be the
+            secret itself.
     """
     if _REFERENCE.fullmatch(text) is None or not text.isprintable():
-        raise ValueError(f"say where the secret is: {REFERENCES}")
+        raise ValueError(f"must say where to read the secret from: {REFERENCES}")
     return text
 
 
 def parse_user(text: str) -> str:
-    """Read a name to log in with, and perhaps ``:PASSWORD`` behind it."""
+    """Parse a user name, optionally followed by ``:PASSWORD``."""
     if not text.partition(":")[0] or not text.isprintable():
-        raise ValueError("write the name to log in with, without control characters")
+        raise ValueError("must be a user name without control characters")
     return text
 
 
 def parse_interface(text: str) -> str:
-    """Read the name of an interface, or an address to connect from."""
+    """Parse the name of a network interface, or a local address."""
     if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.:_%@-]{0,63}|::.*", text):
-        raise ValueError(
-            "name an interface such as eth0, or an address of this machine"
-        )
+        raise ValueError("must be an interface such as eth0, or a local address")
     return text
 
 
 def parse_pin(text: str) -> tuple[str, int, str]:
-    """Read ``HOST:PORT:ADDRESS`` as curl's ``--resolve`` takes it; ``*`` for all ports.
+    """Parse ``HOST:PORT:ADDRESS``, as for curl's ``--resolve``; ``*`` is any port.
 
     Raises:
-        ValueError: a part is missing or makes no sense.
+        ValueError: a part is missing or invalid.
     """
-    form = "write it as HOST:PORT:ADDRESS, such as example.org:443:192.0.2.7"
+    form = "write HOST:PORT:ADDRESS, such as example.org:443:192.0.2.7"
     host, _, rest = text.partition(":")
     port, separator, address = rest.partition(":")
     if not host or not separator or not re.fullmatch(r"[0-9]{1,5}|\*", port):
-        raise ValueError(f"{plain(text, 80)!r} is no pin; {form}")
+        raise ValueError(f"{plain(text, 80)!r} is not valid; {form}")
     number = 0 if port == "*" else int(port)
     if number > 65535:
-        raise ValueError(f"port {number} does not exist; {form}")
+        raise ValueError(f"port {number} is out of range; {form}")
     try:
         found = ipaddress.ip_address(address.strip("[]"))
     except ValueError:
-        raise ValueError(f"{plain(address, 60)!r} is no address; {form}") from None
+        raise ValueError(f"{plain(address, 60)!r} is not an address; {form}") from None
     return host.lower(), number, str(found)
 
 
 def parse_folder(text: str) -> FolderRule:
-    """Read ``PATTERN=DIR``, such as ``*.iso=images``.
+    """Parse ``PATTERN=DIR``, such as ``*.iso=images``.
 
     Raises:
-        ValueError: a part is missing, or the directory is not below another one.
+        ValueError: a part is missing, or the directory is outside the output directory.
     """
     pattern, separator, directory = text.partition("=")
     if not separator:
         raise ValueError(
-            f"{plain(text, 80)!r} is no rule; write it as PATTERN=DIR, such as"
+            f"{plain(text, 80)!r} is not a rule; write PATTERN=DIR, such as"
             " '*.iso=images'"
         )
     return folder_rule(pattern.strip(), directory.strip())
 
 
 def folder_rule(pattern: str, directory: str) -> FolderRule:
-    """Make a rule.
+    """Build a folder rule.
 
     Raises:
-        ValueError: the directory leaves the output directory, or a part is empty.
+        ValueError: the directory is outside the output directory, or a part is empty.
     """
     if not pattern.isprintable():
-        raise ValueError("the pattern has control characters; take them away")
+        raise ValueError("the pattern contains control characters; remove them")
     try:
         return FolderRule(pattern, directory)
     except ValueError as error:
@@ -142,10 +144,62 @@ def folder_rule(pattern: str, directory: str) -> FolderRule:
 
 
 def has_password(proxy: str) -> bool:
-    """Whether the address of a proxy holds a password."""
+    """Return True if a proxy address contains a password."""
     return urlsplit(proxy).password is not None if "@" in proxy else False
 
 
 def is_secret_header(name: str) -> bool:
-    """Whether the value of a header is usually a secret."""
+    """Return True if a header's value is usually a secret."""
     return name.lower() in SECRET_HEADERS
+
+
+def make_login(values: Mapping[str, Any], prefix: str = "") -> Login | None:
+    """Build a login from ``user``, ``password-from``, ``auth`` and ``bearer-from``.
+
+    Args:
+        values: settings by key; a missing or empty value counts as unset.
+        prefix: ``proxy-`` for the proxy's login.
+
+    Returns:
+        The login, or ``None`` if nothing is set. Its secret is ``ask`` if only the user
+        name is set.
+
+    Raises:
+        ValueError: the settings contradict each other; the message says how to fix it.
+    """
+    user = values.get(f"{prefix}user") or ""
+    reference = values.get(f"{prefix}password-from") or ""
+    bearer = "" if prefix else values.get("bearer-from") or ""
+    if bearer:
+        if user or reference:
+            raise ValueError("bearer-from and user cannot be combined; remove one")
+        return Login("", bearer, Scheme.BEARER)
+    name, separator, password = user.partition(":")
+    if reference and separator:
+        raise ValueError(
+            f"{prefix}user contains a password, so {prefix}password-from must not be"
+            " set; remove one"
+        )
+    if reference and not name and reference != "netrc":
+        raise ValueError(f"{prefix}password-from needs a user name; add {prefix}user")
+    if not name and not reference:
+        return None
+    scheme = Scheme.BASIC if prefix else Scheme(values.get("auth") or "basic")
+    secret = f"text:{password}" if separator else reference or "ask"
+    return Login(name, secret, scheme)
+
+
+def split_proxy(proxy: str) -> tuple[str, str]:
+    """Split the credentials off a proxy address.
+
+    Returns:
+        The address without a password, and ``NAME:PASSWORD`` ("" if it has none).
+    """
+    if "@" not in proxy:
+        return proxy, ""
+    parts = urlsplit(proxy)
+    if parts.password is None:
+        return proxy, ""
+    user = unquote(parts.username or "")
+    bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return bare, f"{user}:{unquote(parts.password)}"

@@ -1,4 +1,4 @@
-"""What holds in a run: defaults < config < profile < environment < command line."""
+"""Resolve settings: defaults < file < profile < environment < command line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.config.errors import Complaint, ConfigError
-from tui.config.given import Given
-from tui.config.logins import make_login, split_proxy
+from tui.config.errors import ConfigError, Problem
+from tui.config.option import SettingValue
+from tui.config.parsing import make_login, split_proxy
 from tui.config.registry import BY_VARIABLE, OPTIONS
 from tui.config.values import Kind, suggest
 from tui.core.settings import Hooks, OnExists, Settings, Verify
@@ -27,7 +27,7 @@ ORDER = (
     "environment",
     "command line",
 )
-"""Where values come from; the later wins."""
+"""Sources of settings; later ones override earlier ones."""
 PROFILE_VARIABLE = "FETCHTUI_PROFILE"
 _OTHER_VARIABLES = frozenset(
     ("FETCHTUI_CONFIG", "FETCHTUI_STATE_DIR", PROFILE_VARIABLE, "FETCHTUI_KEYS")
@@ -35,24 +35,24 @@ _OTHER_VARIABLES = frozenset(
 
 
 class DashboardSettings(NamedTuple):
-    """What the dashboard starts with, as far as somebody said so."""
+    """Settings that the dashboard starts with."""
 
     theme: str = ""
-    """"" keeps the one that was chosen last."""
+    """"" keeps the last theme used."""
     motion: bool = True
     ascii: bool | None = None
-    """``None`` looks at the terminal."""
+    """``None`` means: decide by the terminal."""
     exit_when_done: bool = False
     keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Action -> its keys, for those that have others than usual."""
+    """Action -> its keys, for actions with changed key bindings."""
 
 
 @dataclass(slots=True)
 class Resolved:
-    """What holds, by key, and everything that is wrong with what was said."""
+    """The effective settings by key, with their sources and all problems found."""
 
-    values: dict[str, Given] = field(default_factory=dict)
-    complaints: list[Complaint] = field(default_factory=list)
+    values: dict[str, SettingValue] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     profile: str = ""
 
@@ -60,24 +60,24 @@ class Resolved:
         return self.values[key].value
 
     @property
-    def asked_fields(self) -> frozenset[str]:
-        """Fields of ``Settings`` that this very command asks for."""
+    def explicit_fields(self) -> frozenset[str]:
+        """Return the fields of ``Settings`` that this command line sets."""
         return frozenset(
             option.field.partition(".")[0]
             for option in OPTIONS
-            if option.field and self.values[option.key].is_asked
+            if option.field and self.values[option.key].is_explicit
         )
 
     def settings(self) -> Settings:
         """Build the settings.
 
         Raises:
-            ConfigError: options contradict each other, or there were complaints.
+            ConfigError: settings contradict each other, or there are problems.
         """
         return _Builder(self).build()
 
     def dashboard(self) -> DashboardSettings:
-        """Return what the dashboard starts with."""
+        """Return the settings that the dashboard starts with."""
         is_ascii = self.values["dashboard.ascii"]
         return DashboardSettings(
             theme=self["dashboard.theme"],
@@ -93,161 +93,169 @@ def resolve(
     *,
     profile: str | None = None,
     environment: Mapping[str, str] | None = None,
-    command_line: Mapping[str, Given] | None = None,
+    command_line: Mapping[str, SettingValue] | None = None,
 ) -> Resolved:
-    """Put together what all sources say.
+    """Merge the settings of all sources.
 
     Args:
         document: the settings file.
-        profile: the one that the command line names.
-        environment: ``os.environ``, unless told otherwise.
+        profile: the profile named on the command line.
+        environment: defaults to ``os.environ``.
         command_line: values by key.
 
     Returns:
-        A value for every key; what makes no sense is a complaint and not a value.
+        A value for every key; an invalid value becomes a problem instead.
     """
     environment = os.environ if environment is None else environment
-    resolved = Resolved(complaints=list(document.complaints))
-    resolved.values = {o.key: Given(o.default, "default") for o in OPTIONS}
-    _lay(resolved, document, document.values, "")
-    _lay_profile(resolved, document, profile, environment.get(PROFILE_VARIABLE, ""))
-    _lay_environment(resolved, environment)
+    resolved = Resolved(problems=list(document.problems))
+    resolved.values = {o.key: SettingValue(o.default, "default") for o in OPTIONS}
+    _merge_file(resolved, document, document.values, "")
+    _merge_profile(resolved, document, profile, environment.get(PROFILE_VARIABLE, ""))
+    _merge_environment(resolved, environment)
     resolved.values |= command_line or {}
     return resolved
 
 
-def _lay(
+def _merge_file(
     resolved: Resolved,
     document: Document,
     values: Mapping[str, Found],
     profile: str,
     *,
-    is_asked: bool = False,
+    is_explicit: bool = False,
 ) -> None:
     for key, found in values.items():
-        source = document.place(found.path) + (f" [{profile}]" if profile else "")
+        source = document.location(found.path) + (f" [{profile}]" if profile else "")
         value = found.value
         if key == "hosts":
-            # The first that matches counts, so a profile's come first.
+            # The first match applies, so a profile's tables come first.
             value = (*value, *resolved.values[key].value)
         elif key == "keys":
             value = tuple((dict(resolved.values[key].value) | dict(value)).items())
-        resolved.values[key] = Given(value, source, is_asked)
+        resolved.values[key] = SettingValue(value, source, is_explicit)
 
 
-def _lay_profile(
-    resolved: Resolved, document: Document, asked: str | None, variable: str
+def _merge_profile(
+    resolved: Resolved, document: Document, explicit: str | None, variable: str
 ) -> None:
-    name = asked or variable or document.profile
+    name = explicit or variable or document.profile
     if not name:
         return
     if name not in document.profiles:
-        where = "--profile" if asked else PROFILE_VARIABLE
+        where = "--profile" if explicit else PROFILE_VARIABLE
         near = suggest(name, document.profiles)
         if not near:
             known = ", ".join(plain(p, 40) for p in document.profiles)
-            near = f"; it has {known}" if known else "; it has no profiles"
+            near = f"; profiles: {known}" if known else "; it defines no profiles"
         reason = f"{document.name} has no [profiles.{plain(name, 60)}]{near}"
-        resolved.complaints.append(Complaint(where, reason))
+        resolved.problems.append(Problem(where, reason))
         return
     resolved.profile = name
     values = document.profiles[name]
-    _lay(resolved, document, values, f"profile {plain(name)}", is_asked=bool(asked))
+    _merge_file(
+        resolved,
+        document,
+        values,
+        f"profile {plain(name)}",
+        is_explicit=bool(explicit),
+    )
 
 
-def _lay_environment(resolved: Resolved, environment: Mapping[str, str]) -> None:
+def _merge_environment(resolved: Resolved, environment: Mapping[str, str]) -> None:
     for name, text in environment.items():
         if not name.startswith("FETCHTUI_") or name in _OTHER_VARIABLES:
             continue
         option = BY_VARIABLE.get(name)
         if option is None:
             if not name.startswith("FETCHTUI_HOOK"):
-                near = suggest(name, BY_VARIABLE) or "; it is passed over"
-                resolved.notes.append(f"{plain(name, 60)} is not known{near}")
+                near = suggest(name, BY_VARIABLE) or "; ignored"
+                resolved.notes.append(f"unknown variable {plain(name, 60)}{near}")
             continue
         if text == "" and option.kind not in (Kind.COMMAND, Kind.WORDS):
-            continue  # as good as unset, as POSIX tools take it
+            continue  # POSIX tools treat an empty variable as unset
         try:
-            resolved.values[option.key] = Given(option.read_text(text), name)
+            resolved.values[option.key] = SettingValue(option.read_text(text), name)
         except ValueError as error:
-            resolved.complaints.append(Complaint(name, plain(str(error))))
+            resolved.problems.append(Problem(name, plain(str(error))))
 
 
 class _Builder:
-    """Turns values by key into ``Settings``."""
+    """Builds ``Settings`` from values by key."""
 
     def __init__(self, resolved: Resolved) -> None:
         self._resolved = resolved
-        self._complaints = list(resolved.complaints)
+        self._problems = list(resolved.problems)
 
     def build(self) -> Settings:
-        said = {key: given.value for key, given in self._resolved.values.items()}
-        proxy, proxy_user = split_proxy(said["proxy"])
-        if proxy_user and not said["proxy-user"]:
-            said["proxy-user"] = proxy_user
-        proxy_login = self._login(said, "proxy-")
-        login = self._login(said, "")
-        netrc = self._netrc(said)
-        if said["key"] and not said["cert"]:
-            self._complain("key", "a key proves nothing alone; add cert")
-        if self._complaints:
-            raise ConfigError(self._complaints)
+        values = {key: given.value for key, given in self._resolved.values.items()}
+        proxy, proxy_user = split_proxy(values["proxy"])
+        if proxy_user and not values["proxy-user"]:
+            values["proxy-user"] = proxy_user
+        proxy_login = self._login(values, "proxy-")
+        login = self._login(values, "")
+        netrc = self._netrc(values)
+        if values["key"] and not values["cert"]:
+            self._report("key", "key needs a certificate; add cert")
+        if self._problems:
+            raise ConfigError(self._problems)
         return Settings(
             **{
-                option.field: said[option.key]
+                option.field: values[option.key]
                 for option in OPTIONS
                 if option.field
                 and option.field not in _COMPOSED
                 and "." not in option.field
             },
-            on_exists=OnExists(said["on-exists"]),
-            verify=Verify(said["verify"]),
-            rate_limit=said["limit-rate"] or None,
-            ip_version=0 if said["ip-version"] == "any" else int(said["ip-version"]),
+            on_exists=OnExists(values["on-exists"]),
+            verify=Verify(values["verify"]),
+            rate_limit=values["limit-rate"] or None,
+            ip_version=0
+            if values["ip-version"] == "any"
+            else int(values["ip-version"]),
             http_backend=(
-                "" if said["http-backend"] == "auto" else said["http-backend"]
+                "" if values["http-backend"] == "auto" else values["http-backend"]
             ),
             proxy=proxy,
             proxy_login=proxy_login,
             login=login,
             netrc=netrc,
-            interface=said["interface"] or "",
+            interface=values["interface"] or "",
             hooks=Hooks(
                 **{
-                    option.field.removeprefix("hooks."): said[option.key]
+                    option.field.removeprefix("hooks."): values[option.key]
                     for option in OPTIONS
                     if option.field.startswith("hooks.")
                 }
             ),
         )
 
-    def _login(self, said: dict[str, Any], prefix: str) -> Any:
+    def _login(self, values: dict[str, Any], prefix: str) -> Any:
         try:
-            return make_login(said, prefix)
+            return make_login(values, prefix)
         except ValueError as error:
-            self._complain(f"{prefix}password-from", str(error))
+            self._report(f"{prefix}password-from", str(error))
             return None
 
-    def _netrc(self, said: Mapping[str, Any]) -> Path | None:
-        if said["netrc-file"]:
-            path: Path = said["netrc-file"]
+    def _netrc(self, values: Mapping[str, Any]) -> Path | None:
+        if values["netrc-file"]:
+            path: Path = values["netrc-file"]
             return path
-        if not said["netrc"] and not _names_netrc(said):
+        if not values["netrc"] and not _names_netrc(values):
             return None
         path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
         if not path.is_file():
             reason = (
-                f"there is no {plain(str(path), 200)}; make it, or name another"
-                " with netrc-file"
+                f"{plain(str(path), 200)} does not exist; create it, or set netrc-file"
+                " to another file"
             )
-            self._complain("netrc", reason)
+            self._report("netrc", reason)
         return path
 
-    def _complain(self, key: str, reason: str) -> None:
+    def _report(self, key: str, reason: str) -> None:
         source = self._resolved.values[key].source
         if source == "default":
             source = key
-        self._complaints.append(Complaint(source, reason))
+        self._problems.append(Problem(source, reason))
 
 
 _COMPOSED = frozenset(
@@ -266,8 +274,8 @@ _COMPOSED = frozenset(
 )
 
 
-def _names_netrc(said: Mapping[str, Any]) -> bool:
-    """Whether some login refers to netrc, which then has to be read."""
-    references = [said["password-from"], said["proxy-password-from"]]
-    references += [rule.login.secret for rule in said["hosts"] if rule.login]
+def _names_netrc(values: Mapping[str, Any]) -> bool:
+    """Return True if any login reads its password from netrc."""
+    references = [values["password-from"], values["proxy-password-from"]]
+    references += [rule.login.secret for rule in values["hosts"] if rule.login]
     return "netrc" in references

@@ -1,4 +1,4 @@
-"""A settings file that explains itself: every key, commented out."""
+"""The sample settings file: every setting with its help, commented out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from tui.config.option import Group
-from tui.config.options_network import HOST_KEYS
 from tui.config.precedence import ORDER
-from tui.config.registry import OPTIONS
+from tui.config.registry import HOST_KEYS, OPTIONS
 from tui.config.values import Kind
 
 if TYPE_CHECKING:
@@ -17,28 +16,29 @@ if TYPE_CHECKING:
     from tui.config.option import Option
 
 _HEAD = f"""\
-# Settings of fetchtui, in TOML. Take the "# " before a line away to say something.
-# The later wins: {" < ".join(ORDER)}.
-# Secrets are refused in here; say where they are: env:NAME, file:PATH,
-# keyring:SERVICE, netrc or ask. "fetchtui config show" tells what holds, and why.
+# Settings for fetchtui, in TOML. Uncomment a line to change that setting.
+# Precedence: {" < ".join(ORDER)}.
+# This file must not contain secrets, only references to them: env:NAME, file:PATH,
+# keyring:SERVICE, netrc or ask. "fetchtui config show" lists the effective settings
+# and where each comes from.
 """
 _TABLES = """
-# Settings for some hosts only; the first that matches counts.
+# Per-host settings; the first matching pattern applies.
 # [hosts."*.example.org"]
 {hosts}
 
-# Settings by name: fetchtui --profile work
+# A named profile: fetchtui --profile work
 # [profiles.work]
 # limit-rate = "2M"
 
-# Other keys in the dashboard: an action and its keys, [] for none.
+# Key bindings: an action and its keys, [] for none.
 # [keys]
 # cancel = ["x", "delete"]
 """
 
 
 def sample() -> str:
-    """Return the text of the file."""
+    """Return the text of the sample settings file."""
     out = [_HEAD]
     for group in Group:
         flat = [o for o in OPTIONS if o.group is group and _is_flat(o)]

@@ -1,8 +1,8 @@
-"""Kinds of values: what they look like in a settings file and on a command line.
+"""Kinds of values, and how each is validated.
 
-Every reader takes text (command line, environment) or a value of TOML, gives what
-``Settings`` holds, and explains itself in a ``ValueError`` otherwise. Messages repeat
-what was written only where that cannot be a secret.
+Every reader takes text (from the command line or the environment) or a TOML value and
+returns what ``Settings`` stores. It raises ``ValueError`` with an explanation if the
+value is invalid. Messages quote the input only if it cannot be a secret.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """What a value is; the text is what people are told to write."""
+    """The kind of a value, with text that shows users what to write."""
 
     WHOLE = "a whole number"
     NUMBER = "a number"
     SWITCH = "true or false"
     CHOICE = "one of the words"
-    SIZE = 'bytes, such as "500k" or "10M"'
+    SIZE = 'a size in bytes, such as "500k" or "10M"'
     PATH = 'a path in quotes, such as "~/Downloads"'
     TEXT = "text in quotes"
     WORDS = 'a list of texts, such as ["first", "second"]'
@@ -40,7 +40,7 @@ _FALSE = frozenset(("false", "off", "no", "0"))
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the nearest of ``known``, or ""."""
+    """Return ``; did you mean 'x'?`` for the closest match in ``known``, or ""."""
     import difflib
 
     by_form = {known_word.lower().replace("_", "-"): known_word for known_word in known}
@@ -55,7 +55,7 @@ def read_whole(value: Any, low: float, high: float) -> int:
             value = int(value)
         except ValueError:
             raise ValueError(
-                f"{plain(value, 40)!r} is not a whole number; write one from"
+                f"{plain(value, 40)!r} is not a whole number from"
                 f" {low:,.0f} to {high:,.0f}"
             ) from None
     if not isinstance(value, int) or isinstance(value, bool):
@@ -67,23 +67,21 @@ def read_whole(value: Any, low: float, high: float) -> int:
 
 def read_number(value: Any, low: float, high: float) -> float:
     """Read a number within ``low`` and ``high``."""
-    wanted = f"a number from {low:g} to {high:,.0f}"
+    expected = f"a number from {low:g} to {high:,.0f}"
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
-            raise ValueError(
-                f"{plain(value, 40)!r} is not a number; write {wanted}"
-            ) from None
+            raise ValueError(f"{plain(value, 40)!r} is not {expected}") from None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        raise ValueError(f"must be {wanted}")
+        raise ValueError(f"must be {expected}")
     if not math.isfinite(value) or not low <= value <= high:
         raise ValueError(f"{value:g} is not in the range {low:g} to {high:,.0f}")
     return float(value)
 
 
 def read_switch(value: Any) -> bool:
-    """Read true or false; in text also on, off, yes, no, 1 and 0."""
+    """Read true or false; text may also be on, off, yes, no, 1 or 0."""
     if isinstance(value, bool):
         return value
     if isinstance(value, str) and value.lower() in _TRUE | _FALSE:
@@ -92,7 +90,7 @@ def read_switch(value: Any) -> bool:
 
 
 def read_choice(value: Any, choices: tuple[str, ...]) -> str:
-    """Read one of a few words."""
+    """Read one of ``choices``."""
     if isinstance(value, str) and value in choices:
         return value
     if isinstance(value, int) and not isinstance(value, bool) and str(value) in choices:
@@ -105,35 +103,33 @@ def read_choice(value: Any, choices: tuple[str, ...]) -> str:
 
 
 def read_size(value: Any, low: float, high: float) -> int:
-    """Read bytes: a whole number, or text with a unit."""
+    """Read a size in bytes: a whole number, or text with a unit."""
     if isinstance(value, str):
         value = parse_size(plain(value, 40))
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError('must be bytes, such as 500000, "500k" or "10M"')
+        raise ValueError('must be a size, such as 500000, "500k" or "10M"')
     if not low <= value <= high:
         raise ValueError(f"{value:,} is not in the range {low:,.0f} to {high:,.0f}")
     return value
 
 
-def read_path(value: Any, *, is_whole: bool, must_exist: bool) -> Path:
+def read_path(value: Any, *, allow_relative: bool, must_exist: bool) -> Path:
     """Read a path; ``~`` is the home directory.
 
     Args:
-        value: what was written.
-        is_whole: a settings file is read from anywhere, so what it says must not
-            depend on where one is.
-        must_exist: it is read, so it has to be there, and be a file.
+        value: the path as written.
+        allow_relative: accept a relative path. A settings file applies in every
+            directory, so its paths must not depend on the current one.
+        must_exist: require an existing, readable file.
     """
     if value == "":
         raise ValueError("must not be empty; write a path, such as ~/Downloads")
     if not isinstance(value, str) or "\0" in value:
         raise ValueError('must be a path in quotes, such as "~/Downloads"')
-    path = Path(os.path.expanduser(value))  # a strange ~user is no fault
+    path = Path(os.path.expanduser(value))  # leaves an unknown ~user as it is
     shown = repr(plain(value, 200))
-    if is_whole and not path.is_absolute():
-        raise ValueError(
-            f"{shown} depends on where one is; write it whole, or as ~/..."
-        )
+    if not allow_relative and not path.is_absolute():
+        raise ValueError(f"{shown} is relative; write an absolute path or ~/...")
     if must_exist:
         try:
             with path.open("rb"):
@@ -142,21 +138,19 @@ def read_path(value: Any, *, is_whole: bool, must_exist: bool) -> Path:
             raise ValueError(f"{shown} does not exist; check the path") from None
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise ValueError(
-                f"{shown} cannot be read: {reason}; name a file that can"
-            ) from None
+            raise ValueError(f"cannot read {shown}: {reason}") from None
     return path
 
 
 def read_text(value: Any, parse: Callable[[str], Any]) -> Any:
-    """Read text by a parser of its own."""
+    """Read text with the option's parser."""
     if not isinstance(value, str):
         raise ValueError("must be text in quotes")
     return parse(value)
 
 
 def read_words(value: Any, parse: Callable[[str], Any]) -> tuple[Any, ...]:
-    """Read several texts: a list, or lines of one text."""
+    """Read several texts: a list, or one text with a value per line."""
     if isinstance(value, str):
         value = [line for line in value.splitlines() if line.strip()]
     if not isinstance(value, (list, tuple)) or any(
@@ -167,9 +161,10 @@ def read_words(value: Any, parse: Callable[[str], Any]) -> tuple[Any, ...]:
 
 
 def read_command(value: Any) -> tuple[str, ...]:
-    """Read a command as an argument vector; text is split as a shell would.
+    """Read a command as an argument list; text is split as a shell would.
 
-    No shell is between, so ``|`` and ``>`` would only be odd arguments.
+    Commands do not go through a shell, so a bare ``|`` or ``>`` is refused: it would
+    only become an argument.
     """
     if isinstance(value, str):
         import shlex
@@ -177,14 +172,12 @@ def read_command(value: Any) -> tuple[str, ...]:
         try:
             words = shlex.split(value)
         except ValueError:
+            raise ValueError("unclosed quote; close it, or write a list") from None
+        operators = sorted({"|", ">", ">>", "<", "&&", "||", ";", "&"} & set(words))
+        if operators:
             raise ValueError(
-                "a quote is not closed; close it, or write a list"
-            ) from None
-        alone = sorted({"|", ">", ">>", "<", "&&", "||", ";", "&"} & set(words))
-        if alone:
-            raise ValueError(
-                f"no shell is between, so {alone[0]!r} does nothing; put the line into"
-                ' a script, or write ["sh", "-c", "..."] as a list'
+                f"{operators[0]!r} has no effect because commands do not run in a"
+                ' shell; use a script, or write ["sh", "-c", "..."] as a list'
             )
         value = words
     if not isinstance(value, (list, tuple)) or any(
@@ -192,5 +185,5 @@ def read_command(value: Any) -> tuple[str, ...]:
     ):
         raise ValueError('must be a command, such as "notify-send done", or a list')
     if value and not value[0]:
-        raise ValueError("the command has no name; write the program first")
+        raise ValueError("the command is empty; write the program first")
     return tuple(value)

@@ -69,7 +69,7 @@ class LiveSettings:
         except (ConfigError, OSError) as error:
             self._file = None
             return f"{plain(str(error))}; nothing can be changed before that is mended"
-        return next(iter(self._file.complaints), "")
+        return next(iter(self._file.problems), "")
 
     def rows(self) -> list[SettingRow]:
         """Every setting, and every action with its keys."""

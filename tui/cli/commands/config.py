@@ -1,4 +1,4 @@
-"""``fetchtui config``: what can be set, what is, where that is said."""
+"""``fetchtui config``: show, explain, edit and check settings."""
 
 from __future__ import annotations
 
@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from tui.cli.command_line import CommandLine
-from tui.cli.load_settings import settle
-from tui.cli.preflight import check_theme
+from tui.cli.load_settings import check_theme, known_actions, load_settings
+from tui.cli.options import CommandLine
 from tui.config import editor
 from tui.config.display import shown_value
 from tui.config.errors import ConfigError
 from tui.config.location import config_path, read_config, shown_path
-from tui.config.options_network import HOST_KEYS
 from tui.config.precedence import ORDER
-from tui.config.registry import BY_KEY, OPTIONS, find
+from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, find
 from tui.config.sample import sample
 from tui.config.values import Kind
 from tui.core.text.plain_text import plain
@@ -29,18 +27,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.config.editor import ConfigFile
-    from tui.config.errors import Complaint
+    from tui.config.errors import Problem
     from tui.config.option import Option
 
-BAD = 2
+USAGE_ERROR = 2
 
 
 @click.group(no_args_is_help=True)
 def config() -> None:
-    """Show, explain and change the settings.
+    """Show, explain and change settings.
 
-    The later of these wins: defaults, settings file, profile, environment, command
-    line.
+    Later sources override earlier ones: defaults, settings file, profile, environment,
+    command line.
     """
 
 
@@ -55,29 +53,29 @@ def _complete_key(
 
 
 @config.command()
-@click.option("--profile", metavar="NAME", help="With this profile.")
-@click.option("--changed", is_flag=True, help="Only what is not the default.")
+@click.option("--profile", metavar="NAME", help="Apply this profile.")
+@click.option("--changed", is_flag=True, help="Only settings that are not the default.")
 def show(profile: str | None, changed: bool) -> None:
-    """Tell what holds, and who says so."""
-    resolved = settle(CommandLine(profile=profile))
-    click.echo(f"# {shown_path(config_path())}; the later wins: {', '.join(ORDER)}")
+    """Show effective settings and where each comes from."""
+    resolved = load_settings(CommandLine(profile=profile))
+    click.echo(f"# {shown_path(config_path())}; precedence: {' < '.join(ORDER)}")
     for option in OPTIONS:
-        given = resolved.values[option.key]
-        if changed and given.source == "default":
+        setting = resolved.values[option.key]
+        if changed and setting.source == "default":
             continue
-        line = f"{option.key} = {shown_value(option, given.value)}"
-        click.echo(f"{line:<50}  # {given.source}")
+        line = f"{option.key} = {shown_value(option, setting.value)}"
+        click.echo(f"{line:<50}  # {setting.source}")
     for note in resolved.notes:
         click.echo(f"note: {note}", err=True)
     try:
         resolved.settings()
     except ConfigError as error:
-        _complain(error.complaints)
+        _fail(error.problems)
 
 
 @config.command()
 def path() -> None:
-    """Tell where the settings file is, whether it is there or not."""
+    """Print the path of the settings file, even if it does not exist."""
     click.echo(str(config_path()))
 
 
@@ -88,7 +86,7 @@ def explain(key: str | None) -> None:
     if key is None:
         for option in OPTIONS:
             click.echo(f"{option.key:<28}  {_first_sentence(option.doc)}")
-        click.echo("\nfetchtui config explain KEY tells more about one.")
+        click.echo("\nFor details of one setting: fetchtui config explain KEY")
         return
     option = _find(key)
     click.echo(option.key)
@@ -98,8 +96,6 @@ def explain(key: str | None) -> None:
     for name, text in _facts(option):
         click.echo(f"  {name:<12} {text}")
     if option.key == "keys":
-        from tui.cli.preflight import known_actions
-
         for name, title in known_actions().items():
             click.echo(f"    {name:<22} {title}")
     if option.key == "hosts":
@@ -108,23 +104,23 @@ def explain(key: str | None) -> None:
 
 
 def _facts(option: Option) -> list[tuple[str, str]]:
-    given = settle(CommandLine()).values[option.key]
+    setting = load_settings(CommandLine()).values[option.key]
     kind = option.kind.value
     if option.choices:
         kind = f"one of {', '.join(option.choices)}"
     elif option.kind in (Kind.WHOLE, Kind.NUMBER):
         kind += f" from {option.low:g} to {option.high:,.0f}"
     facts = [
-        ("is", kind),
+        ("type", kind),
         ("default", option.default_text or shown_value(option, option.default)),
         ("example", f"{option.key} = {option.example}"),
-        ("now", f"{shown_value(option, given.value)}  ({given.source})"),
+        ("now", f"{shown_value(option, setting.value)}  ({setting.source})"),
     ]
     if option.spellings:
         facts.append(("option", ", ".join(option.spellings)))
         facts.append(("variable", option.variable))
     if option.is_live:
-        facts.append(("live", "a change in the dashboard takes effect at once"))
+        facts.append(("live", "changes in the dashboard take effect immediately"))
     return facts
 
 
@@ -132,16 +128,16 @@ def _facts(option: Option) -> list[tuple[str, str]]:
 @click.argument("key", shell_complete=_complete_key)
 @click.argument("value", nargs=-1, required=True)
 def set_value(key: str, value: tuple[str, ...]) -> None:
-    """Write a setting into the file; its comments stay.
+    """Set KEY to VALUE in the settings file; comments are kept.
 
-    A list is written as several values.
+    For a list, give several values.
     """
     file = _load()
     option = None if key.startswith("keys.") else _find(key)
     if len(value) > 1 and option is not None and option.kind is Kind.COMMAND:
         text = shlex.join(value)
     elif len(value) > 1 and option is not None and option.kind is not Kind.WORDS:
-        raise click.UsageError(f"{option.key} takes one value; put it in quotes")
+        raise click.UsageError(f"{option.key} takes one value; quote it")
     else:
         text = "\n".join(value)
     try:
@@ -154,7 +150,7 @@ def set_value(key: str, value: tuple[str, ...]) -> None:
 @config.command()
 @click.argument("key", shell_complete=_complete_key)
 def unset(key: str) -> None:
-    """Take a setting out of the file."""
+    """Remove KEY from the settings file."""
     file = _load()
     file.unset(key if key.startswith("keys.") else _find(key).key)
     _save(file)
@@ -162,55 +158,55 @@ def unset(key: str) -> None:
 
 @config.command()
 def init() -> None:
-    """Write a settings file that explains every setting, all commented out."""
-    place = config_path()
-    if place.exists():
+    """Write a sample settings file with every setting commented out."""
+    path = config_path()
+    if path.exists():
         raise click.UsageError(
-            f"{shown_path(place)} is there already; change it with fetchtui config edit"
+            f"{shown_path(path)} already exists; use fetchtui config edit to change it"
         )
-    _write(place, sample())
-    click.echo(f"written: {shown_path(place)}")
+    _write(path, sample())
+    click.echo(f"wrote {shown_path(path)}")
 
 
 @config.command()
 def edit() -> None:
-    """Open the settings file in VISUAL or EDITOR, and check it afterwards."""
-    place = config_path()
-    if not place.exists():
-        _write(place, sample())
-    editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+    """Open the settings file in $VISUAL or $EDITOR, then check it."""
+    path = config_path()
+    if not path.exists():
+        _write(path, sample())
+    program = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
-        ended = subprocess.run([*shlex.split(editor), str(place)], check=False)
+        result = subprocess.run([*shlex.split(program), str(path)], check=False)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "a quote is not closed"
+        reason = getattr(error, "strerror", None) or "unclosed quote"
         raise click.UsageError(
-            f"cannot run {plain(editor, 100)}: {reason}; say another editor with"
+            f"cannot run {plain(program, 100)}: {reason}; choose another editor with"
             " EDITOR=..."
         ) from None
-    if ended.returncode:
+    if result.returncode:
         raise click.UsageError(
-            f"{plain(editor, 100)} ended with status {ended.returncode}; the settings"
-            " are as it left them"
+            f"{plain(program, 100)} exited with status {result.returncode}; the"
+            " settings file was not checked"
         )
-    resolved = settle(CommandLine())
-    resolved.complaints += check_theme(resolved)
-    if resolved.complaints:
-        _complain(resolved.complaints)
-    click.echo(f"{shown_path(place)} is fine")
+    resolved = load_settings(CommandLine())
+    resolved.problems += check_theme(resolved)
+    if resolved.problems:
+        _fail(resolved.problems)
+    click.echo(f"{shown_path(path)} is valid")
 
 
 @config.command()
 def check() -> None:
-    """Check the settings file; status 2 if something is wrong with it."""
-    resolved = settle(CommandLine())
-    resolved.complaints += check_theme(resolved)
+    """Check the settings file; exit with status 2 if it has errors."""
+    resolved = load_settings(CommandLine())
+    resolved.problems += check_theme(resolved)
     for note in resolved.notes:
         click.echo(f"note: {note}", err=True)
     try:
         resolved.settings()
     except ConfigError as error:
-        _complain(error.complaints)
-    click.echo(f"{read_config().name} is fine")
+        _fail(error.problems)
+    click.echo(f"{read_config().name} is valid")
 
 
 def _find(key: str) -> Option:
@@ -219,7 +215,7 @@ def _find(key: str) -> Option:
     except ValueError as error:
         advice = "fetchtui config explain lists them all"
         if key.startswith(("hosts.", "profiles.")):
-            advice = "tables with names are written with fetchtui config edit"
+            advice = "edit [hosts] and [profiles] with fetchtui config edit"
         raise click.UsageError(f"{error}; {advice}") from None
 
 
@@ -227,41 +223,41 @@ def _load() -> ConfigFile:
     try:
         return editor.load()
     except ConfigError as error:
-        _complain(error.complaints)
+        _fail(error.problems)
     except OSError as error:
-        raise _unwritable(config_path(), error) from None
+        raise _access_error(config_path(), error) from None
 
 
 def _save(file: ConfigFile) -> None:
     try:
         file.save()
     except ConfigError as error:
-        _complain(error.complaints)
+        _fail(error.problems)
     except OSError as error:
-        raise _unwritable(file.path, error) from None
-    for complaint in file.complaints:
-        click.echo(complaint, err=True)
+        raise _access_error(file.path, error) from None
+    for problem in file.problems:
+        click.echo(problem, err=True)
 
 
-def _write(place: Path, text: str) -> None:
+def _write(path: Path, text: str) -> None:
     try:
-        editor.replace_file(place, text.encode())
+        editor.replace_file(path, text.encode())
     except OSError as error:
-        raise _unwritable(place, error) from None
+        raise _access_error(path, error) from None
 
 
-def _unwritable(place: Path, error: OSError) -> click.UsageError:
+def _access_error(path: Path, error: OSError) -> click.UsageError:
     reason = error.strerror or type(error).__name__
     return click.UsageError(
-        f"cannot read or write {shown_path(place)}: {reason}; FETCHTUI_CONFIG names"
-        " another place"
+        f"cannot read or write {shown_path(path)}: {reason}; set FETCHTUI_CONFIG to use"
+        " another file"
     )
 
 
-def _complain(complaints: list[Complaint]) -> NoReturn:
-    for complaint in complaints:
-        click.echo(str(complaint), err=True)
-    sys.exit(BAD)
+def _fail(problems: list[Problem]) -> NoReturn:
+    for problem in problems:
+        click.echo(str(problem), err=True)
+    sys.exit(USAGE_ERROR)
 
 
 def _first_sentence(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``fetchtui convert``: write lists anew in another format, and fetch nothing."""
+"""``fetchtui convert``: convert lists to another format without downloading."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli.command_line import CommandLine
 from tui.cli.fetch_page import page_fetcher
-from tui.cli.load_settings import ask_secrets, settings_of, settle
+from tui.cli.load_settings import (
+    build_settings,
+    load_settings,
+    prompt_for_passwords,
+)
+from tui.cli.options import CommandLine
 from tui.core.settings import Settings
 from tui.sources.writers import ListFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BAD = 2
+USAGE_ERROR = 2
 _FORMATS = [format.value for format in ListFormat]
 
 
@@ -31,9 +35,11 @@ _FORMATS = [format.value for format in ListFormat]
     show_default=True,
     help="Format to write.",
 )
-@click.option("-o", "--output", metavar="FILE", help="Write there; never over a file.")
-@click.option("--links", metavar="PATTERN", help="As for a download.")
-@click.option("--base-url", metavar="URL", help="As for a download.")
+@click.option(
+    "-o", "--output", metavar="FILE", help="Write to FILE, which must not exist."
+)
+@click.option("--links", metavar="PATTERN", help="As for downloads.")
+@click.option("--base-url", metavar="URL", help="As for downloads.")
 def convert(
     sources: tuple[str, ...],
     format: str,
@@ -41,10 +47,10 @@ def convert(
     links: str | None,
     base_url: str | None,
 ) -> None:
-    """Rewrite lists in another format; nothing is fetched but pages.
+    """Convert lists to another format; only pages are downloaded.
 
-    Patterns and commands become plain URLs, what is there twice is left out, and so
-    are passwords and headers that hold secrets.
+    URL patterns are expanded and pasted commands become plain URLs. Duplicates,
+    passwords and headers with secrets are left out.
     """
     text = _converted(sources, ListFormat(format), links, base_url)
     if output is None:
@@ -52,7 +58,7 @@ def convert(
             click.echo(piece, nl=False)
         return
     try:
-        # As it is: a table has line ends of its own.
+        # CSV has its own line endings.
         with open(output, "x", encoding="utf-8", newline="") as file:
             file.writelines(text)
     except OSError as error:
@@ -71,10 +77,11 @@ def _converted(
 
     settings = Settings()
     if links is not None or base_url is not None:
-        # Pages come by the proxies, logins and certificates of every run.
-        settings = ask_secrets(settings_of(settle(CommandLine())), sources)
+        # Pages are fetched with the configured proxies, logins and certificates.
+        resolved = load_settings(CommandLine())
+        settings = prompt_for_passwords(build_settings(resolved), sources)
     notes: list[str] = []
-    requests, complaints = load_sources(
+    requests, errors = load_sources(
         sources,
         None if sys.stdin is None else sys.stdin.buffer,
         notes,
@@ -82,8 +89,8 @@ def _converted(
         base_url=base_url,
         fetch_page=page_fetcher(settings),
     )
-    for line in (*(f"note: {note}" for note in notes), *complaints):
+    for line in (*(f"note: {note}" for note in notes), *errors):
         click.echo(f"{line}", err=True)
-    if complaints:
-        sys.exit(BAD)
+    if errors:
+        sys.exit(USAGE_ERROR)
     return write_list(map(entry_of_request, requests), format)

@@ -1,7 +1,7 @@
-"""What a run would do, told without doing it: names, folders, clashes, sizes.
+"""``fetchtui --dry-run``: list what a run would download, without downloading.
 
-Nothing is made, not even a directory. Names that only a server knows
-(``Content-Disposition``) are asked for together with the sizes.
+A dry run creates nothing, not even the output directory. Names that only the server
+knows (``Content-Disposition``) are requested together with the sizes.
 """
 
 from __future__ import annotations
@@ -30,31 +30,31 @@ if TYPE_CHECKING:
     from tui.core.settings import Settings
 
 
-class Look(NamedTuple):
-    """What a server says about a file."""
+class ProbeResult(NamedTuple):
+    """What a server reports about a file."""
 
     size: int | None = None
     name: str | None = None
-    """Safe name out of Content-Disposition."""
-    fault: str = ""
-    """Why it would fail; safe to show."""
+    """Sanitized name from Content-Disposition."""
+    error: str = ""
+    """Why the download would fail; safe to display."""
 
 
-async def look_at_all(
+async def probe_all(
     settings: Settings, requests: Sequence[DownloadRequest]
-) -> list[Look]:
-    """Ask for the first byte of each file, ``settings.concurrency`` at once.
+) -> list[ProbeResult]:
+    """Request the first byte of each file, ``settings.concurrency`` at a time.
 
-    The first byte and not HEAD, which many servers answer differently from the GET
-    that a download would be. Every wait is bounded by ``settings.timeout_s``.
+    This is not HEAD, because many servers answer HEAD differently from the GET that a
+    download uses. ``settings.timeout_s`` bounds every wait.
     """
     session = HttpSession(settings)
-    looks = [Look()] * len(requests)
-    left = iter(range(len(requests)))
+    results = [ProbeResult()] * len(requests)
+    remaining = iter(range(len(requests)))
 
     async def work() -> None:
-        for index in left:
-            looks[index] = await _look(session, requests[index])
+        for index in remaining:
+            results[index] = await _probe(session, requests[index])
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -62,10 +62,10 @@ async def look_at_all(
                 group.create_task(work())
     finally:
         await session.close()
-    return looks
+    return results
 
 
-async def _look(session: HttpSession, request: DownloadRequest) -> Look:
+async def _probe(session: HttpSession, request: DownloadRequest) -> ProbeResult:
     url = request.url
     headers = session.headers_for(url, request.headers, is_named=True)
     target = GetRequest(url, headers, start=0, end=1)
@@ -74,141 +74,149 @@ async def _look(session: HttpSession, request: DownloadRequest) -> Look:
         try:
             answer = read_answer(reply, target)
             if answer.status == 206:
-                # One byte; read to its end, the connection serves the next one.
+                # Read the one byte to its end, so that the connection can be reused.
                 while await reply.read() is not None:
                     pass
-            return Look(answer.size, answer.suggested_name)
+            return ProbeResult(answer.size, answer.suggested_name)
         finally:
             await reply.close()
     except RangeRefused as error:
         # An empty file has no first byte (RFC 9110, section 15.5.17).
-        return Look(0) if error.total == 0 else Look(fault=str(error))
+        if error.total == 0:
+            return ProbeResult(0)
+        return ProbeResult(error=str(error))
     except FetchError as error:
-        return Look(fault=f"{error}; {error.advice}")
+        return ProbeResult(error=f"{error}; {error.advice}")
 
 
 @dataclass(slots=True)
-class Plan:
-    """One download, as it would be."""
+class PlannedDownload:
+    """One download, as a run would carry it out."""
 
     request: DownloadRequest
     directory: str
     name: str
     size: int | None = None
-    remark: str = ""
-    """What lies in the way, or was found there; "" for nothing."""
-    fault: str = ""
-    """Why it would fail."""
+    note: str = ""
+    """A name clash or an existing file; "" for neither."""
+    is_clash: bool = False
+    """True if another entry of the list has the same name."""
+    error: str = ""
+    """Why the download would fail."""
 
     @property
-    def place(self) -> str:
-        """Where it goes, below the output directory."""
+    def path(self) -> str:
+        """Return the path below the output directory."""
         return os.path.join(self.directory, self.name)
 
 
 def dry_run(
-    settings: Settings, requests: Sequence[DownloadRequest], *, asks_sizes: bool
+    settings: Settings, requests: Sequence[DownloadRequest], *, probe_servers: bool
 ) -> int:
-    """Tell on stdout what would be fetched.
+    """Print what would be downloaded.
 
     Args:
-        settings: of the run.
-        requests: the whole list.
-        asks_sizes: ask the servers, as many at once as downloads would run.
+        settings: the settings of the run.
+        requests: the complete list.
+        probe_servers: ask the servers for names and sizes, ``settings.concurrency`` at
+            a time.
 
     Returns:
-        The exit status: 0; 1 if a server says that a download would fail; 2 if
-        nobody could be asked.
+        The exit status: 0; 1 if a server reports that a download would fail; 2 if the
+        servers could not be asked.
     """
     if not requests:
         raise click.UsageError(
-            "nothing to look at; give a URL, a list file, or - for standard input"
+            "nothing to list; give a URL, a list file, or - for standard input"
         )
-    looks: Sequence[Look | None] = [None] * len(requests)
-    if asks_sizes:
+    results: Sequence[ProbeResult | None] = [None] * len(requests)
+    if probe_servers:
         try:
-            looks = asyncio.run(look_at_all(settings, requests))
+            results = asyncio.run(probe_all(settings, requests))
         except LocalError as error:
             click.echo(f"fetchtui: {error}; {error.advice}", err=True)
             return 2
-    plans = make_plans(settings, requests, looks)
+    plans = plan_downloads(settings, requests, results)
     for plan in plans:
         click.echo(_line(plan))
-    for line in _summary(settings, plans, asks_sizes=asks_sizes):
+    for line in _summary(settings, plans, probed=probe_servers):
         click.echo(line)
-    return int(any(plan.fault for plan in plans))
+    return int(any(plan.error for plan in plans))
 
 
-def make_plans(
+def plan_downloads(
     settings: Settings,
     requests: Sequence[DownloadRequest],
-    looks: Sequence[Look | None],
-) -> list[Plan]:
-    """Give each download its folder and name, in the order of the list."""
+    results: Sequence[ProbeResult | None],
+) -> list[PlannedDownload]:
+    """Choose the folder and name of each download, in the order of the list."""
     taken: dict[tuple[str, str], str] = {}
     counts: dict[tuple[str, str], int] = {}
     plans = []
-    for request, look in zip(requests, looks, strict=True):
-        asked = safe_name(request.name) if request.name else ""
-        told = look.name if look is not None else None
-        name = asked or told or name_from_url(request.url)
+    for request, result in zip(requests, results, strict=True):
+        requested = safe_name(request.name) if request.name else ""
+        suggested = result.name if result is not None else None
+        name = requested or suggested or name_from_url(request.url)
         directory = request.directory or folder_for(settings.folders, name)
-        size = request.size if look is None or look.size is None else look.size
-        plan = Plan(request, directory, name, size, fault=look.fault if look else "")
+        size = request.size if result is None or result.size is None else result.size
+        error = result.error if result else ""
+        plan = PlannedDownload(request, directory, name, size, error=error)
         first = key = (directory, fold(name))
         while key in taken:
             counts[first] = counts.get(first, 0) + 1
             plan.name = numbered(name, counts[first])
-            plan.remark = f"clash: {taken[first]} has the name {plain(name)}"
+            plan.is_clash = True
+            plan.note = f"name clash: {taken[first]} is also saved as {plain(name)}"
             key = (directory, fold(plan.name))
         taken[key] = plain(request.source) or plain_url(request.url)
-        if not plan.remark:
-            plan.remark = _lies_there(settings, plan)
+        if not plan.is_clash:
+            plan.note = _describe_existing(settings, plan)
         plans.append(plan)
     return plans
 
 
-def _lies_there(settings: Settings, plan: Plan) -> str:
-    """Say what is on disk where a download goes, and what would become of it."""
-    path = settings.output_dir / plan.place
+def _describe_existing(settings: Settings, plan: PlannedDownload) -> str:
+    """Describe the existing file at a download's path, and what would happen to it."""
+    path = settings.output_dir / plan.path
     try:
         found = os.lstat(path)
     except OSError:
         part = path.with_name(path.name + ".part")
         try:
-            held = os.lstat(part)
+            found = os.lstat(part)
         except OSError:
             return ""
-        is_kept = settings.on_exists in (OnExists.RESUME, OnExists.SKIP)
-        what = "a part file is there" if is_kept else "a part file is in the way"
-        return f"{what}, {format_size(held.st_blocks * 512)} on disk"
-    there = f"{format_size(found.st_size)} there"
+        size = format_size(found.st_blocks * 512)
+        if settings.on_exists in (OnExists.RESUME, OnExists.SKIP):
+            return f"part file exists: {size} on disk"
+        return f"part file exists and is in the way: {size} on disk"
+    exists = f"exists: {format_size(found.st_size)} on disk"
     match settings.on_exists:
         case OnExists.OVERWRITE:
-            return f"exists: {there}, would be replaced"
+            return f"{exists}, would be replaced"
         case OnExists.RENAME:
-            return f"exists: {there}, would get another name"
+            return f"{exists}, would be saved under another name"
         case OnExists.SKIP:
-            return f"exists: {there}, would be skipped"
+            return f"{exists}, would be skipped"
     if plan.size is None:
-        return f"exists: {there}; done if it has the right size"
+        return f"{exists}, would be skipped if it has the right size"
     if plan.size == found.st_size:
-        return f"exists: {there}, as large as it should be"
-    return f"exists: {there}, so it would get another name"
+        return f"{exists}, complete"
+    return f"{exists}, would be saved under another name"
 
 
-def _line(plan: Plan) -> str:
+def _line(plan: PlannedDownload) -> str:
     size = format_size(plan.size) if plan.size is not None else "?"
-    text = f"{size:>8}  {plain(plan.place)}  <{plain_url(plan.request.url)}>"
-    if plan.remark:
-        text += f"\n          {plan.remark}"
-    if plan.fault:
-        text += f"\n          would fail: {plan.fault}"
+    text = f"{size:>8}  {plain(plan.path)}  <{plain_url(plan.request.url)}>"
+    if plan.note:
+        text += f"\n          {plan.note}"
+    if plan.error:
+        text += f"\n          would fail: {plan.error}"
     return text
 
 
 def _summary(
-    settings: Settings, plans: Sequence[Plan], *, asks_sizes: bool
+    settings: Settings, plans: Sequence[PlannedDownload], *, probed: bool
 ) -> list[str]:
     sizes = [plan.size for plan in plans if plan.size is not None]
     unknown = len(plans) - len(sizes)
@@ -217,21 +225,22 @@ def _summary(
         parts.append(format_size(sum(sizes)))
     if unknown:
         parts.append(f"{unknown:,} of unknown size")
-    clashes = sum(plan.remark.startswith("clash") for plan in plans)
-    there = sum(bool(plan.remark) for plan in plans) - clashes
-    faults = sum(bool(plan.fault) for plan in plans)
+    clashes = sum(plan.is_clash for plan in plans)
+    existing = sum(bool(plan.note) for plan in plans) - clashes
+    errors = sum(bool(plan.error) for plan in plans)
     if clashes:
-        parts.append(f"{clashes:,} with a name that is taken in the list")
-    if there:
-        parts.append(f"{there:,} of which something is there")
-    if faults:
-        parts.append(f"{faults:,} that would fail")
-    lines = ["", ", ".join(parts), f"into {plain(str(settings.output_dir.absolute()))}"]
+        parts.append(f"{clashes:,} with a name clash")
+    if existing:
+        parts.append(f"{existing:,} already on disk, in full or in part")
+    if errors:
+        parts.append(f"{errors:,} would fail")
+    output = plain(str(settings.output_dir.absolute()))
+    lines = ["", ", ".join(parts), f"Output directory: {output}"]
     folders: dict[str, int] = {}
     for plan in plans:
         if plan.directory:
             folders[plan.directory] = folders.get(plan.directory, 0) + 1
     lines += [f"  {plain(name)}/  {count:,}" for name, count in folders.items()]
-    if not asks_sizes:
-        lines.append("nobody was asked; --sizes asks the servers for names and sizes")
+    if not probed:
+        lines.append("No server was contacted; use --sizes to look up names and sizes")
     return lines

@@ -73,8 +73,8 @@ def list_topics() -> str:
 
 
 def explain_unknown(topic: str) -> str:
-    """Return the error for a name that is no topic."""
-    from tui.cli.program import SUBCOMMANDS
+    """Return the error for a name that is not a topic."""
+    from tui.cli.subcommands import SUBCOMMANDS
 
     if topic in SUBCOMMANDS:
         return f"{topic!r} is a command; see fetchtui {topic} --help"

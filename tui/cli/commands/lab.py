@@ -1,8 +1,4 @@
-"""``fetchtui lab``: the race as a command, which chooses a face late.
-
-Beside ``cli`` at the top of the house: it is the one that knows both the race and its
-screen.
-"""
+"""``fetchtui lab``: race download strategies, on a screen or as plain text."""
 
 from __future__ import annotations
 
@@ -29,11 +25,11 @@ USAGE_ERROR = 2
 FAILED = 1
 _COURSE = ServerProfile()
 _DISK_LATENCY_MS = 20.0
-"""For the demo, so that a blocking save shows on the fastest disk too."""
+"""Used with the demo, so that blocking writes are visible even on a fast disk."""
 
 
 def _read_by(parse: Callable[[Any], Any]) -> Callable[..., Any]:
-    """Make an option's callback from a parser whose ValueError explains itself."""
+    """Turn a parser that raises ``ValueError`` into a click callback."""
 
     def read(_context: click.Context, _option: click.Parameter, value: Any) -> Any:
         try:
@@ -57,13 +53,17 @@ def _read_names(text: str) -> tuple[str, ...]:
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
-@click.option("--headless", is_flag=True, help="No screen: print the table.")
+@click.option(
+    "--headless",
+    is_flag=True,
+    help="Print the results as a table instead of showing a screen.",
+)
 @click.option(
     "--rounds",
     type=click.IntRange(1, 100),
     default=3,
     metavar="N",
-    help="Runs of each strategy; the median is shown.",
+    help="Number of runs per strategy; the median is shown.",
 )
 @click.option(
     "-c",
@@ -71,19 +71,18 @@ def _read_names(text: str) -> tuple[str, ...]:
     type=click.IntRange(1, MAX_CONCURRENCY),
     default=8,
     metavar="N",
-    help="Downloads at once; never more than there are files.",
+    help="Simultaneous downloads; at most the number of files.",
 )
 @click.option(
     "--only",
     callback=_read_by(_read_names),
     metavar="NAME,...",
-    help=f"Race these alone: {', '.join(BY_NAME)}.",
+    help=f"Run only these strategies: {', '.join(BY_NAME)}.",
 )
 @click.option(
     "--cancel-round/--no-cancel-round",
     default=None,
-    help="Cancel each strategy once more, to see how it takes that."
-    "  [default: with the demo]",
+    help="Run each strategy once more and cancel it midway.  [default: with the demo]",
 )
 @click.option(
     "--export",
@@ -92,34 +91,33 @@ def _read_names(text: str) -> tuple[str, ...]:
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_read_by(check_export),
     metavar="FILE",
-    help="Write the results as .md, .json or .svg; repeatable.",
+    help="Save the results as .md, .json or .svg; repeatable.",
 )
 @click.option(
     "--timeout",
     type=click.FloatRange(0.1, 86400),
     default=30.0,
     metavar="SECONDS",
-    help="To connect, and without a byte.",
+    help="Connect and stall timeout in seconds.",
 )
 @click.option(
     "--disk-latency",
     type=click.FloatRange(0, 10_000),
     metavar="MS",
-    help="Make each sync to disk take this much longer."
-    f"  [default: {_DISK_LATENCY_MS:g} with the demo]",
+    help=f"Delay added to each fsync.  [default: {_DISK_LATENCY_MS:g} with the demo]",
 )
 @click.option(
     "--latency",
     type=click.FloatRange(0, 60_000),
     default=_COURSE.latency_s * 1000,
     metavar="MS",
-    help="How far away the demo's server is.",
+    help="Latency of the demo server.",
 )
 @click.option(
     "--bandwidth",
     callback=_read_by(parse_size),
     metavar="RATE",
-    help="Bytes per second of each connection to the demo's server; 0 for no limit."
+    help="Rate per connection to the demo server, in bytes per second; 0 for no limit."
     "  [default: 2MB]",
 )
 @click.option(
@@ -127,33 +125,33 @@ def _read_names(text: str) -> tuple[str, ...]:
     type=click.IntRange(1, 10_000),
     default=_COURSE.files,
     metavar="N",
-    help="Files that the demo's server has.",
+    help="Number of files on the demo server.",
 )
 @click.option(
     "--size",
     callback=_read_by(parse_size),
     metavar="SIZE",
-    help="What they are like on average.  [default: 120KB]",
+    help="Average file size.  [default: 120KB]",
 )
 def lab(**chosen: Any) -> None:
-    """Race ways of running concurrent downloads against each other.
+    """Benchmark strategies for concurrent downloads against each other.
 
-    SOURCE is a URL, a list file, or - for standard input; without any, a server of its
-    own is raced on. Every strategy runs alone in a fresh process, in an order that is
-    shuffled each round. Files go to a temporary directory and are removed.
+    SOURCE is a URL, a list file, or - for standard input; without a SOURCE, a built-in
+    demo server is used. Each strategy runs alone in a new process, and the order is
+    shuffled every round. Files go to a temporary directory that is removed afterwards.
 
-    Exit status: 0 all ran and agree, 1 a strategy failed or they disagree, 2 usage or
-    list error, 130 interrupted.
+    Exit status: 0 all ran with the same result, 1 a strategy failed or results differ,
+    2 usage or list error, 130 interrupted.
     """
     try:
-        sys.exit(launch(**chosen))
+        sys.exit(_run(**chosen))
     except KeyboardInterrupt:
         Race.end_at_once()
         sys.exit(130)
 
 
-def launch(*, headless: bool, exports: tuple[Path, ...], **chosen: Any) -> int:
-    """Make a plan, choose a face, run; return the exit status."""
+def _run(*, headless: bool, exports: tuple[Path, ...], **chosen: Any) -> int:
+    """Plan the race, choose a front end, run; return the exit status."""
     from tui.headless import terminal
 
     terminal.fill_closed_streams()
@@ -169,17 +167,17 @@ def launch(*, headless: bool, exports: tuple[Path, ...], **chosen: Any) -> int:
 
 
 def _load(sources: Sequence[str]) -> tuple[Target, ...]:
-    """Read a list of one's own; every complaint is told before anything is fetched."""
+    """Read the sources; print every error and exit before any download starts."""
     if not sources:
         return ()
     from tui.sources.load import load_sources
 
     notes: list[str] = []
     stdin = None if sys.stdin is None else sys.stdin.buffer
-    requests, complaints = load_sources(sources, stdin, notes)
-    for line in (*(f"note: {note}" for note in notes), *complaints):
+    requests, errors = load_sources(sources, stdin, notes)
+    for line in (*(f"note: {note}" for note in notes), *errors):
         click.echo(f"{line}", err=True)
-    if complaints:
+    if errors:
         sys.exit(USAGE_ERROR)
     return tuple(
         Target(request.url, f"file-{number:05d}", request.headers)
@@ -201,7 +199,7 @@ def _plan(
     **rest: int,
 ) -> Plan:
     if size == 0:
-        raise click.BadParameter("files need a byte at least", param_hint="--size")
+        raise click.BadParameter("must be at least 1 byte", param_hint="--size")
     is_demo = not targets
     if disk_latency is None:
         disk_latency = _DISK_LATENCY_MS if is_demo else 0.0

@@ -1,4 +1,4 @@
-"""The man page, and the README's table of options, out of the same registry."""
+"""``fetchtui man``: the man page, and the option table of the docs."""
 
 from __future__ import annotations
 
@@ -8,39 +8,38 @@ import re
 import click
 
 from tui import __version__
-from tui.cli.options import EXAMPLES, default_text, spelling
-from tui.cli.program import SUBCOMMANDS
-from tui.cli.run_options import ALL
+from tui.cli.options import ALL, EXAMPLES, default_text, spelling
+from tui.cli.subcommands import SUBCOMMANDS
 from tui.config.option import Group, Option
-from tui.config.options_network import HOST_KEYS
 from tui.config.precedence import ORDER
+from tui.config.registry import HOST_KEYS
 from tui.config.values import Kind
 
 _STATUSES = (
-    ("0", "Everything was fetched."),
+    ("0", "All downloads are complete."),
     ("1", "At least one download failed or is unfinished."),
     (
         "2",
-        "Wrong usage, or a mistake in a list or in the settings; nothing was fetched.",
+        "Usage error, or an error in a list or the settings; nothing was downloaded.",
     ),
-    ("130", "Interrupted; what was fetched is kept, and the same command goes on."),
+    ("130", "Interrupted; progress is saved. Run the same command to resume."),
 )
 _ABOUT = """\
-fetchtui downloads files over http and https and shows every transfer in a dashboard:
-concurrency, limits and single downloads change while it runs. SOURCE is a URL, a list
-file, or - for standard input; a word of the commands below names a list of that name
-only as ./WORD or behind --. Without any SOURCE the dashboard opens the last session as
-it was left. Where standard output is no terminal, there are plain lines instead."""
+fetchtui downloads files over http and https and shows every transfer in a dashboard,
+where concurrency, limits and single downloads can be changed at any time. SOURCE is a
+URL, a list file, or - for standard input. If a list has the name of a subcommand, write
+./config or put it after --. Without a SOURCE, the dashboard reopens the last session.
+If standard output is not a terminal, progress is printed as plain lines instead."""
 _VARIABLES = (
-    ("FETCHTUI_CONFIG", "Another settings file."),
-    ("FETCHTUI_PROFILE", "The profile to take, as --profile."),
-    ("FETCHTUI_STATE_DIR", "Where sessions are kept."),
+    ("FETCHTUI_CONFIG", "Path of the settings file."),
+    ("FETCHTUI_PROFILE", "Profile to apply; see --profile."),
+    ("FETCHTUI_STATE_DIR", "Directory in which sessions are stored."),
     (
         "http_proxy, https_proxy, all_proxy, no_proxy",
-        "Proxies, where no setting names one.",
+        "Proxies, unless a setting names one.",
     ),
-    ("NETRC", "Another file than ~/.netrc, for --netrc."),
-    ("SSL_CERT_FILE", "Certificates to trust instead of the system's."),
+    ("NETRC", "File to read instead of ~/.netrc, for --netrc."),
+    ("SSL_CERT_FILE", "CA certificates to trust instead of the system's."),
 )
 
 
@@ -52,7 +51,7 @@ def man() -> None:
 
 def man_page() -> str:
     """Return the man page as roff (man(7))."""
-    date = datetime.date.today().isoformat()  # noqa: DTZ011  # a day is all it tells
+    date = datetime.date.today().isoformat()  # noqa: DTZ011  # only the day matters
     out = [
         f'.TH FETCHTUI 1 "{date}" "fetchtui {__version__}" "User Commands"',
         ".SH NAME",
@@ -64,8 +63,8 @@ def man_page() -> str:
         roff(_ABOUT),
         ".SH COMMANDS",
     ]
-    for name, word in SUBCOMMANDS.items():
-        out += _entry(f"fetchtui {name}", word.summary)
+    for name, command in SUBCOMMANDS.items():
+        out += _entry(f"fetchtui {name}", command.summary)
     out.append(".SH OPTIONS")
     for group in Group:
         out.append(f'.SS "{group.value}"')
@@ -76,8 +75,9 @@ def man_page() -> str:
     out.append(".SH ENVIRONMENT")
     out.append(
         roff(
-            "Each option has a variable: FETCHTUI_ and its name in capitals, with _ for"
-            " -, such as FETCHTUI_LIMIT_RATE. Lists have one text a line."
+            "Each option has an environment variable: FETCHTUI_ and its name in upper"
+            " case, with _ for -, such as FETCHTUI_LIMIT_RATE. Write the values of a"
+            " repeatable option one per line."
         )
     )
     for name, text in _VARIABLES:
@@ -94,10 +94,11 @@ def _settings_part() -> list[str]:
     out = [
         ".SH SETTINGS FILE",
         roff(
-            "A file in TOML; fetchtui config path tells where, fetchtui config init"
-            " makes one that explains itself. Keys are the names of the options without"
-            " --, but for those below. The later of these wins: "
-            f"{', '.join(ORDER)}. Secrets are refused in it; it says where they are."
+            "A TOML file. fetchtui config path prints its path; fetchtui config init"
+            " writes a sample that explains every setting. Keys are the option names"
+            " without --, except for those below. Later sources override earlier ones: "
+            f"{', '.join(ORDER)}. The file must not contain secrets, only references to"
+            " them."
         ),
     ]
     for option in ALL:
@@ -106,12 +107,12 @@ def _settings_part() -> list[str]:
         out += _entry(f"{option.key} = {option.example}", described(option))
     keys = ", ".join(option.key for option in HOST_KEYS)
     out += _entry('[hosts."PATTERN"]', f"A table with any of {keys}.")
-    out += _entry("[profiles.NAME]", "A table with any settings; --profile takes it.")
+    out += _entry("[profiles.NAME]", "A table with any settings; --profile applies it.")
     return out
 
 
 def described(option: Option) -> str:
-    """Return all there is to say about an option."""
+    """Return the full description of an option, with its default."""
     default = default_text(option)
     text = f"{option.doc} {option.more}".rstrip()
     return f"{text} Default: {default}." if default else text
@@ -122,17 +123,17 @@ def _entry(head: str, text: str) -> list[str]:
 
 
 def roff(text: str) -> str:
-    """Return text so that roff takes no character of it for its own."""
+    """Escape text for roff."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("~", "\\(ti")
     text = text.replace("^", "\\(ha").replace("'", "\\(aq").replace("`", "\\(ga")
     return re.sub(r"^(?=\.)", r"\\&", text, flags=re.MULTILINE)
 
 
 def markdown_options() -> str:
-    """Return the README's table of options."""
+    """Return the option table of the docs, in Markdown."""
     out = []
     for group in Group:
-        out += ["", f"**{group.value}**", "", "| option | means |", "|---|---|"]
+        out += ["", f"**{group.value}**", "", "| Option | Meaning |", "|---|---|"]
         for option in ALL:
             if option.group is not group or option.kind is Kind.TABLE:
                 continue
@@ -142,6 +143,6 @@ def markdown_options() -> str:
             shown = spelling(option).replace("|", "\\|")
             out.append(f"| `{shown}` | {text} |")
     out[-1] += (
-        "\n| `--version`, `-h`, `--help` | Say which version this is; list these. |"
+        "\n| `--version`, `-h`, `--help` | Show the version or this help, and exit. |"
     )
     return "\n".join(out)

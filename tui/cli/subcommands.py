@@ -1,0 +1,52 @@
+"""The table of subcommands: ``fetchtui config``, ``fetchtui convert`` and so on.
+
+A subcommand's module is imported only when it runs.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import NamedTuple
+
+import click
+
+
+class Subcommand(NamedTuple):
+    """A subcommand, as ``--help`` lists it."""
+
+    target: str
+    """``module:attribute`` of a ``click.Command``."""
+    summary: str
+    """One line for ``--help``."""
+
+
+SUBCOMMANDS = {
+    "help": Subcommand(
+        "tui.cli.commands.help:help_command",
+        "Show a topic of the user guide, or list the topics.",
+    ),
+    "config": Subcommand(
+        "tui.cli.commands.config:config", "Show, explain and change settings."
+    ),
+    "convert": Subcommand(
+        "tui.cli.commands.convert:convert",
+        "Convert lists to another format without downloading.",
+    ),
+    "lab": Subcommand("tui.cli.commands.lab:lab", "Benchmark download strategies."),
+    "completion": Subcommand(
+        "tui.cli.commands.completion:completion", "Print a shell completion script."
+    ),
+    "man": Subcommand("tui.cli.commands.man:man", "Print the man page."),
+}
+
+COMPLETE_VARIABLE = "_FETCHTUI_COMPLETE"
+"""Environment variable that a shell sets to ask for completions."""
+
+
+def find_subcommand(name: str) -> click.Command:
+    """Import the command that ``SUBCOMMANDS`` lists under ``name``."""
+    module, _, attribute = SUBCOMMANDS[name].target.partition(":")
+    command = getattr(import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    return command
