@@ -41,7 +41,7 @@ async def test_demo_exits_as_documented_with_complete_files(
 ) -> None:
     """The whole story, expected fast: what ``--demo --json`` does in this process."""
     async with ScriptedServer() as calm, ScriptedServer() as moody:
-        requests = playlist.tell(calm, moody, pace=20)
+        requests = playlist.add_scripts(calm, moody, speedup=20)
         settings = Settings(output_dir=tmp_path, concurrency=16, timeout_s=1.0)
         service = await open_engine(settings)
         try:

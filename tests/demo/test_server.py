@@ -1,4 +1,4 @@
-"""The scripted server tells the truth unless it is told to lie."""
+"""The scripted server follows the RFC unless a script says otherwise."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def get(path: str, *lines: str) -> bytes:
 # -- patterns --------------------------------------------------------------------------
 
 
-def test_a_pattern_is_the_same_bytes_however_it_is_read() -> None:
+def test_a_pattern_has_the_same_bytes_however_it_is_read() -> None:
     pattern = Pattern(3_000_001, seed=7)
     whole = pattern.read()
     assert len(whole) == 3_000_001
@@ -59,7 +59,7 @@ def test_patterns_differ_between_seeds_and_between_aligned_offsets() -> None:
 # -- honest answers --------------------------------------------------------------------
 
 
-async def test_it_serves_a_body_and_writes_down_the_request(
+async def test_it_serves_a_body_and_records_the_request(
     server: ScriptedServer,
 ) -> None:
     body = Pattern(200_000, seed=3)
@@ -84,7 +84,7 @@ async def test_head_sends_the_length_and_no_body(server: ScriptedServer) -> None
     assert response.content == b""
 
 
-async def test_an_unknown_path_is_404_and_a_query_is_ignored_in_the_lookup(
+async def test_an_unknown_path_is_404_and_the_lookup_ignores_the_query(
     server: ScriptedServer,
 ) -> None:
     server.add("/f", ResponseScript(body=b"ok"))
@@ -150,7 +150,7 @@ async def test_if_range_needs_the_same_strong_validator(
     assert response.status_code == status
 
 
-async def test_it_speaks_tls() -> None:
+async def test_it_supports_tls() -> None:
     authority = trustme.CA()
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -182,7 +182,7 @@ async def test_it_speaks_tls() -> None:
         ("no_content_range", 206, None, b"4567"),
     ],
 )
-async def test_range_lies_are_told_exactly(
+async def test_range_faults_are_exact(
     server: ScriptedServer,
     lie: str,
     status: int,
@@ -202,7 +202,7 @@ async def test_multipart_ranges_are_wrapped(server: ScriptedServer) -> None:
     assert b"Content-Range: bytes 4-7/10\r\n\r\n4567\r\n--" in response.content
 
 
-async def test_it_fails_first_and_then_works(server: ScriptedServer) -> None:
+async def test_it_fails_first_and_then_succeeds(server: ScriptedServer) -> None:
     busy = ResponseScript(status=429, retry_after=2)
     url = server.add("/f", ResponseScript(body=b"ok", first=[503, busy]))
     answers = [await fetch(url) for _ in range(3)]
@@ -229,14 +229,14 @@ async def test_a_callable_chooses_by_request(server: ScriptedServer) -> None:
     assert (await fetch(url, Cookie="a=b")).content == b"in"
 
 
-async def test_a_redirect_points_where_it_was_told(server: ScriptedServer) -> None:
+async def test_a_redirect_has_the_scripted_location(server: ScriptedServer) -> None:
     url = server.add("/old", ResponseScript(redirect="/new"))
     moved = server.add("/gone", ResponseScript(status=308, redirect=server.url("/new")))
     assert (await fetch(url)).headers["location"] == "/new"
     assert (await fetch(moved)).status_code == 308
 
 
-async def test_own_headers_replace_and_may_repeat(server: ScriptedServer) -> None:
+async def test_scripted_headers_replace_and_may_repeat(server: ScriptedServer) -> None:
     pairs = [("Content-Type", "text/html"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b")]
     url = server.add(
         "/f", ResponseScript(body=b"x", headers=pairs, content_encoding="gzip")
@@ -250,7 +250,7 @@ async def test_own_headers_replace_and_may_repeat(server: ScriptedServer) -> Non
 
 
 @pytest.mark.parametrize("cut", ["close", "reset"])
-async def test_a_cut_comes_after_exactly_that_many_bytes(
+async def test_a_cut_happens_after_exactly_that_many_bytes(
     server: ScriptedServer, cut: str
 ) -> None:
     server.add("/f", ResponseScript(body=Pattern(500_000), cut_after=123_457, cut=cut))  # type: ignore[arg-type]
@@ -271,7 +271,7 @@ async def test_a_cut_comes_after_exactly_that_many_bytes(
         assert len(got.partition(b"\r\n\r\n")[2]) == 123_457
 
 
-async def test_a_stall_lasts_until_the_client_leaves_and_that_is_seen_at_once(
+async def test_a_stall_lasts_until_the_client_disconnects(
     server: ScriptedServer,
 ) -> None:
     server.add("/f", ResponseScript(body=Pattern(100_000), stall_after=1000))
@@ -288,7 +288,7 @@ async def test_a_stall_lasts_until_the_client_leaves_and_that_is_seen_at_once(
     await server.until(lambda: seen.ended == "gone")
 
 
-async def test_a_client_that_does_not_read_holds_the_server_up(
+async def test_a_client_that_does_not_read_pauses_the_server(
     server: ScriptedServer,
 ) -> None:
     server.add("/f", ResponseScript(body=Pattern(64 << 20)))
@@ -301,14 +301,14 @@ async def test_a_client_that_does_not_read_holds_the_server_up(
     assert server.requests[0].bytes_sent < 32 << 20
 
 
-async def test_a_rate_is_kept(server: ScriptedServer) -> None:
+async def test_the_rate_is_limited(server: ScriptedServer) -> None:
     url = server.add("/f", ResponseScript(body=Pattern(100_000), rate=500_000))
     began = time.monotonic()
     assert len((await fetch(url)).content) == 100_000
     assert 0.15 < time.monotonic() - began < 1
 
 
-async def test_latency_comes_before_the_first_byte(server: ScriptedServer) -> None:
+async def test_latency_delays_the_first_byte(server: ScriptedServer) -> None:
     url = server.add("/f", ResponseScript(body=b"x", latency_s=0.1))
     began = time.monotonic()
     await fetch(url)
@@ -342,7 +342,7 @@ async def test_a_chunked_body_is_cut_short_without_its_last_chunk(
     assert reply.endswith(b"\r\n\r\n5\r\nhello\r\n")
 
 
-async def test_raw_bytes_go_out_as_they_are(server: ScriptedServer) -> None:
+async def test_raw_bytes_are_sent_unchanged(server: ScriptedServer) -> None:
     server.add("/junk", ResponseScript(raw=b"\x00\xffnot http"))
     server.add("/mute", ResponseScript(raw=b""))
     assert await exchange(server, get("/junk")) == b"\x00\xffnot http"
@@ -350,7 +350,7 @@ async def test_raw_bytes_go_out_as_they_are(server: ScriptedServer) -> None:
     assert [seen.ended for seen in server.requests] == ["cut", "cut"]
 
 
-async def test_heads_drip_and_informational_replies_come_first(
+async def test_headers_drip_and_informational_responses_come_first(
     server: ScriptedServer,
 ) -> None:
     server.add("/f", ResponseScript(body=b"x", drip_s=0.001, informational=2))
@@ -359,7 +359,7 @@ async def test_heads_drip_and_informational_replies_come_first(
     assert reply.endswith(b"\r\n\r\nx")
 
 
-async def test_a_flood_of_informational_replies_ends_with_the_client(
+async def test_endless_informational_responses_end_with_the_client(
     server: ScriptedServer,
 ) -> None:
     server.add("/f", ResponseScript(body=b"x", informational=-1))
@@ -370,7 +370,7 @@ async def test_a_flood_of_informational_replies_ends_with_the_client(
     await server.until(lambda: server.requests[0].ended == "gone")
 
 
-async def test_stopping_ends_stalled_connections_and_leaves_none() -> None:
+async def test_stopping_closes_stalled_connections() -> None:
     server = ScriptedServer()
     await server.start()
     server.add("/f", ResponseScript(body=b"x" * 10, stall_after=1))
@@ -385,13 +385,13 @@ async def test_stopping_ends_stalled_connections_and_leaves_none() -> None:
     writer.close()
 
 
-async def test_until_gives_up_and_tells_what_was_asked(server: ScriptedServer) -> None:
+async def test_until_times_out_and_lists_the_requests(server: ScriptedServer) -> None:
     await fetch(server.url("/lonely"))
     with pytest.raises(TimeoutError, match="/lonely"):
         await server.until(lambda: False, timeout_s=0.05)
 
 
-def test_on_uvloop_it_serves_cuts_and_sees_clients_leave_as_well() -> None:
+def test_it_works_on_uvloop() -> None:
     async def conversation() -> None:
         async with ScriptedServer() as server:
             body = Pattern(3 << 20)

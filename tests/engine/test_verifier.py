@@ -82,7 +82,7 @@ async def test_logins_go_to_checksum_files_of_their_own_server_only(
             server.add("/f", ResponseScript(LARGE))
             await engine.wait_idle()
             assert engine.snapshot().counts[S.DONE] == 2
-        asked = server.seen("/SHA256SUMS") + server.seen("/f.sha256")
+        asked = server.requests_for("/SHA256SUMS") + server.requests_for("/f.sha256")
         assert len(asked) == 2
         for seen in asked:
             assert seen.headers["authorization"] == "Bearer secret"

@@ -299,7 +299,7 @@ async def test_a_list_is_fetched_once_for_a_directory_also_if_it_is_not_there(
         assert engine.snapshot().counts[S.DONE] == 24
         assert len(told(heard, Verified)) == 12
     for path in ("/a/SHA256SUMS", "/b/SHA256SUMS", "/b/sha256sum.txt"):
-        assert len(server.seen(path)) == 1
+        assert len(server.requests_for(path)) == 1
 
 
 async def test_a_checksum_file_of_another_server_is_not_believed(
@@ -367,7 +367,7 @@ async def test_a_download_that_waits_for_a_checksum_file_can_be_cancelled(
     server.add("/f", ResponseScript(LARGE, etag='"1"'))
     async with start(verify=Verify.AUTO) as engine:
         engine.add([request_for(server.url("/f"))])
-        await until(engine, lambda: server.seen("/SHA256SUMS"))
+        await until(engine, lambda: server.requests_for("/SHA256SUMS"))
         assert engine.rows([0])[0].state is S.VERIFYING
         assert engine.cancel([0]) == [0]
         assert engine.rows([0])[0].state is S.CANCELLED
@@ -376,7 +376,7 @@ async def test_a_download_that_waits_for_a_checksum_file_can_be_cancelled(
     async with start() as engine:
         row = await fetch(engine, request_for(server.url("/f")))
         assert row.state is S.DONE
-    assert len(server.seen("/f")) == 1, "all its bytes were kept"
+    assert len(server.requests_for("/f")) == 1, "all its bytes were kept"
 
 
 # -- pieces --------------------------------------------------------------------------

@@ -64,7 +64,7 @@ async def test_a_list_of_ones_own_is_raced_and_thrown_away(tmp_path, server, sta
     ended = await finish(process)
     assert ended.status == 0, ended.err
     assert "ok 1, not found 1, error 0" in ended.out
-    assert len(server.seen("/one")) == 2
+    assert len(server.requests_for("/one")) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["list.txt", "stage"]
 
 

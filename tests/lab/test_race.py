@@ -137,7 +137,7 @@ async def test_headers_of_the_list_are_sent(server):
     targets = (Target(url, "file", (("X-Key", "abc"),)),)
     race = Race(plan("one_by_one", "asyncio_blocking_save", "engine", targets=targets))
     await race.run()
-    assert len(server.seen("/secret")) == 3
+    assert len(server.requests_for("/secret")) == 3
     assert {seen.headers.get("x-key") for seen in server.requests} == {"abc"}
 
 
@@ -150,7 +150,7 @@ async def test_headers_of_the_list_follow_no_redirect_to_another_server(server):
         race = Race(plan(*names, targets=targets))
         await race.run()
         assert {seen.headers.get("x-key") for seen in server.requests} == {"abc"}
-        assert len(other.seen("/end")) >= len(names)
+        assert len(other.requests_for("/end")) >= len(names)
         for seen in other.requests:
             assert not {"x-key", "cookie"} & set(seen.headers)
 

@@ -1,4 +1,4 @@
-"""Bytes that look random, cost nothing and are known at any offset."""
+"""File bodies that look random, need no storage and are known at any offset."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 from functools import cache
 
 _PERIOD = 1_048_573
-"""A prime, so that no offset that is a multiple of a block size (64 KiB, 1 MiB)
-carries the same bytes as another: a segment written to the wrong place shows."""
+"""A prime, so that two offsets that are multiples of a block size (64 KiB, 1 MiB) never
+have the same bytes: a segment written to the wrong offset is detected."""
 _SHIFT = 611_953
-"""How far two neighbouring seeds are apart in the block; any large prime does."""
+"""Distance of neighbouring seeds in the block; any large prime will do."""
 WRITE_SIZE = 64 << 10
-"""Bytes that ``chunk`` gives at most."""
+"""The most bytes that ``chunk`` returns."""
 
 
 @cache
 def _block() -> memoryview:
     block = random.Random(20_240_229).randbytes(_PERIOD)
-    # The head is repeated at the end, so that every chunk is one plain slice.
+    # The start is repeated at the end, so that every chunk is a single slice.
     return memoryview(block + block[:WRITE_SIZE])
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A body of ``size`` deterministic bytes; another ``seed`` gives other bytes.
+    """A body of ``size`` deterministic bytes, which differ for each ``seed``.
 
-    Nothing is stored per pattern: all of them look into one block of 1 MiB.
+    Nothing is stored per pattern: all patterns share one block of 1 MiB.
     """
 
     size: int
@@ -37,7 +37,7 @@ class Pattern:
         return self.size
 
     def chunk(self, start: int, limit: int = WRITE_SIZE) -> memoryview:
-        """Return the bytes from ``start`` on, at most ``limit``, without a copy."""
+        """Return at most ``limit`` bytes from ``start``, without copying."""
         length = min(limit, WRITE_SIZE, self.size - start)
         at = (start + self.seed * _SHIFT) % _PERIOD
         return _block()[at : at + max(0, length)]

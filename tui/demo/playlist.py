@@ -1,8 +1,8 @@
-"""The demo's list: every state and most surprises within a minute, no network.
+"""The list of the demo: every state and most special cases within a minute, offline.
 
-Deterministic: the same names, bytes, speeds and faults every time, so that a picture
-of it means something and a test can check the end. ``tell`` puts the scripts on a
-server and returns the requests; nothing here knows the engine.
+It is deterministic: the same names, bytes, speeds and faults every time, so that
+screenshots are comparable and a test can check the outcome. ``add_scripts`` adds the
+scripts to two servers and returns the requests; nothing here knows the engine.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 TIMEOUT_S = 3.0
-"""For ``Settings.timeout_s``: the one stalled file is noticed within a minute."""
+"""For ``Settings.timeout_s``, so that the stalled file is noticed within a minute."""
 CONCURRENCY = 8
-"""Downloads at once with which the speeds below were chosen."""
+"""The concurrency for which the speeds below were chosen."""
 SMALL_FILES = 24
 DONE = SMALL_FILES + 15
-"""Files that are whole at the end."""
+"""Files that are complete at the end."""
 FAILED = 2
 """The missing page and the wrong checksum."""
 CANCELLED = 0
@@ -32,45 +32,46 @@ TOTAL = DONE + FAILED + CANCELLED
 
 _KB = 1000
 _MB = 1000 * _KB
-# A name as an attacker would send it: upwards, in colour, with the ending reversed.
+# A name as an attacker would send it: path traversal, colour codes and a reversed
+# extension.
 _HOSTILE = "UTF-8''..%2F..%2F%1B%5B31m%5Bred%5Dstars%E2%80%AEgpj.exe"
 
 
 @asynccontextmanager
 async def open_demo() -> AsyncIterator[list[DownloadRequest]]:
-    """Serve the story on loopback for as long as the block lasts."""
-    async with ScriptedServer() as calm, ScriptedServer() as moody:
-        yield tell(calm, moody)
+    """Serve the demo's files on loopback while the ``with`` block lasts."""
+    async with ScriptedServer() as reliable, ScriptedServer() as faulty:
+        yield add_scripts(reliable, faulty)
 
 
-def tell(
-    calm: ScriptedServer, moody: ScriptedServer, pace: float = 1.0
+def add_scripts(
+    reliable: ScriptedServer, faulty: ScriptedServer, speedup: float = 1.0
 ) -> list[DownloadRequest]:
-    """Put the story's scripts on two servers and return its list.
+    """Add the demo's scripts to two servers and return the list of requests.
 
     Args:
-        calm: serves what goes well.
-        moody: answers 404, 429 and 503 and stalls. An origin of its own, because an
-            origin that says 429 or 503 is rightly spared for a while.
-        pace: how much faster than told the bytes come.
+        reliable: serves everything that succeeds.
+        faulty: returns 404, 429 and 503 and stalls. It is an origin of its own,
+            because an origin that returns 429 or 503 is throttled for a while.
+        speedup: factor by which data is sent faster than scripted.
     """
-    large = _large(calm)
-    troubles = _troubles(moody)
-    surprises = _surprises(calm)
-    small = _small(calm)
-    for script in (*calm.scripts.values(), *moody.scripts.values()):
-        _quicken(script, pace)
-    # Two large ones at the head of the list, the troubles right behind them, and the
-    # other large ones before the crowd: the first seconds already show most.
-    return large[:2] + troubles + surprises[:2] + large[2:] + surprises[2:] + small
+    large = _large(reliable)
+    faults = _faults(faulty)
+    special = _special_cases(reliable)
+    small = _small(reliable)
+    for script in (*reliable.scripts.values(), *faulty.scripts.values()):
+        _speed_up(script, speedup)
+    # Two large files first, the faults right behind them, and the other large files
+    # before the many small ones: the first seconds already show most of the states.
+    return large[:2] + faults + special[:2] + large[2:] + special[2:] + small
 
 
-def _quicken(script: ResponseScript, pace: float) -> None:
+def _speed_up(script: ResponseScript, factor: float) -> None:
     if script.rate is not None:
-        script.rate *= pace
+        script.rate *= factor
     for earlier in script.first:
         if isinstance(earlier, ResponseScript):
-            _quicken(earlier, pace)
+            _speed_up(earlier, factor)
 
 
 def _request(
@@ -99,7 +100,7 @@ def _large(server: ScriptedServer) -> list[DownloadRequest]:
     ]
 
 
-def _troubles(server: ScriptedServer) -> list[DownloadRequest]:
+def _faults(server: ScriptedServer) -> list[DownloadRequest]:
     body = Pattern
     busy = ResponseScript(status=429, retry_after=2)
     scripts = {
@@ -115,7 +116,7 @@ def _troubles(server: ScriptedServer) -> list[DownloadRequest]:
     return [*requests, _stalls_once(server)]
 
 
-def _surprises(server: ScriptedServer) -> list[DownloadRequest]:
+def _special_cases(server: ScriptedServer) -> list[DownloadRequest]:
     body = Pattern
     slow = ResponseScript(body(300 * _KB, 4), rate=20 * _KB)
     unknown = ResponseScript(body(3 * _MB, 5), rate=500 * _KB, length="chunked")
@@ -123,9 +124,9 @@ def _surprises(server: ScriptedServer) -> list[DownloadRequest]:
     return [
         _request(server.add("/slow-archive.log", slow)),
         _request(server.add("/unknown-length.csv", unknown)),
-        _summed(server, "/right-checksum.iso", 6, is_right=True),
-        _summed(server, "/wrong-checksum.iso", 7, is_right=False),
-        *_named(server),
+        _with_checksum(server, "/right-checksum.iso", 6, is_correct=True),
+        _with_checksum(server, "/wrong-checksum.iso", 7, is_correct=False),
+        *_renamed(server),
         _request(server.add("/old-server.bin", old)),
         _request(server.add("/empty.txt", ResponseScript(b""))),
     ]
@@ -139,20 +140,20 @@ def _stalls_once(server: ScriptedServer) -> DownloadRequest:
     return _request(server.add("/stalls-once.bin", script))
 
 
-def _summed(
-    server: ScriptedServer, path: str, seed: int, *, is_right: bool
+def _with_checksum(
+    server: ScriptedServer, path: str, seed: int, *, is_correct: bool
 ) -> DownloadRequest:
     body = Pattern(2 * _MB, seed)
     url = server.add(path, ResponseScript(body, rate=700 * _KB))
-    digest = body.sha256() if is_right else Pattern(2 * _MB, seed + 1000).sha256()
+    digest = body.sha256() if is_correct else Pattern(2 * _MB, seed + 1000).sha256()
     return _request(url, Checksum("sha256", digest))
 
 
-def _named(server: ScriptedServer) -> list[DownloadRequest]:
-    """Names that do not come from the list's URL: a redirect, and two headers."""
+def _renamed(server: ScriptedServer) -> list[DownloadRequest]:
+    """Add files whose names come from a redirect or from a header."""
     server.add("/moved/here.bin", ResponseScript(Pattern(600 * _KB, 8), rate=400 * _KB))
     moved = ResponseScript(status=301, redirect="/moved/here.bin")
-    polite = ResponseScript(
+    named = ResponseScript(
         Pattern(500 * _KB, 9),
         rate=400 * _KB,
         headers={"Content-Disposition": 'attachment; filename="annual report.pdf"'},
@@ -164,13 +165,13 @@ def _named(server: ScriptedServer) -> list[DownloadRequest]:
     )
     return [
         _request(server.add("/moved.bin", moved)),
-        _request(server.add("/download.php?id=42", polite)),
+        _request(server.add("/download.php?id=42", named)),
         _request(server.add("/hostile-name", hostile)),
     ]
 
 
 def _small(server: ScriptedServer) -> list[DownloadRequest]:
-    """A crowd in a folder of its own; sizes and latencies differ, but by rule."""
+    """Add small files in a folder; sizes and latencies differ deterministically."""
     requests = []
     for number in range(SMALL_FILES):
         size = 40 * _KB + number * 7919 % 23 * 20 * _KB

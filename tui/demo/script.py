@@ -1,4 +1,4 @@
-"""What the scripted server answers, said as data, and what it saw."""
+"""Scripts for the server's responses, and records of the requests it received."""
 
 from __future__ import annotations
 
@@ -13,112 +13,112 @@ if TYPE_CHECKING:
 Body: TypeAlias = bytes | Pattern
 
 Ranges: TypeAlias = Literal[
-    "honour",  # 206 with what was asked for, 416 past the end
-    "ignore",  # always 200 with everything
+    "honour",  # 206 with the requested range, 416 past the end
+    "ignore",  # always 200 with the whole body
     "refuse",  # 416 to any range
-    "wrong_start",  # 206 that says and sends another start
-    "wrong_total",  # 206 whose total is one byte more than there is
-    "wrong_bytes",  # 206 with a right head over the file's first bytes
-    "short",  # 206 with the first half of what was asked for
-    "star_total",  # 206 that says /* for the total, which is legal
+    "wrong_start",  # 206 that announces and sends another start
+    "wrong_total",  # 206 whose total is one byte too large
+    "wrong_bytes",  # 206 with a correct header but the first bytes of the file
+    "short",  # 206 with the first half of the requested range
+    "star_total",  # 206 with /* as the total, which is legal
     "no_content_range",  # 206 without Content-Range
-    "multipart",  # 206 with multipart/byteranges around the right bytes
+    "multipart",  # 206 with the right bytes as multipart/byteranges
 ]
 
 
 @dataclass(slots=True)
 class ResponseScript:
-    """One reply, and what goes wrong with it. Every field may be left out."""
+    """One response and its faults. Every field is optional."""
 
     body: Body = b""
     status: int = 200
     reason: str | None = None
-    """Reason phrase; ``None`` takes the usual one."""
+    """Reason phrase; ``None`` for the standard one."""
     headers: Mapping[str, str] | Sequence[tuple[str, str]] = ()
-    """Extra headers; names given here replace the server's own. Sent as UTF-8."""
+    """Additional headers, which replace the server's own. Sent as UTF-8."""
     etag: str | None = None
-    """As it stands on the wire, quotes included: ``'"v1"'`` or ``'W/"v1"'``."""
+    """As sent, with its quotes: ``'"v1"'`` or ``'W/"v1"'``."""
     last_modified: str | None = None
     ranges: Ranges = "honour"
     redirect: str = ""
-    """Location, absolute or relative; the status becomes 302 unless one is given."""
+    """Location, absolute or relative; the status becomes 302 unless set."""
     retry_after: str | float | None = None
     content_encoding: str = ""
-    """Claimed in the header; the body is sent as it is."""
+    """Value of the header; the body is sent unchanged."""
 
     latency_s: float = 0.0
-    """Seconds before the first byte of the answer."""
+    """Seconds before the first byte of the response."""
     rate: float | None = None
-    """Body bytes per second and connection."""
+    """Body bytes per second, for each connection."""
     drip_s: float = 0.0
-    """Seconds between single bytes of the head."""
+    """Seconds between the single bytes of the header section."""
     informational: int = 0
-    """``102 Processing`` replies before the real one; -1 sends them without end."""
+    """``102 Processing`` responses before the final one; -1 for an endless stream."""
     length: Literal["exact", "none", "chunked"] | int = "exact"
-    """``none`` is HTTP/1.0 and ends with the connection; a number is a lie."""
+    """``none``: HTTP/1.0, ended by closing the connection; a number: a wrong length."""
     keep_alive: bool = True
     stall_after: int | None = None
-    """Body bytes after which nothing more comes, until the client goes away."""
+    """Body bytes after which nothing more is sent, until the client disconnects."""
     cut_after: int | None = None
-    """Body bytes after which the connection ends."""
+    """Body bytes after which the connection is closed."""
     cut: Literal["close", "reset"] = "close"
-    """How it ends: orderly (FIN) or broken (RST)."""
+    """How it is closed: with FIN or with RST."""
     raw: bytes | None = None
-    """The whole reply, byte for byte, after which the connection ends as ``cut``
-    says. ``b""`` ends it without an answer."""
+    """The whole response, byte for byte, after which the connection is closed as in
+    ``cut``. ``b""`` closes it without a response."""
 
     first: Sequence[ResponseScript | int] = ()
-    """Replies to the first requests for the path, one each; a number is a status
-    without a body. This script answers from then on."""
+    """Responses to the first requests for the path, one each; a number is a status
+    without a body. After them, this script applies."""
     change_after: int | None = None
-    """Requests for the path after which ``changed`` answers."""
+    """Requests for the path after which ``changed`` applies."""
     changed: ResponseScript | None = None
     answer: Callable[[RecordedRequest], ResponseScript | None] | None = None
-    """Asked for each request: a script to play instead, or ``None`` for this one."""
+    """Called for each request: returns a script to use instead, or ``None``."""
 
-    def turn(self, seen: RecordedRequest) -> ResponseScript:
-        """Return the script that answers ``seen``, its number being counted from 0."""
-        if seen.number < len(self.first):
-            turn = self.first[seen.number]
-            return ResponseScript(status=turn) if isinstance(turn, int) else turn
+    def script_for(self, request: RecordedRequest) -> ResponseScript:
+        """Return the script for a request, according to its number."""
+        if request.number < len(self.first):
+            first = self.first[request.number]
+            return ResponseScript(status=first) if isinstance(first, int) else first
         if (
             self.changed is not None
             and self.change_after is not None
-            and seen.number >= self.change_after
+            and request.number >= self.change_after
         ):
             return self.changed
-        chosen = self.answer(seen) if self.answer is not None else None
+        chosen = self.answer(request) if self.answer is not None else None
         return self if chosen is None else chosen
 
 
 @dataclass(slots=True, eq=False)
 class RecordedRequest:
-    """One request, and what became of its reply."""
+    """One received request, and how the response went."""
 
     method: str
     path: str
-    """As asked for, the query included."""
+    """As requested, with the query."""
     headers: dict[str, str]
-    """Names in lower case; the last one wins where a name came twice."""
+    """Names in lower case; of repeated headers, the last one."""
     number: int
-    """Requests for this path before this one."""
+    """Number of earlier requests for this path."""
     connection: int
-    """Counts the server's connections from 0; equal numbers shared one."""
+    """Number of the connection, from 0; requests on one connection share it."""
     at: float
-    """Monotonic time at which the whole head was there."""
+    """Monotonic time at which the header section was complete."""
     range: tuple[int, int | None] | None = None
-    """What ``Range`` asks for, half-open; end ``None`` means to the end, and a
-    negative start means a suffix."""
+    """The ``Range`` header, half-open; an end of ``None`` is the end of the file, a
+    negative start a suffix."""
     status: int = 0
-    """What was answered; 0 before, and for raw replies."""
+    """Status of the response; 0 before it, and for raw responses."""
     bytes_sent: int = 0
     """Body bytes handed to the socket."""
     ended: Literal["", "sent", "cut", "gone"] = ""
-    """``sent``: to its end; ``cut``: as scripted; ``gone``: the client went away (or
-    the server stopped) in the middle; "" while it goes on."""
+    """``sent``: completely; ``cut``: as scripted; ``gone``: the client disconnected (or
+    the server stopped) in the middle; "" while in progress."""
     ended_at: float | None = None
-    """Monotonic time of that."""
+    """Monotonic time at which the response ended."""
     closed_at: float | None = None
-    """Monotonic time at which the connection closed; kept on its last request."""
+    """Monotonic time at which the connection closed, on its last request."""
     raw_head: bytes = field(default=b"", repr=False)
-    """The request's head, byte for byte."""
+    """The header section, byte for byte."""

@@ -1,8 +1,8 @@
-"""A small HTTP/1.1 server on loopback that can lie in every way we know of.
+"""A small HTTP/1.1 server on loopback that can simulate every fault we know of.
 
-``fetchtui --demo`` serves its files with it, and the tests script their faults with
-it; it knows nothing of the engine. Each path has a ``ResponseScript``; each request is
-recorded as a ``RecordedRequest``, and ``until`` waits for conditions on them.
+``fetchtui --demo`` serves its files with it, and tests use it to script faults. Each
+path has a ``ResponseScript``, each request is recorded as a ``RecordedRequest``, and
+``until`` waits for a condition on them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Pattern", "RecordedRequest", "ResponseScript", "ScriptedServer"]
 
 _POLL_S = 0.01
-"""How often ``until`` looks again by itself, for conditions about others' state."""
+"""How often ``until`` checks its condition again, if nothing happens here."""
 _NOT_FOUND = ResponseScript(body=b"not found\n", status=404)
 
 
@@ -32,29 +32,29 @@ class ScriptedServer:
     """Serves scripts on an ephemeral port of 127.0.0.1.
 
     Args:
-        tls: speak https with this context; the certificate must be for 127.0.0.1.
+        tls: serve https with this context; the certificate must be for 127.0.0.1.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self.scripts: dict[str, ResponseScript] = {}
-        """What answers each path."""
+        """The script for each path."""
         self._counts: Counter[str] = Counter()
         self._accepted = 0
         self._woken = asyncio.Event()
         self._listener: asyncio.Server | None = None
         self.port = 0
         self.requests: list[RecordedRequest] = []
-        """Every request, in the order in which their heads were complete."""
+        """Every request, in the order in which their header sections were complete."""
         self.connections: set[Connection] = set()
 
     @property
     def open_connections(self) -> int:
-        """Connections that neither side has closed."""
+        """Number of connections that neither side has closed."""
         return len(self.connections)
 
     def add(self, path: str, script: ResponseScript) -> str:
-        """Let ``script`` answer ``path`` (from now on), and return its URL."""
+        """Use ``script`` for ``path`` from now on; return the URL."""
         self.scripts[path] = script
         return self.url(path)
 
@@ -62,12 +62,12 @@ class ScriptedServer:
         """Return the URL of ``path``; ``host="localhost"`` is another origin."""
         return f"{'https' if self._tls else 'http'}://{host}:{self.port}{path}"
 
-    def seen(self, path: str) -> list[RecordedRequest]:
+    def requests_for(self, path: str) -> list[RecordedRequest]:
         """Return the requests for one path, oldest first."""
-        return [seen for seen in self.requests if seen.path == path]
+        return [request for request in self.requests if request.path == path]
 
     async def start(self) -> None:
-        """Listen."""
+        """Start listening."""
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(
             self._accept, "127.0.0.1", 0, ssl=self._tls, backlog=1024
@@ -75,7 +75,7 @@ class ScriptedServer:
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening, end every connection and wait until they are gone."""
+        """Stop listening, close every connection and wait for them to end."""
         if self._listener is None:
             return
         self._listener.close()
@@ -90,14 +90,13 @@ class ScriptedServer:
     async def until(
         self, condition: Callable[[], object], timeout_s: float = 10.0
     ) -> None:
-        """Return as soon as ``condition`` holds.
+        """Wait until ``condition`` is true.
 
-        It is asked again after every request, reply and close, and otherwise every
-        10 ms.
+        It is checked after every request, response and close, and every 10 ms.
 
         Raises:
-            TimeoutError: it did not hold within ``timeout_s``; the message lists the
-                requests there were.
+            TimeoutError: it was not true within ``timeout_s``; the message lists the
+                last requests.
         """
         try:
             async with asyncio.timeout(timeout_s):
@@ -107,9 +106,10 @@ class ScriptedServer:
                         async with asyncio.timeout(_POLL_S):
                             await self._woken.wait()
         except TimeoutError:
-            told = "\n".join(f"  {seen}" for seen in self.requests[-20:])
+            requests = "\n".join(f"  {one}" for one in self.requests[-20:])
             raise TimeoutError(
-                f"not true within {timeout_s:g} s; last requests:\n{told or '  none'}"
+                f"not true within {timeout_s:g} s; last requests:\n"
+                f"{requests or '  none'}"
             ) from None
 
     async def __aenter__(self) -> Self:
@@ -124,14 +124,14 @@ class ScriptedServer:
     ) -> None:
         await self.stop()
 
-    # -- what connections ask --------------------------------------------------------
+    # -- ConnectionOwner -------------------------------------------------------------
 
-    def script_for(self, seen: RecordedRequest) -> ResponseScript:
-        """Return what answers a request; 404 where nothing was added."""
-        script = self.scripts.get(seen.path)
+    def script_for(self, request: RecordedRequest) -> ResponseScript:
+        """Return the script for a request; 404 if there is none."""
+        script = self.scripts.get(request.path)
         if script is None:
-            script = self.scripts.get(seen.path.partition("?")[0], _NOT_FOUND)
-        return script.turn(seen)
+            script = self.scripts.get(request.path.partition("?")[0], _NOT_FOUND)
+        return script.script_for(request)
 
     def count(self, path: str) -> int:
         """Count a request for ``path``; return how many there were before."""
@@ -140,7 +140,7 @@ class ScriptedServer:
         return number
 
     def wake(self) -> None:
-        """Let ``until`` look again."""
+        """Make ``until`` check its condition."""
         self._woken.set()
 
     def _accept(self) -> Connection:

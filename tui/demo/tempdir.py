@@ -1,4 +1,4 @@
-"""Where the files of the demo and the lab go: nobody asked to keep them."""
+"""The temporary directory for files of the demo and the lab."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import ClassVar
 
 
 class TemporaryDirectory:
-    """A directory that is gone when the block ends.
+    """A directory that is removed at the end of the ``with`` block.
 
-    A class and not ``TemporaryDirectory``, because a second ctrl+c ends the process
-    without unwinding: ``remove_all`` is called right before that.
+    Unlike ``tempfile.TemporaryDirectory`` it can also be removed with ``remove_all``:
+    a second Ctrl+C ends the process without unwinding, and calls that first.
     """
 
     _open: ClassVar[set[TemporaryDirectory]] = set()
@@ -30,6 +30,6 @@ class TemporaryDirectory:
 
     @classmethod
     def remove_all(cls) -> None:
-        """Remove what is there now, quickly and without complaint."""
-        for stage in cls._open:
-            shutil.rmtree(stage.path, ignore_errors=True)
+        """Remove all open directories, ignoring errors."""
+        for directory in cls._open:
+            shutil.rmtree(directory.path, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""From a script and a request to the head and the bytes of one reply; no I/O."""
+"""Build the header section and body of a response from a script; no I/O."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _BODILESS = frozenset({204, 304})
 
 
 @dataclass(slots=True)
-class Reply:
-    """What goes over the wire for one request."""
+class Response:
+    """What is sent for one request."""
 
     status: int
     head: bytes
@@ -26,37 +26,37 @@ class Reply:
     """Half-open range of ``body`` to send."""
     prefix: bytes = b""
     suffix: bytes = b""
-    """Wrapped around the body's bytes, and not counted as such (multipart)."""
+    """Sent before and after the body (multipart), and not counted as body bytes."""
     is_chunked: bool = False
     closes: bool = False
 
 
-def plan_reply(script: ResponseScript, seen: RecordedRequest) -> Reply:
-    """Answer ``seen`` as ``script`` says.
+def plan_response(script: ResponseScript, request: RecordedRequest) -> Response:
+    """Return the response to a request according to a script.
 
-    Rules where it does not lie: RFC 9110, sections 13.1.5 (If-Range), 14.2 (Range)
-    and 15.5.17 (416).
+    Except for scripted faults, it follows RFC 9110, sections 13.1.5 (If-Range), 14.2
+    (Range) and 15.5.17 (416).
     """
     status = script.status
     if script.redirect and status == HTTPStatus.OK:
         status = HTTPStatus.FOUND
-    reply = Reply(status, b"", script.body, 0, len(script.body))
+    response = Response(status, b"", script.body, 0, len(script.body))
     fields: dict[str, str] = {}
     if status == HTTPStatus.OK:
-        _apply_range(script, seen, reply, fields)
+        _apply_range(script, request, response, fields)
     if status in _BODILESS:
-        reply.end = 0
-    _describe(script, fields)
-    _frame(script, seen, reply, fields)
+        response.end = 0
+    _add_metadata(script, fields)
+    _add_framing(script, request, response, fields)
     extra = _pairs(script)
     for name, _ in extra:
         fields.pop(name.lower(), None)
-    reply.head = _head(script, reply, [*fields.items(), *extra])
-    return reply
+    response.head = _head(script, response, [*fields.items(), *extra])
+    return response
 
 
 def parse_range(value: str | None) -> tuple[int, int | None] | None:
-    """Read a ``Range`` header with one range; anything else gives ``None``."""
+    """Parse a ``Range`` header with a single range; ``None`` for anything else."""
     unit, separator, spec = (value or "").strip().partition("=")
     first, dash, last = spec.partition("-")
     if unit.lower() != "bytes" or not separator or not dash:
@@ -71,48 +71,51 @@ def parse_range(value: str | None) -> tuple[int, int | None] | None:
 
 
 def _apply_range(
-    script: ResponseScript, seen: RecordedRequest, reply: Reply, fields: dict[str, str]
+    script: ResponseScript,
+    request: RecordedRequest,
+    response: Response,
+    fields: dict[str, str],
 ) -> None:
     size = len(script.body)
     if script.ranges not in ("ignore", "refuse"):
         fields["accept-ranges"] = "bytes"
-    if seen.range is None or script.ranges == "ignore":
+    if request.range is None or script.ranges == "ignore":
         return
-    if not _if_range_holds(script, seen.headers.get("if-range")):
+    if not _if_range_matches(script, request.headers.get("if-range")):
         return
-    start, end = seen.range
+    start, end = request.range
     if start < 0:
         start, end = max(0, size + start), size
     end = size if end is None else min(end, size)
     if script.ranges == "refuse" or start >= size:
-        reply.status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-        reply.end = 0
+        response.status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        response.end = 0
         fields["content-range"] = f"bytes */{size}"
         return
-    reply.status = HTTPStatus.PARTIAL_CONTENT
+    response.status = HTTPStatus.PARTIAL_CONTENT
     if script.ranges == "wrong_start":
         start = start - 1 if start else min(1, size - 1)
     elif script.ranges == "short":
         end = start + max(1, (end - start) // 2)
     total = size + 1 if script.ranges == "wrong_total" else size
-    said = "*" if script.ranges == "star_total" else str(total)
-    content_range = f"bytes {start}-{end - 1}/{said}"
-    reply.start, reply.end = start, end
+    total_text = "*" if script.ranges == "star_total" else str(total)
+    content_range = f"bytes {start}-{end - 1}/{total_text}"
+    response.start, response.end = start, end
     if script.ranges == "wrong_bytes":
-        reply.start, reply.end = 0, end - start
+        response.start, response.end = 0, end - start
     if script.ranges == "multipart":
         fields["content-type"] = f"multipart/byteranges; boundary={_BOUNDARY}"
-        reply.prefix = (
+        response.prefix = (
             f"--{_BOUNDARY}\r\nContent-Type: application/octet-stream\r\n"
             f"Content-Range: {content_range}\r\n\r\n"
         ).encode()
-        reply.suffix = f"\r\n--{_BOUNDARY}--\r\n".encode()
+        response.suffix = f"\r\n--{_BOUNDARY}--\r\n".encode()
     elif script.ranges != "no_content_range":
         fields["content-range"] = content_range
 
 
-def _if_range_holds(script: ResponseScript, value: str | None) -> bool:
-    """A weak ETag never holds (RFC 9110, 13.1.5); a date must be the exact one."""
+def _if_range_matches(script: ResponseScript, value: str | None) -> bool:
+    """Compare as in RFC 9110, 13.1.5: weak ETags never match, dates must be equal."""
     if value is None:
         return True
     if value.startswith(('"', "W/")):
@@ -120,7 +123,7 @@ def _if_range_holds(script: ResponseScript, value: str | None) -> bool:
     return value == script.last_modified
 
 
-def _describe(script: ResponseScript, fields: dict[str, str]) -> None:
+def _add_metadata(script: ResponseScript, fields: dict[str, str]) -> None:
     fields.setdefault("content-type", "application/octet-stream")
     if script.etag is not None:
         fields["etag"] = script.etag
@@ -134,24 +137,30 @@ def _describe(script: ResponseScript, fields: dict[str, str]) -> None:
         fields["content-encoding"] = script.content_encoding
 
 
-def _frame(
-    script: ResponseScript, seen: RecordedRequest, reply: Reply, fields: dict[str, str]
+def _add_framing(
+    script: ResponseScript,
+    request: RecordedRequest,
+    response: Response,
+    fields: dict[str, str],
 ) -> None:
-    length = len(reply.prefix) + reply.end - reply.start + len(reply.suffix)
+    length = len(response.prefix) + response.end - response.start + len(response.suffix)
     if script.length == "none":
-        reply.closes = True
+        response.closes = True
     elif script.length == "chunked":
-        reply.is_chunked = True
+        response.is_chunked = True
         fields["transfer-encoding"] = "chunked"
     elif script.length == "exact":
-        if reply.status not in _BODILESS:
+        if response.status not in _BODILESS:
             fields["content-length"] = str(length)
     else:
         fields["content-length"] = str(script.length)
-        reply.closes = script.length != length
-    if seen.headers.get("connection", "").lower() == "close" or not script.keep_alive:
-        reply.closes = True
-    if reply.closes:
+        response.closes = script.length != length
+    if (
+        request.headers.get("connection", "").lower() == "close"
+        or not script.keep_alive
+    ):
+        response.closes = True
+    if response.closes:
         fields["connection"] = "close"
 
 
@@ -160,14 +169,16 @@ def _pairs(script: ResponseScript) -> list[tuple[str, str]]:
     return list(headers.items() if isinstance(headers, Mapping) else headers)
 
 
-def _head(script: ResponseScript, reply: Reply, fields: list[tuple[str, str]]) -> bytes:
+def _head(
+    script: ResponseScript, response: Response, fields: list[tuple[str, str]]
+) -> bytes:
     reason = script.reason
     if reason is None:
         try:
-            reason = HTTPStatus(reply.status).phrase
+            reason = HTTPStatus(response.status).phrase
         except ValueError:
             reason = "Unknown"
     version = "1.0" if script.length == "none" else "1.1"
-    lines = [f"HTTP/{version} {int(reply.status)} {reason}"]
+    lines = [f"HTTP/{version} {int(response.status)} {reason}"]
     lines += [f"{name}: {value}" for name, value in fields]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
