@@ -96,8 +96,11 @@ def render(topic: str, *, is_terminal: bool) -> str:
 
 def _console(out: StringIO, is_terminal: bool) -> Console:
     from rich.console import Console
+    from rich.theme import Theme
 
     return Console(
+        # Rich's own style has a black background, which looks odd on a light terminal.
+        theme=Theme({"markdown.code": "bold cyan"}),
         file=out,
         width=min(WIDEST, shutil.get_terminal_size().columns),
         force_terminal=is_terminal,
