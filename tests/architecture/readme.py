@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from tests.architecture.files import ROOT
 from tui.cli.commands.man import markdown_options
-from tui.core.errors import KINDS
+from tui.core.errors import ErrorKind
+from tui.messages import remedy
 from tui.ui.keys.registry import markdown_table
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def guide() -> str:
 
 def error_table() -> str:
     """Return the table of error codes with the suggestion for each."""
-    rows = [f"| `{kind}` | {advice} |" for kind, advice in KINDS.items()]
+    rows = [f"| `{kind}` | {remedy(kind)} |" for kind in ErrorKind]
     return "\n".join(["| code | suggestion |", "|---|---|", *rows])
 
 

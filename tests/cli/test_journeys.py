@@ -112,7 +112,7 @@ async def test_interrupted_run_resumes_with_the_same_command(
     ended = await finish(process)
     assert ended.status == 130
     last = ended.err.splitlines()[-1]
-    assert last == "what is unfinished is kept; the same command resumes"
+    assert last == "Unfinished files are kept; run the same command to resume"
     assert not (tmp_path / "large.bin").exists()
     again = await fetchtui(*command, cwd=tmp_path)
     assert again.status == 0

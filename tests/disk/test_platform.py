@@ -151,5 +151,4 @@ def test_each_fault_of_the_disk_has_its_kind(code, kind):
     )
     assert error.kind == kind
     assert "\x1b" not in str(error)
-    assert error.advice
     assert ("1.50 KB more needed" in str(error)) == (kind == "disk_full")

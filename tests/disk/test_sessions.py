@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from tests.disk.test_journal import entry
+from tui.core.notices import NoticeCode
 from tui.disk.state import sessions as sessions_module
 from tui.disk.state.journal import Journal
 from tui.disk.state.sessions import KEPT, Sessions, state_dir
@@ -32,7 +33,7 @@ def test_the_state_directory_can_be_chosen(monkeypatch, tmp_path, clean_environm
 
 
 def test_without_any_session_there_is_none_and_nothing_is_made(sessions):
-    assert sessions.last() == (None, 0.0, "")
+    assert sessions.last() == (None, 0.0, None)
     assert not sessions.folder.exists()
 
 
@@ -77,7 +78,7 @@ def test_one_that_another_dashboard_holds_is_left_to_it(sessions):
     running = sessions.begin()
     last = sessions.last()
     assert last.journal is None
-    assert "open in another window" in last.notice
+    assert last.notice.code is NoticeCode.LAST_SESSION_OPEN
     second = sessions.begin()
     assert second.path != running.path
     second.close()
@@ -89,11 +90,11 @@ def test_a_damaged_one_is_set_aside_and_said(sessions):
     path.write_bytes(b"\0" * 5000)
     last = sessions.last()
     assert last.journal is None
-    assert "damaged" in last.notice
-    assert str(path) in last.notice
+    assert last.notice.code is NoticeCode.LAST_SESSION_SET_ASIDE
+    assert str(path) in last.notice.values[0]
     aside = path.with_name(f"{path.name}.unreadable")
     assert aside.read_bytes() == b"\0" * 5000
-    assert sessions.last() == (None, 0.0, "")
+    assert sessions.last() == (None, 0.0, None)
 
 
 def test_one_of_a_later_version_is_said_and_kept(sessions, monkeypatch):
@@ -102,7 +103,7 @@ def test_one_of_a_later_version_is_said_and_kept(sessions, monkeypatch):
     monkeypatch.setattr("tui.disk.state.journal.VERSION", 1)
     last = sessions.last()
     assert last.journal is None
-    assert "newer version of fetchtui" in last.notice
+    assert last.notice.code is NoticeCode.LAST_SESSION_NEWER
     assert path.exists()
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tui.engine.autotune.bottleneck import Limit
+from tui.core.diagnosis import Limit
+from tui.core.notices import AutoCode, AutoReason
 from tui.engine.autotune.controller import BREAKS_S, FEWEST, MOST, Controller, Reading
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Run:
     now_s: float = 0.0
     total: float = 0.0
     actual: float = 0.0
-    changes: list[tuple[float, int, str]] = field(default_factory=list)
+    changes: list[tuple[float, int, AutoReason]] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(7))
 
     def __post_init__(self) -> None:
@@ -72,8 +73,12 @@ def test_it_climbs_while_each_connection_has_its_own_limit() -> None:
 def test_it_comes_back_when_more_brought_nothing_and_says_so() -> None:
     run = Run(per_connection(most=8e6)).go(4)
     assert run.numbers[:2] == [16, 8]
-    assert run.changes[0][2] == "8 give 8.00 MB/s, more wait: tries 16"
-    assert run.changes[1][2] == "16 give 8.00 MB/s (+0 %): back to 8"
+    assert run.changes[0][2] == (AutoCode.TRY_MORE, (8, 8e6, 16))
+    assert run.changes[1][2].code is AutoCode.BACK
+    level, speed, gain, home = run.changes[1][2].values
+    assert (level, home) == (16, 8)
+    assert speed == pytest.approx(8e6)
+    assert gain == pytest.approx(0, abs=0.01)
 
 
 def test_it_finds_out_that_fewer_do_as_well_but_stays_polite_and_parallel() -> None:
@@ -113,7 +118,7 @@ def test_a_server_that_suffers_from_too_many_is_left_with_what_it_does_best() ->
 def test_it_follows_what_hosts_bear_down_and_up_again() -> None:
     run = Run(per_connection(), allowed=16).go(1, bearable=9)
     assert run.allowed == 9
-    assert "bear 9" in run.changes[-1][2]
+    assert run.changes[-1][2] == (AutoCode.HOSTS_REFUSE, (9,))
     run.go(5, bearable=9)
     assert run.allowed == 9
     run.go(1, bearable=10)
@@ -126,7 +131,7 @@ def test_broken_connections_make_it_smaller_once_for_all_that_broke_together() -
     run = Run(lambda _n, _t: 5e6, allowed=20).go(1)
     run.go(1, breaks=5)
     assert run.allowed == 14
-    assert "5 connections broke" in run.changes[-1][2]
+    assert run.changes[-1][2] == (AutoCode.CONNECTIONS_BROKE, (5, BREAKS_S))
     run.go(BREAKS_S - 2, breaks=5)
     assert run.allowed == 14
 
@@ -137,9 +142,9 @@ def test_one_broken_connection_is_no_reason() -> None:
     assert 5 not in run.numbers
 
 
-@pytest.mark.parametrize("bound", [Limit.LIMITER, Limit.DISK, Limit.CPU])
-def test_it_does_not_try_more_where_something_else_is_the_bound(bound: Limit) -> None:
-    run = Run(per_connection()).go(20, bound=bound)
+@pytest.mark.parametrize("limit", [Limit.LIMITER, Limit.DISK, Limit.CPU])
+def test_it_does_not_try_more_where_something_else_is_the_limit(limit: Limit) -> None:
+    run = Run(per_connection()).go(20, limit=limit)
     assert run.changes == []
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from tests.support.until import until
+from tui.core.diagnosis import NO_DIAGNOSIS, Diagnosis, Limit, LimitCause
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
@@ -56,18 +57,18 @@ async def test_a_slow_server_is_what_bounds(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with running(server, tmp_path, script=slow(300_000)) as engine:
-        await until(lambda: engine.snapshot().verdict)
-        assert engine.snapshot().verdict.startswith("bound by the server: ")
+        await until(lambda: engine.snapshot().diagnosis != NO_DIAGNOSIS)
+        assert engine.snapshot().diagnosis.limit is Limit.SERVER
         await until(lambda: engine.detail(0).row.connections)
-        assert engine.detail(0).verdict.startswith("bound by the server: 1 connection")
+        one = Diagnosis(Limit.SERVER, LimitCause.CONNECTIONS, (1,))
+        assert engine.detail(0).diagnosis == one
 
 
 async def test_a_limit_is_what_bounds(server: ScriptedServer, tmp_path: Path) -> None:
     async with running(server, tmp_path, rate_limit=400_000) as engine:
-        await until(lambda: "limit" in engine.snapshot().verdict)
-        told = engine.snapshot().verdict
-        assert told == "bound by the limit of 400 KB/s: {limit} changes it"
-        await until(lambda: "limit" in engine.detail(0).verdict)
+        limited = Diagnosis(Limit.LIMITER, LimitCause.RATE_LIMIT, (400_000,))
+        await until(lambda: engine.snapshot().diagnosis == limited)
+        await until(lambda: engine.detail(0).diagnosis.limit is Limit.LIMITER)
 
 
 async def test_the_limit_of_one_download_is_what_bounds_it(
@@ -75,7 +76,8 @@ async def test_the_limit_of_one_download_is_what_bounds_it(
 ) -> None:
     async with running(server, tmp_path) as engine:
         engine.set_rate_limit(300_000, 0)
-        await until(lambda: "its limit of 300 KB/s" in engine.detail(0).verdict)
+        limited = Diagnosis(Limit.LIMITER, LimitCause.OWN_RATE_LIMIT, (300_000,))
+        await until(lambda: engine.detail(0).diagnosis == limited)
 
 
 async def test_a_slow_disk_is_what_bounds(
@@ -91,9 +93,9 @@ async def test_a_slow_disk_is_what_bounds(
     monkeypatch.setattr(platform, "write_at", write_at)
     limits: dict[str, Any] = {"in_flight_limit": 200_000, "writers": 1}
     async with running(server, tmp_path, **limits) as engine:
-        await until(lambda: "the disk" in engine.snapshot().verdict)
-        assert engine.snapshot().verdict.endswith("{writers_more} adds a writer")
-        await until(lambda: "the disk" in engine.detail(0).verdict)
+        await until(lambda: engine.snapshot().diagnosis.limit is Limit.DISK)
+        assert engine.snapshot().diagnosis.cause is LimitCause.DISK_WAIT_WRITERS
+        await until(lambda: engine.detail(0).diagnosis.limit is Limit.DISK)
 
 
 async def test_slots_are_what_bounds_while_downloads_wait_for_one(
@@ -102,10 +104,10 @@ async def test_slots_are_what_bounds_while_downloads_wait_for_one(
     async with running(
         server, tmp_path, 9, slow(200_000), concurrency=2, segments=1
     ) as engine:
-        await until(lambda: "at once" in engine.snapshot().verdict)
-        assert "all 2 slots are taken, 7 wait; {more}" in engine.snapshot().verdict
-        waits = engine.detail(8).verdict
-        assert waits == "all 2 slots are taken; {more} starts more"
+        busy = Diagnosis(Limit.CONCURRENCY, LimitCause.SLOTS_BUSY, (2, 7))
+        await until(lambda: engine.snapshot().diagnosis == busy)
+        full = Diagnosis(Limit.CONCURRENCY, LimitCause.SLOTS_FULL, (2,))
+        assert engine.detail(8).diagnosis == full
 
 
 async def test_a_download_says_that_its_host_keeps_it_waiting(
@@ -119,7 +121,8 @@ async def test_a_download_says_that_its_host_keeps_it_waiting(
         assert engine.origins()[0].cap_from == "set"
         engine.pause([1, 2])
         engine.resume([1, 2])
-        await until(lambda: "at its cap of 1" in engine.detail(2).verdict)
+        full = Diagnosis(Limit.NOTHING, LimitCause.HOST_FULL, (1,))
+        await until(lambda: engine.detail(2).diagnosis == full)
 
 
 async def test_hosts_tell_their_protocol_their_ranges_and_their_errors(
@@ -178,7 +181,7 @@ async def test_a_disk_that_has_done_its_work_has_no_speed(
             await engine.wait_idle()
         assert engine.snapshot().disk.written == SIZE
         assert engine.snapshot().disk.speed == 0.0
-        assert engine.snapshot().verdict == ""
+        assert engine.snapshot().diagnosis == NO_DIAGNOSIS
 
 
 async def test_what_a_server_said_is_told_after_the_end_as_well(
@@ -190,7 +193,7 @@ async def test_what_a_server_said_is_told_after_the_end_as_well(
         detail = engine.detail(0)
         assert (detail.validator, detail.http_version) == ('"1"', "HTTP/1.1")
         assert ("accept-ranges", "bytes") in detail.answer
-        assert detail.verdict == ""
+        assert detail.diagnosis == NO_DIAGNOSIS
 
 
 async def test_writes_on_the_loop_are_what_bounds_while_they_are_slow(
@@ -207,5 +210,5 @@ async def test_writes_on_the_loop_are_what_bounds_while_they_are_slow(
     fast = ResponseScript(Pattern(1 << 30, 1), etag='"1"')
     async with running(server, tmp_path, script=fast, segments=1) as engine:
         engine.set_inline_writes(True)
-        await until(lambda: "the disk" in engine.snapshot().verdict, 20)
-        assert "{inline_writes} lets threads write" in engine.snapshot().verdict
+        await until(lambda: engine.snapshot().diagnosis.limit is Limit.DISK, 20)
+        assert engine.snapshot().diagnosis.cause is LimitCause.DISK_WAIT_INLINE

@@ -11,8 +11,9 @@ import pytest
 from tests.support.until import until
 from tui.core.download import DownloadState
 from tui.core.errors import LocalError
-from tui.core.events import Told
+from tui.core.events import RunNotice
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.notices import Notice, NoticeCode
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import OnExists, Settings
@@ -107,7 +108,8 @@ async def test_a_session_comes_back_as_it_was_left(state, settings):
         after = rows(second)
         detail = second.detail(3)
         snapshot = second.snapshot()
-        assert second.told.endswith("1 paused, 1 done, 1 failed, 1 cancelled")
+        ended = (_S.PAUSED, _S.DONE, _S.FAILED, _S.CANCELLED)
+        assert [second.told.counts[state] for state in ended] == [1, 1, 1, 1]
     for old, new in zip(before, after, strict=True):
         assert new._replace(version=0) == old._replace(version=0)
     assert snapshot.received == 9
@@ -345,7 +347,7 @@ async def test_trouble_with_the_journal_is_told_once_and_made_up_for(
         async with asyncio.timeout(5):
             while True:
                 await heard.wait()
-                found = [e.text for e in heard.drain() if isinstance(e, Told)]
+                found = [e.notice for e in heard.drain() if isinstance(e, RunNotice)]
                 if found:
                     return found
 
@@ -355,11 +357,11 @@ async def test_trouble_with_the_journal_is_told_once_and_made_up_for(
         monkeypatch.setattr(Journal, "write", refuse)
         engine.add(asked("a"))
         assert await told(heard) == [
-            "this session is not being saved: the disk is full"
+            Notice(NoticeCode.SESSION_NOT_SAVED, ("the disk is full",))
         ]
         await until(lambda: len(tries) > 4)
         monkeypatch.setattr(Journal, "write", real)
-        assert await told(heard) == ["this session is being saved again"]
+        assert await told(heard) == [Notice(NoticeCode.SESSION_SAVED_AGAIN)]
     async with running(last_session(Settings(), ())) as engine:
         assert len(rows(engine)) == 1
 
@@ -378,11 +380,11 @@ async def test_the_readable_part_of_a_damaged_journal_goes_on_in_a_new_one(
     async with running(last_session(Settings(), ())) as engine:
         readable = len(rows(engine))
         assert 0 < readable < 2000
-        assert "damaged" in engine.told
+        assert engine.told.problem.code is NoticeCode.REST_SET_ASIDE
     assert path.with_name(f"{path.name}.unreadable").read_bytes() == bytes(data)
     async with running(last_session(Settings(), ())) as engine:
         assert len(rows(engine)) == readable
-        assert "damaged" not in engine.told
+        assert engine.told.problem is None
 
 
 async def test_two_sessions_at_once_keep_apart(state, settings):
@@ -392,7 +394,7 @@ async def test_two_sessions_at_once_keep_apart(state, settings):
         await until(lambda: list(state.glob("*.session-wal")))
         other = last_session(settings, ())
         async with running(other) as two:
-            assert "open in another window" in two.told
+            assert two.told == Notice(NoticeCode.LAST_SESSION_OPEN)
             two.hold()
             two.add(asked("b"))
         # The system's stamps move on every few milliseconds only.
@@ -451,8 +453,9 @@ async def test_a_session_that_cannot_be_kept_says_so_before_anything_is_added(
     monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "file" / "state"))
     session = begin_session(settings, "list")
     async with running(session) as engine:
-        assert "is not writable" in engine.told
-        assert session.unsaved() == engine.told
+        (reason,) = engine.told.values
+        assert "is not writable" in reason
+        assert session.unsaved() == reason
 
 
 async def test_a_session_that_can_be_kept_leaves_nothing_while_it_is_empty(

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from tui.core.diagnosis import NO_DIAGNOSIS, Limit, LimitCause
 from tui.core.download import Download, DownloadState
 from tui.core.request import DownloadRequest
 from tui.core.snapshot import LoopSnapshot
-from tui.engine.autotune.bottleneck import Limit
 from tui.engine.autotune.utilization import UtilizationMeter
 from tui.engine.metrics.wait_times import UtilizationWindow, Wait, Waits
 from tui.engine.scheduling.queue import DownloadQueue
@@ -79,7 +79,7 @@ class House:
         return self
 
     def bound(self) -> Limit:
-        return self.meter.verdict.bound
+        return self.meter.diagnosis.limit
 
 
 def test_waits_count_those_that_still_wait() -> None:
@@ -115,7 +115,7 @@ def test_slots_bound_until_as_much_came_with_fewer() -> None:
     assert house.bound() is Limit.CONCURRENCY
     house.allow(4).go(5, speed=1.02e6)
     assert house.bound() is Limit.SERVER
-    assert "more at once brought nothing" in house.meter.verdict.words
+    assert house.meter.diagnosis.cause is LimitCause.NO_GAIN
 
 
 def test_slots_go_on_to_bound_while_more_bring_more() -> None:
@@ -128,7 +128,7 @@ def test_several_hosts_that_give_no_more_together_mean_the_link() -> None:
     house.context.registry.running.update({0: Running(4e5), 1: Running(6e5)})
     house.go(5, speed=1e6).allow(4).go(5, speed=1e6)
     assert house.bound() is Limit.LINK
-    assert "2 hosts together give 1.00 MB/s" in house.meter.verdict.words
+    assert house.meter.diagnosis.values == (2, pytest.approx(1e6))
 
 
 def test_what_was_compared_long_ago_counts_no_more() -> None:
@@ -140,7 +140,7 @@ def test_after_a_rest_it_begins_anew() -> None:
     house = House().go(5, speed=1e6)
     house.now += 60
     house.go(BEAT_S, speed=1e6)
-    assert house.meter.verdict.words == ""
+    assert house.meter.diagnosis == NO_DIAGNOSIS
     house.go(2, speed=1e6)
     assert house.meter.measures.speed == pytest.approx(1e6, rel=0.2)
 
@@ -159,4 +159,4 @@ def test_a_loop_that_is_late_is_what_bounds() -> None:
     house.lag_s = 0.05
     house.go(3, speed=1e6)
     assert house.bound() is Limit.CPU
-    assert "50 ms late" in house.meter.verdict.words
+    assert house.meter.diagnosis.values == (50,)

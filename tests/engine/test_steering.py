@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tests.support.until import until
 from tui.core.download import DownloadState
-from tui.core.events import LimitsChanged
+from tui.core.events import LimitChanged
+from tui.core.notices import AutoCode, LimitName
 from tui.core.request import DownloadRequest
 from tui.core.service import Move
 from tui.core.settings import Settings
@@ -42,6 +43,10 @@ async def steered(
         await engine.close()
 
 
+def codes(engine: Engine) -> list[AutoCode]:
+    return [step.reason.code for step in engine.snapshot().auto.steps]
+
+
 async def test_it_grows_while_more_bring_more_and_tells_each_step(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
@@ -52,9 +57,10 @@ async def test_it_grows_while_more_bring_more_and_tells_each_step(
         auto = engine.snapshot().auto
         assert (auto.steps[0].before, auto.steps[0].after) == (2, 4)
         assert auto.reason == auto.steps[-1].reason
-        assert "4 give " in auto.reason
-        told = [e.text for e in heard.drain() if isinstance(e, LimitsChanged)]
-        assert told[0].startswith("downloads at once 2 → 4 (2 give ")
+        assert auto.reason.values[0] == 4
+        first = next(e for e in heard.drain() if isinstance(e, LimitChanged))
+        assert (first.name, first.old, first.new) == (LimitName.CONCURRENCY, 2, 4)
+        assert first.reason.code is AutoCode.TRY_MORE
 
 
 async def test_a_number_by_hand_pins_it_and_it_can_be_set_free_again(
@@ -94,7 +100,7 @@ async def test_it_follows_a_host_that_refuses_more(
     body = Pattern(300_000, 1)
     picky = ResponseScript(body, etag='"1"', rate=600_000, answer=refuse)
     async with steered(server, tmp_path, script=picky) as engine:
-        await until(lambda: "429" in str(engine.snapshot().auto.steps), 30)
+        await until(lambda: AutoCode.HOSTS_REFUSE in codes(engine), 30)
         assert engine.snapshot().concurrency <= 3
         (host,) = engine.origins()
         assert host.cap_from == "learned"
@@ -127,5 +133,4 @@ async def test_a_dead_host_does_not_make_the_others_wait(
         await until(lambda: engine.snapshot().counts[failed] == 20, timeout_s=30)
         later = engine.snapshot().elapsed_s + 0.6
         await until(lambda: engine.snapshot().elapsed_s > later)
-        told = str(engine.snapshot().auto.steps)
-        assert "broke" not in told
+        assert AutoCode.CONNECTIONS_BROKE not in codes(engine)

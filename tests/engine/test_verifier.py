@@ -10,6 +10,7 @@ import pytest
 from tests.integration.conftest import request_for
 from tests.integration.conftest import start as start
 from tui.core.download import DownloadState as S
+from tui.core.notices import NoticeCode
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.settings import Verify
 from tui.demo.pattern import Pattern
@@ -29,23 +30,23 @@ SMALL, LARGE = Pattern(1000, seed=1), Pattern(1_000_000, seed=2)
 @pytest.mark.parametrize(
     ("path", "note"),
     [
-        ("/get?file=f", "unverified: its URL has a query"),
-        ("/", "unverified: its URL names no file"),
-        ("", "unverified: its URL names no file"),
-        ("/f.sha256", ""),
-        ("/SHA256SUMS", ""),
-        ("/f.iso.asc", ""),
+        ("/get?file=f", NoticeCode.URL_HAS_QUERY),
+        ("/", NoticeCode.URL_HAS_NO_FILE),
+        ("", NoticeCode.URL_HAS_NO_FILE),
+        ("/f.sha256", None),
+        ("/SHA256SUMS", None),
+        ("/f.iso.asc", None),
     ],
 )
 async def test_no_checksum_file_is_asked_for_where_none_can_be(
-    server: ScriptedServer, start: Start, path: str, note: str
+    server: ScriptedServer, start: Start, path: str, note: NoticeCode | None
 ) -> None:
     server.add(path or "/", ResponseScript(SMALL))
     async with start(verify=Verify.AUTO) as engine:
         engine.add([request_for(server.url(path), name="f")])
         await engine.wait_idle()
         (row,) = engine.rows([0])
-        assert (row.state, row.note) == (S.DONE, note)
+        assert (row.state, row.note and row.note.code) == (S.DONE, note)
     assert len(server.requests) == 1
 
 

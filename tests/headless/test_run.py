@@ -18,14 +18,16 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.core.download import DownloadState
+from tui.core.errors import ErrorKind
 from tui.core.events import (
-    ALREADY_HERE,
     Cancelled,
     QueueHeld,
     Retrying,
     Verified,
 )
+from tui.core.notices import ALREADY_PRESENT, HoldReason, Notice, NoticeCode
 from tui.core.request import DownloadRequest
+from tui.headless.renderers.base import RESUME_HINT
 from tui.headless.run import run_headless
 
 if TYPE_CHECKING:
@@ -259,7 +261,7 @@ async def test_plain_lines_tell_ends_and_retries_with_their_reason_and_place() -
         service = stage.service
         service.start(0, size=1_200_000)
         service.push(Retrying(1, service.now, 1, 2.0, "http_5xx", "503 Busy"))
-        service.notice(0, "changed on the server, started again")
+        service.notice(0, Notice(NoticeCode.CHANGED_ON_SERVER))
         service.finish(0)
         service.fail(1, "not_found", "404 Not Found")
         service.start(2, size=5)
@@ -268,7 +270,7 @@ async def test_plain_lines_tell_ends_and_retries_with_their_reason_and_place() -
         assert stage.out.read() == ""
         assert stage.err.read().splitlines() == [
             "retry   f1.bin: 503 Busy; attempt 2 of 6 in 2.0s",
-            "note    f0.bin: changed on the server, started again",
+            "note    f0.bin: changed on the server; started over",
             "done    f0.bin  1.20 MB",
             "failed  f1.bin (list.txt:3): 404 Not Found;"
             " the server has no such file; check the URL <https://example.org/f1.bin>",
@@ -281,16 +283,16 @@ async def test_plain_lines_tell_ends_and_retries_with_their_reason_and_place() -
 async def test_what_was_there_already_is_one_line_and_counted() -> None:
     async with staged(requests(2)) as stage:
         stage.service.elapsed_s = 0.25
-        stage.service.downloads[0].note = ALREADY_HERE
-        stage.service.notice(0, ALREADY_HERE)
+        stage.service.downloads[0].note = ALREADY_PRESENT
+        stage.service.notice(0, ALREADY_PRESENT)
         for id in (0, 1):
             stage.service.start(id, size=5)
             stage.service.finish(id)
         assert await stage.status() == 0
         assert stage.err.read().splitlines() == [
-            "done    f0.bin  5 B, was already here",
+            "done    f0.bin  5 B, already present",
             "done    f1.bin  5 B",
-            "2 done (1 already here) · 0 B in 0.25s (0 B/s)",
+            "2 done (1 already present) · 0 B in 0.25s (0 B/s)",
         ]
 
 
@@ -319,7 +321,7 @@ async def test_text_from_outside_cannot_steer_the_terminal() -> None:
 async def test_a_closed_terminal_does_not_stop_the_run() -> None:
     async with staged(requests(1)) as stage:
         stage.err.hang_up()
-        stage.service.notice(0, "nobody hears this")
+        stage.service.notice(0, Notice(NoticeCode.NOT_RESUMABLE))
         await asyncio.sleep(0.1)
         stage.service.start(0, size=1)
         stage.service.finish(0)
@@ -328,13 +330,14 @@ async def test_a_closed_terminal_does_not_stop_the_run() -> None:
 
 async def test_an_engine_that_cannot_go_on_ends_the_run_with_its_reason() -> None:
     async with staged(requests(2)) as stage:
-        stage.service.push(QueueHeld(0.0, "disk full: 2.00 GB more are needed"))
+        reason = HoldReason(ErrorKind.DISK_FULL, "disk full: 2 GB more")
+        stage.service.push(QueueHeld(0.0, reason))
         assert await stage.status() == 1
         lines = stage.err.read().splitlines()
-        assert lines[0] == "held    disk full: 2.00 GB more are needed"
+        assert lines[0] == "held    disk full: 2 GB more"
         assert lines[-2:] == [
-            "stopped: disk full: 2.00 GB more are needed",
-            "what is unfinished is kept; the same command resumes",
+            "stopped: disk full: 2 GB more",
+            RESUME_HINT,
         ]
 
 
@@ -408,7 +411,7 @@ async def test_a_signal_closes_the_engine_and_tells_how_to_resume(
         assert stage.service.closed == 1
         lines = stage.err.read().splitlines()
         assert lines[-2].startswith("interrupted: 1 done, 1 unfinished")
-        assert lines[-1] == "what is unfinished is kept; the same command resumes"
+        assert lines[-1] == RESUME_HINT
 
 
 async def test_an_interrupted_json_run_still_ends_with_a_summary() -> None:
@@ -416,7 +419,7 @@ async def test_an_interrupted_json_run_still_ends_with_a_summary() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         assert await stage.status() == 130
         assert stage.objects()[-1]["event"] == "summary"
-        assert "the same command resumes" in stage.err.read()
+        assert RESUME_HINT in stage.err.read()
 
 
 async def test_a_closed_terminal_session_is_no_reason_to_stop() -> None:

@@ -11,7 +11,8 @@ import pytest
 from tests.integration.conftest import request_for, until
 from tests.support.command import fetchtui
 from tui.core.download import DownloadState as S
-from tui.core.events import Noticed, Verified
+from tui.core.events import DownloadNotice, Verified
+from tui.core.notices import ALREADY_PRESENT, Notice, NoticeCode
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.settings import OnExists, Verify
 from tui.demo.pattern import Pattern
@@ -66,7 +67,7 @@ async def fetch(engine: Engine, *requests: DownloadRequest) -> DownloadSnapshot:
 
 def told(heard: Any, kind: type) -> list[str]:
     events = [event for event in heard.drain() if isinstance(event, kind)]
-    return [getattr(event, "checksum", "") or event.text for event in events]
+    return [getattr(event, "checksum", "") or event.notice.code for event in events]
 
 
 def names(directory: Path) -> list[str]:
@@ -194,12 +195,12 @@ async def test_a_file_that_is_there_counts_only_with_the_right_digest(
     (tmp_path / "out").mkdir()
     (tmp_path / "out/f.bin").write_bytes(flipped(body, 7))
     request = request_for(server.url("/f.bin"), checksum=sha(body))
-    for notes in (["f.bin was there already with other bytes"], []):
+    for notes in ([NoticeCode.FILE_DIFFERS], []):
         async with start() as engine:
             heard = engine.subscribe()
             row = await fetch(engine, request)
             assert (row.state, row.name) == (S.DONE, "f (1).bin")
-            assert all(any(n in t for t in told(heard, Noticed)) for n in notes)
+            assert set(notes) <= set(told(heard, DownloadNotice))
     assert names(tmp_path / "out") == ["f (1).bin", "f.bin"]
     assert (tmp_path / "out/f.bin").read_bytes() == flipped(body, 7)
     assert (tmp_path / "out/f (1).bin").read_bytes() == body
@@ -207,7 +208,7 @@ async def test_a_file_that_is_there_counts_only_with_the_right_digest(
         heard = engine.subscribe()
         (tmp_path / "out/f.bin").write_bytes(body)
         row = await fetch(engine, request)
-        assert (row.state, row.name, row.note) == (S.DONE, "f.bin", "was already here")
+        assert (row.state, row.name, row.note) == (S.DONE, "f.bin", ALREADY_PRESENT)
         assert told(heard, Verified) == [str(sha(body))]
 
 
@@ -273,12 +274,12 @@ async def test_without_a_checksum_file_the_download_is_done_and_says_so(
 ) -> None:
     server.add("/f", ResponseScript(body))
     for verify, note in (
-        (Verify.AUTO, "unverified: there is no checksum file beside it"),
-        (Verify.HEADERS, ""),
+        (Verify.AUTO, NoticeCode.NO_CHECKSUM_FILE),
+        (Verify.HEADERS, None),
     ):
         async with start(verify=verify, on_exists=OnExists.OVERWRITE) as engine:
             row = await fetch(engine, request_for(server.url("/f")))
-            assert (row.state, row.note) == (S.DONE, note)
+            assert (row.state, row.note and row.note.code) == (S.DONE, note)
     assert len(server.requests) == 4 + 1 + 1
 
 
@@ -314,7 +315,7 @@ async def test_a_checksum_file_of_another_server_is_not_believed(
         async with start(verify=Verify.AUTO) as engine:
             row = await fetch(engine, request_for(server.url("/f")))
             assert row.state is S.DONE
-            assert row.note.startswith("unverified: ")
+            assert row.note == Notice(NoticeCode.NO_CHECKSUM_FILE)
         assert other.requests
 
 
@@ -354,9 +355,9 @@ async def test_a_checksum_file_that_cannot_be_had_harms_nothing(
     server.add("/f", ResponseScript(LARGE))
     async with start(verify=Verify.AUTO, timeout_s=0.5) as engine:
         row = await fetch(engine, request_for(server.url("/f")))
-        assert (row.state, row.note) == (
+        assert (row.state, row.note and row.note.code) == (
             S.DONE,
-            "unverified: there is no checksum file beside it",
+            NoticeCode.NO_CHECKSUM_FILE,
         )
 
 
@@ -396,9 +397,7 @@ async def test_only_the_wrong_piece_is_fetched_again(
             request_for(server.url("/f"), checksum=checksum, pieces=pieces_of(LARGE)),
         )
         assert (row.state, row.received, row.attempt) == (S.DONE, len(LARGE), 1)
-        assert row.note == (
-            "65,536 of 1,000,000 bytes are in wrong pieces, fetching them again"
-        )
+        assert row.note == Notice(NoticeCode.PIECES_CORRUPT, (65_536, 1_000_000))
         expected = "sha256=16 pieces" if checksum is None else str(checksum)
         assert told(heard, Verified) == [expected]
     assert [seen.range for seen in server.requests] == [None, (3 * PIECE, 4 * PIECE)]

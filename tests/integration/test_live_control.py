@@ -7,6 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from tests.integration.conftest import request_for, until
+from tui.core.diagnosis import QueueBlock, QueueStatus
 from tui.core.download import DownloadState as S
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.service import Move
@@ -45,7 +46,10 @@ async def test_fewer_at_once_drains_and_stops_nobody(
         await server.until(lambda: len(server.requests) == 6)
         engine.set_concurrency(1)
         snapshot = engine.snapshot()
-        assert (snapshot.active, snapshot.waiting_for) == (6, "draining 5 above 1")
+        assert (snapshot.active, snapshot.waiting_for) == (
+            6,
+            QueueStatus(QueueBlock.OVER_LIMIT, (5, 1)),
+        )
         await engine.wait_idle()
         assert engine.snapshot().counts[S.DONE] == 8
     assert [seen.ended for seen in server.requests] == ["sent"] * 8

@@ -16,7 +16,7 @@ from tests.integration.small_disk import SmallDisk
 from tests.integration.test_whole_downloads import digest, names
 from tests.support.command import fetchtui
 from tui.core.download import DownloadState as S
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.events import QueueHeld, QueueReleased
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
@@ -61,9 +61,9 @@ async def test_a_full_disk_holds_the_queue_and_room_lets_it_go_on(
         assert waiting.state is S.QUEUED
         snapshot = engine.snapshot()
         assert snapshot.is_held
-        assert "full" in snapshot.hold_reason
+        assert snapshot.hold_reason.kind is ErrorKind.DISK_FULL
         if length == "exact":
-            assert "more needed" in snapshot.hold_reason
+            assert "more needed" in snapshot.hold_reason.detail
         assert names(disk.path) in ([], ["large.part", "large.part.json"])
         disk.grow(20 * MIB)
         engine.release()

@@ -110,7 +110,7 @@ async def test_after_a_kill_fetchtui_alone_finishes_everything(
         script.rate = None
     async with dashboard(tmp_path, "--exit-when-done") as terminal:
         assert await ended(terminal) == 0
-        assert "Last session" in seen_on(terminal)
+        assert "Restored session" in seen_on(terminal)
     assert whole(out, bodies) == set(bodies)
     assert {path.name for path in out.iterdir()} == set(bodies)
     again = server.requests[seen:]

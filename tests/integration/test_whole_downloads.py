@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.conftest import request_for, until
+from tui.core.diagnosis import QueueBlock, QueueStatus
 from tui.core.download import DownloadState as S
-from tui.core.events import Done, Failed, Noticed, Queued, Retrying, Started, Verified
+from tui.core.events import (
+    Done,
+    DownloadNotice,
+    Failed,
+    Queued,
+    Retrying,
+    Started,
+    Verified,
+)
 from tui.core.request import Checksum
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
@@ -183,7 +192,7 @@ async def test_a_file_that_changed_is_fetched_anew_and_says_so(
         engine.add([request_for(server.url("/b"))])
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE
-        assert any(isinstance(e, Noticed) for e in heard.drain())
+        assert any(isinstance(e, DownloadNotice) for e in heard.drain())
     assert digest(tmp_path / "out/b") == new.sha256()
 
 
@@ -341,7 +350,7 @@ async def test_the_queue_waits_for_a_slot_of_the_origin(
         engine.add([request_for(server.url("/slow")) for _ in range(5)])
         await until(engine, lambda: len(server.requests) == 2)
         assert engine.snapshot().active == 2
-        assert engine.snapshot().waiting_for == "at the cap per host"
+        assert engine.snapshot().waiting_for == QueueStatus(QueueBlock.PER_HOST)
         engine.set_per_host(0)
         assert engine.snapshot().active == 5
 

@@ -58,7 +58,6 @@ def _presentable(error: FetchError) -> FetchError:
     message = str(error)
     assert message
     assert message.isprintable()
-    assert error.advice
     for word in ("httpx", "reqwest", "h11", "hyper", "Traceback", "os error"):
         assert word not in message.lower()
     return error

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tui.core.errors import KINDS, FetchError
+from tui.core.errors import ErrorKind, FetchError
 from tui.net.resource import ResourceInfo, read_answer
 from tui.net.session import GetRequest
 
@@ -43,7 +43,7 @@ def read(status: int = 200, target: GetRequest = WHOLE, **fields: str) -> Resour
 def fault(status: int, target: GetRequest = WHOLE, **fields: str) -> FetchError:
     with pytest.raises(FetchError) as caught:
         read(status, target, **fields)
-    assert caught.value.kind in KINDS
+    assert isinstance(caught.value.kind, ErrorKind)
     assert caught.value.status == status
     assert "127.0.0.1:81" in str(caught.value)
     return caught.value

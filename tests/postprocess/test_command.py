@@ -49,18 +49,18 @@ async def test_a_command_gets_its_arguments_as_they_are_and_its_variables(tmp_pa
 async def test_a_failing_command_is_told_with_the_last_it_said_disarmed():
     with pytest.raises(CommandError) as told:
         await run("echo first; printf '\\033]0;title\\a oh no\\n\\n' >&2; exit 3")
-    assert str(told.value) == "it ended with status 3: �]0;title� oh no"
+    assert str(told.value) == "exited with status 3: �]0;title� oh no"
 
 
 async def test_a_silent_failure_and_a_signal_are_told():
-    with pytest.raises(CommandError, match=r"^it ended with status 9$"):
+    with pytest.raises(CommandError, match=r"^exited with status 9$"):
         await run("exit 9")
-    with pytest.raises(CommandError, match=r"^it was ended by SIGKILL$"):
+    with pytest.raises(CommandError, match=r"^was ended by SIGKILL$"):
         await run("kill -9 $$")
 
 
 async def test_a_flood_of_output_is_read_and_forgotten():
-    with pytest.raises(CommandError, match=r"^it ended with status 1: last words$"):
+    with pytest.raises(CommandError, match=r"^exited with status 1: last words$"):
         await run("yes | head -c 3000000; echo; echo last words; exit 1")
 
 

@@ -15,12 +15,15 @@ from tests.postprocess.archives import tar_of, zip_of
 from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.core.download import DownloadState as S
-from tui.core.events import Noticed, QueueHeld
+from tui.core.errors import ErrorKind
+from tui.core.events import DownloadNotice, QueueHeld
+from tui.core.notices import HoldReason, Notice, NoticeCode
 from tui.core.request import DownloadRequest
 from tui.core.settings import Hooks, OnExists, Settings
 from tui.demo.script import ResponseScript
 from tui.engine import open_engine
 from tui.headless.run import run_headless
+from tui.messages import notice_text
 from tui.postprocess.pipeline import Pipeline, follow
 
 if TYPE_CHECKING:
@@ -98,6 +101,9 @@ async def test_the_end_is_told_by_itself_and_again_after_more(server, run, tmp_p
         await until(lambda: told.read_text() == "1\n2\n", 10)
 
 
+FAILED = "hook 'sh' exited with status 7: no"
+
+
 async def test_a_failing_command_harms_neither_its_file_nor_others(
     server, run, tmp_path
 ):
@@ -109,11 +115,11 @@ async def test_a_failing_command_harms_neither_its_file_nor_others(
     async with run("/a", "/b", "/c", hooks=hooks) as (engine, follower):
         rows = engine.rows(range(3))
         assert [row.state for row in rows] == [S.DONE] * 3
-        assert [row.note for row in rows] == ["", "sh: it ended with status 7: no", ""]
+        assert [notice_text(row.note) for row in rows] == ["", FAILED, ""]
         assert follower.failures == 1
         assert follower.summary() == [
             "afterwards: 1 command failed",
-            "  b: sh: it ended with status 7: no",
+            f"  b: {FAILED}",
         ]
     assert [(tmp_path / f"out/{name}").read_text() for name in "abc"] == list("abc")
 
@@ -123,7 +129,7 @@ async def test_a_hanging_command_is_ended_and_told(server, run):
     hooks = Hooks(on_done=("sleep", "60"), timeout_s=0.3)
     async with run("/a", hooks=hooks) as (engine, follower):
         assert follower.failures == 1
-        assert "took longer than" in engine.rows([0])[0].note
+        assert "took longer than" in notice_text(engine.rows([0])[0].note)
 
 
 async def test_what_was_here_already_runs_no_command_again(server, run, tmp_path):
@@ -146,7 +152,7 @@ async def test_archives_are_unpacked_beside_themselves_before_the_command(
     paths = ("/box.zip", "/tar.tgz", "/plain")
     async with run(*paths, hooks=hooks, unpack=True) as (engine, follower):
         assert follower.summary() == []
-        notes = [row.note for row in engine.rows(range(3))]
+        notes = [notice_text(row.note) for row in engine.rows(range(3))]
         assert notes[:2] == [
             "unpacked into box/ (3 entries)",
             "unpacked into tar/ (1 entry)",
@@ -172,7 +178,7 @@ async def test_an_archive_that_climbs_out_fails_alone(server, run, tmp_path):
     async with run(*paths, unpack=True, hooks=hooks) as (engine, follower):
         evil, good = engine.rows(range(2))
         assert evil.state is good.state is S.DONE
-        assert evil.note == (
+        assert notice_text(evil.note) == (
             "not unpacked: it climbs out of its folder with '../../evil'"
         )
         assert follower.summary()[0] == "afterwards: 1 archive not unpacked"
@@ -275,7 +281,9 @@ async def test_a_run_that_cannot_go_on_still_follows_up_what_has_ended(tmp_path)
     running = asyncio.ensure_future(run)
     await until(lambda: len(service.downloads) == 2)
     service.fail(0, "disk_full", "the disk is full")
-    service.push(QueueHeld(service.now, "the disk is full"))
+    service.push(
+        QueueHeld(service.now, HoldReason(ErrorKind.DISK_FULL, "the disk is full"))
+    )
     async with asyncio.timeout(10):
         assert await running == 1
     os.close(nowhere)
@@ -289,9 +297,12 @@ async def test_progress_on_the_row_is_no_event(server, run, tmp_path):
     server.add("/a.zip", ResponseScript(zip_of([("x", b"1")])))
     async with run("/a", unpack=True) as (engine, _):
         listener = engine.subscribe()
-        engine.annotate(0, "unpacking, 3% read", is_news=False)
-        engine.annotate(0, "unpacked")
-        texts = [e.text for e in listener.drain() if isinstance(e, Noticed)]
-        assert texts == ["unpacked"]
-        assert engine.rows([0])[0].note == "unpacked"
+        progress = Notice(NoticeCode.UNPACKING_PROGRESS, (0.03,))
+        unpacked = Notice(NoticeCode.UNPACKED, (3, "a"))
+        engine.annotate(0, progress, is_news=False)
+        assert engine.rows([0])[0].note == progress
+        engine.annotate(0, unpacked)
+        events = [e for e in listener.drain() if isinstance(e, DownloadNotice)]
+        assert [event.notice for event in events] == [unpacked]
+        assert engine.rows([0])[0].note == unpacked
         listener.close()

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.fake_service import FakeService
+from tui.core.notices import Notice, NoticeCode
 from tui.core.request import DownloadRequest
 from tui.core.settings import Hooks
+from tui.messages import notice_text
 from tui.postprocess.hooks import (
     FACTS,
     Ended,
     HookRunner,
-    advice_on,
     facts_of,
     facts_of_run,
     filled,
+    placeholder_notice,
     scripts_in,
 )
 
@@ -121,12 +123,12 @@ def test_a_name_is_never_read_as_code(template):
     facts = {"path": "'; rm -rf ~; '"}
     (script,) = scripts_in(template)
     assert filled(template, facts)[script] == template[script]
-    assert "$FETCHTUI_PATH" in advice_on(Hooks(on_done=template))
+    assert "$FETCHTUI_PATH" in notice_text(placeholder_notice(Hooks(on_done=template)))
 
 
 def test_what_is_no_script_gets_no_advice():
     hooks = Hooks(("mv", "-c", "{path}"), ("sh", "-c", "awk '{print}'"), ("sh", "-c"))
-    assert advice_on(hooks) == ""
+    assert placeholder_notice(hooks) is None
     assert filled(hooks.on_done, {"path": "/x"}) == ["mv", "-c", "/x"]
 
 
@@ -143,7 +145,9 @@ async def test_a_failing_command_is_told_of_its_own_download():
     service = service_with("http://host/a", "http://host/b")
     hooks = Hooks(on_done=("/bin/sh", "-c", "test $FETCHTUI_ID = 1 || exit 4"))
     blame = await ran(hooks, service, Ended(0, True), Ended(1, True))
-    assert blame.told == [("command", 0, "sh: it ended with status 4")]
+    assert blame.told == [
+        ("command", 0, Notice(NoticeCode.HOOK_FAILED, ("sh", "exited with status 4")))
+    ]
 
 
 async def test_a_missing_program_is_told_once_and_not_tried_again():
@@ -152,7 +156,7 @@ async def test_a_missing_program_is_told_once_and_not_tried_again():
     blame = await ran(hooks, service, *(Ended(n, True) for n in range(50)))
     reasons = {reason for _, id, reason in blame.told if id is None}
     assert reasons == {
-        "there is no program 'no-such-program'; the hook is off for this run"
+        Notice(NoticeCode.HOOK_DISABLED, ("there is no program 'no-such-program'",))
     }
     assert len(blame.told) <= hooks.at_once
 

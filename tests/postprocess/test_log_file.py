@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.fake_service import FakeService
 from tui.core import events as e
+from tui.core.errors import ErrorKind
+from tui.core.notices import HoldReason, LimitName, Notice, NoticeCode
 from tui.core.request import DownloadRequest
 from tui.postprocess import log_file
 from tui.postprocess.log_file import LogFile, line_of, masked
@@ -30,6 +32,10 @@ def open_log(path: Path, service: FakeService | None = None) -> tuple[LogFile, l
     ), troubles
 
 
+def text(words: str) -> Notice:
+    return Notice(NoticeCode.TEXT, (words,))
+
+
 async def written(log: LogFile, *events: e.Event) -> None:
     log.take(events)
     async with asyncio.timeout(10):
@@ -40,16 +46,16 @@ EVENTS = [
     e.Queued(0, 1.5),
     e.Started(0, 2.0, 1),
     e.Retrying(0, 2.0, 1, 0.25, "reset", "the line\x1b broke"),
-    e.Noticed(0, 2.0, "a note"),
+    e.DownloadNotice(0, 2.0, text("a note")),
     e.Verified(0, 2.0, "sha256=00"),
     e.Done(0, 3.0),
     e.Failed(0, 3.0, "not_found", "404"),
     e.Paused(0, 3.0),
     e.Cancelled(0, 3.0),
-    e.LimitsChanged(3.0, "downloads at once 4 -> 8"),
-    e.QueueHeld(3.0, "the disk is full"),
+    e.LimitChanged(3.0, LimitName.CONCURRENCY, 4, 8),
+    e.QueueHeld(3.0, HoldReason(ErrorKind.DISK_FULL, "the disk is full")),
     e.QueueReleased(3.0),
-    e.Told(3.0, "by the way"),
+    e.RunNotice(3.0, text("by the way")),
 ]
 
 
@@ -114,13 +120,13 @@ async def test_runs_add_to_one_file_until_it_is_long(tmp_path, monkeypatch):
     path = tmp_path / "log"
     for _ in range(2):
         log, _ = open_log(path)
-        await written(log, e.Told(1.0, "hello"))
+        await written(log, e.RunNotice(1.0, text("hello")))
     assert len(path.read_text().splitlines()) == 2
     monkeypatch.setattr(log_file, "ROTATE_BYTES", 10)
     log, _ = open_log(path)
-    log.take([e.Told(1.0, "third")])
+    log.take([e.RunNotice(1.0, text("third"))])
     await log.flush()
-    await written(log, e.Told(1.0, "fourth"))
+    await written(log, e.RunNotice(1.0, text("fourth")))
     assert path.read_text().endswith("fourth\n")
     assert (tmp_path / "log.1").read_text().endswith("third\n")
 
@@ -128,10 +134,10 @@ async def test_runs_add_to_one_file_until_it_is_long(tmp_path, monkeypatch):
 async def test_a_log_that_was_moved_away_begins_anew(tmp_path):
     path = tmp_path / "log"
     log, _ = open_log(path)
-    log.take([e.Told(1.0, "one")])
+    log.take([e.RunNotice(1.0, text("one"))])
     await log.flush()
     path.rename(tmp_path / "moved")
-    await written(log, e.Told(1.0, "two"))
+    await written(log, e.RunNotice(1.0, text("two")))
     assert path.read_text().endswith("two\n")
     assert (tmp_path / "moved").read_text().endswith("one\n")
 
@@ -139,20 +145,22 @@ async def test_a_log_that_was_moved_away_begins_anew(tmp_path):
 async def test_a_full_disk_is_told_once():
     log, troubles = open_log(Path("/dev/full"))
     for _ in range(3):
-        log.take([e.Told(1.0, "x")])
+        log.take([e.RunNotice(1.0, text("x"))])
         await log.flush()
     await log.close()
-    assert troubles == ["the log file /dev/full misses lines: No space left on device"]
+    assert troubles == [
+        Notice(NoticeCode.LOG_INCOMPLETE, ("/dev/full", "No space left on device"))
+    ]
 
 
 async def test_when_there_is_room_again_the_gap_is_written_down(tmp_path):
     path = tmp_path / "gone" / "log"
     log, troubles = open_log(path)
-    log.take([e.Told(1.0, "x"), e.Told(1.0, "y")])
+    log.take([e.RunNotice(1.0, text("x")), e.RunNotice(1.0, text("y"))])
     await log.flush()
     assert len(troubles) == 1
     path.parent.mkdir()
-    await written(log, e.Told(1.0, "z"))
+    await written(log, e.RunNotice(1.0, text("z")))
     lost, last = path.read_text().splitlines()
     assert lost.endswith("WARN  - 2 lines lost")
     assert last.endswith("INFO  - z")
@@ -161,7 +169,7 @@ async def test_when_there_is_room_again_the_gap_is_written_down(tmp_path):
 async def test_a_pipe_that_nobody_reads_holds_nothing_up(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     log, troubles = open_log(tmp_path / "pipe")
-    await written(log, e.Told(1.0, "x"))
+    await written(log, e.RunNotice(1.0, text("x")))
     assert len(troubles) == 1
 
 
@@ -171,9 +179,9 @@ async def test_what_a_slow_disk_cannot_take_is_left_out_and_counted(
     monkeypatch.setattr(log_file, "MOST_WAITING", 10)
     log, _ = open_log(tmp_path / "log")
     for n in range(4):
-        log.take([e.Told(1.0, f"{n}.{m}") for m in range(4)])
+        log.take([e.RunNotice(1.0, text(f"{n}.{m}")) for m in range(4)])
     await log.flush()
-    await written(log, e.Told(1.0, "last"))
+    await written(log, e.RunNotice(1.0, text("last")))
     lines = (tmp_path / "log").read_text().splitlines()
     assert sum("lines lost" in line for line in lines) == 1
     assert "8 lines lost" in "".join(lines)
@@ -181,6 +189,6 @@ async def test_what_a_slow_disk_cannot_take_is_left_out_and_counted(
 
 
 def test_a_line_is_one_line_whatever_an_event_says():
-    line = line_of(e.Told(1.0, "a\nb\r\x1b[2Jc"), None)
+    line = line_of(e.RunNotice(1.0, text("a\nb\r\x1b[2Jc")), None)
     assert line.count("\n") == 1
     assert line.rstrip("\n").isprintable()

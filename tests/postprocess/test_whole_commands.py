@@ -48,8 +48,8 @@ async def test_a_failing_command_makes_the_status_one(server, tmp_path, mark):
     )
     assert ended.status == 1
     assert "2 done" in ended.err
-    assert "note    b: sh: it ended with status 5\n" in ended.err
-    assert "afterwards: 1 command failed\n  b: sh: it ended with" in ended.err
+    assert "note    b: hook 'sh' exited with status 5\n" in ended.err
+    assert "afterwards: 1 command failed\n  b: hook 'sh' exited" in ended.err
     assert sorted(os.listdir(tmp_path / "out")) == ["a", "b"]
 
 
@@ -171,7 +171,7 @@ async def test_the_dashboard_waits_for_what_follows(
     assert (tmp_path / "told").exists()
     assert b"waiting for 1 command to end" in terminal.shown
     assert terminal.shown.count(NOTICE) == 1
-    assert b"a: sh: it ended with status 3" in terminal.shown
+    assert b"a: hook 'sh' exited with status 3" in terminal.shown
 
 
 async def test_ctrl_c_ends_the_waiting_after_the_dashboard(server, tmp_path, mark):

@@ -11,23 +11,25 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tui.core.diagnosis import NO_DIAGNOSIS, QueueBlock, QueueStatus
 from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.events import (
     Cancelled,
     Done,
+    DownloadNotice,
     Event,
     Failed,
     Kinds,
-    LimitsChanged,
-    Noticed,
+    LimitChanged,
     Paused,
     Queued,
     QueueHeld,
     QueueReleased,
+    RunNotice,
     Started,
-    Told,
 )
 from tui.core.listing import query as core_query
+from tui.core.notices import LimitName
 from tui.core.request import DownloadRequest, check_url, origin_of
 from tui.core.snapshot import (
     AttemptSnapshot,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
     from tui.core.listing.query import DownloadQuery
+    from tui.core.notices import HoldReason, Notice
     from tui.core.service import DownloadService, Move
 
 _S = DownloadState
@@ -104,7 +107,7 @@ class FakeService:
         self.concurrency = concurrency
         self.per_host = 0
         self.auto = AutoSnapshot()
-        self.verdict = ""
+        self.diagnosis = NO_DIAGNOSIS
         self.caps: dict[str, int] = {}
         self.hosts: dict[str, dict[str, Any]] = {}
         """Changes of the rows of ``origins``, by origin."""
@@ -113,7 +116,7 @@ class FakeService:
         self.writers = 4
         self.is_inline = False
         self.is_held = False
-        self.hold_reason = ""
+        self.hold_reason: HoldReason | None = None
         self.held_ids: list[int] = []
         """What ``hold`` paused, for ``release`` to queue again."""
         self.history: tuple[float, ...] = ()
@@ -209,9 +212,9 @@ class FakeService:
         row.error_kind, row.error = kind, error
         self._set(row, _S.FAILED, Failed(id, self.now, kind, error))
 
-    def notice(self, id: int, text: str) -> None:
-        """Let the engine tell something about a download."""
-        self.push(Noticed(id, self.now, text))
+    def notice(self, id: int, notice: Notice) -> None:
+        """Let the engine publish a notice about a download."""
+        self.push(DownloadNotice(id, self.now, notice))
 
     def push(self, event: Event) -> None:
         """Send an event to all listeners."""
@@ -233,9 +236,6 @@ class FakeService:
     def _note(self, verb: str, *arguments: Any) -> None:
         self.calls[verb] += 1
         self.last = (verb, *arguments)
-
-    def _tell(self, text: str) -> None:
-        self.push(LimitsChanged(self.now, text))
 
     # -- what to fetch ---------------------------------------------------------------
 
@@ -357,21 +357,22 @@ class FakeService:
         self.downloads[id].version += 1
         self._note("set_url", id, url)
 
-    def annotate(self, id: int, text: str, *, is_news: bool = True) -> None:
-        self.downloads[id].note = text
+    def annotate(self, id: int, notice: Notice, *, is_news: bool = True) -> None:
+        self.downloads[id].note = notice
         self.downloads[id].version += 1
-        self._note("annotate", id, text)
+        self._note("annotate", id, notice)
         if is_news:
-            self.push(Noticed(id, self.now, text))
+            self.push(DownloadNotice(id, self.now, notice))
 
-    def tell(self, text: str) -> None:
-        self._note("tell", text)
-        self.push(Told(self.now, text))
+    def tell(self, notice: Notice) -> None:
+        self._note("tell", notice)
+        self.push(RunNotice(self.now, notice))
 
     # -- limits ----------------------------------------------------------------------
 
     def set_concurrency(self, count: int) -> None:
-        self._tell(f"downloads at once {self.concurrency} -> {count}")
+        old = self.concurrency
+        self.push(LimitChanged(self.now, LimitName.CONCURRENCY, old, count))
         self.concurrency = count
         if self.auto.is_on:
             self.auto = self.auto._replace(is_on=False, is_pinned=True)
@@ -418,7 +419,7 @@ class FakeService:
     def hold(self) -> None:
         self.is_held = True
         self._note("hold")
-        self.push(QueueHeld(self.now, ""))
+        self.push(QueueHeld(self.now, None))
         stopped = ACTIVE | {_S.WAITING}
         self.held_ids = [d.id for d in self.downloads if d.state in stopped]
         for id in self.held_ids:
@@ -426,7 +427,7 @@ class FakeService:
 
     def release(self) -> None:
         self.is_held = False
-        self.hold_reason = ""
+        self.hold_reason = None
         self._note("release")
         self.push(QueueReleased(self.now))
         held, self.held_ids = self.held_ids, []
@@ -479,14 +480,18 @@ class FakeService:
             rate_limit=self.rate_limit,
             is_held=self.is_held,
             hold_reason=self.hold_reason,
-            waiting_for=f"draining {over} above the limit" if over > 0 else "",
+            waiting_for=(
+                QueueStatus(QueueBlock.OVER_LIMIT, (over, self.concurrency))
+                if over > 0
+                else None
+            ),
             by_status=dict(statuses),
             by_cause=dict(causes),
             retries=sum(max(0, d.attempt - 1) for d in self.downloads),
             disk=self._disk(speed),
             loop=self.loop,
             output_dir="/home/ada/downloads",
-            verdict=self.verdict,
+            diagnosis=self.diagnosis,
             auto=self.auto,
         )
 

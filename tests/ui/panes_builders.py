@@ -90,8 +90,8 @@ def engine(**fields: Any) -> EngineSnapshot:
         segments=0,
         rate_limit=None,
         is_held=False,
-        hold_reason="",
-        waiting_for="",
+        hold_reason=None,
+        waiting_for=None,
         by_status={200: 38_000, 404: 120},
         by_cause={"not_found": 120, "stalled": 53},
         retries=7,
@@ -123,7 +123,7 @@ def row(**fields: Any) -> DownloadSnapshot:
         status=206,
         error="",
         error_kind="",
-        note="",
+        note=None,
         has_checksum=True,
     )
     return base._replace(**fields)

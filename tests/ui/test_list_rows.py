@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.listing.query import SortKey
+from tui.core.notices import Notice, NoticeCode
 from tui.ui.list.row_text import (
     Piece,
     changed_spans,
@@ -112,8 +113,8 @@ def test_a_finished_row_tells_what_became_of_its_file():
     service = FakeService()
     service.put("a.zip", _S.DONE, size=10, received=10)
     plain_row = line(service, 0, 160)
-    service.annotate(0, "unpacked into a/ (3 entries)\x1b[2J")
-    assert "unpacked into a/ (3 entries)\ufffd" in line(service, 0, 160)
+    service.annotate(0, Notice(NoticeCode.UNPACKED, (3, "a\x1b[2J")))
+    assert "unpacked into a\ufffd[2J/ (3 entries)" in line(service, 0, 160)
     assert "done: unpacked" in line(service, 0, 80)
     for width in WIDTHS:
         assert cells(line(service, 0, width)) <= width - 1

@@ -8,6 +8,8 @@ from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tests.ui.lively import lively_service
 from tui.core.download import DownloadState
+from tui.core.errors import ErrorKind
+from tui.core.notices import HoldReason
 
 _S = DownloadState
 
@@ -100,7 +102,7 @@ async def test_after_the_end_failures_leave_a_gap_in_the_bar():
 async def test_what_the_queue_is_held_for_is_told():
     service = lively_service()
     service.is_held = True
-    service.hold_reason = "the disk is full"
+    service.hold_reason = HoldReason(ErrorKind.DISK_FULL, "the disk is full")
     async with dashboard(service, size=(120, 36)) as board:
         assert "HELD" in board.screen()[0]
 

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, MB, Stage, detail, drawn, row
+from tui.core.diagnosis import Diagnosis, Limit, LimitCause
 from tui.core.download import DownloadState
-from tui.core.errors import KINDS
+from tui.messages import remedy
 from tui.ui.panes.detail import DetailPane
-from tui.ui.panes.detail_lines import advice_for, pane_lines, sheet_lines, wrap
+from tui.ui.panes.detail_lines import pane_lines, sheet_lines, wrap
 from tui.ui.panes.pane import line_width
 from tui.ui.style.format import cells
 
@@ -55,23 +56,7 @@ def test_why_it_failed_and_what_to_do_come_first(height):
     text = as_text(pane_lines(FAILED, 60, height)[:height])
     assert "✗ failed" in text
     assert "404 Not Found" in text
-    assert KINDS["not_found"] in text
-
-
-@pytest.mark.parametrize(
-    ("error", "advice"),
-    [
-        ("404 Not Found", "the server has no such file; check the URL"),
-        ("404 Not Found. The server has no such file", "check the URL"),
-        ("the server has no such file; check the URL", ""),
-    ],
-)
-def test_advice_does_not_repeat_what_the_error_says(error, advice):
-    assert advice_for("not_found", error) == advice
-
-
-def test_an_unknown_cause_has_no_advice():
-    assert advice_for("something new", "it broke") == ""
+    assert remedy("not_found") in text
 
 
 def test_a_wait_counts_down_and_a_stall_is_told():
@@ -188,14 +173,14 @@ def test_the_sheet_tells_what_bounds_it_its_speeds_and_what_can_be_changed():
     text = as_text(
         sheet_lines(
             detail(
-                verdict="bound by the server: 3 connections; > adds one",
+                diagnosis=Diagnosis(Limit.SERVER, LimitCause.CONNECTIONS, (3,)),
                 speeds=(1.0 * MB, 3.0 * MB),
                 asked=(("User-Agent", "x"), ("Authorization", "(hidden)")),
             ),
             100,
         )
     )
-    assert "now       bound by the server: 3 connections; > adds one" in text
+    assert "now       Limited by the server: 3 connections (> adds one)" in text
     assert "mean 2.00 MB/s, peak 3.00 MB/s" in text
     assert "3 of 3 at once   > < one more, one less" in text
     assert "limit     none   B changes it" in text
@@ -219,8 +204,8 @@ def test_a_finished_one_tells_when_and_not_how_it_would_be_resumed():
 
 @pytest.mark.parametrize(
     ("width", "words"),
-    [(60, "bound by the server"), (36, "the server"), (26, "downloading    ")],
+    [(60, "downloading · limited by server"), (36, "downloading    ")],
 )
 def test_the_pane_tells_what_bounds_it_in_as_many_words_as_fit(width, words):
-    bound = detail(verdict="bound by the server: 3 connections; > adds one")
+    bound = detail(diagnosis=Diagnosis(Limit.SERVER, LimitCause.CONNECTIONS, (3,)))
     assert words in as_text(pane_lines(bound, width, 9))

@@ -8,6 +8,8 @@ from tests.support.lines import line_text
 from tests.ui.panes_builders import HOSTILE, Stage, drawn, row
 from tui.core import events as facts
 from tui.core.download import DownloadState
+from tui.core.errors import ErrorKind
+from tui.core.notices import HoldReason, LimitName, Notice, NoticeCode
 from tui.ui.panes.event_log import EventLog, coalesce, entry_line, log_entry
 from tui.ui.style.format import cells
 
@@ -28,7 +30,10 @@ def failed(number: int):
     [
         (facts.Failed(1, AT, "not_found", "404"), "✗ 404; the server has no such file"),
         (facts.Retrying(1, AT, 2, 4.0, "reset", "broke"), "↻ broke; again in 4s"),
-        (facts.Noticed(1, AT, "changed, started again"), "» changed, started again"),
+        (
+            facts.DownloadNotice(1, AT, Notice(NoticeCode.CHANGED_ON_SERVER)),
+            "» changed on the server",
+        ),
         (facts.Verified(1, AT, "sha256=ab"), "≡ sha256 ok"),
         (facts.Done(1, AT), "✓ 2.00 GB"),
         (facts.Started(1, AT, 1), "◌ started"),
@@ -48,10 +53,13 @@ def test_every_event_has_a_glyph_a_name_and_a_reason(event, words):
 @pytest.mark.parametrize(
     ("event", "words"),
     [
-        (facts.LimitsChanged(AT, "downloads at once 4 -> 32"), "4 -> 32"),
-        (facts.QueueHeld(AT, "disk full"), "queue held: disk full"),
-        (facts.QueueHeld(AT, ""), "queue held: on request"),
-        (facts.QueueReleased(AT), "queue goes on"),
+        (facts.LimitChanged(AT, LimitName.CONCURRENCY, 4, 32), "concurrency 4 → 32"),
+        (
+            facts.QueueHeld(AT, HoldReason(ErrorKind.DISK_FULL, "disk full")),
+            "queue paused: disk full",
+        ),
+        (facts.QueueHeld(AT, None), "queue paused"),
+        (facts.QueueReleased(AT), "queue resumed"),
     ],
 )
 def test_the_engine_speaks_for_itself(event, words):

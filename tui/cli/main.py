@@ -18,10 +18,11 @@ import click
 from tui.cli.options import parameters, read_command_line
 from tui.cli.preflight import check_directory, check_log_file, resume_hint, title_of
 from tui.cli.program import Program
+from tui.messages import error_text, session_text
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
 
     from tui.cli.options import CommandLine
     from tui.config.precedence import Resolved
@@ -193,7 +194,7 @@ async def _run(
         try:
             service = await open_engine(settings, session=session)
         except LocalError as error:
-            click.echo(f"fetchtui: {error}; {error.advice}", err=True)
+            click.echo(f"fetchtui: {error_text(error)}", err=True)
             return USAGE_ERROR
         stack.push_async_callback(service.close)
         aftermath = await stack.enter_async_context(following(service, settings))
@@ -234,13 +235,15 @@ async def _run_dashboard(
         import tui.ui.app  # noqa: F401  # takes 0.2 s
 
     hint = resume_hint(line.sources, is_demo=line.demo)
-    restore = None if session is None else session.restore
-    if session is not None and requests:
-        # A new session: open its journal first, so that no event is missing from it.
-        notice = await session.restore()
+    restore: Callable[[], Awaitable[str]] | None = None
+    if session is not None:
+        # A session that begins: its journal goes first, so that it misses nothing.
+        restored = session_text(await session.restore()) if requests else None
 
         async def restore() -> str:
-            return notice
+            return (
+                session_text(await session.restore()) if restored is None else restored
+            )
 
     early = await start_early(service, requests, load)
     _freeze_memory()

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
+    from tui.core.notices import Notice
     from tui.core.request import DownloadRequest
 
 DownloadId: TypeAlias = int
@@ -143,9 +144,9 @@ class Download:
         self.error = ""
         """Why the last attempt failed and what to do; "" when it did not."""
         self.error_kind = ""
-        """Stable code of that reason (``core.errors``)."""
-        self.note = ""
-        """A fact worth showing, such as ``changed on the server, started again``."""
+        """The ``ErrorKind`` of that reason; "" when there is none."""
+        self.note: Notice | None = None
+        """The last notice about it; most downloads have none."""
         self.retry_at_s = 0.0
         """Monotonic time of the next attempt while WAITING."""
         self.queue_key = 0.0

@@ -1,70 +1,76 @@
-"""Everything that can end an attempt, classified by what to do about it.
+"""Errors that end an attempt, classified by what to do about them.
 
 ::
 
     FetchError
     +-- TransientError        may pass: retried with backoff, honours retry_after_s
     +-- PermanentError        will not pass: fails at once
-        +-- LocalError        this machine's fault: disk full, no permission, ...
-        +-- IntegrityError    the bytes are not the ones that were promised
+        +-- LocalError        a problem of this machine: disk full, no permission, ...
+        +-- IntegrityError    the bytes are not the expected ones
 
-There is no class per cause: two branches decide everything, and ``kind`` names the
-cause for counting, scripts and tests. Only ``net.session`` knows the HTTP libraries'
-exceptions and only ``disk`` knows ``OSError``; each translates at its border.
+There is no class per cause: the two branches decide what happens next, and ``kind``
+names the cause for counting, scripts and tests. Only ``net`` knows the exceptions of
+the HTTP libraries and only ``disk`` knows ``OSError``; each converts them at its
+border.
+What the user can do about a kind is worded in ``tui.messages``.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from enum import StrEnum
 
-#: Stable codes of causes, with the next step that a person can take.
-KINDS: Final[dict[str, str]] = {
-    # the way to the server
-    "unknown_host": "check the host name, the network or the VPN, then retry",
-    "dns": "name resolution is failing for now; check the network",
-    "refused": "nothing listens there; check the port or whether the server is up",
-    "unreachable": "check the network or the VPN",
-    "connect_timeout": "the server did not answer; try later or raise --timeout",
-    "tls": "check the host name and the clock, or trust it with --ca-file",
-    "ca_file": "name a PEM file with --ca-file or SSL_CERT_FILE",
-    "proxy": "check whether the proxy runs, and its address; --proxy direct: none",
-    "proxy_auth": "give the proxy's login: --proxy-user, --proxy-password-from",
-    "network": "check --interface, --ip-version and --resolve",
-    "client_cert": "name PEM files with --cert and --key",
-    # the conversation
-    "stalled": "the server or the way to it is slow; try later, or raise --timeout",
-    "reset": "try again later; what is there is kept",
-    "truncated": "try again later, or from another mirror",
-    "bad_reply": "the server does not speak valid HTTP; check URL and port",
-    "encoding": "the server does not give the file as it is; try another mirror",
-    "too_many_redirects": "check the URL; it may need a login",
-    "bad_redirect": "only http and https are followed; check the URL",
-    "bad_header": "a request header cannot be sent; check --header and header= lines",
-    # the answer
-    "auth": "give the right login: --user, --netrc, or one for the host in settings",
-    "login": "say where the secret is: env:NAME, file:PATH or keyring:SERVICE",
-    "netrc": "mend the line: machine HOST login USER password SECRET",
-    "cookies": "export the cookies again, in Netscape format (cookies.txt)",
-    "secret": "secrets are not stored; repeat the first command, or give --header",
-    "not_found": "the server has no such file; check the URL",
-    "http_4xx": "the server refuses; check the URL",
-    "rate_limited": "try again later, with less at once (-c, --per-host)",
-    "http_5xx": "the server has trouble; try again later",
-    "http_status": "there is no file at this URL; look at it in a browser",
-    "range": "the server has no such bytes; the file must be started again",
+
+class ErrorKind(StrEnum):
+    """Causes of failures.
+
+    The values are stable: JSON events, hooks and session journals contain them.
+    """
+
+    # connecting
+    UNKNOWN_HOST = "unknown_host"
+    DNS = "dns"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    CONNECT_TIMEOUT = "connect_timeout"
+    TLS = "tls"
+    CA_FILE = "ca_file"
+    PROXY = "proxy"
+    PROXY_AUTH = "proxy_auth"
+    NETWORK = "network"
+    CLIENT_CERT = "client_cert"
+    # the exchange
+    STALLED = "stalled"
+    RESET = "reset"
+    TRUNCATED = "truncated"
+    BAD_REPLY = "bad_reply"
+    ENCODING = "encoding"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    BAD_REDIRECT = "bad_redirect"
+    BAD_HEADER = "bad_header"
+    # the response, and what it takes to be let in
+    AUTH = "auth"
+    LOGIN = "login"
+    NETRC = "netrc"
+    COOKIES = "cookies"
+    SECRET = "secret"
+    NOT_FOUND = "not_found"
+    HTTP_4XX = "http_4xx"
+    RATE_LIMITED = "rate_limited"
+    HTTP_5XX = "http_5xx"
+    HTTP_STATUS = "http_status"
+    RANGE = "range"
     # the bytes
-    "changed": "the file changed on the server while it was fetched; retry",
-    "checksum": "check the checksum and the URL; the file may have changed",
-    "size": "the size is not the promised one; check the URL",
+    CHANGED = "changed"
+    CHECKSUM = "checksum"
+    SIZE = "size"
     # this machine
-    "disk_full": "free some space, then resume",
-    "not_writable": "choose another directory with -o, or fix its permissions",
-    "directory_gone": "the output directory vanished; bring it back, then resume",
-    "name": "no safe file name can be made; name it with out=",
-    "in_use": "another fetchtui is writing this file; wait for it or stop it",
-    "disk": "the disk reports an error; check it, then resume",
-    "internal": "this is a fault in fetchtui; please report it",
-}
+    DISK_FULL = "disk_full"
+    NOT_WRITABLE = "not_writable"
+    DIRECTORY_GONE = "directory_gone"
+    NAME = "name"
+    IN_USE = "in_use"
+    DISK = "disk"
+    INTERNAL = "internal"
 
 
 class FetchError(Exception):
@@ -72,24 +78,27 @@ class FetchError(Exception):
 
     def __init__(
         self,
-        kind: str,
+        kind: ErrorKind | str,
         message: str,
         *,
         status: int = 0,
         retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(message)
-        self.kind = kind
-        """A key of ``KINDS``."""
-        self.status = status
-        """HTTP status that caused it, or 0."""
-        self.retry_after_s = retry_after_s
-        """Seconds the server asked us to wait, or ``None``."""
+        """Describe what happened.
 
-    @property
-    def advice(self) -> str:
-        """What to do next."""
-        return KINDS.get(self.kind, "")
+        Args:
+            kind: the cause.
+            message: what happened, in one line.
+            status: HTTP status that caused it, or 0.
+            retry_after_s: seconds that the server asked to wait, if it did.
+
+        Raises:
+            ValueError: ``kind`` is not the value of an ``ErrorKind``.
+        """
+        super().__init__(message)
+        self.kind = ErrorKind(kind)
+        self.status = status
+        self.retry_after_s = retry_after_s
 
 
 class TransientError(FetchError):
@@ -97,12 +106,12 @@ class TransientError(FetchError):
 
 
 class PermanentError(FetchError):
-    """Trying the same again gives the same answer."""
+    """Repeating the same request gives the same result."""
 
 
 class LocalError(PermanentError):
-    """This machine stands in the way; what was downloaded is kept."""
+    """This machine prevents the download; what was downloaded is kept."""
 
 
 class IntegrityError(PermanentError):
-    """The bytes are complete but not the ones that were promised."""
+    """The bytes are complete but not the expected ones."""

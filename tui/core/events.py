@@ -1,20 +1,19 @@
-"""Facts from the engine: one small frozen class each, pushed once, never dropped.
+"""Facts from the engine: one small frozen class each, published once, never dropped.
 
-Numbers are not facts: bytes and speeds are pulled with ``service.snapshot()``.
+Facts contain codes and values, no sentences; ``tui.messages`` words them. Numbers such
+as bytes and speeds are not facts: front ends poll them with ``service.snapshot()``.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-ALREADY_HERE = "was already here"
-"""What is noted on a download that needed no byte."""
-KEPT = "kept as it is"
-"""The same, where the server was not even asked."""
+if TYPE_CHECKING:
+    from tui.core.notices import AutoReason, HoldReason, LimitName, Notice
 
 
 class _Fact:
-    """Equal to one that says the same.
+    """Base of all events, which compare equal by type and field values.
 
     Written by hand: fourteen frozen dataclasses cost each start of the program more
     than a small download takes (7 ms).
@@ -22,7 +21,7 @@ class _Fact:
 
     __slots__ = ()
 
-    def _said(self) -> list[object]:
+    def _fields(self) -> list[object]:
         return [
             getattr(self, name)
             for part in reversed(type(self).__mro__)
@@ -32,14 +31,14 @@ class _Fact:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, _Fact) or type(other) is not type(self):
             return NotImplemented
-        return other._said() == self._said()
+        return other._fields() == self._fields()
 
     def __hash__(self) -> int:
-        return hash((type(self), *self._said()))
+        return hash((type(self), *self._fields()))
 
     def __repr__(self) -> str:
-        said = ", ".join(repr(value) for value in self._said())
-        return f"{type(self).__name__}({said})"
+        fields = ", ".join(repr(value) for value in self._fields())
+        return f"{type(self).__name__}({fields})"
 
 
 class DownloadEvent(_Fact):
@@ -54,13 +53,13 @@ class DownloadEvent(_Fact):
 
 
 class Queued(DownloadEvent):
-    """It is in the queue: newly added, resumed or to be tried again by hand."""
+    """It entered the queue: newly added, resumed or retried by the user."""
 
     __slots__ = ()
 
 
 class Started(DownloadEvent):
-    """A worker took it up (each attempt)."""
+    """A worker started an attempt."""
 
     __slots__ = ("attempt",)
 
@@ -70,7 +69,7 @@ class Started(DownloadEvent):
 
 
 class Retrying(DownloadEvent):
-    """An attempt failed; the next comes in ``wait_s`` seconds."""
+    """An attempt failed; the next one starts in ``wait_s`` seconds."""
 
     __slots__ = ("attempt", "error", "error_kind", "wait_s")
 
@@ -91,14 +90,14 @@ class Retrying(DownloadEvent):
         self.error: Final = error
 
 
-class Noticed(DownloadEvent):
-    """Worth telling: changed on the server, ranges ignored, name taken, ..."""
+class DownloadNotice(DownloadEvent):
+    """Something worth showing: changed on the server, file name taken, ..."""
 
-    __slots__ = ("text",)
+    __slots__ = ("notice",)
 
-    def __init__(self, id: int, at: float, text: str) -> None:
+    def __init__(self, id: int, at: float, notice: Notice) -> None:
         super().__init__(id, at)
-        self.text: Final = text
+        self.notice: Final = notice
 
 
 class Verified(DownloadEvent):
@@ -113,13 +112,13 @@ class Verified(DownloadEvent):
 
 
 class Done(DownloadEvent):
-    """The final name exists and the file is whole."""
+    """The file is complete under its final name."""
 
     __slots__ = ()
 
 
 class Failed(DownloadEvent):
-    """It ended without a file; what was downloaded is kept."""
+    """It ended without a file; the bytes downloaded so far are kept."""
 
     __slots__ = ("error", "error_kind")
 
@@ -130,13 +129,13 @@ class Failed(DownloadEvent):
 
 
 class Paused(DownloadEvent):
-    """A user paused it; its bytes are kept."""
+    """The user paused it; its bytes are kept."""
 
     __slots__ = ()
 
 
 class Cancelled(DownloadEvent):
-    """A user cancelled it; its bytes are kept for an undo or a resume."""
+    """The user cancelled it; its bytes are kept for an undo or a resume."""
 
     __slots__ = ()
 
@@ -151,26 +150,41 @@ class EngineEvent(_Fact):
         """Wall time, seconds since the epoch."""
 
 
-class LimitsChanged(EngineEvent):
-    """Concurrency, a cap, a rate or the writers were changed."""
+class LimitChanged(EngineEvent):
+    """A limit changed: concurrency, a cap, a rate or the writers."""
 
-    __slots__ = ("text",)
+    __slots__ = ("name", "new", "old", "origin", "reason")
 
-    def __init__(self, at: float, text: str) -> None:
+    def __init__(
+        self,
+        at: float,
+        name: LimitName,
+        old: int | None,
+        new: int | None,
+        *,
+        origin: str = "",
+        reason: AutoReason | None = None,
+    ) -> None:
         super().__init__(at)
-        self.text: Final = text
-        """In words: ``downloads at once 4 -> 32``."""
+        self.name: Final = name
+        self.old: Final = old
+        """Before; ``None`` where there was no limit."""
+        self.new: Final = new
+        self.origin: Final = origin
+        """The origin whose cap changed; "" for the other limits."""
+        self.reason: Final = reason
+        """Why the automatic concurrency chose it; ``None`` when the user did."""
 
 
 class QueueHeld(EngineEvent):
-    """No new download starts until it is released."""
+    """The queue is paused: no new download starts until it is released."""
 
     __slots__ = ("reason",)
 
-    def __init__(self, at: float, reason: str) -> None:
+    def __init__(self, at: float, reason: HoldReason | None) -> None:
         super().__init__(at)
         self.reason: Final = reason
-        """Why; "" when a user asked for it."""
+        """The error that caused it; ``None`` when the user asked for it."""
 
 
 class QueueReleased(EngineEvent):
@@ -179,16 +193,16 @@ class QueueReleased(EngineEvent):
     __slots__ = ()
 
 
-class Told(EngineEvent):
-    """Something about the run that a person should know."""
+class RunNotice(EngineEvent):
+    """Something about the run that the user should know."""
 
-    __slots__ = ("text",)
+    __slots__ = ("notice",)
 
-    def __init__(self, at: float, text: str) -> None:
+    def __init__(self, at: float, notice: Notice) -> None:
         super().__init__(at)
-        self.text: Final = text
+        self.notice: Final = notice
 
 
 Event = DownloadEvent | EngineEvent
 Kinds = frozenset[type[Event]]
-"""Some of these classes: what a listener does not need (``service.subscribe``)."""
+"""Event classes that a subscriber does not want (``service.subscribe``)."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tui.core.download import DownloadId
     from tui.core.events import Event, Kinds
     from tui.core.listing.query import Cause, DownloadQuery
+    from tui.core.notices import Notice
     from tui.core.request import DownloadRequest
     from tui.core.snapshot import (
         DetailSnapshot,
@@ -130,18 +131,18 @@ class DownloadService(Protocol):
         """
         ...
 
-    def annotate(self, id: DownloadId, text: str, *, is_news: bool = True) -> None:
+    def annotate(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
         """Note on a download what became of it after its end.
 
         Args:
             id: which one.
-            text: in one line, safe to show.
-            is_news: tell it as an event as well; progress is none.
+            notice: what happened.
+            is_news: publish it as an event as well; progress is not news.
         """
         ...
 
-    def tell(self, text: str) -> None:
-        """Tell all listeners something about the run (``events.Told``)."""
+    def tell(self, notice: Notice) -> None:
+        """Publish something about the run (``events.RunNotice``)."""
         ...
 
     # -- limits, all of them live ----------------------------------------------------

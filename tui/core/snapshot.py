@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.core.diagnosis import NO_DIAGNOSIS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tui.core.diagnosis import Diagnosis, QueueStatus
     from tui.core.download import DownloadState
+    from tui.core.notices import AutoReason, HoldReason, Notice
 
 
 class DownloadSnapshot(NamedTuple):
@@ -46,7 +50,7 @@ class DownloadSnapshot(NamedTuple):
     """HTTP status of the last answer; 0 before any."""
     error: str
     error_kind: str
-    note: str
+    note: Notice | None
     has_checksum: bool
 
 
@@ -106,9 +110,8 @@ class DetailSnapshot(NamedTuple):
     modified_at: float | None = None
     """Wall time at which the server says the file was last changed; ``None`` while
     unknown, and where nobody asked for it (``Settings.server_time``)."""
-    verdict: str = ""
-    """What bounds it now, or what it waits for, in words; "" when it has ended.
-    Actions stand in it by their ids, as in ``EngineSnapshot.verdict``."""
+    diagnosis: Diagnosis = NO_DIAGNOSIS
+    """What limits it now, or what it waits for."""
     asked: tuple[tuple[str, str], ...] = ()
     """Request headers that the list or the settings add; secrets are masked."""
     speeds: tuple[float, ...] = ()
@@ -202,7 +205,7 @@ class AutoStep(NamedTuple):
     before: int
     after: int
     """Downloads at once; the same where it decided to stay."""
-    reason: str
+    reason: AutoReason
 
 
 class AutoSnapshot(NamedTuple):
@@ -211,8 +214,8 @@ class AutoSnapshot(NamedTuple):
     is_on: bool = False
     is_pinned: bool = False
     """A person has chosen the number since: it yields until it is switched on."""
-    reason: str = ""
-    """Of its last decision, in words."""
+    reason: AutoReason | None = None
+    """Why the concurrency is what it is; ``None`` while automatic is off."""
     steps: tuple[AutoStep, ...] = ()
     """The last of them, oldest first."""
 
@@ -258,9 +261,10 @@ class EngineSnapshot(NamedTuple):
     """Bytes per second over all downloads, or ``None``."""
     is_held: bool
     """No new download starts."""
-    hold_reason: str
-    waiting_for: str
-    """Why nothing more starts, in words: ``draining 30 above the limit``; or ""."""
+    hold_reason: HoldReason | None
+    """The error that paused the queue; ``None`` when the user did."""
+    waiting_for: QueueStatus | None
+    """Why no queued download starts; ``None`` when nothing prevents it."""
     by_status: Mapping[int, int]
     """Ended downloads by HTTP status; 0 where none was received."""
     by_cause: Mapping[str, int]
@@ -269,8 +273,6 @@ class EngineSnapshot(NamedTuple):
     disk: DiskSnapshot
     loop: LoopSnapshot
     output_dir: str
-    verdict: str = ""
-    """What bounds the run now, in words: ``bound by the disk: ...``; the part before
-    the colon says it in short, and an action that may help stands in it by its id in
-    braces: ``{more} starts more``. "" while nothing runs."""
+    diagnosis: Diagnosis = NO_DIAGNOSIS
+    """What limits the run now."""
     auto: AutoSnapshot = AutoSnapshot()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.events import Noticed
+from tui.core.events import DownloadNotice
+from tui.core.notices import Notice, NoticeCode
 from tui.core.request import origin_of
 from tui.core.settings import Verify
-from tui.core.text.plain_text import plain_url
 from tui.engine.metrics.wait_times import Waits
 
 if TYPE_CHECKING:
@@ -120,11 +120,11 @@ class EngineContext:
             return None
         return digests[0]
 
-    def notice(self, download: Download, text: str) -> None:
-        """Tell a fact about a download that is worth showing."""
-        download.note = text
+    def notice(self, download: Download, notice: Notice) -> None:
+        """Note something about a download and publish it."""
+        download.note = notice
         self.registry.touch(download)
-        self.bus.publish(Noticed(download.id, self.clock.wall(), text))
+        self.bus.publish(DownloadNotice(download.id, self.clock.wall(), notice))
 
     def show_name(self, download: Download, name: str) -> None:
         """Show a download under the name that its file will have."""
@@ -135,7 +135,7 @@ class EngineContext:
         """Go on with another URL for the same bytes, and say so."""
         old, download.origin = download.origin, origin_of(url)
         download.url = url
-        self.notice(download, plain_url(f"{old} failed, going on with {url}"))
+        self.notice(download, Notice(NoticeCode.MIRROR_CHANGED, (old, url)))
 
     def headers_for(self, download: Download, url: str) -> tuple[tuple[str, str], ...]:
         """Request headers for ``url``: what is secret stays with its origin.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import Cause, DownloadQuery
+    from tui.core.notices import HoldReason
     from tui.core.request import DownloadRequest
     from tui.core.snapshot import (
         DetailSnapshot,
@@ -62,7 +63,7 @@ class Engine(Reordering):
         """What restored downloads cannot be fetched without, by id."""
         self._held_ids: list[DownloadId] = []
         """Downloads that ``hold`` paused, for ``release`` to resume."""
-        self._hold_reason = ""
+        self._hold_reason: HoldReason | None = None
         self._idle: asyncio.Future[None] | None = None
         self._closing: asyncio.Future[None] | None = None
 
@@ -168,7 +169,7 @@ class Engine(Reordering):
             held: what ``hold`` had paused; ``None`` when the queue was not held.
         """
         if held is not None:
-            self._hold_for("")
+            self._hold_for(None)
             self._held_ids += held
         self._go()
 
@@ -182,7 +183,7 @@ class Engine(Reordering):
 
     def hold(self) -> None:
         """Start nothing new and pause what runs."""
-        self._hold_for("")
+        self._hold_for(None)
         waiting = [d.id for d in self._registry.downloads if d.state is _S.WAITING]
         self._held_ids += self.pause([*self._workers.ids(), *waiting])
 
@@ -198,7 +199,7 @@ class Engine(Reordering):
                 for d in self._registry.downloads
                 if d.state is _S.FAILED and d.error_kind == "disk_full"
             ]
-        self._hold_reason = ""
+        self._hold_reason = None
         self._context.bus.publish(events.QueueReleased(self._context.clock.wall()))
         self._queue_again(held, {_S.PAUSED, _S.FAILED})
         self._go()
@@ -326,7 +327,7 @@ class Engine(Reordering):
             self._context.queue.push(download)
             self._go()
 
-    def _hold_for(self, reason: str) -> None:
+    def _hold_for(self, reason: HoldReason | None) -> None:
         if self._workers.is_held:
             return
         self._workers.is_held = True

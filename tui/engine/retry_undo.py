@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core import events
 from tui.core.download import DownloadState
+from tui.core.notices import Notice, NoticeCode
 
 if TYPE_CHECKING:
     from tui.core.download import Download, DownloadId
@@ -51,7 +52,8 @@ class RetryUndo:
         self._context.registry.move(download, _S.FAILED)
         now = self._context.clock.wall()
         # Not Failed: nothing new failed, so no hook runs and no toast comes up.
-        self._context.bus.publish(events.Noticed(download.id, now, "retry taken back"))
+        notice = Notice(NoticeCode.RETRY_UNDONE)
+        self._context.bus.publish(events.DownloadNotice(download.id, now, notice))
         return True
 
     def refuse(self, download: Download, reason: str) -> None:

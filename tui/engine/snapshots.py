@@ -6,6 +6,14 @@ import os
 from heapq import nsmallest
 from typing import TYPE_CHECKING
 
+from tui.core.diagnosis import (
+    NO_DIAGNOSIS,
+    Diagnosis,
+    Limit,
+    LimitCause,
+    QueueBlock,
+    QueueStatus,
+)
 from tui.core.download import ACTIVE, Download, DownloadState
 from tui.core.listing.query import View
 from tui.core.rules.secret_headers import HARMLESS
@@ -17,7 +25,7 @@ from tui.core.snapshot import (
     EngineSnapshot,
     OriginSnapshot,
 )
-from tui.engine.autotune.bottleneck import DownloadSample, judge_one
+from tui.engine.autotune.bottleneck import DownloadSample, diagnose_download
 from tui.engine.context import TransferSummary
 from tui.engine.download.transfer import Transfer
 from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter, eta_s, steady
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
+    from tui.core.notices import HoldReason
     from tui.engine.autotune.tuner import AutoTuner
     from tui.engine.context import EngineContext
     from tui.engine.download.target import TargetResolver
@@ -59,7 +68,7 @@ class SnapshotBuilder:
         self._targets = targets
         self._output_dir = os.path.abspath(context.settings.output_dir)
 
-    def snapshot(self, hold_reason: str) -> EngineSnapshot:
+    def snapshot(self, hold_reason: HoldReason | None) -> EngineSnapshot:
         """Totals, limits and meters, at a cost that no list length changes."""
         context = self._context
         registry = context.registry
@@ -95,7 +104,7 @@ class SnapshotBuilder:
             disk=self._disk(is_running=is_running),
             loop=self._ticker.lag.snapshot(),
             output_dir=self._output_dir,
-            verdict=self._tuner.shares.verdict.words if is_running else "",
+            diagnosis=(self._tuner.shares.diagnosis if is_running else NO_DIAGNOSIS),
             auto=self._tuner.snapshot(),
         )
 
@@ -156,19 +165,19 @@ class SnapshotBuilder:
             else 0,
             rate_limit=limiter.rate if limiter is not None else None,
             modified_at=context.modified.get(id),
-            verdict=self._verdict(download, transfer, now),
+            diagnosis=self._diagnosis(download, transfer, now),
             asked=masked(context.headers_for(download, download.url)),
             speeds=learned.speeds,
         )
 
-    def _verdict(
+    def _diagnosis(
         self, download: Download, transfer: Transfer | None, now: float
-    ) -> str:
+    ) -> Diagnosis:
         context = self._context
         one = DownloadSample(
             download.state,
             limit=context.limiter.rate,
-            why_queued=self._why_queued(download, now),
+            queued=self._why_queued(download, now),
             retry_in_s=max(0.0, download.retry_at_s - now),
         )
         if transfer is not None:
@@ -182,22 +191,25 @@ class SnapshotBuilder:
                 takes_ranges=not transfer.refuses_ranges,
                 stalled_s=now - transfer.last_byte_at,
             )
-        return judge_one(one, self._tuner.shares.verdict)
+        return diagnose_download(one, self._tuner.shares.diagnosis)
 
-    def _why_queued(self, download: Download, now: float) -> str:
-        """Why a queued download does not run, in words."""
+    def _why_queued(self, download: Download, now: float) -> Diagnosis:
+        """Return why a queued download does not run."""
+        none = Limit.NOTHING
         context = self._context
         if self._workers.is_held:
-            return "everything is paused; {hold} goes on"
+            return Diagnosis(none, LimitCause.QUEUE_PAUSED)
         lane = context.queue.origins.get(download.origin)
         if lane is not None and lane.blocked_until > now:
-            return f"its host asked to wait {lane.blocked_until - now:.0f} s more"
+            wait = lane.blocked_until - now
+            return Diagnosis(none, LimitCause.HOST_BLOCKED, (wait,))
         cap = context.queue.cap(lane) if lane is not None else 0
         if lane is not None and cap and lane.active >= cap:
-            return f"its host is at its cap of {cap}; {{hosts}} changes it"
+            return Diagnosis(none, LimitCause.HOST_FULL, (cap,))
         if self._workers.active >= context.concurrency:
-            return f"all {context.concurrency} slots are taken; {{more}} starts more"
-        return "about to start"
+            slots = (context.concurrency,)
+            return Diagnosis(Limit.CONCURRENCY, LimitCause.SLOTS_FULL, slots)
+        return Diagnosis(none, LimitCause.STARTING)
 
     def listed(self, query: DownloadQuery) -> Iterable[Download]:
         """All downloads but the dropped ones, in the order that a query starts from."""
@@ -291,26 +303,26 @@ class SnapshotBuilder:
         seconds = eta_s(remaining, steady(meter.fast.speed, meter.slow.speed))
         return None if seconds is None else max(seconds, self._ticker.longest_eta_s)
 
-    def _waiting_for(self) -> str:
-        """Why nothing more starts, in words, or "" when nothing keeps it."""
+    def _waiting_for(self) -> QueueStatus | None:
+        """Return why no queued download starts; ``None`` when nothing prevents it."""
         context = self._context
         workers = self._workers
         over = workers.active - context.concurrency
         if over > 0:
-            return f"draining {over} above {context.concurrency}"
+            return QueueStatus(QueueBlock.OVER_LIMIT, (over, context.concurrency))
         queued = context.registry.counts[DownloadState.QUEUED]
         if not queued:
-            return ""
+            return None
         if workers.is_held:
-            return "held"
+            return QueueStatus(QueueBlock.PAUSED)
         if workers.active >= context.concurrency:
-            return ""
+            return None
         now = context.clock.monotonic()
         resting = context.queue.resting
         if resting:
             soonest = max(0.0, min(lane.blocked_until for lane in resting) - now)
-            return f"{len(resting)} host(s) asked to wait, {soonest:.0f}s"
-        return "at the cap per host" if context.queue.per_host else ""
+            return QueueStatus(QueueBlock.HOSTS_BACK_OFF, (len(resting), soonest))
+        return QueueStatus(QueueBlock.PER_HOST) if context.queue.per_host else None
 
 
 def masked(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -6,7 +6,8 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from tui.core.events import ALREADY_HERE, Noticed, QueueHeld, QueueReleased
+from tui.core.events import DownloadNotice, QueueHeld, QueueReleased
+from tui.core.notices import NoticeCode
 from tui.headless.interrupts import Interrupts
 from tui.headless.output import AsyncOutput
 from tui.headless.renderers.base import (
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tui.core.events import Event
+    from tui.core.notices import HoldReason
     from tui.core.postprocess import Aftermath
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
@@ -169,7 +171,7 @@ class _Follower:
         self._aftermath = aftermath
         self._requests = requests
         self._face = face
-        self._hold_reason = ""
+        self._hold_reason: HoldReason | None = None
         self._already_here = 0
 
     async def follow(self, interrupts: Interrupts, stdout: AsyncOutput) -> RunResult:
@@ -242,7 +244,8 @@ class _Follower:
             if isinstance(event, QueueHeld):
                 self._hold_reason = event.reason
             elif isinstance(event, QueueReleased):
-                self._hold_reason = ""
-            elif isinstance(event, Noticed) and event.text == ALREADY_HERE:
-                self._already_here += 1
+                self._hold_reason = None
+            elif isinstance(event, DownloadNotice):
+                is_present = event.notice.code is NoticeCode.ALREADY_PRESENT
+                self._already_here += is_present
         self._face.hear(events)

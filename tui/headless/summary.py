@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.errors import KINDS
-from tui.core.text.plain_text import plain
 from tui.core.text.units import (
     format_duration,
     format_elapsed,
     format_rate,
     format_size,
 )
+from tui.messages import hold_text, remedy
 
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
@@ -23,7 +22,7 @@ COLUMNS = 80
 
 def advice(kind: str) -> str:
     """Return `; what to do next` for a cause, or "" where nothing helps."""
-    hint = KINDS.get(kind, "")
+    hint = remedy(kind)
     return f"; {hint}" if hint else ""
 
 
@@ -51,7 +50,7 @@ def summary_lines(ending: RunResult, resume_hint: str) -> list[str]:
     counts = snapshot.counts
     parts = [f"{counts[DownloadState.DONE]:,} done"]
     if ending.already_here:
-        parts[0] += f" ({ending.already_here:,} already here)"
+        parts[0] += f" ({ending.already_here:,} already present)"
     others = (DownloadState.FAILED, DownloadState.CANCELLED)
     parts += [f"{counts[state]:,} {state.word}" for state in others if counts[state]]
     if ending.unfinished:
@@ -66,7 +65,7 @@ def summary_lines(ending: RunResult, resume_hint: str) -> list[str]:
     causes = sorted(snapshot.by_cause.items(), key=lambda item: (-item[1], item[0]))
     lines += [f"  {count:,} {kind}{advice(kind)}" for kind, count in causes]
     if ending.hold_reason:
-        lines.append(f"stopped: {plain(ending.hold_reason)}")
+        lines.append(f"stopped: {hold_text(ending.hold_reason)}")
     if ending.unfinished:
         lines.append(resume_hint)
     # Reasons are worth a long line: nothing else may have told them.

@@ -63,7 +63,7 @@ class Commands:
                 async with asyncio.timeout(timeout_s):
                     status = await process.wait()
             except TimeoutError:
-                told = f"it took longer than {format_elapsed(timeout_s)}"
+                told = f"took longer than {format_elapsed(timeout_s)}"
                 raise CommandError(f"{told} and was ended{output.last()}") from None
             finally:
                 await _end_group(process)
@@ -143,10 +143,10 @@ class _Output:
 
 def _how(status: int) -> str:
     if status > 0:
-        return f"it ended with status {status}"
+        return f"exited with status {status}"
     with suppress(ValueError):
-        return f"it was ended by {signal.Signals(-status).name}"
-    return f"it was ended by signal {-status}"
+        return f"was ended by {signal.Signals(-status).name}"
+    return f"was ended by signal {-status}"
 
 
 async def _end_group(process: asyncio.subprocess.Process) -> None:

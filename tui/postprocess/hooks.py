@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
+from tui.core.notices import Notice, NoticeCode
 from tui.core.text.plain_text import plain, plain_url
 from tui.postprocess.command import CommandError, Commands, NoProgram
 from tui.postprocess.job_queue import JobQueue
@@ -57,7 +58,7 @@ class HookRunner:
         self,
         hooks: Hooks,
         service: DownloadService,
-        blame: Callable[[str, DownloadId | None, str], None],
+        blame: Callable[[str, DownloadId | None, Notice], None],
     ) -> None:
         """Take the commands, the engine, and who is told of failures.
 
@@ -120,10 +121,12 @@ class HookRunner:
             await self._commands.run(argv, variables, self._hooks.timeout_s)
         except NoProgram as error:
             self._useless.add(template[0])
-            self._blame("command", None, f"{error}; the hook is off for this run")
+            notice = Notice(NoticeCode.HOOK_DISABLED, (str(error),))
+            self._blame("command", None, notice)
         except CommandError as error:
             name = plain(template[0].rpartition("/")[2], 40)
-            self._blame("command", id, f"{name}: {error}")
+            notice = Notice(NoticeCode.HOOK_FAILED, (name, str(error)))
+            self._blame("command", id, notice)
 
 
 def filled(template: Sequence[str], facts: Mapping[str, str]) -> list[str]:
@@ -155,15 +158,16 @@ def scripts_in(template: Sequence[str]) -> set[int]:
     }
 
 
-def advice_on(hooks: Hooks) -> str:
-    """Say which placeholder stays as it is, since it stands in a script; "" if none."""
+def placeholder_notice(hooks: Hooks) -> Notice | None:
+    """Return a notice if a placeholder is inside a script, where it is not replaced."""
     for template in (hooks.on_done, hooks.on_failed, hooks.on_all_done):
         for at in scripts_in(template):
             match = _PLACEHOLDER.search(template[at]) if at < len(template) else None
             if match is not None and match[1] in FACTS:
                 variable = f"${PREFIX}{match[1].upper()}"
-                return f'{match[0]} in a script is left as it is; write "{variable}"'
-    return ""
+                values = (match[0], variable)
+                return Notice(NoticeCode.HOOK_PLACEHOLDER, values)
+    return None
 
 
 def facts_of(ended: Ended, service: DownloadService) -> dict[str, str]:

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING
 
 from tui import __version__
 from tui.core import events as e
+from tui.core.notices import Notice, NoticeCode
 from tui.core.text.plain_text import plain, plain_url
+from tui.messages import hold_text, limit_text, notice_text
 from tui.postprocess.job_queue import JobQueue
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class LogFile:
     """Takes events on the loop, writes them in a thread."""
 
     def __init__(
-        self, path: Path, service: DownloadService, trouble: Callable[[str], None]
+        self, path: Path, service: DownloadService, trouble: Callable[[Notice], None]
     ) -> None:
         """Write nothing yet.
 
@@ -120,7 +122,8 @@ class LogFile:
         self._waiting -= len(batch)
         if error and not self._has_told:
             self._has_told = True
-            self._trouble(f"the log file {plain(self._path)} misses lines: {error}")
+            notice = Notice(NoticeCode.LOG_INCOMPLETE, (self._path, error))
+            self._trouble(notice)
 
     # -- in the thread ---------------------------------------------------------------
 
@@ -166,9 +169,9 @@ class LogFile:
             os.close(fd)
 
 
-def first_line(output_dir: str) -> str:
-    """Say which run begins."""
-    return f"fetchtui {__version__} saves to {plain(output_dir)}"
+def first_notice(output_dir: str) -> Notice:
+    """Return the notice that begins the log of a run."""
+    return Notice(NoticeCode.LOG_STARTED, (__version__, output_dir))
 
 
 def line_of(event: e.Event, row: DownloadSnapshot | None) -> str:
@@ -194,8 +197,8 @@ def _told(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, str]:
         case e.Retrying():
             told = f"{event.error_kind}: {plain(event.error)}"
             return "WARN", f"retry in {event.wait_s:.1f} s, {told}"
-        case e.Noticed():
-            return "INFO", f"note {plain(event.text)}"
+        case e.DownloadNotice():
+            return "INFO", f"note {notice_text(event.notice)}"
         case e.Verified():
             return "INFO", f"verified {event.checksum}"
         case e.Done():
@@ -205,10 +208,13 @@ def _told(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, str]:
             return "ERROR", f"failed {told} <{_url(row)}>"
         case e.Paused() | e.Cancelled():
             return "INFO", type(event).__name__.lower()
-        case e.LimitsChanged() | e.Told():
-            return "INFO", plain(event.text)
+        case e.LimitChanged():
+            return "INFO", limit_text(event)
+        case e.RunNotice():
+            return "INFO", notice_text(event.notice)
         case e.QueueHeld():
-            return ("WARN" if event.reason else "INFO"), f"held {plain(event.reason)}"
+            level = "WARN" if event.reason else "INFO"
+            return level, f"held {hold_text(event.reason)}".rstrip()
         case _:
             return "INFO", type(event).__name__.lower()
 

@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.events import (
-    ALREADY_HERE,
-    KEPT,
     Cancelled,
     Done,
+    DownloadNotice,
     Failed,
-    Noticed,
     Queued,
-    Told,
+    RunNotice,
 )
+from tui.core.notices import Notice, NoticeCode
 from tui.core.text.plain_text import plain
-from tui.postprocess.hooks import Ended, HookRunner, advice_on
+from tui.messages import notice_text
+from tui.postprocess.hooks import Ended, HookRunner, placeholder_notice
 from tui.postprocess.job_queue import JobQueue
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ _LOG_S = 5.0
 """For the log's disk, at the very end."""
 _TOLD_AT_MOST = 5
 _PENDING = ACTIVE | {DownloadState.QUEUED, DownloadState.WAITING}
+_PRESENT = {NoticeCode.ALREADY_PRESENT, NoticeCode.EXISTING_KEPT}
 _PLURAL = {"command": "commands", "archive": "archives", "time": "times"}
 _WENT_WRONG = {
     "command": "failed",
@@ -105,9 +106,9 @@ class Pipeline:
         self._has_news = False
         self._is_closed = False
         """Something ended since the end of everything was told."""
-        if advice := advice_on(settings.hooks):
-            service.tell(advice)
-            self._advice = [f"afterwards: {advice}"]
+        if (notice := placeholder_notice(settings.hooks)) is not None:
+            service.tell(notice)
+            self._advice = [f"afterwards: {notice_text(notice)}"]
         self._task = asyncio.ensure_future(self._follow())
 
     # -- for the faces ---------------------------------------------------------------
@@ -226,7 +227,7 @@ class Pipeline:
                 self._has_news = True
             elif isinstance(event, Queued):
                 self._here.discard(event.id)
-            elif isinstance(event, Noticed) and event.text in (ALREADY_HERE, KEPT):
+            elif isinstance(event, DownloadNotice) and event.notice.code in _PRESENT:
                 self._here.add(event.id)
         self._begin(done)
         return True
@@ -250,7 +251,7 @@ class Pipeline:
             if detail.modified_at is not None
         ]
         for id, reason in await asyncio.to_thread(set_times, wishes):
-            self._blame("time", id, f"the server's time is not set: {reason}")
+            self._blame("time", id, Notice(NoticeCode.TIME_NOT_SET, (reason,)))
         for id in ids:
             self._after_time(id)
 
@@ -275,23 +276,24 @@ class Pipeline:
         ):
             self._after_unpacking(id, "")  # an earlier run has done it
             return
-        self._service.annotate(id, "unpacking", is_news=False)
+        self._service.annotate(id, Notice(NoticeCode.UNPACKING), is_news=False)
 
         def show(share: float) -> None:
-            self._service.annotate(id, f"unpacking, {share:.0%} read", is_news=False)
+            notice = Notice(NoticeCode.UNPACKING_PROGRESS, (share,))
+            self._service.annotate(id, notice, is_news=False)
 
         directory = ""
         try:
             directory, entries, _ = await self._unpacker.unpack(path, stem, show)
         except UnpackError as error:
-            self._blame("archive", id, f"not unpacked: {error}")
+            self._blame("archive", id, Notice(NoticeCode.NOT_UNPACKED, (str(error),)))
         except asyncio.CancelledError:
-            self._service.annotate(id, "unpacking was stopped", is_news=False)
+            stopped = Notice(NoticeCode.UNPACKING_STOPPED)
+            self._service.annotate(id, stopped, is_news=False)
             raise
         else:
-            into = plain(os.path.basename(directory))
-            many = "1 entry" if entries == 1 else f"{entries:,} entries"
-            self._service.annotate(id, f"unpacked into {into}/ ({many})")
+            values = (entries, os.path.basename(directory))
+            self._service.annotate(id, Notice(NoticeCode.UNPACKED, values))
         self._after_unpacking(id, directory)
 
     def _after_unpacking(self, id: DownloadId, directory: str) -> None:
@@ -326,23 +328,24 @@ class Pipeline:
 
     # -- what went wrong -------------------------------------------------------------
 
-    def _blame(self, kind: str, id: DownloadId | None, reason: str) -> None:
+    def _blame(self, kind: str, id: DownloadId | None, notice: Notice) -> None:
         self._failed[kind] += 1
         if id is None:
-            self._service.tell(reason)
+            self._service.tell(notice)
         else:
-            self._service.annotate(id, reason)
+            self._service.annotate(id, notice)
         if len(self._reasons) < _TOLD_AT_MOST:
             name = "" if id is None else plain(self._service.rows([id])[0].name, 60)
+            reason = notice_text(notice)
             self._reasons.append(f"{name}: {reason}" if name else reason)
 
     def _open_log(self) -> None:
-        from tui.postprocess.log_file import LogFile, first_line
+        from tui.postprocess.log_file import LogFile, first_notice
 
         assert self._settings.log_file is not None
         snapshot = self._service.snapshot()
         self._log = LogFile(self._settings.log_file, self._service, self._service.tell)
-        now = Told(time.time(), first_line(snapshot.output_dir))
+        now = RunNotice(time.time(), first_notice(snapshot.output_dir))
         self._log.take([now])
 
 

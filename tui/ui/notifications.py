@@ -9,8 +9,8 @@ from tui.core.events import (
     Cancelled,
     Done,
     DownloadEvent,
+    DownloadNotice,
     Failed,
-    Noticed,
     Retrying,
     Started,
 )
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _NAMED = 50
 """Events a tick whose download is looked up; of a flood the rest is only counted."""
 _ENDS = Done | Failed | Cancelled
-_TELLING = Failed | Retrying | Noticed | Done | Started
+_TELLING = Failed | Retrying | DownloadNotice | Done | Started
 
 
 class Notifications:

@@ -19,6 +19,7 @@ from tui.core.settings import OnExists
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_size
 from tui.disk.folders import fold, numbered
+from tui.messages import error_text
 from tui.net.filename import name_from_url, safe_name
 from tui.net.resource import RangeRefused, read_answer
 from tui.net.session import GetRequest, HttpSession
@@ -86,7 +87,7 @@ async def _probe(session: HttpSession, request: DownloadRequest) -> ProbeResult:
             return ProbeResult(0)
         return ProbeResult(error=str(error))
     except FetchError as error:
-        return ProbeResult(error=f"{error}; {error.advice}")
+        return ProbeResult(error=error_text(error))
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ def dry_run(
         try:
             results = asyncio.run(probe_all(settings, requests))
         except LocalError as error:
-            click.echo(f"fetchtui: {error}; {error.advice}", err=True)
+            click.echo(f"fetchtui: {error_text(error)}", err=True)
             return 2
     plans = plan_downloads(settings, requests, results)
     for plan in plans:

@@ -113,7 +113,7 @@ class Cause(NamedTuple):
     """Downloads that failed for the same reason."""
 
     kind: str
-    """A key of ``core.errors.KINDS``; "" for those that a person cancelled."""
+    """The ``ErrorKind``; "" for downloads that the user cancelled."""
     status: int
     """The HTTP status that they have in common; 0 where it was none of a failure."""
     ids: list[int]

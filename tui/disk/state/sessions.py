@@ -16,6 +16,7 @@ from typing import NamedTuple
 from platformdirs import user_state_path
 
 from tui.core.errors import LocalError
+from tui.core.notices import Notice, NoticeCode
 from tui.core.text.plain_text import plain
 from tui.disk.state.journal import Journal, JournalTooNew, JournalUnreadable
 
@@ -31,8 +32,8 @@ class LastSession(NamedTuple):
     """Open; ``None`` if there is no session to restore."""
     used_at: float = 0.0
     """Wall time of its last change."""
-    notice: str = ""
-    """A message for the user; "" for none."""
+    notice: Notice | None = None
+    """Why it could not be opened."""
 
 
 def state_dir() -> Path:
@@ -111,18 +112,15 @@ class Sessions:
             except JournalTooNew:
                 return LastSession(
                     None,
-                    notice="the last session was written by a newer version of"
-                    " fetchtui, which can restore it; started a new one",
+                    notice=Notice(NoticeCode.LAST_SESSION_NEWER),
                 )
             except LocalError as error:
                 if error.kind == "in_use":
                     if output_dir:
                         continue
-                    notice = (
-                        "the last session is open in another window; started a new one"
-                    )
+                    notice = Notice(NoticeCode.LAST_SESSION_OPEN)
                 else:
-                    notice = f"{error}; started a new session"
+                    notice = Notice(NoticeCode.LAST_SESSION_UNREADABLE, (str(error),))
                 return LastSession(None, notice=notice)
             return LastSession(journal, used_at)
         return LastSession(None)
@@ -149,11 +147,10 @@ class Sessions:
                 journal.remove()
 
 
-def _set_aside(journal: Journal) -> str:
-    """Rename a damaged journal; return the message for the user."""
+def _set_aside(journal: Journal) -> Notice:
+    """Move a damaged journal out of the way; return what to tell the user."""
     try:
         path = journal.set_aside()
     except LocalError as error:
-        return f"the last session is damaged: {error}; started a new one"
-    kept = plain(str(path))
-    return f"the last session was damaged and is kept as {kept}; started a new one"
+        return Notice(NoticeCode.LAST_SESSION_UNREADABLE, (str(error),))
+    return Notice(NoticeCode.LAST_SESSION_SET_ASIDE, (str(path),))

@@ -14,8 +14,8 @@ from collections import deque
 from enum import Enum
 from typing import NamedTuple
 
-from tui.core.text.units import format_rate
-from tui.engine.autotune.bottleneck import Limit
+from tui.core.diagnosis import Limit
+from tui.core.notices import AutoCode, AutoReason
 
 SETTLE_S = 1.0
 """At one level before its speed is taken as what others are compared with."""
@@ -50,10 +50,10 @@ BREAKS_S = 5.0
 _MEMORY_S = 6.0
 _GAP_S = 1.0
 """Without a reading, from which it begins to measure anew."""
-_OTHER_BOUNDS = {
-    Limit.LIMITER: "the rate limit",
-    Limit.DISK: "the disk",
-    Limit.CPU: "the processor",
+_OTHER_LIMITS = {
+    Limit.LIMITER: AutoReason(AutoCode.RATE_LIMITED),
+    Limit.DISK: AutoReason(AutoCode.DISK_LIMITED),
+    Limit.CPU: AutoReason(AutoCode.CPU_LIMITED),
 }
 
 
@@ -74,7 +74,7 @@ class Reading(NamedTuple):
     """What the hosts bear that refused some; 0 where none keeps anything back."""
     breaks: int = 0
     """Connections that broke so far."""
-    bound: Limit = Limit.NOTHING
+    limit: Limit = Limit.NOTHING
 
 
 class Choice(NamedTuple):
@@ -82,7 +82,7 @@ class Choice(NamedTuple):
 
     at_once: int
     """From now on."""
-    reason: str
+    reason: AutoReason
 
 
 class _Way(Enum):
@@ -113,7 +113,7 @@ class Controller:
         self._patience_s = PATIENCE_S
         self._held_speed = 0.0
         self._capped_from = 0
-        self._told = ""
+        self._reason: AutoReason | None = None
         self._calm_at_s = now_s
 
     def read(self, now: Reading) -> Choice | None:
@@ -126,10 +126,10 @@ class Controller:
         if choice is None:
             choice = self._judge(now) if self._trial is not None else self._hold(now)
         if choice is None or (
-            choice.at_once == now.allowed and choice.reason == self._told
+            choice.at_once == now.allowed and choice.reason == self._reason
         ):
             return None
-        self._told = choice.reason
+        self._reason = choice.reason
         if choice.at_once != now.allowed:
             self._enter(choice.at_once, now.now_s)
         return choice
@@ -141,19 +141,20 @@ class Controller:
         if now.bearable and now.bearable < now.allowed:
             self._capped_from = max(self._capped_from, now.allowed)
             self._trial = None
-            told = f"hosts refuse more (429 or 503): they bear {now.bearable}"
-            return Choice(now.bearable, told)
+            reason = AutoReason(AutoCode.HOSTS_REFUSE, (now.bearable,))
+            return Choice(now.bearable, reason)
         if not self._capped_from or not now.has_more:
             return None
         if now.bearable > now.allowed:
             count = min(now.bearable, MOST)
-            return Choice(count, f"hosts bear {now.bearable} by now")
+            reason = AutoReason(AutoCode.HOSTS_ACCEPT, (now.bearable,))
+            return Choice(count, reason)
         if now.bearable:
             self._wait(now.now_s)
             return None
         # Whoever refused has nothing queued any more: the others may have it all.
         count, self._capped_from = self._capped_from, 0
-        return Choice(count, "the host that refused has nothing queued any more")
+        return Choice(count, AutoReason(AutoCode.HOST_FINISHED))
 
     def _break(self, now: Reading) -> Choice | None:
         """Go down when connections break."""
@@ -167,7 +168,8 @@ class Controller:
         count = max(1, int(now.allowed * 0.7))
         self._wait(now.now_s, longer=True)
         self._trial = None
-        return Choice(count, f"{broken} connections broke within {BREAKS_S:.0f} s")
+        reason = AutoReason(AutoCode.CONNECTIONS_BROKE, (broken, BREAKS_S))
+        return Choice(count, reason)
 
     # -- trials ----------------------------------------------------------------------
 
@@ -180,24 +182,23 @@ class Controller:
         self._notice_change(now, speed)
         if now.now_s < self._next_at_s or speed <= 0:
             return None
-        if now.bound in _OTHER_BOUNDS:
-            told = f"{_OTHER_BOUNDS[now.bound]} is the bound: stays"
-            return Choice(now.allowed, told)
+        if now.limit in _OTHER_LIMITS:
+            return Choice(now.allowed, _OTHER_LIMITS[now.limit])
         return self._begin(now, speed)
 
     def _begin(self, now: Reading, speed: float) -> Choice | None:
         level = now.allowed
         if self._next is _Way.UP:
             target = min(MOST, max(level + 1, int(level * FACTORS[self._factor])))
-            told = f"{level} give {format_rate(speed)}, more wait: tries {target}"
+            reason = AutoReason(AutoCode.TRY_MORE, (level, speed, target))
         else:
             target = max(FEWEST, level // 2)
-            told = f"perhaps fewer do as well: tries {target}"
+            reason = AutoReason(AutoCode.TRY_FEWER, (target,))
         if target == level or (self._next is _Way.DOWN and target > level):
             self._settle(now, speed)
             return None
         self._trial = _Trial(self._next, level, speed, target, now.now_s)
-        return Choice(target, told)
+        return Choice(target, reason)
 
     def _judge(self, now: Reading) -> Choice | None:
         """End a trial as soon as it is clear how it goes."""
@@ -225,35 +226,39 @@ class Controller:
         self, now: Reading, trial: _Trial, speed: float, gain: float, *, is_over: bool
     ) -> Choice | None:
         possible = trial.level / trial.home - 1.0
-        told = f"{trial.level} give {format_rate(speed)} ({_percent(gain)})"
+        measured = (trial.level, speed, gain)
         if gain >= CLEAR * possible or (is_over and gain >= WORTH * possible):
             self._trial = None
             self._patience_s = PATIENCE_S
             self._next, self._next_at_s = _Way.UP, now.now_s
             again = self._begin(now, speed) if self._may_go_on(now) else None
             if again is not None:
-                return Choice(again.at_once, f"{told}: tries {again.at_once}")
-            return Choice(trial.level, f"{told}: stays")
+                values = (*measured, again.at_once)
+                reason = AutoReason(AutoCode.GAIN_TRY_MORE, values)
+                return Choice(again.at_once, reason)
+            return Choice(trial.level, AutoReason(AutoCode.GAIN_STAY, measured))
         if not is_over:
             return None
         self._trial = None
         self._factor = min(self._factor + 1, len(FACTORS) - 1)
         self._next, self._next_at_s = _Way.DOWN, now.now_s
-        return Choice(trial.home, f"{told}: back to {trial.home}")
+        return Choice(trial.home, AutoReason(AutoCode.BACK, (*measured, trial.home)))
 
     def _judge_down(
         self, now: Reading, trial: _Trial, speed: float, gain: float, *, is_over: bool
     ) -> Choice | None:
-        told = f"{trial.level} give {format_rate(speed)} ({_percent(gain)})"
+        measured = (trial.level, speed, gain)
         if gain <= -CLEAR_LOSS or (is_over and gain < -LOSS):
             self._trial = None
             self._settle(now, trial.home_speed)
-            return Choice(trial.home, f"{told}: back to {trial.home}")
+            return Choice(
+                trial.home, AutoReason(AutoCode.BACK, (*measured, trial.home))
+            )
         if not is_over:
             return None
         self._trial = None
         self._next, self._next_at_s = _Way.DOWN, now.now_s
-        return Choice(trial.level, f"{told}: fewer do as well, stays")
+        return Choice(trial.level, AutoReason(AutoCode.FEWER_STAY, measured))
 
     def _may_go_on(self, now: Reading) -> bool:
         return now.used >= now.allowed and now.has_more
@@ -311,7 +316,3 @@ class Controller:
         )
         span = now.now_s - at
         return max(0.0, now.total - total) / span if span > 0 else 0.0
-
-
-def _percent(gain: float) -> str:
-    return f"{round(gain * 100):+} %"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from tui.core.notices import AutoCode, AutoReason
 from tui.core.snapshot import AutoSnapshot, AutoStep
 from tui.engine.autotune.controller import Controller, Reading
 from tui.engine.autotune.utilization import UtilizationMeter
@@ -33,7 +34,7 @@ class AutoTuner:
         context: EngineContext,
         workers: WorkerPool,
         look_at_loop: Callable[[], LoopSnapshot],
-        use_concurrency: Callable[[int, str], None],
+        use_concurrency: Callable[[int, AutoReason], None],
     ) -> None:
         """Wire it to the engine.
 
@@ -66,7 +67,7 @@ class AutoTuner:
             self._controller = Controller(now) if is_on else None
             most = MOST_CONNECTIONS if is_on else AUTO_CONNECTIONS
             self._context.most_connections = most
-        self._picture("measures" if is_on else "")
+        self._picture(AutoReason(AutoCode.MEASURING) if is_on else None)
         return has_changed
 
     def pin(self) -> None:
@@ -75,7 +76,7 @@ class AutoTuner:
             return
         self.switch(False)
         self._is_pinned = True
-        self._picture("pinned by hand")
+        self._picture(AutoReason(AutoCode.PINNED))
 
     def beat(self, now: float) -> None:
         """Measure, and change what the controller wants changed."""
@@ -98,7 +99,7 @@ class AutoTuner:
         """What it does and why."""
         return self._snapshot
 
-    def _picture(self, reason: str) -> None:
+    def _picture(self, reason: AutoReason | None) -> None:
         self._snapshot = AutoSnapshot(
             self.is_on, self._is_pinned, reason, tuple(self._steps)
         )
@@ -119,7 +120,7 @@ class AutoTuner:
             has_more=has_more,
             bearable=self._bearable(),
             breaks=context.breaks,
-            bound=self.shares.verdict.bound,
+            limit=self.shares.diagnosis.limit,
         )
 
     def _bearable(self) -> int:

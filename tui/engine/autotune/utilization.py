@@ -7,8 +7,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.core.diagnosis import NO_DIAGNOSIS
 from tui.core.download import DownloadState
-from tui.engine.autotune.bottleneck import NO_DIAGNOSIS, Measures, judge
+from tui.engine.autotune.bottleneck import Measures, diagnose
 from tui.engine.autotune.controller import MOST
 from tui.engine.metrics.wait_times import WINDOW_S, UtilizationWindow
 
@@ -60,7 +61,7 @@ class UtilizationMeter:
         self._levels: dict[int, tuple[float, float]] = {}
         """Speed and time at each number of downloads at once that was full."""
         self._processors = _processors()
-        self.verdict = NO_DIAGNOSIS
+        self.diagnosis = NO_DIAGNOSIS
         self.measures = Measures()
 
     def sample(self, now: float, *, is_auto: bool) -> None:
@@ -70,7 +71,7 @@ class UtilizationMeter:
         if looks and now - looks[-1].at > WINDOW_S:
             # Nothing ran for a while; what was before says nothing any more.
             looks.clear()
-            self.verdict = NO_DIAGNOSIS
+            self.diagnosis = NO_DIAGNOSIS
         if looks:
             small = max(0, self._workers.active - len(context.registry.running))
             self._small_s += small * (now - looks[-1].at)
@@ -82,7 +83,7 @@ class UtilizationMeter:
         if now - self._judged_at >= JUDGE_S and len(looks) > 1:
             self._judged_at = now
             self.measures = self._measure(now, is_auto=is_auto)
-            self.verdict = judge(self.measures, self.verdict.bound)
+            self.diagnosis = diagnose(self.measures, self.diagnosis.limit)
 
     def _look(self, now: float) -> _Look:
         return _Look(

@@ -11,7 +11,8 @@ from tui.core.errors import (
     PermanentError,
     TransientError,
 )
-from tui.core.events import ALREADY_HERE, KEPT, Started
+from tui.core.events import Started
+from tui.core.notices import ALREADY_PRESENT, EXISTING_KEPT, Notice, NoticeCode
 from tui.core.settings import OnExists
 from tui.engine.download.checkpointer import record_of
 from tui.engine.download.finish import Finisher
@@ -73,7 +74,7 @@ class DownloadWorker:
         except FetchError as error:
             self._retry.attempt_failed(download, started_at, error)
         except Changed:
-            self._context.notice(download, "changed on the server, started again")
+            self._context.notice(download, Notice(NoticeCode.CHANGED_ON_SERVER))
             change = TransientError("changed", "the file changed on the server")
             self._retry.attempt_failed(download, started_at, change)
         except Exception as fault:
@@ -109,7 +110,7 @@ class DownloadWorker:
             found = await self._targets.examine(place)
             size = found.final_size
             if size is not None and size >= 0 and self._may_skip():
-                self._already_there(download, size, KEPT)
+                self._already_there(download, size, EXISTING_KEPT)
                 return
             found = settled_later(found, download, is_begun=place.is_begun)
             record = continuable(found, download.request)
@@ -157,7 +158,7 @@ class DownloadWorker:
         answer, found = probed.answer, probed.found
         context.registry.set_size(download, answer.size)
         if probed.record is None and download.received:
-            context.notice(download, "cannot be continued, started again")
+            context.notice(download, Notice(NoticeCode.NOT_RESUMABLE))
         if (
             probed.record is None
             and answer.size is not None
@@ -283,17 +284,16 @@ class DownloadWorker:
             if self._may_skip() or await self._finisher.verifier.agrees(
                 download, place, size, vouched
             ):
-                self._already_there(download, size, ALREADY_HERE)
+                self._already_there(download, size, ALREADY_PRESENT)
                 return True
-            reason = f"{place.name} was there already with other bytes"
-            await self._prober.leave(download, probed, reason)
+            await self._prober.leave(download, probed, NoticeCode.FILE_DIFFERS)
         return False
 
     def _may_skip(self) -> bool:
         return self._context.settings.on_exists is OnExists.SKIP
 
-    def _already_there(self, download: Download, size: int, note: str) -> None:
-        self._context.notice(download, note)
+    def _already_there(self, download: Download, size: int, notice: Notice) -> None:
+        self._context.notice(download, notice)
         self._context.registry.set_size(download, size)
         self._context.registry.set_received(download, size)
         self._retry.done(download)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from tui.core.errors import FetchError
+from tui.core.notices import NoticeCode
 from tui.core.request import Checksum, origin_of
 from tui.core.text.digest_lists import parse_sums
 from tui.net.resource import read_answer
@@ -33,8 +34,10 @@ class ChecksumFile(NamedTuple):
     """What the checksum files say about one file."""
 
     checksum: Checksum | None
-    told: str
-    """The file that said so, or why there is no checksum; "" where none is due."""
+    source: str = ""
+    """Name of the checksum file."""
+    missing: NoticeCode | None = None
+    """Why there is no checksum; ``None`` where none is expected."""
 
 
 class _List(NamedTuple):
@@ -55,13 +58,13 @@ class ChecksumFiles:
         """Look for the checksum of a download beside its URL; never fails."""
         url = download.url.partition("#")[0]
         if "?" in url:
-            return ChecksumFile(None, "its URL has a query")
+            return ChecksumFile(None, missing=NoticeCode.URL_HAS_QUERY)
         directory, _, last = url.rpartition("/")
         name = unquote(last)
         if not name or directory.count("/") < 2:
-            return ChecksumFile(None, "its URL names no file")
+            return ChecksumFile(None, missing=NoticeCode.URL_HAS_NO_FILE)
         if name in LISTS or name.lower().endswith(_NOT_FILES):
-            return ChecksumFile(None, "")
+            return ChecksumFile(None)
         found = await self._list(download, directory)
         if found is not None and name in found.sums:
             return ChecksumFile(found.sums[name], found.name)
@@ -70,7 +73,7 @@ class ChecksumFiles:
             checksum = _only(sums, name)
             if checksum is not None:
                 return ChecksumFile(checksum, name + ending)
-        return ChecksumFile(None, "there is no checksum file beside it")
+        return ChecksumFile(None, missing=NoticeCode.NO_CHECKSUM_FILE)
 
     async def _list(self, download: Download, directory: str) -> _List | None:
         """Return the list of a directory; two that ask at once share one request."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tui.core.download import DownloadState
 from tui.core.errors import IntegrityError, LocalError, PermanentError
+from tui.core.notices import Notice, NoticeCode
 from tui.core.settings import OnExists, Verify
 from tui.disk.small_files import SmallFile
 from tui.engine.download.repair import PieceRepair
@@ -106,7 +107,8 @@ class Finisher:
             told = f"{nbytes:,} of {size:,} bytes are in wrong pieces"
             if turn == MENDING_TURNS:
                 raise IntegrityError("checksum", f"{told}, each time they come")
-            self._context.notice(download, f"{told}, fetching them again")
+            corrupt = Notice(NoticeCode.PIECES_CORRUPT, (nbytes, size))
+            self._context.notice(download, corrupt)
             try:
                 await self._mender.mend(download, part, wrong, size, turn)
             except LocalError:
@@ -124,9 +126,7 @@ class Finisher:
             # Somebody else made that file while we fetched: theirs stays.
             place = self._targets.rename_free(download)
             self._context.show_name(download, place.name)
-            self._context.notice(
-                download, f"the name was taken, saving as {place.name}"
-            )
+            self._context.notice(download, Notice(NoticeCode.NAME_TAKEN, (place.name,)))
             await self._context.writer.finish(part, place.name, overwrite=False)
 
     # -- small files -----------------------------------------------------------------

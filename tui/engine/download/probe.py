@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.core.errors import IntegrityError, PermanentError
+from tui.core.notices import Notice, NoticeCode
 from tui.core.settings import OnExists
 from tui.engine.download.resume_policy import (
     continuable,
@@ -65,8 +66,9 @@ class Prober:
             FetchError: no usable answer.
         """
         if not self._may_touch(found, place, download):
-            reason = f"{place.name}.part is not ours"
-            place, found = await self._aside(download, reason, download.request.size)
+            why = NoticeCode.PART_FILE_FOREIGN
+            size = download.request.size
+            place, found = await self._aside(download, place.name, why, size)
         record = continuable(found, download.request)
         probed = await self._ask(download, place, found, record)
         try:
@@ -77,7 +79,7 @@ class Prober:
             if self._server_names(download, probed):
                 await self._rename(download, probed)
             reason = self._in_the_way(download, probed)
-            if reason:
+            if reason is not None:
                 await self.leave(download, probed, reason)
             self._check_page(probed)
         except BaseException:
@@ -88,16 +90,20 @@ class Prober:
             self._context.show_name(download, probed.place.name)
         return probed
 
-    async def leave(self, download: Download, probed: Probed, reason: str) -> None:
+    async def leave(
+        self, download: Download, probed: Probed, reason: NoticeCode
+    ) -> None:
         """Leave what is at the place alone, and go on at another one."""
-        place, found = await self._aside(download, reason, probed.answer.size)
+        old, size = probed.place.name, probed.answer.size
+        place, found = await self._aside(download, old, reason, size)
         await self._go_on_at(download, probed, place, found)
 
     def take_free_name(self, download: Download) -> TargetPath:
         """Go where nothing is at all."""
         place = self._targets.rename_free(download)
         self._context.show_name(download, place.name)
-        self._context.notice(download, f"the name was taken, saving as {place.name}")
+        taken = Notice(NoticeCode.NAME_TAKEN, (place.name,))
+        self._context.notice(download, taken)
         return place
 
     def is_whole(self, found: ExistingFiles | None, size: int | None) -> bool:
@@ -114,14 +120,13 @@ class Prober:
         if at is not None:
             self._context.modified[download.id] = at
 
-    def _in_the_way(self, download: Download, probed: Probed) -> str:
-        """Tell what is at the place that is not ours to replace; "" for nothing."""
+    def _in_the_way(self, download: Download, probed: Probed) -> NoticeCode | None:
+        """Return why what is at the place must not be replaced, if it must not."""
         found = probed.found
         if found is None or self.is_whole(found, probed.answer.size):
-            return ""
-        name = probed.place.name
+            return None
         if found.final_size is not None:
-            return f"{name} was there already"
+            return NoticeCode.FILE_EXISTS
         if (
             found.part_size is None
             or probed.record is not None
@@ -129,11 +134,11 @@ class Prober:
             or is_ours(found, download)
             or continuable(found, download.request, probed.answer) is not None
         ):
-            return ""
-        return f"{name}.part is not ours"
+            return None
+        return NoticeCode.PART_FILE_FOREIGN
 
     async def _aside(
-        self, download: Download, reason: str, size: int | None
+        self, download: Download, old: str, reason: NoticeCode, size: int | None
     ) -> tuple[TargetPath, ExistingFiles | None]:
         """Leave alone what is at its place; go where an earlier run went, or on."""
 
@@ -144,7 +149,7 @@ class Prober:
 
         place, found = await self._targets.step_aside(download, suits)
         self._context.show_name(download, place.name)
-        self._context.notice(download, f"{reason}, saving as {place.name}")
+        self._context.notice(download, Notice(reason, (old, place.name)))
         return place, found
 
     async def _ask(
@@ -186,8 +191,9 @@ class Prober:
         self._context.show_name(download, place.name)
         found = await self._targets.examine(place) if place.may_exist else None
         if not self._may_touch(found, place, download):
-            reason = f"{place.name}.part is not ours"
-            place, found = await self._aside(download, reason, probed.answer.size)
+            old, size = place.name, probed.answer.size
+            reason = NoticeCode.PART_FILE_FOREIGN
+            place, found = await self._aside(download, old, reason, size)
         await self._go_on_at(download, probed, place, found)
 
     async def _go_on_at(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, Download, DownloadState
 from tui.core.errors import (
+    ErrorKind,
     FetchError,
     IntegrityError,
     LocalError,
     TransientError,
 )
 from tui.core.events import Done, Failed, Retrying, Verified
+from tui.core.notices import HoldReason
 from tui.net.backoff import next_wait_s
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class RetryPolicy:
         context: EngineContext,
         targets: TargetResolver,
         requeue: Callable[[Download], None],
-        hold: Callable[[str], None],
+        hold: Callable[[HoldReason], None],
         settled: Callable[[], None],
     ) -> None:
         """Wire it to the engine.
@@ -116,8 +118,8 @@ class RetryPolicy:
         context.bus.publish(
             Failed(download.id, download.finished_at, error.kind, str(error))
         )
-        if isinstance(error, LocalError) and error.kind in ("disk_full",):
-            self._hold(str(error))
+        if isinstance(error, LocalError) and error.kind is ErrorKind.DISK_FULL:
+            self._hold(HoldReason(error.kind, str(error)))
         self._settled()
 
     def stored(self, job: SmallFile, error: BaseException | None) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.download import DownloadState
 from tui.core.errors import IntegrityError
 from tui.core.events import Verified
+from tui.core.notices import Notice
 from tui.core.segment import RangeSet
 from tui.core.settings import Verify
 from tui.disk.checksum import hash_file_range, new_hash
@@ -74,9 +75,9 @@ class Verifier:
             return known
         found = await self._companions.find(download)
         if found.checksum is not None:
-            return ExpectedDigest(found.checksum, f" (told by {found.told})")
-        if found.told:
-            self._context.notice(download, f"unverified: {found.told}")
+            return ExpectedDigest(found.checksum, f" (told by {found.source})")
+        if found.missing is not None:
+            self._context.notice(download, Notice(found.missing))
         return None
 
     async def faults(

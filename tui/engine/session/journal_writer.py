@@ -14,7 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui.core.errors import LocalError
-from tui.core.events import Told
+from tui.core.events import RunNotice
+from tui.core.notices import Notice, NoticeCode, encode_notice
 from tui.disk.state.journal import JournalEntry, split_headers
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class JournalWriter:
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
         self.trouble = ""
-        """Why the last changes are not written, in words; "" while they are."""
+        """Why the last changes are not written; "" while they are."""
 
     def follow(self, engine: Engine, context: EngineContext) -> None:
         """Take note of every change from now on; nothing is written yet."""
@@ -137,9 +138,7 @@ class JournalWriter:
         """Find out before the first writing whether there is going to be one."""
         if self.journal is None:
             reason = await self.in_thread(self._sessions.why_not_writable)
-            self.trouble = (
-                f"this session is not being saved: {reason}" if reason else ""
-            )
+            self.trouble = reason
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call something that blocks in the journal's own thread."""
@@ -160,13 +159,17 @@ class JournalWriter:
         try:
             await self.write()
         except LocalError as error:
-            told = f"this session is not being saved: {error}"
+            trouble = str(error)
         else:
-            told = ""
-        if told != self.trouble:
-            self.trouble = told
-            text = told or "this session is being saved again"
-            self._context.bus.publish(Told(self._context.clock.wall(), text))
+            trouble = ""
+        if trouble != self.trouble:
+            self.trouble = trouble
+            notice = (
+                Notice(NoticeCode.SESSION_NOT_SAVED, (trouble,))
+                if trouble
+                else Notice(NoticeCode.SESSION_SAVED_AGAIN)
+            )
+            self._context.bus.publish(RunNotice(self._context.clock.wall(), notice))
 
     async def write(self) -> None:
         """Write all changes so far, a slice at a time.
@@ -255,7 +258,7 @@ class JournalWriter:
             download.status,
             download.error,
             download.error_kind,
-            download.note,
+            encode_notice(download.note),
             context.own_segments.get(id, 0),
             None if limiter is None else limiter.rate,
             download.started_at,

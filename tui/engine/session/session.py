@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ACTIVE, Download, DownloadState
 from tui.core.errors import LocalError
+from tui.core.notices import Notice, NoticeCode, RestoredSession, decode_notice
 from tui.core.request import origin_of
 from tui.core.settings import (
     MAX_CONCURRENCY,
@@ -59,7 +59,7 @@ class Session:
         settings: Settings,
         journal_writer: JournalWriter,
         *,
-        notice: str = "",
+        notice: Notice | None = None,
         used_at: float = 0.0,
         facts: dict[str, Any] | None = None,
     ) -> None:
@@ -90,22 +90,24 @@ class Session:
         """Write the last changes; the engine must be closed before."""
         await self._journal_writer.close()
 
-    async def restore(self) -> str:
+    async def restore(self) -> RestoredSession | Notice | None:
         """Bring back the downloads of the last session, and begin to keep this one.
 
         Call it once, when the dashboard is on the screen.
 
         Returns:
-            What to tell a person about it; "" for nothing.
+            What was restored, or why a new session was started.
         """
-        told = self._notice
+        told: RestoredSession | Notice | None = self._notice
         try:
             if self._journal_writer.journal is not None:
                 told = await self._bring_back()
         finally:
             self._journal_writer.begin()
         await self._journal_writer.look_ahead()
-        return told or self._journal_writer.trouble
+        if told is None and self._journal_writer.trouble:
+            return Notice(NoticeCode.SESSION_NOT_SAVED, (self._journal_writer.trouble,))
+        return told
 
     def unsaved(self) -> str:
         """Say why this session could not be opened again; "" while it could."""
@@ -113,7 +115,7 @@ class Session:
 
     # -- bringing back ---------------------------------------------------------------
 
-    async def _bring_back(self) -> str:
+    async def _bring_back(self) -> RestoredSession:
         journal_writer, engine, context = (
             self._journal_writer,
             self._engine,
@@ -122,7 +124,7 @@ class Session:
         assert journal_writer.journal is not None
         assert engine is not None
         assert context is not None
-        trouble = ""
+        problem: Notice | None = None
         try:
             gc.disable()  # records that stay: it need not walk over them meanwhile
             try:
@@ -131,18 +133,18 @@ class Session:
                 gc.freeze()
                 gc.enable()
             if lost:
-                trouble = f"; {lost:,} entries could not be read"
+                problem = Notice(NoticeCode.ENTRIES_LOST, (lost,))
         except LocalError as error:
-            trouble = f"; its journal is damaged: {error}"
+            problem = Notice(NoticeCode.REST_UNREADABLE, (str(error),))
             try:
                 aside = await journal_writer.in_thread(journal_writer.journal.set_aside)
-                trouble = f"; the rest is damaged and kept as {plain(str(aside))}"
+                problem = Notice(NoticeCode.REST_SET_ASIDE, (str(aside),))
             except LocalError:
                 pass  # it stays where it is; a new one is begun
             journal_writer.forsake()
-        told = self._words()
+        counts = tuple(context.registry.counts)
         await self._queue()
-        return told + trouble
+        return RestoredSession(self._used_at, counts, problem)
 
     async def _read(self) -> int:
         """Take all entries in; return how many make no sense."""
@@ -200,7 +202,7 @@ class Session:
         download.size = entry.size
         download.received = entry.received
         download.status = entry.status
-        download.note = entry.note
+        download.note = decode_notice(entry.note)
         download.queue_key = entry.place
         download.started_at = entry.started_at
         download.finished_at = entry.finished_at
@@ -245,23 +247,6 @@ class Session:
             if start == 0:
                 engine.go_on(self._held if _is_held(self._facts) else None)
             await asyncio.sleep(0)
-
-    def _words(self) -> str:
-        assert self._context is not None
-        counts = self._context.registry.counts
-        parts = [
-            f"{counts[state]:,} {word}"
-            for state, word in (
-                (_S.QUEUED, "to go on"),
-                (_S.PAUSED, "paused"),
-                (_S.DONE, "done"),
-                (_S.FAILED, "failed"),
-                (_S.CANCELLED, "cancelled"),
-            )
-            if counts[state]
-        ]
-        when = time.strftime("%d %b %H:%M", time.localtime(self._used_at))
-        return f"Last session, {when}: {', '.join(parts) or 'nothing in it'}"
 
 
 def begin_session(settings: Settings, title: str) -> Session:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tui.core.events import Event, Kinds
+    from tui.core.notices import HoldReason
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 BROKEN_PIPE = "broken pipe"
 """The interruption by a reader of stdout that went away."""
 
-RESUME_HINT = "what is unfinished is kept; the same command resumes"
+RESUME_HINT = "Unfinished files are kept; run the same command to resume"
 
 
 class Run(NamedTuple):
@@ -49,8 +50,8 @@ class RunResult:
     snapshot: EngineSnapshot
     interruption: str = ""
     """Name of the signal, or ``BROKEN_PIPE``; "" when it ran to its end."""
-    hold_reason: str = ""
-    """Why the engine stopped starting downloads; "" when it did not."""
+    hold_reason: HoldReason | None = None
+    """The error that paused the queue, if one did."""
     already_here: int = 0
     """Downloads that are done because the file was there before."""
     aftermath: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ from tui.core.events import (
 )
 from tui.core.text.plain_text import plain, plain_url
 from tui.headless.renderers.base import BROKEN_PIPE, ActiveIds
+from tui.messages import hold_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,11 +107,11 @@ class JsonRenderer:
         }
         self._stdout.write(json.dumps(summary, separators=(",", ":")) + "\n")
         if ending.hold_reason:
-            self._stderr.write(f"stopped: {plain(ending.hold_reason)}\n")
+            self._stderr.write(f"stopped: {hold_text(ending.hold_reason)}\n")
         self._stderr.write("".join(f"{line}\n" for line in ending.aftermath))
         if ending.unfinished and ending.interruption != BROKEN_PIPE:
             self._stderr.write(
-                f"{ending.unfinished:,} unfinished; {self._run.resume_hint}\n"
+                f"{ending.unfinished:,} unfinished. {self._run.resume_hint}\n"
             )
 
     def _line(

@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.events import (
-    ALREADY_HERE,
     Done,
+    DownloadNotice,
     Event,
     Failed,
     Kinds,
-    Noticed,
     Queued,
     QueueHeld,
     Retrying,
     Started,
 )
+from tui.core.notices import NoticeCode
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_duration, format_size
 from tui.headless.renderers.base import failure_line, shown_name
 from tui.headless.summary import progress_line, summary_lines
+from tui.messages import hold_text, notice_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tui.core.notices import Notice
     from tui.core.snapshot import DownloadSnapshot
     from tui.headless.output import AsyncOutput
     from tui.headless.renderers.base import Run, RunResult
@@ -51,12 +53,12 @@ class PlainRenderer:
             if isinstance(event, (Done, Failed, Retrying))
             or (self._tells_starts and isinstance(event, Started))
             # Its end says so as well, a moment later.
-            or (isinstance(event, Noticed) and event.text != ALREADY_HERE)
+            or (isinstance(event, DownloadNotice) and not _is_present(event.notice))
         ]
         rows = self._run.service.rows([event.id for event in told])
         lines = [self._line(event, row) for event, row in zip(told, rows, strict=True)]
         lines += [
-            f"held    {plain(event.reason)}\n"
+            f"held    {hold_text(event.reason)}\n"
             for event in events
             if isinstance(event, QueueHeld) and event.reason
         ]
@@ -77,7 +79,7 @@ class PlainRenderer:
 
     def _line(
         self,
-        event: Done | Failed | Retrying | Started | Noticed,
+        event: Done | Failed | Retrying | Started | DownloadNotice,
         row: DownloadSnapshot,
     ) -> str:
         name = shown_name(row)
@@ -85,7 +87,7 @@ class PlainRenderer:
             case Started():
                 return f"start   {name}  <{plain_url(row.url)}>\n"
             case Done():
-                how = f", {ALREADY_HERE}" if row.note == ALREADY_HERE else ""
+                how = f", {notice_text(row.note)}" if _is_present(row.note) else ""
                 return f"done    {name}  {format_size(row.received)}{how}\n"
             case Failed():
                 line = failure_line(self._run, row, event.error, event.error_kind)
@@ -98,5 +100,9 @@ class PlainRenderer:
                 )
                 again = f"attempt {event.attempt + 1} of {row.attempts_allowed}"
                 return f"retry   {name}: {plain(event.error)}; {again} in {wait}\n"
-            case Noticed():
-                return f"note    {name}: {plain(event.text)}\n"
+            case DownloadNotice():
+                return f"note    {name}: {notice_text(event.notice)}\n"
+
+
+def _is_present(notice: Notice | None) -> bool:
+    return notice is not None and notice.code is NoticeCode.ALREADY_PRESENT

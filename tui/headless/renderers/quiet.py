@@ -14,8 +14,8 @@ from tui.core.events import (
     Retrying,
     Started,
 )
-from tui.core.text.plain_text import plain
 from tui.headless.renderers.base import failure_line
+from tui.messages import hold_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ class QuietRenderer:
             self._stderr.write(f"{line}\n")
         for event in events:
             if isinstance(event, QueueHeld) and event.reason:
-                self._stderr.write(f"held    {plain(event.reason)}\n")
+                self._stderr.write(f"held    {hold_text(event.reason)}\n")
 
     def tick(self) -> None:
         """Say nothing."""

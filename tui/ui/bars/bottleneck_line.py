@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from tui.core.text.plain_text import plain
+from tui.messages import auto_text, diagnosis_headline, diagnosis_text, queue_text
 from tui.ui.keys.keymap import key_of
 from tui.ui.keys.registry import BY_ID
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
@@ -16,14 +16,19 @@ if TYPE_CHECKING:
 _ACTION = re.compile(r"\{(\w{1,40})\}")
 
 
-def verdict_spans(snapshot: EngineSnapshot, *, is_short: bool = False) -> Line:
-    """The verdict, its first words brighter; nothing where there is none."""
-    short, colon, proof = with_keys(snapshot.verdict).partition(":")
-    line = [Span(short, "strong")] if short else []
-    if proof and not is_short:
+def diagnosis_spans(snapshot: EngineSnapshot, *, is_short: bool = False) -> Line:
+    """Return what limits the run, the limit brighter than its proof."""
+    if is_short:
+        headline = diagnosis_headline(snapshot.diagnosis)
+        return [Span(headline, "strong")] if headline else []
+    words = with_keys(diagnosis_text(snapshot.diagnosis))
+    headline, colon, proof = words.partition(":")
+    line = [Span(headline, "strong")] if headline else []
+    if proof:
         line.append(Span(colon + proof, "dim"))
-    if snapshot.waiting_for and not is_short:
-        line.append(Span(("   " if line else "") + plain(snapshot.waiting_for), "warn"))
+    waiting_for = queue_text(snapshot.waiting_for)
+    if waiting_for:
+        line.append(Span(("   " if line else "") + waiting_for, "warn"))
     return line
 
 
@@ -35,8 +40,8 @@ def auto_word(auto: AutoSnapshot) -> Span | None:
 
 
 def with_keys(words: str) -> str:
-    """Put the keys of actions where an engine's words name them, ``{more}``."""
-    return _ACTION.sub(lambda found: _key(found[1]), plain(words))
+    """Put the keys of actions where a message names them, ``{more}``."""
+    return _ACTION.sub(lambda found: _key(found[1]), words)
 
 
 def _key(id: str) -> str:
@@ -69,10 +74,10 @@ class BottleneckLine(Pane):
         now = self._snapshot
         if now is None:
             return []
-        left = [Span(" "), *verdict_spans(now)]
+        left = [Span(" "), *diagnosis_spans(now)]
         right = self._auto(now.auto)
         if right and line_width(left) + line_width(right) + 2 > width:
-            left = [Span(" "), *verdict_spans(now, is_short=True)]
+            left = [Span(" "), *diagnosis_spans(now, is_short=True)]
         room = width - line_width(left) - 2
         while right and line_width(right) > max(room, width // 2):
             text = right[-1].text
@@ -81,8 +86,8 @@ class BottleneckLine(Pane):
 
     def _auto(self, auto: AutoSnapshot) -> Line:
         if auto.is_pinned:
-            words = f"pinned by hand, {key_of('auto')} is automatic again"
+            words = f"set by hand, {key_of('auto')} for automatic"
             return [Span(words, "dim", "auto")]
         if not auto.is_on:
             return []
-        return [Span("auto: ", "active", "auto"), Span(plain(auto.reason), "dim")]
+        return [Span("auto: ", "active", "auto"), Span(auto_text(auto.reason), "dim")]

@@ -14,6 +14,7 @@ from textual.message import Message
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_clock, format_duration, format_rate, format_size
+from tui.messages import queue_text
 from tui.ui.bars.bottleneck_line import auto_word
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.style.format import appearance_of, bar, count, middle_ellipsis, percent
@@ -157,7 +158,7 @@ class HeaderBar(Pane):
         if is_over and width >= 100:
             line.append(Span(f"draining to {now.concurrency}   ", "warn"))
         elif now.waiting_for and width >= 132:
-            line.append(Span(f"{plain(now.waiting_for)}   ", "warn"))
+            line.append(Span(f"{queue_text(now.waiting_for)}   ", "warn"))
         label = "at once " if width >= 70 else ""
         line += [
             Span(label, "dim"),

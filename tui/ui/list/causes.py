@@ -6,12 +6,11 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.errors import KINDS
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration
+from tui.messages import remedy, remedy_for
 from tui.ui.keys.keymap import key_of
 from tui.ui.list.row_text import Piece
-from tui.ui.panes.detail_lines import advice_for
 from tui.ui.panes.pane import to_ascii
 from tui.ui.style.format import cells, count, fit
 
@@ -27,7 +26,7 @@ def cause_words(kind: str, status: int) -> str:
     if not kind:
         return "cancelled by you"
     words = kind.replace("_", " ")
-    if kind.startswith("http_"):
+    if kind.startswith("http_") or status == HTTPStatus.FORBIDDEN:
         try:
             words = HTTPStatus(status).phrase.lower()
         except ValueError:
@@ -51,7 +50,7 @@ def cause_pieces(
     title = f"{cause_words(cause.kind, cause.status)} {dot} {count(len(cause.ids))}"
     verb = "retries them" if cause.kind else "queues them again"
     keys = f"{key_of('retry')} {verb}"
-    advice = KINDS.get(cause.kind, "")
+    advice = remedy(cause.kind, cause.status)
     style = "failed" if cause.kind else "cancelled"
     left = [Piece(f"{fold} ", "key"), Piece(title, style)]
     room = width - 2 - cells(title)
@@ -82,7 +81,7 @@ def advice_on(row: DownloadSnapshot | None, cause: Cause | None) -> str:
         return ""
     if row.state is _S.FAILED:
         why = plain(row.error) or cause_words(row.error_kind, row.status)
-        advice = advice_for(row.error_kind, row.error)
+        advice = remedy_for(row.error_kind, row.error, row.status)
         hint = f" → {advice}" if advice else ""
         return f"{why}{hint} · {key_of('retry')} retries, {key_of('drop')} drops"
     if row.state is _S.WAITING and row.retry_in_s is not None:

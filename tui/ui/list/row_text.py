@@ -12,6 +12,7 @@ from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.query import SortKey
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration, format_rate, format_size
+from tui.messages import notice_text
 from tui.ui.style.format import (
     appearance_of,
     bar,
@@ -175,7 +176,7 @@ def _reason(row: DownloadSnapshot, width: int) -> str:
 def _noted(row: DownloadSnapshot, columns: Columns) -> str:
     """Return the note on a finished row, after its state where no column says it."""
     word = status_text(row)[0]
-    note = plain(row.note)
+    note = notice_text(row.note)
     is_said = columns.state and word == appearance_of(row.state).word
     return note if is_said else f"{word}: {note}"
 

@@ -6,9 +6,9 @@ import time
 from typing import TYPE_CHECKING
 
 from tui.core.download import ENDED, DownloadState
-from tui.core.errors import KINDS
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_duration, format_rate, format_size
+from tui.messages import diagnosis_tag, diagnosis_text, notice_text, remedy_for
 from tui.ui.bars.bottleneck_line import with_keys
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Span, justify, line_width
@@ -66,6 +66,7 @@ def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Li
     row = detail.row
     appearance = appearance_of(row.state)
     glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
+    dot = "-" if is_ascii else "·"
     left = [Span(f"{glyph} {appearance.word}", appearance.style)]
     if row.state is DownloadState.WAITING and row.retry_in_s is not None:
         left.append(Span(f" in {format_duration(row.retry_in_s)}", appearance.style))
@@ -74,11 +75,9 @@ def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Li
     share = done_fraction(row)
     right = [Span(percent(share), "strong")] if share is not None else []
     room = width - line_width(left) - line_width(right) - 4
-    bound = with_keys(detail.verdict).partition(":")[0].partition(";")[0]
-    for words in (bound, bound.removeprefix("bound by ")):
-        if words and row.stalled_s < _STALLED_S and cells(words) <= room:
-            left.append(Span(f"  {words}", "dim"))
-            break
+    tag = diagnosis_tag(detail.diagnosis)
+    if tag and row.stalled_s < _STALLED_S and cells(tag) <= room:
+        left.append(Span(f" {dot} {tag}", "dim"))
     return justify(left, right, width)
 
 
@@ -127,24 +126,18 @@ def validator_text(detail: DetailSnapshot) -> str:
     return "etag" if '"' in detail.validator else "date"
 
 
-def advice_for(kind: str, error: str) -> str:
-    """What to do about an error, without the clauses that its message says itself."""
-    said = error.casefold()
-    clauses = KINDS.get(kind, "").split("; ")
-    return "; ".join(clause for clause in clauses if clause.casefold() not in said)
-
-
 def error_lines(
     detail: DetailSnapshot, width: int, is_ascii: bool = False
 ) -> list[Line]:
     """What went wrong and what to do about it; nothing where nothing did."""
     row = detail.row
     if not row.error:
-        return [[Span(fit(plain(row.note), width), "waiting")]] if row.note else []
+        note = notice_text(row.note)
+        return [[Span(fit(note, width), "waiting")]] if note else []
     arrow = "-> " if is_ascii else "→ "
     style = "failed" if row.state is DownloadState.FAILED else "waiting"
     rows = [[Span(text, style)] for text in wrap(plain(row.error, 300), width)]
-    advice = advice_for(row.error_kind, row.error)
+    advice = remedy_for(row.error_kind, row.error, row.status)
     if advice:
         for index, text in enumerate(wrap(advice, width - len(arrow))):
             lead = " " * len(arrow) if index else arrow
@@ -246,7 +239,7 @@ def sheet_lines(
 def _now_facts(detail: DetailSnapshot, width: int, is_ascii: bool) -> list[Line]:
     """What bounds it, its speed so far, and what can be changed about both."""
     row = detail.row
-    lines = _fact("now", with_keys(detail.verdict), width)
+    lines = _fact("now", with_keys(diagnosis_text(detail.diagnosis)), width)
     if detail.speeds:
         graph = spark(detail.speeds, min(len(detail.speeds), 60), is_ascii=is_ascii)
         mean = sum(detail.speeds) / len(detail.speeds)

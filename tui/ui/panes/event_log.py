@@ -12,8 +12,8 @@ from tui.core import events as facts
 from tui.core.download import DownloadState
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration, format_size
+from tui.messages import hold_text, limit_text, notice_text, remedy_for
 from tui.ui.keys.keymap import key_of
-from tui.ui.panes.detail_lines import advice_for
 from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import appearance_of, cells, count, middle_ellipsis
 
@@ -74,22 +74,25 @@ def log_entry(event: facts.Event, row: DownloadSnapshot | None) -> LogEntry:
 
 
 def _engine_words(event: facts.EngineEvent) -> str:
-    if isinstance(event, facts.LimitsChanged | facts.Told):
-        return plain(event.text)
+    if isinstance(event, facts.LimitChanged):
+        return limit_text(event)
+    if isinstance(event, facts.RunNotice):
+        return notice_text(event.notice)
     if isinstance(event, facts.QueueHeld):
-        return f"queue held: {plain(event.reason) or 'on request'}"
-    return "queue goes on"
+        reason = hold_text(event.reason)
+        return f"queue paused: {reason}" if reason else "queue paused"
+    return "queue resumed"
 
 
 def _reason(event: facts.DownloadEvent, row: DownloadSnapshot | None) -> str:
     if isinstance(event, facts.Failed):
-        advice = advice_for(event.error_kind, event.error)
+        advice = remedy_for(event.error_kind, event.error)
         return plain(f"{event.error}; {advice}" if advice else event.error)
     if isinstance(event, facts.Retrying):
         wait = format_duration(event.wait_s)
         return f"{plain(event.error)}; again in {wait}"
-    if isinstance(event, facts.Noticed):
-        return plain(event.text)
+    if isinstance(event, facts.DownloadNotice):
+        return notice_text(event.notice)
     if isinstance(event, facts.Verified):
         return f"{plain(event.checksum.partition('=')[0])} ok"
     if isinstance(event, facts.Started):

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tui.core.text.units import format_rate, format_size
-from tui.ui.bars.bottleneck_line import verdict_spans
+from tui.ui.bars.bottleneck_line import diagnosis_spans
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, justify
 from tui.ui.panes.plot import (
@@ -89,7 +89,7 @@ class ThroughputGraph(Pane):
         if snapshot is None:
             return [Span(" net", "title")]
         right = [Span(format_rate(snapshot.speed).rjust(10), "strong")]
-        verdict = verdict_spans(snapshot, is_short=True)
+        verdict = diagnosis_spans(snapshot, is_short=True)
         if width >= 70 and verdict:
             right += [Span("  "), *verdict, Span(" ")]
         elif width >= 70:

@@ -7,9 +7,9 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.errors import KINDS
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_elapsed, format_rate, format_size
+from tui.messages import remedy
 from tui.ui.list.causes import cause_words
 from tui.ui.style.format import cells, count, fit, middle_ellipsis
 
@@ -72,7 +72,7 @@ def summary_lines(
     told = len(failures) if len(failures) == _CAUSES + 1 else _CAUSES
     for cause in failures[:told]:
         name = cause_words(cause.kind, cause.status)
-        advice = KINDS.get(cause.kind, "")
+        advice = remedy(cause.kind, cause.status)
         lines.append(f"  {count(len(cause.ids))} × {name}: {advice}")
         lines += [
             f"      {middle_ellipsis(plain_url(row.url), COLUMNS - 6)}"
