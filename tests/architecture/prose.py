@@ -29,7 +29,7 @@ BANNED = {
     r"anew": "again",
     r"go(?:es|ing)? on(?! the\b)|went on|gone on": "continue, resume",
     r"stands? still|stood still|standing still": "pause, freeze, stop",
-    r"in order(?! (?:to|of|by)\b)": "cleanly, sorted, in sequence",
+    r"(?:end|leav|clos|stop|quit|exit)\w* (?:\w+ ){0,3}in order(?! to\b)": "cleanly",
     r"who (?:says|said) so": "where it comes from",
     r"says? so": "name what reports it",
     r"a person|persons": "the user, you",
