@@ -233,7 +233,7 @@ def test_the_farewell_fits_80_columns_and_says_how_to_go_on(tmp_path):
     assert lines[0].startswith("0 done, 8 failed, 1 cancelled, 1 unfinished · 0 B in ")
     assert lines[1] == "  3 × 404 not found: the server has no such file; check the URL"
     assert lines[4] == "  3 for other reasons"
-    assert lines[5].startswith("failed ones: ")
+    assert lines[5].startswith("failed list: ")
     assert lines[6] == "fetchtui goes on"
 
 

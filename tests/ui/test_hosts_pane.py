@@ -13,8 +13,8 @@ from tui.core.download import DownloadState
 from tui.core.snapshot import OriginSnapshot
 from tui.ui.panes.hosts import (
     COLUMNS,
-    LEAST_NAME,
-    LEAST_NAME_NARROW,
+    MIN_NAME,
+    MIN_NAME_NARROW,
     cell_of,
     columns_for,
     heading,
@@ -54,15 +54,15 @@ def service_with_hosts(number: int = 3) -> FakeService:
         ({"cap": 0}, "Active", "3"),
         ({}, "Speed", "28.7 MB/s"),
         ({"speed": 0.0}, "Speed", ""),
-        ({}, "Says", "cap set"),
-        ({"cap_from": "learned"}, "Says", "refused more"),
-        ({"blocked_s": 12.0}, "Says", "wait 12s"),
-        ({"cap_from": ""}, "Says", ""),
+        ({}, "State", "limit set"),
+        ({"cap_from": "learned"}, "State", "limiting"),
+        ({"blocked_s": 12.0}, "State", "wait 12s"),
+        ({"cap_from": ""}, "State", ""),
         ({}, "Errors", "7"),
         ({}, "Failed", "2"),
         ({}, "Queued", "112"),
         ({}, "Done", "1,204"),
-        ({}, "Ranges", "honest"),
+        ({}, "Ranges", "supported"),
         ({}, "Protocol", "HTTP/1.1"),
     ],
 )
@@ -74,7 +74,7 @@ def test_a_cell_says(changes, title, text):
 def test_columns_leave_before_the_name_gets_too_narrow(width):
     columns = columns_for(width)
     room = width - 2 - sum(column.width + 2 for column in columns)
-    assert room >= (LEAST_NAME if width >= 90 else LEAST_NAME_NARROW) or not columns
+    assert room >= (MIN_NAME if width >= 90 else MIN_NAME_NARROW) or not columns
     assert [c for c in COLUMNS if c in columns] == columns
     name = min(48, room)
     assert line_width(heading(columns, name)) <= width
@@ -179,9 +179,9 @@ async def test_a_click_on_the_button_asks_for_the_cap():
         assert type(board.app.screen).__name__ == "PromptScreen"
 
 
-async def test_without_hosts_it_says_when_they_come():
+async def test_without_hosts_it_says_when_they_appear():
     async with dashboard(FakeService()) as board:
         await board.press("H")
-        assert "they come with the first download" in board.text()
+        assert "they appear with the first download" in board.text()
         await board.press("enter", "j")
         assert board.app.screen is board.main

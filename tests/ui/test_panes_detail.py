@@ -12,9 +12,9 @@ from tui.core.diagnosis import Diagnosis, Limit, LimitCause
 from tui.core.download import DownloadState
 from tui.messages import remedy
 from tui.ui.panes.detail import DetailPane
-from tui.ui.panes.detail_lines import pane_lines, sheet_lines, wrap
+from tui.ui.panes.detail_lines import pane_lines, sheet_lines
 from tui.ui.panes.pane import line_width
-from tui.ui.style.format import cells
+from tui.ui.style.format import cells, wrap
 
 FAILED = detail(
     row=row(

@@ -1,4 +1,4 @@
-"""The disk pane: slots, queue, bytes in flight, latency, loop lag, and its buttons."""
+"""The disk pane: writer threads, queue, buffer, latency, loop lag, and buttons."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ INLINE = {"is_inline": True, "workers": (IDLE,) * 4}
 
 
 class DiskStage(Stage):
-    """Notes what the pane asks for."""
+    """Records the pane's messages."""
 
     def __init__(self, pane: DiskPane, **options) -> None:
         super().__init__(pane, **options)
-        self.wishes: list[object] = []
+        self.requests: list[object] = []
 
     def on_disk_pane_writers_changed(self, message: DiskPane.WritersChanged) -> None:
-        self.wishes.append(message.delta)
+        self.requests.append(message.delta)
 
     def on_disk_pane_inline_toggled(self) -> None:
-        self.wishes.append("inline")
+        self.requests.append("inline")
 
 
 async def shown(*snapshots, size=(60, 13), seconds=1.0, is_ascii=False) -> str:
-    """Show snapshots one after the other and return the pane as text."""
+    """Show snapshots one after another and return the pane as text."""
     clock = HandClock()
     pane = DiskPane(monotonic=clock)
     async with Stage(pane, is_ascii=is_ascii).run_test(size=size):
@@ -49,7 +49,7 @@ async def shown(*snapshots, size=(60, 13), seconds=1.0, is_ascii=False) -> str:
         return "\n".join(drawn(pane))
 
 
-async def test_every_slot_has_a_line_with_operation_bytes_file_and_time():
+async def test_every_thread_has_a_line_with_operation_bytes_file_and_time():
     lines = (await shown(engine(), size=(70, 13))).split("\n")
     assert "1 ⠙ write  1.00 MB  train-00017-of-00512.parquet" in lines[1]
     assert "9.0 ms" in lines[1]
@@ -58,14 +58,15 @@ async def test_every_slot_has_a_line_with_operation_bytes_file_and_time():
     assert "4 · idle" in lines[4]
 
 
-async def test_the_figures_tell_queue_memory_speed_latency_batching_and_lag():
+async def test_the_figures_show_queue_buffer_speed_latency_batching_and_lag():
     text = await shown(engine())
     for fact in (
         "3 waiting",
+        "buffered ",
         "3.00 MB of 64.0 MB",
         "339 MB/s",
         "p50 8.1 p99 31 ms",
-        "4.2 ops each",
+        "ops per call 4.2",
         "sync p99 12 ms",
         "loop p50 0.4 ms  p99 9.1 ms",
         "executor 4",
@@ -75,7 +76,7 @@ async def test_the_figures_tell_queue_memory_speed_latency_batching_and_lag():
 
 @pytest.mark.parametrize("height", [6, 8, 10, 13, 20])
 @pytest.mark.parametrize("width", [40, 60, 120])
-async def test_speed_latency_and_lag_stay_at_every_size(width, height):
+async def test_speed_latency_and_lag_are_shown_at_every_size(width, height):
     text = await shown(engine(), size=(width, height))
     assert "339 MB/s" in text
     assert "31 ms" in text
@@ -83,7 +84,7 @@ async def test_speed_latency_and_lag_stay_at_every_size(width, height):
     assert {len(line) for line in text.split("\n")} == {width}
 
 
-async def test_slots_that_do_not_fit_are_counted_busy_ones_first():
+async def test_threads_that_do_not_fit_are_counted_busy_ones_are_shown():
     slots = (IDLE, slot(name="busy-one")) * 8
     text = await shown(engine(disk=disk(workers=slots, writers=16)), size=(60, 10))
     assert "busy-one" in text
@@ -91,24 +92,24 @@ async def test_slots_that_do_not_fit_are_counted_busy_ones_first():
     assert " 1 · idle" not in text
 
 
-async def test_a_queue_graph_grows_with_time_and_keeps_bursts():
+async def test_the_queue_graph_grows_with_time_and_keeps_bursts():
     snapshots = [engine(disk=disk(queued=n)) for n in (1, 8, 0, 4)]
     text = await shown(*snapshots)
     assert "▁█ ▄" in text
-    # Four shows within one half second are one column, of their largest value.
+    # Four snapshots within half a second share a column, which shows the maximum.
     text = await shown(*snapshots, seconds=0.1)
     assert "  █" in text
     assert "▁█" not in text
 
 
-async def test_a_disk_that_cannot_keep_up_is_named_after_a_second():
+async def test_a_disk_that_cannot_keep_up_is_reported_after_a_second():
     full = engine(disk=disk(in_flight=64 * MB))
     assert BOTTLENECK not in await shown(full)
     assert BOTTLENECK in await shown(full, full)
     assert BOTTLENECK not in await shown(full, full, engine())
 
 
-async def test_inline_writes_are_announced_and_compared_with_before():
+async def test_inline_writes_are_marked_and_compared_with_before():
     slow = engine(disk=disk(**INLINE), loop=loop(p99_s=0.34))
     text = await shown(engine(), slow)
     assert "INLINE (blocks the loop!)" in text
@@ -119,20 +120,20 @@ async def test_inline_writes_are_announced_and_compared_with_before():
     assert "INLINE" not in text
 
 
-async def test_the_inline_warning_is_whole_in_a_narrow_pane():
+async def test_the_inline_warning_fits_in_a_narrow_pane():
     text = await shown(engine(disk=disk(**INLINE)), size=(40, 8))
     assert "INLINE blocks the loop!" in text
 
 
-def test_the_comparison_is_forgotten_after_a_minute_off_inline():
+def test_the_comparison_ends_a_minute_after_inline_writes():
     comparison = LagComparison()
-    assert comparison.follow(False, 0.01, 0) is None
-    assert comparison.follow(True, 0.3, 1) == ("executor", 0.01, "inline", 0.3)
-    assert comparison.follow(True, 0.4, 500) == ("executor", 0.01, "inline", 0.4)
+    assert comparison.update(False, 0.01, 0) is None
+    assert comparison.update(True, 0.3, 1) == ("executor", 0.01, "inline", 0.3)
+    assert comparison.update(True, 0.4, 500) == ("executor", 0.01, "inline", 0.4)
     after = ("inline", 0.4, "executor", 0.02)
-    assert comparison.follow(False, 0.02, 501) == after
-    assert comparison.follow(False, 0.02, 561) == after
-    assert comparison.follow(False, 0.02, 562) is None
+    assert comparison.update(False, 0.02, 501) == after
+    assert comparison.update(False, 0.02, 561) == after
+    assert comparison.update(False, 0.02, 562) is None
 
 
 async def test_buttons_ask_for_writers_and_for_inline():
@@ -145,7 +146,7 @@ async def test_buttons_ask_for_writers_and_for_inline():
         for button in ("[-]", "[+]", "[inline]"):
             await pilot.click(pane, offset=(foot.index(button) + 1, 11))
         await pilot.click(pane, offset=(foot.index("writers"), 11))
-        assert app.wishes == [-1, 1, "inline"]
+        assert app.requests == [-1, 1, "inline"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -157,7 +158,7 @@ async def test_folded_it_is_one_line_of_the_main_figures(width):
         await pilot.pause()
         (line,) = drawn(pane)
     assert len(line) == width
-    for fact in ("disk", "339 MB/s", "4 writers", "q 3", "p99 31 ms"):
+    for fact in ("disk", "339 MB/s", "4 writers", "queue 3", "p99 31 ms"):
         assert fact in line
 
 
@@ -168,33 +169,33 @@ async def test_ascii_mode_draws_only_ascii():
 
 @pytest.mark.parametrize("width", [10, 20, 36, 56, 116])
 @pytest.mark.parametrize("operations", [1, 2, 12_000])
-def test_slot_lines_are_exactly_as_wide_as_the_pane(width, operations):
+def test_thread_lines_are_as_wide_as_the_pane(width, operations):
     line = worker_line(3, slot(operations=operations), max(width, 20), 2, "⠋")
     assert line_width(line) == max(width, 20)
 
 
-def test_hostile_names_are_disarmed():
+def test_hostile_names_are_sanitized():
     text = line_text(worker_line(1, slot(name=HOSTILE), 100, 1, "⠋"))
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "[red]bold[/red]" in text
 
 
-def test_no_room_gives_no_lines():
+def test_without_space_there_are_no_lines():
     assert worker_lines((slot(),) * 3, 40, 0, "⠋") == []
 
 
-async def test_a_tall_pane_draws_the_past_large_and_explains_it():
+async def test_a_tall_pane_draws_and_explains_the_history():
     slow = engine(loop=loop(history_s=(0.002,) * 80 + (0.3,) * 40))
     text = await shown(slow, slow, size=(114, 34))
-    assert "Loop lag worst of each half second" in text
+    assert "Loop lag worst per half second" in text
     assert "500 ms┤" in text
     assert "Queue operations waiting" in text
     assert "10┤" in text
-    assert "i again ends it" in text
+    assert "i again to stop" in text
 
 
-async def test_no_height_loses_the_frame_or_a_figure():
+async def test_the_body_never_exceeds_its_height():
     pane = DiskPane(monotonic=HandClock())
     async with Stage(pane).run_test(size=(60, 13)):
         pane.show(engine())
@@ -204,5 +205,5 @@ async def test_no_height_loses_the_frame_or_a_figure():
 
 
 @pytest.mark.parametrize("height", range(9, 40))
-def test_the_graphs_keep_to_their_room(height):
+def test_the_graphs_never_exceed_their_height(height):
     assert len(history_lines((0.1,) * 99, [3] * 99, 60, height)) <= height

@@ -215,7 +215,7 @@ async def test_it_fits_every_size(file, size):
 
 
 async def test_a_theme_that_there_is_not_is_told_until_another_is_chosen(file):
-    told = "there is no theme 'nrod'; did you mean 'nord'?"
+    told = "unknown theme 'nrod'; did you mean 'nord'?"
     async with dashboard(theme="nrod") as board:
         assert board.app.theme == "fetchtui-dark"
         assert board.app.available_themes.keys() == {*THEMES}

@@ -22,6 +22,7 @@ from tui.ui.style.format import (
     fit,
     middle_ellipsis,
     percent,
+    wrap,
 )
 
 if TYPE_CHECKING:
@@ -33,29 +34,6 @@ _SHEET_FROM = 18
 """Lines from which a pane has room for the long form."""
 _STALLED_S = 5.0
 _CHECKSUM_STYLES = {"ok": "done", "mismatch": "failed", "pending": "dim"}
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Break a text to ``width`` cells, at spaces where it can; nothing is lost."""
-    if width <= 0:
-        return []
-    rows: list[str] = []
-    row = ""
-    for word in text.split(" "):
-        candidate = f"{row} {word}" if row else word
-        if cells(candidate) <= width:
-            row = candidate
-            continue
-        if row:
-            rows.append(row)
-        row = word
-        while cells(row) > width:
-            cut = 1
-            while cut < len(row) and cells(row[: cut + 1]) <= width:
-                cut += 1
-            rows.append(row[:cut])
-            row = row[cut:]
-    return [*rows, row] if row or not rows else rows
 
 
 # -- short forms, for the pane ---------------------------------------------------------

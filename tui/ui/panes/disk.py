@@ -1,7 +1,7 @@
-"""What the writer threads do right now, and what the event loop feels of it.
+"""The disk pane: what the writer threads do, and how that affects the event loop.
 
-Everything that blocks goes through ``run_in_executor``; this pane is where that can be
-watched, tuned and, for a moment, switched off.
+All blocking work goes through ``run_in_executor``; here the user can watch it, tune it
+and, for comparison, switch it off.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ if TYPE_CHECKING:
 
     from tui.core.snapshot import EngineSnapshot
 
-BOTTLENECK = "disk is the bottleneck: reading waits"
+BOTTLENECK = "disk is the bottleneck: reads are paused"
 INLINE_WARNING = "INLINE (blocks the loop!)"
 _INLINE_SHORT = "INLINE blocks the loop!"
-_GRAPHS_FROM = 9
-"""Spare lines from which the past is drawn large."""
+_MIN_GRAPH_LINES = 9
+"""Spare lines from which the history is drawn as graphs."""
 _SAMPLE_S = 0.5
 _FULL_FOR_S = 1.0
-_COMPARED_FOR_S = 60.0
+_COMPARE_FOR_S = 60.0
 
 
 class LagComparison:
-    """Loop lag before and after the writes moved onto the loop, or off it."""
+    """Compares loop lag before and after switching inline writes on or off."""
 
     def __init__(self) -> None:
         self._is_inline = False
@@ -57,21 +57,21 @@ class LagComparison:
         self._before_s: float | None = None
         self._changed_at_s = 0.0
 
-    def follow(
+    def update(
         self, is_inline: bool, p99_s: float, now_s: float
     ) -> tuple[str, float, str, float] | None:
-        """Take the state at ``now_s`` (monotonic).
+        """Record the state at ``now_s`` (monotonic).
 
         Returns:
-            Mode and p99 (seconds) before, mode and p99 now; ``None`` while nothing was
-            switched in the last minute.
+            Mode and p99 in seconds before the switch, mode and p99 now; ``None`` if
+            nothing was switched in the last minute.
         """
         if is_inline != self._is_inline:
             self._is_inline = is_inline
             self._before_s = self._last_p99_s
             self._changed_at_s = now_s
         self._last_p99_s = p99_s
-        is_old = now_s - self._changed_at_s > _COMPARED_FOR_S and not is_inline
+        is_old = now_s - self._changed_at_s > _COMPARE_FOR_S and not is_inline
         if self._before_s is None or is_old:
             return None
         modes = ("executor", "inline") if is_inline else ("inline", "executor")
@@ -79,21 +79,26 @@ class LagComparison:
 
 
 class DiskPane(Pane):
-    """One line an executor slot, then queue, bytes in flight, speed and loop lag."""
+    """A line per writer thread, then queue, buffer, speed and loop lag."""
 
     @dataclass
     class WritersChanged(Message):
-        """A wish for more or fewer writer threads."""
+        """Asks for more or fewer writer threads."""
 
         delta: int
 
     class InlineToggled(Message):
-        """A wish to write on the loop, or in the executor again."""
+        """Asks to write on the event loop, or in the executor again."""
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, **options: Any
     ) -> None:
-        """Take a clock that samples the queue's history."""
+        """Create the pane.
+
+        Args:
+            monotonic: clock by which the queue's history is sampled.
+            options: of any Textual widget.
+        """
         super().__init__(**options)
         self._monotonic = monotonic
         self._snapshot: EngineSnapshot | None = None
@@ -103,17 +108,17 @@ class DiskPane(Pane):
         self._comparison = LagComparison()
         self._compared: tuple[str, float, str, float] | None = None
         self.is_bottleneck = False
-        """Bytes in flight have been at the limit for a second."""
+        """Whether the buffer has been full for a second."""
 
     def show(self, snapshot: EngineSnapshot) -> None:
-        """Draw this snapshot and remember what its history needs."""
+        """Draw a snapshot and sample its queue."""
         now = self._monotonic()
         disk = snapshot.disk
         if self._sampled_at_s < 0 or now - self._sampled_at_s >= _SAMPLE_S:
             self._queued.append(disk.queued)
             self._sampled_at_s = now
         else:
-            # A burst between two samples is what the graph is for.
+            # Keep the peak between two samples: the graph is there to show bursts.
             self._queued[-1] = max(self._queued[-1], disk.queued)
         if disk.in_flight_limit and disk.in_flight >= disk.in_flight_limit * FULL:
             if self._full_since_s is None:
@@ -122,7 +127,7 @@ class DiskPane(Pane):
         else:
             self._full_since_s = None
             self.is_bottleneck = False
-        self._compared = self._comparison.follow(
+        self._compared = self._comparison.update(
             disk.is_inline, snapshot.loop.p99_s, now
         )
         self._snapshot = snapshot
@@ -132,12 +137,12 @@ class DiskPane(Pane):
     # -- the frame -------------------------------------------------------------------
 
     def title(self) -> Line:
-        """Name and key; the mode beside it is worth more than the full name."""
+        """Return name and key; shorten the name to leave space for the mode."""
         name = "Disk writers " if self.size.width >= 50 else "Disk "
         return [Span(name, "title"), Span(f"[{key_of('disk')}]", "key")]
 
     def corner(self) -> Line:
-        """Where writes run."""
+        """Return where writes run."""
         if self._snapshot is None:
             return []
         disk = self._snapshot.disk
@@ -147,7 +152,7 @@ class DiskPane(Pane):
         return [Span(f"executor {disk.writers}", "strong")]
 
     def foot(self) -> Line:
-        """Buttons."""
+        """Return the buttons."""
         if self._snapshot is None:
             return []
         word = "[to executor]" if self._snapshot.disk.is_inline else "[inline]"
@@ -160,7 +165,7 @@ class DiskPane(Pane):
         ]
 
     def pressed(self, action: str) -> None:
-        """Turn a click into a wish."""
+        """Post the message that belongs to a button."""
         if action == "inline":
             self.post_message(self.InlineToggled())
         else:
@@ -169,31 +174,31 @@ class DiskPane(Pane):
     # -- the lines -------------------------------------------------------------------
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Slots first, news next, figures below; figures shrink, news never does."""
+        """Return threads, alerts and figures; figures are shortened, alerts never."""
         snapshot = self._snapshot
         if snapshot is None:
             return []
         disk = snapshot.disk
-        news = self._news(width)
-        room = height - len(news)
+        alerts = self._alerts(width)
+        room = height - len(alerts)
         figures = self._figures(snapshot, width, room - len(disk.workers))
-        slots = worker_lines(
+        workers = worker_lines(
             disk.workers,
             width,
             max(0, room - len(figures)),
             self.spinner(),
             self.is_ascii,
         )
-        lines = [*slots, *news, *figures]
+        lines = [*workers, *alerts, *figures]
         left = height - len(lines)
-        if left >= _GRAPHS_FROM:
+        if left >= _MIN_GRAPH_LINES:
             history = snapshot.loop.history_s
             lines += history_lines(
                 history, list(self._queued), width, left, self.is_ascii
             )
         return lines
 
-    def _news(self, width: int) -> list[Line]:
+    def _alerts(self, width: int) -> list[Line]:
         lines: list[Line] = []
         if self._compared is not None:
             lines.append(comparison_line(*self._compared, width, self.is_ascii))
@@ -203,7 +208,7 @@ class DiskPane(Pane):
         return lines
 
     def _figures(self, snapshot: EngineSnapshot, width: int, room: int) -> list[Line]:
-        """Five lines, or three or two that say the same in fewer words."""
+        """Return the figures in five lines, or abridged in three or two."""
         disk, is_ascii = snapshot.disk, self.is_ascii
         lag = lag_line(snapshot, width, is_ascii)
         if room >= 5:
@@ -228,7 +233,7 @@ class DiskPane(Pane):
         return [write_line(disk, width), justify(brief, loop, width)]
 
     def folded(self, width: int) -> Line:
-        """The figures that matter most, with the queue's history if it fits."""
+        """Return the most important figures, with the queue's history if it fits."""
         if self._snapshot is None:
             return [Span(" disk", "title")]
         disk = self._snapshot.disk
@@ -242,7 +247,7 @@ class DiskPane(Pane):
         right = [
             speed,
             mode,
-            Span("  q ", "dim"),
+            Span("  queue ", "dim"),
             Span(count(disk.queued), style),
             Span("  p99 ", "dim"),
             Span(milliseconds(disk.p99_s)),

@@ -1,4 +1,7 @@
-"""The past of loop lag and queue drawn large, for a disk pane with room to spare."""
+"""The lines of the disk pane: writer threads, figures, and graphs of their history.
+
+Pure functions of a snapshot and a width.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,10 @@ from typing import TYPE_CHECKING
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_rate, format_size
 from tui.ui.keys.keymap import key_of
-from tui.ui.panes.detail_lines import wrap
 from tui.ui.panes.pane import Line, Span, justify, line_width
 from tui.ui.panes.plot import axis_graph, milliseconds, spark, step_above
 from tui.ui.panes.throughput import LAG_WARN_S
-from tui.ui.style.format import bar, count, fit, middle_ellipsis
+from tui.ui.style.format import bar, count, fit, middle_ellipsis, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,65 +21,65 @@ if TYPE_CHECKING:
     from tui.core.snapshot import DiskSnapshot, WorkerSnapshot
 
 FULL = 0.95
-"""Share of the limit that counts as full: reading stops a buffer before the end."""
-_LEAST_TOP = 8
+"""Fraction of the limit that counts as full: reading pauses one buffer earlier."""
+_MIN_QUEUE_TOP = 8
 _SLOW_S = 1.0
 """A write that takes longer is shown in orange."""
 
 
 def worker_lines(
-    slots: Sequence[WorkerSnapshot],
+    workers: Sequence[WorkerSnapshot],
     width: int,
     height: int,
     spinner: str,
     is_ascii: bool = False,
 ) -> list[Line]:
-    """One line an executor slot; if they do not fit, the last line counts the rest."""
-    if len(slots) <= height:
-        shown, rest = list(enumerate(slots, 1)), []
+    """Return a line per writer thread; if they do not fit, the last counts the rest."""
+    if len(workers) <= height:
+        shown, rest = list(enumerate(workers, 1)), []
     else:
-        # Busy ones are what one wants to see; their numbers tell which they are.
-        ranked = sorted(enumerate(slots, 1), key=lambda slot: not is_busy(slot[1]))
+        # Show busy threads first; their numbers identify them.
+        ranked = sorted(enumerate(workers, 1), key=lambda item: not is_busy(item[1]))
         fitting = max(0, height - 1)
         shown, rest = sorted(ranked[:fitting]), ranked[fitting:]
-    digits = len(str(len(slots)))
+    digits = len(str(len(workers)))
     lines = [
-        worker_line(number, slot, width, digits, spinner, is_ascii)
-        for number, slot in shown
+        worker_line(number, worker, width, digits, spinner, is_ascii)
+        for number, worker in shown
     ]
     if rest and height > 0:
-        busy = sum(is_busy(slot) for _, slot in rest)
+        busy = sum(is_busy(worker) for _, worker in rest)
         more = "..." if is_ascii else "…"
         lines.append([Span(f"{more} {len(rest)} more, {busy} busy", "dim")])
     return lines
 
 
-def is_busy(slot: WorkerSnapshot) -> bool:
-    """Whether a slot is at work."""
-    return slot.operation not in ("", "idle")
+def is_busy(worker: WorkerSnapshot) -> bool:
+    """Return True if a thread is executing an operation."""
+    return worker.operation not in ("", "idle")
 
 
 def worker_line(
     number: int,
-    slot: WorkerSnapshot,
+    worker: WorkerSnapshot,
     width: int,
     digits: int,
     spinner: str,
     is_ascii: bool = False,
 ) -> Line:
-    """``1 ⠹ write  1.0 MB  train-00017 +2   9 ms`` in exactly ``width`` cells."""
+    """Return ``1 ⠹ write  1.0 MB  train-00017 +2   9 ms`` in ``width`` cells."""
     head = Span(f"{number:>{digits}} ", "dim")
-    if not is_busy(slot):
+    if not is_busy(worker):
         glyph = "." if is_ascii else "·"
         return [head, Span(fit(f"{glyph} idle", width - digits - 1), "dim")]
-    took = f"{milliseconds(slot.elapsed_s):>7}"
-    size = f" {format_size(slot.nbytes) if slot.nbytes else '':>7}"
+    took = f"{milliseconds(worker.elapsed_s):>7}"
+    size = f" {format_size(worker.nbytes) if worker.nbytes else '':>7}"
     size = size if width >= 34 else ""
-    word = fit(plain(slot.operation), 6)
+    word = fit(plain(worker.operation), 6)
     room = width - digits - 3 - 6 - len(size) - 2 - len(took)
-    more = f" +{count(slot.operations - 1)}" if slot.operations > 1 else ""
+    more = f" +{count(worker.operations - 1)}" if worker.operations > 1 else ""
     more = more if len(more) <= room - 6 else ""
-    name = middle_ellipsis(plain(slot.name), max(0, room - len(more)))
+    name = middle_ellipsis(plain(worker.name), max(0, room - len(more)))
     line = [
         head,
         Span(f"{spinner} ", "active"),
@@ -86,7 +88,7 @@ def worker_line(
         Span(name),
         Span(more, "dim"),
     ]
-    late = "warn" if slot.elapsed_s >= _SLOW_S else "dim"
+    late = "warn" if worker.elapsed_s >= _SLOW_S else "dim"
     return justify(line, [Span(took, late)], width)
 
 
@@ -98,7 +100,7 @@ def comparison_line(
     width: int,
     is_ascii: bool = False,
 ) -> Line:
-    """``loop lag executor 9.1 ms → inline 340 ms``, the worse of them in orange."""
+    """Return ``p99 loop lag: executor 9.1 ms → inline 340 ms``, the worse in orange."""
     arrow = " -> " if is_ascii else " → "
     worse = before_s > after_s
     line = [
@@ -114,14 +116,14 @@ def comparison_line(
 
 
 def queue_top(history: Sequence[int]) -> float:
-    """Top of a graph of the queue: a queue of one or two is no full block."""
-    return max(_LEAST_TOP, *history, 0)
+    """Return the top of the queue's graph, high enough that 1 or 2 look small."""
+    return max(_MIN_QUEUE_TOP, *history, 0)
 
 
 def queue_line(
     history: Sequence[int], queued: int, width: int, is_ascii: bool = False
 ) -> Line:
-    """Operations waiting for a slot, with their past."""
+    """Return the number of queued operations, with its history."""
     words = f"  {count(queued)} waiting"
     room = max(0, width - 6 - len(words))
     return justify(
@@ -137,14 +139,14 @@ def queue_line(
 
 
 def buffer_line(disk: DiskSnapshot, width: int, is_ascii: bool = False) -> Line:
-    """Bytes between wire and disk against their limit."""
+    """Return the bytes buffered between network and disk, against their limit."""
     limit = disk.in_flight_limit
     words = f"  {format_size(disk.in_flight)} of {format_size(limit)}"
     share = disk.in_flight / limit if limit else 0.0
-    full, empty = bar(share, max(0, width - 6 - len(words)), is_ascii=is_ascii)
+    full, empty = bar(share, max(0, width - 9 - len(words)), is_ascii=is_ascii)
     style = "warn" if share >= FULL else "active"
     return [
-        Span("held  ", "dim"),
+        Span("buffered ", "dim"),
         Span(full, style),
         Span(empty, "faint"),
         Span(words, "warn" if share >= FULL else "text"),
@@ -154,7 +156,7 @@ def buffer_line(disk: DiskSnapshot, width: int, is_ascii: bool = False) -> Line:
 def queue_and_buffer_line(
     history: Sequence[int], disk: DiskSnapshot, width: int, is_ascii: bool = False
 ) -> Line:
-    """Both on one line, for panes that are not high enough."""
+    """Return queue and buffer on one line, for low panes."""
     left = [
         Span("queue ", "dim"),
         Span(count(disk.queued)),
@@ -164,11 +166,11 @@ def queue_and_buffer_line(
     words = f" {format_size(disk.in_flight)}"
     limit = disk.in_flight_limit
     share = disk.in_flight / limit if limit else 0.0
-    room = max(3, width - line_width(left) - 7 - len(words))
+    room = max(3, width - line_width(left) - 11 - len(words))
     full, empty = bar(share, min(24, room), is_ascii=is_ascii)
     style = "warn" if share >= FULL else "active"
     right = [
-        Span(" held ", "dim"),
+        Span(" buffered ", "dim"),
         Span(full, style),
         Span(empty, "faint"),
         Span(words, "warn" if share >= FULL else "text"),
@@ -177,23 +179,23 @@ def queue_and_buffer_line(
 
 
 def short_line(disk: DiskSnapshot, is_ascii: bool = False) -> Line:
-    """``held ━─── 3.00 MB  q 3``: the same where only half a line is left."""
+    """Return ``buffered ━─── 3.00 MB  queue 3``, for half a line."""
     limit = disk.in_flight_limit
     share = disk.in_flight / limit if limit else 0.0
     full, empty = bar(share, 4, is_ascii=is_ascii)
     style = "warn" if share >= FULL else "active"
     return [
-        Span("held ", "dim"),
+        Span("buffered ", "dim"),
         Span(full, style),
         Span(empty, "faint"),
         Span(f" {format_size(disk.in_flight)}"),
-        Span("  q ", "dim"),
+        Span("  queue ", "dim"),
         Span(count(disk.queued)),
     ]
 
 
 def write_line(disk: DiskSnapshot, width: int) -> Line:
-    """Bytes per second on disk, and how long a write takes."""
+    """Return the bytes written per second, and how long a write takes."""
     p50, p99 = milliseconds(disk.p50_s), milliseconds(disk.p99_s)
     if p50.endswith(" ms") and p99.endswith(" ms"):
         p50 = p50.removesuffix(" ms")
@@ -208,10 +210,10 @@ def write_line(disk: DiskSnapshot, width: int) -> Line:
 
 
 def batch_line(disk: DiskSnapshot, width: int) -> Line:
-    """How much one run_in_executor call carries, and what a sync costs."""
-    per_trip = disk.operations / disk.batches if disk.batches else 0.0
-    number = f"{per_trip:.1f}" if per_trip < 99.95 else count(round(per_trip))
-    left = [Span("trips ", "dim"), Span(number), Span(" ops each", "dim")]
+    """Return the operations per executor call, and how long an fsync takes."""
+    per_batch = disk.operations / disk.batches if disk.batches else 0.0
+    number = f"{per_batch:.1f}" if per_batch < 99.95 else count(round(per_batch))
+    left = [Span("ops per call ", "dim"), Span(number)]
     right: Line = []
     if disk.sync_p99_s:
         right = [Span("sync p99 ", "dim"), Span(milliseconds(disk.sync_p99_s))]
@@ -219,12 +221,12 @@ def batch_line(disk: DiskSnapshot, width: int) -> Line:
 
 
 def explanation() -> str:
-    """What one is looking at, and the key that shows the opposite."""
+    """Return what the graphs show, and the key that switches to inline writes."""
     key = key_of("inline_writes")
     return (
-        "Writes run in threads through run_in_executor, so the event loop stays free"
-        f" for keys and sockets. Press {key} to write inline and watch the lag;"
-        f" {key} again ends it."
+        "Writes run in threads (run_in_executor), so the event loop stays free for"
+        f" keys and sockets. Press {key} to write inline and watch the lag,"
+        f" {key} again to stop."
     )
 
 
@@ -235,16 +237,18 @@ def history_lines(
     height: int,
     is_ascii: bool = False,
 ) -> list[Line]:
-    """Loop lag above, the queue below it, and what one is looking at.
+    """Return graphs of loop lag and queue, and an explanation below them.
 
     Args:
         lags_s: worst lag of each past half second, oldest first.
-        queue: operations that waited in each past half second, oldest first.
+        queue: longest queue of each past half second, oldest first.
         width: cells.
-        height: lines to fill, 9 at least; the queue's graph needs 14.
-        is_ascii: only characters below 0x80.
+        height: lines to fill, at least 9; the queue's graph needs 14.
+        is_ascii: use only characters below 0x80.
     """
     words: list[Line] = [[Span(text, "dim")] for text in wrap(explanation(), width)]
+    if height < len(words) + 4:
+        words = words[:0]  # the graph matters more
     room = height - len(words) - 2
     has_queue = room >= 10
     rows = (room - 4) // 2 if has_queue else room - 1
@@ -252,7 +256,7 @@ def history_lines(
     is_late = any(lag >= LAG_WARN_S for lag in lags_s)
     lines: list[Line] = [
         [],
-        [Span("Loop lag ", "title"), Span("worst of each half second", "dim")],
+        [Span("Loop lag ", "title"), Span("worst per half second", "dim")],
         *axis_graph(
             lags_s,
             width,
@@ -266,7 +270,7 @@ def history_lines(
     if has_queue:
         lines += [
             [],
-            [Span("Queue ", "title"), Span("operations waiting for a writer", "dim")],
+            [Span("Queue ", "title"), Span("operations waiting for a thread", "dim")],
             *axis_graph(
                 queue,
                 width,

@@ -1,9 +1,9 @@
-"""The base of all panes: lines of styled text, repainted only where they changed.
+"""The base class of all panes: lines of styled text, repainted only where they changed.
 
-A pane says what its lines are (``body`` and ``folded``, plain functions of what it was
-last shown); the canvas frames them, cuts them to the cell, maps style names to the
-theme, tells clicks apart and asks Textual to repaint the lines whose text differs
-from the last time. One widget a pane: a widget a line costs four times as much.
+A subclass returns its lines (``body`` and ``folded``, functions of what it was last
+given to show). ``Pane`` frames them, clips them to the cell, maps style names to the
+theme, finds out what was clicked, and asks Textual to repaint the lines whose text
+changed. One widget per pane: a widget per line costs four times as much.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Span(NamedTuple):
     style: str = "text"
     """Name of a field of ``theme.Palette``."""
     action: str = ""
-    """What a click on it means to the pane; "" for nothing."""
+    """Action that a click on it triggers in the pane; "" for none."""
 
 
 Line: TypeAlias = list[Span]
@@ -44,12 +44,12 @@ _ASCII_FORMS = {"…": "~", "—": "-", "→": ">", "·": "."}
 
 
 def line_width(line: Iterable[Span]) -> int:
-    """Return the cells that a line takes."""
+    """Return the width of a line in cells."""
     return sum(cells(span.text) for span in line)
 
 
 def clip(line: Iterable[Span], width: int) -> Line:
-    """Cut a line to ``width`` cells, with an ellipsis where something was cut."""
+    """Cut a line to ``width`` cells, ending in an ellipsis if anything was cut."""
     kept: Line = []
     left = width
     spans = list(line)
@@ -59,7 +59,7 @@ def clip(line: Iterable[Span], width: int) -> Line:
         if left <= 0:
             break
         size = cells(span.text)
-        # The last span that fits still loses a cell if more follows: to the ellipsis.
+        # If more follows, the last span that fits loses a cell to the ellipsis.
         if size >= left:
             kept.append(span._replace(text=fit(span.text + "  ", left)))
             break
@@ -69,9 +69,9 @@ def clip(line: Iterable[Span], width: int) -> Line:
 
 
 def justify(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
-    """Put two halves on one line of exactly ``width`` cells.
+    """Return a line of exactly ``width`` cells with text at both ends.
 
-    The right one is facts and stays whole; the left one is cut if they collide.
+    If they do not fit, the left part is cut: figures are on the right.
     """
     right = clip(right, width)
     room = width - line_width(right)
@@ -81,7 +81,7 @@ def justify(left: Iterable[Span], right: Iterable[Span], width: int) -> Line:
 
 
 def to_ascii(text: str) -> str:
-    """Return ``text`` with characters below 0x80 only, in as many cells."""
+    """Return ``text`` with characters below 0x80 only, as wide as before."""
     if text.isascii():
         return text
     return "".join(
@@ -91,7 +91,7 @@ def to_ascii(text: str) -> str:
 
 
 class Pane(Widget):
-    """A framed pane that draws lines; unframed and one line high when folded."""
+    """A framed widget that draws lines; a single unframed line when folded."""
 
     DEFAULT_CSS = """
     Pane { width: 1fr; height: 1fr; background: transparent; }
@@ -99,57 +99,57 @@ class Pane(Widget):
     """
     ALLOW_SELECT = False
     is_folded: reactive[bool] = reactive(False, init=False)
-    """One line without a frame, for small terminals."""
+    """Show one line without a frame, for small terminals."""
     has_frame: ClassVar[bool] = True
 
     def __init__(self, **options: Any) -> None:
-        """Take the options of any Textual widget (``id``, ``classes``)."""
+        """Accept the options of any Textual widget (``id``, ``classes``)."""
         super().__init__(**options)
         self._lines: list[Line] = []
         self._strips: dict[int, Strip] = {}
         self._hovered = ""
         self.ticks = 0
-        """Grows with ``advance``; drives spinners."""
+        """Counts frames; drives spinners."""
 
-    # -- what a pane says ------------------------------------------------------------
+    # -- content: what subclasses override -------------------------------------------
 
     def title(self) -> Line:
-        """Name of the pane and its key, for the frame."""
+        """Return the pane's name and key, for the upper left of the frame."""
         return []
 
     def corner(self) -> Line:
-        """What the upper right of the frame says."""
+        """Return the text in the upper right of the frame."""
         return []
 
     def foot(self) -> Line:
-        """What the lower left of the frame says."""
+        """Return the text in the lower left of the frame."""
         return []
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Lines inside the frame; at most ``height`` are drawn."""
+        """Return the lines inside the frame; at most ``height`` are drawn."""
         raise NotImplementedError
 
     def folded(self, width: int) -> Line:
-        """The one line that is left when folded."""
+        """Return the single line that is shown when folded."""
         raise NotImplementedError
 
     def pressed(self, action: str) -> None:
-        """Take a click on a span that has an action."""
+        """Handle a click on a span that has an action."""
 
-    # -- how it is drawn -------------------------------------------------------------
+    # -- drawing ---------------------------------------------------------------------
 
     @property
     def is_ascii(self) -> bool:
-        """Whether the dashboard draws with characters below 0x80 only."""
+        """Whether the dashboard is drawn with characters below 0x80 only."""
         return bool(getattr(self.app, "is_ascii", False))
 
     def spinner(self) -> str:
-        """The spinner's frame now; a still one where motion is switched off."""
+        """Return the spinner's current frame, the first one if motion is off."""
         is_still = self.app.animation_level == "none"
         return spinner_frame(0 if is_still else self.ticks, is_ascii=self.is_ascii)
 
     def redraw(self) -> None:
-        """Compute the lines again and repaint those that differ."""
+        """Rebuild the lines and repaint those that changed."""
         width, height = self.size
         if not self.is_attached or not width or not height:
             return
@@ -205,36 +205,36 @@ class Pane(Widget):
         ]
 
     def render_line(self, y: int) -> Strip:
-        """Return one line as a strip, made once for as long as its text stays."""
+        """Return one line as a strip, cached until its text changes."""
         strip = self._strips.get(y)
         if strip is None:
             palette = palette_of(self.app)
-            # Strips bring their own ground: Textual leaves it to the line API.
-            ground = self.rich_style
+            # With the line API, Textual leaves the background to the strips.
+            background = self.rich_style
             is_ascii = self.is_ascii
             line = self._lines[y] if y < len(self._lines) else []
             segments = []
             for text, style, action in line:
-                combined = ground + palette[style]
+                combined = background + palette[style]
                 if action and action == self._hovered:
                     combined = combined + palette.cursor
                 segments.append(Segment(to_ascii(text) if is_ascii else text, combined))
-            strip = Strip(segments).adjust_cell_length(self.size.width, ground)
+            strip = Strip(segments).adjust_cell_length(self.size.width, background)
             self._strips[y] = strip
         return strip
 
-    # -- what Textual tells us -------------------------------------------------------
+    # -- Textual's events ------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Follow the theme: strips hold its colours."""
+        """Repaint when the theme changes: strips contain its colors."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self._repaint_all())
 
     def on_resize(self) -> None:
-        """Draw for the new size."""
+        """Redraw for the new size."""
         self._repaint_all()
 
     def on_focus(self) -> None:
-        """Light the frame."""
+        """Highlight the frame."""
         self.redraw()
 
     def on_blur(self) -> None:
@@ -242,7 +242,7 @@ class Pane(Widget):
         self.redraw()
 
     def watch_is_folded(self, is_folded: bool) -> None:
-        """Give up the frame, or take it back."""
+        """Remove the frame, or restore it."""
         self.set_class(is_folded, "-folded")
         self._repaint_all()
 
@@ -252,7 +252,7 @@ class Pane(Widget):
         self.redraw()
 
     def action_at(self, x: int, y: int) -> str:
-        """Return what a click at a cell of the pane means."""
+        """Return the action of the span at a cell of the pane, or ""."""
         if not 0 <= y < len(self._lines):
             return ""
         at = 0
@@ -263,18 +263,18 @@ class Pane(Widget):
         return ""
 
     def on_click(self, event: events.Click) -> None:
-        """Hand a click on a button to the pane."""
+        """Pass a click on a span with an action to ``pressed``."""
         action = self.action_at(event.x, event.y)
         if action:
             event.stop()
             self.pressed(action)
 
     def on_mouse_move(self, event: events.MouseMove) -> None:
-        """Show which button the mouse is on."""
+        """Highlight the action under the mouse."""
         self._hover(self.action_at(event.x, event.y))
 
     def on_leave(self) -> None:
-        """Forget the button."""
+        """Remove the highlight."""
         self._hover("")
 
     def _hover(self, action: str) -> None:

@@ -1,4 +1,4 @@
-"""Drawing numbers in cells: sparks, filled graphs and their axis, without a widget."""
+"""Draws numbers in cells: sparklines, and filled graphs with an axis. No widgets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def axis_labels(top: float, rows: int, name: Callable[[float], str]) -> list[str]:
-    """Labels of a graph from the top row down: the top, the middle and 0."""
+    """Return a label for each row from the top down: the top, the middle and 0."""
     labels = [""] * rows
     labels[0] = name(top)
     if rows >= 4:
@@ -24,12 +24,12 @@ def axis_labels(top: float, rows: int, name: Callable[[float], str]) -> list[str
 
 
 def label_width(top: float, name: Callable[[float], str]) -> int:
-    """Cells that the labels need, whatever the number of rows."""
+    """Return the cells that the labels need, for any number of rows."""
     return max(cells(name(top)), cells(name(top / 2)))
 
 
 def graph_columns(width: int, labels: int, *, is_ascii: bool = False) -> int:
-    """Columns of a graph ``width`` cells wide with its labels."""
+    """Return the number of columns in a graph of ``width`` cells, labels included."""
     return max(1, (width - labels - 1) * (1 if is_ascii else 2))
 
 
@@ -43,16 +43,16 @@ def axis_graph(
     style: str = "active",
     is_ascii: bool = False,
 ) -> list[Line]:
-    """Draw values with an axis at their left.
+    """Draw values as a filled graph with an axis on its left.
 
     Args:
         values: oldest first.
         width: cells, labels included.
         rows: lines, at least 1.
         top: value at the upper edge.
-        name: prints a value of the axis.
-        style: of the filled area.
-        is_ascii: only characters below 0x80.
+        name: formats a value for the axis.
+        style: style of the filled area.
+        is_ascii: use only characters below 0x80.
     """
     room = label_width(top, name)
     columns = graph_columns(width, room, is_ascii=is_ascii)
@@ -74,13 +74,13 @@ _BLOCKS = " ▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = " .:-=+*#"
 _ASCII_FILL = " .:#"
 _BRAILLE = 0x2800
-# Dots of a braille cell from the bottom up (Unicode 2800 block: dot n is bit n-1;
-# dots 7 and 8 were added later, which is why the lowest row is out of order).
+# Dots of a braille cell from the bottom up. In Unicode's 2800 block dot n is bit n-1;
+# dots 7 and 8 were added later, so the lowest row breaks the sequence.
 _LEFT_DOTS = (0x40, 0x04, 0x02, 0x01)
 _RIGHT_DOTS = (0x80, 0x20, 0x10, 0x08)
 _SHRINK_AFTER_S = 10.0
 _HISTORY = 120
-"""Values that a full history holds (``EngineSnapshot.history``)."""
+"""Length of a full history (``EngineSnapshot.history``)."""
 
 
 def spark(
@@ -90,18 +90,18 @@ def spark(
     *,
     is_ascii: bool = False,
 ) -> str:
-    """Draw the newest ``width`` values as one line of blocks, newest at the right.
+    """Draw the newest ``width`` values as one line of blocks, newest on the right.
 
     Args:
         values: oldest first; negative and non-finite ones count as 0.
-        width: cells; the result is exactly that wide, padded at the left.
-        top: value of a full block; 0 takes the largest value shown.
-        is_ascii: only characters below 0x80.
+        width: cells; the result is padded on the left to this width.
+        top: value of a full block; 0 uses the largest value shown.
+        is_ascii: use only characters below 0x80.
 
-    A value above zero always shows: a queue of 1 must not look like an empty one.
+    A value above zero is always visible: a queue of 1 must not look empty.
     """
     ramp = _ASCII_BLOCKS if is_ascii else _BLOCKS
-    shown = [_sane(value) for value in values[-width:]] if width > 0 else []
+    shown = [_non_negative(value) for value in values[-width:]] if width > 0 else []
     top = max(top, 0.0) or max(shown, default=0.0)
     last = len(ramp) - 1
     cells = [
@@ -121,23 +121,23 @@ def filled_graph(
 ) -> list[str]:
     """Draw values as a filled area, newest at the right edge.
 
-    Braille has 2 columns and 4 rows a cell, the ASCII form 1 column and 3 shades.
+    A braille cell has 2 columns and 4 rows, an ASCII cell 1 column and 3 shades.
 
     Args:
-        values: one a column, oldest first.
+        values: one per column, oldest first.
         width: cells.
         height: rows.
-        top: value at the upper edge; what is above is cut.
-        is_ascii: only characters below 0x80.
+        top: value at the upper edge; higher values are cut off.
+        is_ascii: use only characters below 0x80.
 
     Returns:
-        ``height`` rows from the top down, each exactly ``width`` wide.
+        ``height`` rows from the top down, each ``width`` cells wide.
     """
     if width <= 0 or height <= 0:
         return []
     per_cell, shades = (1, len(_ASCII_FILL) - 1) if is_ascii else (2, 4)
     columns = width * per_cell
-    shown = [_sane(value) for value in values[-columns:]]
+    shown = [_non_negative(value) for value in values[-columns:]]
     full = height * shades
     levels = [0] * (columns - len(shown)) + [
         min(full, max(1, round(value / top * full))) if value > 0 and top > 0 else 0
@@ -165,14 +165,15 @@ def _braille(left: int, right: int) -> str:
 
 
 def repeats(columns: int) -> int:
-    """Return how many columns one value takes in a graph of so many columns."""
+    """Return how many columns one value takes in a graph of ``columns``."""
     return max(1, -(-columns // _HISTORY))
 
 
 def spread(values: Sequence[float], columns: int) -> list[float]:
     """Repeat the newest values so that a full history fills ``columns``.
 
-    Whole repeats only: with others a value's width would change as it moves left.
+    Every value is repeated equally often: otherwise its width would change as it
+    moves left.
     """
     times = repeats(columns)
     count = -(-columns // times)
@@ -186,17 +187,17 @@ def step_above(value: float) -> float:
         return 1.0
     base = 10.0 ** math.floor(math.log10(value))
     for step in (1, 2, 5, 10):
-        # A hair of tolerance: 1000.0000000001 from smoothing is still 1000.
+        # Tolerate rounding: 1000.0000000001 from smoothing is still 1000.
         if value <= step * base * (1 + 1e-9):
             return step * base
     return 10 * base  # pragma: no cover - log10 rounded down at a power of ten
 
 
 class Axis:
-    """The upper edge of a graph: grows at once, shrinks only after 10 calm seconds.
+    """The upper edge of a graph: grows immediately, shrinks after 10 seconds.
 
-    Without the wait an axis flips between two steps as often as the speed does, and
-    the whole graph jumps with it.
+    Without the delay the axis would flip between two steps as often as the speed
+    does, and the whole graph with it.
     """
 
     def __init__(self) -> None:
@@ -205,7 +206,7 @@ class Axis:
         self._fits_since_s: float | None = None
 
     def follow(self, largest: float, now_s: float) -> float:
-        """Take the largest value shown at ``now_s`` (monotonic) and return the top."""
+        """Return the top for the largest value shown at ``now_s`` (monotonic)."""
         wanted = step_above(largest)
         if wanted >= self.top:
             self.top = wanted
@@ -219,12 +220,12 @@ class Axis:
 
 
 def milliseconds(seconds: float) -> str:
-    """Print a short duration in at most 7 cells: ``0.4 ms``, ``31 ms``, ``1.2 s``."""
-    value = _sane(seconds) * 1000
+    """Format a short duration in at most 7 cells: ``0.4 ms``, ``31 ms``, ``1.2 s``."""
+    value = _non_negative(seconds) * 1000
     if value >= 999.5:
         return f"{value / 1000:.1f} s"
     return f"{value:.1f} ms" if value < 9.95 else f"{value:.0f} ms"
 
 
-def _sane(value: float) -> float:
+def _non_negative(value: float) -> float:
     return value if math.isfinite(value) and value > 0 else 0.0

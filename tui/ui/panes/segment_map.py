@@ -1,4 +1,4 @@
-"""Which parts of a file are there, in flight or missing, one cell a share of it."""
+"""Draws which parts of a file are complete, in flight or missing."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def map_marks(
     """Draw a file of ``size`` bytes in ``cells`` characters.
 
     Args:
-        finished: disjoint half-open ranges that are there, in order.
+        finished: disjoint half-open ranges that are complete, sorted.
         heads: next byte of each range in flight; its cell shows ``▶``.
         size: bytes of the whole file.
         cells: characters to use.
 
     Returns:
-        ``█`` all there, ``▓`` half or more, ``▒`` less, ``░`` nothing, ``▶`` bytes
-        are arriving. A cell is full only when every byte of it is there.
+        ``█`` complete, ``▓`` half or more, ``▒`` less, ``░`` nothing, ``▶`` bytes
+        are arriving. A cell is full only when all of its bytes are complete.
     """
     if cells <= 0 or size <= 0:
         return ""
-    # A file smaller than the map is stretched, so that no cell holds no byte.
+    # Stretch a file that is smaller than the map, so that every cell covers a byte.
     times = -(-cells // size)
     size *= times
     filled = [0] * cells
@@ -86,26 +86,26 @@ def map_lines(
 ) -> list[Line]:
     """Draw the map of one download as ``height`` lines of ``width`` cells.
 
-    A body of unknown length has no map: it says so in words, on one line.
+    A body of unknown length has no map but one line that says so.
     """
     size = detail.row.size
     if size is None:
-        return [[Span("length unknown: no map until it is whole", "dim")]]
+        return [[Span("Size unknown; map appears when complete", "dim")]]
     if size == 0:
         return [[Span("empty file", "dim")]]
-    # The part file is gone when it is done, and its ranges with it.
+    # The part file is gone once the download is done, and its ranges with it.
     is_done = detail.row.state is DownloadState.DONE
     finished = [(0, size)] if is_done else _with_flight(detail)
     heads = [segment.at for segment in detail.segments]
     cells = map_marks(finished, heads, size, width * height)
     return [
-        _coloured(cells[at : at + width], is_ascii=is_ascii)
+        _to_spans(cells[at : at + width], is_ascii=is_ascii)
         for at in range(0, len(cells), width)
     ]
 
 
 def _with_flight(detail: DetailSnapshot) -> list[tuple[int, int]]:
-    """Count bytes taken in by running ranges as well: those are what moves."""
+    """Add the bytes received by running ranges: they are the ones that change."""
     ranges = [
         *detail.finished,
         *((segment.start, segment.at) for segment in detail.segments),
@@ -120,7 +120,7 @@ def _with_flight(detail: DetailSnapshot) -> list[tuple[int, int]]:
     return merged
 
 
-def _coloured(cells: Sequence[str], *, is_ascii: bool) -> Line:
+def _to_spans(cells: Sequence[str], *, is_ascii: bool) -> Line:
     spans: list[Span] = []
     for mark in cells:
         text, style = (_ASCII[mark] if is_ascii else mark), _STYLES[mark]

@@ -1,4 +1,4 @@
-"""The speed of the last minute or two as a filled graph, with the loop's lag."""
+"""The throughput pane: speed over the last minutes, and the event loop's lag."""
 
 from __future__ import annotations
 
@@ -25,16 +25,21 @@ if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
 
 LAG_WARN_S = 0.05
-"""Loop lag at which keys begin to feel late, seconds."""
+"""Loop lag at which key presses start to feel late, seconds."""
 
 
 class ThroughputGraph(Pane):
-    """Bytes per second over time; show it a snapshot about every half second."""
+    """A graph of bytes per second; call ``show`` about every half second."""
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, **options: Any
     ) -> None:
-        """Take a clock for the axis, which waits before it shrinks."""
+        """Create the pane.
+
+        Args:
+            monotonic: clock for the axis, which waits before it shrinks.
+            options: of any Textual widget.
+        """
         super().__init__(**options)
         self._monotonic = monotonic
         self._axis = Axis()
@@ -42,18 +47,18 @@ class ThroughputGraph(Pane):
         self._snapshot: EngineSnapshot | None = None
 
     def show(self, snapshot: EngineSnapshot) -> None:
-        """Draw this snapshot's history and figures."""
+        """Draw the history and figures of a snapshot."""
         self._snapshot = snapshot
         largest = max(snapshot.history, default=0.0)
         self._top = self._axis.follow(largest, self._monotonic())
         self.redraw()
 
     def title(self) -> Line:
-        """Name and key."""
+        """Return name and key."""
         return [Span("Throughput ", "title"), Span(f"[{key_of('graph')}]", "key")]
 
     def corner(self) -> Line:
-        """How far back the graph reaches."""
+        """Return the time that the graph covers."""
         if self._snapshot is None or not self._snapshot.history:
             return []
         labels = label_width(self._top, axis_label)
@@ -62,7 +67,7 @@ class ThroughputGraph(Pane):
         return [Span(f"{seconds} s", "dim")]
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Graph above, figures below; the figures win when there is little room."""
+        """Return the graph above the figures, or only figures if it does not fit."""
         snapshot = self._snapshot
         if snapshot is None:
             return []
@@ -84,7 +89,7 @@ class ThroughputGraph(Pane):
         return [*graph, *figures]
 
     def folded(self, width: int) -> Line:
-        """A spark of the history between name and speed."""
+        """Return name, a sparkline of the history, and speed."""
         snapshot = self._snapshot
         if snapshot is None:
             return [Span(" net", "title")]
@@ -103,7 +108,7 @@ class ThroughputGraph(Pane):
 
 
 def axis_label(value: float) -> str:
-    """Print a value of the axis: ``500 MB``, without needless digits."""
+    """Format a value for the axis without trailing zeros: ``500 MB``."""
     number, _, unit = format_size(value).partition(" ")
     if "." in number:
         number = number.rstrip("0").rstrip(".")
@@ -111,7 +116,7 @@ def axis_label(value: float) -> str:
 
 
 def speed_line(snapshot: EngineSnapshot, width: int) -> Line:
-    """``now 342 MB/s  avg 318 MB/s  peak 412 MB/s``; peak goes first when narrow."""
+    """Return ``now 342 MB/s  avg 318 MB/s  peak 412 MB/s``, or as much as fits."""
     line = [Span("now ", "dim"), Span(format_rate(snapshot.speed), "strong")]
     for word, rate in (("avg", snapshot.average), ("peak", snapshot.peak)):
         more = [Span(f"  {word} ", "dim"), Span(format_rate(rate))]
@@ -121,7 +126,7 @@ def speed_line(snapshot: EngineSnapshot, width: int) -> Line:
 
 
 def lag_line(snapshot: EngineSnapshot, width: int, is_ascii: bool = False) -> Line:
-    """Loop lag in figures, with a spark of its past where there is room."""
+    """Return the loop lag in figures, with a sparkline if there is space."""
     loop = snapshot.loop
     style = "warn" if loop.p99_s >= LAG_WARN_S else "text"
     line = [
@@ -133,7 +138,7 @@ def lag_line(snapshot: EngineSnapshot, width: int, is_ascii: bool = False) -> Li
     ]
     room = min(24, width - sum(len(span.text) for span in line) - 2)
     if room >= 4:
-        # At least 50 ms to the top, or a calm loop's jitter would look like a storm.
+        # The top is at least 50 ms, or the jitter of an idle loop would look large.
         top = max(LAG_WARN_S, *loop.history_s[-room:], 0.0)
         graph = spark(loop.history_s, room, top, is_ascii=is_ascii)
         line += [Span("  "), Span(graph, style if style == "warn" else "verifying")]

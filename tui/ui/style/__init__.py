@@ -1,1 +1,4 @@
-"""Colours, glyphs, and text cut to a width."""
+"""Themes, state glyphs, and text fitted to a width.
+
+What is drawn with them belongs in ``panes``, ``bars``, ``list`` and ``dialogs``.
+"""

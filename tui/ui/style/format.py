@@ -1,7 +1,7 @@
-"""How things look in cells: glyphs of states, bars, and text cut to a width.
+"""Text in terminal cells: state glyphs, bars, and text cut, wrapped or padded to fit.
 
-Pure functions over strings; colours are names of ``theme.Palette`` fields, so this
-module knows no theme. All widths are terminal cells, not characters.
+Pure functions over strings. Colours are names of ``theme.Palette`` fields, so this
+module does not depend on a theme. All widths are cells, not characters.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-"""Frames of the spinner on a row in flight; one cell each."""
+"""Frames of the spinner of an active row; one cell each."""
 ASCII_SPINNER = "|/-\\"
 
 
 class Appearance(NamedTuple):
-    """How one state is told apart: by glyph, by word and by colour, each alone."""
+    """How a state is shown; glyph, word and color each identify it alone."""
 
     glyph: str
-    """One cell. For states in flight the spinner takes its place while moving."""
+    """One cell; an active download shows the spinner instead."""
     ascii_glyph: str
     word: str
     style: str
@@ -47,7 +47,7 @@ _APPEARANCES: dict[DownloadState, Appearance] = {
 
 
 def appearance_of(state: DownloadState) -> Appearance:
-    """Return glyph, ASCII glyph, word and style name of a state."""
+    """Return the glyphs, the word and the style name of a state."""
     return _APPEARANCES[state]
 
 
@@ -57,7 +57,7 @@ def cells(text: str) -> int:
 
 
 def _take(text: str, width: int) -> str:
-    """Return the longest start of ``text`` that fits in ``width`` cells."""
+    """Return the longest prefix of ``text`` that fits in ``width`` cells."""
     if text.isascii():
         return text[:width]
     used = end = 0
@@ -70,7 +70,7 @@ def _take(text: str, width: int) -> str:
 
 
 def _take_end(text: str, width: int) -> str:
-    """Return the longest end of ``text`` that fits in ``width`` cells."""
+    """Return the longest suffix of ``text`` that fits in ``width`` cells."""
     if width <= 0:
         return ""
     if text.isascii():
@@ -91,7 +91,7 @@ def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
     Args:
         text: one line without control characters.
         width: cells to fill; 0 or less gives "".
-        align: where the text goes when there is room to spare.
+        align: where the text goes if it is shorter than ``width``.
     """
     if width <= 0:
         return ""
@@ -103,13 +103,36 @@ def fit(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
     return pad + text if align == "right" else text + pad
 
 
+def wrap(text: str, width: int) -> list[str]:
+    """Break ``text`` into lines of ``width`` cells, at spaces where possible."""
+    if width <= 0:
+        return []
+    rows: list[str] = []
+    row = ""
+    for word in text.split(" "):
+        candidate = f"{row} {word}" if row else word
+        if cells(candidate) <= width:
+            row = candidate
+            continue
+        if row:
+            rows.append(row)
+        row = word
+        while cells(row) > width:
+            cut = 1
+            while cut < len(row) and cells(row[: cut + 1]) <= width:
+                cut += 1
+            rows.append(row[:cut])
+            row = row[cut:]
+    return [*rows, row] if row or not rows else rows
+
+
 @lru_cache(maxsize=4096)
 def middle_ellipsis(text: str, width: int) -> str:
-    """Cut the middle out of a name so that it fits, keeping its extension.
+    """Shorten a name in the middle, keeping its extension.
 
-    The end tells files of a series apart (``train-00017-of-00512.parquet``), so at
-    least two fifths of the room go to it, and the extension with a few characters
-    before it where that leaves half of the room to the start.
+    The end distinguishes the files of a series (``train-00017-of-00512.parquet``), so
+    it gets at least two fifths of the width, and up to half of it if that keeps the
+    extension and a few characters before it.
 
     Args:
         text: one line without control characters.
@@ -139,10 +162,10 @@ def _bar(halves: int, width: int, is_ascii: bool) -> tuple[str, str]:
 def bar(
     fraction: float | None, width: int, *, is_ascii: bool = False
 ) -> tuple[str, str]:
-    """Return the filled and the empty part of a bar, together ``width`` cells.
+    """Return the filled and the empty part of a bar of ``width`` cells.
 
-    Rounded down to half cells, so that it is full only when everything is there and
-    changes too small to see repaint nothing.
+    Rounds down to half cells: the bar is full only when the download is complete, and
+    a change too small to see repaints nothing.
 
     Args:
         fraction: 0 to 1, clamped; ``None`` (unknown) gives an empty bar.
@@ -165,7 +188,7 @@ def percent(fraction: float | None) -> str:
 
 
 def done_fraction(row: DownloadSnapshot) -> float | None:
-    """Return how much of a row is there, 0 to 1; ``None`` while its size is unknown."""
+    """Return the fraction received, 0 to 1; ``None`` while the size is unknown."""
     if row.state is DownloadState.DONE:
         return 1.0
     if row.size is None:
@@ -176,11 +199,11 @@ def done_fraction(row: DownloadSnapshot) -> float | None:
 
 
 def spinner_frame(tick: int, *, is_ascii: bool = False) -> str:
-    """Return the spinner's frame for a tick that only ever grows."""
+    """Return the spinner's frame for a tick counter."""
     frames = ASCII_SPINNER if is_ascii else SPINNER
     return frames[tick % len(frames)]
 
 
 def count(number: int) -> str:
-    """Return a count with thousands separated: ``61,204``."""
+    """Return a count with thousands separators: ``61,204``."""
     return f"{number:,}"

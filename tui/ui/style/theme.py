@@ -1,7 +1,7 @@
-"""Colours: our own dark theme, and the styles that every widget draws with.
+"""Themes, and the styles that every widget draws with.
 
-Blue means moving, orange means waiting, red appears with failures and nowhere else.
-Every state also has a glyph and a word, so nothing depends on colour alone.
+Blue means active, orange means waiting, and red is used for failures only. Every state
+also has a glyph and a word, so nothing depends on color alone.
 """
 
 from __future__ import annotations
@@ -63,34 +63,34 @@ LIGHT = Theme(
     panel="#e2e6ed",
     dark=False,
 )
-"""The same meanings on a light ground."""
+"""The light counterpart of ``DARK``."""
 
 DEFAULT_THEME = DARK.name
 THEMES = (DARK.name, LIGHT.name, *sorted(BUILTIN_THEMES))
-"""Names of all there are; ours come first."""
+"""Names of all themes; those of fetchtui come first."""
 
 
 def wrong_theme(name: str) -> str:
-    """Say what is wrong with a value of ``dashboard.theme``, which may be ""; or ""."""
+    """Return what is wrong with a value of ``dashboard.theme``, or ""."""
     if not name or name in THEMES:
         return ""
-    near = suggest(name, THEMES) or f"; there are {', '.join(THEMES)}"
-    return f"dashboard.theme: there is no theme {plain(name, 60)!r}{near}"
+    near = suggest(name, THEMES) or f"; use one of {', '.join(THEMES)}"
+    return f"dashboard.theme: unknown theme {plain(name, 60)!r}{near}"
 
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Ready-made Rich styles; made once per theme, looked up by name when drawing."""
+    """Rich styles, built once per theme and looked up by name when drawing."""
 
     text: Style
     strong: Style
     dim: Style
     """Secondary text; still readable."""
     faint: Style
-    """Rules and tracks of bars."""
+    """Rules, and the empty part of bars."""
     title: Style
     key: Style
-    """Names of keys, and what can be clicked."""
+    """Names of keys, and whatever can be clicked."""
     active: Style
     probing: Style
     verifying: Style
@@ -101,22 +101,22 @@ class Palette:
     failed: Style
     cancelled: Style
     cursor: Style
-    """Background of the row under the cursor; combine it with ``+``."""
+    """Background of the row under the cursor; combine with ``+``."""
     cursor_blurred: Style
-    """The same while another pane has the keys."""
+    """The same while another pane has the focus."""
     warn: Style
-    """Orange: look here, but nothing is lost."""
+    """Orange: needs attention, but nothing has failed."""
     header: Style
     """Column headings."""
 
     def __getitem__(self, name: str) -> Style:
-        """Return the style that ``format.appearance_of`` names."""
+        """Return a style by the name of its field."""
         style: Style = getattr(self, name)
         return style
 
 
 def palette_of(app: App[Any]) -> Palette:
-    """Return the styles for the theme that ``app`` shows now."""
+    """Return the styles of the current theme of ``app``."""
     theme = app.current_theme
     palette = _palettes.get(theme.name)
     if palette is None:
@@ -128,51 +128,51 @@ _palettes: dict[str, Palette] = {}
 
 
 def _make_palette(theme: Theme) -> Palette:
-    colours = theme.to_color_system().generate()
-    text = Color.parse(colours["foreground"])
-    ground = Color.parse(colours["background"])
+    colors = theme.to_color_system().generate()
+    text = Color.parse(colors["foreground"])
+    ground = Color.parse(colors["background"])
     if text.ansi is not None or ground.ansi is not None:
-        return _ansi_palette(colours)
+        return _ansi_palette(colors)
 
-    def plain(colour: Color, *, bold: bool | None = None) -> Style:
-        return Style(color=colour.rich_color, bold=bold)
+    def style_of(color: Color, *, bold: bool | None = None) -> Style:
+        return Style(color=color.rich_color, bold=bold)
 
     def named(variable: str, *, bold: bool | None = None) -> Style:
-        return plain(Color.parse(colours[variable]), bold=bold)
+        return style_of(Color.parse(colors[variable]), bold=bold)
 
-    primary = Color.parse(colours["primary"])
+    primary = Color.parse(colors["primary"])
     cursor = ground.blend(primary, 0.24)
     return Palette(
-        text=plain(text),
-        strong=plain(text, bold=True),
-        dim=plain(ground.blend(text, 0.62)),
-        faint=plain(ground.blend(text, 0.28)),
-        title=plain(primary, bold=True),
+        text=style_of(text),
+        strong=style_of(text, bold=True),
+        dim=style_of(ground.blend(text, 0.62)),
+        faint=style_of(ground.blend(text, 0.28)),
+        title=style_of(primary, bold=True),
         key=named("accent", bold=True),
-        active=plain(primary),
-        probing=plain(ground.blend(primary, 0.75)),
+        active=style_of(primary),
+        probing=style_of(ground.blend(primary, 0.75)),
         verifying=named("accent"),
         waiting=named("warning"),
-        paused=plain(ground.blend(Color.parse(colours["warning"]), 0.75)),
-        queued=plain(ground.blend(text, 0.62)),
+        paused=style_of(ground.blend(Color.parse(colors["warning"]), 0.75)),
+        queued=style_of(ground.blend(text, 0.62)),
         done=named("success"),
         failed=named("error"),
-        cancelled=plain(ground.blend(text, 0.5)),
+        cancelled=style_of(ground.blend(text, 0.5)),
         cursor=Style(bgcolor=cursor.rich_color),
         cursor_blurred=Style(bgcolor=ground.blend(text, 0.1).rich_color),
         warn=named("warning"),
-        header=plain(ground.blend(text, 0.62)),
+        header=style_of(ground.blend(text, 0.62)),
     )
 
 
-def _ansi_palette(colours: dict[str, str]) -> Palette:
-    """Styles for themes in the terminal's own 16 colours, which cannot be mixed."""
+def _ansi_palette(colors: dict[str, str]) -> Palette:
+    """Build the styles of a theme in the terminal's 16 colors: they cannot be mixed."""
 
     def named(
         variable: str, *, bold: bool | None = None, dim: bool | None = None
     ) -> Style:
-        colour = Color.parse(colours[variable]).rich_color
-        return Style(color=colour, bold=bold, dim=dim)
+        color = Color.parse(colors[variable]).rich_color
+        return Style(color=color, bold=bold, dim=dim)
 
     text = Style()
     faded = Style(dim=True)

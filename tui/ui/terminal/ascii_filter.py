@@ -1,8 +1,8 @@
-"""ASCII mode: whatever draws, only characters below 0x80 reach the terminal.
+"""ASCII mode: only characters below 0x80 reach the terminal.
 
-The panes choose ASCII glyphs themselves where that reads better; this takes care of
-the rest (names from servers, frames of dialogs, scroll bars, toasts) after everything
-is drawn, in as many cells.
+Panes choose ASCII glyphs themselves where that reads better. This filter converts the
+rest (names from servers, dialog frames, scroll bars, toasts) once a line is drawn,
+keeping its width.
 """
 
 from __future__ import annotations
@@ -50,20 +50,20 @@ _FORMS = str.maketrans(
 
 @lru_cache(4096)
 def ascii_form(text: str) -> str:
-    """Return ``text`` below 0x80, in as many cells; ``?`` for what has no likeness."""
+    """Return ``text`` in ASCII, as wide; ``?`` where no similar character exists."""
     if text.isascii():
         return text
     text = text.translate(_FORMS)
     if text.isascii():
         return text
     return "".join(
-        char if char.isascii() else "?" * cells(char)  # a combining mark takes none
+        char if char.isascii() else "?" * cells(char)  # a combining mark is 0 wide
         for char in text
     )
 
 
 class AsciiFilter(LineFilter):
-    """Draws every finished line with ASCII; Textual hands it each one."""
+    """Converts every drawn line to ASCII; Textual applies it."""
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments in ASCII."""

@@ -1,4 +1,4 @@
-"""What is said in the terminal when the dashboard has closed; fits 80 columns."""
+"""The summary printed when the dashboard has closed; fits 80 columns."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 COLUMNS = 80
 _CAUSES = 3
 _NAMED = 3
-"""Failed downloads named for each cause: which ones, is what everybody asks."""
-_PATIENCE_S = 0.5
+"""Failed downloads listed for each cause."""
+_WRITE_TIMEOUT_S = 0.5
 
 _S = DownloadState
 
@@ -36,17 +36,17 @@ def summary_lines(
     saved: Path | None,
     hint: str,
 ) -> list[str]:
-    """Say how it went and how to go on.
+    """Return the result of the run and how to continue.
 
     Args:
-        snapshot: the run at its end.
-        causes: what failed, the commonest first.
-        rows: gives the rows of downloads, to name some of them.
-        saved: the list of failed ones, if it was saved.
-        hint: which command goes on, in words.
+        snapshot: the last snapshot of the run.
+        causes: failed downloads by cause, most frequent first.
+        rows: returns the rows of downloads, to list some of them.
+        saved: the list of failed downloads, if it was saved.
+        hint: how to resume, as a sentence.
 
     Returns:
-        Lines of at most 80 cells; none where there is nothing to tell.
+        Lines of at most 80 cells; empty if there were no downloads.
     """
     if not snapshot.total:
         return []
@@ -68,9 +68,9 @@ def summary_lines(
         f" in {format_elapsed(snapshot.elapsed_s)} ({format_rate(snapshot.average)})"
     ]
     failures = [cause for cause in causes if cause.kind]
-    # One cause more is named: to say that there is one takes a line as well.
-    told = len(failures) if len(failures) == _CAUSES + 1 else _CAUSES
-    for cause in failures[:told]:
+    # With one cause too many, naming it takes as little space as counting it.
+    shown = len(failures) if len(failures) == _CAUSES + 1 else _CAUSES
+    for cause in failures[:shown]:
         name = cause_words(cause.kind, cause.status)
         advice = remedy(cause.kind, cause.status)
         lines.append(f"  {count(len(cause.ids))} × {name}: {advice}")
@@ -80,18 +80,19 @@ def summary_lines(
         ]
         if len(cause.ids) > _NAMED:
             lines.append(f"      … and {count(len(cause.ids) - _NAMED)} more")
-    rest = sum(len(cause.ids) for cause in failures[told:])
+    rest = sum(len(cause.ids) for cause in failures[shown:])
     if rest:
         lines.append(f"  {count(rest)} for other reasons")
     if saved is not None and failures:
-        lines.append(f"failed ones: {middle_ellipsis(plain(str(saved)), COLUMNS - 13)}")
+        path = middle_ellipsis(plain(str(saved)), COLUMNS - 13)
+        lines.append(f"failed list: {path}")
     if (unfinished or failures) and hint:
         lines.append(plain(hint))
     return [line if cells(line) <= COLUMNS else fit(line, COLUMNS) for line in lines]
 
 
 def print_summary(lines: list[str]) -> None:
-    """Print lines on stderr; a terminal that does not read is not waited for."""
+    """Print lines to stderr; give up on a terminal that does not read."""
     if not lines or sys.__stderr__ is None:
         return
     stream = sys.__stderr__
@@ -101,8 +102,8 @@ def print_summary(lines: list[str]) -> None:
             stream.write("\n".join(lines) + "\n")
             stream.flush()
         except (OSError, ValueError):
-            pass  # the terminal is gone: nobody to tell
+            pass  # the terminal is gone
 
-    thread = Thread(target=write, daemon=True, name="farewell")
+    thread = Thread(target=write, daemon=True, name="exit-summary")
     thread.start()
-    thread.join(_PATIENCE_S)
+    thread.join(_WRITE_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""Opening a finished file, or its folder, with the desktop's program for it."""
+"""Opens a finished file or its folder with the desktop's default program."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import os
 import shutil
 import sys
 
-_WAIT_S = 5.0
+_TIMEOUT_S = 5.0
 
 
-def _command() -> str | None:
-    """Return the desktop's opener; ``None`` where nobody would see what it opens."""
+def _opener() -> str | None:
+    """Return the desktop's open command; ``None`` without a desktop, as over SSH."""
     if os.environ.get("SSH_CONNECTION"):
         return None
     if sys.platform == "darwin":
@@ -22,12 +22,15 @@ def _command() -> str | None:
 
 
 async def open_path(path: str) -> bool:
-    """Open a file or a folder; tell whether a program took it.
+    """Open a file or a folder.
 
     Args:
-        path: an absolute path, so that it cannot be read as an option.
+        path: an absolute path, so that it cannot be mistaken for an option.
+
+    Returns:
+        True if the desktop accepted it.
     """
-    command = _command()
+    command = _opener()
     if command is None:
         return False
     quiet = asyncio.subprocess.DEVNULL
@@ -38,6 +41,6 @@ async def open_path(path: str) -> bool:
     except OSError:
         return False
     try:
-        return await asyncio.wait_for(process.wait(), _WAIT_S) == 0
+        return await asyncio.wait_for(process.wait(), _TIMEOUT_S) == 0
     except TimeoutError:
-        return True  # some openers stay as long as their program does
+        return True  # some openers run until the opened program exits
