@@ -177,9 +177,7 @@ def test_unknown_action_is_reported(place):
 
 def test_unknown_theme_is_reported(place):
     place.write_text("[dashboard]\ntheme = 'nrod'\n")
-    expected = (
-        f"{place}:2: dashboard.theme: unknown theme 'nrod'; did you mean 'nord'?"
-    )
+    expected = f"{place}:2: dashboard.theme: unknown theme 'nrod'; did you mean 'nord'?"
     assert expected in refused("check")
     place.write_text("[dashboard]\ntheme = 'nord'\n")
     assert CliRunner().invoke(main.main, ["config", "check"]).exit_code == 0

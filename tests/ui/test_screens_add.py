@@ -70,7 +70,7 @@ async def test_the_preview_counts_good_duplicate_and_invalid_lines():
     assert preview.requests[1].mirrors[1] == "https://b.example/two.iso"
     assert (preview.duplicates, preview.bad_count) == (1, 2)
     text = preview_text(preview)
-    assert "✓ 2 to add   1 duplicate left out   2 wrong lines" in text
+    assert "✓ 2 to add   1 duplicate skipped   2 invalid lines" in text
     assert "from a.example 2" in text
     assert "✗ line 6  unsupported scheme" in text
     assert "✗ line 8" in text
@@ -86,9 +86,9 @@ async def test_the_preview_never_outgrows_its_room(height):
     preview = await read_preview(["\n".join(["nonsense"] * 300), urls(10)])
     lines = preview_text(preview, height).split("\n")
     assert len(lines) <= height
-    assert "300 wrong lines" in lines[0]
+    assert "300 invalid lines" in lines[0]
     if height > 1:
-        assert "more wrong" in lines[-1]
+        assert "more invalid" in lines[-1]
 
 
 async def test_reading_a_huge_text_lets_the_loop_run():
@@ -129,7 +129,7 @@ async def test_it_opens_with_the_text_of_a_paste_and_adds_by_button():
     app = Caller(AddScreen(MIXED, "/home/ada/data"))
     async with app.run_test(size=(80, 24)) as pilot:
         await settled(pilot, 2)
-        assert "into /home/ada/data" in on_screen(app)
+        assert "to /home/ada/data" in on_screen(app)
         await pilot.click("#add")
         await pilot.pause(0.1)
         assert len(app.answers[0]) == 2
@@ -177,7 +177,7 @@ async def test_with_nothing_to_add_ctrl_s_stays():
         await pilot.pause(0.1)
         assert app.answers == []
         assert app.screen.query_one("#add", Button).disabled
-        assert "1 wrong line" in on_screen(app)
+        assert "1 invalid line" in on_screen(app)
 
 
 async def test_a_preview_that_starts_late_does_not_end_the_adding():
@@ -229,7 +229,7 @@ async def test_any_kind_of_list_and_commands_may_be_pasted():
     preview = await read_preview(texts)
     assert [r.url.rpartition("/")[2] for r in preview.requests] == list("123456")
     assert preview_text(preview).startswith(
-        "✓ 6 to add   2.00 MB in 1 of them   2 wrong"
+        "✓ 6 to add   2.00 MB in 1 of them   2 invalid"
     )
     assert "✗ paste  this is a list of digests" in preview_text(preview)
 
@@ -245,7 +245,7 @@ async def test_what_the_list_has_already_is_left_out_and_counted():
         ("1", "other"),
         ("3", None),
     ]
-    assert "2 to add   3 listed already" in preview_text(preview, 1)
+    assert "2 to add   3 already listed" in preview_text(preview, 1)
 
 
 async def test_notes_show_where_there_is_room():

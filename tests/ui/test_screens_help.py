@@ -99,7 +99,7 @@ async def test_a_search_without_result_says_so():
     app = Caller(HelpScreen(ACTIONS))
     async with app.run_test(size=(60, 15)) as pilot:
         await pilot.press(*"qqq", "down", "enter")
-        assert "No key does that" in on_screen(app)
+        assert "No matching action" in on_screen(app)
         assert app.answers == []
 
 

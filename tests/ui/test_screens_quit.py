@@ -14,15 +14,15 @@ IDLE = engine(counts=(0, 0, 0, 0, 0, 0, 12, 3, 0))
 
 def test_it_tells_what_runs_and_that_everything_is_kept():
     first, second = quit_summary(engine())
-    assert first == "212 active, 61,204 queued, 1.94 TB to go."
-    assert "kept" in second
+    assert first == "212 active, 61,204 queued, 1.94 TB left."
+    assert second == "Progress is saved."
 
 
 def test_sizes_that_nobody_knows_are_to_go_as_well():
     first, _ = quit_summary(engine(unknown=48))
-    assert first.endswith("1.94 TB and 48 of unknown size to go.")
+    assert first.endswith("1.94 TB and 48 of unknown size left.")
     first, _ = quit_summary(engine(unknown=3, known_size=0, known_received=0))
-    assert first.endswith("queued, 3 of unknown size to go.")
+    assert first.endswith("queued, 3 of unknown size left.")
 
 
 def test_waiting_counts_as_queued_and_paused_is_told():
@@ -32,7 +32,7 @@ def test_waiting_counts_as_queued_and_paused_is_told():
 
 def test_with_nothing_running_it_says_what_became_of_it():
     lines = quit_summary(IDLE)
-    assert lines[0] == "Nothing is running; 12 done."
+    assert lines[0] == "Nothing is running. 12 done."
     assert lines[1].startswith("3 failed")
 
 
@@ -41,10 +41,10 @@ async def test_situation_and_choices_are_whole_at_every_size(size):
     async with Caller(QuitScreen(engine())).run_test(size=size) as pilot:
         text = on_screen(pilot.app)
     for words in (
-        "212 active, 61,204 queued, 1.94 TB to go.",
-        "q  Quit and keep everything",
-        "f  Finish what runs, then quit",
-        "esc  Stay",
+        "212 active, 61,204 queued, 1.94 TB left.",
+        "q  Save progress and quit",
+        "f  Finish active, then quit",
+        "esc  Cancel",
     ):
         assert words in text
 
@@ -94,7 +94,7 @@ async def test_every_way_to_go_can_be_seen_however_small_the_terminal_is(size):
         await board.press("q")
         await board.pilot.pause()
         shown = board.text()
-        for words in ("q  Quit and k", "f  Finish wh", "esc  Stay"):
+        for words in ("q  Save progr", "f  Finish ac", "esc  Cancel"):
             assert words in shown
 
 

@@ -118,10 +118,10 @@ async def test_ctrl_o_adds_a_list_and_knows_what_is_there_already(
     (tmp_path / "bad.txt").write_text("https://new.example/2\nnonsense\n")
     async with dashboard(service) as board:
         await board.press("ctrl+o", *"new")
-        await until_shown(board, "1 listed already")
+        await until_shown(board, "1 already listed")
         await board.press("enter")
         await until_said(board, "Added 1 download")
         assert service.downloads[-1].url == "https://new.example/1"
         await board.press("ctrl+o", *"bad", "enter")
         await until_shown(board, "+ bad.txt")
-        await until_shown(board, "1 wrong line")
+        await until_shown(board, "1 invalid line")

@@ -1,4 +1,4 @@
-"""Add downloads: type or paste as many URLs as you like, see what they are, add."""
+"""The dialog that adds downloads: an editor for URLs with a live preview."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
 MAX_EDITED_LINES = 10_000
-"""Longer pastes stay out of the editor, which needs half a second for 100,000 lines
-and would hold up every download meanwhile."""
+"""Longer pastes stay out of the editor: 100,000 lines would block the event loop, and
+every download with it, for half a second."""
 _DEBOUNCE_S = 0.08
-"""Typing pauses at least this long before the text is read again."""
+"""Pause in typing after which the text is parsed again."""
 
 
 def sanitize_multiline(text: str) -> str:
-    """Return ``text`` without characters that act on a terminal; lines and tabs stay.
+    """Return ``text`` without terminal control characters, keeping lines and tabs.
 
-    The editor draws what it holds as it is, an ESC as well. ``plain`` alone would cut
-    long lines and normalise what may be part of a URL.
+    The editor draws its content unchanged, even an ESC. ``plain`` would also cut long
+    lines and normalize characters that may be part of a URL.
     """
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return text
@@ -50,36 +50,36 @@ def sanitize_multiline(text: str) -> str:
 
 
 def end_line(text: str) -> str:
-    """End pasted URLs with a line end: what comes next is another URL.
+    """Add a newline after pasted URLs, so that the next one starts on its own line.
 
-    It also leaves the cursor in the first column, so that the URLs show from their
-    start where the terminal is narrower than they are.
+    This also leaves the cursor in the first column, so that long URLs are shown from
+    their start.
     """
     is_open = "://" in text and not text.endswith("\n")
     return text + "\n" if is_open else text
 
 
 class UrlArea(TextArea):
-    """The editor; hands pastes that are too long for it to the screen."""
+    """The editor; passes pastes that are too long for it to the screen."""
 
     class TooLong(Message):
-        """A paste that the editor did not take."""
+        """A paste that is too long for the editor."""
 
         def __init__(self, text: str) -> None:
-            """Carry the text."""
+            """Store the text."""
             super().__init__()
             self.text = text
 
     class Dropped(Message):
-        """Files whose paths were pasted, as terminals do when one is dropped."""
+        """Paths of files were pasted, as terminals do when files are dropped."""
 
         def __init__(self, paths: list[str]) -> None:
-            """Carry the paths."""
+            """Store the paths."""
             super().__init__()
             self.paths = paths
 
     async def on_paste(self, event: events.Paste) -> None:
-        """Keep files and what is too long out of the editor, and disarm the rest."""
+        """Sanitize a paste; keep file paths and long texts out of the editor."""
         paths = await asyncio.to_thread(dropped_paths, event.text)
         if paths:
             event.stop()
@@ -94,7 +94,7 @@ class UrlArea(TextArea):
 
 
 class AddScreen(Dialog[list[DownloadRequest] | None]):
-    """A text to edit with a live preview; leaves with the requests to add."""
+    """An editor with a live preview; returns the requests to add."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "add.tcss"]
     TITLE_TEXT = "Add downloads"
@@ -116,13 +116,13 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         files: Sequence[str] = (),
         known: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
-        """Open with what is there already.
+        """Create the dialog.
 
         Args:
-            text: what the editor starts with, say from a paste.
-            output_dir: where it will be added to.
-            files: paths of lists that are to be added as well.
-            known: what the dashboard's list has already, as ``read_preview`` takes it.
+            text: initial text of the editor, such as a paste.
+            output_dir: where the files will be saved.
+            files: paths of lists to add as well.
+            known: downloads in the dashboard's list, as for ``read_preview``.
         """
         super().__init__()
         self._text = text
@@ -133,40 +133,40 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         """Pastes that are too long for the editor."""
         self._debounce_timer: Timer | None = None
         self._has_text = asyncio.Event()
-        """What it was opened with is in the editor."""
+        """Set once the editor contains the initial text."""
 
     def compose_box(self) -> ComposeResult:
-        """Editor, preview, buttons."""
+        """Lay out editor, preview and buttons."""
         yield Static(
-            "URLs, a list of any kind, curl and wget commands, or a file dropped here.",
+            "Paste URLs, any kind of list, or curl and wget commands; or drop a file.",
             classes="hint",
             markup=False,
         )
         yield UrlArea(soft_wrap=False, show_line_numbers=True, compact=True)
-        yield Static("", id="beside", classes="hint", markup=False)
+        yield Static("", id="extra", classes="hint", markup=False)
         yield AddPreviewPane()
         with Horizontal(classes="buttons"):
             yield Button("Add", id="add", variant="primary", compact=True)
             yield Button("Open a list", id="open", compact=True)
             yield Button("Cancel", id="cancel", compact=True)
-            into = f"into {self._output_dir}" if self._output_dir else ""
-            yield Static(into, classes="hint", markup=False)
+            folder = f"to {self._output_dir}" if self._output_dir else ""
+            yield Static(folder, classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        """Take the keys and the text that came along."""
+        """Focus the editor and insert the initial text."""
         self.query_one(UrlArea).focus()
         self.query_one("#add", Button).disabled = True
-        self._show_beside()
+        self._show_extra()
         if self._files:
             self._start_reading()
-        self.run_worker(self._take_text(), group="text")
+        self.run_worker(self._insert_text(), group="text")
 
-    async def _take_text(self) -> None:
+    async def _insert_text(self) -> None:
         text, self._text = self._text, ""
         paths = await asyncio.to_thread(dropped_paths, text) if text else []
         text = sanitize_multiline(text)
         if paths:
-            self._take_files(paths)
+            self._add_files(paths)
         elif text.count("\n") >= MAX_EDITED_LINES:
             self._keep_long(text)
         elif text:
@@ -175,48 +175,48 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
     @on(TextArea.Changed)
     def debounce(self, event: TextArea.Changed) -> None:
-        """Read the text when typing pauses."""
+        """Parse the text when typing pauses."""
         event.stop()
         if self._debounce_timer is not None:
             self._debounce_timer.stop()
         self._debounce_timer = self.set_timer(_DEBOUNCE_S, self._start_reading)
 
     @on(UrlArea.TooLong)
-    def take_long(self, message: UrlArea.TooLong) -> None:
-        """Keep a long paste beside the editor."""
+    def keep_long_paste(self, message: UrlArea.TooLong) -> None:
+        """Keep a long paste outside the editor."""
         message.stop()
         self._keep_long(message.text)
 
     @on(UrlArea.Dropped)
-    def take_dropped(self, message: UrlArea.Dropped) -> None:
-        """Take files that were dropped on the editor."""
+    def add_dropped(self, message: UrlArea.Dropped) -> None:
+        """Add files that were dropped on the editor."""
         message.stop()
-        self._take_files(message.paths)
+        self._add_files(message.paths)
 
-    def _take_files(self, paths: Sequence[str]) -> None:
+    def _add_files(self, paths: Sequence[str]) -> None:
         self._files += [path for path in paths if path not in self._files]
-        self._show_beside()
+        self._show_extra()
         self._start_reading()
 
     def _keep_long(self, text: str) -> None:
         self._long.append(text)
-        self._show_beside()
+        self._show_extra()
         self._start_reading()
 
-    def _show_beside(self) -> None:
-        """Name what is added besides the text in the editor."""
-        told = [plain(os.path.basename(path), 60) for path in self._files]
-        if len(told) > 3:
-            told[2:] = [f"{count(len(told) - 2)} more lists"]
+    def _show_extra(self) -> None:
+        """Show what will be added besides the text in the editor."""
+        parts = [plain(os.path.basename(path), 60) for path in self._files]
+        if len(parts) > 3:
+            parts[2:] = [f"{count(len(parts) - 2)} more lists"]
         lines = sum(part.rstrip("\n").count("\n") + 1 for part in self._long)
         if lines:
-            told.append(f"{count(lines)} pasted lines, too many to edit here")
-        beside = self.query_one("#beside", Static)
-        beside.update("+ " + ", ".join(told))
-        beside.display = bool(told)
+            parts.append(f"{count(lines)} pasted lines, too many to edit here")
+        extra = self.query_one("#extra", Static)
+        extra.update("+ " + ", ".join(parts))
+        extra.display = bool(parts)
 
     def _start_reading(self) -> None:
-        self.run_worker(self._read(), group="draft", exclusive=True)
+        self.run_worker(self._read(), group="preview", exclusive=True)
 
     async def _read(self) -> AddPreview:
         texts = [*self._long, self.query_one(UrlArea).text]
@@ -230,7 +230,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
     @on(Button.Pressed)
     def press(self, event: Button.Pressed) -> None:
-        """Take a click on a button."""
+        """Handle a click on a button."""
         event.stop()
         if event.button.id == "add":
             self.action_add()
@@ -240,17 +240,17 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
             self.dismiss(None)
 
     def action_open(self) -> None:
-        """Choose a list to add."""
+        """Let the user choose a list to add."""
 
-        def take(picked: Picked | None) -> None:
+        def add_picked(picked: Picked | None) -> None:
             if picked is not None:
-                self._take_files([picked.path])
+                self._add_files([picked.path])
 
-        self.app.push_screen(PickScreen(self._known), take)
+        self.app.push_screen(PickScreen(self._known), add_picked)
 
     def action_add(self) -> None:
-        """Read the text as it is now, and leave with what it asks for."""
-        # A group of its own: a preview that starts a moment later must not end it.
+        """Parse the current text and return its requests."""
+        # A separate group: a preview that starts a moment later must not cancel it.
         self.run_worker(self._add(), group="add", exclusive=True)
 
     async def _add(self) -> None:

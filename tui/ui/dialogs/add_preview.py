@@ -1,4 +1,4 @@
-"""The widget that shows a draft."""
+"""The preview of what pasted text and list files would add."""
 
 from __future__ import annotations
 
@@ -25,42 +25,42 @@ if TYPE_CHECKING:
 
 WHERE = "paste"
 _SLICE = 500
-"""Entries read before the loop gets its turn: about 3 ms."""
+"""Entries parsed in one executor call: about 3 ms."""
 _BAD_KEPT = 100
 
 
 @dataclass
 class AddPreview:
-    """Requests, and what is left out of them."""
+    """The requests to add, and what was skipped."""
 
     requests: list[DownloadRequest] = field(default_factory=list)
     duplicates: int = 0
-    """Entries that ask for the same URL under the same name once more."""
+    """Entries that repeat a URL under the same name."""
     listed: int = 0
-    """Entries that the dashboard's list has already."""
+    """Entries that are in the dashboard's list already."""
     bad: list[BadRequestLine] = field(default_factory=list)
-    """The first 100 lines that cannot be fetched."""
+    """The first 100 invalid lines."""
     bad_count: int = 0
     notes: list[str] = field(default_factory=list)
-    """What is ignored, in words."""
+    """Notes on what the readers ignored."""
     hosts: Counter[str] = field(default_factory=Counter)
     size: int = 0
-    """Bytes of those whose size the list tells."""
+    """Total bytes of the entries whose size the list contains."""
     sized: int = 0
-    """How many these are."""
+    """Number of these entries."""
     _seen: set[Key] = field(default_factory=set)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was found, neither right nor wrong."""
+        """True if no entry was found, valid or not."""
         return not (self.requests or self.bad_count or self.duplicates or self.listed)
 
-    def take(
+    def add(
         self,
         item: DownloadRequest | BadRequestLine,
         known: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
-        """Count one entry of the text."""
+        """Add an entry, valid or not."""
         if isinstance(item, BadRequestLine):
             self.bad_count += 1
             if len(self.bad) < _BAD_KEPT:
@@ -82,10 +82,10 @@ class AddPreview:
 
 
 def _is_listed(request: DownloadRequest, known: Mapping[str, tuple[str, str]]) -> bool:
-    place = known.get(request.url)
-    if place is None:
+    target = known.get(request.url)
+    if target is None:
         return False
-    folder, name = place
+    folder, name = target
     return request.name in (None, name) and request.directory in (None, folder)
 
 
@@ -94,44 +94,44 @@ async def read_preview(
     files: Sequence[str] = (),
     known: Mapping[str, tuple[str, str]] | None = None,
 ) -> AddPreview:
-    """Read list files and texts, 500 entries at a time in a thread.
+    """Parse list files and texts, 500 entries at a time in a thread.
 
     Args:
-        texts: what was typed or pasted: any kind of list that standard input may be.
+        texts: typed or pasted text, in any list format that standard input accepts.
         files: paths of lists.
-        known: folder and name by URL, of what the dashboard's list has already.
+        known: URL -> folder and name of the downloads in the dashboard's list.
     """
     preview = AddPreview()
     reading = Reading(preview.notes)
     for path in files:
-        await _take_all(preview, load_file(path, reading), known)
+        await _add_all(preview, load_file(path, reading), known)
     for text in texts:
         if text.strip():
             stream = io.BytesIO(text.encode(errors="replace"))
-            await _take_all(preview, load_stream(stream, WHERE, reading), known)
+            await _add_all(preview, load_stream(stream, WHERE, reading), known)
     return preview
 
 
-async def _take_all(
+async def _add_all(
     preview: AddPreview,
     items: Iterator[DownloadRequest | BadRequestLine],
     known: Mapping[str, tuple[str, str]] | None,
 ) -> None:
-    def take_slice() -> bool:
+    def add_slice() -> bool:
         number = 0
         for item in islice(items, _SLICE):
-            preview.take(item, known)
+            preview.add(item, known)
             number += 1
         return number == _SLICE
 
     try:
-        while await asyncio.to_thread(take_slice):
-            # Walking over all that was read, again and again, stops the loop for longer
-            # than the reading does.
+        while await asyncio.to_thread(add_slice):
+            # Repeated collections over everything parsed so far would block the loop
+            # for longer than parsing does.
             gc.disable()
             if len(preview.requests) + preview.bad_count >= ITEM_LIMIT:
                 reason = f"more than {count(ITEM_LIMIT)} downloads; split the list"
-                preview.take(BadRequestLine(WHERE, reason))
+                preview.add(BadRequestLine(WHERE, reason))
                 return
     finally:
         gc.enable()
@@ -140,26 +140,29 @@ async def _take_all(
 def preview_lines(
     preview: AddPreview, height: int, is_ascii: bool = False
 ) -> list[Line]:
-    """Tell in ``height`` lines what would be added and what not, with the reasons."""
+    """Return up to ``height`` lines on what would be added or skipped, and why."""
     good, bad = ("+", "x") if is_ascii else ("✓", "✗")
     if preview.is_empty:
-        return [[Span("Nothing to add yet: type or paste URLs above.", "dim")]]
+        return [[Span("Nothing to add yet. Type or paste URLs above.", "dim")]]
     total = len(preview.requests)
     head: Line = [Span(f"{good} {count(total)} to add", "done" if total else "dim")]
     if preview.sized:
-        told = format_size(preview.size)
-        among = "" if preview.sized == total else f" in {count(preview.sized)} of them"
-        head.append(Span(f"   {told}{among}", "text"))
+        size = format_size(preview.size)
+        if preview.sized != total:
+            size = f"{size} in {count(preview.sized)} of them"
+        head.append(Span(f"   {size}", "text"))
     if preview.duplicates:
-        word = "duplicate" if preview.duplicates == 1 else "duplicates"
-        head.append(Span(f"   {count(preview.duplicates)} {word} left out", "waiting"))
+        number = count(preview.duplicates)
+        text = "1 duplicate" if preview.duplicates == 1 else f"{number} duplicates"
+        head.append(Span(f"   {text} skipped", "waiting"))
     if preview.listed:
-        head.append(Span(f"   {count(preview.listed)} listed already", "waiting"))
+        head.append(Span(f"   {count(preview.listed)} already listed", "waiting"))
     if preview.bad_count:
-        word = "line" if preview.bad_count == 1 else "lines"
-        head.append(Span(f"   {count(preview.bad_count)} wrong {word}", "failed"))
+        number = count(preview.bad_count)
+        text = "1 invalid line" if preview.bad_count == 1 else f"{number} invalid lines"
+        head.append(Span(f"   {text}", "failed"))
     lines = [head]
-    # Where there is little room, reasons are worth more than hosts.
+    # In little space, reasons are more useful than hosts.
     if preview.hosts and height > (3 if preview.bad else 1):
         top = [f"{plain(host)} {count(n)}" for host, n in preview.hosts.most_common(3)]
         if len(preview.hosts) > 3:
@@ -178,48 +181,48 @@ def preview_lines(
 def _bad_lines(preview: AddPreview, room: int, sign: str, is_ascii: bool) -> list[Line]:
     shown = preview.bad[: room if preview.bad_count <= room else max(0, room - 1)]
     lines: list[Line] = [
-        [Span(f"{sign} {_place(wrong)}  ", "failed"), Span(plain(wrong.reason), "text")]
-        for wrong in shown
+        [Span(f"{sign} {_location(line)}  ", "failed"), Span(plain(line.reason))]
+        for line in shown
     ]
     rest = preview.bad_count - len(shown)
     if rest and len(lines) < room:
         more = "..." if is_ascii else "…"
-        lines.append([Span(f"  {more} {count(rest)} more wrong", "dim")])
+        lines.append([Span(f"  {more} {count(rest)} more invalid", "dim")])
     return lines
 
 
-def _place(wrong: BadRequestLine) -> str:
-    """Return where it is: a line of the text, or a file's own name and line."""
-    name, _, number = wrong.where.rpartition(":")
+def _location(line: BadRequestLine) -> str:
+    """Return the line number in the text, or the name of a file and the line."""
+    name, _, number = line.where.rpartition(":")
     if name == WHERE:
         return f"line {number}"
-    return plain(os.path.basename(wrong.where) or "text")
+    return plain(os.path.basename(line.where) or "text")
 
 
 class AddPreviewPane(Pane):
-    """What the text or the list would add."""
+    """Shows an ``AddPreview``."""
 
     has_frame = False
 
     def __init__(self, empty: str = "", **options: Any) -> None:
-        """Start with an empty draft; ``empty`` is said while there is nothing."""
+        """Create an empty pane, showing ``empty`` until there are entries."""
         super().__init__(**options)
         self._preview = AddPreview()
         self._empty = empty
 
     def show(self, preview: AddPreview) -> None:
-        """Tell about this draft."""
+        """Show a preview."""
         self._preview = preview
         self.redraw()
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Counts first, then lines that are wrong with their reasons."""
+        """Return the counts, then invalid lines with their reasons."""
         del width
         if self._empty and self._preview.is_empty:
             return [[Span(self._empty, "dim")]]
         return preview_lines(self._preview, height, self.is_ascii)
 
     def folded(self, width: int) -> Line:
-        """The counts."""
+        """Return the counts."""
         del width
         return [Span(" "), *preview_lines(self._preview, 1, self.is_ascii)[0]]

@@ -1,4 +1,4 @@
-"""Choosing one of a few words."""
+"""Dialogs that choose from a list: a value of a setting, or a theme."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ if TYPE_CHECKING:
 
 
 class ChoiceScreen(Dialog[str | None]):
-    """Leaves with the chosen word, or ``None``."""
+    """A list of words; returns the chosen one, or ``None``."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "choice.tcss"]
-    KEYS = (("enter", "choose"), ("esc", "leave as it is"))
+    KEYS = (("enter", "choose"), ("esc", "cancel"))
 
     def __init__(self, title: str, words: list[str], now: str) -> None:
-        """Take what it is, the words, and the one that holds."""
+        """Offer ``words``, with the cursor on ``now``, the current one."""
         super().__init__()
         self._title = plain(title)
         self._words = words
         self._now = now
 
     def title_text(self) -> str:
-        """What is chosen."""
+        """Return what is chosen."""
         return self._title
 
     def compose_box(self) -> ComposeResult:
-        """The words."""
+        """Lay out the words."""
         yield OptionList(*(Option(Content(word), id=word) for word in self._words))
 
     def on_mount(self) -> None:
-        """Stand on the one that holds."""
+        """Put the cursor on the current word."""
         options = self.query_one(OptionList)
         if self._now in self._words:
             options.highlighted = self._words.index(self._now)
@@ -49,48 +49,51 @@ class ChoiceScreen(Dialog[str | None]):
 
     @on(OptionList.OptionSelected)
     def choose(self, event: OptionList.OptionSelected) -> None:
-        """Leave with it."""
+        """Return the chosen entry."""
         event.stop()
         self.dismiss(event.option_id)
 
 
 class ThemeScreen(Dialog[str | None]):
-    """Leaves with the chosen theme; esc gives back the one that was there."""
+    """A list of themes with a live preview; returns the chosen one.
+
+    Escape restores the previous theme.
+    """
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "theme.tcss"]
     TITLE_TEXT = "Theme"
-    KEYS = (("enter", "keep"), ("esc", "as before"))
+    KEYS = (("enter", "apply"), ("esc", "cancel"))
 
     def __init__(self, names: Sequence[str], now: str) -> None:
-        """Take the names of all themes, and of the one that is shown."""
+        """Offer the themes ``names``; ``now`` is the current one."""
         super().__init__()
         self._names = names
         self._before = now
 
     def compose_box(self) -> ComposeResult:
-        """The names; ours come first."""
+        """Lay out the names."""
         yield OptionList(*(Option(Content(name), id=name) for name in self._names))
 
     def on_mount(self) -> None:
-        """Stand on the theme that is shown."""
+        """Put the cursor on the current theme."""
         options = self.query_one(OptionList)
         options.highlighted = self._names.index(self._before)
         options.focus()
 
     @on(OptionList.OptionHighlighted)
     def preview(self, event: OptionList.OptionHighlighted) -> None:
-        """Show it."""
+        """Apply the theme under the cursor."""
         event.stop()
         if event.option_id is not None:
             self.app.theme = event.option_id
 
     @on(OptionList.OptionSelected)
     def keep(self, event: OptionList.OptionSelected) -> None:
-        """Leave with it."""
+        """Return the chosen entry."""
         event.stop()
         self.dismiss(event.option_id)
 
     def action_close(self) -> None:
-        """Give back what was there."""
+        """Restore the previous theme."""
         self.app.theme = self._before
         self.dismiss(None)

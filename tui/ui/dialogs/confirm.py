@@ -1,4 +1,4 @@
-"""Before something large: how many it would touch and what it would do to them."""
+"""Asks for confirmation before an action that affects many downloads."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.widgets import Button, Static
 
 from tui.core.text.plain_text import plain
-from tui.ui.dialogs.dialog import Dialog
+from tui.ui.dialogs.dialog import Dialog, choice_button
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ConfirmScreen(Dialog[bool | None]):
-    """Leaves with ``True`` where a person chose it; enter alone changes nothing."""
+    """Returns ``True`` if the user confirmed; Enter alone picks the safe choice."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "quit.tcss"]
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -30,13 +29,13 @@ class ConfirmScreen(Dialog[bool | None]):
     ]
 
     def __init__(self, title: str, effect: str, yes: str, no: str) -> None:
-        """Ask.
+        """Create the dialog.
 
         Args:
-            title: what would be done, with the count: ``Cancel 37 downloads``.
-            effect: what that means, in a sentence or two.
-            yes: name of the button that does it.
-            no: name of the button that leaves all as it is.
+            title: the action with the count, such as ``Cancel 37 downloads``.
+            effect: what it means, in a sentence or two.
+            yes: label of the button that confirms.
+            no: label of the button that changes nothing.
         """
         super().__init__()
         self._title = plain(title)
@@ -45,30 +44,26 @@ class ConfirmScreen(Dialog[bool | None]):
         self._no = no
 
     def title_text(self) -> str:
-        """What would be done."""
+        """Return the action that would be performed."""
         return self._title
 
     def compose_box(self) -> ComposeResult:
-        """What it means, and two ways to go; the safe one comes first."""
+        """Lay out the effect and two buttons, the safe one first."""
         yield Static(self._effect, markup=False)
         with Vertical(classes="choices"):
-            yield _choice("n", self._no, "no")
-            yield _choice("y", self._yes, "yes")
+            yield choice_button("n", self._no, "no", width=32)
+            yield choice_button("y", self._yes, "yes", width=32)
 
     def on_mount(self) -> None:
-        """Stand on the safe one."""
+        """Focus the safe choice."""
         self.query_one("#no", Button).focus()
 
     @on(Button.Pressed)
     def press(self, event: Button.Pressed) -> None:
-        """Take a click, or enter."""
+        """Handle a click or Enter."""
         event.stop()
         self.dismiss(event.button.id == "yes")
 
     def action_agree(self) -> None:
-        """Do it."""
+        """Confirm."""
         self.dismiss(True)
-
-
-def _choice(key: str, label: str, name: str) -> Button:
-    return Button(Content(f"{key:>3}  {label:<32}"), id=name, compact=True)

@@ -1,4 +1,4 @@
-"""One download on the whole screen, kept up to date while it is open."""
+"""The details of one download on the full screen, updated while open."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _REFRESH_S = 0.25
 
 
 class DetailScreen(Dialog[None]):
-    """Ranges with their speeds, attempts, the server's answer, mirrors and paths."""
+    """Ranges with their speeds, attempts, the response, mirrors and paths."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "detail.tcss"]
     KEYS = (("esc", "close"), ("up/down", "scroll"))
     CHANGES = ("connections_more", "connections_fewer", "limit_row")
-    """Actions that also work here, by the keys that they have in the dashboard."""
+    """Actions that also work here, with the same keys as in the dashboard."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter,q", "close", show=False),
         Binding("j", "scroll(1)", show=False),
@@ -48,11 +48,11 @@ class DetailScreen(Dialog[None]):
         read: Callable[[], DetailSnapshot],
         change: Callable[[str], None] | None = None,
     ) -> None:
-        """Take what to read and what to do.
+        """Create the dialog.
 
         Args:
             read: returns a fresh snapshot; called four times a second.
-            change: does one of ``CHANGES`` to this download, by its id.
+            change: performs one of ``CHANGES``, given its id, on this download.
         """
         super().__init__()
         self._read = read
@@ -62,22 +62,22 @@ class DetailScreen(Dialog[None]):
                 self._bindings.bind(key, f"change('{id}')", show=False)
 
     def compose_box(self) -> ComposeResult:
-        """A sheet that scrolls."""
+        """Lay out a sheet that scrolls."""
         with VerticalScroll():
             yield DetailSheet()
 
     def on_mount(self) -> None:
-        """Begin to follow the download."""
+        """Start updating."""
         self.query_one(VerticalScroll).focus()
         self.set_interval(_REFRESH_S, self.update)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Draw for the new width."""
+        """Redraw for the new width."""
         del event
         self.call_after_refresh(self.update)
 
     def update(self) -> None:
-        """Read and draw the download once more."""
+        """Read the download and redraw it."""
         detail = self._read()
         box = self.query_one("#box")
         room = max(8, box.size.width - 6)
@@ -87,7 +87,7 @@ class DetailScreen(Dialog[None]):
         self.query_one(DetailSheet).show(detail)
 
     def action_change(self, id: str) -> None:
-        """Change its connections or its limit."""
+        """Change the download's connections or its rate limit."""
         if self._change is not None:
             self._change(id)
             self.update()

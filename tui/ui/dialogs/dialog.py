@@ -1,7 +1,7 @@
-"""What all dialogs share: a framed box on an opaque ground that esc closes.
+"""The base class of all dialogs: a framed box on an opaque background.
 
-The ground is opaque because a translucent one makes Textual blend every cell of the
-live list below it anew: three times the cost of a frame.
+The background is opaque because Textual would blend every cell of the live list below a
+translucent one: three times the cost of a frame.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widgets import Button
 
 if TYPE_CHECKING:
     from textual import events
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
 PRINTABLE = "[^\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f]*"
-"""What may be typed or pasted into a line: Textual draws an ESC there as it is."""
+"""Characters accepted in an ``Input``: Textual draws an ESC there unchanged."""
 
 Result = TypeVar("Result")
 
@@ -30,11 +31,11 @@ MOVES: tuple[Binding, ...] = (
     Binding("pageup", "move(-10)", show=False, priority=True),
     Binding("pagedown", "move(10)", show=False, priority=True),
 )
-"""Of a dialog in which one types to search and chooses from a list."""
+"""Bindings of a dialog in which the user types to search a list."""
 
 
 class Dialog(ModalScreen[Result]):
-    """A box with a title, its keys in the lower edge, and whatever is inside."""
+    """A box with a title, its keys on the lower edge, and the widgets of a subclass."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = "dialog.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,28 +43,28 @@ class Dialog(ModalScreen[Result]):
     ]
     TITLE_TEXT: ClassVar[str] = ""
     KEYS: ClassVar[tuple[tuple[str, str], ...]] = ()
-    """Pairs of key and word for the lower edge, most wanted first."""
+    """Pairs of key and word for the lower edge, most important first."""
 
     def compose(self) -> ComposeResult:
-        """Make the box; what goes into it comes from ``compose_box``."""
+        """Lay out the box; ``compose_box`` fills it."""
         with Vertical(id="box") as box:
             box.border_title = Content(self.title_text())
             yield from self.compose_box()
 
     def compose_box(self) -> ComposeResult:
-        """Widgets inside the box."""
+        """Yield the widgets inside the box."""
         raise NotImplementedError
 
     def title_text(self) -> str:
-        """Title of the box, plain text."""
+        """Return the title of the box, as plain text."""
         return self.TITLE_TEXT
 
     def on_mount(self) -> None:
-        """Draw with ASCII if the dashboard does."""
+        """Use ASCII if the dashboard does."""
         self.set_class(bool(getattr(self.app, "is_ascii", False)), "-ascii")
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fill a small terminal, and say as many keys as fit."""
+        """Fill a small terminal, and show as many keys as fit."""
         width, height = event.size
         self.set_class(width < 72 or height < 24, "-small")
         self.set_class(height < 14, "-low")
@@ -77,5 +78,10 @@ class Dialog(ModalScreen[Result]):
         box.border_subtitle = Content(words) if words else None
 
     def action_close(self) -> None:
-        """Leave without a result."""
+        """Close without a result."""
         self.dismiss(None)
+
+
+def choice_button(key: str, label: str, id: str, *, width: int) -> Button:
+    """Return a button that shows its key before a label of ``width`` cells."""
+    return Button(Content(f"{key:>3}  {label:<{width}}"), id=id, compact=True)

@@ -1,4 +1,4 @@
-"""Every key, from the one registry; found by typing, run with enter."""
+"""The help screen: every action with its keys, searchable, run with Enter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class HelpEntry(Protocol):
-    """What help needs to know of an action (``tui.ui.keys.registry.Action``)."""
+    """What the list needs of an action (``tui.ui.keys.registry.Action``)."""
 
     @property
     def id(self) -> str: ...  # noqa: D102
@@ -38,16 +38,15 @@ class HelpEntry(Protocol):
 
 
 def find(actions: Sequence[HelpEntry], query: str) -> list[HelpEntry]:
-    """Return the actions that hold every word of ``query``, best first.
+    """Return the actions that contain every word of ``query``, best match first.
 
-    A key typed alone puts its action first: ``x`` asks what x does, not which texts
-    hold that letter.
+    An exact key comes first: ``x`` asks what x does, not which texts contain an x.
     """
     words = query.casefold().split()
     if not words:
         return list(actions)
     found: list[tuple[int, int, HelpEntry]] = []
-    for place, action in enumerate(actions):
+    for index, action in enumerate(actions):
         title = action.title.casefold()
         text = f"{title} {action.help} {action.shown_keys} {action.group.value}"
         if query.strip() in action.shown_keys.split() or query.casefold() == title:
@@ -58,25 +57,26 @@ def find(actions: Sequence[HelpEntry], query: str) -> list[HelpEntry]:
             rank = 2
         else:
             continue
-        found.append((rank, place, action))
+        found.append((rank, index, action))
     return [action for _, _, action in sorted(found, key=lambda item: item[:2])]
 
 
 class HelpList(Pane):
-    """Actions under their headings, with a cursor once there is a choice to make."""
+    """Actions under their headings, with a cursor once the user searches or moves."""
 
     has_frame = False
+    NO_MATCH: ClassVar[str] = "No matching action."
 
     class Chosen(Message):
         """A line was clicked."""
 
         def __init__(self, id: str) -> None:
-            """Tell which action it was."""
+            """Store the action's id."""
             super().__init__()
             self.id = id
 
     def __init__(self, actions: Sequence[HelpEntry], **options: Any) -> None:
-        """Show all actions."""
+        """List ``actions``."""
         super().__init__(**options)
         self._all = actions
         self._rows: list[HelpEntry | str] = []
@@ -85,7 +85,7 @@ class HelpList(Pane):
         self.search("")
 
     def search(self, query: str) -> None:
-        """Show what matches; the best match is chosen as soon as something is typed."""
+        """List the matches of ``query``, with the cursor on the best one."""
         found = find(self._all, query)
         self._rows = []
         if query.strip():
@@ -97,7 +97,7 @@ class HelpList(Pane):
                     group = action.group.value
                     self._rows += ["", group] if self._rows else [group]
                 self._rows.append(action)
-        # Nothing is chosen at first: enter out of habit must not cancel a download.
+        # No cursor at first: Enter pressed out of habit must not cancel a download.
         self._cursor = 0 if query.strip() and found else -1
         self._top = 0
         self.redraw()
@@ -109,24 +109,24 @@ class HelpList(Pane):
         return None if isinstance(row, str) else row.id
 
     @property
-    def sentence(self) -> str:
-        """What the action under the cursor does."""
+    def description(self) -> str:
+        """Description of the action under the cursor."""
         row = self._rows[self._cursor] if 0 <= self._cursor < len(self._rows) else ""
         return "" if isinstance(row, str) else row.help
 
     def move(self, step: int) -> None:
-        """Move the cursor by actions, over headings, and scroll along."""
-        places = [at for at, row in enumerate(self._rows) if not isinstance(row, str)]
-        if not places:
+        """Move the cursor by ``step`` actions, skipping headings, and scroll to it."""
+        rows = [y for y, row in enumerate(self._rows) if not isinstance(row, str)]
+        if not rows:
             return
-        if self._cursor in places:
-            index = places.index(self._cursor) + step
-            self._cursor = places[max(0, min(len(places) - 1, index))]
+        if self._cursor in rows:
+            index = rows.index(self._cursor) + step
+            self._cursor = rows[max(0, min(len(rows) - 1, index))]
         else:
-            self._cursor = places[0 if step > 0 else -1]
+            self._cursor = rows[0 if step > 0 else -1]
         height = max(1, self.size.height)
-        # Show the heading of the first action as well.
-        first = 0 if self._cursor == places[0] else self._cursor
+        # Show the heading above the first action as well.
+        first = 0 if self._cursor == rows[0] else self._cursor
         self._top = max(min(self._top, first), self._cursor - height + 1)
         self.redraw()
 
@@ -137,20 +137,20 @@ class HelpList(Pane):
         self.redraw()
 
     def body(self, width: int, height: int) -> list[Line]:
-        """The rows in view."""
+        """Return the visible rows."""
         if not self._rows:
-            return [[Span("No key does that. Try other words.", "dim")]]
+            return [[Span(self.NO_MATCH, "dim")]]
         room = max(
             (cells(row.shown_keys) for row in self._rows if not isinstance(row, str)),
             default=0,
         )
         shown = enumerate(self._rows[self._top : self._top + height], self._top)
-        return [self._row_line(at, row, width, min(16, room)) for at, row in shown]
+        return [self._row_line(y, row, width, min(16, room)) for y, row in shown]
 
-    def _row_line(self, at: int, row: HelpEntry | str, width: int, room: int) -> Line:
+    def _row_line(self, y: int, row: HelpEntry | str, width: int, room: int) -> Line:
         if isinstance(row, str):
             return [Span(row, "title")]
-        is_chosen = at == self._cursor
+        is_chosen = y == self._cursor
         mark = ">" if self.is_ascii else "▌"
         head = f"{mark if is_chosen else ' '} "
         keys = f"{fit(row.shown_keys, room)}  "
@@ -159,7 +159,7 @@ class HelpList(Pane):
         title = row.title
         column = min(38, max(cells(action.title) for action in self._all))
         if left - column < 34:
-            # Narrow: the title says enough, and the chosen one shows its sentence.
+            # Narrow: only the chosen action shows its description, below the list.
             return [*line, Span(fit(title, left), _strength(is_chosen), row.id)]
         line.append(Span(f"{fit(title, column)}  ", _strength(is_chosen), row.id))
         rest = left - column - 2
@@ -167,20 +167,20 @@ class HelpList(Pane):
         return line
 
     def folded(self, width: int) -> Line:
-        """Help is never folded, but one line is its chosen action."""
+        """Return the first visible row; the list is never folded."""
         return self.body(width, 1)[0]
 
     def pressed(self, action: str) -> None:
-        """Choose by click."""
+        """Choose the clicked action."""
         self.post_message(self.Chosen(action))
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three rows up."""
+        """Scroll three rows up."""
         event.stop()
         self.scroll_rows(-3)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three rows down."""
+        """Scroll three rows down."""
         event.stop()
         self.scroll_rows(3)
 
@@ -190,13 +190,13 @@ def _strength(is_chosen: bool) -> str:
 
 
 class HelpScreen(Dialog[str | None]):
-    """The list of keys; leaves with the id of an action to run, or ``None``."""
+    """The list of keys; returns the id of an action to run, or ``None``."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "help.tcss"]
     TITLE_TEXT = "Keys"
     KEYS = (
         ("type", "to search"),
-        ("enter", "run it"),
+        ("enter", "run"),
         ("esc", "close"),
         ("up/down", "choose"),
     )
@@ -206,34 +206,34 @@ class HelpScreen(Dialog[str | None]):
     ]
 
     def __init__(self, actions: Sequence[HelpEntry]) -> None:
-        """List these actions, in their order."""
+        """List ``actions`` in their order."""
         super().__init__()
         self._actions = actions
 
     def compose_box(self) -> ComposeResult:
-        """A line to type in and the list."""
+        """Lay out the search line, the list and the description."""
         yield Input(
-            placeholder="type to search: a key or words",
+            placeholder="search by key or words",
             restrict=PRINTABLE,
             compact=True,
         )
         yield HelpList(self._actions)
-        yield Static("", id="sentence", classes="hint", markup=False)
+        yield Static("", id="description", classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        """Take the keys."""
+        """Focus the search line."""
         self.query_one(Input).focus()
 
     @on(Input.Changed)
     def search(self, event: Input.Changed) -> None:
-        """Search while typing."""
+        """Search while the user types."""
         event.stop()
         self.query_one(HelpList).search(event.value)
         self._explain()
 
     @on(Input.Submitted)
     def run_chosen(self, event: Input.Submitted) -> None:
-        """Leave with the chosen action, if one is."""
+        """Return the chosen action, if any."""
         event.stop()
         chosen = self.query_one(HelpList).chosen
         if chosen is not None:
@@ -241,7 +241,7 @@ class HelpScreen(Dialog[str | None]):
 
     @on(HelpList.Chosen)
     def run_clicked(self, message: HelpList.Chosen) -> None:
-        """Leave with the clicked action."""
+        """Return the clicked action."""
         message.stop()
         self.dismiss(message.id)
 
@@ -251,5 +251,6 @@ class HelpScreen(Dialog[str | None]):
         self._explain()
 
     def _explain(self) -> None:
-        """Say all of the chosen action's sentence: its line may have cut it."""
-        self.query_one("#sentence", Static).update(self.query_one(HelpList).sentence)
+        """Show the whole description of the chosen action; its row may cut it."""
+        text = self.query_one(HelpList).description
+        self.query_one("#description", Static).update(text)

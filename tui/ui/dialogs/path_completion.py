@@ -1,4 +1,4 @@
-"""What a folder holds whose path is being typed; pure functions, run in a thread."""
+"""Lists and completes paths while the user types. Functions to run in a thread."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tui.sources.list_file import LIST_SUFFIXES
 from tui.sources.readers.digest_list import is_sums_name
 
 SHOWN = 300
-"""Entries that are shown; who looks for another types some letters of it."""
+"""Maximum number of entries shown; more letters narrow the list."""
 _SCANNED = 20_000
 _DROP_LIMIT = 8192
-"""Characters of a paste that may be paths."""
+"""Maximum length of a paste that is checked for paths."""
 
 
 class Entry(NamedTuple):
-    """One thing in the folder."""
+    """A file or folder."""
 
     path: str
     name: str
@@ -27,20 +27,20 @@ class Entry(NamedTuple):
 
 
 class FolderListing(NamedTuple):
-    """What there is that begins with what was typed."""
+    """The entries that start with what was typed."""
 
     entries: tuple[Entry, ...] = ()
     more: int = 0
-    """How many are there besides."""
-    trouble: str = ""
-    """Why nothing can be seen, or ""."""
+    """Number of further entries."""
+    error: str = ""
+    """Why the folder cannot be listed, or ""."""
 
 
 def list_folder(typed: str) -> FolderListing:
-    """Return folders, then lists, then other files, that ``typed`` is the start of.
+    """Return folders, then lists, then other files that start with ``typed``.
 
-    Hidden ones show when the dot is typed; a name that cannot be drawn never does, nor
-    what is no file.
+    Hidden entries are listed once the dot is typed. Names with unprintable characters
+    and special files, such as pipes, are left out.
     """
     folder, start = os.path.split(os.path.expanduser(typed))
     start = start.lower()
@@ -57,13 +57,13 @@ def list_folder(typed: str) -> FolderListing:
                     and (start.startswith(".") or not name.startswith("."))
                 ):
                     rank = 0 if entry.is_dir() else 2 - _is_list(name)
-                    # Whoever opens a pipe waits until somebody writes, perhaps forever.
+                    # Opening a pipe would block until another process writes to it.
                     if rank == 0 or entry.is_file():
                         found.append((rank, name.lower(), entry))
     except OSError as error:
-        return FolderListing(trouble=error.strerror or type(error).__name__)
+        return FolderListing(error=error.strerror or type(error).__name__)
     except ValueError:
-        return FolderListing(trouble="no such folder")
+        return FolderListing(error="no such folder")
     found.sort(key=lambda item: item[:2])
     entries = [
         Entry(os.path.join(folder, e.name), e.name, rank == 0, _size(e))
@@ -73,7 +73,7 @@ def list_folder(typed: str) -> FolderListing:
 
 
 def complete(typed: str, seen: FolderListing) -> str:
-    """Return ``typed`` with all that the entries have in common, as the shell does."""
+    """Complete ``typed`` with what all entries have in common, as a shell does."""
     if not seen.entries:
         return typed
     folder, start = os.path.split(typed)
@@ -92,9 +92,9 @@ def complete(typed: str, seen: FolderListing) -> str:
 
 
 def dropped_paths(text: str) -> list[str]:
-    """Return the files of a paste that is nothing but paths, as terminals drop them.
+    """Return the files if a paste consists of paths only, as when files are dropped.
 
-    They quote names with blanks, or put backslashes before them, or make URLs.
+    Terminals quote names with spaces, escape them with backslashes, or send file URLs.
     """
     text = text.strip()
     if not text or len(text) > _DROP_LIMIT or text[0] not in "/~'\"f.":

@@ -1,4 +1,4 @@
-"""Choose a list file: type its path or go through folders; see what is in it."""
+"""Chooses a list file by path or by browsing folders, with a preview."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
 _DEBOUNCE_S = 0.08
-"""The cursor rests at least this long before a file is read."""
+"""Time without a cursor movement after which a file is parsed."""
 
 
 class Picked(NamedTuple):
-    """A file and what is in it."""
+    """A file and its content."""
 
     path: str
     preview: AddPreview
 
 
 class PathInput(Input):
-    """A path; tab completes it, and the arrows walk through what it begins."""
+    """A path; Tab completes it, and the arrow keys move through the entries."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", show=False),
@@ -50,27 +50,27 @@ class PathInput(Input):
     ]
 
     class Complete(Message):
-        """Tab was pressed."""
+        """The user pressed Tab."""
 
     class Walk(Message):
-        """An arrow was pressed."""
+        """The user pressed an arrow key."""
 
         def __init__(self, by: int) -> None:
-            """Carry how far."""
+            """Store the number of entries to move."""
             super().__init__()
             self.by = by
 
     def action_complete(self) -> None:
-        """Ask for the rest of the path."""
+        """Ask to complete the path."""
         self.post_message(self.Complete())
 
     def action_walk(self, by: int) -> None:
-        """Ask for another entry."""
+        """Ask to move through the entries."""
         self.post_message(self.Walk(by))
 
 
 class PickScreen(Dialog[Picked | None]):
-    """Leaves with a file and its draft."""
+    """Returns a file and the preview of its content."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "pick.tcss"]
     TITLE_TEXT = "Open a list"
@@ -84,24 +84,29 @@ class PickScreen(Dialog[Picked | None]):
     def __init__(
         self, known: Mapping[str, tuple[str, str]] | None = None, folder: str = ""
     ) -> None:
-        """Begin in ``folder``; ``known`` is what ``read_preview`` takes."""
+        """Create the dialog.
+
+        Args:
+            known: downloads in the dashboard's list, as for ``read_preview``.
+            folder: where to start; "" for the working directory.
+        """
         super().__init__()
         self._known = known
         self._start = os.path.join(folder or os.getcwd(), "")
-        self._seen = FolderListing()
-        self._seen_for = ""
-        """The path that ``_seen`` belongs to: typing is faster than some disks."""
+        self._listing = FolderListing()
+        self._listed_path = ""
+        """The path that ``_listing`` belongs to: typing is faster than some disks."""
         self._debounce_timer: Timer | None = None
 
     def compose_box(self) -> ComposeResult:
-        """Path, entries, what is in the file."""
+        """Lay out path, entries and preview."""
         yield PathInput(restrict=PRINTABLE, compact=True, select_on_focus=False)
         yield OptionList(compact=True)
         yield Static("", classes="hint", id="more", markup=False)
-        yield AddPreviewPane("Choose a list to see what is in it.")
+        yield AddPreviewPane("Choose a list to preview it.")
 
     def on_mount(self) -> None:
-        """Take the keys, and show the folder."""
+        """Focus the path and list the folder."""
         typed = self.query_one(PathInput)
         typed.focus()
         typed.value = self._start if self._start.isprintable() else "./"
@@ -110,53 +115,53 @@ class PickScreen(Dialog[Picked | None]):
 
     @on(Input.Changed)
     def follow(self, event: Input.Changed) -> None:
-        """Show what begins with the path."""
+        """List the entries that start with the path."""
         event.stop()
-        self.run_worker(self._look(event.value), group="look", exclusive=True)
+        self.run_worker(self._list(event.value), group="list", exclusive=True)
 
-    async def _look(self, typed: str) -> None:
-        seen = await asyncio.to_thread(list_folder, typed)
-        self._seen, self._seen_for = seen, typed
+    async def _list(self, typed: str) -> None:
+        listing = await asyncio.to_thread(list_folder, typed)
+        self._listing, self._listed_path = listing, typed
         options = self.query_one(OptionList)
         options.clear_options()
-        options.add_options([Option(_label(entry)) for entry in seen.entries])
-        told = plain(seen.trouble)
-        if seen.more:
-            told = f"and {count(seen.more)} more: type some letters"
-        elif not told and not seen.entries:
-            told = "Nothing here begins with that."
+        options.add_options([Option(_label(entry)) for entry in listing.entries])
+        note = plain(listing.error)
+        if listing.more:
+            note = f"{count(listing.more)} more; type more letters"
+        elif not note and not listing.entries:
+            note = "No matching files."
         more = self.query_one("#more", Static)
-        more.update(told)
-        more.display = bool(told)
-        if seen.entries:
+        more.update(note)
+        more.display = bool(note)
+        if listing.entries:
             options.highlighted = 0
         else:
             self.query_one(AddPreviewPane).show(AddPreview())
 
     @on(PathInput.Walk)
     def walk(self, message: PathInput.Walk) -> None:
-        """Go through the entries."""
+        """Move through the entries."""
         message.stop()
         options = self.query_one(OptionList)
         if options.option_count:
-            at = (options.highlighted or 0) + message.by
-            options.highlighted = max(0, min(options.option_count - 1, at))
+            index = (options.highlighted or 0) + message.by
+            options.highlighted = max(0, min(options.option_count - 1, index))
 
     @on(PathInput.Complete)
     def complete_path(self, message: PathInput.Complete) -> None:
-        """Write what the entries have in common."""
+        """Complete the path with what the entries have in common."""
         message.stop()
-        self.run_worker(self._complete(), group="look", exclusive=True)
+        self.run_worker(self._complete(), group="list", exclusive=True)
 
     async def _complete(self) -> None:
         typed = self.query_one(PathInput).value
-        if typed != self._seen_for:
-            await self._look(typed)
-        self._write(complete(typed, self._seen))
+        if typed != self._listed_path:
+            await self._list(typed)
+        self._set_path(complete(typed, self._listing))
 
     @on(OptionList.OptionHighlighted)
     def preview(self, event: OptionList.OptionHighlighted) -> None:
-        """Read the file under the cursor when it rests there."""
+        """Parse the file under the cursor once the cursor stops moving."""
         event.stop()
         if self._debounce_timer is not None:
             self._debounce_timer.stop()
@@ -178,35 +183,35 @@ class PickScreen(Dialog[Picked | None]):
     @on(OptionList.OptionSelected)
     @on(Input.Submitted)
     def submit(self, event: OptionList.OptionSelected | Input.Submitted) -> None:
-        """Open what is under the cursor."""
+        """Open the file or folder under the cursor."""
         event.stop()
-        self.run_worker(self._open(), group="look", exclusive=True)
+        self.run_worker(self._open(), group="list", exclusive=True)
 
     async def _open(self) -> None:
         typed = self.query_one(PathInput).value
-        if typed != self._seen_for:
-            await self._look(typed)
+        if typed != self._listed_path:
+            await self._list(typed)
         entry = self._entry()
         if entry is None:
             return
         if entry.is_folder:
             folder, _ = os.path.split(typed)
-            self._write(os.path.join(folder, entry.name, ""))
+            self._set_path(os.path.join(folder, entry.name, ""))
         else:
-            # A group of its own: a preview that starts late must not end it.
-            self.run_worker(self._leave(entry.path), group="leave", exclusive=True)
+            # A separate group: a preview that starts late must not cancel it.
+            self.run_worker(self._choose(entry.path), group="choose", exclusive=True)
 
-    async def _leave(self, path: str) -> None:
+    async def _choose(self, path: str) -> None:
         preview = await self._read(path)
         if preview.requests or preview.bad_count:
             self.dismiss(Picked(path, preview))
 
     def _entry(self) -> Entry | None:
-        at = self.query_one(OptionList).highlighted
-        entries = self._seen.entries
-        return entries[at] if at is not None and at < len(entries) else None
+        index = self.query_one(OptionList).highlighted
+        entries = self._listing.entries
+        return entries[index] if index is not None and index < len(entries) else None
 
-    def _write(self, path: str) -> None:
+    def _set_path(self, path: str) -> None:
         typed = self.query_one(PathInput)
         typed.value = path
         typed.cursor_position = len(path)

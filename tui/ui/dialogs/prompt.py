@@ -1,4 +1,4 @@
-"""Ask for one value: downloads at once, a rate limit, connections."""
+"""Asks for one value: concurrency, a rate limit, a URL."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class PromptScreen(Dialog[str | None]):
-    """One line to type in; what is wrong with it is said while it is typed."""
+    """An input line that is validated while the user types."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "prompt.tcss"]
-    KEYS = (("enter", "set"), ("esc", "leave as it is"))
+    KEYS = (("enter", "apply"), ("esc", "cancel"))
 
     def __init__(
         self,
@@ -30,13 +30,13 @@ class PromptScreen(Dialog[str | None]):
         check: Callable[[str], str | None],
         hint: str = "",
     ) -> None:
-        """Ask for a new value.
+        """Create the dialog.
 
         Args:
-            title: what it is, such as ``Downloads at once``.
-            value: the current one; typing replaces it.
+            title: name of the value, such as ``Concurrency``.
+            value: the current value; typing replaces it.
             check: returns what is wrong with a text, or ``None``.
-            hint: one line on what can be written, with an example.
+            hint: one line on how to write a value, with an example.
         """
         super().__init__()
         self._title = plain(title)
@@ -45,40 +45,40 @@ class PromptScreen(Dialog[str | None]):
         self._hint = hint
 
     def title_text(self) -> str:
-        """What is asked for."""
+        """Return the name of the value."""
         return self._title
 
     def compose_box(self) -> ComposeResult:
-        """The line, and below it a hint or what is wrong."""
+        """Lay out the input line and, below it, a hint or an error."""
         yield Input(self._value, select_on_focus=True, restrict=PRINTABLE, compact=True)
         yield Static(self._hint, classes="hint", id="hint", markup=False)
         yield Static("", classes="error", id="error", markup=False)
 
     def on_mount(self) -> None:
-        """Take the keys."""
+        """Focus the input line."""
         self.query_one(Input).focus()
-        self._say(None)
+        self._show_error(None)
 
     @on(Input.Changed)
     def check_typed(self, event: Input.Changed) -> None:
-        """Say at once what is wrong, but not about a line that is still empty."""
+        """Show what is wrong, unless the line is empty."""
         event.stop()
         text = event.value.strip()
-        self._say(self._check(text) if text else None)
+        self._show_error(self._check(text) if text else None)
 
     @on(Input.Submitted)
     def accept(self, event: Input.Submitted) -> None:
-        """Hand the value back, if there is nothing wrong with it."""
+        """Return the value if it is valid."""
         event.stop()
         text = event.value.strip()
-        wrong = self._check(text)
-        if wrong is None:
+        problem = self._check(text)
+        if problem is None:
             self.dismiss(text)
         else:
-            self._say(wrong)
+            self._show_error(problem)
 
-    def _say(self, wrong: str | None) -> None:
+    def _show_error(self, problem: str | None) -> None:
         error = self.query_one("#error", Static)
-        error.update(plain(wrong or ""))
-        error.display = wrong is not None
-        self.query_one("#hint").display = wrong is None and bool(self._hint)
+        error.update(plain(problem or ""))
+        error.display = problem is not None
+        self.query_one("#hint").display = problem is None and bool(self._hint)

@@ -1,4 +1,4 @@
-"""Before leaving: what is going on, and that all of it is kept."""
+"""Asks how to quit while downloads are running."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.content import Content
 from textual.widgets import Button, Static
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.text.units import format_size
-from tui.ui.dialogs.dialog import Dialog
+from tui.ui.dialogs.dialog import Dialog, choice_button
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -26,9 +25,9 @@ FINISH = "finish"
 
 
 class QuitScreen(Dialog[str | None]):
-    """Leaves with ``quit`` (keep all), ``finish`` (what runs, then quit) or ``None``.
+    """Returns ``quit``, ``finish`` (running downloads, then quit) or ``None``.
 
-    Enter takes the safe and usual one: everything is kept and nobody waits.
+    Enter quits: all progress is saved and there is nothing to wait for.
     """
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "quit.tcss"]
@@ -42,40 +41,42 @@ class QuitScreen(Dialog[str | None]):
     ]
 
     def __init__(self, snapshot: EngineSnapshot, resume_hint: str = "") -> None:
-        """Say what this snapshot tells about what is going on, and how to go on."""
+        """Create the dialog.
+
+        Args:
+            snapshot: the run as it is now.
+            resume_hint: how to resume it, as a sentence.
+        """
         super().__init__()
-        self._resume_hint = resume_hint
         self._snapshot = snapshot
+        self._resume_hint = resume_hint
 
     def compose_box(self) -> ComposeResult:
-        """What is going on, and three ways to go."""
+        """Lay out a summary of the run and three choices."""
         for text in quit_summary(self._snapshot, self._resume_hint):
             yield Static(text, markup=False)
         with Vertical(classes="choices"):
-            yield _choice("q", "Quit and keep everything", "quit")
+            yield choice_button("q", "Save progress and quit", "quit", width=28)
             if _active(self._snapshot):
-                yield _choice("f", "Finish what runs, then quit", "finish")
-            yield _choice("esc", "Stay", "stay")
+                label = "Finish active, then quit"
+                yield choice_button("f", label, "finish", width=28)
+            yield choice_button("esc", "Cancel", "stay", width=28)
 
     def on_mount(self) -> None:
-        """Stand on the default."""
+        """Focus the default."""
         self.query_one("#quit", Button).focus()
 
     @on(Button.Pressed)
     def press(self, event: Button.Pressed) -> None:
-        """Take a click, or enter."""
+        """Handle a click or Enter."""
         event.stop()
         self.action_choose(event.button.id or "stay")
 
     def action_choose(self, choice: str) -> None:
-        """Leave with a choice; finishing needs something to finish."""
+        """Return a choice; without running downloads, ``finish`` means ``quit``."""
         if choice == FINISH and not _active(self._snapshot):
             choice = QUIT
         self.dismiss(choice if choice in (QUIT, FINISH) else None)
-
-
-def _choice(key: str, label: str, name: str) -> Button:
-    return Button(Content(f"{key:>3}  {label:<28}"), id=name, compact=True)
 
 
 def _active(snapshot: EngineSnapshot) -> int:
@@ -83,7 +84,7 @@ def _active(snapshot: EngineSnapshot) -> int:
 
 
 def quit_summary(snapshot: EngineSnapshot, resume_hint: str = "") -> list[str]:
-    """Say in two or three lines what leaving now means."""
+    """Return two or three lines on what quitting now means."""
     counts = snapshot.counts
     active = _active(snapshot)
     waiting = counts[DownloadState.QUEUED] + counts[DownloadState.WAITING]
@@ -99,17 +100,17 @@ def quit_summary(snapshot: EngineSnapshot, resume_hint: str = "") -> list[str]:
     ]
     if not parts:
         done = counts[DownloadState.DONE]
-        lines = [f"Nothing is running; {count(done)} done."]
+        lines = [f"Nothing is running. {count(done)} done."]
         failed = counts[DownloadState.FAILED]
         if failed:
-            lines.append(f"{count(failed)} failed; what they have on disk is kept.")
+            lines.append(f"{count(failed)} failed; their partial files are kept.")
         return lines
     left = max(0, snapshot.known_size - snapshot.known_received)
     sizes = [format_size(left)] if left else []
     if snapshot.unknown:
         sizes.append(f"{count(snapshot.unknown)} of unknown size")
-    togo = f", {' and '.join(sizes)} to go" if sizes else ""
+    remaining = f", {' and '.join(sizes)} left" if sizes else ""
     return [
-        f"{', '.join(parts)}{togo}.",
-        resume_hint or "Every byte on disk is kept.",
+        f"{', '.join(parts)}{remaining}.",
+        resume_hint or "Progress is saved.",
     ]

@@ -1,4 +1,4 @@
-"""Save downloads as a list: which of them, in which format, under which name."""
+"""Asks which downloads to save as a list, in which format and under which name."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ if TYPE_CHECKING:
 
 _FORMATS = {
     ListFormat.ARIA2: (
-        "Plain with options",
-        "names, mirrors, checksums; aria2 reads it",
+        "Text with options",
+        "names, mirrors, checksums; aria2 can read it",
     ),
-    ListFormat.TEXT: ("URLs alone", "one a line, for wget -i and scripts"),
+    ListFormat.TEXT: ("URLs only", "one per line, for wget -i and scripts"),
     ListFormat.CSV: ("Table (CSV)", "for spreadsheets"),
     ListFormat.JSON: ("JSON", "a list of objects"),
-    ListFormat.JSON_LINES: ("JSON Lines", "an object a line"),
+    ListFormat.JSON_LINES: ("JSON Lines", "one object per line"),
 }
-_HINT = "Passwords and headers with secrets are left out."
+_HINT = "Passwords and headers with secrets are omitted."
 
 
 class SaveChoice(NamedTuple):
-    """What was chosen."""
+    """What the user chose."""
 
     group: str
     format: ListFormat
     path: str
-    """As it was typed; what is relative lies below the output directory."""
+    """As typed; relative to the output directory."""
 
 
 class SaveScreen(Dialog[SaveChoice | None]):
-    """Leaves with the choice."""
+    """Returns the user's choice."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "save.tcss"]
     TITLE_TEXT = "Save as a list"
@@ -56,14 +56,14 @@ class SaveScreen(Dialog[SaveChoice | None]):
     ]
 
     def __init__(self, groups: Mapping[str, int]) -> None:
-        """Take the groups of downloads and how many each has."""
+        """Offer ``groups`` of downloads, each with the number in it."""
         super().__init__()
         self._groups = [name for name, number in groups.items() if number]
         self._counts = groups
         self._stem = time.strftime("list-%Y%m%d-%H%M%S")
 
     def compose_box(self) -> ComposeResult:
-        """Which, how, where."""
+        """Lay out groups, formats, file name and buttons."""
         with Horizontal(id="choices"):
             names = (f"{name}  {count(self._counts[name])}" for name in self._groups)
             yield OptionList(*map(_option, names), id="groups", compact=True)
@@ -77,7 +77,7 @@ class SaveScreen(Dialog[SaveChoice | None]):
             yield Static(_HINT, classes="hint", markup=False)
 
     def on_mount(self) -> None:
-        """Stand on the first of each."""
+        """Put the cursor on the first group and format."""
         groups, formats = self.query(OptionList)
         groups.highlighted = 0 if self._groups else None
         formats.highlighted = 0
@@ -86,7 +86,7 @@ class SaveScreen(Dialog[SaveChoice | None]):
 
     @on(OptionList.OptionHighlighted, "#formats")
     def describe(self, event: OptionList.OptionHighlighted) -> None:
-        """Say what the format is for, and name the file after it."""
+        """Describe the format, and give the file name its suffix."""
         event.stop()
         format = list(_FORMATS)[event.option_index]
         self.query_one("#about", Static).update(_FORMATS[format][1])
@@ -97,13 +97,13 @@ class SaveScreen(Dialog[SaveChoice | None]):
     @on(OptionList.OptionSelected)
     @on(Input.Submitted)
     def submit(self, event: OptionList.OptionSelected | Input.Submitted) -> None:
-        """Take enter, wherever it is pressed."""
+        """Save on Enter, wherever it is pressed."""
         event.stop()
         self.action_save()
 
     @on(Button.Pressed)
     def press(self, event: Button.Pressed) -> None:
-        """Take a click on a button."""
+        """Handle a click on a button."""
         event.stop()
         if event.button.id == "save":
             self.action_save()
@@ -111,7 +111,7 @@ class SaveScreen(Dialog[SaveChoice | None]):
             self.dismiss(None)
 
     def action_save(self) -> None:
-        """Leave with the choice, if it is one."""
+        """Return the choice, if it is complete."""
         groups, formats = self.query(OptionList)
         path = self.query_one(Input).value.strip()
         if groups.highlighted is not None and formats.highlighted is not None and path:

@@ -87,22 +87,24 @@ class EditableSettings(Protocol):
 class SettingsList(HelpList):
     """Settings under their headings: name, value and source."""
 
+    NO_MATCH = "No matching setting."
+
     def show(self, rows: list[SettingRow], query: str) -> None:
         """Show these rows and keep the cursor on its setting."""
         kept = self.chosen
         self._all = rows
         self.search(query)
-        for at, row in enumerate(self._rows):
+        for y, row in enumerate(self._rows):
             if not isinstance(row, str) and row.id == kept:
-                self._cursor = at
+                self._cursor = y
                 self.move(0)
 
-    def _row_line(self, at: int, row: HelpEntry | str, width: int, room: int) -> Line:
+    def _row_line(self, y: int, row: HelpEntry | str, width: int, room: int) -> Line:
         del room
         if isinstance(row, str):
             return [Span(row, "title")]
         assert isinstance(row, SettingRow)
-        is_chosen = at == self._cursor
+        is_chosen = y == self._cursor
         mark = ">" if self.is_ascii else "▌"
         head = f"{mark if is_chosen else ' '} "
         is_own = not row.source.startswith("default")
@@ -146,7 +148,7 @@ class SettingsScreen(Dialog[None]):
             compact=True,
         )
         yield SettingsList([])
-        yield Static("", id="sentence", classes="hint", markup=False)
+        yield Static("", id="description", classes="hint", markup=False)
 
     def on_mount(self) -> None:
         """Focus the search line and read the settings file."""
@@ -196,7 +198,9 @@ class SettingsScreen(Dialog[None]):
 
     def _explain(self) -> None:
         """Show the result of the last change, or else the setting's help."""
-        self.query_one("#sentence", Static).update(self._message or self.list.sentence)
+        self.query_one("#description", Static).update(
+            self._message or self.list.description
+        )
 
     # -- changing --------------------------------------------------------------------
 
@@ -234,11 +238,11 @@ class SettingsScreen(Dialog[None]):
         self.app.push_screen(screen, self._answer("dashboard.theme"))
 
     def _answer(self, key: str) -> Callable[[str | None], None]:
-        def take(text: str | None) -> None:
+        def apply(text: str | None) -> None:
             if text is not None:
                 self._change(key, text)
 
-        return take
+        return apply
 
     def _change(self, key: str, text: str) -> None:
         self.run_worker(self._write(key, text), group="settings")
