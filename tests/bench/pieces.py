@@ -36,6 +36,7 @@ from tui.disk.writer import DiskWriter
 from tui.engine import open_engine
 from tui.engine.download.target import TargetResolver
 from tui.engine.events import EventBus
+from tui.engine.job import Job
 from tui.engine.registry import DownloadRegistry
 from tui.engine.scheduling.queue import DownloadQueue
 from tui.net.resource import read_answer
@@ -100,7 +101,7 @@ def bookkeeping(meter: Meter, urls: list[str]) -> None:
             bus.publish(Done(number, 1.0))
         heard.drain()
 
-    meter.call("ledger: 3 moves, size, count", "file", count, move, enter)
+    meter.call("registry: 3 moves, size, count", "file", count, move, enter)
     meter.call("queue: push, take, release", "file", count, pass_on, enter)
     meter.call("events: started, done", "file", count, tell)
 
@@ -164,19 +165,19 @@ async def _write(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -
 
 
 def _claim(meter: Meter, targets: TargetResolver) -> None:
-    made: list[Download] = []
+    made: list[Job] = []
     batches = itertools.count()
 
     def renew() -> None:
         start = next(batches) * SMALL.count
-        made[:] = downloads([f"http://h/{start + n}" for n in range(SMALL.count)])
-        for download in made:
-            download.id += start
-            download.name = f"claimed-{download.id}"
+        urls = [f"http://h/{start + n}" for n in range(SMALL.count)]
+        made[:] = map(Job, downloads(urls))
+        for number, job in enumerate(made, start):
+            job.download.name = f"claimed-{number}"
 
     def claim() -> None:
-        for download in made:
-            assert targets.find(download) is not None
+        for job in made:
+            assert targets.reserve(job) is not None
 
     meter.call("claim of a name", "file", SMALL.count, claim, renew)
 

@@ -52,8 +52,11 @@ async def test_a_run_ends_no_sooner_than_its_slowest_download(
         await engine.close()
 
 
-def running(speed: float, last_byte_at: float) -> SimpleNamespace:
-    return SimpleNamespace(steady_speed=lambda: speed, last_byte_at=last_byte_at)
+class Running:
+    def __init__(self, download: Download, speed: float, last_byte_at: float) -> None:
+        self.download = download
+        self.steady_speed = lambda: speed
+        self.last_byte_at = last_byte_at
 
 
 def test_what_has_stalled_says_nothing_of_the_end() -> None:
@@ -64,10 +67,7 @@ def test_what_has_stalled_says_nothing_of_the_end() -> None:
         request = DownloadRequest((f"https://example.org/{id}",), size=size)
         registry.downloads.append(Download(id, request, "https://example.org", str(id)))
     assert registry.longest_eta_s(100.0) == 0.0
-    registry.running = {
-        0: running(10.0, 99.9),
-        1: running(1.5, 95.0),
-        2: running(10.0, 99.9),
-        3: running(0.5, 99.9),
-    }
+    times = [(10.0, 99.9), (1.5, 95.0), (10.0, 99.9), (0.5, 99.9)]
+    for download, (speed, last_byte_at) in zip(registry.downloads, times, strict=True):
+        registry.running[Running(download, speed, last_byte_at)] = None
     assert registry.longest_eta_s(100.0) == 100.0

@@ -180,7 +180,7 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
             rows = engine.rows(range(len(BODIES)))
             wrong = [row for row in rows if row.state is not S.DONE]
             assert not wrong, wrong
-            assert engine._context.open_connections == 0
+            assert engine._context.registry.open_connections == 0
             assert engine.snapshot().active == 0
             assert engine.snapshot().disk.in_flight == 0
             assert all(

@@ -23,8 +23,9 @@ def made(**fields: object) -> Any:
 
 
 class Running:
-    def __init__(self, speed: float) -> None:
+    def __init__(self, speed: float, number: int) -> None:
         self._speed = speed
+        self.download = made(origin=f"http://h{number % 2}")
 
     def speed(self) -> float:
         return self._speed
@@ -55,7 +56,7 @@ class House:
             waits=self.waits,
             registry=registry,
             queue=queue,
-            concurrency=allowed,
+            limits=made(concurrency=allowed),
             limiter=SimpleNamespace(rate=None),
             writer=SimpleNamespace(snapshot=lambda: disk),
         )
@@ -75,7 +76,7 @@ class House:
         return self
 
     def allow(self, count: int) -> House:
-        self.context.concurrency = self.workers.active = count
+        self.context.limits.concurrency = self.workers.active = count
         return self
 
     def bound(self) -> Limit:
@@ -125,7 +126,9 @@ def test_slots_go_on_to_bound_while_more_bring_more() -> None:
 
 def test_several_hosts_that_give_no_more_together_mean_the_link() -> None:
     house = House(allowed=2)
-    house.context.registry.running.update({0: Running(4e5), 1: Running(6e5)})
+    house.context.registry.running.update(
+        {Running(4e5, 0): None, Running(6e5, 1): None}
+    )
     house.go(5, speed=1e6).allow(4).go(5, speed=1e6)
     assert house.bound() is Limit.LINK
     assert house.meter.diagnosis.values == (2, pytest.approx(1e6))

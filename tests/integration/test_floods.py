@@ -78,7 +78,7 @@ class Run:
         await self.engine.close()
         if kind is None:
             context = self.engine._context
-            assert context.open_connections == 0
+            assert context.registry.open_connections == 0
             assert self.engine.snapshot().disk.in_flight == 0
             assert context.registry.received == sum(
                 d.received for d in context.registry.downloads
@@ -277,9 +277,9 @@ def test_connections_are_added_and_restarted_while_threads_read(
         async with Run(tmp_path) as engine:
 
             def restart() -> None:
-                (transfer,) = engine._context.registry.running.values()
-                for segment in list(transfer._pool.segments):  # type: ignore[attr-defined]
-                    segment.call_off()
+                (transfer,) = engine._context.registry.running
+                for segment in list(transfer._scheduler.segments):  # type: ignore[attr-defined]
+                    segment.interrupt()
 
             for act in (
                 lambda: engine.set_segments(4, 0),

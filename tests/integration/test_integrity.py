@@ -112,7 +112,7 @@ async def test_bytes_that_contradict_the_headers_are_kept_under_another_name(
         assert (row.state, row.error_kind) == (S.FAILED, "checksum")
         assert sha(body).digest in row.error
         assert sha(wrong).digest in row.error
-        assert "told by the server" in row.error
+        assert "from the server's headers" in row.error
         assert row.error.endswith("the bytes are kept as f.bin.bad")
     assert names(tmp_path / "out") == ["f.bin.bad"]
     assert (tmp_path / "out/f.bin.bad").read_bytes() == wrong
@@ -262,7 +262,7 @@ async def test_bytes_that_contradict_a_checksum_file_are_set_aside(
     async with start(verify=Verify.AUTO) as engine:
         row = await fetch(engine, request_for(server.url("/f")))
         assert (row.state, row.error_kind) == (S.FAILED, "checksum")
-        assert "told by SHA256SUMS" in row.error
+        assert "from SHA256SUMS" in row.error
         assert sha(b"").digest in row.error
         assert sha(body).digest in row.error
     assert names(tmp_path / "out") == ["f.bad"]

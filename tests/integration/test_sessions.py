@@ -161,7 +161,7 @@ async def test_two_dashboards_keep_a_session_each(tmp_path, server, bodies):
         await until(lambda: len(sessions()) == 2, 15)
         # A third one without anything to do finds both taken and breaks neither.
         async with dashboard(tmp_path) as third:
-            await until(lambda: "open elsewhere" in seen_on(third), 15)
+            await until(lambda: "open in another window" in seen_on(third), 15)
             third.press("q")
             assert await ended(third) == 0
         for terminal, folder in ((first, "one"), (second, "two")):

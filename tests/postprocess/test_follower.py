@@ -73,7 +73,7 @@ async def test_without_wishes_nobody_even_listens(tmp_path):
     engine = await open_engine(settings)
     try:
         assert follow(engine, settings) is None
-        assert not engine._context.bus._listeners
+        assert not engine._context.bus._subscribers
     finally:
         await engine.close()
 

@@ -36,10 +36,10 @@ class Floods:
             await floods._run(self, *given)
 
         patch.setattr(DirectCopier, "run", run)
-        patch.setattr(segment_reader, "FLOOD_S", float("inf"))
-        patch.setattr(segment_reader, "LEAST_POUR_BYTES", 1)
-        patch.setattr(segment_reader, "GATHER_BYTES", 10_000)
-        patch.setattr(segment_reader, "LEAST_GATHER_BYTES", 10_000)
+        patch.setattr(segment_reader, "FAST_FILL_S", float("inf"))
+        patch.setattr(segment_reader, "LEAST_COPY_BYTES", 1)
+        patch.setattr(segment_reader, "BUFFER_BYTES", 10_000)
+        patch.setattr(segment_reader, "LEAST_BUFFER_BYTES", 10_000)
         patch.setattr(segment_reader, "MAX_COPY_BYTES", 400_000)
 
     def meanwhile(

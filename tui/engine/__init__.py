@@ -1,7 +1,9 @@
-"""Who fetches what, when.
+"""Decides which download runs, when, and with how many connections.
 
-``open_engine`` builds a :class:`~tui.engine.engine.Engine`, which is the
-:class:`~tui.core.service.DownloadService` that the faces are handed.
+The engine composes the queue, the worker pool, the stages of an attempt, limits, meters
+and snapshots into the :class:`~tui.core.service.DownloadService` that front ends use.
+``open_engine`` builds one. Sockets belong in ``tui.net``, files in ``tui.disk``, and
+sentences for users in ``tui.messages``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engine behind ``core.service.DownloadService``: every verb of a face."""
+"""The engine: everything a front end may ask for (``core.service.DownloadService``)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,32 @@ from typing import TYPE_CHECKING
 
 from tui.core import events
 from tui.core.download import ENDED, Download, DownloadState
+from tui.core.errors import ErrorKind
 from tui.core.listing.query import by_cause, select, selecting
+from tui.core.notices import LimitName
 from tui.core.request import check_url, origin_of
+from tui.engine.autotune.tuner import AutoTuner
 from tui.engine.download.attempt import DownloadWorker
 from tui.engine.download.retry import RetryPolicy
 from tui.engine.download.target import TargetResolver
-from tui.engine.reordering import Reordering
-from tui.engine.retry_undo import RetryUndo
+from tui.engine.limits import LimitControl
+from tui.engine.metrics.loop_lag import LoopLag
+from tui.engine.notices import add_note
+from tui.engine.retry_undo import fail_queued, note_failure, undo_retry
+from tui.engine.scheduling.ordering import moved
 from tui.engine.snapshots import SnapshotBuilder
 from tui.engine.ticker import Ticker
 from tui.engine.worker_pool import WorkerPool
 from tui.net.filename import name_from_url, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import Cause, DownloadQuery
-    from tui.core.notices import HoldReason
+    from tui.core.notices import HoldReason, Notice
     from tui.core.request import DownloadRequest
+    from tui.core.service import Move
     from tui.core.snapshot import (
         DetailSnapshot,
         DownloadSnapshot,
@@ -39,41 +46,43 @@ if TYPE_CHECKING:
 _S = DownloadState
 
 
-class Engine(Reordering):
+class Engine:
     """Downloads what it is given, within limits that change while it runs."""
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._registry = context.registry
-        self._targets = TargetResolver(
-            context.settings, context.folders, context.writer
-        )
         self._retry = RetryPolicy(
-            context, self._targets, self._requeue, self._hold_for, self._settle
+            context, self._requeue, self._pause_queue, self._check_idle
         )
-        worker = DownloadWorker(context, self._targets, self._retry)
-        self._workers = WorkerPool(context, worker.run, self._settle)
-        self._ticker = Ticker(context, self._workers)
-        super().__init__(context, self._workers, self._ticker, self._go)
-        self._retry_undo = RetryUndo(context)
+        targets = TargetResolver(context.settings, context.folders, context.writer)
+        worker = DownloadWorker(context, targets, self._retry)
+        self._workers = WorkerPool(context, worker.run, self._check_idle)
+        self._limits = LimitControl(context, self._go)
+        self._lag = LoopLag()
+        self._tuner = AutoTuner(
+            context, self._workers, self._lag.snapshot, self._limits.set_concurrency
+        )
+        self._ticker = Ticker(context, self._workers, self._lag, self._tuner)
         self._snapshots = SnapshotBuilder(
-            context, self._workers, self._ticker, self._targets, self._tuner
+            context, self._workers, self._ticker, self._lag, self._tuner
         )
-        self._lacking: dict[DownloadId, str] = {}
-        """What restored downloads cannot be fetched without, by id."""
-        self._held_ids: list[DownloadId] = []
+        self._paused_ids: list[DownloadId] = []
         """Downloads that ``hold`` paused, for ``release`` to resume."""
         self._hold_reason: HoldReason | None = None
+        """The error that paused the queue; ``None`` if the user did."""
         self._idle: asyncio.Future[None] | None = None
         self._closing: asyncio.Future[None] | None = None
+        if context.settings.auto:
+            self._tuner.switch(True)
 
-    # -- what to fetch ---------------------------------------------------------------
+    # -- downloads -------------------------------------------------------------------
 
     def add(self, requests: Iterable[DownloadRequest]) -> range:
         """Queue downloads; return their ids."""
         downloads = self._registry.downloads
         first = len(downloads)
-        tells = self._context.bus.is_heard(events.Queued)
+        is_heard = self._context.bus.is_heard(events.Queued)
         now = self._context.clock.wall()
         push = self._context.queue.push
         for request in requests:
@@ -85,7 +94,7 @@ class Engine(Reordering):
             download.queue_key = download.id
             self._registry.enter(download)
             push(download)
-            if tells:
+            if is_heard:
                 self._context.bus.publish(events.Queued(download.id, now))
         self._go()
         return range(first, len(downloads))
@@ -95,11 +104,11 @@ class Engine(Reordering):
         return self._stop(ids, _S.CANCELLED, events.Cancelled)
 
     def pause(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Stop downloads but keep their place."""
+        """Stop downloads but keep their positions in the queue."""
         return self._stop(ids, _S.PAUSED, events.Paused)
 
     def resume(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Queue paused and cancelled downloads again, at their old place."""
+        """Queue paused and cancelled downloads again, at their old positions."""
         return self._queue_again(ids, {_S.PAUSED, _S.CANCELLED})
 
     def retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
@@ -107,157 +116,249 @@ class Engine(Reordering):
         return self._queue_again(ids, {_S.FAILED, _S.WAITING, _S.CANCELLED})
 
     def unretry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Put retried downloads back among the failed, each as it was."""
-        again = [id for id in ids if id in self._retry_undo]
-        self._stop(again, _S.CANCELLED, events.Cancelled)
-        return [d.id for d in self._known(again) if self._retry_undo.take_back(d)]
+        """Make retried downloads failed again, each as it was."""
+        known = {download.id: download for download in self._known(ids)}
+        jobs = [
+            job
+            for id in known
+            if (job := self._registry.jobs.get(id)) and job.retried_failure
+        ]
+        self._stop([job.download.id for job in jobs], _S.CANCELLED, events.Cancelled)
+        return [job.download.id for job in jobs if undo_retry(self._context, job)]
 
     def drop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Take ended downloads out of lists and counts."""
-        return [d.id for d in self._known(ids) if self._registry.drop(d)]
+        """Remove ended downloads from lists and counts."""
+        return [d.id for d in self._known(ids) if self._registry.remove(d)]
 
     def undrop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Put dropped downloads back."""
-        return [d.id for d in self._known(ids) if self._registry.undrop(d)]
+        """Restore removed downloads."""
+        return [d.id for d in self._known(ids) if self._registry.restore(d)]
 
     def set_url(self, id: DownloadId, url: str) -> None:
-        """Give a download another URL; what is there is kept if it proves the same.
+        """Give a download another URL; its bytes are kept if they prove the same.
 
         Raises:
-            ValueError: the URL cannot be fetched, with the reason.
+            ValueError: the URL cannot be downloaded, with the reason.
         """
         check_url(url)
         download = self._registry.downloads[id]
+        job = self._registry.jobs.get(id)
 
         def change() -> None:
-            self._lacking.pop(id, None)
+            if job is not None:
+                job.missing = ""
             download.url = url
             download.origin = origin_of(url)
             self._registry.touch(download)
 
-        if self._workers.is_on(download):
-            self._stop([id], _S.PAUSED, events.Paused)
+        if job is not None and job.task is not None:
 
             def change_and_resume() -> None:
                 change()
                 self.resume([id])
 
-            self._workers.afterwards(download, change_and_resume)
+            self._stop([id], _S.PAUSED, events.Paused)
+            job.then = change_and_resume
             return
         change()
         if download.state is _S.QUEUED:
             self._requeue(download)
 
-    def restore(self, downloads: Iterable[Download], lacking: dict[int, str]) -> None:
-        """Take in downloads of an earlier run, each in the state it was left in.
-
-        Nothing starts before ``go_on``.
+    def annotate(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
+        """Set the note of a download, after its end for example.
 
         Args:
-            downloads: with ids that follow on those that there are.
-            lacking: what is missing for some of them, in words, by id; they are
-                not fetched before they get another URL.
+            id: which download.
+            notice: what happened.
+            is_news: publish it as an event as well; progress is not news.
         """
-        self._lacking |= lacking
+        download = self._registry.downloads[id]
+        if is_news:
+            add_note(self._context, download, notice)
+        elif download.note != notice:
+            download.note = notice
+            self._registry.touch(download)
+
+    def tell(self, notice: Notice) -> None:
+        """Publish something about the run that the user should know."""
+        self._context.bus.publish(events.RunNotice(self._context.clock.wall(), notice))
+
+    # -- downloads of an earlier run -------------------------------------------------
+
+    def add_restored(
+        self, downloads: Iterable[Download], missing: Mapping[DownloadId, str]
+    ) -> None:
+        """Add downloads of an earlier run, each in the state it was left in.
+
+        Nothing starts before ``start_restored``.
+
+        Args:
+            downloads: with the ids that follow the existing ones.
+            missing: why some of them cannot be requested, by id; they wait for
+                another URL.
+        """
         for download in downloads:
             self._registry.enter(download)
+            reason = missing.get(download.id)
+            if reason:
+                self._registry.job(download).missing = reason
 
-    def go_on(self, held: Iterable[DownloadId] | None) -> None:
-        """Start what was restored, or stay held as it was left.
+    def start_restored(self, paused: Iterable[DownloadId] | None) -> None:
+        """Start what was restored, or keep the queue paused as it was left.
 
         Args:
-            held: what ``hold`` had paused; ``None`` when the queue was not held.
+            paused: what ``hold`` had paused; ``None`` if the queue was not paused.
         """
-        if held is not None:
-            self._hold_for(None)
-            self._held_ids += held
+        if paused is not None:
+            self._pause_queue(None)
+            self._paused_ids += paused
         self._go()
 
     @property
-    def held(self) -> list[DownloadId] | None:
-        """What ``hold`` paused, or ``None`` when no user holds the queue."""
-        is_held = self._workers.is_held and not self._hold_reason
-        return self._held_ids if is_held else None
+    def paused_by_hold(self) -> list[DownloadId] | None:
+        """What ``hold`` paused, or ``None`` if the user has not paused the queue."""
+        is_held = self._workers.is_paused and self._hold_reason is None
+        return self._paused_ids if is_held else None
 
-    # -- the queue as a whole --------------------------------------------------------
+    # -- the queue -------------------------------------------------------------------
 
     def hold(self) -> None:
         """Start nothing new and pause what runs."""
-        self._hold_for(None)
+        self._pause_queue(None)
         waiting = [d.id for d in self._registry.downloads if d.state is _S.WAITING]
-        self._held_ids += self.pause([*self._workers.ids(), *waiting])
+        self._paused_ids += self.pause([*self._workers.ids(), *waiting])
 
     def release(self) -> None:
-        """Go on; downloads that a full disk failed are tried again."""
-        if not self._workers.is_held:
+        """Resume; downloads that failed because the disk was full are retried."""
+        if not self._workers.is_paused:
             return
-        held, self._held_ids = self._held_ids, []
-        self._workers.is_held = False
-        if self._hold_reason:
-            held += [
+        paused, self._paused_ids = self._paused_ids, []
+        self._workers.is_paused = False
+        if self._hold_reason is not None:
+            paused += [
                 d.id
                 for d in self._registry.downloads
-                if d.state is _S.FAILED and d.error_kind == "disk_full"
+                if d.state is _S.FAILED and d.error_kind == ErrorKind.DISK_FULL
             ]
         self._hold_reason = None
         self._context.bus.publish(events.QueueReleased(self._context.clock.wall()))
-        self._queue_again(held, {_S.PAUSED, _S.FAILED})
+        self._queue_again(paused, {_S.PAUSED, _S.FAILED})
         self._go()
 
-    # -- what there is to see --------------------------------------------------------
+    def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
+        """Change the queue's order; return the old positions of those that moved."""
+        return self.place(self.places(ids, move))
+
+    def places(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
+        """Return the position to which ``reorder`` would move each download."""
+        keys = moved(_queued(self._registry.downloads), set(ids), move)
+        return {download.id: key for download, key in keys.items()}
+
+    def place(self, places: Mapping[DownloadId, float]) -> dict[DownloadId, float]:
+        """Move queued downloads to positions; return their old positions."""
+        queued = _queued(self._registry.downloads[id] for id in places)
+        before = {download.id: download.queue_key for download in queued}
+        self._context.queue.place({d: places[d.id] for d in queued})
+        for download in queued:
+            self._registry.touch(download)
+        self._go()
+        return before
+
+    # -- limits ----------------------------------------------------------------------
+
+    def set_concurrency(self, count: int) -> None:
+        """Set how many downloads may run at once; ends automatic concurrency."""
+        self._tuner.pin()
+        self._limits.set_concurrency(count)
+
+    def set_auto(self, is_on: bool) -> None:
+        """Turn automatic concurrency on or off."""
+        if self._tuner.switch(is_on):
+            self._limits.publish(LimitName.AUTO, not is_on, is_on)
+            self._limits.adjust_transfers()
+
+    def set_origin_cap(self, origin: str, cap: int) -> None:
+        """Set the concurrency of one origin; 0 uses the limit per host."""
+        self._limits.set_origin_cap(origin, cap)
+
+    def set_per_host(self, count: int) -> None:
+        """Set the concurrency of every origin; 0 for no limit."""
+        self._limits.set_per_host(count)
+
+    def set_segments(self, count: int, id: DownloadId | None = None) -> None:
+        """Set the connections of one download or of all; 0 lets the size decide."""
+        self._limits.set_segments(count, id)
+
+    def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
+        """Set the bytes per second of one download or of all; ``None`` for no limit."""
+        self._limits.set_rate_limit(rate, id)
+
+    def set_writers(self, count: int) -> None:
+        """Set the number of threads that write to disk."""
+        self._limits.set_writers(count)
+
+    def set_inline_writes(self, is_inline: bool) -> None:
+        """Write on the event loop, to show what that costs, or in threads."""
+        self._limits.set_inline_writes(is_inline)
+
+    def stood_still(self, seconds: float) -> None:
+        """Note that the process was suspended, so that the loop was not late."""
+        self._lag.forget(seconds)
+
+    # -- snapshots and events --------------------------------------------------------
 
     def snapshot(self) -> EngineSnapshot:
-        """Totals, limits and meters."""
+        """Return totals, limits and meters."""
         return self._snapshots.snapshot(self._hold_reason)
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
-        """The rows asked for, in that order."""
+        """Return the rows of downloads, in the given order."""
         return self._snapshots.rows(ids)
 
     def detail(self, id: DownloadId) -> DetailSnapshot:
-        """Everything about one download."""
+        """Return everything about one download."""
         return self._snapshots.detail(id)
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
-        """The ids that a query asks for, in its order."""
+        """Return the ids that match a query, in its order."""
         return select(self._snapshots.listed(query), query)
 
     def selecting(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
-        """Do what ``select`` does, the filtering a few milliseconds between yields."""
+        """Do what ``select`` does, filtering a few milliseconds between yields."""
         return selecting(self._snapshots.listed(query), query)
 
     def by_cause(self, query: DownloadQuery) -> list[Cause]:
-        """What failed or was cancelled, of what a query asks for, by cause."""
+        """Return failed and cancelled downloads that match a query, by cause."""
         return by_cause(self._snapshots.listed(query), query)
 
     def origins(self) -> list[OriginSnapshot]:
-        """One row an origin, the busiest first."""
+        """Return one row per origin, the busiest first."""
         return self._snapshots.origins()
 
     def subscribe(self, besides: events.Kinds = frozenset()) -> EventSubscription:
-        """Hear every event from now on, besides those of some kinds."""
+        """Receive every event from now on, except those of some kinds."""
         return self._context.bus.subscribe(besides)
 
     # -- the end ---------------------------------------------------------------------
 
     async def wait_idle(self) -> None:
-        """Return when nothing goes on without a person's help."""
+        """Return when nothing makes progress without the user."""
         while not self._is_idle():
             self._idle = asyncio.get_running_loop().create_future()
             await self._idle
 
     async def close(self) -> None:
-        """Stop everything in order; what runs is kept for a resume."""
+        """Stop everything; what runs is kept for a resume."""
         if self._closing is None:
             self._closing = asyncio.ensure_future(self._close())
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        # Intake and workers first, so that nothing new is written; then what was
-        # read goes to disk (the writer drains); then the connections that nobody
-        # reads any more.
+        # Retries and workers first, so that nothing new is written; then the bytes
+        # that were read go to disk (the writer drains); then the connections, which
+        # nobody reads any more.
         self._retry.close()
         self._ticker.close()
         await self._workers.close()
@@ -273,6 +374,7 @@ class Engine(Reordering):
         state: DownloadState,
         event: type[events.Cancelled] | type[events.Paused],
     ) -> list[DownloadId]:
+        """Pause or cancel downloads; return those that it changed."""
         changed = []
         now = self._context.clock.wall()
         for download in self._known(ids):
@@ -280,36 +382,50 @@ class Engine(Reordering):
                 continue
             if download.state is _S.FAILED and state is not _S.CANCELLED:
                 continue
-            if self._snapshots.is_finishing(download):
+            if self._is_finishing(download):
                 continue
-            self._retry.stop_waiting(download)
             self._registry.move(download, state)
-            self._workers.stop(download)
-            self._workers.afterwards(download, None)
+            job = self._registry.jobs.get(download.id)
+            if job is not None:
+                job.cancel_retry()
+                self._workers.stop(job)
             changed.append(download.id)
             self._context.bus.publish(event(download.id, now))
-        self._settle()
+        self._check_idle()
         return changed
+
+    def _is_finishing(self, download: Download) -> bool:
+        """Return True if a download is being renamed, so that nothing can stop it."""
+        if download.state is not _S.VERIFYING:
+            return False
+        job = self._registry.jobs.get(download.id)
+        # The writer has a small file; no worker waits for it.
+        return job is None or job.is_renaming or job.task is None
 
     def _queue_again(
         self, ids: Iterable[DownloadId], states: set[DownloadState]
     ) -> list[DownloadId]:
+        """Queue downloads in one of some states again; return those it queued."""
         changed = []
         now = self._context.clock.wall()
         for download in self._known(ids):
             if download.state not in states:
                 continue
-            self._retry_undo.note(download)
-            self._retry.forgive(download)
+            job = self._registry.jobs.get(download.id)
+            if download.state is _S.FAILED:
+                job = job or self._registry.job(download)
+                note_failure(job)
+            if job is not None:
+                job.reset_attempts()
             self._registry.move(download, _S.QUEUED)
             download.error = download.error_kind = ""
             download.finished_at = 0.0
-            if download.id in self._lacking:
-                self._retry_undo.refuse(download, self._lacking[download.id])
+            if job is not None and job.missing:
+                fail_queued(self._context, download, job.missing)
                 continue
-            if self._workers.is_on(download):
+            if job is not None and job.task is not None:
                 # Its last worker is still closing the part file: queue it then.
-                self._workers.afterwards(download, partial(self._requeue, download))
+                job.then = partial(self._requeue, download)
             else:
                 self._context.queue.push(download)
             changed.append(download.id)
@@ -327,10 +443,10 @@ class Engine(Reordering):
             self._context.queue.push(download)
             self._go()
 
-    def _hold_for(self, reason: HoldReason | None) -> None:
-        if self._workers.is_held:
+    def _pause_queue(self, reason: HoldReason | None) -> None:
+        if self._workers.is_paused:
             return
-        self._workers.is_held = True
+        self._workers.is_paused = True
         self._hold_reason = reason
         self._context.bus.publish(events.QueueHeld(self._context.clock.wall(), reason))
 
@@ -338,16 +454,21 @@ class Engine(Reordering):
         self._ticker.start()
         self._workers.wake()
 
-    def _settle(self) -> None:
+    def _check_idle(self) -> None:
+        """Wake ``wait_idle`` if nothing makes progress any more."""
         if not self._is_idle():
             return
-        self._ticker.rest()
+        self._ticker.account_idle()
         if self._idle is not None and not self._idle.done():
             self._idle.set_result(None)
 
     def _is_idle(self) -> bool:
-        if self._workers.is_held and self._hold_reason:
+        if self._workers.is_paused and self._hold_reason is not None:
             # Small files on their way to the disk have no worker any more.
             on_the_way = self._registry.counts[_S.VERIFYING]
             return self._workers.active == 0 and not on_the_way
         return self._registry.unfinished == 0 and self._workers.active == 0
+
+
+def _queued(downloads: Iterable[Download]) -> list[Download]:
+    return [d for d in downloads if d.state is _S.QUEUED]

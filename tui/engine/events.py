@@ -1,4 +1,4 @@
-"""Fan-out of facts: every listener gets every event, in order, none dropped."""
+"""The event bus: every subscriber gets every event, in their order, none dropped."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ if TYPE_CHECKING:
 
 
 class EventSubscription:
-    """One listener's own queue (``core.service.Subscription``).
+    """The queue of one subscriber (``core.service.Subscription``).
 
     A deque and at most one future: publishing 15,000 events a second must not cost a
-    task switch each, so the listener is woken once and drains many.
+    task switch each, so a subscriber is woken once and drains many.
     """
 
     def __init__(self, bus: EventBus, besides: Kinds) -> None:
         self._bus = bus
         self.besides = besides
-        """Kinds that it does not hear."""
+        """Kinds of events that it does not receive."""
         self._events: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, event: Event) -> None:
-        """Queue one event and wake the listener."""
+        """Queue one event and wake the subscriber."""
         self._events.append(event)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
     def drain(self) -> list[Event]:
-        """Take all events since the last call, oldest first."""
+        """Return all events since the last call, oldest first."""
         events = list(self._events)
         self._events.clear()
         return events
 
     async def wait(self) -> None:
-        """Return as soon as there is an event to drain."""
+        """Wait until there is an event to drain."""
         if self._events:
             return
         self._waiter = asyncio.get_running_loop().create_future()
@@ -47,42 +47,42 @@ class EventSubscription:
             self._waiter = None
 
     def close(self) -> None:
-        """Stop listening."""
-        self._bus.forget(self)
+        """Unsubscribe."""
+        self._bus.unsubscribe(self)
         self._events.clear()
 
 
 class EventBus:
-    """Where the engine tells facts."""
+    """Publishes the engine's events to its subscribers."""
 
     def __init__(self) -> None:
-        self._listeners: list[EventSubscription] = []
-        self._unheard: Kinds = frozenset()
-        """Kinds that none of them hears."""
+        self._subscribers: list[EventSubscription] = []
+        self._unwanted: Kinds = frozenset()
+        """Kinds that no subscriber receives."""
 
     def is_heard(self, kind: type[Event]) -> bool:
-        """Whether building an event of that kind is worth it."""
-        return bool(self._listeners) and kind not in self._unheard
+        """Return True if anybody receives events of that kind."""
+        return bool(self._subscribers) and kind not in self._unwanted
 
     def publish(self, event: Event) -> None:
-        """Hand ``event`` to every listener, without waiting for any."""
-        for listener in self._listeners:
-            if type(event) not in listener.besides:
-                listener.put(event)
+        """Queue ``event`` for every subscriber, without waiting for any."""
+        for subscriber in self._subscribers:
+            if type(event) not in subscriber.besides:
+                subscriber.put(event)
 
     def subscribe(self, besides: Kinds = frozenset()) -> EventSubscription:
-        """Add a listener that hears everything from now on, besides some kinds."""
+        """Add a subscriber for all events from now on, except those of some kinds."""
         subscription = EventSubscription(self, besides)
-        self._listeners.append(subscription)
-        self._sum_up()
+        self._subscribers.append(subscription)
+        self._update_unwanted()
         return subscription
 
-    def forget(self, subscription: EventSubscription) -> None:
-        """Remove a listener; unknown ones are ignored."""
-        if subscription in self._listeners:
-            self._listeners.remove(subscription)
-            self._sum_up()
+    def unsubscribe(self, subscription: EventSubscription) -> None:
+        """Remove a subscriber; unknown ones are ignored."""
+        if subscription in self._subscribers:
+            self._subscribers.remove(subscription)
+            self._update_unwanted()
 
-    def _sum_up(self) -> None:
-        kinds = [listener.besides for listener in self._listeners]
-        self._unheard = frozenset.intersection(*kinds) if kinds else frozenset()
+    def _update_unwanted(self) -> None:
+        kinds = [subscriber.besides for subscriber in self._subscribers]
+        self._unwanted = frozenset.intersection(*kinds) if kinds else frozenset()

@@ -1,4 +1,4 @@
-"""The only place that builds the engine's pieces and puts them together."""
+"""Builds the engine: the only place that creates its parts and connects them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui.core.clock import SystemClock
 from tui.disk.folders import OutputFolders
 from tui.disk.writer import DiskWriter
-from tui.engine.context import EngineContext
+from tui.engine.context import EngineContext, RunLimits
 from tui.engine.engine import Engine
 from tui.engine.events import EventBus
 from tui.engine.registry import DownloadRegistry
@@ -38,15 +38,15 @@ async def open_engine(
 
     Args:
         settings: what the run starts with.
-        clock: where time comes from; the system's by default.
+        clock: the source of time; the system's by default.
         chance: uniform numbers in [0, 1) for the jitter of waits.
-        session: what keeps the downloads for the next run, if anything does.
+        session: saves the downloads for the next run, if given.
 
     Returns:
-        The engine; ``await engine.close()`` ends it.
+        The engine; end it with ``await engine.close()``.
 
     Raises:
-        LocalError: the output directory cannot be made or written; a login, proxy,
+        LocalError: the output directory cannot be created or written; a login, proxy,
             certificate or cookie file of the settings cannot be used.
     """
     clock = clock or SystemClock()
@@ -60,8 +60,8 @@ async def open_engine(
     try:
         await folders.folder("")
         # In a thread: it reads files, and may wait for the keyring to be unlocked.
-        means = await asyncio.to_thread(load_session_config, settings)
-        http = HttpSession(settings, means)
+        config = await asyncio.to_thread(load_session_config, settings)
+        http = HttpSession(settings, config)
     except BaseException:
         await folders.close()
         await writer.close()
@@ -78,8 +78,7 @@ async def open_engine(
         bus=EventBus(),
         mirrors=MirrorSelector(),
         limiter=Limiter(settings.rate_limit, clock),
-        segments=settings.segments,
-        concurrency=settings.concurrency,
+        limits=RunLimits(settings.concurrency, settings.segments),
     )
     engine = Engine(context)
     if session is not None:

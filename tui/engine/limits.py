@@ -1,14 +1,13 @@
-"""The verbs that change a limit while everything runs; each acts at once."""
+"""Changes the limits of the run while it goes on; each change takes effect at once."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tui.core.download import DownloadState
 from tui.core.events import LimitChanged
 from tui.core.notices import LimitName
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
-from tui.engine.autotune.tuner import AutoTuner
-from tui.engine.remarks import Remarks
 from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:
@@ -17,117 +16,99 @@ if TYPE_CHECKING:
     from tui.core.download import DownloadId
     from tui.core.notices import AutoReason
     from tui.engine.context import EngineContext
-    from tui.engine.ticker import Ticker
-    from tui.engine.worker_pool import WorkerPool
+    from tui.engine.job import Job
 
 
-class Limits(Remarks):
-    """What the engine may do at most, and the part of it that changes that."""
+class LimitControl:
+    """Checks, applies and publishes changes of limits."""
 
-    def __init__(
-        self,
-        context: EngineContext,
-        workers: WorkerPool,
-        ticker: Ticker,
-        start_more: Callable[[], None],
-    ) -> None:
-        """Take the run's tools, who works, its pulse, and what starts downloads."""
-        super().__init__(context)
-        self._registry = context.registry
-        self._ticker = ticker
+    def __init__(self, context: EngineContext, start_more: Callable[[], None]) -> None:
+        """Take the run's tools and a callable that starts queued downloads."""
+        self._context = context
+        self._limits = context.limits
         self._start_more = start_more
-        self._tuner = AutoTuner(
-            context, workers, ticker.lag.snapshot, self._use_concurrency
-        )
-        ticker.tuner = self._tuner
-        if context.settings.auto:
-            self._tuner.switch(True)
 
-    def set_concurrency(self, count: int) -> None:
-        """Downloads at once: up starts more in this loop turn, down drains."""
-        self._tuner.pin()
-        self._use_concurrency(count, None)
+    def set_concurrency(self, count: int, reason: AutoReason | None = None) -> None:
+        """Set how many downloads may run at once.
 
-    def set_auto(self, is_on: bool) -> None:
-        """Let measured goodput and errors choose the downloads at once, or not."""
-        if self._tuner.switch(is_on):
-            self._publish(LimitName.AUTO, not is_on, is_on)
-            self._ticker.adjust()
-
-    def stood_still(self, seconds: float) -> None:
-        """The process was stopped that long until now; nothing was late meanwhile."""
-        self._ticker.lag.forget(seconds)
+        Args:
+            count: if it is larger, more downloads start in this loop iteration; if it
+                is smaller, those above it are finished first.
+            reason: why the automatic concurrency chose it; ``None`` for the user.
+        """
+        count = max(1, min(MAX_CONCURRENCY, count))
+        old, self._limits.concurrency = self._limits.concurrency, count
+        if old != count:
+            self.publish(LimitName.CONCURRENCY, old, count, reason=reason)
+            self._start_more()
 
     def set_origin_cap(self, origin: str, cap: int) -> None:
-        """Downloads at once from one origin; 0 leaves it to the cap of all."""
+        """Set the concurrency of one origin; 0 uses the limit per host."""
         cap = max(0, min(MAX_CONCURRENCY, cap))
         queue = self._context.queue
         state = queue.origins.get(origin)
         old = queue.cap(state) if state is not None else queue.per_host
         queue.set_cap(origin, cap)
-        self._publish(LimitName.ORIGIN, old, cap or queue.per_host, origin=origin)
+        self.publish(LimitName.ORIGIN, old, cap or queue.per_host, origin=origin)
         self._start_more()
 
     def set_per_host(self, count: int) -> None:
-        """Downloads at once from one origin; 0 for no cap."""
+        """Set the concurrency of every origin; 0 for no limit."""
         count = max(0, min(MAX_CONCURRENCY, count))
         old = self._context.queue.per_host
         if old != count:
             self._context.queue.set_per_host(count)
-            self._publish(LimitName.PER_HOST, old, count)
+            self.publish(LimitName.PER_HOST, old, count)
             self._start_more()
 
     def set_segments(self, count: int, id: DownloadId | None = None) -> None:
-        """Connections of one download or of all; 0 decides by size."""
+        """Set the connections of one download or of all; 0 lets the size decide."""
         count = max(0, min(MAX_SEGMENTS, count))
         if id is None:
-            old, self._context.segments = self._context.segments, count
-            self._publish(LimitName.SEGMENTS, old, count)
+            old, self._limits.segments = self._limits.segments, count
+            self.publish(LimitName.SEGMENTS, old, count)
         else:
-            if count:
-                self._context.own_segments[id] = count
-            else:
-                self._context.own_segments.pop(id, None)
-            self._registry.touch(self._registry.downloads[id])
-        self._ticker.adjust()
+            job = self._job(id)
+            if job is not None:
+                job.segments = count
+        self.adjust_transfers()
 
     def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
-        """Bytes per second for everything, or for one download."""
+        """Set the bytes per second of one download or of all; ``None`` for no limit."""
         rate = max(1, rate) if rate is not None else None
         if id is None:
             old = self._context.limiter.rate
             self._context.limiter.set_rate(rate)
-            self._publish(LimitName.RATE_LIMIT, old, rate)
+            self.publish(LimitName.RATE_LIMIT, old, rate)
             return
-        own = self._context.own_limiters
-        if id in own:
-            own[id].set_rate(rate)
+        job = self._job(id)
+        if job is None:
+            return
+        if job.limiter is not None:
+            job.limiter.set_rate(rate)
         elif rate is not None:
-            own[id] = Limiter(rate, self._context.clock)
-        self._registry.touch(self._registry.downloads[id])
+            job.limiter = Limiter(rate, self._context.clock)
 
     def set_writers(self, count: int) -> None:
-        """Threads that write to disk."""
+        """Set the number of threads that write to disk."""
         count = max(1, min(MAX_WRITERS, count))
         old = self._context.writer.snapshot().writers
         if old != count:
             self._context.writer.set_writers(count)
-            self._publish(LimitName.WRITERS, old, count)
+            self.publish(LimitName.WRITERS, old, count)
 
     def set_inline_writes(self, is_inline: bool) -> None:
-        """Write on the loop, to see what that does, or in the executor."""
+        """Write on the event loop, to show what that costs, or in threads."""
         if self._context.writer.snapshot().is_inline != is_inline:
             self._context.writer.set_inline(is_inline)
-            self._publish(LimitName.INLINE_WRITES, not is_inline, is_inline)
+            self.publish(LimitName.INLINE_WRITES, not is_inline, is_inline)
 
-    def _use_concurrency(self, count: int, reason: AutoReason | None) -> None:
-        count = max(1, min(MAX_CONCURRENCY, count))
-        old, self._context.concurrency = self._context.concurrency, count
-        if old != count:
-            self._publish(LimitName.CONCURRENCY, old, count, reason=reason)
-            self._start_more()
+    def adjust_transfers(self) -> None:
+        """Give every running transfer the connections that it should have."""
+        for transfer in list(self._context.registry.running):
+            transfer.adjust()
 
-    def _publish(
+    def publish(
         self,
         name: LimitName,
         old: int | None,
@@ -136,6 +117,16 @@ class Limits(Remarks):
         origin: str = "",
         reason: AutoReason | None = None,
     ) -> None:
+        """Publish that a limit changed (``events.LimitChanged``)."""
         now = self._context.clock.wall()
         change = LimitChanged(now, name, old, new, origin=origin, reason=reason)
         self._context.bus.publish(change)
+
+    def _job(self, id: DownloadId) -> Job | None:
+        """Return the job to set something on; ``None`` if the download is done."""
+        registry = self._context.registry
+        download = registry.downloads[id]
+        registry.touch(download)
+        if download.state is DownloadState.DONE:
+            return None
+        return registry.job(download)

@@ -1,93 +1,112 @@
-"""Counts: the one place where a download changes state, size or byte count.
+"""The registry: all downloads, their jobs, and the counters that add them up.
 
-Everything a snapshot of the whole shows is kept up to date here, change by change, so
-that looking costs the same for ten downloads and for 100,000.
+Every change of a download's state, size or byte count goes through the registry, which
+updates the totals change by change. A snapshot of the run therefore costs the same for
+ten downloads and for 100,000.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from tui.core.download import ENDED, TRANSITIONS, Download, DownloadState
 from tui.core.snapshot import AttemptSnapshot, DownloadSnapshot
+from tui.engine.job import Job, TransferSummary
 
 if TYPE_CHECKING:
     from tui.core.clock import Clock
-    from tui.core.snapshot import SegmentSnapshot
+    from tui.core.download import DownloadId
+    from tui.engine.job import RunningTransfer
 
 ATTEMPTS_KEPT = 8
 """Failed attempts remembered per download, for its details."""
+SUMMARIES_KEPT = 200
+"""Ended transfers remembered over all downloads, for their details."""
 
 _UNCOUNTED = frozenset({DownloadState.FAILED, DownloadState.CANCELLED})
-"""States whose bytes are no part of what is still to be had."""
+"""States whose bytes do not count as bytes to be downloaded."""
 _SILENT_S = 3.0
-"""Without a byte for so long, a download's time to go says nothing."""
-
-
-class Running(Protocol):
-    """What the ledger asks of a running download's flight."""
-
-    @property
-    def last_byte_at(self) -> float:
-        """Monotonic time of the last chunk."""
-        ...
-
-    def speed(self) -> float:
-        """Bytes per second, smoothed."""
-        ...
-
-    def steady_speed(self) -> float:
-        """Bytes per second with a long memory, for the ETA."""
-        ...
-
-    def connections(self) -> int:
-        """Ranges in flight."""
-        ...
-
-    def segment_snapshots(self) -> tuple[SegmentSnapshot, ...]:
-        """The ranges in flight."""
-        ...
-
-    def sample(self, now: float) -> None:
-        """Bring the meters up to date."""
-        ...
+"""Without a byte for so long, a download's estimated time means nothing."""
 
 
 class IllegalTransition(RuntimeError):
-    """The engine tried to move a download where it must not go: a fault of ours."""
+    """The engine tried to move a download to a state it must not enter: a bug."""
 
 
 class DownloadRegistry:
-    """All downloads of the run and what they add up to."""
+    """All downloads of the run, and the only place that maps their ids to anything.
+
+    Jobs are dropped when their download is done. What outlives a job, because the
+    details still show it, is kept here too and is bounded: the last failed attempts of
+    each download, the last transfer summaries of the run, and one time for each file
+    if files get the server's time.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.downloads: list[Download] = []
         """Indexed by id."""
-        self.dropped: set[int] = set()
-        """Ended downloads that a person took out of the list; nothing counts them."""
+        self.jobs: dict[DownloadId, Job] = {}
+        """Unfinished downloads that were attempted or that a user set something on."""
+        self.running: dict[RunningTransfer, None] = {}
+        """Transfers under way, in the order in which they started."""
+        self.removed: set[DownloadId] = set()
+        """Ended downloads that the user removed from the list; they do not count."""
+        self.changed: set[DownloadId] | None = None
+        """Downloads that changed since somebody emptied it; ``None`` if nobody asks."""
+        self.attempts: dict[DownloadId, list[AttemptSnapshot]] = {}
+        """Failed attempts, at most ``ATTEMPTS_KEPT`` per download."""
+        self.modified_at: dict[DownloadId, float] = {}
+        """Last-Modified of each file as wall time, if files get the server's time."""
+        self._summaries: dict[DownloadId, TransferSummary] = {}
         self.counts = [0] * len(DownloadState)
+        """Downloads by state."""
         self.revision = 0
-        self.changed: set[int] | None = None
-        """Downloads that changed since somebody emptied it; ``None`` for nobody."""
+        """Grows with every change that a front end may have to show."""
         self.received = 0
         self.fetched = 0
+        """Bytes read from the network in this run."""
         self.known_size = 0
         self.known_received = 0
         self.unknown = 0
+        """Unfinished downloads of unknown size."""
         self.retries = 0
+        self.breaks = 0
+        """Attempts whose connection broke or fell silent, in this run."""
+        self.open_connections = 0
+        """Response bodies being read right now, over all transfers."""
         self.by_status: Counter[int] = Counter()
         self.by_cause: Counter[str] = Counter()
-        self.running: dict[int, Running] = {}
-        """Flights by download id."""
-        self.attempts: dict[int, list[AttemptSnapshot]] = {}
-        """Failed attempts, for downloads that had any."""
+
+    # -- jobs ------------------------------------------------------------------------
+
+    def job(self, download: Download) -> Job:
+        """Return the job of an unfinished download, creating it if needed."""
+        job = self.jobs.get(download.id)
+        if job is None:
+            job = self.jobs[download.id] = Job(download)
+        return job
+
+    def keep_summary(self, download: Download, summary: TransferSummary) -> None:
+        """Keep what a transfer that ends has learned, for the details."""
+        summaries = self._summaries
+        summaries.pop(download.id, None)
+        summaries[download.id] = summary
+        if len(summaries) > SUMMARIES_KEPT:
+            del summaries[next(iter(summaries))]
+
+    def summary(self, download: Download) -> TransferSummary:
+        """Return what is known of the download's last transfer."""
+        job = self.jobs.get(download.id)
+        if job is not None and job.transfer is not None:
+            return job.transfer.summary()
+        return self._summaries.get(download.id, TransferSummary())
 
     # -- changes ---------------------------------------------------------------------
 
     def enter(self, download: Download) -> None:
-        """Take up a download, new or from an earlier run; its id is the next one."""
+        """Add a download, new or from an earlier run; its id must be the next one."""
         self.downloads.append(download)
         self.received += download.received
         self._count_in(download)
@@ -101,8 +120,8 @@ class DownloadRegistry:
         Raises:
             IllegalTransition: ``core.download.TRANSITIONS`` does not allow it.
         """
-        if self.dropped:
-            self.undrop(download)
+        if self.removed:
+            self.restore(download)
         old = download.state
         if state not in TRANSITIONS[old]:
             raise IllegalTransition(f"{download!r} cannot become {state.name}")
@@ -114,8 +133,10 @@ class DownloadRegistry:
             self._count_in(download)
             if state in ENDED:
                 self._count_end(download)
+            if state is DownloadState.DONE:
+                self.jobs.pop(download.id, None)
         else:
-            # Both count alike but for the state itself.
+            # Both count alike except for the state itself.
             self.counts[old] -= 1
             self.counts[state] += 1
             download.state = state
@@ -124,28 +145,33 @@ class DownloadRegistry:
         if self.changed is not None:
             self.changed.add(download.id)
 
-    def drop(self, download: Download) -> bool:
-        """Stop counting an ended download; tell if that changed anything."""
-        if download.state not in ENDED or download.id in self.dropped:
+    def remove(self, download: Download) -> bool:
+        """Stop counting an ended download; return True if that changed anything."""
+        if download.state not in ENDED or download.id in self.removed:
             return False
         self._count_out(download)
         self._count_end(download, -1)
-        self.dropped.add(download.id)
+        self.removed.add(download.id)
         self.touch(download)
         return True
 
-    def undrop(self, download: Download) -> bool:
-        """Count a dropped download again; tell if it was one."""
-        if download.id not in self.dropped:
+    def restore(self, download: Download) -> bool:
+        """Count a removed download again; return True if it had been removed."""
+        if download.id not in self.removed:
             return False
-        self.dropped.remove(download.id)
+        self.removed.remove(download.id)
         self._count_in(download)
         self._count_end(download)
         self.touch(download)
         return True
 
+    def set_name(self, download: Download, name: str) -> None:
+        """Show a download under the name that its file will have."""
+        download.name = name
+        self.touch(download)
+
     def set_size(self, download: Download, size: int | None) -> None:
-        """Set what the server says the whole file measures, in bytes."""
+        """Set the size of the whole file in bytes, as stated by the server."""
         if size == download.size:
             return
         self._count_out(download)
@@ -154,7 +180,7 @@ class DownloadRegistry:
         self.touch(download)
 
     def set_received(self, download: Download, received: int) -> None:
-        """Set the byte count outright: a resume took over bytes, or a restart."""
+        """Set the byte count outright, after a resume or a restart."""
         self._count_out(download)
         self.received += received - download.received
         download.received = received
@@ -162,23 +188,23 @@ class DownloadRegistry:
         download.version += 1
 
     def count(self, download: Download, nbytes: int) -> None:
-        """Count bytes that came off the wire; called once per chunk, so kept bare."""
+        """Count bytes read from the network; called once per chunk, so kept minimal."""
         download.received += nbytes
         self.received += nbytes
         self.fetched += nbytes
-        # A chunk may come with the news that it was cancelled.
+        # The download may have been cancelled while this chunk was on its way.
         if download.size is not None and download.state not in _UNCOUNTED:
             self.known_received += nbytes
 
     def touch(self, download: Download) -> None:
-        """Something else that a face shows has changed."""
+        """Note that something else which front ends show has changed."""
         download.version += 1
         self.revision += 1
         if self.changed is not None:
             self.changed.add(download.id)
 
     def note_attempt(self, download: Download, at: float, error: str) -> None:
-        """Remember how an attempt ended badly."""
+        """Remember why an attempt failed."""
         kept = self.attempts.setdefault(download.id, [])
         kept.append(AttemptSnapshot(download.attempt, at, error))
         del kept[:-ATTEMPTS_KEPT]
@@ -210,12 +236,12 @@ class DownloadRegistry:
 
     @property
     def total(self) -> int:
-        """Downloads that are not dropped."""
-        return len(self.downloads) - len(self.dropped)
+        """Downloads that are not removed."""
+        return len(self.downloads) - len(self.removed)
 
     @property
     def unfinished(self) -> int:
-        """Downloads that go on without a person's help."""
+        """Downloads that will make progress without the user."""
         counts = self.counts
         return (
             self.total
@@ -226,22 +252,26 @@ class DownloadRegistry:
         )
 
     def longest_eta_s(self, now: float) -> float:
-        """Return the longest time to go of what runs, in seconds; 0.0 if none has one.
+        """Return the longest estimated time of all running transfers, in seconds.
 
-        What gets no bytes at ``now`` (monotonic) does not count: its time to go grows
-        from one second to the next, and says nothing of when it will go on.
+        Transfers that get no bytes at ``now`` (monotonic) do not count: their estimate
+        grows from one second to the next and does not say when they will continue.
+
+        Returns:
+            0.0 if no transfer has an estimate.
         """
         longest = 0.0
-        for id, running in self.running.items():
+        for running in self.running:
             if now - running.last_byte_at < _SILENT_S:
-                longest = max(longest, _eta_s(self.downloads[id], running) or 0.0)
+                longest = max(longest, _eta_s(running) or 0.0)
         return longest
 
     def row(
         self, download: Download, now: float, attempts_allowed: int
     ) -> DownloadSnapshot:
         """Build the immutable view of one download at ``now`` (monotonic)."""
-        running = self.running.get(download.id)
+        job = self.jobs.get(download.id)
+        running = job.transfer if job is not None else None
         speed = stalled_s = 0.0
         eta: float | None = None
         connections = 0
@@ -249,7 +279,7 @@ class DownloadRegistry:
             speed = running.speed()
             stalled_s = max(0.0, now - running.last_byte_at)
             connections = running.connections()
-            eta = _eta_s(download, running)
+            eta = _eta_s(running)
         retry_in_s = None
         if download.state is DownloadState.WAITING:
             retry_in_s = max(0.0, download.retry_at_s - now)
@@ -278,8 +308,8 @@ class DownloadRegistry:
         )
 
 
-def _eta_s(download: Download, running: Running) -> float | None:
-    speed = running.steady_speed()
+def _eta_s(running: RunningTransfer) -> float | None:
+    download, speed = running.download, running.steady_speed()
     if download.size is None or speed < 1.0:
         return None
     return max(0, download.size - download.received) / speed

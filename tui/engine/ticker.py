@@ -1,96 +1,89 @@
-"""The engine's pulse: what has to be looked at a few times a second."""
+"""The periodic tick: what has to be done a few times a second while downloads run."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from tui.engine.download.transfer import Transfer
-from tui.engine.metrics.loop_lag import LoopLag
 from tui.engine.metrics.speed import TotalMeter
 
 if TYPE_CHECKING:
     from tui.engine.autotune.tuner import AutoTuner
     from tui.engine.context import EngineContext
+    from tui.engine.metrics.loop_lag import LoopLag
     from tui.engine.worker_pool import WorkerPool
 
-BEAT_S = 0.25
-"""Often enough for a speed that follows the line, and 4 wake-ups a second."""
+TICK_S = 0.25
+"""Often enough for a speed that follows the line, and only 4 wake-ups a second."""
 
 
 class Ticker:
-    """Samples meters, saves records, shares connections, unblocks origins.
+    """Updates meters, saves records, rebalances connections and unblocks origins.
 
-    It beats only while something is unfinished, so an idle dashboard sleeps.
+    It ticks only while something is unfinished, so an idle dashboard sleeps.
     """
 
-    def __init__(self, context: EngineContext, workers: WorkerPool) -> None:
+    def __init__(
+        self,
+        context: EngineContext,
+        workers: WorkerPool,
+        lag: LoopLag,
+        tuner: AutoTuner,
+    ) -> None:
         self._context = context
         self._workers = workers
+        self._lag = lag
+        self._tuner = tuner
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._is_closed = False
-        self.meter = TotalMeter(context.clock.monotonic())
-        self.lag = LoopLag()
-        self.tuner: AutoTuner | None = None
-        """Looks at the beat how it goes and changes what is to be changed."""
+        self._ticked_at = context.clock.monotonic()
+        self.meter = TotalMeter(self._ticked_at)
         self.busy_s = 0.0
         """Seconds in which something was running."""
         self.longest_eta_s = 0.0
-        """Seconds to go of the download that ends last of those that run, as of the
-        last beat."""
-        self._beat_at = context.clock.monotonic()
+        """Estimated seconds of the running download that ends last, as of the last
+        tick."""
 
     def start(self) -> None:
-        """Begin to beat, if it does not already."""
+        """Begin to tick, if it does not already."""
         if self._handle is None and not self._is_closed:
-            self._beat_at = self._context.clock.monotonic()
-            self._handle = self._loop.call_later(BEAT_S, self._beat)
-
-    def adjust(self) -> None:
-        """Let every running download have the connections that it should."""
-        for running in list(self._context.registry.running.values()):
-            if isinstance(running, Transfer):
-                running.adjust()
+            self._ticked_at = self._context.clock.monotonic()
+            self._handle = self._loop.call_later(TICK_S, self._tick)
 
     def close(self) -> None:
-        """Stop beating."""
+        """Stop ticking."""
         if self._context.registry.unfinished or self._workers.active:
-            self.rest()
+            self.account_idle()
         self._is_closed = True
         if self._handle is not None:
             self._handle.cancel()
-        self.lag.close()
+        self._lag.close()
 
-    def rest(self) -> None:
-        """Count the time until now: nothing is left to do before the next beat.
+    def account_idle(self) -> None:
+        """Count the time until now as busy: nothing is left to do before the next tick.
 
-        Without it a run shorter than a beat would have taken no time at all.
+        Without it a run shorter than a tick would have taken no time at all.
         """
         if self._handle is not None and not self._is_closed:
             now = self._context.clock.monotonic()
-            self.busy_s += now - self._beat_at
-            self._beat_at = now
+            self.busy_s += now - self._ticked_at
+            self._ticked_at = now
 
-    def _beat(self) -> None:
-        context = self._context
+    def _tick(self) -> None:
+        context, registry = self._context, self._context.registry
         now = context.clock.monotonic()
         self._handle = None
-        if context.registry.unfinished or self._workers.active:
-            self.busy_s += now - self._beat_at
+        if registry.unfinished or self._workers.active:
+            self.busy_s += now - self._ticked_at
             self.start()
-        self._beat_at = now
-        self.meter.sample(now, context.registry.fetched)
-        for running in list(context.registry.running.values()):
-            running.sample(now)
-            if isinstance(running, Transfer):
-                running.recorder.save_if_due(now)
-                running.restart_slow(now)
-                running.adjust()
-        self.longest_eta_s = context.registry.longest_eta_s(now)
+        self._ticked_at = now
+        self.meter.sample(now, registry.fetched)
+        for transfer in list(registry.running):
+            transfer.tick(now)
+        self.longest_eta_s = registry.longest_eta_s(now)
         context.queue.unblock(now)
-        if self.tuner is not None:
-            self.tuner.beat(now)
-        # Always, not only after an unblock: whatever kept a download waiting
-        # (a slot given back while its origin rested, say) is over at the next beat.
+        self._tuner.tick(now)
+        # Always, not only after an unblock: whatever kept a download waiting (a slot
+        # given back while its origin was blocked, say) is over at the next tick.
         self._workers.wake()

@@ -1,4 +1,4 @@
-"""The workers: as many as downloads may run at once, grown and drained live."""
+"""The worker pool: runs as many downloads at once as the limits allow, changed live."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from tui.core.download import DownloadState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from tui.core.download import Download
+    from tui.core.download import DownloadId
     from tui.engine.context import EngineContext
+    from tui.engine.job import Job
 
 
 STOPPING_S = 10.0
-"""For workers to write down what they have when the engine closes."""
+"""Time for workers to save what they have when the engine closes."""
 
 
 class WorkerPool:
@@ -28,130 +29,128 @@ class WorkerPool:
     def __init__(
         self,
         context: EngineContext,
-        run: Callable[[Download], Awaitable[None]],
-        rested: Callable[[], None],
+        run: Callable[[Job], Awaitable[None]],
+        on_idle: Callable[[], None],
     ) -> None:
-        """Wire it to the engine.
+        """Create a pool without workers.
 
         Args:
             context: the run's tools.
             run: makes one attempt at a download.
-            rested: called when a worker has nothing more to do.
+            on_idle: called when a worker has nothing more to do.
         """
         self._context = context
         self._run = run
-        self._rested = rested
-        self._tasks: dict[int, asyncio.Task[None]] = {}
-        """Worker tasks by the id of the download they are on."""
-        self._all: set[asyncio.Task[None]] = set()
-        self._origins: dict[int, str] = {}
-        """Whose slots they hold; a download may change its mirror meanwhile."""
-        self._stopping: set[int] = set()
-        self._afterwards: dict[int, Callable[[], None]] = {}
-        self.is_held = False
+        self._on_idle = on_idle
+        self._jobs: dict[asyncio.Task[None], Job] = {}
+        """What each worker is on; a worker between two downloads is not in it."""
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.is_paused = False
         """Start nothing new."""
         self._is_closed = False
 
     @property
     def active(self) -> int:
-        """Downloads that hold a slot."""
-        return len(self._tasks)
+        """Downloads that occupy a slot."""
+        return len(self._jobs)
 
-    def ids(self) -> list[int]:
-        """Downloads that workers are on."""
-        return list(self._tasks)
-
-    def is_on(self, download: Download) -> bool:
-        """Whether a worker still has its hands on the download."""
-        return download.id in self._tasks
+    def ids(self) -> list[DownloadId]:
+        """Return the downloads that workers are on."""
+        return [job.download.id for job in self._jobs.values()]
 
     def wake(self) -> None:
-        """Start as many downloads as the limits allow, in this very loop turn."""
-        while (download := self._take()) is not None:
-            task = asyncio.create_task(self._work(download))
-            self._tasks[download.id] = task
-            self._all.add(task)
-            task.add_done_callback(self._ended)
+        """Start as many downloads as the limits allow, in this loop iteration."""
+        while (job := self._take()) is not None:
+            task = asyncio.create_task(self._work(job))
+            self._assign(task, job)
+            self._tasks.add(task)
+            task.add_done_callback(self._on_task_done)
 
-    def stop(self, download: Download) -> None:
-        """Interrupt the worker on ``download``, if any; its connection closes at once.
+    def stop(self, job: Job) -> None:
+        """Interrupt the worker on a job, if any; its connection closes at once.
 
-        ``afterwards`` says what is to follow when the worker has let go of it.
+        Set ``job.then`` afterwards for what is to follow when the worker has finished
+        with it; what was to follow before is forgotten.
         """
-        task = self._tasks.get(download.id)
-        if task is not None and download.id not in self._stopping:
-            self._stopping.add(download.id)
-            task.cancel()
-
-    def afterwards(self, download: Download, then: Callable[[], None] | None) -> None:
-        """Change what happens when the worker lets go; ``None`` for nothing."""
-        self._afterwards.pop(download.id, None)
-        if then is not None:
-            self._afterwards[download.id] = then
+        job.then = None
+        if job.task is not None and not job.is_stopping:
+            job.is_stopping = True
+            job.task.cancel()
 
     async def close(self) -> None:
-        """Interrupt every worker and wait until all have let go."""
+        """Interrupt every worker and wait until all have finished."""
         self._is_closed = True
-        # Those who are stopping already are writing down what they have: a second
-        # cancellation would keep them from it.
-        stopping = {self._tasks[id] for id in self._stopping if id in self._tasks}
-        for task in self._all - stopping:
+        # Workers that are already stopping are saving what they have: a second
+        # cancellation would prevent that.
+        stopping = {task for task, job in self._jobs.items() if job.is_stopping}
+        for task in self._tasks - stopping:
             task.cancel()
-        if self._all:
-            await asyncio.wait(list(self._all), timeout=STOPPING_S)
-        for task in list(self._all):
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=STOPPING_S)
+        for task in list(self._tasks):
             task.cancel()
-        if self._all:
-            await asyncio.wait(list(self._all))
+        if self._tasks:
+            await asyncio.wait(list(self._tasks))
 
-    async def _work(self, first: Download) -> None:
-        download: Download | None = first
+    async def _work(self, first: Job) -> None:
+        job: Job | None = first
         task = asyncio.current_task()
         assert task is not None
-        while download is not None:
+        while job is not None:
             try:
-                await self._run(download)
+                await self._run(job)
             except asyncio.CancelledError:
-                if download.id not in self._stopping or self._is_closed:
-                    self._let_go(download)
+                if not job.is_stopping or self._is_closed:
+                    self._release(task, job)
                     raise
-            # One download was stopped, not this worker: it goes on.
-            if download.id in self._stopping:
+            # One download was stopped, not this worker: it continues with the next.
+            if job.is_stopping:
                 task.uncancel()
-            self._let_go(download)
-            download = self._take()
-            if download is not None:
-                self._tasks[download.id] = task
-        self._rested()
+            self._release(task, job)
+            job = self._take()
+            if job is not None:
+                self._assign(task, job)
+        self._on_idle()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """Take its slot from a worker that could not give it back.
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        """Free the slot of a worker that could not free it itself.
 
-        One that is stopped in the turn in which it was made never begins to run.
+        One that is stopped in the iteration that created it never begins to run.
         """
-        self._all.discard(task)
-        lost = [id for id, owner in self._tasks.items() if owner is task]
-        for id in lost:
-            self._let_go(self._context.registry.downloads[id])
-        if lost:
+        self._tasks.discard(task)
+        job = self._jobs.get(task)
+        if job is not None:
+            self._release(task, job)
             self.wake()
-            self._rested()
+            self._on_idle()
 
-    def _take(self) -> Download | None:
-        """Take the next download, and show at once that it is taken."""
-        if self.is_held or self._is_closed or self.active >= self._context.concurrency:
+    def _take(self) -> Job | None:
+        """Take the next download from the queue and show at once that it is taken."""
+        context = self._context
+        if (
+            self.is_paused
+            or self._is_closed
+            or len(self._jobs) >= context.limits.concurrency
+        ):
             return None
-        download = self._context.queue.take(self._context.clock.monotonic())
-        if download is not None:
-            self._origins[download.id] = download.origin
-            self._context.registry.move(download, DownloadState.PROBING)
-        return download
+        download = context.queue.take(context.clock.monotonic())
+        if download is None:
+            return None
+        job = context.registry.job(download)
+        job.slot_origin = download.origin
+        context.registry.move(download, DownloadState.PROBING)
+        return job
 
-    def _let_go(self, download: Download) -> None:
+    def _assign(self, task: asyncio.Task[None], job: Job) -> None:
+        self._jobs[task] = job
+        job.task = task
+
+    def _release(self, task: asyncio.Task[None], job: Job) -> None:
         """Give the slot back and do what was to follow."""
-        self._tasks.pop(download.id, None)
-        self._stopping.discard(download.id)
-        self._context.queue.release(self._origins.pop(download.id))
-        following = self._afterwards.pop(download.id, None)
-        if following is not None and not self._is_closed:
-            following()
+        del self._jobs[task]
+        job.task = None
+        job.is_stopping = False
+        self._context.queue.release(job.slot_origin)
+        then, job.then = job.then, None
+        if then is not None and not self._is_closed:
+            then()

@@ -9,7 +9,7 @@ from tui.core.notices import AutoCode, AutoReason
 from tui.core.snapshot import AutoSnapshot, AutoStep
 from tui.engine.autotune.controller import Controller, Reading
 from tui.engine.autotune.utilization import UtilizationMeter
-from tui.engine.download.transfer import AUTO_CONNECTIONS, Transfer
+from tui.engine.context import AUTO_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +66,7 @@ class AutoTuner:
             now = self._context.clock.monotonic()
             self._controller = Controller(now) if is_on else None
             most = MOST_CONNECTIONS if is_on else AUTO_CONNECTIONS
-            self._context.most_connections = most
+            self._context.limits.auto_connections = most
         self._picture(AutoReason(AutoCode.MEASURING) if is_on else None)
         return has_changed
 
@@ -78,14 +78,14 @@ class AutoTuner:
         self._is_pinned = True
         self._picture(AutoReason(AutoCode.PINNED))
 
-    def beat(self, now: float) -> None:
+    def tick(self, now: float) -> None:
         """Measure, and change what the controller wants changed."""
         self.shares.sample(now, is_auto=self.is_on)
         controller = self._controller
-        if controller is None or self._workers.is_held:
+        if controller is None or self._workers.is_paused:
             return
         context = self._context
-        before = context.concurrency
+        before = context.limits.concurrency
         choice = controller.read(self._reading(now))
         if choice is None:
             return
@@ -107,19 +107,18 @@ class AutoTuner:
     def _reading(self, now: float) -> Reading:
         context = self._context
         done = sum(lane.done for lane in context.queue.origins.values())
-        transfers = context.registry.running.values()
+        transfers = context.registry.running
         has_more = context.queue.has_startable(now) or any(
-            isinstance(transfer, Transfer) and transfer.lacks_connections()
-            for transfer in transfers
+            transfer.lacks_connections() for transfer in transfers
         )
         return Reading(
             now_s=now,
             total=context.registry.fetched + done * FILE_WORTH,
-            allowed=context.concurrency,
-            used=max(self._workers.active, context.open_connections),
+            allowed=context.limits.concurrency,
+            used=max(self._workers.active, context.registry.open_connections),
             has_more=has_more,
             bearable=self._bearable(),
-            breaks=context.breaks,
+            breaks=context.registry.breaks,
             limit=self.shares.diagnosis.limit,
         )
 

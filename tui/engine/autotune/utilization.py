@@ -112,7 +112,7 @@ class UtilizationMeter:
             lag_s=self._look_at_loop().p50_s,
             process=(last.process_s - first.process_s) / span / self._processors,
             active=self._workers.active,
-            allowed=context.concurrency,
+            allowed=context.limits.concurrency,
             waiting=(
                 context.registry.counts[DownloadState.QUEUED]
                 if context.queue.has_startable(now)
@@ -126,7 +126,7 @@ class UtilizationMeter:
             refusing=sum(1 for lane in origins if lane.refuses(now)),
             are_writers_busy=all(s.operation != "idle" for s in disk.workers),
             is_inline=disk.is_inline,
-            is_auto=is_auto and context.concurrency < MOST,
+            is_auto=is_auto and context.limits.concurrency < MOST,
         )
 
     def _inline_share(self, disk: DiskSnapshot, span: float) -> float:
@@ -139,16 +139,16 @@ class UtilizationMeter:
     def _speeds(self) -> list[float]:
         """Bytes per second of each origin that gives any."""
         speeds: dict[str, float] = {}
-        for id, running in self._context.registry.running.items():
-            origin = self._context.registry.downloads[id].origin
-            speeds[origin] = speeds.get(origin, 0.0) + running.speed()
+        for transfer in self._context.registry.running:
+            origin = transfer.download.origin
+            speeds[origin] = speeds.get(origin, 0.0) + transfer.speed()
         return [speed for speed in speeds.values() if speed > 0]
 
     # -- whether more at once brings anything ----------------------------------------
 
     def _compare(self, now: float) -> None:
         """Remember how fast it is at this number, once all slots were full a while."""
-        level = self._context.concurrency
+        level = self._context.limits.concurrency
         if self._workers.active != level:
             self._full_since = 0.0
             return
@@ -161,7 +161,7 @@ class UtilizationMeter:
             self._levels[level] = (speed, now)
 
     def _is_flat(self, now: float) -> bool:
-        level = self._context.concurrency
+        level = self._context.limits.concurrency
         mine = self._levels.get(level)
         if mine is None:
             return False

@@ -1,40 +1,53 @@
-"""One attempt at one download: probe -> plan -> transfer -> verify -> finish."""
+"""One attempt at one download, from the first look at the disk to the final name.
+
+The stages follow each other and none asks an earlier one again: reserve a target and
+decide what to do with the files there, probe the server, fix the target by what the
+server says, receive the body, verify it and give it its name. What a failure means is
+decided by ``retry``.
+"""
 
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 from tui.core.download import DownloadState
 from tui.core.errors import (
+    ErrorKind,
     FetchError,
+    IntegrityError,
     PermanentError,
     TransientError,
 )
 from tui.core.events import Started
 from tui.core.notices import ALREADY_PRESENT, EXISTING_KEPT, Notice, NoticeCode
 from tui.core.settings import OnExists
-from tui.engine.download.checkpointer import record_of
 from tui.engine.download.finish import Finisher
-from tui.engine.download.probe import Probed, Prober
-from tui.engine.download.range_opener import Changed
+from tui.engine.download.probe import Probe, Prober
 from tui.engine.download.resume_policy import (
-    adopt,
-    continuable,
+    START,
+    Action,
+    Plan,
+    accepts_numbered,
+    decide,
     digests_of,
-    gaps_of,
-    is_ours,
-    settled_later,
+    is_foreign_part,
+    resumable_record,
 )
-from tui.engine.download.transfer import Transfer
+from tui.engine.download.segments import Changed
+from tui.engine.download.transfer import Transfer, record_of
 from tui.engine.metrics.wait_times import Wait
+from tui.engine.notices import add_note
+from tui.net.backoff import parse_http_date
 
 if TYPE_CHECKING:
-    from tui.core.download import Download
+    from tui.disk.part_file import PartFile
     from tui.disk.resume_record import ExistingFiles, ResumeRecord
     from tui.engine.context import EngineContext
     from tui.engine.download.retry import RetryPolicy
-    from tui.engine.download.target import TargetPath, TargetResolver
+    from tui.engine.download.target import TargetResolver
+    from tui.engine.job import Job, TargetPath
     from tui.net.response import Response
 
 log = logging.getLogger(__name__)
@@ -42,27 +55,30 @@ log = logging.getLogger(__name__)
 SMALL_BYTES = 256 << 10
 """Files up to this size are read whole and stored by one operation of the writer:
 open, write, sync and rename of many of them share one executor call."""
+_PAGES = frozenset({"", ".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp"})
+"""Extensions of files that may well turn out to be web pages."""
 
 
 class DownloadWorker:
-    """Takes one download through one attempt; stateless between downloads."""
+    """Takes one download through one attempt; keeps nothing between downloads."""
 
     def __init__(
         self, context: EngineContext, targets: TargetResolver, retry: RetryPolicy
     ) -> None:
         self._context = context
+        self._on_exists = context.settings.on_exists
         self._targets = targets
         self._retry = retry
-        self._prober = Prober(context, targets)
+        self._prober = Prober(context)
         self._finisher = Finisher(context, targets, retry)
 
-    async def run(self, download: Download) -> None:
+    async def run(self, job: Job) -> None:
         """Make one attempt (state PROBING already); end in another state.
 
-        Never raises but for cancellation; then what was fetched is on disk, recorded,
-        and the state is what the canceller set.
+        Never raises except for cancellation; then what was downloaded is on disk and
+        recorded, and the state is what the canceller set.
         """
-        context = self._context
+        context, download = self._context, job.download
         download.attempt += 1
         started_at = context.clock.wall()
         if not download.started_at:
@@ -70,142 +86,326 @@ class DownloadWorker:
         if context.bus.is_heard(Started):
             context.bus.publish(Started(download.id, started_at, download.attempt))
         try:
-            await self._attempt(download)
+            await self._attempt(job)
         except FetchError as error:
-            self._retry.attempt_failed(download, started_at, error)
+            self._retry.attempt_failed(job, started_at, error)
         except Changed:
-            self._context.notice(download, Notice(NoticeCode.CHANGED_ON_SERVER))
+            add_note(context, download, Notice(NoticeCode.CHANGED_ON_SERVER))
             change = TransientError("changed", "the file changed on the server")
-            self._retry.attempt_failed(download, started_at, change)
-        except Exception as fault:
-            log.exception("fault in a worker")
-            told = PermanentError("internal", f"{type(fault).__name__}: {fault}")
-            self._retry.attempt_failed(download, started_at, told)
+            self._retry.attempt_failed(job, started_at, change)
+        except Exception as bug:
+            log.exception("bug in a worker")
+            message = f"{type(bug).__name__}: {bug}"
+            internal = PermanentError(ErrorKind.INTERNAL, message)
+            self._retry.attempt_failed(job, started_at, internal)
 
-    # -- stages ----------------------------------------------------------------------
-
-    async def _attempt(self, download: Download) -> None:
-        place = self._targets.find(download)
-        if place is None:
-            await self._targets.open_folder(download)
-            place = self._targets.find(download)
-            assert place is not None
+    async def _attempt(self, job: Job) -> None:
+        target = self._targets.reserve(job)
+        if target is None:
+            await self._targets.open_folder(job)
+            target = self._targets.reserve(job)
+            assert target is not None
         try:
-            await self._attempt_at(download, place)
+            await self._attempt_at(job, target)
         except FileExistsError:
-            # Somebody has begun that file since we looked: look again.
-            place = self._targets.find(download) or place
-            place.may_exist = True
+            # Somebody created that file after the target was reserved: look again.
+            target = job.target or target
+            target.may_exist = True
             try:
-                await self._attempt_at(download, place)
+                await self._attempt_at(job, target)
             except FileExistsError:
                 # A record or a link of somebody else, which a look does not show.
-                place = self._prober.take_free_name(download)
-                await self._attempt_at(download, place)
+                await self._attempt_at(job, self._use_free_name(job))
 
-    async def _attempt_at(self, download: Download, place: TargetPath) -> None:
-        context = self._context
-        found: ExistingFiles | None = None
-        if place.may_exist:
-            found = await self._targets.examine(place)
-            size = found.final_size
-            if size is not None and size >= 0 and self._may_skip():
-                self._already_there(download, size, EXISTING_KEPT)
+    async def _attempt_at(self, job: Job, target: TargetPath) -> None:
+        """Go through the stages once."""
+        plan = START
+        if target.may_exist:
+            plan = await self._plan_before_request(job, target)
+            if plan.action is Action.KEEP or plan.action is Action.FINISH:
+                await self._use_existing(job, plan, EXISTING_KEPT)
                 return
-            found = settled_later(found, download, is_begun=place.is_begun)
-            record = continuable(found, download.request)
-            # Only for the very same URL: of another one the server has to prove it.
-            is_whole = record is not None and not gaps_of(record)
-            if record is not None and is_whole and is_ours(found, download):
-                await self._finish_leftover(download, place, record)
-                return
-        probed = await self._prober.probe(download, place, found)
-        context.queue.origin_state(download.origin).protocol = probed.reply.http_version
+        probe = await self._prober.probe(job, plan.record)
         try:
-            if await self._is_here(download, probed):
+            self._note_response(job, probe)
+            plan = await self._plan_after_response(job, plan.found, probe)
+            if plan.action is Action.COMPARE or plan.action is Action.FINISH:
+                await probe.response.close()
+                await self._use_existing(job, plan, ALREADY_PRESENT)
                 return
-            record = continuable(probed.found, download.request, probed.answer)
-            if record is not None and not gaps_of(record):
-                # Another URL, but the server says it is that very file.
-                await probed.reply.close()
-                await self._finish_leftover(download, probed.place, record)
-                return
-            await self._receive(download, probed)
+            if plan.record is not None and plan.record is not probe.record:
+                probe = await self._request_rest(job, plan.record, probe)
+            await self._receive(job, plan.found, probe)
         finally:
-            await probed.reply.close()
+            await probe.response.close()
 
-    async def _finish_leftover(
-        self, download: Download, place: TargetPath, record: ResumeRecord
-    ) -> None:
-        """Everything had arrived when an earlier run ended: verify and name it."""
+    # -- before the request ----------------------------------------------------------
+
+    async def _plan_before_request(self, job: Job, target: TargetPath) -> Plan:
+        """Decide what to do with the files under the reserved name."""
+        download = job.download
+        found: ExistingFiles | None = await self._targets.find_existing(target)
+        plan = decide(
+            found, download, on_exists=self._on_exists, is_begun=target.is_begun
+        )
+        if plan.action is Action.USE_OTHER_NAME and plan.reason is not None:
+            found = await self._use_other_name(job, plan.reason, download.request.size)
+            record = resumable_record(found, download.request)
+            plan = Plan(Action.CONTINUE, found, record)
+        return plan
+
+    # -- after the response ----------------------------------------------------------
+
+    def _note_response(self, job: Job, probe: Probe) -> None:
+        """Note what the response says about the download.
+
+        Raises:
+            IntegrityError: ``size``: the list expects another size.
+        """
+        context, download, info = self._context, job.download, probe.info
+        download.status = info.status
+        if context.settings.server_time:
+            modified_at = parse_http_date(info.last_modified)
+            if modified_at is not None:
+                context.registry.modified_at[download.id] = modified_at
+        _check_size(job, info.size)
+        state = context.queue.origin_state(download.origin)
+        state.protocol = probe.response.http_version
+
+    async def _plan_after_response(
+        self, job: Job, found: ExistingFiles | None, probe: Probe
+    ) -> Plan:
+        """Fix the target by what the server says and decide what to do there.
+
+        Returns:
+            A plan for the target that the job has now: to start, to continue, to
+            finish, or to use the final file, which has been compared.
+        """
+        download, info = job.download, probe.info
+        is_moved = self._is_named_by_server(job, probe)
+        if is_moved:
+            found = await self._use_server_name(job, probe)
+        assert job.target is not None
+        if job.target.name != download.name:
+            # Another download of this run has that name.
+            self._context.registry.set_name(download, job.target.name)
+        while True:
+            plan = decide(
+                found,
+                download,
+                info,
+                on_exists=self._on_exists,
+                is_begun=job.target.is_begun,
+                requested=None if is_moved else probe.record,
+                is_moved=is_moved,
+            )
+            reason = plan.reason
+            if plan.action is not Action.USE_OTHER_NAME:
+                self._check_page(job, plan, probe)
+                if plan.action is not Action.COMPARE or await self._is_same(
+                    job, plan, probe
+                ):
+                    return plan
+                reason = NoticeCode.FILE_DIFFERS
+            assert reason is not None
+            found = await self._use_other_name(job, reason, info.size)
+            is_moved = True
+
+    def _is_named_by_server(self, job: Job, probe: Probe) -> bool:
+        name, target = probe.info.suggested_name, job.target
+        assert target is not None
+        return (
+            job.download.request.name is None
+            and bool(name)
+            and name != job.download.name
+            and not target.is_begun
+            and probe.record is None
+        )
+
+    async def _use_server_name(self, job: Job, probe: Probe) -> ExistingFiles | None:
+        """Take the name that the server gives; return the files under it."""
+        assert probe.info.suggested_name is not None
+        target = await self._targets.rename(job, probe.info.suggested_name)
+        self._context.registry.set_name(job.download, target.name)
+        if not target.may_exist:
+            return None
+        found = await self._targets.find_existing(target)
+        if is_foreign_part(found, job.download):
+            reason = NoticeCode.PART_FILE_FOREIGN
+            return await self._use_other_name(job, reason, probe.info.size)
+        return found
+
+    async def _is_same(self, job: Job, plan: Plan, probe: Probe) -> bool:
+        """Return True if the final file is the requested one."""
+        if plan.found is None or plan.found.final_size is None:
+            return False
+        if self._on_exists is OnExists.SKIP:
+            return True
+        verifier, target = self._finisher.verifier, job.target
+        assert target is not None
+        digest = verifier.server_digest(probe.info.digests)
+        return await verifier.matches_file(job, target, plan.found.final_size, digest)
+
+    @staticmethod
+    def _check_page(job: Job, plan: Plan, probe: Probe) -> None:
+        """Keep the part file if a login page came instead of the rest.
+
+        Raises:
+            PermanentError: that is so.
+        """
+        record = plan.found.record if plan.found is not None else None
+        assert job.target is not None
+        if (
+            plan.record is None
+            and record is not None
+            and record.ranges
+            and probe.info.content_type == "text/html"
+            and probe.info.validator != record.validator
+            and os.path.splitext(job.target.name)[1].lower() not in _PAGES
+        ):
+            raise PermanentError(
+                ErrorKind.HTTP_STATUS,
+                "a web page came instead of the file (a login?); the part file is kept",
+                status=probe.info.status,
+            )
+
+    async def _request_rest(
+        self, job: Job, record: ResumeRecord, probe: Probe
+    ) -> Probe:
+        """Continue a part file that was found only after the response."""
+        if not self._prober.is_range_needed(job.download, record):
+            return Probe(probe.response, probe.info, record)
+        await probe.response.close()
+        return await self._prober.probe(job, record)
+
+    # -- names -----------------------------------------------------------------------
+
+    async def _use_other_name(
+        self, job: Job, reason: NoticeCode, size: int | None
+    ) -> ExistingFiles | None:
+        """Leave the files under the job's name alone; return those under the new one.
+
+        Args:
+            job: whose name to change.
+            reason: why; the notice names the old and the new name.
+            size: bytes of the whole file, if known.
+        """
+        assert job.target is not None
+        old, download = job.target.name, job.download
+
+        def accepts(found: ExistingFiles) -> bool:
+            return accepts_numbered(found, download, size, self._on_exists)
+
+        found = await self._targets.use_numbered_name(job, accepts)
+        name = job.target.name
+        self._context.registry.set_name(download, name)
+        add_note(self._context, download, Notice(reason, (old, name)))
+        return found
+
+    def _use_free_name(self, job: Job) -> TargetPath:
+        target = self._targets.use_free_name(job)
+        self._context.registry.set_name(job.download, target.name)
+        taken = Notice(NoticeCode.NAME_TAKEN, (target.name,))
+        add_note(self._context, job.download, taken)
+        return target
+
+    # -- files that are already there ------------------------------------------------
+
+    async def _use_existing(self, job: Job, plan: Plan, notice: Notice) -> None:
+        """End the attempt with the final file, or with a part file that is complete."""
+        if plan.record is not None:
+            await self._finish_part(job, plan.record)
+            return
+        assert plan.found is not None
+        size = plan.found.final_size
+        assert size is not None
+        registry, download = self._context.registry, job.download
+        add_note(self._context, download, notice)
+        registry.set_size(download, size)
+        registry.set_received(download, size)
+        self._retry.done(job)
+
+    async def _finish_part(self, job: Job, record: ResumeRecord) -> None:
+        """Verify and rename a part file that an earlier run had completed."""
+        target, download = job.target, job.download
         assert record.size is not None
-        writer = self._context.writer
+        assert target is not None
+        writer, registry = self._context.writer, self._context.registry
         part = await writer.open_part(
-            place.folder, place.name, size=record.size, resume=True
+            target.folder, target.name, size=record.size, resume=True
         )
         try:
-            adopt(part, record)
-            self._context.registry.set_size(download, record.size)
-            self._context.registry.set_received(download, record.size)
-            vouched = self._context.vouched(digests_of(record))
-            await self._finisher.run(download, place, part, record.size, vouched)
+            _add_ranges(part, record)
+            registry.set_size(download, record.size)
+            registry.set_received(download, record.size)
+            digest = self._finisher.verifier.server_digest(digests_of(record))
+            await self._finisher.run(job, part, record.size, digest)
         finally:
             await writer.close_part(part)
 
-    async def _receive(self, download: Download, probed: Probed) -> None:
-        """Decide how the body goes to disk, and take it there."""
-        context = self._context
-        answer, found = probed.answer, probed.found
-        context.registry.set_size(download, answer.size)
-        if probed.record is None and download.received:
-            context.notice(download, Notice(NoticeCode.NOT_RESUMABLE))
-        if (
-            probed.record is None
-            and answer.size is not None
-            and answer.size <= SMALL_BYTES
-            and download.request.pieces is None
-            and (found is None or found.part_size is None)
-        ):
-            await self._take_small(download, probed)
-        else:
-            await self._take_large(download, probed)
+    # -- the body --------------------------------------------------------------------
 
-    async def _take_small(self, download: Download, probed: Probed) -> None:
-        """Read a small body whole and hand it to the writer; do not wait for it."""
-        context = self._context
-        reply, answer = probed.reply, probed.answer
+    async def _receive(
+        self, job: Job, found: ExistingFiles | None, probe: Probe
+    ) -> None:
+        """Choose how the body goes to disk, and read it."""
+        context, download, info = self._context, job.download, probe.info
+        context.registry.set_size(download, info.size)
+        has_part = found is not None and found.part_size is not None
+        if probe.record is None:
+            if download.received:
+                add_note(context, download, Notice(NoticeCode.NOT_RESUMABLE))
+            if (
+                info.size is not None
+                and info.size <= SMALL_BYTES
+                and download.request.pieces is None
+                and not has_part
+            ):
+                await self._receive_small(job, probe)
+                return
+            if has_part:
+                await self._discard_part(job)
+        await self._receive_large(job, probe)
+
+    async def _receive_small(self, job: Job, probe: Probe) -> None:
+        """Read a small body whole and hand it to the writer without waiting."""
+        context, download = self._context, job.download
+        response, info = probe.response, probe.info
         registry = context.registry
         if download.received:
             registry.set_received(download, 0)
         buffers: list[Any] = []
-        held = 0
-        rest = reply.take_rest() if context.limiter.is_unlimited else None
+        received = 0
+        rest = response.take_rest() if context.limiter.is_unlimited else None
         if rest is not None:
             # It came together with the headers, as most small files do.
             buffers = rest
-            held = sum(map(len, rest))
-            registry.count(download, held)
+            received = sum(map(len, rest))
+            registry.count(download, received)
         else:
-            held = await self._read_small(download, reply, buffers)
-        if held != answer.size:
+            received = await self._read_small(job, response, buffers)
+        if received != info.size:
             registry.set_received(download, 0)
             raise TransientError(
-                "truncated", f"the body has {held} of {answer.size} bytes"
+                ErrorKind.TRUNCATED,
+                f"the body has {received} of {info.size} bytes",
             )
-        vouched = context.vouched(answer.digests)
-        await self._finisher.store(download, probed.place, buffers, held, vouched)
+        digest = self._finisher.verifier.server_digest(info.digests)
+        await self._finisher.store(job, buffers, received, digest)
 
     async def _read_small(
-        self, download: Download, reply: Response, buffers: list[Any]
+        self, job: Job, response: Response, buffers: list[Any]
     ) -> int:
         """Read a body into ``buffers``, chunk by chunk; return its bytes."""
-        context = self._context
-        held = 0
-        while (chunk := await reply.read()) is not None:
+        context, download = self._context, job.download
+        received = 0
+        while (chunk := await response.read()) is not None:
             size = len(chunk)
-            held += size
-            if held > SMALL_BYTES:
-                raise TransientError("size", "the body is longer than announced")
+            received += size
+            if received > SMALL_BYTES:
+                raise TransientError(
+                    ErrorKind.SIZE, "the body is longer than announced"
+                )
             buffers.append(chunk)
             context.registry.count(download, size)
             if not context.limiter.is_unlimited:
@@ -214,86 +414,79 @@ class DownloadWorker:
                     await context.limiter.take(size)
                 finally:
                     context.waits.end(Wait.LIMITER, context.clock.monotonic())
-        return held
+        return received
 
-    async def _take_large(self, download: Download, probed: Probed) -> None:
+    async def _discard_part(self, job: Job) -> None:
+        """Remove a part file of this download that cannot be continued."""
+        target, writer = job.target, self._context.writer
+        assert target is not None
+        part = await writer.open_part(
+            target.folder, target.name, size=None, resume=True
+        )
+        await writer.discard(part)
+
+    async def _receive_large(self, job: Job, probe: Probe) -> None:
         """Stream the body into a part file, over one or more connections."""
-        context = self._context
-        if probed.record is None:
-            await self._clear(probed)
-        place, record = probed.place, probed.record
-        answer, reply = probed.answer, probed.reply
+        context, download = self._context, job.download
+        registry, target = context.registry, job.target
+        info, record = probe.info, probe.record
+        assert target is not None
         part = await context.writer.open_part(
-            place.folder,
-            place.name,
-            size=answer.size,
+            target.folder,
+            target.name,
+            size=info.size,
             resume=record is not None,
-            record=record_of(download, answer),
+            record=record_of(download, info),
         )
         if record is not None:
-            adopt(part, record)
-        place.may_exist = place.is_begun = True
+            _add_ranges(part, record)
+        target.may_exist = target.is_begun = True
         transfer: Transfer | None = None
         try:
-            context.registry.set_received(download, part.flushed.total)
-            transfer = Transfer(context, download, part, answer, reply)
-            context.registry.running[download.id] = transfer
-            context.registry.move(download, DownloadState.DOWNLOADING)
-            await transfer.run(reply)
-            await reply.close()
-            transfer.finish(has_ended=False)
+            registry.set_received(download, part.flushed.total)
+            transfer = Transfer(context, job, part, info, probe.response)
+            job.transfer = transfer
+            registry.running[transfer] = None
+            registry.move(download, DownloadState.DOWNLOADING)
+            await transfer.run(probe.response)
+            await probe.response.close()
+            transfer.begin_finishing()
             await context.writer.flush(part, sync=False)
-            size = part.flushed.total if answer.size is None else answer.size
-            self._prober.check_promise(download, size)
-            context.registry.set_received(download, size)
-            context.registry.set_size(download, size)
-            vouched = context.vouched(answer.digests)
-            await self._finisher.run(download, place, part, size, vouched)
+            size = part.flushed.total if info.size is None else info.size
+            _check_size(job, size)
+            registry.set_received(download, size)
+            registry.set_size(download, size)
+            digest = self._finisher.verifier.server_digest(info.digests)
+            await self._finisher.run(job, part, size, digest)
         except Changed:
             await context.writer.discard(part)
-            context.registry.set_received(download, 0)
+            registry.set_received(download, 0)
             raise
         except BaseException:
             if transfer is not None and part.is_open:
-                await transfer.recorder.save()
+                await transfer.checkpointer.save()
             raise
         finally:
+            job.transfer = None
             if transfer is not None:
-                transfer.finish(has_ended=True)
-            context.registry.running.pop(download.id, None)
+                transfer.end_finishing()
+                registry.running.pop(transfer, None)
             await context.writer.close_part(part)
 
-    async def _clear(self, probed: Probed) -> None:
-        """Remove a part file of ours that nothing can continue."""
-        if probed.found is None or probed.found.part_size is None:
-            return
-        part = await self._context.writer.open_part(
-            probed.place.folder, probed.place.name, size=None, resume=True
-        )
-        await self._context.writer.discard(part)
 
-    # -- decisions -------------------------------------------------------------------
+def _add_ranges(part: PartFile, record: ResumeRecord) -> None:
+    """Count what a record describes as being in the part file."""
+    for start, end in record.ranges:
+        part.flushed.add(start, end)
 
-    async def _is_here(self, download: Download, probed: Probed) -> bool:
-        """Whether the file is there already; another one is left alone."""
-        while self._prober.is_whole(probed.found, probed.answer.size):
-            assert probed.found is not None
-            size = probed.found.final_size
-            assert size is not None
-            place, vouched = probed.place, self._context.vouched(probed.answer.digests)
-            if self._may_skip() or await self._finisher.verifier.agrees(
-                download, place, size, vouched
-            ):
-                self._already_there(download, size, ALREADY_PRESENT)
-                return True
-            await self._prober.leave(download, probed, NoticeCode.FILE_DIFFERS)
-        return False
 
-    def _may_skip(self) -> bool:
-        return self._context.settings.on_exists is OnExists.SKIP
+def _check_size(job: Job, size: int | None) -> None:
+    """Compare the server's size with the size that the list expects.
 
-    def _already_there(self, download: Download, size: int, notice: Notice) -> None:
-        self._context.notice(download, notice)
-        self._context.registry.set_size(download, size)
-        self._context.registry.set_received(download, size)
-        self._retry.done(download)
+    Raises:
+        IntegrityError: ``size``.
+    """
+    expected = job.download.request.size
+    if expected is not None and size not in (None, expected):
+        message = f"the server has {size} bytes, the list expects {expected}"
+        raise IntegrityError(ErrorKind.SIZE, message)

@@ -1,4 +1,4 @@
-"""The last stage: verify what arrived, then give it its name."""
+"""The last stage of an attempt: verify the bytes, then give the file its final name."""
 
 from __future__ import annotations
 
@@ -7,35 +7,36 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from tui.core.download import DownloadState
-from tui.core.errors import IntegrityError, LocalError, PermanentError
+from tui.core.errors import ErrorKind, IntegrityError, LocalError, PermanentError
 from tui.core.notices import Notice, NoticeCode
 from tui.core.settings import OnExists, Verify
 from tui.disk.small_files import SmallFile
 from tui.engine.download.repair import PieceRepair
 from tui.engine.download.verify import Verifier
 from tui.engine.metrics.wait_times import Wait
+from tui.engine.notices import add_note
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from tui.core.download import Download
     from tui.core.request import Checksum
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
     from tui.engine.download.retry import RetryPolicy
-    from tui.engine.download.target import TargetPath, TargetResolver
+    from tui.engine.download.target import TargetResolver
+    from tui.engine.job import Job
 
     T = TypeVar("T")
 
-MENDING_TURNS = 3
-"""Times that wrong pieces are fetched again before the file is given up."""
+REPAIR_ROUNDS = 3
+"""Times that corrupt pieces are downloaded again before the file is given up."""
 BAD = ".bad"
-"""Behind the name of bytes that are not the promised ones."""
+"""Suffix of files whose bytes are not the expected ones."""
 
 
 class Finisher:
-    """Turns what arrived whole into the file that was asked for."""
+    """Turns complete bytes into the file that was requested."""
 
     def __init__(
         self, context: EngineContext, targets: TargetResolver, retry: RetryPolicy
@@ -43,115 +44,115 @@ class Finisher:
         self._context = context
         self._targets = targets
         self._retry = retry
-        self.verifier = Verifier(context, retry)
-        self._mender = PieceRepair(context)
+        self.verifier = Verifier(context, retry.verified)
+        self._repair = PieceRepair(context)
 
     # -- part files ------------------------------------------------------------------
 
     async def run(
-        self,
-        download: Download,
-        place: TargetPath,
-        part: PartFile,
-        size: int,
-        vouched: Checksum | None = None,
+        self, job: Job, part: PartFile, size: int, server_digest: Checksum | None
     ) -> None:
-        """Verify what is in the part file and give it its name.
+        """Verify a part file and rename it to its final name.
 
         Args:
-            download: whose it is.
-            place: where it goes.
+            job: whose part file.
             part: open, with all its bytes.
             size: its bytes.
-            vouched: the digest that the server's headers told, if it counts.
+            server_digest: the digest in the server's headers, if it counts.
 
         Raises:
-            IntegrityError: the digest is another one, and it could not be mended; the
-                bytes are set aside and the part file is gone.
-            TransientError: wrong pieces could not be fetched for now; the part file
-                misses them.
+            IntegrityError: the digest differs, and the file could not be repaired; the
+                bytes are kept under another name and the part file is gone.
+            TransientError: corrupt pieces could not be downloaded for now; they are
+                missing from the part file.
             FetchError: the disk failed.
         """
-        context = self._context
+        context, download, target = self._context, job.download, job.target
+        assert target is not None
         if download.state is not DownloadState.VERIFYING:
             context.registry.move(download, DownloadState.VERIFYING)
         try:
-            await self._verify(download, part, size, vouched)
+            await self._verify(job, part, size, server_digest)
         except IntegrityError as error:
-            kept = await _undisturbed(context.writer.keep_as(part, place.name + BAD))
+            kept = await _uninterrupted(context.writer.keep_as(part, target.name + BAD))
             context.registry.set_received(download, 0)
             raise IntegrityError(
                 error.kind, f"{error}; the bytes are kept as {kept}"
             ) from None
-        # A rename that has begun cannot be taken back: finish it, then obey.
-        context.naming.add(download.id)
+        # A rename that has begun cannot be undone: finish it, then obey.
+        job.is_renaming = True
         try:
-            await _undisturbed(self._name(download, place, part))
+            await _uninterrupted(self._rename(job, part))
         except asyncio.CancelledError:
-            self._retry.done(download)
+            self._retry.done(job)
             raise
         finally:
-            context.naming.discard(download.id)
-        self._retry.done(download)
+            job.is_renaming = False
+        self._retry.done(job)
 
     async def _verify(
-        self, download: Download, part: PartFile, size: int, vouched: Checksum | None
+        self, job: Job, part: PartFile, size: int, server_digest: Checksum | None
     ) -> None:
-        """Return when the file is right, mended if need be."""
-        promise = await self.verifier.promise(download, vouched)
-        for turn in range(MENDING_TURNS + 1):
-            wrong = await self.verifier.faults(download, part, size, promise)
-            if not wrong:
+        """Return when the file is correct, repaired if necessary."""
+        download = job.download
+        expected = await self.verifier.expected_digest(download, server_digest)
+        for number in range(REPAIR_ROUNDS + 1):
+            corrupt = await self.verifier.find_corrupt(download, part, size, expected)
+            if not corrupt:
                 return
-            nbytes = sum(end - start for start, end in wrong)
-            told = f"{nbytes:,} of {size:,} bytes are in wrong pieces"
-            if turn == MENDING_TURNS:
-                raise IntegrityError("checksum", f"{told}, each time they come")
-            corrupt = Notice(NoticeCode.PIECES_CORRUPT, (nbytes, size))
-            self._context.notice(download, corrupt)
+            nbytes = sum(end - start for start, end in corrupt)
+            message = f"{nbytes:,} of {size:,} bytes are in corrupt pieces"
+            if number == REPAIR_ROUNDS:
+                raise IntegrityError(
+                    ErrorKind.CHECKSUM, f"{message} after {REPAIR_ROUNDS} repairs"
+                )
+            notice = Notice(NoticeCode.PIECES_CORRUPT, (nbytes, size))
+            add_note(self._context, download, notice)
             try:
-                await self._mender.mend(download, part, wrong, size, turn)
+                await self._repair.run(job, part, corrupt, size, number)
             except LocalError:
                 raise
             except PermanentError as error:
-                raise IntegrityError("checksum", f"{told}; {error}") from None
+                raise IntegrityError(
+                    ErrorKind.CHECKSUM, f"{message}; {error}"
+                ) from None
 
-    async def _name(
-        self, download: Download, place: TargetPath, part: PartFile
-    ) -> None:
-        overwrite = self._context.settings.on_exists is OnExists.OVERWRITE
+    async def _rename(self, job: Job, part: PartFile) -> None:
+        context, target = self._context, job.target
+        assert target is not None
+        overwrite = context.settings.on_exists is OnExists.OVERWRITE
         try:
-            await self._context.writer.finish(part, place.name, overwrite=overwrite)
+            await context.writer.finish(part, target.name, overwrite=overwrite)
         except FileExistsError:
-            # Somebody else made that file while we fetched: theirs stays.
-            place = self._targets.rename_free(download)
-            self._context.show_name(download, place.name)
-            self._context.notice(download, Notice(NoticeCode.NAME_TAKEN, (place.name,)))
-            await self._context.writer.finish(part, place.name, overwrite=False)
+            # Somebody else made that file during the download: theirs stays.
+            target = self._targets.use_free_name(job)
+            context.registry.set_name(job.download, target.name)
+            taken = Notice(NoticeCode.NAME_TAKEN, (target.name,))
+            add_note(context, job.download, taken)
+            await context.writer.finish(part, target.name, overwrite=False)
 
     # -- small files -----------------------------------------------------------------
 
     async def store(
         self,
-        download: Download,
-        place: TargetPath,
+        job: Job,
         buffers: list[Any],
         nbytes: int,
-        vouched: Checksum | None,
+        server_digest: Checksum | None,
     ) -> None:
-        """Hand a small whole file to the writer; do not wait for it.
+        """Hand a small complete file to the writer without waiting for it.
 
         Args:
-            download: whose it is.
-            place: where it goes.
+            job: whose file.
             buffers: all its bytes.
             nbytes: their sum.
-            vouched: the digest that the server's headers told, if it counts.
+            server_digest: the digest in the server's headers, if it counts.
         """
-        context = self._context
-        promise = self.verifier.known(download, vouched)
-        if promise is None and context.settings.verify is Verify.AUTO:
-            promise = await self.verifier.promise(download, None)
+        context, download, target = self._context, job.download, job.target
+        assert target is not None
+        expected = self.verifier.known_digest(download, server_digest)
+        if expected is None and context.settings.verify is Verify.AUTO:
+            expected = await self.verifier.expected_digest(download, None)
         if not context.writer.has_room():
             context.waits.begin(Wait.DISK, context.clock.monotonic())
             try:
@@ -160,51 +161,59 @@ class Finisher:
                 context.waits.end(Wait.DISK, context.clock.monotonic())
         if download.state is not DownloadState.VERIFYING:
             context.registry.move(download, DownloadState.VERIFYING)
-        on_done = self._retry.stored
-        if promise is not None:
-            on_done = partial(self._stored, promise.by)
+        if expected is None:
+            checksum, on_done = None, partial(self._retry.stored, job)
+        else:
+            checksum = expected.checksum
+            on_done = partial(self._on_stored, job, expected.source)
         context.writer.store(
             SmallFile(
-                folder=place.folder,
-                name=place.name,
+                folder=target.folder,
+                name=target.name,
                 buffers=buffers,
                 nbytes=nbytes,
-                checksum=None if promise is None else promise.checksum,
+                checksum=checksum,
                 overwrite=context.settings.on_exists is OnExists.OVERWRITE,
                 on_done=on_done,
-                token=(download, place),
             )
         )
 
-    def _stored(self, by: str, job: SmallFile, error: BaseException | None) -> None:
-        """A small file is stored, or was not: keep wrong bytes under another name."""
+    def _on_stored(
+        self, job: Job, source: str, file: SmallFile, error: BaseException | None
+    ) -> None:
+        """Keep the bytes of a small file that are not the expected ones as ``.bad``."""
         if not isinstance(error, IntegrityError):
-            self._retry.stored(job, error)
+            self._retry.stored(job, file, error)
             return
         self._context.writer.store(
             SmallFile(
-                folder=job.folder,
-                name=job.folder.reserve(job.name + BAD),
-                buffers=job.buffers,
-                nbytes=job.nbytes,
+                folder=file.folder,
+                name=file.folder.reserve(file.name + BAD),
+                buffers=file.buffers,
+                nbytes=file.nbytes,
                 checksum=None,
                 overwrite=False,
-                on_done=partial(self._kept, job, f"{error}{by}"),
+                on_done=partial(self._on_kept, job, file, f"{error}{source}"),
             )
         )
 
-    def _kept(
-        self, first: SmallFile, told: str, job: SmallFile, failure: BaseException | None
+    def _on_kept(
+        self,
+        job: Job,
+        file: SmallFile,
+        message: str,
+        kept: SmallFile,
+        failure: BaseException | None,
     ) -> None:
         if failure is None:
-            told = f"{told}; the bytes are kept as {job.name}"
+            message = f"{message}; the bytes are kept as {kept.name}"
         else:
-            job.folder.release(job.name)
-        self._retry.stored(first, IntegrityError("checksum", told))
+            kept.folder.release(kept.name)
+        self._retry.stored(job, file, IntegrityError(ErrorKind.CHECKSUM, message))
 
 
-async def _undisturbed(work: Coroutine[Any, Any, T]) -> T:
-    """Let ``work`` end although whoever waits for it is cancelled, then obey."""
+async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """Let ``work`` finish even if its caller is cancelled, then raise."""
     task = asyncio.ensure_future(work)
     try:
         return await asyncio.shield(task)

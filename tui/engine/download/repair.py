@@ -1,12 +1,14 @@
-"""Fetches parts of a file again that turned out to be wrong."""
+"""Downloads corrupt pieces of a part file again."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.errors import FetchError, LocalError, PermanentError
-from tui.engine.download.segment_reader import Segment, SegmentReader
+from tui.core.errors import ErrorKind, FetchError, LocalError, PermanentError
+from tui.engine.download.request import request_headers
+from tui.engine.download.segment_reader import SegmentReader
+from tui.engine.download.segments import Segment
 from tui.net.resource import read_answer
 from tui.net.session import GetRequest
 
@@ -16,46 +18,49 @@ if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
+    from tui.engine.job import Job
     from tui.net.response import Response
 
 
 class PieceRepair:
-    """Replaces ranges of a part file.
+    """Replaces corrupt ranges of a part file.
 
-    No validator is asked for: the digests of the pieces say whether what comes is
-    right, from whichever mirror.
+    It does not ask for the same validator: the digests of the pieces prove that the new
+    bytes are correct, from whichever mirror they come.
     """
 
     def __init__(self, context: EngineContext) -> None:
         self._context = context
 
-    async def mend(
+    async def run(
         self,
-        download: Download,
+        job: Job,
         part: PartFile,
         ranges: Sequence[tuple[int, int]],
         size: int,
-        turn: int,
+        number: int,
     ) -> None:
-        """Fetch ranges of a part file again, over one connection at a time.
+        """Download ranges of a part file again, over one connection at a time.
 
         Args:
-            download: whose; VERIFYING before and after, DOWNLOADING meanwhile.
-            part: open; the ranges count as missing until they are there again.
+            job: whose part file; VERIFYING before and after, DOWNLOADING meanwhile.
+            part: open; the ranges count as missing until they are downloaded.
             ranges: half-open.
             size: bytes of the whole file.
-            turn: from 0; each asks the next mirror, as far as there are some.
+            number: of the repair, from 0; each starts with the next mirror, if there
+                are several.
 
         Raises:
-            FetchError: a range cannot be had.
+            FetchError: a range cannot be downloaded.
         """
-        context = self._context
+        context, download = self._context, job.download
+        registry = context.registry
         for start, end in ranges:
             part.flushed.remove(start, end)
-        context.registry.move(download, DownloadState.DOWNLOADING)
-        context.registry.set_received(download, part.flushed.total)
-        reader = SegmentReader(context, download, part)
-        urls = _in_turn(download, turn)
+        registry.move(download, DownloadState.DOWNLOADING)
+        registry.set_received(download, part.flushed.total)
+        reader = SegmentReader(context, job, part)
+        urls = _mirrors_from(download, number)
         for start, end in ranges:
             at = start
             while at < end:
@@ -66,12 +71,12 @@ class PieceRepair:
                 except FetchError:
                     if len(urls) == 1:
                         raise
-                    # What it gave of the range, if anything, is written once more.
+                    # What this mirror sent of the range is overwritten by the next.
                     await context.writer.flush(part, sync=False)
                     del urls[0]
         await context.writer.flush(part, sync=False)
-        context.registry.set_received(download, part.flushed.total)
-        context.registry.move(download, DownloadState.VERIFYING)
+        registry.set_received(download, part.flushed.total)
+        registry.move(download, DownloadState.VERIFYING)
 
     async def _fetch(
         self,
@@ -82,31 +87,34 @@ class PieceRepair:
         end: int,
         size: int,
     ) -> int:
-        """Fetch from ``start``; return how far it got, which is ``end`` as a rule."""
+        """Download from ``start``; return the offset reached, usually ``end``."""
         context = self._context
-        target = GetRequest(url, context.headers_for(download, url), start, end)
-        reply = await context.session.open(target)
+        headers = request_headers(context.session, download, url)
+        request = GetRequest(url, headers, start, end)
+        response = await context.session.open(request)
         try:
-            stop = _end_of_answer(reply, target, size)
+            stop = _end_of_response(response, request, size)
             segment = Segment(start, stop, url, context.clock.monotonic())
-            await reader.run(reply, segment)
+            await reader.run(response, segment)
         finally:
-            await reply.close()
+            await response.close()
         return stop
 
 
-def _in_turn(download: Download, turn: int) -> list[str]:
+def _mirrors_from(download: Download, number: int) -> list[str]:
     """Return the mirrors in the order in which to ask them."""
     mirrors = list(dict.fromkeys((download.url, *download.request.mirrors)))
-    # Begin with another one than that which gave the wrong bytes.
-    first = (1 + turn) % len(mirrors)
+    # Start with another one than the mirror that sent the corrupt bytes.
+    first = (1 + number) % len(mirrors)
     return mirrors[first:] + mirrors[:first]
 
 
-def _end_of_answer(reply: Response, target: GetRequest, size: int) -> int:
-    """Return where the range that follows ends."""
-    assert target.end is not None
-    answer = read_answer(reply, target)
-    if answer.start != target.start or answer.size not in (None, size):
-        raise PermanentError("bad_reply", "the wrong pieces cannot be fetched alone")
-    return target.end if answer.end is None else min(target.end, answer.end)
+def _end_of_response(response: Response, request: GetRequest, size: int) -> int:
+    """Return the end of the range that the response brings."""
+    assert request.end is not None
+    info = read_answer(response, request)
+    if info.start != request.start or info.size not in (None, size):
+        raise PermanentError(
+            ErrorKind.BAD_REPLY, "the server does not send the corrupt pieces alone"
+        )
+    return request.end if info.end is None else min(request.end, info.end)

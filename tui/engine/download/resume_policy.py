@@ -1,44 +1,171 @@
-"""What an earlier attempt left behind, and what may be done with it: pure rules."""
+"""Decides what to do with files that already exist under a download's name.
+
+Pure rules, without I/O: ``decide`` maps what is on disk, what was requested and what
+the server says to a ``Plan``. Three questions matter: is the final file already there,
+does a part file belong to this download, and can it be continued?
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NamedTuple
 
+from tui.core.notices import NoticeCode
 from tui.core.request import Checksum
 from tui.core.segment import RangeSet
+from tui.core.settings import OnExists
 
 if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.request import DownloadRequest
-    from tui.disk.part_file import PartFile
     from tui.disk.resume_record import ExistingFiles, ResumeRecord
     from tui.net.resource import ResourceInfo
 
 
+class Action(Enum):
+    """What to do with the files under a download's name."""
+
+    START = auto()
+    """Download from the beginning and replace a part file, if there is one."""
+    CONTINUE = auto()
+    """Download what the record of the part file is missing."""
+    FINISH = auto()
+    """Verify and rename the part file: it has every byte."""
+    KEEP = auto()
+    """Keep the final file without a request."""
+    COMPARE = auto()
+    """The final file may be the requested one: compare its digest."""
+    USE_OTHER_NAME = auto()
+    """Leave the files alone and use a numbered name."""
+
+
+class Plan(NamedTuple):
+    """What to do, and with what."""
+
+    action: Action
+    found: ExistingFiles | None = None
+    """The files that matter under this name."""
+    record: ResumeRecord | None = None
+    """What to continue or to finish."""
+    reason: NoticeCode | None = None
+    """Why another name is used."""
+
+
+START = Plan(Action.START)
+
+
+def decide(
+    found: ExistingFiles | None,
+    download: Download,
+    info: ResourceInfo | None = None,
+    *,
+    on_exists: OnExists,
+    is_begun: bool = False,
+    requested: ResumeRecord | None = None,
+    is_moved: bool = False,
+) -> Plan:
+    """Decide what to do with the files under a download's name.
+
+    Args:
+        found: the files on disk; ``None`` if there cannot be any.
+        download: what is requested.
+        info: what the server says about the file; ``None`` before the request.
+        on_exists: what the user wants done with final files.
+        is_begun: the part file belongs to this very download.
+        requested: the record whose missing bytes the response brings.
+        is_moved: the response was requested before the download got this name, so the
+            missing bytes can still be requested.
+    """
+    if found is None:
+        return START
+    if info is None:
+        return _before_request(found, download, on_exists, is_begun=is_begun)
+    if is_complete(found, info.size, on_exists):
+        return Plan(Action.COMPARE, found)
+    if found.final_size is not None:
+        return Plan(Action.USE_OTHER_NAME, found, reason=NoticeCode.FILE_EXISTS)
+    record = resumable_record(found, download.request, info)
+    if record is not None and not gaps_of(record):
+        # From another URL, but the server confirms that it is this very file.
+        return Plan(Action.FINISH, found, record)
+    if requested is not None:
+        return Plan(Action.CONTINUE, found, requested)
+    if record is not None and is_moved:
+        return Plan(Action.CONTINUE, found, record)
+    is_ours = is_begun or record is not None or record_matches_urls(found, download)
+    if found.part_size is not None and not is_ours:
+        return Plan(Action.USE_OTHER_NAME, found, reason=NoticeCode.PART_FILE_FOREIGN)
+    return Plan(Action.START, found)
+
+
+def _before_request(
+    found: ExistingFiles, download: Download, on_exists: OnExists, *, is_begun: bool
+) -> Plan:
+    size = found.final_size
+    if on_exists is OnExists.SKIP and size is not None and size >= 0:
+        return Plan(Action.KEEP, found)
+    found = _ignore_later_file(found, download, is_begun=is_begun)
+    record = resumable_record(found, download.request)
+    # Only for the very same URL: for another one the server has to confirm it.
+    is_whole = record is not None and not gaps_of(record)
+    if is_whole and record_matches_urls(found, download):
+        return Plan(Action.FINISH, found, record)
+    if not is_begun and is_foreign_part(found, download):
+        return Plan(Action.USE_OTHER_NAME, found, reason=NoticeCode.PART_FILE_FOREIGN)
+    if record is not None:
+        return Plan(Action.CONTINUE, found, record)
+    return Plan(Action.START, found)
+
+
+def accepts_numbered(
+    found: ExistingFiles,
+    download: Download,
+    size: int | None,
+    on_exists: OnExists,
+) -> bool:
+    """Return True if a download may use a numbered name under which files exist.
+
+    Args:
+        found: the files.
+        download: what is requested.
+        size: bytes of the whole file, if known.
+        on_exists: what the user wants done with final files.
+    """
+    if found.final_size is not None:
+        return is_complete(found, size, on_exists)
+    return found.part_size is None or record_matches_urls(found, download)
+
+
+def is_complete(found: ExistingFiles, size: int | None, on_exists: OnExists) -> bool:
+    """Return True if the final file counts as the file of ``size`` bytes."""
+    if found.final_size is None or found.final_size < 0:
+        return False
+    return on_exists is OnExists.SKIP or (
+        on_exists is OnExists.RESUME and found.final_size == size
+    )
+
+
+# -- records ---------------------------------------------------------------------------
+
+
 def gaps_of(record: ResumeRecord) -> list[tuple[int, int]]:
-    """Return the half-open ranges that a record leaves open, in order."""
+    """Return the half-open ranges that a record is missing, in order."""
     return RangeSet(record.ranges).missing(record.size or 0)
 
 
 def digests_of(record: ResumeRecord) -> tuple[Checksum, ...]:
-    """Return the digest that was promised when the bytes came, if there was one."""
+    """Return the digest that was expected when the bytes came, if there was one."""
     try:
         return (Checksum.parse(record.checksum),)
     except ValueError:
         return ()
 
 
-def adopt(part: PartFile, record: ResumeRecord) -> None:
-    """Count what a record vouches for as being in the part file."""
-    for start, end in record.ranges:
-        part.flushed.add(start, end)
+def record_matches_urls(found: ExistingFiles, download: Download) -> bool:
+    """Return True if the part file came from one of the download's URLs.
 
-
-def is_ours(found: ExistingFiles, download: Download) -> bool:
-    """Whether a part file's record says that it came from one of our URLs.
-
-    Only then may it be replaced; other people's part files are left alone. One without
-    a byte is nobody's: a run was killed before it had said whose it is.
+    Only then may it be replaced; part files of others are left alone. One without a
+    byte belongs to nobody: a run was killed before it had written its record.
     """
     if found.record is None:
         return found.part_size == 0
@@ -46,66 +173,34 @@ def is_ours(found: ExistingFiles, download: Download) -> bool:
     return any(found.record.matches_url(url) for url in urls)
 
 
-def settled_later(
-    found: ExistingFiles, download: Download, *, is_begun: bool
-) -> ExistingFiles:
-    """Look past a file that took the final name while ours was on its way.
+def is_foreign_part(found: ExistingFiles, download: Download) -> bool:
+    """Return True if a part file is not worth asking the server about.
 
-    What we have is worth more than the name: it goes on, and gets another one in the
-    end.
+    A signed URL has another query each time. If the server confirms that the bytes are
+    of the same file they are continued, otherwise they are left alone.
     """
-    if found.final_size is None or not is_ours(found, download):
-        return found
-    record = found.record
-    has_bytes = record is not None and bool(record.ranges)
-    is_other = record is not None and record.size != found.final_size
-    if is_begun or (has_bytes and is_other):
-        return found._replace(final_size=None)
-    return found
-
-
-def may_be_ours(found: ExistingFiles, download: Download) -> bool:
-    """Whether asking the server to continue a part file is worth it.
-
-    A signed URL has another query each time. If the server proves that the bytes are
-    of the same file they are continued, else they are left alone.
-    """
-    if found.record is None:
-        return found.part_size == 0
-    urls = (download.url, *download.request.mirrors)
-    return any(found.record.matches_url_without_query(url) for url in urls)
-
-
-def contradicts(answer: ResourceInfo, validator: str) -> bool:
-    """Whether a part is said to be of another file than ``validator`` stands for.
-
-    It need not repeat the validator, but what it says must not be something else: many
-    servers look at Range and never at If-Range.
-    """
-    if not validator:
+    if found.part_size is None:
         return False
-    if answer.validator:
-        return answer.validator != validator
-    # Neither a weak ETag nor a date without a clock beside it proves that it is the
-    # same file; that it is another one they do prove.
-    said = answer.etag if validator.startswith('"') else answer.last_modified
-    return bool(said) and said != validator
+    if found.record is None:
+        return found.part_size != 0
+    urls = (download.url, *download.request.mirrors)
+    return not any(found.record.matches_url_without_query(url) for url in urls)
 
 
-def continuable(
+def resumable_record(
     found: ExistingFiles | None,
     request: DownloadRequest,
-    answer: ResourceInfo | None = None,
+    info: ResourceInfo | None = None,
 ) -> ResumeRecord | None:
-    """Return the record to continue from, if there is one worth it.
+    """Return the record to continue from, if it can be continued.
 
-    Continuing needs a proof that the bytes are of the same file: the validator now,
-    or the checksum that both know in the end.
+    Continuing needs a proof that the bytes are of the same file: the validator now, or
+    the same checksum at the end.
 
     Args:
-        found: what is on disk.
-        request: what is asked for.
-        answer: what the server says about the file, where it was asked already.
+        found: the files on disk.
+        request: what is requested.
+        info: what the server says about the file, if it was asked already.
     """
     if found is None or found.record is None or found.final_size is not None:
         return None
@@ -114,8 +209,42 @@ def continuable(
     has_proof = checksum is not None and record.checksum == str(checksum)
     if record.size is None or not (record.validator or has_proof):
         return None
-    if answer is not None and (
-        record.validator != answer.validator or record.size != answer.size
+    if info is not None and (
+        record.validator != info.validator or record.size != info.size
     ):
         return None
     return record
+
+
+def validator_mismatch(info: ResourceInfo, validator: str) -> bool:
+    """Return True if a response is of another file than the one ``validator`` names.
+
+    A response need not repeat the validator, but what it says must not differ: many
+    servers honour Range and ignore If-Range.
+    """
+    if not validator:
+        return False
+    if info.validator:
+        return info.validator != validator
+    # A weak ETag, or a date without a Date header beside it, does not prove that the
+    # file is the same; it does prove that the file is another one.
+    stated = info.etag if validator.startswith('"') else info.last_modified
+    return bool(stated) and stated != validator
+
+
+def _ignore_later_file(
+    found: ExistingFiles, download: Download, *, is_begun: bool
+) -> ExistingFiles:
+    """Ignore a final file that appeared while this download was under way.
+
+    The bytes in the part file are worth more than the name: they are continued, and
+    get another name at the end.
+    """
+    if found.final_size is None or not record_matches_urls(found, download):
+        return found
+    record = found.record
+    has_bytes = record is not None and bool(record.ranges)
+    is_other = record is not None and record.size != found.final_size
+    if is_begun or (has_bytes and is_other):
+        return found._replace(final_size=None)
+    return found

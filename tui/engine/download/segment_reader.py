@@ -1,153 +1,78 @@
-"""One range on its way: stream -> limiter -> writer -> ledger."""
+"""Reads one segment: response -> rate limit -> writer, counted by the registry."""
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from tui.core.errors import TransientError
 from tui.disk.direct_copy import MAX_COPY_BYTES
-from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
 from tui.engine.metrics.wait_times import Wait, Waits
 
 if TYPE_CHECKING:
-    from tui.core.download import Download
     from tui.disk.direct_copy import DirectCopy
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
+    from tui.engine.download.segments import Segment
+    from tui.engine.job import Job
     from tui.net.response import Response
     from tui.net.transports.base import SocketLease
 
-GATHER_BYTES = 1 << 20
-LEAST_GATHER_BYTES = 64 << 10
-"""Chunks are handed to the writer in parcels: small ones cost throughput, large ones
-memory, since what is gathered is not yet counted as in flight. One connection gathers
+BUFFER_BYTES = 1 << 20
+LEAST_BUFFER_BYTES = 64 << 10
+"""Chunks are collected before they go to the writer: small writes cost throughput, and
+large buffers cost memory that does not yet count as in flight. One connection collects
 1 MiB; many share an eighth of what may be in flight. (1 MiB each at 500 connections
 took 900 MB; this takes 260 MB, at the same speed.)"""
-FLOOD_S = 0.05
-"""A parcel that is full so soon is a sign of more than the loop should see: threads
-take it off the socket themselves (``disk.direct_copy``)."""
-LEAST_POUR_BYTES = 128 << 10
-"""Brought less, the flood is over; a thread costs more than the loop then."""
-GATHER_S = 0.5
-"""... or after this time, so that a slow download has little to lose."""
-
-
-class Segment:
-    """The range given to one connection; ``end`` may shrink while it runs."""
-
-    __slots__ = (
-        "_closing",
-        "at",
-        "claimed",
-        "end",
-        "is_called_off",
-        "meter",
-        "reply",
-        "rival",
-        "start",
-        "started_at",
-        "url",
-    )
-
-    def __init__(self, start: int, end: int | None, url: str, now: float) -> None:
-        self.start = start
-        self.end = end
-        """Exclusive; ``None`` for a body of unknown length."""
-        self.at = start
-        """Next byte to come off the wire."""
-        self.claimed = start
-        """Up to here a thread may be reading already: others begin behind it."""
-        self.url = url
-        self.started_at = now
-        self.meter = SpeedMeter(FAST_TAU_S, now, start)
-        self.reply: Response | None = None
-        """Where it comes from, once there is an answer."""
-        self.rival: Segment | None = None
-        """Another segment after the same last bytes; the first one wins."""
-        self.is_called_off = False
-
-    def __repr__(self) -> str:
-        return f"<Segment {self.start}-{self.end} at {self.at}>"
-
-    @property
-    def remaining(self) -> int:
-        """Bytes still to come; 0 where nobody knows."""
-        return 0 if self.end is None else self.end - self.at
-
-    def end_body(self) -> None:
-        """There is no more of the body.
-
-        Raises:
-            TransientError: but there should be.
-        """
-        if self.end is None:
-            self.end = self.at
-        elif left := self.remaining:
-            raise TransientError("truncated", f"the body ended {left} bytes early")
-
-    @property
-    def unclaimed(self) -> int:
-        """Of these, bytes that no thread may be reading already."""
-        return 0 if self.end is None else self.end - max(self.at, self.claimed)
-
-    def pace(self, now: float) -> float:
-        """Bytes per second since it began."""
-        return (self.at - self.start) / max(0.001, now - self.started_at)
-
-    def speed(self, now: float) -> float:
-        """Bytes per second lately; before the first sample, since it began."""
-        return self.meter.speed or self.pace(now)
-
-    def call_off(self) -> None:
-        """Interrupt it, also in the middle of a read that brings nothing.
-
-        Whoever moves it finds the connection closed and gives back what is missing.
-        """
-        self.is_called_off = True
-        if self.reply is not None:
-            self._closing = asyncio.ensure_future(self.reply.close())
+BUFFER_S = 0.5
+"""Buffers are written after this time at the latest, so that a slow download has little
+to lose."""
+FAST_FILL_S = 0.05
+"""If a buffer fills this fast, more comes than the event loop should handle: hand the
+socket to a writer thread (``disk.direct_copy``)."""
+LEAST_COPY_BYTES = 128 << 10
+"""If a direct copy brings less, the event loop takes over again, because a thread then
+costs more than the loop."""
 
 
 class SegmentReader:
     """Moves segments of one download into its part file."""
 
-    __slots__ = ("_context", "_download", "_part", "last_byte_at", "waits")
+    __slots__ = ("_context", "_download", "_job", "_part", "last_byte_at", "waits")
 
-    def __init__(
-        self, context: EngineContext, download: Download, part: PartFile
-    ) -> None:
+    def __init__(self, context: EngineContext, job: Job, part: PartFile) -> None:
         self._context = context
-        self._download = download
+        self._job = job
+        self._download = job.download
         self._part = part
         self.waits = Waits(context.waits)
         self.last_byte_at = context.clock.monotonic()
         """Monotonic time of the last chunk of any segment."""
 
     async def run(
-        self, reply: Response, segment: Segment, first: memoryview | None = None
+        self, response: Response, segment: Segment, first: memoryview | None = None
     ) -> memoryview | None:
-        """Read until the segment is there or the body ends; stopped, keep what came.
+        """Read until the segment is complete or the body ends.
+
+        What has been read is written also if the reader is stopped.
 
         Args:
-            reply: stands at ``segment.at``, ``first`` included.
-            segment: what to move.
-            first: bytes that were read from the reply but not used yet.
+            response: its next byte is that of ``segment.at``, ``first`` included.
+            segment: what to read.
+            first: bytes that were read from the response but not used yet.
 
         Returns:
-            Bytes behind the segment's end that came with its last chunk: whoever
-            goes on reading the reply needs them.
+            Bytes after the segment's end that came with its last chunk: whoever reads
+            the response next needs them.
 
         Raises:
             TransientError: the body ended before the segment did.
             FetchError: the connection or the disk failed.
         """
-        context, read = self._context, reply.read
+        context, job, read = self._context, self._job, response.read
         monotonic = context.clock.monotonic
         buffers: list[Any] = []
-        held = 0
-        handed_at = monotonic()
-        enough = context.gather_bytes(LEAST_GATHER_BYTES, GATHER_BYTES)
+        buffered = 0
+        written_at = monotonic()
+        enough = self._buffer_bytes()
         try:
             while True:
                 chunk: Any = first if first is not None else await read()
@@ -163,111 +88,117 @@ class SegmentReader:
                 now = self.last_byte_at = monotonic()
                 if size:
                     buffers.append(chunk)
-                    held += size
+                    buffered += size
                     segment.at += size
                     context.registry.count(self._download, size)
                 is_whole = segment.at == segment.end
-                if held >= enough or now - handed_at > GATHER_S or is_whole:
-                    parcel, buffers, held = (buffers, held), [], 0
-                    began_at, handed_at = handed_at, now
-                    enough = context.gather_bytes(LEAST_GATHER_BYTES, GATHER_BYTES)
-                    await self._hand_over(segment, *parcel)
-                    if not is_whole and monotonic() - began_at < FLOOD_S:
-                        is_whole = await self._pour(reply, segment)
+                if buffered >= enough or now - written_at > BUFFER_S or is_whole:
+                    full, buffers, buffered = (buffers, buffered), [], 0
+                    began_at, written_at = written_at, now
+                    enough = self._buffer_bytes()
+                    await self._write(segment, *full)
+                    if not is_whole and monotonic() - began_at < FAST_FILL_S:
+                        is_whole = await self._copy_directly(response, segment)
                 if is_whole:
                     return rest
-                if context.own_limiters or not context.limiter.is_unlimited:
+                if job.limiter is not None or not context.limiter.is_unlimited:
                     await self._throttle(size)
         finally:
-            await self._hand_over(segment, buffers, held)
+            await self._write(segment, buffers, buffered)
         segment.end_body()
         return None
 
-    async def _hand_over(self, segment: Segment, buffers: list[Any], held: int) -> None:
-        if not held:
+    def _buffer_bytes(self) -> int:
+        """Return the bytes that one connection may collect before it writes."""
+        context = self._context
+        connections = max(1, context.registry.open_connections)
+        share = context.settings.in_flight_limit // (8 * connections)
+        return max(LEAST_BUFFER_BYTES, min(BUFFER_BYTES, share))
+
+    async def _write(self, segment: Segment, buffers: list[Any], nbytes: int) -> None:
+        if not nbytes:
             return
         writer = self._context.writer
-        # Looked at first: two clocks for every parcel would cost some percent.
-        waits = not writer.accepts(held)
-        if waits:
+        # Checked first: two clock readings for every buffer would cost some percent.
+        must_wait = not writer.accepts(nbytes)
+        if must_wait:
             self.waits.begin(Wait.DISK, self._context.clock.monotonic())
         try:
-            await writer.write(self._part, segment.at - held, buffers, held)
+            await writer.write(self._part, segment.at - nbytes, buffers, nbytes)
         except BaseException:
             # Stopped while it waited for the disk: these bytes never got there, and
-            # whoever goes on has to fetch them again.
-            segment.at -= held
+            # the next attempt has to download them again.
+            segment.at -= nbytes
             registry, download = self._context.registry, self._download
-            registry.set_received(download, download.received - held)
+            registry.set_received(download, download.received - nbytes)
             raise
         finally:
-            if waits:
+            if must_wait:
                 self.waits.end(Wait.DISK, self._context.clock.monotonic())
 
-    async def _pour(self, reply: Response, segment: Segment) -> bool:
-        """Let threads move what comes in floods; return whether the segment is whole.
+    async def _copy_directly(self, response: Response, segment: Segment) -> bool:
+        """Let threads copy from socket to file while data comes fast.
 
-        It ends when the flood does: what trickles is the loop's, which can wait for
-        many connections at once.
+        It ends when the data comes slowly again: the event loop can wait for many
+        connections at once, a thread cannot.
+
+        Returns:
+            True if the segment is complete.
         """
-        context = self._context
-        moved = LEAST_POUR_BYTES
-        while moved >= LEAST_POUR_BYTES <= segment.remaining:
-            is_limited = context.own_limiters or not context.limiter.is_unlimited
+        context, job = self._context, self._job
+        copied = LEAST_COPY_BYTES
+        while copied >= LEAST_COPY_BYTES <= segment.remaining:
+            is_limited = job.limiter is not None or not context.limiter.is_unlimited
             if is_limited or not context.writer.direct_copier.is_available:
                 break
             self._part.check_open()
-            # From here to the pour nothing may raise: what is lent must come back.
-            lent = reply.lend()
-            if lent is None:
+            # From here to the copy nothing may raise: a leased socket must come back.
+            lease = response.lend()
+            if lease is None:
                 break
-            moved = await self._pour_once(segment, lent)
+            copied = await self._copy_once(segment, lease)
         return segment.at == segment.end
 
-    async def _pour_once(self, segment: Segment, lent: SocketLease) -> int:
-        context, registry, download = (
-            self._context,
-            self._context.registry,
-            self._download,
-        )
+    async def _copy_once(self, segment: Segment, lease: SocketLease) -> int:
+        context, download = self._context, self._download
         asked_at = context.clock.monotonic()
-        moved = 0
+        copied = 0
 
-        def landed(pour: DirectCopy) -> None:
-            nonlocal moved
-            moved = pour.moved
-            fresh = min(moved, segment.remaining)
-            if fresh < moved or pour.error is not None:
-                # It lost its rest meanwhile, or what was read of it: what its reply
-                # stands at is nobody's.
-                lent.tap.stop()
-            lent.take_back(moved)
+        def on_done(copy: DirectCopy) -> None:
+            nonlocal copied
+            copied = copy.moved
+            fresh = min(copied, segment.remaining)
+            if fresh < copied or copy.error is not None:
+                # The segment lost its rest meanwhile, or the bytes that were read of
+                # it: nobody can use what its response would bring next.
+                lease.tap.stop()
+            lease.take_back(copied)
             now = context.clock.monotonic()
-            if pour.busy_s:
+            if copy.busy_s:
                 # Where the disk is slow, so is the way to a thread.
-                share = min(1.0, pour.blocked_s / pour.busy_s)
+                share = min(1.0, copy.blocked_s / copy.busy_s)
                 self.waits.add(Wait.DISK, (now - asked_at) * share)
-            if moved:
+            if copied:
                 self.last_byte_at = now
                 segment.at += fresh
-                registry.count(download, fresh)
+                context.registry.count(download, fresh)
             segment.claimed = segment.at
 
-        nbytes = min(MAX_COPY_BYTES, segment.remaining, lent.left)
+        nbytes = min(MAX_COPY_BYTES, segment.remaining, lease.left)
         segment.claimed = segment.at + nbytes
-        pours = context.writer.direct_copier
-        await pours.run(self._part, segment.at, nbytes, lent.tap, landed)
-        return moved
+        copier = context.writer.direct_copier
+        await copier.run(self._part, segment.at, nbytes, lease.tap, on_done)
+        return copied
 
     async def _throttle(self, size: int) -> None:
-        """Wait until ``size`` bytes more are allowed, here and over all."""
+        """Wait until ``size`` more bytes are allowed, for this download and for all."""
         context = self._context
         monotonic = context.clock.monotonic
         self.waits.begin(Wait.LIMITER, monotonic())
         try:
             if not context.limiter.is_unlimited:
                 await context.limiter.take(size)
-            own = context.own_limiters.get(self._download.id)
+            own = self._job.limiter
             if own is not None and not own.is_unlimited:
                 await own.take(size)
         finally:

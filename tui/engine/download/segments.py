@@ -1,52 +1,143 @@
-"""What is missing of one file, and which connection is on which part of it."""
+"""The segments of a file: which connection downloads which part, and from where."""
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING
 
+from tui.core.errors import ErrorKind, PermanentError, TransientError
+from tui.core.request import origin_of
 from tui.core.segment import split_range
-from tui.engine.download.segment_reader import Segment
+from tui.engine.download.request import request_headers
+from tui.engine.download.resume_policy import validator_mismatch
+from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
+from tui.net.resource import read_answer
+from tui.net.session import GetRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tui.engine.context import EngineContext
+    from tui.engine.job import Job
+    from tui.net.resource import ResourceInfo
+    from tui.net.response import Response
 
 LEAST_SPLIT = 1 << 20
 """Ranges are not split below this: a request costs a round trip, in which a fast link
 moves about as much."""
 SLOW_SHARE = 0.3
-"""A segment under this share of the mean pace is started anew, as Surge does it."""
+"""A segment below this share of the mean speed is requested again, as Surge does."""
 SLOW_AFTER_S = 5.0
 RACE_AFTER_S = 2.0
 """A segment that has run this long and needs as long again is worth a race."""
 
 
-class SegmentScheduler:
-    """Gaps that nobody works on, and segments that somebody does.
+class Segment:
+    """The range given to one connection; ``end`` may shrink while it runs."""
 
-    Together with what has arrived they tile the file exactly, always.
+    __slots__ = (
+        "_closing",
+        "at",
+        "claimed",
+        "end",
+        "is_interrupted",
+        "meter",
+        "response",
+        "start",
+        "started_at",
+        "twin",
+        "url",
+    )
+
+    def __init__(self, start: int, end: int | None, url: str, now: float) -> None:
+        self.start = start
+        self.end = end
+        """Exclusive; ``None`` for a body of unknown length."""
+        self.at = start
+        """Offset of the next byte to be read from the network."""
+        self.claimed = start
+        """A thread may already be reading up to here: others start after it."""
+        self.url = url
+        self.started_at = now
+        self.meter = SpeedMeter(FAST_TAU_S, now, start)
+        self.response: Response | None = None
+        """Where its bytes come from, once there is a response."""
+        self.twin: Segment | None = None
+        """Another segment racing for the same last bytes; the first to finish wins."""
+        self.is_interrupted = False
+
+    def __repr__(self) -> str:
+        return f"<Segment {self.start}-{self.end} at {self.at}>"
+
+    @property
+    def remaining(self) -> int:
+        """Bytes still to come; 0 if the length is unknown."""
+        return 0 if self.end is None else self.end - self.at
+
+    @property
+    def stealable(self) -> int:
+        """Remaining bytes that no thread may be reading already."""
+        return 0 if self.end is None else self.end - max(self.at, self.claimed)
+
+    def end_body(self) -> None:
+        """Note that the body has ended.
+
+        Raises:
+            TransientError: bytes are missing.
+        """
+        if self.end is None:
+            self.end = self.at
+        elif left := self.remaining:
+            raise TransientError(
+                ErrorKind.TRUNCATED, f"the body ended {left} bytes early"
+            )
+
+    def mean_speed(self, now: float) -> float:
+        """Return bytes per second since it started."""
+        return (self.at - self.start) / max(0.001, now - self.started_at)
+
+    def speed(self, now: float) -> float:
+        """Return recent bytes per second; before the first sample, the mean."""
+        return self.meter.speed or self.mean_speed(now)
+
+    def interrupt(self) -> None:
+        """Stop it, also in the middle of a read that brings nothing.
+
+        Its reader finds the connection closed and gives back what is missing.
+        """
+        self.is_interrupted = True
+        if self.response is not None:
+            self._closing = asyncio.ensure_future(self.response.close())
+
+
+class SegmentScheduler:
+    """Gaps that no connection works on, and segments that one does.
+
+    Together with the bytes that have arrived they tile the file exactly, always.
     """
 
     __slots__ = ("gaps", "segments")
 
     def __init__(self, gaps: Iterable[tuple[int, int | None]]) -> None:
         self.gaps: list[tuple[int, int | None]] = list(gaps)
-        """Half-open, in order; ``None`` ends a body of unknown length."""
+        """Half-open, by offset; ``None`` ends a body of unknown length."""
         self.segments: list[Segment] = []
 
     def take(
         self, position: int, *, only_there: bool, url: str, now: float
     ) -> Segment | None:
-        """Give a connection its next segment, or ``None`` when nothing is left for it.
+        """Give a connection its next segment, or ``None`` when none is left for it.
 
-        The gap at ``position`` goes first (the reply at hand may go on into it), then
-        the first gap, then the second half of the largest segment still running. At
-        the very end, where halving is not worth it, it races the slowest one for the
-        last bytes: so no connection idles while another drags.
+        The gap at ``position`` comes first (the open response may continue into it),
+        then the first gap, then the second half of the largest segment still running.
+        At the very end, where halving is not worth it, the connection races the slowest
+        segment for the last bytes, so that none idles while another is slow.
 
         Args:
-            position: where the connection's reply stands; -1 for none.
-            only_there: no other range can be asked for (the server ignores ranges).
-            url: for showing.
+            position: offset of the connection's open response; -1 for none.
+            only_there: no other range can be requested (the server ignores ranges).
+            url: for display.
             now: monotonic seconds.
         """
         at = next((i for i, gap in enumerate(self.gaps) if gap[0] == position), None)
@@ -64,6 +155,82 @@ class SegmentScheduler:
         self.segments.append(segment)
         return segment
 
+    def shorten(self, segment: Segment, end: int) -> None:
+        """End a segment at ``end`` already; the rest becomes a gap.
+
+        If the segment is in a race, its twin has the rest, so there is no gap; and the
+        segment may not win any more.
+        """
+        if segment.end is None or end >= segment.end:
+            return
+        if segment.twin is not None:
+            _end_race(segment.twin, segment)
+        else:
+            self.gaps.append((end, segment.end))
+            self.gaps.sort(key=lambda gap: gap[0])
+        segment.end = end
+
+    def finish(self, segment: Segment) -> int:
+        """Remove a segment that is complete.
+
+        Returns:
+            Bytes that it and its twin, which has lost the race, both downloaded.
+        """
+        self.segments.remove(segment)
+        loser = segment.twin
+        twice = _end_race(segment, loser)
+        if loser is not None:
+            loser.end = loser.at
+        return twice
+
+    def give_back(self, segment: Segment) -> int:
+        """Let others have what a stopped connection did not download.
+
+        Returns:
+            Bytes that it and its twin, which continues for both, download twice.
+        """
+        if segment not in self.segments:
+            return 0
+        self.segments.remove(segment)
+        if segment.twin is not None:
+            return _end_race(segment.twin, segment)
+        if segment.end is None or segment.at < segment.end:
+            self.gaps.append((segment.at, segment.end))
+            self.gaps.sort(key=lambda gap: gap[0])
+        return 0
+
+    def stop_all(self) -> None:
+        """Make every connection find at its next chunk that its segment is complete."""
+        self.gaps.clear()
+        for segment in self.segments:
+            if segment.end is not None:
+                segment.end = segment.at
+
+    def has_work_for(self, connections: int, now: float) -> bool:
+        """Return True if another connection would get a segment.
+
+        Args:
+            connections: idle connections that get a segment first.
+            now: monotonic seconds.
+        """
+        if len(self.gaps) > connections or self._halves() is not None:
+            return True
+        return not self.gaps and self._slowest(now) is not None
+
+    def slow_segments(self, now: float) -> list[Segment]:
+        """Return segments far slower than the others: better requested again.
+
+        A connection can be stuck on a bad route or a busy server; a new one often is
+        not. (The most frequent complaint: "99 %, and the last one crawls".)
+        """
+        speeds = [
+            (segment, segment.speed(now))
+            for segment in self.segments
+            if now - segment.started_at >= SLOW_AFTER_S
+        ]
+        mean = sum(speed for _, speed in speeds) / len(speeds) if speeds else 0.0
+        return [segment for segment, speed in speeds if speed < SLOW_SHARE * mean]
+
     def _steal(self, url: str, now: float) -> Segment | None:
         halves = self._halves()
         if halves is None:
@@ -76,104 +243,117 @@ class SegmentScheduler:
         slowest = self._slowest(now)
         if slowest is None:
             return None
-        rival = Segment(slowest.at, slowest.end, url, now)
-        rival.rival, slowest.rival = slowest, rival
-        return rival
+        twin = Segment(slowest.at, slowest.end, url, now)
+        twin.twin, slowest.twin = slowest, twin
+        return twin
 
     def _slowest(self, now: float) -> Segment | None:
         """Return the segment worth racing: the last to end, if that takes long."""
         waits = [
             (s.remaining / max(1.0, s.speed(now)), s)
             for s in self.segments
-            if s.rival is None and s.remaining and now - s.started_at >= RACE_AFTER_S
+            if s.twin is None and s.remaining and now - s.started_at >= RACE_AFTER_S
         ]
         wait_s, segment = max(waits, key=lambda wait: wait[0], default=(0.0, None))
         return segment if wait_s >= RACE_AFTER_S else None
 
-    def shorten(self, segment: Segment, end: int) -> None:
-        """Let a segment end at ``end`` already; the rest becomes a gap.
-
-        Of two rivals the other one has the rest, so there it is no gap; and this one
-        may not win any more.
-        """
-        if segment.end is None or end >= segment.end:
-            return
-        if segment.rival is not None:
-            _part_ways(segment.rival, segment)
-        else:
-            self.gaps.append((end, segment.end))
-            self.gaps.sort(key=lambda gap: gap[0])
-        segment.end = end
-
-    def finish(self, segment: Segment) -> int:
-        """The segment has arrived.
-
-        Returns:
-            Bytes that it and a rival, which has lost by that, both fetched.
-        """
-        self.segments.remove(segment)
-        loser = segment.rival
-        twice = _part_ways(segment, loser)
-        if loser is not None:
-            loser.end = loser.at
-        return twice
-
-    def give_back(self, segment: Segment) -> int:
-        """Let others have what a stopped connection did not fetch.
-
-        Returns:
-            Bytes that it and a rival, who goes on for both, fetch twice.
-        """
-        if segment not in self.segments:
-            return 0
-        self.segments.remove(segment)
-        if segment.rival is not None:
-            return _part_ways(segment.rival, segment)
-        if segment.end is None or segment.at < segment.end:
-            self.gaps.append((segment.at, segment.end))
-            self.gaps.sort(key=lambda gap: gap[0])
-        return 0
-
-    def abandon(self) -> None:
-        """Let every running connection find at its next chunk that it has all."""
-        self.gaps.clear()
-        for segment in self.segments:
-            if segment.end is not None:
-                segment.end = segment.at
-
-    def has_work_for(self, connections: int, now: float) -> bool:
-        """Whether one more than ``connections`` idle ones would find work."""
-        if len(self.gaps) > connections or self._halves() is not None:
-            return True
-        return not self.gaps and self._slowest(now) is not None
-
-    def laggards(self, now: float) -> list[Segment]:
-        """Return segments that drag far behind their siblings: better started anew.
-
-        A connection can be stuck on a bad route or a tired server; a fresh one often
-        is not. (The most repeated complaint: "99 %, and the last one crawls".)
-        """
-        paces = [
-            (segment, segment.speed(now))
-            for segment in self.segments
-            if now - segment.started_at >= SLOW_AFTER_S
-        ]
-        mean = sum(pace for _, pace in paces) / len(paces) if paces else 0.0
-        return [segment for segment, pace in paces if pace < SLOW_SHARE * mean]
-
     def _halves(self) -> tuple[Segment, int, int] | None:
-        alone = (s for s in self.segments if s.rival is None)
-        victim = max(alone, key=lambda s: s.unclaimed, default=None)
+        alone = (s for s in self.segments if s.twin is None)
+        victim = max(alone, key=lambda s: s.stealable, default=None)
         if victim is None or victim.end is None:
             return None
-        halves = split_range(victim.end - victim.unclaimed, victim.end, LEAST_SPLIT)
+        halves = split_range(victim.end - victim.stealable, victim.end, LEAST_SPLIT)
         return None if halves is None else (victim, halves[0][1], halves[1][1])
 
 
-def _part_ways(winner: Segment, loser: Segment | None) -> int:
-    """End a race; return the bytes that both fetched."""
+def _end_race(winner: Segment, loser: Segment | None) -> int:
+    """End a race; return the bytes that both segments downloaded."""
     if loser is None:
         return 0
-    winner.rival = loser.rival = None
+    winner.twin = loser.twin = None
     # The race began where the later of the two did.
     return max(0, loser.at - max(winner.start, loser.start))
+
+
+# -- opening further ranges ------------------------------------------------------------
+
+
+class Changed(Exception):
+    """The file on the server changed: its parts must not be combined."""
+
+
+class RangeOpener:
+    """Requests further ranges of the file that a first response described.
+
+    Every response is checked: it must bring the requested range of the same file.
+    """
+
+    def __init__(self, context: EngineContext, job: Job, first: ResourceInfo) -> None:
+        self._context = context
+        self._job = job
+        self._first = first
+        self._validators = {job.download.url: first.validator}
+        """By URL: each mirror has its own."""
+        self._bad: set[str] = set()
+
+    async def open(self, segment: Segment) -> tuple[Response, ResourceInfo]:
+        """Request the rest of a segment and check the response.
+
+        Raises:
+            Changed: the server has another file by now.
+            PermanentError: it ignores, refuses or garbles ranges.
+            FetchError: there is no response.
+        """
+        url, session = segment.url, self._context.session
+        known = self._validators.get(url)
+        headers = request_headers(session, self._job.download, url)
+        request = GetRequest(
+            url, headers, segment.at, segment.end, if_range=known or ""
+        )
+        response = await session.open(request)
+        origin = self._context.queue.origin_state(origin_of(url))
+        try:
+            info = read_answer(response, request)
+            is_other = known is not None and info.validator != known
+            if info.start != segment.at or info.status == 200:
+                if is_other:
+                    raise Changed
+                raise PermanentError(
+                    ErrorKind.BAD_REPLY, "the server no longer honours ranges"
+                )
+            if (info.validator and is_other) or validator_mismatch(info, known or ""):
+                raise Changed
+            if info.size not in (None, self._first.size):
+                raise PermanentError(
+                    ErrorKind.BAD_REPLY, "the server now states another size"
+                )
+        except BaseException as error:
+            if isinstance(error, PermanentError):
+                origin.ranges = "refused"
+            await response.close()
+            raise
+        origin.ranges = "honest"
+        self._validators[url] = info.validator
+        return response, info
+
+    def mirror(self, running: Iterable[Segment]) -> str:
+        """Return the URL from which to request the next range.
+
+        Mirrors are used side by side only if a checksum proves at the end that they
+        sent the same bytes: their ETags are unrelated.
+        """
+        download = self._job.download
+        mirrors = download.request.mirrors
+        if (
+            len(mirrors) == 1
+            or download.request.checksum is None
+            or self._job.single_source
+        ):
+            return download.url
+        load = Counter(segment.url for segment in running)
+        return self._context.mirrors.choose(mirrors, self._bad, load) or download.url
+
+    def note_failure(self, url: str) -> None:
+        """Request no further range of this file from a mirror."""
+        self._bad.add(url)
+        self._context.mirrors.note_failure(url)

@@ -1,15 +1,15 @@
-"""Where a download's bytes go: its folder, its name, and what is already there."""
+"""Where a download's bytes go: the folder, the name, and what is already on disk."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.core.rules.folders import folder_for
 from tui.core.settings import OnExists
 from tui.disk.folders import numbered
 from tui.disk.resume_record import ExistingFiles, find_existing
+from tui.engine.job import TargetPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,22 +18,15 @@ if TYPE_CHECKING:
     from tui.core.settings import Settings
     from tui.disk.folders import Folder, OutputFolders
     from tui.disk.writer import DiskWriter
-
-
-@dataclass(slots=True)
-class TargetPath:
-    """The folder and the name that a download has for itself in this run."""
-
-    folder: Folder
-    name: str
-    may_exist: bool
-    """Something of this name was on disk before, or we have begun to write it."""
-    is_begun: bool = False
-    """The part file there, if any, is of this very download."""
+    from tui.engine.job import Job
 
 
 class TargetResolver:
-    """Gives every download a place of its own, and looks at what lies there."""
+    """Reserves a name for every download and looks at what is on disk under it.
+
+    A reserved name stays reserved for the rest of the run, also when the download has
+    failed, so that a retry finds its own part file.
+    """
 
     def __init__(
         self, settings: Settings, folders: OutputFolders, writer: DiskWriter
@@ -42,112 +35,109 @@ class TargetResolver:
         self._rules = settings.folders
         self._folders = folders
         self._writer = writer
-        self._places: dict[int, TargetPath] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         """Last number given by folder and name: ten thousand ``index.html`` in a
-        list must not take n² looks."""
+        list must not take n² attempts."""
 
-    def find(self, download: Download) -> TargetPath | None:
-        """Return the place it has, or give it one, without touching the disk.
+    def reserve(self, job: Job) -> TargetPath | None:
+        """Return the job's target, reserving one if needed, without disk access.
 
-        ``None`` means that its folder is not open yet: ``await open_folder`` first.
+        Returns:
+            ``None`` if the folder is not open yet: ``await open_folder`` first.
         """
-        place = self._places.get(download.id)
-        if place is None:
+        target = job.target
+        if target is None:
+            download = job.download
             if self._rules and not download.directory:
-                download.directory = self._sorted(download, download.name)
+                download.directory = self._folder_by_rules(download, download.name)
             folder = self._folders.cached(download.directory)
             if folder is None:
                 return None
-            place = self._claim(folder, download.name)
-            self._places[download.id] = place
-        return place
+            target = job.target = self._reserve(folder, download.name)
+        return target
 
-    async def open_folder(self, download: Download) -> None:
-        """Open (or make) the folder that a download goes to.
-
-        Raises:
-            LocalError: it cannot be, with the reason.
-        """
-        await self._folders.folder(download.directory)
-
-    async def rename(self, download: Download, name: str) -> TargetPath:
-        """Move to the name that the server gives, and to the folder of such names.
+    async def open_folder(self, job: Job) -> None:
+        """Open the folder that a download goes to, creating it if needed.
 
         Raises:
-            LocalError: that folder cannot be had; the download stays where it is.
+            LocalError: it cannot be opened, with the reason.
         """
-        old = self._places[download.id]
-        folder = old.folder
+        await self._folders.folder(job.download.directory)
+
+    async def rename(self, job: Job, name: str) -> TargetPath:
+        """Move to the name that the server gives, and to the folder for such names.
+
+        Raises:
+            LocalError: that folder cannot be opened; the target stays as it is.
+        """
+        old = job.target
+        assert old is not None
+        folder, download = old.folder, job.download
         if self._rules and download.request.directory is None:
-            directory = self._sorted(download, name)
+            directory = self._folder_by_rules(download, name)
             folder = await self._folders.folder(directory)
             download.directory = directory
         old.folder.release(old.name)
-        place = self._places[download.id] = self._claim(folder, name)
-        return place
+        job.target = self._reserve(folder, name)
+        return job.target
 
-    def rename_free(self, download: Download) -> TargetPath:
-        """Move to a name that nothing on disk has and nobody claimed."""
-        old = self._places[download.id]
+    def use_free_name(self, job: Job) -> TargetPath:
+        """Move to a name that no file on disk has and no download reserved."""
+        old = job.target
+        assert old is not None
         name = old.folder.reserve(old.name)
-        place = self._places[download.id] = TargetPath(
-            old.folder, name, may_exist=False
-        )
-        return place
+        job.target = TargetPath(old.folder, name, may_exist=False)
+        return job.target
 
-    async def step_aside(
-        self, download: Download, suits: Callable[[ExistingFiles], bool]
-    ) -> tuple[TargetPath, ExistingFiles | None]:
-        """Move to the first numbered name that is free, or that suits.
+    async def use_numbered_name(
+        self, job: Job, accepts: Callable[[ExistingFiles], bool]
+    ) -> ExistingFiles | None:
+        """Move to the first numbered name that is free or whose files are accepted.
 
-        An earlier run stepped aside in the same way: what it left under a numbered
-        name is met again, and neither lost nor fetched twice.
+        An earlier run numbered names in the same way: the files that it left under a
+        numbered name are found again, neither lost nor downloaded twice.
+
+        Returns:
+            The accepted files; ``None`` for a free name.
         """
-        old = self._places[download.id]
+        old = job.target
+        assert old is not None
         for number in itertools.count(1):
             name = numbered(old.name, number)
             may_exist = old.folder.existed_at_start(name)
             if not old.folder.try_reserve(name):
                 continue
-            place = TargetPath(old.folder, name, may_exist)
-            found = await self.examine(place) if may_exist else None
-            if found is None or suits(found):
+            target = TargetPath(old.folder, name, may_exist)
+            found = await self.find_existing(target) if may_exist else None
+            if found is None or accepts(found):
                 break
             old.folder.release(name)
-        # What lies there may be what another download of this run looks for.
+        # The files under the old name may be what another download of this run needs.
         old.folder.release(old.name)
-        self._places[download.id] = place
-        return place, found
+        job.target = target
+        return found
 
-    def forget(self, download: Download) -> None:
-        """The download is done; its name stays taken for the rest of the run."""
-        self._places.pop(download.id, None)
-
-    async def examine(self, place: TargetPath) -> ExistingFiles:
-        """Look at what lies at a place.
-
-        A finished file that is to be overwritten counts as nothing.
-        """
+    async def find_existing(self, target: TargetPath) -> ExistingFiles:
+        """Look at the files of a target; a file to be overwritten does not count."""
         found = await self._writer.run(
-            "look", place.name, find_existing, place.folder, place.name
+            "look", target.name, find_existing, target.folder, target.name
         )
         if self._on_exists is OnExists.OVERWRITE:
             found = found._replace(final_size=None)
         return found
 
-    def _sorted(self, download: Download, name: str) -> str:
-        """Return the folder by the rules, unless the list names one."""
+    def _folder_by_rules(self, download: Download, name: str) -> str:
+        """Return the folder that the rules choose, unless the list names one."""
         if download.request.directory is not None:
             return download.request.directory
         return folder_for(self._rules, name)
 
-    def _claim(self, folder: Folder, name: str) -> TargetPath:
-        """Claim ``name``, or a numbered form of it.
+    def _reserve(self, folder: Folder, name: str) -> TargetPath:
+        """Reserve ``name``, or a numbered form of it.
 
-        What an earlier run left is no reason to step aside (it may be ours to go on
-        with); what another download of this run has is. Numbers are given in the
-        order of starting, so the same list meets its own files again.
+        Files of an earlier run are no reason for a number, because this download may
+        continue them; a name reserved in this run is. Numbers are given in the order
+        in which downloads start, so the same list finds its own files again.
         """
         if self._on_exists is OnExists.RENAME:
             return TargetPath(folder, folder.reserve(name), may_exist=False)

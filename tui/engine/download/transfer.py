@@ -1,9 +1,9 @@
-"""A download on the wire: its ranges, its connections, and how they share the work.
+"""The transfer of one large file: its segments, its connections, and its resume record.
 
-One connection is the worker's own and costs no task; more of them are tasks that the
-flight starts and stops while it runs. A connection that has finished its range takes
-the next gap, and where there is none it takes over the second half of the largest
-range still running, so no connection idles while another drags.
+The worker reads the first response itself, which costs no task; further connections are
+tasks that the transfer starts and stops while it runs. A connection that has finished
+its segment takes the next gap, and where there is none it takes over the second half of
+the largest segment still running, so no connection idles while another is slow.
 """
 
 from __future__ import annotations
@@ -12,142 +12,166 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
+from tui.core.errors import (
+    ErrorKind,
+    FetchError,
+    LocalError,
+    PermanentError,
+    TransientError,
+)
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
-from tui.engine.context import TransferSummary
-from tui.engine.download.checkpointer import Checkpointer
-from tui.engine.download.range_opener import Changed, RangeOpener
+from tui.disk.resume_record import ResumeRecord
+from tui.engine.context import AUTO_CONNECTIONS
 from tui.engine.download.segment_reader import SegmentReader
-from tui.engine.download.segments import LEAST_SPLIT, SegmentScheduler
+from tui.engine.download.segments import (
+    LEAST_SPLIT,
+    Changed,
+    RangeOpener,
+    SegmentScheduler,
+)
+from tui.engine.job import TransferSummary
 from tui.engine.metrics.speed import SpeedHistory, meters_of_download, steady
-from tui.engine.metrics.wait_times import UtilizationWindow, Wait
+from tui.engine.metrics.wait_times import Shares, UtilizationWindow, Wait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.core.download import Download
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
-    from tui.engine.download.segment_reader import Segment
+    from tui.engine.download.segments import Segment
+    from tui.engine.job import Job
     from tui.net.resource import ResourceInfo
     from tui.net.response import Response
 
 BYTES_PER_CONNECTION = 16 << 20
-AUTO_CONNECTIONS = 4
-"""Where the size decides: one connection per 16 MiB, four at most."""
+"""Where the size decides: one connection per 16 MiB."""
+CHECKPOINT_S = 1.0
+"""Seconds between two resume records: what a SIGKILL can cost."""
 
 
 def auto_connections(size: int | None, most: int = AUTO_CONNECTIONS) -> int:
-    """Connections that a file of ``size`` bytes deserves by itself."""
+    """Return the connections for a file of ``size`` bytes where its size decides."""
     if size is None:
         return 1
     return max(1, min(most, size // BYTES_PER_CONNECTION))
 
 
 class Transfer:
-    """One running download (``engine.registry.Running``)."""
+    """One running download (``engine.job.RunningTransfer``)."""
 
     def __init__(
         self,
         context: EngineContext,
-        download: Download,
+        job: Job,
         part: PartFile,
-        answer: ResourceInfo,
-        reply: Response,
+        info: ResourceInfo,
+        response: Response,
     ) -> None:
         now = context.clock.monotonic()
-        self.context = context
+        download = job.download
+        self._context = context
+        self._job = job
         self.download = download
-        self.part = part
-        self.answer = answer
-        """The first answer: size, validator and headers that all others must match."""
-        self.headers = tuple(reply.headers())
-        """Response headers worth showing; secrets are never among them."""
-        self.http_version = reply.http_version
-        has_proof = answer.validator or download.request.checksum is not None
-        is_alone = download.id in context.one_connection
-        self.refuses_ranges = is_alone or not (answer.accepts_ranges and has_proof)
-        """Without ranges, or without a way to prove that two answers are of the same
-        file, there is one connection."""
-        self.is_finishing = False
-        """The bytes are there: no more connections."""
-        self._reader = SegmentReader(context, download, part)
-        self.waits = self._reader.waits
-        self.window = UtilizationWindow(self.waits)
+        self._part = part
+        self._info = info
+        """Of the first response: size and validator that all others must match."""
+        self._headers = tuple(response.headers())
+        """Response headers worth showing, without those that carry secrets."""
+        self._http_version = response.http_version
+        has_proof = info.validator or download.request.checksum is not None
+        may_split = bool(info.accepts_ranges and has_proof)
+        self.refuses_ranges = job.one_connection or not may_split
+        """Without ranges, or without a proof that two responses are of the same file,
+        there is one connection."""
+        self._is_finishing = False
+        """The bytes are complete: no more connections."""
+        self._reader = SegmentReader(context, job, part)
+        self._waits = self._reader.waits
+        self._window = UtilizationWindow(self._waits)
         self._history = SpeedHistory(now, download.received)
-        self._pool = SegmentScheduler(())
+        self._scheduler = SegmentScheduler(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
-        self._opener = RangeOpener(context, download, answer)
+        self._opener = RangeOpener(context, job, info)
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
         self._retry_at = 0.0
         self._fast, self._slow = meters_of_download(now, download.received)
-        self.recorder = Checkpointer(context, download, part, answer, self._disk_failed)
+        self.checkpointer = Checkpointer(
+            context, download, part, info, self._on_disk_error
+        )
 
     # -- the work --------------------------------------------------------------------
 
-    async def run(self, reply: Response) -> None:
-        """Fetch every byte that the part file misses, starting with ``reply``.
+    async def run(self, response: Response) -> None:
+        """Download every byte that the part file is missing.
+
+        Args:
+            response: the first response; it is read first.
 
         Raises:
-            Changed: the file on the server is another one by now.
-            TransientError: nothing moves any more; what is there is kept.
-            FetchError: it cannot be had, or the disk failed.
+            Changed: the file changed on the server.
+            TransientError: no connection makes progress; the part file is kept.
+            FetchError: the file cannot be downloaded, or the disk failed.
         """
-        size = self.answer.size
+        size = self._info.size
         if size is None:
-            self._pool = SegmentScheduler([(0, None)])
+            self._scheduler = SegmentScheduler([(0, None)])
         else:
-            missing = self.part.flushed.missing(size)
+            missing = self._part.flushed.missing(size)
             planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
-            self._pool = SegmentScheduler(planned)
+            self._scheduler = SegmentScheduler(planned)
         try:
             self.adjust(own=1)
-            await self._connect(reply, self.answer)
+            await self._connect(response, self._info)
             while self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             if self._fatal is not None:
                 raise self._fatal
-            if self._pool.gaps:
-                raise self._error or TransientError("truncated", "bytes are missing")
+            if self._scheduler.gaps:
+                raise self._error or TransientError(
+                    ErrorKind.TRUNCATED, "bytes are missing"
+                )
         finally:
-            await self._land()
+            await self._stop_all()
 
     async def _connect(
-        self, reply: Response | None, answer: ResourceInfo | None
+        self, response: Response | None, info: ResourceInfo | None
     ) -> None:
-        """Move one range after the other over one connection at a time."""
-        context = self.context
+        """Download one segment after the other over one connection at a time."""
+        context = self._context
         segment: Segment | None = None
         task = asyncio.current_task()
-        context.open_connections += 1
-        self.waits.begin(Wait.OPEN, context.clock.monotonic())
-        position = answer.start if answer is not None else -1
+        context.registry.open_connections += 1
+        self._waits.begin(Wait.OPEN, context.clock.monotonic())
+        position = info.start if info is not None else -1
         url = self.download.url
         rest: memoryview | None = None
-        """Bytes read from the reply beyond the last segment's end."""
+        """Bytes read from the response after the last segment's end."""
         try:
             while (segment := self._next_segment(position)) is not None:
                 if task in self._tasks:
                     self._tasks[task] = segment
-                if reply is None or segment.at != position:
-                    if reply is not None:
-                        await reply.close()
-                    reply = rest = None
+                if response is None or segment.at != position:
+                    if response is not None:
+                        await response.close()
+                    response = rest = None
                     url = segment.url
-                    reply, answer = await self._opener.open(segment)
-                    if answer.end is not None:
-                        # A server may send less of a range than was asked for.
-                        self._pool.shorten(segment, answer.end)
-                segment.url, segment.reply = url, reply
-                rest = await self._reader.run(reply, segment, rest)
+                    response, info = await self._opener.open(segment)
+                    if info.end is not None:
+                        # A server may send less of a range than was requested.
+                        self._scheduler.shorten(segment, info.end)
+                segment.url, segment.response = url, response
+                rest = await self._reader.run(response, segment, rest)
                 position = segment.at
-                self._arrived(segment)
+                self._on_complete(segment)
                 segment = None
-                if answer is not None and answer.end == position:
+                if info is not None and info.end == position:
                     # Read the end of the message, so that the connection is reused.
-                    await reply.read()
-                    await reply.close()
-                    reply = None
+                    await response.read()
+                    await response.close()
+                    response = None
         except asyncio.CancelledError:
             self._give_back(segment)
             raise
@@ -157,42 +181,42 @@ class Transfer:
             self._stop_connections()
         except FetchError as error:
             self._give_back(segment)
-            if segment is None or not segment.is_called_off:
+            if segment is None or not segment.is_interrupted:
                 self._connection_failed(error, url)
         finally:
-            context.open_connections -= 1
-            self.waits.end(Wait.OPEN, context.clock.monotonic())
-            if reply is not None:
-                await reply.close()
+            context.registry.open_connections -= 1
+            self._waits.end(Wait.OPEN, context.clock.monotonic())
+            if response is not None:
+                await response.close()
 
-    def _arrived(self, segment: Segment) -> None:
-        """A segment is whole: whoever raced for the same bytes may stop."""
-        pace = segment.pace(self.context.clock.monotonic())
-        self.context.mirrors.note_success(segment.url, pace)
-        rival = segment.rival
-        self._uncount(self._pool.finish(segment))
-        if rival is not None:
-            rival.call_off()
+    def _on_complete(self, segment: Segment) -> None:
+        """Remove a complete segment and stop its twin, if it has one."""
+        speed = segment.mean_speed(self._context.clock.monotonic())
+        self._context.mirrors.note_success(segment.url, speed)
+        twin = segment.twin
+        self._subtract(self._scheduler.finish(segment))
+        if twin is not None:
+            twin.interrupt()
 
     def _give_back(self, segment: Segment | None) -> None:
         if segment is not None:
-            self._uncount(self._pool.give_back(segment))
+            self._subtract(self._scheduler.give_back(segment))
 
-    def _uncount(self, twice: int) -> None:
-        """Take bytes that two rivals fetched out of the count of what is there."""
+    def _subtract(self, twice: int) -> None:
+        """Do not count bytes twice that two twins downloaded."""
         if twice:
             download = self.download
-            self.context.registry.set_received(download, download.received - twice)
+            self._context.registry.set_received(download, download.received - twice)
 
     def _connection_failed(self, error: FetchError, url: str) -> None:
-        self._retry_at = self.context.clock.monotonic() + 1.0
+        self._retry_at = self._context.clock.monotonic() + 1.0
         self._opener.note_failure(url)
         if isinstance(error, PermanentError) and url == self.download.url:
-            # Refusing (or garbling) a range says nothing about the whole body that
-            # is already flowing: go on with that one alone. Where that one had asked
-            # for more already, the next attempt does.
+            # Refusing (or garbling) a range says nothing about the whole body that is
+            # already flowing: continue with that one alone. If it has ended, the next
+            # attempt continues.
             self.refuses_ranges = True
-            self.context.one_connection.add(self.download.id)
+            self._job.one_connection = True
             error = TransientError(error.kind, str(error), status=error.status)
         self._error = error
 
@@ -201,56 +225,60 @@ class Transfer:
     def _next_segment(self, position: int) -> Segment | None:
         if self._fatal is not None:
             return None
-        return self._pool.take(
+        return self._scheduler.take(
             position,
             only_there=self.refuses_ranges and position >= 0,
-            url=self._opener.mirror(self._pool.segments),
-            now=self.context.clock.monotonic(),
+            url=self._opener.mirror(self._scheduler.segments),
+            now=self._context.clock.monotonic(),
         )
 
     def _wanted(self) -> int:
-        """Connections that this download should have now."""
+        """Return the connections that this download should have now."""
         if self.refuses_ranges:
             return 1
         explicit = self._explicit()
         if explicit:
             return explicit
-        spare = max(0, self.context.spare_connections())
-        most = auto_connections(self.answer.size, self.context.most_connections)
+        # Where the size decides, a large file takes more connections only from those
+        # that no other download needs: many downloads at once already keep the link
+        # busy, and a server should not see more connections than the user asked for.
+        limit = self._context.limits.concurrency
+        spare = max(0, limit - self._context.registry.open_connections)
+        most = auto_connections(self._info.size, self._context.limits.auto_connections)
         return min(most, len(self._tasks) + 1 + spare)
 
     def _explicit(self) -> int:
-        """Connections that a person chose; 0 lets the size decide."""
-        return self.context.own_segments.get(self.download.id) or self.context.segments
+        """Return the connections that the user chose; 0 lets the size decide."""
+        return self._job.segments or self._context.limits.segments
 
     def connections_wanted(self) -> int:
-        """Connections it aims at, for the details."""
+        """Return the number of connections it aims at."""
         return self._wanted()
 
     def adjust(self, own: int = 0) -> None:
-        """Start or stop connections so that there are as many as wanted.
+        """Open or close connections to match the current limits.
 
         Args:
-            own: connections about to be opened by the caller.
+            own: connections that the caller is about to open.
         """
-        if self.is_finishing or self._fatal is not None:
+        if self._is_finishing or self._fatal is not None:
             return
-        now = self.context.clock.monotonic()
+        now = self._context.clock.monotonic()
         wanted = self._wanted()
         running = self.connections() + own
         if wanted > running and self._retry_at <= now:
             for _ in range(wanted - running):
                 idle = sum(1 for s in self._tasks.values() if s is None) + own
-                if not self._pool.has_work_for(idle, now):
+                if not self._scheduler.has_work_for(idle, now):
                     break
                 task = asyncio.create_task(self._connect(None, None))
                 self._tasks[task] = None
-                task.add_done_callback(self._forget)
+                task.add_done_callback(self._on_task_done)
         elif wanted < running:
             for task in list(self._tasks)[wanted - running :]:
                 task.cancel()
 
-    def _forget(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task)
         if not task.cancelled() and task.exception() is not None:
             self._fatal = self._fatal or task.exception()
@@ -261,86 +289,108 @@ class Transfer:
         for task in self._tasks:
             if task is not current:
                 task.cancel()
-        # The worker's own connection is no task of ours: it stops at its next chunk,
-        # when it finds that it has all it was asked for.
-        self._pool.abandon()
+        # The worker's own connection is not one of these tasks: it stops at its next
+        # chunk, when it finds that its segment is complete.
+        self._scheduler.stop_all()
 
-    def restart_slow(self, now: float) -> None:
-        """Start connections anew that drag behind their siblings."""
+    def _restart_slow(self, now: float) -> None:
+        """Request segments again that are far slower than the others."""
         if not self.refuses_ranges:
-            for segment in self._pool.laggards(now):
-                segment.call_off()
+            for segment in self._scheduler.slow_segments(now):
+                segment.interrupt()
 
-    def _disk_failed(self, error: FetchError) -> None:
+    def _on_disk_error(self, error: FetchError) -> None:
         self._fatal = self._fatal or error
         self._stop_connections()
 
-    async def _land(self) -> None:
-        """Stop every connection and save what is there."""
-        self.context.remember(self.download.id, self.learned())
+    async def _stop_all(self) -> None:
+        """Stop every connection and wait for a checkpoint that is under way."""
+        self._context.registry.keep_summary(self.download, self.summary())
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        await self.recorder.settle()
+        await self.checkpointer.wait()
 
-    def finish(self, *, has_ended: bool) -> None:
-        """The bytes are there: what follows is the disk's, until that has ended."""
-        if self.is_finishing is has_ended:
-            self.is_finishing = True
-            note = self.waits.end if has_ended else self.waits.begin
-            for wait in (Wait.OPEN, Wait.DISK):
-                note(wait, self.context.clock.monotonic())
+    def begin_finishing(self) -> None:
+        """Mark the transfer as complete; from now on it waits only for the disk."""
+        if not self._is_finishing:
+            self._is_finishing = True
+            now = self._context.clock.monotonic()
+            self._waits.begin(Wait.OPEN, now)
+            self._waits.begin(Wait.DISK, now)
+
+    def end_finishing(self) -> None:
+        """Note that the file has its final name, or failed to get it."""
+        if self._is_finishing:
+            now = self._context.clock.monotonic()
+            self._waits.end(Wait.OPEN, now)
+            self._waits.end(Wait.DISK, now)
 
     def lacks_connections(self) -> bool:
-        """Whether it would take more of them if it got more."""
-        if self.is_finishing or self.refuses_ranges or self._explicit():
+        """Return True if it would use more connections than it has."""
+        if self._is_finishing or self.refuses_ranges or self._explicit():
             return False
-        most = auto_connections(self.answer.size, self.context.most_connections)
+        most = auto_connections(self._info.size, self._context.limits.auto_connections)
         return self.connections() < most
 
-    # -- what there is to see --------------------------------------------------------
+    def tick(self, now: float) -> None:
+        """Update meters, save progress and rebalance connections.
+
+        The engine calls it a few times a second, with monotonic seconds.
+        """
+        received = self.download.received
+        self._fast.sample(now, received)
+        self._slow.sample(now, received)
+        for segment in self._scheduler.segments:
+            segment.meter.sample(now, segment.at)
+        self._window.sample(now)
+        self._history.sample(now, received)
+        self.checkpointer.save_if_due(now)
+        self._restart_slow(now)
+        self.adjust()
+
+    # -- what front ends show --------------------------------------------------------
 
     @property
     def last_byte_at(self) -> float:
         """Monotonic time of the last chunk."""
         return self._reader.last_byte_at
 
-    def sample(self, now: float) -> None:
-        """Bring the meters up to date; the engine calls it a few times a second."""
-        self._fast.sample(now, self.download.received)
-        self._slow.sample(now, self.download.received)
-        for segment in self._pool.segments:
-            segment.meter.sample(now, segment.at)
-        self.window.sample(now)
-        self._history.sample(now, self.download.received)
-
     def speed(self) -> float:
-        """Bytes per second, smoothed over about 3 s."""
+        """Return bytes per second, smoothed over about 3 s."""
         if self.download.state is not DownloadState.DOWNLOADING:
             return 0.0
         return self._fast.speed
 
     def steady_speed(self) -> float:
-        """Bytes per second to compute an ETA with."""
+        """Return bytes per second with a long memory, for the ETA."""
         return steady(self._fast.speed, self._slow.speed)
 
     def connections(self) -> int:
-        """Ranges in flight or about to be."""
+        """Return the number of ranges in flight or about to be requested."""
         waiting = sum(1 for segment in self._tasks.values() if segment is None)
-        return len(self._pool.segments) + waiting
+        return len(self._scheduler.segments) + waiting
 
-    def learned(self) -> TransferSummary:
-        """What the details show of it, also when it has ended."""
+    def summary(self) -> TransferSummary:
+        """Return what the details show of it, also after it has ended."""
         speeds = tuple(self._history.speeds)
         return TransferSummary(
-            self.headers, self.answer.validator, self.http_version, speeds
+            self._headers, self._info.validator, self._http_version, speeds
         )
 
+    def finished_ranges(self) -> tuple[tuple[int, int], ...]:
+        """Return the half-open ranges that are in the part file."""
+        return tuple(self._part.flushed)
+
+    def wait_shares(self) -> Shares:
+        """Return what its connections waited for in the last seconds."""
+        return self._window.shares()
+
     def segment_snapshots(self) -> tuple[SegmentSnapshot, ...]:
-        """The ranges in flight, in order."""
-        now = self.context.clock.monotonic()
+        """Return the ranges in flight, by offset."""
+        now = self._context.clock.monotonic()
         return tuple(
             SegmentSnapshot(
                 start=s.start,
@@ -349,5 +399,78 @@ class Transfer:
                 speed=s.speed(now),
                 url=s.url,
             )
-            for s in sorted(self._pool.segments, key=lambda s: s.start)
+            for s in sorted(self._scheduler.segments, key=lambda s: s.start)
         )
+
+
+# -- the resume record -----------------------------------------------------------------
+
+
+def record_of(download: Download, info: ResourceInfo) -> ResumeRecord:
+    """Describe the file that a part file belongs to; the writer adds the ranges."""
+    checksum = download.request.checksum or next(iter(info.digests), None)
+    return ResumeRecord(
+        url=download.url,
+        validator=info.validator,
+        size=info.size,
+        checksum="" if checksum is None else str(checksum),
+    )
+
+
+class Checkpointer:
+    """Saves the resume record of one running download in the background."""
+
+    def __init__(
+        self,
+        context: EngineContext,
+        download: Download,
+        part: PartFile,
+        info: ResourceInfo,
+        on_error: Callable[[FetchError], None],
+    ) -> None:
+        """Watch one part file.
+
+        Args:
+            context: the run's tools.
+            download: what is downloaded.
+            part: where to.
+            info: what the server states about size and validator.
+            on_error: called when the disk refuses, because bytes that cannot be kept
+                need not be downloaded.
+        """
+        self._context = context
+        self._download = download
+        self._part = part
+        self._info = info
+        self._on_error = on_error
+        self._task: asyncio.Task[None] | None = None
+        self._saved_at = context.clock.monotonic()
+        self._saved_bytes = -1
+
+    def save_if_due(self, now: float) -> None:
+        """Start a checkpoint if a second has passed and bytes have arrived."""
+        if (
+            now - self._saved_at >= CHECKPOINT_S
+            and self._download.received != self._saved_bytes
+            and self._info.validator
+            and (self._task is None or self._task.done())
+        ):
+            self._task = asyncio.create_task(self.save())
+
+    async def save(self) -> None:
+        """Flush, sync and record what has arrived, also after a failed write.
+
+        Failures go to ``on_error``.
+        """
+        self._saved_at = self._context.clock.monotonic()
+        self._saved_bytes = self._download.received
+        record = record_of(self._download, self._info)
+        try:
+            await self._context.writer.checkpoint(self._part, record)
+        except FetchError as error:
+            self._on_error(error)
+
+    async def wait(self) -> None:
+        """Wait for a checkpoint that is under way."""
+        if self._task is not None:
+            await asyncio.wait([self._task])

@@ -1,167 +1,315 @@
-"""What a file is held against, and whether it is right."""
+"""Finds the expected digests of a file and compares its bytes with them.
+
+A digest may come from the list, from the server's headers, or from a checksum file
+(``SHA256SUMS``, ``NAME.sha256``) beside the file on its server.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from tui.core.download import DownloadState
-from tui.core.errors import IntegrityError
+from tui.core.errors import ErrorKind, FetchError, IntegrityError
 from tui.core.events import Verified
-from tui.core.notices import Notice
+from tui.core.notices import Notice, NoticeCode
+from tui.core.request import Checksum, origin_of
 from tui.core.segment import RangeSet
 from tui.core.settings import Verify
+from tui.core.text.digest_lists import parse_sums
 from tui.disk.checksum import hash_file_range, new_hash
-from tui.engine.download.checksum_files import ChecksumFiles
+from tui.engine.download.request import request_headers
+from tui.engine.notices import add_note
+from tui.net.resource import read_answer
+from tui.net.session import GetRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tui.core.download import Download
-    from tui.core.request import Checksum, Pieces
+    from tui.core.request import Pieces
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
-    from tui.engine.download.retry import RetryPolicy
-    from tui.engine.download.target import TargetPath
+    from tui.engine.job import Job, TargetPath
 
 _HASH_SLICE = 64 << 20
-"""Bytes of a finished file hashed in one trip, as in ``DiskWriter.digest``."""
+"""Bytes of a finished file hashed per executor call, as in ``DiskWriter.digest``."""
+SIZE_LIMIT = 4 << 20
+"""Bytes of a checksum file: some fifty thousand names."""
+NAMES_KEPT = 500_000
+"""Names kept over all directories; some 100 MB. The oldest list is dropped first."""
+LISTS = ("SHA256SUMS", "sha256sum.txt")
+ENDINGS = (".sha256", ".sha512")
+_NOT_FILES = (*ENDINGS, ".sha256sum", ".sha512sum", ".sha1", ".md5", ".asc", ".sig")
 
 
 class ExpectedDigest(NamedTuple):
     """A digest that the file should have."""
 
     checksum: Checksum
-    by: str
-    """Who says so, for messages: `` (told by SHA256SUMS)``; "" for the list."""
+    source: str
+    """Where it comes from, for messages: `` (from SHA256SUMS)``; "" for the list."""
 
 
 class Verifier:
-    """Compares files with what was promised; all hashing is done in threads.
+    """Compares files with their expected digests; all hashing is done in threads.
 
-    The list's own checksum goes before one in the server's headers, and that before one
-    in a file beside it. The last two come from the server that gave the bytes: they
-    find broken transfers and stale caches, no ill will.
+    The list's own checksum takes precedence over one in the server's headers, and that
+    over one in a file beside it. The last two come from the server that sent the bytes:
+    they detect broken transfers and stale caches, not tampering.
     """
 
-    def __init__(self, context: EngineContext, retry: RetryPolicy) -> None:
+    def __init__(
+        self,
+        context: EngineContext,
+        on_verified: Callable[[Download, Checksum], None],
+    ) -> None:
         self._context = context
-        self._retry = retry
-        self._companions = ChecksumFiles(context)
+        self._on_verified = on_verified
+        self._checksum_files = ChecksumFiles(context)
 
-    def known(
-        self, download: Download, vouched: Checksum | None
+    def server_digest(self, digests: Sequence[Checksum]) -> Checksum | None:
+        """Return the best digest in a server's headers, if they are to be compared.
+
+        Args:
+            digests: of the whole file, best first.
+        """
+        if not digests or self._context.settings.verify is Verify.OFF:
+            return None
+        return digests[0]
+
+    def known_digest(
+        self, download: Download, server_digest: Checksum | None
     ) -> ExpectedDigest | None:
-        """Return the promise that needs no request.
+        """Return the expected digest that needs no request.
 
         Args:
             download: of what.
-            vouched: the digest of the server's headers, if it counts.
+            server_digest: the digest in the server's headers, if it counts.
         """
         if download.request.checksum is not None:
             return ExpectedDigest(download.request.checksum, "")
-        if vouched is not None:
-            return ExpectedDigest(vouched, " (told by the server)")
+        if server_digest is not None:
+            return ExpectedDigest(server_digest, " (from the server's headers)")
         return None
 
-    async def promise(
-        self, download: Download, vouched: Checksum | None
+    async def expected_digest(
+        self, download: Download, server_digest: Checksum | None
     ) -> ExpectedDigest | None:
-        """Return the promise, looking for a file beside the download if wanted."""
-        known = self.known(download, vouched)
+        """Return the expected digest, requesting a checksum file if necessary."""
+        known = self.known_digest(download, server_digest)
         if (
             known is not None
             or self._context.settings.verify is not Verify.AUTO
             or download.request.pieces is not None
         ):
             return known
-        found = await self._companions.find(download)
+        found = await self._checksum_files.find(download)
         if found.checksum is not None:
-            return ExpectedDigest(found.checksum, f" (told by {found.source})")
+            return ExpectedDigest(found.checksum, f" (from {found.source})")
         if found.missing is not None:
-            self._context.notice(download, Notice(found.missing))
+            add_note(self._context, download, Notice(found.missing))
         return None
 
-    async def faults(
+    async def find_corrupt(
         self,
         download: Download,
         part: PartFile,
         size: int,
-        promise: ExpectedDigest | None,
+        expected: ExpectedDigest | None,
     ) -> list[tuple[int, int]]:
-        """Look for what is wrong in a part file that has all its bytes.
+        """Look for corrupt ranges in a part file that has all its bytes.
 
         Returns:
-            The half-open ranges of wrong pieces, neighbours joined; nothing for a
-            file that is right or that nothing is known about.
+            The half-open ranges of corrupt pieces, neighbours joined; nothing for a
+            file that is correct or that no digest is known of.
 
         Raises:
-            IntegrityError: it is wrong, and no piece of it is worth keeping.
+            IntegrityError: it is corrupt, and no piece of it is worth keeping.
             LocalError: it cannot be read.
         """
         pieces = download.request.pieces
         if pieces is not None and not pieces.covers(size):
             pieces = None
-        told = ""
-        if promise is not None:
-            checksum = promise.checksum
+        mismatch = ""
+        if expected is not None:
+            checksum = expected.checksum
             digest = await self._context.writer.digest(part, checksum.algorithm, size)
             if digest == checksum.digest:
-                self._retry.verified(download, checksum)
+                self._on_verified(download, checksum)
                 return []
-            told = (
+            mismatch = (
                 f"{checksum.algorithm} is {digest}, expected"
-                f" {checksum.digest}{promise.by}"
+                f" {checksum.digest}{expected.source}"
             )
         if pieces is None:
-            if told:
-                raise IntegrityError("checksum", told)
+            if mismatch:
+                raise IntegrityError(ErrorKind.CHECKSUM, mismatch)
             return []
-        wrong = await self._wrong_pieces(part, pieces, size)
-        if len(wrong) == len(pieces.digests):
-            raise IntegrityError("checksum", told or "every piece of it is wrong")
-        if wrong:
-            return list(RangeSet(pieces.span(index, size) for index in wrong))
-        if told:
-            raise IntegrityError("checksum", f"{told}, although each piece is right")
-        self._tell_pieces(download, pieces)
+        corrupt = await self._corrupt_pieces(part, pieces, size)
+        if len(corrupt) == len(pieces.digests):
+            raise IntegrityError(
+                ErrorKind.CHECKSUM, mismatch or "every piece of it is corrupt"
+            )
+        if corrupt:
+            return list(RangeSet(pieces.span(index, size) for index in corrupt))
+        if mismatch:
+            raise IntegrityError(
+                ErrorKind.CHECKSUM, f"{mismatch}, although each piece is correct"
+            )
+        self._publish_pieces(download, pieces)
         return []
 
-    async def agrees(
-        self, download: Download, place: TargetPath, size: int, vouched: Checksum | None
+    async def matches_file(
+        self, job: Job, target: TargetPath, size: int, server_digest: Checksum | None
     ) -> bool:
-        """Whether the file that is there already is the one that was promised.
+        """Return True if the final file has the expected digest.
 
-        Without a promise its size has to do. The state may be VERIFYING afterwards.
+        Without an expected digest, its size suffices. The download may be VERIFYING
+        afterwards.
         """
-        promise = await self.promise(download, vouched)
-        if promise is None:
+        context, download = self._context, job.download
+        expected = await self.expected_digest(download, server_digest)
+        if expected is None:
             return True
-        context = self._context
         if download.state is not DownloadState.VERIFYING:
             context.registry.move(download, DownloadState.VERIFYING)
-        result = new_hash(promise.checksum.algorithm)
+        result = new_hash(expected.checksum.algorithm)
         for start in range(0, size, _HASH_SLICE):
             end = min(start + _HASH_SLICE, size)
-            read = partial(hash_file_range, place.folder, place.name, result)
-            await context.writer.run("hash", place.name, read, start, end)
-        if result.hexdigest() != promise.checksum.digest:
+            read = partial(hash_file_range, target.folder, target.name, result)
+            await context.writer.run("hash", target.name, read, start, end)
+        if result.hexdigest() != expected.checksum.digest:
             return False
-        self._retry.verified(download, promise.checksum)
+        self._on_verified(download, expected.checksum)
         return True
 
-    async def _wrong_pieces(
+    async def _corrupt_pieces(
         self, part: PartFile, pieces: Pieces, size: int
     ) -> list[int]:
-        wrong = []
+        corrupt = []
         for index, expected in enumerate(pieces.digests):
             start, end = pieces.span(index, size)
             digest = await self._context.writer.digest(
                 part, pieces.algorithm, end - start, start
             )
             if digest != expected:
-                wrong.append(index)
-        return wrong
+                corrupt.append(index)
+        return corrupt
 
-    def _tell_pieces(self, download: Download, pieces: Pieces) -> None:
+    def _publish_pieces(self, download: Download, pieces: Pieces) -> None:
         now = self._context.clock.wall()
-        told = f"{pieces.algorithm}={len(pieces.digests)} pieces"
-        self._context.bus.publish(Verified(download.id, now, told))
+        checksum = f"{pieces.algorithm}={len(pieces.digests)} pieces"
+        self._context.bus.publish(Verified(download.id, now, checksum))
+
+
+# -- checksum files --------------------------------------------------------------------
+
+
+class ChecksumFile(NamedTuple):
+    """What the checksum files say about one file."""
+
+    checksum: Checksum | None
+    source: str = ""
+    """Name of the checksum file."""
+    missing: NoticeCode | None = None
+    """Why there is no checksum; ``None`` where none is expected."""
+
+
+class _List(NamedTuple):
+    sums: dict[str, Checksum]
+    name: str
+
+
+class ChecksumFiles:
+    """Finds checksum files beside a file on its server, and caches them.
+
+    Requests are made by the worker that occupies the download's slot, through the same
+    session. A directory's list is requested once per run, even if there is none.
+    """
+
+    def __init__(self, context: EngineContext) -> None:
+        self._context = context
+        self._lists: dict[str, _List] = {}
+        self._absent: set[str] = set()
+        self._locks: dict[str, asyncio.Lock] = {}
+
+    async def find(self, download: Download) -> ChecksumFile:
+        """Look for the checksum of a download beside its URL; never fails."""
+        url = download.url.partition("#")[0]
+        if "?" in url:
+            return ChecksumFile(None, missing=NoticeCode.URL_HAS_QUERY)
+        directory, _, last = url.rpartition("/")
+        name = unquote(last)
+        if not name or directory.count("/") < 2:
+            return ChecksumFile(None, missing=NoticeCode.URL_HAS_NO_FILE)
+        if name in LISTS or name.lower().endswith(_NOT_FILES):
+            return ChecksumFile(None)
+        found = await self._list(download, directory)
+        if found is not None and name in found.sums:
+            return ChecksumFile(found.sums[name], found.name)
+        for ending in ENDINGS:
+            sums = await self._fetch(download, url + ending)
+            checksum = _single_checksum(sums, name)
+            if checksum is not None:
+                return ChecksumFile(checksum, name + ending)
+        return ChecksumFile(None, missing=NoticeCode.NO_CHECKSUM_FILE)
+
+    async def _list(self, download: Download, directory: str) -> _List | None:
+        """Return the list of a directory; concurrent callers share one request."""
+        lock = self._locks.setdefault(directory, asyncio.Lock())
+        async with lock:
+            if directory in self._lists or directory in self._absent:
+                return self._lists.get(directory)
+            for name in LISTS:
+                sums = await self._fetch(download, f"{directory}/{name}")
+                if sums:
+                    self._keep(directory, _List(sums, name))
+                    return self._lists[directory]
+            self._absent.add(directory)
+            return None
+
+    def _keep(self, directory: str, found: _List) -> None:
+        self._lists[directory] = found
+        while sum(len(kept.sums) for kept in self._lists.values()) > NAMES_KEPT:
+            self._lists.pop(next(iter(self._lists)))
+
+    async def _fetch(self, download: Download, url: str) -> dict[str, Checksum]:
+        """Return the content of a checksum file; nothing if it cannot be fetched."""
+        context = self._context
+        # With the credentials of the download's own URL, which has the same origin.
+        headers = request_headers(context.session, download, download.url)
+        request = GetRequest(url, headers)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(context.settings.timeout_s):
+                response = await context.session.open(request)
+                try:
+                    if origin_of(response.url) != origin_of(url):
+                        return {}  # another server's word does not count
+                    read_answer(response, request)
+                    while (chunk := await response.read()) is not None:
+                        body += chunk
+                        if len(body) > SIZE_LIMIT:
+                            return {}
+                        if not context.limiter.is_unlimited:
+                            await context.limiter.take(len(chunk))
+                finally:
+                    await response.close()
+        except (FetchError, TimeoutError):
+            return {}
+        # In a thread: a long list takes some 100 ms.
+        return await asyncio.to_thread(parse_sums, body.decode(errors="replace"))
+
+
+def _single_checksum(sums: dict[str, Checksum], name: str) -> Checksum | None:
+    """Return what a file's own checksum file says about it.
+
+    Such a file is often made elsewhere, with a path before the name or with another
+    name; if it contains one digest, that is the one.
+    """
+    if len(sums) == 1:
+        return next(iter(sums.values()))
+    return sums.get(name) or sums.get("")

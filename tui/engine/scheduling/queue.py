@@ -1,8 +1,8 @@
-"""Who goes next: order, slots per origin, and origins that asked for a rest.
+"""The download queue: ordering, per-origin limits and Retry-After blocks.
 
-Each origin has a lane of its own, so that one that is at its cap or has sent
-Retry-After is passed over without being searched through: taking the next download
-costs the same with 10 queued and with 100,000.
+Each origin has its own queue, so that an origin that is at its cap or has sent
+Retry-After is passed over without searching through its downloads: taking the next
+download costs the same with 10 queued and with 100,000.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ if TYPE_CHECKING:
     from tui.core.settings import HostRule
 
 
-MOST_PATIENCE = 64
+MAX_PROBE_INTERVAL = 64
+"""An origin is probed for one more slot at least this often, in units of its cap's
+usual interval."""
 
 
 class OriginState:
-    """One origin: its queued downloads, its slots and what we learned about it."""
+    """One origin: its queued downloads, its slots and what was learned about it.
+
+    Its capacity is learned as in TCP congestion control (AIMD): halved when the origin
+    refuses, grown slowly while it does not.
+    """
 
     __slots__ = (
         "active",
@@ -36,7 +42,7 @@ class OriginState:
         "known_good",
         "last_error",
         "learned_cap",
-        "origin",
+        "name",
         "own_cap",
         "probe_interval",
         "protocol",
@@ -47,83 +53,83 @@ class OriginState:
     )
 
     def __init__(self, origin: str) -> None:
-        self.origin = origin
+        self.name = origin
         self.entries: list[tuple[float, int, Download]] = []
-        """Heap by queue key. An entry whose download has moved on, or has another
-        key or origin by now, is dead and skipped when met."""
+        """Heap by queue key. An entry is dead if its download has left the queue or has
+        another key or origin by now; it is skipped when it comes up."""
         self.active = 0
-        """Downloads of it that hold a slot."""
+        """Downloads from it that occupy a slot."""
         self.blocked_until = 0.0
-        """Monotonic time before which it must not be asked (Retry-After)."""
+        """Monotonic time before which nothing may be requested (Retry-After)."""
         self.learned_cap = 0
-        """Slots it seems to bear, after it said 429 or 503; 0 when never."""
+        """Its capacity in slots, after it answered 429 or 503; 0 if it never did."""
         self.successes = 0
-        """Since the cap was last lowered or raised."""
+        """Downloads done since the cap was last lowered or raised."""
         self.known_good = 0
-        """Slots that it did not refuse when it last refused some: up to there the cap
-        grows fast."""
+        """Slots it accepted when it last refused some: up to there the cap grows
+        fast."""
         self.probe_interval = 1
-        """How many times longer than usual it stays there before it is asked for one
-        more: it doubles whenever that was refused."""
+        """How many times longer than usual to wait before probing for one more slot; it
+        doubles whenever a probe is refused."""
         self.is_probing = False
-        """It has one slot more than it ever bore."""
+        """It has one slot more than it has ever accepted."""
         self.slowed_at = 0.0
         """Wall time at which the cap was last lowered."""
         self.own_cap = 0
-        """Slots that a person gave it; 0 leaves it to the cap of all origins."""
+        """Cap set by the user; 0 uses the cap of all origins."""
         self.done = 0
         self.failed = 0
         self.stored = 0
-        """Bytes of its small files, whose speed no flight tells."""
+        """Bytes of its small files, which no transfer measures."""
         self.errors = 0
-        """Attempts that failed, those that were tried again included."""
+        """Failed attempts, including those that were retried."""
         self.last_error = ""
-        """The last of them, in words."""
+        """Message of the last failed attempt."""
         self.protocol = ""
         self.ranges = "unknown"
         """As in ``core.snapshot.OriginSnapshot``."""
 
     def head(self) -> tuple[float, int, Download] | None:
-        """Return the next live entry, dropping dead ones before it."""
+        """Return the next live entry, removing dead ones before it."""
         entries = self.entries
         while entries:
             key, _, download = entries[0]
             if (
                 download.state is DownloadState.QUEUED
                 and download.queue_key == key
-                and download.origin == self.origin
+                and download.origin == self.name
             ):
                 return entries[0]
             heapq.heappop(entries)
         return None
 
     def waiting(self) -> int:
-        """Downloads queued; dead entries that nobody met yet are counted as well."""
+        """Return the number of queued downloads; dead entries may count as well."""
         return len(self.entries)
 
     def refuses(self, now: float) -> bool:
-        """Whether it has asked for a rest or for less, and something waits for it."""
+        """Return True if it is blocked, or refuses more and downloads wait for it."""
         return self.blocked_until > now or bool(
             self.learned_cap and self.entries and self.active >= self.learned_cap
         )
 
 
 class DownloadQueue:
-    """Queued downloads in order, handed out one by one as slots allow."""
+    """Queued downloads in order, taken one by one as slots allow."""
 
     def __init__(self, per_host: int, rules: Sequence[HostRule] = ()) -> None:
-        """Begin empty; the caps of the rules hold for the origins that they match."""
+        """Create an empty queue; rules set the caps of the origins they match."""
         self._rules = rules
         self.per_host = per_host
         """Slots per origin; 0 for no cap. Change it with ``set_per_host``."""
         self.origins: dict[str, OriginState] = {}
-        self.resting: set[OriginState] = set()
-        """Lanes that asked for a rest (Retry-After)."""
+        self.blocked: set[OriginState] = set()
+        """Origins blocked by Retry-After."""
         self._ready: list[tuple[float, int, str]] = []
-        """Heap of lane heads. A stale entry is noticed when it is popped."""
+        """Heap of the first entry of each origin; stale ones are skipped."""
 
     def origin_state(self, origin: str) -> OriginState:
-        """The lane of ``origin``, made when first asked for."""
+        """Return the state of ``origin``, creating it if needed."""
         state = self.origins.get(origin)
         if state is None:
             state = self.origins[origin] = OriginState(origin)
@@ -133,32 +139,35 @@ class DownloadQueue:
         return state
 
     def cap(self, state: OriginState) -> int:
-        """Slots that ``state`` may hold; 0 for as many as there are."""
+        """Return the slots that an origin may occupy; 0 for no limit."""
         given = state.own_cap or self.per_host
         if not (given and state.learned_cap):
             return given or state.learned_cap
         return min(given, state.learned_cap)
 
     def cap_from(self, state: OriginState) -> str:
-        """Where its cap comes from, as ``core.snapshot.OriginSnapshot`` says it."""
+        """Return where its cap comes from, as in ``core.snapshot.OriginSnapshot``."""
         given = state.own_cap or self.per_host
         if state.learned_cap and not 0 < given < state.learned_cap:
             return "learned"
         return "set" if state.own_cap else "per host" if given else ""
 
     def push(self, download: Download) -> None:
-        """Queue a download (state QUEUED already) at its ``queue_key``."""
+        """Queue a download (already in state QUEUED) at its ``queue_key``."""
         state = self.origin_state(download.origin)
         entry = (download.queue_key, download.id, download)
         heapq.heappush(state.entries, entry)
         if state.entries[0] is entry:
-            heapq.heappush(self._ready, (entry[0], entry[1], state.origin))
+            heapq.heappush(self._ready, (entry[0], entry[1], state.name))
 
     def take(self, now: float) -> Download | None:
-        """Take the next download whose origin has a free slot, and that slot.
+        """Take the next download whose origin has a free slot, and occupy that slot.
 
-        Give the slot back with ``release``. ``None`` means that nothing may start
-        now; ``unblock`` or ``release`` may change that.
+        Give the slot back with ``release``.
+
+        Returns:
+            ``None`` if nothing may start now; ``unblock`` or ``release`` may change
+            that.
         """
         while self._ready:
             key, number, origin = self._ready[0]
@@ -166,7 +175,7 @@ class DownloadQueue:
             head = state.head()
             is_current = head is not None and head[0] == key and head[1] == number
             if head is None or not is_current or not self._is_open(state, now):
-                # A lane that is full or resting comes back through release/unblock.
+                # A full or blocked origin comes back through release or unblock.
                 heapq.heappop(self._ready)
                 if head is not None and not is_current and self._is_open(state, now):
                     heapq.heappush(self._ready, (head[0], head[1], origin))
@@ -182,14 +191,14 @@ class DownloadQueue:
         return None
 
     def has_startable(self, now: float) -> bool:
-        """Whether anything would start if there were one more slot."""
+        """Return True if a download would start if there were one more slot."""
         return any(
             self._is_open(state, now) and state.head() is not None
             for state in self.origins.values()
         )
 
     def release(self, origin: str) -> None:
-        """Give a slot back."""
+        """Give back a slot of an origin."""
         state = self.origins[origin]
         was_full = self._is_full(state)
         state.active -= 1
@@ -197,12 +206,12 @@ class DownloadQueue:
             self._offer(state)
 
     def set_per_host(self, count: int) -> None:
-        """Change the cap of every origin; what runs above it drains."""
+        """Change the cap of every origin; downloads above it are finished first."""
         self.per_host = count
         self._offer_all()
 
     def set_cap(self, origin: str, count: int) -> None:
-        """Give one origin a cap of its own, or none; what was learned is forgotten."""
+        """Set or clear the cap of one origin and forget its learned capacity."""
         state = self.origin_state(origin)
         state.own_cap = count
         state.learned_cap = 0
@@ -213,27 +222,33 @@ class DownloadQueue:
         """Start nothing from ``origin`` before ``until`` (monotonic seconds)."""
         state = self.origin_state(origin)
         state.blocked_until = max(state.blocked_until, until)
-        self.resting.add(state)
+        self.blocked.add(state)
 
     def unblock(self, now: float) -> float | None:
-        """Let rested origins go on; return when the next one may, or ``None``."""
-        for state in [state for state in self.resting if state.blocked_until <= now]:
-            self.resting.remove(state)
+        """Unblock origins whose time has come.
+
+        Returns:
+            When the next one is unblocked (monotonic), or ``None``.
+        """
+        for state in [state for state in self.blocked if state.blocked_until <= now]:
+            self.blocked.remove(state)
             state.blocked_until = 0.0
             self._offer(state)
-        return min((state.blocked_until for state in self.resting), default=None)
+        return min((state.blocked_until for state in self.blocked), default=None)
 
     def slow_down(self, origin: str, asked_at: float, now: float) -> None:
-        """The origin said 429 or 503: halve what it gets (it was told to us).
+        """Halve the cap of an origin that answered 429 or 503.
 
-        If it was just asked for one more than it ever bore, it gets one less again.
+        If the origin was just probed for one slot more than it had ever accepted, it
+        loses that slot only.
 
-        Of many that are refused together only the first does that: the others were
-        asked before anything changed. They tell how many the origin did serve.
+        Of many requests that are refused together only the first lowers the cap: the
+        others were sent before anything changed. They show how many the origin did
+        accept.
 
         Args:
-            origin: who refused.
-            asked_at: wall time at which the refused attempt began.
+            origin: the origin that refused.
+            asked_at: wall time at which the refused attempt started.
             now: wall time.
         """
         state = self.origin_state(origin)
@@ -246,16 +261,17 @@ class DownloadQueue:
         state.slowed_at = now
         state.known_good = max(1, cap - 1)
         state.learned_cap = state.known_good if state.is_probing else max(1, cap // 2)
-        state.probe_interval = min(MOST_PATIENCE, state.probe_interval * 2)
+        state.probe_interval = min(MAX_PROBE_INTERVAL, state.probe_interval * 2)
         state.is_probing = False
         state.successes = 0
 
     def speed_up(self, origin: str) -> None:
-        """A download from a slowed origin ended well: grow again.
+        """Raise the cap of a slowed origin after a download from it is done.
 
-        One slot more for each success up to what it served before; then gently, one
-        after twice as many successes as it has slots, and more rarely each time that
-        was refused. So it is seldom asked for what it does not give.
+        Up to the number of slots that the origin accepted before, each success adds
+        one. Beyond, it is probed for one more after twice as many successes as it has
+        slots, and less often each time that a probe was refused. So it is seldom asked
+        for what it does not give.
         """
         state = self.origins[origin]
         if not state.learned_cap:
@@ -265,7 +281,7 @@ class DownloadQueue:
             if state.successes < state.learned_cap * state.probe_interval:
                 return
             if state.is_probing:
-                # What was more than ever has stood the test.
+                # The last probe was accepted.
                 state.probe_interval = max(1, state.probe_interval // 2)
             state.is_probing = True
             state.known_good = state.learned_cap + 1
@@ -274,7 +290,7 @@ class DownloadQueue:
         self._offer(state)
 
     def place(self, keys: Mapping[Download, float]) -> None:
-        """Give queued downloads other keys; entries with their old ones are dead."""
+        """Move queued downloads to other keys; entries with their old keys are dead."""
         for download, key in keys.items():
             download.queue_key = key
             self.push(download)
@@ -289,7 +305,7 @@ class DownloadQueue:
     def _offer(self, state: OriginState) -> None:
         head = state.head()
         if head is not None:
-            heapq.heappush(self._ready, (head[0], head[1], state.origin))
+            heapq.heappush(self._ready, (head[0], head[1], state.name))
 
     def _offer_all(self) -> None:
         for state in self.origins.values():

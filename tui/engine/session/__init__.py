@@ -1,1 +1,5 @@
-"""Sessions that survive a restart."""
+"""Saving and restoring the downloads of the dashboard between two runs.
+
+What is saved, when, and how it becomes downloads again. The file format belongs in
+``tui.disk.state``.
+"""

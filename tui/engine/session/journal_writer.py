@@ -1,8 +1,8 @@
-"""Keeps the journal of a session true while it runs.
+"""Saves the session to its journal while downloads run.
 
-The ledger notes which downloads changed; once a second their state is taken down on
-the loop and written by a thread, in slices: while Python code runs there the loop may
-wait for it (one interpreter lock), so each piece of it is kept to 2 ms or so.
+The registry notes which downloads changed; once a second their state is copied on the
+event loop and written by a thread, in slices: while Python code runs in the thread, the
+loop may wait for it (one interpreter lock), so each slice is kept to 2 ms or so.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 INTERVAL_S = 1.0
-"""Between two writings: what a SIGKILL can cost."""
+"""Seconds between two writes: what a SIGKILL can cost."""
 SLICE = 250
 """Entries written in one transaction: 2 ms of a thread."""
 RUNNING_EVERY = 5
 """Intervals after which the byte counts of running downloads are written, too; only
-for the eye, since their part files know better."""
+for display, because their part files are exact."""
 CLOSE_S = 5.0
-"""How long the last writing may keep a person waiting."""
+"""How long the last write may delay the exit."""
 SETTINGS = (
     "concurrency",
     "per_host",
@@ -48,21 +48,21 @@ SETTINGS = (
     "fsync",
     "writers",
 )
-"""Numbers and switches that the next run takes over."""
+"""Numbers and switches that the next run restores."""
 
 
 class JournalWriter:
-    """Writes what happens to the downloads of one engine into a journal."""
+    """Writes changes of one engine's downloads to a journal."""
 
     def __init__(
         self, sessions: Sessions, journal: Journal | None, title: str = ""
     ) -> None:
-        """Take where sessions are kept and what is already open.
+        """Create a writer that writes nothing yet.
 
         Args:
-            sessions: makes a journal when there is something to write.
-            journal: of the session that goes on; ``None`` for a new one.
-            title: what is downloaded, in words.
+            sessions: creates a journal when there is something to write.
+            journal: that of the restored session; ``None`` for a new one.
+            title: what is downloaded, for display.
         """
         self._sessions = sessions
         self.journal = journal
@@ -73,9 +73,9 @@ class JournalWriter:
         self._keys = array("q")
         """Key in the journal by id, for downloads of an earlier run; -1 for others."""
         self._first_key = 0
-        """What the key of a new download is counted from."""
+        """The key of id 0, from which keys of new downloads are counted."""
         self._known = 0
-        """Ids below it are in the journal, but for ``_unsaved``."""
+        """Ids below it are in the journal, except ``_unsaved``."""
         self._unsaved: dict[int, None] = {}
         self._facts: dict[str, Any] = {}
         self._ticks = 0
@@ -85,32 +85,32 @@ class JournalWriter:
         """Why the last changes are not written; "" while they are."""
 
     def follow(self, engine: Engine, context: EngineContext) -> None:
-        """Take note of every change from now on; nothing is written yet."""
+        """Note every change from now on; nothing is written yet."""
         self._engine, self._context = engine, context
         context.registry.changed = set()
 
     def begin(self) -> None:
-        """Write from now on."""
+        """Start writing."""
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(INTERVAL_S, self._tick)
 
-    def adopt(self, first: int, keys: Collection[int], reached: int) -> None:
-        """Learn which entries downloads of an earlier run have, before ``begin``.
+    def attach(self, first: int, keys: Collection[int], reached: int) -> None:
+        """Attach restored downloads to their entries, before ``begin``.
 
         Args:
-            first: id of the first of them; the others follow on.
-            keys: of their entries, in order.
+            first: id of the first of them; the others follow.
+            keys: those of their entries, in the same order.
             reached: the highest key that was read.
         """
-        added = range(self._known, first)  # meanwhile, by a person
+        added = range(self._known, first)  # meanwhile, by the user
         self._unsaved.update(dict.fromkeys(added))
         self._keys.extend(-1 for _ in added)
         self._keys.extend(keys)
         self._known = first + len(keys)
         self._first_key = reached + 1
 
-    def forsake(self) -> None:
-        """Go on with another journal, written from the beginning."""
+    def start_over(self) -> None:
+        """Write a new journal from the beginning."""
         self.journal = None
         self._keys = array("q")
         self._first_key = self._known = 0
@@ -118,7 +118,7 @@ class JournalWriter:
         self._facts = {}
 
     async def close(self) -> None:
-        """Write the last changes, which an engine that is closed has behind it."""
+        """Write the last changes; close the engine first."""
         if self._timer is not None:
             self._timer.cancel()
             try:
@@ -129,19 +129,19 @@ class JournalWriter:
                     if self.journal is not None:
                         await self.in_thread(self.journal.close)
             except (TimeoutError, LocalError):
-                pass  # told already; the part files are what counts
+                pass  # reported already; the part files are what counts
         elif self.journal is not None:
             await self.in_thread(self.journal.close)
         self._executor.shutdown(wait=False)
 
-    async def look_ahead(self) -> None:
-        """Find out before the first writing whether there is going to be one."""
+    async def check_writable(self) -> None:
+        """Find out before the first write whether it is possible."""
         if self.journal is None:
             reason = await self.in_thread(self._sessions.why_not_writable)
             self.trouble = reason
 
     async def in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Call something that blocks in the journal's own thread."""
+        """Call a blocking function in the journal's own thread."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, function, *arguments)
 
@@ -152,9 +152,9 @@ class JournalWriter:
         self._timer = loop.call_later(INTERVAL_S, self._tick)
         self._ticks += 1
         if self._writing is None or self._writing.done():
-            self._writing = loop.create_task(self._write_and_tell())
+            self._writing = loop.create_task(self._write_and_report())
 
-    async def _write_and_tell(self) -> None:
+    async def _write_and_report(self) -> None:
         assert self._context is not None
         try:
             await self.write()
@@ -175,17 +175,17 @@ class JournalWriter:
         """Write all changes so far, a slice at a time.
 
         Raises:
-            LocalError: the journal cannot be written; what is left is kept for the
-                next time.
+            LocalError: the journal cannot be written; the changes are kept for the
+                next write.
         """
         assert self._context is not None
         registry = self._context.registry
         assert registry.changed is not None
         if not registry.downloads:
-            return  # a session that nothing was added to leaves no file
+            return  # a session without downloads leaves no file
         changed, registry.changed = registry.changed, set()
         if self._ticks % RUNNING_EVERY == 0:
-            changed.update(registry.running)
+            changed.update(transfer.download.id for transfer in registry.running)
         facts = self._new_facts()
         new = self._new_ids()
         try:
@@ -206,20 +206,20 @@ class JournalWriter:
                 except BaseException:
                     changed.update(slice_old)
                     raise
-                self._settle(slice_new, facts)
+                self._note_written(slice_new, facts)
                 facts = {}
         except BaseException:
             registry.changed |= changed
             raise
 
     def _new_ids(self) -> Iterator[int]:
-        """Ids that are not in the journal now, in order."""
+        """Yield the ids that are not in the journal, in order."""
         assert self._context is not None
         yield from list(self._unsaved)
         yield from range(self._known, len(self._context.registry.downloads))
 
     def _take_known(self, changed: set[int], limit: int) -> list[int]:
-        """Take changed downloads that the journal knows; drop those to be added."""
+        """Take changed downloads that are in the journal; skip those to be added."""
         taken: list[int] = []
         while changed and len(taken) < limit:
             id = changed.pop()
@@ -227,7 +227,7 @@ class JournalWriter:
                 taken.append(id)
         return taken
 
-    def _settle(self, new: list[int], facts: dict[str, Any]) -> None:
+    def _note_written(self, new: list[int], facts: dict[str, Any]) -> None:
         """Remember what is in the journal now."""
         self._facts |= facts
         for id in new:
@@ -244,7 +244,8 @@ class JournalWriter:
         assert self._context is not None
         context = self._context
         download: Download = context.registry.downloads[id]
-        limiter = context.own_limiters.get(id)
+        job = context.registry.jobs.get(id)
+        limiter = job.limiter if job is not None else None
         return JournalEntry(
             self._key(id),
             download.request,
@@ -259,20 +260,20 @@ class JournalWriter:
             download.error,
             download.error_kind,
             encode_notice(download.note),
-            context.own_segments.get(id, 0),
+            0 if job is None else job.segments,
             None if limiter is None else limiter.rate,
             download.started_at,
             download.finished_at,
-            is_dropped=id in context.registry.dropped,
+            is_dropped=id in context.registry.removed,
         )
 
     def _new_facts(self) -> dict[str, Any]:
-        """Facts about the session that are not in the journal yet."""
+        """Return facts about the session that are not in the journal yet."""
         assert self._context is not None
         assert self._engine is not None
         context, settings = self._context, self._context.settings
         headers, withheld = split_headers(settings.headers)
-        held = self._engine.held
+        paused = self._engine.paused_by_hold
         facts: dict[str, Any] = {
             "title": self.title,
             "output_dir": os.path.abspath(settings.output_dir),
@@ -282,14 +283,14 @@ class JournalWriter:
                 "verify": settings.verify.value,
                 "ca_file": str(settings.ca_file.absolute()) if settings.ca_file else "",
                 "headers": [list(pair) for pair in headers],
-                "concurrency": context.concurrency,
+                "concurrency": context.limits.concurrency,
                 "per_host": context.queue.per_host,
-                "segments": context.segments,
+                "segments": context.limits.segments,
                 "rate_limit": context.limiter.rate,
                 "writers": context.writer.snapshot().writers,
             },
             "withheld": withheld,
-            "held": None if held is None else list(map(self._key, held)),
+            "held": None if paused is None else list(map(self._key, paused)),
         }
         return {
             k: v

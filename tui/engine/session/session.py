@@ -1,4 +1,4 @@
-"""A session of the dashboard: a new one, or the last one as it was left."""
+"""Sessions of the dashboard: starts a new one or restores the last one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.core.download import ACTIVE, Download, DownloadState
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.notices import Notice, NoticeCode, RestoredSession, decode_notice
 from tui.core.request import origin_of
 from tui.core.settings import (
@@ -38,8 +38,9 @@ if TYPE_CHECKING:
 _S = DownloadState
 
 SLICE = 250
-"""Entries brought back in one turn of the loop: 2 ms of it, and as long in a thread."""
+"""Entries restored per loop iteration: 2 ms of the loop, and as long in a thread."""
 PUSH_SLICE = 2_000
+"""Restored downloads queued per loop iteration."""
 _LIMITS = {
     "concurrency": (1, MAX_CONCURRENCY),
     "per_host": (0, MAX_CONCURRENCY),
@@ -52,7 +53,7 @@ _KINDS = {"fsync": bool, "timeout_s": float}
 
 
 class Session:
-    """What a run of the dashboard begins with, and the journal that it leaves."""
+    """The settings and downloads that a run starts with, and the journal it leaves."""
 
     def __init__(
         self,
@@ -74,59 +75,55 @@ class Session:
         self._context: EngineContext | None = None
         self._running: list[Download] = []
         self._waiting: list[Download] = []
-        self._held: list[int] = []
+        self._paused: list[int] = []
+        """Downloads that pausing the queue had paused."""
 
     @property
     def title(self) -> str:
-        """What is downloaded, in words; "" for nothing in particular."""
+        """What is downloaded, for display; "" if it has no title."""
         return self._journal_writer.title
 
     def follow(self, engine: Engine, context: EngineContext) -> None:
-        """Belong to an engine that was opened with ``settings``."""
+        """Attach to an engine that was opened with ``settings``."""
         self._engine, self._context = engine, context
         self._journal_writer.follow(engine, context)
 
     async def close(self) -> None:
-        """Write the last changes; the engine must be closed before."""
+        """Write the last changes; close the engine first."""
         await self._journal_writer.close()
 
     async def restore(self) -> RestoredSession | Notice | None:
-        """Bring back the downloads of the last session, and begin to keep this one.
+        """Restore the downloads of the last session and start saving this one.
 
         Call it once, when the dashboard is on the screen.
 
         Returns:
             What was restored, or why a new session was started.
         """
-        told: RestoredSession | Notice | None = self._notice
+        result: RestoredSession | Notice | None = self._notice
         try:
             if self._journal_writer.journal is not None:
-                told = await self._bring_back()
+                result = await self._restore_downloads()
         finally:
             self._journal_writer.begin()
-        await self._journal_writer.look_ahead()
-        if told is None and self._journal_writer.trouble:
+        await self._journal_writer.check_writable()
+        if result is None and self._journal_writer.trouble:
             return Notice(NoticeCode.SESSION_NOT_SAVED, (self._journal_writer.trouble,))
-        return told
+        return result
 
     def unsaved(self) -> str:
-        """Say why this session could not be opened again; "" while it could."""
+        """Return why this session cannot be restored later; "" if it can."""
         return self._journal_writer.trouble
 
-    # -- bringing back ---------------------------------------------------------------
+    # -- restoring -------------------------------------------------------------------
 
-    async def _bring_back(self) -> RestoredSession:
-        journal_writer, engine, context = (
-            self._journal_writer,
-            self._engine,
-            self._context,
-        )
+    async def _restore_downloads(self) -> RestoredSession:
+        journal_writer, context = self._journal_writer, self._context
         assert journal_writer.journal is not None
-        assert engine is not None
         assert context is not None
         problem: Notice | None = None
         try:
-            gc.disable()  # records that stay: it need not walk over them meanwhile
+            gc.disable()  # these records stay: there is nothing to collect
             try:
                 lost = await self._read()
             finally:
@@ -140,23 +137,20 @@ class Session:
                 aside = await journal_writer.in_thread(journal_writer.journal.set_aside)
                 problem = Notice(NoticeCode.REST_SET_ASIDE, (str(aside),))
             except LocalError:
-                pass  # it stays where it is; a new one is begun
-            journal_writer.forsake()
+                pass  # it stays where it is; a new journal is started
+            journal_writer.start_over()
         counts = tuple(context.registry.counts)
         await self._queue()
         return RestoredSession(self._used_at, counts, problem)
 
     async def _read(self) -> int:
-        """Take all entries in; return how many make no sense."""
-        journal_writer, engine, context = (
-            self._journal_writer,
-            self._engine,
-            self._context,
-        )
+        """Restore all entries; return the number of invalid ones."""
+        journal_writer, context = self._journal_writer, self._context
+        engine = self._engine
         assert journal_writer.journal is not None
         assert engine is not None
         assert context is not None
-        held = _held_keys(self._facts)
+        paused = _paused_keys(self._facts)
         reached, lost = -1, 0
         while True:
             after = reached
@@ -168,20 +162,21 @@ class Session:
             lost += odd
             first = len(context.registry.downloads)
             downloads = []
-            lacking = {}
+            missing = {}
             for id, entry in enumerate(entries, first):
-                lack = _lacking(entry, self._missing_headers, self._given_headers)
-                if lack:
-                    lacking[id] = lack
-                download = self._revive(id, entry, lack)
+                reason = _missing(entry, self._missing_headers, self._given_headers)
+                if reason:
+                    missing[id] = reason
+                download = _download_of(id, entry, reason)
                 if download.state is _S.QUEUED:
                     was_running = entry.state in ACTIVE
                     (self._running if was_running else self._waiting).append(download)
-                if entry.key in held:
-                    self._held.append(id)
+                if entry.key in paused:
+                    self._paused.append(id)
                 downloads.append(download)
-            engine.restore(downloads, lacking)
-            journal_writer.adopt(first, [e.key for e in entries], reached)
+            engine.add_restored(downloads, missing)
+            self._restore_limits(downloads, entries)
+            journal_writer.attach(first, [e.key for e in entries], reached)
 
     @property
     def _given_headers(self) -> set[str]:
@@ -192,42 +187,22 @@ class Session:
         withheld = self._facts.get("withheld")
         return [str(name) for name in withheld] if isinstance(withheld, list) else []
 
-    def _revive(self, id: int, entry: JournalEntry, lack: str) -> Download:
-        """Make the download of an entry; ``lack`` says what it must not go without."""
+    def _restore_limits(
+        self, downloads: Sequence[Download], entries: Sequence[JournalEntry]
+    ) -> None:
+        """Restore what the user had set on single unfinished downloads."""
         context = self._context
         assert context is not None
-        download = Download(id, entry.request, origin_of(entry.url), entry.name)
-        download.url = entry.url
-        download.directory = entry.directory
-        download.size = entry.size
-        download.received = entry.received
-        download.status = entry.status
-        download.note = decode_notice(entry.note)
-        download.queue_key = entry.place
-        download.started_at = entry.started_at
-        download.finished_at = entry.finished_at
-        state = entry.state
-        if state is _S.FAILED and entry.error_kind == "secret" and not lack:
-            state = _S.QUEUED
-        if state in (_S.FAILED, _S.CANCELLED):
-            download.error, download.error_kind = entry.error, entry.error_kind
-        elif state not in (_S.PAUSED, _S.DONE):
-            state = _S.QUEUED
-        if lack and state in (_S.QUEUED, _S.PAUSED):
-            # Without it a login page might come and pass for the file.
-            state = _S.FAILED
-            download.error, download.error_kind = lack, "secret"
-        if state is not _S.DONE:
-            download.name = safe_name(entry.name) or name_from_url(entry.url)
-        download.state = state
-        if entry.segments:
-            context.own_segments[id] = min(MAX_SEGMENTS, entry.segments)
-        if entry.rate_limit is not None:
-            context.own_limiters[id] = Limiter(max(1, entry.rate_limit), context.clock)
-        return download
+        for download, entry in zip(downloads, entries, strict=True):
+            has_limit = entry.segments or entry.rate_limit is not None
+            if has_limit and download.state is not _S.DONE:
+                job = context.registry.job(download)
+                job.segments = min(MAX_SEGMENTS, entry.segments)
+                if entry.rate_limit is not None:
+                    job.limiter = Limiter(max(1, entry.rate_limit), context.clock)
 
     async def _queue(self) -> None:
-        """Queue what goes on, what was running first, and start."""
+        """Queue unfinished downloads, those that were running first, and start."""
         context, engine = self._context, self._engine
         assert context is not None
         assert engine is not None
@@ -245,27 +220,27 @@ class Session:
                 if download.state is _S.QUEUED:
                     context.queue.push(download)
             if start == 0:
-                engine.go_on(self._held if _is_held(self._facts) else None)
+                engine.start_restored(self._paused if _is_paused(self._facts) else None)
             await asyncio.sleep(0)
 
 
 def begin_session(settings: Settings, title: str) -> Session:
-    """Begin a new session.
+    """Start a new session.
 
     Args:
-        settings: of the command line.
-        title: what is downloaded, in words.
+        settings: those of the command line.
+        title: what is downloaded, for display.
     """
     return Session(settings, JournalWriter(Sessions(), None, title))
 
 
 def last_session(settings: Settings, given: Collection[str]) -> Session:
-    """Open the last session, or begin one where there is none. Blocks for a moment.
+    """Open the last session, or start one if there is none. Blocks for a moment.
 
     Args:
-        settings: of the command line.
-        given: names of the settings that were asked for there, which win over those
-            of the session; with ``output_dir`` among them only a session that saves
+        settings: those of the command line.
+        given: names of the settings given there, which take precedence over those of
+            the session; if ``output_dir`` is among them, only a session that saves
             there is opened.
     """
     sessions = Sessions()
@@ -276,22 +251,22 @@ def last_session(settings: Settings, given: Collection[str]) -> Session:
     try:
         facts = last.journal.facts()
     except LocalError:
-        facts = {}  # what else is damaged shows when the entries are read
+        facts = {}  # further damage is found when the entries are read
     title = facts.get("title")
     return Session(
-        _as_left(settings, facts, given),
+        _session_settings(settings, facts, given),
         JournalWriter(sessions, last.journal, title if isinstance(title, str) else ""),
         used_at=last.used_at,
         facts=facts,
     )
 
 
-def _as_left(
+def _session_settings(
     settings: Settings, facts: dict[str, Any], given: Collection[str]
 ) -> Settings:
-    """Return the settings with what the session says where the command line does not.
+    """Return the session's settings, except those given on the command line.
 
-    Values that make no sense are passed over: the file may be of another hand.
+    Invalid values are ignored: somebody else may have written the file.
     """
     left = facts.get("settings")
     left = dict(left) if isinstance(left, dict) else {}
@@ -315,10 +290,45 @@ def _as_left(
     return replace(settings, **{n: v for n, v in changes.items() if n in known})
 
 
-def _lacking(
+def _download_of(id: int, entry: JournalEntry, missing: str) -> Download:
+    """Create the download of an entry.
+
+    Args:
+        id: its id in this run.
+        entry: from the journal.
+        missing: why it cannot be requested; "" if it can.
+    """
+    download = Download(id, entry.request, origin_of(entry.url), entry.name)
+    download.url = entry.url
+    download.directory = entry.directory
+    download.size = entry.size
+    download.received = entry.received
+    download.status = entry.status
+    download.note = decode_notice(entry.note)
+    download.queue_key = entry.place
+    download.started_at = entry.started_at
+    download.finished_at = entry.finished_at
+    state = entry.state
+    if state is _S.FAILED and entry.error_kind == ErrorKind.SECRET and not missing:
+        state = _S.QUEUED
+    if state in (_S.FAILED, _S.CANCELLED):
+        download.error, download.error_kind = entry.error, entry.error_kind
+    elif state not in (_S.PAUSED, _S.DONE):
+        state = _S.QUEUED
+    if missing and state in (_S.QUEUED, _S.PAUSED):
+        # Without it a login page might come and pass for the file.
+        state = _S.FAILED
+        download.error, download.error_kind = missing, ErrorKind.SECRET
+    if state is not _S.DONE:
+        download.name = safe_name(entry.name) or name_from_url(entry.url)
+    download.state = state
+    return download
+
+
+def _missing(
     entry: JournalEntry, withheld: Sequence[str], given: Collection[str]
 ) -> str:
-    """Say what a download cannot be fetched without; "" for nothing."""
+    """Return why a download cannot be requested; "" if it can."""
     if entry.state is _S.DONE or not (entry.withheld or withheld):
         return ""
     names = dict.fromkeys(
@@ -334,10 +344,10 @@ def _lacking(
     return f"needs its header{plural} again: {plain(', '.join(names))}"
 
 
-def _held_keys(facts: dict[str, Any]) -> set[int]:
+def _paused_keys(facts: dict[str, Any]) -> set[int]:
     held = facts.get("held")
     return {k for k in held if isinstance(k, int)} if isinstance(held, list) else set()
 
 
-def _is_held(facts: dict[str, Any]) -> bool:
+def _is_paused(facts: dict[str, Any]) -> bool:
     return isinstance(facts.get("held"), list)

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.engine.test_transfer import Sink, Stream, transfer_into
+from tests.engine.test_segment_reader import Sink, Stream, reader_into
 from tui.core.errors import LocalError, PermanentError, TransientError
-from tui.engine.download import segment_reader as transfers
-from tui.engine.download.segment_reader import Segment, SegmentReader
-from tui.engine.download.segments import LEAST_SPLIT, SegmentScheduler
+from tui.engine.download import segment_reader
+from tui.engine.download.segments import LEAST_SPLIT, Segment, SegmentScheduler
 from tui.engine.metrics.wait_times import Wait
 from tui.net.transports.base import SocketLease
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from tui.engine.download.segment_reader import SegmentReader
 
 URL = "http://a/x"
 BODY = bytes(range(256)) * 16
@@ -99,21 +100,21 @@ class FakePours:
 @pytest.fixture(autouse=True)
 def flood(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything comes in floods, of 1000 bytes."""
-    monkeypatch.setattr(transfers, "FLOOD_S", float("inf"))
-    monkeypatch.setattr(transfers, "LEAST_POUR_BYTES", 10)
-    monkeypatch.setattr(transfers, "MAX_COPY_BYTES", 1000)
+    monkeypatch.setattr(segment_reader, "FAST_FILL_S", float("inf"))
+    monkeypatch.setattr(segment_reader, "LEAST_COPY_BYTES", 10)
+    monkeypatch.setattr(segment_reader, "MAX_COPY_BYTES", 1000)
 
 
 class Scene:
     def __init__(self, size: int = len(BODY)) -> None:
         self.sink = Sink(size)
-        self.transfer: SegmentReader = transfer_into(self.sink)
-        self.context: Any = self.transfer._context
+        self.reader: SegmentReader = reader_into(self.sink)
+        self.context: Any = self.reader._context
         self.pours = FakePours(self.sink)
         sink: Any = self.sink
         sink.direct_copier = self.pours
         part: Any = SimpleNamespace(check_open=lambda: None)
-        self.transfer._part = part
+        self.reader._part = part
 
     @property
     def received(self) -> int:
@@ -122,7 +123,7 @@ class Scene:
         return int(download.received)
 
     async def run(self, reply: Any, segment: Segment) -> memoryview | None:
-        return await self.transfer.run(reply, segment)
+        return await self.reader.run(reply, segment)
 
 
 async def test_what_is_poured_is_in_its_place_and_counted_once() -> None:
@@ -133,7 +134,7 @@ async def test_what_is_poured_is_in_its_place_and_counted_once() -> None:
     assert scene.received == scene.sink.written == segment.at == len(BODY)
     assert scene.pours.asked == [(100, 1000), (1100, 1000), (2100, 1000), (3100, 996)]
     assert segment.claimed == len(BODY)
-    assert scene.transfer.waits.total(Wait.DISK, scene.context.clock.monotonic()) > 0
+    assert scene.reader.waits.total(Wait.DISK, scene.context.clock.monotonic()) > 0
 
 
 async def test_a_flood_that_ends_is_the_loops_again_until_the_next() -> None:
@@ -184,7 +185,7 @@ async def test_what_must_go_over_the_loop_is_not_poured(why: str) -> None:
         if why == "limit":
             scene.context.limiter.set_rate(1e9)
         elif why == "own limit":
-            scene.context.own_limiters[7] = scene.context.limiter
+            scene.reader._job.limiter = scene.context.limiter
         else:
             scene.pours.is_available = False
 
@@ -202,7 +203,7 @@ async def test_a_part_that_cannot_be_written_borrows_nothing() -> None:
         raise PermanentError("internal", "closed")
 
     part: Any = SimpleNamespace(check_open=check_open)
-    scene.transfer._part = part
+    scene.reader._part = part
     with pytest.raises(PermanentError):
         await scene.run(reply, Segment(0, len(BODY), URL, 0.0))
     assert not reply.lent
@@ -226,7 +227,7 @@ async def test_abandoned_under_a_pour_it_ends_and_its_reply_is_of_no_use() -> No
     pool = SegmentScheduler([(0, len(BODY))])
     segment = pool.take(-1, only_there=False, url=URL, now=0.0)
     assert segment is not None
-    scene.pours.meanwhile = [pool.abandon]
+    scene.pours.meanwhile = [pool.stop_all]
     assert await scene.run(reply, segment) is None
     assert scene.received == segment.at == segment.end == segment.claimed == 100
     assert reply.stops == 1, "it stands behind bytes that nobody counted"
@@ -261,7 +262,7 @@ async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
 async def test_a_thief_under_a_pour_leaves_no_byte_twice_and_none_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transfers, "MAX_COPY_BYTES", 5 * LEAST_SPLIT)
+    monkeypatch.setattr(segment_reader, "MAX_COPY_BYTES", 5 * LEAST_SPLIT)
     body = BODY * (8 * LEAST_SPLIT // len(BODY))
     scene, reply = Scene(len(body)), Lender(body)
     pool = SegmentScheduler([(0, len(body))])
@@ -313,6 +314,6 @@ def test_an_abandoned_range_that_was_claimed_is_no_victim() -> None:
     pool = SegmentScheduler([(0, 8 * LEAST_SPLIT)])
     segment = taken(pool)
     segment.claimed = 4 * LEAST_SPLIT
-    pool.abandon()
+    pool.stop_all()
     assert pool.take(-1, only_there=False, url=URL, now=0.0) is None
     assert segment.end == 0

@@ -13,7 +13,9 @@ from tui.core.clock import SystemClock
 from tui.core.download import Download
 from tui.core.errors import TransientError
 from tui.core.request import DownloadRequest
-from tui.engine.download.segment_reader import Segment, SegmentReader
+from tui.engine.download.segment_reader import SegmentReader
+from tui.engine.download.segments import Segment
+from tui.engine.job import Job
 from tui.engine.metrics.wait_times import Waits
 from tui.engine.registry import DownloadRegistry
 from tui.net.limiter import Limiter
@@ -55,7 +57,14 @@ class Sink:
         self.written += nbytes
 
 
-def transfer_into(sink: Sink) -> SegmentReader:
+class SmallBuffers(SegmentReader):
+    """Writes every 100 bytes."""
+
+    def _buffer_bytes(self) -> int:
+        return 100
+
+
+def reader_into(sink: Sink) -> SegmentReader:
     clock = SystemClock()
     download = Download(0, DownloadRequest(("http://a/x",)), "http://a", "x")
     registry = DownloadRegistry(clock)
@@ -65,12 +74,10 @@ def transfer_into(sink: Sink) -> SegmentReader:
         registry=registry,
         writer=sink,
         limiter=Limiter(None, clock),
-        own_limiters={},
         waits=Waits(),
-        gather_bytes=lambda least, most: 100,
     )
     part: Any = object()
-    return SegmentReader(context, download, part)
+    return SmallBuffers(context, Job(download), part)
 
 
 @given(
@@ -86,7 +93,7 @@ async def test_one_reply_read_as_many_segments_is_the_same_file(
     It was thrown away once, and the next range was written from the wrong place.
     """
     sink = Sink(len(body))
-    transfer = transfer_into(sink)
+    transfer = reader_into(sink)
     stream: Any = Stream(body, sizes)
     rest = None
     ends = sorted({cut for cut in cuts if 0 < cut < len(body)} | {len(body)})
@@ -106,7 +113,7 @@ async def test_a_body_that_ends_early_keeps_what_came() -> None:
     segment = Segment(0, 10, "http://a/x", 0.0)
     stream: Any = Stream(b"abcdef", [2, 2, 2])
     with pytest.raises(TransientError, match="4 bytes early"):
-        await transfer_into(sink).run(stream, segment)
+        await reader_into(sink).run(stream, segment)
     assert bytes(sink.bytes[:6]) == b"abcdef"
     assert segment.at == 6
 
@@ -122,7 +129,7 @@ async def test_a_segment_cut_short_by_a_thief_stops_at_its_new_end() -> None:
             return chunk
 
     stream: Any = Thief(b"abcdefghij", [4, 4, 2])
-    rest = await transfer_into(sink).run(stream, segment)
+    rest = await reader_into(sink).run(stream, segment)
     assert bytes(sink.bytes[:5]) == b"abcde"
     assert rest is not None
     assert bytes(rest) == b"fgh"

@@ -42,7 +42,7 @@ def test_the_counts_are_those_of_a_run_without_what_was_dropped():
     states = [_S.DONE, _S.FAILED, _S.QUEUED, _S.CANCELLED, _S.FAILED, _S.DONE]
     registry = ledger_of(*states)
     before = sums(registry)
-    assert [registry.drop(row) for row in registry.downloads] == [
+    assert [registry.remove(row) for row in registry.downloads] == [
         state in ENDED for state in states
     ]
     assert registry.counts == [1, 0, 0, 0, 0, 0, 0, 0, 0]
@@ -50,7 +50,7 @@ def test_the_counts_are_those_of_a_run_without_what_was_dropped():
     assert (registry.known_size, registry.known_received) == (100, 40)
     assert not +registry.by_cause
     for row in registry.downloads:
-        registry.undrop(row)
+        registry.restore(row)
     assert sums(registry) == before
 
 
@@ -59,12 +59,12 @@ def test_any_order_of_dropping_and_going_on_leaves_counts_that_add_up():
     registry = ledger_of(*(chance.choice(list(_S)) for _ in range(30)))
     for _ in range(500):
         row = chance.choice(registry.downloads)
-        verb = chance.choice([registry.drop, registry.undrop])
+        verb = chance.choice([registry.remove, registry.restore])
         verb(row)
         if row.state in (_S.FAILED, _S.CANCELLED, _S.DONE) and chance.random() < 0.2:
             registry.move(row, _S.QUEUED)
-            assert row.id not in registry.dropped
-        listed = [d for d in registry.downloads if d.id not in registry.dropped]
+            assert row.id not in registry.removed
+        listed = [d for d in registry.downloads if d.id not in registry.removed]
         assert registry.total == len(listed) == sum(registry.counts)
         assert registry.unfinished == sum(
             d.state not in ENDED and d.state is not _S.PAUSED for d in listed

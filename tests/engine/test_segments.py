@@ -11,7 +11,7 @@ from tui.core.segment import RangeSet
 from tui.engine.download.segments import LEAST_SPLIT, RACE_AFTER_S, SegmentScheduler
 
 if TYPE_CHECKING:
-    from tui.engine.download.segment_reader import Segment
+    from tui.engine.download.segments import Segment
 
 URL = "http://a/x"
 
@@ -80,7 +80,7 @@ def test_a_racer_that_breaks_leaves_the_rest_to_the_other() -> None:
     rival.at = 300
     assert pool.give_back(rival) == 300
     assert pool.gaps == []
-    assert slow.rival is None
+    assert slow.twin is None
     assert slow.end == 1000
 
 
@@ -93,8 +93,8 @@ def test_a_segment_that_drags_behind_its_siblings_is_named() -> None:
     fast.at += 900
     slow.at += 10
     other.at += 900
-    assert pool.laggards(now=4.0) == []
-    assert pool.laggards(now=6.0) == [slow]
+    assert pool.slow_segments(now=4.0) == []
+    assert pool.slow_segments(now=6.0) == [slow]
 
 
 @settings(max_examples=200)
@@ -140,7 +140,7 @@ def test_whatever_happens_every_byte_is_had_or_somebodys_and_counts_are_right(
             assert segment.end is not None
             covered.add(segment.at, segment.end)
         assert covered == RangeSet([(0, size)])
-        if not any(segment.rival for segment in pool.segments):
+        if not any(segment.twin for segment in pool.segments):
             # Where the faster of two rivals broke, some bytes will come once more.
             to_come = [(s.at, s.end or 0) for s in pool.segments]
             to_come += [(start, end or 0) for start, end in pool.gaps]

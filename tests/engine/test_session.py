@@ -148,7 +148,7 @@ async def test_a_run_that_was_held_is_held_again_and_goes_on_when_released(
         first.hold()
         first.add(asked("a", "b"))
         first.pause([0, 1])
-        first._held_ids = [1]
+        first._paused_ids = [1]
     async with running(last_session(Settings(), ())) as second:
         assert second.snapshot().is_held
         second.set_concurrency(1)

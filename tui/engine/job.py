@@ -1,0 +1,207 @@
+"""Everything known about one download while it is unfinished.
+
+A list of 100,000 lines has as many ``Download`` records and only a few jobs. The
+registry makes a job at a download's first attempt, or when a user sets something on it,
+and drops the job when the download is done. A failed or cancelled download keeps its
+job, because a retry must find its file name, its limits and its part file again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from tui.core.download import Download
+    from tui.core.snapshot import SegmentSnapshot
+    from tui.disk.folders import Folder
+    from tui.engine.metrics.wait_times import Shares
+    from tui.net.limiter import Limiter
+
+
+@dataclass(slots=True)
+class TargetPath:
+    """The folder and the name reserved for a download in this run."""
+
+    folder: Folder
+    name: str
+    may_exist: bool
+    """A file of this name was on disk before, or this download has begun to write
+    one."""
+    is_begun: bool = False
+    """The part file on disk, if any, belongs to this download."""
+
+
+class TransferSummary(NamedTuple):
+    """What the details still show of a transfer after it has ended."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    """Response headers, without those that carry secrets."""
+    validator: str = ""
+    http_version: str = ""
+    speeds: tuple[float, ...] = ()
+    """Bytes per second of each second, oldest first."""
+
+
+class Failure(NamedTuple):
+    """Why a download failed, kept so that a retry can be undone."""
+
+    error: str
+    error_kind: str
+    status: int
+    finished_at: float
+
+
+class RunningTransfer(Protocol):
+    """What the rest of the engine asks of a transfer that is under way."""
+
+    refuses_ranges: bool
+    """The server gives only the whole file, so there is one connection."""
+
+    @property
+    def download(self) -> Download:
+        """The download that is being transferred."""
+        ...
+
+    @property
+    def last_byte_at(self) -> float:
+        """Monotonic time of the last chunk."""
+        ...
+
+    def speed(self) -> float:
+        """Return bytes per second, smoothed over about 3 s."""
+        ...
+
+    def steady_speed(self) -> float:
+        """Return bytes per second with a long memory, for the ETA."""
+        ...
+
+    def connections(self) -> int:
+        """Return the number of ranges in flight or about to be requested."""
+        ...
+
+    def connections_wanted(self) -> int:
+        """Return the number of connections it aims at."""
+        ...
+
+    def lacks_connections(self) -> bool:
+        """Return True if it would use more connections than it has."""
+        ...
+
+    def segment_snapshots(self) -> tuple[SegmentSnapshot, ...]:
+        """Return the ranges in flight, by offset."""
+        ...
+
+    def finished_ranges(self) -> tuple[tuple[int, int], ...]:
+        """Return the half-open ranges that are in the part file."""
+        ...
+
+    def wait_shares(self) -> Shares:
+        """Return what its connections waited for in the last seconds."""
+        ...
+
+    def summary(self) -> TransferSummary:
+        """Return what the details show of it."""
+        ...
+
+    def tick(self, now: float) -> None:
+        """Update meters, save progress and rebalance connections."""
+        ...
+
+    def adjust(self) -> None:
+        """Open or close connections to match the current limits."""
+        ...
+
+
+class Job:
+    """What the engine knows about one unfinished download."""
+
+    __slots__ = (
+        "best_received",
+        "dead_mirrors",
+        "download",
+        "failures",
+        "is_renaming",
+        "is_stopping",
+        "limiter",
+        "missing",
+        "one_connection",
+        "retried_failure",
+        "retry_timer",
+        "segments",
+        "single_source",
+        "slot_origin",
+        "target",
+        "task",
+        "then",
+        "transfer",
+        "whole_only",
+    )
+
+    def __init__(self, download: Download) -> None:
+        self.download = download
+        # -- set by the user
+        self.segments = 0
+        """Connections a user set for this download; 0 uses the limit of the run."""
+        self.limiter: Limiter | None = None
+        """Rate limit a user set for this download."""
+        self.missing = ""
+        """Why a restored download cannot be requested, such as a missing header; ""
+        if it can."""
+        # -- on disk
+        self.target: TargetPath | None = None
+        self.is_renaming = False
+        """The rename to the final name is under way: too late to stop it."""
+        # -- learned from servers
+        self.single_source = False
+        """Its mirrors gave different bytes: use one mirror at a time."""
+        self.whole_only = False
+        """Its server fails at ranges: request the whole file."""
+        self.one_connection = False
+        """Its server refused or garbled a further range."""
+        # -- retries
+        self.failures = 0
+        """Failed attempts in a row without progress."""
+        self.best_received = 0
+        """The most bytes that a failed attempt has left behind."""
+        self.dead_mirrors: set[str] | None = None
+        """Mirrors that failed permanently."""
+        self.retry_timer: asyncio.TimerHandle | None = None
+        """Queues the download again when its wait is over."""
+        self.retried_failure: Failure | None = None
+        """The failure that a user's retry cleared, for undoing that retry."""
+        # -- running
+        self.task: asyncio.Task[None] | None = None
+        """The worker on it; it may still be closing the part file after a stop."""
+        self.slot_origin = ""
+        """The origin whose slot the worker occupies; the download may switch to
+        another mirror meanwhile."""
+        self.is_stopping = False
+        """Its worker has been cancelled and is saving what it has."""
+        self.then: Callable[[], None] | None = None
+        """Called when the worker has finished with it."""
+        self.transfer: RunningTransfer | None = None
+
+    def __repr__(self) -> str:
+        return f"<Job of {self.download!r}>"
+
+    def reset_attempts(self) -> None:
+        """Count attempts from the beginning, because a user asked for a retry."""
+        self.cancel_retry()
+        self.failures = self.best_received = 0
+        self.dead_mirrors = None
+        self.download.attempt = 0
+
+    def end_attempts(self) -> None:
+        """Forget what was learned for the next attempt: there is none planned."""
+        self.failures = self.best_received = 0
+        self.whole_only = self.one_connection = False
+
+    def cancel_retry(self) -> None:
+        """Cancel the planned attempt, if there is one."""
+        if self.retry_timer is not None:
+            self.retry_timer.cancel()
+            self.retry_timer = None
