@@ -20,6 +20,8 @@ glossary, and a table of where to change what. Imports go downwards only::
     docs         the user guide, for ``fetchtui help`` and the dashboard
     core         nouns and rules; standard library only, no I/O, no asyncio
 
+``messages`` turns the codes of ``core`` and ``engine`` into sentences for front ends.
+
 The journey of a download, in reading order::
 
     sources.*                        list lines -> core.request.DownloadRequest

@@ -1,15 +1,16 @@
 """Generated tables of the documentation, and access to its marked parts.
 
-``python -m tests.architecture.readme`` writes the tables of options, keys and errors
-in ``tui/docs`` again.
+``python -m tests.architecture.readme`` writes the tables of options, keys and errors in
+``tui/docs`` and the map of packages in ``tui/README.md`` again.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import TYPE_CHECKING
 
-from tests.architecture.files import ROOT
+from tests.architecture.files import ROOT, python_files
 from tui.cli.commands.man import markdown_options
 from tui.core.errors import ErrorKind
 from tui.messages import remedy
@@ -49,10 +50,23 @@ def error_table() -> str:
     return "\n".join(["| code | suggestion |", "|---|---|", *rows])
 
 
+def package_map() -> str:
+    """Return the table of all packages, with the first line of their docstrings."""
+    rows = []
+    for path in python_files("tui"):
+        if path.name == "__init__.py" and path.parent.name != "tui":
+            name = path.parent.relative_to(ROOT / "tui").as_posix()
+            doc = ast.get_docstring(ast.parse(path.read_text())) or ""
+            about = doc.partition("\n")[0].rstrip(".").replace("``", "`")
+            rows.append(f"| `{name}/` | {about} |")
+    return "\n".join(["| package | what is in it |", "|---|---|", *sorted(rows)])
+
+
 TABLES: dict[str, tuple[str, Callable[[], str]]] = {
-    "options": ("options.md", markdown_options),
-    "keys": ("keys.md", markdown_table),
-    "errors": ("json-events.md", error_table),
+    "options": ("tui/docs/options.md", markdown_options),
+    "keys": ("tui/docs/keys.md", markdown_table),
+    "errors": ("tui/docs/json-events.md", error_table),
+    "map": ("tui/README.md", package_map),
 }
 """By the name of the part: the page that has it, and what makes it."""
 
@@ -66,7 +80,7 @@ def generated(name: str) -> str:
 def write_tables() -> None:
     """Write every generated table into its page."""
     for name, (page, _) in TABLES.items():
-        path = DOCS / page
+        path = ROOT / page
         text = path.read_text()
         start, end = _span(text, name)
         path.write_text(text[:start] + generated(name) + text[end:])
