@@ -60,7 +60,7 @@ async def dump(shot: Shot) -> str:
         app.main.tick()
         await pilot.press(*shot.keys)
         await pilot.pause()
-        app.main.painter.paint_all()
+        app.main.refresh_scheduler.refresh_all()
         await pilot.pause()
         strips = app.screen._compositor.render_strips()
     letters: dict[str, str] = {}

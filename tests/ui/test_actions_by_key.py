@@ -49,7 +49,7 @@ async def test_x_on_a_finished_download_changes_nothing_and_says_so():
     async with dashboard() as board:
         await board.press(*on(DONE), "x")
         assert board.main.service.calls["cancel"] == 0
-        assert board.message() == "Cancel the download: nothing to cancel here"
+        assert board.message() == "Cancel: nothing to cancel here"
         assert board.toasts() == []
 
 

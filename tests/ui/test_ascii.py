@@ -8,8 +8,7 @@ from rich.cells import cell_len
 from tests.ui.dashboards import dashboard
 from tests.ui.lively import lively_events, lively_service
 from tui.core.download import DownloadState
-from tui.ui.app import wants_ascii
-from tui.ui.terminal.ascii_filter import ascii_form
+from tui.ui.terminal.ascii_filter import ascii_form, wants_ascii
 
 _SCREENS = {
     "list": (),

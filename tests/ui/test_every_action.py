@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def watched(board: Dashboard) -> list[str]:
     """Let actions be noted down instead of done."""
     done: list[str] = []
-    for id in board.main.handlers:
-        board.main.handlers[id] = lambda id=id: done.append(id)
+    for id in board.main.actions.table:
+        board.main.actions.table[id] = lambda id=id: done.append(id)
     return done
 
 
@@ -32,7 +32,7 @@ def make_possible(board: Dashboard, action: Action) -> None:
             main.list.model.marks.clear()
             main.list.model.marks.add(marks)
             main.list.put_cursor(line)
-            if action.when(main.situation()):
+            if action.is_enabled(main.action_state()):
                 return
     raise AssertionError(action.id)
 
@@ -54,7 +54,7 @@ async def test_by_a_click_on_its_line_in_the_help():
         await board.pilot.pause()
         done = watched(board)
         # The screen stays open for all of them: opening it each time takes a minute.
-        board.app.screen.dismiss = board.app.run_named
+        board.app.screen.dismiss = board.app.perform
         listed = board.app.screen.query_one(HelpList)
         rows = [getattr(row, "id", "") for row in listed._rows]
         for action in ACTIONS:
@@ -71,7 +71,7 @@ async def test_by_a_click_on_its_place_in_the_footer():
         shown = [action for action in ACTIONS if action.label]
         for action in shown:
             make_possible(board, action)
-            board.main.show_now()
+            board.main.refresh_now()
             x = board.screen()[-1].index(f" {action.label} ") + 1
             await click(board, footer, x, 0)
             assert done == [action.id]
@@ -93,7 +93,7 @@ async def test_by_choosing_it_in_the_palette():
 
 async def test_every_handler_belongs_to_an_action():
     async with dashboard() as board:
-        assert set(board.main.handlers) == set(BY_ID)
+        assert set(board.main.actions.table) == set(BY_ID)
 
 
 async def click(board: Dashboard, canvas: Pane, x: int, y: int) -> None:

@@ -59,7 +59,7 @@ async def test_r_on_a_heading_retries_the_group_only():
         service = board.main.service
         await board.press("5", "g", "r")
         assert service.last == ("retry", [0, 1, 2])
-        assert board.message() == "Retrying 3 downloads · u takes it back"
+        assert board.message() == "Retrying 3 downloads · u to undo"
         assert service.downloads[3].state is _S.FAILED
 
 
@@ -124,11 +124,11 @@ async def test_D_drops_what_has_ended_and_u_brings_it_back():
     async with dashboard(some_downloads()) as board:
         service = board.main.service
         await board.press("D")
-        assert board.message() == "Drop from the list: it has not ended; x cancels it"
-        await board.press("ctrl+a", "D")
-        assert (
-            board.message() == "Dropped 2 downloads from the list · u brings them back"
+        assert board.message() == (
+            "Remove from list: the download has not finished; press x to cancel it"
         )
+        await board.press("ctrl+a", "D")
+        assert board.message() == "Removed 2 downloads from the list · u to restore"
         assert board.list.model.ids == [0, 2, 4]
         assert "1 All 3" in board.screen()[2]
         assert board.list.model.marks.ids == [0, 2, 4], "what is gone has no mark"
@@ -153,7 +153,7 @@ async def test_E_saves_the_failed_ones_as_a_list_that_can_be_read(
         await board.app.workers.wait_for_complete()
         (saved,) = tmp_path.iterdir()
         assert board.message() == f"Saved 4 as {saved}"
-        assert board.main.failed_export.path == saved
+        assert board.main.actions.export.path == saved
         assert saved.stat().st_mode & 0o777 == 0o600
         requests = list(parse_text(saved.read_text().splitlines(), "again"))
         assert [request.name for request in requests] == [
@@ -269,7 +269,7 @@ async def test_a_frozen_list_stands_still_and_says_so():
 async def test_the_cursor_follows_what_is_active_until_it_is_moved():
     async with dashboard() as board:
         service = board.main.service
-        following = board.main.following
+        following = board.main.follow_mode
         await board.press("f", "G")
         assert not following.is_on
         await board.press("f")

@@ -117,7 +117,7 @@ async def test_a_key_asks_for_the_cap_of_the_host_under_the_cursor(key):
         assert service.last == ("set_origin_cap", "https://h1.example", 7)
         await board.tick()
         assert "0/7" in board.text()
-        assert board.message() == "https://h1.example: 7 at once"
+        assert board.message() == "Max downloads from https://h1.example: 7"
 
 
 async def test_a_wrong_cap_is_refused_and_zero_lifts_it():
@@ -148,7 +148,7 @@ async def test_the_cursor_stays_on_its_host_when_rows_change_places():
         assert board.main.hosts.cursor_host.origin == "https://h1.example"
         for number in range(3):
             service.put(f"new{number}", host="https://h9.example")
-        board.main.painter.paint_hosts()
+        board.main.refresh_scheduler.refresh_hosts()
         await board.settle()
         assert board.main.hosts.cursor_host.origin == "https://h1.example"
 

@@ -64,7 +64,7 @@ def test_keys_are_read_as_people_write_them(written, name):
 
 def test_a_wish_moves_an_action_and_the_rest_stays():
     keymap = Keymap()
-    assert keymap.use({"cancel": "delete", "pause": ["p", "F8"]}) == []
+    assert keymap.apply({"cancel": "delete", "pause": ["p", "F8"]}) == []
     assert keymap.by_id["cancel"].keys == ("delete",)
     assert keymap.by_id["pause"].keys == ("p", "f8")
     assert keymap.by_id["retry"].keys == ("r",)
@@ -73,36 +73,39 @@ def test_a_wish_moves_an_action_and_the_rest_stays():
 
 def test_two_actions_can_swap_their_keys():
     keymap = Keymap()
-    assert keymap.use({"cancel": "p", "pause": "x"}) == []
+    assert keymap.apply({"cancel": "p", "pause": "x"}) == []
     assert keymap.shown("cancel") == "p"
     assert keymap.shown("pause") == "x"
 
 
 def test_a_key_can_be_taken_away_and_the_palette_is_named_instead():
     keymap = Keymap()
-    assert keymap.use({"cancel_all": []}) == []
+    assert keymap.apply({"cancel_all": []}) == []
     assert keymap.by_id["cancel_all"].keys == ()
-    assert keymap.shown("cancel_all") == "ctrl+p Cancel everything"
+    assert keymap.shown("cancel_all") == "ctrl+p Cancel all"
 
 
 @pytest.mark.parametrize(
     ("wishes", "complaint"),
     [
-        ({"cancl": "x"}, "no action is called “cancl”; did you mean cancel?"),
-        ({"zzzzzz": "x"}, "no action is called “zzzzzz”; the README lists"),
-        ({"cancel": "hyper+x"}, "keys.cancel: there is no key “hyper+x”; write it"),
-        ({"cancel": "ctrl+i"}, "terminals send ctrl+i as tab; take another key"),
-        ({"cancel": "ctrl+c"}, "ctrl+c is interrupt's already; take another key"),
-        ({"cancel": 7}, 'keys.cancel is no key; write cancel = "x"'),
-        ({"cancel": [7]}, "keys.cancel is no key"),
-        ({"cancel": "m", "drop": "m"}, "m is cancel's already; take another key or"),
-        ({"cancel": "r"}, "retry has no key since cancel took r; give it one with"),
-        ({"cancel\x1b[2J": "x"}, "no action is called"),
+        ({"cancl": "x"}, "unknown action “cancl”; did you mean cancel?"),
+        ({"zzzzzz": "x"}, "unknown action “zzzzzz”; fetchtui config explain"),
+        ({"cancel": "hyper+x"}, "keys.cancel: unknown key “hyper+x”; write keys as"),
+        ({"cancel": "ctrl+i"}, "terminals send ctrl+i as tab; use another key"),
+        ({"cancel": "ctrl+c"}, "ctrl+c is already used by interrupt; use another key"),
+        ({"cancel": 7}, 'keys.cancel must be a key or a list of keys: cancel = "x"'),
+        ({"cancel": [7]}, "keys.cancel must be a key"),
+        (
+            {"cancel": "m", "drop": "m"},
+            "m is already used by cancel; use another key or",
+        ),
+        ({"cancel": "r"}, "r is already used by retry; give retry another key first"),
+        ({"cancel\x1b[2J": "x"}, "unknown action"),
     ],
 )
 def test_what_cannot_be_granted_is_told_with_a_remedy(wishes, complaint):
     keymap = Keymap()
-    complaints = keymap.use(wishes)
+    complaints = keymap.apply(wishes)
     assert len(complaints) == 1
     assert complaint in complaints[0]
     assert "\x1b" not in complaints[0]
@@ -113,14 +116,14 @@ def test_whatever_is_wished_no_key_ever_belongs_to_two():
     keys = [key for action in ACTIONS for key in action.keys]
     for shift in range(1, 12):
         keymap = Keymap()
-        keymap.use({a.id: keys[(n * 7 + shift) % 20] for n, a in enumerate(ACTIONS)})
+        keymap.apply({a.id: keys[(n * 7 + shift) % 20] for n, a in enumerate(ACTIONS)})
         assert not [found for found in clashes_and_orphans(keymap) if ":" in found]
 
 
 def test_a_later_wish_forgets_the_earlier_ones():
     keymap = Keymap()
-    keymap.use({"cancel": "delete"})
-    keymap.use({})
+    keymap.apply({"cancel": "delete"})
+    keymap.apply({})
     assert keymap.actions == ACTIONS
 
 
@@ -131,7 +134,7 @@ async def test_a_changed_key_works_the_old_one_does_not_and_all_texts_follow():
         assert service.calls["cancel"] == 0
         await board.press("m")
         assert service.downloads[RUNNING].state is _S.CANCELLED
-        assert "f4 brings it back" in board.message().lower()
+        assert "f4 to restore" in board.message().lower()
         assert " m Cancel" in board.screen()[-1]
         await board.press("f4")
         assert service.downloads[RUNNING].state is _S.QUEUED
@@ -144,10 +147,10 @@ async def test_a_changed_key_works_the_old_one_does_not_and_all_texts_follow():
 async def test_help_and_palette_name_the_changed_key():
     async with dashboard(size=(120, 100), keys={"screenshot": "F12"}) as board:
         provider = ActionProvider(board.app.screen)
-        hits = [hit async for hit in provider.search("Save a picture")]
+        hits = [hit async for hit in provider.search("Save a screenshot")]
         assert hits[0].help.startswith("F12 ")
         await board.press("question_mark")
-        line = next(line for line in board.screen() if "Save a picture" in line)
+        line = next(line for line in board.screen() if "Save a screenshot" in line)
         assert "F12" in line
 
 

@@ -7,8 +7,8 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
-from tui.ui.actions.prompts import typed
 from tui.ui.dialogs.prompt import PromptScreen
+from tui.ui.style.format import editable_size
 
 
 def running() -> FakeService:
@@ -57,7 +57,7 @@ async def test_what_is_no_rate_is_refused():
     [(None, "0"), (500 << 10, "500K"), (10 << 20, "10M"), (1000, "1000")],
 )
 def test_a_rate_is_shown_as_one_would_type_it(rate: int | None, text: str):
-    assert typed(rate) == text
+    assert editable_size(rate) == text
 
 
 async def test_the_prompt_says_how_a_rate_is_written():
@@ -75,4 +75,4 @@ async def test_a_number_by_hand_says_that_it_pins_what_was_automatic():
     service.concurrency = 4
     async with dashboard(service) as board:
         await board.press("A", "plus")
-        assert board.message() == "5 at once, pinned by hand; A lets it choose again"
+        assert board.message() == "Concurrency set to 5; press A for automatic"

@@ -90,7 +90,7 @@ async def test_finishing_is_not_offered_when_nothing_runs():
 @pytest.mark.parametrize("size", [(38, 9), (40, 10), (20, 6), (60, 13), (30, 5)])
 async def test_every_way_to_go_can_be_seen_however_small_the_terminal_is(size):
     async with dashboard(lively_service(), size=size) as board:
-        board.main.leaving.resume_hint = "Every byte is kept; plain fetchtui goes on."
+        board.main.exit_flow.resume_hint = "Every byte is kept; plain fetchtui goes on."
         await board.press("q")
         await board.pilot.pause()
         shown = board.text()
@@ -103,5 +103,5 @@ async def test_both_answers_to_a_question_can_be_seen_in_a_small_terminal(size):
     async with dashboard(lively_service(), size=size) as board:
         await board.press("X")
         await board.pilot.pause()
-        assert "n  Leave them" in board.text()
+        assert "n  Keep them" in board.text()
         assert "y  Cancel all" in board.text()

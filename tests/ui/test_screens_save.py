@@ -103,8 +103,10 @@ async def test_a_file_that_is_there_is_not_replaced(tmp_path, board_in):
         await board_in(board)
         await board.press("ctrl+e", "tab", "tab", *["backspace"] * 40, *"mine.txt")
         await board.press("enter")
-        await until_said(board, "No list was saved")
-        assert board.message() == ("No list was saved: there is a file of that name")
+        await until_said(board, "Could not save the list")
+        assert board.message() == (
+            "Could not save the list: a file with that name already exists"
+        )
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 

@@ -52,7 +52,7 @@ async def test_a_number_is_changed_written_and_holds_at_once(file):
         await change(board, "concurrency", "3", "1", "enter")
         assert board.main.service.concurrency == 31
         assert file.read_text() == _FILE.replace("= 12", "= 31")
-        assert "concurrency = 31 · written to" in board.text()
+        assert "concurrency = 31 · saved to" in board.text()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_a_key_that_is_anothers_is_refused_with_its_owner(file):
     async with dashboard(keys={"cancel": "m"}) as board:
         await opened(board)
         await change(board, "keys.pause", "m", "enter")
-        assert "m is cancel's already" in board.text()
+        assert "m is already used by cancel" in board.text()
         assert "pause" not in file.read_text()
 
 
@@ -148,7 +148,7 @@ async def test_each_value_tells_who_says_so(file):
     async with dashboard(size=(140, 40)) as board:
         board.main.service.concurrency, board.main.service.per_host = 12, 3
         board.main.service.rate_limit = 5 << 20
-        board.app.given = given
+        board.app.settings = given
         await opened(board)
         lines = [line.strip(" │▌") for line in board.screen()]
 
@@ -168,7 +168,7 @@ async def test_a_file_that_is_no_toml_is_told_and_left_alone(file):
     file.write_text("concurrency = = 3")
     async with dashboard() as board:
         await opened(board)
-        assert "nothing can be changed before that is mended" in board.text()
+        assert "fix this before changing settings here" in board.text()
         await change(board, "concurrency", "3", "enter")
         assert "Not changed" in board.text()
         assert file.read_text() == "concurrency = = 3"
@@ -183,7 +183,7 @@ async def test_a_file_that_cannot_be_written_is_told_and_nothing_changes(
     async with dashboard() as board:
         await opened(board)
         await change(board, "concurrency", "3", "enter")
-        assert "cannot be changed" in board.text()
+        assert "fix the errors in the settings file first" in board.text()
         assert board.main.service.concurrency == 4
 
 

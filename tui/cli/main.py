@@ -262,7 +262,7 @@ async def _run_dashboard(
         exit_when_done=resolved.dashboard().exit_when_done,
         restore=restore,
         unsaved=None if session is None else session.unsaved,
-        given=resolved,
+        settings=resolved,
         resume_hint=hint,
     )
 

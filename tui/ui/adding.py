@@ -1,11 +1,11 @@
-"""Handing requests to the engine without stopping the screen, however many they are."""
+"""Adding downloads without blocking the screen, however many there are."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.core.listing.query import DownloadQuery
 from tui.ui.dialogs.add import AddScreen
@@ -13,127 +13,172 @@ from tui.ui.dialogs.pick import Picked, PickScreen
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+
+    from textual.screen import Screen
 
     from tui.core.request import DownloadRequest
-    from tui.ui.main_screen import MainScreen
+    from tui.core.service import DownloadService
 
-_FIRST_LOOK_S = 0.05
+T = TypeVar("T")
+_FIRST_ROWS_S = 0.05
 SLICE = 1_000
-"""Requests added in one turn of the loop: 8 ms; all 100,000 would stop it for 0.8 s."""
+"""Requests per turn of the loop: 8 ms; all 100,000 at once would block it for 0.8 s."""
+
+
+class AddHost(Protocol):
+    """The screen that shows the added downloads."""
+
+    def notify(self, message: str) -> None:
+        """Show a message."""
+        ...
+
+    def ask(self, dialog: Screen[T], answer: Callable[[T | None], None]) -> None:
+        """Open a dialog and call ``answer`` with its result."""
+        ...
+
+    def run_worker(
+        self,
+        work: Coroutine[None, None, None] | Callable[[], Coroutine[None, None, None]],
+        *,
+        group: str = "default",
+        exclusive: bool = False,
+    ) -> object:
+        """Run a coroutine; ``exclusive`` cancels others of the same group."""
+        ...
+
+    def set_timer(self, delay: float, callback: Callable[[], None]) -> object:
+        """Call ``callback`` after ``delay`` seconds."""
+        ...
+
+    def show_new_rows(self) -> None:
+        """Show new rows now; an idle dashboard would poll only twice a second."""
+        ...
+
+    def restore_finished(self) -> None:
+        """Show that the last session has been restored."""
+        ...
+
+    def all_added(self) -> None:
+        """Called when nothing is left to add."""
+        ...
 
 
 class AddQueue:
-    """Adds downloads, a slice in each turn of the loop."""
+    """Adds requests to the engine, one slice per turn of the loop."""
 
-    def __init__(self, screen: MainScreen) -> None:
-        """Take the screen that shows what was added."""
-        self._screen = screen
+    def __init__(self, host: AddHost, service: DownloadService) -> None:
+        """Add to ``service`` and show the progress on ``host``."""
+        self._host = host
+        self._service = service
         self.restore: Callable[[], Awaitable[str]] | None = None
-        """Brings back what an earlier run left and returns what to say about it;
-        ``None`` when that is done."""
-        self._adding = 0
-        self._has_told = False
-        self._waiting: deque[Sequence[DownloadRequest]] = deque()
+        """Restores the last session and returns a message about it; ``None`` once that
+        is done."""
+        self._pending = 0
+        self._has_restored = False
+        self._queue: deque[Sequence[DownloadRequest]] = deque()
 
     @property
     def is_all_added(self) -> bool:
-        """Whether nothing is left to hand over."""
-        return self._adding == 0
+        """Whether nothing is left to add."""
+        return self._pending == 0
 
-    def known(self) -> dict[str, tuple[str, str]]:
-        """Return folder and name of all there is, by URL; it fills within a moment."""
-        places: dict[str, tuple[str, str]] = {}
-        work = self._learn(places)
-        self._screen.run_worker(work, group="known", exclusive=True)
-        return places
+    # -- dialogs ---------------------------------------------------------------------
 
-    async def _learn(self, places: dict[str, tuple[str, str]]) -> None:
-        service = self._screen.service
-        ids = service.select(DownloadQuery())
-        for start in range(0, len(ids), SLICE):
-            for row in service.rows(ids[start : start + SLICE]):
-                places[row.url] = (row.directory, row.name)
-            await asyncio.sleep(0)
+    def open_editor(self, text: str) -> None:
+        """Ask for URLs, starting from a text."""
+        folder = self._service.snapshot().output_dir
+        self._host.ask(AddScreen(text, folder, known=self._known()), self.take)
 
     def open_list(self) -> None:
-        """Ask for a list file; what is wrong in it goes to the add screen."""
-        known = self.known()
-        folder = self._screen.bridge.snapshot.output_dir
+        """Ask for a list file; one with errors is shown in the editor."""
+        known = self._known()
+        folder = self._service.snapshot().output_dir
 
         def take(picked: Picked | None) -> None:
             if picked is None:
                 return
             if picked.preview.bad_count or not picked.preview.requests:
-                screen = AddScreen("", folder, [picked.path], known)
-                self._screen.app.push_screen(screen, self.take)
+                self._host.ask(AddScreen("", folder, [picked.path], known), self.take)
             else:
                 self.take(picked.preview.requests)
 
-        self._screen.app.push_screen(PickScreen(known), take)
+        self._host.ask(PickScreen(known), take)
+
+    def _known(self) -> dict[str, tuple[str, str]]:
+        """Return folder and name by URL of all downloads; filled in the background."""
+        known: dict[str, tuple[str, str]] = {}
+        self._host.run_worker(self._fill(known), group="known", exclusive=True)
+        return known
+
+    async def _fill(self, known: dict[str, tuple[str, str]]) -> None:
+        service = self._service
+        ids = service.select(DownloadQuery())
+        for start in range(0, len(ids), SLICE):
+            for row in service.rows(ids[start : start + SLICE]):
+                known[row.url] = (row.directory, row.name)
+            await asyncio.sleep(0)
 
     def take(self, requests: Sequence[DownloadRequest] | None) -> None:
-        """Add what a dialog leaves with, and say how many that is."""
+        """Add the result of a dialog and show the number of downloads."""
         if requests:
             self.add(requests)
             plural = "s" if len(requests) != 1 else ""
-            self._screen.tell(f"Added {count(len(requests))} download{plural}")
+            self._host.notify(f"Added {count(len(requests))} download{plural}")
+
+    # -- adding ----------------------------------------------------------------------
 
     def begin(self, requests: Sequence[DownloadRequest]) -> None:
-        """Bring back what there was, and add what was asked for at the start."""
+        """Restore the last session, and add the requests of the command line."""
         if self.restore is not None:
-            self._adding += 1
-            self._screen.run_worker(self._restore, group="add")  # type: ignore[arg-type]
+            self._pending += 1
+            self._host.run_worker(self._restore, group="add")
         self.add(requests)
 
     async def _restore(self) -> None:
         assert self.restore is not None
-        self._screen.set_timer(_FIRST_LOOK_S, self._show)
+        self._host.set_timer(_FIRST_ROWS_S, self._host.show_new_rows)
         try:
-            told = await self.restore()
-            self._has_told = bool(told)
+            message = await self.restore()
+            self._has_restored = bool(message)
         finally:
-            self._adding -= 1
+            self._pending -= 1
             self.restore = None
-        if told:
-            self._screen.tell(told)
-        self._screen.list.explain_if_empty(is_loading=False)
-        self._show()
-        self._watch_end()
+        if message:
+            self._host.notify(message)
+        self._host.restore_finished()
+        self._finish()
 
     def add(self, requests: Sequence[DownloadRequest]) -> None:
-        """Begin to add; rows show as soon as the first slice is there."""
-        self._adding += 1
-        self._waiting.append(requests)
-        self._screen.run_worker(self._add, group="add")  # type: ignore[arg-type]
+        """Start to add requests; rows appear with the first slice."""
+        self._pending += 1
+        self._queue.append(requests)
+        self._host.run_worker(self._add, group="add")
 
     async def _add(self) -> None:
-        requests = self._waiting.popleft()
+        requests = self._queue.popleft()
         is_long = len(requests) > SLICE
         if is_long:
-            # Records that stay: walking over them again and again while they are made
-            # stopped the loop for 85 ms at a time (100,000 lines, measured).
+            # These records stay. Garbage collections while they are made would walk
+            # over them again and again, blocking the loop for 85 ms at a time (measured
+            # with 100,000 lines).
             gc.disable()
         try:
             for start in range(0, len(requests), SLICE):
-                self._screen.service.add(requests[start : start + SLICE])
+                self._service.add(requests[start : start + SLICE])
                 if start == 0:
-                    self._show()
+                    self._host.show_new_rows()
                 await asyncio.sleep(0)
         finally:
-            self._adding -= 1
+            self._pending -= 1
             if is_long:
                 gc.freeze()
                 gc.enable()
-        self._show()
-        self._watch_end()
+        self._finish()
 
-    def _watch_end(self) -> None:
-        # What an earlier session has to tell wants a moment to be read.
-        if self.is_all_added and not self._has_told:
-            self._screen.leaving.watch()
-
-    def _show(self) -> None:
-        """Show new rows now; by itself an idle dashboard looks twice a second."""
-        self._screen.list.model.invalidate()
-        self._screen.tick()
+    def _finish(self) -> None:
+        self._host.show_new_rows()
+        # The message about a restored session needs a moment to be read, so the
+        # dashboard does not end at once then.
+        if self.is_all_added and not self._has_restored:
+            self._host.all_added()

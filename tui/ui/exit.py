@@ -1,84 +1,131 @@
-"""The ways out: asked for, at once, after what runs, or when everything has ended."""
+"""Quitting: on request, at once, after running downloads, or when all have finished."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.query import DownloadQuery, View
 from tui.ui.dialogs.quit import FINISH, QUIT, QuitScreen
 from tui.ui.keys.keymap import key_of
-from tui.ui.poller import exit_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tui.core.download import DownloadId
-    from tui.ui.main_screen import MainScreen
+    from textual.screen import Screen
 
+    from tui.core.download import DownloadId
+    from tui.core.snapshot import EngineSnapshot
+    from tui.ui.poller import EnginePoller
+
+T = TypeVar("T")
 TWICE_S = 2.0
-"""A second ctrl+c within this leaves without asking."""
+"""A second ctrl+c within this time quits without a question."""
+
+
+def exit_status(snapshot: EngineSnapshot) -> int:
+    """Return the exit status: 0 all done, 1 failures, 130 unfinished."""
+    counts = snapshot.counts
+    ended = (
+        counts[DownloadState.DONE]
+        + counts[DownloadState.FAILED]
+        + counts[DownloadState.CANCELLED]
+    )
+    if ended < snapshot.total:
+        return 130
+    return 1 if counts[DownloadState.FAILED] else 0
+
+
+class ExitHost(Protocol):
+    """The screen that is closed."""
+
+    def notify(self, message: str) -> None:
+        """Show a message."""
+        ...
+
+    def ask(self, dialog: Screen[T], answer: Callable[[T | None], None]) -> None:
+        """Open a dialog and call ``answer`` with its result."""
+        ...
+
+    def tick(self) -> None:
+        """Poll the engine now."""
+        ...
+
+    def exit_app(self, status: int) -> None:
+        """End the application with an exit status."""
+        ...
 
 
 class ExitFlow:
     """Decides when the dashboard ends and with which exit status."""
 
-    def __init__(self, screen: MainScreen, *, exit_when_done: bool) -> None:
-        """Take the screen that ends."""
-        self._screen = screen
+    def __init__(
+        self, host: ExitHost, poller: EnginePoller, *, exit_when_done: bool
+    ) -> None:
+        """Close ``host``, if so wished as soon as all downloads have finished."""
+        self._host = host
+        self._poller = poller
+        self._service = poller.service
         self._exit_when_done = exit_when_done
         self._interrupted_at_s = -TWICE_S
+        self._is_asking = False
         self._set_aside: list[DownloadId] | None = None
         self._watch: asyncio.Future[None] | None = None
         self.resume_hint = ""
-        """How to go on later, in one sentence."""
+        """How to resume later, in one sentence."""
         self.unsaved: Callable[[], str] | None = None
-        """Says why nothing of this run could be opened later; "" while it could."""
+        """Returns why this run cannot be resumed later, or "" if it can."""
 
     @property
     def hint(self) -> str:
-        """What leaving now means, in one sentence; no promise that cannot be kept."""
+        """How to resume after quitting now; promises nothing if state is not saved."""
         if self.unsaved is not None and self.unsaved():
-            return "The list cannot be saved, the bytes are: fetch the same URLs again."
+            # At most 80 cells: the summary after the dashboard cuts longer lines.
+            return (
+                "Session not saved; partial files are kept."
+                " Run the same URLs again to resume."
+            )
         return self.resume_hint
 
-    def now(self) -> None:
-        """Leave; the caller of the dashboard keeps the state."""
+    def quit(self) -> None:
+        """Quit now; the caller of the dashboard saves the state."""
         if self._set_aside:
-            # They were paused only so that nothing new starts; a later run shall
-            # find them as they were.
-            self._screen.service.resume(self._set_aside)
-        self._screen.app.exit(exit_status(self._screen.service.snapshot()))
+            # They were paused only so that nothing new starts. A later run must find
+            # them queued.
+            self._service.resume(self._set_aside)
+        self._host.exit_app(exit_status(self._service.snapshot()))
 
     def ask(self) -> None:
-        """Leave if nothing is running, else ask."""
-        snapshot = self._screen.service.snapshot()
+        """Quit if nothing is running, else ask."""
+        snapshot = self._service.snapshot()
         is_busy = any(snapshot.counts[state] for state in ACTIVE)
         if not is_busy or self._set_aside is not None:
-            self.now()
-        elif not isinstance(self._screen.app.screen, QuitScreen):
-            self._screen.app.push_screen(QuitScreen(snapshot, self.hint), self._answer)
+            self.quit()
+        elif not self._is_asking:
+            self._is_asking = True
+            self._host.ask(QuitScreen(snapshot, self.hint), self._answer)
 
     def interrupt(self) -> None:
-        """Ask; the second time within two seconds leave at once."""
+        """Ask; quit at once when called twice within two seconds."""
         now_s = time.monotonic()
         if now_s - self._interrupted_at_s < TWICE_S:
-            self.now()
+            self.quit()
             return
         self._interrupted_at_s = now_s
         self.ask()
 
     def _answer(self, answer: str | None) -> None:
+        self._is_asking = False
         if answer == QUIT:
-            self.now()
+            self.quit()
         elif answer == FINISH:
-            self._finish()
+            self._quit_when_idle()
 
-    def _finish(self) -> None:
-        """Start nothing new; leave when what runs has ended."""
-        service = self._screen.service
+    def _quit_when_idle(self) -> None:
+        """Start nothing new, and quit when the running downloads have finished."""
+        service = self._service
         waiting = [
             row.id
             for row in service.rows(service.select(DownloadQuery(View.ACTIVE)))
@@ -86,31 +133,32 @@ class ExitFlow:
         ]
         queued = service.select(DownloadQuery(View.QUEUED))
         self._set_aside = service.pause([*queued, *waiting])
-        self._screen.tell(
-            f"ExitFlow when what runs has ended. {key_of('quit')} leaves at once."
+        self._host.notify(
+            "Will quit when running downloads finish."
+            f" Press {key_of('quit')} to quit now."
         )
 
     def watch(self) -> None:
-        """Look at once when the last download ends, not with the next tick."""
+        """Poll as soon as the last download ends instead of with the next tick."""
         if self._exit_when_done:
-            self.forget()
+            self.stop_watching()
             self._watch = asyncio.ensure_future(self._await_end())
 
-    def forget(self) -> None:
-        """Stop looking."""
+    def stop_watching(self) -> None:
+        """Cancel ``watch``."""
         if self._watch is not None:
             self._watch.cancel()
 
     async def _await_end(self) -> None:
-        await self._screen.service.wait_idle()
-        self._screen.tick()
+        await self._service.wait_idle()
+        self._host.tick()
 
     def check(self, *, is_all_added: bool) -> None:
-        """Leave if the time has come; called on every tick."""
-        bridge = self._screen.bridge
-        if self._set_aside is not None and not bridge.is_moving:
-            self.now()
+        """Quit if the time has come; called on every tick."""
+        poller = self._poller
+        if self._set_aside is not None and not poller.is_moving:
+            self.quit()
         elif self._exit_when_done and is_all_added:
-            is_empty = bridge.snapshot.total == 0
-            if bridge.is_finished or is_empty:
-                self.now()
+            is_empty = poller.snapshot.total == 0
+            if poller.is_finished or is_empty:
+                self.quit()

@@ -1,14 +1,14 @@
-"""Settings while the dashboard runs: what holds now, who says so, and changing them.
+"""Settings while the dashboard runs: effective values, their sources, and changes.
 
-A change is judged by the option's own rules, written into the settings file (comments
-and order stay, ``config.editor``) and takes effect at once where it can.
+A change is validated by the rules of its option, written to the settings file (keeping
+comments and order, see ``config.editor``) and applied at once where that is possible.
 """
 
 from __future__ import annotations
 
 import asyncio
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.config import editor
 from tui.config.display import shown_value
@@ -17,67 +17,117 @@ from tui.config.location import config_path, shown_path
 from tui.config.registry import find
 from tui.config.values import Kind
 from tui.core.text.plain_text import plain
-from tui.ui.actions.prompts import typed
 from tui.ui.dialogs.settings import KEYS, SettingRow
 from tui.ui.keys.keymap import current
 from tui.ui.keys.registry import shown_key
+from tui.ui.style.format import editable_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tui.config.editor import ConfigFile
     from tui.config.option import Option
     from tui.config.precedence import Resolved
-    from tui.ui.app import DashboardApp
+    from tui.core.service import DownloadService
 
-
-_START_DIFFERS = frozenset(("output-dir", "dashboard.theme", "dashboard.ascii"))
-"""What is looked up at the start where nobody says anything."""
+_DETECTED = frozenset(("output-dir", "dashboard.theme", "dashboard.ascii"))
+"""Settings whose default is detected at the start."""
 
 
 class KeyGroup(Enum):
     """Heading of the keys, after the groups of the options."""
 
-    KEYS = "Keys, by the ids of their actions"
+    KEYS = "Keys, by action ID"
+
+
+class SettingsHost(Protocol):
+    """The application whose look and keys are set."""
+
+    @property
+    def theme(self) -> str:
+        """The name of the current theme."""
+        ...
+
+    @property
+    def has_motion(self) -> bool:
+        """Whether spinners are animated."""
+        ...
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether only ASCII characters are drawn."""
+        ...
+
+    def set_theme(self, name: str) -> None:
+        """Use a theme."""
+        ...
+
+    def set_motion(self, *, is_on: bool) -> None:
+        """Animate spinners or not."""
+        ...
+
+    def set_ascii(self, is_on: bool | None) -> None:
+        """Draw in ASCII or not; ``None`` detects what the terminal can show."""
+        ...
+
+    def set_keys(self, overrides: Mapping[str, object]) -> None:
+        """Bind other keys."""
+        ...
+
+    def refresh_now(self) -> None:
+        """Show changed totals now."""
+        ...
 
 
 class LiveSettings:
     """The settings of a running dashboard."""
 
-    def __init__(self, app: DashboardApp, given: Resolved | None) -> None:
-        """Take the dashboard, and what it was started with."""
-        self._app = app
-        self._given = given
+    def __init__(
+        self,
+        host: SettingsHost,
+        service: DownloadService,
+        resolved: Resolved | None,
+        complaint: str = "",
+    ) -> None:
+        """Change settings of ``host`` and ``service``.
+
+        Args:
+            host: the application.
+            service: the engine.
+            resolved: the settings at the start; ``None`` for the defaults.
+            complaint: what is wrong with settings that only the dashboard can check.
+        """
+        self._host = host
+        self._service = service
+        self._resolved = resolved
+        self.complaint = complaint
+        """What was wrong with the settings when the dashboard started, or ""."""
         self._file: ConfigFile | None = None
         self._written: set[str] = set()
-        self._service = app.main.service
-
-    @property
-    def complaint(self) -> str:
-        """What was wrong with the settings when the dashboard started, or ""."""
-        return self._app.trouble
 
     @property
     def place(self) -> str:
-        """Where changes are written."""
+        """Path of the settings file, for display."""
         return shown_path(config_path())
 
     async def load(self) -> str:
-        """Read the settings file; return what is wrong with it, "" for nothing."""
+        """Read the settings file; return what is wrong with it, or ""."""
         try:
             self._file = await asyncio.to_thread(editor.load)
         except (ConfigError, OSError) as error:
             self._file = None
-            return f"{plain(str(error))}; nothing can be changed before that is mended"
+            return f"{plain(str(error))}; fix this before changing settings here"
         return next(iter(self._file.problems), "")
 
     def rows(self) -> list[SettingRow]:
-        """Every setting, and every action with its keys."""
+        """Return every setting, and every action with its keys."""
         rows = [
             SettingRow(
                 option.key,
                 option.key,
-                option.doc if option.is_live else f"{option.doc} From the next start.",
+                option.doc
+                if option.is_live
+                else f"{option.doc} Takes effect at the next start.",
                 option.group,
                 self._shown(option),
                 self._source(option.key),
@@ -99,8 +149,8 @@ class LiveSettings:
         return rows
 
     def now(self, option: Option) -> Any:
-        """What holds at this moment: the service and the dashboard know best."""
-        app, key = self._app, option.key
+        """Return the effective value; the engine and the dashboard know it best."""
+        host, key = self._host, option.key
         snapshot = self._service.snapshot()
         live: dict[str, Any] = {
             "output-dir": snapshot.output_dir,
@@ -110,18 +160,18 @@ class LiveSettings:
             "segments": snapshot.segments,
             "limit-rate": snapshot.rate_limit,
             "writers": snapshot.disk.writers,
-            "dashboard.theme": app.theme,
-            "dashboard.motion": app.animation_level != "none",
-            "dashboard.ascii": app.is_ascii,
+            "dashboard.theme": host.theme,
+            "dashboard.motion": host.has_motion,
+            "dashboard.ascii": host.is_ascii,
         }
         if key in live:
             return live[key]
         if key in self._written and self._file is not None:
             return self._file.value(key)
-        return option.default if self._given is None else self._given[key]
+        return option.default if self._resolved is None else self._resolved[key]
 
     def text(self, key: str) -> str:
-        """What a person starts from when changing a value."""
+        """Return the current value as text, for editing."""
         if key.startswith(KEYS):
             return current().by_id[key.removeprefix(KEYS)].shown_keys
         shown = self._shown(find(key))
@@ -130,40 +180,37 @@ class LiveSettings:
     def _shown(self, option: Option) -> str:
         value = self.now(option)
         if option.kind is Kind.SIZE and isinstance(value, int) and value:
-            return typed(value)
+            return editable_size(value)
         return shown_value(option, value)
 
     def check(self, key: str, text: str) -> str | None:
-        """Say what is wrong with a text, before anything is changed."""
+        """Return what is wrong with a text, before anything is changed."""
         if not text:
             return None  # back to the default
         try:
             if key.startswith(KEYS):
-                return self._check_keys(key.removeprefix(KEYS), text)
+                action = key.removeprefix(KEYS)
+                return next(iter(current().check({action: text.split()})), None)
             find(key).read_text(text)
         except ValueError as error:
             return plain(str(error))
         return None
 
-    def _check_keys(self, action: str, text: str) -> str | None:
-        complaints = self._app.keys.judge({action: text.split()})
-        return next(iter(complaints), None)
-
     async def change(self, key: str, text: str) -> str:
-        """Write a value into the file and let it hold; "" is back to the default.
+        """Write a value to the settings file and apply it; "" restores the default.
 
         Returns:
-            What came of it, in words.
+            A message about the result.
 
         Raises:
-            ValueError: the value makes no sense, or the file cannot be written.
+            ValueError: the value is invalid, or the file cannot be written.
         """
         if self._file is None:
-            await self.load()  # it may have been mended meanwhile
+            await self.load()  # it may have been fixed in the meantime
         file = self._file
         if file is None:
-            # The path comes last: a long one is cut, and the reason must not be.
-            raise ValueError(f"the file cannot be changed, mend it first: {self.place}")
+            # The path comes last: if the line is cut, the reason remains.
+            raise ValueError(f"fix the errors in the settings file first: {self.place}")
         if text:
             file.set_text(key, text)
         else:
@@ -172,23 +219,22 @@ class LiveSettings:
             await asyncio.to_thread(file.save)
         except (OSError, ConfigError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            await self.load()  # what was not written does not hold either
+            await self.load()  # forget what could not be written
             raise ValueError(f"{plain(str(reason))}: {self.place}") from None
         self._written.add(key)
         is_live = self._apply(key)
-        name = key if text else f"{key} is as usual again"
-        said = f"{name} = {plain(text, 60)}" if text else name
+        change = f"{key} = {plain(text, 60)}" if text else f"{key} reset to its default"
         when = "" if is_live else ", from the next start"
-        return f"{said}{when} · written to {self.place}"
+        return f"{change}{when} · saved to {self.place}"
 
     def _apply(self, key: str) -> bool:
-        """Let a written value hold now; tell whether that could be."""
+        """Apply a written value now; return False if it needs a restart."""
         assert self._file is not None
         if key.startswith(KEYS):
-            self._app.use_keys(dict(self._file.value("keys")))
+            self._host.set_keys(dict(self._file.value("keys")))
             return True
         value = self._file.value(key)
-        service, app = self._service, self._app
+        service, host = self._service, self._host
         appliers: dict[str, Callable[[], object]] = {
             "concurrency": lambda: service.set_concurrency(value),
             "auto": lambda: service.set_auto(value),
@@ -196,38 +242,37 @@ class LiveSettings:
             "segments": lambda: service.set_segments(value),
             "limit-rate": lambda: service.set_rate_limit(value or None),
             "writers": lambda: service.set_writers(value),
-            "dashboard.theme": lambda: app.use_theme(value),
-            "dashboard.motion": lambda: app.use_motion(is_on=value),
-            "dashboard.ascii": lambda: app.use_ascii(
+            "dashboard.theme": lambda: host.set_theme(value),
+            "dashboard.motion": lambda: host.set_motion(is_on=value),
+            "dashboard.ascii": lambda: host.set_ascii(
                 value if self._file and self._file.is_set(key) else None
             ),
         }
         if key not in appliers:
             return False
         appliers[key]()
-        app.main.show_now()
+        host.refresh_now()
         return True
 
-    # -- who says so -----------------------------------------------------------------
+    # -- sources ---------------------------------------------------------------------
 
     def _source(self, key: str) -> str:
         first = "default"
-        if self._given is not None:
-            first = self._given.values[key].source
+        if self._resolved is not None:
+            first = self._resolved.values[key].source
         if key not in self._written:
             option = find(key)
-            start = option.default if self._given is None else self._given[key]
-            is_same = self.now(option) == start or key in _START_DIFFERS
+            start = option.default if self._resolved is None else self._resolved[key]
+            is_same = self.now(option) == start or key in _DETECTED
             return first if is_same else "changed in this session"
         assert self._file is not None
         source = "settings file" if self._file.is_set(key) else "default"
-        is_overruled = first.startswith(("FETCHTUI_", "-"))
-        return f"{source}; {first} won at the start" if is_overruled else source
+        was_overridden = first.startswith(("FETCHTUI_", "-"))
+        return f"{source}; {first} was used at the start" if was_overridden else source
 
     def _key_source(self, action: str) -> str:
-        default = self._app.keys.default(action)
-        now = current().by_id[action].keys
-        return "default" if now == default else "settings file"
+        is_default = current().default(action) == current().by_id[action].keys
+        return "default" if is_default else "settings file"
 
     @staticmethod
     def hint(key: str) -> str:

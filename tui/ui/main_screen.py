@@ -1,12 +1,12 @@
-"""The dashboard itself: totals, views, list, panes, keys, and the tick that feeds them.
+"""The main screen: header, tabs, list, panes, keys, and the tick that updates them.
 
-The order of one tick: poll the engine, log its events, paint what can be seen, see
-whether it is time to leave, arm the next tick.
+One tick polls the engine, logs its events, redraws what is due, checks whether it is
+time to quit, and schedules the next tick.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from textual import on
 from textual.binding import BindingsMap
@@ -17,22 +17,19 @@ from textual.widgets import Input
 from tui.core.listing.query import DownloadQuery
 from tui.core.text.plain_text import plain
 from tui.ui.actions.batch_runner import BatchRunner
-from tui.ui.actions.export import FailedExport
-from tui.ui.actions.rows import RowActions
-from tui.ui.actions.run import RunActions
-from tui.ui.actions.selection import MarkActions
+from tui.ui.actions.context import Application
+from tui.ui.actions.handlers import ActionHandlers
 from tui.ui.actions.undo import UndoStack
-from tui.ui.actions.view import ViewActions
 from tui.ui.adding import AddQueue
 from tui.ui.bars.bottleneck_line import BottleneckLine
 from tui.ui.bars.filter_bar import FilterBar
 from tui.ui.bars.footer import FooterBar
 from tui.ui.bars.header import ActionPressed, HeaderBar
-from tui.ui.bars.message_line import MessageLine, Severity
+from tui.ui.bars.message_line import MessageLine
 from tui.ui.bars.tabs import TabsBar
 from tui.ui.exit import ExitFlow
 from tui.ui.keys.keymap import current
-from tui.ui.keys.registry import ACTIONS, BY_ID, ActionState, Group
+from tui.ui.keys.registry import BY_ID, ActionState, Group
 from tui.ui.list.follow import FollowMode
 from tui.ui.list.heading import ListHeading
 from tui.ui.list.widget import DownloadList
@@ -44,89 +41,133 @@ from tui.ui.panes.hosts import HostsPane
 from tui.ui.panes.layout import Breakpoint, PaneLayout, breakpoint_for
 from tui.ui.panes.throughput import ThroughputGraph
 from tui.ui.poller import EnginePoller
-from tui.ui.refresh import RefreshScheduler
+from tui.ui.refresh import Parts, RefreshScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from textual import events
     from textual.app import ComposeResult
+    from textual.notifications import SeverityLevel
     from textual.timer import Timer
 
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
+    from tui.core.snapshot import EngineSnapshot, OriginSnapshot
     from tui.ui.ui_state import UIState
+
+T = TypeVar("T")
+_TOAST_S = 4
+
+
+class ScreenHost(Application, Protocol):
+    """The application that shows the screen."""
+
+    @property
+    def is_terminal_behind(self) -> bool:
+        """Whether the terminal has not read the last frames yet."""
+        ...
+
+    @property
+    def has_lost_terminal(self) -> bool:
+        """Whether the terminal is gone."""
+        ...
+
+    def update_title(self, snapshot: EngineSnapshot) -> None:
+        """Show title and progress in the terminal's window."""
+        ...
 
 
 class MainScreen(Screen[None]):
-    """Everything that can be seen of a run, and every key that changes it."""
+    """All widgets of the dashboard, and the context in which actions run.
+
+    Implements ``ActionContext`` for the action handlers, and the smaller protocols of
+    ``AddQueue``, ``ExitFlow`` and ``RefreshScheduler``.
+    """
 
     def __init__(
         self,
+        application: ScreenHost,
         service: DownloadService,
         requests: Sequence[DownloadRequest],
         source_title: str,
         *,
         exit_when_done: bool,
     ) -> None:
-        """Take the engine, what to fetch, its name for the header, and how to end."""
+        """Show the downloads of an engine.
+
+        Args:
+            application: shows this screen.
+            service: the engine.
+            requests: what to add once the first frame is drawn.
+            source_title: name of the source, for the header.
+            exit_when_done: quit when the last download has finished.
+        """
         super().__init__()
-        self.use_keys()
+        self.bind_keys()
+        self.application = application
         self.service = service
-        self.bridge = EnginePoller(service)
+        self.poller = EnginePoller(service)
         self.undo_stack = UndoStack(service)
-        self.bulk = BatchRunner(self)
-        self.intake = AddQueue(self)
-        self.board = PaneLayout()
-        self.room = Breakpoint.FULL
-        self.leaving = ExitFlow(self, exit_when_done=exit_when_done)
-        self.trouble = ""
-        """What to tell first; "" for nothing."""
+        self.batches = BatchRunner(self)
+        self.add_queue = AddQueue(self, service)
+        self.pane_layout = PaneLayout()
+        self.breakpoint = Breakpoint.FULL
+        self.exit_flow = ExitFlow(self, self.poller, exit_when_done=exit_when_done)
+        self.start_message = ""
+        """Warning to show at the start; "" for none."""
         self._requests = requests
         self._timer: Timer | None = None
+        self._make_widgets(source_title)
+        self.follow_mode = FollowMode(self.list, service)
+        self.refresh_scheduler = RefreshScheduler(
+            Parts(
+                self.header,
+                self.tabs,
+                self.list,
+                self.graph,
+                self.disk,
+                self.detail,
+                self.hosts,
+                self.bottleneck_line,
+                self.messages,
+                self.footer,
+            ),
+            self.poller,
+            self.follow_mode,
+            self,
+        )
+        self._notifications = Notifications(
+            self.poller, self.log_pane, self.messages, self._show_toast
+        )
+        self.actions = ActionHandlers(self)
+
+    def _make_widgets(self, source_title: str) -> None:
         self.header = HeaderBar(source_title)
         self.tabs = TabsBar()
         self.filter_bar = FilterBar(id="filter")
         self.heading = ListHeading()
-        self.list = DownloadList(service)
+        self.list = DownloadList(self.service)
         self.graph = ThroughputGraph(id="graph")
         self.disk = DiskPane(id="disk")
         self.detail = DetailPane(id="detail")
-        self.hosts = HostsPane(lambda host: self.run.ask_cap(host), id="hosts")
-        self.verdict = BottleneckLine()
+        self.hosts = HostsPane(self._ask_host_limit, id="hosts")
+        self.bottleneck_line = BottleneckLine()
         self.log_pane = EventLog(id="log")
         self.messages = MessageLine(self.log_pane)
         self.footer = FooterBar()
         side = (self.graph, self.disk, self.detail)
         self.panes = Container(*side, id="panes")
         self._all_panes = (*side, self.hosts, self.log_pane)
-        self.views = ViewActions(self)
-        self.rows = RowActions(self)
-        self.marks = MarkActions(self)
-        self.run = RunActions(self)
-        self.following = FollowMode(self.list, service)
-        self.failed_export = FailedExport(self)
-        self.painter = RefreshScheduler(self)
-        self._reporter = Notifications(self)
-        self.handlers = self._find_handlers()
 
-    def use_keys(self) -> None:
-        """Bind the keys that the keymap says now."""
-        # Textual's own set_keymap can take no key away, and binds keys of actions
-        # with two of them twice (8.2.8).
+    def bind_keys(self) -> None:
+        """Bind the keys of the current keymap."""
+        # Textual's own set_keymap cannot unbind a key, and binds actions with two keys
+        # twice (8.2.8).
         self._bindings = BindingsMap(current().bindings())
 
-    def _find_handlers(self) -> dict[str, Callable[[], None]]:
-        owners = (self.rows, self.marks, self.run, self.views)
-        return {
-            action.id: getattr(owner, action.id)
-            for action in ACTIONS
-            for owner in owners
-            if hasattr(owner, action.id)
-        }
-
     def compose(self) -> ComposeResult:
-        """From top to bottom."""
+        """Yield the widgets from top to bottom."""
         yield self.header
         yield self.tabs
         yield self.filter_bar
@@ -135,128 +176,174 @@ class MainScreen(Screen[None]):
         yield self.panes
         yield self.hosts
         yield self.log_pane
-        yield self.verdict
+        yield self.bottleneck_line
         yield self.messages
         yield self.footer
 
     def on_mount(self) -> None:
-        """Paint once, then begin to add and to tick."""
+        """Draw once, then start to add and to tick."""
         self.list.focus()
         self.list.explain_if_empty(is_loading=self._is_loading)
-        self.show_now()
+        self.refresh_now()
         self.call_after_refresh(self._begin)
 
     @property
     def _is_loading(self) -> bool:
-        return bool(self._requests) or self.intake.restore is not None
+        return bool(self._requests) or self.add_queue.restore is not None
 
     def _begin(self) -> None:
-        self.trouble = self.trouble or next(iter(current().complaints), "")
-        if self.trouble:
-            self.tell(self.trouble, severity="warning")
-        self.intake.begin(self._requests)
+        message = self.start_message or next(iter(current().problems), "")
+        if message:
+            self.notify(message, severity="warning")
+        self.add_queue.begin(self._requests)
         self.tick()
 
     def on_unmount(self) -> None:
-        """Stop listening to the engine."""
-        self.leaving.forget()
-        self.bridge.close()
+        """Unsubscribe from the engine."""
+        self.exit_flow.stop_watching()
+        self.poller.close()
 
     # -- the tick --------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Follow the engine once, and arm the next tick."""
+        """Poll the engine, show what changed, and schedule the next tick."""
         if self._timer is not None:
             self._timer.stop()
-        events = self.bridge.poll()
-        if self.app.has_lost_terminal:  # type: ignore[attr-defined]
-            self.leaving.now()
+        events = self.poller.poll()
+        if self.application.has_lost_terminal:
+            self.exit_flow.quit()
             return
-        self._reporter.log(events)
-        if not self.app.is_terminal_behind:  # type: ignore[attr-defined]
-            self.painter.follow(has_news=bool(events))
-        self._reporter.tell(events, is_all_added=self.intake.is_all_added)
-        self.leaving.check(is_all_added=self.intake.is_all_added)
-        interval = self.bridge.interval(is_covered=self.app.screen is not self)
+        self._notifications.log(events)
+        if not self.application.is_terminal_behind:
+            self.refresh_scheduler.tick(has_events=bool(events))
+        is_all_added = self.add_queue.is_all_added
+        self._notifications.show(events, is_all_added=is_all_added)
+        self.exit_flow.check(is_all_added=is_all_added)
+        interval = self.poller.interval(is_covered=self.app.screen is not self)
         self.messages.tick()
-        self.app.announce(self.bridge.snapshot)  # type: ignore[attr-defined]
+        self.application.update_title(self.poller.snapshot)
         self._timer = self.set_timer(interval, self.tick)
 
-    def show_now(self) -> None:
-        """Paint what a key changed, without waiting for the tick."""
-        self.bridge.snapshot = self.service.snapshot()
-        self.painter.paint_bars()
+    def refresh_now(self) -> None:
+        """Show changed totals now, without waiting for the next tick."""
+        self.poller.refresh()
+        self.refresh_scheduler.refresh_bars()
 
-    # -- what is shown ---------------------------------------------------------------
+    # -- what actions and collaborators use ------------------------------------------
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a message in the line above the keys, in place of Textual's toast."""
+        del title, timeout, markup
+        self.messages.show_message(plain(message), severity)
+
+    def _show_toast(self, text: str) -> bool:
+        if self.breakpoint not in (Breakpoint.FULL, Breakpoint.FOLDED):
+            return False
+        self.app.clear_notifications()  # the newest toast has all the numbers
+        self.app.notify(text, severity="error", timeout=_TOAST_S, markup=False)
+        return True
+
+    def ask(self, dialog: Screen[T], answer: Callable[[T | None], None]) -> None:
+        """Open a dialog and call ``answer`` with its result."""
+        self.app.push_screen(dialog, answer)
+
+    def open(self, screen: Screen[Any]) -> None:
+        """Open a screen and ignore its result."""
+        self.app.push_screen(screen)
+
+    def exit_app(self, status: int) -> None:
+        """End the application with an exit status."""
+        self.app.exit(status)
+
+    def all_added(self) -> None:
+        """Watch for the end, now that nothing is left to add."""
+        self.exit_flow.watch()
+
+    def show_new_rows(self) -> None:
+        """Show new rows now; an idle dashboard would poll only twice a second."""
+        self.list.model.invalidate()
+        self.tick()
+
+    def restore_finished(self) -> None:
+        """Explain an empty list, now that the last session has been restored."""
+        self.list.explain_if_empty(is_loading=False)
+
+    def show_query(self, query: DownloadQuery) -> None:
+        """Show the current view, sort order and filter around the list."""
+        self.heading.show(query)
+        self.show_search()
 
     @on(DownloadList.Searched)
     def show_search(self) -> None:
-        """Say how far the list is what was asked for."""
+        """Show the progress of a search, or what is wrong with the filter."""
         self.list.explain_if_empty(is_loading=self._is_loading)
-        self.tabs.show(self.bridge.snapshot, self.list.model, self.painter.mode)
-        self.views.tell_trouble()
+        self.refresh_scheduler.refresh_tabs()
+        self.actions.view.show_filter_error()
 
-    def look_like(self, looks: UIState) -> None:
-        """Take the order and the panes of an earlier run, before anything is shown."""
-        query = DownloadQuery(sort=looks.sort, is_reversed=looks.is_reversed)
+    def restore_ui_state(self, state: UIState) -> None:
+        """Apply sort order and panes of an earlier run, before anything is drawn."""
+        query = DownloadQuery(sort=state.sort, is_reversed=state.is_reversed)
         self.list.model.query = query
         self.heading.show(query)
-        self.board.overrides |= looks.panes
+        self.pane_layout.overrides |= state.panes
 
-    def situation(self) -> ActionState:
-        """What actions can be judged by."""
+    def action_state(self) -> ActionState:
+        """Return the state that decides which actions are enabled."""
+        model, is_listed = self.list.model, self.list.display
+        has_cursor = is_listed or self.pane_layout.zoomed == "detail"
         return ActionState(
-            row=self.list.cursor_row if self._sees_cursor else None,
-            is_heading=self.list.display and self.list.model.cursor_cause is not None,
-            many=self.list.model.many if self.list.display else 0,
-            engine=self.bridge.snapshot,
+            row=self.list.cursor_row if has_cursor else None,
+            is_heading=is_listed and model.cursor_cause is not None,
+            many=model.many if is_listed else 0,
+            engine=self.poller.snapshot,
             can_undo=len(self.undo_stack) > 0,
             can_escape=bool(
                 self.filter_bar.is_open
-                or self.board.zoomed
-                or self.list.model.query.text
-                or self.list.model.marks
+                or self.pane_layout.zoomed
+                or model.query.text
+                or model.marks
                 or self.focused is not self.list
             ),
         )
 
-    @property
-    def _sees_cursor(self) -> bool:
-        """Whether a key may act on the row: only one that can be seen."""
-        return self.list.display or self.board.zoomed == "detail"
-
-    def tell(self, text: str, *, severity: Severity = "information") -> None:
-        """Say something in the line above the keys, until something else is said."""
-        self.messages.show_message(plain(text), severity)
+    # -- layout ----------------------------------------------------------------------
 
     def on_resize(self, event: events.Resize) -> None:
-        """Use the room that there is."""
-        self.room = breakpoint_for(event.size.width, event.size.height)
+        """Adapt to the new size of the terminal."""
+        self.breakpoint = breakpoint_for(event.size.width, event.size.height)
         self.arrange_panes()
 
     def arrange_panes(self) -> None:
-        """Open, fold and hide panes."""
-        for room in Breakpoint:
-            self.set_class(room is self.room, f"-{room.value}")
+        """Open, fold and hide panes as the pane layout says."""
+        for breakpoint in Breakpoint:
+            self.set_class(breakpoint is self.breakpoint, f"-{breakpoint.value}")
         width, height = self.app.size
-        places = self.board.arrange(width, height)
-        self.set_class(bool(self.board.zoomed), "-zoomed")
-        is_side = self.room is Breakpoint.FULL and not self.board.zoomed
+        placements = self.pane_layout.arrange(width, height)
+        zoomed = self.pane_layout.zoomed
+        self.set_class(bool(zoomed), "-zoomed")
+        is_side = self.breakpoint is Breakpoint.FULL and not zoomed
         self.panes.set_class(is_side, "-side")
-        is_zoomed = self.board.zoomed in ("graph", "disk", "detail")
-        self.panes.set_class(is_zoomed, "-zoomed")
+        self.panes.set_class(zoomed in ("graph", "disk", "detail"), "-zoomed")
         for pane in self._all_panes:
-            place = places[str(pane.id)]
-            pane.display = place.is_shown
-            pane.is_folded = place.is_folded
-            pane.styles.height = place.height or "1fr"
+            placement = placements[str(pane.id)]
+            pane.display = placement.is_shown
+            pane.is_folded = placement.is_folded
+            pane.styles.height = placement.height or "1fr"
         if self.list.is_attached:
-            self.painter.paint_all()
+            self.refresh_scheduler.refresh_all()
 
     # -- keys and clicks -------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keep keys from acting while text is typed or another pane has them."""
+        """Disable keys while text is typed or while another pane handles them."""
         if action != "run":
             return True
         wanted = BY_ID[str(parameters[0])]
@@ -267,83 +354,87 @@ class MainScreen(Screen[None]):
         return True
 
     def action_run(self, id: str) -> None:
-        """Do what a key stands for."""
+        """Run the action of a key."""
         if self.focused is self.hosts and id in HostsPane.TAKES:
             self.hosts.ask_for_cap()
         else:
-            self.run_named(id)
+            self.perform(id)
 
-    def run_named(self, id: str) -> None:
-        """Do an action of the registry, or say why it would do nothing."""
+    def perform(self, id: str) -> None:
+        """Run an action, or show why it is disabled."""
         action = BY_ID[id]
-        if not action.when(self.situation()):
-            if action.why_not:
-                self.tell(f"{action.title}: {action.why_not}", severity="warning")
+        if not action.is_enabled(self.action_state()):
+            if action.disabled_reason:
+                message = f"{action.title}: {action.disabled_reason}"
+                self.notify(message, severity="warning")
             return
-        self.handlers[id]()
+        self.actions.table[id]()
         is_move = action.group is Group.MOVE
-        if is_move and not self.following.is_on:
-            self.painter.paint_cursor()
+        if is_move and not self.follow_mode.is_on:
+            self.refresh_scheduler.refresh_cursor()
             return
         if is_move:
-            self.following.is_on = False
-        self.show_now()
+            self.follow_mode.is_on = False
+        self.refresh_now()
+
+    def _ask_host_limit(self, host: OriginSnapshot) -> None:
+        self.actions.run.ask_host_limit(host)
 
     @on(ActionPressed)
     def run_clicked(self, message: ActionPressed) -> None:
-        """Do what was clicked."""
+        """Run the clicked action."""
         message.stop()
-        self.run_named(message.action)
+        self.perform(message.action)
 
     @on(ListHeading.Pressed)
     def sort_clicked(self, message: ListHeading.Pressed) -> None:
-        """Order by the clicked column."""
+        """Sort by the clicked column."""
         message.stop()
-        self.views.sort_by(message.sort)
+        self.actions.view.sort_by(message.sort)
 
     @on(DownloadList.Opened)
     def open_clicked(self, message: DownloadList.Opened) -> None:
-        """Open the details of a double-clicked row."""
+        """Show the details of a double-clicked row."""
         message.stop()
-        self.rows.show_details(message.id)
+        self.actions.rows.show_details(message.id)
 
     @on(DownloadList.MarkPressed)
     def mark_clicked(self) -> None:
-        """Mark the row whose mark was clicked."""
-        self.marks.toggle()
-        self.show_now()
+        """Toggle the clicked mark."""
+        self.actions.selection.toggle()
+        self.refresh_now()
 
     @on(DetailPane.OpenRequested)
     def open_pane_clicked(self) -> None:
-        """Open the details of the row under the cursor."""
-        self.run_named("details")
+        """Show the details of the row under the cursor."""
+        self.perform("details")
 
     @on(DiskPane.WritersChanged)
     def writers_clicked(self, message: DiskPane.WritersChanged) -> None:
         """Change the number of writer threads."""
         message.stop()
-        self.run.change_writers(message.delta)
+        self.actions.run.change_writers(message.delta)
 
     @on(DiskPane.InlineToggled)
     def inline_clicked(self, message: DiskPane.InlineToggled) -> None:
-        """Switch inline writes."""
+        """Toggle inline writes."""
         message.stop()
-        self.run_named("inline_writes")
+        self.perform("inline_writes")
 
     @on(FilterBar.FilterChanged)
     def filter_typed(self, message: FilterBar.FilterChanged) -> None:
-        """List only what matches."""
+        """List only what matches the filter."""
         message.stop()
-        self.views.set_filter(message.text)
+        self.actions.view.set_filter(message.text)
 
     @on(FilterBar.Left)
     def filter_left(self, message: FilterBar.Left) -> None:
-        """Give the keys back to the list."""
+        """Return the focus to the list."""
         message.stop()
         self.list.focus()
 
     def on_paste(self, event: events.Paste) -> None:
-        """Take pasted URLs to the editor for adding."""
+        """Open pasted URLs in the editor."""
         if not isinstance(self.focused, Input):
             event.stop()
-            self.run.add(event.text)
+            self.add_queue.open_editor(event.text)

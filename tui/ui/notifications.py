@@ -1,8 +1,9 @@
-"""What happened, told twice: every fact in the log, the end and floods of failures."""
+"""Reports events: all of them in the log, failures and the end also as messages."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.events import (
@@ -14,44 +15,69 @@ from tui.core.events import (
     Retrying,
     Started,
 )
+from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration, format_size
 from tui.ui.keys.keymap import key_of
-from tui.ui.panes.layout import Breakpoint
-from tui.ui.poller import FailureDigest
 
 if TYPE_CHECKING:
-    from tui.core.events import Event
-    from tui.core.snapshot import DownloadSnapshot
-    from tui.ui.main_screen import MainScreen
+    from collections.abc import Callable, Iterable
 
-_NAMED = 50
-"""Events a tick whose download is looked up; of a flood the rest is only counted."""
-_ENDS = Done | Failed | Cancelled
-_TELLING = Failed | Retrying | DownloadNotice | Done | Started
+    from tui.core.events import Event
+    from tui.core.service import DownloadService
+    from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
+    from tui.ui.bars.message_line import MessageLine
+    from tui.ui.panes.event_log import EventLog
+    from tui.ui.poller import EnginePoller
+
+_MAX_NAMED = 50
+"""Events per tick whose download is looked up; a burst is logged without names."""
+_FINAL = Done | Failed | Cancelled
+_NAMED_FIRST = Failed | Retrying | DownloadNotice | Done | Started
+_DIGEST_S = 2.0
+"""Shortest time between two messages about failures."""
+_MAX_LENGTH = 160
+"""Characters of a message; log and details have the whole reason."""
 
 
 class Notifications:
-    """Passes events on to the log, and says what a person should know."""
+    """Passes events to the log and shows messages about the important ones."""
 
-    def __init__(self, screen: MainScreen) -> None:
-        """Take the screen that has the log."""
-        self._screen = screen
-        self._failures = FailureDigest()
-        self._has_told_end = False
+    def __init__(
+        self,
+        poller: EnginePoller,
+        log: EventLog,
+        messages: MessageLine,
+        show_toast: Callable[[str], bool],
+    ) -> None:
+        """Report what the poller reads.
+
+        Args:
+            poller: source of the snapshots.
+            log: gets every event.
+            messages: gets single failures and the end of all downloads.
+            show_toast: shows a text in the corner of the screen; returns False if the
+                terminal is too small for that.
+        """
+        self._poller = poller
+        self._log = log
+        self._messages = messages
+        self._show_toast = show_toast
+        self._failures = FailureDigest(poller.service)
+        self._has_announced_end = False
         self._has_seen_end = False
-        """Whether anything has ended in this run, and not only in an earlier one."""
+        """Whether a download has finished in this run, not only in an earlier one."""
 
     def log(self, events: list[Event]) -> None:
         """Add events to the log, with the names of their downloads."""
         if not events:
             return
         ids = [event.id for event in events if isinstance(event, DownloadEvent)]
-        if len(ids) > _NAMED:
-            ids = [event.id for event in events if isinstance(event, _TELLING)]
+        if len(ids) > _MAX_NAMED:
+            ids = [event.id for event in events if isinstance(event, _NAMED_FIRST)]
         rows: dict[int, DownloadSnapshot] = {
-            row.id: row for row in self._screen.service.rows(ids[-_NAMED:])
+            row.id: row for row in self._poller.service.rows(ids[-_MAX_NAMED:])
         }
-        self._screen.log_pane.extend(
+        self._log.extend(
             [
                 (
                     event,
@@ -61,33 +87,75 @@ class Notifications:
             ]
         )
 
-    def tell(self, events: list[Event], *, is_all_added: bool) -> None:
-        """Say that one failed, show in a corner that many did, and tell the end."""
+    def show(self, events: list[Event], *, is_all_added: bool) -> None:
+        """Show messages: for one failure, for many at once, and for the end."""
         self._failures.add(events)
-        if any(isinstance(event, _ENDS) for event in events):
+        if any(isinstance(event, _FINAL) for event in events):
             self._has_seen_end = True
-        many, text = self._failures.take(time.monotonic(), self._screen.service)
-        if many > 1 and self._screen.room in (Breakpoint.FULL, Breakpoint.FOLDED):
-            app = self._screen.app
-            app.clear_notifications()  # one at most: the newest says it all
-            app.notify(text, severity="error", timeout=4, markup=False)
-        elif many:
-            self._screen.messages.show_message(text, "error", is_news=True)
-        self._tell_end(is_all_added=is_all_added)
+        failed, text = self._failures.take(time.monotonic())
+        if failed and not (failed > 1 and self._show_toast(text)):
+            self._messages.show_message(text, "error", is_news=True)
+        self._announce_end(is_all_added=is_all_added)
 
-    def _tell_end(self, *, is_all_added: bool) -> None:
-        """Say once that everything has ended."""
-        bridge = self._screen.bridge
-        if not bridge.is_finished or not is_all_added:
-            self._has_told_end = False
+    def _announce_end(self, *, is_all_added: bool) -> None:
+        """Show once that all downloads have finished."""
+        if not self._poller.is_finished or not is_all_added:
+            self._has_announced_end = False
             return
-        if self._has_told_end or not self._has_seen_end:
+        if self._has_announced_end or not self._has_seen_end:
             return
-        now = bridge.snapshot
-        self._has_told_end = self._screen.messages.show_message(
-            f"All ended after {format_duration(now.elapsed_s)}:"
-            f" {format_size(now.fetched)} fetched."
-            f" {key_of('add')} adds more, {key_of('quit')} quits.",
-            "information",
-            is_news=True,
+        self._has_announced_end = self._messages.show_message(
+            end_message(self._poller.snapshot), "information", is_news=True
         )
+
+
+def end_message(snapshot: EngineSnapshot) -> str:
+    """Return the message for the end of all downloads."""
+    elapsed = format_duration(snapshot.elapsed_s)
+    keys = f"{key_of('add')} to add more, {key_of('quit')} to quit."
+    if not snapshot.fetched:
+        return f"All done in {elapsed}, nothing to download. {keys}"
+    return f"All done in {elapsed}, {format_size(snapshot.fetched)} downloaded. {keys}"
+
+
+class FailureDigest:
+    """Combines many failures into one message: one each would flood the screen."""
+
+    def __init__(self, service: DownloadService) -> None:
+        """Look up the names of failed downloads in ``service``."""
+        self._service = service
+        self._kinds: Counter[str] = Counter()
+        self._last: Failed | None = None
+        self._shown_at_s = -_DIGEST_S
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Count the failures among events."""
+        for event in events:
+            if isinstance(event, Failed):
+                self._kinds[event.error_kind] += 1
+                self._last = event
+
+    def take(self, now_s: float) -> tuple[int, str]:
+        """Return the number of new failures and a message; 0 if there is none to show.
+
+        Args:
+            now_s: monotonic seconds; within two seconds of the last message, failures
+                are collected for the next one.
+        """
+        total = self._kinds.total()
+        if not total or self._last is None or now_s - self._shown_at_s < _DIGEST_S:
+            return 0, ""
+        self._shown_at_s = now_s
+        if total == 1:
+            (row,) = self._service.rows([self._last.id])
+            reason = plain(self._last.error) or _words(self._last.error_kind)
+            text = f"{plain(row.name, 60)}: {reason}"
+        else:
+            causes = [f"{n}× {_words(kind)}" for kind, n in self._kinds.most_common(4)]
+            text = f"{total} failed: {', '.join(causes)}"
+        self._kinds.clear()
+        return total, plain(text, _MAX_LENGTH)
+
+
+def _words(kind: str) -> str:
+    return kind.replace("_", " ") or "unknown reason"

@@ -1,113 +1,164 @@
-"""Paints a snapshot: the list on every tick, the rest as often as it can be read."""
+"""Redraws the dashboard: the list on every tick, other parts less often."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from tui.ui.list.causes import advice_on
 from tui.ui.panes.layout import Breakpoint
 
 if TYPE_CHECKING:
-    from tui.ui.main_screen import MainScreen
+    from tui.ui.bars.bottleneck_line import BottleneckLine
+    from tui.ui.bars.footer import FooterBar
+    from tui.ui.bars.header import HeaderBar
+    from tui.ui.bars.message_line import MessageLine
+    from tui.ui.bars.tabs import TabsBar
+    from tui.ui.keys.registry import ActionState
+    from tui.ui.list.follow import FollowMode
+    from tui.ui.list.widget import DownloadList
+    from tui.ui.panes.detail import DetailPane
+    from tui.ui.panes.disk import DiskPane
+    from tui.ui.panes.hosts import HostsPane
+    from tui.ui.panes.throughput import ThroughputGraph
+    from tui.ui.poller import EnginePoller
 
-_IDLE_PAINT = 4
-"""Ticks between two paints while nothing happens: under 1 % of a core."""
+_IDLE_TICKS = 4
+"""Ticks between two refreshes while nothing happens: under 1 % of a core."""
+
+
+class ScreenState(Protocol):
+    """The state of the screen that decides what is drawn."""
+
+    @property
+    def breakpoint(self) -> Breakpoint:
+        """The size class of the terminal."""
+        ...
+
+    def action_state(self) -> ActionState:
+        """Return the state that decides which actions are enabled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The widgets that are refreshed."""
+
+    header: HeaderBar
+    tabs: TabsBar
+    list: DownloadList
+    graph: ThroughputGraph
+    disk: DiskPane
+    detail: DetailPane
+    hosts: HostsPane
+    bottleneck: BottleneckLine
+    messages: MessageLine
+    footer: FooterBar
 
 
 class RefreshScheduler:
-    """Decides which parts of the dashboard are due."""
+    """Decides which parts of the dashboard are due to be redrawn."""
 
-    def __init__(self, screen: MainScreen) -> None:
-        """Take the screen with the parts."""
-        self._screen = screen
+    def __init__(
+        self,
+        parts: Parts,
+        poller: EnginePoller,
+        follow_mode: FollowMode,
+        state: ScreenState,
+    ) -> None:
+        """Draw the poller's snapshots with ``parts``."""
+        self._parts = parts
+        self._poller = poller
+        self._follow_mode = follow_mode
+        self._state = state
         self._ticks = -1
         self._idle_ticks = -1
-        self._painted = -1
-        """``EngineSnapshot.revision`` of the last paint."""
+        self._drawn = -1
+        """``EngineSnapshot.revision`` of the last refresh."""
+        self._drawn_detail: int | None = None
         self.is_frozen = False
-        """The list stays as it is, so that it can be read; keys go on working."""
-        self._follow = screen.following
-        self._detailed: int | None = None
+        """The list is not updated, so that it can be read; keys keep working."""
 
     @property
     def mode(self) -> str:
-        """Id of the action that changed how the list moves; "" for none."""
+        """ID of the action that changed how the list moves; "" for none."""
         if self.is_frozen:
             return "freeze"
-        return "follow" if self._follow.is_on else ""
+        return "follow" if self._follow_mode.is_on else ""
 
-    def follow(self, *, has_news: bool) -> None:
-        """Paint what is due; an idle dashboard rests."""
-        screen = self._screen
-        if has_news or screen.bridge.is_moving or self._is_seen_change():
-            self._paint()
+    def tick(self, *, has_events: bool) -> None:
+        """Redraw what is due; less often while the dashboard is idle."""
+        if has_events or self._poller.is_moving or self._is_idle_refresh_due():
+            self._refresh()
 
-    def paint_all(self) -> None:
-        """Paint every part that can be seen, now."""
+    def refresh_all(self) -> None:
+        """Redraw every visible part now."""
         self._ticks = -1
-        self._paint()
+        self._refresh()
 
-    def paint_bars(self) -> None:
-        """Paint the lines of totals, views and keys."""
-        screen = self._screen
-        snapshot = screen.bridge.snapshot
-        is_bare = screen.room in (Breakpoint.BARE, Breakpoint.LINE)
-        marked = len(screen.list.model.marks) if is_bare else 0
-        is_moving = screen.bridge.is_moving
-        screen.header.show(snapshot, is_moving=is_moving, marked=marked)
-        if screen.room is not Breakpoint.LINE:
-            screen.tabs.show(snapshot, screen.list.model, self.mode)
-            screen.verdict.show(snapshot)
-            self.paint_cursor()
+    def refresh_bars(self) -> None:
+        """Redraw the lines with totals, views and keys."""
+        parts, snapshot = self._parts, self._poller.snapshot
+        breakpoint = self._state.breakpoint
+        has_no_tabs = breakpoint in (Breakpoint.BARE, Breakpoint.LINE)
+        marked = len(parts.list.model.marks) if has_no_tabs else 0
+        parts.header.show(snapshot, is_moving=self._poller.is_moving, marked=marked)
+        if breakpoint is not Breakpoint.LINE:
+            parts.tabs.show(snapshot, parts.list.model, self.mode)
+            parts.bottleneck.show(snapshot)
+            self.refresh_cursor()
 
-    def paint_cursor(self) -> None:
-        """Paint what depends on the row under the cursor: keys and advice."""
-        screen = self._screen
-        situation = screen.situation()
-        screen.footer.show(situation)
-        cause = screen.list.model.cursor_cause if situation.is_heading else None
-        screen.messages.advise(advice_on(situation.row, cause))
+    def refresh_cursor(self) -> None:
+        """Redraw what depends on the row under the cursor: keys and advice."""
+        parts, state = self._parts, self._state.action_state()
+        parts.footer.show(state)
+        cause = parts.list.model.cursor_cause if state.is_heading else None
+        parts.messages.advise(advice_on(state.row, cause))
 
-    def _paint(self) -> None:
-        screen = self._screen
-        snapshot = screen.bridge.snapshot
+    def refresh_tabs(self) -> None:
+        """Redraw the line with views, sort order and filter."""
+        parts = self._parts
+        parts.tabs.show(self._poller.snapshot, parts.list.model, self.mode)
+
+    def refresh_hosts(self) -> None:
+        """Redraw the hosts; asking for them costs time per host."""
+        self._parts.hosts.show(self._poller.service.origins())
+
+    def _refresh(self) -> None:
+        parts, snapshot = self._parts, self._poller.snapshot
         self._ticks += 1
-        if snapshot.revision != self._painted or self._is_turn(2):
-            self._painted = snapshot.revision
-            self.paint_bars()
-        if screen.room is Breakpoint.LINE:
+        if snapshot.revision != self._drawn or self._is_turn(2):
+            self._drawn = snapshot.revision
+            self.refresh_bars()
+        if self._state.breakpoint is Breakpoint.LINE:
             return
         if not self.is_frozen:
-            screen.list.tick(snapshot, is_moving=screen.bridge.is_moving)
-            self._follow.tick()
-        if screen.disk.display and self._is_turn(2):
-            screen.disk.show(snapshot)
-        if screen.hosts.display and self._is_turn(3):
-            self.paint_hosts()
-        if screen.graph.display and self._is_turn(5):
-            screen.graph.show(snapshot)
-        self._paint_detail()
+            parts.list.tick(snapshot, is_moving=self._poller.is_moving)
+            self._follow_mode.tick()
+        if parts.disk.display and self._is_turn(2):
+            parts.disk.show(snapshot)
+        if parts.hosts.display and self._is_turn(3):
+            self.refresh_hosts()
+        if parts.graph.display and self._is_turn(5):
+            parts.graph.show(snapshot)
+        self._refresh_detail()
 
-    def paint_hosts(self) -> None:
-        """Paint the hosts: asking for them costs by their number."""
-        self._screen.hosts.show(self._screen.service.origins())
+    def _refresh_detail(self) -> None:
+        parts, id = self._parts, self._parts.list.model.cursor_id
+        if parts.detail.display and (self._is_turn(2) or id != self._drawn_detail):
+            self._drawn_detail = id
+            service = self._poller.service
+            parts.detail.show(None if id is None else service.detail(id))
 
-    def _paint_detail(self) -> None:
-        screen = self._screen
-        id = screen.list.model.cursor_id
-        if screen.detail.display and (self._is_turn(2) or id != self._detailed):
-            self._detailed = id
-            screen.detail.show(None if id is None else screen.service.detail(id))
-
-    def _is_seen_change(self) -> bool:
-        """Whether an idle dashboard has something new to paint; meters go slowly."""
+    def _is_idle_refresh_due(self) -> bool:
+        """Return True if an idle dashboard has a change to draw, or a meter is due."""
         self._idle_ticks += 1
-        screen = self._screen
-        is_new = screen.bridge.snapshot.revision != self._painted
-        if screen.detail.display and screen.list.model.cursor_id != self._detailed:
+        parts = self._parts
+        if parts.detail.display and parts.list.model.cursor_id != self._drawn_detail:
             return True
-        return is_new or self._idle_ticks % _IDLE_PAINT == 0
+        has_changed = self._poller.snapshot.revision != self._drawn
+        return has_changed or self._idle_ticks % _IDLE_TICKS == 0
 
     def _is_turn(self, every: int) -> bool:
-        """Whether a part that is painted on every so many ticks is due."""
-        return self._ticks % every == 0 or not self._screen.bridge.is_moving
+        """Return True if a part that is drawn on every ``every``-th tick is due."""
+        return self._ticks % every == 0 or not self._poller.is_moving

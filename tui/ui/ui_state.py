@@ -1,7 +1,7 @@
-"""What the dashboard looks like, kept from one run to the next.
+"""The look of the dashboard, kept from one run to the next.
 
-A small JSON file in the state directory (``FETCHTUI_STATE_DIR``, or else where the
-platform keeps state). Losing it costs a few key presses, so a broken one is replaced.
+A small JSON file in the state directory (``FETCHTUI_STATE_DIR``, or else the platform's
+default). Losing it costs a few key presses, so a broken file is replaced.
 """
 
 from __future__ import annotations
@@ -19,76 +19,79 @@ from tui.ui.panes.layout import PANES
 from tui.ui.style.theme import DEFAULT_THEME
 
 _NAME = "dashboard.json"
-_LARGEST = 1 << 16
+_MAX_BYTES = 1 << 16
 
 
 @dataclass(slots=True)
 class UIState:
-    """What a person chose."""
+    """What the user chose."""
 
     theme: str = DEFAULT_THEME
     sort: SortKey = SortKey.ADDED
     is_reversed: bool = False
     panes: dict[str, bool] = field(default_factory=dict)
-    """Pane -> open, for those that were opened or closed by hand."""
+    """Pane -> open, for panes that were opened or closed by hand."""
 
 
-def looks_path() -> Path:
-    """Return where they are kept."""
+def ui_state_path() -> Path:
+    """Return the path of the file."""
     chosen = os.environ.get("FETCHTUI_STATE_DIR")
     if chosen:
         return Path(chosen).absolute() / _NAME
     return user_state_path("fetchtui", appauthor=False) / _NAME
 
 
-def load_looks(path: Path) -> tuple[UIState, str]:
-    """Read what was kept; blocks for a moment.
+def load_ui_state(path: Path) -> tuple[UIState, str]:
+    """Read the file; blocks briefly.
 
     Returns:
-        The looks, and what to tell a person: "" unless the file makes no sense. Parts
-        that make none are as at the first start.
+        The state, with defaults for invalid parts, and a message for the user: ""
+        unless the file as a whole could not be read.
     """
     try:
         with path.open("rb") as file:
-            kept = json.loads(file.read(_LARGEST))
-        if not isinstance(kept, dict):
+            stored = json.loads(file.read(_MAX_BYTES))
+        if not isinstance(stored, dict):
             raise TypeError
     except FileNotFoundError:
         return UIState(), ""
     except (OSError, ValueError, TypeError, RecursionError):
-        return UIState(), f"{_NAME} could not be read; theme, sort and panes start anew"
-    looks = UIState()
-    if isinstance(kept.get("theme"), str):
-        looks.theme = kept["theme"]
+        return (
+            UIState(),
+            f"{_NAME} could not be read; using the default theme, sort order and panes",
+        )
+    state = UIState()
+    if isinstance(stored.get("theme"), str):
+        state.theme = stored["theme"]
     with suppress(ValueError):
-        looks.sort = SortKey(kept.get("sort"))
-    looks.is_reversed = kept.get("is_reversed") is True
-    panes = kept.get("panes")
+        state.sort = SortKey(stored.get("sort"))
+    state.is_reversed = stored.get("is_reversed") is True
+    panes = stored.get("panes")
     if isinstance(panes, dict):
-        looks.panes = {
+        state.panes = {
             pane: panes[pane] for pane in PANES if isinstance(panes.get(pane), bool)
         }
-    return looks, ""
+    return state, ""
 
 
-def save_looks(path: Path, looks: UIState) -> None:
-    """Replace the file as a whole; blocks for a moment.
+def save_ui_state(path: Path, state: UIState) -> None:
+    """Replace the file atomically; blocks briefly.
 
-    A folder that cannot be written is passed over: nothing is lost that matters.
+    Ignores a folder that cannot be written: nothing important is lost.
     """
     text = json.dumps(
         {
-            "theme": looks.theme,
-            "sort": looks.sort.value,
-            "is_reversed": looks.is_reversed,
-            "panes": looks.panes,
+            "theme": state.theme,
+            "sort": state.sort.value,
+            "is_reversed": state.is_reversed,
+            "panes": state.panes,
         }
     )
-    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(0o700, parents=True, exist_ok=True)
-        aside.write_text(text + "\n", "utf-8")
-        aside.replace(path)
+        temporary.write_text(text + "\n", "utf-8")
+        temporary.replace(path)
     except OSError:
         with suppress(OSError):
-            aside.unlink()
+            temporary.unlink()

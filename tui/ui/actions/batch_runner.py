@@ -1,7 +1,8 @@
-"""Doing something to very many downloads without stopping the loop meanwhile.
+"""Running an operation over very many downloads without blocking the event loop.
 
-A verb takes about 5 us a download: 100,000 at once would stop keys, frames and sockets
-for half a second (measured), so they are done a slice in each turn of the loop.
+An operation takes about 5 us per download: on 100,000 at once it would stop keys,
+frames and sockets for half a second (measured), so each turn of the loop does one
+slice.
 """
 
 from __future__ import annotations
@@ -15,62 +16,64 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tui.core.download import DownloadId
-    from tui.ui.main_screen import MainScreen
+    from tui.ui.actions.context import Host
 
 SLICE = 1_000
-"""Downloads in one turn of the loop: 5 ms."""
+"""Downloads per turn of the loop: 5 ms."""
 
 
 class BatchRunner:
-    """Runs verbs over downloads, one job after the other."""
+    """Runs operations over downloads, in slices where they are many."""
 
-    def __init__(self, screen: MainScreen) -> None:
-        """Take the screen that tells how far it is."""
-        self._screen = screen
+    def __init__(self, host: Host) -> None:
+        """Report progress to ``host``."""
+        self._host = host
         self._jobs = 0
 
     @property
     def is_busy(self) -> bool:
-        """Whether a job is still going on."""
+        """Whether a job is still running."""
         return self._jobs > 0
 
     def run(
         self,
-        words: str,
+        progress: str,
         ids: Sequence[DownloadId],
-        verb: Callable[[Sequence[DownloadId]], list[DownloadId]],
+        operation: Callable[[Sequence[DownloadId]], list[DownloadId]],
         done: Callable[[list[DownloadId]], object],
     ) -> None:
-        """Do it now where they are few, else a slice in each turn.
+        """Run now if there are few downloads, else one slice per turn of the loop.
 
         Args:
-            words: what is being done, such as ``Cancelling``.
-            ids: to what, in this order.
-            verb: does it to some and returns those that it changed.
-            done: hears of all that were changed, when all is done.
+            progress: what to show meanwhile, such as ``Cancelling``.
+            ids: the downloads, in the order in which they are processed.
+            operation: processes some downloads and returns those that it changed.
+            done: called at the end with all downloads that were changed.
         """
         if len(ids) <= SLICE and not self.is_busy:
-            done(verb(ids))
+            done(operation(ids))
             return
         self._jobs += 1
-        job = self._work(words, list(ids), verb, done)
-        self._screen.run_worker(job, group="bulk", exclusive=False)
+        job = self._run_slices(progress, list(ids), operation, done)
+        self._host.run_worker(job, group="batch", exclusive=False)
 
-    async def _work(
+    async def _run_slices(
         self,
-        words: str,
+        progress: str,
         ids: list[DownloadId],
-        verb: Callable[[Sequence[DownloadId]], list[DownloadId]],
+        operation: Callable[[Sequence[DownloadId]], list[DownloadId]],
         done: Callable[[list[DownloadId]], object],
     ) -> None:
         changed: list[DownloadId] = []
         try:
             for start in range(0, len(ids), SLICE):
-                changed += verb(ids[start : start + SLICE])
+                changed += operation(ids[start : start + SLICE])
                 if start % (SLICE * 20) == 0:
-                    self._screen.tell(f"{words} {count(start)} of {count(len(ids))}…")
+                    self._host.notify(
+                        f"{progress} {count(start)} of {count(len(ids))}…"
+                    )
                 await asyncio.sleep(0)
         finally:
             self._jobs -= 1
         done(changed)
-        self._screen.show_now()
+        self._host.refresh_now()

@@ -1,4 +1,4 @@
-"""Saving downloads as a list that fetchtui and others take back."""
+"""Saving downloads as a list that fetchtui and other programs can read."""
 
 from __future__ import annotations
 
@@ -18,47 +18,49 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.core.download import DownloadId
-    from tui.ui.main_screen import MainScreen
+    from tui.ui.actions.context import ActionContext
 
 _SLICE = 200
-"""Downloads looked at in one turn of the loop: 4 ms."""
+"""Downloads read per turn of the loop: 4 ms."""
 
 
-class FailedExport:
-    """Writes lists and remembers where the last one is."""
+class ListExport:
+    """Writes lists and remembers the path of the last one."""
 
-    def __init__(self, screen: MainScreen) -> None:
-        """Take the screen whose run it is."""
-        self._screen = screen
+    def __init__(self, context: ActionContext) -> None:
+        """Export downloads of the context's service and list."""
+        self._context = context
+        self._service = context.service
         self.path: Path | None = None
         """The list that was written last."""
 
-    async def save(self) -> None:
-        """Write what failed, by cause, to a new file in the output directory."""
+    async def save_failed(self) -> None:
+        """Write failed downloads, grouped by cause, to a new file."""
         ids = self._failed()
-        text = await self._text(ids, ListFormat.ARIA2, f"{count(len(ids))} that failed")
+        title = f"{count(len(ids))} failed downloads"
+        text = await self._text(ids, ListFormat.ARIA2, title)
         stem = time.strftime("failed-%Y%m%d-%H%M%S")
         paths = [f"{stem}.txt", *(f"{stem}-{number}.txt" for number in range(2, 100))]
         await self._write(paths, text, len(ids))
 
     def ask(self) -> None:
-        """Ask which downloads to save, how and where."""
-        service, model = self._screen.service, self._screen.list.model
+        """Ask which downloads to save, in which format and where."""
+        service, model = self._service, self._context.list.model
         groups: dict[str, Sequence[DownloadId]] = {
             "All": service.select(DownloadQuery()),
             "Listed now": list(model.ids),
             "Marked": list(model.marks.ids),
-            "Not finished": service.select(DownloadQuery(text="is:unfinished")),
+            "Unfinished": service.select(DownloadQuery(text="is:unfinished")),
             "Failed": self._failed(),
         }
 
         def save(choice: SaveChoice | None) -> None:
             if choice is not None:
                 work = self._save_as(groups[choice.group], choice)
-                self._screen.run_worker(work, group="export")
+                self._context.run_worker(work, group="export")
 
         counts = {name: len(ids) for name, ids in groups.items()}
-        self._screen.app.push_screen(SaveScreen(counts), save)
+        self._context.ask(SaveScreen(counts), save)
 
     async def _save_as(self, ids: Sequence[DownloadId], choice: SaveChoice) -> None:
         text = await self._text(ids, choice.format, f"{count(len(ids))} downloads")
@@ -67,7 +69,7 @@ class FailedExport:
     def _failed(self) -> list[DownloadId]:
         return [
             id
-            for cause in self._screen.service.by_cause(DownloadQuery(View.FAILED))
+            for cause in self._service.by_cause(DownloadQuery(View.FAILED))
             if cause.kind
             for id in cause.ids
         ]
@@ -79,37 +81,36 @@ class FailedExport:
         entries = []
         for start in range(0, len(ids), _SLICE):
             entries += [
-                entry_of_detail(self._screen.service.detail(id))
+                entry_of_detail(self._service.detail(id))
                 for id in ids[start : start + _SLICE]
             ]
             await asyncio.sleep(0)
-        title = f"{title}, {stamp}; fetchtui takes this list"
+        title = f"{title}, {stamp}; a list for fetchtui"
         return await asyncio.to_thread(
             lambda: "".join(write_list(entries, format, title))
         )
 
     async def _write(self, paths: Sequence[str], text: str, number: int) -> None:
-        screen = self._screen
-        folder = Path(screen.bridge.snapshot.output_dir)
+        folder = Path(self._service.snapshot().output_dir)
         try:
             self.path = await asyncio.to_thread(_write_new, folder, paths, text)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            screen.tell(f"No list was saved: {plain(reason)}", severity="error")
+            reason = plain(error.strerror or type(error).__name__)
+            self._context.notify(f"Could not save the list: {reason}", severity="error")
         else:
-            screen.tell(f"Saved {count(number)} as {plain(str(self.path))}")
+            self._context.notify(f"Saved {count(number)} as {plain(str(self.path))}")
 
 
 def _write_new(folder: Path, names: Sequence[str], text: str) -> Path:
-    """Write a file of our own, never over another; for its owner's eyes."""
+    """Write a new file that only its owner can read; never replace an existing one."""
     for name in names:
         path = folder / os.path.expanduser(name)
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             continue
-        # As it is: a table has line ends of its own.
+        # Without newline translation: CSV has line ends of its own.
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         return path
-    raise FileExistsError(None, "there is a file of that name", str(folder))
+    raise FileExistsError(None, "a file with that name already exists", str(folder))

@@ -1,10 +1,10 @@
-"""The command palette: every action of the registry, and numbers typed straight in."""
+"""The command palette: every action by name, and a number to set the concurrency."""
 
 from __future__ import annotations
 
 import re
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
@@ -18,13 +18,29 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"\d+")
 
 
+class PaletteHost(Protocol):
+    """The application whose actions the palette runs."""
+
+    def perform(self, id: str) -> None:
+        """Run an action, or show why it is disabled."""
+        ...
+
+    def set_concurrency(self, number: int) -> None:
+        """Set the concurrency."""
+        ...
+
+
 class ActionProvider(Provider):
-    """Finds actions by name; a number sets how many downloads run at once."""
+    """Finds actions by title and description; a number sets the concurrency."""
 
     @property
-    def _run(self) -> Callable[[str], None]:
-        run: Callable[[str], None] = self.app.run_named  # type: ignore[attr-defined]
-        return run
+    def _host(self) -> PaletteHost:
+        # Textual types a provider's application as any App; the palette is opened by
+        # the dashboard only.
+        return cast("PaletteHost", self.app)
+
+    def _run(self, id: str) -> Callable[[], None]:
+        return partial(self._host.perform, id)
 
     async def discover(self) -> Hits:
         """List all actions before anything is typed."""
@@ -32,34 +48,34 @@ class ActionProvider(Provider):
             if action.group is not Group.MOVE:
                 yield DiscoveryHit(
                     f"{action.title}  ({action.shown_key or 'no key'})",
-                    partial(self._run, action.id),
+                    self._run(action.id),
                     text=action.title,
                     help=action.help,
                 )
 
     async def search(self, query: str) -> Hits:
-        """Match names and explanations."""
+        """Find actions whose title or description matches."""
         number = _NUMBER.search(query)
         if number is not None and 1 <= int(number[0]) <= MAX_CONCURRENCY:
             count = int(number[0])
             yield Hit(
                 2.0,
-                f"Set downloads at once to {count}",
-                partial(self.app.set_concurrency, count),  # type: ignore[attr-defined]
-                help="How many downloads run at the same time, from now on.",
+                f"Set concurrency to {count}",
+                partial(self._host.set_concurrency, count),
+                help="Number of downloads to run at a time.",
             )
         matcher = self.matcher(query)
         for action in current().actions:
             score = matcher.match(action.title)
             shown = matcher.highlight(action.title)
             if score <= 0:
-                # Explanations are searched as well, but names come first.
+                # Titles rank above descriptions.
                 score = matcher.match(action.help) / 2
             if score > 0:
                 yield Hit(
                     score,
                     shown,
-                    partial(self._run, action.id),
+                    self._run(action.id),
                     text=action.title,
                     help=f"{action.shown_keys}   {action.help}",
                 )

@@ -1,4 +1,4 @@
-"""Giving a download another URL: a link has expired, or a mirror is better."""
+"""Prompts for a rate limit and for another URL of a download."""
 
 from __future__ import annotations
 
@@ -9,67 +9,54 @@ from tui.core.request import URL_LIMIT, check_url, origin_of
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_rate, parse_size
 from tui.ui.dialogs.prompt import PromptScreen
+from tui.ui.style.format import editable_size
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot
-    from tui.ui.main_screen import MainScreen
+    from tui.ui.actions.context import ActionContext
 
-FORMS = "500k, 10M or 1.5G; 0 for no limit"
+_RATE_HINT = "500k, 10M or 1.5G; 0 for no limit"
+_URL_HINT = "Partial data is kept if the server confirms that the file is the same."
+_RETRIED = (DownloadState.FAILED, DownloadState.CANCELLED)
 
 
-def ask_for_rate(screen: MainScreen, row: DownloadSnapshot | None = None) -> None:
-    """Ask for bytes per second and set them at once.
+def ask_for_rate(context: ActionContext, row: DownloadSnapshot | None = None) -> None:
+    """Ask for a rate limit in bytes per second and apply it at once.
 
     Args:
-        screen: shows the run.
-        row: the one download that it is for; ``None`` for all together.
+        context: the dashboard.
+        row: the download to limit; ``None`` for all downloads together.
     """
-    service = screen.service
+    service = context.service
     name = "" if row is None else plain(row.name, 40)
 
     def check(text: str) -> str | None:
         try:
             parse_size(text)
         except ValueError:
-            return f"not a rate: {FORMS}"
+            return f"'{plain(text, 20)}' is not a valid rate; use {_RATE_HINT}"
         return None
 
-    def use(text: str | None) -> None:
+    def apply(text: str | None) -> None:
         if text is None:
             return
         rate = parse_size(text) or None
         service.set_rate_limit(rate, None if row is None else row.id)
-        told = f"Limit {format_rate(rate)}" if rate else "No rate limit"
-        screen.tell(f"{told} for {name}" if name else told)
-        screen.show_now()
+        message = f"Rate limit {format_rate(rate)}" if rate else "No rate limit"
+        context.notify(f"{message} for {name}" if name else message)
+        context.refresh_now()
 
     if row is None:
-        title, now = "Rate limit, bytes per second", service.snapshot().rate_limit
+        title, now = "Rate limit in bytes per second", service.snapshot().rate_limit
     else:
         title, now = f"Rate limit of {name}", service.detail(row.id).rate_limit
-    prompt = PromptScreen(title, typed(now), check, FORMS)
-    screen.app.push_screen(prompt, use)
+    context.ask(PromptScreen(title, editable_size(now), check, _RATE_HINT), apply)
 
 
-def typed(rate: int | None) -> str:
-    """Return a rate as one would type it: ``10M``."""
-    if not rate:
-        return "0"
-    for power, letter in ((3, "G"), (2, "M"), (1, "K")):
-        whole, rest = divmod(rate, 1024**power)
-        if whole and not rest:
-            return f"{whole}{letter}"
-    return str(rate)
-
-
-_HINT = "Bytes that are there are kept if the server proves that the file is the same."
-_ENDED_BADLY = (DownloadState.FAILED, DownloadState.CANCELLED)
-
-
-def ask_for_url(screen: MainScreen, row: DownloadSnapshot) -> None:
-    """Ask for another URL of a download, and let it go on from there."""
+def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
+    """Ask for another URL of a download and continue from there."""
     shown = plain_url(row.url, URL_LIMIT)
-    service = screen.service
+    service = context.service
 
     def check(text: str) -> str | None:
         try:
@@ -78,27 +65,27 @@ def ask_for_url(screen: MainScreen, row: DownloadSnapshot) -> None:
             return str(error)
         return None
 
-    def use(text: str | None) -> None:
+    def apply(text: str | None) -> None:
         if text is None or text == shown:
             return
-        service.set_url(row.id, _with_login(row.url, text))
-        screen.undo_stack.push(
-            f"changed the URL of {plain(row.name)}",
+        service.set_url(row.id, _with_credentials(row.url, text))
+        context.undo_stack.push(
+            f"URL change of {plain(row.name)}",
             [row.id],
             lambda _: service.set_url(row.id, row.url),
         )
         (now,) = service.rows([row.id])
-        if now.state in _ENDED_BADLY:
+        if now.state in _RETRIED:
             service.retry([row.id])
-        screen.tell(f"{plain(row.name)} is fetched from {plain_url(text)} now")
-        screen.list.repaint([row.id])
+        context.notify(f"{plain(row.name)} now downloads from {plain_url(text)}")
+        context.list.repaint([row.id])
 
-    prompt = PromptScreen(f"URL of {plain(row.name, 50)}", shown, check, _HINT)
-    screen.app.push_screen(prompt, use)
+    title = f"URL of {plain(row.name, 50)}"
+    context.ask(PromptScreen(title, shown, check, _URL_HINT), apply)
 
 
-def _with_login(old: str, new: str) -> str:
-    """Put the login back that was not shown, if it is still the same server's."""
+def _with_credentials(old: str, new: str) -> str:
+    """Add the credentials of the old URL, which are not shown, for the same origin."""
     scheme, _, rest = new.partition("://")
     login, at, _ = old.partition("://")[2].partition("/")[0].rpartition("@")
     if not at or "@" in rest.partition("/")[0] or origin_of(old) != origin_of(new):

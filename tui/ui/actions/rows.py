@@ -1,7 +1,7 @@
-"""What keys do to downloads: to the marked ones, or else to the one under the cursor.
+"""Actions on single rows: details, URL, rate limit, connections, queue, clipboard.
 
-One method an action. Each calls the service in the same turn of the loop in which the
-key arrived, then paints the rows, so the answer is on the screen with the next frame.
+They act on the marked downloads, or on the one under the cursor, in the turn of the
+loop in which the key arrived.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
 from tui.core.text.plain_text import plain, plain_url
 from tui.ui.actions.prompts import ask_for_rate, ask_for_url
-from tui.ui.actions.states import StateActions
 from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.keys.registry import BY_ID
@@ -22,89 +21,114 @@ from tui.ui.style.format import count
 from tui.ui.terminal.open_with_desktop import open_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from tui.core.snapshot import DownloadSnapshot
+    from tui.core.download import DownloadId
+    from tui.ui.actions.context import ActionContext
+    from tui.ui.actions.targets import Targets
 
 _S = DownloadState
-_COPIED_AT_MOST = 10_000
+_MAX_COPIED = 10_000
 
 
-class RowActions(StateActions):
-    """Handlers of ``actions.Group.ROW``."""
+class RowActions:
+    """Handlers of ``Group.ROW``, without those that change states."""
 
-    @property
-    def _row(self) -> DownloadSnapshot:
-        row = self._screen.list.cursor_row
-        if self._detailed is not None:
-            (row,) = self._service.rows([self._detailed])
-        assert row is not None  # the actions' ``when`` asked for it
-        return row
+    def __init__(
+        self,
+        context: ActionContext,
+        targets: Targets,
+        handlers: Mapping[str, Callable[[], None]],
+    ) -> None:
+        """Act on ``targets``; the details run other ``handlers`` on their download."""
+        self._context = context
+        self._service = context.service
+        self._targets = targets
+        self._handlers = handlers
 
-    # -- one download ----------------------------------------------------------------
+    def _reject(self, message: str) -> None:
+        self._context.notify(message, severity="warning")
+
+    # -- details and prompts ---------------------------------------------------------
 
     def details(self) -> None:
-        """Open everything about it; on the heading of a group, fold the group."""
-        model = self._screen.list.model
-        if model.cursor_cause is not None and self._screen.list.display:
+        """Show the details of a download, or fold the group under the cursor."""
+        model = self._context.list.model
+        if model.cursor_cause is not None and self._context.list.display:
             model.fold()
-            self._screen.list.refresh_order()
+            self._context.list.refresh_order()
             return
-        self.show_details(self._row.id)
+        self.show_details(self._targets.row.id)
 
-    def show_details(self, id: int) -> None:
-        """Open everything about a download."""
+    def show_details(self, id: DownloadId) -> None:
+        """Show the details of a download."""
 
-        def change(action: str) -> None:
-            self._detailed = id
-            try:
-                now = self._screen.situation()
-                now = now._replace(row=self._row, many=0, is_heading=False)
-                if BY_ID[action].when(now):
-                    getattr(self, action)()
-            finally:
-                self._detailed = None
+        def run(action: str) -> None:
+            with self._targets.only(id):
+                state = self._context.action_state()._replace(
+                    row=self._targets.row, many=0, is_heading=False
+                )
+                if BY_ID[action].is_enabled(state):
+                    self._handlers[action]()
 
-        detail = DetailScreen(lambda: self._service.detail(id), change)
-        self._screen.app.push_screen(detail)
+        self._context.open(DetailScreen(lambda: self._service.detail(id), run))
 
     def edit_url(self) -> None:
-        """Ask for another URL of the one under the cursor."""
-        ask_for_url(self._screen, self._row)
+        """Ask for another URL of the download under the cursor."""
+        ask_for_url(self._context, self._targets.row)
 
     def limit_row(self) -> None:
-        """Ask for the rate limit of the one under the cursor."""
-        ask_for_rate(self._screen, self._row)
+        """Ask for the rate limit of the download under the cursor."""
+        ask_for_rate(self._context, self._targets.row)
+
+    # -- files -----------------------------------------------------------------------
 
     def open_file(self) -> None:
-        """Open the finished file, or give its path where there is no desktop."""
-        path = self._service.detail(self._row.id).path
-        self._screen.run_worker(self._open(path), group="open")
+        """Open the finished file, or copy its path without a desktop."""
+        path = self._service.detail(self._targets.row.id).path
+        self._context.run_worker(self._open(path), group="open")
 
     def open_folder(self) -> None:
-        """Open the folder of the file, or give its path where there is no desktop."""
-        folder = os.path.dirname(self._service.detail(self._row.id).path)
-        self._screen.run_worker(self._open(folder), group="open")
+        """Open the folder of the file, or copy its path without a desktop."""
+        folder = os.path.dirname(self._service.detail(self._targets.row.id).path)
+        self._context.run_worker(self._open(folder), group="open")
 
     async def _open(self, path: str) -> None:
         if await open_path(path):
-            self._screen.tell(f"Opening {plain(path)}")
+            self._context.notify(f"Opening {plain(path)}")
             return
-        self._screen.app.copy_to_clipboard(path)
-        self._screen.tell(f"No desktop to open it with. Copied {plain(path)}")
+        self._context.application.copy_to_clipboard(path)
+        self._context.notify(f"No desktop to open it with; copied {plain(path)}")
+
+    def copy_url(self) -> None:
+        """Copy URLs and show them, since some terminals refuse clipboard access."""
+        rows = self._service.rows(self._targets.ids[:_MAX_COPIED])
+        urls = [plain_url(row.url) for row in rows]
+        self._context.application.copy_to_clipboard("\n".join(urls))
+        what = urls[0] if len(urls) == 1 else f"{count(len(urls))} URLs"
+        self._context.notify(f"Copied {what}")
+
+    def copy_path(self) -> None:
+        """Copy the paths of files and show them, for the same reason."""
+        root = self._service.snapshot().output_dir
+        rows = self._service.rows(self._targets.ids[:_MAX_COPIED])
+        paths = [os.path.join(root, row.directory, row.name) for row in rows]
+        self._context.application.copy_to_clipboard("\n".join(paths))
+        what = plain(paths[0]) if len(paths) == 1 else f"{count(len(paths))} paths"
+        self._context.notify(f"Copied {what}")
 
     # -- connections -----------------------------------------------------------------
 
     def connections_more(self) -> None:
-        """One connection more for each."""
+        """Add a connection to each running target."""
         self._change_connections(+1)
 
     def connections_fewer(self) -> None:
-        """One connection less for each."""
+        """Remove a connection from each running target."""
         self._change_connections(-1)
 
     def _change_connections(self, by: int) -> None:
-        ids = self._having(self._chosen, _S.DOWNLOADING)
+        ids = self._targets.in_states(self._targets.ids, _S.DOWNLOADING)
         wanted = 0
         for row in self._service.rows(ids):
             now = self._service.detail(row.id).connections_wanted or row.connections
@@ -112,65 +136,53 @@ class RowActions(StateActions):
             self._service.set_segments(wanted, row.id)
         if len(ids) == 1:
             plural = "s" if wanted != 1 else ""
-            self._screen.tell(f"{wanted} connection{plural} for {self._called(ids)}")
+            self._context.notify(
+                f"{wanted} connection{plural} for {self._targets.describe(ids)}"
+            )
+        elif ids and by > 0:
+            self._context.notify(
+                f"One more connection for each of {count(len(ids))} downloads"
+            )
         elif ids:
-            less = "more" if by > 0 else "less"
-            self._screen.tell(f"One connection {less} for each of {count(len(ids))}")
+            self._context.notify(
+                f"One fewer connection for each of {count(len(ids))} downloads"
+            )
         else:
-            self._say_nothing("give connections")
-        self._screen.list.repaint(ids)
+            self._reject("No selected download is running")
+        self._context.list.repaint(ids)
 
     # -- the queue -------------------------------------------------------------------
 
     def raise_in_queue(self) -> None:
-        """One place up in the queue."""
-        self._move(Move.UP, "moved up in the queue")
+        """Move queued targets up by one position."""
+        self._move(Move.UP, "up in the queue")
 
     def lower_in_queue(self) -> None:
-        """One place down in the queue."""
-        self._move(Move.DOWN, "moved down in the queue")
+        """Move queued targets down by one position."""
+        self._move(Move.DOWN, "down in the queue")
 
     def first_in_queue(self) -> None:
-        """To the front of the queue."""
-        self._move(Move.TOP, "moved to the front of the queue")
+        """Move queued targets to the front of the queue."""
+        self._move(Move.TOP, "to the front of the queue")
 
-    def _move(self, move: Move, words: str) -> None:
-        ids = self._having(self._chosen, _S.QUEUED)
-        places = self._service.places(ids, move) if ids else {}
-        if not places:
-            self._say_nothing("move in the queue")
+    def _move(self, move: Move, where: str) -> None:
+        ids = self._targets.in_states(self._targets.ids, _S.QUEUED)
+        positions = self._service.places(ids, move) if ids else {}
+        if not positions:
+            self._reject("No selected download can be moved in the queue")
             return
-        before: dict[int, float] = {}
-        what = f"{self._called(ids)} {words}"
+        before: dict[DownloadId, float] = {}
+        what = self._targets.describe(ids)
 
-        def verb(some: Sequence[int]) -> list[int]:
-            # Each stays where it is until its place is given, so a slice at a time.
-            was = self._service.place({id: places[id] for id in some})
+        def operation(some: Sequence[DownloadId]) -> list[DownloadId]:
+            # All positions were computed above, so slices do not affect each other.
+            was = self._service.place({id: positions[id] for id in some})
             before.update(was)
             return list(was)
 
         def done(_: object) -> None:
-            self._undo.push_order(what, before)
-            self._screen.tell(f"{what} · {key_of('undo')} takes it back")
-            self._screen.list.refresh_order()
+            self._context.undo_stack.push_order(f"move of {what}", before)
+            self._context.notify(f"Moved {what} {where} · {key_of('undo')} to undo")
+            self._context.list.refresh_order()
 
-        self._screen.bulk.run("Moving", list(places), verb, done)
-
-    # -- their URLs and paths --------------------------------------------------------
-
-    def copy_url(self) -> None:
-        """Copy their URLs; shown as well, since some terminals refuse the clipboard."""
-        rows = self._service.rows(self._chosen[:_COPIED_AT_MOST])
-        urls = [plain_url(row.url) for row in rows]
-        self._screen.app.copy_to_clipboard("\n".join(urls))
-        what = urls[0] if len(urls) == 1 else f"{count(len(urls))} URLs"
-        self._screen.tell(f"Copied {what}")
-
-    def copy_path(self) -> None:
-        """Copy where their files are or will be; shown as well, for the same reason."""
-        root = self._service.snapshot().output_dir
-        rows = self._service.rows(self._chosen[:_COPIED_AT_MOST])
-        paths = [os.path.join(root, row.directory, row.name) for row in rows]
-        self._screen.app.copy_to_clipboard("\n".join(paths))
-        what = plain(paths[0]) if len(paths) == 1 else f"{count(len(paths))} paths"
-        self._screen.tell(f"Copied {what}")
+        self._context.batches.run("Moving", list(positions), operation, done)

@@ -1,196 +1,157 @@
-"""What keys do to the whole run: intake, concurrency, limits, writers, undo."""
+"""Actions on the whole run: adding, saving, pausing, concurrency, limits, writers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.download import DownloadState
-from tui.core.listing.query import DownloadQuery, View
 from tui.core.settings import MAX_CONCURRENCY, MAX_WRITERS
 from tui.core.text.plain_text import plain_url
 from tui.ui.actions.prompts import ask_for_rate
-from tui.ui.dialogs.add import AddScreen
 from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.keys.keymap import key_of
-from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from tui.core.download import DownloadId
     from tui.core.snapshot import OriginSnapshot
-    from tui.ui.main_screen import MainScreen
+    from tui.ui.actions.context import ActionContext
+    from tui.ui.actions.export import ListExport
 
 
 class RunActions:
-    """Handlers of ``actions.Group.RUN``."""
+    """Handlers of ``Group.RUN``, without those that change states."""
 
-    def __init__(self, screen: MainScreen) -> None:
-        """Take the screen that shows the run."""
-        self._screen = screen
-        self._service = screen.service
-        self._undo = screen.undo_stack
+    def __init__(self, context: ActionContext, export: ListExport) -> None:
+        """Act on the run; save lists with ``export``."""
+        self._context = context
+        self._service = context.service
+        self._export = export
 
-    # -- intake ----------------------------------------------------------------------
+    # -- lists -----------------------------------------------------------------------
 
-    def add(self, text: str = "") -> None:
-        """Ask for URLs; ``text`` is what the editor starts with."""
-        intake = self._screen.intake
-        folder = self._screen.bridge.snapshot.output_dir
-        screen = AddScreen(text, folder, known=intake.known())
-        self._screen.app.push_screen(screen, intake.take)
+    def add(self) -> None:
+        """Ask for URLs."""
+        self._context.add_queue.open_editor("")
 
     def open_list(self) -> None:
         """Ask for a list file to add."""
-        self._screen.intake.open_list()
-
-    def retry_failed(self) -> None:
-        """Queue all that failed again."""
-        failed = [
-            row.id
-            for row in self._service.rows(
-                self._service.select(DownloadQuery(View.FAILED))
-            )
-            if row.state is DownloadState.FAILED
-        ]
-        self._screen.rows.retry_these(failed, [])
+        self._context.add_queue.open_list()
 
     def export_failed(self) -> None:
-        """Save what failed as a list."""
-        self._screen.run_worker(self._screen.failed_export.save(), group="export")
+        """Save the failed downloads as a list."""
+        self._context.run_worker(self._export.save_failed(), group="export")
 
     def save_list(self) -> None:
-        """Ask which downloads to save as a list, and how."""
-        self._screen.failed_export.ask()
-
-    def cancel_all(self) -> None:
-        """Cancel everything that has not ended, after a question."""
-        ids = self._service.select(DownloadQuery(text="is:unfinished"))
-        title = f"Cancel all {count(len(ids))} that have not ended"
-        self._screen.rows.ask_to_cancel(ids, title)
-
-    def undo(self) -> None:
-        """Take back the last step."""
-        if self._screen.bulk.is_busy:
-            self._screen.tell(
-                "Still at it; then undo takes it back", severity="warning"
-            )
-            return
-        step = self._undo.take()
-        if step is None:
-            return
-
-        def done(_: object) -> None:
-            self._screen.tell(f"Undone: {step.text}")
-            self._screen.list.refresh_order()
-            self._screen.list.repaint(step.ids)
-
-        def verb(ids: Sequence[DownloadId]) -> list[DownloadId]:
-            step.take_back(ids)
-            return []
-
-        self._screen.bulk.run("Undoing", step.ids, verb, done)
+        """Ask which downloads to save as a list, and in which format."""
+        self._export.ask()
 
     def hold(self) -> None:
-        """Stop everything, or let everything go on."""
+        """Pause everything, or resume it."""
         if self._service.snapshot().is_held:
             self._service.release()
-            self._screen.tell("Everything goes on")
+            self._context.notify("Resumed")
         else:
             self._service.hold()
-            self._screen.tell(f"Everything is paused. {key_of('hold')} goes on.")
-        self._screen.list.update_rows()
+            self._context.notify(f"All paused. Press {key_of('hold')} to resume.")
+        self._context.list.update_rows()
 
-    # -- downloads at once -----------------------------------------------------------
+    # -- concurrency -----------------------------------------------------------------
 
     def more(self) -> None:
-        """One more."""
+        """Increase concurrency by one."""
         self._change_concurrency(+1)
 
     def fewer(self) -> None:
-        """One less."""
+        """Decrease concurrency by one."""
         self._change_concurrency(-1)
 
     def more_16(self) -> None:
-        """Sixteen more."""
+        """Increase concurrency by 16."""
         self._change_concurrency(+16)
 
     def fewer_16(self) -> None:
-        """Sixteen less."""
+        """Decrease concurrency by 16."""
         self._change_concurrency(-16)
 
     def _change_concurrency(self, by: int) -> None:
         self.set_concurrency(self._service.snapshot().concurrency + by)
 
     def set_concurrency(self, number: int) -> None:
-        """Run this many downloads at once, as far as that is allowed."""
-        # The totals show it in this turn; the rows it starts follow with the tick.
+        """Set the concurrency, within its limits, and turn automatic tuning off.
+
+        The totals show it in this turn; the rows that it starts follow with the tick.
+        """
         number = max(1, min(MAX_CONCURRENCY, number))
         was_auto = self._service.snapshot().auto.is_on
         self._service.set_concurrency(number)
         if was_auto:
-            again = f"{key_of('auto')} lets it choose again"
-            self._screen.tell(f"{number} at once, pinned by hand; {again}")
+            self._context.notify(
+                f"Concurrency set to {number}; press {key_of('auto')} for automatic"
+            )
 
     def set_number(self) -> None:
-        """Ask how many downloads run at once."""
+        """Ask for the concurrency."""
 
         def check(text: str) -> str | None:
             if text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MAX_CONCURRENCY:
                 return None
-            return f"a number from 1 to {MAX_CONCURRENCY}"
+            return f"enter a number from 1 to {MAX_CONCURRENCY}"
 
-        def use(text: str | None) -> None:
+        def apply(text: str | None) -> None:
             if text is not None:
                 self.set_concurrency(int(text))
-                self._screen.show_now()
+                self._context.refresh_now()
 
         now = str(self._service.snapshot().concurrency)
-        prompt = PromptScreen("Downloads at once", now, check)
-        self._screen.app.push_screen(prompt, use)
+        self._context.ask(PromptScreen("Concurrency", now, check), apply)
 
     def auto(self) -> None:
-        """Let the engine choose, or not."""
+        """Toggle automatic concurrency."""
         is_on = not self._service.snapshot().auto.is_on
         self._service.set_auto(is_on)
-        self._screen.tell(
-            "Downloads at once are chosen by what they bring; a number pins them"
-            if is_on
-            else "Downloads at once stay as they are"
-        )
+        if is_on:
+            more, fewer, number = map(key_of, ("more", "fewer", "set_number"))
+            self._context.notify(
+                "Automatic concurrency is on."
+                f" Press {more} {fewer} or {number} to set it yourself."
+            )
+        else:
+            self._context.notify("Automatic concurrency is off")
 
-    def ask_cap(self, host: OriginSnapshot) -> None:
-        """Ask how many downloads run at once from a host."""
+    def ask_host_limit(self, host: OriginSnapshot) -> None:
+        """Ask for the maximum number of concurrent downloads from a host."""
+        name = plain_url(host.origin, 60)
 
         def check(text: str) -> str | None:
             if text.isdecimal() and len(text) < 6 and int(text) <= MAX_CONCURRENCY:
                 return None
-            return f"a number up to {MAX_CONCURRENCY}; 0 for no cap of its own"
+            return f"enter a number up to {MAX_CONCURRENCY}, or 0 for the global limit"
 
-        def use(text: str | None) -> None:
-            if text is not None:
-                self._service.set_origin_cap(host.origin, int(text))
-                self._screen.tell(f"{name}: {text if int(text) else 'any'} at once")
-                self._screen.painter.paint_hosts()
+        def apply(text: str | None) -> None:
+            if text is None:
+                return
+            self._service.set_origin_cap(host.origin, int(text))
+            self._context.notify(
+                f"Max downloads from {name}: {int(text)}"
+                if int(text)
+                else f"Max downloads from {name}: the global limit"
+            )
+            self._context.refresh_scheduler.refresh_hosts()
 
-        name = plain_url(host.origin, 60)
         now = str(host.cap if host.cap_from == "set" else 0)
-        hint = "0 leaves it to the cap of all"
-        prompt = PromptScreen(f"At once from {name}", now, check, hint)
-        self._screen.app.push_screen(prompt, use)
+        title, hint = f"Max downloads from {name}", "0 = use the global limit"
+        self._context.ask(PromptScreen(title, now, check, hint), apply)
 
-    # -- limits ----------------------------------------------------------------------
+    # -- rate limit and disk ---------------------------------------------------------
 
     def limit(self) -> None:
-        """Ask for the rate limit."""
-        ask_for_rate(self._screen)
+        """Ask for the rate limit of all downloads together."""
+        ask_for_rate(self._context)
 
     def writers_more(self) -> None:
-        """One writer thread more."""
+        """Add a writer thread."""
         self.change_writers(+1)
 
     def writers_fewer(self) -> None:
-        """One writer thread less."""
+        """Remove a writer thread."""
         self.change_writers(-1)
 
     def change_writers(self, by: int) -> None:
@@ -199,12 +160,13 @@ class RunActions:
         self._service.set_writers(max(1, min(MAX_WRITERS, number)))
 
     def inline_writes(self) -> None:
-        """Write on the loop, or in the executor again."""
+        """Toggle writing on the event loop."""
         is_inline = not self._service.snapshot().disk.is_inline
         self._service.set_inline_writes(is_inline)
-        self._screen.tell(
-            "Writes block the event loop now: watch its lag."
-            f" {key_of('inline_writes')} ends it."
-            if is_inline
-            else "Writes are back in the executor"
-        )
+        if is_inline:
+            self._context.notify(
+                "Writes now run on the event loop. Watch the lag;"
+                f" press {key_of('inline_writes')} to stop."
+            )
+        else:
+            self._context.notify("Writes run in threads again")

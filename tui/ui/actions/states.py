@@ -1,211 +1,221 @@
-"""What keys do to the states of downloads: cancel, pause, retry, drop; with undo."""
+"""Actions that change the state of downloads: cancel, pause, retry, remove.
+
+Each calls the service in the turn of the loop in which the key arrived and repaints the
+rows, so the next frame shows the result. Each can be undone in one step.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, ENDED, DownloadState
-from tui.core.text.plain_text import plain
 from tui.ui.actions.batch_runner import SLICE
-from tui.ui.actions.undo import in_states
 from tui.ui.dialogs.confirm import ConfirmScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tui.core.download import DownloadId
-    from tui.ui.main_screen import MainScreen
+    from tui.ui.actions.context import ActionContext
+    from tui.ui.actions.targets import Targets
 
 _S = DownloadState
 _UNENDED = frozenset(_S) - ENDED
 ASK_ABOVE = 20
-"""Downloads that are cancelled at once without a question; an undo is one key away."""
+"""Most downloads that are cancelled without a question; undo is one key away."""
 
 
 class StateActions:
-    """Handlers that end downloads or let them go on."""
+    """Handlers that stop, resume, retry and remove downloads."""
 
-    def __init__(self, screen: MainScreen) -> None:
-        """Take the screen whose list has the cursor."""
-        self._screen = screen
-        self._service = screen.service
-        self._undo = screen.undo_stack
-        self._detailed: DownloadId | None = None
-        """What a key in the details is about, in place of the chosen ones."""
+    def __init__(self, context: ActionContext, targets: Targets) -> None:
+        """Act on ``targets``."""
+        self._context = context
+        self._service = context.service
+        self._undo = context.undo_stack
+        self._targets = targets
 
-    @property
-    def _chosen(self) -> list[DownloadId]:
-        """The marked ones, or else what is under the cursor."""
-        if self._detailed is not None:
-            return [self._detailed]
-        model = self._screen.list.model
-        if self._screen.list.display:
-            return model.chosen
-        return model.at_cursor
+    def _reject(self, message: str) -> None:
+        self._context.notify(message, severity="warning")
 
-    def _having(self, ids: list[DownloadId], *states: DownloadState) -> list[int]:
-        return in_states(self._service, ids, states)
-
-    def _called(self, ids: list[DownloadId]) -> str:
-        """Name one download, or say how many there are."""
-        if len(ids) == 1:
-            return plain(self._service.rows(ids)[0].name)
-        return f"{count(len(ids))} downloads"
-
-    def _say_nothing(self, verb: str) -> None:
-        """Say that a key fits none of the chosen ones."""
-        chosen = len(self._chosen)
-        self._screen.tell(f"None of {count(chosen)} to {verb}", severity="warning")
-
-    # -- ending and going on ---------------------------------------------------------
+    # -- cancel ----------------------------------------------------------------------
 
     def cancel(self) -> None:
-        """End them at once; ``u`` brings them back as they were."""
-        ids = self._having(self._chosen, *_UNENDED)
+        """Cancel the targets, after a question if they are many."""
+        ids = self._targets.in_states(self._targets.ids, *_UNENDED)
         if len(ids) > ASK_ABOVE:
             self.ask_to_cancel(ids, f"Cancel {count(len(ids))} downloads")
         elif ids:
             self._cancel(ids)
         else:
-            self._say_nothing("cancel")
+            self._reject("No selected download can be cancelled")
+
+    def cancel_all(self) -> None:
+        """Cancel every unfinished download, after a question."""
+        ids = self._targets.unfinished()
+        self.ask_to_cancel(ids, f"Cancel all {count(len(ids))} unfinished downloads")
 
     def ask_to_cancel(self, ids: list[DownloadId], title: str) -> None:
-        """Cancel many, after a question."""
+        """Cancel downloads after a question."""
         effect = (
-            "They end now and their connections close. What they have on disk is"
-            f" kept, and {key_of('undo')} brings all of them back in one step."
+            "They stop now and their connections close. Partial data is kept on disk,"
+            f" and {key_of('undo')} restores all of them in one step."
         )
-        running = len(self._having(ids, _S.PROBING, _S.DOWNLOADING, _S.VERIFYING))
+        running = self._targets.in_states(ids, _S.PROBING, _S.DOWNLOADING, _S.VERIFYING)
         if running:
-            effect = f"{count(running)} of them are running. {effect}"
-        ask = ConfirmScreen(title, effect, title, "Leave them as they are")
+            effect = f"{count(len(running))} of them are running. {effect}"
 
-        def answer(is_wanted: bool | None) -> None:
-            if is_wanted:
+        def answer(is_confirmed: bool | None) -> None:
+            if is_confirmed:
                 self._cancel(ids)
-                self._screen.show_now()
+                self._context.refresh_now()
 
-        self._screen.app.push_screen(ask, answer)
+        self._context.ask(ConfirmScreen(title, effect, title, "Keep them"), answer)
 
     def _cancel(self, ids: list[DownloadId]) -> None:
-        paused = self._having(ids, _S.PAUSED)
+        paused = self._targets.in_states(ids, _S.PAUSED)
 
         def done(changed: list[DownloadId]) -> None:
             if changed:
-                what = self._called(changed)
-                self._undo.push_states(f"cancelled {what}", changed, paused)
-                them = "it" if len(changed) == 1 else "them"
+                what = self._targets.describe(changed)
+                self._undo.push_states(f"cancel of {what}", changed, paused)
                 shown = what if len(changed) == 1 else count(len(changed))
-                key = key_of("undo")
-                self._screen.tell(f"Cancelled {shown} · {key} brings {them} back")
-            self._screen.list.repaint(changed)
+                self._context.notify(f"Cancelled {shown} · {key_of('undo')} to restore")
+            self._context.list.repaint(changed)
 
         ids = self._running_last(ids)
-        self._screen.bulk.run("Cancelling", ids, self._service.cancel, done)
+        self._context.batches.run("Cancelling", ids, self._service.cancel, done)
 
     def _running_last(self, ids: list[DownloadId]) -> list[DownloadId]:
-        """Put what runs at the end: a slot that it left would start another one."""
+        """Move running downloads to the end.
+
+        Each frees a slot, and a queued one that is about to be stopped would start.
+        """
         if len(ids) <= SLICE:
             return ids
-        running = self._having(ids, *ACTIVE)
+        running = self._targets.in_states(ids, *ACTIVE)
         known = set(running)
         return [id for id in ids if id not in known] + running
 
+    # -- pause and resume ------------------------------------------------------------
+
     def pause(self) -> None:
-        """Pause them; if all are paused, let them go on."""
-        chosen = self._chosen
-        ids = self._having(chosen, *_UNENDED - {_S.PAUSED})
+        """Pause the targets, or resume them if all are paused."""
+        targets = self._targets.ids
+        ids = self._targets.in_states(targets, *_UNENDED - {_S.PAUSED})
         if ids:
-            ids = self._running_last(ids)
-            self._bulk_pause("Paus", ids, self._service.pause, ())
+            self._pause(self._running_last(ids))
             return
-        ids = self._having(chosen, _S.PAUSED)
+        ids = self._targets.in_states(targets, _S.PAUSED)
         if ids:
-            self._bulk_pause("Resum", ids, self._service.resume, ids)
+            self._resume(ids)
         else:
-            self._say_nothing("pause")
+            self._reject("No selected download can be paused")
 
-    def _bulk_pause(
-        self,
-        stem: str,
-        ids: list[DownloadId],
-        verb: Callable[[Sequence[DownloadId]], list[DownloadId]],
-        paused: Sequence[DownloadId],
-    ) -> None:
-        """Pause or resume, and remember how to take it back.
-
-        Args:
-            stem: of the words, such as ``Paus``.
-            ids: the downloads.
-            verb: does it.
-            paused: those of them that were paused before.
-        """
-
+    def _pause(self, ids: list[DownloadId]) -> None:
         def done(changed: list[DownloadId]) -> None:
             if changed:
-                what = f"{stem}ed {self._called(changed)}"
-                self._undo.push_states(what[0].lower() + what[1:], changed, paused)
-                self._screen.tell(f"{what} · {key_of('undo')} takes it back")
-            self._screen.list.repaint(changed)
+                what = self._targets.describe(changed)
+                self._undo.push_states(f"pause of {what}", changed, ())
+                self._context.notify(f"Paused {what} · {key_of('undo')} to undo")
+            self._context.list.repaint(changed)
 
-        self._screen.bulk.run(f"{stem}ing", ids, verb, done)
+        self._context.batches.run("Pausing", ids, self._service.pause, done)
+
+    def _resume(self, ids: list[DownloadId]) -> None:
+        def done(changed: list[DownloadId]) -> None:
+            if changed:
+                what = self._targets.describe(changed)
+                self._undo.push_states(f"resume of {what}", changed, ids)
+                self._context.notify(f"Resumed {what} · {key_of('undo')} to undo")
+            self._context.list.repaint(changed)
+
+        self._context.batches.run("Resuming", ids, self._service.resume, done)
+
+    # -- retry -----------------------------------------------------------------------
 
     def retry(self) -> None:
-        """Queue them again."""
-        chosen = self._chosen
-        cancelled = self._having(chosen, _S.CANCELLED)
-        failed = self._having(chosen, _S.FAILED, _S.WAITING)
+        """Queue failed, waiting and cancelled targets again."""
+        targets = self._targets.ids
+        cancelled = self._targets.in_states(targets, _S.CANCELLED)
+        failed = self._targets.in_states(targets, _S.FAILED, _S.WAITING)
         if cancelled or failed:
-            self.retry_these(failed, cancelled)
+            self._retry(failed, cancelled)
         else:
-            self._say_nothing("retry")
+            self._reject("No selected download can be retried")
 
-    def retry_these(
-        self, failed: list[DownloadId], cancelled: list[DownloadId]
-    ) -> None:
-        """Queue downloads again, and remember how to take that back."""
+    def retry_failed(self) -> None:
+        """Queue every failed download again."""
+        self._retry(self._targets.failed(), [])
+
+    def _retry(self, failed: list[DownloadId], cancelled: list[DownloadId]) -> None:
         service, resumed = self._service, frozenset(cancelled)
 
-        def verb(ids: Sequence[DownloadId]) -> list[DownloadId]:
+        def retry(ids: Sequence[DownloadId]) -> list[DownloadId]:
             back = service.resume([id for id in ids if id in resumed])
             return [*back, *service.retry([id for id in ids if id not in resumed])]
 
-        def take_back(ids: Sequence[DownloadId]) -> None:
+        def undo(ids: Sequence[DownloadId]) -> None:
             service.cancel([id for id in ids if id in resumed])
             service.unretry([id for id in ids if id not in resumed])
 
         def done(changed: list[DownloadId]) -> None:
             if changed:
-                what = self._called(changed)
-                self._undo.push(f"retried {what}", changed, take_back)
-                self._screen.tell(f"Retrying {what} · {key_of('undo')} takes it back")
-            self._screen.list.repaint(changed)
+                what = self._targets.describe(changed)
+                self._undo.push(f"retry of {what}", changed, undo)
+                self._context.notify(f"Retrying {what} · {key_of('undo')} to undo")
+            self._context.list.repaint(changed)
 
-        self._screen.bulk.run("Queueing", [*cancelled, *failed], verb, done)
+        self._context.batches.run("Queueing", [*cancelled, *failed], retry, done)
+
+    # -- remove ----------------------------------------------------------------------
 
     def drop(self) -> None:
-        """Take the ended ones out of the list; nothing on disk changes."""
-        ids = self._having(self._chosen, *ENDED)
+        """Remove finished targets from the list; nothing on disk changes."""
+        ids = self._targets.in_states(self._targets.ids, *ENDED)
         if ids:
-            self._screen.bulk.run("Dropping", ids, self._service.drop, self._dropped)
+            self._context.batches.run(
+                "Removing", ids, self._service.drop, self._removed
+            )
         else:
-            self._say_nothing("drop; only what has ended can be")
+            self._reject("No selected download has finished; only those can be removed")
 
-    def _dropped(self, changed: list[DownloadId]) -> None:
-        marks = self._screen.list.model.marks
+    def _removed(self, changed: list[DownloadId]) -> None:
+        marks = self._context.list.model.marks
         marked = {id for id in changed if id in marks}
         marks.remove(changed)
-        what = self._called(changed)
+        what = self._targets.describe(changed)
 
-        def take_back(ids: Sequence[DownloadId]) -> None:
+        def undo(ids: Sequence[DownloadId]) -> None:
             self._service.undrop(ids)
             marks.add(id for id in ids if id in marked)
 
-        self._undo.push(f"dropped {what}", changed, take_back)
-        them = "it" if len(changed) == 1 else "them"
-        self._screen.tell(
-            f"Dropped {what} from the list · {key_of('undo')} brings {them} back"
+        self._undo.push(f"removal of {what}", changed, undo)
+        self._context.notify(
+            f"Removed {what} from the list · {key_of('undo')} to restore"
         )
-        self._screen.list.refresh_order()
+        self._context.list.refresh_order()
+
+    # -- undo ------------------------------------------------------------------------
+
+    def undo(self) -> None:
+        """Undo the last step."""
+        if self._context.batches.is_busy:
+            self._reject("Still working; undo will be available when it is done")
+            return
+        step = self._undo.pop()
+        if step is None:
+            return
+
+        def undo(ids: Sequence[DownloadId]) -> list[DownloadId]:
+            step.undo(ids)
+            return []
+
+        def done(_: object) -> None:
+            self._context.notify(f"Undid: {step.text}")
+            self._context.list.refresh_order()
+            self._context.list.repaint(step.ids)
+
+        self._context.batches.run("Undoing", step.ids, undo, done)

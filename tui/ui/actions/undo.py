@@ -1,54 +1,35 @@
-"""Taking back what was done to downloads, one step at a time."""
+"""The undo stack: one step for each action on downloads, however many it changed."""
 
 from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.listing.query import DownloadQuery
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tui.core.download import DownloadId, DownloadState
+    from tui.core.download import DownloadId
     from tui.core.service import DownloadService
 
 _DEPTH = 100
-_FEW = 200
-
-
-def in_states(
-    service: DownloadService, ids: Sequence[DownloadId], states: Iterable[DownloadState]
-) -> list[DownloadId]:
-    """Return those of ``ids`` that are in one of ``states``, in their order.
-
-    Of a few the rows are asked for; of 100,000 that would take half a second, so for
-    many the whole list is searched by state, which takes 10 ms.
-    """
-    wanted = frozenset(states)
-    if len(ids) <= _FEW:
-        return [row.id for row in service.rows(ids) if row.state in wanted]
-    words = ",".join(state.word for state in wanted)
-    found = set(service.select(DownloadQuery(text=f"is:{words}")))
-    return [id for id in ids if id in found]
 
 
 class Step(NamedTuple):
-    """Something that was done and how to take it back."""
+    """Something that was done and how to undo it."""
 
     text: str
-    """What was done, in words: ``cancelled manual.pdf``."""
+    """What was done, as a noun: ``cancel of manual.pdf``."""
     ids: tuple[DownloadId, ...]
-    """Downloads that it touched, to be painted again."""
-    take_back: Callable[[Sequence[DownloadId]], object]
-    """Takes it back for some of them."""
+    """Downloads that it changed; they are redrawn after the undo."""
+    undo: Callable[[Sequence[DownloadId]], object]
+    """Undoes it for some of the downloads."""
 
 
 class UndoStack:
     """The last steps, the newest on top."""
 
     def __init__(self, service: DownloadService) -> None:
-        """Take the service that undoes."""
+        """Undo steps through ``service``."""
         self._service = service
         self._steps: deque[Step] = deque(maxlen=_DEPTH)
 
@@ -59,44 +40,44 @@ class UndoStack:
         self,
         text: str,
         ids: Iterable[DownloadId],
-        take_back: Callable[[Sequence[DownloadId]], object],
+        undo: Callable[[Sequence[DownloadId]], object],
     ) -> None:
-        """Remember a step that can be taken back for some downloads at a time."""
-        self._steps.append(Step(text, tuple(ids), take_back))
+        """Add a step that can be undone for some downloads at a time."""
+        self._steps.append(Step(text, tuple(ids), undo))
 
     def push_states(
         self, text: str, ids: Sequence[DownloadId], paused: Sequence[DownloadId]
     ) -> None:
-        """Remember that downloads were cancelled, paused or resumed.
+        """Add a step that cancelled, paused or resumed downloads.
 
         Args:
-            text: what was done, in words.
+            text: what was done, as a noun.
             ids: the downloads.
             paused: those of them that were paused before.
         """
         were_paused = frozenset(paused)
 
-        def take_back(ids: Sequence[DownloadId]) -> None:
-            # A paused download comes back by way of the queue; both happen in one
-            # turn of the loop, so nothing can start in between.
+        def undo(ids: Sequence[DownloadId]) -> None:
+            # A paused download is queued first. Both calls happen in one turn of the
+            # loop, so nothing can start in between.
             self._service.resume(ids)
             self._service.pause([id for id in ids if id in were_paused])
 
-        self.push(text, ids, take_back)
+        self.push(text, ids, undo)
 
     def push_order(self, text: str, before: Mapping[DownloadId, float]) -> None:
-        """Remember that downloads were moved in the queue.
+        """Add a step that moved downloads in the queue.
 
         Args:
-            text: what was done, in words.
-            before: where they were, as the service said it.
+            text: what was done, as a noun.
+            before: their earlier queue positions, as the service returned them.
         """
 
-        def take_back(ids: Sequence[DownloadId]) -> None:
+        def undo(ids: Sequence[DownloadId]) -> None:
             self._service.place({id: before[id] for id in ids})
 
-        self.push(text, before, take_back)
+        self.push(text, before, undo)
 
-    def take(self) -> Step | None:
-        """Return the newest step, to be taken back; ``None`` if there is none."""
+    def pop(self) -> Step | None:
+        """Remove and return the newest step, or ``None`` if there is none."""
         return self._steps.pop() if self._steps else None

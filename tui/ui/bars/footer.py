@@ -27,9 +27,9 @@ class FooterBar(Pane):
         super().__init__(**options)
         self._lit: set[str] | None = None
 
-    def show(self, situation: ActionState) -> None:
+    def show(self, state: ActionState) -> None:
         """Light the keys that would do something now."""
-        lit = {action.id for action in current().actions if action.when(situation)}
+        lit = {action.id for action in current().actions if action.is_enabled(state)}
         if lit != self._lit:
             self._lit = lit
             self.redraw()

@@ -1,15 +1,14 @@
-"""Which keys stand for which action: the registry's, changed as a person wishes.
+"""The keys that are bound to actions: the defaults, changed by the user's settings.
 
-Wishes come from the settings file, by the actions' ids, which never change::
+Settings refer to actions by ID, which never changes::
 
     [keys]
     cancel = "delete"
     pause = ["p", "F8"]
-    screenshot = []          # no key; the palette still has it
+    screenshot = []          # no key; the palette still lists the action
 
-A wish that cannot be granted is told with what to do about it and passed over; the
-rest holds. Whatever names a key on the screen asks ``key_of``, so that no text tells
-of a key that is another one's by now.
+An invalid setting is reported with a fix and skipped; the others still apply. Every
+text that mentions a key asks ``key_of`` for it, so it names the key that is bound now.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from tui.ui.keys.registry import ACTIONS, SIGNS, Action, shown_key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SWALLOWED = {
+ALIASED = {
     "ctrl+h": "backspace",
     "ctrl+i": "tab",
     "ctrl+j": "enter",
@@ -39,9 +38,9 @@ SWALLOWED = {
     "shift+space": "space",
     "ctrl+space": "ctrl+@",
 }
-"""Keys that terminals send as other ones (VT100 control codes)."""
-FIXED = {"ctrl+c": "interrupt", "ctrl+q": "quit"}
-"""Ways out that work over every dialog; nothing else can have them."""
+"""Keys that terminals send as another key (VT100 control codes)."""
+RESERVED = {"ctrl+c": "interrupt", "ctrl+q": "quit"}
+"""Keys that quit even while a dialog is open; no other action can use them."""
 
 _BY_SIGN = {sign.lower(): key for key, sign in SIGNS.items()}
 _BY_SIGN |= {"esc": "escape", "del": "delete", "ins": "insert", "return": "enter"}
@@ -49,9 +48,9 @@ _NAMED = {key.value for key in Keys} | set(SIGNS) | {"space", "enter", "tab"}
 
 
 def key_name(text: str) -> str | None:
-    """Return Textual's name of a key as people write it; ``None`` for no key at all.
+    """Return Textual's name of a key that a user wrote, or ``None`` if it is unknown.
 
-    ``?``, ``F2``, ``PgUp``, ``esc``, ``ctrl+x`` and Textual's own names are known.
+    Accepts ``?``, ``F2``, ``PgUp``, ``esc``, ``ctrl+x`` and Textual's own names.
     """
     text = text.strip() if text != " " else "space"
     if len(text) == 1:
@@ -89,66 +88,66 @@ def _sign_names() -> set[str]:
 
 
 class Keymap:
-    """Actions with the keys that they have now."""
+    """The actions with the keys that are bound to them now."""
 
     def __init__(self, actions: Sequence[Action] = ACTIONS) -> None:
-        """Begin with the registry's own keys."""
+        """Bind the default keys."""
         self._defaults = {action.id: action for action in actions}
         self.actions: tuple[Action, ...] = tuple(actions)
-        """All of them, in the registry's order."""
+        """All actions, in the order of the table."""
         self.by_id: dict[str, Action] = dict(self._defaults)
-        self._wishes: dict[str, object] = {}
-        self.complaints: list[str] = []
-        """Wishes that were not granted, each with what to do, one line."""
+        self._overrides: dict[str, object] = {}
+        self.problems: list[str] = []
+        """One line for each setting that was skipped, with a fix."""
 
-    def use(self, wishes: Mapping[str, object]) -> list[str]:
-        """Give actions other keys; wishes of an earlier call are forgotten.
+    def apply(self, overrides: Mapping[str, object]) -> list[str]:
+        """Bind other keys, replacing all overrides of an earlier call.
 
         Args:
-            wishes: id of an action -> its keys: a text with spaces between them, or a
-                list; an empty one takes all keys away.
+            overrides: keys by action ID: a string with keys separated by spaces, or a
+                list of keys. An empty one unbinds the action.
 
         Returns:
-            Complaints, one line each; also kept in ``complaints``.
+            The problems found, one line each; also kept in ``problems``.
         """
-        self.complaints = []
-        self._wishes = dict(wishes)
-        owners: dict[str, str] = dict(FIXED)
+        self.problems = []
+        self._overrides = dict(overrides)
+        owners: dict[str, str] = dict(RESERVED)
         keys: dict[str, tuple[str, ...]] = {}
-        for id, wish in wishes.items():
+        for id, override in overrides.items():
             if id not in self._defaults:
-                self._complain_of_unknown(str(id))
+                self._report_unknown(str(id))
                 continue
-            granted = self._grant(id, wish, owners)
-            if granted is not None:
-                keys[id] = granted
+            assigned = self._assign(id, override, owners)
+            if assigned is not None:
+                keys[id] = assigned
         for id, action in self._defaults.items():
             if id not in keys:
-                keys[id] = self._left_of(action, owners)
+                keys[id] = self._remaining_defaults(action, owners)
         self.actions = tuple(
             replace(action, keys=keys[id]) for id, action in self._defaults.items()
         )
         self.by_id = {action.id: action for action in self.actions}
-        return self.complaints
+        return self.problems
 
-    def judge(self, wishes: Mapping[str, object]) -> list[str]:
-        """Say what would be wrong with further wishes, without granting them."""
+    def check(self, overrides: Mapping[str, object]) -> list[str]:
+        """Return the problems that further overrides would cause, applying none."""
         trial = Keymap(tuple(self._defaults.values()))
-        before = trial.use(self._wishes)
-        after = trial.use({**self._wishes, **wishes})
-        return [complaint for complaint in after if complaint not in before]
+        before = trial.apply(self._overrides)
+        after = trial.apply({**self._overrides, **overrides})
+        return [problem for problem in after if problem not in before]
 
     def default(self, id: str) -> tuple[str, ...]:
-        """The registry's own keys of an action."""
+        """Return the default keys of an action."""
         return self._defaults[id].keys
 
     def shown(self, id: str) -> str:
-        """The key to press for an action; without one, how the palette calls it."""
+        """Return the key to press for an action, or how to find it in the palette."""
         action = self.by_id[id]
         return action.shown_key or f"{self.by_id['palette'].shown_key} {action.title}"
 
     def bindings(self) -> list[Binding]:
-        """One binding for each action that has a key."""
+        """Return one binding for each action that has a key."""
         return [
             Binding(
                 ",".join(action.keys),
@@ -162,87 +161,94 @@ class Keymap:
             if action.keys
         ]
 
-    # -- judging wishes --------------------------------------------------------------
+    # -- checking overrides ----------------------------------------------------------
 
-    def _grant(
-        self, id: str, wish: object, owners: dict[str, str]
+    def _assign(
+        self, id: str, override: object, owners: dict[str, str]
     ) -> tuple[str, ...] | None:
-        texts = wish.split() if isinstance(wish, str) else wish
+        texts = override.split() if isinstance(override, str) else override
         if not isinstance(texts, list | tuple) or not all(
             isinstance(text, str) for text in texts
         ):
-            self._complain(f'keys.{id} is no key; write {id} = "x" or ["x", "F2"]')
+            self._report(
+                f'keys.{id} must be a key or a list of keys: {id} = "x" or ["x", "F2"]'
+            )
             return None
         if not texts:
             return ()
-        granted = [
-            key for text in texts if (key := self._judge(id, text, owners)) is not None
+        assigned = [
+            key
+            for text in texts
+            if (key := self._check_key(id, text, owners)) is not None
         ]
-        for key in granted:
+        for key in assigned:
             owners[key] = id
-        return tuple(dict.fromkeys(granted)) or None
+        return tuple(dict.fromkeys(assigned)) or None
 
-    def _judge(self, id: str, text: str, owners: dict[str, str]) -> str | None:
+    def _check_key(self, id: str, text: str, owners: dict[str, str]) -> str | None:
         key = key_name(text)
         shown = plain(text, 20)
         if key is None:
-            self._complain(
-                f"keys.{id}: there is no key “{shown}”; write it like x, F2, ctrl+x"
+            self._report(
+                f"keys.{id}: unknown key “{shown}”; write keys as x, F2 or ctrl+x"
             )
-        elif key in SWALLOWED:
-            self._complain(
-                f"keys.{id}: terminals send {shown} as {SWALLOWED[key]};"
-                " take another key"
+        elif key in ALIASED:
+            self._report(
+                f"keys.{id}: terminals send {shown} as {ALIASED[key]}; use another key"
             )
             key = None
         elif owners.get(key, id) != id:
             owner = owners[key]
-            self._complain(
-                f"keys.{id}: {shown} is {owner}'s already; take another key"
-                + ("" if key in FIXED else f" or change keys.{owner}")
+            fix = "" if key in RESERVED else f" or change keys.{owner}"
+            self._report(
+                f"keys.{id}: {shown} is already used by {owner}; use another key{fix}"
             )
             key = None
         return key
 
-    def _left_of(self, action: Action, owners: dict[str, str]) -> tuple[str, ...]:
-        """Return the default keys that no wish has taken."""
-        left = tuple(k for k in action.keys if owners.get(k, action.id) == action.id)
+    def _remaining_defaults(
+        self, action: Action, owners: dict[str, str]
+    ) -> tuple[str, ...]:
+        """Return the default keys of an action that no override uses."""
+        id = action.id
+        left = tuple(key for key in action.keys if owners.get(key, id) == id)
         if action.keys and not left:
-            taker = owners[action.keys[0]]
-            self._complain(
-                f"{action.id} has no key since {taker} took"
-                f" {shown_key(action.keys[0])}; give it one with keys.{action.id}"
+            key = shown_key(action.keys[0])
+            self._report(
+                f"{key} is already used by {id};"
+                f" give {id} another key first (keys.{id})"
             )
         return left
 
-    def _complain_of_unknown(self, id: str) -> None:
+    def _report_unknown(self, id: str) -> None:
         near = get_close_matches(id, self._defaults, n=1)
-        meant = f"did you mean {near[0]}?" if near else "the README lists their ids"
-        self._complain(f"keys: no action is called “{plain(id, 30)}”; {meant}")
+        known = "fetchtui config explain keys lists them"
+        hint = f"did you mean {near[0]}?" if near else known
+        self._report(f"keys: unknown action “{plain(id, 30)}”; {hint}")
 
-    def _complain(self, text: str) -> None:
-        self.complaints.append(text)
+    def _report(self, problem: str) -> None:
+        self.problems.append(problem)
 
 
 _current: ContextVar[Keymap] = ContextVar("keymap")
 
 
 def current() -> Keymap:
-    """Return the keymap of the dashboard that runs; outside one, the registry's own."""
+    """Return the running dashboard's keymap, or the default one without a dashboard."""
     try:
         return _current.get()
     except LookupError:
-        return _registry
+        return _default
 
 
-def make_current(keymap: Keymap) -> None:
-    """Let this context and the tasks that begin in it speak of these keys."""
+def set_current(keymap: Keymap) -> None:
+    """Use a keymap in this context and in the tasks that are started from it."""
     _current.set(keymap)
 
 
 def key_of(id: str) -> str:
-    """Return the key for an action, as people write it."""
+    """Return the key for an action, as displayed."""
     return current().shown(id)
 
 
-_registry = Keymap()
+_default = Keymap()

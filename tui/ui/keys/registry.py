@@ -1,10 +1,10 @@
-"""The one registry of everything a person can do in the dashboard.
+"""The table of everything a user can do in the dashboard.
 
-Key bindings, footer, help screen, command palette and the table of keys in the README
-are all made from ``ACTIONS``. Each action is handled by the method of the same name in
-``row_actions``, ``mark_actions``, ``run_actions`` or ``view_actions``.
+Key bindings, footer, help screen, command palette and the table of keys in the user
+guide are all generated from ``ACTIONS``. Each action is handled by the method of the
+same name in one of the classes of ``tui.ui.actions``.
 
-``python -m tui.ui.keys.registry`` prints the README's table.
+``python -m tui.ui.keys.registry`` prints the table of keys as Markdown.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ _UNENDED = frozenset(_S) - ENDED
 
 
 class Group(Enum):
-    """Headings of the help screen and of the README's table, in their order."""
+    """Headings of the help screen and of the table of keys, in display order."""
 
-    ROW = "The marked downloads, or else the one under the cursor"
-    MARK = "Selection: act on many at once"
-    RUN = "The whole run"
-    VIEW = "What is shown"
-    MOVE = "Moving about"
-    APP = "The dashboard"
+    ROW = "Marked downloads, or the one under the cursor"
+    MARK = "Selection"
+    RUN = "All downloads"
+    VIEW = "View"
+    MOVE = "Navigation"
+    APP = "Dashboard"
 
 
 class ActionState(NamedTuple):
-    """What an action's ``when`` may look at."""
+    """The state that decides which actions are enabled."""
 
     row: DownloadSnapshot | None
     """The download under the cursor."""
     many: int
-    """Downloads that a key acts on in its place: marked or in a group; 0 for none."""
+    """Number of marked downloads, or of those in the group; 0 acts on ``row`` alone."""
     is_heading: bool
-    """The cursor is on the heading of a group."""
+    """Whether the cursor is on a group heading."""
     engine: EngineSnapshot
     can_undo: bool
     can_escape: bool
-    """A pane is zoomed, a filter is open or set, or something is marked."""
+    """Whether a pane is zoomed, a filter is open or set, or a download is marked."""
 
 
 def _always(_: ActionState) -> bool:
@@ -71,7 +71,8 @@ def _is_ended(now: ActionState) -> bool:
 
 
 def _in_state(now: ActionState, *states: DownloadState) -> bool:
-    # Many are looked at only when the key comes: that would cost too much here.
+    # This runs on every refresh, and checking many downloads costs too much: the
+    # handler checks them when the key is pressed.
     return now.many > 0 or (now.row is not None and now.row.state in states)
 
 
@@ -121,38 +122,38 @@ def _can_escape(now: ActionState) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing that a person can do."""
+    """One thing a user can do."""
 
     id: str
-    """Name of its handler; stays the same when keys are changed."""
+    """Name of the handler, and of the setting that changes the keys."""
     keys: tuple[str, ...]
-    """Default keys, by Textual's names; the first is the one that is shown."""
+    """Default keys, by Textual's names; the first one is displayed."""
     title: str
-    """Its name in the command palette, an imperative."""
+    """Name in the command palette and in the help, in the imperative."""
     help: str
-    """What it does, one sentence for help and README."""
+    """Description for the help and the user guide, in whole sentences."""
     group: Group
     label: str = ""
-    """Its name in the footer; "" keeps it out."""
+    """Name in the footer; "" for actions that the footer does not show."""
     rank: int = 0
-    """Place in the footer and who leaves it first when it gets narrow: 1 stays."""
+    """Position in the footer; narrow terminals drop the highest ranks first."""
     pair: str = ""
-    """Action whose key the footer shows beside this one's (``+ -``)."""
-    when: Callable[[ActionState], bool] = _always
-    """Whether it would do anything now."""
-    why_not: str = ""
-    """What to say when it would not."""
+    """Action whose key the footer shows next to this one's (``+ -``)."""
+    is_enabled: Callable[[ActionState], bool] = _always
+    """Whether the action would do anything now."""
+    disabled_reason: str = ""
+    """Message for a key press while the action is disabled."""
     is_typable: bool = False
-    """Works while text is being typed, by those of its keys that print nothing."""
+    """Whether its non-printing keys work while text is being typed."""
 
     @property
     def shown_key(self) -> str:
-        """The first key as people know it: ``+``, ``ctrl+p``; "" if it has none."""
+        """The first key as displayed: ``+``, ``ctrl+p``; "" without a key."""
         return shown_key(self.keys[0]) if self.keys else ""
 
     @property
     def shown_keys(self) -> str:
-        """All keys, separated by a space."""
+        """All keys as displayed, separated by spaces."""
         return " ".join(shown_key(key) for key in self.keys)
 
 
@@ -180,11 +181,11 @@ SIGNS = {
     "insert": "Ins",
     "comma": ",",
 }
-"""Textual's names of keys -> how people write them."""
+"""Textual's key names -> the form that is displayed and accepted in settings."""
 
 
 def shown_key(key: str) -> str:
-    """Return a Textual key name as people write it."""
+    """Return the displayed form of a Textual key name."""
     *modifiers, last = key.split("+")
     is_function = last[:1] == "f" and last[1:].isdecimal()
     sign = last.upper() if is_function else SIGNS.get(last, last)
@@ -196,7 +197,7 @@ def _view(number: int, name: str, what: str) -> Action:
         id=f"view_{name}",
         keys=(str(number),),
         title=f"Show {what}",
-        help=f"List {what} only." if number > 1 else "List every download.",
+        help=f"List only {what}." if number > 1 else "List all downloads.",
         group=Group.VIEW,
     )
 
@@ -205,73 +206,73 @@ _ROW = (
     Action(
         "cancel",
         ("x",),
-        "Cancel the download",
-        "End it at once and close its connections; what is there is kept.",
+        "Cancel",
+        "Stop the download and close its connections. Partial data is kept.",
         Group.ROW,
         label="Cancel",
         rank=2,
-        when=_can_cancel,
-        why_not="nothing to cancel here",
+        is_enabled=_can_cancel,
+        disabled_reason="nothing to cancel here",
     ),
     Action(
         "pause",
         ("p",),
-        "Pause or resume the download",
-        "Stop it but keep its place and its bytes; press again to go on.",
+        "Pause or resume",
+        "Pause it, keeping queue position and data. Press again to resume.",
         Group.ROW,
         label="Pause",
         rank=3,
-        when=_can_cancel,
-        why_not="nothing to pause here",
+        is_enabled=_can_cancel,
+        disabled_reason="nothing to pause here",
     ),
     Action(
         "retry",
         ("r",),
-        "Retry the download",
+        "Retry",
         "Queue a failed, waiting or cancelled download again.",
         Group.ROW,
         label="Retry",
         rank=6,
-        when=_can_retry,
-        why_not="this download has not failed",
+        is_enabled=_can_retry,
+        disabled_reason="this download has not failed",
     ),
     Action(
         "drop",
         ("D",),
-        "Drop from the list",
-        "Take it out of the list once it has ended; files stay, u brings it back.",
+        "Remove from list",
+        "Files are kept; u to undo.",
         Group.ROW,
-        when=_is_ended,
-        why_not="it has not ended; x cancels it",
+        is_enabled=_is_ended,
+        disabled_reason="the download has not finished; press x to cancel it",
     ),
     Action(
         "details",
         ("enter",),
         "Show details",
-        "Everything about it: ranges, attempts, answer, paths. On a group: fold it.",
+        "Show segments, attempts, headers and paths. On a group heading, fold it.",
         Group.ROW,
         label="Details",
         rank=10,
-        when=_on_line,
-        why_not="there is no download here",
+        is_enabled=_on_line,
+        disabled_reason="no download selected",
     ),
     Action(
         "connections_more",
         ("greater_than_sign",),
-        "Add a connection to the download",
-        "One connection more for the running download.",
+        "Add a connection",
+        "Use one more connection for a running download.",
         Group.ROW,
-        when=_is_running,
-        why_not="it is not running",
+        is_enabled=_is_running,
+        disabled_reason="the download is not running",
     ),
     Action(
         "connections_fewer",
         ("less_than_sign",),
-        "Take a connection from the download",
-        "One connection less for the running download.",
+        "Remove a connection",
+        "Use one fewer connection for a running download.",
         Group.ROW,
-        when=_is_running,
-        why_not="it is not running",
+        is_enabled=_is_running,
+        disabled_reason="the download is not running",
     ),
     Action(
         "raise_in_queue",
@@ -279,8 +280,8 @@ _ROW = (
         "Move up in the queue",
         "Start it before the queued download above it.",
         Group.ROW,
-        when=_is_queued,
-        why_not="it is not queued",
+        is_enabled=_is_queued,
+        disabled_reason="the download is not queued",
     ),
     Action(
         "lower_in_queue",
@@ -288,8 +289,8 @@ _ROW = (
         "Move down in the queue",
         "Start it after the queued download below it.",
         Group.ROW,
-        when=_is_queued,
-        why_not="it is not queued",
+        is_enabled=_is_queued,
+        disabled_reason="the download is not queued",
     ),
     Action(
         "first_in_queue",
@@ -297,62 +298,62 @@ _ROW = (
         "Move to the front of the queue",
         "Start it next.",
         Group.ROW,
-        when=_is_queued,
-        why_not="it is not queued",
+        is_enabled=_is_queued,
+        disabled_reason="the download is not queued",
     ),
     Action(
         "copy_url",
         ("y",),
         "Copy the URL",
-        "Copy its URL to the clipboard, without any password in it.",
+        "Copy the URL to the clipboard, without any password.",
         Group.ROW,
-        when=_on_any,
-        why_not="there is no download here",
+        is_enabled=_on_any,
+        disabled_reason="no download selected",
     ),
     Action(
         "edit_url",
         ("e",),
         "Change the URL",
-        "Give it another URL, say for a link that has expired; its bytes are kept.",
+        "Enter a new URL, for example when a link has expired. Partial data is kept.",
         Group.ROW,
-        when=_is_unfinished,
-        why_not="it is finished already",
+        is_enabled=_is_unfinished,
+        disabled_reason="the download is already complete",
     ),
     Action(
         "limit_row",
         ("B",),
-        "Cap the download's speed",
-        "Type how many bytes a second this one may take: 2M, or 0 for no limit.",
+        "Limit the speed of one download",
+        "Enter a rate limit for this download, such as 2M; 0 for no limit.",
         Group.ROW,
-        when=_is_unfinished,
-        why_not="it is finished already",
+        is_enabled=_is_unfinished,
+        disabled_reason="the download is already complete",
     ),
     Action(
         "open_file",
         ("o",),
         "Open the file",
-        "Open the finished file with the desktop's program for it.",
+        "Open a finished file with its default application.",
         Group.ROW,
-        when=_is_done,
-        why_not="it is not finished",
+        is_enabled=_is_done,
+        disabled_reason="the download is not complete",
     ),
     Action(
         "open_folder",
         ("O",),
         "Open the folder",
-        "Open the folder in which its file is or will be.",
+        "Open the folder that the file is saved in.",
         Group.ROW,
-        when=_on_row,
-        why_not="there is no download here",
+        is_enabled=_on_row,
+        disabled_reason="no download selected",
     ),
     Action(
         "copy_path",
         ("Y",),
         "Copy the path",
-        "Copy to the clipboard where its file is or will be.",
+        "Copy the path of the file to the clipboard.",
         Group.ROW,
-        when=_on_any,
-        why_not="there is no download here",
+        is_enabled=_on_any,
+        disabled_reason="no download selected",
     ),
 )
 
@@ -360,31 +361,31 @@ _MARK = (
     Action(
         "mark",
         ("space",),
-        "Mark the download",
-        "Mark it, or take its mark away, and go down; keys then act on all marked.",
+        "Toggle mark and move down",
+        "Actions then apply to all marked downloads.",
         Group.MARK,
         label="Mark",
         rank=9,
-        when=_on_any,
-        why_not="there is no download here",
+        is_enabled=_on_any,
+        disabled_reason="no download selected",
     ),
     Action(
         "mark_range",
         ("v",),
-        "Mark up to here",
-        "Mark all from the one marked last to the cursor.",
+        "Mark a range",
+        "Mark all downloads from the last marked one to the cursor.",
         Group.MARK,
-        when=_on_any,
-        why_not="there is no download here",
+        is_enabled=_on_any,
+        disabled_reason="no download selected",
     ),
     Action(
         "mark_all",
         ("ctrl+a",),
-        "Mark all that are listed",
-        "Mark all that view and filter show; press again for none of them.",
+        "Mark all listed",
+        "Mark all downloads in the current view. Press again to unmark them.",
         Group.MARK,
-        when=_on_any,
-        why_not="there is no download here",
+        is_enabled=_on_any,
+        disabled_reason="no download selected",
     ),
 )
 
@@ -393,7 +394,7 @@ _RUN = (
         "add",
         ("a",),
         "Add downloads",
-        "Type or paste URLs, as many as you like; a preview shows what they are.",
+        "Type or paste any number of URLs, with a preview before they are added.",
         Group.RUN,
         label="Add",
         rank=5,
@@ -402,77 +403,77 @@ _RUN = (
         "open_list",
         ("ctrl+o",),
         "Open a list",
-        "Choose a list file and see what is in it before it is added.",
+        "Choose a list file and preview it before its downloads are added.",
         Group.RUN,
     ),
     Action(
         "undo",
         ("u",),
         "Undo",
-        "Take back the last cancel, pause, retry, drop or move, of however many.",
+        "Undo the last cancel, pause, retry, removal, URL change or move.",
         Group.RUN,
         label="Undo",
         rank=7,
-        when=_can_undo,
-        why_not="nothing to undo",
+        is_enabled=_can_undo,
+        disabled_reason="nothing to undo",
     ),
     Action(
         "more",
         ("plus", "equals_sign"),
-        "More downloads at once",
-        "One download more at the same time, now.",
+        "Increase concurrency",
+        "Run one more download at a time.",
         Group.RUN,
-        label="At once",
+        label="Concurrency",
         rank=4,
         pair="fewer",
     ),
     Action(
         "fewer",
         ("minus",),
-        "Fewer downloads at once",
-        "One less; what runs is finished first.",
+        "Decrease concurrency",
+        "Run one fewer download at a time. Running downloads finish first.",
         Group.RUN,
     ),
     Action(
         "more_16",
         ("right_square_bracket",),
-        "Sixteen more at once",
-        "Sixteen more at the same time.",
+        "Increase concurrency by 16",
+        "Run 16 more downloads at a time.",
         Group.RUN,
     ),
     Action(
         "fewer_16",
         ("left_square_bracket",),
-        "Sixteen fewer at once",
-        "Sixteen less; what runs is finished first.",
+        "Decrease concurrency by 16",
+        "Run 16 fewer downloads at a time. Running downloads finish first.",
         Group.RUN,
     ),
     Action(
         "set_number",
         ("c",),
-        "Set downloads at once",
-        "Type how many downloads run at the same time.",
+        "Set concurrency",
+        "Enter the number of downloads to run at a time.",
         Group.RUN,
     ),
     Action(
         "auto",
         ("A",),
-        "Choose downloads at once automatically",
-        "Let measured speed and errors choose; + - and c pin a number again.",
+        "Automatic concurrency",
+        "Tune concurrency to measured throughput and errors. + - c turn it off.",
         Group.RUN,
     ),
     Action(
         "limit",
         ("b",),
         "Set the rate limit",
-        "Type how many bytes a second everything may take: 10M, or 0 for no limit.",
+        "Enter a rate limit for all downloads together, such as 10M; 0 for no limit.",
         Group.RUN,
     ),
     Action(
         "hold",
         ("P",),
-        "Pause or resume everything",
-        "Stop all downloads and start nothing new; press again to go on.",
+        "Pause or resume all",
+        "Stop all downloads and start no new ones. Press again to resume.",
         Group.RUN,
         label="Pause all",
         rank=13,
@@ -485,55 +486,55 @@ _RUN = (
         Group.RUN,
         label="Retry all",
         rank=14,
-        when=_any_failed,
-        why_not="nothing has failed",
+        is_enabled=_any_failed,
+        disabled_reason="nothing has failed",
     ),
     Action(
         "export_failed",
         ("E",),
-        "Save the failed ones as a list",
-        "Write them to a file that fetchtui takes as a list, with their reasons.",
+        "Save failed downloads as a list",
+        "Write failed downloads and their errors to a list for fetchtui.",
         Group.RUN,
-        when=_any_failed,
-        why_not="nothing has failed",
+        is_enabled=_any_failed,
+        disabled_reason="nothing has failed",
     ),
     Action(
         "save_list",
         ("ctrl+e",),
         "Save as a list",
-        "Write all, the marked or the unfinished as plain list, CSV or JSON.",
+        "Write all, marked or unfinished downloads as plain list, CSV or JSON.",
         Group.RUN,
-        when=_has_any,
-        why_not="there is nothing to save",
+        is_enabled=_has_any,
+        disabled_reason="nothing to save",
     ),
     Action(
         "cancel_all",
         ("X",),
-        "Cancel everything",
-        "End all that has not ended, after a question; u brings all of it back.",
+        "Cancel all",
+        "Cancel every unfinished download, after confirmation. u restores them.",
         Group.RUN,
-        when=_any_unended,
-        why_not="everything has ended",
+        is_enabled=_any_unended,
+        disabled_reason="all downloads have finished",
     ),
     Action(
         "writers_more",
         ("W",),
-        "More disk writers",
-        "One more thread that writes to disk.",
+        "Add a disk writer",
+        "Use one more thread for writing to disk.",
         Group.RUN,
     ),
     Action(
         "writers_fewer",
         ("w",),
-        "Fewer disk writers",
-        "One thread less that writes to disk.",
+        "Remove a disk writer",
+        "Use one fewer thread for writing to disk.",
         Group.RUN,
     ),
     Action(
         "inline_writes",
         ("i",),
-        "Switch inline writes",
-        "Write on the event loop, to see what that does to it; press again to end it.",
+        "Toggle inline writes",
+        "Write on the event loop instead of in threads, to see how that affects it.",
         Group.RUN,
     ),
 )
@@ -543,7 +544,7 @@ _VIEW = (
         "filter",
         ("slash",),
         "Filter the list",
-        "Words, is:failed, host:name, size:>1G, /regex/, -not; esc clears them.",
+        "Words, is:failed, host:name, size:>1G, /regex/, -not. Esc clears the filter.",
         Group.VIEW,
         label="Filter",
         rank=8,
@@ -552,16 +553,16 @@ _VIEW = (
         "escape",
         ("escape",),
         "Back",
-        "Take one thing away: the zoomed pane, the filter, the marks.",
+        "Close the zoomed pane, clear the filter or remove the marks, one at a time.",
         Group.VIEW,
-        when=_can_escape,
+        is_enabled=_can_escape,
         is_typable=True,
     ),
     Action(
         "sort",
         ("s",),
         "Sort by the next column",
-        "Order by added, name, size, progress, state, host.",
+        "Sort by date added, name, size, progress, state or host.",
         Group.VIEW,
         label="Sort",
         rank=11,
@@ -569,8 +570,8 @@ _VIEW = (
     Action(
         "sort_reverse",
         ("S",),
-        "Reverse the order",
-        "Turn the order round.",
+        "Reverse the sort order",
+        "Toggle between ascending and descending.",
         Group.VIEW,
     ),
     _view(1, "all", "all downloads"),
@@ -582,22 +583,22 @@ _VIEW = (
     Action(
         "follow",
         ("f",),
-        "Follow what is active",
-        "Keep the cursor on what is being downloaded, until it is moved.",
+        "Follow active downloads",
+        "Keep the cursor on an active download until you move it.",
         Group.VIEW,
     ),
     Action(
         "freeze",
         ("full_stop",),
         "Freeze the list",
-        "Let the list stand still to read it; downloads and keys go on.",
+        "Stop updating the list while you read it. Downloads continue.",
         Group.VIEW,
     ),
     Action(
         "disk",
         ("d",),
-        "Show or fold the disk pane",
-        "What each writer thread does, and how late the event loop is.",
+        "Show or hide the disk pane",
+        "Activity of each writer thread, and the lag of the event loop.",
         Group.VIEW,
         label="Disk",
         rank=15,
@@ -605,7 +606,7 @@ _VIEW = (
     Action(
         "graph",
         ("t",),
-        "Show or fold the throughput graph",
+        "Show or hide the throughput graph",
         "Speed over the last minute or two.",
         Group.VIEW,
         label="Graph",
@@ -615,14 +616,14 @@ _VIEW = (
         "hosts",
         ("H",),
         "Show or hide the hosts",
-        "Each host with its speed, cap, errors and rests; enter there sets its cap.",
+        "Speed, limit, errors and backoff of each host. Enter changes the limit.",
         Group.VIEW,
     ),
     Action(
         "log",
         ("L",),
-        "Show or fold the log",
-        "Every start, retry, failure and end, the newest last.",
+        "Show or hide the log",
+        "Every start, retry, failure and completion, newest last.",
         Group.VIEW,
         label="Log",
         rank=17,
@@ -631,7 +632,7 @@ _VIEW = (
         "zoom",
         ("z",),
         "Zoom the pane",
-        "Give the pane used last the whole middle; press again for the list.",
+        "Enlarge the last used pane. Press again to return to the list.",
         Group.VIEW,
         label="Zoom",
         rank=18,
@@ -643,7 +644,7 @@ _MOVE = (
         "cursor_up",
         ("k", "up"),
         "Up",
-        "One download up.",
+        "Move one download up.",
         Group.MOVE,
         is_typable=True,
     ),
@@ -651,16 +652,20 @@ _MOVE = (
         "cursor_down",
         ("j", "down"),
         "Down",
-        "One download down.",
+        "Move one download down.",
         Group.MOVE,
         is_typable=True,
     ),
-    Action("page_up", ("pageup", "ctrl+u"), "Page up", "One page up.", Group.MOVE),
+    Action("page_up", ("pageup", "ctrl+u"), "Page up", "Move one page up.", Group.MOVE),
     Action(
-        "page_down", ("pagedown", "ctrl+d"), "Page down", "One page down.", Group.MOVE
+        "page_down",
+        ("pagedown", "ctrl+d"),
+        "Page down",
+        "Move one page down.",
+        Group.MOVE,
     ),
-    Action("top", ("g", "home"), "Top", "To the first download.", Group.MOVE),
-    Action("bottom", ("G", "end"), "Bottom", "To the last download.", Group.MOVE),
+    Action("top", ("g", "home"), "Top", "Go to the first download.", Group.MOVE),
+    Action("bottom", ("G", "end"), "Bottom", "Go to the last download.", Group.MOVE),
 )
 
 _APP = (
@@ -668,7 +673,7 @@ _APP = (
         "help",
         ("question_mark", "f1"),
         "Help",
-        "All keys, searchable; enter runs what is chosen.",
+        "Search all keys. Enter runs the selected action.",
         Group.APP,
         label="Help",
         rank=1,
@@ -687,20 +692,20 @@ _APP = (
         "theme",
         ("T",),
         "Choose a theme",
-        "Other colours, dark and light, shown as you go; kept for the next time.",
+        "Dark and light color themes, with live preview. The choice is kept.",
         Group.APP,
     ),
     Action(
         "settings",
         ("comma",),
         "Settings",
-        "What can be set, who says so; changed here, kept in the settings file.",
+        "View and change effective settings. Changes are saved to the settings file.",
         Group.APP,
     ),
     Action(
         "screenshot",
         ("ctrl+s",),
-        "Save a picture",
+        "Save a screenshot",
         "Save the screen as an SVG file in the output directory.",
         Group.APP,
         is_typable=True,
@@ -709,7 +714,7 @@ _APP = (
         "suspend",
         ("ctrl+z",),
         "Suspend to the shell",
-        "Give the terminal back; downloads stand still until fg goes on with them.",
+        "Return to the shell. Downloads are suspended until you run fg.",
         Group.APP,
         is_typable=True,
     ),
@@ -717,7 +722,7 @@ _APP = (
         "quit",
         ("q",),
         "Quit",
-        "Leave; what is not finished is kept, and the same command goes on with it.",
+        "Quit. Progress is saved; run the same command to resume.",
         Group.APP,
         label="Quit",
         rank=1,
@@ -726,20 +731,20 @@ _APP = (
         "interrupt",
         ("ctrl+c",),
         "Quit at once",
-        "Asks like q; pressed twice it leaves at once. Everything is kept.",
+        "Ask like q. Press twice to quit at once. Progress is saved.",
         Group.APP,
         is_typable=True,
     ),
 )
 
 ACTIONS: tuple[Action, ...] = _ROW + _MARK + _RUN + _VIEW + _MOVE + _APP
-"""Every action, in the order of help and README."""
+"""Every action, in the order of the help and the user guide."""
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 
 
 def markdown_table() -> str:
-    """Return the README's table of keys."""
+    """Return the table of keys for the user guide, in Markdown."""
     lines = []
     for group in Group:
         lines += [f"**{group.value}**", "", "| key | does |", "|---|---|"]

@@ -9,12 +9,12 @@ from textual.app import App
 
 from tui.lab.report.export import report_of
 from tui.lab.report.table import remarks, text_lines
-from tui.ui.app import wants_ascii
 from tui.ui.lab.screen import RaceScreen
 from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT
+from tui.ui.terminal.ascii_filter import wants_ascii
 from tui.ui.terminal.driver import guarded_driver, is_behind, is_gone, take_losses
 from tui.ui.terminal.signals import StopSignals, detach_dead_streams
-from tui.ui.ui_state import load_looks, looks_path
+from tui.ui.ui_state import load_ui_state, ui_state_path
 
 if TYPE_CHECKING:
     from textual.screen import Screen
@@ -83,7 +83,7 @@ async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
     Returns:
         The race, and whether it came to its end.
     """
-    looks, _ = await asyncio.to_thread(load_looks, looks_path())
+    looks, _ = await asyncio.to_thread(load_ui_state, ui_state_path())
     app = LabApp(plan, looks.theme)
     with StopSignals(asyncio.get_running_loop(), app.exit):
         try:

@@ -207,3 +207,14 @@ def spinner_frame(tick: int, *, is_ascii: bool = False) -> str:
 def count(number: int) -> str:
     """Return a count with thousands separators: ``61,204``."""
     return f"{number:,}"
+
+
+def editable_size(number: int | None) -> str:
+    """Return a size in the form in which a user would type it: ``10M``; 0 for none."""
+    if not number:
+        return "0"
+    for power, letter in ((3, "G"), (2, "M"), (1, "K")):
+        whole, rest = divmod(number, 1024**power)
+        if whole and not rest:
+            return f"{whole}{letter}"
+    return str(number)

@@ -1,4 +1,4 @@
-"""Marked downloads: what keys do to all of them, and that one ``u`` takes it back."""
+"""Marked downloads: what keys do to all of them, and that one ``u`` undoes it."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ async def test_esc_takes_one_layer_away_at_a_time():
         model = board.list.model
         await board.press("escape")
         assert board.app.screen is board.main
-        assert board.main.board.zoomed
+        assert board.main.pane_layout.zoomed
         await board.press("escape")
-        assert not board.main.board.zoomed
+        assert not board.main.pane_layout.zoomed
         assert model.query.text == "b"
         await board.press("escape")
         assert (model.query.text, len(model.marks)) == ("", 1)
@@ -72,10 +72,10 @@ async def test_x_cancels_the_marked_and_one_u_brings_all_back_as_they_were():
         before = [row.state for row in service.downloads]
         await board.press("ctrl+a", "x")
         assert [row.state for row in service.downloads].count(_S.CANCELLED) == 8
-        assert board.message() == "Cancelled 8 · u brings them back"
+        assert board.message() == "Cancelled 8 · u to restore"
         await board.press("u")
         assert [row.state for row in service.downloads] == before
-        assert board.message() == "Undone: cancelled 8 downloads"
+        assert board.message() == "Undid: cancel of 8 downloads"
 
 
 async def test_marks_that_the_filter_hides_are_acted_on_too():
@@ -109,14 +109,14 @@ async def test_more_than_twenty_are_cancelled_only_after_a_question():
 async def test_twenty_are_cancelled_without_a_question():
     async with dashboard(many(30)) as board:
         await board.press("ctrl+a", "x")
-        assert board.message() == "Cancelled 20 · u brings them back"
+        assert board.message() == "Cancelled 20 · u to restore"
 
 
 async def test_X_asks_before_it_cancels_everything():
     async with dashboard() as board:
         service = board.main.service
         await board.press("X")
-        assert "Cancel all 3 that have not ended" in board.text()
+        assert "Cancel all 3 unfinished downloads" in board.text()
         assert "1 of them are running" in board.text()
         await board.press("down", "enter")
         await board.pilot.pause()
@@ -129,7 +129,7 @@ async def test_p_pauses_the_marked_and_resumes_them_when_all_are_paused():
         await board.press("ctrl+a", "p")
         assert service.last[0] == "pause"
         assert len(service.select(DownloadQuery(View.PAUSED))) == 6
-        assert board.message() == "Paused 3 downloads · u takes it back"
+        assert board.message() == "Paused 3 downloads · u to undo"
         await board.press("p")
         assert len(service.select(DownloadQuery(View.QUEUED))) == 6
         await board.press("u", "u")
@@ -145,7 +145,7 @@ async def test_r_retries_all_marked_that_failed_or_were_cancelled():
     service.put("cancelled.bin", _S.CANCELLED)
     async with dashboard(service) as board:
         await board.press("ctrl+a", "r")
-        assert board.message() == "Retrying 2 downloads · u takes it back"
+        assert board.message() == "Retrying 2 downloads · u to undo"
         states = [row.state for row in service.downloads]
         assert (
             states == [_S.DOWNLOADING, _S.QUEUED, _S.PAUSED, _S.DONE] + [_S.QUEUED] * 2
@@ -175,7 +175,7 @@ async def test_many_marks_move_in_slices_and_go_back_in_as_few():
         await board.press("F")
         await board.app.workers.wait_for_complete()
         assert service.select(queue) == [*odd, *range(0, 3_000, 2)]
-        assert board.message().startswith("1,500 downloads moved to the front")
+        assert board.message().startswith("Moved 1,500 downloads to the front")
         calls = service.calls["place"]
         await board.press("u")
         await board.app.workers.wait_for_complete()
@@ -196,8 +196,8 @@ async def test_y_copies_all_marked_urls():
 async def test_a_key_that_fits_none_of_the_marked_says_so():
     async with dashboard(many(9)) as board:
         for key, words in (
-            ("r", "None of 9 to retry"),
-            ("greater_than_sign", "None of 9 to give connections"),
+            ("r", "No selected download can be retried"),
+            ("greater_than_sign", "No selected download is running"),
         ):
             await board.press("ctrl+a") if not board.list.model.marks else None
             await board.press(key)
@@ -210,7 +210,7 @@ async def test_connections_change_for_all_marked_that_run():
     async with dashboard(service) as board:
         await board.press("ctrl+a", "greater_than_sign")
         assert (service.connections[0], service.connections[5]) == (2, 4)
-        assert board.message() == "One connection more for each of 2"
+        assert board.message() == "One more connection for each of 2 downloads"
 
 
 async def test_a_click_left_of_the_name_marks():
@@ -226,7 +226,7 @@ async def test_thousands_of_marked_are_cancelled_and_brought_back():
         service.put(f"file-{number}", _S.PAUSED if number % 2 else _S.QUEUED)
     async with dashboard(service) as board:
         await board.press("ctrl+a", "x", "y")
-        assert board.message() == "Cancelled 2,000 · u brings them back"
+        assert board.message() == "Cancelled 2,000 · u to restore"
         assert service.rows_asked < 2_000, "states are looked up by view, not by row"
         await board.press("u")
         assert len(service.select(DownloadQuery(View.PAUSED))) == 1_000
@@ -237,7 +237,7 @@ async def test_messages_replace_each_other_and_cover_nothing():
         await board.press("x", "j", "x", "G", "x")
         assert board.toasts() == []
         line = board.screen()[-2]
-        assert "Cancelled queued.bin · u brings it back" in line
+        assert "Cancelled queued.bin · u to restore" in line
         assert "running.bin" not in line
 
 
@@ -264,10 +264,10 @@ async def test_the_end_of_all_is_told_only_when_the_key_before_has_been_read():
         line = board.main.messages
         await board.press("ctrl+a", "x")
         await board.tick()
-        assert board.message() == "Cancelled 3 · u brings them back"
+        assert board.message() == "Cancelled 3 · u to restore"
         line._message = line._message._replace(at_s=line._message.at_s - 3)
         await board.tick()
-        assert board.message().startswith("All ended")
+        assert board.message().startswith("All done in")
 
 
 async def test_u_takes_a_retry_back_cancelled_and_failed_ones_each_as_they_were():

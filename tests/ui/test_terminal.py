@@ -154,7 +154,7 @@ async def test_the_engine_hears_how_long_the_process_was_stopped():
     async with dashboard() as board:
         board.app._note_suspension(None)
         board.app._suspended_at_s -= 60
-        board.app._tell_suspension(None)
+        board.app._report_suspension(None)
         verb, seconds = board.main.service.last
         assert verb == "stood_still"
         assert 60 <= seconds < 70

@@ -12,7 +12,7 @@ from tui.core.listing.query import SortKey
 from tui.ui.app import DashboardApp
 from tui.ui.dialogs.choice import ThemeScreen
 from tui.ui.style.theme import DEFAULT_THEME, LIGHT
-from tui.ui.ui_state import UIState, load_looks, looks_path, save_looks
+from tui.ui.ui_state import UIState, load_ui_state, save_ui_state, ui_state_path
 
 
 async def test_T_shows_each_theme_and_esc_gives_the_old_one_back():
@@ -40,36 +40,36 @@ async def test_the_dashboard_stays_in_sight_while_a_theme_is_chosen():
 async def test_what_it_looks_like_is_told_and_taken_again():
     async with dashboard() as board:
         await board.press("s", "s", "S", "d", "T", "down", "enter")
-        looks = board.app.looks
-    assert looks == UIState(LIGHT.name, SortKey.SIZE, True, {"disk": False})
-    app = DashboardApp(some_downloads(), looks=looks)
+        state = board.app.ui_state
+    assert state == UIState(LIGHT.name, SortKey.SIZE, True, {"disk": False})
+    app = DashboardApp(some_downloads(), ui_state=state)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
-        assert app.looks == looks
+        assert app.ui_state == state
         assert not app.main.disk.display
         assert "Size ↑" in app.export_screenshot().replace("&#160;", " ")
 
 
 async def test_a_theme_of_an_option_is_for_that_run_and_the_chosen_one_stays():
     chosen = DashboardSettings(theme=LIGHT.name)
-    app = DashboardApp(some_downloads(), looks=UIState(theme="nord"), chosen=chosen)
+    app = DashboardApp(some_downloads(), ui_state=UIState(theme="nord"), chosen=chosen)
     async with app.run_test(size=(120, 36)):
         assert app.theme == LIGHT.name
-        assert app.looks.theme == "nord"
+        assert app.ui_state.theme == "nord"
         app.theme = "gruvbox"  # as T does
-        assert app.looks.theme == "gruvbox"
+        assert app.ui_state.theme == "gruvbox"
 
 
 async def test_a_theme_that_is_gone_gives_way_to_ours():
-    app = DashboardApp(some_downloads(), looks=UIState(theme="of-another-version"))
+    app = DashboardApp(some_downloads(), ui_state=UIState(theme="of-another-version"))
     assert app.theme == DEFAULT_THEME
 
 
 def test_looks_are_read_back_as_they_were_written(tmp_path, monkeypatch):
     monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "new"))
-    looks = UIState("nord", SortKey.HOST, True, {"log": True, "disk": False})
-    save_looks(looks_path(), looks)
-    assert load_looks(looks_path()) == (looks, "")
+    state = UIState("nord", SortKey.HOST, True, {"log": True, "disk": False})
+    save_ui_state(ui_state_path(), state)
+    assert load_ui_state(ui_state_path()) == (state, "")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["dashboard.json"]
 
 
@@ -79,8 +79,8 @@ def test_looks_are_read_back_as_they_were_written(tmp_path, monkeypatch):
 def test_a_broken_file_means_a_first_start_and_is_told(content, tmp_path):
     path = tmp_path / "dashboard.json"
     path.write_bytes(content)
-    looks, trouble = load_looks(path)
-    assert looks == UIState()
+    state, trouble = load_ui_state(path)
+    assert state == UIState()
     assert "could not be read" in trouble
 
 
@@ -95,13 +95,13 @@ def test_a_broken_file_means_a_first_start_and_is_told(content, tmp_path):
 def test_parts_that_make_no_sense_are_passed_over(kept, tmp_path):
     path = tmp_path / "dashboard.json"
     path.write_text(json.dumps(kept))
-    assert load_looks(path) == (UIState(), "")
+    assert load_ui_state(path) == (UIState(), "")
 
 
 def test_none_is_a_first_start_without_a_word(tmp_path):
-    assert load_looks(tmp_path / "none.json") == (UIState(), "")
+    assert load_ui_state(tmp_path / "none.json") == (UIState(), "")
 
 
 def test_a_folder_that_cannot_be_made_is_passed_over(tmp_path):
     (tmp_path / "file").write_text("")
-    save_looks(tmp_path / "file" / "dashboard.json", UIState())
+    save_ui_state(tmp_path / "file" / "dashboard.json", UIState())

@@ -10,14 +10,14 @@ from tui.core.download import DownloadState
 from tui.core.events import Queued, Started
 from tui.core.request import DownloadRequest
 from tui.ui.dialogs.quit import QuitScreen
+from tui.ui.exit import exit_status
+from tui.ui.notifications import FailureDigest
 from tui.ui.poller import (
     BUSY_FRAME_S,
     COVERED_FRAME_S,
     FRAME_S,
     IDLE_FRAME_S,
     EnginePoller,
-    FailureDigest,
-    exit_status,
 )
 
 _S = DownloadState
@@ -136,7 +136,7 @@ async def test_failures_are_told_together_and_the_end_once():
             service.finish(id)
         await board.tick()
         await board.tick()
-        assert board.message().startswith("All ended")
+        assert board.message().startswith("All done in")
         assert len(board.toasts()) == 1
 
 
@@ -154,15 +154,15 @@ async def test_what_starts_while_100_are_added_has_its_name_in_the_log():
 def test_one_failure_is_told_with_its_name_and_reason_and_not_at_full_length():
     service = FakeService()
     service.put("a.pdf", error="gone " * 200)
-    digest = FailureDigest()
+    digest = FailureDigest(service)
     subscription = service.subscribe()
     service.fail(0, "not_found", "gone " * 200)
     digest.add(subscription.drain())
-    many, text = digest.take(10.0, service)
+    many, text = digest.take(10.0)
     assert many == 1
     assert text.startswith("a.pdf: gone")
     assert len(text) <= 160
-    assert digest.take(20.0, service) == (0, "")
+    assert digest.take(20.0) == (0, "")
 
 
 def test_the_pace_follows_what_there_is_to_do():
@@ -184,10 +184,10 @@ def test_the_pace_follows_what_there_is_to_do():
 
 async def test_no_promise_is_made_that_an_unwritable_state_directory_breaks():
     async with dashboard() as board:
-        board.main.leaving.resume_hint = "Every byte is kept; plain fetchtui goes on."
-        board.main.leaving.unsaved = lambda: "this session is not being saved: x"
+        board.main.exit_flow.resume_hint = "Progress is saved. Run fetchtui to resume."
+        board.main.exit_flow.unsaved = lambda: "this session is not being saved: x"
         await board.press("q")
         await board.pilot.pause()
-        assert "plain fetchtui goes on" not in board.text()
-        assert "The list cannot be saved, the bytes are" in board.text()
-        assert len(board.main.leaving.hint) <= 80
+        assert "Progress is saved" not in board.text()
+        assert "Session not saved; partial files are kept." in board.text()
+        assert len(board.main.exit_flow.hint) <= 80

@@ -57,19 +57,19 @@ async def test_one_undo_brings_all_back_each_as_it_was():
         counts = service.snapshot().counts
         assert counts[_S.PAUSED] == paused
         assert counts[_S.QUEUED] == MANY - paused
-        assert "Undone" in board.message()
+        assert "Undid" in board.message()
 
 
 async def test_undo_waits_until_what_it_would_take_back_is_done():
     async with dashboard(many()) as board:
         main = board.main
-        main.bulk.run("Trying", range(MANY), lambda ids: list(ids), lambda _: None)
+        main.batches.run("Trying", range(MANY), lambda ids: list(ids), lambda _: None)
         main.undo_stack.push("something", [0], lambda _: None)
-        main.run.undo()
+        main.actions.states.undo()
         assert len(main.undo_stack) == 1
-        assert "Still at it" in board.message()
+        assert "Still working" in board.message()
         await finished(board)
-        main.run.undo()
+        main.actions.states.undo()
         assert len(main.undo_stack) == 0
 
 
@@ -90,7 +90,7 @@ async def test_the_loop_turns_between_slices():
             seen.append(turns)
             return list(ids)
 
-        board.main.bulk.run("Trying", range(5 * SLICE), verb, lambda _: None)
+        board.main.batches.run("Trying", range(5 * SLICE), verb, lambda _: None)
         await finished(board)
         counting.cancel()
         assert len(seen) == 5

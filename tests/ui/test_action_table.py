@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.ui.dashboards import dashboard
+from tui.ui.actions.handlers import HANDLER_CLASSES
 from tui.ui.actions.palette import ActionProvider
 from tui.ui.app import DashboardApp
 from tui.ui.keys.registry import ACTIONS, BY_ID, Group, markdown_table
@@ -21,22 +22,8 @@ def test_every_action_has_a_key_a_title_a_help_line_and_a_handler(action):
     assert action.title[0].isupper()
     assert not action.title.endswith(".")
     assert action.help.endswith(".")
-    owners = [
-        owner
-        for owner in (
-            "rows.RowActions",
-            "selection.MarkActions",
-            "run.RunActions",
-            "view.ViewActions",
-        )
-        if hasattr(_load(owner), action.id)
-    ]
+    owners = [owner for owner in HANDLER_CLASSES if hasattr(owner, action.id)]
     assert len(owners) == 1, "exactly one handler"
-
-
-def _load(path: str) -> type:
-    module, name = path.split(".")
-    return getattr(__import__(f"tui.ui.actions.{module}", fromlist=[name]), name)
 
 
 def test_ids_and_keys_are_used_once():
@@ -52,7 +39,11 @@ def test_no_key_is_one_that_terminals_swallow():
 
 
 def test_every_action_that_can_be_off_says_why_but_esc_which_is_silent():
-    off = [a for a in ACTIONS if a.when is not BY_ID["add"].when and not a.why_not]
+    off = [
+        a
+        for a in ACTIONS
+        if a.is_enabled is not BY_ID["add"].is_enabled and not a.disabled_reason
+    ]
     assert [action.id for action in off] == ["escape"]
 
 

@@ -1,0 +1,58 @@
+"""All action handlers, and the table from action IDs to them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.ui.actions.application import ApplicationActions
+from tui.ui.actions.export import ListExport
+from tui.ui.actions.rows import RowActions
+from tui.ui.actions.run import RunActions
+from tui.ui.actions.selection import SelectionActions
+from tui.ui.actions.states import StateActions
+from tui.ui.actions.targets import Targets
+from tui.ui.actions.view import ViewActions
+from tui.ui.keys.registry import ACTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.ui.actions.context import ActionContext
+
+HANDLER_CLASSES = (
+    StateActions,
+    RowActions,
+    SelectionActions,
+    RunActions,
+    ViewActions,
+    ApplicationActions,
+)
+"""An action is handled by the one method of its ID in these classes."""
+
+
+class ActionHandlers:
+    """The handlers of all actions of one dashboard."""
+
+    def __init__(self, context: ActionContext) -> None:
+        """Make handlers that act on ``context``."""
+        targets = Targets(context.service, context.list)
+        self.table: dict[str, Callable[[], None]] = {}
+        """Handlers by action ID."""
+        self.export = ListExport(context)
+        self.states = StateActions(context, targets)
+        self.rows = RowActions(context, targets, self.table)
+        self.selection = SelectionActions(context)
+        self.run = RunActions(context, self.export)
+        self.view = ViewActions(context)
+        self.application = ApplicationActions(context)
+        owners = (
+            self.states,
+            self.rows,
+            self.selection,
+            self.run,
+            self.view,
+            self.application,
+        )
+        for action in ACTIONS:
+            (owner,) = (owner for owner in owners if hasattr(owner, action.id))
+            self.table[action.id] = getattr(owner, action.id)
