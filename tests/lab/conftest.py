@@ -1,4 +1,4 @@
-"""One race that many tests look at, and what must not be left of any."""
+"""A finished race for many tests, and a check that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from tui.lab.process import LabProcess
 from tui.lab.race import Race, plan_for
 from tui.lab.server_process import ServerProfile
 
-COURSE = ServerProfile(files=24, size=20_000, latency_s=0.03, rate=0)
+PROFILE = ServerProfile(files=24, size=20_000, latency_s=0.03, rate=0)
 
 
 @pytest.fixture(scope="session")
 def finished_race():
-    """Every strategy once, and cancelled once, on the demo's server."""
-    race = Race(plan_for(rounds=1, concurrency=4, course=COURSE))
+    """Run every strategy once and cancel it once, on the demo server."""
+    race = Race(plan_for(rounds=1, concurrency=4, profile=PROFILE))
     asyncio.run(race.run())
     return race
 
 
 @pytest.fixture(autouse=True)
-def stage(monkeypatch, tmp_path):
-    """Give a test temporary files of its own; yields where they are."""
-    folder = tmp_path / "stage"
+def temp_dir(monkeypatch, tmp_path):
+    """Yield a separate directory for temporary files; check that it ends up empty."""
+    folder = tmp_path / "temp"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -36,7 +36,7 @@ def stage(monkeypatch, tmp_path):
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs (one that waits to be collected does not)."""
+    """Return True if a process runs; zombies do not."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -1,4 +1,4 @@
-"""Every strategy does what its row says: the bytes, the counts, the end."""
+"""Every strategy: data, counts, figures and cancellation."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import hashlib
 
 import pytest
 
-from tests.lab.conftest import COURSE
+from tests.lab.conftest import PROFILE
 from tui.lab.catalog import BY_NAME, ENTRIES
 from tui.lab.race import State
 from tui.lab.report.figures import disagreements
 from tui.lab.server_process import scripts
 
 NAMES = list(BY_NAME)
-FETCHING = [entry.name for entry in ENTRIES if not entry.is_computing]
+FETCHING = [entry.name for entry in ENTRIES if not entry.is_cpu_bound]
 POOLED = ["thread_map", "as_completed", "threads_cpu"]
 TASKED = ["asyncio_blocking_save", "asyncio_executor_save", "two_requests", "engine"]
 
 
-def lane_of(race, name):
-    return next(lane for lane in race.lanes if lane.entry.name == name)
+def entrant_of(race, name):
+    return next(entrant for entrant in race.entrants if entrant.entry.name == name)
 
 
 def figures_of(race, name):
-    lane = lane_of(race, name)
-    assert lane.record.rounds, lane.note
-    return lane.record.rounds[0]
+    entrant = entrant_of(race, name)
+    assert entrant.record.rounds, entrant.note
+    return entrant.record.rounds[0]
 
 
 def expected_fingerprint():
     whole = hashlib.sha256()
-    for path, script in scripts(COURSE):
+    for path, script in scripts(PROFILE):
         name = path.rpartition("/")[2]
         is_whole = script.status == 200 and script.cut_after is None
         digest = script.body.sha256() if is_whole else "-"
@@ -39,10 +39,10 @@ def expected_fingerprint():
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_fetches_every_byte_right(finished_race, name):
+def test_it_fetches_the_right_bytes(finished_race, name):
     figures = figures_of(finished_race, name)
     assert figures.fingerprint == expected_fingerprint()
-    whole = [s for _, s in scripts(COURSE) if s.status == 200 and s.cut_after is None]
+    whole = [s for _, s in scripts(PROFILE) if s.status == 200 and s.cut_after is None]
     assert figures.nbytes == sum(len(script.body) for script in whole)
 
 
@@ -50,7 +50,7 @@ def test_it_fetches_every_byte_right(finished_race, name):
 def test_it_counts_every_status(finished_race, name):
     figures = figures_of(finished_race, name)
     assert figures.counts == {"ok": 21, "not found": 1, "error": 2}
-    assert "403" in figures.trouble or "500" in figures.trouble
+    assert "403" in figures.first_error or "500" in figures.first_error
 
 
 def test_all_agree(finished_race):
@@ -61,7 +61,7 @@ def test_all_agree(finished_race):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_its_figures_make_sense(finished_race, name):
+def test_its_figures_are_plausible(finished_race, name):
     figures = figures_of(finished_race, name)
     assert 0 < figures.first_s <= figures.wall_s
     assert figures.cpu_s > 0
@@ -69,39 +69,39 @@ def test_its_figures_make_sense(finished_race, name):
     assert (figures.lag_max_s is not None) == (name in TASKED)
 
 
-def test_one_after_another_is_the_slowest_to_fetch(finished_race):
+def test_one_after_another_is_the_slowest(finished_race):
     walls = {name: figures_of(finished_race, name).wall_s for name in FETCHING}
     assert max(walls, key=walls.get) == "one_by_one"
 
 
 def test_map_waits_for_the_first_file_and_as_completed_does_not(finished_race):
     first = figures_of(finished_race, "thread_map").first_s
-    assert first >= 4 * COURSE.latency_s
+    assert first >= 4 * PROFILE.latency_s
     assert first > figures_of(finished_race, "as_completed").first_s
 
 
 def stop_of(race, name):
-    (stop,) = lane_of(race, name).record.stops
+    (stop,) = entrant_of(race, name).record.stops
     return stop
 
 
 @pytest.mark.parametrize("name", TASKED)
-def test_running_tasks_are_cut_off(finished_race, name):
+def test_running_tasks_are_interrupted(finished_race, name):
     stop = stop_of(finished_race, name)
     assert stop.finished < stop.running
-    assert "cut off at once" in lane_of(finished_race, name).note
+    assert "interrupted" in entrant_of(finished_race, name).note
 
 
 @pytest.mark.parametrize("name", POOLED)
-def test_running_threads_go_on_and_waiting_futures_do_not(finished_race, name):
+def test_running_threads_finish_and_waiting_futures_are_cancelled(finished_race, name):
     stop = stop_of(finished_race, name)
     assert 0 < stop.running <= 4
     assert stop.finished == stop.running
     assert stop.waiting > 0
-    assert "could not be cancelled" in lane_of(finished_race, name).note
+    assert "could not be stopped" in entrant_of(finished_race, name).note
 
 
-def test_a_process_ends_what_it_has(finished_race):
+def test_a_process_finishes_what_it_has(finished_race):
     stop = stop_of(finished_race, "processes_cpu")
     assert stop.running > 0
     assert stop.waiting > 0
@@ -113,6 +113,6 @@ def test_the_loop_stops_between_two_files(finished_race):
     assert stop.waiting > 0
 
 
-def test_every_lane_is_done(finished_race):
-    assert {lane.state for lane in finished_race.lanes} == {State.DONE}
-    assert all(lane.process is None for lane in finished_race.lanes)
+def test_every_entrant_is_done(finished_race):
+    assert {entrant.state for entrant in finished_race.entrants} == {State.DONE}
+    assert all(entrant.process is None for entrant in finished_race.entrants)

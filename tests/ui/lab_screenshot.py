@@ -38,19 +38,19 @@ def frozen_race() -> Race:
     race = Race(plan_for(rounds=5, disk_latency_s=0.02))
     race.round = 3
     race.elapsed_s = 34.0
-    for lane in race.lanes:
-        wall, cpu, memory, first, p99, worst, took = _MEASURED[lane.entry.name]
+    for entrant in race.entrants:
+        wall, cpu, memory, first, p99, worst, took = _MEASURED[entrant.entry.name]
         figures = Figures(
             wall, cpu, int(memory * 1e6), first, p99, worst, _COUNTS, _NBYTES, "same"
         )
-        lane.record.rounds += [figures, figures]
-        lane.record.stops.append(Stop(took, 8, 19, 0))
-        lane.state = State.DONE
-        lane.progress = {"ended": race.total}
-    lane = race.lanes[3]
-    lane.state = State.RUNNING
-    lane.lags = list(_FREEZES)
-    lane.progress = {
+        entrant.record.rounds += [figures, figures]
+        entrant.record.stops.append(Stop(took, 8, 19, 0))
+        entrant.state = State.DONE
+        entrant.progress = {"ended": race.total}
+    entrant = race.entrants[3]
+    entrant.state = State.RUNNING
+    entrant.lags = list(_FREEZES)
+    entrant.progress = {
         "ended": 26,
         "counts": {"ok": 24, "not found": 1, "error": 1},
         "received": 2_900_000,
@@ -59,7 +59,7 @@ def frozen_race() -> Race:
         "lag_max_s": 0.125,
         "lag_now_s": 0.06,
     }
-    race.lanes[5].state = race.lanes[8].state = State.WAITING
+    race.entrants[5].state = race.entrants[8].state = State.WAITING
     return race
 
 

@@ -31,9 +31,9 @@ def stage(monkeypatch, tmp_path):
     assert not LabProcess._alive
 
 
-def app_for(*names, course=QUICK, **options):
+def app_for(*names, profile=QUICK, **options):
     options = {"rounds": 1, "has_cancel_round": False, **options}
-    return LabApp(plan_for(names, course=course, **options))
+    return LabApp(plan_for(names, profile=profile, **options))
 
 
 def told(widget):
@@ -54,7 +54,7 @@ async def test_a_race_runs_and_shows_its_figures():
         row = told(screen.table).splitlines()[3]
         assert "✓ one after another" in row
         assert "MB" in row
-        assert "same counts, same bytes" in told(screen.table)
+        assert "same counts, same data" in told(screen.table)
         assert "medians" not in told(screen.header)
         assert "4 files of about 5.00 KB" in told(screen.header)
         assert "1.0x" in told(screen.chart)
@@ -63,28 +63,28 @@ async def test_a_race_runs_and_shows_its_figures():
 
 
 async def test_x_cancels_the_row_that_runs_and_says_how_that_went():
-    app = app_for("asyncio_executor_save", course=SLOW, concurrency=2)
+    app = app_for("asyncio_executor_save", profile=SLOW, concurrency=2)
     async with app.run_test(size=(120, 36)) as pilot:
-        (lane,) = app.race_screen.race.lanes
-        await until(lambda: lane.progress.get("received"), 20)
+        (entrant,) = app.race_screen.race.entrants
+        await until(lambda: entrant.progress.get("received"), 20)
         await pilot.press("x")
-        assert lane.state in (State.STOPPING, State.CANCELLED)
+        assert entrant.state in (State.STOPPING, State.CANCELLED)
         await until_over(app)
-        assert lane.state is State.CANCELLED
-        assert "cut off at once" in told(app.race_screen.pane).replace("\n", " ")
+        assert entrant.state is State.CANCELLED
+        assert "interrupted" in told(app.race_screen.pane).replace("\n", " ")
         await pilot.press("x")
         assert "nothing to cancel" in told(app.race_screen.footer)
 
 
 async def test_threads_that_run_are_said_to_be_beyond_cancelling():
-    app = app_for("as_completed", course=SLOW, concurrency=2)
+    app = app_for("as_completed", profile=SLOW, concurrency=2)
     async with app.run_test(size=(80, 24)) as pilot:
-        (lane,) = app.race_screen.race.lanes
-        await until(lambda: lane.progress.get("received"), 20)
+        (entrant,) = app.race_screen.race.entrants
+        await until(lambda: entrant.progress.get("received"), 20)
         await pilot.press("x")
         await until_over(app)
-        note = "running threads could not be cancelled"
-        assert note in lane.note
+        note = "running threads could not be stopped"
+        assert note in entrant.note
         assert note in told(app.race_screen.pane)
 
 
@@ -131,35 +131,35 @@ async def test_r_runs_the_race_again_but_not_twice_at_once():
         await pilot.press("r")
         assert app.race_screen.race is not first
         await until_over(app)
-        assert app.race_screen.race.lanes[0].record.rounds
+        assert app.race_screen.race.entrants[0].record.rounds
 
 
 async def test_q_in_the_middle_ends_what_runs():
-    app = app_for("one_by_one", course=SLOW)
+    app = app_for("one_by_one", profile=SLOW)
     async with app.run_test(size=(120, 36)) as pilot:
-        (lane,) = app.race_screen.race.lanes
-        await until(lambda: lane.progress.get("received"), 20)
+        (entrant,) = app.race_screen.race.entrants
+        await until(lambda: entrant.progress.get("received"), 20)
         await pilot.press("q")
     assert await app.end_race() is False
     assert LabProcess._alive == set()
 
 
 async def test_a_strategy_that_dies_says_so_in_red():
-    app = app_for("one_by_one", course=SLOW)
+    app = app_for("one_by_one", profile=SLOW)
     async with app.run_test(size=(120, 36)):
-        (lane,) = app.race_screen.race.lanes
-        await until(lambda: lane.progress.get("received"), 20)
-        lane.process.kill()
+        (entrant,) = app.race_screen.race.entrants
+        await until(lambda: entrant.progress.get("received"), 20)
+        entrant.process.kill()
         await until_over(app)
         screen = app.race_screen
         assert "✗ one after another" in told(screen.table)
-        assert "died: killed by SIGKILL" in told(screen.pane)
+        assert "failed: killed by SIGKILL" in told(screen.pane)
         assert "not all is well" in told(screen.table)
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 10), (20, 3)])
 async def test_every_size_keeps_the_rows_whole(size):
-    app = app_for(course=SLOW)
+    app = app_for(profile=SLOW)
     async with app.run_test(size=size) as pilot:
         await pilot.press("end")
         screen = app.race_screen
@@ -169,7 +169,7 @@ async def test_every_size_keeps_the_rows_whole(size):
             for line in widget._lines:
                 assert len(line_text(line)) <= size[0]
         if size[1] > 3:
-            assert "computing in" in told(screen.table)
+            assert "CPU work in" in told(screen.table)
         await pilot.press("q")
     await app.end_race()
 
@@ -186,35 +186,35 @@ async def test_ascii_terminals_get_ascii(monkeypatch):
 
 
 async def test_the_spinner_of_a_loop_is_turned_by_that_loop():
-    app = app_for("asyncio_blocking_save", course=SLOW)
+    app = app_for("asyncio_blocking_save", profile=SLOW)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = app.race_screen
-        (lane,) = screen.race.lanes
-        await until(lambda: lane.progress.get("received"), 20)
-        lane.progress["beats"] = 0
-        still = screen.table._glyph(lane)
+        (entrant,) = screen.race.entrants
+        await until(lambda: entrant.progress.get("received"), 20)
+        entrant.progress["beats"] = 0
+        still = screen.table._glyph(entrant)
         screen.table.ticks += 1
-        assert screen.table._glyph(lane) == still
-        lane.progress["beats"] = 10
-        assert screen.table._glyph(lane) != still
+        assert screen.table._glyph(entrant) == still
+        entrant.progress["beats"] = 10
+        assert screen.table._glyph(entrant) != still
         await pilot.press("q")
     await asyncio.wait_for(app.end_race(), 20)
 
 
 async def test_the_mouse_chooses_explains_and_presses_keys():
-    # Slow enough that the second row still waits when it is taken out.
-    app = app_for("one_by_one", "thread_map", course=SLOW)
+    # Slow enough that the second row still waits when it is withdrawn.
+    app = app_for("one_by_one", "thread_map", profile=SLOW)
     async with app.run_test(size=(120, 36)) as pilot:
         screen = app.race_screen
         await pilot.click(screen.table, offset=(6, 4))
-        assert screen.table.lane.entry.name == "thread_map"
+        assert screen.table.entrant.entry.name == "thread_map"
         await pilot.click(screen.table, offset=(6, 4))
         await pilot.pause()
         assert isinstance(app.screen, ExplainDialog)
         await pilot.press("escape")
         await pilot.click(screen.footer, offset=(2, 0))
         await pilot.pause()
-        assert screen.table.lane.is_out
+        assert screen.table.entrant.is_withdrawn
         await pilot.press("up", "x")  # the row that runs need not be waited for
         await until_over(app)
 

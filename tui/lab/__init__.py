@@ -1,7 +1,9 @@
-"""Ways of running concurrent downloads, raced against each other on one list.
+"""The lab: benchmark strategies for concurrent downloads against each other.
 
-Each strategy is a module of ``tui.lab.strategies`` that fits on a screen. ``race``
-gives every one of them a fresh process (``child``), one after another in an order that
-is shuffled each round, against a server in a process of its own (``stand``) or a list
-of your own. ``table`` and ``export`` say what came out.
+Each strategy is a short module in ``strategies``. ``race`` runs every one of them in a
+new process (``worker``), in an order that is shuffled each round, against a server in a
+process of its own (``server_process``) or against the user's list. ``report`` computes
+and formats the results. ``README.md`` in this folder describes the strategies, how they
+are measured and how to add one. The command line and the race screen are elsewhere
+(``tui.cli``, ``tui.ui.lab``); nothing here draws.
 """

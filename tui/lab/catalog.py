@@ -1,7 +1,7 @@
-"""Who races: names, titles, and what each row can say about itself.
+"""The catalog of strategies: names, titles and explanations.
 
-Nothing here imports a strategy: its text and code are read from its file, so a face may
-use this without loading what the strategies need.
+Nothing here imports a strategy: text and code are read from its file, so that a front
+end can use the catalog without loading what the strategies need.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from tui.lab.report.formatting import say_s
+from tui.lab.report.formatting import format_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,24 +27,24 @@ class Entry:
     """One strategy."""
 
     name: str
-    """Its module in ``tui.lab.strategies``."""
+    """Name of its module in ``tui.lab.strategies``."""
     title: str
     """At most ``TITLE_WIDTH`` cells."""
     unit: Unit
-    """What runs side by side in it."""
-    is_computing: bool = False
-    """It works on files that were fetched before its clock started."""
+    """What runs concurrently in it."""
+    is_cpu_bound: bool = False
+    """It processes files that are fetched before its clock starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a strategy is, read from its own file."""
+    """Explanation and code of a strategy, read from its file."""
 
     headline: str
     paragraphs: tuple[str, ...]
     """``What runs where: ...`` and ``What to learn: ...``."""
     code: str
-    """What it does: the file from its first function on."""
+    """The file from its first function on."""
 
 
 ENTRIES = (
@@ -55,23 +55,25 @@ ENTRIES = (
     Entry("asyncio_executor_save", "asyncio, executor save", "task"),
     Entry("two_requests", "asyncio, two requests", "task"),
     Entry("engine", "fetchtui's engine", "task"),
-    Entry("threads_cpu", "computing in threads", "thread", is_computing=True),
-    Entry("processes_cpu", "computing in processes", "process", is_computing=True),
+    Entry("threads_cpu", "CPU work in threads", "thread", is_cpu_bound=True),
+    Entry("processes_cpu", "CPU work in processes", "process", is_cpu_bound=True),
 )
 BY_NAME = {entry.name: entry for entry in ENTRIES}
 TITLE_WIDTH = max(len(entry.title) for entry in ENTRIES)
 
 
 def choose(names: Iterable[str]) -> tuple[Entry, ...]:
-    """Return the entries with these names in the catalog's order; all for no names.
+    """Return the named entries in catalog order; all, without names.
 
     Raises:
-        ValueError: there is no such strategy; the message says which there are.
+        ValueError: there is no such strategy; the message lists them all.
     """
     wanted = list(names)
     for name in wanted:
         if name not in BY_NAME:
-            raise ValueError(f"no strategy {name!r}; there are {', '.join(BY_NAME)}")
+            raise ValueError(
+                f"unknown strategy {name!r}; available: {', '.join(BY_NAME)}"
+            )
     return tuple(entry for entry in ENTRIES if not wanted or entry.name in wanted)
 
 
@@ -80,7 +82,7 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @cache
 def explain(name: str) -> Explanation:
-    """Return what stands in a strategy's file."""
+    """Return the explanation and code in a strategy's file."""
     path = Path(__file__).with_name("strategies") / f"{name}.py"
     text = path.read_text("utf-8")
     tree = ast.parse(text)
@@ -94,30 +96,30 @@ def explain(name: str) -> Explanation:
     )
 
 
-def say_stop(entry: Entry, stop: Stop) -> str:
-    """Return how a strategy took it to be cancelled, in one sentence."""
-    took = say_s(stop.took_s)
-    cut = max(0, stop.running - stop.finished)
+def describe_stop(entry: Entry, stop: Stop) -> str:
+    """Return in one sentence how a strategy reacted to being cancelled."""
+    took = format_seconds(stop.took_s)
+    interrupted = max(0, stop.running - stop.finished)
     match entry.unit:
         case "task":
-            told = f"{_some(cut, 'running task')} cut off at once"
+            running = f"{_count(interrupted, 'running task')} interrupted"
             if stop.finished:
-                told += f", {stop.finished} just finished"
-            rest = f"{_some(stop.waiting, 'waiting task')} cancelled"
+                running += f", {stop.finished} just finished"
+            waiting = f"{_count(stop.waiting, 'waiting task')} cancelled"
         case "file":
-            told = "the file on its way had to finish"
-            rest = f"{stop.waiting} not begun"
+            running = "the file in progress had to finish"
+            waiting = f"{stop.waiting} not started"
         case "process":
-            told = (
-                f"{_some(stop.running, 'future')} a process had could not be cancelled"
+            running = (
+                f"{_count(stop.running, 'future')} sent to a process could not be"
+                " cancelled"
             )
-            rest = f"{_some(stop.waiting, 'waiting one')} could"
+            waiting = f"{_count(stop.waiting, 'waiting future')} cancelled"
         case unit:
-            told = f"{_some(stop.running, f'running {unit}')} could not be cancelled"
-            rest = f"{_some(stop.waiting, 'waiting future')} cancelled"
-    return f"cancelled in {took}: {told}; {rest}"
+            running = f"{_count(stop.running, f'running {unit}')} could not be stopped"
+            waiting = f"{_count(stop.waiting, 'waiting future')} cancelled"
+    return f"cancelled in {took}: {running}; {waiting}"
 
 
-def _some(number: int, noun: str) -> str:
-    plural = "es" if noun.endswith("s") else "s"
-    return f"{number} {noun}" + ("" if number == 1 else plural)
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

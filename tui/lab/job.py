@@ -1,4 +1,4 @@
-"""What a strategy is asked to do, as data that goes over a pipe."""
+"""The job of a strategy, as data that is passed to its process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 SIZE_LIMIT = 256 << 20
-"""Bytes of one file. The strategies hold a whole body in memory before they save it,
-as programs do that are written to be read; a larger file counts as an error."""
+"""Bytes of one file. For simplicity, the strategies keep a whole body in memory before
+they save it; a larger file counts as an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Target:
 
     url: str
     name: str
-    """Where it goes, in the job's folder; the same for all strategies."""
+    """File name in the job's folder; the same for all strategies."""
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -29,23 +29,23 @@ class Job:
     """Name of a module in ``tui.lab.strategies``."""
     targets: tuple[Target, ...]
     folder: Path
-    """Exists and is empty; who made it removes it."""
+    """Exists and is empty; its creator removes it."""
     concurrency: int
-    """Downloads at once, at most."""
+    """The most concurrent downloads."""
     timeout_s: float = 30.0
-    """To connect, to get an answer, and without a byte."""
+    """For connecting, for the response and for a stalled transfer."""
     is_local: bool = False
-    """The server is on loopback: no proxy that the environment names is between."""
+    """The server is on loopback: ignore proxies set in the environment."""
     cancel_after: int = 0
-    """Results after which it is cancelled, to see how it takes that; 0 for never."""
+    """Number of results after which to cancel it; 0 for never."""
     disk_latency_s: float = 0.0
-    """What each sync to disk takes at least: a slow disk, to see what waits for it."""
+    """Delay added to each sync, to simulate a slow disk."""
 
     @property
     def workers(self) -> int:
-        """Threads, processes or places in a semaphore: never more than files.
+        """Threads, processes or semaphore slots: never more than files.
 
-        A pool larger than its work only costs: every thread has a stack, every
+        A pool larger than its work only wastes memory: every thread has a stack, every
         process an interpreter.
         """
         return max(1, min(self.concurrency, len(self.targets)))
@@ -56,7 +56,7 @@ class Job:
 
     @classmethod
     def from_json(cls, line: str) -> Job:
-        """Read what ``to_json`` wrote."""
+        """Parse what ``to_json`` returned."""
         fields = json.loads(line)
         targets = tuple(
             Target(one["url"], one["name"], tuple(map(tuple, one["headers"])))

@@ -1,4 +1,4 @@
-"""A process of the lab's own, in a group of its own: nothing of it is left behind."""
+"""A child process of the lab, in a process group that can be killed as a whole."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LINE_LIMIT = 64 << 20
-"""Bytes of one line: the list of the demo comes as one."""
-_END_S = 5.0
+"""Most bytes of a line: the list of the demo server is a single line."""
+_EXIT_TIMEOUT_S = 5.0
 SILENCE_S = 30.0
-"""Seconds without a line after which a process counts as hung."""
+"""Seconds without output after which a process is considered hung."""
 
 
 class LabProcess:
-    """``python -m MODULE ARGUMENT``, which says what it does in lines of JSON."""
+    """``python -m MODULE ARGUMENT``, which reports in lines of JSON."""
 
     _alive: ClassVar[set[LabProcess]] = set()
 
@@ -36,12 +36,12 @@ class LabProcess:
 
     @classmethod
     async def start(cls, module: str, argument: str, errors: Path) -> Self:
-        """Start it.
+        """Start a process.
 
         Args:
-            module: what to run.
-            argument: its one argument.
-            errors: a file for what it writes to standard error.
+            module: the module to run.
+            argument: its only argument.
+            errors: the file for its standard error.
 
         Raises:
             OSError: it cannot be started.
@@ -56,71 +56,71 @@ class LabProcess:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,
                 limit=_LINE_LIMIT,
-                # A group of its own: ctrl+c is for us alone, and a kill of the group
-                # takes a pool's workers along, which outlive a killed parent.
+                # A new group: Ctrl+C is sent only to the lab itself, and killing the
+                # group includes pool workers, which would outlive their parent.
                 process_group=0,
             )
         return cls(process, errors)
 
     @property
     def pid(self) -> int:
-        """Its process id, which is its group's as well."""
+        """Its process id, which is also that of its group."""
         return self._process.pid
 
     async def wait(self) -> None:
-        """Return when it has ended, however."""
+        """Wait until it ends."""
         await self._process.wait()
 
     async def lines(self) -> AsyncGenerator[Any]:
-        """Yield what it says until it is silent for good.
+        """Yield its output, parsed, until it closes standard output.
 
         Raises:
-            TimeoutError: it said nothing for ``SILENCE_S``.
+            TimeoutError: no output for ``SILENCE_S``.
         """
         assert self._process.stdout is not None
         while True:
             async with asyncio.timeout(SILENCE_S):
                 line = await self._process.stdout.readline()
             if not line.endswith(b"\n"):
-                return  # its end, perhaps in the middle of a line
+                return  # end of output, perhaps within a line
             with contextlib.suppress(ValueError):
                 yield json.loads(line)
 
-    def say(self, word: str) -> None:
+    def send(self, command: str) -> None:
         """Write a line to its standard input."""
         if self._process.stdin is not None and not self._process.stdin.is_closing():
-            self._process.stdin.write(f"{word}\n".encode())
+            self._process.stdin.write(f"{command}\n".encode())
 
     def kill(self) -> None:
-        """End it and all that it started, at once."""
+        """Kill it and everything it started."""
         self._alive.discard(self)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
 
     async def end(self) -> None:
-        """End it, and wait until it is gone."""
+        """Kill it and wait until it has ended."""
         self.kill()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_S):
+            async with asyncio.timeout(_EXIT_TIMEOUT_S):
                 await self._process.wait()
 
-    async def say_end(self) -> str:
-        """Wait for its end; return how it ended, in words, with its last error."""
+    async def describe_exit(self) -> str:
+        """Wait for its end; return how it ended, with the last line of its errors."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_END_S):
+            async with asyncio.timeout(_EXIT_TIMEOUT_S):
                 await self._process.wait()
         status = self._process.returncode
         if status is None:
-            return "it does not end"
+            return "is still running"
         if status < 0:
             return f"killed by {signal.Signals(-status).name}"
-        said = self._errors.read_text("utf-8", "replace").strip().splitlines()
-        return f"ended with status {status}" + (
-            f": {plain(said[-1], 300)}" if said else ""
+        lines = self._errors.read_text("utf-8", "replace").strip().splitlines()
+        return f"exited with status {status}" + (
+            f": {plain(lines[-1], 300)}" if lines else ""
         )
 
     @classmethod
     def kill_all(cls) -> None:
-        """End whatever runs, for an end of this process without unwinding."""
+        """Kill all of them, before this process ends without unwinding."""
         for process in list(cls._alive):
             process.kill()

@@ -1,8 +1,8 @@
-"""The race: every strategy alone in a fresh process, several rounds, shuffled.
+"""The race: run every strategy alone in a new process, for several shuffled rounds.
 
-One at a time, because two that run together would measure each other. What dies, hangs
-or is cancelled loses its own row only; and whatever ends the race, no process and no
-file is left behind.
+One at a time, because two strategies that run together would measure each other. If a
+strategy crashes, hangs or is cancelled, only its own row is affected. However the race
+ends, it leaves no process and no file behind.
 """
 
 from __future__ import annotations
@@ -19,41 +19,41 @@ from typing import TYPE_CHECKING, Any
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_rate, format_size
 from tui.demo.tempdir import TemporaryDirectory
-from tui.lab.catalog import BY_NAME, Entry, say_stop
+from tui.lab.catalog import BY_NAME, Entry, describe_stop
 from tui.lab.job import Job, Target
 from tui.lab.process import SILENCE_S, LabProcess
-from tui.lab.report.figures import Figures, Record, disagreements, say_counts
-from tui.lab.report.formatting import say_s
+from tui.lab.report.figures import Figures, Record, disagreements, format_counts
+from tui.lab.report.formatting import format_seconds
 from tui.lab.server_process import ServerProfile, to_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
 STOP_LIMIT_S = 10.0
-"""What a strategy gets to stop by itself; then its process is ended."""
-_CANCEL_PART = 4
-"""In the round that measures cancelling it comes after one part in this many."""
+"""Seconds that a strategy has to stop by itself before its process is killed."""
+_CANCEL_FRACTION = 4
+"""The cancel round cancels after this fraction of the files (1/n)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to race, on what, how often."""
+    """What to run, on which files, how often."""
 
     entries: tuple[Entry, ...]
     targets: tuple[Target, ...] = ()
-    """A list of one's own; none means the demo's server."""
-    course: ServerProfile = field(default_factory=ServerProfile)
-    """What that server has."""
+    """The user's list; empty for the demo server."""
+    profile: ServerProfile = field(default_factory=ServerProfile)
+    """Files and speed of the demo server."""
     rounds: int = 3
     concurrency: int = 8
     timeout_s: float = 30.0
     disk_latency_s: float = 0.0
     has_cancel_round: bool = True
-    """Cancel each strategy once, after the rounds, and measure how it takes that."""
+    """After the rounds, cancel each strategy once and measure how long it takes."""
 
 
 class State(Enum):
-    """Where a lane stands."""
+    """State of one strategy in the race."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -71,87 +71,86 @@ class Entrant:
     record: Record = field(default_factory=Record)
     state: State = State.WAITING
     progress: dict[str, Any] = field(default_factory=dict)
-    """The newest that its process told; {} before the first run."""
+    """Latest progress from its process; {} before the first run."""
     note: str = ""
-    """What happened last, in words; safe to show."""
+    """What happened last; safe to display."""
     lags: list[float] = field(default_factory=list)
-    """Worst lag of the loop in each tenth of a second of the newest run, in seconds."""
+    """Worst loop lag in each tenth of a second of the latest run, in seconds."""
     has_failed: bool = False
-    """A run of it ended without figures."""
-    is_out: bool = False
-    """Somebody cancelled it: it takes no further part."""
+    """One of its runs ended without figures."""
+    is_withdrawn: bool = False
+    """The user cancelled it, or it failed: it takes no further part."""
     process: LabProcess | None = None
-    """While it runs."""
+    """Set while it runs."""
 
 
 class Race:
-    """Runs a plan; whoever draws reads ``lanes`` at any time.
+    """Runs a plan. Front ends may read ``entrants`` at any time.
 
     Args:
         plan: what to do.
-        heard: called when a run of a lane has ended.
-        chance: shuffles; seeded in tests.
+        on_run_ended: called after each run of an entrant.
+        rng: shuffles the order; seeded in tests.
     """
 
     def __init__(
         self,
         plan: Plan,
-        heard: Callable[[Entrant], object] | None = None,
-        chance: random.Random | None = None,
+        on_run_ended: Callable[[Entrant], object] | None = None,
+        rng: random.Random | None = None,
     ) -> None:
         self.plan = plan
-        self.lanes = [Entrant(entry) for entry in plan.entries]
+        self.entrants = [Entrant(entry) for entry in plan.entries]
         self.round = 0
-        """The one that runs, from 1; one more than ``plan.rounds`` when cancelling is
-        measured."""
-        self.total = len(plan.targets) or plan.course.files
-        """Files of the list."""
-        self.trouble = ""
-        """What is wrong with the race as a whole."""
-        self.began_at = 0.0
+        """The current round, from 1; ``plan.rounds + 1`` is the cancel round."""
+        self.total = len(plan.targets) or plan.profile.files
+        """Number of files in the list."""
+        self.problem = ""
+        """What is wrong with the race as a whole, "" for nothing."""
+        self.started_at = 0.0
         self.elapsed_s = 0.0
         self.is_over = False
         self.server: LabProcess | None = None
-        """The demo's, while it runs."""
-        self._heard = heard
-        self._chance = chance or random.Random()
+        """The demo server, while it runs."""
+        self._on_run_ended = on_run_ended
+        self._rng = rng or random.Random()
         self._root = Path()
         self._runs = 0
 
-    # -- what a face asks ------------------------------------------------------------
+    # -- for front ends --------------------------------------------------------------
 
     @property
     def rows(self) -> list[tuple[Entry, Record]]:
-        """What is known about each strategy."""
-        return [(lane.entry, lane.record) for lane in self.lanes]
+        """Each strategy with its results so far."""
+        return [(entrant.entry, entrant.record) for entrant in self.entrants]
 
     @property
     def is_cancel_round(self) -> bool:
-        """Whether it is being measured how each is cancelled."""
+        """True during the round that measures cancelling."""
         return self.round > self.plan.rounds
 
     @property
     def is_clean(self) -> bool:
-        """Whether every strategy ran and all agree."""
+        """True if no strategy failed and all results agree."""
         runs = [(e.title, run) for e, record in self.rows for run in record.rounds]
         return not (
-            self.trouble
-            or any(lane.has_failed for lane in self.lanes)
+            self.problem
+            or any(entrant.has_failed for entrant in self.entrants)
             or disagreements(runs)
         )
 
-    def cancel(self, lane: Entrant) -> None:
-        """Take a lane out: stop its run in its own way, and make no other."""
-        lane.is_out = True
-        if lane.state is State.RUNNING:
-            self._stop(lane)
-        elif lane.state is State.WAITING:
-            lane.state = State.CANCELLED
-            lane.note = "taken out of the race"
+    def cancel(self, entrant: Entrant) -> None:
+        """Withdraw an entrant: cancel its run in its own way, and make no other."""
+        entrant.is_withdrawn = True
+        if entrant.state is State.RUNNING:
+            self._stop(entrant)
+        elif entrant.state is State.WAITING:
+            entrant.state = State.CANCELLED
+            entrant.note = "withdrawn"
 
     @staticmethod
     def end_at_once() -> None:
-        """End every process and remove every file, without waiting for anything."""
+        """Kill every process and remove every file, without waiting."""
         LabProcess.kill_all()
         TemporaryDirectory.remove_all()
 
@@ -161,40 +160,44 @@ class Race:
         """Run all rounds.
 
         Raises:
-            OSError: there is no room for files, or processes cannot be started.
+            OSError: the temporary directory or a process cannot be created.
         """
-        self.began_at = time.monotonic()
+        self.started_at = time.monotonic()
         with TemporaryDirectory("lab") as self._root:
             try:
                 async with self._stand() as targets:
                     await self._rounds(targets)
             finally:
                 self.is_over = True
-                self.elapsed_s = time.monotonic() - self.began_at
-                for lane in self.lanes:
-                    if lane.state is State.WAITING:
-                        lane.state = State.DONE if lane.record.rounds else lane.state
+                self.elapsed_s = time.monotonic() - self.started_at
+                for entrant in self.entrants:
+                    if entrant.state is State.WAITING:
+                        entrant.state = (
+                            State.DONE if entrant.record.rounds else entrant.state
+                        )
 
     async def _rounds(self, targets: tuple[Target, ...]) -> None:
         last = self.plan.rounds + self.plan.has_cancel_round
         for self.round in range(1, last + 1):
-            order = [lane for lane in self.lanes if not lane.is_out]
-            self._chance.shuffle(order)
-            for lane in order:
-                lane.state = State.WAITING
-            for lane in order:
-                if not lane.is_out:
-                    await self._run_one(lane, targets)
+            order = [entrant for entrant in self.entrants if not entrant.is_withdrawn]
+            self._rng.shuffle(order)
+            for entrant in order:
+                entrant.state = State.WAITING
+            for entrant in order:
+                if not entrant.is_withdrawn:
+                    await self._run_one(entrant, targets)
         self.round = last
 
-    async def _run_one(self, lane: Entrant, targets: tuple[Target, ...]) -> None:
-        """Run one strategy once; its failure is its own."""
+    async def _run_one(self, entrant: Entrant, targets: tuple[Target, ...]) -> None:
+        """Run one strategy once; a failure affects only its row."""
         self._runs += 1
         folder = self._root / f"run-{self._runs}"
         folder.mkdir()
-        cancel_after = max(1, self.total // _CANCEL_PART) if self.is_cancel_round else 0
+        cancel_after = (
+            max(1, self.total // _CANCEL_FRACTION) if self.is_cancel_round else 0
+        )
         job = Job(
-            strategy=lane.entry.name,
+            strategy=entrant.entry.name,
             targets=targets,
             folder=folder,
             concurrency=self.plan.concurrency,
@@ -205,23 +208,23 @@ class Race:
         )
         path = folder.with_suffix(".json")
         path.write_text(job.to_json(), "utf-8")
-        lane.state, lane.progress, lane.note = State.RUNNING, {}, ""
-        lane.lags = []
+        entrant.state, entrant.progress, entrant.note = State.RUNNING, {}, ""
+        entrant.lags = []
         try:
             errors = folder.with_suffix(".err")
-            lane.process = await LabProcess.start(
+            entrant.process = await LabProcess.start(
                 "tui.lab.worker.child", str(path), errors
             )
-            await self._follow(lane, lane.process)
+            await self._follow(entrant, entrant.process)
         finally:
-            if lane.process is not None:
-                await lane.process.end()
-            lane.process = None
+            if entrant.process is not None:
+                await entrant.process.end()
+            entrant.process = None
             await asyncio.to_thread(_remove, folder)
-        if self._heard is not None:
-            self._heard(lane)
+        if self._on_run_ended is not None:
+            self._on_run_ended(entrant)
 
-    async def _follow(self, lane: Entrant, process: LabProcess) -> None:
+    async def _follow(self, entrant: Entrant, process: LabProcess) -> None:
         figures = None
         reason = ""
         try:
@@ -229,101 +232,103 @@ class Race:
                 async for line in lines:
                     match line["event"]:
                         case "progress":
-                            lane.progress = line
+                            entrant.progress = line
                             if line["lag_now_s"] is not None:
-                                lane.lags.append(line["lag_now_s"])
+                                entrant.lags.append(line["lag_now_s"])
                         case "figures":
                             figures = Figures.from_fields(line["figures"])
                         case "died":
                             reason = line["reason"]
         except TimeoutError:
-            reason = f"said nothing for {SILENCE_S:.0f} s"
+            reason = f"no output for {SILENCE_S:.0f} s"
         if figures is not None:
-            self._book(lane, figures)
+            self._record(entrant, figures)
             return
-        if lane.state is State.CANCELLED:
-            lane.note = (
-                f"did not stop within {say_s(STOP_LIMIT_S)}; its process was ended"
-            )
+        if entrant.state is State.CANCELLED:
+            limit = format_seconds(STOP_LIMIT_S)
+            entrant.note = f"did not stop within {limit}; process killed"
             return
-        lane.has_failed = lane.is_out = True
-        lane.state = State.FAILED
-        end = "" if reason else await process.say_end()
-        lane.note = plain(f"died: {reason or end}", 300)
+        entrant.has_failed = entrant.is_withdrawn = True
+        entrant.state = State.FAILED
+        exit_text = "" if reason else await process.describe_exit()
+        entrant.note = plain(f"failed: {reason or exit_text}", 300)
 
-    def _book(self, lane: Entrant, figures: Figures) -> None:
-        """Take in what a run came to."""
-        lane.progress["ended"] = sum(figures.counts.values())
+    def _record(self, entrant: Entrant, figures: Figures) -> None:
+        """Record the figures of a finished run."""
+        entrant.progress["ended"] = sum(figures.counts.values())
         if figures.stop is not None:
-            lane.record.stops.append(figures.stop)
-            lane.state = State.CANCELLED if lane.is_out else State.DONE
-            lane.note = say_stop(lane.entry, figures.stop)
-            if not lane.is_out:  # a measurement: it has been through all rounds
-                lane.progress["ended"] = self.total
+            entrant.record.stops.append(figures.stop)
+            entrant.state = State.CANCELLED if entrant.is_withdrawn else State.DONE
+            entrant.note = describe_stop(entrant.entry, figures.stop)
+            if not entrant.is_withdrawn:  # the cancel round, after all others
+                entrant.progress["ended"] = self.total
             return
-        lane.state = State.DONE
-        if not self.is_cancel_round:  # there it was only too quick to be cancelled
-            lane.record.rounds.append(figures)
-        lane.note = say_counts(figures.counts)
-        if figures.trouble:
-            lane.note += f" ({figures.trouble})"
+        entrant.state = State.DONE
+        if not self.is_cancel_round:  # there, it was too fast to be cancelled
+            entrant.record.rounds.append(figures)
+        entrant.note = format_counts(figures.counts)
+        if figures.first_error:
+            entrant.note += f" ({figures.first_error})"
 
-    def _stop(self, lane: Entrant) -> None:
-        if lane.process is None:
+    def _stop(self, entrant: Entrant) -> None:
+        if entrant.process is None:
             return
-        lane.state = State.STOPPING
-        lane.note = "stopping"
-        lane.process.say("cancel")
-        # Whoever does not stop is stopped; the end of its lines is then its end.
-        asyncio.get_running_loop().call_later(STOP_LIMIT_S, _kill, lane, lane.process)
+        entrant.state = State.STOPPING
+        entrant.note = "stopping"
+        entrant.process.send("cancel")
+        # Kill it if it does not stop; ``lines`` then ends.
+        asyncio.get_running_loop().call_later(
+            STOP_LIMIT_S, _kill, entrant, entrant.process
+        )
 
     # -- the server ------------------------------------------------------------------
 
     @asynccontextmanager
     async def _stand(self) -> AsyncIterator[tuple[Target, ...]]:
-        """Serve the demo's list while the block lasts, if there is no other."""
+        """Run the demo server while the block lasts, unless there is a user's list."""
         if self.plan.targets:
             yield self.plan.targets
             return
-        argument = to_json(self.plan.course)
-        errors = self._root / "stand.err"
-        stand = await LabProcess.start("tui.lab.server_process", argument, errors)
-        self.server = stand
+        argument = to_json(self.plan.profile)
+        errors = self._root / "server.err"
+        server = await LabProcess.start("tui.lab.server_process", argument, errors)
+        self.server = server
         watch = None
         try:
-            async with aclosing(stand.lines()) as lines:
+            async with aclosing(server.lines()) as lines:
                 urls: Sequence[str] = await anext(lines, ())
             if not urls:
-                raise OSError(f"the demo's server {await stand.say_end()}")
-            watch = asyncio.create_task(self._watch_stand(stand))
+                raise OSError(f"demo server {await server.describe_exit()}")
+            watch = asyncio.create_task(self._watch_server(server))
             yield tuple(Target(url, url.rpartition("/")[2]) for url in urls)
         finally:
             if watch is not None:
                 watch.cancel()
-            await stand.end()
+            await server.end()
             self.server = None
 
-    async def _watch_stand(self, stand: LabProcess) -> None:
-        await stand.wait()
-        self.trouble = f"the demo's server is gone ({await stand.say_end()})"
+    async def _watch_server(self, server: LabProcess) -> None:
+        await server.wait()
+        self.problem = f"demo server stopped ({await server.describe_exit()})"
 
 
 def describe(plan: Plan) -> str:
-    """Return what is raced on, in one line."""
+    """Return the files, server and settings of a plan in one line."""
     if plan.targets:
         where = f"your list, {_files(len(plan.targets))}"
     else:
-        course = plan.course
+        profile = plan.profile
         where = (
-            f"demo server, {_files(course.files)} of about {format_size(course.size)},"
-            f" {say_s(course.latency_s)} away"
+            f"demo server, {_files(profile.files)} of about"
+            f" {format_size(profile.size)},"
+            f" latency {format_seconds(profile.latency_s)}"
         )
-        if course.rate:
-            where += f", {format_rate(course.rate)} a connection"
-    told = f"{where}; {plan.concurrency} at once"
+        if profile.rate:
+            where += f", {format_rate(profile.rate)} per connection"
+    text = f"{where}; concurrency {plan.concurrency}"
     if plan.disk_latency_s:
-        told += f"; disk {say_s(plan.disk_latency_s)} a sync"
-    return told
+        text += f"; fsync delay {format_seconds(plan.disk_latency_s)}"
+    return text
 
 
 def _files(number: int) -> str:
@@ -331,13 +336,13 @@ def _files(number: int) -> str:
 
 
 def plan_for(names: Sequence[str] = (), **options: Any) -> Plan:
-    """Return a plan for strategies by name; all of them for no names."""
+    """Return a plan for the named strategies; for all, without names."""
     return Plan(tuple(BY_NAME[name] for name in names or BY_NAME), **options)
 
 
-def _kill(lane: Entrant, process: LabProcess) -> None:
-    if lane.process is process:
-        lane.state = State.CANCELLED
+def _kill(entrant: Entrant, process: LabProcess) -> None:
+    if entrant.process is process:
+        entrant.state = State.CANCELLED
         process.kill()
 
 

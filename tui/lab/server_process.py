@@ -1,8 +1,8 @@
-"""Run the demo's server as a process: ``python -m tui.lab.server_process COURSE``.
+"""The demo server as a process: ``python -m tui.lab.server_process PROFILE``.
 
-So that its work does not show in anybody's figures. Takes a ``ServerProfile`` as JSON,
-writes the list as a line of JSON to standard output, and serves until standard input
-ends.
+In its own process, its work does not affect anyone's figures. It takes a
+``ServerProfile`` as JSON, writes the list of URLs as a line of JSON to standard output,
+and serves until standard input is closed.
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ServerProfile:
-    """What the demo's server has, and how far away it is."""
+    """Files, latency and speed of the demo server."""
 
     files: int = 40
     size: int = 120_000
-    """Bytes of a file on average; they differ by half of it, by rule."""
+    """Average bytes per file; sizes differ deterministically by up to half of it."""
     latency_s: float = 0.05
-    """Before each answer."""
+    """Delay before each response."""
     rate: int = 2_000_000
-    """Bytes per second and connection; 0 for as fast as it goes."""
+    """Bytes per second and connection; 0 for no limit."""
 
 
-def scripts(course: ServerProfile) -> Iterator[tuple[str, ResponseScript]]:
-    """Return each path with what answers it; the same for the same course.
+def scripts(profile: ServerProfile) -> Iterator[tuple[str, ResponseScript]]:
+    """Yield each path with its script; the same for the same profile.
 
-    The first file is four times as far away as the others, so that it shows who waits
-    for it. Of forty, two are not there, and of three more one is forbidden, one fails
-    and one ends in the middle.
+    The first file has four times the latency of the others, which shows who waits for
+    it. Of forty files, two are missing, one is forbidden, one fails with a server error
+    and one is cut off in the middle.
     """
-    missing = {number * 20 + 7 for number in range(-(-course.files // 20))}
-    for number in range(course.files):
-        size = course.size // 2 + course.size * (number * 7 % 11) // 10
+    missing = {number * 20 + 7 for number in range(-(-profile.files // 20))}
+    for number in range(profile.files):
+        size = profile.size // 2 + profile.size * (number * 7 % 11) // 10
         script = ResponseScript(
             Pattern(size, 500 + number),
-            latency_s=course.latency_s * (4 if number == 0 else 1),
-            rate=course.rate or None,
+            latency_s=profile.latency_s * (4 if number == 0 else 1),
+            rate=profile.rate or None,
         )
         if number in missing:
-            script = ResponseScript(b"not here\n", 404, latency_s=course.latency_s)
+            script = ResponseScript(b"not here\n", 404, latency_s=profile.latency_s)
         elif number % 40 == 13:
-            script = ResponseScript(b"not for you\n", 403, latency_s=course.latency_s)
+            script = ResponseScript(b"not for you\n", 403, latency_s=profile.latency_s)
         elif number % 40 == 22:
-            script = ResponseScript(b"broken\n", 500, latency_s=course.latency_s)
+            script = ResponseScript(b"broken\n", 500, latency_s=profile.latency_s)
         elif number % 40 == 31:
             script.cut_after = size // 2
         yield f"/lab/file-{number:03d}.bin", script
 
 
-async def serve(course: ServerProfile) -> None:
-    """Serve a course until standard input ends."""
+async def serve(profile: ServerProfile) -> None:
+    """Serve a profile until standard input is closed."""
     async with ScriptedServer() as server:
-        urls = [server.add(path, script) for path, script in scripts(course)]
+        urls = [server.add(path, script) for path, script in scripts(profile)]
         sys.stdout.write(json.dumps(urls) + "\n")
         sys.stdout.flush()
         reader = asyncio.StreamReader()
@@ -73,11 +73,11 @@ async def serve(course: ServerProfile) -> None:
         await reader.read()
 
 
-def to_json(course: ServerProfile) -> str:
-    """Return what the process takes for its argument."""
-    return json.dumps(asdict(course))
+def to_json(profile: ServerProfile) -> str:
+    """Return the argument for the process."""
+    return json.dumps(asdict(profile))
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     asyncio.run(serve(ServerProfile(**json.loads(sys.argv[1]))))

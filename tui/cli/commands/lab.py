@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 USAGE_ERROR = 2
 FAILED = 1
-_COURSE = ServerProfile()
+_PROFILE = ServerProfile()
 _DISK_LATENCY_MS = 20.0
 """Used with the demo, so that blocking writes are visible even on a fast disk."""
 
@@ -109,7 +109,7 @@ def _read_names(text: str) -> tuple[str, ...]:
 @click.option(
     "--latency",
     type=click.FloatRange(0, 60_000),
-    default=_COURSE.latency_s * 1000,
+    default=_PROFILE.latency_s * 1000,
     metavar="MS",
     help="Latency of the demo server.",
 )
@@ -123,7 +123,7 @@ def _read_names(text: str) -> tuple[str, ...]:
 @click.option(
     "--files",
     type=click.IntRange(1, 10_000),
-    default=_COURSE.files,
+    default=_PROFILE.files,
     metavar="N",
     help="Number of files on the demo server.",
 )
@@ -206,11 +206,11 @@ def _plan(
     return Plan(
         entries=choose(only or ()),
         targets=targets,
-        course=ServerProfile(
+        profile=ServerProfile(
             files=files,
-            size=_COURSE.size if size is None else size,
+            size=_PROFILE.size if size is None else size,
             latency_s=latency / 1000,
-            rate=_COURSE.rate if bandwidth is None else bandwidth,
+            rate=_PROFILE.rate if bandwidth is None else bandwidth,
         ),
         timeout_s=timeout,
         disk_latency_s=disk_latency / 1000,
@@ -225,16 +225,16 @@ async def _race(plan: Plan, exports: tuple[Path, ...], *, has_screen: bool) -> i
     if has_screen:
         from tui.ui.lab.app import run_race_screen
 
-        race, is_whole = await run_race_screen(plan)
+        race, is_complete = await run_race_screen(plan)
     else:
         from tui.headless.interrupts import Interrupts
 
         with Interrupts(Race.end_at_once) as interrupts:
-            race, is_whole = await run_plainly(plan, interrupts.arrived)
+            race, is_complete = await run_plainly(plan, interrupts.arrived)
     for path in exports:
         await asyncio.to_thread(write, report_of(race), path)
         click.echo(f"wrote {path}", err=True)
-    return exit_status(race, is_whole=is_whole)
+    return exit_status(race, is_complete=is_complete)
 
 
 if __name__ == "__main__":

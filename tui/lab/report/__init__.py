@@ -1,1 +1,1 @@
-"""Results of a race: figures, tables, exports."""
+"""Results of a race: figures, the table, and exports. Nothing here measures."""

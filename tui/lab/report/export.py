@@ -1,4 +1,4 @@
-"""Results to keep: Markdown for people, JSON for programs, SVG for pages."""
+"""Export results: Markdown to read, JSON for programs, SVG for web pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from tui import __version__
 from tui.lab.race import describe
-from tui.lab.report.formatting import NONE, say_s
+from tui.lab.report.formatting import NONE, format_seconds
 from tui.lab.report.table import COLUMNS, HEADINGS, remarks
 
 if TYPE_CHECKING:
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A race that is over, or as far as it got."""
+    """The results of a race, complete or so far."""
 
     plan: Plan
     rows: Sequence[tuple[Entry, Record]]
     notes: Sequence[str] = ()
-    """What went wrong, in words."""
+    """What went wrong."""
 
     @property
     def caption(self) -> str:
-        """How the figures came about, in one sentence."""
+        """How the figures were measured, in one sentence."""
         rounds = max((len(record.rounds) for _, record in self.rows), default=0)
         what = f"medians of {rounds} rounds" if rounds > 1 else f"{rounds} round"
         return f"{describe(self.plan)}; {what}; {machine()}"
 
 
 def machine() -> str:
-    """Return what ran it: interpreter, system, cores."""
+    """Return interpreter, system and number of cores."""
     cores = os.cpu_count() or 1
     return (
         f"{platform.python_implementation()} {platform.python_version()},"
@@ -50,22 +50,22 @@ def machine() -> str:
 
 
 def report_of(race: Race) -> Report:
-    """Return what a race has found out so far."""
-    notes = [race.trouble] if race.trouble else []
-    notes += [f"{x.entry.title}: {x.note}" for x in race.lanes if x.has_failed]
+    """Return the results of a race so far."""
+    notes = [race.problem] if race.problem else []
+    notes += [f"{x.entry.title}: {x.note}" for x in race.entrants if x.has_failed]
     return Report(race.plan, race.rows, notes)
 
 
 def to_markdown(report: Report) -> str:
-    """Return a table, what it was measured on, and what there is to say about it."""
+    """Return the table, the conditions and the remarks as Markdown."""
     heads = ["", *(column.heading for column in COLUMNS)]
     lines = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * len(COLUMNS) + "|"]
-    for is_computing, heading in HEADINGS.items():
-        group = [row for row in report.rows if row[0].is_computing == is_computing]
+    for is_cpu_bound, heading in HEADINGS.items():
+        group = [row for row in report.rows if row[0].is_cpu_bound == is_cpu_bound]
         if group:
             lines.append(f"| *{heading}* " + "| " * len(COLUMNS) + "|")
         for entry, record in group:
-            cells = [entry.title, *(column.say(record) for column in COLUMNS)]
+            cells = [entry.title, *(column.format(record) for column in COLUMNS)]
             lines.append("| " + " | ".join(cells) + " |")
     lines += ["", f"{report.caption}.", ""]
     lines += [f"- {remark}" for remark in (*report.notes, *remarks(report.rows))]
@@ -73,14 +73,14 @@ def to_markdown(report: Report) -> str:
 
 
 def to_json(report: Report) -> str:
-    """Return every run of every strategy, with what it was measured on."""
+    """Return every run of every strategy, and the conditions, as JSON."""
     plan = report.plan
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "fetchtui": __version__,
         "machine": machine(),
         "settings": {
-            "course": None if plan.targets else asdict(plan.course),
-            "files": len(plan.targets) or plan.course.files,
+            "course": None if plan.targets else asdict(plan.profile),
+            "files": len(plan.targets) or plan.profile.files,
             "concurrency": plan.concurrency,
             "timeout_s": plan.timeout_s,
             "disk_latency_s": plan.disk_latency_s,
@@ -95,7 +95,7 @@ def to_json(report: Report) -> str:
         ],
         "notes": [*report.notes, *remarks(report.rows)],
     }
-    return json.dumps(told, indent=1) + "\n"
+    return json.dumps(document, indent=1) + "\n"
 
 
 _ROW, _LEFT, _WIDE = 26, 200, 380
@@ -106,14 +106,14 @@ _STYLE = (
 
 
 def to_svg(report: Report) -> str:
-    """Return a chart of wall times: median as a bar, extremes as a line over it."""
+    """Return a chart of wall times as SVG: medians as bars, extremes as lines."""
     walls = [(*row, row[1].spread(lambda f: f.wall_s)) for row in report.rows]
     longest = max((wall.high for _, _, wall in walls if wall), default=0.0) or 1.0
     parts = [_text(16, 28, "fetchtui lab: wall time")]
     y = 46
     for entry, record, wall in walls:
         parts.append(_text(16, y + 14, entry.title))
-        kind = "cpu" if entry.is_computing else "io"
+        kind = "cpu" if entry.is_cpu_bound else "io"
         if wall is None:
             parts.append(_text(_LEFT, y + 14, NONE, "dim"))
         else:
@@ -125,8 +125,8 @@ def to_svg(report: Report) -> str:
                 f' y1="{y + 10}" y2="{y + 10}"/>'
             )
             lag = record.spread(lambda f: f.lag_max_s)
-            told = f", loop lag up to {say_s(lag.median)}" if lag else ""
-            parts.append(_text(at[2] + 10, y + 14, say_s(wall.median) + told))
+            label = f", loop lag up to {format_seconds(lag.median)}" if lag else ""
+            parts.append(_text(at[2] + 10, y + 14, format_seconds(wall.median) + label))
         y += _ROW
     for line in _wrapped(report.caption, 96):
         y += 18
@@ -157,26 +157,26 @@ WRITERS: dict[str, Callable[[Report], str]] = {
     ".json": to_json,
     ".svg": to_svg,
 }
-"""What is written into a file, by its suffix."""
+"""The export format for each file suffix."""
 
 
 def check_export(path: Path) -> Path:
-    """Return a path that a report can be written to, else say why not.
+    """Return the path if a report can be written to it.
 
     Raises:
-        ValueError: another suffix than those of ``WRITERS``, or nowhere to write.
+        ValueError: the suffix is not in ``WRITERS``, or the path is not writable.
     """
     if path.suffix.lower() not in WRITERS:
         raise ValueError(f"{path.name} must end in {', '.join(WRITERS)}")
     if not path.parent.is_dir():
-        raise ValueError(f"{path.parent} is no directory")
+        raise ValueError(f"{path.parent} is not a directory")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ValueError(f"{path} cannot be written")
+        raise ValueError(f"{path} is not writable")
     return path
 
 
 def write(report: Report, path: Path) -> None:
-    """Write a report in the form that the suffix asks for.
+    """Write a report in the format given by the suffix.
 
     Raises:
         OSError: it cannot be written.
@@ -185,10 +185,10 @@ def write(report: Report, path: Path) -> None:
 
 
 def write_beside(report: Report, folder: Path) -> list[Path]:
-    """Write a report in every form, under a name that is not taken.
+    """Write a report in every format, under an unused name.
 
     Returns:
-        The files.
+        The paths of the files.
 
     Raises:
         OSError: they cannot be written.

@@ -1,4 +1,4 @@
-"""What is measured, how often it came out how, and whether all agree; no I/O."""
+"""Figures of runs, their medians, and whether the strategies agree; no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Status(StrEnum):
-    """How one download ended; the values are what people read."""
+    """Result of one download; the values are shown to users."""
 
     OK = "ok"
     NOT_FOUND = "not found"
@@ -22,16 +22,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """How a strategy took it to be cancelled."""
+    """How a strategy reacted to being cancelled."""
 
     took_s: float
-    """From the wish to the end of the strategy."""
+    """From the request to the end of the strategy."""
     running: int
-    """Downloads that were in flight at that moment."""
+    """Downloads in progress when it was cancelled."""
     waiting: int
-    """Downloads that had not begun."""
+    """Downloads that had not started."""
     finished: int
-    """Of the running ones, those that went on to their end all the same."""
+    """Running downloads that finished nevertheless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +42,31 @@ class Figures:
     cpu_s: float
     """User and system time of the process and its children."""
     peak_memory: int
-    """Bytes; worker processes included."""
+    """Bytes, including worker processes."""
     first_s: float | None
-    """Until the first result was in the program's hands; ``None`` if there was none."""
+    """Until the program had the first result; ``None`` if there was none."""
     lag_p99_s: float | None
-    """How late the event loop was; ``None`` where there is none."""
+    """Event loop lag; ``None`` without an event loop."""
     lag_max_s: float | None
     counts: Mapping[str, int]
     """Results by ``Status`` value."""
     nbytes: int
-    """Bytes of the files that are whole."""
+    """Bytes of the complete files."""
     fingerprint: str
-    """One digest over names and bytes of all files; equal means the same bytes."""
-    trouble: str = ""
-    """The first error in words, if there was one."""
+    """Digest of names and data of all files; equal for equal files."""
+    first_error: str = ""
+    """The first error, "" for none."""
     stop: Stop | None = None
-    """Set if it was cancelled; the other figures are then those of a part."""
+    """Set if it was cancelled; the other figures are then partial."""
 
     @property
     def files(self) -> int:
-        """Files that are whole."""
+        """Complete files."""
         return self.counts.get(Status.OK.value, 0)
 
     @property
     def files_per_s(self) -> float:
-        """Whole files per second."""
+        """Complete files per second."""
         return self.files / self.wall_s if self.wall_s > 0 else 0.0
 
     @property
@@ -76,13 +76,13 @@ class Figures:
 
     @classmethod
     def from_fields(cls, fields: dict[str, Any]) -> Figures:
-        """Read what came over a pipe."""
+        """Create figures from a dict that was sent over a pipe."""
         stop = fields.pop("stop", None)
         return cls(**fields, stop=None if stop is None else Stop(**stop))
 
 
 class Spread(NamedTuple):
-    """Several measurements of one thing."""
+    """Median and extremes of several measurements."""
 
     median: float
     low: float
@@ -90,7 +90,7 @@ class Spread(NamedTuple):
 
 
 def spread(values: Iterable[float | None]) -> Spread | None:
-    """Return median and extremes of what was measured; ``None`` if nothing was."""
+    """Return median and extremes, ignoring ``None``; ``None`` for no values."""
     known = [value for value in values if value is not None]
     if not known:
         return None
@@ -99,12 +99,12 @@ def spread(values: Iterable[float | None]) -> Spread | None:
 
 @dataclass(slots=True)
 class Record:
-    """Everything that is known about one strategy."""
+    """All results of one strategy."""
 
     rounds: list[Figures] = field(default_factory=list)
-    """Whole runs, in the order in which they were made."""
+    """Complete runs, oldest first."""
     stops: list[Stop] = field(default_factory=list)
-    """How it ended when it was cancelled."""
+    """Its reactions to being cancelled."""
 
     def spread(self, of: Callable[[Figures], float | None]) -> Spread | None:
         """Return median and extremes of one figure over the rounds."""
@@ -112,31 +112,31 @@ class Record:
 
     @property
     def last(self) -> Figures | None:
-        """The newest whole run."""
+        """The latest complete run."""
         return self.rounds[-1] if self.rounds else None
 
 
-def say_counts(counts: Mapping[str, int]) -> str:
+def format_counts(counts: Mapping[str, int]) -> str:
     """Return ``ok 35, not found 3, error 2``, always in that order."""
     return ", ".join(f"{one.value} {counts.get(one.value, 0)}" for one in Status)
 
 
 def disagreements(runs: Sequence[tuple[str, Figures]]) -> list[str]:
-    """Return who counted or fetched otherwise than most, in words; [] if all agree.
+    """Return one line per strategy that differs from most; [] if all agree.
 
     Args:
-        runs: strategy titles with their whole runs, all of the same list.
+        runs: strategy titles with their complete runs, all of the same list.
     """
-    told = []
-    votes = Counter(say_counts(run.counts) for _, run in runs)
+    lines = []
+    votes = Counter(format_counts(run.counts) for _, run in runs)
     if len(votes) > 1:
-        usual = votes.most_common(1)[0][0]
+        majority = votes.most_common(1)[0][0]
         for title, run in runs:
-            if (counts := say_counts(run.counts)) != usual:
-                told.append(f"{title} counted {counts}; the others {usual}")
+            if (counts := format_counts(run.counts)) != majority:
+                lines.append(f"{title} counted {counts}; the others {majority}")
     prints = Counter(run.fingerprint for _, run in runs)
-    if len(prints) > 1 and not told:
-        usual = prints.most_common(1)[0][0]
-        odd = [title for title, run in runs if run.fingerprint != usual]
-        told += [f"{title} got other bytes than most" for title in odd]
-    return list(dict.fromkeys(told))
+    if len(prints) > 1 and not lines:
+        majority = prints.most_common(1)[0][0]
+        odd = [title for title, run in runs if run.fingerprint != majority]
+        lines += [f"{title} has different data than most" for title in odd]
+    return list(dict.fromkeys(lines))

@@ -1,13 +1,13 @@
-"""Figures in few characters."""
+"""Short formats for figures."""
 
 from __future__ import annotations
 
 NONE = "—"
-"""Stands where there is no figure."""
+"""Shown where there is no figure."""
 
 
-def say_s(seconds: float | None) -> str:
-    """Print a short time with three digits: ``4.81 s``, ``320 ms``, ``1.3 ms``."""
+def format_seconds(seconds: float | None) -> str:
+    """Format a duration with three digits: ``4.81 s``, ``320 ms``, ``1.3 ms``."""
     if seconds is None:
         return NONE
     if seconds >= 99.5:
@@ -20,13 +20,13 @@ def say_s(seconds: float | None) -> str:
     )
 
 
-def say_speed(speed: float | None) -> str:
-    """Print bytes per second as MB/s, the column's unit."""
-    return NONE if speed is None else say_digits(speed / 1e6)
+def format_mb_per_s(speed: float | None) -> str:
+    """Format bytes per second in MB/s, without the unit."""
+    return NONE if speed is None else format_digits(speed / 1e6)
 
 
-def say_digits(value: float | None) -> str:
-    """Print a number with three digits."""
+def format_digits(value: float | None) -> str:
+    """Format a number with three digits."""
     if value is None:
         return NONE
     digits = 2 if value < 9.995 else 1 if value < 99.95 else 0

@@ -1,4 +1,4 @@
-"""The race without a screen: a line a run on stderr, the table on stdout."""
+"""The race without a screen: one line per run on stderr, the table on stdout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tui.lab.race import Race, State
 from tui.lab.report.export import report_of
-from tui.lab.report.formatting import say_s
+from tui.lab.report.formatting import format_seconds
 from tui.lab.report.table import remarks, text_lines
 
 if TYPE_CHECKING:
@@ -17,55 +17,55 @@ if TYPE_CHECKING:
 
 
 async def run_plainly(plan: Plan, interrupted: asyncio.Event) -> tuple[Race, bool]:
-    """Run a race and print what comes out.
+    """Run a race and print the results.
 
     Args:
-        plan: what to race.
-        interrupted: set by whoever wants it to end; what is known then is printed.
+        plan: what to run.
+        interrupted: set to end the race early; the results so far are printed.
 
     Returns:
-        The race, and whether it came to its end.
+        The race, and True if it ran to its end.
 
     Raises:
-        OSError: there is no room for files, or processes cannot be started.
+        OSError: the temporary directory or a process cannot be created.
     """
-    race = Race(plan, lambda lane: _tell(race, lane))
+    race = Race(plan, lambda entrant: _report_run(race, entrant))
     runner = asyncio.create_task(race.run())
     stop = asyncio.create_task(interrupted.wait())
     try:
         await asyncio.wait([runner, stop], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        is_whole = runner.done()
+        is_complete = runner.done()
         runner.cancel()
         stop.cancel()
         await asyncio.wait([runner, stop])
-    if is_whole:
+    if is_complete:
         runner.result()
     report = report_of(race)
-    told = [report.caption, "", *text_lines(race.rows), ""]
-    told += [*report.notes, *remarks(race.rows)]
-    print("\n".join(told), flush=True)  # noqa: T201  # this is what it was asked for
-    return race, is_whole
+    lines = [report.caption, "", *text_lines(race.rows), ""]
+    lines += [*report.notes, *remarks(race.rows)]
+    print("\n".join(lines), flush=True)  # noqa: T201
+    return race, is_complete
 
 
-def _tell(race: Race, lane: Entrant) -> None:
+def _report_run(race: Race, entrant: Entrant) -> None:
     if race.is_cancel_round:
         what = "cancel"
     else:
         what = f"round {race.round}/{race.plan.rounds}"
     took = ""
-    if lane.state is State.DONE and not race.is_cancel_round and lane.record.last:
-        took = f"{say_s(lane.record.last.wall_s)}, "
-    _say(f"{what}  {lane.entry.title}: {took}{lane.note}")
+    if entrant.state is State.DONE and not race.is_cancel_round and entrant.record.last:
+        took = f"{format_seconds(entrant.record.last.wall_s)}, "
+    _print(f"{what}  {entrant.entry.title}: {took}{entrant.note}")
 
 
-def _say(line: str) -> None:
-    with contextlib.suppress(OSError):  # nobody listens; the race goes on
+def _print(line: str) -> None:
+    with contextlib.suppress(OSError):  # stderr is closed; the race continues
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def exit_status(race: Race, *, is_whole: bool) -> int:
-    """Return 0, 1 if a strategy failed or they disagree, 130 if it was interrupted."""
-    if not is_whole:
+def exit_status(race: Race, *, is_complete: bool) -> int:
+    """Return 0; 1 if a strategy failed or results differ; 130 if interrupted."""
+    if not is_complete:
         return 130
     return 0 if race.is_clean else 1

@@ -1,5 +1,6 @@
-"""The ways that race; one a module, each of them complete and short.
+"""The strategies that are compared: one per module, each complete and short.
 
-A module has ``run(job, probe)``, plain or ``async``; what else there is to know about
-it stands in its docstring, which the race screen shows beside the code.
+A module defines ``run(job, stats)``, plain or ``async``. Its docstring explains it and
+is shown beside the code on the race screen. Code that strategies share belongs in
+``tui.lab.worker``.
 """

@@ -1,14 +1,14 @@
 """asyncio with the mistake that is easiest to make: saving on the event loop.
 
-What runs where: everything in one thread. The loop switches between downloads wherever
-one of them awaits the network. But save() awaits nothing: while a file is written and
-synced, no other download is read, no timer runs, no key is looked at.
+What runs where: everything runs in one thread. The loop switches between downloads
+whenever one of them awaits the network. But save() awaits nothing: while a file is
+written and synced, no other download is read, no timer fires, no key press is handled.
 
-What to learn: look at the loop lag, and at the spinner of this row, which its own loop
-turns: it stands still with every save. The slower the disk, the worse (--disk-latency).
-A task is cancelled at its next await, so cancelling works at once, but only as soon as
-the loop is free to hear of it. The semaphore limits what is under way, as the size of a
-pool does for threads.
+What to learn: watch the loop lag, and the spinner of this row, which is driven by the
+strategy's own loop: it freezes during every save. The slower the disk, the worse it
+gets (--disk-latency). A task is cancelled at its next await, so cancelling is
+immediate, but only once the loop is free to notice it. The semaphore limits how many
+downloads run, as the size of a pool does for threads.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from tui.lab.worker.instrumentation import Instrumentation
 
 
-async def run(job: Job, probe: Instrumentation) -> None:
-    """Fetch with tasks, save in between."""
+async def run(job: Job, stats: Instrumentation) -> None:
+    """Fetch with tasks, save on the event loop."""
     semaphore = asyncio.Semaphore(min(job.concurrency, len(job.targets)))
 
     async def download_one(target: Target) -> Exception | None:
         try:
             async with semaphore:
-                with probe.download():
-                    data = await get_async(client, target, probe)
-                    save(job.folder / target.name, data)  # the whole loop waits here
+                with stats.download():
+                    data = await get_async(client, target, stats)
+                    save(job.folder / target.name, data)  # blocks the whole loop
         except FETCH_ERRORS as error:
             return error
         return None
@@ -48,4 +48,4 @@ async def run(job: Job, probe: Instrumentation) -> None:
         tasks = [group.create_task(download_one(target)) for target in job.targets]
         for next_done in asyncio.as_completed(tasks):
             error = await next_done
-            probe.count(status_of(error) if error else Status.OK, error)
+            stats.count(status_of(error) if error else Status.OK, error)

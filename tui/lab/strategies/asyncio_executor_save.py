@@ -1,13 +1,13 @@
-"""asyncio as it should be: run_in_executor takes the blocking save off the loop.
+"""asyncio done right: run_in_executor moves the blocking save off the loop.
 
-What runs where: requests and answers on the event loop, in one thread; each save in a
-thread of the loop's own pool. The task awaits it as it awaits the network, and the loop
-turns meanwhile.
+What runs where: requests and responses are handled on the event loop, in one thread;
+each save runs in a thread of the loop's default pool. The task awaits it just as it
+awaits the network, and the loop keeps running meanwhile.
 
-What to learn: one line is the difference to the row above; compare the loop lag. Tasks
-are stopped at their next await, in the middle of a body if need be, and the TaskGroup
-sees to it that none is left behind. What the executor has begun it ends: a save that
-runs in a thread cannot be cancelled either, so stopping may take as long as one save.
+What to learn: it differs from the row above by one line; compare the loop lag. Tasks
+are stopped at their next await, even in the middle of a body, and the TaskGroup makes
+sure that none is left behind. A save that the executor has started is finished: it runs
+in a thread and cannot be cancelled either, so stopping may take as long as one save.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tui.lab.worker.instrumentation import Instrumentation
 
 
-async def run(job: Job, probe: Instrumentation) -> None:
+async def run(job: Job, stats: Instrumentation) -> None:
     """Fetch with tasks, save in the executor."""
     loop = asyncio.get_running_loop()
     semaphore = asyncio.Semaphore(min(job.concurrency, len(job.targets)))
@@ -37,8 +37,8 @@ async def run(job: Job, probe: Instrumentation) -> None:
     async def download_one(target: Target) -> Exception | None:
         try:
             async with semaphore:
-                with probe.download():
-                    data = await get_async(client, target, probe)
+                with stats.download():
+                    data = await get_async(client, target, stats)
                     path = job.folder / target.name
                     await loop.run_in_executor(None, save, path, data)
         except FETCH_ERRORS as error:
@@ -49,4 +49,4 @@ async def run(job: Job, probe: Instrumentation) -> None:
         tasks = [group.create_task(download_one(target)) for target in job.targets]
         for next_done in asyncio.as_completed(tasks):
             error = await next_done
-            probe.count(status_of(error) if error else Status.OK, error)
+            stats.count(status_of(error) if error else Status.OK, error)

@@ -1,14 +1,14 @@
-"""fetchtui's own engine: what the dashboard drives, without the dashboard.
+"""fetchtui's own engine: what runs under the dashboard, without the dashboard.
 
-What runs where: one task a download on a uvloop; sockets, TLS and HTTP in Rust, outside
-the GIL; writes, syncs and renames of many files gathered into few executor trips.
+What runs where: one task per download on a uvloop event loop, with an HTTP/1.1 client
+of its own; writes, syncs and renames of many files are batched into few executor calls.
 
-What to learn: the same ideas, plus what a program needs whose user may pull the plug:
-part files, resume records, a rename only when the file is whole. It says which of that
-has a price: compare the CPU time and the memory. Segments and checks are as they come;
-only its attempts after the first are switched off, since the others make none.
-Cancelling closes the connections in the same turn of the loop; what takes longer is to
-write down what is there, so that it can be continued.
+What to learn: the same ideas, plus what a real program needs when it may be killed at
+any time: part files, resume records, and a rename only when the file is complete. The
+figures show what that costs: compare CPU time and memory. Segments and verification are
+at their defaults; only retries are switched off, since the other strategies make none.
+Cancelling closes the connections in the same turn of the loop; the rest of the time is
+spent on recording what was received, so that it can be resumed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 WANTS_UVLOOP = True
 
 
-async def run(job: Job, probe: Instrumentation) -> None:
-    """Let the engine do it, and listen."""
+async def run(job: Job, stats: Instrumentation) -> None:
+    """Add all files to the engine and count its events."""
     settings = Settings(
         output_dir=job.folder,
         concurrency=min(job.concurrency, len(job.targets)),
@@ -38,28 +38,28 @@ async def run(job: Job, probe: Instrumentation) -> None:
         proxy="direct" if job.is_local else "",
     )
     engine = await open_engine(settings)
-    probe.start_clock()  # certificates are read; the others have theirs from the start
+    stats.start_clock()  # after loading certificates, as for the other strategies
     try:
-        facts = engine.subscribe()
+        subscription = engine.subscribe()
         engine.add(
             DownloadRequest((target.url,), name=target.name, headers=target.headers)
             for target in job.targets
         )
-        while probe.ended < len(job.targets):
-            await facts.wait()
-            for fact in facts.drain():
-                match fact:
+        while stats.ended < len(job.targets):
+            await subscription.wait()
+            for event in subscription.drain():
+                match event:
                     case Started():
-                        probe.begin()
+                        stats.begin()
                     case Done():
-                        probe.end()
-                        probe.count(Status.OK)
+                        stats.end()
+                        stats.count(Status.OK)
                     case Failed(error_kind="not_found"):
-                        probe.end()
-                        probe.count(Status.NOT_FOUND)
+                        stats.end()
+                        stats.count(Status.NOT_FOUND)
                     case Failed(error=error):
-                        probe.end()
-                        probe.count(Status.ERROR, error)
-            probe.received = engine.snapshot().received
+                        stats.end()
+                        stats.count(Status.ERROR, error)
+            stats.received = engine.snapshot().received
     finally:
         await engine.close()

@@ -1,12 +1,13 @@
-"""One file after another: the plain loop that everything else is measured against.
+"""One file after another: the plain loop that everything else is compared with.
 
-What runs where: all of it in the main thread. While a file is on its way the program
-waits, and so do all the files behind it; while it is saved, the line is idle.
+What runs where: everything runs in the main thread. While a file is being received, the
+program waits, and all files behind it wait too; while a file is being saved, the
+network is idle.
 
-What to learn: with latency the time is the sum of all waits. The processor does next to
-nothing (compare CPU with wall time), so there is nothing to make faster but the
-waiting. To cancel means to look at a flag between two files: the file in progress is in
-the way.
+What to learn: with latency, the total time is the sum of all waits. The processor does
+next to nothing (compare CPU time with wall time), so there is nothing to speed up but
+the waiting. To cancel, the program checks a flag between two files, so the file in
+progress is always finished first.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
     from tui.lab.worker.instrumentation import Instrumentation
 
 
-def run(job: Job, probe: Instrumentation) -> None:
-    """Fetch and save each file before the next."""
+def run(job: Job, stats: Instrumentation) -> None:
+    """Fetch and save each file before the next one."""
     with new_client(job) as client:
         for target in job.targets:
-            if probe.is_cancelled:
+            if stats.is_cancelled:
                 break
             try:
-                with probe.download():
-                    save(job.folder / target.name, get(client, target, probe))
+                with stats.download():
+                    save(job.folder / target.name, get(client, target, stats))
             except FETCH_ERRORS as error:
-                probe.count(status_of(error), error)
+                stats.count(status_of(error), error)
             else:
-                probe.count(Status.OK)
+                stats.count(Status.OK)

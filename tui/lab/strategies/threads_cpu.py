@@ -1,11 +1,11 @@
-"""Work for the processor in threads: the fetched files, unpacked and hashed.
+"""CPU-bound work in threads: unpack and hash the fetched files.
 
 What runs where: the files are fetched before the clock starts. Then each is unpacked
-and hashed by pure Python code in a thread of the pool, all of them in one process.
+and hashed by pure Python code in a thread of the pool, all in one process.
 
-What to learn: only one thread at a time runs Python code, whoever holds the GIL.
-Threads wait for a network side by side, but they compute one after another: CPU time
-and wall time are the same, and a second core stays idle. Compare with the row below.
+What to learn: only one thread at a time runs Python code, the one that has the GIL.
+Threads can wait for the network side by side, but they compute one after another: CPU
+time equals wall time, and a second core stays idle. Compare with the row below.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
     from tui.lab.worker.instrumentation import Instrumentation
 
 
-def run(job: Job, probe: Instrumentation) -> None:
+def run(job: Job, stats: Instrumentation) -> None:
     """Fetch, start the clock, compute in threads."""
 
     def work(path: Path) -> Worked:
-        with probe.download():
+        with stats.download():
             return hash_and_unpack(path)
 
-    paths = prefetch(job, probe)
-    probe.start_clock()
+    paths = prefetch(job, stats)
+    stats.start_clock()
     workers = min(job.concurrency, len(job.targets))
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, path) for path in paths]
-        probe.on_cancel(lambda: sum(future.cancel() for future in futures))
+        stats.on_cancel(lambda: sum(future.cancel() for future in futures))
         for future in as_completed(futures):
             try:
                 worked = future.result()
             except CancelledError:
                 continue
-            probe.took(worked.size)
-            probe.count(Status.OK)
+            stats.add_bytes(worked.size)
+            stats.count(Status.OK)

@@ -1,15 +1,14 @@
-"""Two requests a download: the file, then what the server says about it (HEAD).
+"""Two requests per download: the file, then its metadata with HEAD.
 
-What runs where: as with the save in the executor. Each of the two requests takes a
-place in the same semaphore and gives it back in between, so that never more requests
-are under way than allowed, and a finished file does not hold a place while its second
-request waits.
+What runs where: the same as with the save in the executor. Each of the two requests
+acquires the same semaphore and releases it in between, so that never more requests run
+than allowed, and a finished file does not block others while its second request waits.
 
 What to learn: the semaphore is fair, so second requests queue behind all first ones,
-and the first result comes late. The second await costs a line. It also costs a round
-trip for every file; concurrency hides the latency, but not the queue: with small files
-this takes about twice as long. What a program needs to know about a file it had better
-take from the first answer's headers, as fetchtui does.
+and the first result comes late. The second await costs one line of code. It also costs
+a round trip per file; concurrency hides the latency, but not the queue: with small
+files this takes about twice as long. Whatever a program needs to know about a file is
+better taken from the headers of the first response, as fetchtui does.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ from typing import TYPE_CHECKING
 from tui.lab.report.figures import Status
 from tui.lab.worker.fetching import (
     FETCH_ERRORS,
-    asked,
     get_async,
     new_async_client,
+    request_options,
     save,
     status_of,
 )
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from tui.lab.worker.instrumentation import Instrumentation
 
 
-async def run(job: Job, probe: Instrumentation) -> None:
+async def run(job: Job, stats: Instrumentation) -> None:
     """Fetch a file and its metadata, save in the executor."""
     loop = asyncio.get_running_loop()
     semaphore = asyncio.Semaphore(min(job.concurrency, len(job.targets)))
@@ -40,12 +39,12 @@ async def run(job: Job, probe: Instrumentation) -> None:
     async def download_one(target: Target) -> Exception | None:
         try:
             async with semaphore:
-                with probe.download():
-                    data = await get_async(client, target, probe)
+                with stats.download():
+                    data = await get_async(client, target, stats)
             async with semaphore:
-                with probe.download():
-                    about = await client.head(target.url, **asked(target))
-                    about.raise_for_status()
+                with stats.download():
+                    metadata = await client.head(target.url, **request_options(target))
+                    metadata.raise_for_status()
             path = job.folder / target.name
             await loop.run_in_executor(None, save, path, data)
         except FETCH_ERRORS as error:
@@ -56,4 +55,4 @@ async def run(job: Job, probe: Instrumentation) -> None:
         tasks = [group.create_task(download_one(target)) for target in job.targets]
         for next_done in asyncio.as_completed(tasks):
             error = await next_done
-            probe.count(status_of(error) if error else Status.OK, error)
+            stats.count(status_of(error) if error else Status.OK, error)

@@ -1,1 +1,1 @@
-"""What runs in the process of one strategy."""
+"""What runs in the process of a strategy: the harness, measurement and shared code."""

@@ -1,7 +1,7 @@
 """Run one strategy as a process: ``python -m tui.lab.worker.child JOB``.
 
-Nothing is imported at the top: the workers of a process pool import their parent's main
-module again, each of them, before they do anything.
+Nothing is imported at the top: each worker of a process pool first imports its parent's
+main module again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Work for the processor in pure Python, so that the GIL shows.
+"""CPU-bound work in pure Python, to make the GIL visible.
 
-zlib and hashlib would do the same a hundred times faster and outside the GIL, which is
-why nobody should write it like this, and why it is right for the experiment.
+zlib and hashlib would do the same a hundred times faster and without the GIL. So never
+write real code like this, which is why it suits the experiment.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ _MASK = (1 << 64) - 1
 
 
 class Worked(NamedTuple):
-    """What one call found out, and about itself."""
+    """The results of one call, and where it ran."""
 
     packed: int
     """Hash of the file."""
     unpacked: int
-    """Hash of what is in it."""
+    """Hash of the unpacked content."""
     size: int
     """Bytes of the file."""
     pid: int
     peak: int
-    """Bytes of memory that its process has had at most."""
+    """Peak memory of its process, in bytes."""
 
 
 def unpack(data: bytes) -> bytearray:
-    """Undo PackBits (TIFF 6.0, section 9); any bytes are a valid input."""
+    """Unpack PackBits (TIFF 6.0, section 9); any bytes are valid input."""
     out = bytearray()
     at = 0
     while at < len(data):
@@ -58,7 +58,7 @@ def fnv1a(data: bytes | bytearray) -> int:
 
 
 def hash_and_unpack(path: Path) -> Worked:
-    """Read a file, hash it, unpack it, hash what came out.
+    """Read a file, hash it, unpack it, and hash the unpacked data.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,4 +1,4 @@
-"""What all strategies share, so that they differ in nothing but their concurrency."""
+"""Code that all strategies share, so that they differ only in their concurrency."""
 
 from __future__ import annotations
 
@@ -20,42 +20,43 @@ if TYPE_CHECKING:
 
 
 class TooLarge(Exception):
-    """More than ``job.SIZE_LIMIT`` bytes."""
+    """The body has more than ``job.SIZE_LIMIT`` bytes."""
 
 
 FETCH_ERRORS = (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, TooLarge)
-"""What one download may raise without an end to the others."""
+"""Exceptions that fail one download but not the others."""
 _GONE = (404, 410)
 _BOUND = "bound"
-"""Extension of a request: the URL of its target, and the names of its headers."""
+"""Request extension: the URL of the target and the names of its headers."""
 _TLS = httpx.create_ssl_context()
-"""Made when this is imported, before any clock starts: reading the certificates takes
-a tenth of a second, which would be most of the loop lag of a program without fault."""
+"""Created on import, before any clock starts: reading the certificates takes a tenth of
+a second, which would otherwise be most of the loop lag of a faultless program."""
+# For the same reason: httpx imports these with the first request.
 for _module in ("httpcore", "anyio._backends._asyncio"):
-    import_module(
-        _module
-    )  # for the same reason: httpx loads them with the first request
+    import_module(_module)
 
 
 def status_of(error: BaseException) -> Status:
-    """Return what an error counts as."""
+    """Return the status for an error."""
     if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in _GONE:
         return Status.NOT_FOUND
     return Status.ERROR
 
 
 def new_client(job: Job) -> httpx.Client:
-    """Return a client with as many connections as there are downloads at once."""
-    return httpx.Client(**_options(job), event_hooks={"request": [_keep_to_origin]})
+    """Return a client with one connection per concurrent download."""
+    return httpx.Client(
+        **_options(job), event_hooks={"request": [_drop_headers_off_origin]}
+    )
 
 
 def new_async_client(job: Job) -> httpx.AsyncClient:
-    """Return the same for an event loop."""
+    """Return the same client for an event loop."""
 
-    async def keep_to_origin(request: httpx.Request) -> None:
-        _keep_to_origin(request)
+    async def drop_headers(request: httpx.Request) -> None:
+        _drop_headers_off_origin(request)
 
-    return httpx.AsyncClient(**_options(job), event_hooks={"request": [keep_to_origin]})
+    return httpx.AsyncClient(**_options(job), event_hooks={"request": [drop_headers]})
 
 
 def _options(job: Job) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def _options(job: Job) -> dict[str, Any]:
         "verify": _TLS,
         "timeout": job.timeout_s,
         "follow_redirects": True,
-        "headers": {"Accept-Encoding": "identity"},  # the file as it is
+        "headers": {"Accept-Encoding": "identity"},  # the file unchanged
         "limits": httpx.Limits(
             max_connections=job.workers, max_keepalive_connections=job.workers
         ),
@@ -71,18 +72,18 @@ def _options(job: Job) -> dict[str, Any]:
     }
 
 
-def asked(target: Target) -> dict[str, Any]:
-    """Return what a request for a target takes: its headers, bound to its origin."""
+def request_options(target: Target) -> dict[str, Any]:
+    """Return httpx options for a target: its headers, restricted to its origin."""
     return {
         "headers": list(target.headers),
         "extensions": {_BOUND: (target.url, [name for name, _ in target.headers])},
     }
 
 
-def _keep_to_origin(request: httpx.Request) -> None:
-    """Take the list's headers away where a redirect leads to another server.
+def _drop_headers_off_origin(request: httpx.Request) -> None:
+    """Remove the list's headers when a redirect leads to another origin.
 
-    httpx itself takes away ``Authorization`` and no other (0.28, read).
+    httpx itself removes only ``Authorization`` (0.28, according to its source).
     """
     url, names = request.extensions[_BOUND]
     if origin_of(str(request.url)) != origin_of(url):
@@ -90,38 +91,38 @@ def _keep_to_origin(request: httpx.Request) -> None:
             request.headers.pop(name, None)
 
 
-def get(client: httpx.Client, target: Target, probe: Instrumentation) -> bytes:
-    """Return the body at a URL; the calling thread waits for it.
+def get(client: httpx.Client, target: Target, stats: Instrumentation) -> bytes:
+    """Return the body at a URL; blocks the calling thread.
 
     Raises:
-        httpx.HTTPError: there is none, the status says.
-        TooLarge: it does not fit.
+        httpx.HTTPError: the request failed, or the status is an error.
+        TooLarge: the body is too large.
     """
     body = bytearray()
-    with client.stream("GET", target.url, **asked(target)) as response:
+    with client.stream("GET", target.url, **request_options(target)) as response:
         response.raise_for_status()
         for chunk in response.iter_raw():
             body += chunk
-            probe.took(len(chunk))
+            stats.add_bytes(len(chunk))
             _check_size(body)
     return bytes(body)
 
 
 async def get_async(
-    client: httpx.AsyncClient, target: Target, probe: Instrumentation
+    client: httpx.AsyncClient, target: Target, stats: Instrumentation
 ) -> bytes:
-    """Return the body at a URL; the event loop does other things meanwhile.
+    """Return the body at a URL, without blocking the event loop.
 
     Raises:
-        httpx.HTTPError: there is none, the status says.
-        TooLarge: it does not fit.
+        httpx.HTTPError: the request failed, or the status is an error.
+        TooLarge: the body is too large.
     """
     body = bytearray()
-    async with client.stream("GET", target.url, **asked(target)) as response:
+    async with client.stream("GET", target.url, **request_options(target)) as response:
         response.raise_for_status()
         async for chunk in response.aiter_raw():
             body += chunk
-            probe.took(len(chunk))
+            stats.add_bytes(len(chunk))
             _check_size(body)
     return bytes(body)
 
@@ -132,7 +133,7 @@ def _check_size(body: bytearray) -> None:
 
 
 def save(path: Path, data: bytes) -> None:
-    """Write a file and wait until it is on the disk; blocks the calling thread."""
+    """Write a file and sync it to disk; blocks the calling thread."""
     with open(path, "xb") as file:
         file.write(data)
         file.flush()

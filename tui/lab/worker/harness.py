@@ -1,9 +1,9 @@
-"""What runs a strategy in a process of its own, and tells about it.
+"""Runs a strategy in its own process and reports its progress.
 
-Runs the job in a file and writes lines of JSON to standard output: ``progress`` ten
-times a second, at last ``figures`` or ``died``. A line ``cancel`` on standard input
-stops the strategy in its own way. When standard input ends, whoever started it is gone:
-it then removes the race's temporary directory, and ends its process group with itself.
+It reads the job from a file and writes lines of JSON to standard output: ``progress``
+ten times a second, finally ``figures`` or ``died``. The line ``cancel`` on standard
+input cancels the strategy in its own way. When standard input is closed, the parent is
+gone: then the race's temporary directory is removed and the process group killed.
 """
 
 from __future__ import annotations
@@ -26,98 +26,97 @@ from typing import TYPE_CHECKING, Any
 from tui.core.text.plain_text import plain
 from tui.lab.job import Job
 from tui.lab.worker.instrumentation import Instrumentation
-from tui.lab.worker.loop_watch import LoopLagMeter
+from tui.lab.worker.loop_lag import LoopLagMeter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
 PROGRESS_S = 0.1
-"""Between two lines about progress."""
-_STAGE = "fetchtui-lab-"
-"""How the race's temporary directory begins: no other folder is ever removed."""
+"""Seconds between two progress lines."""
+_TEMP_PREFIX = "fetchtui-lab-"
+"""Name prefix of the race's temporary directory: no other folder is ever removed."""
 
 
 def main() -> None:
     """Run one job; the exit status is 0 unless the strategy died."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever started us decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     path = Path(sys.argv[1])
     job = Job.from_json(path.read_text("utf-8"))
-    probe = Instrumentation(len(job.targets), job.cancel_after)
-    say = _Speaker()
+    stats = Instrumentation(len(job.targets), job.cancel_after)
+    emit = _LineWriter()
     slow_down_syncs(job.disk_latency_s)
     strategy = importlib.import_module(f"tui.lab.strategies.{job.strategy}")
-    _in_background(lambda: _obey(probe, path.parent))
-    say(event="begun")
+    _in_background(lambda: _read_commands(stats, path.parent))
+    emit(event="started")
     ended = threading.Event()
-    _in_background(lambda: _report(probe, say, ended))
+    _in_background(lambda: _report(stats, emit, ended))
     try:
-        run(strategy, job, probe)
+        run(strategy, job, stats)
     except Exception as error:
-        say(event="died", reason=plain(f"{type(error).__name__}: {error}", 300))
+        emit(event="died", reason=plain(f"{type(error).__name__}: {error}", 300))
         raise
     finally:
         ended.set()
-    figures = probe.stop_clock()(*examine(job))
-    say(event="figures", figures=asdict(figures))
+    figures = stats.stop_clock()(*fingerprint_files(job))
+    emit(event="figures", figures=asdict(figures))
 
 
-def run(strategy: ModuleType, job: Job, probe: Instrumentation) -> None:
-    """Run a strategy to its end, on an event loop if it is made for one."""
-    probe.start_clock()
+def run(strategy: ModuleType, job: Job, stats: Instrumentation) -> None:
+    """Run a strategy to its end, on an event loop if it is a coroutine."""
+    stats.start_clock()
     if not inspect.iscoroutinefunction(strategy.run):
-        strategy.run(job, probe)
+        strategy.run(job, stats)
         return
     factory: Callable[[], Any] | None = None
     if getattr(strategy, "WANTS_UVLOOP", False):
-        try:
-            from uvloop import new_event_loop as factory
-        except ImportError:  # there is none for Windows
-            factory = None
+        from uvloop import new_event_loop as factory
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_watched(strategy, job, probe))
+        runner.run(_run_with_lag_meter(strategy, job, stats))
 
 
-async def _watched(strategy: ModuleType, job: Job, probe: Instrumentation) -> None:
-    """Run an async strategy beside a timer that sees how late the loop is."""
+async def _run_with_lag_meter(
+    strategy: ModuleType, job: Job, stats: Instrumentation
+) -> None:
+    """Run an async strategy beside a meter of its loop lag."""
     loop = asyncio.get_running_loop()
-    probe.loop = LoopLagMeter()
-    watch = loop.create_task(probe.loop.watch())
-    task = loop.create_task(strategy.run(job, probe))
-    probe.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel))
+    stats.loop = LoopLagMeter()
+    meter = loop.create_task(stats.loop.watch())
+    task = loop.create_task(strategy.run(job, stats))
+    stats.on_cancel(lambda: loop.call_soon_threadsafe(task.cancel))
     try:
         await asyncio.wait([task])
         if not task.cancelled():
             task.result()
     finally:
-        watch.cancel()
+        meter.cancel()
 
 
 def slow_down_syncs(latency_s: float) -> None:
-    """Make each sync to disk take ``latency_s`` longer, in this process.
+    """Make each sync to disk take ``latency_s`` longer in this process.
 
-    Below all strategies and the engine alike, so that none of them can know of it.
+    This patches ``os``, below all strategies and the engine, so it affects all alike.
     """
     if latency_s <= 0:
         return
     for name in ("fsync", "fdatasync"):
-        quick = getattr(os, name, None)
-        if quick is not None:
-            setattr(os, name, _slowed(quick, latency_s))
+        real = getattr(os, name, None)  # macOS has no fdatasync
+        if real is not None:
+            setattr(os, name, _delayed(real, latency_s))
 
 
-def _slowed(quick: Callable[[int], None], latency_s: float) -> Callable[[int], None]:
-    def slow(fd: int) -> None:
-        quick(fd)
+def _delayed(real: Callable[[int], None], latency_s: float) -> Callable[[int], None]:
+    def delayed(fd: int) -> None:
+        real(fd)
         time.sleep(latency_s)
 
-    return slow
+    return delayed
 
 
-def examine(job: Job) -> tuple[int, str]:
-    """Return the bytes of all whole files, and one digest over names and bytes."""
+def fingerprint_files(job: Job) -> tuple[int, str]:
+    """Return the total bytes of all complete files, and a digest of names and data."""
     total = 0
-    whole = hashlib.sha256()
+    fingerprint = hashlib.sha256()
     for target in job.targets:
         try:
             with open(job.folder / target.name, "rb") as file:
@@ -125,12 +124,12 @@ def examine(job: Job) -> tuple[int, str]:
                 total += os.fstat(file.fileno()).st_size
         except FileNotFoundError:
             digest = "-"
-        whole.update(f"{target.name} {digest}\n".encode())
-    return total, whole.hexdigest()
+        fingerprint.update(f"{target.name} {digest}\n".encode())
+    return total, fingerprint.hexdigest()
 
 
-class _Speaker:
-    """Writes lines of JSON; threads may call it."""
+class _LineWriter:
+    """Writes lines of JSON; may be called from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -142,18 +141,18 @@ class _Speaker:
             sys.stdout.flush()
 
 
-def _report(probe: Instrumentation, say: _Speaker, ended: threading.Event) -> None:
+def _report(stats: Instrumentation, emit: _LineWriter, ended: threading.Event) -> None:
     while not ended.wait(PROGRESS_S):
-        say(event="progress", **probe.progress())
+        emit(event="progress", **stats.progress())
 
 
-def _obey(probe: Instrumentation, root: Path) -> None:
-    # Unbuffered: a thread in the middle of sys.stdin would upset the interpreter's end.
-    with open(0, "rb", buffering=0, closefd=False) as wishes:
-        for line in wishes:
+def _read_commands(stats: Instrumentation, root: Path) -> None:
+    # Unbuffered: a thread blocked in sys.stdin would disturb interpreter shutdown.
+    with open(0, "rb", buffering=0, closefd=False) as commands:
+        for line in commands:
             if line.strip() == b"cancel":
-                probe.cancel()
-    if root.name.startswith(_STAGE):
+                stats.cancel()
+    if root.name.startswith(_TEMP_PREFIX):
         shutil.rmtree(root, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 

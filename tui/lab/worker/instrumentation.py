@@ -1,4 +1,4 @@
-"""What a strategy tells while it runs; made to cost next to nothing."""
+"""Measures a strategy while it runs, at next to no cost."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from tui.lab.worker.process_stats import cpu_s, peak_memory
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tui.lab.worker.loop_watch import LoopLagMeter
+    from tui.lab.worker.loop_lag import LoopLagMeter
 
-_MOMENT_S = 0.02
+_CANCEL_DELAY_S = 0.02
 
 
 class Instrumentation:
-    """Counts what a strategy does; any thread may call it.
+    """Counts what a strategy does; may be called from any thread.
 
     Args:
-        total: files of the job.
-        cancel_after: results after which the strategy is cancelled; 0 for never.
+        total: number of files of the job.
+        cancel_after: number of results after which to cancel the strategy; 0: never.
     """
 
     def __init__(self, total: int, cancel_after: int = 0) -> None:
         self.total = total
         self._cancel_after = cancel_after
         self.received = 0
-        """Bytes taken in."""
+        """Bytes received."""
         self.counts: Counter[str] = Counter()
-        self.trouble = ""
+        self.first_error = ""
         self.loop: LoopLagMeter | None = None
-        """Set by whoever runs the strategy, where it has an event loop."""
+        """Set by the harness, if the strategy has an event loop."""
         self._lock = threading.Lock()
-        self._began = self._running = self._finished_late = self._counted_late = 0
+        self._started_count = self._running = self._finished_late = (
+            self._counted_late
+        ) = 0
         self._is_over = False
         self._workers: dict[int, int] = {}
         self._first_at: float | None = None
@@ -49,10 +51,10 @@ class Instrumentation:
         self._on_cancel: Callable[[], object] | None = None
         self.start_clock()
 
-    # -- what strategies call --------------------------------------------------------
+    # -- for strategies --------------------------------------------------------------
 
     def start_clock(self) -> None:
-        """Measure from now on; what came before was preparation."""
+        """Start measuring; everything before was preparation."""
         with self._lock:
             self.received = 0
             self._first_at = None
@@ -63,7 +65,7 @@ class Instrumentation:
 
     @contextmanager
     def download(self) -> Iterator[None]:
-        """Stand around all the work for one file, wherever it is done."""
+        """Mark all work for one file, wherever it runs."""
         self.begin()
         was_cancelled = False
         try:
@@ -75,87 +77,87 @@ class Instrumentation:
             self.end(was_cancelled=was_cancelled)
 
     def begin(self) -> None:
-        """The work for one file begins."""
+        """Note that the work for one file starts."""
         with self._lock:
-            self._began += 1
+            self._started_count += 1
             self._running += 1
 
     def end(self, *, was_cancelled: bool = False) -> None:
-        """The work for one file has ended."""
+        """Note that the work for one file ended."""
         with self._lock:
             self._running -= 1
             self._finished_late += self._stop_at is not None and not was_cancelled
 
-    def took(self, nbytes: int) -> None:
-        """Count bytes that came in."""
+    def add_bytes(self, nbytes: int) -> None:
+        """Count received bytes."""
         with self._lock:
             self.received += nbytes
 
     def count(self, status: Status, error: BaseException | str | None = None) -> None:
-        """Count one result; called where the program learns of it."""
+        """Count one result; call this where the program learns of it."""
         with self._lock:
             self._counted_late += self._stop_at is not None
             if self._first_at is None:
                 self._first_at = time.perf_counter()
             self.counts[status.value] += 1
-            if error is not None and not self.trouble and status is Status.ERROR:
-                self.trouble = _say(error)
+            if error is not None and not self.first_error and status is Status.ERROR:
+                self.first_error = _describe(error)
             is_due = self.counts.total() == self._cancel_after
         if is_due:
-            # A moment later, in the middle of something, as a person would.
-            timer = threading.Timer(_MOMENT_S, self.cancel)
+            # A moment later, in the middle of something, as a user would.
+            timer = threading.Timer(_CANCEL_DELAY_S, self.cancel)
             timer.daemon = True
             timer.start()
 
     def worker(self, pid: int, peak: int) -> None:
-        """Note the peak memory (bytes) of a process that works for this one."""
+        """Note the peak memory (bytes) of a worker process."""
         if pid != os.getpid():
             self._workers[pid] = max(peak, self._workers.get(pid, 0))
 
     def on_cancel(self, cancel: Callable[[], object]) -> None:
-        """Say how this strategy is stopped.
+        """Register how this strategy is cancelled.
 
         Args:
-            cancel: called from another thread, once; may return how many downloads
-                it kept from beginning.
+            cancel: called once, from another thread; may return how many downloads
+                it prevented from starting.
         """
         self._on_cancel = cancel
-        if self._stop_at is not None:  # it was asked to stop before it could say how
+        if self._stop_at is not None:  # cancelled before it could register
             self._call(cancel)
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether somebody wants it to stop."""
+        """True if the strategy should stop."""
         return self._stop_at is not None
 
-    # -- what runs the strategy calls ------------------------------------------------
+    # -- for the harness -------------------------------------------------------------
 
     def cancel(self) -> None:
-        """Stop the strategy in its own way."""
+        """Cancel the strategy in its own way."""
         with self._lock:
             if self._stop_at is not None or self._is_over:
                 return
             self._stop_at = time.perf_counter()
-            # On a loop a result is counted when it is there; that of a thread may have
-            # to wait until it is asked for.
-            begun = self.ended + self._running if self.loop else self._began
-            self._at_stop = (self._running, max(0, self.total - begun))
+            # On a loop, a result is counted at once; that of a thread may have to wait
+            # until the program reads it.
+            started = self.ended + self._running if self.loop else self._started_count
+            self._at_stop = (self._running, max(0, self.total - started))
         if self._on_cancel is not None:
             self._call(self._on_cancel)
 
     def _call(self, cancel: Callable[[], object]) -> None:
         cancelled = cancel()
-        if isinstance(cancelled, int):  # futures know best which of them waited
+        if isinstance(cancelled, int):  # futures know which of them were waiting
             running = max(0, self.total - self.ended - cancelled)
             self._at_stop = (min(running, self._at_stop[0] or running), cancelled)
 
     @property
     def ended(self) -> int:
-        """Results so far."""
+        """Number of results so far."""
         return self.counts.total()
 
     def progress(self) -> dict[str, object]:
-        """Return what there is to see now, cheaply."""
+        """Return the current state; cheap."""
         return {
             "ended": self.ended,
             "counts": dict(self.counts),
@@ -167,10 +169,10 @@ class Instrumentation:
         }
 
     def stop_clock(self) -> Callable[[int, str], Figures]:
-        """End the measurement; what is returned makes the figures of it.
+        """Stop measuring; return a function that makes the ``Figures``.
 
-        It wants the bytes of all whole files and their fingerprint, which take time to
-        compute that is not the strategy's.
+        It takes the total bytes of all complete files and their fingerprint, which are
+        computed afterwards, outside the measured time.
         """
         with self._lock:
             self._is_over = True
@@ -188,7 +190,7 @@ class Instrumentation:
             "lag_p99_s": self.loop.percentile(0.99) if self.loop else None,
             "lag_max_s": max(self.loop.lags, default=0.0) if self.loop else None,
             "counts": dict(self.counts),
-            "trouble": self.trouble,
+            "first_error": self.first_error,
             "stop": stop,
         }
         return lambda nbytes, fingerprint: Figures(
@@ -196,11 +198,11 @@ class Instrumentation:
         )
 
 
-def _say(error: BaseException | str) -> str:
-    """Return what went wrong, in one line that is safe to show."""
+def _describe(error: BaseException | str) -> str:
+    """Return an error as one line that is safe to display."""
     if isinstance(error, str):
         return plain(error, 200)
-    answer = getattr(error, "response", None)
-    if answer is not None:
-        return plain(f"{answer.status_code} {answer.reason_phrase}", 200)
+    response = getattr(error, "response", None)
+    if response is not None:
+        return plain(f"{response.status_code} {response.reason_phrase}", 200)
     return plain(f"{type(error).__name__}: {error}", 200)

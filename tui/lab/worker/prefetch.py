@@ -1,4 +1,4 @@
-"""Files for the strategies that compute: fetched before their clock starts."""
+"""Fetches the files for CPU-bound strategies before their clock starts."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from tui.lab.worker.instrumentation import Instrumentation
 
 
-def prefetch(job: Job, probe: Instrumentation) -> list[Path]:
-    """Fetch all files of a job; count what fails.
+def prefetch(job: Job, stats: Instrumentation) -> list[Path]:
+    """Fetch all files of a job; count those that fail.
 
     Returns:
-        Where the others are, in the order of the list.
+        The paths of the others, in the order of the list.
     """
 
     def download_one(target: Target) -> Path | None:
-        if probe.is_cancelled:
+        if stats.is_cancelled:
             return None
         path = job.folder / target.name
         try:
-            save(path, get(client, target, probe))
+            save(path, get(client, target, stats))
         except FETCH_ERRORS as error:
-            probe.count(status_of(error), error)
+            stats.count(status_of(error), error)
             return None
         return path
 

@@ -1,4 +1,4 @@
-"""What a process knows about itself: CPU time and peak memory."""
+"""CPU time and peak memory of the current process."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def cpu_s() -> float:
-    """Return seconds of CPU that this process and its ended children have used."""
+    """Return CPU seconds used by this process and its finished children."""
     used = (resource.getrusage(who) for who in _BOTH)
     return sum(one.ru_utime + one.ru_stime for one in used)
 
@@ -16,10 +16,10 @@ _BOTH = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def peak_memory() -> int:
-    """Return the most memory that this process has had, in bytes.
+    """Return the peak memory of this process in bytes.
 
-    On Linux from ``VmHWM``: ``ru_maxrss`` there begins with what the parent had before
-    it became this program.
+    On Linux this is ``VmHWM``: there, ``ru_maxrss`` includes the memory of the parent
+    from before the exec.
     """
     try:
         with open("/proc/self/status", encoding="ascii", errors="replace") as status:
@@ -27,6 +27,6 @@ def peak_memory() -> int:
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) << 10
     except OSError:
-        pass  # no Linux
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most << 10
+        pass  # not Linux
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak << 10

@@ -71,10 +71,10 @@ class LabApp(App[None]):
         runner = self.race_screen.runner
         if runner is None:
             return False
-        is_whole = runner.done()
+        is_complete = runner.done()
         runner.cancel()
         await asyncio.wait([runner])
-        return is_whole
+        return is_complete
 
 
 async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
@@ -89,11 +89,13 @@ async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
         try:
             await app.run_async()
         finally:
-            is_whole = await app.end_race()
+            is_complete = await app.end_race()
     race = app.race_screen.race
-    if not app.has_lost_terminal and any(lane.record.rounds for lane in race.lanes):
+    if not app.has_lost_terminal and any(
+        entrant.record.rounds for entrant in race.entrants
+    ):
         report = report_of(race)
         told = [report.caption, "", *text_lines(race.rows), ""]
         print("\n".join([*told, *report.notes, *remarks(race.rows)]))  # noqa: T201
     detach_dead_streams()
-    return race, is_whole
+    return race, is_complete

@@ -6,10 +6,10 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from tui.core.text.units import format_size
-from tui.lab.catalog import explain, say_stop
+from tui.lab.catalog import describe_stop, explain
 from tui.lab.race import State
-from tui.lab.report.figures import say_counts
-from tui.lab.report.formatting import NONE, say_s
+from tui.lab.report.figures import format_counts
+from tui.lab.report.formatting import NONE, format_seconds
 from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import fit
 
@@ -30,21 +30,21 @@ class EntrantPane(Pane):
     def __init__(self, **options: Any) -> None:
         """Show nothing yet."""
         super().__init__(**options)
-        self._lane: Entrant | None = None
+        self._entrant: Entrant | None = None
         self._worst_s = _SCALE_FLOOR_S
         self.is_dense = False
         """No frame, for small terminals."""
 
-    def show(self, lane: Entrant, race: Race) -> None:
+    def show(self, entrant: Entrant, race: Race) -> None:
         """Show a lane, its graph on the scale of all lanes."""
-        lags = [lag for one in race.lanes for lag in one.lags]
+        lags = [lag for one in race.entrants for lag in one.lags]
         self._worst_s = max(_SCALE_FLOOR_S, *lags) if lags else _SCALE_FLOOR_S
-        self._lane = lane
+        self._entrant = entrant
         self.redraw()
 
     def title(self) -> Line:
         """The strategy's name."""
-        return [Span(self._lane.entry.title if self._lane else "", "title")]
+        return [Span(self._entrant.entry.title if self._entrant else "", "title")]
 
     def corner(self) -> Line:
         """What more there is."""
@@ -53,11 +53,11 @@ class EntrantPane(Pane):
     def folded(self, width: int) -> Line:
         """What happened last."""
         del width
-        lane = self._lane
-        if lane is None:
+        entrant = self._entrant
+        if entrant is None:
             return []
-        note = lane.note or explain(lane.entry.name).headline
-        return [Span(f" {note}", _note_style(lane))]
+        note = entrant.note or explain(entrant.entry.name).headline
+        return [Span(f" {note}", _note_style(entrant))]
 
     def _compose_lines(self, width: int, height: int) -> list[Line]:
         if self.is_dense:
@@ -67,32 +67,34 @@ class EntrantPane(Pane):
 
     def body(self, width: int, height: int) -> list[Line]:
         """Facts first, then the text, as much as fits."""
-        lane = self._lane
-        if lane is None:
+        entrant = self._entrant
+        if entrant is None:
             return []
-        told = explain(lane.entry.name)
-        style = _note_style(lane)
-        lines: list[Line] = [[Span(x, style)] for x in textwrap.wrap(lane.note, width)]
-        lines += self._facts(lane, width)
+        told = explain(entrant.entry.name)
+        style = _note_style(entrant)
+        lines: list[Line] = [
+            [Span(x, style)] for x in textwrap.wrap(entrant.note, width)
+        ]
+        lines += self._facts(entrant, width)
         lines.append([])
         for paragraph in (told.headline, *told.paragraphs):
             lines += _paragraph(paragraph, width)
         return lines if len(lines) <= height else [*lines[: height - 1], [Span("…")]]
 
-    def _facts(self, lane: Entrant, width: int) -> list[Line]:
-        record = lane.record
+    def _facts(self, entrant: Entrant, width: int) -> list[Line]:
+        record = entrant.record
         facts: list[tuple[str, str]] = []
-        lines = [self._graph(lane, width)] if lane.lags else []
+        lines = [self._graph(entrant, width)] if entrant.lags else []
         if record.rounds:
-            walls = ", ".join(say_s(one.wall_s) for one in record.rounds[-8:])
+            walls = ", ".join(format_seconds(one.wall_s) for one in record.rounds[-8:])
             facts.append(("rounds", walls))
             last = record.rounds[-1]
-            if say_counts(last.counts) not in lane.note:
-                facts.append(("counts", say_counts(last.counts)))
+            if format_counts(last.counts) not in entrant.note:
+                facts.append(("counts", format_counts(last.counts)))
             facts.append(("bytes", format_size(last.nbytes)))
         if record.stops:
-            stop = say_stop(lane.entry, record.stops[-1])
-            if stop != lane.note:
+            stop = describe_stop(entrant.entry, record.stops[-1])
+            if stop != entrant.note:
                 facts.append(("cancel", stop))
         for name, text in facts:
             parts = textwrap.wrap(text, max(10, width - 8)) or [""]
@@ -100,16 +102,16 @@ class EntrantPane(Pane):
             lines += [[Span(" " * 8), Span(part)] for part in parts[1:]]
         return lines
 
-    def _graph(self, lane: Entrant, width: int) -> Line:
+    def _graph(self, entrant: Entrant, width: int) -> Line:
         """Return the loop's lag over the newest run, a cell a tenth of a second."""
         blocks = _ASCII_BLOCKS if self.is_ascii else _BLOCKS
         top = len(blocks) - 1
-        worst = f" up to {say_s(max(lane.lags))}"
-        shown = lane.lags[-max(1, width - 8 - len(worst)) :]
+        worst = f" up to {format_seconds(max(entrant.lags))}"
+        shown = entrant.lags[-max(1, width - 8 - len(worst)) :]
         graph = "".join(
             blocks[min(top, round(lag / self._worst_s * top))] for lag in shown
         )
-        style = "warn" if max(lane.lags) >= _SCALE_FLOOR_S else "active"
+        style = "warn" if max(entrant.lags) >= _SCALE_FLOOR_S else "active"
         return [Span(fit("lag", 8), "dim"), Span(graph, style), Span(worst, "dim")]
 
 
@@ -132,29 +134,29 @@ class ChartPane(Pane):
 
     def body(self, width: int, height: int) -> list[Line]:
         """One bar a strategy."""
-        walls = {lane: _wall(lane.record) for lane in self.race.lanes}
+        walls = {entrant: _wall(entrant.record) for entrant in self.race.entrants}
         longest = max((wall for wall in walls.values() if wall), default=0.0)
         lines: list[Line] = []
         group: bool | None = None
         base = None
-        for lane, wall in walls.items():
-            if lane.entry.is_computing != group:
+        for entrant, wall in walls.items():
+            if entrant.entry.is_cpu_bound != group:
                 if group is not None:
                     lines.append([])
-                group = lane.entry.is_computing
+                group = entrant.entry.is_cpu_bound
                 base = wall
-            lines.append(self._line(lane, wall, base, longest, width))
+            lines.append(self._line(entrant, wall, base, longest, width))
         return lines[:height]
 
     def _line(
         self,
-        lane: Entrant,
+        entrant: Entrant,
         wall: float | None,
         base: float | None,
         longest: float,
         width: int,
     ) -> Line:
-        name = Span(fit(lane.entry.title, 23))
+        name = Span(fit(entrant.entry.title, 23))
         if wall is None:
             return [name, Span(NONE, "faint")]
         room = max(1, width - 23 - 16)
@@ -165,11 +167,11 @@ class ChartPane(Pane):
         else:
             drawn = "█" * whole + (_EIGHTHS[rest] if rest else "")
         times = f"{base / wall:.1f}x" if base and wall else ""
-        style = "done" if lane.entry.is_computing else "active"
+        style = "done" if entrant.entry.is_cpu_bound else "active"
         return [
             name,
             Span(drawn, style),
-            Span(f" {say_s(wall)}"),
+            Span(f" {format_seconds(wall)}"),
             Span(f" {times}", "dim"),
         ]
 
@@ -179,10 +181,10 @@ def _wall(record: Record) -> float | None:
     return None if found is None else found.median
 
 
-def _note_style(lane: Entrant) -> str:
-    if lane.state is State.FAILED:
+def _note_style(entrant: Entrant) -> str:
+    if entrant.state is State.FAILED:
         return "failed"
-    return "warn" if lane.record.stops and lane.is_out else "text"
+    return "warn" if entrant.record.stops and entrant.is_withdrawn else "text"
 
 
 def _paragraph(text: str, width: int) -> list[Line]:

@@ -9,7 +9,7 @@ from textual.message import Message
 from tui.core.text.plain_text import plain
 from tui.lab.catalog import TITLE_WIDTH
 from tui.lab.race import State
-from tui.lab.report.formatting import NONE, say_digits, say_s
+from tui.lab.report.formatting import NONE, format_digits, format_seconds
 from tui.lab.report.table import COLUMNS, HEADINGS, Column
 from tui.ui.panes.pane import Line, Pane, Span
 from tui.ui.style.format import bar, fit, spinner_frame
@@ -51,19 +51,19 @@ class RaceTable(Pane):
         """No frame and no headings, for small terminals."""
 
     @property
-    def lane(self) -> Entrant:
+    def entrant(self) -> Entrant:
         """The lane under the cursor."""
-        return self.race.lanes[self.cursor]
+        return self.race.entrants[self.cursor]
 
     @property
     def rows_wanted(self) -> int:
         """Lines that it needs to show everything."""
-        groups = {lane.entry.is_computing for lane in self.race.lanes}
-        return 1 + len(self.race.lanes) + (0 if self.is_dense else len(groups) + 2)
+        groups = {entrant.entry.is_cpu_bound for entrant in self.race.entrants}
+        return 1 + len(self.race.entrants) + (0 if self.is_dense else len(groups) + 2)
 
     def move(self, step: int) -> None:
         """Move the cursor."""
-        self.cursor = max(0, min(len(self.race.lanes) - 1, self.cursor + step))
+        self.cursor = max(0, min(len(self.race.entrants) - 1, self.cursor + step))
         self.redraw()
 
     def pressed(self, action: str) -> None:
@@ -84,10 +84,12 @@ class RaceTable(Pane):
         """Who runs now; at the end, whether all agree."""
         race = self.race
         if not race.is_over:
-            running = [lane.entry.title for lane in race.lanes if lane.process]
+            running = [
+                entrant.entry.title for entrant in race.entrants if entrant.process
+            ]
             return [Span(f"now {title}", "dim") for title in running]
-        if any(lane.record.rounds for lane in race.lanes) and race.is_clean:
-            return [Span("same counts, same bytes", "dim")]
+        if any(entrant.record.rounds for entrant in race.entrants) and race.is_clean:
+            return [Span("same counts, same data", "dim")]
         return [Span("not all is well", "warn")]
 
     def _compose_lines(self, width: int, height: int) -> list[Line]:
@@ -97,7 +99,7 @@ class RaceTable(Pane):
 
     def folded(self, width: int) -> Line:
         """The row under the cursor."""
-        return self._row(self.cursor, self.lane, width, _fitting(width))
+        return self._row(self.cursor, self.entrant, width, _fitting(width))
 
     def body(self, width: int, height: int) -> list[Line]:
         """Headings and rows; the cursor's row is always among them."""
@@ -108,23 +110,23 @@ class RaceTable(Pane):
         lines[0].append(Span(heads, "header"))
         place = 0
         group: bool | None = None
-        for index, lane in enumerate(self.race.lanes):
-            if lane.entry.is_computing != group and not self.is_dense:
-                group = lane.entry.is_computing
+        for index, entrant in enumerate(self.race.entrants):
+            if entrant.entry.is_cpu_bound != group and not self.is_dense:
+                group = entrant.entry.is_cpu_bound
                 lines.append([Span(HEADINGS[group], "dim")])
             if index == self.cursor:
                 place = len(lines)
-            lines.append(self._row(index, lane, width, columns))
+            lines.append(self._row(index, entrant, width, columns))
         if len(lines) > height > 1:
             start = max(1, min(place - height // 2, len(lines) - height + 1))
             lines = [lines[0], *lines[start : start + height - 1]]
         return lines
 
     def _row(
-        self, index: int, lane: Entrant, width: int, columns: Sequence[Column]
+        self, index: int, entrant: Entrant, width: int, columns: Sequence[Column]
     ) -> Line:
         room = width - sum(column.width + 1 for column in columns) - 2
-        glyph, style = self._glyph(lane)
+        glyph, style = self._glyph(entrant)
         mark = ">" if self.is_ascii else "▌"
         is_chosen = index == self.cursor
         head = mark if is_chosen else " "
@@ -132,37 +134,37 @@ class RaceTable(Pane):
         act = str(index)
         title = min(TITLE_WIDTH, room - _BAR - 2)
         filled, rest = bar(
-            self._fraction(lane), room - title - 2, is_ascii=self.is_ascii
+            self._fraction(entrant), room - title - 2, is_ascii=self.is_ascii
         )
         line = [
             Span(head, "key", act),
             Span(glyph, style, act),
-            Span(f" {fit(lane.entry.title, title)} ", name, act),
+            Span(f" {fit(entrant.entry.title, title)} ", name, act),
             Span(filled, style, act),
             Span(rest, "faint", act),
         ]
         for column in columns:
-            text, figure_style = _figure(column, lane)
+            text, figure_style = _figure(column, entrant)
             line.append(Span(f" {fit(text, column.width, 'right')}", figure_style, act))
         return line
 
-    def _glyph(self, lane: Entrant) -> tuple[str, str]:
+    def _glyph(self, entrant: Entrant) -> tuple[str, str]:
         """Return the glyph before a row, and its style.
 
         The spinner of a strategy with an event loop is turned by that loop itself, so
         it stands still while the loop is blocked.
         """
-        glyph, ascii_glyph, style = _APPEARANCES[lane.state]
+        glyph, ascii_glyph, style = _APPEARANCES[entrant.state]
         if glyph:
             return (ascii_glyph if self.is_ascii else glyph), style
-        beats = lane.progress.get("beats")
+        beats = entrant.progress.get("beats")
         turned = self.ticks if beats is None else int(beats) // _BEATS_A_FRAME
         if self.app.animation_level == "none":
             turned = 0
         return spinner_frame(turned, is_ascii=self.is_ascii), style
 
-    def _fraction(self, lane: Entrant) -> float:
-        ended = lane.progress.get("ended", 0)
+    def _fraction(self, entrant: Entrant) -> float:
+        ended = entrant.progress.get("ended", 0)
         return float(ended) / max(1, self.race.total)
 
 
@@ -179,40 +181,44 @@ def _fitting(width: int) -> list[Column]:
     return [column for column in COLUMNS if column in kept]
 
 
-def _figure(column: Column, lane: Entrant) -> tuple[str, str]:
+def _figure(column: Column, entrant: Entrant) -> tuple[str, str]:
     """Return a cell: what is known so far while it runs, else the median."""
-    if lane.state is State.RUNNING and lane.progress:
-        now = lane.progress
+    if entrant.state is State.RUNNING and entrant.progress:
+        now = entrant.progress
         elapsed = max(now["elapsed_s"], 1e-6)
         match column.id:
             case "files":
-                return say_digits(now["counts"].get("ok", 0) / elapsed), "active"
+                return format_digits(now["counts"].get("ok", 0) / elapsed), "active"
             case "speed":
-                return say_digits(now["received"] / elapsed / 1e6), "active"
+                return format_digits(now["received"] / elapsed / 1e6), "active"
             case "wall":
-                return say_s(elapsed), "active"
+                return format_seconds(elapsed), "active"
             case "lag" if now["lag_max_s"] is not None:
-                return say_s(now["lag_max_s"]), "active"
-    text = column.say(lane.record)
+                return format_seconds(now["lag_max_s"]), "active"
+    text = column.format(entrant.record)
     if text == NONE:
         return text, "faint"
-    return text, "warn" if column.id.startswith("lag") and _is_frozen(lane) else "text"
+    return text, "warn" if column.id.startswith("lag") and _is_frozen(
+        entrant
+    ) else "text"
 
 
-def _is_frozen(lane: Entrant) -> bool:
+def _is_frozen(entrant: Entrant) -> bool:
     """Whether the loop of a lane was ever blocked for as long as a person notices."""
-    lag = lane.record.spread(lambda figures: figures.lag_max_s)
+    lag = entrant.record.spread(lambda figures: figures.lag_max_s)
     return lag is not None and lag.median >= 0.05
 
 
 def say_round(race: Race) -> str:
     """Return where a race stands, in words."""
     if race.is_over:
-        rounds = max((len(lane.record.rounds) for lane in race.lanes), default=0)
+        rounds = max(
+            (len(entrant.record.rounds) for entrant in race.entrants), default=0
+        )
         many = "medians of " if rounds > 1 else ""
         return f"over: {many}{rounds} round{'' if rounds == 1 else 's'}"
-    if race.trouble:
-        return plain(race.trouble, 80)
+    if race.problem:
+        return plain(race.problem, 80)
     if race.is_cancel_round:
         return "now cancelling each"
     return f"round {max(1, race.round)} of {race.plan.rounds}"

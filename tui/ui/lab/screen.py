@@ -55,8 +55,8 @@ class LabHeader(Pane):
         del height
         race = self.race
         elapsed = race.elapsed_s
-        if race.began_at and not race.is_over:
-            elapsed = time.monotonic() - race.began_at
+        if race.started_at and not race.is_over:
+            elapsed = time.monotonic() - race.started_at
         left = [Span(" fetchtui lab ", "title"), Span(describe(race.plan), "dim")]
         right = [Span(f"{say_round(race)}, {format_elapsed(elapsed)} ", "text")]
         return [justify(left, right, width)]
@@ -154,9 +154,9 @@ class RaceScreen(Screen[None]):
     def _ended(self, runner: asyncio.Task[None]) -> None:
         error = None if runner.cancelled() else runner.exception()
         if error is not None:
-            self.race.trouble = plain(f"the race ended: {error}", 200)
+            self.race.problem = plain(f"the race ended: {error}", 200)
         if self.is_attached:
-            self.footer.say(self.race.trouble)
+            self.footer.say(self.race.problem)
             self.tick()
 
     def tick(self) -> None:
@@ -168,7 +168,7 @@ class RaceScreen(Screen[None]):
         self.table.ticks += 1
         for pane in (self.header, self.table, self.chart):
             pane.redraw()
-        self.pane.show(self.table.lane, self.race)
+        self.pane.show(self.table.entrant, self.race)
         self.footer.tick()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -185,28 +185,28 @@ class RaceScreen(Screen[None]):
     def action_move(self, step: int) -> None:
         """Move the cursor."""
         self.table.move(step)
-        self.pane.show(self.table.lane, self.race)
+        self.pane.show(self.table.entrant, self.race)
 
     @on(RaceTable.Chosen)
     def action_explain(self) -> None:
         """Show what the strategy under the cursor is."""
-        self.app.push_screen(ExplainDialog(self.table.lane.entry))
+        self.app.push_screen(ExplainDialog(self.table.entrant.entry))
 
     def action_cancel(self) -> None:
         """Cancel the strategy under the cursor."""
-        lane = self.table.lane
-        if self.race.is_over or lane.is_out:
+        entrant = self.table.entrant
+        if self.race.is_over or entrant.is_withdrawn:
             self.footer.say("there is nothing to cancel; r runs the race again")
             return
-        was_running = lane.state is State.RUNNING
-        self.race.cancel(lane)
+        was_running = entrant.state is State.RUNNING
+        self.race.cancel(entrant)
         verb = "cancelling" if was_running else "no further rounds for"
-        self.footer.say(f"{verb} {lane.entry.title}")
+        self.footer.say(f"{verb} {entrant.entry.title}")
         self.tick()
 
     async def action_export(self) -> None:
         """Write the results into the working directory."""
-        if not any(lane.record.rounds for lane in self.race.lanes):
+        if not any(entrant.record.rounds for entrant in self.race.entrants):
             self.footer.say("there are no results yet")
             return
         try:

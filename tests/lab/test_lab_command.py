@@ -1,4 +1,4 @@
-"""The command itself: what it prints, exports, refuses, and leaves behind."""
+"""``fetchtui lab``: output, exports, errors and cleanup."""
 
 from __future__ import annotations
 
@@ -38,24 +38,26 @@ async def start(*arguments, cwd):
     )
 
 
-async def test_headless_prints_the_table_and_writes_what_was_asked_for(tmp_path):
+async def test_headless_prints_the_table_and_writes_exports(tmp_path):
     exports = ("--export", "r.md", "--export", "r.json", "--export", "r.svg")
     only = "one_by_one,asyncio_executor_save"
     process = await start("--only", only, *QUICK, *exports, cwd=tmp_path)
     ended = await finish(process)
     assert ended.status == 0, ended.err
     assert "one after another" in ended.out
-    assert "counts, the same for all: ok 6, not found 0, error 0" in ended.out
+    assert "same counts for all: ok 6, not found 0, error 0" in ended.out
     assert "cancelled in" in ended.out
     assert "round 1/1" in ended.err
-    told = json.loads((tmp_path / "r.json").read_text())
-    assert [s["name"] for s in told["strategies"]] == only.split(",")
-    assert told["strategies"][0]["rounds"][0]["counts"] == {"ok": 6}
+    document = json.loads((tmp_path / "r.json").read_text())
+    assert [s["name"] for s in document["strategies"]] == only.split(",")
+    assert document["strategies"][0]["rounds"][0]["counts"] == {"ok": 6}
     ElementTree.parse(tmp_path / "r.svg")
     assert (tmp_path / "r.md").read_text().startswith("|  | files/s | MB/s | wall |")
 
 
-async def test_a_list_of_ones_own_is_raced_and_thrown_away(tmp_path, server, stage):
+async def test_a_user_list_is_raced_and_its_files_are_removed(
+    tmp_path, server, temp_dir
+):
     url = server.add("/one", ResponseScript(b"1"))
     (tmp_path / "list.txt").write_text(f"{url}\n{server.url('/none')}\n")
     process = await start(
@@ -65,13 +67,13 @@ async def test_a_list_of_ones_own_is_raced_and_thrown_away(tmp_path, server, sta
     assert ended.status == 0, ended.err
     assert "ok 1, not found 1, error 0" in ended.out
     assert len(server.requests_for("/one")) == 2
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["list.txt", "stage"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["list.txt", "temp"]
 
 
-async def test_ctrl_c_in_the_middle_prints_what_is_known(tmp_path, stage):
+async def test_ctrl_c_prints_the_results_so_far(tmp_path, temp_dir):
     slow = ("--files", "40", "--latency", "50", "--rounds", "50")
     process = await start("--only", "one_by_one", *slow, cwd=tmp_path)
-    await until(lambda: list(stage.glob("*/run-1")), 20)
+    await until(lambda: list(temp_dir.glob("*/run-1")), 20)
     process.send_signal(signal.SIGINT)
     ended = await finish(process)
     assert ended.status == 130
@@ -82,48 +84,48 @@ async def test_ctrl_c_in_the_middle_prints_what_is_known(tmp_path, stage):
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--only", "nothing"], "no strategy 'nothing'; there are one_by_one,"),
+        (["--only", "nothing"], "unknown strategy 'nothing'; available: one_by_one,"),
         (["--export", "results.txt"], "results.txt must end in .md, .json, .svg"),
-        (["--export", "nowhere/r.md"], "nowhere is no directory"),
+        (["--export", "nowhere/r.md"], "nowhere is not a directory"),
         (["--bandwidth", "fast"], "'fast' is no size"),
         (["--size", "0"], "at least 1 byte"),
         (["no-such-list.txt"], "no such file"),
     ],
 )
-def test_what_cannot_be_raced_is_said_before_anything_runs(arguments, reason):
+def test_errors_are_reported_before_anything_runs(arguments, reason):
     result = CliRunner().invoke(lab, ["--headless", *arguments])
     assert result.exit_code == 2
     assert reason in result.output
 
 
-def test_the_word_lab_finds_the_command():
+def test_lab_is_a_subcommand():
     assert find_subcommand("lab") is lab
 
 
-def test_the_lab_loads_neither_the_screen_nor_before_its_time_the_wire():
+def test_the_lab_imports_neither_textual_nor_http_clients_early():
     assert loaded(modules("tui/lab"), "textual click") == ""
-    asked = [
+    imported = [
         "tui.cli.commands.lab",
         "tui.lab.race",
         "tui.lab.report.plain",
         "tui.lab.report.export",
     ]
-    assert loaded(asked, "textual rich httpx pyreqwest tui.engine tui.net") == ""
+    assert loaded(imported, "textual rich httpx pyreqwest tui.engine tui.net") == ""
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_a_strategy_fits_on_a_screen_and_explains_itself(entry):
-    told = explain(entry.name)
-    assert told.headline.endswith(".")
-    where, learn = told.paragraphs
+def test_a_strategy_is_short_and_has_an_explanation(entry):
+    explanation = explain(entry.name)
+    assert explanation.headline.endswith(".")
+    where, learn = explanation.paragraphs
     assert where.startswith("What runs where: ")
     assert learn.startswith("What to learn: ")
-    assert told.code.startswith(("def run(", "async def run("))
-    assert len(told.code.splitlines()) <= 45
+    assert explanation.code.startswith(("def run(", "async def run("))
+    assert len(explanation.code.splitlines()) <= 45
     assert len(entry.title) <= TITLE_WIDTH
 
 
-def test_every_strategys_file_is_in_the_catalog():
+def test_every_strategy_module_is_in_the_catalog():
     names = [name.rpartition(".")[2] for name in modules("tui/lab/strategies")]
     assert sorted(names) == sorted([*BY_NAME, "strategies"])
 
@@ -133,7 +135,7 @@ def test_strategies_are_raced_in_the_order_of_the_catalog():
     assert [entry.name for entry in chosen] == ["one_by_one", "engine"]
 
 
-def test_results_are_written_beside_older_ones(finished_race, tmp_path):
+def test_exports_do_not_overwrite_older_ones(finished_race, tmp_path):
     report = report_of(finished_race)
     first = write_beside(report, tmp_path)
     second = write_beside(report, tmp_path)
@@ -148,8 +150,10 @@ def test_results_are_written_beside_older_ones(finished_race, tmp_path):
         os.unlink(path)
 
 
-def test_markdown_has_a_row_a_strategy_and_the_caption(finished_race):
+def test_markdown_has_a_row_per_strategy_and_a_caption(finished_race):
     text = to_markdown(report_of(finished_race))
     for entry in ENTRIES:
         assert f"| {entry.title} | " in text
-    assert "demo server, 24 files of about 20.0 KB, 30 ms away; 4" in text
+    assert (
+        "demo server, 24 files of about 20.0 KB, latency 30 ms; concurrency 4" in text
+    )
