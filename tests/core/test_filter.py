@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.download import Download, DownloadState
-from tui.core.listing.filter import FilterError, _compiled, sieve_of
+from tui.core.listing.filter import FilterError, _compile, compile_filter
 from tui.core.listing.query import DownloadQuery, SortKey, select, selecting
 from tui.core.request import DownloadRequest, origin_of
 
@@ -100,35 +100,34 @@ def test_a_filter_keeps(text, ids):
     ("text", "words"),
     [
         ("is:", "is: needs a state: queued, probing, downloading"),
-        ("is:broken", "is:broken is no state: queued"),
-        ("iso -is:x", "is:x is no state"),
+        ("is:broken", "unknown state 'broken'; use queued"),
+        ("iso -is:x", "unknown state 'x'; use"),
         ("is:done,", "is: needs a state"),
         ("size:", "size: needs >1G, <10k, 1M..1G, or ?"),
         ("size:10M", "size: needs >1G"),
-        ("size:>", "size: needs a size; write it as 500k"),
-        ("size:>huge", "'huge' is no size; write it as 500k, 10M or 1.5G"),
+        ("size:>", "size: needs a size such as 500k"),
+        ("size:>huge", "'huge' is not a valid size; use 500k, 10M or 1.5G"),
         ("size:1M..", "size: needs a size"),
-        ("/(/", "/(/: missing ), unterminated subpattern"),
+        ("/(/", "/(/: missing )"),
         ("/[a/", "/[a/: unterminated character set"),
-        ("/(a+)+$/", "a repeat within a repeat may never end"),
     ],
 )
 def test_what_is_wrong_is_said_in_words(text, words):
     with pytest.raises(FilterError) as error:
-        sieve_of(text)
+        compile_filter(text)
     assert str(error.value).startswith(words)
 
 
 def test_control_characters_of_a_paste_do_not_come_back():
     with pytest.raises(FilterError) as error:
-        sieve_of("is:\x1b[31mred")
+        compile_filter("is:\x1b[31mred")
     assert str(error.value).isprintable()
 
 
 @given(st.text(max_size=30))
 def test_any_text_is_read_or_refused_in_words(text):
     try:
-        kept = [d.id for d in sieve_of(text)(ROWS)]
+        kept = [d.id for d in compile_filter(text)(ROWS)]
     except FilterError as error:
         words, kept = str(error), []
     else:
@@ -144,7 +143,10 @@ def test_a_minus_keeps_just_what_the_term_does_not(term):
     assert sorted(with_it + without) == list(range(len(ROWS)))
 
 
-@pytest.mark.parametrize("pattern", ["/a*a*a*a*b/", "/(a|a)*b/", "-/(a|a)*b/"])
+@pytest.mark.parametrize(
+    "pattern",
+    ["/(a+)+[bc]/", "/a*a*a*a*[bc]/", "/(a|a)*[bc]/", "-/(a|a)*[bc]/"],
+)
 def test_a_pattern_that_takes_for_ever_is_stopped(pattern):
     rows = [*ROWS, row(9, "a" * 250, _S.QUEUED, None), *ROWS]
     started = time.perf_counter()
@@ -153,7 +155,7 @@ def test_a_pattern_that_takes_for_ever_is_stopped(pattern):
     assert time.perf_counter() - started < 20  # without it: years
 
 
-def test_many_are_sifted_in_slices():
+def test_many_are_filtered_in_slices():
     rows = [row(n, f"file-{n}", _S.QUEUED, None) for n in range(20_000)]
     query = DownloadQuery(text=r"/\d+7\d*x?$/", sort=SortKey.NAME, is_reversed=True)
     work = selecting(rows, query)
@@ -171,7 +173,7 @@ def test_many_are_sifted_in_slices():
     assert [rows[id].name for id in found] == names
 
 
-def test_few_are_sifted_at_once():
+def test_few_are_filtered_at_once():
     with pytest.raises(StopIteration):
         next(selecting(ROWS, DownloadQuery(text="iso")))
 
@@ -189,8 +191,8 @@ def test_what_is_left_out_of_a_pattern_changes_nothing_that_is_found(
         wanted = re.search(pattern, name) is not None
     except re.error:
         return
-    assert (_compiled(pattern).search(name) is not None) == wanted
+    assert (_compile(pattern).search(name) is not None) == wanted
 
 
 def test_any_text_at_both_ends_costs_nothing() -> None:
-    assert _compiled(".*a.*b.*").pattern == "a.*b"
+    assert _compile(".*a.*b.*").pattern == "a.*b"

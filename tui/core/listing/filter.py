@@ -1,56 +1,57 @@
-r"""The language in which a list is filtered; every face shares it.
+r"""The filter language of the list, shared by every front end.
 
 ::
 
-    iso ubuntu          both words, in name, folder or URL; case does not matter
-    "two words"         as they stand
+    iso ubuntu          both words, in name, folder or URL; case-insensitive
+    "two words"         this exact text
     is:failed           a state; is:active, is:ended; is:paused,queued for either
     host:example.org    part of the host
     name:part           part of folder and name
     size:>1G            also >=, <, <=; a bare letter means powers of 1024
-    size:1M..1G         between; size:? for those of unknown size
+    size:1M..1G         between; size:? for downloads of unknown size
     /train-\d+/          a regular expression, in name, folder or URL
     -word               not; in front of any of the above
 
-What is still being typed (``is:``, ``size:>``) is wrong and says what it needs; the
-beginning of a state's word stands for all that begin with it.
+A term that is still being typed (``is:``, ``size:>``) is an error that says what is
+missing. The beginning of a state's word selects all states that begin with it.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from functools import lru_cache, partial
+from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.download import ACTIVE, ENDED, DownloadState
-from tui.core.listing.regex_timeout import Overdue, within
 from tui.core.text.plain_text import plain
 from tui.core.text.units import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
+    import regex
+
     from tui.core.download import Download
 
-Sieve: TypeAlias = "Callable[[Sequence[Download]], list[Download]]"
-"""Keeps the downloads that match, in their order."""
+Predicate: TypeAlias = "Callable[[Sequence[Download]], list[Download]]"
+"""Returns the downloads that match, in their order."""
 
 SLICE_S = 0.006
-"""How long a list is sifted at a stretch."""
-PATIENCE_S = 3.0
-"""Processor time that a filter may take over the whole list: ten times what 100,000
-names take with the dearest patterns that make sense."""
+"""Filter for this long between two yields."""
+BUDGET_S = 3.0
+"""Processor time that a filter may take for the whole list: ten times what 100,000
+names take with the slowest patterns that make sense."""
 SEARCHED = 300
-"""Characters of a URL that a regular expression looks at: what it takes can grow with
-the third power of the length. Names are no longer than that."""
-_STUCK_S = 0.03
-"""A few downloads that take longer than this are tried one by one; one that does is
-given up."""
-_FIRST_STEP = 256
-_LARGEST_STEP = 4096
-_STUCK_STEP = 8
+"""Characters of a URL that a regular expression searches: its time can grow with the
+third power of the length. Names are no longer than that."""
+_TIMEOUT_S = 0.03
+"""A batch that takes longer is repeated with fewer downloads; if a single download
+takes longer, the pattern is refused."""
+_FIRST_BATCH = 256
+_LARGEST_BATCH = 512
+_SLOW_BATCH = 8
 
 _TERM = re.compile(
     r"""\s*(?P<not>-)?(?:
@@ -70,79 +71,75 @@ _WORDS: dict[str, frozenset[DownloadState]] = {
     "unfinished": frozenset(DownloadState) - ENDED,
 }
 _COMPARISON = re.compile(r"(>=|<=|>|<)(.*)")
-_NESTED = re.compile(r"\([^()]*[*+}][^()]*\)[*+{]")
+_BRANCH = re.compile(r"[*+?{|]")
 
 
 class FilterError(ValueError):
-    """A filter that makes no sense; ``str()`` says in words what it needs."""
+    """A filter is wrong or incomplete; ``str()`` says what it needs."""
 
     before = ""
-    """What stands before the wrong term, and makes sense."""
+    """The terms before the wrong one, which are correct."""
 
 
-def sieve_of(text: str) -> Sieve:
-    """Read a filter.
-
-    Returns:
-        What keeps the matching downloads.
+def compile_filter(text: str) -> Predicate:
+    """Return the predicate for a filter.
 
     Raises:
-        FilterError: the text is wrong or not complete yet.
+        FilterError: the text is wrong or incomplete.
     """
-    sieves = _sieves(text)
+    predicates = _predicates(text)
 
     def keep(downloads: Sequence[Download]) -> list[Download]:
-        for sieve in sieves:
-            downloads = sieve(downloads)
+        for predicate in predicates:
+            downloads = predicate(downloads)
         return list(downloads)
 
     return keep
 
 
-def sifting(
+def filter_iter(
     downloads: Sequence[Download], text: str
 ) -> Generator[None, None, list[Download]]:
-    """Sift a list by a filter, a few milliseconds between two yields.
+    """Filter a list, a few milliseconds between two yields.
 
-    How many downloads that is follows from how long the last ones took. A pattern that
-    does not come to an end on one name is stopped (``core.listing.regex_timeout``).
+    The size of a batch follows from how long the last one took.
 
     Args:
         downloads: in any order, which is kept.
         text: the filter.
 
     Returns:
-        Those that match.
+        The downloads that match.
 
     Raises:
-        FilterError: the text is wrong, or takes too long.
+        FilterError: the text is wrong, or the filter takes too long.
     """
-    sieve = sieve_of(text)
+    predicate = compile_filter(text)
     found: list[Download] = []
     kept: list[Download] | None
-    at, step = 0, _FIRST_STEP
+    at, size = 0, _FIRST_BATCH
     spent_s, paused_at = 0.0, time.perf_counter()
     while at < len(downloads):
         started, worked = time.perf_counter(), time.thread_time()
         try:
-            kept = within(_STUCK_S, partial(sieve, downloads[at : at + step]))
-        except Overdue:
-            # By processor time: a loaded machine is no fault of the pattern.
-            if step == 1 and time.thread_time() - worked > _STUCK_S / 2:
+            kept = predicate(downloads[at : at + size])
+        except TimeoutError:
+            # By processor time: on a busy machine a good pattern may be slow.
+            if size == 1 and time.thread_time() - worked > _TIMEOUT_S / 2:
                 raise _too_slow() from None
-            step = _STUCK_STEP if step > _STUCK_STEP else 1
+            size = _SLOW_BATCH if size > _SLOW_BATCH else 1
             kept = None
         now = time.perf_counter()
         spent_s += time.thread_time() - worked
-        if spent_s > PATIENCE_S:
+        if spent_s > BUDGET_S:
             raise _too_slow()
         if kept is not None:
             found += kept
-            at += step
+            at += size
             if now - started < SLICE_S / 4:
-                step = min(_LARGEST_STEP, step * 2)
+                size = min(_LARGEST_BATCH, size * 2)
             elif now - started > SLICE_S:
-                step = max(1, step // 2)
+                size = max(1, size // 2)
         if now - paused_at > SLICE_S - (now - started) and at < len(downloads):
             yield
             paused_at = time.perf_counter()
@@ -150,57 +147,58 @@ def sifting(
 
 
 def _too_slow() -> FilterError:
-    return FilterError("this pattern takes too long; make it simpler")
+    return FilterError("this pattern takes too long; simplify it")
 
 
 @lru_cache(64)
-def _sieves(text: str) -> tuple[Sieve, ...]:
-    sieves = []
+def _predicates(text: str) -> tuple[Predicate, ...]:
+    predicates = []
     text = text.strip()
     at = 0
     while at < len(text):
         start = at
         match = _TERM.match(text, at)
-        assert match is not None  # a word is anything but white space
+        assert match is not None  # a word is any text without white space
         at = match.end()
         while at < len(text) and text[at].isspace():
             at += 1
         try:
-            sieve = _sieve(match)
+            predicate = _predicate(match)
         except FilterError as error:
             error.before = text[:start].strip()
             raise
-        if sieve is not None:
-            sieves.append(_without(sieve) if match["not"] else sieve)
-    return tuple(sieves)
+        if predicate is not None:
+            predicates.append(_without(predicate) if match["not"] else predicate)
+    return tuple(predicates)
 
 
-def _sieve(match: re.Match[str]) -> Sieve | None:
-    """Return what one term keeps; ``None`` where it says nothing yet."""
+def _predicate(match: re.Match[str]) -> Predicate | None:
+    """Return the predicate of one term; ``None`` for a term that is still empty."""
     if match["regex"] is not None:
         return _by_regex(match["regex"]) if match["regex"] else None
     if match["quoted"] is not None:
         return _by_word(match["quoted"])
     if match["word"] is not None:
-        is_begun = match["word"] == "-"  # what shall not be is still to be typed
+        is_begun = match["word"] == "-"  # the rest is still to be typed
         return None if is_begun else _by_word(match["word"])
     value = match["value"].strip('"')
     make = {"is": _by_state, "host": _by_host, "name": _by_name, "size": _by_size}
     return make[match["key"].lower()](value.lower())
 
 
-def _without(sieve: Sieve) -> Sieve:
+def _without(predicate: Predicate) -> Predicate:
     def keep(downloads: Sequence[Download]) -> list[Download]:
-        unwanted = {d.id for d in sieve(downloads)}
+        unwanted = {d.id for d in predicate(downloads)}
         return [d for d in downloads if d.id not in unwanted]
 
     return keep
 
 
-# Each sieve is one comprehension: a call per download would take longer than looking.
+# Each predicate is one comprehension: a call per download would take longer than the
+# comparison itself.
 
 
-def _by_word(word: str) -> Sieve:
+def _by_word(word: str) -> Predicate:
     word = word.lower()
     if "/" in word:
         return lambda downloads: [
@@ -217,15 +215,15 @@ def _by_word(word: str) -> Sieve:
     ]
 
 
-def _by_name(word: str) -> Sieve:
+def _by_name(word: str) -> Predicate:
     return lambda downloads: [
         d for d in downloads if word in f"{d.directory}/{d.name}".lower()
     ]
 
 
-def _by_host(word: str) -> Sieve:
+def _by_host(word: str) -> Predicate:
     def keep(downloads: Sequence[Download]) -> list[Download]:
-        # A list repeats few hosts many times: each is looked at once.
+        # A list repeats few hosts many times: compare each once.
         origins = {d.origin for d in downloads}
         wanted = {o for o in origins if word in o.partition("://")[2]}
         return [d for d in downloads if d.origin in wanted]
@@ -233,19 +231,21 @@ def _by_host(word: str) -> Sieve:
     return keep
 
 
-def _by_state(text: str) -> Sieve:
+def _by_state(text: str) -> Predicate:
     states: set[DownloadState] = set()
     for word in text.split(","):
         exact = _WORDS.get(word)
         begun = [_WORDS[known] for known in _WORDS if known.startswith(word)]
         if not word or not begun:
-            shown = f"is:{plain(word, 20)} is no state" if word else "is: needs a state"
-            raise FilterError(f"{shown}: {', '.join(_WORDS)}")
+            known = ", ".join(_WORDS)
+            if word:
+                raise FilterError(f"unknown state {plain(word, 20)!r}; use {known}")
+            raise FilterError(f"is: needs a state: {known}")
         states.update(*([exact] if exact else begun))
     return lambda downloads: [d for d in downloads if d.state in states]
 
 
-def _by_size(text: str) -> Sieve:
+def _by_size(text: str) -> Predicate:
     if text == "?":
         return lambda downloads: [d for d in downloads if d.size is None]
     low, dots, high = text.partition("..")
@@ -261,7 +261,7 @@ def _by_size(text: str) -> Sieve:
     return _between(0, size + (sign == "<="))
 
 
-def _between(low: int, high: int) -> Sieve:
+def _between(low: int, high: int) -> Predicate:
     """Keep sizes from ``low`` to below ``high``, in bytes."""
     return lambda downloads: [
         d for d in downloads if d.size is not None and low <= d.size < high
@@ -272,54 +272,76 @@ def _size(text: str) -> int:
     try:
         return parse_size(text)
     except ValueError:
-        shown = f"{plain(text, 20)!r} is no size" if text else "size: needs a size"
-        raise FilterError(f"{shown}; write it as 500k, 10M or 1.5G") from None
+        wrong = f"{plain(text, 20)!r} is not a valid size; use"
+        if not text:
+            wrong = "size: needs a size such as"
+        raise FilterError(f"{wrong} 500k, 10M or 1.5G") from None
 
 
-def _by_regex(text: str) -> Sieve:
-    if _NESTED.search(text):
-        # (a+)+ can take longer than the universe; without alarms nothing stops it.
-        raise FilterError("a repeat within a repeat may never end; take one away")
+def _by_regex(text: str) -> Predicate:
+    import regex  # 20 ms, for those who use it
+
     try:
-        search = _compiled(text).search
-    except (re.error, RecursionError, OverflowError) as error:
+        search = _compile(text).search
+    except (regex.error, RecursionError, OverflowError) as error:
         reason = getattr(error, "msg", "too large")
         raise FilterError(f"/{plain(text, 20)}/: {plain(reason, 60)}") from None
 
-    # What has no slash cannot reach from folder to name, so the folder is enough.
-    place = _path if "/" in text else attrgetter("directory")
+    # A pattern without a slash cannot match across folder and name, so search only the
+    # folder.
+    path = _path if "/" in text else attrgetter("directory")
+    if len(_BRANCH.findall(text)) <= 1:
+        return lambda downloads: [
+            d
+            for d in downloads
+            if search(d.name.lower())
+            or search(d.url.lower(), 0, SEARCHED)
+            or (d.directory and search(path(d).lower()))
+        ]
 
-    return lambda downloads: [
-        d
-        for d in downloads
-        if search(d.name.lower())
-        or search(d.url.lower(), 0, SEARCHED)
-        or (d.directory and search(place(d).lower()))
-    ]
+    # Several repeats or alternatives can take years for one name, as in (a+)+$ or
+    # (a|a)*c; one cannot. A timeout costs more than the search of most names: 4 us.
+    def keep(downloads: Sequence[Download]) -> list[Download]:
+        ends = time.perf_counter() + _TIMEOUT_S
+        kept = []
+        for d in downloads:
+            if (
+                search(d.name.lower(), timeout=_TIMEOUT_S)
+                or search(d.url.lower(), 0, SEARCHED, timeout=_TIMEOUT_S)
+                or (d.directory and search(path(d).lower(), timeout=_TIMEOUT_S))
+            ):
+                kept.append(d)
+            if time.perf_counter() > ends:
+                raise TimeoutError
+        return kept
+
+    return keep
 
 
 def _path(download: Download) -> str:
     return f"{download.directory}/{download.name}"
 
 
-def _compiled(text: str) -> re.Pattern[str]:
+def _compile(text: str) -> regex.Pattern[str]:
     """Compile a pattern for text in lower case.
 
-    Asking ``re`` to ignore case takes five times as long: it then cannot look for the
-    first letters at once.
+    Ignoring case takes several times as long: the search then cannot look for the first
+    letters directly.
     """
-    text = _bare(text)
+    import regex
+
+    text = _strip_any(text)
     if "(?" in text or "\\N" in text:
-        return re.compile(text, re.IGNORECASE)
+        return regex.compile(text, regex.IGNORECASE)
     lowered = re.sub(r"\\.|[^\\]+", lambda part: _lower(part[0]), text)
-    return re.compile(lowered)
+    return regex.compile(lowered)
 
 
-def _bare(text: str) -> str:
-    """Take away ``.*`` at both ends: it changes nothing that is found.
+def _strip_any(text: str) -> str:
+    """Remove ``.*`` at both ends, which does not change the result.
 
-    People write it as in a shell. In front it has each letter of 100,000 names looked
-    at anew for every letter before it: 340 ms where 60 do.
+    Users write it as in a shell. At the front it makes the search try every letter of
+    100,000 names again for every letter before it: 340 ms instead of 60 ms.
     """
     if text.startswith(".*") and text[2:3] not in ("+", "?"):
         text = text[2:]

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
-from tui.core.listing.filter import sifting
+from tui.core.listing.filter import filter_iter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -75,18 +75,18 @@ def selecting(
     Raises:
         FilterError: as ``select``.
     """
-    sifted = yield from _sifting(downloads, query)
+    filtered = yield from _filter_iter(downloads, query)
     if query.sort is SortKey.ADDED:
-        ids = [d.id for d in sifted]
+        ids = [d.id for d in filtered]
         if query.is_reversed:
             ids.reverse()
         return ids
     # reverse= keeps ties in the order of adding, which reversing the result would not.
     key = _SORT_KEYS[query.sort]
-    return [d.id for d in sorted(sifted, key=key, reverse=query.is_reversed)]
+    return [d.id for d in sorted(filtered, key=key, reverse=query.is_reversed)]
 
 
-def _sifting(
+def _filter_iter(
     downloads: Iterable[Download], query: DownloadQuery
 ) -> Generator[None, None, Iterable[Download]]:
     """Find the downloads of the query's view that pass its filter, in their order."""
@@ -95,7 +95,7 @@ def _sifting(
         downloads = [d for d in downloads if d.state in states]
     if query.text:
         # A copy: more may be added meanwhile.
-        downloads = yield from sifting(list(downloads), query.text)
+        downloads = yield from filter_iter(list(downloads), query.text)
     return downloads
 
 
@@ -131,7 +131,7 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]
         FilterError: as ``select``.
     """
     groups: dict[tuple[str, int], Cause] = {}
-    kept = list(_whole(_sifting(downloads, query)))
+    kept = list(_whole(_filter_iter(downloads, query)))
     known = {d.id: d for d in kept}
     for id in select(kept, query._replace(text="")):
         download = known[id]

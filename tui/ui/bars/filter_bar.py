@@ -10,7 +10,7 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from tui.core.listing.filter import FilterError, sieve_of
+from tui.core.listing.filter import FilterError, compile_filter
 from tui.ui.dialogs.dialog import PRINTABLE
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class FilterBar(Horizontal):
         event.stop()
         wrong, text = "", event.value
         try:
-            sieve_of(text)
+            compile_filter(text)
         except FilterError as error:
             # Until the last term is whole, those before it hold.
             wrong, text = str(error), error.before
@@ -95,7 +95,7 @@ class FilterBar(Horizontal):
         """Go back to the list; a filter that makes no sense has to be mended first."""
         event.stop()
         try:
-            sieve_of(event.value)
+            compile_filter(event.value)
         except FilterError:
             return
         self._send(event.value)
