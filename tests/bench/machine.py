@@ -15,11 +15,11 @@ _SPARE = 1 << 30
 
 def describe(base: Path) -> str:
     """Say on what it was measured, in a line that ends with a space."""
-    where = "in memory (tmpfs)" if is_memory(base) else "on disk"
+    host_port = "in memory (tmpfs)" if is_memory(base) else "on disk"
     load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} cores, {platform.system()} {platform.release()}"
-        f" {platform.machine()}, output {where}, load {load:.1f} at the start. "
+        f" {platform.machine()}, output {host_port}, load {load:.1f} at the start. "
     )
 
 

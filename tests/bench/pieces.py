@@ -39,8 +39,9 @@ from tui.engine.events import EventBus
 from tui.engine.job import Job
 from tui.engine.registry import DownloadRegistry
 from tui.engine.scheduling.queue import DownloadQueue
-from tui.net.resource import read_answer
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.resource import read_resource_info
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -220,7 +221,7 @@ async def wire(meter: Meter, small: list[str], large: str) -> None:
         "read_answer",
         "answer",
         5000,
-        lambda: [read_answer(reply, target) for _ in range(5000)],
+        lambda: [read_resource_info(reply, target) for _ in range(5000)],
     )
     await reply.close()
     mib = LARGE.size // MIB

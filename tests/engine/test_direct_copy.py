@@ -31,31 +31,31 @@ class Lender(Stream):
         self.body = body
         self.at = 0
         self.lent = 0
-        self.is_lent = False
+        self.is_leased = False
         self.stops = 0
         self.taken_back: list[int] = []
 
     async def read(self) -> bytes | None:
-        assert not self.is_lent, "the socket is the thread's"
+        assert not self.is_leased, "the socket is the thread's"
         if self.stops:
             raise TransientError("reset", "stopped")
         chunk = self.body[self.at : self.at + 100]
         self.at += len(chunk)
         return chunk or None
 
-    def lend(self) -> SocketLease | None:
+    def lease(self) -> SocketLease | None:
         if self.at >= len(self.body):
             return None
-        assert not self.is_lent
+        assert not self.is_leased
         assert not self.stops
-        self.is_lent = True
+        self.is_leased = True
         self.lent += 1
-        tap: Any = self
-        return SocketLease(tap, len(self.body) - self.at, self.take_back)
+        source: Any = self
+        return SocketLease(source, len(self.body) - self.at, self.return_)
 
-    def take_back(self, nbytes: int) -> None:
-        assert self.is_lent
-        self.is_lent = False
+    def return_(self, nbytes: int) -> None:
+        assert self.is_leased
+        self.is_leased = False
         self.at += nbytes
         self.taken_back.append(nbytes)
 

@@ -101,7 +101,7 @@ async def test_many_files_come_through_a_socks_proxy(
                 ]
             )
             await engine.wait_idle()
-        assert set(proxy.asked) == {("far.example", server.port)}
+        assert set(proxy.requested) == {("far.example", server.port)}
     sizes = {path.name: path.stat().st_size for path in (tmp_path / "out").iterdir()}
     assert sizes == {str(number): number for number in range(20)}
 

@@ -1,4 +1,4 @@
-"""Sessions over all wires, and replies written out byte for byte."""
+"""Sessions over every HTTP backend, and responses given byte for byte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from tests.net.fetching import TIMEOUT_S
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -18,22 +19,22 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["builtin", "pyreqwest", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """The name of the wire under test: each test runs over all."""
+    """The HTTP backend under test: each test runs with all of them."""
     return str(request.param)
 
 
 @pytest.fixture
 async def session(backend: str) -> AsyncIterator[HttpSession]:
-    """A patient session: whatever it does not finish is cut by the test's own limit."""
+    """A session with a long timeout."""
     session = HttpSession(Settings(http_backend=backend, timeout_s=20))
-    assert session.wire_name == backend
+    assert session.backend_name == backend
     yield session
     await session.close()
 
 
 @pytest.fixture
 async def hasty(backend: str) -> AsyncIterator[HttpSession]:
-    """A session that calls ``TIMEOUT_S`` without bytes a stall."""
+    """A session with a timeout of ``TIMEOUT_S``."""
     session = HttpSession(Settings(http_backend=backend, timeout_s=TIMEOUT_S))
     yield session
     await session.close()
@@ -49,7 +50,7 @@ async def other() -> AsyncIterator[ScriptedServer]:
 
 @pytest.fixture
 def raw(server: ScriptedServer) -> Callable[..., GetRequest]:
-    """Make a target that is answered with exactly this head (LF for CRLF) and body."""
+    """Make a request whose response is exactly this head (LF for CRLF) and body."""
 
     def make(head: str, body: bytes = b"") -> GetRequest:
         lines = head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n"

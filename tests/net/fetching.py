@@ -1,4 +1,4 @@
-"""What most tests of the wire do: fetch, and name what went wrong."""
+"""Helpers to fetch, and to check the error of a failed fetch."""
 
 from __future__ import annotations
 
@@ -7,51 +7,52 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui.core.errors import FetchError
-from tui.net.resource import ResourceInfo, read_answer
+from tui.net.resource import ResourceInfo, read_resource_info
 
 if TYPE_CHECKING:
+    from tui.net.request import GetRequest
     from tui.net.response import Response
-    from tui.net.session import GetRequest, HttpSession
+    from tui.net.session import HttpSession
 
 TIMEOUT_S = 0.4
 
 
-async def rest_of(reply: Response) -> bytes:
-    """Read a body to its end and close the reply."""
+async def read_all(response: Response) -> bytes:
+    """Read a body to its end and close the response."""
     try:
         chunks = []
-        while (chunk := await reply.read()) is not None:
+        while (chunk := await response.read()) is not None:
             chunks.append(bytes(chunk))
         return b"".join(chunks)
     finally:
-        await reply.close()
+        await response.close()
 
 
 async def fetch(session: HttpSession, target: GetRequest) -> bytes:
-    """Open a target and read it to its end."""
-    return await rest_of(await session.open(target))
+    """Send a request and read the whole body."""
+    return await read_all(await session.open(target))
 
 
-async def fault_of(session: HttpSession, target: GetRequest) -> FetchError:
-    """Fetch what must fail, and return the failure."""
+async def error_of(session: HttpSession, target: GetRequest) -> FetchError:
+    """Return the error of a fetch that must fail."""
     with pytest.raises(FetchError) as caught:
         await fetch(session, target)
     return _presentable(caught.value)
 
 
-async def judged(session: HttpSession, target: GetRequest) -> FetchError:
-    """Return why an answer is refused, by the wire or by its reading."""
+async def refusal_of(session: HttpSession, target: GetRequest) -> FetchError:
+    """Return the error of a response that must be refused."""
     with pytest.raises(FetchError) as caught:
-        await _judge(session, target)
+        await _read_info(session, target)
     return _presentable(caught.value)
 
 
-async def _judge(session: HttpSession, target: GetRequest) -> ResourceInfo:
-    reply = await session.open(target)
+async def _read_info(session: HttpSession, target: GetRequest) -> ResourceInfo:
+    response = await session.open(target)
     try:
-        return read_answer(reply, target)
+        return read_resource_info(response, target)
     finally:
-        await reply.close()
+        await response.close()
 
 
 def _presentable(error: FetchError) -> FetchError:

@@ -30,7 +30,7 @@ def test_the_ceiling_doubles_up_to_its_cap(failures: int, ceiling: float) -> Non
     st.none() | st.floats(0, 10**9),
     st.floats(0, 1, exclude_max=True),
 )
-def test_no_wait_leaves_its_bounds(
+def test_waits_stay_within_bounds(
     failures: int, retry_after: float | None, chance: float
 ) -> None:
     wait = next_wait_s(failures, retry_after, lambda: chance)
@@ -38,7 +38,7 @@ def test_no_wait_leaves_its_bounds(
     assert asked <= wait <= max(CAP_S, asked)
 
 
-def test_retry_after_is_never_undercut_but_capped_at_an_hour() -> None:
+def test_retry_after_is_honored_up_to_an_hour() -> None:
     assert next_wait_s(1, 7.0, lambda: 0.0) == 7
     assert next_wait_s(9, 7.0, lambda: 1.0) == 30
     assert next_wait_s(1, 10.0**9, lambda: 0.0) == 3600
@@ -62,7 +62,7 @@ def test_retry_after_is_never_undercut_but_capped_at_an_hour() -> None:
         ("Sun, 99 Nov 1994 08:50:37 GMT", None),
     ],
 )
-def test_retry_after_is_read_in_both_forms(value: str, wait: float | None) -> None:
+def test_retry_after_is_parsed_in_both_forms(value: str, wait: float | None) -> None:
     assert parse_retry_after(value, NOW) == wait
 
 
@@ -78,7 +78,7 @@ def test_any_text_is_a_date_or_none(value: str) -> None:
     assert at is None or isinstance(at, float)
 
 
-def test_the_three_date_forms_mean_the_same_moment() -> None:
+def test_the_three_date_forms_are_equal() -> None:
     assert parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT") == NOW
     assert parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT") == NOW
     assert parse_http_date("Sun Nov  6 08:49:37 1994") == NOW

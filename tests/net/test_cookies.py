@@ -1,4 +1,4 @@
-"""Cookies out of a browser's file: what is read, and what goes where."""
+"""Cookies from a browser's file: parsing, and which requests get them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
 from tui.net.auth import cookies
 from tui.net.auth.cookies import CookieFile
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def jar(tmp_path: Path) -> Path:
 
 def pairs(jar: Path, url: str, *lines: str) -> dict[str, str]:
     jar.write_text("# Netscape HTTP Cookie File\n" + "".join(lines))
-    return CookieFile(jar).pairs_for(url, NOW)
+    return CookieFile(jar).cookies_for(url, NOW)
 
 
 @pytest.mark.parametrize(
@@ -77,18 +78,18 @@ def pairs(jar: Path, url: str, *lines: str) -> dict[str, str]:
         (line().replace("\n", "\r\n"), "http://h.example/", True),
     ],
 )
-def test_cookies_go_where_they_belong(
+def test_cookies_are_sent_to_matching_urls(
     jar: Path, cookie: str, url: str, is_sent: bool
 ) -> None:
     assert pairs(jar, url, cookie) == ({"n": "v"} if is_sent else {})
 
 
-def test_of_one_name_the_one_with_the_longest_path_counts(jar: Path) -> None:
+def test_the_longest_path_takes_precedence(jar: Path) -> None:
     lines = (line(path="/", value="far"), line(path="/a/b", value="near"))
     assert pairs(jar, "http://h.example/a/b/c", *lines) == {"n": "near"}
 
 
-def test_an_empty_value_is_a_value(jar: Path) -> None:
+def test_an_empty_value_is_accepted(jar: Path) -> None:
     short = line(value="").rstrip() + "\n"
     assert pairs(jar, "http://h.example/", short) == {"n": ""}
 
@@ -96,25 +97,27 @@ def test_an_empty_value_is_a_value(jar: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        ("h.example TRUE / FALSE 0 n v\n", "1 fields separated by tabs instead of 7"),
-        (line().rstrip() + "\tmore\n", "8 fields"),
+        ("h.example TRUE / FALSE 0 n v\n", "expected 7 tab-separated fields, found 1"),
+        (line().rstrip() + "\tmore\n", "found 8"),
         (line(domain=""), "domain"),
-        (line(subdomains="maybe"), "field 2 is neither TRUE nor FALSE"),
+        (line(subdomains="maybe"), r"field 2 \(subdomains\) must be TRUE or FALSE"),
         (line(secure="1"), "field 4"),
         (line(expires="tomorrow"), "expiry"),
-        (line(name="", value=""), "no name"),
+        (line(name="", value=""), "neither a name nor a value"),
         (line(value="SECRET\x00"), "cannot be sent"),
         (line(value="SECRET;x"), "cannot be sent"),
     ],
 )
-def test_a_bad_line_is_said_with_its_number(jar: Path, bad: str, reason: str) -> None:
+def test_an_invalid_line_is_reported_with_its_number(
+    jar: Path, bad: str, reason: str
+) -> None:
     with pytest.raises(LocalError, match=f"{jar}:3: .*{reason}") as caught:
         pairs(jar, "http://h.example/", line(), bad)
     assert caught.value.kind == "cookies"
     assert "SECRET" not in str(caught.value)
 
 
-def test_a_file_that_is_none_is_said(
+def test_an_unreadable_file_is_reported(
     jar: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(LocalError, match="No such file"):
@@ -128,7 +131,7 @@ def test_a_file_that_is_none_is_said(
 
 
 @given(st.text(alphabet="h.\t TRUEFALS/0#1\n", max_size=300))
-def test_no_file_breaks_the_reader(text: str) -> None:
+def test_any_line_is_parsed_or_refused(text: str) -> None:
     for each in text.split("\n"):
         try:
             cookie = cookies._parse(each)
@@ -137,7 +140,7 @@ def test_no_file_breaks_the_reader(text: str) -> None:
         assert cookie.domain
 
 
-async def test_cookies_of_the_file_go_along_with_those_of_the_servers(
+async def test_cookies_from_the_file_and_from_servers_are_merged(
     backend: str, server: ScriptedServer, other: ScriptedServer, jar: Path
 ) -> None:
     lines = (
@@ -153,7 +156,7 @@ async def test_cookies_of_the_file_go_along_with_those_of_the_servers(
     session = HttpSession(Settings(http_backend=backend, cookies=jar))
     headers = (("Cookie", "list=0"),)
     assert await fetch(session, GetRequest(url, headers)) == b"file"
-    # Another port is another origin, but the file is the user's word for the host.
+    # Another port is another origin, but the user's file applies to the host.
     assert await fetch(session, GetRequest(other.url("/file"), (), 1)) == b"ile"
     await session.close()
     first, second = (seen.headers["cookie"] for seen in server.requests)

@@ -1,4 +1,4 @@
-"""Digest: proven request by request, and the password never sent."""
+"""Digest authentication: every request is signed, the password is never sent."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.net.fetching import fetch, judged
+from tests.net.fetching import fetch, refusal_of
 from tests.support.digest_guard import DigestGuard
 from tui.core.errors import PermanentError
 from tui.core.settings import HostRule, Login, Scheme, Settings
 from tui.demo.script import ResponseScript
 from tui.net.auth.digest import DigestAuthCache, best_challenge, schemes
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from tui.demo.server import ScriptedServer
@@ -35,7 +36,7 @@ def sent(server: ScriptedServer) -> list[str]:
 @pytest.mark.parametrize(
     "algorithm", ["MD5", "MD5-sess", "SHA-256", "SHA-256-sess", "SHA-512"]
 )
-async def test_a_challenge_is_answered_and_remembered_for_the_ranges(
+async def test_a_challenge_is_answered_and_cached_for_the_ranges(
     backend: str, server: ScriptedServer, algorithm: str
 ) -> None:
     guard = DigestGuard(b"0123456789", algorithm=algorithm)
@@ -46,20 +47,20 @@ async def test_a_challenge_is_answered_and_remembered_for_the_ranges(
     assert await fetch(session, target(session, url, 8)) == b"89"
     await session.close()
     assert guard.refusals == 1
-    first, *proven = sent(server)
+    first, *later = sent(server)
     assert first == ""
-    counts = [value.partition("nc=")[2][:8] for value in proven]
+    counts = [value.partition("nc=")[2][:8] for value in later]
     assert counts == ["00000001", "00000002", "00000003"]
 
 
 @pytest.mark.parametrize(
     "path", ["/a/../b", "/a b", "/f%C3%BC%7e", "/x?q='{|}^`[]", "/fü?ü", "/a//b;c=d,e"]
 )
-async def test_the_proof_is_about_the_path_that_is_asked_for(
+async def test_the_digest_covers_the_requested_path(
     backend: str, server: ScriptedServer, path: str
 ) -> None:
     guard = DigestGuard(b"file")
-    # In whichever spelling the wire asks for it.
+    # In whichever spelling the transport requests it.
     for asked in ("/b", "/a%20b", "/f%C3%BC%7e", "/f%C3%BC~", "/x", "/f%C3%BC"):
         server.add(asked, guard.script())
     server.add("/a//b;c=d,e", guard.script())
@@ -69,7 +70,7 @@ async def test_the_proof_is_about_the_path_that_is_asked_for(
     await session.close()
 
 
-async def test_many_ranges_at_once_are_each_proven(
+async def test_concurrent_ranges_are_all_authenticated(
     backend: str, server: ScriptedServer
 ) -> None:
     guard = DigestGuard(bytes(range(200)), uses=5)
@@ -82,7 +83,7 @@ async def test_many_ranges_at_once_are_each_proven(
     assert [body[0] for body in bodies] == list(range(1, 21))
 
 
-async def test_a_stale_nonce_costs_one_more_request_and_no_login(
+async def test_a_stale_nonce_costs_one_more_request(
     backend: str, server: ScriptedServer
 ) -> None:
     guard = DigestGuard(b"file", uses=1)
@@ -94,20 +95,20 @@ async def test_a_stale_nonce_costs_one_more_request_and_no_login(
     assert guard.refusals == 3
 
 
-async def test_a_wrong_password_is_refused_once_and_said(
+async def test_a_wrong_password_is_sent_once_and_reported(
     backend: str, server: ScriptedServer
 ) -> None:
     url = server.add("/x", DigestGuard(b"file", password="other").script())
     session = HttpSession(Settings(http_backend=backend, login=ME))
-    error = await judged(session, target(session, url))
+    error = await refusal_of(session, target(session, url))
     await session.close()
     assert isinstance(error, PermanentError)
     assert (error.kind, error.status) == ("auth", 401)
-    assert "the login is refused (Digest)" in str(error)
+    assert "credentials rejected (Digest)" in str(error)
     assert len(server.requests) == 2
 
 
-async def test_a_login_for_digest_is_never_sent_as_a_password(
+async def test_digest_credentials_are_never_sent_as_basic(
     backend: str, server: ScriptedServer
 ) -> None:
     url = server.add(
@@ -115,13 +116,13 @@ async def test_a_login_for_digest_is_never_sent_as_a_password(
         ResponseScript(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'}),
     )
     session = HttpSession(Settings(http_backend=backend, login=ME))
-    error = await judged(session, target(session, url))
+    error = await refusal_of(session, target(session, url))
     await session.close()
-    assert "it wants a login (Basic)" in str(error)
+    assert "credentials required (Basic)" in str(error)
     assert sent(server) == [""]
 
 
-async def test_a_login_for_basic_is_proven_where_the_server_wants_digest(
+async def test_basic_credentials_answer_a_digest_challenge(
     backend: str, server: ScriptedServer
 ) -> None:
     guard = DigestGuard(b"file")
@@ -134,20 +135,20 @@ async def test_a_login_for_basic_is_proven_where_the_server_wants_digest(
     assert guard.refusals == 1
 
 
-async def test_a_proof_does_not_follow_a_redirect_elsewhere(
+async def test_digest_credentials_do_not_follow_a_cross_origin_redirect(
     backend: str, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     guard = DigestGuard(b"file")
     away = other.add("/x", guard.script())
     url = server.add("/x", ResponseScript(redirect=away))
     session = HttpSession(Settings(http_backend=backend, login=ME))
-    error = await judged(session, target(session, url))
+    error = await refusal_of(session, target(session, url))
     await session.close()
-    assert "it wants a login (Digest)" in str(error)
+    assert "credentials required (Digest)" in str(error)
     assert sent(other) == [""]
 
 
-async def test_a_rule_gives_the_host_behind_a_redirect_its_own_login(
+async def test_a_rule_sets_the_credentials_for_the_target_of_a_redirect(
     backend: str, server: ScriptedServer
 ) -> None:
     guard = DigestGuard(b"file")
@@ -176,20 +177,20 @@ async def test_a_rule_gives_the_host_behind_a_redirect_its_own_login(
         "",
     ],
 )
-async def test_a_challenge_that_cannot_be_answered_is_a_401(
+async def test_an_unsupported_challenge_is_a_401(
     session: HttpSession, server: ScriptedServer, challenge: str
 ) -> None:
     url = server.add(
         "/x", ResponseScript(status=401, headers={"WWW-Authenticate": challenge or "x"})
     )
-    error = await judged(session, GetRequest(url.replace("//", "//me:secret@")))
+    error = await refusal_of(session, GetRequest(url.replace("//", "//me:secret@")))
     assert (error.kind, error.status) == ("auth", 401)
-    assert "the login is refused" in str(error)
+    assert "credentials rejected" in str(error)
     assert len(server.requests) == 1
 
 
-def test_the_example_of_the_rfc_is_answered_as_it_says() -> None:
-    # RFC 7616, section 3.9.1, with the client's nonce of the example.
+def test_the_example_in_the_rfc_is_answered_correctly() -> None:
+    # RFC 7616 section 3.9.1, with the client nonce of the example.
     challenge = best_challenge(
         [
             'Digest realm="http-auth@example.org", qop="auth, auth-int",'
@@ -203,12 +204,12 @@ def test_the_example_of_the_rfc_is_answered_as_it_says() -> None:
     )
     assert challenge is not None
     assert "SHA-256" in challenge.line
-    proof = httpx.DigestAuth("Mufasa", "Circle of Life")
-    proof._get_client_nonce = (  # type: ignore[method-assign]
+    auth = httpx.DigestAuth("Mufasa", "Circle of Life")
+    auth._get_client_nonce = (  # type: ignore[method-assign]
         lambda *_: b"f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ"
     )
     request = httpx.Request("GET", "http://www.example.org/dir/index.html")
-    flow = proof.sync_auth_flow(request)
+    flow = auth.sync_auth_flow(request)
     next(flow)
     flow.send(
         httpx.Response(
@@ -219,18 +220,18 @@ def test_the_example_of_the_rfc_is_answered_as_it_says() -> None:
     assert f'response="{response}"' in request.headers["authorization"]
 
 
-def test_schemes_are_named_in_the_order_of_the_server() -> None:
+def test_schemes_keep_the_order_of_the_server() -> None:
     line = 'Negotiate, Basic realm="a, Digest b", Digest realm="x", nonce="y"'
     assert schemes([line]) == ["Negotiate", "Basic", "Digest"]
     assert schemes(["Bearer", 'Digest realm="x"']) == ["Bearer", "Digest"]
 
 
 @given(st.lists(st.text(max_size=200), max_size=3))
-def test_no_challenge_breaks_the_reader(values: list[str]) -> None:
+def test_any_challenge_is_parsed_without_exceptions(values: list[str]) -> None:
     best_challenge([f"Digest {value}" for value in values])
     schemes(values)
-    book = DigestAuthCache()
+    cache = DigestAuthCache()
     headers = (("Authorization", "Basic bWU6c2VjcmV0"),)
     values = ['Digest realm="x", nonce="' + value + '"' for value in values]
-    book.answer("http://h/x", headers, values, 0)
-    book.applied("http://h/x", headers)
+    cache.accept_challenge("http://h/x", headers, values, 0)
+    cache.apply("http://h/x", headers)

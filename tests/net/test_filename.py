@@ -67,7 +67,7 @@ EURO = "foo-\u00e4-\u20ac.html"
         ("~", "~"),
     ],
 )
-def test_a_name_becomes_one_harmless_component(raw: str, safe: str) -> None:
+def test_a_name_becomes_one_safe_component(raw: str, safe: str) -> None:
     assert safe_name(raw) == safe
 
 
@@ -99,7 +99,7 @@ _HOSTILE = st.text(
         lambda device: _HOSTILE.map(lambda tail: device + tail)
     )
 )
-def test_whatever_comes_in_a_safe_component_goes_out(raw: str) -> None:
+def test_any_text_becomes_a_safe_component(raw: str) -> None:
     name = safe_name(raw)
     assert len(name.encode()) <= MAX_NAME_BYTES
     assert not set('/\\:<>"|?*') & set(name)
@@ -149,7 +149,7 @@ def test_any_url_has_a_name(tail: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
-def test_an_encoded_name_survives_the_way_through_a_url(name: str) -> None:
+def test_a_percent_encoded_name_is_decoded(name: str) -> None:
     wanted = safe_name(name) or FALLBACK
     assert name_from_url("http://h/d/" + quote(name, safe="")) == wanted
 
@@ -246,7 +246,7 @@ TC2231 = [
 
 
 @pytest.mark.parametrize(("header", "name"), TC2231)
-def test_dispositions_name_what_the_rfcs_say(header: str, name: str | None) -> None:
+def test_dispositions_are_parsed_as_in_the_rfcs(header: str, name: str | None) -> None:
     assert name_from_disposition(header) == name
 
 
@@ -271,7 +271,7 @@ def test_dispositions_name_what_the_rfcs_say(header: str, name: str | None) -> N
         ("attachment; " * 100_000 + "filename=far-away.txt", None),
     ],
 )
-def test_hostile_and_broken_dispositions_give_a_safe_name_or_none(
+def test_hostile_and_invalid_dispositions_give_a_safe_name_or_none(
     header: str, name: str | None
 ) -> None:
     assert name_from_disposition(header) == name
@@ -285,7 +285,7 @@ def test_any_disposition_gives_a_safe_name_or_none(tail: str) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_names_survive_every_way_a_server_may_write_them(name: str) -> None:
+def test_names_survive_every_encoding_that_servers_use(name: str) -> None:
     wanted = safe_name(name) or None
     extended = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode().decode("latin-1")

@@ -82,7 +82,7 @@ class Consumers:
         (10_000, [1, 5000, 700]),
     ],
 )
-async def test_ten_seconds_are_exact_within_five_percent(
+async def test_the_rate_is_exact_within_5_percent_over_10_s(
     rate: int, sizes: list[int], late_s: float
 ) -> None:
     clock = HandClock(late_s)
@@ -96,7 +96,7 @@ async def test_ten_seconds_are_exact_within_five_percent(
     assert total + max(sizes) >= rate * 10 * 0.95
 
 
-async def test_tasks_share_the_rate_in_turns() -> None:
+async def test_tasks_take_turns() -> None:
     clock = HandClock()
     limiter = Limiter(1_000_000, clock, clock.sleep)
     consumers = Consumers(limiter, [10_000] * 10)
@@ -105,7 +105,7 @@ async def test_tasks_share_the_rate_in_turns() -> None:
     assert max(consumers.taken) - min(consumers.taken) <= 10_000
 
 
-async def test_who_comes_first_is_served_first() -> None:
+async def test_callers_are_served_in_order() -> None:
     clock = HandClock()
     limiter = Limiter(1000, clock, clock.sleep)
     served: list[int] = []
@@ -120,7 +120,7 @@ async def test_who_comes_first_is_served_first() -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_an_idle_limiter_saves_up_a_tenth_of_a_second_only() -> None:
+async def test_an_idle_limiter_saves_up_at_most_a_tenth_of_a_second() -> None:
     clock = HandClock()
     limiter = Limiter(1000, clock, clock.sleep)
     clock.now += 60
@@ -132,7 +132,7 @@ async def test_an_idle_limiter_saves_up_a_tenth_of_a_second_only() -> None:
     assert task.done()
 
 
-async def test_a_new_rate_reaches_those_who_wait_at_once() -> None:
+async def test_a_new_rate_applies_to_waiting_callers() -> None:
     clock = HandClock()
     limiter = Limiter(10, clock, clock.sleep)
     tasks = [asyncio.ensure_future(limiter.take(1000)) for _ in range(2)]
@@ -142,7 +142,7 @@ async def test_a_new_rate_reaches_those_who_wait_at_once() -> None:
     assert all(task.done() for task in tasks)
 
 
-async def test_lifting_the_limit_frees_everybody_in_the_same_moment() -> None:
+async def test_removing_the_limit_wakes_all_callers() -> None:
     clock = HandClock()
     limiter = Limiter(1, clock, clock.sleep)
     tasks = [asyncio.ensure_future(limiter.take(10**9)) for _ in range(5)]
@@ -154,7 +154,7 @@ async def test_lifting_the_limit_frees_everybody_in_the_same_moment() -> None:
     assert clock.now == 100.5
 
 
-async def test_a_slower_rate_lengthens_a_wait_that_has_begun() -> None:
+async def test_a_slower_rate_extends_a_running_wait() -> None:
     clock = HandClock()
     limiter = Limiter(1000, clock, clock.sleep)
     task = asyncio.ensure_future(limiter.take(2000))
@@ -166,7 +166,7 @@ async def test_a_slower_rate_lengthens_a_wait_that_has_begun() -> None:
     assert task.done()
 
 
-async def test_a_cancelled_taker_blocks_nobody_and_leaves_no_spike() -> None:
+async def test_a_cancelled_caller_neither_blocks_nor_causes_a_spike() -> None:
     clock = HandClock()
     limiter = Limiter(1000, clock, clock.sleep)
     head, middle, last = (asyncio.ensure_future(limiter.take(5000)) for _ in range(3))
@@ -182,7 +182,7 @@ async def test_a_cancelled_taker_blocks_nobody_and_leaves_no_spike() -> None:
     assert last.done()
 
 
-async def test_a_turn_that_is_cancelled_as_it_comes_is_handed_on() -> None:
+async def test_a_turn_is_passed_on_if_its_caller_is_cancelled() -> None:
     clock = HandClock()
     limiter = Limiter(1000, clock, clock.sleep)
     first, second, third = (asyncio.ensure_future(limiter.take(1000)) for _ in range(3))
@@ -206,14 +206,14 @@ async def test_no_limit_means_no_wait() -> None:
 
 
 @pytest.mark.parametrize("rate", [0, -1])
-async def test_a_rate_that_lets_nothing_through_is_refused(rate: int) -> None:
+async def test_a_rate_that_is_not_positive_is_refused(rate: int) -> None:
     limiter = Limiter(5, SystemClock())
     with pytest.raises(ValueError, match="positive"):
         limiter.set_rate(rate)
     assert limiter.rate == 5
 
 
-async def test_the_machines_own_clock_keeps_the_rate_as_well() -> None:
+async def test_the_system_clock_keeps_the_rate() -> None:
     limiter = Limiter(1_000_000, SystemClock())
     consumers = Consumers(limiter, [20_000] * 4)
     loop = asyncio.get_running_loop()

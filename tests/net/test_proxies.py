@@ -1,4 +1,4 @@
-"""Through proxies, real ones: proxy.py, and a SOCKS5 server of our own."""
+"""Requests through real proxies: proxy.py, and a SOCKS5 server in the tests."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from tests.net.fetching import fault_of, fetch
+from tests.net.fetching import error_of, fetch
 from tests.support.proxy_process import running_proxy
 from tests.support.socks_server import SocksServer
 from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
 from tui.core.settings import HostRule, Login, Settings
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -28,7 +29,7 @@ QUOTED = "p%40ss%3Aw%2Frd"
 
 @pytest.fixture(params=["pyreqwest", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """The wires that can take ways of their own."""
+    """The backends that support proxies."""
     return str(request.param)
 
 
@@ -92,10 +93,10 @@ async def through(settings: Settings, url: str) -> bytes:
         await session.close()
 
 
-async def fault_through(settings: Settings, url: str) -> FetchError:
+async def error_through(settings: Settings, url: str) -> FetchError:
     session = HttpSession(settings)
     try:
-        error = await fault_of(session, GetRequest(url))
+        error = await error_of(session, GetRequest(url))
     finally:
         await session.close()
     for secret in (SECRET, QUOTED, "ss:w"):
@@ -110,7 +111,7 @@ async def free_port() -> int:
 
 
 def came_through_proxy(server: ScriptedServer) -> bool:
-    """proxy.py signs what it passes on, but cannot look into a tunnel."""
+    """proxy.py adds Via to what it forwards, but cannot look into a tunnel."""
     return "via" in server.requests[-1].headers
 
 
@@ -133,7 +134,7 @@ async def test_https_goes_through_a_tunnel(
     assert await through(settings, secure.url("/x")) == b"secure file"
 
 
-async def test_a_proxy_that_speaks_tls_is_checked_and_used(
+async def test_the_certificate_of_a_tls_proxy_is_verified(
     backend: str,
     tls_proxy: int,
     server: ScriptedServer,
@@ -146,14 +147,14 @@ async def test_a_proxy_that_speaks_tls_is_checked_and_used(
     assert await through(trusting, plain) == b"file"
     assert came_through_proxy(server)
     assert await through(trusting, secure.url("/x")) == b"secure file"
-    error = await fault_through(Settings(http_backend=backend, proxy=proxy), plain)
+    error = await error_through(Settings(http_backend=backend, proxy=proxy), plain)
     assert isinstance(error, PermanentError)
     assert error.kind == "proxy"
-    assert f"the proxy {proxy} is not trusted" in str(error)
+    assert f"proxy {proxy} is not trusted" in str(error)
 
 
 @pytest.mark.parametrize("is_secure", [False, True])
-async def test_a_proxy_that_wants_a_login_gets_it(
+async def test_credentials_are_sent_to_the_proxy(
     backend: str,
     guarded_proxy: int,
     plain: str,
@@ -179,7 +180,7 @@ async def test_a_proxy_that_wants_a_login_gets_it(
 
 
 @pytest.mark.parametrize("is_secure", [False, True])
-async def test_a_missing_or_wrong_proxy_login_is_said_with_its_remedy(
+async def test_missing_or_wrong_proxy_credentials_are_reported(
     backend: str,
     guarded_proxy: int,
     plain: str,
@@ -197,15 +198,15 @@ async def test_a_missing_or_wrong_proxy_login_is_said_with_its_remedy(
             proxy_login=login,
             timeout_s=5,
         )
-        error = await fault_through(settings, url)
+        error = await error_through(settings, url)
         assert isinstance(error, PermanentError)
         assert (error.kind, error.status) == ("proxy_auth", 407)
-        assert f"the proxy {proxy}" in str(error)
+        assert f"proxy {proxy}" in str(error)
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5", "socks5h"])
 @pytest.mark.parametrize("is_secure", [False, True])
-async def test_a_dead_proxy_is_named_without_its_password(
+async def test_a_dead_proxy_is_named_without_its_credentials(
     backend: str, scheme: str, is_secure: bool
 ) -> None:
     port = await free_port()
@@ -215,36 +216,36 @@ async def test_a_dead_proxy_is_named_without_its_password(
         proxy=f"{scheme}://me:{QUOTED}@127.0.0.1:{port}",
         timeout_s=5,
     )
-    error = await fault_through(settings, target)
+    error = await error_through(settings, target)
     assert isinstance(error, TransientError)
     assert error.kind == "proxy"
-    assert f"the proxy {scheme}://127.0.0.1:{port}" in str(error)
+    assert f"proxy {scheme}://127.0.0.1:{port}" in str(error)
 
 
-async def test_a_proxy_that_does_not_exist_is_named(backend: str) -> None:
+async def test_an_unknown_proxy_host_is_named(backend: str) -> None:
     settings = Settings(http_backend=backend, proxy="http://no-such-proxy.invalid:3128")
-    error = await fault_through(settings, "http://127.0.0.1:9/x")
+    error = await error_through(settings, "http://127.0.0.1:9/x")
     assert error.kind == "proxy"
-    assert "the proxy http://no-such-proxy.invalid:3128" in str(error)
+    assert "proxy http://no-such-proxy.invalid:3128" in str(error)
 
 
-async def test_a_server_that_a_proxy_cannot_reach_is_not_taken_for_the_proxy(
+async def test_a_server_that_the_proxy_cannot_reach_is_named(
     backend: str, open_proxy: int
 ) -> None:
     port = await free_port()
     settings = Settings(
         http_backend=backend, proxy=f"http://127.0.0.1:{open_proxy}", timeout_s=5
     )
-    error = await fault_through(settings, f"https://127.0.0.1:{port}/x")
+    error = await error_through(settings, f"https://127.0.0.1:{port}/x")
     assert error.kind == "proxy"
-    assert f"does not connect to 127.0.0.1:{port}" in str(error)
+    assert f"cannot connect to 127.0.0.1:{port}" in str(error)
 
 
-async def test_a_server_behind_a_tunnel_is_still_checked(
+async def test_the_certificate_of_a_server_behind_a_tunnel_is_verified(
     backend: str, open_proxy: int, secure: ScriptedServer
 ) -> None:
     settings = Settings(http_backend=backend, proxy=f"http://127.0.0.1:{open_proxy}")
-    error = await fault_through(settings, secure.url("/x"))
+    error = await error_through(settings, secure.url("/x"))
     assert error.kind == "tls"
     assert f"127.0.0.1:{secure.port} is not trusted" in str(error)
 
@@ -267,7 +268,7 @@ async def test_socks5h_lets_the_proxy_resolve_names(
         assert await through(settings, url) == b"file"
         url = f"https://far.example:{secure.port}/x"
         assert await through(settings, url) == b"secure file"
-        assert proxy.asked == [
+        assert proxy.requested == [
             ("far.example", server.port),
             ("far.example", secure.port),
         ]
@@ -282,11 +283,11 @@ async def test_socks5_resolves_names_here(server: ScriptedServer, plain: str) ->
         )
         url = f"http://localhost:{server.port}/x"
         assert await through(settings, url) == b"file"
-        assert proxy.asked == [("127.0.0.1", server.port)]
+        assert proxy.requested == [("127.0.0.1", server.port)]
 
 
 @pytest.mark.parametrize("login", [None, Login("me", "text:wrong")])
-async def test_a_wrong_socks_login_is_said(
+async def test_wrong_socks_credentials_are_reported(
     backend: str, plain: str, login: Login | None
 ) -> None:
     async with SocksServer(login=("me", SECRET)) as proxy:
@@ -295,40 +296,40 @@ async def test_a_wrong_socks_login_is_said(
             proxy=f"socks5h://127.0.0.1:{proxy.port}",
             proxy_login=login,
         )
-        error = await fault_through(settings, plain)
+        error = await error_through(settings, plain)
     assert isinstance(error, PermanentError)
     assert error.kind == "proxy_auth"
 
 
-async def test_a_server_that_a_socks_proxy_cannot_reach_is_named(backend: str) -> None:
+async def test_a_server_that_the_socks_proxy_cannot_reach_is_named(
+    backend: str,
+) -> None:
     async with SocksServer(reply=5) as proxy:
         settings = Settings(
             http_backend=backend, proxy=f"socks5h://127.0.0.1:{proxy.port}"
         )
-        error = await fault_through(settings, "http://far.example:81/x")
+        error = await error_through(settings, "http://far.example:81/x")
     assert isinstance(error, TransientError)
     assert error.kind == "proxy"
-    assert "does not connect to far.example:81: the connection was refused" in str(
-        error
-    )
+    assert "cannot connect to far.example:81: connection refused" in str(error)
 
 
-async def test_what_speaks_no_socks_is_said(backend: str) -> None:
+async def test_a_proxy_that_does_not_speak_socks_is_reported(backend: str) -> None:
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         writer.close()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as running:
         proxy = f"socks5h://127.0.0.1:{running.sockets[0].getsockname()[1]}"
-        error = await fault_through(
+        error = await error_through(
             Settings(http_backend=backend, proxy=proxy, timeout_s=5),
             "http://far.example:81/x",
         )
     assert error.kind == "proxy"
-    assert f"the proxy {proxy}" in str(error)
+    assert f"proxy {proxy}" in str(error)
 
 
-async def test_the_environment_is_asked_where_no_option_is_given(
+async def test_the_environment_is_used_without_a_setting(
     backend: str,
     open_proxy: int,
     server: ScriptedServer,
@@ -345,7 +346,7 @@ async def test_the_environment_is_asked_where_no_option_is_given(
     assert not came_through_proxy(server)
 
 
-async def test_a_rule_sends_one_host_through_a_proxy_and_not_the_others(
+async def test_a_per_host_proxy_is_used_for_that_host_only(
     backend: str, open_proxy: int, server: ScriptedServer, plain: str
 ) -> None:
     settings = Settings(
@@ -360,7 +361,7 @@ async def test_a_rule_sends_one_host_through_a_proxy_and_not_the_others(
     await session.close()
 
 
-async def test_a_redirect_goes_by_the_way_to_where_it_leads(
+async def test_a_redirect_uses_the_proxy_of_its_target(
     backend: str, open_proxy: int, server: ScriptedServer, plain: str
 ) -> None:
     away = server.add(
@@ -378,23 +379,21 @@ async def test_a_redirect_goes_by_the_way_to_where_it_leads(
 @pytest.mark.parametrize(
     ("proxy", "reason"),
     [
-        ("ftp://h:1", "none of http, https, socks5, socks5h"),
-        ("http://", "no host"),
+        ("ftp://h:1", "use http, https, socks5, socks5h"),
+        ("http://", "the host is missing"),
         ("http://h:99999", "port"),
         ("http://me:hunter2@h:x", "port"),
-        ("http://h:1/path", "write it as"),
-        ("http://h h:1", "write it as"),
-        ("::1:80", "no host"),
+        ("http://h:1/path", "expected scheme"),
+        ("http://h h:1", "expected scheme"),
+        ("::1:80", "the host is missing"),
     ],
 )
-def test_a_proxy_that_cannot_be_meant_is_said_before_anything_is_fetched(
-    proxy: str, reason: str
-) -> None:
+def test_an_invalid_proxy_is_reported_at_startup(proxy: str, reason: str) -> None:
     async def make() -> None:
         HttpSession(Settings(proxy=proxy))
 
     with pytest.raises(LocalError, match=reason) as caught:
         asyncio.run(make())
     assert caught.value.kind == "proxy"
-    assert "--proxy" in str(caught.value)
+    assert str(caught.value).startswith("proxy: ")
     assert "hunter2" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Redirects are followed to the file, and never with somebody else's credentials."""
+"""Redirects are followed, and credentials stay with their origin."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from tests.net.fetching import fault_of, fetch, rest_of
+from tests.net.fetching import error_of, fetch, read_all
 from tui.core.errors import PermanentError
 from tui.core.settings import Settings
 from tui.demo.script import RecordedRequest, ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.net.redirects import MAX_HOPS
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,24 +28,24 @@ SECRETS = (
 )
 
 
-# -- the way ---------------------------------------------------------------------------
+# -- following -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_a_redirect_leads_to_the_file(
+async def test_a_redirect_is_followed_to_the_file(
     session: HttpSession, server: ScriptedServer, status: int
 ) -> None:
     server.add("/file", ResponseScript(b"file"))
     url = server.add(
         "/a/x", ResponseScript(b"moved", redirect="../file", status=status)
     )
-    reply = await session.open(GetRequest(url))
-    assert reply.url == server.url("/file")
-    assert reply.redirects == 1
-    assert await rest_of(reply) == b"file"
+    response = await session.open(GetRequest(url))
+    assert response.url == server.url("/file")
+    assert response.redirects == 1
+    assert await read_all(response) == b"file"
 
 
-async def test_the_range_goes_along_every_hop(
+async def test_the_range_is_sent_on_every_hop(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     other.add("/y", ResponseScript(b"0123456789", etag='"v"'))
@@ -56,29 +57,29 @@ async def test_the_range_goes_along_every_hop(
         assert seen.headers["if-range"] == '"v"'
 
 
-async def test_ten_hops_are_followed_and_not_one_more(
+async def test_at_most_ten_hops_are_followed(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     server.add("/0", ResponseScript(b"file"))
     for hop in range(1, MAX_HOPS + 2):
         server.add(f"/{hop}", ResponseScript(redirect=f"/{hop - 1}"))
-    reply = await session.open(GetRequest(server.url(f"/{MAX_HOPS}")))
-    assert reply.redirects == MAX_HOPS
-    assert await rest_of(reply) == b"file"
-    error = await fault_of(session, GetRequest(server.url(f"/{MAX_HOPS + 1}")))
+    response = await session.open(GetRequest(server.url(f"/{MAX_HOPS}")))
+    assert response.redirects == MAX_HOPS
+    assert await read_all(response) == b"file"
+    error = await error_of(session, GetRequest(server.url(f"/{MAX_HOPS + 1}")))
     assert isinstance(error, PermanentError)
     assert error.kind == "too_many_redirects"
 
 
-async def test_circles_are_noticed_before_they_are_long(
+async def test_loops_are_detected_at_once(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     server.add("/a", ResponseScript(redirect="/b"))
     server.add("/b", ResponseScript(redirect="/a#fragment"))
-    error = await fault_of(session, GetRequest(server.url("/a")))
+    error = await error_of(session, GetRequest(server.url("/a")))
     assert isinstance(error, PermanentError)
     assert error.kind == "too_many_redirects"
-    assert "circle" in str(error)
+    assert "loop" in str(error)
     assert len(server.requests) == 2
 
 
@@ -98,10 +99,10 @@ async def test_circles_are_noticed_before_they_are_long(
         "http://a b/",
     ],
 )
-async def test_a_redirect_to_nowhere_is_refused(
+async def test_a_redirect_to_an_invalid_url_is_refused(
     session: HttpSession, server: ScriptedServer, location: str
 ) -> None:
-    error = await fault_of(
+    error = await error_of(
         session, GetRequest(server.add("/x", ResponseScript(redirect=location)))
     )
     assert isinstance(error, PermanentError)
@@ -110,24 +111,24 @@ async def test_a_redirect_to_nowhere_is_refused(
     assert len(server.requests) == 1
 
 
-async def test_a_redirect_to_several_places_is_refused(
+async def test_a_redirect_with_several_locations_is_refused(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     script = ResponseScript(
         status=302, headers=[("Location", "/a"), ("Location", "/b")]
     )
-    error = await fault_of(session, GetRequest(server.add("/x", script)))
+    error = await error_of(session, GetRequest(server.add("/x", script)))
     assert error.kind == "bad_redirect"
 
 
-async def test_a_redirect_without_a_place_is_handed_over_as_it_is(
+async def test_a_redirect_without_location_is_returned(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    reply = await session.open(
+    response = await session.open(
         GetRequest(server.add("/x", ResponseScript(b"", status=302)))
     )
-    assert reply.status == 302
-    await reply.close()
+    assert response.status == 302
+    await response.close()
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ async def test_a_redirect_without_a_place_is_handed_over_as_it_is(
         ("./y/../z", "/z"),
     ],
 )
-async def test_odd_locations_are_read_as_browsers_read_them(
+async def test_odd_locations_are_parsed_as_in_browsers(
     session: HttpSession, server: ScriptedServer, location: str, path: str
 ) -> None:
     server.add("/x", ResponseScript(redirect=location))
@@ -184,7 +185,7 @@ async def test_another_name_of_the_same_host_is_another_origin(
     assert b"SECRET" not in server.requests[-1].raw_head
 
 
-async def test_credentials_do_not_come_back_with_the_chain(
+async def test_credentials_are_not_sent_after_returning_to_the_first_origin(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     server.add("/file", ResponseScript(b"file"))
@@ -194,10 +195,10 @@ async def test_credentials_do_not_come_back_with_the_chain(
     assert b"SECRET" not in server.requests[-1].raw_head
 
 
-async def test_two_readings_of_one_url_do_not_leak(
+async def test_ambiguous_urls_do_not_leak_credentials(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
-    # To one parser this is host "other" with a path, to the next userinfo at "server".
+    # One parser reads host "other" with a path, the next userinfo at "server".
     trick = f"http://127.0.0.1:{other.port}\\@127.0.0.1:{server.port}/file"
     server.add("/file", ResponseScript(b"file"))
     url = server.add("/a", ResponseScript(redirect=trick))
@@ -205,25 +206,25 @@ async def test_two_readings_of_one_url_do_not_leak(
     assert not any(b"SECRET" in seen.raw_head for seen in other.requests)
 
 
-async def test_userinfo_becomes_basic_auth_and_shows_nowhere(
+async def test_userinfo_becomes_basic_auth_and_is_never_shown(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     server.add("/a", ResponseScript(redirect="/b"))
     server.add("/b", ResponseScript(redirect=other.url("/file")))
     url = server.url("/a").replace("://", "://us%40er:SEC%3aRET@")
-    reply = await session.open(GetRequest(url))
-    assert "@" not in reply.url
-    assert await rest_of(reply) == b"file"
+    response = await session.open(GetRequest(url))
+    assert "@" not in response.url
+    assert await read_all(response) == b"file"
     expected = "Basic " + base64.b64encode(b"us@er:SEC:RET").decode()
     assert [s.headers.get("authorization") for s in server.requests] == [expected] * 2
     assert "authorization" not in other.requests[0].headers
     await server.stop()
-    error = await fault_of(session, GetRequest(url))
+    error = await error_of(session, GetRequest(url))
     assert "SEC" not in str(error)
     assert "us%40er" not in str(error)
 
 
-async def test_a_header_of_ones_own_wins_over_userinfo(
+async def test_an_authorization_header_takes_precedence_over_userinfo(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     url = server.add("/a", ResponseScript(b"x")).replace("://", "://u:p@")
@@ -240,10 +241,10 @@ def _demands_cookie(seen: RecordedRequest) -> ResponseScript | None:
     return None
 
 
-async def test_cookies_work_along_a_chain_and_end_with_it(
+async def test_cookies_apply_to_one_redirect_chain(
     session: HttpSession, server: ScriptedServer
 ) -> None:
-    # Redirects to itself until the cookie is there: no circle, the question differs.
+    # Redirects to itself until it gets the cookie: no loop, the request differs.
     script = ResponseScript(
         redirect="/x", headers={"Set-Cookie": "pass=1"}, answer=_demands_cookie
     )
@@ -254,7 +255,7 @@ async def test_cookies_work_along_a_chain_and_end_with_it(
     assert "cookie" not in server.requests[2].headers
 
 
-async def test_cookies_do_not_reach_another_port(
+async def test_cookies_are_not_sent_to_another_port(
     session: HttpSession, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     other.add("/back", ResponseScript(redirect=server.url("/file")))
@@ -270,10 +271,10 @@ async def test_cookies_do_not_reach_another_port(
     assert server.requests[-1].headers["cookie"] == "sid=SECRET"
 
 
-# -- down from https -------------------------------------------------------------------
+# -- https to http ---------------------------------------------------------------------
 
 
-async def test_https_does_not_lead_to_plain_http(
+async def test_a_redirect_from_https_to_http_is_refused(
     backend: str, server: ScriptedServer, tmp_path: Path
 ) -> None:
     authority = trustme.CA()
@@ -285,12 +286,12 @@ async def test_https_does_not_lead_to_plain_http(
     server.add("/file", ResponseScript(b"file"))
     async with ScriptedServer(context) as secure:
         secure.add("/down", ResponseScript(redirect=server.url("/file")))
-        error = await fault_of(session, GetRequest(secure.url("/down")))
+        error = await error_of(session, GetRequest(secure.url("/down")))
         assert isinstance(error, PermanentError)
         assert error.kind == "bad_redirect"
         assert "https" in str(error)
         assert server.requests == []
-        # Upwards is fine, but without the credentials.
+        # From http to https is allowed, but without the credentials.
         secure.add("/file", ResponseScript(b"file"))
         server.add("/up", ResponseScript(redirect=secure.url("/file")))
         up = GetRequest(server.url("/up"), headers=SECRETS)

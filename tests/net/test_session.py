@@ -1,4 +1,4 @@
-"""What a request says, and what the way to the server can do to it."""
+"""Requests, their headers, and connection errors."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.net.fetching import fault_of, fetch
+from tests.net.fetching import error_of, fetch
 from tui import __version__
 from tui.core.errors import LocalError, PermanentError, TransientError
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from tui.demo.server import ScriptedServer
 
 
-async def test_a_request_says_who_asks_and_wants_the_plain_bytes(
+async def test_default_headers_are_sent(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     await fetch(session, GetRequest(server.add("/x", ResponseScript(b"x"))))
@@ -44,7 +45,7 @@ async def test_a_request_says_who_asks_and_wants_the_plain_bytes(
         (5, 6, '"v"', {"range": "bytes=5-5", "if-range": '"v"'}),
     ],
 )
-async def test_a_part_is_asked_for_by_range(
+async def test_a_range_is_requested_by_header(
     session: HttpSession,
     server: ScriptedServer,
     start: int,
@@ -61,7 +62,7 @@ async def test_a_part_is_asked_for_by_range(
     assert {k: v for k, v in seen.items() if "range" in k} == headers
 
 
-async def test_headers_given_are_sent_but_for_those_that_are_ours(
+async def test_reserved_headers_are_not_overridden(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     given = (
@@ -88,29 +89,29 @@ async def test_headers_given_are_sent_but_for_those_that_are_ours(
     "header",
     [("X", "a\r\nInjected: b"), ("X\n", "a"), ("", "a"), ("X Y", "a"), ("X", "a\x00")],
 )
-async def test_a_header_that_would_break_the_request_is_not_sent(
+async def test_an_invalid_header_is_not_sent(
     session: HttpSession, server: ScriptedServer, header: tuple[str, str]
 ) -> None:
     target = GetRequest(server.add("/x", ResponseScript(b"x")), headers=(header,))
-    error = await fault_of(session, target)
+    error = await error_of(session, target)
     assert isinstance(error, PermanentError)
     assert error.kind == "bad_header"
     assert server.requests == []
 
 
-async def test_a_refused_connection_says_where(session: HttpSession) -> None:
+async def test_a_refused_connection_names_the_server(session: HttpSession) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        error = await fault_of(session, GetRequest(f"http://127.0.0.1:{port}/x"))
+        error = await error_of(session, GetRequest(f"http://127.0.0.1:{port}/x"))
     assert isinstance(error, TransientError)
     assert error.kind == "refused"
     assert f"127.0.0.1:{port}" in str(error)
 
 
-async def test_a_host_that_does_not_exist_fails_at_once(session: HttpSession) -> None:
-    # RFC 6761: no resolver knows a name below .invalid.
-    error = await fault_of(session, GetRequest("http://no-such-host.invalid/x"))
+async def test_an_unknown_host_fails_at_once(session: HttpSession) -> None:
+    # RFC 6761: no name under .invalid resolves.
+    error = await error_of(session, GetRequest("http://no-such-host.invalid/x"))
     assert error.kind in ("unknown_host", "dns")
     assert "no-such-host.invalid:80" in str(error)
 
@@ -125,14 +126,12 @@ async def test_a_host_that_does_not_exist_fails_at_once(session: HttpSession) ->
         "http://@/x",
     ],
 )
-async def test_a_url_that_leads_nowhere_fails_at_once(
-    session: HttpSession, url: str
-) -> None:
-    error = await fault_of(session, GetRequest(url))
+async def test_an_invalid_url_fails_at_once(session: HttpSession, url: str) -> None:
+    error = await error_of(session, GetRequest(url))
     assert error.kind in ("unknown_host", "dns")
 
 
-async def test_a_server_that_does_not_take_connections_times_out(
+async def test_a_server_that_does_not_accept_connections_times_out(
     hasty: HttpSession,
 ) -> None:
     # The queue of pending connections is full: the kernel ignores the next ones.
@@ -147,14 +146,14 @@ async def test_a_server_that_does_not_take_connections_times_out(
             filler.connect_ex(address)
             fillers.append(filler)
         await asyncio.sleep(0.05)
-        error = await fault_of(hasty, GetRequest(f"http://127.0.0.1:{address[1]}/"))
+        error = await error_of(hasty, GetRequest(f"http://127.0.0.1:{address[1]}/"))
         for filler in fillers:
             filler.close()
     assert isinstance(error, TransientError)
     assert error.kind in ("connect_timeout", "stalled")
 
 
-async def test_many_exchanges_at_once_do_not_disturb_each_other(
+async def test_concurrent_requests_do_not_interfere(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     urls = [server.add(f"/{n}", ResponseScript(b"%d" % n * 1000)) for n in range(40)]
@@ -162,7 +161,7 @@ async def test_many_exchanges_at_once_do_not_disturb_each_other(
     assert bodies == [b"%d" % n * 1000 for n in range(40)]
 
 
-async def test_a_dead_keepalive_connection_is_not_used_again(
+async def test_a_closed_keepalive_connection_is_not_reused(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     url = server.add("/x", ResponseScript(b"x", keep_alive=False))
@@ -170,29 +169,27 @@ async def test_a_dead_keepalive_connection_is_not_used_again(
         assert await fetch(session, GetRequest(url)) == b"x"
 
 
-async def test_a_closed_session_can_be_closed_again(
-    backend: str, server: ScriptedServer
-) -> None:
+async def test_close_can_be_called_twice(backend: str, server: ScriptedServer) -> None:
     session = HttpSession(Settings(http_backend=backend))
     await fetch(session, GetRequest(server.add("/x", ResponseScript(b"x"))))
     await session.close()
     await session.close()
 
 
-async def test_the_other_wire_serves_where_the_fast_one_is_not_installed(
+async def test_httpx_is_used_where_pyreqwest_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "tui.net.transports.pyreqwest", None)
     session = HttpSession(Settings())
-    assert session.wire_name == "httpx"
+    assert session.backend_name == "httpx"
     await session.close()
     with pytest.raises(LocalError):
         HttpSession(Settings(http_backend="pyreqwest"))
 
 
-async def test_the_fast_wire_is_the_usual_one() -> None:
+async def test_pyreqwest_is_the_default_backend() -> None:
     session = HttpSession(Settings())
-    assert session.wire_name == "pyreqwest"
+    assert session.backend_name == "pyreqwest"
     await session.close()
 
 
@@ -204,7 +201,7 @@ async def test_odd_characters_of_a_url_reach_the_server(
         server.add("/x", ResponseScript(b"file")) + f"?a={odd}",
         server.url(f"/{odd}"),
     ):
-        reply = await session.open(GetRequest(url))
-        await reply.close()
+        response = await session.open(GetRequest(url))
+        await response.close()
     query, path = (unquote(seen.path) for seen in server.requests)
     assert (query, path) == (f"/x?a={odd}", f"/{odd}")

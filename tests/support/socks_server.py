@@ -1,4 +1,4 @@
-"""A SOCKS5 proxy (RFC 1928, with the passwords of RFC 1929) on loopback."""
+"""A SOCKS5 proxy (RFC 1928, with passwords as in RFC 1929) on loopback."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import TracebackType
 
-_NO_LOGIN, _PASSWORD, _NONE_FITS = 0, 2, 0xFF
+_NO_LOGIN, _PASSWORD, _NO_ACCEPTABLE_METHOD = 0, 2, 0xFF
 
 
 class SocksServer:
-    """Connects to whatever it is asked for, and remembers that."""
+    """Connects to 127.0.0.1 whatever the requested host, and records requests."""
 
     def __init__(self, *, login: tuple[str, str] | None = None, reply: int = 0) -> None:
-        """Take what it asks for and how it answers.
+        """Configure credentials and replies.
 
         Args:
-            login: user and password that it wants, if any.
-            reply: its answer to a request to connect; 0 connects.
+            login: user and password that it requires, if any.
+            reply: its reply code to a connect request; 0 connects.
         """
         self.login = login
         self.reply = reply
-        self.asked: list[tuple[str, int]] = []
-        """Hosts as they were asked for: a name, or an address."""
+        self.requested: list[tuple[str, int]] = []
+        """Hosts and ports as requested: a name, or an address."""
         self.port = 0
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -56,20 +56,20 @@ class SocksServer:
         assert task is not None
         self._tasks.add(task)
         try:
-            # A cancelled task of a stream server is logged as a fault.
+            # A cancelled task of a stream server is logged as an error.
             with suppress(OSError, EOFError, asyncio.CancelledError):
-                await self._converse(reader, writer)
+                await self._talk(reader, writer)
         finally:
             writer.transport.abort()
 
-    async def _converse(
+    async def _talk(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         _, count = await reader.readexactly(2)
         methods = await reader.readexactly(count)
         wanted = _NO_LOGIN if self.login is None else _PASSWORD
         if wanted not in methods:
-            writer.write(bytes((5, _NONE_FITS)))
+            writer.write(bytes((5, _NO_ACCEPTABLE_METHOD)))
             await writer.drain()
             return
         writer.write(bytes((5, wanted)))
@@ -84,15 +84,15 @@ class SocksServer:
             if not is_right:
                 return
         host, port = await _read_request(reader)
-        self.asked.append((host, port))
+        self.requested.append((host, port))
         writer.write(bytes((5, self.reply, 0, 1, 0, 0, 0, 0, 0, 0)))
         await writer.drain()
         if self.reply == 0:
-            # Every name is this machine here.
+            # Every name resolves to this machine.
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
             try:
                 await asyncio.gather(
-                    _pass_on(reader, far_writer), _pass_on(far_reader, writer)
+                    _forward(reader, far_writer), _forward(far_reader, writer)
                 )
             finally:
                 far_writer.close()
@@ -108,7 +108,7 @@ async def _read_request(reader: asyncio.StreamReader) -> tuple[str, int]:
     return host, int.from_bytes(await reader.readexactly(2), "big")
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     with suppress(OSError):
         while chunk := await reader.read(1 << 16):
             writer.write(chunk)

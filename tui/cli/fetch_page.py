@@ -33,15 +33,16 @@ async def _fetch(url: str, settings: Settings) -> Page:
     Raises:
         FetchError: the request failed, or the response is not a page.
     """
-    from tui.net.resource import read_answer
-    from tui.net.session import GetRequest, HttpSession
+    from tui.net.request import GetRequest
+    from tui.net.resource import read_resource_info
+    from tui.net.session import HttpSession
 
     session = HttpSession(settings)
     try:
         target = GetRequest(url, session.headers_for(url, (), is_named=True))
         reply = await session.open(target)
         try:
-            answer = read_answer(reply, target)
+            answer = read_resource_info(reply, target)
             kind = answer.content_type
             if kind.startswith(("image/", "video/", "audio/", "application/zip")):
                 raise PermanentError(

@@ -1,8 +1,13 @@
-"""Bytes off the wire; the only importer of httpx and pyreqwest."""
+"""HTTP downloads: sessions, authentication, routing and transports.
+
+The only package that imports httpx and pyreqwest. It knows requests, responses and
+limits on them; it does not know downloads, files, retries or the user interface. Errors
+of sockets and libraries leave it as ``core.errors``.
+"""
 
 import sys
 
-# Where click and rich are installed, which they are beside us, ``import httpx`` brings
-# its own command line along, and with it rich's widgets and pygments: a third of the
-# start-up of the headless face. httpx does without where this import fails.
+# If click and rich are installed, and they always are here, ``import httpx`` loads its
+# own command line, and with it rich's widgets and pygments: a third of the start-up
+# time of headless mode. httpx works without it if this import fails.
 sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]

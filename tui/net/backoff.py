@@ -1,4 +1,4 @@
-"""How long to wait before the next attempt: pure functions."""
+"""Compute how long to wait before the next attempt: pure functions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 BASE_S = 0.5
-"""Ceiling of the first wait; it doubles with each failure in a row."""
+"""Upper bound of the first wait; it doubles with each consecutive failure."""
 CAP_S = 30.0
-"""Ceiling of every wait: a server that comes back is noticed within half a minute."""
+"""Upper bound of every wait: a server that recovers is noticed within half a minute."""
 RETRY_AFTER_CAP_S = 3600.0
-"""Longest Retry-After that is believed. Rate limits reset within the hour (GitHub's
-does); a longer one is a mistake or a joke, and asking once an hour harms nobody."""
+"""Longest Retry-After that is honored. Rate limits reset within the hour (GitHub's
+does); a longer one is most likely a mistake, and one request an hour harms nobody."""
 
 _SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 
@@ -25,13 +25,13 @@ def next_wait_s(
 ) -> float:
     """Return the wait before the next attempt.
 
-    Full jitter: anything between zero and the doubling ceiling is as likely, which
-    spreads a crowd of clients best (Brooker, "Exponential Backoff And Jitter", 2015).
+    Full jitter: uniform between zero and a ceiling that doubles, which spreads many
+    clients best (Brooker, "Exponential Backoff And Jitter", 2015).
 
     Args:
-        failures: attempts that failed in a row, at least 1.
-        retry_after_s: what the server asked for, or ``None``. Never undercut, as long
-            as it stays under ``RETRY_AFTER_CAP_S``.
+        failures: consecutive failed attempts, at least 1.
+        retry_after_s: the server's request, or ``None``. The wait is never shorter, up
+            to ``RETRY_AFTER_CAP_S``.
         random: uniform in [0, 1).
 
     Returns:
@@ -46,15 +46,15 @@ def next_wait_s(
 
 
 def parse_retry_after(value: str, now_wall: float) -> float | None:
-    """Read ``Retry-After`` (RFC 9110 section 10.2.3): seconds or a date.
+    """Parse ``Retry-After`` (RFC 9110 section 10.2.3): seconds or a date.
 
     Args:
         value: the header's value.
-        now_wall: seconds since the epoch; best the answer's own Date, since clocks
-            differ.
+        now_wall: seconds since the epoch; preferably the response's own Date, since
+            clocks differ.
 
     Returns:
-        Seconds from now, never negative; ``None`` if it is neither form.
+        Seconds from now, never negative; ``None`` if it is neither.
     """
     value = value.strip()
     if _SECONDS.fullmatch(value) is not None:
@@ -64,15 +64,15 @@ def parse_retry_after(value: str, now_wall: float) -> float | None:
 
 
 def parse_http_date(value: str) -> float | None:
-    """Read a date of HTTP (RFC 9110 section 5.6.7), in any of its three forms.
+    """Parse an HTTP date (RFC 9110 section 5.6.7) in any of its three forms.
 
     Returns:
         Seconds since the epoch, or ``None``.
     """
-    # Only a date begins with a letter; the parser takes much else for one.
+    # Only a date starts with a letter; the parser accepts much else as one.
     if len(value) > 64 or not value[:1].isalpha():
         return None
-    # 5 ms to load, and most servers tell files apart by ETags.
+    # 5 ms to load, and most servers send ETags.
     from email.utils import parsedate_to_datetime
 
     try:
@@ -80,7 +80,7 @@ def parse_http_date(value: str) -> float | None:
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     try:
-        # asctime's form names no zone and means UTC.
+        # The asctime form has no zone and means UTC.
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return moment.timestamp()

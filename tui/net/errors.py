@@ -1,7 +1,9 @@
-"""What can go wrong on the way to a server and with its answer, in our words.
+"""Constructors for everything that can go wrong between here and a server.
 
-Whatever wire notices it: ``translate`` and ``loop_wire_faults`` find out which of these
-an exception means. No library of HTTP is needed to say it.
+They word what happened, whichever transport notices it; ``transports.error_mapping``
+finds out which of them an exception means. No HTTP library is needed here.
+
+Messages name the server or proxy as ``host:port`` and never hold credentials.
 """
 
 from __future__ import annotations
@@ -19,76 +21,119 @@ UNKNOWN_NAMES = {
 """Codes of ``socket.gaierror`` for names that no resolver will ever know."""
 
 
-def from_errno(place: str, number: int, is_connecting: bool) -> FetchError:
-    """Say what an error of the socket means.
+def from_errno(server: str, number: int, is_connecting: bool) -> FetchError:
+    """Map an error number of a socket.
 
     Args:
-        place: ``host:port``.
-        number: errno, or Windows' number.
-        is_connecting: the connection was not there yet.
+        server: ``host:port``.
+        number: errno.
+        is_connecting: whether the connection was still being established.
     """
     reason = errno.errorcode.get(number, str(number))
-    if number == errno.ECONNREFUSED or number == 10061:
-        return TransientError("refused", f"{place} refused the connection")
+    if number == errno.ECONNREFUSED:
+        return TransientError("refused", f"{server} refused the connection")
     if number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
         return TransientError(
             "unreachable",
-            f"no connection to {place}: too many open files here ({reason});"
-            " fewer downloads at once will do",
+            f"cannot connect to {server}: too many open files on this machine"
+            f" ({reason})",
         )
-    if number == errno.ETIMEDOUT or number == 10060:
-        return connect_timeout(place) if is_connecting else broken(place)
-    if number in (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, 10054, 10053):
-        return broken(place)
+    if number == errno.ETIMEDOUT:
+        return connect_timeout(server) if is_connecting else connection_lost(server)
+    if number in (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE):
+        return connection_lost(server)
     if is_connecting:
-        return TransientError("unreachable", f"no way to {place} ({reason})")
-    return TransientError("reset", f"the connection to {place} broke ({reason})")
+        return unreachable(server, reason)
+    return TransientError("reset", f"lost the connection to {server} ({reason})")
 
 
-def connect_timeout(place: str) -> FetchError:
-    """Nobody takes the connection, and nobody refuses it."""
-    return TransientError("connect_timeout", f"{place} does not take the connection")
+def unreachable(server: str, reason: str) -> FetchError:
+    """Say that no connection to the server could be made."""
+    return TransientError("unreachable", f"cannot reach {server} ({reason})")
 
 
-def no_address(place: str, is_final: bool) -> FetchError:
-    """The name has no address; ``is_final``: the resolver is sure of it."""
+def connect_timeout(server: str) -> FetchError:
+    """Say that the server neither accepted nor refused the connection."""
+    return TransientError("connect_timeout", f"timed out connecting to {server}")
+
+
+def unresolved(server: str, is_final: bool) -> FetchError:
+    """Say that the name has no address; ``is_final`` if the resolver is sure of it."""
     if is_final:
-        return PermanentError("unknown_host", f"{place}: no such host")
-    return TransientError("dns", f"{place}: the name cannot be resolved for now")
+        return PermanentError("unknown_host", f"{server}: no such host")
+    return TransientError("dns", f"{server}: name resolution failed temporarily")
 
 
-def cut_short(place: str) -> FetchError:
-    """The body ended before its end."""
-    return TransientError("truncated", f"{place} ended the body early")
+def incomplete_body(server: str) -> FetchError:
+    """Say that the connection ended before the body was complete."""
+    return TransientError("truncated", f"{server} sent an incomplete body")
 
 
-def bad_chunk(place: str) -> FetchError:
-    """The framing of a chunked body is broken."""
-    # Transient: the answer began well, so a hop on the way spoilt it, and may not
+def invalid_chunk(server: str) -> FetchError:
+    """Say that the framing of a chunked body is invalid."""
+    # Transient: the response started well, so a hop in between damaged it, and may not
     # the next time.
-    return TransientError("bad_reply", f"{place} sent a broken chunk")
+    return TransientError("bad_reply", f"{server} sent an invalid chunk")
 
 
-def hung_up(place: str) -> FetchError:
-    """The connection ended before an answer began."""
-    return TransientError("reset", f"{place} closed the connection without an answer")
+def no_response(server: str) -> FetchError:
+    """Say that the connection ended before a response started."""
+    return TransientError("reset", f"{server} closed the connection without a response")
 
 
-def broken(place: str) -> FetchError:
-    """The connection ended in the middle."""
-    return TransientError("reset", f"the connection to {place} broke")
+def connection_lost(server: str) -> FetchError:
+    """Say that the connection ended unexpectedly."""
+    return TransientError("reset", f"lost the connection to {server}")
 
 
-def stalled(place: str) -> FetchError:
-    """No answer, or no bytes, for as long as the settings allow."""
-    return TransientError("stalled", f"no bytes from {place} for too long")
+def stalled(server: str) -> FetchError:
+    """Say that no response, or no data, arrived within the timeout."""
+    return TransientError("stalled", f"no data from {server} within the timeout")
 
 
-def oversized_head(place: str) -> FetchError:
-    """The response headers have no end."""
-    return PermanentError("bad_reply", f"{place} sent too many response headers")
+def headers_too_large(server: str) -> FetchError:
+    """Say that the response headers exceed the limits."""
+    return PermanentError("bad_reply", f"{server} sent too many response headers")
 
 
-def not_http(place: str, detail: str) -> FetchError:
-    """What came back cannot be read as an HTTP response."""
-    return PermanentError("bad_reply", f"{place} sent no valid HTTP ({detail})")
+def invalid_http(server: str, detail: str) -> FetchError:
+    """Say that the response cannot be parsed as HTTP."""
+    return PermanentError("bad_reply", f"{server} sent invalid HTTP ({detail})")
+
+
+# -- proxies ---------------------------------------------------------------------------
+# A message that says "refused the connection" sends the reader to the server, so every
+# message about a failing proxy names the proxy.
+
+
+def proxy_name(proxy: str) -> str:
+    """Name a proxy (``scheme://host:port``) in a message."""
+    return f"proxy {proxy}"
+
+
+def proxy_auth(proxy: str, *, has_credentials: bool) -> FetchError:
+    """Say that the proxy requires credentials, or rejects the ones it got (407)."""
+    what = "rejected the credentials" if has_credentials else "requires credentials"
+    return PermanentError("proxy_auth", f"{proxy_name(proxy)} {what}", status=407)
+
+
+def proxy_failure(error: FetchError) -> FetchError:
+    """Turn an error about reaching a proxy into one of kind ``proxy``."""
+    return type(error)("proxy", str(error))
+
+
+def proxy_unreachable(proxy: str) -> FetchError:
+    """Say that no connection to the proxy could be made."""
+    return TransientError("proxy", f"cannot connect to {proxy_name(proxy)}")
+
+
+def not_socks(proxy: str) -> FetchError:
+    """Say that the proxy does not speak SOCKS5."""
+    return TransientError("proxy", f"{proxy_name(proxy)} does not speak SOCKS5")
+
+
+def proxy_cannot_connect(proxy: str, server: str, reason: str) -> FetchError:
+    """Say that the proxy cannot connect to the server."""
+    return TransientError(
+        "proxy", f"{proxy_name(proxy)} cannot connect to {server}{reason}"
+    )

@@ -1,8 +1,8 @@
-"""Names out of headers and URLs, made into one safe path component.
+"""Extract file names from headers and URLs, and make them safe.
 
-Everything that names a file passes ``safe_name``, whoever chose the name. It is the
-same on every system: a download directory may be a share, a stick or a container's
-volume, and a name that is harmless here can be a device there.
+Every file name passes through ``safe_name``, wherever it comes from. The rules are the
+same on every system: a download directory may be a network share, a USB stick or a
+container's volume, and a name that is harmless here can be a device there.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 MAX_NAME_BYTES: Final = 240
-"""In UTF-8. Common file systems stop at 255; ``.part.json`` and the suffix of a
-temporary file need the rest."""
+"""In UTF-8. Common file systems allow 255; ``.part.json`` and the suffix of a temporary
+file need the rest."""
 _MAX_EXTENSION_BYTES: Final = 32
 _MAX_HEADER_CHARACTERS: Final = 8192
 FALLBACK: Final = "download"
-"""The name of a file whose URL has none, as in ``http://host/``."""
+"""The name of a file whose URL suggests none, as in ``http://host/``."""
 
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
-# Characters without a glyph that are not in the categories below: combining grapheme
-# joiner, Hangul and Khmer fillers, variation selectors, braille blank.
+# Invisible characters outside the categories below: combining grapheme joiner, Hangul
+# and Khmer fillers, variation selectors, braille blank.
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef]"
@@ -36,15 +36,15 @@ _DEVICES = re.compile(
 
 
 def safe_name(raw: str) -> str:
-    """Return ``raw`` as one path component that is harmless everywhere.
+    """Return ``raw`` as one path component that is safe on every system.
 
-    The last component of a path survives (RFC 6266 section 4.3). Control, bidi and
-    invisible characters go; what Windows forbids becomes ``_``; leading dots, trailing
-    dots and spaces go; device names get a ``_`` in front; long names lose their
-    middle, never their extension. NFC, at most ``MAX_NAME_BYTES``.
+    Keeps the last component of a path (RFC 6266 section 4.3). Removes control, bidi and
+    invisible characters, leading dots, trailing dots and spaces; replaces characters
+    that Windows forbids by ``_``; prefixes device names with ``_``; shortens long names
+    before their extension. NFC, at most ``MAX_NAME_BYTES``.
 
     Returns:
-        The name, or "" if nothing safe is left of it.
+        The name, or "" if nothing safe is left.
     """
     name = re.split(r"[/\\]", raw.rstrip("/\\"))[-1]
     if not (name.isascii() and name.isprintable()):
@@ -58,7 +58,7 @@ def safe_name(raw: str) -> str:
 
 
 def name_from_url(url: str) -> str:
-    """Return the name that a URL suggests, or ``FALLBACK`` where it suggests none."""
+    """Return the name that a URL suggests, or ``FALLBACK`` if it suggests none."""
     rest = url.partition("://")[2]
     path = rest.partition("#")[0].partition("?")[0].partition("/")[2]
     last = path.rpartition("/")[2]
@@ -70,16 +70,16 @@ def name_from_url(url: str) -> str:
 def name_from_disposition(value: str) -> str | None:
     """Return the file name in a Content-Disposition (RFC 6266, RFC 8187).
 
-    As forgiving as browsers with what servers really send: missing quotes, spaces in
-    unquoted names, no disposition type, raw UTF-8 or Latin-1. ``filename*`` wins where
-    it is valid. Continuations (``filename*0``) and RFC 2047 words are mail's business
-    and stay undecoded, as RFC 6266 wants.
+    As lenient as browsers with what servers really send: missing quotes, spaces in
+    unquoted names, no disposition type, raw UTF-8 or Latin-1. A valid ``filename*``
+    takes precedence. Continuations (``filename*0``) and RFC 2047 words belong to mail
+    and stay undecoded, as RFC 6266 requires.
 
     Args:
         value: the header, bytes outside ASCII decoded as Latin-1.
 
     Returns:
-        A safe name, or ``None`` if there is none in it.
+        A safe name, or ``None`` if the header has none.
     """
     plain_name: str | None = None
     extended_name: str | None = None
@@ -123,7 +123,7 @@ def _shortened(name: str) -> str:
 def _parameters(value: str) -> list[tuple[str, str, bool]]:
     """Split a header into (lower-case name, value, was it quoted), left to right.
 
-    Written by hand because broken forms must not eat the good ones beside them.
+    Written by hand because invalid parameters must not swallow valid ones.
     """
     found = []
     at, end = 0, len(value)
@@ -142,7 +142,7 @@ def _parameters(value: str) -> list[tuple[str, str, bool]]:
         if at < end and value[at] == '"':
             text, at = _quoted(value, at + 1)
             found.append((name, text, True))
-            # Whatever stands between a quoted value and the next ; is noise.
+            # Ignore anything between a quoted value and the next semicolon.
             while at < end and value[at] != ";":
                 at += 1
         else:
@@ -155,7 +155,7 @@ def _parameters(value: str) -> list[tuple[str, str, bool]]:
 
 
 def _quoted(value: str, at: int) -> tuple[str, int]:
-    """Read a quoted-string from behind its first quote; a missing end is the end."""
+    """Read a quoted-string behind its opening quote; the closing one is optional."""
     text = []
     while at < len(value) and value[at] != '"':
         if value[at] == "\\" and at + 1 < len(value):
@@ -166,7 +166,7 @@ def _quoted(value: str, at: int) -> tuple[str, int]:
 
 
 def _extended(text: str) -> str | None:
-    """Decode an ext-value (RFC 8187 section 3.2); ``None`` where it is invalid."""
+    """Decode an ext-value (RFC 8187 section 3.2); ``None`` if it is invalid."""
     charset, first, rest = text.partition("'")
     _, second, encoded = rest.partition("'")
     codec = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}.get(charset.strip().lower())
@@ -181,7 +181,7 @@ def _extended(text: str) -> str | None:
 
 
 def _recovered(text: str) -> str:
-    """Undo the Latin-1 decoding of raw bytes where they were something else."""
+    """Undo the Latin-1 decoding of raw bytes that were something else."""
     if text.isascii():
         return text
     try:
@@ -191,7 +191,7 @@ def _recovered(text: str) -> str:
 
 
 def _decoded(data: bytes) -> str:
-    """UTF-8 if it is that, else what Windows and old Unix servers send."""
+    """Decode as UTF-8 if valid, else as what Windows and old Unix servers send."""
     for codec in ("utf-8", "cp1252"):
         try:
             return data.decode(codec)

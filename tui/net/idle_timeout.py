@@ -1,9 +1,9 @@
-"""Ends waits on the wire that take too long, with one timer for a whole session.
+"""Timeouts for network waits, with one timer for a whole session.
 
-``asyncio.timeout`` around each read costs a timer for each chunk, and even one for each
-exchange shows in the cost of a small file. Here a wait only notes when it is due, and
-the session's timer looks at the notes when the earliest could be over. Nobody waits
-means no clock runs: a paused reader, a full disk queue or a rate limit are not stalls.
+``asyncio.timeout`` around each read costs one timer per chunk, and even one per request
+shows in the cost of a small file. Here each wait only records its deadline, and the
+session's timer checks the deadlines when the earliest one may have passed. Without a
+wait no timer runs: a paused reader, a full disk queue or a rate limit never time out.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
-_LEAST_S = 0.01
-"""Between two looks, however many waits are nearly over."""
+_MIN_INTERVAL_S = 0.01
+"""Between two checks, however many deadlines are close."""
 
 
-class IdleTimeout:
-    """The timer of a session, and who waits."""
+class TimeoutWheel:
+    """The timer of a session and the timeouts that are running."""
 
-    __slots__ = ("_next", "_timer", "_waiting", "loop")
+    __slots__ = ("_next", "_running", "_timer", "loop")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._waiting: set[TimeoutWheel] = set()
+        self._running: set[IdleTimeout] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._next = 0.0
 
-    def enter(self, clock: TimeoutWheel) -> None:
-        """Look at a clock from now on."""
-        self._waiting.add(clock)
-        if self._timer is None or clock.due < self._next:
-            self._arm(clock.due)
+    def add(self, timeout: IdleTimeout) -> None:
+        """Check the deadline of a timeout from now on."""
+        self._running.add(timeout)
+        if self._timer is None or timeout.due < self._next:
+            self._arm(timeout.due)
 
-    def leave(self, clock: TimeoutWheel) -> None:
-        """Look at it no longer; the timer stays armed and finds nobody waiting."""
-        self._waiting.discard(clock)
+    def discard(self, timeout: IdleTimeout) -> None:
+        """Stop checking a timeout; the timer stays armed and then finds nothing due."""
+        self._running.discard(timeout)
 
     def stop(self) -> None:
-        """Disarm for good."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -53,85 +53,82 @@ class IdleTimeout:
     def _tick(self) -> None:
         self._timer = None
         now = self.loop.time()
-        for clock in [clock for clock in self._waiting if clock.due <= now]:
-            self._waiting.discard(clock)
-            clock.strike()
-        if self._waiting:
-            earliest = min(clock.due for clock in self._waiting)
-            self._arm(max(earliest, now + _LEAST_S))
+        for timeout in [one for one in self._running if one.due <= now]:
+            self._running.discard(timeout)
+            timeout.expire()
+        if self._running:
+            earliest = min(timeout.due for timeout in self._running)
+            self._arm(max(earliest, now + _MIN_INTERVAL_S))
 
 
-class TimeoutWheel:
-    """Interrupts the task that waits for the wire longer than it may.
+class IdleTimeout:
+    """Interrupts a task that waits for the network longer than allowed.
 
-    Use: ``begin(limit)``, the wait in ``try``/``finally: end()``; on ``CancelledError``
-    ask ``was_struck()``: true means that this clock did it.
+    Call ``start(limit)``, wait, then ``disarm()`` after success and ``stop()`` after
+    any exception; on ``CancelledError``, ``expired()`` tells whether this timeout
+    caused it.
     """
 
-    __slots__ = ("_cancelling", "_is_struck", "_task", "_watch", "due")
+    __slots__ = ("_cancelling", "_has_expired", "_task", "_wheel", "due")
 
-    def __init__(self, watch: IdleTimeout) -> None:
-        self._watch = watch
+    def __init__(self, wheel: TimeoutWheel) -> None:
+        self._wheel = wheel
         self.due = 0.0
-        """When the wait is too long, by the loop's clock."""
+        """Deadline of the wait, by the loop's clock."""
         self._task: asyncio.Task[object] | None = None
         self._cancelling = 0
-        self._is_struck = False
+        self._has_expired = False
 
-    def begin(self, limit_s: float) -> None:
+    def start(self, limit_s: float) -> None:
         """Start a wait of the current task that may take ``limit_s``."""
-        watch = self._watch
-        task = current_task(watch.loop)
+        wheel = self._wheel
+        task = current_task(wheel.loop)
         if task is None:
-            raise RuntimeError("the wire must be used from within a task")
-        self.due = watch.loop.time() + limit_s
+            raise RuntimeError("a session must be used from within a task")
+        self.due = wheel.loop.time() + limit_s
         self._cancelling = task.cancelling()
         self._task = task
-        watch.enter(self)
+        wheel.add(self)
 
-    def end(self) -> None:
-        """End the wait."""
+    def stop(self) -> None:
+        """End the wait. Safe to call twice."""
         self._task = None
-        self._watch.leave(self)
+        self._wheel.discard(self)
 
-    def end_well(self) -> bool:
-        """End a wait that brought something; true if the task was cancelled meanwhile.
+    def disarm(self) -> bool:
+        """End a successful wait; return True if the task was cancelled meanwhile.
 
         pyreqwest answers a cancellation with the result it has at hand, if it has one
-        (31 of 300 cancelled reads of a fast body): the ``CancelledError`` never comes,
-        and whoever asked for it must not wait in vain.
+        (31 of 300 cancelled reads of a fast body): the ``CancelledError`` is never
+        raised, and the canceller must not wait in vain.
         """
         task, self._task = self._task, None
-        self._watch.leave(self)
+        self._wheel.discard(self)
         if task is None or task.cancelling() <= self._cancelling:
             return False
-        if self._is_struck:
-            # Ours came too late: the bytes are there after all.
-            self._is_struck = False
+        if self._has_expired:
+            # This timeout fired too late: the bytes have arrived after all.
+            self._has_expired = False
             return task.uncancel() > self._cancelling
         return True
 
-    def strike(self) -> bool:
-        """Interrupt the waiting task now; false if none waits."""
+    def expire(self) -> bool:
+        """Interrupt the waiting task now; return False if no task waits."""
         task = self._task
         if task is None:
             return False
-        self._is_struck = True
+        self._has_expired = True
         task.cancel()
         return True
 
-    def was_struck(self) -> bool:
-        """Whether a ``CancelledError`` just caught came from this clock alone.
+    def expired(self) -> bool:
+        """Return True if a ``CancelledError`` just caught came from this timeout alone.
 
-        False when someone else cancelled the task as well: that must win. The rules
-        are those of ``asyncio.timeout``.
+        False if the task was also cancelled from outside: that takes precedence. The
+        rules are those of ``asyncio.timeout``. Resets the timeout.
         """
-        task = current_task(self._watch.loop)
-        if not self._is_struck or task is None:
+        task = current_task(self._wheel.loop)
+        if not self._has_expired or task is None:
             return False
-        self._is_struck = False
+        self._has_expired = False
         return task.uncancel() <= self._cancelling
-
-    def stop(self) -> None:
-        """End for good."""
-        self._watch.leave(self)

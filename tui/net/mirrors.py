@@ -1,4 +1,4 @@
-"""Which of several URLs to use: what each origin has shown so far decides."""
+"""Choose among the mirrors of a file by the results of each origin so far."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 
-class _Standing:
+class _OriginResults:
     __slots__ = ("failures", "speed")
 
     def __init__(self) -> None:
         self.failures = 0
-        """Failed attempts since the last one that went well."""
+        """Failed attempts since the last success."""
         self.speed = 0.0
-        """Bytes per second of one connection, a moving mean; 0 before any."""
+        """Bytes per second of one connection, a moving mean; 0 before the first."""
 
 
 class MirrorSelector:
-    """Results per origin, remembered over all downloads of a run."""
+    """Chooses mirrors by results per origin, over all downloads of a run."""
 
     def __init__(self) -> None:
-        self._standings: dict[str, _Standing] = {}
+        self._results: dict[str, _OriginResults] = {}
 
     def choose(
         self,
@@ -32,15 +32,15 @@ class MirrorSelector:
         dead: Collection[str] = (),
         load: Mapping[str, int] | None = None,
     ) -> str | None:
-        """Return the mirror to ask next, or ``None`` if all are in ``dead``.
+        """Return the mirror to use next, or ``None`` if all are in ``dead``.
 
-        Fewer failures go first, then fewer of our own connections, so that parallel
-        ranges spread; then the faster origin, then the order of the list: whoever
-        wrote it had a preference.
+        Prefers the fewest failures, then the fewest connections in use, which spreads
+        parallel ranges; then the fastest origin, then the order of the list, whose
+        author had a preference.
 
         Args:
             mirrors: URLs with the same bytes.
-            dead: those not to be asked.
+            dead: those to skip.
             load: connections in use, by URL.
         """
         alive = [url for url in mirrors if url not in dead]
@@ -52,20 +52,20 @@ class MirrorSelector:
         )
 
     def note_failure(self, url: str) -> None:
-        """An attempt at ``url`` failed."""
-        self._standing(url).failures += 1
+        """Record a failed attempt at ``url``."""
+        self._results_of(url).failures += 1
 
     def note_success(self, url: str, speed: float) -> None:
-        """A connection went well at ``speed`` bytes per second."""
-        standing = self._standing(url)
-        standing.failures = 0
-        standing.speed = (standing.speed + speed) / 2 if standing.speed else speed
+        """Record a successful connection at ``speed`` bytes per second."""
+        results = self._results_of(url)
+        results.failures = 0
+        results.speed = (results.speed + speed) / 2 if results.speed else speed
 
     def _rank(self, url: str, load: int) -> tuple[int, int, float]:
-        standing = self._standings.get(origin_of(url))
-        if standing is None:
+        results = self._results.get(origin_of(url))
+        if results is None:
             return (0, load, 0.0)
-        return (standing.failures, load, -standing.speed)
+        return (results.failures, load, -results.speed)
 
-    def _standing(self, url: str) -> _Standing:
-        return self._standings.setdefault(origin_of(url), _Standing())
+    def _results_of(self, url: str) -> _OriginResults:
+        return self._results.setdefault(origin_of(url), _OriginResults())

@@ -1,15 +1,16 @@
-"""Which headers of a list or a user may go out with a request."""
+"""What can be requested: a GET of a whole file or of a range, and its headers."""
 
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 from tui.core.errors import PermanentError
 from tui.core.text.plain_text import plain
-from tui.net.url import where
+from tui.net.url import host_port
 
-# These are ours to set: another value would change framing, range or encoding behind
-# the back of those who check the answer.
+# Set by the session: another value would change framing, range or encoding without the
+# code that checks the response knowing.
 _RESERVED = frozenset(
     {
         "accept-encoding",
@@ -30,16 +31,48 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_CONTROLS = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
-def sendable(headers: tuple[tuple[str, str], ...], url: str) -> list[tuple[str, str]]:
-    """Return the headers that may go out with a request.
+class GetRequest(NamedTuple):
+    """A GET request for a URL, or for a range of its bytes."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    """Bound to the origin of ``url``: never sent to another one."""
+    start: int = 0
+    """First byte to request."""
+    end: int | None = None
+    """Exclusive; ``None`` for the rest. No Range is sent for the whole file."""
+    if_range: str = ""
+    """Validator for If-Range: a strong ETag or a date; only used with a range."""
+
+    @property
+    def is_range(self) -> bool:
+        """Whether only part of the file is requested."""
+        return self.start > 0 or self.end is not None
+
+    def range_headers(self) -> list[tuple[str, str]]:
+        """Return ``Range`` and ``If-Range``, or nothing (RFC 9110 section 14.2)."""
+        if not self.is_range:
+            return []
+        last = "" if self.end is None else str(self.end - 1)
+        headers = [("Range", f"bytes={self.start}-{last}")]
+        if self.if_range:
+            headers.append(("If-Range", self.if_range))
+        return headers
+
+
+def sendable_headers(
+    headers: tuple[tuple[str, str], ...], url: str
+) -> list[tuple[str, str]]:
+    """Return ``headers`` without the ones that only the session may set.
 
     Raises:
-        PermanentError: ``bad_header`` for a name or a value that would break the
-            request apart (RFC 9110 section 5.5); the value is not told.
+        PermanentError: ``bad_header`` for a name or value that would break the
+            request apart (RFC 9110 section 5.5); the message omits the value.
     """
     for name, value in headers:
         if _TOKEN.fullmatch(name) is None or _NO_CONTROLS.fullmatch(value) is None:
             raise PermanentError(
-                "bad_header", f"{where(url)}: header {plain(name, 50)!r} cannot be sent"
+                "bad_header",
+                f"{host_port(url)}: header {plain(name, 50)!r} cannot be sent",
             )
     return [(k, v) for k, v in headers if k.lower() not in _RESERVED]

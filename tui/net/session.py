@@ -1,26 +1,24 @@
-"""HTTP exchanges: which way they go, how long they may take, where they may lead."""
+"""HTTP requests with redirects, authentication, rate limits and timeouts."""
 
 from __future__ import annotations
 
 import asyncio
 from asyncio import CancelledError
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tui.core.clock import SystemClock
 from tui.core.errors import FetchError, PermanentError
 from tui.core.request import origin_of
-from tui.net.auth.digest import DigestAuthCache, without_digest_logins
-from tui.net.errors import stalled
+from tui.net.auth.digest import DigestAuthCache, without_digest_credentials
+from tui.net.errors import proxy_auth, stalled
 from tui.net.idle_timeout import IdleTimeout, TimeoutWheel
 from tui.net.limiter import OriginLimiters
-from tui.net.request import sendable
+from tui.net.request import sendable_headers
 from tui.net.response import RateLimitedResponse, Response
-from tui.net.routing.proxy_errors import wants_login
-from tui.net.senders import REDIRECTS, Senders
 from tui.net.session_config import SessionConfig, load_session_config
 from tui.net.transports.base import RawResponse
 from tui.net.transports.selector import TransportSelector
-from tui.net.url import is_plain, where
+from tui.net.url import host_port, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -28,290 +26,298 @@ if TYPE_CHECKING:
 
     from tui.core.settings import Settings
     from tui.net.redirects import RedirectChain
+    from tui.net.request import GetRequest
 
     T = TypeVar("T")
 
-_GOES_ON = REDIRECTS | {401, 407}
-"""Statuses that are not the last word."""
-
-
-class GetRequest(NamedTuple):
-    """What to ask for: a URL, and the bytes of it."""
-
-    url: str
-    headers: tuple[tuple[str, str], ...] = ()
-    """Bound to the origin of ``url``: never sent to another one."""
-    start: int = 0
-    """First byte wanted."""
-    end: int | None = None
-    """Exclusive; ``None`` for all the rest. No Range is sent for the whole file."""
-    if_range: str = ""
-    """Validator for If-Range: a strong ETag or a date; only used with a range."""
-
-    @property
-    def is_range(self) -> bool:
-        """Whether a part of the file is asked for."""
-        return self.start > 0 or self.end is not None
-
-    def range_headers(self) -> list[tuple[str, str]]:
-        """``Range`` and ``If-Range``, or nothing (RFC 9110 section 14.2)."""
-        if not self.is_range:
-            return []
-        last = "" if self.end is None else str(self.end - 1)
-        headers = [("Range", f"bytes={self.start}-{last}")]
-        if self.if_range:
-            headers.append(("If-Range", self.if_range))
-        return headers
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Statuses whose Location is followed, always with GET."""
+_NOT_FINAL = _REDIRECTS | {401, 407}
+"""Statuses that may lead to another request."""
 
 
 class HttpSession:
-    """The pool of connections and everything that goes over it.
+    """A pool of connections, and the requests made through it.
 
     Must be created inside a running loop.
     """
 
-    def __init__(self, settings: Settings, means: SessionConfig | None = None) -> None:
-        """Begin without a connection.
+    def __init__(self, settings: Settings, config: SessionConfig | None = None) -> None:
+        """Prepare a session without any connection.
 
         Args:
-            settings: what the run starts with.
-            means: what ``load_session_config`` gives; ``None`` reads them here, which
-                may take as long as the keyring does.
+            settings: of the run.
+            config: from ``load_session_config``; ``None`` loads it here, which may
+                block on files and the keyring.
 
         Raises:
-            LocalError: as ``load_session_config``; and ``network``, the wire that is
-                installed cannot do what the settings want.
+            LocalError: as ``load_session_config``; and ``network``, the installed HTTP
+                backend does not support the settings.
         """
-        means = means or load_session_config(settings)
-        self._watch = IdleTimeout(asyncio.get_running_loop())
+        config = config or load_session_config(settings)
+        self._timeouts = TimeoutWheel(asyncio.get_running_loop())
         self._timeout_s = settings.timeout_s
-        # The connection itself may take timeout_s and then says connect_timeout, so
-        # whatever is cut off here had connected, and waited for an answer.
+        # Connecting may take timeout_s and then fails as connect_timeout, so whatever
+        # exceeds this limit had connected and waited for a response.
         self._open_limit_s = settings.timeout_s + min(2.0, settings.timeout_s / 4)
-        self._wires = TransportSelector(
-            settings, means.ca_file, self._open_limit_s, means.routes
+        self._transports = TransportSelector(
+            settings, config.ca_file, self._open_limit_s, config.router
         )
-        self._senders = Senders(
-            self._wires, means.logins, DigestAuthCache(), means.cookies
-        )
-        self._has_cookies = means.cookies is not None
+        self._credentials = config.credentials
+        self._digests = DigestAuthCache()
+        self._cookie_file = config.cookie_file
         self.limiters = OriginLimiters(settings.hosts, SystemClock())
-        """Rates of single origins; they change live."""
+        """Rate limits of single origins; they can change at any time."""
 
     @property
-    def wire_name(self) -> str:
-        """The wire that the settings name, or the one that serves most."""
-        return self._wires.name
+    def backend_name(self) -> str:
+        """The HTTP backend in the settings, or the one that serves most requests."""
+        return self._transports.name
 
     def headers_for(
         self, url: str, headers: tuple[tuple[str, str], ...], *, is_named: bool
     ) -> tuple[tuple[str, str], ...]:
-        """Return the headers that a ``GetRequest`` to ``url`` carries.
+        """Return the headers for a ``GetRequest`` to ``url``.
 
         Args:
-            url: of the target.
-            headers: that the list gives for this file.
-            is_named: whether the list names the origin as its own; only then
-                ``headers`` and what the run is given for such origins count.
+            url: of the request.
+            headers: that the list sets for this file.
+            is_named: whether the list itself names the origin; only then do
+                ``headers`` and the headers and credentials of the run apply.
         """
-        return self._senders.logins.headers_for(url, headers, is_named=is_named)
+        return self._credentials.headers_for(url, headers, is_named=is_named)
 
-    async def open(self, target: GetRequest) -> Response:
-        """Ask for ``target``, follow redirects, return when the headers are there.
+    async def open(self, request: GetRequest) -> Response:
+        """Send a request, follow redirects, and return once the headers have arrived.
 
-        A challenge that a login of the target can answer is answered. Every other
-        status is returned but redirects; ``probe.read_answer`` judges it.
+        Challenges that the request's credentials can answer are answered. Every other
+        status is returned, except redirects; ``resource.read_resource_info`` checks it.
 
         Raises:
-            FetchError: no answer, or one that leads nowhere safe; ``proxy_auth``.
+            FetchError: no response, or an unsafe redirect; ``proxy_auth``.
         """
-        clock = TimeoutWheel(self._watch)
-        secrets = sendable(target.headers, target.url) if target.headers else []
-        others = target.range_headers()
+        timeout = IdleTimeout(self._timeouts)
+        secrets = (
+            sendable_headers(request.headers, request.url) if request.headers else []
+        )
+        others = request.range_headers()
         try:
             chain = None
             if (
-                is_plain(target.url)
-                and not self._has_cookies
-                # Proofs are about a URL in the spelling that the chain gives it.
-                and not (secrets and self._senders.digests.is_used)
+                is_plain(request.url)
+                and self._cookie_file is None
+                # Digests sign a URL in the spelling that the chain gives it.
+                and not (secrets and self._digests.is_used)
             ):
-                # The short way: no httpx objects, a third of the cost.
-                url, headers = target.url, secrets + others
-                wire = self._wires.wire_for(url, is_range=bool(others))
-                sent = without_digest_logins(headers) if secrets else others
-                exchange = await self._timed(clock, wire.open(url, sent), url)
-                if exchange.status in _GOES_ON:
+                # Shortcut: no httpx objects, a third of the cost.
+                url, headers = request.url, secrets + others
+                transport = self._transports.transport_for(url, is_range=bool(others))
+                sent = without_digest_credentials(headers) if secrets else others
+                raw = await self._timed(timeout, transport.open(url, sent), url)
+                if raw.status in _NOT_FINAL:
                     chain = self._chain(url, secrets, others)
             else:
-                chain = self._chain(target.url, secrets, others)
+                chain = self._chain(request.url, secrets, others)
                 url, headers = chain.url, chain.headers()
-                exchange = await self._timed(clock, chain.send(), url)
-            is_foreign = False
+                raw = await self._timed(timeout, self._send(chain), url)
+            is_cross_origin = False
             if chain is not None:
-                exchange = await self._follow(clock, chain, exchange)
+                raw = await self._follow(timeout, chain, raw)
                 url, headers = chain.url, chain.headers()
-                is_foreign = chain.is_foreign
+                is_cross_origin = chain.is_cross_origin
             extra = None
-            # Only the request for a file's beginning is asked for its name.
-            if target.start == 0 and exchange.is_unreadable("content-disposition"):
-                extra = await self._ask_for_name(
-                    clock, exchange, url, headers, is_foreign
+            # Only a request that starts at the first byte needs the file's name.
+            if request.start == 0 and raw.is_unreadable("content-disposition"):
+                extra = await self._fetch_disposition(
+                    timeout, raw, url, headers, is_cross_origin
                 )
             hops = chain.hops if chain is not None else 0
-            reply = Response(exchange, url, hops, clock, self._timeout_s, extra)
-            if self.limiters.is_used and (
-                limiter := self.limiters.limiter_for(origin_of(url))
-            ):
-                reply = RateLimitedResponse(
-                    exchange, url, hops, clock, self._timeout_s, extra
+            response = self._wrap(raw, url, hops, timeout, extra)
+            if raw.status == 401:
+                sent = self._digests.apply(url, headers)
+                response.has_credentials = any(
+                    k.lower() == "authorization" for k, _ in sent
                 )
-                reply.limiter = limiter
-            if exchange.status == 401:
-                given = self._senders.digests.applied(url, headers)
-                reply.has_login = any(k.lower() == "authorization" for k, _ in given)
-            return reply
+            return response
         except BaseException:
-            clock.stop()
+            timeout.stop()
             raise
+
+    async def close(self) -> None:
+        """Close all connections. Safe to call twice."""
+        self._timeouts.stop()
+        await self._transports.aclose()
+
+    def _wrap(
+        self,
+        raw: RawResponse,
+        url: str,
+        hops: int,
+        timeout: IdleTimeout,
+        extra: dict[str, str] | None,
+    ) -> Response:
+        """Return the response, rate-limited if its origin has a limit."""
+        if self.limiters.is_used and (
+            limiter := self.limiters.limiter_for(origin_of(url))
+        ):
+            limited = RateLimitedResponse(
+                raw, url, hops, timeout, self._timeout_s, extra
+            )
+            limited.limiter = limiter
+            return limited
+        return Response(raw, url, hops, timeout, self._timeout_s, extra)
+
+    # -- redirects and challenges ------------------------------------------------------
 
     def _chain(
         self, url: str, secrets: list[tuple[str, str]], others: list[tuple[str, str]]
     ) -> RedirectChain:
-        # Most runs never need one, nor httpx, which takes 40 ms to load.
+        # Late: most runs need neither this nor httpx, which takes 40 ms to load.
         from tui.net.redirects import RedirectChain
 
-        return RedirectChain(self._senders, url, secrets, others)
+        return RedirectChain(url, secrets, others, self._credentials, self._cookie_file)
 
-    async def close(self) -> None:
-        """Close all connections. Safe to call twice."""
-        self._watch.stop()
-        await self._wires.aclose()
+    async def _send(self, chain: RedirectChain) -> RawResponse:
+        """Send the request of the current hop."""
+        headers = self._digests.apply(chain.url, chain.headers())
+        transport = self._transports.transport_for(
+            chain.url,
+            is_range=any(name == "Range" for name, _ in headers),
+            is_cross_origin=chain.is_cross_origin,
+        )
+        return await transport.open(chain.url, headers)
 
     async def _follow(
-        self, clock: TimeoutWheel, chain: RedirectChain, exchange: RawResponse
+        self, timeout: IdleTimeout, chain: RedirectChain, raw: RawResponse
     ) -> RawResponse:
-        """Answer challenges and follow redirects until there is neither."""
-        rounds = 0
-        while exchange.status in _GOES_ON:
-            if exchange.status == 401:
-                is_next = await self._prove(chain, exchange, rounds)
-                rounds += 1
-            elif exchange.status == 407:
-                await self._check_proxy(chain.url, exchange)
+        """Answer challenges and follow redirects until there are none."""
+        attempts = 0
+        while raw.status in _NOT_FINAL:
+            if raw.status == 401:
+                is_next = await self._answer_challenge(chain, raw, attempts)
+                attempts += 1
+            elif raw.status == 407:
+                await self._check_proxy(chain.url, raw)
                 break
             else:
-                is_next = await self._hop(clock, chain, exchange)
-                rounds = 0
+                is_next = await self._redirect(timeout, chain, raw)
+                attempts = 0
             if not is_next:
                 break
-            exchange = await self._timed(clock, chain.send(), chain.url)
-        return exchange
+            raw = await self._timed(timeout, self._send(chain), chain.url)
+        return raw
 
-    async def _prove(
-        self, chain: RedirectChain, exchange: RawResponse, rounds: int
+    async def _answer_challenge(
+        self, chain: RedirectChain, raw: RawResponse, attempts: int
     ) -> bool:
-        """Take a challenge and close its exchange; false if we have no answer."""
-        challenges = exchange.values("www-authenticate")
+        """Accept a challenge and close its response; False if it cannot be answered."""
+        challenges = raw.values("www-authenticate")
         headers = tuple(chain.headers())
-        if not self._senders.digests.answer(chain.url, headers, challenges, rounds):
+        if not self._digests.accept_challenge(chain.url, headers, challenges, attempts):
             return False
-        await exchange.close()
+        chain.store_cookies(raw)
+        await raw.close()
         return True
 
-    async def _check_proxy(self, url: str, exchange: RawResponse) -> None:
-        """Say that it was the proxy who asked for a login, where there is one."""
-        proxy = self._wires.proxy_for(url)
+    async def _check_proxy(self, url: str, raw: RawResponse) -> None:
+        """Raise ``proxy_auth`` if the 407 can have come from a proxy."""
+        proxy = self._transports.proxy_for(url)
         if proxy is not None:
-            await exchange.close()
-            raise wants_login(proxy.label, has_login=proxy.has_login)
+            await raw.close()
+            raise proxy_auth(proxy.label, has_credentials=proxy.has_login)
 
-    async def _hop(
-        self, clock: TimeoutWheel, chain: RedirectChain, exchange: RawResponse
+    async def _redirect(
+        self, timeout: IdleTimeout, chain: RedirectChain, raw: RawResponse
     ) -> bool:
-        """Step on along a redirect and close it; false if it names no place."""
+        """Follow a redirect and close its response; False if it has no Location."""
         try:
-            locations = exchange.values("location")
-            if exchange.is_unreadable("location"):
-                locations = await self._ask_again(
-                    clock,
+            locations = raw.values("location")
+            if raw.is_unreadable("location"):
+                locations = await self._fetch_header(
+                    timeout,
                     chain.url,
                     chain.headers(),
                     "location",
-                    REDIRECTS,
-                    chain.is_foreign,
+                    _REDIRECTS,
+                    chain.is_cross_origin,
                 )
             if not locations:
                 return False
             if len(set(locations)) > 1:
                 raise PermanentError(
-                    "bad_redirect", f"{where(chain.url)} redirects to several places"
+                    "bad_redirect",
+                    f"{host_port(chain.url)} redirects to several locations",
                 )
-            chain.follow(exchange, locations[0])
+            chain.store_cookies(raw)
+            chain.follow(locations[0])
         except BaseException:
-            await exchange.close()
+            await raw.close()
             raise
-        await exchange.close()
+        await raw.close()
         return True
 
-    async def _ask_for_name(
+    # -- headers that the transport cannot read ----------------------------------------
+
+    async def _fetch_disposition(
         self,
-        clock: TimeoutWheel,
-        exchange: RawResponse,
+        timeout: IdleTimeout,
+        raw: RawResponse,
         url: str,
         headers: list[tuple[str, str]],
-        is_foreign: bool,
+        is_cross_origin: bool,
     ) -> dict[str, str] | None:
-        """Fetch a Content-Disposition that the wire cannot read.
+        """Fetch a Content-Disposition that the transport cannot read.
 
-        One byte is asked for; a server that ignores that is cut off.
+        Requests one byte; a server that ignores the range is disconnected.
         """
         name = "content-disposition"
         headers = [(k, v) for k, v in headers if k not in ("Range", "If-Range")]
         headers.append(("Range", "bytes=0-0"))
         try:
-            values = await self._ask_again(
-                clock, url, headers, name, frozenset({200, 206}), is_foreign
+            values = await self._fetch_header(
+                timeout, url, headers, name, frozenset({200, 206}), is_cross_origin
             )
         except FetchError:
-            # The body is there; its name alone is not worth failing an attempt.
+            # The body is available; its name alone is no reason to fail an attempt.
             return None
         except BaseException:
-            await exchange.close()
+            await raw.close()
             raise
         return {name: ", ".join(values)} if values else None
 
-    async def _ask_again(
+    async def _fetch_header(
         self,
-        clock: TimeoutWheel,
+        timeout: IdleTimeout,
         url: str,
         headers: list[tuple[str, str]],
         name: str,
         statuses: frozenset[int],
-        is_foreign: bool,
+        is_cross_origin: bool,
     ) -> list[str]:
-        """Read a header through httpx's own transport, which gives its bytes."""
-        spare = await self._wires.spare_for(url, is_foreign=is_foreign)
-        headers = self._senders.digests.applied(url, headers)
-        exchange = await self._timed(clock, spare.open(url, headers), url)
+        """Read a header through the fallback transport, which can read all bytes."""
+        fallback = await self._transports.fallback_for(
+            url, is_cross_origin=is_cross_origin
+        )
+        headers = self._digests.apply(url, headers)
+        raw = await self._timed(timeout, fallback.open(url, headers), url)
         try:
-            return exchange.values(name) if exchange.status in statuses else []
+            return raw.values(name) if raw.status in statuses else []
         finally:
-            await exchange.close()
+            await raw.close()
 
     async def _timed(
-        self, clock: TimeoutWheel, work: Coroutine[Any, Any, T], url: str
+        self, timeout: IdleTimeout, work: Coroutine[Any, Any, T], url: str
     ) -> T:
-        """Wait for ``work``, but not longer than an answer may take."""
-        clock.begin(self._open_limit_s)
+        """Wait for ``work``, but not longer than a response may take."""
+        timeout.start(self._open_limit_s)
         try:
             result = await work
         except CancelledError:
-            if clock.was_struck():
-                raise stalled(where(url)) from None
+            if timeout.expired():
+                raise stalled(host_port(url)) from None
             raise
         finally:
-            is_cancelled = clock.end_well()
+            is_cancelled = timeout.disarm()
         if is_cancelled:
             if isinstance(result, RawResponse):
                 await result.close()

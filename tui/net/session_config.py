@@ -1,14 +1,14 @@
-"""What the settings let a session do, read and checked before anything is fetched.
+"""Resolve the network settings once, before the first request.
 
-Files, the environment and the keyring are asked here and nowhere later: what is missing
-or wrong ends the run with a message, not one download after the other.
+Files, the environment and the keyring are read here and nowhere later: anything missing
+or wrong ends the run with one message, instead of failing one download after the other.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.net.auth.certificates import read_authorities
+from tui.net.auth.certificates import load_ca_file
 from tui.net.auth.credentials import Credentials
 from tui.net.routing.router import Router
 
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 
 class SessionConfig(NamedTuple):
-    """Certificates, ways, logins and cookies of a run."""
+    """Certificates, routes, credentials and cookies of a run."""
 
     ca_file: str | None
     """PEM file with the certificates to trust; ``None`` for the system's."""
-    routes: Router
-    logins: Credentials
-    cookies: CookieFile | None
+    router: Router
+    credentials: Credentials
+    cookie_file: CookieFile | None
 
 
 def load_session_config(settings: Settings) -> SessionConfig:
-    """Read what the settings refer to; may block on files and the keyring.
+    """Load what the settings refer to. May block on files and the keyring.
 
     Raises:
         LocalError: ``ca_file``, ``client_cert``, ``proxy``, ``network``, ``login``,
-            ``netrc`` or ``cookies``: what it is, and where it stands.
+            ``netrc`` or ``cookies``; the message names the source of the problem.
     """
     return SessionConfig(
-        ca_file=read_authorities(settings.ca_file),
-        routes=Router(settings),
-        logins=Credentials(settings),
-        cookies=_read_cookies(settings.cookies) if settings.cookies else None,
+        ca_file=load_ca_file(settings.ca_file),
+        router=Router(settings),
+        credentials=Credentials(settings),
+        cookie_file=_load_cookies(settings.cookies) if settings.cookies else None,
     )
 
 
-def _read_cookies(path: Path) -> CookieFile:
+def _load_cookies(path: Path) -> CookieFile:
     # Late: few runs have one.
     from tui.net.auth.cookies import CookieFile
 

@@ -1,9 +1,9 @@
-r"""Where a URL leads: one reading of it for origins, credentials and messages.
+r"""Parse a URL once, for origins, credentials and messages alike.
 
-Two parsers that read one URL differently are how credentials leak
-(``http://a\@b/`` is host ``a`` to one and host ``b`` to the other). Every URL that
-holds anything unusual is therefore read here once and written out again in a form on
-which all parsers agree; the wire gets that form.
+Two parsers that disagree about one URL leak credentials (``http://a\@b/`` is host ``a``
+to one and host ``b`` to the other). Every URL with anything unusual in it is therefore
+parsed here once and written out in a form on which all parsers agree; the transport
+gets that form.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ _USERINFO = re.compile(r"//[^/?#]*@")
 _NO_HOST = re.compile(r"(?:https?:)?//(?:[/?#:@]|$)", re.IGNORECASE)
 
 
-class Address(NamedTuple):
-    """A URL, read."""
+class ParsedUrl(NamedTuple):
+    """A normalized URL and what was taken out of it."""
 
     url: str
-    """Normalised; without credentials and fragment."""
+    """Normalized; without credentials and fragment."""
     origin: tuple[str, str, int]
     """Scheme, host, port (RFC 6454)."""
     authorization: str
-    """The ``Authorization`` value that the URL's userinfo stands for, or ""."""
+    """The ``Authorization`` value for the URL's userinfo, or ""."""
 
 
 def is_plain(url: str) -> bool:
-    """Whether every parser reads ``url`` alike, so that it may go as it stands."""
+    """Return True if every parser reads ``url`` alike, so that it can be sent as is."""
     return url.isascii() and "@" not in url and "\\" not in url
 
 
-def read_address(url: str, base: str = "") -> Address:
-    """Read ``url``, relative to ``base`` if one is given.
+def parse_url(url: str, base: str = "") -> ParsedUrl:
+    """Parse ``url``, relative to ``base`` if one is given.
 
     Raises:
-        PermanentError: ``unknown_host`` for a URL that leads nowhere; with a base,
-            ``bad_redirect``.
+        PermanentError: ``unknown_host`` if the URL is invalid; ``bad_redirect`` if it
+            is invalid and there is a base.
     """
-    # Most URLs are plain and never come here: httpx takes 40 ms to load.
+    # Most URLs are plain and never get here: httpx takes 40 ms to load.
     import httpx
 
     kind = "bad_redirect" if base else "unknown_host"
@@ -55,12 +55,13 @@ def read_address(url: str, base: str = "") -> Address:
         parsed = httpx.URL(base).join(url) if base else httpx.URL(url)
         check_url(str(parsed))
         host = parsed.raw_host.decode("ascii")
-    # idna raises UnicodeError and httpx has bugs that raise KeyError and the like on
-    # odd input: whatever goes wrong in reading a URL means the same.
+    # idna raises UnicodeError, and httpx has bugs that raise KeyError and others on odd
+    # input: any exception here means that the URL is invalid.
     except Exception as error:
         reason = plain(str(error), 200)
         shown = plain(_USERINFO.sub("//", url), 200)
-        raise PermanentError(kind, f"{_lead(base)}{shown}: {reason}") from None
+        lead = f"{host_port(base)} redirects to " if base else ""
+        raise PermanentError(kind, f"{lead}{shown}: {reason}") from None
     authorization = ""
     if parsed.userinfo:
         user, _, password = parsed.userinfo.partition(b":")
@@ -68,22 +69,19 @@ def read_address(url: str, base: str = "") -> Address:
         authorization = "Basic " + b64encode(pair).decode("ascii")
     scheme = parsed.scheme
     port = parsed.port or (443 if scheme == "https" else 80)
-    bare = parsed.copy_with(userinfo=b"", fragment=None)
-    text, mark, query = str(bare).partition("?")
-    # The one character that httpx leaves and other parsers (WHATWG URL, 1.3) encode.
+    stripped = parsed.copy_with(userinfo=b"", fragment=None)
+    text, mark, query = str(stripped).partition("?")
+    # The only character that httpx leaves alone and other parsers encode (WHATWG URL,
+    # section 1.3).
     query = query.replace("'", "%27")
-    return Address(text + mark + query, (scheme, host, port), authorization)
+    return ParsedUrl(text + mark + query, (scheme, host, port), authorization)
 
 
-def where(url: str) -> str:
-    """Return ``host:port`` for messages, safe to show, whatever the URL is."""
+def host_port(url: str) -> str:
+    """Return ``host:port`` of any string, valid URL or not, sanitized for messages."""
     scheme, _, rest = url.partition("://")
     authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
     host = authority.rpartition("@")[2].lower()
     if not host.rpartition(":")[2].isdecimal():
         host = host.rstrip(":") + (":443" if scheme.lower() == "https" else ":80")
     return plain(host, 100)
-
-
-def _lead(base: str) -> str:
-    return f"{where(base)} redirects to " if base else ""

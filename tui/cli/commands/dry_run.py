@@ -21,8 +21,9 @@ from tui.core.text.units import format_size
 from tui.disk.folders import fold, numbered
 from tui.messages import error_text
 from tui.net.filename import name_from_url, safe_name
-from tui.net.resource import RangeRefused, read_answer
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.resource import RangeNotSatisfiable, read_resource_info
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +74,7 @@ async def _probe(session: HttpSession, request: DownloadRequest) -> ProbeResult:
     try:
         reply = await session.open(target)
         try:
-            answer = read_answer(reply, target)
+            answer = read_resource_info(reply, target)
             if answer.status == 206:
                 # Read the one byte to its end, so that the connection can be reused.
                 while await reply.read() is not None:
@@ -81,7 +82,7 @@ async def _probe(session: HttpSession, request: DownloadRequest) -> ProbeResult:
             return ProbeResult(answer.size, answer.suggested_name)
         finally:
             await reply.close()
-    except RangeRefused as error:
+    except RangeNotSatisfiable as error:
         # An empty file has no first byte (RFC 9110, section 15.5.17).
         if error.total == 0:
             return ProbeResult(0)

@@ -376,7 +376,7 @@ class DownloadWorker:
             registry.set_received(download, 0)
         buffers: list[Any] = []
         received = 0
-        rest = response.take_rest() if context.limiter.is_unlimited else None
+        rest = response.read_rest_nowait() if context.limiter.is_unlimited else None
         if rest is not None:
             # It came together with the headers, as most small files do.
             buffers = rest

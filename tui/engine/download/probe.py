@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from tui.core.errors import PermanentError
 from tui.engine.download.request import request_headers
 from tui.engine.download.resume_policy import gaps_of, validator_mismatch
-from tui.net.resource import read_answer
-from tui.net.session import GetRequest
+from tui.net.request import GetRequest
+from tui.net.resource import read_resource_info
 
 if TYPE_CHECKING:
     from tui.core.download import Download
@@ -106,7 +106,7 @@ def _read_info(
         FetchError: the response is an error or makes no sense.
     """
     try:
-        info = read_answer(response, request)
+        info = read_resource_info(response, request)
     except PermanentError:
         if not request.is_range:
             raise

@@ -9,8 +9,8 @@ from tui.core.errors import ErrorKind, FetchError, LocalError, PermanentError
 from tui.engine.download.request import request_headers
 from tui.engine.download.segment_reader import SegmentReader
 from tui.engine.download.segments import Segment
-from tui.net.resource import read_answer
-from tui.net.session import GetRequest
+from tui.net.request import GetRequest
+from tui.net.resource import read_resource_info
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,7 +112,7 @@ def _mirrors_from(download: Download, number: int) -> list[str]:
 def _end_of_response(response: Response, request: GetRequest, size: int) -> int:
     """Return the end of the range that the response brings."""
     assert request.end is not None
-    info = read_answer(response, request)
+    info = read_resource_info(response, request)
     if info.start != request.start or info.size not in (None, size):
         raise PermanentError(
             ErrorKind.BAD_REPLY, "the server does not send the corrupt pieces alone"

@@ -153,7 +153,7 @@ class SegmentReader:
                 break
             self._part.check_open()
             # From here to the copy nothing may raise: a leased socket must come back.
-            lease = response.lend()
+            lease = response.lease()
             if lease is None:
                 break
             copied = await self._copy_once(segment, lease)
@@ -171,8 +171,8 @@ class SegmentReader:
             if fresh < copied or copy.error is not None:
                 # The segment lost its rest meanwhile, or the bytes that were read of
                 # it: nobody can use what its response would bring next.
-                lease.tap.stop()
-            lease.take_back(copied)
+                lease.source.stop()
+            lease.return_(copied)
             now = context.clock.monotonic()
             if copy.busy_s:
                 # Where the disk is slow, so is the way to a thread.
@@ -187,7 +187,7 @@ class SegmentReader:
         nbytes = min(MAX_COPY_BYTES, segment.remaining, lease.left)
         segment.claimed = segment.at + nbytes
         copier = context.writer.direct_copier
-        await copier.run(self._part, segment.at, nbytes, lease.tap, on_done)
+        await copier.run(self._part, segment.at, nbytes, lease.source, on_done)
         return copied
 
     async def _throttle(self, size: int) -> None:

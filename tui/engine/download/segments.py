@@ -12,8 +12,8 @@ from tui.core.segment import split_range
 from tui.engine.download.request import request_headers
 from tui.engine.download.resume_policy import validator_mismatch
 from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
-from tui.net.resource import read_answer
-from tui.net.session import GetRequest
+from tui.net.request import GetRequest
+from tui.net.resource import read_resource_info
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -313,7 +313,7 @@ class RangeOpener:
         response = await session.open(request)
         origin = self._context.queue.origin_state(origin_of(url))
         try:
-            info = read_answer(response, request)
+            info = read_resource_info(response, request)
             is_other = known is not None and info.validator != known
             if info.start != segment.at or info.status == 200:
                 if is_other:

@@ -22,8 +22,8 @@ from tui.core.text.digest_lists import parse_sums
 from tui.disk.checksum import hash_file_range, new_hash
 from tui.engine.download.request import request_headers
 from tui.engine.notices import add_note
-from tui.net.resource import read_answer
-from tui.net.session import GetRequest
+from tui.net.request import GetRequest
+from tui.net.resource import read_resource_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -289,7 +289,7 @@ class ChecksumFiles:
                 try:
                     if origin_of(response.url) != origin_of(url):
                         return {}  # another server's word does not count
-                    read_answer(response, request)
+                    read_resource_info(response, request)
                     while (chunk := await response.read()) is not None:
                         body += chunk
                         if len(body) > SIZE_LIMIT:

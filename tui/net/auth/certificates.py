@@ -1,7 +1,7 @@
-"""The certificates that we trust and the one that we show, checked at the start.
+"""Check the certificates to trust and the client certificate at startup.
 
-Both wires would go on with a file that cannot be read, the one silently and the other
-with a traceback; here it is said once, before anything is fetched.
+Given an unreadable file, pyreqwest would continue silently and httpx would fail with a
+traceback; here it is reported once, before the first request.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ _CERTIFICATE = re.compile(
 )
 _CERTIFICATE_BYTES = 64 << 10
 """Read to find the first certificate of a bundle; one takes about 2 KiB."""
-_IDENTITY_LIMIT = 1 << 20
+_FILE_LIMIT = 1 << 20
 
 
-class Identity(NamedTuple):
-    """Files that prove who we are to a server that asks (TLS client certificate)."""
+class ClientCertificate(NamedTuple):
+    """The PEM files of a TLS client certificate and its key."""
 
     certificate: str
     key: str
 
     def pem(self) -> bytes:
-        """Both, as one PEM text.
+        """Return both as one PEM text.
 
         Raises:
-            OSError: a file vanished since it was checked.
+            OSError: a file has disappeared since it was checked.
         """
         parts = []
         for path in dict.fromkeys(self):
             with open(path, "rb") as file:
-                parts.append(file.read(_IDENTITY_LIMIT))
+                parts.append(file.read(_FILE_LIMIT))
         return b"\n".join(parts)
 
 
 class _Encrypted(Exception):
-    """The key asks for a passphrase."""
+    """The key needs a passphrase."""
 
 
-def read_authorities(ca_file: Path | None) -> str | None:
-    """Return the file of certificates to trust, or ``None`` for the system's.
+def load_ca_file(ca_file: Path | None) -> str | None:
+    """Return the file with the certificates to trust, or ``None`` for the system's.
 
     Args:
-        ca_file: the setting; ``SSL_CERT_FILE`` stands in where it is ``None``.
+        ca_file: the setting; ``None`` uses ``SSL_CERT_FILE``.
 
     Raises:
-        LocalError: ``ca_file``, no certificate can be read from it.
+        LocalError: ``ca_file``, it has no readable certificate.
     """
     chosen = ca_file or os.environ.get("SSL_CERT_FILE") or None
     if chosen is None:
@@ -64,60 +64,61 @@ def read_authorities(ca_file: Path | None) -> str | None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         first = b"" if ca_file else _first_certificate(str(chosen))
         if first:
-            # The environment names the system's bundle, which is large: to read all of
-            # it took 29 ms of every start. One that is chosen here is read to its end.
+            # The environment names the system's bundle, which is large: reading all of
+            # it took 29 ms at every start. A file from the settings is read in full.
             context.load_verify_locations(cadata=first.decode("ascii"))
         else:
             context.load_verify_locations(str(chosen))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise LocalError(
             "ca_file",
-            f"no certificates in {plain(str(chosen))}: {_reason(error)}",
+            f"cannot load certificates from {plain(str(chosen))}: {_reason(error)}",
         ) from None
     return str(chosen)
 
 
-def read_identity(certificate: Path | None, key: Path | None) -> Identity | None:
-    """Return the certificate to show to servers, or ``None``.
+def load_client_certificate(
+    certificate: Path | None, key: Path | None
+) -> ClientCertificate | None:
+    """Return the client certificate, or ``None``.
 
     Args:
-        certificate: PEM, with the chain that a server may need behind it.
-        key: PEM; ``None`` where the key stands beside the certificate.
+        certificate: PEM, followed by any intermediate certificates.
+        key: PEM; ``None`` if it is in the same file.
 
     Raises:
-        LocalError: ``client_cert``, they cannot be read, do not belong together, or
-            the key is encrypted.
+        LocalError: ``client_cert``, they cannot be read, do not match, or the key is
+            encrypted.
     """
     if certificate is None:
         if key is not None:
-            raise _unusable(f"{plain(str(key))} is a key without its certificate")
+            raise _unusable(f"{plain(str(key))} is a key without a certificate")
         return None
-    where = plain(str(certificate))
+    files = plain(str(certificate))
     if key is not None:
-        where += f" with {plain(str(key))}"
+        files += f" with {plain(str(key))}"
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_cert_chain(certificate, key, password=_refuse_passphrase)
     except _Encrypted:
         raise _unusable(
-            f"{where}: the key is encrypted; fetchtui asks for no passphrase."
-            " Decrypt it with openssl pkey, and keep it in a file that only you read"
+            f"{files}: the key is encrypted, and passphrases are not supported"
         ) from None
     except (OSError, ValueError) as error:
-        raise _unusable(f"{where}: {_identity_reason(error)}") from None
-    return Identity(str(certificate), str(key or certificate))
+        raise _unusable(f"{files}: {_certificate_reason(error)}") from None
+    return ClientCertificate(str(certificate), str(key or certificate))
 
 
 def _refuse_passphrase() -> str:
     raise _Encrypted
 
 
-def _identity_reason(error: Exception) -> str:
+def _certificate_reason(error: Exception) -> str:
     text = str(getattr(error, "reason", "") or "")
     if "KEY_VALUES_MISMATCH" in text:
-        return "the key is not the one of the certificate"
+        return "the key does not match the certificate"
     if isinstance(error, ssl.SSLError):
-        return "no PEM certificate and key are in there"
+        return "no PEM certificate and key found"
     return _reason(error)
 
 
@@ -128,7 +129,7 @@ def _reason(error: Exception) -> str:
 
 
 def _first_certificate(path: str) -> bytes:
-    """Return the first certificate of a bundle, or nothing where there is none.
+    """Return the first certificate of a bundle, or nothing if there is none.
 
     Raises:
         OSError: the file cannot be read.

@@ -1,9 +1,14 @@
-"""Cookies out of a Netscape file (``cookies.txt``), as browsers and curl write it.
+"""Read cookies from a Netscape file (``cookies.txt``), as browsers and curl write it.
 
-Seven fields on a line, separated by tabs: domain, whether its subdomains count, path,
-whether only https may have it, expiry in seconds since the epoch (0 at the end of the
-session), name, value. ``#`` begins a comment, but ``#HttpOnly_`` in front of a domain
-does not. What goes where is RFC 6265, section 5.4.
+Seven fields per line, separated by tabs: domain, whether it includes subdomains, path,
+whether the cookie is for https only, expiry in seconds since the epoch (0 for the end
+of the session), name, value. ``#`` starts a comment, except for ``#HttpOnly_`` in front
+of a domain. RFC 6265 section 5.4 defines which cookies a request gets.
+
+``http.cookiejar.MozillaCookieJar`` is not used: it requires a magic first line, rejects
+``example.org TRUE`` and ``.example.org FALSE``, which browsers write, and empty values
+as curl writes them, accepts any word for TRUE and FALSE, and quotes the whole line in
+its errors, which may contain a session's secret.
 """
 
 from __future__ import annotations
@@ -36,7 +41,7 @@ class Cookie(NamedTuple):
     path: str
     is_secure: bool
     expires: float
-    """Seconds since the epoch; 0 for never in this run."""
+    """Seconds since the epoch; 0 for a session cookie."""
     name: str
     value: str
 
@@ -53,12 +58,12 @@ class CookieFile:
         for cookie in _read(path):
             self._by_domain.setdefault(cookie.domain, []).append(cookie)
 
-    def pairs_for(self, url: str, now_wall: float | None = None) -> dict[str, str]:
-        """Return the cookies that go to ``url``, name and value, longest path first.
+    def cookies_for(self, url: str, now_wall: float | None = None) -> dict[str, str]:
+        """Return the cookies for ``url``, name and value, longest path first.
 
         Args:
             url: http or https, without credentials.
-            now_wall: seconds since the epoch; ``None`` asks the machine.
+            now_wall: seconds since the epoch; ``None`` uses the system clock.
         """
         scheme, _, authority = origin_of(url).partition("://")
         host = split_port(authority)[0].removesuffix(".")
@@ -92,8 +97,8 @@ def _read(path: Path) -> list[Cookie]:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = content.count(b"\n", 0, error.start) + 1
-        raise _bad(f"{shown}:{place}: not UTF-8") from None
+        number = content.count(b"\n", 0, error.start) + 1
+        raise _bad(f"{shown}:{number}: not UTF-8") from None
     cookies = []
     for number, line in enumerate(text.split("\n"), 1):
         line = line.removesuffix("\r")
@@ -108,40 +113,40 @@ def _read(path: Path) -> list[Cookie]:
 
 
 def _parse(line: str) -> Cookie:
-    """Read one line.
+    """Parse one line.
 
     Raises:
-        ValueError: what is wrong, without the cookie's value.
+        ValueError: with a reason that omits the cookie's value.
     """
     fields = line.split("\t")
     if len(fields) == 6:
-        fields.append("")  # curl writes an empty value so
+        fields.append("")  # curl writes an empty value like this
     if len(fields) != 7:
-        raise ValueError(f"{len(fields)} fields separated by tabs instead of 7")
+        raise ValueError(f"expected 7 tab-separated fields, found {len(fields)}")
     domain, subdomains, path, secure, expires, name, value = fields
     host = domain.lower().removeprefix(".").removesuffix(".")
     if not host or not host.isprintable() or " " in host:
-        raise ValueError("the domain (field 1) is none")
-    for flag, which in ((subdomains, "2"), (secure, "4")):
+        raise ValueError("field 1 (domain) must be a host name")
+    for flag, which in ((subdomains, "2 (subdomains)"), (secure, "4 (secure)")):
         if flag.upper() not in _FLAGS:
-            raise ValueError(f"field {which} is neither TRUE nor FALSE")
+            raise ValueError(f"field {which} must be TRUE or FALSE")
     try:
         expiry = float(expires) if expires else 0.0
     except ValueError:
-        raise ValueError("the expiry (field 5) is no number") from None
+        raise ValueError("field 5 (expiry) must be a number") from None
     if not name and not value:
-        raise ValueError("the cookie has no name and no value")
+        raise ValueError("the cookie has neither a name nor a value")
     if _BAD_TEXT.search(name + value):
-        raise ValueError("name or value hold a character that cannot be sent")
+        raise ValueError("name or value contain a character that cannot be sent")
     has_subdomains = _FLAGS[subdomains.upper()] or domain.startswith(".")
-    # A path that is none counts for all (RFC 6265, section 5.2.4).
+    # An invalid path means all paths (RFC 6265 section 5.2.4).
     path = path if path.startswith("/") else "/"
     is_secure = _FLAGS[secure.upper()]
     return Cookie(host, has_subdomains, path, is_secure, expiry, name, value)
 
 
 def _domains_of(host: str) -> list[str]:
-    """A host and the domains above it; an address has none."""
+    """Return a host and its parent domains; an address has none."""
     try:
         ip_address(host)
     except ValueError:
@@ -157,7 +162,7 @@ def _path_of(url: str) -> str:
 
 
 def _is_below(path: str, cookie_path: str) -> bool:
-    """RFC 6265, section 5.1.4."""
+    """Return True if a request path matches a cookie path (RFC 6265 section 5.1.4)."""
     if not path.startswith(cookie_path):
         return False
     return (

@@ -1,10 +1,10 @@
-"""Who we are to which origin: headers and logins out of the settings and netrc.
+"""Headers and credentials per origin, from the settings and netrc.
 
-What is nearest to the file wins: a header of the list, then the URL's own userinfo,
-then the rule for the host, then the login of the run, then netrc. What a rule or netrc
-says of a host by name holds for that host wherever it is met; everything else (the
-run's login and headers, the rule ``*``, netrc's ``default``) is for origins that the
-list names, and follows no redirect and no mirror elsewhere.
+The most specific source takes precedence: a header in the list, then the URL's own
+userinfo, the rule for the host, the login of the run, and netrc. A rule or netrc entry
+that names a host applies to that host wherever it appears; everything else (the run's
+login and headers, the rule ``*``, netrc's ``default``) applies only to origins that the
+list names, and never to the target of a redirect or to a mirror elsewhere.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tui.core.request import origin_of
 from tui.core.rules.hosts import names_a_host, rule_for, split_port
 from tui.core.settings import Scheme
 from tui.core.text.plain_text import plain
-from tui.net.auth.secrets import reveal
+from tui.net.auth.secrets import resolve_secret
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -30,39 +30,39 @@ if TYPE_CHECKING:
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 DIGEST_LOGIN = "Digest-Login"
-"""Scheme of an ``Authorization`` value that never goes out: user and password, as
-Basic writes them, for whom ``digest.DigestAuthCache`` puts in the proof."""
+"""Scheme of an ``Authorization`` value that is never sent: user and password, encoded
+as for Basic, which ``digest.DigestAuthCache`` replaces by a Digest value."""
 
 
 class Credentials:
-    """The headers that each origin gets beside those of the request itself.
+    """The headers that each origin gets in addition to those of the request.
 
-    Reads the netrc file and all secrets at once, so that what is missing is said before
-    anything is fetched.
+    Reads the netrc file and all secrets at once, so that anything missing is reported
+    before the first request.
 
     Raises:
         LocalError: ``login`` or ``netrc``.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Read the settings; may wait for the keyring."""
+        """Load what the settings refer to; may block on the keyring."""
         self._headers = settings.headers
         self._rules = settings.hosts
         self._netrc = _read_netrc(settings.netrc) if settings.netrc else None
         self._own_netrc: NetrcFile | None = None
         self._run_login = settings.login
-        # A value by login: hosts of one login ask for its secret once.
+        # By login: the secret of a login that several hosts share is read once.
         self._values: dict[Login, str] = {}
-        for login, place in _all_logins(settings):
+        for login, purpose in _all_logins(settings):
             if login.secret == "netrc":
                 self._own_netrc = self._netrc or _read_netrc(_home_netrc())
             elif login.secret == "ask" and login is not settings.login:
-                # Nobody was asked, as nothing in the list comes from that host: it gets
-                # no login, not the run's either, and the others are none the worse.
+                # The user was not asked, since the list has nothing from that host: it
+                # gets no credentials, not even the run's.
                 self._values[login] = ""
             elif login not in self._values:
                 self._values[login] = _authorization(
-                    login.scheme, login.user, reveal(login, place)
+                    login.scheme, login.user, resolve_secret(login, purpose)
                 )
         self._known: dict[tuple[str, bool], Headers] = {}
         self.is_empty = not (
@@ -70,29 +70,29 @@ class Credentials:
             or self._run_login
             or any(rule.headers or rule.login for rule in self._rules)
         )
-        """Whether nothing depends on the origin."""
+        """Whether headers are the same for all origins."""
 
     def headers_for(self, url: str, headers: Headers, *, is_named: bool) -> Headers:
-        """Return the headers for a request, of which the nearest won.
+        """Return the headers for a request; of each name the most specific one.
 
         Args:
-            url: where it goes.
+            url: of the request.
             headers: of the request itself.
-            is_named: whether the list names the origin; nothing of ``headers`` and of
-                the run goes to others.
+            is_named: whether the list names the origin; other origins get neither
+                ``headers`` nor the headers and login of the run.
         """
         if not is_named:
             return () if self.is_empty else self._by_origin(origin_of(url), False)
         if self.is_empty:
             return _merged(self._headers, headers)
-        around = self._by_origin(origin_of(url), True)
+        general = self._by_origin(origin_of(url), True)
         if "@" in url.partition("://")[2].partition("/")[0]:
-            # The URL says by itself who we are.
-            around = _without_login(around)
-        return _merged(around, headers)
+            # The URL has its own credentials.
+            general = _without_login(general)
+        return _merged(general, headers)
 
-    def elsewhere(self, url: str) -> Headers:
-        """Return the headers for a place that another server named."""
+    def for_redirect(self, url: str) -> Headers:
+        """Return the headers for the target of a redirect to another origin."""
         return () if self.is_empty else self._by_origin(origin_of(url), False)
 
     def _by_origin(self, origin: str, is_named: bool) -> Headers:
@@ -103,10 +103,10 @@ class Credentials:
         if rule is not None and not is_named and not names_a_host(rule.pattern):
             rule = None
         headers = self._headers if is_named else ()
-        of_rule = rule.headers if rule is not None else ()
-        headers = _merged(headers, of_rule)
+        rule_headers = rule.headers if rule is not None else ()
+        headers = _merged(headers, rule_headers)
         value = ""
-        if rule is not None and rule.login is not None and not _has_login(of_rule):
+        if rule is not None and rule.login is not None and not _has_login(rule_headers):
             value = self._value(rule.login, origin, is_named)
         is_open = rule is None or rule.login is None or rule.login.secret != "ask"
         if not value and is_open and not _has_login(headers):
@@ -118,7 +118,7 @@ class Credentials:
         return headers
 
     def _value(self, login: Login | None, origin: str, is_named: bool) -> str:
-        """Write what proves a login to an origin; for none netrc is asked."""
+        """Return the ``Authorization`` value for an origin; by default from netrc."""
         if login is not None and login.secret != "netrc":
             return self._values[login]
         netrc = self._own_netrc if login is not None else self._netrc
@@ -133,14 +133,14 @@ class Credentials:
 
 
 def _all_logins(settings: Settings) -> list[tuple[Login, str]]:
-    logins = [
-        (rule.login, f"the login of {rule.pattern}")
+    credentials = [
+        (rule.login, f"the login for {rule.pattern}")
         for rule in settings.hosts
         if rule.login is not None
     ]
     if settings.login is not None:
-        logins.append((settings.login, "the login"))
-    return logins
+        credentials.append((settings.login, "the login"))
+    return credentials
 
 
 def _read_netrc(path: Path) -> NetrcFile:
@@ -151,33 +151,32 @@ def _read_netrc(path: Path) -> NetrcFile:
 
 
 def _home_netrc() -> Path:
-    """Where netrc is where nobody says: ``NETRC`` as curl and git have it, else home.
+    """Return the default netrc file: ``NETRC`` as in curl and git, else in the home.
 
     Raises:
-        LocalError: there is none.
+        LocalError: ``login``, there is none.
     """
     named = os.environ.get("NETRC")
     if named:
         return Path(named)
-    for name in (".netrc", "_netrc"):
-        try:
-            path = Path.home() / name
-        except RuntimeError:
-            break
-        if path.exists():
-            return path
-    raise LocalError("login", "there is no netrc file; name one with --netrc")
+    try:
+        path = Path.home() / ".netrc"
+    except RuntimeError:  # no home directory
+        path = None
+    if path is None or not path.exists():
+        raise LocalError("login", "there is no netrc file")
+    return path
 
 
 def _authorization(scheme: Scheme, user: str, secret: str) -> str:
-    """Write an ``Authorization`` value (RFC 7617, RFC 6750 section 2.1).
+    """Encode an ``Authorization`` value (RFC 7617, RFC 6750 section 2.1).
 
     Raises:
-        LocalError: ``login``, the user's name cannot be sent.
+        LocalError: ``login``, user or token cannot be sent.
     """
     if scheme is Scheme.BEARER:
         if not secret.isascii() or " " in secret:
-            raise LocalError("login", "a bearer token holds no spaces and only ASCII")
+            raise LocalError("login", "a bearer token must be ASCII without spaces")
         return f"Bearer {secret}"
     if not user.isprintable() or ":" in user:
         raise LocalError("login", f"the user {plain(user, 50)!r} cannot be sent")
@@ -193,9 +192,9 @@ def _without_login(headers: Headers) -> Headers:
     return tuple(pair for pair in headers if pair[0].lower() != "authorization")
 
 
-def _merged(around: Headers, near: Headers) -> Headers:
-    """Join headers; of those of one name the near ones count."""
-    if not around or not near:
-        return around or near
-    names = {name.lower() for name, _ in near}
-    return (*(h for h in around if h[0].lower() not in names), *near)
+def _merged(general: Headers, specific: Headers) -> Headers:
+    """Merge headers; ``specific`` ones replace those of the same name."""
+    if not general or not specific:
+        return general or specific
+    names = {name.lower() for name, _ in specific}
+    return (*(h for h in general if h[0].lower() not in names), *specific)

@@ -1,9 +1,9 @@
-"""Digest authentication (RFC 7616): each request carries a proof of its own.
+"""Digest authentication (RFC 7616): every request has its own Authorization value.
 
-The proofs are httpx's; here it is decided when one is due, which of several challenges
-is answered, and that a password which is for Digest goes out in no other way. What a
-server asked once is remembered for its origin, so that the ranges of a download are
-proven at once and cost no 401 each.
+httpx computes the values. This module decides when one is needed and which of several
+challenges to answer, and makes sure that a password meant for Digest is never sent in
+any other way. Challenges are cached by origin, so that the ranges of a download are
+authenticated at once and do not cost one 401 each.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _PART = re.compile(
     rf"(,)|({_WORD})[ \t]*=[ \t]*(?:\"((?:[^\"\\]|\\.)*)\"|([^\s\",]+))|({_WORD})"
 )
 VALUE_LIMIT = 8192
-"""Characters of a header that are read; real challenges stay below 1,000."""
+"""Characters of a header that are parsed; real challenges stay below 1,000."""
 # Best first.
 _ALGORITHMS = ("SHA-512", "SHA-256", "SHA", "MD5")
 
 
 class Challenge:
-    """One Digest challenge, written in the one form that httpx reads."""
+    """A Digest challenge, in the form that httpx parses."""
 
     __slots__ = ("is_stale", "line", "rank")
 
@@ -51,10 +51,10 @@ class Challenge:
 
 
 def best_challenge(values: Sequence[str]) -> Challenge | None:
-    """Return the strongest Digest challenge that can be answered, if there is one.
+    """Return the strongest Digest challenge that is supported, if there is one.
 
     Args:
-        values: of ``WWW-Authenticate``; one may hold several (RFC 9110 section 11.6.1).
+        values: of ``WWW-Authenticate``; one may contain several (RFC 9110 sec. 11.6.1).
     """
     found = []
     for scheme, parameters in _challenges(values):
@@ -66,14 +66,14 @@ def best_challenge(values: Sequence[str]) -> Challenge | None:
 
 
 def schemes(values: Sequence[str]) -> list[str]:
-    """Name the schemes that ``WWW-Authenticate`` offers, as they are spelt."""
+    """Return the schemes in ``WWW-Authenticate``, in their original spelling."""
     return [scheme for scheme, _ in _challenges(values)]
 
 
 def _challenges(values: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
-    """Part ``WWW-Authenticate`` into schemes with their parameters, in lower case.
+    """Split ``WWW-Authenticate`` into schemes with their lower-case parameters.
 
-    A word that follows a comma, and no ``=``, is the next scheme.
+    A word after a comma, and without ``=``, is the next scheme.
     """
     found: list[tuple[str, dict[str, str]]] = []
     for value in values:
@@ -92,94 +92,98 @@ def _challenges(values: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-ROUNDS = 3
-"""Challenges answered for one request. One is the rule; a second one comes where the
-nonce of the first ran out meanwhile (``stale``)."""
-KNOWN_ORIGINS = 1000
+MAX_ATTEMPTS = 3
+"""Challenges answered for one request. Usually one; a second if the nonce of the first
+has expired meanwhile (``stale``)."""
+MAX_CACHED_ORIGINS = 1000
 
 
 class DigestAuthCache:
-    """What servers asked to be proven, by origin and login."""
+    """Answered challenges by origin and credentials."""
 
     def __init__(self) -> None:
-        self._proofs: dict[tuple[str, str], httpx.DigestAuth] = {}
+        self._auths: dict[tuple[str, str], httpx.DigestAuth] = {}
         self._first: dict[tuple[str, str], tuple[str, str]] = {}
-        """URL and value of the first proof for a new nonce, not sent yet: servers may
-        refuse a nonce whose count does not begin at 1."""
+        """URL and value of the first use of a new nonce, until it is sent: servers may
+        reject a nonce whose count does not start at 1."""
 
     @property
     def is_used(self) -> bool:
-        """Whether any server asked for a proof so far."""
-        return bool(self._proofs)
+        """Whether any server has sent a challenge so far."""
+        return bool(self._auths)
 
-    def applied(
+    def apply(
         self, url: str, headers: Sequence[tuple[str, str]]
     ) -> list[tuple[str, str]]:
-        """Return headers as they may go out.
+        """Return headers as they may be sent.
 
-        A login for Digest becomes its proof, or nothing where the server has not asked
-        yet; one for Basic becomes a proof where the server wants only that.
+        Digest credentials become a Digest value, or are dropped if the server has not
+        sent a challenge yet; Basic credentials become a Digest value if the server
+        accepts nothing else.
         """
         sendable = []
         for name, value in headers:
-            if name.lower() == "authorization" and _login_of(value):
+            if name.lower() == "authorization" and _parse_credentials(value):
                 key = (origin_of(url), value)
-                proof = self._proofs.get(key)
-                if proof is not None:
+                auth = self._auths.get(key)
+                if auth is not None:
                     first = self._first.pop(key, ("", ""))
-                    proven = first[1] if first[0] == url else _proven(proof, url, None)
-                    sendable.append((name, proven))
+                    is_first = first[0] == url
+                    digest = first[1] if is_first else _compute(auth, url, None)
+                    sendable.append((name, digest))
                     continue
                 if value.startswith(DIGEST_LOGIN):
                     continue
             sendable.append((name, value))
         return sendable
 
-    def answer(
-        self, url: str, headers: Headers, challenges: Sequence[str], round: int
+    def accept_challenge(
+        self, url: str, headers: Headers, challenges: Sequence[str], attempts: int
     ) -> bool:
-        """Take what a 401 asks for; true if asking again with ``applied`` may help.
+        """Process a 401; return True if another request with ``apply`` may succeed.
 
         Args:
-            url: what was asked for.
-            headers: with the login, as ``applied`` takes them.
+            url: of the request.
+            headers: with the credentials, as passed to ``apply``.
             challenges: the ``WWW-Authenticate`` values.
-            round: 0 for the first 401 to this request.
+            attempts: 0 for the first 401 to this request.
         """
         value = next((v for k, v in headers if k.lower() == "authorization"), "")
-        login = _login_of(value)
-        if login is None or round >= ROUNDS:
+        credentials = _parse_credentials(value)
+        if credentials is None or attempts >= MAX_ATTEMPTS:
             return False
         offered = [scheme.lower() for scheme in schemes(challenges)]
         if "digest" not in offered:
             return False
         if "basic" in offered and not value.startswith(DIGEST_LOGIN):
-            return False  # it was offered, and what was sent is wrong
+            return False  # Basic was accepted as a scheme: the password is wrong
         key = (origin_of(url), value)
         challenge = best_challenge(challenges)
         if challenge is None:
             return False
-        if round and not challenge.is_stale:
-            # The proof was made for this very challenge: the password is wrong.
+        if attempts and not challenge.is_stale:
+            # The value was computed for this challenge: the password is wrong.
             return False
-        if len(self._proofs) >= KNOWN_ORIGINS:
-            self._proofs.clear()
+        if len(self._auths) >= MAX_CACHED_ORIGINS:
+            self._auths.clear()
             self._first.clear()
-        answered = _answered(login, url, challenge.line)
+        answered = _answer(credentials, url, challenge.line)
         if answered is None:
             return False
-        self._proofs[key], first = answered
+        self._auths[key], first = answered
         self._first[key] = (url, first)
         return True
 
 
-def without_digest_logins(headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return headers for a server that has not asked for a proof yet."""
+def without_digest_credentials(
+    headers: Sequence[tuple[str, str]],
+) -> list[tuple[str, str]]:
+    """Return headers for a server that has not sent a challenge yet."""
     return [pair for pair in headers if not pair[1].startswith(DIGEST_LOGIN)]
 
 
-def _login_of(value: str) -> tuple[str, str] | None:
-    """Return user and password of an ``Authorization`` value that holds them."""
+def _parse_credentials(value: str) -> tuple[str, str] | None:
+    """Return user and password of an ``Authorization`` value, if it contains them."""
     scheme, _, pair = value.partition(" ")
     if scheme not in (DIGEST_LOGIN, "Basic"):
         return None
@@ -190,38 +194,38 @@ def _login_of(value: str) -> tuple[str, str] | None:
     return user, password
 
 
-def _answered(
-    login: tuple[str, str], url: str, challenge: str
+def _answer(
+    credentials: tuple[str, str], url: str, challenge: str
 ) -> tuple[httpx.DigestAuth, str] | None:
-    """Return who proves a login to a challenge, and the first proof.
+    """Return the state for a challenge and its first ``Authorization`` value.
 
-    ``None`` if it cannot be done.
+    ``None`` if the challenge is not supported.
     """
     # Late, here and below: few downloads need httpx at all.
     import httpx
 
-    proof = httpx.DigestAuth(*login)
+    auth = httpx.DigestAuth(*credentials)
     try:
-        return proof, _proven(proof, url, challenge)
+        return auth, _compute(auth, url, challenge)
     except (httpx.HTTPError, LookupError, ValueError, NotImplementedError):
         return None
 
 
-def _proven(proof: httpx.DigestAuth, url: str, challenge: str | None) -> str:
-    """Return the ``Authorization`` value for one request.
+def _compute(auth: httpx.DigestAuth, url: str, challenge: str | None) -> str:
+    """Compute the ``Authorization`` value for one request.
 
     Args:
-        proof: knows the login and counts its uses of a nonce.
-        url: what is asked for.
-        challenge: to be answered; ``None`` for the last one.
+        auth: has the credentials and counts the uses of a nonce.
+        url: of the request.
+        challenge: to answer; ``None`` for the last one.
 
     Raises:
-        httpx.HTTPError: it cannot be answered.
+        httpx.HTTPError: the challenge is not supported.
     """
     import httpx
 
     request = httpx.Request("GET", url)
-    flow = proof.sync_auth_flow(request)
+    flow = auth.sync_auth_flow(request)
     next(flow)
     if challenge is not None:
         flow.send(

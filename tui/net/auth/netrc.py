@@ -1,4 +1,4 @@
-"""Logins by host out of a netrc file, in the form that curl, git and ftp share."""
+"""Read credentials per host from a netrc file, as curl, git and ftp do."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_LIMIT = 1 << 20
-"""Bytes; ten thousand logins fit."""
+"""Bytes; enough for ten thousand entries."""
 
 
 class NetrcLogin(NamedTuple):
-    """What a line of the file says."""
+    """User and password of one entry."""
 
     user: str
     password: str
 
 
 class NetrcFile:
-    """The logins of one file.
+    """The entries of one file.
 
     Raises:
         LocalError: ``netrc``, with file and line, if it cannot be read.
@@ -34,16 +34,16 @@ class NetrcFile:
         hosts = _read(path).hosts
         default = hosts.pop("default", None)
         self._default = _login(default) if default is not None else None
-        # RFC 4343: names are compared without regard to case.
+        # RFC 4343: host names are case-insensitive.
         self._logins = {host.lower(): _login(entry) for host, entry in hosts.items()}
 
     def login_for(self, host: str, *, is_named: bool) -> NetrcLogin | None:
-        """Return who we are to ``host``, or ``None``.
+        """Return the entry for ``host``, or ``None``.
 
         Args:
-            host: without port; netrc knows none.
-            is_named: whether the user's own list named the host. Only then the
-                ``default`` entry counts: it would follow any redirect otherwise.
+            host: without port; netrc has none.
+            is_named: whether the user's own list names the host. Only then does the
+                ``default`` entry apply: otherwise any redirect would get it.
         """
         found = self._logins.get(host.lower())
         return found or (self._default if is_named else None)
@@ -56,12 +56,14 @@ def _read(path: Path) -> netrc.netrc:
         if len(head) > FILE_LIMIT:
             raise _bad(f"{plain(str(path))}: larger than {FILE_LIMIT >> 20} MiB")
         head.decode()
-        # The name is given, so its owner and mode are not looked at: who points at a
-        # file has chosen it.
+        # With a path, the parser skips its check of owner and mode: the user has chosen
+        # the file.
         return netrc.netrc(str(path))
     except netrc.NetrcParseError as error:
-        # Its message quotes a word of the file, which may be the password.
-        reason = error.msg.partition("'")[0].partition('"')[0].strip() or "not netrc"
+        # Its message quotes a word from the file, which may be the password.
+        reason = (
+            error.msg.partition("'")[0].partition('"')[0].strip() or "not a netrc file"
+        )
         raise _bad(f"{plain(str(path))}:{error.lineno or 1}: {reason}") from None
     except UnicodeDecodeError as error:
         line = head.count(b"\n", 0, error.start) + 1

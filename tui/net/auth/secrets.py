@@ -1,7 +1,7 @@
-"""Where secrets come from: the one place that turns a reference into a password.
+"""Resolve references to secrets: the only place that does.
 
-Settings hold references; a secret is read once, before anything is fetched, and lives
-in the memory of the session alone.
+Settings contain references only; a secret is read once, before the first request, and
+is kept only in the memory of the session.
 """
 
 from __future__ import annotations
@@ -23,108 +23,114 @@ if TYPE_CHECKING:
     from tui.core.settings import Login
 
 FILE_LIMIT = 64 << 10
-"""Bytes of a secret's file; tokens of clouds take up to some KiB."""
+"""Bytes of a file with a secret; cloud tokens take up to a few KiB."""
 KEYRING_TIMEOUT_S = 60.0
-"""It may have to be unlocked first, by somebody who looks for a password."""
+"""Long enough for the user to find a password and unlock the keyring."""
 KINDS = ("env", "file", "keyring", "text")
 
 
-def reveal(login: Login, place: str, environ: Mapping[str, str] | None = None) -> str:
+def resolve_secret(
+    login: Login, purpose: str, environ: Mapping[str, str] | None = None
+) -> str:
     """Return the secret that a login refers to.
 
-    Reads files and may wait for the keyring to be unlocked: call it in a thread.
+    May block on files and until the keyring is unlocked: call it in a thread.
 
     Args:
         login: whose ``secret`` is ``env:NAME``, ``file:PATH``, ``keyring:SERVICE`` or
-            ``text:SECRET``; ``netrc`` and ``ask`` are for others to answer.
-        place: what the login is for, for messages.
-        environ: the environment; the process's own by default.
+            ``text:SECRET``; the caller handles ``netrc`` and ``ask``.
+        purpose: of the login, for messages.
+        environ: the environment; by default the process's.
 
     Raises:
-        LocalError: ``login``, it is not there; the message names the reference, and
-            nothing of the secret.
+        LocalError: ``login``, it cannot be resolved; the message contains the
+            reference, but nothing of the secret.
     """
     kind, separator, name = login.secret.partition(":")
     if kind == "ask":
-        raise _missing(place, "nobody is here to be asked for it")
+        raise _missing(purpose, "there is no terminal to ask for it")
     if not separator or kind not in KINDS:
-        # Not repeated: it may be a password that somebody put in the wrong place.
+        # Not repeated in the message: it may be a password in the wrong place.
         raise _missing(
-            place, "its reference is none of env:NAME, file:PATH, keyring:SERVICE"
+            purpose, "the reference must be env:NAME, file:PATH or keyring:SERVICE"
         )
     if kind == "text":
-        return _sendable(name, place, "what was typed")
+        return _sendable(name, purpose, "the input")
     if not name:
-        raise _missing(place, f"{kind}: needs a name behind it")
+        raise _missing(purpose, f"{kind}: must be followed by a name")
     if kind == "env":
         value = (os.environ if environ is None else environ).get(name)
         if value is None:
-            raise _missing(place, f"the variable {plain(name, 100)} is not set")
+            raise _missing(
+                purpose, f"the environment variable {plain(name, 100)} is not set"
+            )
     elif kind == "file":
-        value = _from_file(name, place)
+        value = _from_file(name, purpose)
     else:
-        value = _from_keyring(name, login.user, place)
-    return _sendable(value, place, f"{kind}:{plain(name, 100)}")
+        value = _from_keyring(name, login.user, purpose)
+    return _sendable(value, purpose, f"{kind}:{plain(name, 100)}")
 
 
-def _from_file(name: str, place: str) -> str:
+def _from_file(name: str, purpose: str) -> str:
     path = Path(name).expanduser()
     try:
         with path.open("rb") as file:
             content = file.read(FILE_LIMIT + 1)
         if len(content) > FILE_LIMIT:
-            raise _missing(place, f"{plain(str(path))} is too large for a secret")
-        # One line; the line end that every editor adds is not part of it.
+            raise _missing(purpose, f"{plain(str(path))} is too large")
+        # One line; the line end that editors add is not part of it.
         return content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise _missing(place, f"{plain(str(path))} is not text") from None
+        raise _missing(purpose, f"{plain(str(path))} is not text") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise _missing(place, f"{plain(str(path))}: {reason}") from None
+        raise _missing(purpose, f"{plain(str(path))}: {reason}") from None
 
 
-def _from_keyring(service: str, user: str, place: str) -> str:
+def _from_keyring(service: str, user: str, purpose: str) -> str:
     try:
-        # Late: it looks for its backends, and is an extra that few need.
+        # Late: it searches for backends, and few runs need this extra.
         keyring: Any = import_module("keyring")
     except ImportError:
         raise _missing(
-            place, "no keyring is installed; install fetchtui[keyring]"
+            purpose, "keyring support is not installed (fetchtui[keyring])"
         ) from None
-    answer: Future[str | None] = Future()
+    result: Future[str | None] = Future()
 
     def ask() -> None:
         try:
-            answer.set_result(keyring.get_password(service, user))
-        except Exception as error:  # each backend has exceptions of its own
-            answer.set_exception(error)
+            result.set_result(keyring.get_password(service, user))
+        except Exception as error:  # each backend has its own exceptions
+            result.set_exception(error)
 
-    # A daemon: one that waits for its user for ever must not keep the process.
+    # A daemon: waiting for the user must not keep the process alive.
     Thread(target=ask, name="keyring", daemon=True).start()
     try:
-        value = answer.result(KEYRING_TIMEOUT_S)
+        value = result.result(KEYRING_TIMEOUT_S)
     except TimeoutError:
-        raise _missing(place, "the keyring gives no answer; is it locked?") from None
+        raise _missing(
+            purpose, "the keyring does not respond; it may be locked"
+        ) from None
     except Exception as error:
         reason = plain(str(error) or type(error).__name__, 200)
-        raise _missing(place, f"the keyring fails: {reason}") from None
+        raise _missing(purpose, f"the keyring failed: {reason}") from None
     if value is None:
         raise _missing(
-            place,
+            purpose,
             f"the keyring has no password for service {plain(service, 100)!r}"
             f" and user {plain(user, 100)!r}",
         )
     return str(value)
 
 
-def _sendable(value: str, place: str, origin: str) -> str:
-    """Refuse what would break a header apart, or is nothing."""
+def _sendable(value: str, purpose: str, origin: str) -> str:
+    """Reject an empty value, and characters that would break a header apart."""
     if not value:
-        raise _missing(place, f"{origin} is empty")
+        raise _missing(purpose, f"{origin} is empty")
     if not all(c.isprintable() or c == "\t" for c in value):
-        raise _missing(place, f"{origin} holds a control character or several lines")
+        raise _missing(purpose, f"{origin} contains control characters or line breaks")
     return value
 
 
-def _missing(place: str, reason: str) -> LocalError:
-    return LocalError("login", f"no secret for {plain(place, 200)}: {reason}")
+def _missing(purpose: str, reason: str) -> LocalError:
+    return LocalError("login", f"no secret for {plain(purpose, 200)}: {reason}")

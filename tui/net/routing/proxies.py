@@ -1,9 +1,9 @@
-"""Which proxy stands between us and an origin.
+"""Choose the proxy for an origin.
 
-The rules are curl's, which are what people's environments are made for: ``http_proxy``
-only in lower case (a CGI script gets HTTP_PROXY from its visitors), the others in both;
-``no_proxy`` names hosts with all below them, addresses, networks (``10.0.0.0/8``), or
-``*``; lower case wins.
+The rules are curl's, which existing environments are written for: ``http_proxy`` only
+in lower case (a CGI script gets HTTP_PROXY from its visitors), the others in both;
+``no_proxy`` lists hosts, including all their subdomains, addresses, networks
+(``10.0.0.0/8``), or ``*``; lower case takes precedence.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from tui.core.settings import Settings
 
 DIRECT = "direct"
-"""The setting that means no proxy."""
+"""The setting for no proxy."""
 SCHEMES = ("http", "https", "socks5", "socks5h")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 
 
 class Proxy(NamedTuple):
-    """A proxy, and who we are to it."""
+    """A proxy and the credentials for it."""
 
     scheme: str
-    """``socks5h`` lets the proxy resolve names, ``socks5`` does it here."""
+    """``socks5h`` lets the proxy resolve names, ``socks5`` resolves them here."""
     host: str
     """An IPv6 address without brackets."""
     port: int
@@ -53,16 +53,16 @@ class Proxy(NamedTuple):
 
     @property
     def is_socks(self) -> bool:
-        """Whether it speaks SOCKS and not HTTP."""
+        """Whether it speaks SOCKS instead of HTTP."""
         return self.scheme.startswith("socks")
 
     @property
     def has_login(self) -> bool:
-        """Whether we tell it who we are."""
+        """Whether there are credentials for it."""
         return bool(self.user or self.password)
 
     def url(self, *, has_login: bool) -> str:
-        """The proxy as a URL for the wires."""
+        """Return the proxy as a URL for the transports."""
         login = ""
         if has_login and self.has_login:
             login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@"
@@ -70,7 +70,7 @@ class Proxy(NamedTuple):
 
 
 class ProxyResolver:
-    """The proxies of a run, by origin."""
+    """Finds the proxy for each origin of a run."""
 
     def __init__(
         self,
@@ -79,28 +79,28 @@ class ProxyResolver:
         user: str = "",
         password: str = "",
     ) -> None:
-        """Read all proxies that the settings and the environment name.
+        """Parse all proxies in the settings and the environment.
 
         Args:
             settings: ``proxy`` and the rules for hosts.
-            environ: asked where ``settings.proxy`` is "".
-            user: of ``settings.proxy_login``; it is for the proxy of the whole run,
-                never for one that a rule names for its hosts.
-            password: that belongs to it.
+            environ: used if ``settings.proxy`` is "".
+            user: of ``settings.proxy_login``; for the proxy of the whole run, never
+                for one from a per-host rule.
+            password: of that login.
 
         Raises:
-            LocalError: ``proxy``, one of them cannot be read.
+            LocalError: ``proxy``, one of them is invalid.
         """
         self._rules = tuple(rule for rule in settings.hosts if rule.proxy)
         self._by_rule = {
-            rule.proxy: read_proxy(rule.proxy, f"proxy for {rule.pattern}")
+            rule.proxy: parse_proxy(rule.proxy, f"proxy for {rule.pattern}")
             for rule in self._rules
         }
         self._hosts = settings.hosts
         self._exceptions: list[str] = []
         self._by_scheme: dict[str, Proxy | None] = {}
         if settings.proxy:
-            chosen = read_proxy(settings.proxy, "--proxy")
+            chosen = parse_proxy(settings.proxy, "proxy")
             self._by_scheme = {"http": chosen, "https": chosen}
         else:
             self._read_environment(environ)
@@ -112,7 +112,7 @@ class ProxyResolver:
 
     @property
     def is_same_for_all(self) -> bool:
-        """Whether every origin goes the same way."""
+        """Whether every origin uses the same proxy."""
         return (
             not self._rules
             and not (self._exceptions and any(self._by_scheme.values()))
@@ -120,19 +120,19 @@ class ProxyResolver:
         )
 
     def proxy_for(self, origin: str) -> Proxy | None:
-        """The proxy on the way to ``origin`` (``scheme://host[:port]``), if any."""
+        """Return the proxy for ``origin`` (``scheme://host[:port]``), if any."""
         if self._rules:
             rule = rule_for(self._hosts, origin)
             if rule is not None and rule.proxy:
                 return self._by_rule[rule.proxy]
         scheme, _, authority = origin.lower().partition("://")
         proxy = self._by_scheme.get(scheme)
-        if proxy is None or is_exempt(authority, scheme, self._exceptions):
+        if proxy is None or bypasses_proxy(authority, scheme, self._exceptions):
             return None
         return proxy
 
     def _read_environment(self, environ: Mapping[str, str]) -> None:
-        def ask(*names: str) -> tuple[str, str]:
+        def first(*names: str) -> tuple[str, str]:
             found = ((name, environ.get(name, "").strip()) for name in names)
             return next(((name, text) for name, text in found if text), ("", ""))
 
@@ -140,21 +140,21 @@ class ProxyResolver:
             ("http", ("http_proxy",)),
             ("https", ("https_proxy", "HTTPS_PROXY")),
         ):
-            name, text = ask(*names, "all_proxy", "ALL_PROXY")
-            self._by_scheme[scheme] = read_proxy(text, name) if text else None
-        _, exceptions = ask("no_proxy", "NO_PROXY")
+            name, text = first(*names, "all_proxy", "ALL_PROXY")
+            self._by_scheme[scheme] = parse_proxy(text, name) if text else None
+        _, exceptions = first("no_proxy", "NO_PROXY")
         self._exceptions = exceptions.lower().replace(",", " ").split()
 
 
-def read_proxy(text: str, source: str) -> Proxy | None:
-    """Read ``[scheme://][user[:password]@]host[:port]``; ``direct`` is ``None``.
+def parse_proxy(text: str, source: str) -> Proxy | None:
+    """Parse ``[scheme://][user[:password]@]host[:port]``; ``direct`` is ``None``.
 
     Args:
-        text: as it was given; without a scheme it is an HTTP proxy.
-        source: the option or variable that it stood in, for the message.
+        text: the setting; without a scheme it is an HTTP proxy.
+        source: the setting or variable that it comes from, for the message.
 
     Raises:
-        LocalError: ``proxy``; the message holds nothing of a login.
+        LocalError: ``proxy``; the message contains no credentials.
     """
     if text.lower() == DIRECT:
         return None
@@ -163,27 +163,29 @@ def read_proxy(text: str, source: str) -> Proxy | None:
         scheme, rest = "http", text
     scheme = {"socks": "socks5"}.get(scheme.lower(), scheme.lower())
     if scheme not in SCHEMES:
-        raise _bad(source, f"{plain(scheme, 20)}:// is none of {', '.join(SCHEMES)}")
+        raise _bad(
+            source, f"unknown scheme {plain(scheme, 20)}; use {', '.join(SCHEMES)}"
+        )
     login, _, authority = rest.rpartition("@")
     authority, _, path = authority.partition("/")
     if path or any(c in authority for c in "?#\\ ") or not authority.isprintable():
-        raise _bad(source, "write it as scheme://[user@]host:port")
+        raise _bad(source, "expected scheme://[user@]host:port")
     host, port = split_port(authority)
     if not host or (":" in host and "[" not in authority):
-        raise _bad(source, "it has no host")
+        raise _bad(source, "the host is missing")
     if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise _bad(source, "its port is no number from 1 to 65535")
+        raise _bad(source, "the port must be between 1 and 65535")
     user, _, password = login.partition(":")
     number = int(port) if port else _DEFAULT_PORTS[scheme]
     return Proxy(scheme, host.lower(), number, unquote(user), unquote(password))
 
 
-def is_exempt(authority: str, scheme: str, exceptions: list[str]) -> bool:
-    """Whether ``no_proxy`` names this host (curl's rules, see the module).
+def bypasses_proxy(authority: str, scheme: str, exceptions: list[str]) -> bool:
+    """Return True if ``no_proxy`` matches this host (curl's rules, see the module).
 
     Args:
         authority: ``host`` or ``host:port``.
-        scheme: of the URL; it tells the port where the authority has none.
+        scheme: of the URL; implies the port if the authority has none.
         exceptions: the words of ``no_proxy``, in lower case.
     """
     host, port = split_port(authority)
@@ -213,7 +215,7 @@ def is_exempt(authority: str, scheme: str, exceptions: list[str]) -> bool:
 
 
 def _with_login(proxy: Proxy | None, user: str, password: str) -> Proxy | None:
-    """Complete a proxy's login; one that is whole, or another user's, stays."""
+    """Add credentials to a proxy that lacks them or has only the same user."""
     if proxy is None or proxy.password or proxy.user not in ("", user):
         return proxy
     return proxy._replace(user=user, password=password)

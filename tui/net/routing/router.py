@@ -1,7 +1,7 @@
-"""How connections are made: through which proxy, from where, to which address.
+"""Decide how connections are made: proxy, local address, pinned addresses.
 
-Read and checked once, before anything is fetched. Origins that are reached alike share
-a route, and so a wire and its pool of connections.
+Settings are read and checked once, before the first request. Origins with the same
+route share a transport and its pool of connections.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from tui.core.errors import LocalError
 from tui.core.request import origin_of
 from tui.core.rules.hosts import split_port
 from tui.core.text.plain_text import plain
-from tui.net.auth.certificates import Identity, read_identity
-from tui.net.auth.secrets import reveal
+from tui.net.auth.certificates import ClientCertificate, load_client_certificate
+from tui.net.auth.secrets import resolve_secret
 from tui.net.routing.proxies import Proxy, ProxyResolver
 
 if TYPE_CHECKING:
@@ -26,44 +26,46 @@ _ANY = {4: "0.0.0.0", 6: "::"}
 
 
 class Route(NamedTuple):
-    """The way that connections to some origins take."""
+    """How connections to some origins are made."""
 
     proxy: Proxy | None = None
     pins: tuple[tuple[str, str], ...] = ()
-    """(host, address): where to connect without asking the DNS."""
+    """(host, address): where to connect instead of resolving the host."""
     local_address: str = ""
-    """To connect from. ``0.0.0.0`` and ``::`` stand for any of their IP version: a
-    connector that is bound to one version takes no address of the other."""
+    """To connect from. ``0.0.0.0`` and ``::`` mean any of their IP version: a socket
+    bound to one version never connects to an address of the other."""
     interface: str = ""
     """Network interface to connect through."""
-    identity: Identity | None = None
-    """Certificate for a server that asks who we are."""
+    client_certificate: ClientCertificate | None = None
+    """For servers that require one."""
     has_http2: bool = False
     """Offer HTTP/2 over TLS."""
 
     @property
-    def is_bare(self) -> bool:
-        """Whether nothing is asked of it: any connection to the origin will do."""
-        return self == _BARE
+    def is_direct(self) -> bool:
+        """Whether it has no special requirements: a plain connection will do."""
+        return self == _DIRECT
 
 
-_BARE = Route()
+_DIRECT = Route()
 
 
 class Router:
     """The routes of a run, by origin.
 
     Raises:
-        LocalError: ``proxy``, ``network``, ``client_cert`` or ``login``: one of the
-            settings cannot be meant; the message says which and why.
+        LocalError: ``proxy``, ``network``, ``client_cert`` or ``login``: a setting is
+            invalid; the message says which and why.
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Read the settings; takes files, and the keyring for a proxy's login."""
-        self._proxies = _read_proxies(settings)
-        self._local_address, self._interface = _read_source(settings)
-        self._pins = _read_pins(settings)
-        self._identity = read_identity(settings.client_cert, settings.client_key)
+        """Load the settings; may block on files, and the keyring for a proxy login."""
+        self._proxies = _load_proxies(settings)
+        self._local_address, self._interface = _load_source(settings)
+        self._pins = _load_pins(settings)
+        self._client_certificate = load_client_certificate(
+            settings.client_cert, settings.client_key
+        )
         self._has_http2 = settings.http2
         everywhere = tuple(
             (host, address) for host, port, address in self._pins if not port
@@ -75,23 +77,24 @@ class Router:
             local_address=self._local_address,
             interface=self._interface,
         )
-        """The route of an origin that nothing special is said about."""
+        """The route of an origin without special rules."""
         self.is_single = (
             self._proxies.is_same_for_all
             and not self._has_port_pins
             and not self._has_http2
-            and self._identity is None
+            and self._client_certificate is None
         )
-        """Whether all origins take the default."""
+        """Whether all origins use the default."""
 
-    def route_for(self, url: str, *, is_range: bool, is_foreign: bool) -> Route:
-        """Return the way to the origin of ``url``.
+    def route_for(self, url: str, *, is_range: bool, is_cross_origin: bool) -> Route:
+        """Return the route to the origin of ``url``.
 
         Args:
             url: http or https.
-            is_range: a part is asked for. Parts go over HTTP/1.1, one connection each:
-                the streams of one HTTP/2 connection share its window.
-            is_foreign: another server led here; who we are is not told there.
+            is_range: part of a file is requested. Ranges use HTTP/1.1, one connection
+                each: the streams of an HTTP/2 connection share its window.
+            is_cross_origin: a redirect led here from another origin, so the client
+                certificate is not used.
         """
         if self.is_single:
             return self.default
@@ -103,12 +106,14 @@ class Router:
             pins=self._pins_for(authority, is_secure) or self.default.pins,
             local_address=self._local_address,
             interface=self._interface,
-            identity=self._identity if is_secure and not is_foreign else None,
+            client_certificate=self._client_certificate
+            if is_secure and not is_cross_origin
+            else None,
             has_http2=self._has_http2 and is_secure and not is_range,
         )
 
     def _pins_for(self, authority: str, is_secure: bool) -> tuple[tuple[str, str], ...]:
-        """The pin of this host and port, if there is one for the very port."""
+        """Return the pin for exactly this host and port, if there is one."""
         if not self._has_port_pins:
             return ()
         host, port = split_port(authority)
@@ -119,20 +124,20 @@ class Router:
         return ()
 
 
-def _read_proxies(settings: Settings) -> ProxyResolver:
+def _load_proxies(settings: Settings) -> ProxyResolver:
     login = settings.proxy_login
     if login is None:
         return ProxyResolver(settings, os.environ)
     return ProxyResolver(
-        settings, os.environ, login.user, reveal(login, "the proxy's login")
+        settings, os.environ, login.user, resolve_secret(login, "the proxy login")
     )
 
 
-def _read_source(settings: Settings) -> tuple[str, str]:
+def _load_source(settings: Settings) -> tuple[str, str]:
     """Return the local address and the interface's name to connect from."""
     version = settings.ip_version
     if version not in (0, 4, 6):
-        raise _unusable(f"there is no IP version {version}; 4 or 6")
+        raise _invalid(f"the IP version must be 4 or 6, not {version}")
     wanted = settings.interface
     any_address = _ANY.get(version, "")
     if not wanted:
@@ -142,43 +147,45 @@ def _read_source(settings: Settings) -> tuple[str, str]:
     except ValueError:
         names = [name for _, name in socket.if_nameindex()]
         if wanted not in names:
-            raise _unusable(
-                f"no network interface {plain(wanted, 50)!r} and no address either;"
-                f" there are {', '.join(names)}"
+            raise _invalid(
+                f"{plain(wanted, 50)!r} is neither a network interface nor an address;"
+                f" interfaces: {', '.join(names)}"
             ) from None
         return any_address, wanted
     if version and address.version != version:
-        raise _unusable(f"{address} is no IPv{version} address")
+        raise _invalid(f"{address} is not an IPv{version} address")
     family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.bind((str(address), 0))
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise _unusable(f"cannot connect from {address}: {reason}") from None
+        raise _invalid(f"cannot connect from {address}: {reason}") from None
     return str(address), ""
 
 
-def _read_pins(settings: Settings) -> list[tuple[str, int, str]]:
+def _load_pins(settings: Settings) -> list[tuple[str, int, str]]:
     pins = []
     for host, port, text in settings.resolve:
         try:
             address = ip_address(text.removeprefix("[").removesuffix("]"))
         except ValueError:
-            raise _unusable(
-                f"{plain(host, 100)} cannot be pinned to {plain(text, 100)!r}:"
-                " that is no IP address"
+            raise _invalid(
+                f"cannot pin {plain(host, 100)} to {plain(text, 100)!r}:"
+                " not an IP address"
             ) from None
         if not 0 <= port < 65536:
-            raise _unusable(f"{plain(host, 100)} cannot be pinned at port {port}")
+            raise _invalid(
+                f"cannot pin {plain(host, 100)} on port {port}: not a valid port"
+            )
         if settings.ip_version and address.version != settings.ip_version:
-            raise _unusable(
-                f"{plain(host, 100)} is pinned to {address}, which is no"
+            raise _invalid(
+                f"cannot pin {plain(host, 100)} to {address}: not an"
                 f" IPv{settings.ip_version} address"
             )
         pins.append((host.lower().removesuffix("."), port, str(address)))
     return pins
 
 
-def _unusable(message: str) -> LocalError:
+def _invalid(message: str) -> LocalError:
     return LocalError("network", message)

@@ -1,7 +1,7 @@
-"""One HTTP exchange as every wire shows it.
+"""The interface of all transports, and the limits that they share.
 
-All wires (the loop's own, pyreqwest and httpx's) give a ``RawResponse``; the session
-and the reply know nothing else of them.
+Each transport (our own HTTP/1.1 client, pyreqwest and httpx) returns a ``RawResponse``;
+the session and its responses know nothing else about them.
 """
 
 from __future__ import annotations
@@ -21,95 +21,95 @@ if TYPE_CHECKING:
     Chunk: TypeAlias = "bytes | memoryview | Bytes"
 
 MAX_HEADER_BYTES = 100 << 10
-"""Bytes of header values in one reply; httpcore stops at the same size, curl at three
-times as much. Real replies stay under 8 KiB."""
+"""Bytes of header values in one response; httpcore stops at the same size, curl at
+three times as much. Real responses stay under 8 KiB."""
 MAX_HEADER_FIELDS = 200
-"""Fields in one reply. pyreqwest's parser stops at 100 by itself."""
+"""Fields in one response. pyreqwest's parser stops at 100 by itself."""
 
 _DECIMAL = re.compile(r"[0-9]{1,18}")
 
 
 class SocketSource(Protocol):
-    """A connection that is lent to a thread."""
+    """A connection that a thread may read from."""
 
     def read_into(self, buffer: memoryview, wait_s: float) -> int:
-        """Read what is there, or wait for it; 0 when nothing came. Never raises."""
+        """Read available bytes, or wait for some; 0 if none came. Never raises."""
         ...
 
     def stop(self) -> None:
-        """End the connection at once. Called on the loop."""
+        """Close the connection at once. Called on the loop."""
         ...
 
 
 class SocketLease(NamedTuple):
-    """What is lent, and how it is given back."""
+    """A connection leased to a thread, and the way to return it."""
 
-    tap: SocketSource
+    source: SocketSource
     left: int
-    """Bytes of the body that are still to come; what follows them is no part of it."""
-    take_back: Callable[[int], None]
-    """To be called on the loop with the bytes that were read, when the thread is done:
-    until then nothing else is read, and the socket stays open."""
+    """Bytes of the body that have not been read; what follows is not part of it."""
+    return_: Callable[[int], None]
+    """Return the lease, on the loop, with the number of bytes that the thread has read.
+    Until then nothing else reads from the socket, and it stays open."""
 
 
 class RawResponse(ABC):
-    """A request that was sent and whose response headers are there."""
+    """The response of a transport, from its headers on."""
 
-    __slots__ = ("http_version", "read_chunk", "status", "table")
+    __slots__ = ("header_map", "http_version", "read_chunk", "status")
 
     status: int
     http_version: str
-    """``HTTP/1.1`` or ``HTTP/1.0``."""
+    """``HTTP/1.1``, ``HTTP/1.0`` or ``HTTP/2.0``."""
     read_chunk: Callable[[], Awaitable[Chunk | None]]
-    """Wait for the next buffer of the body; ``None`` at its orderly end. Raises the
-    library's own exceptions, which ``fault`` translates. An attribute, not a method:
-    one coroutine less for each chunk."""
+    """Wait for the next buffer of the body; ``None`` once it is complete. Raises the
+    library's own exceptions, which ``to_error`` maps. An attribute, not a method: that
+    saves one coroutine per chunk."""
 
-    table: Mapping[str, str]
-    """All headers whose values can be read, by name in lower case; several values are
-    joined by ``, ``. Decoded as in ``values``."""
+    header_map: Mapping[str, str]
+    """All headers with readable values, by lower-case name; repeated headers are joined
+    by ``, ``. Decoded as in ``values``."""
 
     @abstractmethod
     def values(self, name: str) -> list[str]:
-        """All values of a header, bytes decoded as Latin-1 (which loses none).
+        """Return all values of a header, decoded as Latin-1 (which loses no bytes).
 
         Args:
             name: in lower case.
         """
 
-    def take_rest(self) -> list[Chunk] | None:
-        """Take the whole rest of the body if it is here already, without waiting.
+    def read_rest_nowait(self) -> list[Chunk] | None:
+        """Return the rest of the body if all of it has arrived, without waiting.
 
-        ``None`` means: ask ``read_chunk``.
+        ``None`` if it has not: use ``read_chunk``.
         """
         return None
 
-    def lend(self) -> SocketLease | None:
-        """Lend the connection to a thread that reads the body past the loop.
+    def lease(self) -> SocketLease | None:
+        """Lease the connection to a thread that reads the body outside the loop.
 
-        ``None`` where that is not possible (now): ask ``read_chunk``.
+        ``None`` if that is impossible now: use ``read_chunk``.
         """
         return None
 
     @abstractmethod
     def fields(self) -> list[tuple[str, str]]:
-        """All headers whose values can be read, decoded as in ``values``."""
+        """Return all headers with readable values, decoded as in ``values``."""
 
     @abstractmethod
     def is_unreadable(self, name: str) -> bool:
-        """Whether a header is there whose value this wire cannot give."""
+        """Return True if the header exists but this transport cannot read its value."""
 
     @abstractmethod
-    def fault(self, error: Exception, url: str) -> FetchError:
-        """Say what an exception out of ``read_chunk`` means."""
+    def to_error(self, error: Exception, url: str) -> FetchError:
+        """Map an exception raised by ``read_chunk``."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Let the connection go: back to the pool after a whole body, else closed."""
+        """Release the connection: to the pool after a complete body, else close it."""
 
 
 class Transport(ABC):
-    """A wire: opens exchanges."""
+    """Sends requests and returns raw responses."""
 
     name: str
     """``builtin``, ``pyreqwest`` or ``httpx``."""
@@ -120,10 +120,10 @@ class Transport(ABC):
 
         Args:
             url: http or https, without credentials.
-            headers: to send beside the ones that every request carries.
+            headers: sent in addition to the default ones.
 
         Raises:
-            FetchError: no valid answer came.
+            FetchError: there was no valid response.
         """
 
     @abstractmethod
@@ -131,8 +131,8 @@ class Transport(ABC):
         """Close all connections. Safe to call twice."""
 
 
-def table_of(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return headers by name, several values of one joined by ``, ``."""
+def join_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return headers by name, repeated ones joined by ``, ``."""
     values: dict[str, list[str]] = {}
     for name, value in fields:
         values.setdefault(name, []).append(value)
@@ -140,14 +140,14 @@ def table_of(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def parse_length(values: list[str]) -> int | None:
-    """Read Content-Length (RFC 9110 section 8.6).
+    """Parse Content-Length (RFC 9110 section 8.6).
 
     Args:
         values: all values of the header; equal repetitions are allowed.
 
     Returns:
-        Bytes, or ``None`` where it is absent, conflicting or no plain decimal number
-        below 10^18.
+        Bytes, or ``None`` if the header is absent, conflicting, or not a plain decimal
+        number below 10^18.
     """
     if not values:
         return None

@@ -1,9 +1,10 @@
-"""The one place where exceptions of the HTTP libraries become ours.
+"""Map the exceptions of the HTTP libraries to ``FetchError``.
 
-Messages say what happened and where (``host:port``), never the library, the URL or
-anything the server wrote unescaped. What may pass by itself is transient: timeouts,
-resets, cut bodies. What the same request would meet again is permanent: a host that
-does not exist, a certificate nobody trusts, an answer that is not HTTP.
+The only place that does. Messages say what happened and where (``host:port``); they
+never name the library or the URL, and never repeat the server's words unescaped. What
+may succeed next time is transient: timeouts, resets, incomplete bodies. What would fail
+again is permanent: an unknown host, an untrusted certificate, a response that is not
+HTTP.
 """
 
 from __future__ import annotations
@@ -18,40 +19,37 @@ from tui.core.errors import FetchError, PermanentError
 from tui.core.text.plain_text import plain
 from tui.net.errors import (
     UNKNOWN_NAMES,
-    bad_chunk,
-    broken,
     connect_timeout,
-    cut_short,
+    connection_lost,
     from_errno,
-    hung_up,
-    no_address,
-    not_http,
-    oversized_head,
+    headers_too_large,
+    incomplete_body,
+    invalid_chunk,
+    invalid_http,
+    no_response,
+    not_socks,
+    proxy_auth,
+    proxy_cannot_connect,
+    proxy_failure,
+    proxy_name,
+    proxy_unreachable,
     stalled,
+    unresolved,
 )
-from tui.net.routing.proxy_errors import (
-    from_proxy_causes,
-    from_refusal,
-    is_about_proxy,
-    no_socks,
-    of_proxy,
-    via,
-)
-from tui.net.url import where
+from tui.net.url import host_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
-# glibc, macOS, musl and Windows, in this order.
+# glibc, macOS and musl, in this order.
 _NO_SUCH_NAME = (
     "name or service not known",
     "no address associated",
     "nodename nor servname",
     "name does not resolve",
-    "no such host is known",
 )
-# OpenSSL's X509_V_ERR_* numbers, said with words that rustls uses.
+# OpenSSL's X509_V_ERR_* numbers, in the words that rustls uses.
 _CERTIFICATE_CODES = {
     9: "not valid before",
     10: "expired",
@@ -64,189 +62,235 @@ _CERTIFICATE_CODES = {
     64: "not valid for name",
 }
 _CERTIFICATE_REASONS = {
-    "unknownissuer": "nobody trusted here has signed its certificate",
+    "unknownissuer": "its certificate is not signed by a trusted authority",
     "not valid before": "its certificate is not valid yet",
     "notvalidyet": "its certificate is not valid yet",
     "expired": "its certificate has expired",
     "revoked": "its certificate was revoked",
     "not valid for name": "its certificate is for another host",
-    "causedasendentity": "its certificate is a CA's own; make it one with CA:FALSE",
+    "causedasendentity": "its certificate is a CA certificate, not a server's",
+}
+_PROXY_AUTH = ("407", "authorization required", "authentication")
+_STATUS = re.compile(r"([1-5][0-9][0-9])\b")
+# RFC 1928 section 6, as hyper-util and socksio word it.
+_SOCKS_REPLIES = {
+    "general": "general failure",
+    "not allowed": "its rules forbid it",
+    "network unreachable": "network unreachable",
+    "host unreachable": "host unreachable",
+    "connection refused": "connection refused",
+    "ttl expired": "too many hops",
 }
 
 
-def from_causes(
+# -- pyreqwest -------------------------------------------------------------------------
+
+
+def from_pyreqwest(
     causes: Sequence[str], is_timeout: bool, url: str, proxy: str = ""
 ) -> FetchError:
-    """Translate an error of pyreqwest.
+    """Map an error of pyreqwest.
 
     Args:
         causes: the messages of its cause chain, outermost first.
-        is_timeout: its class says that a time limit of the wire struck.
-        url: what was asked for.
-        proxy: the proxy on the way, without its login; "" if there is none.
+        is_timeout: whether its class says that a time limit of the client expired.
+        url: the requested URL.
+        proxy: the proxy in use, without its credentials; "" if there is none.
     """
-    place = where(url)
-    # The outermost message quotes the URL, which could hold any of the words below.
+    server = host_port(url)
+    # The outermost message quotes the URL, which could contain any of the words below.
     causes = [c for c in causes if "for url (" not in c] or ["connection broke"]
     text = " | ".join(causes).lower()
     if proxy:
-        fault = from_proxy_causes(text, place, proxy)
-        if fault is not None:
-            return fault
-        if is_timeout or is_about_proxy(text, url):
-            return of_proxy(_from_text(causes, text, is_timeout, via(proxy)))
-    return _from_text(causes, text, is_timeout, place)
+        error = _from_proxy_causes(text, server, proxy)
+        if error is not None:
+            return error
+        if is_timeout or _is_about_proxy(text, url):
+            return proxy_failure(
+                _from_causes(causes, text, is_timeout, proxy_name(proxy))
+            )
+    return _from_causes(causes, text, is_timeout, server)
 
 
-def _from_text(
-    causes: Sequence[str], text: str, is_timeout: bool, place: str
+def _from_causes(
+    causes: Sequence[str], text: str, is_timeout: bool, server: str
 ) -> FetchError:
     if is_timeout:
-        return connect_timeout(place)
+        return connect_timeout(server)
     if "dns error" in text or "error resolving" in text:
-        return no_address(place, any(words in text for words in _NO_SUCH_NAME))
+        return unresolved(server, any(words in text for words in _NO_SUCH_NAME))
     if "invalid peer certificate" in text:
-        return _untrusted(place, causes[-1].partition("certificate: ")[2])
+        return _untrusted(server, causes[-1].partition("certificate: ")[2])
     if "tcp bind" in text:
-        return _no_source(place, _OS_ERROR.search(causes[-1]))
+        return _cannot_bind(server, _OS_ERROR.search(causes[-1]))
     if causes[-1].lower() == "network unreachable":
-        return _no_fitting_address(place)
+        return _no_address_of_version(server)
     if "client error (sendrequest)" in text and "close_notify" in text:
-        return hung_up(place)
+        return no_response(server)
     number = _OS_ERROR.search(causes[-1])
     if number is not None:
-        return from_errno(place, int(number[1]), "client error (connect)" in text)
-    return _from_words(place, causes[-1].lower(), "client error (connect)" in text)
-
-
-def _no_source(place: str, number: re.Match[str] | None) -> FetchError:
-    reason = errno.errorcode.get(int(number[1]), "") if number else ""
-    return PermanentError(
-        "network", f"no way to {place} from the chosen interface ({reason})"
+        return from_errno(server, int(number[1]), "client error (connect)" in text)
+    return _from_last_cause(
+        server, causes[-1].lower(), "client error (connect)" in text
     )
 
 
-def _no_fitting_address(place: str) -> FetchError:
-    """All its addresses are of the IP version that we do not connect from."""
-    return PermanentError(
-        "network", f"{place} has no address of the IP version that was chosen"
-    )
-
-
-def _wants_certificate(place: str) -> FetchError:
-    return PermanentError("client_cert", f"{place} asks for a client's certificate")
-
-
-def _from_words(place: str, last: str, is_connecting: bool) -> FetchError:
+def _from_last_cause(server: str, last: str, is_connecting: bool) -> FetchError:
     if "close_notify" in last or "end of file" in last or "unexpected eof" in last:
-        # A TLS handshake that ends early is a broken connection, not a short body.
-        return broken(place) if is_connecting else cut_short(place)
+        # A TLS handshake that ends early is a lost connection, not a short body.
+        return connection_lost(server) if is_connecting else incomplete_body(server)
     if "handshake eof" in last or "closed before message" in last:
-        return hung_up(place)
+        return no_response(server)
     if "corrupt message" in last:
-        return PermanentError("tls", f"{place} does not speak TLS; is it http://?")
+        return _not_tls(server)
     if "certificaterequired" in last:
-        return _wants_certificate(place)
+        return _wants_certificate(server)
     if "fatal alert" in last or is_connecting:
-        return PermanentError("tls", f"TLS with {place} failed: {plain(last, 100)}")
+        return PermanentError("tls", f"TLS with {server} failed: {plain(last, 100)}")
     if "head is too large" in last:
-        return oversized_head(place)
+        return headers_too_large(server)
     if "chunk" in last:
-        return bad_chunk(place)
+        return invalid_chunk(server)
     if "parsed" in last or "invalid" in last or "unexpected message" in last:
-        return not_http(place, plain(last.removesuffix(" parsed"), 100))
-    return broken(place)
+        return invalid_http(server, plain(last.removesuffix(" parsed"), 100))
+    return connection_lost(server)
+
+
+def _from_proxy_causes(text: str, server: str, proxy: str) -> FetchError | None:
+    """Map a cause chain about a proxy; ``None`` if it is about something else.
+
+    Args:
+        text: the chain in lower case, joined by `` | ``.
+        server: ``host:port`` that was requested.
+        proxy: without its credentials.
+    """
+    last = text.rpartition(" | ")[2]
+    if "error resolving for socks proxy" in text:
+        return None
+    if "socks error" in text:
+        if "underlying connection" in last:
+            return proxy_unreachable(proxy)
+        if "io error" in last or "parsing" in last:
+            return not_socks(proxy)
+        return _from_refusal(last.partition("error: ")[2], server, proxy)
+    if "tunnel error" in last:
+        return _from_refusal(plain(last.partition("error: ")[2], 100), server, proxy)
+    return None
+
+
+def _is_about_proxy(text: str, url: str) -> bool:
+    """Return True if a connection failed before the proxy was reached.
+
+    Through a tunnel (https) everything after it concerns the server; without one (http)
+    the proxy is the peer. Only ``socks5`` resolves names of servers behind the proxy on
+    this machine.
+
+    Args:
+        text: the cause chain in lower case.
+        url: the requested URL.
+    """
+    if "error resolving for socks proxy" in text:
+        return False
+    if "client error (connect)" not in text:
+        return False
+    if "underlying connection" in text or "tcp connect error" in text:
+        return True
+    return url[:5].lower() == "http:" or "dns error" in text
+
+
+# -- httpx -----------------------------------------------------------------------------
 
 
 def from_httpx(error: Exception, url: str, proxy: str = "") -> FetchError:
-    """Translate an exception of httpx or of what stands under it.
+    """Map an exception of httpx or of the libraries under it.
 
     Args:
-        error: what was raised.
-        url: what was asked for.
-        proxy: the proxy on the way, without its login; "" if there is none.
+        error: the exception.
+        url: the requested URL.
+        proxy: the proxy in use, without its credentials; "" if there is none.
     """
     import httpx  # 40 ms that pyreqwest's errors do not need
 
     if proxy:
         if isinstance(error, httpx.ProxyError):
-            return from_refusal(str(error), where(url), proxy)
+            return _from_refusal(str(error), host_port(url), proxy)
         if isinstance(error, httpx.ConnectTimeout) or (
             isinstance(error, httpx.ConnectError) and not _is_tls_inside(error, url)
         ):
-            return of_proxy(_from_library(error, via(proxy)))
+            return proxy_failure(_from_library(error, proxy_name(proxy)))
         if proxy.startswith("socks") and not isinstance(error, httpx.HTTPError):
-            # socksio's own errors, and an assertion on an answer that is none of its.
-            return no_socks(proxy)
-    return _from_library(error, where(url))
+            # socksio's own errors, and an assertion that fails if the peer answers with
+            # something else.
+            return not_socks(proxy)
+    return _from_library(error, host_port(url))
 
 
 def _is_tls_inside(error: Exception, url: str) -> bool:
-    """Whether the TLS handshake with the server behind a tunnel failed."""
+    """Return True if the TLS handshake with the server behind a tunnel failed."""
     return url[:6].lower() == "https:" and any(
         isinstance(cause, ssl.SSLError) for cause in _chain(error)
     )
 
 
-def _from_library(error: Exception, place: str) -> FetchError:
+def _from_library(error: Exception, server: str) -> FetchError:
     import httpx
 
     if isinstance(error, httpx.ConnectTimeout | httpx.PoolTimeout):
-        return connect_timeout(place)
+        return connect_timeout(server)
     if isinstance(error, httpx.TimeoutException):
-        return stalled(place)
+        return stalled(server)
     if isinstance(error, httpx.LocalProtocolError):
-        return PermanentError("bad_header", f"{place}: a request header is not valid")
+        return PermanentError("bad_header", f"{server}: a request header is invalid")
     # The UnicodeError is idna's.
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
-        return PermanentError("unknown_host", f"{place}: the URL leads nowhere")
+        return PermanentError("unknown_host", f"{server}: the URL is invalid")
     if isinstance(error, httpx.RemoteProtocolError):
-        return _from_protocol(place, str(error))
+        return _from_protocol(server, str(error))
     is_connecting = isinstance(error, httpx.ConnectError)
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLError):
-            return _from_openssl(place, cause)
+            return _from_openssl(server, cause)
         if isinstance(cause, socket.gaierror):
-            return no_address(place, cause.errno in UNKNOWN_NAMES)
+            return unresolved(server, cause.errno in UNKNOWN_NAMES)
         if isinstance(cause, OSError) and "no matching local address" in str(cause):
-            return _no_fitting_address(place)
+            return _no_address_of_version(server)
         if isinstance(cause, OSError) and cause.errno is not None:
-            return from_errno(place, cause.errno, is_connecting)
-    return broken(place)
+            return from_errno(server, cause.errno, is_connecting)
+    return connection_lost(server)
 
 
-def _from_protocol(place: str, text: str) -> FetchError:
+def _from_protocol(server: str, text: str) -> FetchError:
     if "without sending complete message body" in text:
-        return cut_short(place)
+        return incomplete_body(server)
     if "without sending a response" in text:
-        return hung_up(place)
+        return no_response(server)
     if "Receive buffer too long" in text:
-        return oversized_head(place)
+        return headers_too_large(server)
     if "chunk" in text and "Transfer-Encoding" not in text:
-        return bad_chunk(place)
+        return invalid_chunk(server)
     if "Transfer-Encoding" in text:
         return PermanentError(
-            "encoding", f"{place} sent a transfer coding nobody asked for"
+            "encoding", f"{server} used an unsupported transfer coding"
         )
-    # The library's text quotes what the server sent after the colon.
-    return not_http(place, plain(text.partition(":")[0], 100))
+    # The library's text quotes the server after the colon.
+    return invalid_http(server, plain(text.partition(":")[0], 100))
 
 
-def _from_openssl(place: str, error: ssl.SSLError) -> FetchError:
+def _from_openssl(server: str, error: ssl.SSLError) -> FetchError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _untrusted(place, _CERTIFICATE_CODES.get(error.verify_code, ""))
+        return _untrusted(server, _CERTIFICATE_CODES.get(error.verify_code, ""))
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-        return broken(place)
+        return connection_lost(server)
     if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
-        return _wants_certificate(place)
+        return _wants_certificate(server)
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
-        return PermanentError("tls", f"{place} does not speak TLS; is it http://?")
+        return _not_tls(server)
     reason = plain((error.reason or "").replace("_", " ").lower(), 100)
-    return PermanentError("tls", f"TLS with {place} failed: {reason}")
+    return PermanentError("tls", f"TLS with {server} failed: {reason}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception's causes, into groups as well; the library hides them."""
+    """Yield an exception and its causes, inside groups too: the library hides them."""
     pending: list[BaseException | None] = [error]
     seen: set[int] = set()
     while pending:
@@ -260,10 +304,57 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             pending += cause.exceptions
 
 
-def _untrusted(place: str, reason: str) -> FetchError:
+# -- both ------------------------------------------------------------------------------
+
+
+def _from_refusal(reason: str, server: str, proxy: str) -> FetchError:
+    """Map the way in which a proxy refuses to connect to a server.
+
+    Args:
+        reason: the library's words, or the status line of the proxy.
+        server: ``host:port`` that was requested.
+        proxy: without its credentials.
+    """
+    words = reason.lower()
+    if any(word in words for word in _PROXY_AUTH):
+        return proxy_auth(proxy, has_credentials=False)
+    if "credentials" in words or "password" in words:
+        return proxy_auth(proxy, has_credentials=True)
+    for key, text in _SOCKS_REPLIES.items():
+        if key in words:
+            return proxy_cannot_connect(proxy, server, f": {text}")
+    status = _STATUS.match(words)
+    return proxy_cannot_connect(
+        proxy, server, f" (status {status[1]})" if status else ""
+    )
+
+
+def _cannot_bind(server: str, number: re.Match[str] | None) -> FetchError:
+    reason = errno.errorcode.get(int(number[1]), "") if number else ""
+    return PermanentError(
+        "network", f"cannot reach {server} from the chosen interface ({reason})"
+    )
+
+
+def _no_address_of_version(server: str) -> FetchError:
+    """Say that no address of the server is of the chosen IP version."""
+    return PermanentError(
+        "network", f"{server} has no address of the chosen IP version"
+    )
+
+
+def _wants_certificate(server: str) -> FetchError:
+    return PermanentError("client_cert", f"{server} requires a client certificate")
+
+
+def _not_tls(server: str) -> FetchError:
+    return PermanentError("tls", f"{server} does not speak TLS")
+
+
+def _untrusted(server: str, reason: str) -> FetchError:
     reason = reason.lower()
     text = next(
         (text for words, text in _CERTIFICATE_REASONS.items() if words in reason),
-        "its certificate is refused",
+        "its certificate was rejected",
     )
-    return PermanentError("tls", f"{place} is not trusted: {text}")
+    return PermanentError("tls", f"{server} is not trusted: {text}")

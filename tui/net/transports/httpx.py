@@ -1,6 +1,6 @@
-"""The other wire: httpx's own transport, for where pyreqwest has no build.
+"""The httpx transport: the fallback where pyreqwest has no build.
 
-It also reads what pyreqwest cannot: header values with bytes outside ASCII.
+It also reads header values with bytes outside ASCII, which pyreqwest cannot.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import httpx
 
 from tui.core.errors import LocalError
 from tui.core.text.plain_text import plain
-from tui.net.errors import oversized_head
+from tui.net.errors import headers_too_large
 from tui.net.transports.base import (
     MAX_HEADER_BYTES,
     MAX_HEADER_FIELDS,
     RawResponse,
     Transport,
+    join_fields,
     parse_length,
-    table_of,
 )
 from tui.net.transports.error_mapping import from_httpx
-from tui.net.url import where
+from tui.net.url import host_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -35,21 +35,21 @@ if TYPE_CHECKING:
 
 
 class RoutedBackend(httpcore.AnyIOBackend):
-    """Connects where the pins say, from where the route says."""
+    """A network backend that applies a route's pins and local address."""
 
     def __init__(self, route: Route) -> None:
         self._pins = dict(route.pins)
         self._local_address = route.local_address or None
         self.latest: dict[asyncio.Task[object] | None, httpcore.AsyncNetworkStream] = {}
-        """Each task's connection, until its request has an answer: httpcore 1.0 leaves
-        a connection open whose SOCKS handshake failed."""
+        """Each task's connection, until its request has a response: httpcore 1.0 leaves
+        a connection open if its SOCKS handshake fails."""
 
     async def connect_tcp(
         self,
         host: str,
         port: int,
         timeout: float | None = None,
-        local_address: str | None = None,  # noqa: ARG002  # the route knows better
+        local_address: str | None = None,  # noqa: ARG002  # the route's is used
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Open a TCP connection."""
@@ -62,7 +62,7 @@ class RoutedBackend(httpcore.AnyIOBackend):
 
 
 class HttpxTransport(Transport):
-    """Opens exchanges on ``httpx.AsyncHTTPTransport``."""
+    """Sends requests through ``httpx.AsyncHTTPTransport``."""
 
     name = "httpx"
 
@@ -70,7 +70,7 @@ class HttpxTransport(Transport):
         self,
         headers: Sequence[tuple[str, str]],
         timeout_s: float,
-        abandon_s: float,  # noqa: ARG002  # a cancelled request ends at once here
+        orphan_timeout_s: float,  # noqa: ARG002  # cancelled requests end at once here
         keepalive_s: float,
         ca_file: str | None,
         route: Route,
@@ -78,12 +78,12 @@ class HttpxTransport(Transport):
         if route.interface:
             raise LocalError(
                 "network",
-                "without pyreqwest an interface must be given by its address, not as"
-                f" {plain(route.interface, 50)!r}",
+                f"the interface {plain(route.interface, 50)!r} must be given by its"
+                " address, since pyreqwest is not used",
             )
         context = _context(ca_file)
-        if route.identity is not None:
-            context.load_cert_chain(*route.identity)
+        if route.client_certificate is not None:
+            context.load_cert_chain(*route.client_certificate)
         limits = httpx.Limits(
             max_connections=None,
             max_keepalive_connections=None,
@@ -100,17 +100,17 @@ class HttpxTransport(Transport):
             )
         except ImportError:
             raise LocalError(
-                "proxy", "a SOCKS proxy needs an extra here; install fetchtui[socks]"
+                "proxy", "SOCKS support is not installed (fetchtui[socks])"
             ) from None
         self._backend: RoutedBackend | None = None
         if route.pins or route.local_address or route.proxy is not None:
-            # There is no public way to hand httpx a backend, nor a local address
-            # where there is a proxy.
+            # There is no public way to hand httpx a backend, nor a local address if
+            # there is a proxy.
             self._backend = RoutedBackend(route)
             self._transport._pool._network_backend = self._backend
         self._proxy = route.proxy.label if route.proxy is not None else ""
         self._headers = list(headers)
-        # Reads have no limit here: the stall clock of the reply has.
+        # Reads have no limit here: the response's idle timeout does that.
         self._extensions = {
             "timeout": {
                 "connect": timeout_s,
@@ -135,27 +135,30 @@ class HttpxTransport(Transport):
             )
             response = await self._transport.handle_async_request(request)
         except Exception as error:
-            await self._forget(is_failed=True)
+            await self._untrack(is_failed=True)
             raise from_httpx(error, url, self._proxy) from None
         except BaseException:
-            await self._forget(is_failed=True)
+            await self._untrack(is_failed=True)
             raise
-        await self._forget(is_failed=False)
+        await self._untrack(is_failed=False)
         raw = response.headers.raw
         if (
             len(raw) > MAX_HEADER_FIELDS
             or sum(len(value) for _, value in raw) > MAX_HEADER_BYTES
         ):
             await response.aclose()
-            raise oversized_head(where(url))
+            raise headers_too_large(host_port(url))
         return HttpxResponse(response)
 
     async def aclose(self) -> None:
         """Close the pool."""
         await self._transport.aclose()
 
-    async def _forget(self, *, is_failed: bool) -> None:
-        """Close what this task connected, if nobody else will: see the backend."""
+    async def _untrack(self, *, is_failed: bool) -> None:
+        """Stop tracking this task's connection, and close it after a failure.
+
+        See ``RoutedBackend.latest``.
+        """
         if self._backend is not None:
             stream = self._backend.latest.pop(asyncio.current_task(), None)
             if stream is not None and is_failed:
@@ -163,7 +166,7 @@ class HttpxTransport(Transport):
 
 
 def _context(ca_file: str | None) -> ssl.SSLContext:
-    # Without a file httpx takes SSL_CERT_FILE or the certifi bundle.
+    # Without a file httpx uses SSL_CERT_FILE or the certifi bundle.
     if ca_file is None:
         return httpx.create_ssl_context()
     return ssl.create_default_context(cafile=ca_file)
@@ -181,7 +184,7 @@ def _proxy(route: Route, ca_file: str | None) -> httpx.Proxy | None:
 
 
 class HttpxResponse(RawResponse):
-    """A response of httpx, read raw."""
+    """A response of httpx with its undecoded body."""
 
     __slots__ = ("_chunks", "_fields", "_left", "_response")
 
@@ -195,28 +198,28 @@ class HttpxResponse(RawResponse):
             (name.decode("latin-1").lower(), value.decode("latin-1"))
             for name, value in response.headers.raw
         ]
-        self.table = table_of(self._fields)
+        self.header_map = join_fields(self._fields)
         length = parse_length(self.values("content-length"))
         self._left = 0 if self.values("transfer-encoding") else length or 0
 
     def values(self, name: str) -> list[str]:
-        """All values of a header."""
+        """Return all values of a header."""
         return [value for field, value in self._fields if field == name]
 
     def fields(self) -> list[tuple[str, str]]:
-        """All headers."""
+        """Return all headers."""
         return list(self._fields)
 
     def is_unreadable(self, name: str) -> bool:  # noqa: ARG002
-        """Never: the bytes are there."""
+        """Return False: every header is kept byte for byte."""
         return False
 
-    def fault(self, error: Exception, url: str) -> FetchError:
-        """Translate an exception out of ``read_chunk``."""
+    def to_error(self, error: Exception, url: str) -> FetchError:
+        """Map an exception raised by ``read_chunk``."""
         return from_httpx(error, url)
 
     async def close(self) -> None:
-        """Close the response; an unread body closes its connection."""
+        """Close the response; an incomplete body closes its connection."""
         chunks = self._chunks
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
@@ -227,7 +230,7 @@ class HttpxResponse(RawResponse):
         if chunk is not None and self._left > 0:
             self._left -= len(chunk)
             if self._left == 0:
-                # Takes the end of the message, which is there already: without it the
-                # connection would not go back to the pool.
+                # Reads the end of the message, which has already arrived: otherwise the
+                # connection would not return to the pool.
                 await anext(self._chunks, None)
         return chunk

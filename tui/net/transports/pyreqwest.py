@@ -1,25 +1,25 @@
-"""The fast wire: pyreqwest, which does sockets, TLS, parsing and pooling in Rust.
+"""The pyreqwest transport: sockets, TLS, parsing and pooling in Rust.
 
-Facts about pyreqwest 0.15 that shape this file, all tried out:
+Facts about pyreqwest 0.15 that shape this file, each verified by experiment:
 
 * Entering a streamed request waits until ``streamed_read_buffer_limit`` bytes of the
-  body are there (64 KiB by default). A slow server would look stalled and a cut body
-  would lose its beginning together with its headers, so the limit is 0 here. That
-  costs a small file one more trip to the Rust thread, about 8 us.
-* A cancelled read leaves the connection open until the request is left
-  (``__aexit__``), and leaving it waits for a read in progress.
-* A request that is cancelled before its response headers came goes on in the Rust
+  body have arrived (64 KiB by default). A slow server would look stalled, and an
+  incomplete body would lose its beginning together with its headers, so the limit is 0
+  here. That costs a small file one more round trip to the Rust thread, about 8 us.
+* A cancelled read leaves the connection open until the request is exited
+  (``__aexit__``), and exiting it waits for a read in progress.
+* A request that is cancelled before its response headers arrive continues in the Rust
   thread and cannot be stopped from here (its task is detached, not aborted). The read
-  timeout ends it; an answer that still comes is dropped with its connection.
-* A read after leaving returns ``None``, the same as an orderly end. ``byte_stream``
-  therefore never reads a closed exchange.
-* A header value with bytes outside ASCII raises ``ValueError`` wherever it is touched.
+  timeout ends it; a late response is dropped with its connection.
+* A read after exiting returns ``None``, exactly as after a complete body. ``Response``
+  therefore never reads from a closed one.
+* A header value with bytes outside ASCII raises ``ValueError`` on every access.
 * ``SSL_CERT_FILE`` is read when the client is built, and then replaces the system's
-  certificates; there is no builder call that does.
-* ``resolve`` pins a host for all its ports; the port it takes counts only for URLs that
-  name none, so it is 0 here.
-* Bound to ``0.0.0.0`` or ``::`` it takes no address of the other IP version.
-* HTTP/2 starts with a window of 64 KiB a stream, which holds a fast link back.
+  certificates; no builder call does that.
+* ``resolve`` pins a host for all its ports; its port parameter counts only for URLs
+  without a port, so it is 0 here.
+* A client bound to ``0.0.0.0`` or ``::`` never uses addresses of the other IP version.
+* HTTP/2 starts with a window of 64 KiB per stream, which slows a fast link down.
 """
 
 from __future__ import annotations
@@ -38,10 +38,15 @@ from pyreqwest.proxy import ProxyBuilder
 
 from tui.core.errors import FetchError, LocalError, PermanentError
 from tui.core.text.plain_text import plain
-from tui.net.errors import oversized_head, stalled
-from tui.net.transports.base import MAX_HEADER_BYTES, RawResponse, Transport, table_of
-from tui.net.transports.error_mapping import from_causes
-from tui.net.url import where
+from tui.net.errors import headers_too_large, stalled
+from tui.net.transports.base import (
+    MAX_HEADER_BYTES,
+    RawResponse,
+    Transport,
+    join_fields,
+)
+from tui.net.transports.error_mapping import from_pyreqwest
+from tui.net.url import host_port
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,15 +58,15 @@ if TYPE_CHECKING:
     from tui.net.routing.router import Route
 
 HTTP2_STREAM_BYTES = 2 << 20
-"""What a server may send ahead in one HTTP/2 stream: 2 MiB keep 1 Gbit/s busy over a
-way of 16 ms, and are what a body that nobody reads for a while takes in memory."""
+"""Window of one HTTP/2 stream: 2 MiB keep 1 Gbit/s busy at a round-trip time of 16 ms.
+A body that is not read for a while takes as much memory."""
 HTTP2_CONNECTION_BYTES = 256 << 20
-"""What it may send ahead in all streams of a connection: bodies that wait for a rate
-limit must not stop the others."""
+"""Window of all streams of a connection: bodies that wait for a rate limit must not
+block the others."""
 
 
 class PyreqwestTransport(Transport):
-    """Opens exchanges on a pyreqwest client; must be created inside a running loop."""
+    """Sends requests through a pyreqwest client. Create it inside a running loop."""
 
     name = "pyreqwest"
 
@@ -69,7 +74,7 @@ class PyreqwestTransport(Transport):
         self,
         headers: Sequence[tuple[str, str]],
         timeout_s: float,
-        abandon_s: float,
+        orphan_timeout_s: float,
         keepalive_s: float,
         ca_file: str | None,
         route: Route,
@@ -85,15 +90,15 @@ class PyreqwestTransport(Transport):
             .deflate(False)
             .default_headers(list(headers))
             .connect_timeout(timedelta(seconds=timeout_s))
-            # Only for requests that nobody waits for any more: the stall clock, which
-            # can tell a stall from a pause, is faster.
-            .read_timeout(timedelta(seconds=abandon_s))
+            # Only for orphaned requests: the idle timeout, which can tell a stall from
+            # a pause, is shorter.
+            .read_timeout(timedelta(seconds=orphan_timeout_s))
             .pool_idle_timeout(timedelta(seconds=keepalive_s))
-            # RFC 9112 section 5.2: a user agent reads a folded line as one with a
-            # space; httpx's parser does the same.
+            # RFC 9112 section 5.2: a user agent replaces a fold by a space; httpx's
+            # parser does the same.
             .http1_allow_obsolete_multiline_headers_in_responses(True)
         )
-        self._client = _build(_along(route, builder), ca_file)
+        self._client = _build(_apply_route(route, builder), ca_file)
         self._proxy = route.proxy.label if route.proxy is not None else ""
 
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
@@ -103,10 +108,10 @@ class PyreqwestTransport(Transport):
             for name, value in headers:
                 builder = builder.header(name, value)
             request = builder.build_streamed()
-            # Cancelled in here, it lets go of the connection by itself.
+            # If cancelled here, it releases the connection by itself.
             response = await request.__aenter__()
         except (PyreqwestError, ValueError) as error:
-            raise _translate(error, url, self._proxy) from None
+            raise _to_error(error, url, self._proxy) from None
         try:
             return PyreqwestResponse(request, response, url)
         except BaseException:
@@ -119,7 +124,7 @@ class PyreqwestTransport(Transport):
 
 
 class PyreqwestResponse(RawResponse):
-    """A response of pyreqwest; its buffers are passed on as they are."""
+    """A response of pyreqwest; its buffers are passed on without a copy."""
 
     __slots__ = ("_has_unreadable", "_headers", "_request")
 
@@ -135,24 +140,24 @@ class PyreqwestResponse(RawResponse):
         except ValueError:
             self._has_unreadable = True
             fields = self.fields()
-        # One pass over what is there: asking the map for each name that matters, most
-        # of them absent, costs twice as much.
-        table = dict(fields)
-        if len(table) < len(fields):
-            table = table_of(fields)
-        if sum(map(len, table.values())) > MAX_HEADER_BYTES:
-            raise oversized_head(where(url))
-        self.table = table
+        # One pass over all fields: looking up each name that matters, most of them
+        # absent, costs twice as much.
+        header_map = dict(fields)
+        if len(header_map) < len(fields):
+            header_map = join_fields(fields)
+        if sum(map(len, header_map.values())) > MAX_HEADER_BYTES:
+            raise headers_too_large(host_port(url))
+        self.header_map = header_map
 
     def values(self, name: str) -> list[str]:
-        """All values of a header; none where one of them is unreadable."""
+        """Return all values of a header; none if one of them is unreadable."""
         try:
             return self._headers.getall(name)
         except ValueError:
             return []
 
     def fields(self) -> list[tuple[str, str]]:
-        """All headers that can be read."""
+        """Return all readable headers."""
         return [
             (name, value)
             for name in dict.fromkeys(self._headers)
@@ -160,7 +165,7 @@ class PyreqwestResponse(RawResponse):
         ]
 
     def is_unreadable(self, name: str) -> bool:
-        """Whether the header is there with bytes outside ASCII."""
+        """Return True if the header exists and has bytes outside ASCII."""
         if not self._has_unreadable:
             return False
         try:
@@ -169,24 +174,24 @@ class PyreqwestResponse(RawResponse):
             return True
         return False
 
-    def fault(self, error: Exception, url: str) -> FetchError:
-        """Translate an exception out of ``read_chunk``."""
-        # pyreqwest reads ahead, so its timeout can strike while nobody reads; but then
-        # the server really sent nothing for that long.
+    def to_error(self, error: Exception, url: str) -> FetchError:
+        """Map an exception raised by ``read_chunk``."""
+        # pyreqwest reads ahead, so its timeout can expire while nobody reads; but then
+        # the server has really sent nothing for that long.
         if isinstance(error, RequestTimeoutError):
-            return stalled(where(url))
-        return _translate(error, url)
+            return stalled(host_port(url))
+        return _to_error(error, url)
 
     async def close(self) -> None:
-        """Leave the request; an unread body closes its connection."""
+        """Exit the request; an incomplete body closes its connection."""
         await self._request.__aexit__(None, None, None)
 
 
-def _along(route: Route, builder: ClientBuilder) -> ClientBuilder:
-    """Make a builder connect the way that a route goes.
+def _apply_route(route: Route, builder: ClientBuilder) -> ClientBuilder:
+    """Configure a builder to connect along a route.
 
     Raises:
-        LocalError: ``client_cert``, its file vanished.
+        LocalError: ``client_cert``, its file has disappeared.
     """
     if route.has_http2:
         builder = (
@@ -207,13 +212,14 @@ def _along(route: Route, builder: ClientBuilder) -> ClientBuilder:
         builder = builder.local_address(route.local_address)
     if route.interface:
         builder = builder.interface(route.interface)
-    if route.identity is not None:
+    if route.client_certificate is not None:
         try:
-            builder = builder.identity_pem(route.identity.pem())
+            builder = builder.identity_pem(route.client_certificate.pem())
         except (OSError, ValueError, PyreqwestError) as error:
             raise LocalError(
                 "client_cert",
-                f"{plain(route.identity.certificate)}: {plain(str(error), 100)}",
+                f"{plain(route.client_certificate.certificate)}:"
+                f" {plain(str(error), 100)}",
             ) from None
     return builder
 
@@ -232,14 +238,16 @@ def _build(builder: ClientBuilder, ca_file: str | None) -> Client:
             os.environ["SSL_CERT_FILE"] = before
 
 
-def _translate(error: Exception, url: str, proxy: str = "") -> FetchError:
+def _to_error(error: Exception, url: str, proxy: str = "") -> FetchError:
     if isinstance(error, DetailedPyreqwestError):
         causes = [cause["message"] for cause in error.details.get("causes") or ()]
         is_timeout = isinstance(error, RequestTimeoutError)
-        return from_causes(causes or [error.message], is_timeout, url, proxy)
+        return from_pyreqwest(causes or [error.message], is_timeout, url, proxy)
     if isinstance(error, PyreqwestError):
-        return from_causes([error.message], False, url, proxy)
-    # A plain ValueError comes from the URL parser or from a header that we gave.
+        return from_pyreqwest([error.message], False, url, proxy)
+    # A plain ValueError comes from the URL parser or from a request header.
     if "header" in str(error):
-        return PermanentError("bad_header", f"{where(url)}: {plain(str(error), 100)}")
-    return PermanentError("unknown_host", f"{where(url)}: {plain(str(error), 100)}")
+        return PermanentError(
+            "bad_header", f"{host_port(url)}: {plain(str(error), 100)}"
+        )
+    return PermanentError("unknown_host", f"{host_port(url)}: {plain(str(error), 100)}")

@@ -1,55 +1,61 @@
-"""The loop's own wire: plain HTTP/1 without a thread between the socket and us.
+"""The built-in transport: plain HTTP/1 without a thread between the socket and us.
 
-A small file costs half of what it costs over pyreqwest, whose Rust threads have to hand
-each answer over to the loop (30 us instead of 55 for the process, measured at 16 at
-once), and 500 connections half of the memory, since little is read ahead. What comes in
-floods is not for the loop: the connection is lent to a thread that writes it
-(``Connection.lend``).
-
-It speaks ``http://`` to the server itself; TLS and proxies are the others'.
+A small file costs half of what it costs through pyreqwest, whose Rust threads have to
+pass each response to the loop (30 us instead of 55 for the process, measured at 16 at
+once), and 500 connections take half of the memory, since little is read ahead. At high
+throughput the loop is not the place to move bytes: the connection is leased to a thread
+that writes them (``Connection.lease``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import FetchError, PermanentError
+from tui.net import errors
 from tui.net.transports.base import RawResponse, Transport
-from tui.net.transports.http1.connection import Connection
+from tui.net.transports.http1.connection import (
+    Connection,
+    IncompleteBody,
+    NoResponse,
+)
 from tui.net.transports.http1.detached_socket import DetachedSocket
-from tui.net.transports.http1.dial import dial
-from tui.net.transports.http1.errors import from_loop
+from tui.net.transports.http1.parser import HeadTooLarge, InvalidChunk, InvalidHead
 from tui.net.transports.http1.read_budget import ReadBudget
-from tui.net.url import read_address, where
+from tui.net.url import host_port, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TypeAlias
 
     from tui.net.transports.base import Chunk, SocketLease
-    from tui.net.transports.http1.parser import Head
+    from tui.net.transports.http1.parser import ResponseHead
 
     Origin: TypeAlias = "tuple[str, int]"
 
-# What all parsers of URLs read alike; anything else is written out anew first.
+# What all URL parsers read the same way; any other URL is normalized first.
 _PLAIN = re.compile(
     r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
     r"((?:[/?](?:[\w~!$&'()*+,;=:@%/?-]++|(?<!/)\.)*+)?)(?:#.*)?",
     re.ASCII,
 )
-# What ``read_address`` wrote; it leaves brackets and the like in queries as they are.
-_WRITTEN = re.compile(
+# The output of ``parse_url``, which leaves brackets and the like in queries alone.
+_NORMALIZED = re.compile(
     r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?((?:[/?][!-~]*)?)"
 )
 _VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 _BREAKS = re.compile(r"[\r\n\x00]")
+_HEAD_START_S = 0.25
+"""Time that an address gets before the next one is tried as well (RFC 8305 section 8).
+"""
 
 
 class Http1Transport(Transport):
-    """Opens exchanges on sockets of the running loop."""
+    """Sends requests over a pool of sockets of the running loop."""
 
     name = "builtin"
 
@@ -59,48 +65,48 @@ class Http1Transport(Transport):
         timeout_s: float,
         keepalive_s: float,
     ) -> None:
-        """Open nothing yet.
+        """Prepare an empty pool.
 
         Args:
-            headers: carried by every request that does not bring its own.
-            timeout_s: for a connection to come about.
+            headers: sent with every request that does not have its own.
+            timeout_s: for making a connection.
             keepalive_s: after which an idle connection is closed.
         """
         self._loop = asyncio.get_running_loop()
         self._headers = list(headers)
-        self._usual = _lines(headers)
+        self._default_lines = _lines(headers)
         self._timeout_s = timeout_s
         self._keepalive_s = keepalive_s
-        self._room = ReadBudget(self._loop)
+        self._budget = ReadBudget(self._loop)
         self._idle: dict[Origin, list[Connection]] = {}
-        """The last one used stands last."""
+        """The most recently used one is last."""
         self._open: set[Connection] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
         """Send a GET and wait for the response headers."""
-        place = _read(url)
-        request = self._request(place, headers, url)
+        target = _parse(url)
+        request = self._encode(target, headers, url)
         is_connecting = False
         try:
-            connection = self._take_idle(place.origin)
+            connection = self._take_idle(target.origin)
             if connection is not None:
                 try:
-                    head = await connection.ask(request)
+                    head = await connection.send_request(request)
                 except Exception:
-                    # The server closed it just then: RFC 9112 section 9.3.1 lets a
-                    # GET of which nothing came be sent again.
-                    if not connection.is_fresh:
+                    # The server has just closed it: RFC 9112 section 9.3.1 allows a GET
+                    # without any response to be sent again.
+                    if not connection.has_no_data:
                         raise
                     connection = None
             if connection is None:
                 is_connecting = True
-                connection = await self._connect(place.origin)
+                connection = await self._connect(target.origin)
                 is_connecting = False
-                head = await connection.ask(request)
+                head = await connection.send_request(request)
         except Exception as error:
-            raise _translated(error, url, is_connecting) from None
-        return Http1Response(self, place.origin, connection, head)
+            raise _to_error(error, url, is_connecting) from None
+        return Http1Response(self, target.origin, connection, head)
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -111,8 +117,8 @@ class Http1Transport(Transport):
         for connection in list(self._open):
             connection.abort()
 
-    def give_back(self, origin: Origin, connection: Connection) -> None:
-        """Take a connection back whose answer nobody wants to read on."""
+    def release(self, origin: Origin, connection: Connection) -> None:
+        """Put a connection back into the pool after its response, or close it."""
         if not connection.release():
             return
         connection.idle_since = self._loop.time()
@@ -122,30 +128,32 @@ class Http1Transport(Transport):
 
     # -- inside ------------------------------------------------------------------------
 
-    def _request(
-        self, place: _Place, headers: Sequence[tuple[str, str]], url: str
+    def _encode(
+        self, target: _Target, headers: Sequence[tuple[str, str]], url: str
     ) -> bytes:
-        usual = self._usual
-        host = f"host: {place.authority}\r\n"
+        lines = self._default_lines
+        host = f"host: {target.authority}\r\n"
         if headers:
             given = {name.lower() for name, _ in headers}
-            left = [(k, v) for k, v in self._headers if k.lower() not in given]
-            usual = _lines(left) + _lines(headers)
+            defaults = [(k, v) for k, v in self._headers if k.lower() not in given]
+            lines = _lines(defaults) + _lines(headers)
             if "host" in given:
                 host = ""
             if any(_BREAKS.search(name + value) for name, value in headers):
                 raise PermanentError(
-                    "bad_header", f"{where(url)}: a request header is not valid"
+                    "bad_header", f"{host_port(url)}: a request header is invalid"
                 )
-        return f"GET {place.path} HTTP/1.1\r\n{host}{usual}\r\n".encode()
+        return f"GET {target.path} HTTP/1.1\r\n{host}{lines}\r\n".encode()
 
     async def _connect(self, origin: Origin) -> Connection:
         host, port = origin
-        sock = await dial(self._loop, host, port, self._timeout_s)
-        tap = DetachedSocket(sock)
+        sock = await connect_socket(self._loop, host, port, self._timeout_s)
+        detached = DetachedSocket(sock)
         try:
             _, connection = await self._loop.create_connection(
-                lambda: Connection(self._loop, self._room, self._open.discard, tap),
+                lambda: Connection(
+                    self._loop, self._budget, self._open.discard, detached
+                ),
                 sock=sock,
             )
         except BaseException:
@@ -165,7 +173,7 @@ class Http1Transport(Transport):
         return None
 
     def _close_idle(self) -> None:
-        """Close what has been idle for too long; come back as long as any is left."""
+        """Close expired connections; run again for as long as there are idle ones."""
         self._sweep = None
         oldest = self._loop.time() - self._keepalive_s
         for origin, connections in list(self._idle.items()):
@@ -181,80 +189,84 @@ class Http1Transport(Transport):
 
 
 class Http1Response(RawResponse):
-    """An answer on a connection of the loop."""
+    """A response on a connection of the pool."""
 
-    __slots__ = ("_connection", "_fields", "_origin", "_wire")
+    __slots__ = ("_connection", "_fields", "_origin", "_transport")
 
     def __init__(
-        self, wire: Http1Transport, origin: Origin, connection: Connection, head: Head
+        self,
+        transport: Http1Transport,
+        origin: Origin,
+        connection: Connection,
+        head: ResponseHead,
     ) -> None:
         self.status = head.status
         self.http_version = _VERSIONS[head.version]
         self.read_chunk = connection.read_chunk
-        self._wire = wire
+        self._transport = transport
         self._origin = origin
         self._connection: Connection | None = connection
         self._fields = head.fields
-        self.table = head.table
+        self.header_map = head.header_map
 
-    def take_rest(self) -> list[Chunk] | None:
-        """Take the whole rest of the body if it is here already."""
-        return None if self._connection is None else self._connection.take_rest()
+    def read_rest_nowait(self) -> list[Chunk] | None:
+        """Return the rest of the body if all of it has arrived."""
+        return None if self._connection is None else self._connection.read_rest_nowait()
 
-    def lend(self) -> SocketLease | None:
-        """Lend the connection to a thread, if that is possible now."""
+    def lease(self) -> SocketLease | None:
+        """Lease the connection to a thread, if possible now."""
         connection = self._connection
-        return None if connection is None else connection.lend()
+        return None if connection is None else connection.lease()
 
     def values(self, name: str) -> list[str]:
-        """All values of a header."""
+        """Return all values of a header."""
         return [value for field, value in self._fields if field == name]
 
     def fields(self) -> list[tuple[str, str]]:
-        """All headers."""
+        """Return all headers."""
         return list(self._fields)
 
     def is_unreadable(self, name: str) -> bool:  # noqa: ARG002
-        """Never: the bytes are there."""
+        """Return False: every header is kept byte for byte."""
         return False
 
-    def fault(self, error: Exception, url: str) -> FetchError:
-        """Translate an exception out of ``read_chunk``."""
-        return _translated(error, url, is_connecting=False)
+    def to_error(self, error: Exception, url: str) -> FetchError:
+        """Map an exception raised by ``read_chunk``."""
+        return _to_error(error, url, is_connecting=False)
 
     async def close(self) -> None:
-        """Let the connection go; an unread body closes it at once."""
+        """Release the connection; an incomplete body closes it at once."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._wire.give_back(self._origin, connection)
+            self._transport.release(self._origin, connection)
 
 
-class _Place(NamedTuple):
+class _Target(NamedTuple):
     origin: Origin
     authority: str
     """For the Host header."""
     path: str
 
 
-def _read(url: str) -> _Place:
-    """Read a URL.
+def _parse(url: str) -> _Target:
+    """Split a URL into what a request needs.
 
     Raises:
-        PermanentError: it leads nowhere.
+        PermanentError: ``unknown_host``, the URL is invalid.
     """
-    found = _PLAIN.fullmatch(url) or _WRITTEN.fullmatch(read_address(url).url)
+    found = _PLAIN.fullmatch(url) or _NORMALIZED.fullmatch(parse_url(url).url)
     server = None if found is None else _server(found[1], found[2])
     if found is None or server is None:
-        raise PermanentError("unknown_host", f"{where(url)}: the URL leads nowhere")
+        raise PermanentError("unknown_host", f"{host_port(url)}: the URL is invalid")
     path = found[3]
     if not path.startswith("/"):
         path = "/" + path
-    return _Place(*server, path)
+    return _Target(*server, path)
 
 
 @lru_cache(256)
 def _server(host: str, digits: str | None) -> tuple[Origin, str] | None:
-    """Return origin and authority; ``None`` for a port that cannot be."""
+    """Return origin and authority; ``None`` for an invalid port."""
     port = int(digits or 80)
     if not 0 < port < 65536:
         return None
@@ -266,7 +278,57 @@ def _lines(headers: Sequence[tuple[str, str]]) -> str:
     return "".join(f"{name.lower()}: {value}\r\n" for name, value in headers)
 
 
-def _translated(error: Exception, url: str, is_connecting: bool) -> FetchError:
+async def connect_socket(
+    loop: asyncio.AbstractEventLoop, host: str, port: int, timeout_s: float
+) -> socket.socket:
+    """Connect to a host that may have several addresses (RFC 8305).
+
+    Raises:
+        TimeoutError: no address accepted the connection in time.
+        OSError: no address did; without errno if they failed in different ways.
+            ``socket.gaierror`` if the name has no address.
+    """
+    # Late: 4 ms to load, and runs without plain HTTP do not need it.
+    from aiohappyeyeballs import start_connection
+
+    async with asyncio.timeout(timeout_s):
+        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await start_connection(
+            addresses, happy_eyeballs_delay=_HEAD_START_S, interleave=1, loop=loop
+        )
+
+
+def _to_error(error: Exception, url: str, is_connecting: bool) -> FetchError:
+    """Map an exception of the client or of the sockets under it.
+
+    Args:
+        error: the exception.
+        url: the requested URL.
+        is_connecting: whether the connection was still being established.
+    """
     if isinstance(error, FetchError):
         return error
-    return from_loop(error, url, is_connecting)
+    server = host_port(url)
+    if isinstance(error, InvalidHead):
+        return errors.invalid_http(server, str(error))
+    if isinstance(error, HeadTooLarge):
+        return errors.headers_too_large(server)
+    if isinstance(error, InvalidChunk):
+        return errors.invalid_chunk(server)
+    if isinstance(error, IncompleteBody):
+        return errors.incomplete_body(server)
+    if isinstance(error, NoResponse):
+        return errors.no_response(server)
+    # Before OSError, gaierror's base class; a name that cannot be encoded is unknown.
+    if isinstance(error, socket.gaierror | UnicodeError):
+        number = error.errno if isinstance(error, OSError) else None
+        return errors.unresolved(
+            server, number is None or number in errors.UNKNOWN_NAMES
+        )
+    if isinstance(error, OSError) and error.errno is not None:
+        return errors.from_errno(server, error.errno, is_connecting)
+    if isinstance(error, TimeoutError):
+        return errors.connect_timeout(server)
+    if isinstance(error, OSError) and is_connecting:
+        return errors.unreachable(server, "each address failed in another way")
+    return errors.connection_lost(server)

@@ -1,4 +1,4 @@
-"""One connection of the loop's own wire: requests out, answers in."""
+"""One connection of the built-in client: requests out, responses in."""
 
 from __future__ import annotations
 
@@ -7,17 +7,15 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 from tui.net.transports.base import SocketLease
-from tui.net.transports.http1.detached_socket import CAN_LEND
-from tui.net.transports.http1.errors import CutShort, HungUp
 from tui.net.transports.http1.parser import (
     MAX_HEAD_BYTES,
-    BadChunk,
-    BadHead,
-    ChunkReader,
-    EndlessHead,
+    ChunkDecoder,
     Framing,
-    end_of_head,
-    read_head,
+    HeadTooLarge,
+    InvalidChunk,
+    InvalidHead,
+    find_head_end,
+    parse_head,
 )
 
 if TYPE_CHECKING:
@@ -26,142 +24,153 @@ if TYPE_CHECKING:
 
     from tui.net.transports.base import Chunk
     from tui.net.transports.http1.detached_socket import DetachedSocket
-    from tui.net.transports.http1.parser import Head
+    from tui.net.transports.http1.parser import ResponseHead
     from tui.net.transports.http1.read_budget import ReadBudget
 
     Buffer: TypeAlias = "bytes | memoryview"
 
 
+class NoResponse(Exception):
+    """The connection ended before a response started."""
+
+
+class IncompleteBody(Exception):
+    """The connection ended in the middle of a body."""
+
+
 class Connection(asyncio.BufferedProtocol):
-    """Speaks HTTP/1 with a server, one request and one answer at a time."""
+    """Speaks HTTP/1 with a server, one request and one response at a time."""
 
     __slots__ = (
+        "_budget",
+        "_buffered",
         "_chunks",
-        "_fault",
-        "_forget",
+        "_error",
         "_framing",
         "_head",
-        "_held",
-        "_is_asked",
-        "_is_ended",
+        "_is_busy",
+        "_is_complete",
         "_is_paused",
         "_is_reusable",
-        "_is_waiting_turn",
+        "_is_waiting_for_budget",
         "_left",
         "_loop",
+        "_on_close",
+        "_partial_head",
         "_queue",
-        "_queued",
-        "_room",
-        "_tap",
+        "_socket",
         "_transport",
         "_waiter",
+        "has_no_data",
         "idle_since",
-        "is_fresh",
         "is_open",
     )
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        room: ReadBudget,
-        forget: Callable[[Connection], None],
-        tap: DetachedSocket,
+        budget: ReadBudget,
+        on_close: Callable[[Connection], None],
+        detached: DetachedSocket,
     ) -> None:
-        """Make the protocol of a connection that is about to be there.
+        """Prepare the protocol of a connection that is about to be made.
 
         Args:
             loop: runs it.
-            room: shared with the other connections of the wire.
-            forget: called when it is gone.
-            tap: lends the socket to a thread.
+            budget: shared with the other connections of the transport.
+            on_close: called once it is closed.
+            detached: reads from the same socket, in a thread.
         """
-        self._tap = tap
+        self._socket = detached
         self._loop = loop
-        self._room = room
-        self._forget = forget
+        self._budget = budget
+        self._on_close = on_close
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._held = b""
-        self._head: Head | None = None
-        self._framing = Framing.NOTHING
-        self._chunks: ChunkReader | None = None
+        self._partial_head = b""
+        self._head: ResponseHead | None = None
+        self._framing = Framing.NO_BODY
+        self._chunks: ChunkDecoder | None = None
         self._left = 0
         self._queue: deque[Buffer] = deque()
-        self._queued = 0
-        self._fault: Exception | None = None
-        self._is_asked = False
-        self._is_ended = False
+        self._buffered = 0
+        """Bytes in the queue."""
+        self._error: Exception | None = None
+        self._is_busy = False
+        """A request was sent, and its response has not been released."""
+        self._is_complete = False
+        """The whole body has arrived."""
         self._is_paused = False
-        self._is_waiting_turn = False
+        self._is_waiting_for_budget = False
         self._is_reusable = True
         self.is_open = False
-        self.is_fresh = True
-        """Nothing has come of the present answer."""
+        self.has_no_data = True
+        """Nothing of the current response has arrived."""
         self.idle_since = 0.0
         """By the loop's clock."""
 
-    # -- what the loop calls -----------------------------------------------------------
+    # -- called by the loop ------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the socket."""
-        # uvloop's transports are none by their class.
+        """Store the transport."""
+        # uvloop's transports do not inherit from asyncio's.
         self._transport = cast("asyncio.Transport", transport)
         self.is_open = True
-        self._room.connections += 1
+        self._budget.connections += 1
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
-        """Say where the next bytes go."""
-        return self._room.buffer()
+        """Return the buffer for the next bytes."""
+        return self._budget.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take the bytes that are in the buffer."""
-        data = self._room.take(nbytes)
-        if not self._is_asked or self._is_ended:
-            # Nobody asked: whatever it is, the next answer could be mistaken for it.
+        """Process the bytes that were read into the buffer."""
+        data = self._budget.consume(nbytes)
+        if not self._is_busy or self._is_complete:
+            # Unsolicited: the next response could be mistaken for it.
             self.abort()
             return
-        self.is_fresh = False
+        self.has_no_data = False
         if self._head is None:
-            self._take_head(data)
+            self._feed_head(data)
         else:
-            self._take_body(data)
+            self._feed_body(data)
         waiter = self._waiter
-        if waiter is not None and (self._head is not None or self._fault is not None):
+        if waiter is not None and (self._head is not None or self._error is not None):
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
-        if self._queued >= self._room.held_bytes or self._room.is_used_up:
+        if self._buffered >= self._budget.pause_bytes or self._budget.is_spent:
             self._pause()
 
     def eof_received(self) -> bool:
-        """Nothing more will come; the loop closes the socket."""
-        self._end(None)
+        """Handle the end of the stream; the loop closes the socket."""
+        self._handle_end(None)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The socket is gone."""
+        """Handle the loss of the socket."""
         self.is_open = False
-        self._room.connections -= 1
-        self._end(error)
-        self._forget(self)
+        self._budget.connections -= 1
+        self._handle_end(error)
+        self._on_close(self)
 
-    # -- what the wire calls -----------------------------------------------------------
+    # -- called by the client ----------------------------------------------------------
 
-    async def ask(self, request: bytes) -> Head:
-        """Send a request and wait for the head of its answer; without one, close.
+    async def send_request(self, request: bytes) -> ResponseHead:
+        """Send a request and wait for the response head; close if there is none.
 
         Raises:
-            BadHead, EndlessHead, HungUp, OSError: no valid answer came.
+            InvalidHead, HeadTooLarge, NoResponse, OSError: there was no valid response.
         """
         assert self._transport is not None
-        self._is_asked = True
-        self.is_fresh = True
+        self._is_busy = True
+        self.has_no_data = True
         try:
             self._transport.write(request)
             while self._head is None:
-                if self._fault is not None:
-                    raise self._fault
-                # As in _wait; one coroutine less for each file.
+                if self._error is not None:
+                    raise self._error
+                # As in _wait; inlined to save one coroutine per file.
                 self._waiter = self._loop.create_future()
                 await self._waiter
         except BaseException:
@@ -172,86 +181,90 @@ class Connection(asyncio.BufferedProtocol):
         return self._head
 
     async def read_chunk(self) -> Buffer | None:
-        """Wait for the next buffer of the body; ``None`` at its orderly end.
+        """Wait for the next buffer of the body; ``None`` once it is complete.
 
         Raises:
-            BadChunk, CutShort, OSError: there is no such end.
+            InvalidChunk, IncompleteBody, OSError: the body cannot be completed.
         """
         while not self._queue:
-            if self._fault is not None:
-                raise self._fault
-            if self._is_ended:
+            if self._error is not None:
+                raise self._error
+            if self._is_complete:
                 return None
-            if self._is_paused and not self._is_waiting_turn:
-                self._is_waiting_turn = True
-                self._room.resume(self)
+            if self._is_paused and not self._is_waiting_for_budget:
+                self._is_waiting_for_budget = True
+                self._budget.resume(self)
             await self._wait()
         chunk = self._queue.popleft()
-        self._queued -= len(chunk)
+        self._buffered -= len(chunk)
         return chunk
 
-    def take_rest(self) -> list[Chunk] | None:
-        """Take the whole rest of the body, if it is here already."""
-        if not self._is_ended or self._fault is not None:
+    def read_rest_nowait(self) -> list[Chunk] | None:
+        """Return the rest of the body if all of it has arrived."""
+        if not self._is_complete or self._error is not None:
             return None
         rest: list[Chunk] = list(self._queue)
         self._queue.clear()
-        self._queued = 0
+        self._buffered = 0
         return rest
 
-    def lend(self) -> SocketLease | None:
-        """Lend the socket to a thread that reads the body; ``None`` if it cannot be.
+    def lease(self) -> SocketLease | None:
+        """Lease the socket to a thread that reads the body; ``None`` if impossible.
 
-        Only where its length is known, and nothing of it waits here already.
+        Only for a body of known length of which nothing is buffered here.
         """
-        if not CAN_LEND or self._framing is not Framing.LENGTH or self._queue:
+        if self._framing is not Framing.LENGTH or self._queue:
             return None
-        if self._is_ended or self._fault or self._is_waiting_turn or not self.is_open:
+        if self._is_complete or self._error or self._is_waiting_for_budget:
+            return None
+        if not self.is_open:
             return None
         self._pause()
-        self._tap.is_lent = True
-        return SocketLease(self._tap, self._left, self.take_back)
+        self._socket.is_leased = True
+        return SocketLease(self._socket, self._left, self.return_)
 
-    def take_back(self, nbytes: int) -> None:
-        """Go on behind ``nbytes`` that a thread has read."""
-        self._tap.is_lent = False
+    def return_(self, nbytes: int) -> None:
+        """Take the socket back after a thread has read ``nbytes`` from it."""
+        self._socket.is_leased = False
         self._left -= nbytes
-        if self._tap.is_stopped:
+        if self._socket.is_stopped:
             self.abort()
         elif not self._left:
-            self._is_ended = True
+            self._is_complete = True
 
     def release(self) -> bool:
-        """End this answer; return whether the connection may carry another one.
+        """Finish this response; return True if the connection can be reused.
 
         If not, it is closed at once.
         """
-        is_whole = self._is_ended and self._is_reusable and self.is_open
-        # What came behind the body while paused would be taken for the next answer.
-        if not is_whole or (self._is_paused and self._tap.has_more()):
+        is_clean = self._is_complete and self._is_reusable and self.is_open
+        # Bytes that arrived behind the body during a pause would be taken for the next
+        # response.
+        if not is_clean or (self._is_paused and self._socket.has_more()):
             self.abort()
             return False
         self._queue.clear()
-        self._queued = 0
+        self._buffered = 0
         self._head = self._chunks = None
-        self._is_asked = self._is_ended = False
-        self.read_on()
+        self._is_busy = self._is_complete = False
+        self.resume_reading()
         return True
 
-    def read_on(self) -> None:
-        """Go on after a pause."""
-        self._is_waiting_turn = False
+    def resume_reading(self) -> None:
+        """Read from the socket again after a pause."""
+        self._is_waiting_for_budget = False
         if self._is_paused and self.is_open:
             self._is_paused = False
             assert self._transport is not None
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Close the socket at once; whoever waits for it is told."""
+        """Close the socket at once; a waiting reader gets an error."""
         self._is_reusable = False
-        if self._tap.is_lent:
-            # Closed, its number could be another file's before the thread sees it.
-            self._tap.stop()
+        if self._socket.is_leased:
+            # If it were closed, its descriptor could be another file's before the
+            # thread notices.
+            self._socket.stop()
         elif self._transport is not None:
             self._transport.abort()
 
@@ -270,82 +283,82 @@ class Connection(asyncio.BufferedProtocol):
         finally:
             self._waiter = None
 
-    def _take_head(self, data: bytes) -> None:
-        data = self._held + data
+    def _feed_head(self, data: bytes) -> None:
+        data = self._partial_head + data
         try:
-            while (end := end_of_head(data)) >= 0:
-                head = read_head(data[:end])
+            while (end := find_head_end(data)) >= 0:
+                head = parse_head(data[:end])
                 if head.status >= 200 or head.status == 101:
-                    self._held = b""
-                    self._begin(head)
+                    self._partial_head = b""
+                    self._start_body(head)
                     if end < len(data):
-                        self._take_body(data[end:])
+                        self._feed_body(data[end:])
                     return
-                # Interim answers are skipped (RFC 9110 section 15.2).
+                # Interim responses are skipped (RFC 9110 section 15.2).
                 data = data[end:]
             if len(data) > MAX_HEAD_BYTES:
-                raise EndlessHead
+                raise HeadTooLarge
             if data and not data.startswith(b"HTTP/"[: len(data)]):
-                raise BadHead("no HTTP/1 status line")
-            self._held = data
-        except (BadHead, EndlessHead) as fault:
-            self._fail(fault)
+                raise InvalidHead("no HTTP/1 status line")
+            self._partial_head = data
+        except (InvalidHead, HeadTooLarge) as error:
+            self._fail(error)
 
-    def _begin(self, head: Head) -> None:
+    def _start_body(self, head: ResponseHead) -> None:
         self._head = head
         self._framing = head.framing
         self._left = head.length
-        self._is_reusable = head.is_lasting
-        self._is_ended = head.framing is Framing.NOTHING
+        self._is_reusable = head.is_keep_alive
+        self._is_complete = head.framing is Framing.NO_BODY
         if head.framing is Framing.CHUNKS:
-            self._chunks = ChunkReader()
+            self._chunks = ChunkDecoder()
 
-    def _take_body(self, data: bytes) -> None:
+    def _feed_body(self, data: bytes) -> None:
         if self._framing is Framing.LENGTH:
             surplus = len(data) - self._left
             if surplus >= 0:
-                self._is_ended = True
+                self._is_complete = True
                 if surplus:
                     self._is_reusable = False
                     data = data[:-surplus]
             self._left -= len(data)
             self._queue.append(data)
-            self._queued += len(data)
+            self._buffered += len(data)
         elif self._framing is Framing.CLOSE:
             self._queue.append(data)
-            self._queued += len(data)
+            self._buffered += len(data)
         elif self._chunks is None:
             self._is_reusable = False
         else:
-            self._take_chunks(self._chunks, data)
+            self._feed_chunks(self._chunks, data)
 
-    def _take_chunks(self, chunks: ChunkReader, data: bytes) -> None:
+    def _feed_chunks(self, chunks: ChunkDecoder, data: bytes) -> None:
         try:
             views, surplus = chunks.feed(data)
-        except BadChunk as fault:
-            self._fail(fault)
+        except InvalidChunk as error:
+            self._fail(error)
             return
         self._queue.extend(views)
-        self._queued += sum(map(len, views))
-        self._is_ended = chunks.is_ended
+        self._buffered += sum(map(len, views))
+        self._is_complete = chunks.is_complete
         if surplus:
             self._is_reusable = False
 
-    def _end(self, error: Exception | None) -> None:
-        """Nothing more will come: an orderly end only where that is the sign of it."""
+    def _handle_end(self, error: Exception | None) -> None:
+        """Handle the end of the stream, which completes only a body without length."""
         self._is_reusable = False
-        if self._is_asked and not self._is_ended:
+        if self._is_busy and not self._is_complete:
             if self._head is None:
-                self._fail(error or HungUp())
+                self._fail(error or NoResponse())
             elif self._framing is Framing.CLOSE and error is None:
-                self._is_ended = self._fault is None
+                self._is_complete = self._error is None
             else:
-                self._fail(error or CutShort())
+                self._fail(error or IncompleteBody())
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def _fail(self, fault: Exception) -> None:
+    def _fail(self, error: Exception) -> None:
         self._is_reusable = False
-        if self._fault is None:
-            self._fault = fault
+        if self._error is None:
+            self._error = error

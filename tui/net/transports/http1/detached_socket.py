@@ -1,37 +1,32 @@
-"""A connection's socket, for a thread that reads a body past the loop."""
+"""A connection's socket, for a thread that reads a body outside the loop."""
 
 from __future__ import annotations
 
 import contextlib
 import select
 import socket
-import sys
 from typing import Any
-
-CAN_LEND = sys.platform != "win32"
-"""There the loop hands a read to the system before the bytes come: they would go into
-its buffer, whoever reads."""
 
 
 class DetachedSocket:
-    """Reads what a socket has, in a thread, while the loop leaves it alone."""
+    """Reads from a socket in a thread while the loop leaves it alone."""
 
-    __slots__ = ("_poll", "_sock", "is_lent", "is_stopped")
+    __slots__ = ("_poll", "_sock", "is_leased", "is_stopped")
 
     def __init__(self, sock: socket.socket) -> None:
-        """Take a socket that does not block."""
+        """Wrap a non-blocking socket."""
         self._sock = sock
         self._poll: Any = None
-        self.is_lent = False
+        self.is_leased = False
         """A thread may be reading."""
         self.is_stopped = False
 
     def read_into(self, buffer: memoryview, wait_s: float) -> int:
-        """Read what is there, or wait for it. Called in a thread.
+        """Read available bytes, or wait for some. Called in a thread.
 
         Returns:
-            Bytes; 0 if nothing came, if there is an end or a fault (which the loop
-            will find), and once it is stopped.
+            Bytes read; 0 if none came, at the end of the stream or after an error (both
+            of which the loop will find), and once it is stopped.
         """
         if self.is_stopped:
             return 0
@@ -51,7 +46,7 @@ class DetachedSocket:
             return 0
 
     def has_more(self) -> bool:
-        """Whether something waits to be read: bytes, an end or a fault.
+        """Return True if there is something to read: bytes, an end or an error.
 
         Called on the loop.
         """
@@ -64,7 +59,7 @@ class DetachedSocket:
         return True
 
     def stop(self) -> None:
-        """End the connection at once, also for the thread. Called on the loop."""
+        """Shut the connection down at once, for the thread too. Called on the loop."""
         if not self.is_stopped:
             self.is_stopped = True
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""From where, to which address, as whom and in which protocol we connect."""
+"""Local address, pins, client certificates, HTTP/2 and rate limits of connections."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from tests.net.fetching import fault_of, fetch, rest_of
+from tests.net.fetching import error_of, fetch, read_all
 from tests.support.http2_server import Http2Server
 from tui.core.errors import FetchError, LocalError
 from tui.core.settings import HostRule, Settings
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=["pyreqwest", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """The wires that can take ways of their own."""
+    """The backends that support routes."""
     return str(request.param)
 
 
@@ -42,8 +43,8 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def identity(authority: trustme.CA, tmp_path: Path) -> Path:
-    """A client's certificate, its key in the same file."""
+def client_certificate(authority: trustme.CA, tmp_path: Path) -> Path:
+    """A client certificate with its key in the same file."""
     path = tmp_path / "me.pem"
     authority.issue_cert("me@example.org").private_key_and_cert_chain_pem.write_to_path(
         str(path)
@@ -53,7 +54,7 @@ def identity(authority: trustme.CA, tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def strict(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
-    """A server that talks to nobody without a certificate."""
+    """A server that requires a client certificate."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.verify_mode = ssl.CERT_REQUIRED
     authority.configure_trust(context)
@@ -64,11 +65,11 @@ async def strict(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
 
 
 class Peers:
-    """A server that remembers who connected."""
+    """A server that records who connected."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._host = host
-        self.seen: list[str] = []
+        self.addresses: list[str] = []
         self.port = 0
 
     async def __aenter__(self) -> Peers:
@@ -83,7 +84,7 @@ class Peers:
     async def _answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        self.seen.append(writer.get_extra_info("peername")[0])
+        self.addresses.append(writer.get_extra_info("peername")[0])
         await reader.readuntil(b"\r\n\r\n")
         writer.write(
             b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 4\r\n\r\nfile"
@@ -100,10 +101,10 @@ async def over(settings: Settings, url: str) -> bytes:
         await session.close()
 
 
-async def fault_over(settings: Settings, url: str) -> FetchError:
+async def error_over(settings: Settings, url: str) -> FetchError:
     session = HttpSession(settings)
     try:
-        return await fault_of(session, GetRequest(url))
+        return await error_of(session, GetRequest(url))
     finally:
         await session.close()
 
@@ -121,17 +122,17 @@ async def test_connections_come_from_the_chosen_address(backend: str) -> None:
     async with Peers() as peers:
         settings = Settings(http_backend=backend, interface="127.0.0.2")
         assert await over(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
-        assert peers.seen == ["127.0.0.2"]
+        assert peers.addresses == ["127.0.0.2"]
 
 
 async def test_connections_go_through_the_chosen_interface() -> None:
     async with Peers() as peers:
         settings = Settings(http_backend="pyreqwest", interface="lo", ip_version=4)
         assert await over(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
-        assert peers.seen == ["127.0.0.1"]
+        assert peers.addresses == ["127.0.0.1"]
 
 
-def test_an_interface_that_cannot_be_used_is_said_at_the_start() -> None:
+def test_an_invalid_interface_is_reported_at_startup() -> None:
     error = refused(Settings(interface="eth99"))
     assert error.kind == "network"
     assert "'eth99'" in str(error)
@@ -139,15 +140,15 @@ def test_an_interface_that_cannot_be_used_is_said_at_the_start() -> None:
     assert "cannot connect from 192.0.2.1" in str(
         refused(Settings(interface="192.0.2.1"))
     )
-    assert "no IPv6" in str(refused(Settings(interface="127.0.0.1", ip_version=6)))
+    assert "not an IPv6" in str(refused(Settings(interface="127.0.0.1", ip_version=6)))
     assert "by its address" in str(
         refused(Settings(http_backend="httpx", interface="lo"))
     )
-    assert "no IP version 5" in str(refused(Settings(ip_version=5)))
+    assert "4 or 6, not 5" in str(refused(Settings(ip_version=5)))
 
 
 @pytest.mark.parametrize(("version", "host"), [(4, "127.0.0.1"), (6, "::1")])
-async def test_one_ip_version_can_be_asked_for(
+async def test_connections_use_only_the_chosen_ip_version(
     backend: str, version: int, host: str
 ) -> None:
     async with Peers(host) as peers:
@@ -162,14 +163,14 @@ async def test_one_ip_version_can_be_asked_for(
         url = f"http://right.example:{peers.port}/"
         assert await fetch(session, GetRequest(url)) == b"file"
         wrong = "[::1]" if version == 4 else "127.0.0.1"
-        error = await fault_of(session, GetRequest(f"http://{wrong}:{peers.port}/"))
+        error = await error_of(session, GetRequest(f"http://{wrong}:{peers.port}/"))
         await session.close()
     assert error.kind == "network"
     assert "IP version" in str(error)
-    assert peers.seen == [host]
+    assert peers.addresses == [host]
 
 
-async def test_a_pinned_host_is_not_looked_up(
+async def test_a_pinned_host_is_not_resolved(
     backend: str, server: ScriptedServer
 ) -> None:
     server.add("/x", ResponseScript(b"file"))
@@ -181,7 +182,7 @@ async def test_a_pinned_host_is_not_looked_up(
     assert server.requests[0].headers["host"] == f"pinned.example:{server.port}"
 
 
-async def test_a_pin_of_one_port_leaves_the_others_alone(
+async def test_a_pin_for_one_port_does_not_affect_others(
     backend: str, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     settings = Settings(
@@ -194,11 +195,11 @@ async def test_a_pin_of_one_port_leaves_the_others_alone(
     )
     server.add("/x", ResponseScript(b"file"))
     assert await over(settings, f"http://pinned.invalid:{server.port}/x") == b"file"
-    error = await fault_over(settings, f"http://pinned.invalid:{other.port}/file")
+    error = await error_over(settings, f"http://pinned.invalid:{other.port}/file")
     assert error.kind in ("unknown_host", "dns")
 
 
-async def test_a_pin_keeps_the_name_for_the_certificate(
+async def test_a_pinned_host_is_verified_by_its_name(
     backend: str, authority: trustme.CA, bundle: Path
 ) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -222,16 +223,18 @@ async def test_a_pin_keeps_the_name_for_the_certificate(
         (("h", 0, "127.0.0.1"), 6),
     ],
 )
-def test_a_pin_that_cannot_be_meant_is_said_at_the_start(
+def test_an_invalid_pin_is_reported_at_startup(
     pin: tuple[str, int, str], version: int
 ) -> None:
     assert refused(Settings(resolve=(pin,), ip_version=version)).kind == "network"
 
 
-async def test_a_client_certificate_opens_a_server_that_asks_for_one(
-    backend: str, strict: ScriptedServer, bundle: Path, identity: Path
+async def test_a_client_certificate_is_sent_to_a_server_that_requires_one(
+    backend: str, strict: ScriptedServer, bundle: Path, client_certificate: Path
 ) -> None:
-    settings = Settings(http_backend=backend, ca_file=bundle, client_cert=identity)
+    settings = Settings(
+        http_backend=backend, ca_file=bundle, client_cert=client_certificate
+    )
     assert await over(settings, strict.url("/x")) == b"file"
 
 
@@ -252,29 +255,31 @@ async def test_certificate_and_key_may_be_two_files(
     assert await over(settings, strict.url("/x")) == b"file"
 
 
-async def test_without_a_certificate_such_a_server_is_closed(
+async def test_without_a_client_certificate_such_a_server_refuses(
     backend: str, strict: ScriptedServer, bundle: Path
 ) -> None:
-    error = await fault_over(
+    error = await error_over(
         Settings(http_backend=backend, ca_file=bundle), strict.url("/x")
     )
     assert error.kind in ("tls", "reset")
     assert strict.requests == []
 
 
-async def test_a_certificate_is_not_shown_where_a_redirect_leads(
-    backend: str, strict: ScriptedServer, bundle: Path, identity: Path
+async def test_a_client_certificate_is_not_sent_after_a_cross_origin_redirect(
+    backend: str, strict: ScriptedServer, bundle: Path, client_certificate: Path
 ) -> None:
     away = strict.url("/x", host="localhost")
     url = strict.add("/away", ResponseScript(redirect=away))
-    settings = Settings(http_backend=backend, ca_file=bundle, client_cert=identity)
-    error = await fault_over(settings, url)
+    settings = Settings(
+        http_backend=backend, ca_file=bundle, client_cert=client_certificate
+    )
+    error = await error_over(settings, url)
     assert error.kind in ("tls", "reset")
     assert [seen.path for seen in strict.requests] == ["/away"]
 
 
-def test_a_certificate_that_cannot_be_used_is_said_at_the_start(
-    authority: trustme.CA, identity: Path, tmp_path: Path
+def test_an_unusable_client_certificate_is_reported_at_startup(
+    authority: trustme.CA, client_certificate: Path, tmp_path: Path
 ) -> None:
     stranger = tmp_path / "stranger.pem"
     leaf = authority.issue_cert("x@example.org")
@@ -293,10 +298,10 @@ def test_a_certificate_that_cannot_be_used_is_said_at_the_start(
     empty.write_text("nothing")
     for cert, other, reason in (
         (sealed, None, "the key is encrypted"),
-        (identity, stranger, "not the one of the certificate"),
+        (client_certificate, stranger, "does not match the certificate"),
         (empty, None, "no PEM certificate and key"),
         (tmp_path / "gone.pem", None, "No such file"),
-        (None, stranger, "without its certificate"),
+        (None, stranger, "without a certificate"),
     ):
         error = refused(Settings(client_cert=cert, client_key=other))
         assert error.kind == "client_cert"
@@ -310,7 +315,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-async def test_http2_is_for_whole_files_and_ranges_stay_on_http1(
+async def test_whole_files_use_http2_and_ranges_use_http1(
     tls: ssl.SSLContext, bundle: Path
 ) -> None:
     body = bytes(range(256)) * 1000
@@ -319,9 +324,9 @@ async def test_http2_is_for_whole_files_and_ranges_stay_on_http1(
         session = HttpSession(
             Settings(http_backend="pyreqwest", http2=True, ca_file=bundle)
         )
-        reply = await session.open(GetRequest(url))
-        assert reply.http_version == "HTTP/2.0"
-        assert await rest_of(reply) == body
+        response = await session.open(GetRequest(url))
+        assert response.http_version == "HTTP/2.0"
+        assert await read_all(response) == body
         assert await fetch(session, GetRequest(url, (), 5)) == body[5:]
         await session.close()
         assert (
@@ -330,16 +335,16 @@ async def test_http2_is_for_whole_files_and_ranges_stay_on_http1(
         assert server.protocols == ["h2", "http/1.1", "http/1.1"]
 
 
-async def test_an_http2_stream_that_is_reset_is_no_whole_body(
+async def test_a_reset_http2_stream_is_an_incomplete_body(
     tls: ssl.SSLContext, bundle: Path
 ) -> None:
     async with Http2Server(tls, b"x" * 100_000, cut_at=50_000) as server:
         settings = Settings(http_backend="pyreqwest", http2=True, ca_file=bundle)
-        error = await fault_over(settings, f"https://127.0.0.1:{server.port}/x")
+        error = await error_over(settings, f"https://127.0.0.1:{server.port}/x")
     assert error.kind in ("reset", "truncated")
 
 
-async def test_a_rule_holds_an_origin_to_a_rate_over_all_its_bodies(
+async def test_the_rate_limit_of_a_host_is_shared_by_its_responses(
     backend: str, server: ScriptedServer
 ) -> None:
     url = server.add("/x", ResponseScript(b"x" * 20_000))
@@ -351,7 +356,7 @@ async def test_a_rule_holds_an_origin_to_a_rate_over_all_its_bodies(
     loop = asyncio.get_running_loop()
     began = loop.time()
     await asyncio.gather(*(fetch(session, GetRequest(url)) for _ in range(2)))
-    # 40,000 bytes less the burst of a tenth of a second.
+    # 40,000 bytes minus the burst of a tenth of a second.
     assert loop.time() - began > 0.29
     origin = f"http://127.0.0.1:{server.port}"
     assert session.limiters.rate(origin) == 100_000
@@ -362,7 +367,9 @@ async def test_a_rule_holds_an_origin_to_a_rate_over_all_its_bodies(
     await session.close()
 
 
-async def test_a_slow_rate_is_no_stall(backend: str, server: ScriptedServer) -> None:
+async def test_waiting_for_a_rate_limit_is_not_a_stall(
+    backend: str, server: ScriptedServer
+) -> None:
     url = server.add("/x", ResponseScript(b"x" * 30_000))
     session = HttpSession(
         Settings(

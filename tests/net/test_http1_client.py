@@ -15,21 +15,22 @@ import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.net.fetching import fault_of, fetch
+from tests.net.fetching import error_of, fetch
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 from tui.net.session_config import load_session_config
-from tui.net.transports.http1.dial import dial
+from tui.net.transports.http1.client import connect_socket
 from tui.net.transports.http1.parser import (
-    BadChunk,
-    BadHead,
-    ChunkReader,
-    EndlessHead,
-    Head,
-    end_of_head,
-    read_head,
+    ChunkDecoder,
+    HeadTooLarge,
+    InvalidChunk,
+    InvalidHead,
+    ResponseHead,
+    find_head_end,
+    parse_head,
 )
 from tui.net.transports.selector import TransportSelector
 
@@ -74,7 +75,7 @@ def oracle(head: bytes) -> tuple[int, list[tuple[bytes, bytes]]] | None:
     return answer.status_code, list(answer.headers)
 
 
-def values_of(head: Head, name: str) -> list[str]:
+def values_of(head: ResponseHead, name: str) -> list[str]:
     return [value for field, value in head.fields if field == name]
 
 
@@ -83,14 +84,12 @@ def values_of(head: Head, name: str) -> list[str]:
     lines=st.lists(LINES, max_size=5),
     ending=st.sampled_from(["\r\n", "\n"]),
 )
-def test_heads_are_read_as_httpx_reads_them(
-    status: str, lines: list[str], ending: str
-) -> None:
+def test_heads_are_parsed_as_by_h11(status: str, lines: list[str], ending: str) -> None:
     text = ending.join([status, *lines, "", ""]).encode("latin-1")
     expected = oracle(text)
     try:
-        head = read_head(text)
-    except BadHead:
+        head = parse_head(text)
+    except InvalidHead:
         head = None
     if expected is None:
         # h11 knows one transfer coding only, and no length of more than 20 digits;
@@ -116,7 +115,7 @@ def test_heads_are_read_as_httpx_reads_them(
     trailer=st.sampled_from([b"", b"X: y\r\n"]),
     surplus=st.sampled_from([b"", b"HTTP/1.1"]),
 )
-def test_chunks_are_put_together_wherever_they_are_cut(
+def test_chunks_are_decoded_however_they_are_split(
     sizes: list[int],
     cuts: list[int],
     extension: bytes,
@@ -137,16 +136,16 @@ def test_chunks_are_put_together_wherever_they_are_cut(
 
 
 def read_in_pieces(data: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
-    reader = ChunkReader()
+    decoder = ChunkDecoder()
     found = b""
     borders = [0, *sorted(set(cuts)), len(data)]
     left = 0
     for start, end in pairwise(borders):
-        assert not reader.is_ended
+        assert not decoder.is_complete
         if start < end:
-            views, left = reader.feed(data[start:end])
+            views, left = decoder.feed(data[start:end])
             found += b"".join(views)
-    assert reader.is_ended
+    assert decoder.is_complete
     return found, left
 
 
@@ -166,28 +165,28 @@ def read_in_pieces(data: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
         b"0\r\n" + b"X: y\r\n" * 20_000,
     ],
 )
-def test_chunks_that_could_be_read_two_ways_are_refused(data: bytes) -> None:
-    with pytest.raises(BadChunk):
-        ChunkReader().feed(data)
+def test_ambiguous_chunks_are_refused(data: bytes) -> None:
+    with pytest.raises(InvalidChunk):
+        ChunkDecoder().feed(data)
 
 
-def test_the_end_of_a_head_is_found_behind_either_line_ending() -> None:
-    assert end_of_head(b"HTTP/1.1 200\r\nA: b\r\n\r\nbody\n\n") == 22
-    assert end_of_head(b"HTTP/1.1 200\nA: b\n\nbody\r\n\r\n") == 19
-    assert end_of_head(b"HTTP/1.1 200\r\nA: b\r\n\r") == -1
+def test_the_end_of_a_head_is_found_with_either_line_ending() -> None:
+    assert find_head_end(b"HTTP/1.1 200\r\nA: b\r\n\r\nbody\n\n") == 22
+    assert find_head_end(b"HTTP/1.1 200\nA: b\n\nbody\r\n\r\n") == 19
+    assert find_head_end(b"HTTP/1.1 200\r\nA: b\r\n\r") == -1
 
 
-def test_a_header_made_to_be_slow_is_refused_as_fast_as_any() -> None:
+def test_a_pathological_header_is_refused_quickly() -> None:
     blanks = b" " * 100_000
     began = time.process_time()
-    with pytest.raises(BadHead):
-        read_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"\x01\r\n\r\n")
+    with pytest.raises(InvalidHead):
+        parse_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"\x01\r\n\r\n")
     assert time.process_time() - began < 1, "a minute, if blanks are tried twice"
 
 
-def test_a_head_of_too_many_fields_has_no_end() -> None:
-    with pytest.raises(EndlessHead):
-        read_head(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 201 + b"\r\n")
+def test_a_head_with_too_many_fields_is_refused() -> None:
+    with pytest.raises(HeadTooLarge):
+        parse_head(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 201 + b"\r\n")
 
 
 # -- over sockets ----------------------------------------------------------------------
@@ -208,7 +207,7 @@ def on_uvloop(run: Callable[[HttpSession, ScriptedServer], object]) -> None:
         runner.run(within())
 
 
-def test_the_loop_of_the_product_carries_it() -> None:
+def test_requests_work_on_uvloop() -> None:
     async def run(session: HttpSession, server: ScriptedServer) -> None:
         body = bytes(range(256)) * 8192
         plain = server.add("/plain", ResponseScript(body))
@@ -217,12 +216,12 @@ def test_the_loop_of_the_product_carries_it() -> None:
         cut = server.add("/cut", ResponseScript(body, cut_after=1000, cut="reset"))
         for url in (plain, chunked, closed, plain):
             assert await fetch(session, GetRequest(url)) == body
-        assert (await fault_of(session, GetRequest(cut))).kind == "reset"
+        assert (await error_of(session, GetRequest(cut))).kind == "reset"
 
     on_uvloop(run)
 
 
-def test_many_large_bodies_share_the_turns_of_the_loop() -> None:
+def test_many_large_bodies_share_the_read_budget() -> None:
     async def run(session: HttpSession, server: ScriptedServer) -> None:
         body = bytes(1 << 20)
         url = server.add("/x", ResponseScript(body))
@@ -234,23 +233,23 @@ def test_many_large_bodies_share_the_turns_of_the_loop() -> None:
     on_uvloop(run)
 
 
-def test_a_body_that_nobody_reads_stops_the_server() -> None:
+def test_a_body_that_nobody_reads_is_paused() -> None:
     async def run(session: HttpSession, server: ScriptedServer) -> None:
         url = server.add("/x", ResponseScript(bytes(64 << 20)))
-        reply = await session.open(GetRequest(url))
-        assert len(await reply.read() or b"") <= 1 << 20
+        response = await session.open(GetRequest(url))
+        assert len(await response.read() or b"") <= 1 << 20
         sent = -1
         while sent != (now := server.requests[0].bytes_sent):
             sent = now
             await asyncio.sleep(0.05)
         # Kernel buffers hold some of it; we hold next to nothing.
         assert sent < 32 << 20
-        await reply.close()
+        await response.close()
 
     on_uvloop(run)
 
 
-def test_a_cancelled_request_closes_its_connection_before_an_answer() -> None:
+def test_a_cancelled_request_closes_its_connection() -> None:
     async def run(session: HttpSession, server: ScriptedServer) -> None:
         url = server.add("/x", ResponseScript(b"x", latency_s=60))
         asked = asyncio.ensure_future(session.open(GetRequest(url)))
@@ -263,18 +262,20 @@ def test_a_cancelled_request_closes_its_connection_before_an_answer() -> None:
     on_uvloop(run)
 
 
-async def test_a_request_into_a_connection_that_just_closed_is_sent_again() -> None:
+async def test_a_request_into_a_closed_idle_connection_is_retried() -> None:
     asked = 0
     gone = asyncio.Event()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(
+        decoder: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         nonlocal asked
         with suppress(asyncio.IncompleteReadError):
-            await reader.readuntil(b"\r\n\r\n")
+            await decoder.readuntil(b"\r\n\r\n")
             asked += 1
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
             # It promised to stay, and goes at the sight of the next request.
-            await reader.readuntil(b"\r\n\r\n")
+            await decoder.readuntil(b"\r\n\r\n")
             asked += 1
         writer.close()
         gone.set()
@@ -291,7 +292,7 @@ async def test_a_request_into_a_connection_that_just_closed_is_sent_again() -> N
         await gone.wait()
 
 
-async def test_an_address_that_refuses_does_not_hide_one_that_takes(
+async def test_a_refusing_address_does_not_hide_a_working_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     loop = asyncio.get_running_loop()
@@ -308,24 +309,27 @@ async def test_an_address_that_refuses_does_not_hide_one_that_takes(
             return places
 
         monkeypatch.setattr(loop, "getaddrinfo", resolve)
-        connected = await dial(loop, "several.example", port, 5)
+        connected = await connect_socket(loop, "several.example", port, 5)
         assert connected.getpeername()[1] == port
         connected.close()
         places.pop()
         with pytest.raises(OSError, match=r"Connect|refused|Address"):
-            await dial(loop, "several.example", port, 5)
+            await connect_socket(loop, "several.example", port, 5)
 
 
-async def test_plain_http_goes_over_the_loop_and_the_rest_beside_it():
-    def chosen(wires: TransportSelector, url: str) -> str:
-        return wires.wire_for(url).name
+async def test_plain_http_uses_the_builtin_client():
+    def chosen(transports: TransportSelector, url: str) -> str:
+        return transports.transport_for(url).name
 
-    wires = TransportSelector(
-        Settings(), None, 1.0, load_session_config(Settings()).routes
+    transports = TransportSelector(
+        Settings(), None, 1.0, load_session_config(Settings()).router
     )
     try:
-        assert chosen(wires, "http://a.example/x") == "builtin"
-        assert chosen(wires, "https://a.example/x") == "pyreqwest"
-        assert wires.wire_for("http://a.example/x", is_range=True).name == "builtin"
+        assert chosen(transports, "http://a.example/x") == "builtin"
+        assert chosen(transports, "https://a.example/x") == "pyreqwest"
+        assert (
+            transports.transport_for("http://a.example/x", is_range=True).name
+            == "builtin"
+        )
     finally:
-        await wires.aclose()
+        await transports.aclose()

@@ -1,4 +1,4 @@
-"""Replies that are cut, stuffed, garbled or no HTTP at all, over real sockets."""
+"""Incomplete, oversized and invalid responses over real sockets."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.net.fetching import fault_of, fetch, judged
+from tests.net.fetching import error_of, fetch, refusal_of
 from tui.core.errors import PermanentError, TransientError
 from tui.demo.script import ResponseScript
-from tui.net.resource import read_answer
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.resource import read_resource_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
     from tui.demo.server import ScriptedServer
+    from tui.net.session import HttpSession
 
     Raw: TypeAlias = Callable[..., GetRequest]
 
@@ -28,16 +29,16 @@ CHUNKED = "HTTP/1.1 200 OK\nTransfer-Encoding: chunked"
 async def test_a_body_shorter_than_its_length_is_truncated(
     session: HttpSession, raw: Raw
 ) -> None:
-    reply = await session.open(raw("HTTP/1.1 200 OK\nContent-Length: 10", b"abc"))
-    assert bytes(await reply.read() or b"") == b"abc"
+    response = await session.open(raw("HTTP/1.1 200 OK\nContent-Length: 10", b"abc"))
+    assert bytes(await response.read() or b"") == b"abc"
     with pytest.raises(TransientError) as caught:
-        await reply.read()
+        await response.read()
     assert caught.value.kind == "truncated"
     with pytest.raises(TransientError):
-        await reply.read()
+        await response.read()
 
 
-async def test_bytes_past_the_length_are_dropped_and_the_connection_with_them(
+async def test_bytes_behind_the_body_close_the_connection(
     session: HttpSession, server: ScriptedServer, raw: Raw
 ) -> None:
     target = raw("HTTP/1.1 200 OK\nContent-Length: 3", b"abcHTTP/1.1 200 OK\r\n\r\nX")
@@ -46,23 +47,23 @@ async def test_bytes_past_the_length_are_dropped_and_the_connection_with_them(
     assert [seen.connection for seen in server.requests] == [0, 1]
 
 
-async def test_a_body_that_ends_with_its_connection_is_whole(
+async def test_a_body_without_length_ends_with_its_connection(
     session: HttpSession, raw: Raw
 ) -> None:
-    reply = await session.open(raw("HTTP/1.0 200 OK", b"abc"))
-    assert reply.content_length is None
-    assert reply.http_version == "HTTP/1.0"
-    assert bytes(await reply.read() or b"") == b"abc"
-    assert await reply.read() is None
-    assert await reply.read() is None
-    await reply.close()
+    response = await session.open(raw("HTTP/1.0 200 OK", b"abc"))
+    assert response.content_length is None
+    assert response.http_version == "HTTP/1.0"
+    assert bytes(await response.read() or b"") == b"abc"
+    assert await response.read() is None
+    assert await response.read() is None
+    await response.close()
 
 
-async def test_a_body_that_ends_with_a_reset_is_not_whole(
+async def test_a_body_that_ends_with_a_reset_is_incomplete(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     script = ResponseScript(b"x" * 1000, length="none", cut_after=500, cut="reset")
-    error = await fault_of(session, GetRequest(server.add("/x", script)))
+    error = await error_of(session, GetRequest(server.add("/x", script)))
     assert isinstance(error, TransientError)
     assert error.kind == "reset"
 
@@ -79,62 +80,62 @@ async def test_a_body_that_ends_with_a_reset_is_not_whole(
         (b"3\r\nabcdef\r\n0\r\n\r\n", "bad_reply"),
     ],
 )
-async def test_chunks_that_are_cut_or_malformed_are_tried_again(
+async def test_incomplete_or_invalid_chunks_are_transient_errors(
     session: HttpSession, raw: Raw, body: bytes, kind: str
 ) -> None:
-    error = await fault_of(session, raw(CHUNKED, body))
+    error = await error_of(session, raw(CHUNKED, body))
     assert isinstance(error, TransientError)
     assert error.kind == kind
 
 
-async def test_a_chunk_of_impossible_size_never_ends_well(
+async def test_a_chunk_of_impossible_size_is_an_error(
     session: HttpSession, raw: Raw
 ) -> None:
     body = b"ffffffffffffffffff\r\nabc\r\n0\r\n\r\n"
-    assert (await fault_of(session, raw(CHUNKED, body))).kind in (
+    assert (await error_of(session, raw(CHUNKED, body))).kind in (
         "bad_reply",
         "truncated",
     )
 
 
-async def test_chunks_with_extensions_and_trailers_are_read(
+async def test_chunk_extensions_and_trailers_are_skipped(
     session: HttpSession, raw: Raw
 ) -> None:
     body = b"3;x=y\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: y\r\n\r\n"
     target = raw(CHUNKED, body)
     assert await fetch(session, target) == b"abcde"
-    reply = await session.open(target)
-    assert reply.is_identity
-    assert reply.content_length is None
-    await reply.close()
+    response = await session.open(target)
+    assert response.is_identity
+    assert response.content_length is None
+    await response.close()
 
 
-async def test_a_length_beside_chunks_means_nothing(
+async def test_content_length_is_ignored_with_chunks(
     session: HttpSession, raw: Raw
 ) -> None:
     target = raw(CHUNKED + "\nContent-Length: 30", b"3\r\nabc\r\n0\r\n\r\n")
-    reply = await session.open(target)
-    assert reply.content_length is None
-    await reply.close()
+    response = await session.open(target)
+    assert response.content_length is None
+    await response.close()
     assert await fetch(session, target) == b"abc"
 
 
 @pytest.mark.parametrize("cut", ["close", "reset"])
-async def test_a_connection_that_ends_without_an_answer_is_tried_again(
+async def test_a_connection_closed_without_response_is_a_transient_error(
     session: HttpSession, server: ScriptedServer, cut: str
 ) -> None:
     script = ResponseScript(raw=b"", cut="reset" if cut == "reset" else "close")
-    error = await fault_of(session, GetRequest(server.add("/x", script)))
+    error = await error_of(session, GetRequest(server.add("/x", script)))
     assert isinstance(error, TransientError)
     assert error.kind == "reset"
     assert f"127.0.0.1:{server.port}" in str(error)
 
 
-async def test_a_head_that_is_cut_is_tried_again(
+async def test_incomplete_headers_are_a_transient_error(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     script = ResponseScript(raw=b"HTTP/1.1 200 OK\r\nContent-Le")
-    error = await fault_of(session, GetRequest(server.add("/x", script)))
+    error = await error_of(session, GetRequest(server.add("/x", script)))
     assert isinstance(error, TransientError)
 
 
@@ -159,63 +160,61 @@ async def test_a_head_that_is_cut_is_tried_again(
         "HTTP/1.1 200 OK\nX: " + "a" * 600_000,
     ],
 )
-async def test_what_is_no_valid_http_fails_at_once(
+async def test_invalid_http_is_a_permanent_error(
     session: HttpSession, raw: Raw, head: str
 ) -> None:
-    error = await fault_of(session, raw(head))
+    error = await error_of(session, raw(head))
     assert isinstance(error, PermanentError)
     assert error.kind == "bad_reply"
 
 
 @pytest.mark.parametrize("fields", [(1, 150_000), (90, 2_000), (250, 10)])
-async def test_a_giant_head_is_refused(
+async def test_oversized_headers_are_refused(
     session: HttpSession, raw: Raw, fields: tuple[int, int]
 ) -> None:
     count, size = fields
     lines = "".join(f"\nX-{n}: {'a' * size}" for n in range(count))
-    error = await fault_of(session, raw(f"HTTP/1.1 200 OK{lines}\nContent-Length: 0"))
+    error = await error_of(session, raw(f"HTTP/1.1 200 OK{lines}\nContent-Length: 0"))
     assert isinstance(error, PermanentError)
     assert error.kind == "bad_reply"
     assert "too many response headers" in str(error)
 
 
-async def test_a_folded_line_is_one_with_a_space(
-    session: HttpSession, raw: Raw
-) -> None:
+async def test_a_folded_header_line_is_unfolded(session: HttpSession, raw: Raw) -> None:
     target = raw("HTTP/1.1 200 OK\nX-Long: a\n  b\nContent-Length: 0")
-    reply = await session.open(target)
-    assert reply.header("x-long").split() == ["a", "b"]
-    await reply.close()
+    response = await session.open(target)
+    assert response.header("x-long").split() == ["a", "b"]
+    await response.close()
 
 
-async def test_an_equal_length_said_twice_is_believed(
+async def test_a_repeated_equal_content_length_is_accepted(
     session: HttpSession, raw: Raw
 ) -> None:
     head = "HTTP/1.1 200 OK\nContent-Length: 3\nContent-Length: 3"
     assert await fetch(session, raw(head, b"abc")) == b"abc"
 
 
-async def test_interim_answers_are_skipped(session: HttpSession, raw: Raw) -> None:
+async def test_interim_responses_are_skipped(session: HttpSession, raw: Raw) -> None:
     interim = "HTTP/1.1 100 Continue\n\nHTTP/1.1 103 Early Hints\nLink: </x>\n\n"
     target = raw(interim + "HTTP/1.1 200 OK\nContent-Length: 3", b"abc")
     assert await fetch(session, target) == b"abc"
 
 
 @pytest.mark.parametrize("status", [204, 205, 304, 300, 305])
-async def test_an_answer_without_a_file_is_no_file(
+async def test_statuses_without_a_file_are_refused(
     session: HttpSession, raw: Raw, status: int
 ) -> None:
     target = raw(f"HTTP/1.1 {status} Surprise\nContent-Length: 0")
-    error = await judged(session, target)
+    error = await refusal_of(session, target)
     assert isinstance(error, PermanentError)
     assert (error.kind, error.status) == ("http_status", status)
 
 
-async def test_an_unasked_switch_of_protocol_is_no_file(
+async def test_an_unrequested_protocol_switch_is_refused(
     session: HttpSession, raw: Raw
 ) -> None:
     target = raw("HTTP/1.1 101 Switching\nUpgrade: x\nConnection: upgrade", b"abc")
-    error = await judged(session, target)
+    error = await refusal_of(session, target)
     assert error.kind in ("http_status", "bad_reply")
 
 
@@ -228,39 +227,39 @@ async def test_an_unasked_switch_of_protocol_is_no_file(
         "Transfer-Encoding: gzip",
     ],
 )
-async def test_a_coding_that_nobody_asked_for_is_refused(
+async def test_an_unrequested_coding_is_refused(
     session: HttpSession, raw: Raw, coding: str
 ) -> None:
     target = raw(f"HTTP/1.1 200 OK\n{coding}", b"abc")
-    error = await judged(session, target)
+    error = await refusal_of(session, target)
     assert isinstance(error, PermanentError)
     assert error.kind == "encoding"
 
 
-async def test_a_coding_called_identity_is_none(session: HttpSession, raw: Raw) -> None:
+async def test_the_identity_coding_is_accepted(session: HttpSession, raw: Raw) -> None:
     target = raw(
         "HTTP/1.1 200 OK\nContent-Encoding: identity\nContent-Length: 3", b"abc"
     )
-    reply = await session.open(target)
-    assert read_answer(reply, target).size == 3
-    await reply.close()
+    response = await session.open(target)
+    assert read_resource_info(response, target).size == 3
+    await response.close()
 
 
-async def test_escapes_from_the_server_never_reach_a_message(
+async def test_messages_contain_no_escape_sequences(
     session: HttpSession, raw: Raw
 ) -> None:
     head = "HTTP/1.1 200 \x1b]0;pwned\x07\nX-A: \x1b[31m\nContent-Length: 0"
     for first_line in (head, "\x1b]0;pwned\x07\x1b[2J"):
         try:
-            reply = await session.open(raw(first_line))
+            response = await session.open(raw(first_line))
         except PermanentError as error:
             assert str(error).isprintable()  # noqa: PT017  # either outcome is right
         else:
-            assert all(v.isprintable() for _, v in reply.headers())
-            await reply.close()
+            assert all(v.isprintable() for _, v in response.headers())
+            await response.close()
 
 
-async def test_a_server_that_lies_about_one_reply_does_not_spoil_the_next(
+async def test_a_bad_response_does_not_affect_the_next(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     good = server.add("/good", ResponseScript(b"good"))
@@ -269,5 +268,5 @@ async def test_a_server_that_lies_about_one_reply_does_not_spoil_the_next(
         ResponseScript(b"x" * 100, length="chunked", cut_after=50),
         ResponseScript(b"x" * 100, cut_after=50, cut="reset"),
     ):
-        await fault_of(session, GetRequest(server.add("/bad", script)))
+        await error_of(session, GetRequest(server.add("/bad", script)))
         assert await fetch(session, GetRequest(good)) == b"good"

@@ -1,4 +1,4 @@
-"""A URL is read once, and every later reader reads the same."""
+"""URLs are parsed once, into a form that all parsers read alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tui.core.errors import PermanentError
 from tui.core.text.plain_text import plain
-from tui.net.url import is_plain, read_address, where
+from tui.net.url import host_port, is_plain, parse_url
 
 
 @pytest.mark.parametrize(
@@ -27,32 +27,32 @@ from tui.net.url import is_plain, read_address, where
         ("http://a\\@b/x", "http://b/x", ("http", "b", 80)),
     ],
 )
-def test_a_url_is_normalised(
+def test_a_url_is_normalized(
     url: str, normal: str, origin: tuple[str, str, int]
 ) -> None:
-    address = read_address(url)
-    assert (address.url, address.origin) == (normal, origin)
-    assert is_plain(address.url)
+    parsed = parse_url(url)
+    assert (parsed.url, parsed.origin) == (normal, origin)
+    assert is_plain(parsed.url)
 
 
 def test_userinfo_is_basic_auth() -> None:
-    assert read_address("http://u:p@h/").authorization == "Basic dTpw"
-    assert read_address("http://u@h/").authorization == "Basic dTo="
-    assert read_address("http://h/@u:p").authorization == ""
+    assert parse_url("http://u:p@h/").authorization == "Basic dTpw"
+    assert parse_url("http://u@h/").authorization == "Basic dTo="
+    assert parse_url("http://h/@u:p").authorization == ""
 
 
 @pytest.mark.parametrize(
     "url", ["", "x", "http://", "http://h:0x/", "http://h:99999/", "ftp://h/", "//h/"]
 )
-def test_what_leads_nowhere_is_said_without_its_secrets(url: str) -> None:
+def test_an_invalid_url_is_reported_without_its_credentials(url: str) -> None:
     with pytest.raises(PermanentError) as caught:
-        read_address(url.replace("//", "//user:SECRET@", 1))
+        parse_url(url.replace("//", "//user:SECRET@", 1))
     assert caught.value.kind == "unknown_host"
     assert "SECRET" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("url", "place"),
+    ("url", "expected"),
     [
         ("http://h/x", "h:80"),
         ("https://H/x", "h:443"),
@@ -64,18 +64,18 @@ def test_what_leads_nowhere_is_said_without_its_secrets(url: str) -> None:
         ("http://h\x1b[31m/", "h\ufffd[31m:80"),
     ],
 )
-def test_messages_name_host_and_port_alone(url: str, place: str) -> None:
-    assert where(url) == place
+def test_messages_contain_only_host_and_port(url: str, expected: str) -> None:
+    assert host_port(url) == expected
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_an_address_or_refused(tail: str) -> None:
+def test_any_text_is_parsed_or_refused(tail: str) -> None:
     for url, base in ((tail, ""), ("http://" + tail, ""), (tail, "http://h/x")):
         try:
-            address = read_address(url, base)
+            parsed = parse_url(url, base)
         except PermanentError as error:
             message = str(error)
             assert message == plain(message)
         else:
-            assert address.origin[0] in ("http", "https")
-            assert "@" not in address.url.partition("://")[2].partition("/")[0]
+            assert parsed.origin[0] in ("http", "https")
+            assert "@" not in parsed.url.partition("://")[2].partition("/")[0]

@@ -1,4 +1,4 @@
-"""Which proxy for which host: the rules of curl's environment variables."""
+"""Which proxy an origin gets, by the rules of curl's environment variables."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from tui.core.errors import LocalError
 from tui.core.settings import HostRule, Settings
-from tui.net.routing.proxies import Proxy, ProxyResolver, is_exempt, read_proxy
+from tui.net.routing.proxies import Proxy, ProxyResolver, bypasses_proxy, parse_proxy
 
 
 def labels(environ: dict[str, str], *origins: str) -> list[str]:
-    choice = ProxyResolver(Settings(), environ)
-    found = [choice.proxy_for(origin) for origin in origins]
+    resolver = ProxyResolver(Settings(), environ)
+    found = [resolver.proxy_for(origin) for origin in origins]
     return [proxy.label if proxy is not None else "" for proxy in found]
 
 
@@ -37,21 +37,21 @@ def labels(environ: dict[str, str], *origins: str) -> list[str]:
     ],
 )
 def test_proxies_are_read_as_people_write_them(text: str, proxy: Proxy | None) -> None:
-    assert read_proxy(text, "x") == proxy
+    assert parse_proxy(text, "x") == proxy
 
 
 @given(st.text(max_size=60))
 def test_no_text_breaks_the_reader(text: str) -> None:
     for written in (text, f"http://{text}"):
         try:
-            proxy = read_proxy(written, "x")
+            proxy = parse_proxy(written, "x")
         except LocalError:
             continue
         assert proxy is None or (proxy.host and 0 < proxy.port < 65536)
 
 
 def test_a_proxy_tells_nothing_of_its_login() -> None:
-    proxy = read_proxy("http://me:hunter2@h:1", "x")
+    proxy = parse_proxy("http://me:hunter2@h:1", "x")
     assert proxy is not None
     assert proxy.label == "http://h:1"
     assert "hunter2" not in repr(proxy)
@@ -76,7 +76,7 @@ def test_the_environment_is_read_as_curl_reads_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "authority", "is_free"),
+    ("words", "authority", "is_excluded"),
     [
         ("example.org", "example.org", True),
         ("example.org", "sub.example.org", True),
@@ -103,36 +103,36 @@ def test_the_environment_is_read_as_curl_reads_it() -> None:
         ("", "example.org", False),
     ],
 )
-def test_no_proxy_frees_hosts_domains_and_networks(
-    words: str, authority: str, is_free: bool
+def test_no_proxy_matches_hosts_domains_and_networks(
+    words: str, authority: str, is_excluded: bool
 ) -> None:
-    assert is_exempt(authority, "http", words.split()) is is_free
+    assert bypasses_proxy(authority, "http", words.split()) is is_excluded
 
 
-def test_a_rule_wins_over_the_option_and_can_go_direct() -> None:
+def test_a_rule_takes_precedence_over_the_setting() -> None:
     rules = (
         HostRule("near.example", proxy="direct"),
         HostRule("*.far.example", proxy="socks5h://s:1"),
         HostRule("*", cap=3),
     )
-    choice = ProxyResolver(
+    resolver = ProxyResolver(
         Settings(proxy="http://p:1", hosts=rules), {"no_proxy": "*"}, "me", "secret"
     )
-    assert not choice.is_same_for_all
-    assert choice.proxy_for("http://near.example") is None
-    far = choice.proxy_for("https://a.far.example:8443")
+    assert not resolver.is_same_for_all
+    assert resolver.proxy_for("http://near.example") is None
+    far = resolver.proxy_for("https://a.far.example:8443")
     assert far == Proxy("socks5h", "s", 1)
-    # The option is meant: no_proxy is the environment's own.
-    other = choice.proxy_for("http://other.example")
+    # no_proxy applies to proxies from the environment only.
+    other = resolver.proxy_for("http://other.example")
     assert other == Proxy("http", "p", 1, "me", "secret")
 
 
-def test_the_login_of_one_proxy_does_not_go_to_another_user_of_it() -> None:
-    choice = ProxyResolver(Settings(proxy="http://you@p:1"), {}, "me", "secret")
-    assert choice.proxy_for("http://h") == Proxy("http", "p", 1, "you")
+def test_proxy_credentials_are_not_mixed_with_another_user() -> None:
+    resolver = ProxyResolver(Settings(proxy="http://you@p:1"), {}, "me", "secret")
+    assert resolver.proxy_for("http://h") == Proxy("http", "p", 1, "you")
 
 
-def test_without_any_proxy_all_origins_go_one_way() -> None:
+def test_is_same_for_all_tells_whether_origins_differ() -> None:
     assert ProxyResolver(Settings(), {"no_proxy": "x"}).is_same_for_all
     assert ProxyResolver(Settings(proxy="p:1"), {}).is_same_for_all
     assert not ProxyResolver(Settings(), {"http_proxy": "p"}).is_same_for_all

@@ -1,4 +1,4 @@
-"""Who we are to whom: which headers and logins go where, and where they do not."""
+"""Which headers and credentials each origin gets."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.net.fetching import fetch, judged
+from tests.net.fetching import fetch, refusal_of
 from tui.core.errors import LocalError
 from tui.core.settings import HostRule, Login, Scheme, Settings
 from tui.demo.script import ResponseScript
 from tui.net.auth.credentials import Credentials
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +27,10 @@ def basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-def authorization(logins: Credentials, url: str = URL, *, is_named: bool = True) -> str:
-    headers = dict(logins.headers_for(url, (), is_named=is_named))
+def authorization(
+    credentials: Credentials, url: str = URL, *, is_named: bool = True
+) -> str:
+    headers = dict(credentials.headers_for(url, (), is_named=is_named))
     return headers.get("Authorization", "")
 
 
@@ -42,128 +45,136 @@ def netrc(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_password_that_was_not_asked_for_stops_nothing_and_yields_to_no_other(
+def test_a_password_that_was_not_prompted_for_sends_no_credentials(
     netrc: Path,
 ) -> None:
     rule = HostRule("dl.example.org", login=Login("you", "ask"))
     for run in (Login("me", "text:mine"), None):
-        logins = Credentials(Settings(login=run, hosts=(rule,), netrc=netrc))
-        assert authorization(logins) == ""
-        assert authorization(logins, "http://other.example/") != ""
-    with pytest.raises(LocalError, match="nobody is here to be asked"):
+        credentials = Credentials(Settings(login=run, hosts=(rule,), netrc=netrc))
+        assert authorization(credentials) == ""
+        assert authorization(credentials, "http://other.example/") != ""
+    with pytest.raises(LocalError, match="there is no terminal to ask"):
         Credentials(Settings(login=Login("me", "ask")))
 
 
-def test_the_login_of_the_run_is_for_named_origins() -> None:
-    logins = Credentials(Settings(login=Login("me", "text:pä:ss")))
-    assert authorization(logins) == basic("me", "pä:ss")
-    assert authorization(logins, is_named=False) == ""
-    assert logins.elsewhere(URL) == ()
+def test_the_login_of_the_run_is_sent_to_named_origins_only() -> None:
+    credentials = Credentials(Settings(login=Login("me", "text:pä:ss")))
+    assert authorization(credentials) == basic("me", "pä:ss")
+    assert authorization(credentials, is_named=False) == ""
+    assert credentials.for_redirect(URL) == ()
 
 
-def test_a_bearer_token_is_sent_as_it_is() -> None:
-    logins = Credentials(Settings(login=Login("", "text:abc.def==", Scheme.BEARER)))
-    assert authorization(logins) == "Bearer abc.def=="
+def test_a_bearer_token_is_sent_unchanged() -> None:
+    credentials = Credentials(
+        Settings(login=Login("", "text:abc.def==", Scheme.BEARER))
+    )
+    assert authorization(credentials) == "Bearer abc.def=="
 
 
-def test_a_rule_for_the_host_wins_over_the_login_of_the_run(netrc: Path) -> None:
+def test_a_rule_for_the_host_takes_precedence_over_the_login_of_the_run(
+    netrc: Path,
+) -> None:
     settings = Settings(
         login=Login("me", "text:mine"),
         hosts=(HostRule("*.example.org", login=Login("you", "text:yours")),),
         netrc=netrc,
     )
-    logins = Credentials(settings)
-    assert authorization(logins) == basic("you", "yours")
-    assert authorization(logins, is_named=False) == basic("you", "yours")
-    assert authorization(logins, "http://other.example/x") == basic("me", "mine")
+    credentials = Credentials(settings)
+    assert authorization(credentials) == basic("you", "yours")
+    assert authorization(credentials, is_named=False) == basic("you", "yours")
+    assert authorization(credentials, "http://other.example/x") == basic("me", "mine")
 
 
 @pytest.mark.parametrize("pattern", ["*", "*.*", "*:80", "**"])
-def test_a_rule_that_names_no_host_follows_nobody_elsewhere(pattern: str) -> None:
+def test_a_rule_without_a_host_name_applies_to_named_origins_only(pattern: str) -> None:
     rule = HostRule(
         pattern, login=Login("you", "text:yours"), headers=(("X-Key", "k"),)
     )
-    logins = Credentials(Settings(hosts=(rule,)))
-    assert authorization(logins) == basic("you", "yours")
-    assert logins.headers_for(URL, (), is_named=False) == ()
+    credentials = Credentials(Settings(hosts=(rule,)))
+    assert authorization(credentials) == basic("you", "yours")
+    assert credentials.headers_for(URL, (), is_named=False) == ()
 
 
-def test_a_rule_with_a_port_is_for_that_port_alone() -> None:
+def test_a_rule_with_a_port_applies_to_that_port_only() -> None:
     rule = HostRule("dl.example.org:8443", login=Login("you", "text:yours"))
-    logins = Credentials(Settings(hosts=(rule,)))
-    assert authorization(logins, "https://dl.example.org:8443/x")
-    assert not authorization(logins, "https://dl.example.org/x")
+    credentials = Credentials(Settings(hosts=(rule,)))
+    assert authorization(credentials, "https://dl.example.org:8443/x")
+    assert not authorization(credentials, "https://dl.example.org/x")
 
 
-def test_netrc_speaks_for_its_hosts_and_its_default_for_named_origins(
+def test_netrc_applies_to_its_hosts_and_its_default_to_named_origins(
     netrc: Path,
 ) -> None:
-    logins = Credentials(Settings(netrc=netrc))
-    assert authorization(logins, "https://DL.example.org:81/y") == basic(
+    credentials = Credentials(Settings(netrc=netrc))
+    assert authorization(credentials, "https://DL.example.org:81/y") == basic(
         "net", "rc-secret"
     )
-    assert authorization(logins, is_named=False) == basic("net", "rc-secret")
-    assert authorization(logins, "http://h/x") == basic("anybody", "else")
-    assert authorization(logins, "http://h/x", is_named=False) == ""
+    assert authorization(credentials, is_named=False) == basic("net", "rc-secret")
+    assert authorization(credentials, "http://h/x") == basic("anybody", "else")
+    assert authorization(credentials, "http://h/x", is_named=False) == ""
 
 
-def test_a_rule_can_take_its_login_from_netrc(
+def test_a_rule_can_use_a_login_from_netrc(
     netrc: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NETRC", str(netrc))
     login = Login("", "netrc", Scheme.DIGEST)
-    logins = Credentials(Settings(hosts=(HostRule("dl.example.org", login=login),)))
-    assert authorization(logins) == basic("net", "rc-secret").replace(
+    credentials = Credentials(
+        Settings(hosts=(HostRule("dl.example.org", login=login),))
+    )
+    assert authorization(credentials) == basic("net", "rc-secret").replace(
         "Basic", "Digest-Login"
     )
     other = Login("nobody", "netrc")
-    logins = Credentials(Settings(hosts=(HostRule("dl.example.org", login=other),)))
-    assert authorization(logins) == ""
+    credentials = Credentials(
+        Settings(hosts=(HostRule("dl.example.org", login=other),))
+    )
+    assert authorization(credentials) == ""
 
 
-def test_of_headers_with_one_name_the_nearest_counts() -> None:
+def test_the_most_specific_of_equal_headers_is_sent() -> None:
     settings = Settings(
         headers=(("User-Agent", "run"), ("X-Run", "1")),
         hosts=(HostRule("dl.example.org", headers=(("user-agent", "rule"),)),),
     )
-    logins = Credentials(settings)
-    assert logins.headers_for(URL, (), is_named=True) == (
+    credentials = Credentials(settings)
+    assert credentials.headers_for(URL, (), is_named=True) == (
         ("X-Run", "1"),
         ("user-agent", "rule"),
     )
-    assert logins.headers_for(URL, (("USER-AGENT", "list"),), is_named=True) == (
+    assert credentials.headers_for(URL, (("USER-AGENT", "list"),), is_named=True) == (
         ("X-Run", "1"),
         ("USER-AGENT", "list"),
     )
-    assert logins.headers_for(URL, (("X", "list"),), is_named=False) == (
+    assert credentials.headers_for(URL, (("X", "list"),), is_named=False) == (
         ("user-agent", "rule"),
     )
 
 
-def test_a_header_or_userinfo_wins_over_every_login(netrc: Path) -> None:
-    logins = Credentials(Settings(login=Login("me", "text:mine"), netrc=netrc))
+def test_a_header_or_userinfo_takes_precedence_over_every_login(netrc: Path) -> None:
+    credentials = Credentials(Settings(login=Login("me", "text:mine"), netrc=netrc))
     given = (("authorization", "Custom x"),)
-    assert logins.headers_for(URL, given, is_named=True) == given
-    assert logins.headers_for("http://u:p@h/x", (), is_named=True) == ()
+    assert credentials.headers_for(URL, given, is_named=True) == given
+    assert credentials.headers_for("http://u:p@h/x", (), is_named=True) == ()
 
 
-def test_of_logins_the_rules_own_wins_over_a_header_of_the_run() -> None:
+def test_a_login_in_a_rule_takes_precedence_over_a_header_of_the_run() -> None:
     headers = (("authorization", "Run"),)
     rule = HostRule("dl.example.org", login=Login("you", "text:yours"))
-    logins = Credentials(Settings(headers=headers, hosts=(rule,)))
-    assert logins.headers_for(URL, (), is_named=True) == (
+    credentials = Credentials(Settings(headers=headers, hosts=(rule,)))
+    assert credentials.headers_for(URL, (), is_named=True) == (
         ("Authorization", basic("you", "yours")),
     )
-    assert logins.headers_for("http://h/x", (), is_named=True) == headers
+    assert credentials.headers_for("http://h/x", (), is_named=True) == headers
     rule = HostRule("dl.example.org", headers=(("Authorization", "Rule"),))
-    logins = Credentials(Settings(headers=headers, hosts=(rule,)))
-    assert authorization(logins) == "Rule"
+    credentials = Credentials(Settings(headers=headers, hosts=(rule,)))
+    assert authorization(credentials) == "Rule"
     login = Login("me", "text:mine")
-    logins = Credentials(Settings(headers=headers, login=login))
-    assert logins.headers_for(URL, (), is_named=True) == headers
+    credentials = Credentials(Settings(headers=headers, login=login))
+    assert credentials.headers_for(URL, (), is_named=True) == headers
 
 
-async def test_a_login_is_sent_over_the_wire_and_stays_with_its_origin(
+async def test_credentials_are_sent_to_their_origin_only(
     backend: str, server: ScriptedServer, other: ScriptedServer
 ) -> None:
     other.add("/x", ResponseScript(redirect=server.url("/back")))
@@ -182,10 +193,10 @@ async def test_a_login_is_sent_over_the_wire_and_stays_with_its_origin(
         assert "x-key" not in seen.headers
 
 
-async def test_netrc_logs_in_at_the_host_that_a_redirect_leads_to(
+async def test_netrc_applies_to_the_target_of_a_redirect(
     backend: str, server: ScriptedServer, netrc: Path
 ) -> None:
-    # As archives with one place to log in for many hosts have it.
+    # As with archives that have one login server for many hosts.
     server.add("/there", ResponseScript(b"file"))
     url = server.add(
         "/x", ResponseScript(redirect=server.url("/there", host="127.0.0.1"))
@@ -199,17 +210,17 @@ async def test_netrc_logs_in_at_the_host_that_a_redirect_leads_to(
     assert server.requests[1].headers["authorization"] == basic("loop", "back")
 
 
-async def test_a_missing_and_a_refused_login_are_told_apart(
+async def test_missing_and_rejected_credentials_are_distinguished(
     backend: str, server: ScriptedServer
 ) -> None:
     headers = {"WWW-Authenticate": 'Basic realm="x"'}
     url = server.add("/x", ResponseScript(status=401, headers=headers))
     session = HttpSession(Settings(http_backend=backend))
-    error = await judged(session, GetRequest(url))
-    assert "it wants a login (Basic)" in str(error)
+    error = await refusal_of(session, GetRequest(url))
+    assert "credentials required (Basic)" in str(error)
     assert error.kind == "auth"
-    error = await judged(session, GetRequest(url.replace("//", "//me:SECRET@")))
-    assert "the login is refused (Basic)" in str(error)
+    error = await refusal_of(session, GetRequest(url.replace("//", "//me:SECRET@")))
+    assert "credentials rejected (Basic)" in str(error)
     assert "SECRET" not in str(error)
     await session.close()
 
@@ -223,7 +234,9 @@ async def test_a_missing_and_a_refused_login_are_told_apart(
         "macdef init\nSECRET",
     ],
 )
-def test_a_bad_netrc_is_said_with_file_and_line(tmp_path: Path, content: str) -> None:
+def test_an_invalid_netrc_is_reported_with_file_and_line(
+    tmp_path: Path, content: str
+) -> None:
     path = tmp_path / "netrc"
     path.write_text(content)
     with pytest.raises(LocalError) as caught:
@@ -233,7 +246,7 @@ def test_a_bad_netrc_is_said_with_file_and_line(tmp_path: Path, content: str) ->
     assert "SECRET" not in str(caught.value)
 
 
-def test_a_netrc_that_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_netrc_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "netrc"
     with pytest.raises(LocalError, match="No such file"):
         Credentials(Settings(netrc=path))
@@ -245,7 +258,7 @@ def test_a_netrc_that_is_no_text_or_not_there_is_said(tmp_path: Path) -> None:
         Credentials(Settings(netrc=path))
 
 
-def test_a_login_is_not_told_by_its_repr() -> None:
+def test_the_repr_of_settings_has_no_secrets() -> None:
     header = (("Authorization", "Bearer hunter2"),)
     login = Login("me", "text:hunter2")
     hosts = (HostRule("*", headers=header, login=login),)

@@ -1,4 +1,4 @@
-"""Faults that loopback cannot provoke are still told apart."""
+"""Errors that cannot be provoked on loopback are mapped correctly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tui.core.errors import ErrorKind, PermanentError, TransientError
 from tui.core.text.plain_text import plain
-from tui.net.transports.error_mapping import from_causes, from_httpx
+from tui.net.transports.error_mapping import from_httpx, from_pyreqwest
 
 URL = "https://user:SECRET@dl.example/dns%20error/certificate?proxy"
 SENDING = f"error sending request for url ({URL})"
@@ -54,24 +54,26 @@ READING = "error reading a body from connection"
         ),
     ],
 )
-def test_causes_are_told_apart(causes: list[str], kind: str, is_final: bool) -> None:
-    error = from_causes([SENDING, *causes], False, URL)
+def test_causes_of_pyreqwest_map_to_kinds(
+    causes: list[str], kind: str, is_final: bool
+) -> None:
+    error = from_pyreqwest([SENDING, *causes], False, URL)
     assert error.kind == kind
     assert isinstance(error, PermanentError if is_final else TransientError)
     assert "dl.example:443" in str(error)
     assert "SECRET" not in str(error)
 
 
-def test_a_self_signed_certificate_says_why_a_ca_file_cannot_help() -> None:
-    """What ``openssl req -x509`` makes is a CA's, which rustls takes from no server."""
+def test_a_ca_certificate_used_by_a_server_is_reported() -> None:
+    """``openssl req -x509`` makes a CA certificate, which rustls refuses."""
     last = "invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))"
-    error = from_causes([SENDING, CONNECT, last], False, URL)
+    error = from_pyreqwest([SENDING, CONNECT, last], False, URL)
     assert error.kind == "tls"
-    assert "CA:FALSE" in str(error)
+    assert "CA certificate" in str(error)
 
 
-def test_a_time_limit_of_the_wire_is_the_connections() -> None:
-    assert from_causes(["x"], True, URL).kind == "connect_timeout"
+def test_a_timeout_of_pyreqwest_is_a_connect_timeout() -> None:
+    assert from_pyreqwest(["x"], True, URL).kind == "connect_timeout"
 
 
 def caused(error: Exception, cause: BaseException) -> Exception:
@@ -118,19 +120,19 @@ def caused(error: Exception, cause: BaseException) -> Exception:
         (RuntimeError("SECRET"), "reset", False),
     ],
 )
-def test_the_other_wires_exceptions_are_told_apart(
+def test_exceptions_of_httpx_map_to_kinds(
     error: Exception, kind: str, is_final: bool
 ) -> None:
-    translated = from_httpx(error, URL)
-    assert translated.kind == kind
-    assert isinstance(translated, PermanentError if is_final else TransientError)
-    assert "SECRET" not in str(translated)
+    mapped = from_httpx(error, URL)
+    assert mapped.kind == kind
+    assert isinstance(mapped, PermanentError if is_final else TransientError)
+    assert "SECRET" not in str(mapped)
 
 
 @given(st.lists(st.text(max_size=80), max_size=4), st.booleans())
-def test_any_causes_give_a_known_kind_and_a_printable_line(
+def test_any_causes_give_a_known_kind_and_a_printable_message(
     causes: list[str], is_timeout: bool
 ) -> None:
-    error = from_causes(causes, is_timeout, URL)
+    error = from_pyreqwest(causes, is_timeout, URL)
     assert isinstance(error.kind, ErrorKind)
     assert str(error) == plain(str(error))

@@ -1,4 +1,4 @@
-"""What a reply tells, and how its connection ends."""
+"""Responses: headers, body, stalls, and what happens to their connection."""
 
 from __future__ import annotations
 
@@ -8,35 +8,36 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.net.fetching import TIMEOUT_S, fault_of, fetch, rest_of
+from tests.net.fetching import TIMEOUT_S, error_of, fetch, read_all
 from tui.core.errors import TransientError
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
-from tui.net.resource import read_answer
-from tui.net.session import GetRequest, HttpSession
+from tui.net.request import GetRequest
+from tui.net.resource import read_resource_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.demo.server import ScriptedServer
+    from tui.net.session import HttpSession
 
 
-async def test_a_file_arrives_whole(
+async def test_a_file_is_received_completely(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     pattern = Pattern(3_000_001, seed=3)
     url = server.add("/x", ResponseScript(pattern, etag='"v1"'))
-    reply = await session.open(GetRequest(url))
-    assert (reply.status, reply.redirects, reply.url) == (200, 0, url)
-    assert reply.http_version == "HTTP/1.1"
-    assert reply.content_length == 3_000_001
-    assert reply.is_identity
-    assert reply.header("ETag") == '"v1"'
-    assert reply.header("absent") == ""
-    assert await rest_of(reply) == pattern.read()
+    response = await session.open(GetRequest(url))
+    assert (response.status, response.redirects, response.url) == (200, 0, url)
+    assert response.http_version == "HTTP/1.1"
+    assert response.content_length == 3_000_001
+    assert response.is_identity
+    assert response.header("ETag") == '"v1"'
+    assert response.header("absent") == ""
+    assert await read_all(response) == pattern.read()
 
 
-async def test_an_empty_file_arrives_as_well(
+async def test_an_empty_file_is_received(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     assert (
@@ -44,7 +45,7 @@ async def test_an_empty_file_arrives_as_well(
     )
 
 
-async def test_whole_bodies_give_their_connection_back(
+async def test_complete_bodies_return_their_connection_to_the_pool(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     urls = [
@@ -58,28 +59,28 @@ async def test_whole_bodies_give_their_connection_back(
     assert {seen.connection for seen in server.requests} == {0}
 
 
-async def test_a_reply_that_is_closed_early_closes_its_connection(
+async def test_closing_a_response_early_closes_its_connection(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     url = server.add("/x", ResponseScript(Pattern(50_000_000)))
-    reply = await session.open(GetRequest(url))
-    await reply.read()
+    response = await session.open(GetRequest(url))
+    await response.read()
     closing = time.monotonic()
-    await reply.close()
-    await reply.close()
+    await response.close()
+    await response.close()
     await server.until(lambda: server.open_connections == 0)
     assert time.monotonic() - closing < 0.5
     with pytest.raises(TransientError, match="closed"):
-        await reply.read()
+        await response.read()
 
 
 async def test_cancelling_a_read_closes_the_connection_at_once(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     url = server.add("/x", ResponseScript(b"x" * 1000, stall_after=500))
-    reply = await session.open(GetRequest(url))
-    await reply.read()
-    task = asyncio.ensure_future(reply.read())
+    response = await session.open(GetRequest(url))
+    await response.read()
+    task = asyncio.ensure_future(response.read())
     await asyncio.sleep(0.05)
     cancelling = time.monotonic()
     task.cancel()
@@ -87,10 +88,10 @@ async def test_cancelling_a_read_closes_the_connection_at_once(
         await task
     await server.until(lambda: server.open_connections == 0)
     assert time.monotonic() - cancelling < 0.2
-    await reply.close()
+    await response.close()
 
 
-async def test_cancelling_an_open_returns_at_once_and_leaves_no_connection(
+async def test_cancelling_open_returns_at_once_and_closes_the_connection(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
     url = server.add("/x", ResponseScript(b"x", latency_s=30))
@@ -100,23 +101,23 @@ async def test_cancelling_an_open_returns_at_once_and_leaves_no_connection(
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - cancelling < 0.3, "before any of its limits"
+    assert time.monotonic() - cancelling < 0.3, "before any timeout"
     # pyreqwest cannot be stopped here; its read timeout ends the connection.
     await server.until(lambda: server.open_connections == 0)
-    limit = 0.35 if hasty.wire_name == "httpx" else TIMEOUT_S * 1.25 + 1
+    limit = 0.35 if hasty.backend_name == "httpx" else TIMEOUT_S * 1.25 + 1
     assert time.monotonic() - cancelling < limit
 
 
-async def test_closing_a_reply_ends_the_read_that_another_task_waits_in(
+async def test_closing_a_response_interrupts_a_read_in_another_task(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     url = server.add("/x", ResponseScript(b"x" * 1000, stall_after=500))
-    reply = await session.open(GetRequest(url))
-    await reply.read()
-    task = asyncio.ensure_future(reply.read())
+    response = await session.open(GetRequest(url))
+    await response.read()
+    task = asyncio.ensure_future(response.read())
     await asyncio.sleep(0.05)
-    await reply.close()
-    with pytest.raises(TransientError, match="closed here"):
+    await response.close()
+    with pytest.raises(TransientError, match="closed the connection"):
         await asyncio.wait_for(task, 1)
     assert task.cancelling() == 0
     await server.until(lambda: server.open_connections == 0)
@@ -138,11 +139,11 @@ async def test_closing_a_reply_ends_the_read_that_another_task_waits_in(
     ],
     ids=["answer", "slow-loris", "1xx", "body", "chunked", "close", "first-byte"],
 )
-async def test_silence_and_dripping_heads_are_stalls(
+async def test_silence_and_slow_headers_are_stalls(
     hasty: HttpSession, server: ScriptedServer, script: ResponseScript
 ) -> None:
     began = time.monotonic()
-    error = await fault_of(hasty, GetRequest(server.add("/x", script)))
+    error = await error_of(hasty, GetRequest(server.add("/x", script)))
     elapsed = time.monotonic() - began
     assert isinstance(error, TransientError)
     assert error.kind == "stalled"
@@ -150,50 +151,50 @@ async def test_silence_and_dripping_heads_are_stalls(
     await server.until(lambda: server.open_connections == 0)
 
 
-async def test_slow_but_steady_is_not_a_stall(
+async def test_a_slow_but_steady_body_is_not_a_stall(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    # Three times the limit in all, a byte every tenth of it.
+    # Takes three times the timeout, with one byte every tenth of it.
     url = server.add("/x", ResponseScript(b"x" * 30, rate=25))
     assert await fetch(hasty, GetRequest(url)) == b"x" * 30
 
 
-async def test_headers_come_before_a_slow_body(
+async def test_headers_are_returned_before_a_slow_body(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
     url = server.add("/x", ResponseScript(b"x" * 60_000, rate=1000))
-    reply = await asyncio.wait_for(hasty.open(GetRequest(url)), TIMEOUT_S)
-    assert reply.content_length == 60_000
-    await reply.close()
+    response = await asyncio.wait_for(hasty.open(GetRequest(url)), TIMEOUT_S)
+    assert response.content_length == 60_000
+    await response.close()
 
 
-async def test_the_stall_clock_stands_still_while_nobody_reads(
+async def test_no_stall_is_detected_while_nobody_reads(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
     pattern = Pattern(2_000_000)
-    reply = await hasty.open(GetRequest(server.add("/x", ResponseScript(pattern))))
-    first = bytes(await reply.read() or b"")
+    response = await hasty.open(GetRequest(server.add("/x", ResponseScript(pattern))))
+    first = bytes(await response.read() or b"")
     await asyncio.sleep(TIMEOUT_S * 2)
-    assert first + await rest_of(reply) == pattern.read()
+    assert first + await read_all(response) == pattern.read()
 
 
-async def test_a_stall_is_found_again_after_a_pause(
+async def test_a_stall_is_detected_after_a_pause(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    reply = await hasty.open(
+    response = await hasty.open(
         GetRequest(server.add("/x", ResponseScript(b"xy", stall_after=1)))
     )
-    await reply.read()
+    await response.read()
     await asyncio.sleep(TIMEOUT_S * 2)
     with pytest.raises(TransientError) as caught:
-        await asyncio.wait_for(reply.read(), TIMEOUT_S * 3)
+        await asyncio.wait_for(response.read(), TIMEOUT_S * 3)
     assert caught.value.kind == "stalled"
 
 
-async def test_a_stall_leaves_the_task_as_it_was(
+async def test_a_stall_does_not_leave_the_task_cancelled(
     hasty: HttpSession, server: ScriptedServer
 ) -> None:
-    await fault_of(
+    await error_of(
         hasty, GetRequest(server.add("/x", ResponseScript(b"x", latency_s=30)))
     )
     task = asyncio.current_task()
@@ -204,7 +205,7 @@ async def test_a_stall_leaves_the_task_as_it_was(
 # -- headers ---------------------------------------------------------------------------
 
 
-async def test_headers_to_show_hold_no_secrets_and_no_controls(
+async def test_displayed_headers_have_no_secrets_and_no_controls(
     session: HttpSession, raw: Callable[..., GetRequest]
 ) -> None:
     head = (
@@ -212,14 +213,14 @@ async def test_headers_to_show_hold_no_secrets_and_no_controls(
         "Set-Cookie: id=SECRET\nX-Auth-Token: SECRET\nAuthentication-Info: SECRET\n"
         "Location: http://u:SECRET@h/\nX-Api-Key: SECRET\nX-Twice: a\nX-Twice: b"
     )
-    reply = await session.open(raw(head))
-    shown = reply.headers()
+    response = await session.open(raw(head))
+    shown = response.headers()
     assert "SECRET" not in str(shown)
     assert ("server", "nginx") in shown
     assert [v for n, v in shown if n == "x-twice"] == ["a", "b"]
-    assert reply.header("X-Twice") == "a, b"
+    assert response.header("X-Twice") == "a, b"
     assert all(v.isprintable() and n.isprintable() for n, v in shown)
-    await reply.close()
+    await response.close()
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ async def test_headers_to_show_hold_no_secrets_and_no_controls(
         (b'attachment; filename="caf\xe9.txt"', "café.txt"),
     ],
 )
-async def test_names_in_raw_bytes_are_read_by_both_wires(
+async def test_file_names_in_raw_bytes_are_decoded(
     session: HttpSession, server: ScriptedServer, sent: bytes, name: str
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Disposition: " + sent
@@ -239,21 +240,21 @@ async def test_names_in_raw_bytes_are_read_by_both_wires(
         ),
         headers=(("Authorization", "Basic eDp5"),),
     )
-    reply = await session.open(target)
-    assert read_answer(reply, target).suggested_name == name
+    response = await session.open(target)
+    assert read_resource_info(response, target).suggested_name == name
     assert ("content-disposition", sent.decode("utf-8", "ignore")) in [
-        (n, v.replace("é", "")) for n, v in reply.headers()
+        (n, v.replace("é", "")) for n, v in response.headers()
     ]
-    assert await rest_of(reply) == b"abc"
+    assert await read_all(response) == b"abc"
     assert all(s.headers["authorization"] == "Basic eDp5" for s in server.requests)
     asked = len(server.requests)
-    assert asked == (2 if session.wire_name == "pyreqwest" else 1)
-    # A later segment needs no name and asks once.
+    assert asked == (2 if session.backend_name == "pyreqwest" else 1)
+    # A later segment needs no name and costs one request.
     await fetch(session, GetRequest(target.url, start=1))
     assert len(server.requests) == asked + 1
 
 
-async def test_a_name_that_cannot_be_asked_for_again_does_not_fail_the_file(
+async def test_an_unreadable_file_name_does_not_fail_the_file(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     good = ResponseScript(
