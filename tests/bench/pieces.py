@@ -218,7 +218,7 @@ async def wire(meter: Meter, small: list[str], large: str) -> None:
     target = GetRequest(small[0])
     reply = await session.open(target)
     meter.call(
-        "read_answer",
+        "read_resource_info",
         "answer",
         5000,
         lambda: [read_resource_info(reply, target) for _ in range(5000)],
