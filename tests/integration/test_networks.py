@@ -81,7 +81,7 @@ async def test_a_dead_proxy_of_one_host_leaves_the_others_alone(
         bad, good = engine.rows([0, 1])
         assert good.state is S.DONE
         assert (bad.state, bad.error_kind) == (S.FAILED, "proxy")
-        assert f"the proxy http://127.0.0.1:{port}" in bad.error
+        assert f"proxy http://127.0.0.1:{port}" in bad.error
         assert "hunter2" not in bad.error
 
 
