@@ -103,7 +103,7 @@ def test_existing_file_is_described(tmp_path, how, expected):
         (("-n",), "nothing to list; give a URL"),
         (
             ("--sizes", "--bearer-from", "env:NOPE", "http://a.test/x"),
-            "the variable NOPE is not set",
+            "the environment variable NOPE is not set",
         ),
         (("-n", "--base-url", "nonsense", "http://a.test/x"), "not a URL"),
         (("--log-file", "/proc/x", "http://a.test/x"), "/proc/x: "),
