@@ -13,6 +13,7 @@ value of 1, the second one for all others.
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from string import Formatter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -347,6 +348,24 @@ def remedy_for(kind: str, error: str, status: int = 0) -> str:
     message = error.casefold()
     clauses = remedy(kind, status).split("; ")
     return "; ".join(clause for clause in clauses if clause.casefold() not in message)
+
+
+def failure_title(kind: str, status: int) -> str:
+    """Name a kind of failure: ``404 not found``, ``403 forbidden``, ``dns``.
+
+    Args:
+        kind: value of an ``ErrorKind``; "" if the user cancelled the download.
+        status: HTTP status, or 0.
+    """
+    if not kind:
+        return "cancelled by you"
+    title = kind.replace("_", " ")
+    if kind.startswith("http_") or status == HTTPStatus.FORBIDDEN:
+        try:
+            title = HTTPStatus(status).phrase.lower()
+        except ValueError:
+            title = "refused" if status < 500 else "server error"
+    return f"{status} {title}" if status else title
 
 
 def error_text(error: FetchError) -> str:

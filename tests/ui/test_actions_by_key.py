@@ -19,10 +19,10 @@ from tui.core.listing.query import DownloadQuery, SortKey, View
 from tui.core.request import DownloadRequest
 from tui.core.settings import MAX_CONCURRENCY
 from tui.ui.dialogs.add import AddScreen
+from tui.ui.dialogs.confirm import QuitScreen
 from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.dialogs.help import HelpScreen
 from tui.ui.dialogs.prompt import PromptScreen
-from tui.ui.dialogs.quit import QuitScreen
 from tui.ui.keys.registry import ACTIONS
 
 _S = DownloadState

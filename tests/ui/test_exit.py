@@ -9,7 +9,7 @@ from tests.ui.dashboards import dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.core.events import Queued, Started
 from tui.core.request import DownloadRequest
-from tui.ui.dialogs.quit import QuitScreen
+from tui.ui.dialogs.confirm import QuitScreen
 from tui.ui.exit import exit_status
 from tui.ui.notifications import FailureDigest
 from tui.ui.poller import (

@@ -9,9 +9,10 @@ from tests.ui.dashboards import FAILED, dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery
 from tui.core.request import DownloadRequest
+from tui.messages import failure_title
 from tui.sources.readers.text_list import parse_text
 from tui.sources.writers import ListFormat, entry_of_detail, write_list
-from tui.ui.list.causes import cause_pieces, cause_words
+from tui.ui.list.rows import group_heading
 from tui.ui.style.format import cells
 from tui.ui.terminal.exit_summary import summary_lines
 
@@ -47,11 +48,11 @@ async def test_failed_ones_stand_under_their_cause_the_commonest_first():
         lines = [line.strip("▌ ") for line in board.screen()[4:12]]
         assert lines[0].startswith("▾ 404 not found · 3 ")
         assert "the server has no such file; check the URL" in lines[0]
-        assert "r retries them" in lines[0]
+        assert "r to retry" in lines[0]
         assert "gone-0" in lines[1]
         assert lines[4].startswith("▾ 401 auth · 1")
         assert lines[6].startswith("▾ cancelled by you · 1")
-        assert "r queues them again" in lines[6]
+        assert "r to queue again" in lines[6]
 
 
 async def test_r_on_a_heading_retries_the_group_only():
@@ -102,12 +103,12 @@ async def test_the_line_below_says_what_why_and_which_key_is_next():
         await board.press("j")
         assert (
             "old.example answered 404 Not Found → the server has no such file; check"
-            " the URL · r retries, D drops" in board.screen()[-2]
+            " the URL · r to retry, D to remove" in board.screen()[-2]
         )
         await board.press("G")
         assert "404" not in board.screen()[-2]
         await board.press("5", "g")
-        assert "r retries all 3" in board.screen()[-2]
+        assert "r to retry all 3" in board.screen()[-2]
 
 
 async def test_every_key_on_a_heading_does_something_sensible():
@@ -201,17 +202,17 @@ def test_a_heading_fills_its_line_exactly(width, is_ascii):
     service = failures()
     for cause in service.by_cause(DownloadQuery()):
         for is_folded in (False, True):
-            pieces = cause_pieces(cause, width, is_folded=is_folded, is_ascii=is_ascii)
+            pieces = group_heading(cause, width, is_folded=is_folded, is_ascii=is_ascii)
             text = "".join(piece.text for piece in pieces)
             assert cells(text) == max(width, cells(text.rstrip()))
             assert not is_ascii or text.isascii()
 
 
 def test_causes_have_names_in_words():
-    assert cause_words("http_4xx", 403) == "403 forbidden"
-    assert cause_words("http_4xx", 499) == "499 refused"
-    assert cause_words("connect_timeout", 0) == "connect timeout"
-    assert cause_words("", 0) == "cancelled by you"
+    assert failure_title("http_4xx", 403) == "403 forbidden"
+    assert failure_title("http_4xx", 499) == "499 refused"
+    assert failure_title("connect_timeout", 0) == "connect timeout"
+    assert failure_title("", 0) == "cancelled by you"
 
 
 def test_the_farewell_fits_80_columns_and_says_how_to_go_on(tmp_path):

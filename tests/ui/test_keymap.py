@@ -157,7 +157,7 @@ async def test_help_and_palette_name_the_changed_key():
 async def test_advice_on_a_failed_row_names_the_changed_keys():
     async with dashboard(keys={"retry": "F5", "drop": "Del"}) as board:
         await board.press(*["j"] * FAILED)
-        assert "F5 retries, Del drops" in board.text()
+        assert "F5 to retry, Del to remove" in board.text()
 
 
 async def test_complaints_are_told_when_the_dashboard_opens():

@@ -10,7 +10,7 @@ from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.listing.query import SortKey
 from tui.core.notices import Notice, NoticeCode
-from tui.ui.list.row_text import (
+from tui.ui.list.rows import (
     Piece,
     changed_spans,
     columns_for,

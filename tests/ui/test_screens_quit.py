@@ -7,7 +7,7 @@ import pytest
 from tests.ui.dashboards import dashboard
 from tests.ui.lively import lively_service
 from tests.ui.panes_builders import SIZES, Caller, engine, on_screen
-from tui.ui.dialogs.quit import QuitScreen, quit_summary
+from tui.ui.dialogs.confirm import QuitScreen, quit_summary
 
 IDLE = engine(counts=(0, 0, 0, 0, 0, 0, 12, 3, 0))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.query import DownloadQuery, View
-from tui.ui.dialogs.quit import FINISH, QUIT, QuitScreen
+from tui.ui.dialogs.confirm import FINISH, QUIT, QuitScreen
 from tui.ui.keys.keymap import key_of
 
 if TYPE_CHECKING:

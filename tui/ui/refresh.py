@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from tui.ui.list.causes import advice_on
+from tui.ui.list.advice import cursor_advice
 from tui.ui.panes.layout import Breakpoint
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class RefreshScheduler:
         parts, state = self._parts, self._state.action_state()
         parts.footer.show(state)
         cause = parts.list.model.cursor_cause if state.is_heading else None
-        parts.messages.advise(advice_on(state.row, cause))
+        parts.messages.advise(cursor_advice(state.row, cause))
 
     def refresh_tabs(self) -> None:
         """Redraw the line with views, sort order and filter."""

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from tui.messages import auto_text, diagnosis_headline, diagnosis_text, queue_text
+from tui.messages import auto_text
 from tui.ui.keys.keymap import key_of
-from tui.ui.keys.registry import BY_ID
+from tui.ui.panes.diagnosis import diagnosis_spans
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 
 if TYPE_CHECKING:
     from tui.core.snapshot import AutoSnapshot, EngineSnapshot
-
-_ACTION = re.compile(r"\{(\w{1,40})\}")
-
-
-def diagnosis_spans(snapshot: EngineSnapshot, *, is_short: bool = False) -> Line:
-    """Return what limits the run, the limit brighter than its proof."""
-    if is_short:
-        headline = diagnosis_headline(snapshot.diagnosis)
-        return [Span(headline, "strong")] if headline else []
-    words = with_keys(diagnosis_text(snapshot.diagnosis))
-    headline, colon, proof = words.partition(":")
-    line = [Span(headline, "strong")] if headline else []
-    if proof:
-        line.append(Span(colon + proof, "dim"))
-    waiting_for = queue_text(snapshot.waiting_for)
-    if waiting_for:
-        line.append(Span(("   " if line else "") + waiting_for, "warn"))
-    return line
 
 
 def auto_word(auto: AutoSnapshot) -> Span | None:
@@ -37,15 +18,6 @@ def auto_word(auto: AutoSnapshot) -> Span | None:
     if auto.is_on:
         return Span("auto", "active", "auto")
     return Span("pinned", "warn", "auto") if auto.is_pinned else None
-
-
-def with_keys(words: str) -> str:
-    """Put the keys of actions where a message names them, ``{more}``."""
-    return _ACTION.sub(lambda found: _key(found[1]), words)
-
-
-def _key(id: str) -> str:
-    return key_of(id) if id in BY_ID else id
 
 
 class BottleneckLine(Pane):

@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button
 
 if TYPE_CHECKING:
     from textual import events
@@ -80,8 +79,3 @@ class Dialog(ModalScreen[Result]):
     def action_close(self) -> None:
         """Close without a result."""
         self.dismiss(None)
-
-
-def choice_button(key: str, label: str, id: str, *, width: int) -> Button:
-    """Return a button that shows its key before a label of ``width`` cells."""
-    return Button(Content(f"{key:>3}  {label:<{width}}"), id=id, compact=True)

@@ -8,7 +8,7 @@ from typing import Any
 from textual.message import Message
 
 from tui.core.listing.query import DownloadQuery, SortKey, View
-from tui.ui.list.row_text import columns_for, heading
+from tui.ui.list.rows import columns_for, heading
 from tui.ui.panes.pane import Line, Pane, Span
 
 

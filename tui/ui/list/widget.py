@@ -20,8 +20,7 @@ from textual.strip import Strip
 
 from tui.ui.list.empty import empty_lines
 from tui.ui.list.model import ListModel
-from tui.ui.list.row_text import PREFIX, Piece, changed_spans, columns_for
-from tui.ui.list.row_writer import RowWriter
+from tui.ui.list.rows import PREFIX, Piece, RowWriter, changed_spans, columns_for
 from tui.ui.style.format import cells, fit, wrap
 from tui.ui.style.theme import palette_of
 

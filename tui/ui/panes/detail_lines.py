@@ -9,8 +9,8 @@ from tui.core.download import ENDED, DownloadState
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_duration, format_rate, format_size
 from tui.messages import diagnosis_tag, diagnosis_text, notice_text, remedy_for
-from tui.ui.bars.bottleneck_line import with_keys
 from tui.ui.keys.keymap import key_of
+from tui.ui.panes.diagnosis import with_keys
 from tui.ui.panes.pane import Line, Span, justify, line_width
 from tui.ui.panes.plot import spark
 from tui.ui.panes.segment_map import map_lines

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tui.core.text.units import format_rate, format_size
-from tui.ui.bars.bottleneck_line import diagnosis_spans
 from tui.ui.keys.keymap import key_of
+from tui.ui.panes.diagnosis import diagnosis_spans
 from tui.ui.panes.pane import Line, Pane, Span, justify
 from tui.ui.panes.plot import (
     Axis,
@@ -94,9 +94,9 @@ class ThroughputGraph(Pane):
         if snapshot is None:
             return [Span(" net", "title")]
         right = [Span(format_rate(snapshot.speed).rjust(10), "strong")]
-        verdict = diagnosis_spans(snapshot, is_short=True)
-        if width >= 70 and verdict:
-            right += [Span("  "), *verdict, Span(" ")]
+        diagnosis = diagnosis_spans(snapshot, is_short=True)
+        if width >= 70 and diagnosis:
+            right += [Span("  "), *diagnosis, Span(" ")]
         elif width >= 70:
             right.append(Span(f"  peak {format_rate(snapshot.peak):>10} ", "dim"))
         else:

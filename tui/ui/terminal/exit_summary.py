@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState
 from tui.core.text.plain_text import plain, plain_url
 from tui.core.text.units import format_elapsed, format_rate, format_size
-from tui.messages import remedy
-from tui.ui.list.causes import cause_words
+from tui.messages import failure_title, remedy
 from tui.ui.style.format import cells, count, fit, middle_ellipsis
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def summary_lines(
     # With one cause too many, naming it takes as little space as counting it.
     shown = len(failures) if len(failures) == _CAUSES + 1 else _CAUSES
     for cause in failures[:shown]:
-        name = cause_words(cause.kind, cause.status)
+        name = failure_title(cause.kind, cause.status)
         advice = remedy(cause.kind, cause.status)
         lines.append(f"  {count(len(cause.ids))} × {name}: {advice}")
         lines += [

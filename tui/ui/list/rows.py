@@ -1,7 +1,8 @@
-"""What one line of the list says: columns for a width, text and styles for a row.
+"""The text of the list's lines: columns for a width, and styled text for each row.
 
-Pure functions. A row is a tuple of spans; two equal tuples look the same, so a line
-is repainted only when its tuple differs.
+All functions are pure. A row is a tuple of pieces; rows with equal tuples look the
+same, so a line is repainted only when its tuple changes. ``RowWriter`` asks the service
+for the visible rows and decides how often their figures change.
 """
 
 from __future__ import annotations
@@ -12,33 +13,47 @@ from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.query import SortKey
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration, format_rate, format_size
-from tui.messages import notice_text
+from tui.messages import failure_title, notice_text, remedy
+from tui.ui.keys.keymap import key_of
+from tui.ui.panes.pane import to_ascii
 from tui.ui.style.format import (
     appearance_of,
     bar,
     cells,
+    count,
     done_fraction,
     fit,
     middle_ellipsis,
     percent,
+    spinner_frame,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from tui.core.listing.query import Cause
+    from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot
+    from tui.ui.list.model import ListModel
 
 _S = DownloadState
 
 STALLED_AFTER_S = 3.0
-"""Silence after which the speed gives way to ``stalled 12s``."""
+"""Time without data after which ``stalled 12s`` replaces the speed."""
 PREFIX = 3
 """Cells before the name: cursor, glyph, space."""
 _SIZE, _PERCENT, _STATUS, _ETA, _TRY, _STATE = 7, 5, 11, 6, 5, 14
 _MARGIN = 1
+_FIGURE_TICKS = 5
+"""Speeds and ETAs change every fifth frame: flickering digits cannot be read."""
+_ROW_TICKS = 2
+"""An active row changes every other frame, its neighbor in the frames between: five
+steps a second look as smooth as ten, at half the work."""
 _CUT = "…"
 
 
 class Columns(NamedTuple):
-    """Widths in cells; 0 for a column that is not there."""
+    """Widths in cells; 0 for a column that is not shown."""
 
     width: int
     name: int
@@ -60,11 +75,25 @@ class Piece(NamedTuple):
     """Name of a field of ``theme.Palette``."""
 
 
-#: Narrower and narrower, in the order in which columns leave: state word, host,
-#: tries, bar, size, ETA.
+#: From wide to narrow; columns are dropped in this order: state word, host, tries,
+#: bar, size, ETA.
 _LAYOUTS: tuple[dict[str, int], ...] = (
-    {"state": _STATE, "size": _SIZE, "bar": 32, "eta": _ETA, "tries": _TRY, "host": 32},
-    {"state": _STATE, "size": _SIZE, "bar": 18, "eta": _ETA, "tries": _TRY, "host": 24},
+    {
+        "state": _STATE,
+        "size": _SIZE,
+        "bar": 32,
+        "eta": _ETA,
+        "tries": _TRY,
+        "host": 32,
+    },
+    {
+        "state": _STATE,
+        "size": _SIZE,
+        "bar": 18,
+        "eta": _ETA,
+        "tries": _TRY,
+        "host": 24,
+    },
     {"size": _SIZE, "bar": 16, "eta": _ETA, "tries": _TRY, "host": 18},
     {"size": _SIZE, "bar": 16, "eta": _ETA, "tries": _TRY, "host": 14},
     {"size": _SIZE, "bar": 16, "eta": _ETA, "tries": _TRY},
@@ -73,21 +102,21 @@ _LAYOUTS: tuple[dict[str, int], ...] = (
     {"bar": 8, "eta": _ETA},
     {"eta": _ETA},
 )
-_NAME_WANTED = 29
-_NAME_LEAST = 8
+_NAME_PREFERRED = 29
+_NAME_MIN = 8
 
 
 def columns_for(width: int) -> Columns:
-    """Return the columns that fit in ``width`` cells; the name takes what is left."""
+    """Return the columns that fit in ``width`` cells; the name gets the rest."""
     for layout in (*_LAYOUTS, {}):
         fixed = sum(size + _gap(column) for column, size in layout.items())
         fixed += PREFIX + _PERCENT + 2 + _STATUS + 2 + _MARGIN
         name = width - fixed
-        wanted = _NAME_WANTED + (10 if "state" in layout else 0)
-        if name >= wanted or not layout:
+        preferred = _NAME_PREFERRED + (10 if "state" in layout else 0)
+        if name >= preferred or not layout:
             return Columns(
                 width=width,
-                name=max(_NAME_LEAST, name),
+                name=max(_NAME_MIN, name),
                 state=layout.get("state", 0),
                 size=layout.get("size", 0),
                 percent=_PERCENT,
@@ -112,7 +141,7 @@ HEADINGS: tuple[tuple[str, str, SortKey | None], ...] = (
     ("bar", "Progress", SortKey.PROGRESS),
     ("status", "Speed", None),
     ("eta", "ETA", None),
-    ("tries", "Try", None),
+    ("tries", "Tries", None),
     ("host", "Host", SortKey.HOST),
 )
 _RIGHT = frozenset({"size", "percent", "status", "eta", "tries"})
@@ -121,7 +150,7 @@ _RIGHT = frozenset({"size", "percent", "status", "eta", "tries"})
 def heading(
     columns: Columns, sort: SortKey, is_reversed: bool
 ) -> list[tuple[str, SortKey | None]]:
-    """Return the headings with their gaps, and what a click on each sorts by."""
+    """Return the column headings with gaps, each with the key that a click sorts by."""
     spans: list[tuple[str, SortKey | None]] = [(" " * PREFIX, None)]
     arrow = "↑" if is_reversed else "↓"
     is_marked = False
@@ -140,7 +169,7 @@ def heading(
 
 
 def status_text(row: DownloadSnapshot) -> tuple[str, str]:
-    """Return the word or the speed of a row, at most 11 cells, and its style."""
+    """Return the speed or the state of a row, at most 11 cells, and its style."""
     state = row.state
     appearance = appearance_of(state)
     if state is _S.DOWNLOADING:
@@ -157,7 +186,7 @@ def status_text(row: DownloadSnapshot) -> tuple[str, str]:
 
 
 def _reason(row: DownloadSnapshot, width: int) -> str:
-    """Return why a row is not running: in full where it fits, else in short."""
+    """Return why a row is not running, abbreviated if the message does not fit."""
     word = "failed"
     if row.state is _S.WAITING:
         word = "retry" if row.retry_in_s is None else status_text(row)[0]
@@ -165,7 +194,7 @@ def _reason(row: DownloadSnapshot, width: int) -> str:
     if row.error and cells(full) <= width:
         return full
     code = str(row.status) if row.status >= 400 else ""
-    # http_5xx and its like say no more than the status does.
+    # Kinds such as http_5xx add nothing to the status.
     kind = "" if row.error_kind.startswith("http_") else row.error_kind
     short = " ".join([code, kind.replace("_", " ")]).strip()
     if short:
@@ -173,18 +202,18 @@ def _reason(row: DownloadSnapshot, width: int) -> str:
     return full if row.error else word
 
 
-def _noted(row: DownloadSnapshot, columns: Columns) -> str:
-    """Return the note on a finished row, after its state where no column says it."""
+def _note(row: DownloadSnapshot, columns: Columns) -> str:
+    """Return the note on a finished row, after its state unless a column shows it."""
     word = status_text(row)[0]
     note = notice_text(row.note)
-    is_said = columns.state and word == appearance_of(row.state).word
-    return note if is_said else f"{word}: {note}"
+    is_shown = columns.state and word == appearance_of(row.state).word
+    return note if is_shown else f"{word}: {note}"
 
 
 def shown_name(row: DownloadSnapshot, width: int) -> str:
     """Return folder and name in at most ``width`` cells, safe to show.
 
-    The folder gives way first: names of a series differ in the middle.
+    The folder is shortened first: names of a series differ in the middle.
     """
     name = plain(row.name)
     if not row.directory:
@@ -211,7 +240,7 @@ def _bar_pieces(row: DownloadSnapshot, width: int, is_ascii: bool) -> list[Piece
             text = format_size(row.received)
         return [Piece(fit(text, width), "dim")]
     if row.state is _S.QUEUED and not row.received:
-        return [Piece(" " * width, "text")]  # most rows of a long list: no ink
+        return [Piece(" " * width, "text")]  # most rows of a long list: draw nothing
     filled, rest = bar(fraction, width, is_ascii=is_ascii)
     style = appearance_of(row.state).style
     return [Piece(filled, style), Piece(rest, "faint")]
@@ -226,16 +255,16 @@ def row_pieces(
     is_marked: bool = False,
     is_ascii: bool = False,
 ) -> tuple[Piece, ...]:
-    """Return a row's text and styles, ``columns.width`` cells wide but the cursor's.
+    """Return a row's text and styles, ``columns.width`` cells without the cursor's.
 
     Args:
-        row: what the engine says.
+        row: the download.
         columns: widths.
-        spinner: the spinner's frame now; drawn on rows in flight.
+        spinner: the spinner's current frame, for active rows.
         speed: speed and ETA to show instead of the row's own, so that digits change
-            more slowly than bars.
-        is_marked: whether a person marked it.
-        is_ascii: use characters below 0x80 for all that is ours.
+            less often than bars.
+        is_marked: whether the user marked it.
+        is_ascii: draw glyphs and bars with characters below 0x80.
     """
     appearance = appearance_of(row.state)
     is_active = row.state in ACTIVE
@@ -255,10 +284,10 @@ def row_pieces(
     if columns.size:
         size = fit(format_size(row.size), columns.size, "right")
         pieces.append(Piece("  " + size, "dim"))
-    shown = percent(done_fraction(row))
-    is_told = row.state not in (_S.QUEUED,) or row.received > 0
-    part = fit(shown if is_told else "", columns.percent, "right")
-    pieces.append(Piece("  " + part, "text" if is_active else "dim"))
+    has_begun = row.state is not _S.QUEUED or row.received > 0
+    done = percent(done_fraction(row)) if has_begun else ""
+    done = fit(done, columns.percent, "right")
+    pieces.append(Piece("  " + done, "text" if is_active else "dim"))
     pieces += _middle(row, columns, speed, is_ascii)
     if columns.tries:
         tries = f"{row.attempt}/{row.attempts_allowed}" if row.attempt > 1 else ""
@@ -273,10 +302,10 @@ def row_pieces(
 def changed_spans(
     before: tuple[Piece, ...], after: tuple[Piece, ...]
 ) -> list[tuple[int, int]]:
-    """Return where a row's cells have to be drawn anew, as ``(x, width)``.
+    """Return which cells of a row to repaint, as ``(x, width)``.
 
-    The glyph apart from the rest: on most frames only the spinner turned, and a
-    terminal at the end of a slow line is glad of each cell that is not sent again.
+    The glyph is a span of its own: in most frames only the spinner changes, and over a
+    slow connection every cell that is not sent again counts.
     """
     spans = [(0, cells(after[0].text))] if before[0] != after[0] else []
     first, last = 1, 0
@@ -287,9 +316,9 @@ def changed_spans(
         last += 1
     x = sum(cells(piece.text) for piece in after[:first])
     width = sum(cells(piece.text) for piece in after[first : len(after) - last])
-    was = sum(cells(piece.text) for piece in before[first : len(before) - last])
-    if width or was:
-        spans.append((x, max(width, was)))
+    old = sum(cells(piece.text) for piece in before[first : len(before) - last])
+    if width or old:
+        spans.append((x, max(width, old)))
     return spans
 
 
@@ -303,7 +332,7 @@ def _middle(
     speed: tuple[str, str] | None,
     is_ascii: bool,
 ) -> list[Piece]:
-    """Bar, speed and ETA; in their place why a row waits or failed, what is noted."""
+    """Return bar, speed and ETA; or why a row waits or failed, or its note."""
     if row.state in (_S.FAILED, _S.WAITING) and columns.bar:
         room = columns.bar + 2 + columns.status
         room += columns.eta + 1 if columns.eta else 0
@@ -311,16 +340,16 @@ def _middle(
             Piece("  " + fit(_reason(row, room), room), appearance_of(row.state).style)
         ]
     if row.state is _S.DONE and row.note and columns.bar:
-        # A full bar says nothing; what became of the file since does.
+        # A note is more useful than a full bar.
         room = columns.bar + 2 + columns.status
         room += columns.eta + 1 if columns.eta else 0
-        return [Piece("  " + fit(_noted(row, columns), room), "dim")]
+        return [Piece("  " + fit(_note(row, columns), room), "dim")]
     pieces = []
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]
     status, style = status_text(row)
     if columns.state and status == appearance_of(row.state).word:
-        status = ""  # said already
+        status = ""  # the state column shows it
     eta = ""
     if row.state is _S.DOWNLOADING:
         eta = format_duration(row.eta_s)
@@ -336,5 +365,131 @@ _ASCII = str.maketrans({_CUT: "~", "—": "-", "×": "x", "↓": "v", "↑": "^"
 
 
 def _to_ascii(text: str) -> str:
-    """Replace our own signs; names keep what their owners gave them."""
+    """Replace the dashboard's own characters; names stay unchanged."""
     return text.translate(_ASCII)
+
+
+def group_heading(
+    group: Cause, width: int, *, is_folded: bool, is_ascii: bool
+) -> tuple[Piece, ...]:
+    """Return the heading of a group of failed downloads.
+
+    Args:
+        group: the group.
+        width: cells, without the cursor's.
+        is_folded: whether its rows are hidden.
+        is_ascii: use characters below 0x80 only.
+    """
+    fold = ("+" if is_folded else "-") if is_ascii else ("▸" if is_folded else "▾")
+    dot = "-" if is_ascii else "·"
+    title = f"{failure_title(group.kind, group.status)} {dot} {count(len(group.ids))}"
+    purpose = "to retry" if group.kind else "to queue again"
+    keys = f"{key_of('retry')} {purpose}"
+    advice = remedy(group.kind, group.status)
+    style = "failed" if group.kind else "cancelled"
+    left = [Piece(f"{fold} ", "key"), Piece(title, style)]
+    room = width - 2 - cells(title)
+    if room >= len(keys) + 4:
+        room -= len(keys) + 1
+        left.append(Piece(fit(f"   {advice}" if room > 24 else "", room), "dim"))
+        left.append(Piece(keys + " ", "key"))
+    else:
+        left.append(Piece(fit("", room), "dim"))
+    if is_ascii:
+        return tuple(Piece(to_ascii(text), style) for text, style in left)
+    return tuple(left)
+
+
+class RowWriter:
+    """Writes lines of the model as pieces of text, for one width."""
+
+    def __init__(self, service: DownloadService, model: ListModel) -> None:
+        """Write the lines of ``model`` with the rows of ``service``."""
+        self._service = service
+        self._model = model
+        self._figures: dict[int, tuple[str, str]] = {}
+        self._kept: dict[int, tuple[tuple[object, ...], tuple[Piece, ...]]] = {}
+        """Active rows as written last: what they depend on, and their pieces."""
+        self.columns = columns_for(80)
+        self.ticks = 0
+        """Counts frames; drives the spinners."""
+        self.is_still = False
+        """Whether spinners are not animated."""
+        self.is_ascii = False
+
+    def tick(self, *, is_moving: bool) -> None:
+        """Advance by one frame."""
+        if is_moving:
+            self.ticks += 1
+        if self.ticks % _FIGURE_TICKS == 0 or not is_moving:
+            self._figures.clear()
+        if not is_moving:
+            self._kept.clear()
+
+    def invalidate(self, ids: Iterable[int]) -> None:
+        """Let the figures of some downloads change with the next frame."""
+        for id in ids:
+            self._figures.pop(id, None)
+            self._kept.pop(id, None)
+
+    def invalidate_all(self) -> None:
+        """Let every row change with the next frame."""
+        self._figures.clear()
+        self._kept.clear()
+
+    def write(self, lines: Sequence[int]) -> dict[int, tuple[Piece, ...]]:
+        """Return the text of lines: rows, and headings of groups."""
+        model = self._model
+        if len(self._kept) > 8 * len(lines):
+            self._kept.clear()
+        written = {
+            line: group_heading(
+                model.causes[line],
+                self.columns.width - 1,
+                is_folded=line in model.folded,
+                is_ascii=self.is_ascii,
+            )
+            for line in lines
+            if line in model.causes
+        }
+        for row in self._service.rows(line for line in lines if line >= 0):
+            written[row.id] = self._pieces(row)
+        return written
+
+    def _pieces(self, row: DownloadSnapshot) -> tuple[Piece, ...]:
+        is_marked = row.id in self._model.marks
+        if row.state not in ACTIVE:
+            self._kept.pop(row.id, None)
+            return self._write_row(row, None, is_marked=is_marked)
+        key = (
+            *(row.version, row.state, row.connections, row.error, is_marked),
+            *(self.columns, self.is_still, self.is_ascii),
+        )
+        kept = self._kept.get(row.id)
+        if kept is not None and kept[0] == key and (self.ticks + row.id) % _ROW_TICKS:
+            return kept[1]
+        speed = None
+        if row.state is DownloadState.DOWNLOADING:
+            speed = self._figures.get(row.id)
+            if speed is None:
+                speed = format_rate(row.speed), format_duration(row.eta_s)
+                self._figures[row.id] = speed
+        pieces = self._write_row(row, speed, is_marked=is_marked)
+        self._kept[row.id] = key, pieces
+        return pieces
+
+    def _write_row(
+        self, row: DownloadSnapshot, speed: tuple[str, str] | None, *, is_marked: bool
+    ) -> tuple[Piece, ...]:
+        # Neighbors are out of step: many spinners in step look like flicker.
+        frame = (self.ticks + row.id) // _ROW_TICKS + row.id
+        return row_pieces(
+            row,
+            self.columns,
+            spinner=spinner_frame(
+                0 if self.is_still else frame, is_ascii=self.is_ascii
+            ),
+            speed=speed,
+            is_marked=is_marked,
+            is_ascii=self.is_ascii,
+        )
