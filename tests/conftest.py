@@ -1,4 +1,4 @@
-"""Every test runs in a clean house: no proxies, its own HOME, loopback only."""
+"""Isolate every test: no proxies, a new HOME, loopback only."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-# No deadline: on a busy machine it fails examples that are right. The longer search is
-# for the day on which somebody doubts a parser: HYPOTHESIS_PROFILE=thorough.
+# No deadline, because on a busy machine it fails correct examples. For a longer search:
+# HYPOTHESIS_PROFILE=thorough.
 settings.register_profile("gate", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
@@ -47,9 +47,9 @@ _CLEARED = (
 
 
 def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
-    """Refuse Python's own sockets a way out.
+    """Refuse connections of Python sockets to other machines.
 
-    The wire's Rust sockets are not seen here: no test may name an outside host.
+    The sockets of pyreqwest are not seen here, so no test may name an outside host.
     """
     if event != "socket.connect":
         return
@@ -67,7 +67,7 @@ sys.addaudithook(_loopback_only)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests fail that are known to be unsteady."""
+    """Mark tests that are known to be unsteady as expected failures."""
     reasons = {known.test: known for known in KNOWN}
     for item in items:
         if known := reasons.get(item.nodeid):
@@ -79,7 +79,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def clean_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:
-    """Take away what differs between machines; yields the HOME of this test."""
+    """Remove what differs between machines; yields the HOME of this test."""
     settings = [name for name in os.environ if name.startswith("FETCHTUI_")]
     for name in (*_CLEARED, *settings):
         monkeypatch.delenv(name, raising=False)

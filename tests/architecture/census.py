@@ -1,6 +1,6 @@
-"""Count what makes a house hard to live in: ``python -m tests.architecture.census``.
+"""Count what makes code hard to maintain: ``python -m tests.architecture.census``.
 
-Takes folders with a checkout each, to compare them::
+Give it folders with a checkout each to compare them::
 
     git worktree add ../before HEAD~10
     python -m tests.architecture.census ../before .

@@ -1,4 +1,4 @@
-"""The files of the repository, as the house rules look at them."""
+"""The files of the repository that the checks read."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _PICTURES = (".svg", ".png", ".gif")
 
 
 def python_files(room: str) -> list[Path]:
-    """Every module below ``room``, which is a folder of the repository."""
+    """Return every module below ``room``, a folder of the repository."""
     return sorted((ROOT / room).rglob("*.py"))
 
 
 def text_files() -> list[Path]:
-    """Every file that people read or change; found without git, for a plain copy."""
+    """Return every text file; works without git, in a plain copy."""
     found = [ROOT / name for name in _TOP]
     for room in _ROOMS:
         found += [
@@ -39,7 +39,7 @@ def text_files() -> list[Path]:
 
 
 def modules(room: str) -> list[str]:
-    """Dotted names of the modules below ``room``."""
+    """Return the dotted names of the modules below ``room``."""
     names = []
     for path in python_files(room):
         parts = path.relative_to(ROOT).with_suffix("").parts
@@ -48,5 +48,5 @@ def modules(room: str) -> list[str]:
 
 
 def documents() -> list[Path]:
-    """Every Markdown file of the repository."""
+    """Return every Markdown file of the repository."""
     return [path for path in text_files() if path.suffix == ".md"]

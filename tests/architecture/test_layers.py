@@ -1,7 +1,7 @@
-"""Who imports whom, asked of fresh interpreters.
+"""What each package really loads, in fresh interpreters.
 
-import-linter reads the static graph (the gate runs it) and does not see imports inside
-functions that run at import time; a fresh interpreter sees what is really loaded.
+import-linter checks the static graph, which does not show what functions import at
+import time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import pytest
 
 from tests.architecture.files import ROOT, modules
 
-# httpx imports its own command line, and that rich and click, where they are installed.
-# Without it there is only what fetchtui asks for.
+# httpx imports its own command line, and that rich and click if they are installed.
 _PROGRAM = """
 import importlib, sys
 sys.modules["httpx._main"] = None
@@ -22,12 +21,12 @@ for name in sys.argv[1].split():
     importlib.import_module(name)
 print(*sorted(set(sys.argv[2].split()) & set(sys.modules)))
 """
-_WIRE = "httpx pyreqwest"
+_HTTP = "httpx pyreqwest"
 _DRAWING = "textual rich"
 
 
 def loaded(names: list[str], watched: str) -> str:
-    """Import ``names`` in a fresh interpreter; say which of ``watched`` came along."""
+    """Import ``names`` in a fresh interpreter; return what it loaded of ``watched``."""
     result = subprocess.run(
         [sys.executable, "-c", _PROGRAM, " ".join(names), watched],
         cwd=ROOT,
@@ -43,38 +42,38 @@ def loaded(names: list[str], watched: str) -> str:
 @pytest.mark.parametrize(
     ("room", "watched"),
     [
-        ("tui/core", f"asyncio {_WIRE} {_DRAWING} click uvloop platformdirs socket"),
-        ("tui/sources", f"asyncio {_WIRE} {_DRAWING} click uvloop platformdirs"),
-        ("tui/disk", f"{_WIRE} {_DRAWING} click tui.net tui.sources tui.engine"),
+        ("tui/core", f"asyncio {_HTTP} {_DRAWING} click uvloop platformdirs socket"),
+        ("tui/sources", f"asyncio {_HTTP} {_DRAWING} click uvloop platformdirs"),
+        ("tui/disk", f"{_HTTP} {_DRAWING} click tui.net tui.sources tui.engine"),
         ("tui/net", f"{_DRAWING} click tui.disk tui.sources tui.engine"),
         ("tui/engine", f"{_DRAWING} click tui.ui tui.headless tui.demo"),
-        ("tui/demo", f"{_WIRE} {_DRAWING} click tui.engine tui.net tui.disk"),
+        ("tui/demo", f"{_HTTP} {_DRAWING} click tui.engine tui.net tui.disk"),
         (
             "tui/postprocess",
-            f"{_WIRE} {_DRAWING} click tui.engine tui.net tui.disk tui.ui",
+            f"{_HTTP} {_DRAWING} click tui.engine tui.net tui.disk tui.ui",
         ),
-        ("tui/headless", f"{_WIRE} textual click tui.engine tui.net tui.disk tui.ui"),
-        ("tui/config", f"asyncio {_WIRE} {_DRAWING} click tomlkit tui.engine tui.ui"),
-        ("tui/ui", f"{_WIRE} tui.engine tui.net tui.disk tui.headless"),
+        ("tui/headless", f"{_HTTP} textual click tui.engine tui.net tui.disk tui.ui"),
+        ("tui/config", f"asyncio {_HTTP} {_DRAWING} click tomlkit tui.engine tui.ui"),
+        ("tui/ui", f"{_HTTP} tui.engine tui.net tui.disk tui.headless"),
     ],
 )
-def test_a_room_loads_nothing_that_is_not_its_own(room, watched):
+def test_a_package_loads_nothing_foreign(room, watched):
     assert loaded(modules(room), watched) == ""
 
 
-def test_the_engine_alone_leaves_the_drawing_libraries_out():
+def test_the_engine_loads_no_drawing_library():
     assert loaded(["tui.engine"], _DRAWING) == ""
 
 
-def test_the_command_line_answers_before_anything_heavy_is_loaded():
+def test_the_command_line_loads_nothing_heavy():
     assert (
-        loaded(["tui.cli.main"], f"asyncio {_WIRE} {_DRAWING} tui.engine tui.ui") == ""
+        loaded(["tui.cli.main"], f"asyncio {_HTTP} {_DRAWING} tui.engine tui.ui") == ""
     )
 
 
-def test_the_watch_notices_what_it_should():
+def test_the_check_notices_an_import():
     assert loaded(["tui.net.redirects"], "httpx") == "httpx"
 
 
-def test_plain_downloads_are_ready_before_the_big_libraries_are_loaded():
-    assert loaded(["tui.engine"], _WIRE) == ""
+def test_plain_downloads_need_no_http_library():
+    assert loaded(["tui.engine"], _HTTP) == ""

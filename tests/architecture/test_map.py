@@ -1,4 +1,4 @@
-"""The map of the house names every room that exists, and none that does not."""
+"""The map of packages and the journey in ``tui/__init__.py`` match the tree."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def test_every_folder_with_code_is_a_package():
     assert all((folder / "__init__.py").exists() for folder in folders)
 
 
-def test_every_station_of_the_journey_exists():
-    stations = re.findall(r"^    ([a-z_]+)\.([a-z_.]+|\*) ", JOURNEY, re.MULTILINE)
-    assert len(stations) >= 6
-    for room, module in stations:
+def test_every_step_of_the_journey_exists():
+    steps = re.findall(r"^    ([a-z_]+)\.([a-z_.]+|\*) ", JOURNEY, re.MULTILINE)
+    assert len(steps) >= 6
+    for room, module in steps:
         folder = ROOT / "tui" / room
         assert folder.is_dir()
         assert module == "*" or (folder / f"{module.replace('.', '/')}.py").exists(), (
@@ -34,7 +34,7 @@ def test_every_station_of_the_journey_exists():
         )
 
 
-def test_every_module_says_what_it_is_for():
+def test_every_module_has_a_docstring():
     silent = [
         path.relative_to(ROOT).as_posix()
         for path in python_files("tui")

@@ -1,4 +1,4 @@
-"""What must never be written down: machines, registries, open ends, other versions."""
+"""What no file may contain: paths of a machine, registries, open ends, the version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.architecture.files import ROOT, text_files
 
 # Taken apart, so that this file does not break its own rules.
 _MACHINE = re.compile("/(?:work|root|opt)/" + r"\w|/tmp/(?!fetchtui-d)[\w-]+")
-"""The demo's own directory, which its recording shows, is on everybody's machine."""
+"""The directory of the demo, which its recording shows, is the same everywhere."""
 _REGISTRY = re.compile(
     "py" + "pi|pythonho" + "sted|index-" + "url|artifac" + "tory", re.IGNORECASE
 )
@@ -28,7 +28,7 @@ def found(pattern: re.Pattern[str], but: frozenset[str] = frozenset()) -> list[s
     return hits
 
 
-def test_no_file_names_a_place_on_somebodys_machine():
+def test_no_file_contains_a_path_of_a_machine():
     assert found(_MACHINE) == []
 
 
@@ -40,13 +40,13 @@ def test_nothing_is_left_for_later():
     assert found(_OPEN_END) == []
 
 
-def test_the_version_is_said_in_one_place():
-    told = frozenset({"tui/__init__.py", "CHANGELOG.md"})
-    assert found(_VERSION, told) == []
+def test_the_version_is_in_one_place():
+    allowed = frozenset({"tui/__init__.py", "CHANGELOG.md"})
+    assert found(_VERSION, allowed) == []
     assert version("fetchtui") == tui.__version__
 
 
-def test_the_changelog_tells_about_this_version():
+def test_the_changelog_covers_this_version():
     heading = re.search(
         r"^## \[([^]]+)]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
     )

@@ -1,7 +1,7 @@
-"""How fast, beside whom, and where the time goes: benchmarks that anyone can run.
+"""Benchmarks: speed, comparison with other programs, and where the time goes.
 
-* ``python -m tests.bench``: whole programs side by side on the same work.
-* ``python -m tests.bench.pieces``: microseconds a file and a MiB, piece by piece.
+* ``python -m tests.bench``: compares whole programs on the same work.
+* ``python -m tests.bench.pieces``: microseconds per file and per MiB, piece by piece.
 * ``python -m tests.bench.growth``: cost against list length, connections and file size.
 
 They need Linux and nginx (``apt install nginx-light``), take minutes and are no part of

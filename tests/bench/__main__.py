@@ -1,4 +1,4 @@
-"""Whole programs side by side: ``python -m tests.bench --help``."""
+"""Compare whole programs: ``python -m tests.bench --help``."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SEED = 8
 
 
 class Bench:
-    """The rounds of one call: one program at a time, in an order that changes."""
+    """Runs the rounds: one program at a time, in a different order each round."""
 
     def __init__(self, home: Path, server: Server, data: Data, deadline: float) -> None:
         self._home = home
@@ -42,7 +42,7 @@ class Bench:
         self._deadline = deadline
 
     def measure(self, work: Work, rows: Sequence[Contender], rounds: int) -> str:
-        """Run all rows on one work; return its section of the report."""
+        """Run all rows for one work; return its section of the report."""
         self._data.make(work)
         rows = [row for row in rows if not row.only or work.name in row.only]
         list_file = self._home / f"{work.name}.txt"
@@ -68,7 +68,7 @@ class Bench:
         return results(work, rows, runs, commands)
 
     def _shown(self, command: list[str]) -> str:
-        """A command line without the names of this machine's folders."""
+        """Return a command line without the paths of this machine."""
         line = shlex.join(["python", *command[1:]])
         if command[0] != sys.executable:
             line = shlex.join([Path(command[0]).name, *command[1:]])
@@ -98,7 +98,7 @@ class Bench:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is asked for; return 1 if any output was wrong."""
+    """Measure the chosen works; return 1 if any output was wrong."""
     options = _options(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)

@@ -1,8 +1,8 @@
-"""Auto concurrency against fixed numbers, on three servers that hold back.
+"""Compare automatic concurrency with fixed numbers, on three limiting servers.
 
-``python -m tests.bench.auto`` runs each contender in a process of its own against a
-server of its own, all contenders of one server side by side, and prints how much each
-has fetched after ``--seconds``. ``--rounds`` takes the median of several.
+``python -m tests.bench.auto`` runs each contender in its own process against its
+own server, all contenders of one server in parallel, and prints how much each has
+fetched after ``--seconds``. ``--rounds`` takes the median of several.
 
 - ``each``: every connection gets 128 KB/s, however many there are.
 - ``shared``: 8 MB/s for all together, and 40 ms before each answer.
@@ -44,19 +44,19 @@ BORNE = 512 << 10
 """Bytes per second."""
 _SLICE_S = 0.05
 _START = 8
-"""Downloads at once with which the controller begins: the default."""
+"""Initial concurrency of the controller: the default."""
 
 
 # -- the servers ----------------------------------------------------------------------
 
 
 class Throttled:
-    """Answers every GET with the same bytes, as slowly as it is told to."""
+    """Answers every GET with the same bytes, at a configured speed."""
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
         self.sending = 0
-        """Replies under way."""
+        """Responses in progress."""
         self.port = 0
 
     async def start(self) -> None:
@@ -106,7 +106,7 @@ class Throttled:
 
 
 async def contend(kind: str, contender: str, seconds: float) -> dict[str, object]:
-    """Fetch from a server of its own for so long; tell how it went."""
+    """Fetch from its own server for a fixed time; print the result."""
     server = Throttled(kind)
     await server.start()
     is_auto = contender == "auto"
@@ -151,7 +151,7 @@ async def _in_process(kind: str, contender: str, seconds: float) -> dict[str, ob
 async def _compare(
     kind: str, seconds: float, rounds: int, say: Callable[[str], None]
 ) -> list[list[str]]:
-    """Run all contenders of one server side by side; return the table's rows."""
+    """Run all contenders of one server in parallel; return the table's rows."""
     results: dict[str, list[dict[str, object]]] = {name: [] for name in CONTENDERS}
     for _ in range(rounds):
         runs: list[Awaitable[dict[str, object]]] = [

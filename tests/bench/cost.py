@@ -1,4 +1,4 @@
-"""What one piece costs: processor time of the loop, of the process, and wall time."""
+"""Measure one piece: CPU time of the loop and of the process, and wall time."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Microseconds for one unit of something: the best of several runs.
+    """Microseconds per unit: the best of several runs.
 
-    The best and not the median: the work is always the same, and what disturbs it can
-    only add.
+    The best rather than the median, because the work is always the same and noise can
+    only add to it.
     """
 
     piece: str
     unit: str
     loop_us: float
-    """Processor time of the thread that called, which is the loop's."""
+    """CPU time of the calling thread, which runs the event loop."""
     process_us: float
-    """Processor time of all threads."""
+    """CPU time of all threads."""
     wall_us: float
 
 
 class Meter:
-    """Collects costs."""
+    """Collects measurements."""
 
     def __init__(self) -> None:
         self.costs: list[Cost] = []
@@ -50,7 +50,7 @@ class Meter:
         work: Callable[[], object],
         prepare: Callable[[], object] = lambda: None,
     ) -> None:
-        """Measure a call that does ``count`` units; ``prepare`` is not counted."""
+        """Measure a call that does ``count`` units of work, without ``prepare``."""
         found = []
         for _ in range(REPEATS):
             prepare()
@@ -61,7 +61,7 @@ class Meter:
         self._keep(piece, unit, count, found)
 
     def start(self, piece: str, command: list[str]) -> None:
-        """Measure a short run of a program; its time is told as the process's."""
+        """Measure a short run of a program; its time counts as the process's."""
         found = []
         for _ in range(REPEATS):
             before = _children_s(), time.perf_counter()
@@ -78,7 +78,7 @@ class Meter:
         work: Callable[[], Awaitable[object]],
         repeats: int = REPEATS,
     ) -> None:
-        """Measure something to be awaited that does ``count`` units."""
+        """Measure an awaitable that does ``count`` units of work."""
         found = []
         for _ in range(repeats):
             with _Quiet():
@@ -96,7 +96,7 @@ class Meter:
         print(f"{piece}: {wall:,.1f} us per {unit}", flush=True)
 
     def table(self) -> str:
-        """Return all of it as Markdown."""
+        """Return all measurements as a Markdown table."""
         header = ["piece", "per", "loop thread us", "process us", "wall us"]
         rows = [
             [c.piece, c.unit, *map(_shown, (c.loop_us, c.process_us, c.wall_us))]
@@ -110,7 +110,7 @@ def _shown(us: float) -> str:
 
 
 class _Quiet:
-    """Keeps the collector out of a measurement, as the program itself does."""
+    """Disables the garbage collector while measuring, as the program does."""
 
     def __enter__(self) -> None:
         gc.collect()

@@ -1,6 +1,6 @@
-"""Cost against size: list length, downloads at once, and bytes of a file.
+"""Measure cost against list length, concurrency and file size.
 
-``python -m tests.bench.growth`` runs the engine in a process of its own for every point
+``python -m tests.bench.growth`` runs the engine in a separate process for every point
 and prints tables; where a column bends, something grows faster than the work.
 ``--huge`` adds a file of 4 GiB, ``--quick`` stops early.
 """
@@ -36,19 +36,19 @@ from tui.sources.load import load_sources
 _LIMIT_S = 300.0
 _LOOK_S = 0.2
 _SLICE = 1000
-"""Requests added at once, as the faces do."""
+"""Requests per call of ``add``, as front ends do."""
 _LENGTHS = (1_000, 10_000, 100_000)
 _AT_ONCE = (1, 4, 16, 64, 200, 500)
 _SIZES = (1 * KIB, 10 * KIB, 100 * KIB, 1 * MIB, 10 * MIB, 100 * MIB, 1 * GIB)
 _TOTAL = 1 * GIB
-"""Bytes of one point at most, unless a single file is more."""
+"""Maximum bytes of one point, unless a single file is larger."""
 
 
 # -- one point, in a process of its own ----------------------------------------------
 
 
 async def probe(list_file: str, output: str, at_once: int, *, is_held: bool) -> None:
-    """Run the engine on a list; print what it took as JSON."""
+    """Run the engine on a list; print time and memory as JSON."""
     began = time.perf_counter()
     requests, complaints = load_sources([list_file], None)
     assert not complaints, complaints[0]
@@ -89,7 +89,7 @@ async def probe(list_file: str, output: str, at_once: int, *, is_held: bool) -> 
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """Runs points one after the other, in one folder with one server."""
+    """Runs points one by one, in one folder with one server."""
 
     home: Path
     server: Server
@@ -120,7 +120,7 @@ class Points:
         return f"## List length\n\n{table(header, rows)}\n"
 
     def at_once(self, size: int, files: int) -> str:
-        """Return pace, lag and memory against downloads at once."""
+        """Return speed, lag and memory against concurrency."""
         rows = []
         for count in _AT_ONCE[: 3 if self.is_quick else None]:
             total = max(files, 2 * count if size < MIB else count)
@@ -129,7 +129,7 @@ class Points:
         return f"{title}{table(['at once', *_PACES], rows)}\n"
 
     def sizes(self, *, is_huge: bool) -> str:
-        """Return pace, lag and memory against the size of a file."""
+        """Return speed, lag and memory against file size."""
         rows = []
         sizes = _SIZES[:4] if self.is_quick else _SIZES
         for size in (*sizes, *([4 * GIB] if is_huge else [])):

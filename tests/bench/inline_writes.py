@@ -1,4 +1,4 @@
-"""What a blocking write does to the loop: ``python -m tests.bench.inline_writes``.
+"""Measure how blocking writes affect the loop: ``python -m tests.bench.inline_writes``.
 
 Downloads from a loopback server to a slow disk, three times in one run: writes in the
 executor, writes on the loop, writes in the executor again; prints the loop's lag and
@@ -30,7 +30,7 @@ PARTS = (("executor", False), ("inline", True), ("executor again", False))
 
 
 def slow_down(seconds: float) -> None:
-    """Make each write block that much longer, as a tired disk does."""
+    """Make each write block longer, as a slow disk does."""
     real = platform.write_at
 
     def write_at(*args: Any) -> None:
@@ -41,7 +41,7 @@ def slow_down(seconds: float) -> None:
 
 
 async def measure(engine: Engine, name: str, seconds: float) -> None:
-    """Let it run and print what the engine measured of itself."""
+    """Wait, then print what the engine measured."""
     # The lag is kept over 5 s: let what was before fade first.
     await asyncio.sleep(5.5)
     began, fetched = time.monotonic(), engine.snapshot().fetched
@@ -59,7 +59,7 @@ async def measure(engine: Engine, name: str, seconds: float) -> None:
 
 
 async def run(directory: Path, seconds: float) -> None:
-    """Serve, download, switch."""
+    """Serve, download, and switch the write mode."""
     async with ScriptedServer() as server:
         body = Pattern(1 << 40, seed=1)
         # Chunked: no size, so nothing is reserved, and nobody waits for the end.

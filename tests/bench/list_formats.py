@@ -1,6 +1,6 @@
-"""A list of 100,000 lines in each format: ``python -m tests.bench.list_formats``.
+"""Read a list of 100,000 lines per format: ``python -m tests.bench.list_formats``.
 
-Each is read in a process of its own, so that the memory is its own as well.
+Each format is read in a separate process, so that its memory can be measured.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ FORMATS: dict[str, tuple[str, str, Callable[[int], str]]] = {
     "a page's links": ("g.html", "<html>", lambda n: f'<a href="{_url(n)}">{n}</a>'),
     "one pattern": ("h.txt", "", lambda n: ""),
 }
-"""File name, first line and a line of each format."""
+"""File name, first line and line pattern of each format."""
 
 
 def write(path: Path, head: str, lines: Iterable[str]) -> None:
@@ -75,7 +75,7 @@ def write(path: Path, head: str, lines: Iterable[str]) -> None:
 
 
 def read(path: str) -> None:
-    """Read the list here; print processor seconds, megabytes and requests."""
+    """Read the list in this process; print CPU seconds, megabytes and requests."""
     from tui.sources.load import load_sources
 
     start_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,4 +1,4 @@
-"""What a line of a list costs, and what a look costs beside a long list."""
+"""Measure one list entry, and one snapshot with a long list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINES = 100_000
 
 
 async def lists(meter: Meter, home: Path) -> None:
-    """Measure what a line costs, and what a look costs beside a long list."""
+    """Measure one list entry, and one snapshot with a long list."""
     path = home / "lines.txt"
     path.write_text(
         "".join(f"http://127.0.0.1:9/f/{n:06d}.bin\n" for n in range(LINES))

@@ -1,4 +1,4 @@
-"""The machine that measures: what it is, and where there is room."""
+"""The machine that measures: what it is, and where it has space."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import tempfile
 from pathlib import Path
 
 _SPARE = 1 << 30
-"""Bytes to leave free for everybody else."""
+"""Bytes to leave free for other programs."""
 
 
 def describe(base: Path) -> str:
-    """Say on what it was measured, in a line that ends with a space."""
-    host_port = "in memory (tmpfs)" if is_memory(base) else "on disk"
+    """Return a description of the machine that ends with a space."""
+    where = "in memory (tmpfs)" if is_memory(base) else "on disk"
     load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} cores, {platform.system()} {platform.release()}"
-        f" {platform.machine()}, output {host_port}, load {load:.1f} at the start. "
+        f" {platform.machine()}, output {where}, load {load:.1f} at the start. "
     )
 
 
 def is_memory(path: Path) -> bool:
-    """Whether a path lies on a tmpfs."""
+    """Return whether a path is on a tmpfs."""
     here = path.resolve()
     best, kind = "", ""
     for line in Path("/proc/mounts").read_text().splitlines():
@@ -35,11 +35,11 @@ def is_memory(path: Path) -> bool:
 
 
 def scratch(wanted: Path | None, needed: int) -> Path:
-    """Return where data and output go: where asked, else in memory if it fits.
+    """Return the folder for data and output: the requested one, else memory if it fits.
 
     Args:
-        wanted: the folder that was asked for.
-        needed: bytes at most.
+        wanted: the requested folder.
+        needed: maximum bytes.
     """
     if wanted is not None:
         wanted.mkdir(parents=True, exist_ok=True)

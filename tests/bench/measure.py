@@ -29,19 +29,19 @@ _ASKS_SYNC, _ANSWER_SYNC = b"?2026$p", b"\x1b[?2026;2$y"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run took."""
+    """Result of one run."""
 
     wall_s: float
     cpu_s: float
     """User and system time of the process and its children."""
     peak: int
-    """Bytes resident at most."""
+    """Peak resident bytes."""
     status: int
     """Exit status; negative for a signal."""
     output: str
     """The end of what it printed."""
     busy: float
-    """Share of all cores that was taken by neither the program nor the server."""
+    """Share of all cores used by neither the program nor the server."""
     complaint: str = ""
     """What is wrong with it; "" for a good run."""
 
@@ -54,14 +54,14 @@ def run(
     in_terminal: bool = False,
     server_s: Callable[[], float] = lambda: 0.0,
 ) -> Run:
-    """Run a program to its end, in a process group of its own.
+    """Run a program to its end in its own process group.
 
     Args:
         command: what to run.
         cwd: where.
-        limit_s: after which it is killed.
-        in_terminal: behind a terminal of 120 x 36 that is read all the time.
-        server_s: processor time of the server so far.
+        limit_s: seconds after which it is killed.
+        in_terminal: run it in a terminal of 120 x 36 that is always read.
+        server_s: CPU time of the server so far.
     """
     environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     reader, writer = pty.openpty() if in_terminal else os.pipe()
@@ -114,7 +114,7 @@ def run(
 
 
 class _Drain(threading.Thread):
-    """Reads what a program prints, so that it never waits, and keeps the end."""
+    """Reads what a program prints, so that it never blocks, and keeps the end."""
 
     def __init__(self, fd: int, is_terminal: bool) -> None:
         super().__init__()
@@ -135,10 +135,10 @@ class _Drain(threading.Thread):
 
 
 class _Watch(threading.Thread):
-    """Looks at a process's high-water mark.
+    """Samples the peak memory of a process.
 
-    ``ru_maxrss`` alone is no good for small programs: between fork and exec a child
-    counts its parent's memory as its own.
+    ``ru_maxrss`` alone is wrong for small programs: between fork and exec, the memory
+    of the parent counts as the child's.
     """
 
     def __init__(self, pid: int) -> None:
@@ -165,7 +165,7 @@ def _kill(group: int) -> None:
 
 
 def _machine_s() -> float:
-    """Processor time spent by everybody since the machine started."""
+    """CPU time used by all processes since the machine started."""
     fields = Path("/proc/stat").read_text().splitlines()[0].split()[1:9]
     user, nice, system, _idle, _wait, irq, soft, _steal = map(int, fields)
     ticks = user + nice + system + irq + soft

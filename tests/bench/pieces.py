@@ -1,8 +1,8 @@
-"""What each piece costs, so that a regression has an address.
+"""Measure the cost of each piece, to locate a regression.
 
 ``python -m tests.bench.pieces`` prints microseconds per file, line, MiB or call: the
-loop thread's processor time (what bounds files per second), that of the process, and
-time by the clock. The best of five; a busy machine still adds to the clock.
+CPU time of the loop thread (which limits files per second) and of the process, and wall
+time. The best of five; on a busy machine, wall time is still higher.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _S = DownloadState
 
 
 def downloads(urls: list[str]) -> list[Download]:
-    """Make downloads as the engine does."""
+    """Create downloads as the engine does."""
     return [
         Download(number, DownloadRequest((url,)), origin_of(url), f"{number:06d}.bin")
         for number, url in enumerate(urls)
@@ -65,7 +65,7 @@ def downloads(urls: list[str]) -> list[Download]:
 
 
 def bookkeeping(meter: Meter, urls: list[str]) -> None:
-    """Measure what the loop does for each file beside the wire and the disk."""
+    """Measure the loop's work per file, without network and disk."""
     count = len(urls)
     made: list[Download] = []
     registry = DownloadRegistry(SystemClock())
@@ -108,7 +108,7 @@ def bookkeeping(meter: Meter, urls: list[str]) -> None:
 
 
 async def disk(meter: Meter, home: Path) -> None:
-    """Measure claims, small files and large writes, over the writer."""
+    """Measure name reservations, small files and large writes through the writer."""
     for fsync in (True, False):
         writer = DiskWriter(
             writers=4, in_flight_limit=64 * MIB, fsync=fsync, clock=SystemClock()
@@ -187,7 +187,7 @@ def _claim(meter: Meter, targets: TargetResolver) -> None:
 
 
 async def wire(meter: Meter, small: list[str], large: str) -> None:
-    """Measure requests, and what is read out of answers."""
+    """Measure requests and the parsing of responses."""
     session = HttpSession(Settings())
 
     async def read(url: str) -> None:

@@ -1,7 +1,7 @@
-"""The programs that are compared, each with the flags that suit it best.
+"""The compared programs, each with its best flags.
 
-Rows are comparable where they hold the same number of connections: a column of the
-table says how many that are.
+Rows are comparable if they use the same number of connections, which a column of the
+table shows.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from tests.bench.work import Work
 
 SPLIT = 8
-"""Connections for one file where a program is told to take several."""
+"""Connections per file in rows with several connections."""
 _MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a command line is made from."""
+    """Values that a command line is built from."""
 
     work: Work
     list_file: Path
@@ -41,16 +41,16 @@ class Contender:
 
     label: str
     family: str
-    """What ``--peers`` calls it; ``fetchtui`` for ours."""
+    """Name for ``--peers``; ``fetchtui`` for this program."""
     connections: Callable[[Work], str]
     command: Callable[[Job], list[str]]
     in_terminal: bool = False
     only: frozenset[str] = frozenset()
-    """Names of the works that it is for; empty for all."""
+    """Names of the works it takes part in; empty for all."""
 
     @property
     def is_peer(self) -> bool:
-        """Somebody else's program."""
+        """Return whether this is another program."""
         return self.family != "fetchtui"
 
 
@@ -66,13 +66,13 @@ _SPLITTABLE = _LARGE | {"many"}
 
 
 def find(name: str) -> str | None:
-    """Return where a peer is, beside this interpreter as well."""
+    """Return the path of a peer, also looking next to this interpreter."""
     beside = str(Path(sys.executable).parent)
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{beside}")
 
 
 def version(name: str) -> str:
-    """Return the first line of what a program says of itself."""
+    """Return the first line of a program's version output."""
     command = [sys.executable, "-m", "tui"] if name == "fetchtui" else [find(name)]
     told = subprocess.run(
         [*(part or name for part in command), "--version"],
@@ -85,11 +85,11 @@ def version(name: str) -> str:
 
 
 def contenders(peers: Iterable[str], *, fsync_off: bool) -> list[Contender]:
-    """Return the rows for these peers, ours first.
+    """Return the rows for these peers, fetchtui first.
 
     Args:
-        peers: names out of ``PEERS`` that are installed.
-        fsync_off: also run ours without syncing, as the others do (on a disk).
+        peers: names from ``PEERS`` that are installed.
+        fsync_off: add a row without syncing, which is how the peers write.
     """
     rows = _ours("", fsync="on")
     if fsync_off:

@@ -1,4 +1,4 @@
-"""How exactly rate limits hold: ``python -m tests.bench.rates``.
+"""Measure the accuracy of rate limits: ``python -m tests.bench.rates``.
 
 Four downloads over two connections each, from a loopback server without a limit of its
 own. The limits are set while they run; each is measured over ten seconds, from the
@@ -30,13 +30,13 @@ MB = 1_000_000
 COUNT = 4
 SIZE = 1 << 30
 SETTLE_S = 0.5
-"""What was in the buffers when the limit changed is no part of the measurement."""
+"""Excludes what was in buffers when the limit changed."""
 STEPS = ((10 * MB, None), (50 * MB, None), (10 * MB, None), (None, 2 * MB))
-"""For everything, and for the first download alone; bytes per second."""
+"""Total limit and limit of the first download, in bytes per second."""
 
 
 async def measure(engine: Engine, seconds: float) -> tuple[float, list[float]]:
-    """Return bytes per second in all, and of each download."""
+    """Return bytes per second in total and per download."""
     ids = range(COUNT)
     before = [row.received for row in engine.rows(ids)]
     fetched, began = engine.snapshot().fetched, time.monotonic()
@@ -70,7 +70,7 @@ async def run(directory: Path, seconds: float) -> None:
 async def tell(
     engine: Engine, rate: int | None, own: int | None, seconds: float
 ) -> None:
-    """Measure one pair of limits and print what came of it."""
+    """Measure one pair of limits and print the result."""
     total, each = await measure(engine, seconds)
     wanted, got = (rate, total) if rate is not None else (own, each[0])
     assert wanted is not None

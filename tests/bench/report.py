@@ -1,4 +1,4 @@
-"""Runs become a table: medians, spread and ratios, in Markdown; no I/O."""
+"""Format runs as a Markdown table: medians, spread and ratios; no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BASE = "aria2c"
 _MANY_FILES = 1000
-"""From here on files a second tell more than bytes a second."""
+"""From this number on, files per second are reported instead of bytes per second."""
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -26,9 +26,9 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def ratio(base: Sequence[Run], other: Sequence[Run]) -> float | None:
-    """How many times as fast ``other`` was: the median over rounds that both did well.
+    """Return how many times as fast ``other`` was: the median of good rounds.
 
-    Runs of one round stood under the same weather, so they are compared in pairs.
+    Runs of one round had the same conditions, so they are compared in pairs.
     """
     pairs = [
         theirs.wall_s / ours.wall_s
@@ -41,7 +41,7 @@ def ratio(base: Sequence[Run], other: Sequence[Run]) -> float | None:
 def best_peer(
     runs: Mapping[str, Sequence[Run]], contenders: Sequence[Contender]
 ) -> str | None:
-    """The label of somebody else's quickest row."""
+    """Return the label of the fastest peer."""
     medians = {
         row.label: median(run.wall_s for run in runs[row.label])
         for row in contenders

@@ -1,4 +1,4 @@
-"""nginx on loopback: the same server for everybody, with a certificate of our own."""
+"""nginx on loopback: the same server for all programs, with a self-made certificate."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ _START_S = 10.0
 
 
 class NoServer(Exception):
-    """nginx is missing, or does not start; says what to do."""
+    """nginx is missing or does not start; the message says what to do."""
 
 
 class Server:
-    """nginx in a folder of its own; use it in ``with``."""
+    """An nginx process in its own folder; use it in ``with``."""
 
     def __init__(self, home: Path, data: Path) -> None:
         program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -71,20 +71,20 @@ class Server:
         self._ports = (0, 0)
 
     def url(self, path: str, *, is_tls: bool = False) -> str:
-        """Return where ``path`` (relative to the data) is served."""
+        """Return the URL of ``path``, which is relative to the data."""
         if is_tls:
             return f"https://{_HOST}:{self._ports[1]}/{path}"
         return f"http://127.0.0.1:{self._ports[0]}/{path}"
 
     def version(self) -> str:
-        """Say which nginx it is."""
+        """Return the version of nginx."""
         found = subprocess.run(
             [self._program, "-v"], capture_output=True, text=True, check=False
         )
         return found.stderr.strip().removeprefix("nginx version: ").replace("/", " ")
 
     def processor_s(self) -> float:
-        """Processor time of all its processes so far."""
+        """CPU time of all its processes so far."""
         assert self._process is not None
         pid = self._process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -1,4 +1,4 @@
-"""Start-up: what it takes until something happens, and which imports it goes to."""
+"""Measure start-up, and how much of it each import takes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def start_up(meter: Meter, url: str, home: Path) -> str:
-    """Measure whole short runs; return which packages their imports go to."""
+    """Measure whole short runs; return the import time of each package."""
     tell = ["--version"]
     fetch = [url, "--headless", "-o", str(home / "start"), "--on-exists", "overwrite"]
     bare = [sys.executable, "-c", "pass"]
@@ -40,7 +40,7 @@ def start_up(meter: Meter, url: str, home: Path) -> str:
 
 
 def _imports(flags: list[str]) -> list[tuple[str, int]]:
-    """Microseconds of importing, by package, the dearest first."""
+    """Return microseconds of import time by package, slowest first."""
     command = [sys.executable, "-X", "importtime", "-m", "tui", *flags]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stderr
     own: Counter[str] = Counter()

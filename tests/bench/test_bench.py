@@ -1,4 +1,4 @@
-"""The benchmark itself: it can be loaded, and its sums are right."""
+"""The benchmark tools can be loaded, and their arithmetic is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is fetched: data made the same way every time, and what must come of it."""
+"""The works: reproducible data, and the expected output."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ if TYPE_CHECKING:
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 _ALIASES = 100
-"""Different files behind a list of any length; ``server`` maps names to them."""
+"""Distinct files behind a list of any length; ``server`` maps names to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One load that every program gets."""
+    """One workload that every program gets."""
 
     name: str
     folder: str
-    """Where its files are served."""
+    """Path under which its files are served."""
     count: int
     size: int
     """Bytes of each file."""
     at_once: int
-    """Downloads at once."""
+    """Concurrency."""
     is_tls: bool = False
     limit_s: float = 120.0
     """A run that takes longer counts as failed."""
 
     @property
     def title(self) -> str:
-        """Say what it is."""
+        """Return a description."""
         what = f"{self.count:,} x {_short(self.size)}"
         how = " over TLS" if self.is_tls else ""
         return what + how + (f", {self.at_once} at once" if self.count > 1 else "")
@@ -49,7 +49,7 @@ class Work:
 
     @property
     def room(self) -> int:
-        """Bytes that the output takes on a file system with pages of 4 KiB."""
+        """Bytes of the output on a file system with 4 KiB pages."""
         return self.count * (self.size + 4 * KIB)
 
     def names(self) -> list[str]:
@@ -57,7 +57,7 @@ class Work:
         return [f"{number:06d}.bin" for number in range(self.count)]
 
     def write_list(self, path: Path, server: Server) -> list[str]:
-        """Write one URL a line; return the URLs."""
+        """Write one URL per line; return the URLs."""
         urls = [
             server.url(f"{self.folder}/{name}", is_tls=self.is_tls)
             for name in self.names()
@@ -67,7 +67,7 @@ class Work:
 
 
 def works(*, is_quick: bool) -> dict[str, Work]:
-    """Return the loads by name; the quick ones only show that all works."""
+    """Return the works by name; quick ones only check that everything runs."""
     less = 20 if is_quick else 1
     gib = 64 * MIB if is_quick else GIB
     found = [
@@ -81,7 +81,7 @@ def works(*, is_quick: bool) -> dict[str, Work]:
 
 
 class Data:
-    """The files behind the works, in a folder that the caller removes."""
+    """The files of all works, in a folder that the caller removes."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -103,7 +103,7 @@ class Data:
             self._digests[folder, number] = _digest(path)
 
     def complaint(self, work: Work, output: Path) -> str:
-        """Compare every output with what was served; "" when all is right."""
+        """Compare every output with the served data; return "" if all match."""
         wanted = set(work.names())
         there = set(os.listdir(output))
         if there != wanted:
@@ -120,7 +120,7 @@ class Data:
 
 
 def _blocks(number: int, size: int) -> list[bytes]:
-    """Bytes that differ from file to file and from MiB to MiB."""
+    """Return bytes that differ between files and between MiB."""
     noise = _noise()
     blocks = []
     for start in range(0, size, MIB):
