@@ -78,7 +78,6 @@ NOT_YET = frozenset(
         "tui/lab",
         "tui/net",
         "tui/postprocess",
-        "tui/sources",
         "tui/ui",
     }
 )

@@ -135,8 +135,8 @@ def test_demo_keeps_its_files_in_an_explicit_directory(
         (("ftp://example.org/x",), "unsupported scheme 'ftp'; only http and https"),
         (("nowhere.txt",), "nowhere.txt: no such file"),
         (("example.org/a.iso",), "if it is a URL, write https:// in front"),
-        ((".",), ".: this is a directory; name a list file in it"),
-        (("-",), "stdin: no URLs in it"),
+        ((".",), ".: is a directory; name a list file in it"),
+        (("-",), "stdin: contains no URLs"),
     ],
 )
 def test_invalid_arguments_exit_with_status_2(

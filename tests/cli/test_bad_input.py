@@ -72,8 +72,8 @@ async def fetch_with_a_good_one(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", "list.txt: no URLs in it"),
-        ("\n# nothing\n", "list.txt: no URLs in it"),
+        ("", "list.txt: contains no URLs"),
+        ("\n# nothing\n", "list.txt: contains no URLs"),
         ("{good}\nnonsense\n", "list.txt:2: not a URL"),
         ("{good}\r\nftp://x/y\r\n", "list.txt:2: unsupported scheme 'ftp'"),
         ("{good}\n  checksum=md5=1\n", "list.txt:2: "),

@@ -47,7 +47,7 @@ def test_convert_reads_stdin_and_writes_stdout():
         "http://a/1",
         "http://a/2",
     ]
-    assert "note: stdin:2: the same as stdin:1; left out" in result.stderr
+    assert "note: stdin:2: duplicate of stdin:1; skipped" in result.stderr
 
 
 def test_invalid_list_is_not_converted(tmp_path):

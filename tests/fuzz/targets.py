@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
 from tui.core.text.plain_text import plain
 from tui.net.filename import name_from_disposition, name_from_url, safe_name
-from tui.sources.list_file import Reading, load_stream
-from tui.sources.options import parse_folder, parse_header, parse_place
+from tui.sources.list_file import ReadOptions, load_stream
 from tui.sources.readers.commands import parse_command
+from tui.sources.values import parse_folder, parse_header, parse_output_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,9 @@ class Target:
 def check_list(data: bytes, suffix: str) -> None:
     """Read ``data`` as a list; what comes must be safe to show and to fetch."""
     notes: list[str] = []
-    reading = Reading(notes, links="*", base_url="https://base.example/folder/")
+    options = ReadOptions(notes, links="*", base_url="https://base.example/folder/")
     stream = io.BytesIO(data)
-    for count, item in enumerate(load_stream(stream, "list", reading, suffix)):
+    for count, item in enumerate(load_stream(stream, "list", options, suffix)):
         check_item(item)
         if count == ITEMS:
             break
@@ -53,7 +53,7 @@ def check_item(item: DownloadRequest | BadRequestLine) -> None:
     for url in item.mirrors:
         assert check_url(url) == url
     if item.name is not None:
-        assert parse_place(f"./{item.name}") == (None, item.name)
+        assert parse_output_path(f"./{item.name}") == (None, item.name)
     if item.directory is not None:
         assert parse_folder(f"./{item.directory}") == item.directory
     for name, value in item.headers:

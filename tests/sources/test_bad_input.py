@@ -8,16 +8,16 @@ import tracemalloc
 import pytest
 
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources.list_file import Reading, kind_of, load_stream
+from tui.sources.list_file import ReadOptions, detect_format, load_stream
 from tui.sources.load import load_sources
 
 A = "a" * 64
 ML4 = "urn:ietf:params:xml:ns:metalink"
 
 
-def complaints(data: bytes | str, suffix: str = "", **how) -> list[str]:
+def errors(data: bytes | str, suffix: str = "", **how) -> list[str]:
     stream = io.BytesIO(data.encode() if isinstance(data, str) else data)
-    items = load_stream(stream, "l", Reading(**how), suffix)
+    items = load_stream(stream, "l", ReadOptions(**how), suffix)
     return [str(item) for item in items if isinstance(item, BadRequestLine)]
 
 
@@ -32,70 +32,70 @@ REMOTE = '<!DOCTYPE m SYSTEM "http://evil.example/x.dtd">'
 
 
 @pytest.mark.parametrize(
-    ("suffix", "data", "told"),
+    ("suffix", "data", "expected"),
     [
         # plain
-        (".txt", "http://a/1\nwww.example.org/x\n", "l:2: not a URL: it has no scheme"),
+        (".txt", "http://a/1\nwww.example.org/x\n", "l:2: not a URL: no scheme"),
         (".txt", "http://a/1\n http://b/2 http://c/3", "l:2: several URLs on one line"),
         (".txt", "http://a/1\n checksum=crc32=12345678", "l:2: checksum must be TYPE="),
         (".txt", "http://a/1\n checksum=md5=12", "l:2: md5 needs 32 hexadecimal digit"),
-        (".txt", " out=x\nhttp://a/1", "l:1: the option out= has no URL line above"),
-        (".txt", b"http://a/1\nhttp://a/\xe4\n", "l:2: the line is not UTF-8; save"),
-        (".txt", "http://a/1\n".encode("utf-16-le"), "l: this is binary data (or UTF-"),
-        (".txt", b"http://a/1\n\0\n", "l: this is binary data"),
-        (".txt", b"\x89PNG\r\n\x1a\n\0\0", "l: this is binary data"),
+        (".txt", " out=x\nhttp://a/1", "l:1: the option out= has no URL above"),
+        (".txt", b"http://a/1\nhttp://a/\xe4\n", "l:2: not UTF-8; save"),
+        (".txt", "http://a/1\n".encode("utf-16-le"), "l: binary data (or UTF-"),
+        (".txt", b"http://a/1\n\0\n", "l: binary data"),
+        (".txt", b"\x89PNG\r\n\x1a\n\0\0", "l: binary data"),
         (".txt", "http://a/1\r\nhttp://a/2\rnope\n\n", "l:3: not a URL"),
         # tables
         (".csv", "link,out\nhttp://a/1,x\n", "l:1: the first line must name the col"),
-        (".csv", "url,out\n,x\n", "l:2: there is no url in it"),
-        (".csv", "url\nhttp://a/1,x\n", "l:2: the row has more cells than there are c"),
-        (".csv", 'url\n"http://a/1\n', "l:2: broken table, the rest is not read"),
-        (".csv", 'url\n"http://a/1"x\n', "l:2: broken table"),
-        (".csv", "url,size\nhttp://a/1,-5\n", "l:2: size must be a whole number fro"),
+        (".csv", "url,out\n,x\n", "l:2: url is missing"),
+        (".csv", "url\nhttp://a/1,x\n", "l:2: the row has more cells than the header"),
+        (".csv", 'url\n"http://a/1\n', "l:2: invalid CSV, skipping the rest"),
+        (".csv", 'url\n"http://a/1"x\n', "l:2: invalid CSV"),
+        (".csv", "url,size\nhttp://a/1,-5\n", "l:2: size must be a whole number with"),
         (".csv", "url,size\nhttp://a/1,1e9\n", "l:2: size must be a whole number"),
         (".csv", "url,checksum\nhttp://a/1,crc=1\n", "l:2: checksum must be TYPE=HEX"),
         (".csv", "url,sha256\nhttp://a/1,12\n", "l:2: sha256 needs 64 hexadecimal dig"),
-        (".csv", "url,out\nhttp://a/1,../x\n", "l:2: out= must not climb out"),
+        (".csv", "url,out\nhttp://a/1,../x\n", "l:2: out= must not leave"),
         (".csv", b"url\nhttp://a/\xe4\n", "l:2: the URL holds a space or a control"),
-        (".csv", "url\nhttp://a/1\n".encode("utf-16-le"), "l:1: broken table, the re"),
+        (".csv", "url\nhttp://a/1\n".encode("utf-16-le"), "l:1: invalid CSV, skip"),
         # JSON
-        (".json", '["http://a/1", {"url": "htt', "l:1: no JSON: Unterminated string"),
-        (".json", '["http://a/1",\n "http://a/2"', "l:2: a comma or ] must follow"),
-        (".json", '["http://a/1",\n 5]', "l:2: neither a URL in quotes nor an object"),
-        (".json", '{"url": "http://a/1"}', 'l: it must be a list: ["https://..."'),
+        (".json", '["http://a/1", {"url": "htt', "l:1: invalid JSON: Unterminated"),
+        (".json", '["http://a/1",\n "http://a/2"', "l:2: expected a comma or ]"),
+        (".json", '["http://a/1",\n 5]', "l:2: must be a URL in quotes or an object"),
+        (".json", '{"url": "http://a/1"}', 'l: must be a list: ["https://..."'),
         (".json", '[{"url": "http://a/1", "size": -1}]', "l:1: size must be a whole n"),
         (".json", '[{"url": "http://a/1", "size": true}]', "l:1: size must be a whole"),
         (".json", '[{"url": "http://a/1", "size": 1.5}]', "l:1: size must be a whole"),
         (".json", '[{"url": ["http://a/1", 2]}]', "l:1: url must be text"),
-        (".json", "[" * 100_000, "l:1: nested too deeply; the rest is not read"),
-        (".json", b'["http://a/\xe4"]', "l: this is not JSON in UTF-8"),
-        (".jsonl", '"http://a/1"\n{"url": ', "l:2: no JSON: Expecting value"),
-        (".jsonl", '"http://a/1"\n["http://a/2"]', "l:2: neither a URL in quotes nor"),
+        (".json", "[" * 100_000, "l:1: nested too deeply; skipping the rest"),
+        (".json", b'["http://a/\xe4"]', "l: not JSON in UTF-8"),
+        (".jsonl", '"http://a/1"\n{"url": ', "l:2: invalid JSON: Expecting value"),
+        (".jsonl", '"http://a/1"\n["http://a/2"]', "l:2: must be a URL in quotes or"),
         # Metalink
-        (".meta4", meta("", BOMB), "l:1: it declares a document type or entities"),
-        (".meta4", meta("", OUTSIDE), "l:1: it declares a document type or entities"),
-        (".meta4", meta("", REMOTE), "l:1: it declares a document type or entities"),
-        (".meta4", meta("<size>-1</size>"), "l:3: size must be a whole number fro"),
+        (".meta4", meta("", BOMB), "l:1: document types and entities"),
+        (".meta4", meta("", OUTSIDE), "l:1: document types and entities"),
+        (".meta4", meta("", REMOTE), "l:1: document types and entities"),
+        (".meta4", meta("<size>-1</size>"), "l:3: size must be a whole number with"),
         (".meta4", meta('<hash type="md5">12</hash>'), "l:3: md5 needs 32 hexadecimal"),
-        (".meta4", meta("")[:-20], "l:3: no well-formed XML"),
-        (".meta4", meta("").replace('"x"', '"../x"'), "l:3: the name must not climb"),
-        (".meta4", "<rss></rss>", "l:1: this is no Metalink document"),
+        (".meta4", meta("")[:-20], "l:3: invalid XML"),
+        (".meta4", meta("").replace('"x"', '"../x"'), "l:3: the name must not leave"),
+        (".meta4", "<rss></rss>", "l:1: not a Metalink document"),
         # digests, pages, commands
-        ("", f"{A}  x\nhttp://a/1\n", "l: this is a list of digests; tell where its f"),
-        ("", "<!doctype html><a href=x>", "l: this is a page; tell which of its links"),
-        ("", "http://a/1\ncurl -d x http://a/2\n", "l:2: --data sends data; only what"),
-        ("", "http://a/1\ncurl 'http://a/2 \\\n -H b\n", "l:2: a quote of the command"),
+        ("", f"{A}  x\nhttp://a/1\n", "l: is a list of digests; set the URL of its f"),
+        ("", "<!doctype html><a href=x>", "l: is an HTML page; choose links with"),
+        ("", "http://a/1\ncurl -d x http://a/2\n", "l:2: --data sends data; on"),
+        ("", "http://a/1\ncurl 'http://a/2 \\\n -H b\n", "l:2: unclosed quote"),
     ],
 )  # fmt: skip
-def test_a_broken_list_is_told_with_its_line(suffix, data, told):
-    first, *_ = complaints(data, suffix)
-    assert first.startswith(told)
+def test_invalid_list_reports_the_line(suffix, data, expected):
+    first, *_ = errors(data, suffix)
+    assert first.startswith(expected)
 
 
-def test_latin_1_and_utf_16_with_its_mark_are_told_apart():
+def test_latin_1_and_utf_16_are_distinguished():
     text = "url\nhttp://a/ä\n"
-    assert complaints(text.encode("utf-16"), ".csv") == []
-    assert "not UTF-8" in complaints("http://a/ä\n".encode("latin-1"))[0]
+    assert errors(text.encode("utf-16"), ".csv") == []
+    assert "not UTF-8" in errors("http://a/ä\n".encode("latin-1"))[0]
 
 
 class LongLine:
@@ -115,30 +115,30 @@ class LongLine:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "start", "told"),
+    ("suffix", "start", "expected"),
     [
-        (".txt", b"http://a/", "l:1: the line is longer than 65536 characters"),
-        (".csv", b"url\nhttp://a/", "l:1: broken table, the rest is not read: a line"),
+        (".txt", b"http://a/", "l:1: longer than 65536 characters"),
+        (".csv", b"url\nhttp://a/", "l:1: invalid CSV, skipping the rest: a line"),
         (".jsonl", b'"http://a/', "l:1: longer than 65536 characters"),
-        ("", b"a" * 64 + b"  y\n", "l:2: neither 'DIGEST  NAME' nor"),
-        (".txt", b"curl http://a/", "l:1: the line is longer than 65536 characters"),
+        ("", b"a" * 64 + b"  y\n", "l:2: expected 'DIGEST  NAME' or"),
+        (".txt", b"curl http://a/", "l:1: longer than 65536 characters"),
         (".txt", b"curl http://a/ \\\n" * 20_000, "l:1: the command is longer than"),
         (".meta4", f'<metalink xmlns="{ML4}"><file name="x"><url>'.encode(),
-         "l:1: an element holds more than 65536 characters"),
+         "l:1: an element contains more than 65536 characters"),
     ],
 )  # fmt: skip
-def test_an_endless_line_takes_no_memory(suffix, start, told):
+def test_endless_line_uses_bounded_memory(suffix, start, expected):
     stream = LongLine(start, 32 << 20)
     tracemalloc.start()
-    reading = Reading(base_url="http://b/")
+    options = ReadOptions(base_url="http://b/")
     (first, *_) = [
         str(item)
-        for item in load_stream(stream, "l", reading, suffix)
+        for item in load_stream(stream, "l", options, suffix)
         if isinstance(item, BadRequestLine)
     ]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert first.startswith(told)
+    assert first.startswith(expected)
     assert peak < 8 << 20
 
 
@@ -159,10 +159,10 @@ def test_an_endless_line_takes_no_memory(suffix, start, told):
         ("", "text"),
     ],
 )
-def test_what_a_list_is_shows_in_its_beginning(data, kind):
-    assert kind_of(data.encode()) == kind
-    assert kind_of(data.encode("utf-16")) == kind
-    assert kind_of(b"\xef\xbb\xbf" + data.encode()) == kind
+def test_format_is_detected_from_the_start(data, kind):
+    assert detect_format(data.encode()) == kind
+    assert detect_format(data.encode("utf-16")) == kind
+    assert detect_format(b"\xef\xbb\xbf" + data.encode()) == kind
 
 
 def load(data: str) -> tuple[list[DownloadRequest], list[str], list[str]]:
@@ -171,7 +171,7 @@ def load(data: str) -> tuple[list[DownloadRequest], list[str], list[str]]:
     return requests, [str(complaint) for complaint in wrong], notes
 
 
-def test_what_is_asked_for_twice_is_left_out_with_a_note():
+def test_duplicates_are_skipped_with_a_note():
     requests, wrong, notes = load(
         "http://a/1\nhttp://a/2\nhttp://a/1\nhttp://a/1\n out=x\nhttp://a/{1..2}\n"
     )
@@ -182,26 +182,26 @@ def test_what_is_asked_for_twice_is_left_out_with_a_note():
     ]
     assert wrong == []
     assert notes == [
-        "stdin:3: the same as stdin:1; left out",
-        "stdin:6: the same as stdin:1; left out",
-        "stdin:6: the same as stdin:2; left out",
+        "stdin:3: duplicate of stdin:1; skipped",
+        "stdin:6: duplicate of stdin:1; skipped",
+        "stdin:6: duplicate of stdin:2; skipped",
     ]
 
 
 def test_many_duplicates_are_counted():
     _, _, notes = load("http://a/1\n" * 1001)
     assert len(notes) == 6
-    assert notes[-1] == "995 more that are asked for twice; left out"
+    assert notes[-1] == "995 more duplicates skipped"
 
 
-def test_two_checksums_for_the_same_download_are_a_mistake():
+def test_contradicting_checksums_are_an_error():
     entry = "http://a/1\n checksum=md5={}\n"
     requests, wrong, notes = load(entry.format("1" * 32) + entry.format("2" * 32))
     assert (len(requests), notes) == (1, [])
-    assert wrong == ["stdin:3: another checksum for the same as stdin:1"]
+    assert wrong == ["stdin:3: same download as stdin:1, but with another checksum"]
 
 
-def test_lines_without_a_scheme_belong_to_the_base_url():
+def test_lines_without_a_scheme_use_the_base_url():
     data = io.BytesIO(b"a.iso\nsub/b.iso\n  out=c\nhttp://x/d\n")
     requests, _ = load_sources(["-"], data, base_url="https://e.example/rel")
     assert [r.url for r in requests] == [

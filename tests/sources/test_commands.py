@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.sources.readers.commands import parse_command
-from tui.sources.readers.shell_words import goes_on, is_command, split_command
+from tui.sources.readers.shell_words import is_command, is_continued, split_command
 from tui.sources.readers.text_list import parse_text
 
 CHROME = r"""curl 'https://e.example/f.bin?x=1&y=2' \
@@ -43,7 +43,7 @@ def reason(text: str) -> str:
 
 
 @pytest.mark.parametrize("text", [CHROME, CHROME_CMD, OLD_CMD])
-def test_copy_as_curl_says_the_same_in_each_shell(text):
+def test_copy_as_curl_is_the_same_for_every_shell(text):
     notes: list[str] = []
     (request,) = read(text, notes)
     assert request.url == "https://e.example/f.bin?x=1&y=2"
@@ -52,7 +52,7 @@ def test_copy_as_curl_says_the_same_in_each_shell(text):
         ("Cookie", "sid=abc; k=v"),
         ("x-a", "it's !"),
     )
-    assert notes == ["list:1: curl the header Accept-Encoding: ignored"]
+    assert notes == ["list:1: ignoring options of curl: the header Accept-Encoding"]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_copy_as_curl_says_the_same_in_each_shell(text):
         ('C:\\Windows\\curl.exe "https://a/x"', [("https://a/x", None, None)]),
     ],
 )
-def test_urls_and_names_are_those_of_the_command(text, places):
+def test_urls_and_names_come_from_the_command(text, places):
     assert [(r.url, r.directory, r.name) for r in read(text)] == places
 
 
@@ -96,53 +96,54 @@ def test_urls_and_names_are_those_of_the_command(text, places):
         ("wget --user=ada --password=b https://a/x", "https://ada:b@a/x"),
     ],
 )
-def test_a_login_goes_into_the_url(text, url):
+def test_login_is_added_to_the_url(text, url):
     assert read(text)[0].url == url
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("curl -d secret=1 https://a/x", "--data sends data; only what a GET fetches"),
+        ("curl -d secret=1 https://a/x", "--data sends data; only plain GET requests"),
         ("curl --json '{}' https://a/x", "--json sends data"),
-        ("curl -X POST https://a/x", "--request asks for another method than GET"),
-        ("wget --method=PUT https://a/x", "--method asks for another method"),
+        ("curl -X POST https://a/x", "--request uses a method other than GET"),
+        ("wget --method=PUT https://a/x", "--method uses a method other"),
         ("wget --post-data=secret https://a/x", "--post-data sends data"),
-        ("curl -I https://a/x", "--head asks for headers alone"),
-        ("curl -r 0-5 https://a/x", "--range asks for a part of the file"),
-        ("wget -r https://a/x", "--recursive follows links; name the page with"),
-        ("wget -i list", "--input-file names a list"),
-        ("curl -b jar https://a/x", "--cookie names a file; give it with --cookies"),
+        ("curl -I https://a/x", "--head requests only headers"),
+        ("curl -r 0-5 https://a/x", "--range requests part of a file"),
+        ("wget -r https://a/x", "--recursive follows links; use the page as SOURCE"),
+        ("wget -i list", "--input-file reads a list"),
+        ("curl -b jar https://a/x", "--cookie names a file; use --cookies"),
         ("curl", "the command has no URL"),
-        ("curl -H 'a: b", "a quote of the command is not closed"),
-        ('curl ^"https://a/x', "a quote of the command is not closed"),
-        ("curl https://a/x -o", "-o has no value"),
-        ("curl --header", "--header has no value"),
-        ("curl -o /etc/passwd https://a/x", "the name of the file must be relative"),
-        ("curl -o ../x https://a/x", "the name of the file must not climb out"),
-        ("curl -o '#1.jpg' 'https://a/[1-3]'", "#1 in -o is not known"),
+        ("curl -H 'a: b", "unclosed quote in the command"),
+        ('curl ^"https://a/x', "unclosed quote in the command"),
+        ("curl https://a/x -o", "-o needs a value"),
+        ("curl --header", "--header needs a value"),
+        ("curl -o /etc/passwd https://a/x", "the file name must be relative"),
+        ("curl -o ../x https://a/x", "the file name must not leave"),
+        ("curl -o '#1.jpg' 'https://a/[1-3]'", "#1 in -o is not supported"),
         ("curl ftp://a/x", "unsupported scheme 'ftp'"),
-        ("wget -O n https://a/x https://a/y", "-O puts several files into one"),
-        ("curl -H 'a: \x07' https://a/x", "the value of a holds more than"),
-        ("curl -K c", "--config names a list"),
-        ("curl https://a/x --next https://a/y", "--next begins another command"),
+        ("wget -O n https://a/x https://a/y", "-O joins several files into one"),
+        ("curl -H 'a: \x07' https://a/x", "the value of a must be printable ASCII"),
+        ("curl -K c", "--config reads a list"),
+        ("curl https://a/x --next https://a/y", "--next starts another request"),
     ],
 )
-def test_what_is_no_download_is_refused_with_its_reason(text, why):
-    told = reason(text)
-    assert told.startswith(why)
-    assert "secret" not in told
+def test_unsupported_command_has_a_reason(text, why):
+    expected = reason(text)
+    assert expected.startswith(why)
+    assert "secret" not in expected
 
 
-def test_options_that_mean_nothing_here_are_named_once():
+def test_ignored_options_are_noted_once():
     notes: list[str] = []
     read("curl -k --proxy p:1 -x q:2 -4 https://a/x && rm -rf x", notes)
     assert notes == [
-        "list:1: curl --insecure, --proxy, -4, what follows &&: ignored",
+        "list:1: ignoring options of curl: --insecure, --proxy, -4,"
+        " everything after &&",
     ]
 
 
-def test_commands_stand_among_urls_in_a_list():
+def test_commands_and_urls_mix_in_a_list():
     text = "https://a/1\n  out=one\n  curl -o two \\\n https://a/2\nhttps://a/3"
     found = [(r.url, r.name, r.source) for r in read(text)]
     assert found == [
@@ -152,26 +153,26 @@ def test_commands_stand_among_urls_in_a_list():
     ]
 
 
-def test_a_host_that_begins_like_a_program_is_no_command():
+def test_host_named_like_a_program_is_not_a_command():
     assert not is_command("curl.example.org/x")
     assert not is_command("https://a/?q=curl x")
     assert is_command("% wget2 x")
 
 
-def test_a_line_goes_on_only_behind_an_odd_number_of_backslashes():
-    assert goes_on("curl x \\")
-    assert not goes_on("curl x \\\\")
-    assert goes_on("curl x ^")
+def test_odd_number_of_backslashes_continues_a_line():
+    assert is_continued("curl x \\")
+    assert not is_continued("curl x \\\\")
+    assert is_continued("curl x ^")
 
 
 @given(st.text())
-def test_nothing_that_is_pasted_makes_the_reader_stumble(text):
+def test_any_pasted_text_is_handled(text):
     for item in parse_command(f"curl {text}", "list:1", []):
         assert isinstance(item, DownloadRequest | BadRequestLine)
 
 
 @given(st.lists(st.text(st.characters(codec="ascii", exclude_characters="\n\r\0"))))
-def test_words_in_single_quotes_come_back_as_they_were(words):
+def test_single_quoted_words_round_trip(words):
     quoted = ["'" + word.replace("'", "'\\''") + "'" for word in words]
     # A caret before a quote is Windows' way of writing it.
     if '^"' not in " ".join(quoted) and not any("^" in word for word in words):

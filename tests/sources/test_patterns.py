@@ -37,7 +37,7 @@ def read(text: str) -> tuple[list[tuple[str, str | None, str | None]], list[str]
         ("?q={1..2}", ["?q=1", "?q=2"]),
     ],
 )
-def test_a_pattern_stands_for(text, found):
+def test_pattern_expands(text, found):
     assert expand(text) == found
 
 
@@ -59,7 +59,7 @@ def test_a_pattern_stands_for(text, found):
         "{1..99999999999999999999}",
     ],
 )
-def test_braces_of_real_urls_stay(text):
+def test_braces_in_real_urls_are_kept(text):
     assert expand(text) == [text]
     assert check_pattern(f"https://a/{text.replace(' ', '')}")
 
@@ -74,7 +74,7 @@ def test_hosts_may_be_patterns():
     ]
 
 
-def test_names_folders_and_mirrors_go_along():
+def test_names_folders_and_mirrors_expand_alongside():
     text = "http://a/{1..2}\thttp://b/{3..4}\n dir={x,y}\n out={1..2}.z\n"
     assert read(text)[0] == [("http://a/1", "x", "1.z"), ("http://a/2", "y", "2.z")]
 
@@ -82,33 +82,36 @@ def test_names_folders_and_mirrors_go_along():
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("http://a/{1..2}\n out=x", "out= names one file and the URL stands for 2"),
-        ("http://a/{1..2}\n out={1..3}", "out= or dir= stands for 3 names, the URL"),
-        ("http://a/{1..2}\thttp://b/x", "the mirrors stand for different numbers"),
+        ("http://a/{1..2}\n out=x", "out= names one file, but the URL expands to 2"),
+        ("http://a/{1..2}\n out={1..3}", "out= or dir= expands to 3 names, the URL"),
+        ("http://a/{1..2}\thttp://b/x", "the mirrors expand to different numbers"),
         (
             f"http://a/{{1..2}}\n checksum=md5={'0' * 32}",
-            "one checksum cannot hold for 2 files",
+            "one checksum cannot match 2 files",
         ),
-        ("http://a/{1..2}\n dir={..,x}", "dir= must not climb out"),
-        ("http://a/{1..2}\n dir={.ssh,x}", "dir= names a hidden folder"),
+        ("http://a/{1..2}\n dir={..,x}", "dir= must not leave"),
+        ("http://a/{1..2}\n dir={.ssh,x}", "dir=: hidden folders are not allowed"),
         ("http://a/{1..2}\n out={,x}", "out= must end in a file name"),
         (
             "http://a/{1..999999}{1..9}",
-            "the pattern stands for 8,999,991 URLs; the limit is 100,000",
+            "the pattern expands to 8,999,991 URLs; the limit is 100,000",
         ),
-        (f"http://a/{'b' * 9000}{{1..99999}}", "the pattern stands for 99,999 URLs, a"),
+        (
+            f"http://a/{'b' * 9000}{{1..99999}}",
+            "the pattern expands to 99,999 URLs that",
+        ),
     ],
 )
-def test_what_does_not_fit_together_is_refused(text, why):
-    found, (told, *more) = read(text)
+def test_mismatched_patterns_are_errors(text, why):
+    found, (expected, *more) = read(text)
     assert (found, more) == ([], [])
-    assert told.startswith(f"l:1: {why}")
+    assert expected.startswith(f"l:1: {why}")
 
 
-def test_the_limit_is_found_before_memory_is_used():
+def test_limit_is_checked_before_expanding():
     tracemalloc.start()
     before = time.process_time()
-    with pytest.raises(ValueError, match="stands for"):
+    with pytest.raises(ValueError, match="expands to"):
         expand("{1..999999999999999}" * 3000)
     assert time.process_time() - before < 1
     assert tracemalloc.get_traced_memory()[1] < 10 << 20
@@ -116,11 +119,11 @@ def test_the_limit_is_found_before_memory_is_used():
     assert len(expand(f"{{1..{PATTERN_LIMIT}}}")) == PATTERN_LIMIT
 
 
-def test_ranges_of_curl_become_ours():
+def test_curl_ranges_are_converted():
     assert from_curl("http://a/[01-20:3][a-c]") == "http://a/{01..20..3}{a..c}"
     assert from_curl("http://[::1]/[x]") == "http://[::1]/[x]"
 
 
 @given(st.text(st.sampled_from("{}\\,.ab019?-/ {")))
-def test_what_was_escaped_comes_back_as_it_was(text):
+def test_escape_round_trips(text):
     assert expand(escape(text)) == [text]

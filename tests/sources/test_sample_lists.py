@@ -25,29 +25,27 @@ HOW = {
 }
 """What has to be said besides the path."""
 NOTES = {
-    "open-data.csv": ["1: the field 'what it is' is ignored"],
+    "open-data.csv": ["1: ignoring the unknown field 'what it is'"],
     "page.html": ["4 links match '*.{zip,txt}', 2 do not"],
     "session.aria2": [
-        "4: the option gid= is ignored",
-        "5: the option dir= of another run is ignored",
-        "14: the option pause= is ignored",
+        "4: ignoring the option gid=",
+        "5: ignoring the option dir= from another run",
+        "14: ignoring the option pause=",
     ],
 }
 
 
 def load(path: Path) -> list[DownloadRequest]:
     notes: list[str] = []
-    requests, complaints = load_sources(
-        [str(path)], None, notes, **HOW.get(path.name, {})
-    )
-    assert complaints == []
-    told = [note.removeprefix(str(path)).lstrip(": ") for note in notes]
-    assert told == NOTES.get(path.name, [])
+    requests, errors = load_sources([str(path)], None, notes, **HOW.get(path.name, {}))
+    assert errors == []
+    expected = [note.removeprefix(str(path)).lstrip(": ") for note in notes]
+    assert expected == NOTES.get(path.name, [])
     return requests
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
-def test_a_sample_list_has_no_mistakes_and_names_every_file_once(path):
+def test_sample_lists_are_valid_without_duplicates(path):
     requests = load(path)
     places = [
         (request.directory, request.name or request.url.rpartition("/")[2])
@@ -61,7 +59,7 @@ def test_a_sample_list_has_no_mistakes_and_names_every_file_once(path):
 @pytest.mark.parametrize(
     "path", [path for path in LISTS if path != DEMO], ids=lambda path: path.name
 )
-def test_lists_for_the_public_internet_use_https_and_carry_no_secrets(path):
+def test_public_sample_lists_use_https_and_have_no_secrets(path):
     for request in load(path):
         names = {name.lower() for name, _ in request.headers}
         assert not names & {"authorization", "cookie"}
@@ -70,7 +68,7 @@ def test_lists_for_the_public_internet_use_https_and_carry_no_secrets(path):
             assert (parts.scheme, parts.username) == ("https", None)
 
 
-def test_the_demo_list_shows_every_option():
+def test_demo_list_shows_every_option():
     requests = load(DEMO)
     assert any(request.name for request in requests)
     assert any(request.directory for request in requests)
@@ -79,7 +77,7 @@ def test_the_demo_list_shows_every_option():
     assert any(len(request.mirrors) > 1 for request in requests)
 
 
-def test_the_demo_list_names_files_of_this_checkout_and_their_checksums():
+def test_demo_list_has_files_and_checksums_of_this_repository():
     for request in load(DEMO):
         path = ROOT / urlsplit(request.url).path.removeprefix("/")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()

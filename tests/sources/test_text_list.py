@@ -20,23 +20,23 @@ def parse(text: str | bytes, notes: list[str] | None = None):
     data = text.encode() if isinstance(text, str) else text
     items = list(parse_text(read_lines(io.BytesIO(data)), "list.txt", notes))
     requests = [item for item in items if isinstance(item, DownloadRequest)]
-    complaints = [str(item) for item in items if isinstance(item, BadRequestLine)]
-    assert len(requests) + len(complaints) == len(items)
-    return requests, complaints
+    errors = [str(item) for item in items if isinstance(item, BadRequestLine)]
+    assert len(requests) + len(errors) == len(items)
+    return requests, errors
 
 
 def urls(text: str | bytes) -> list[str]:
-    requests, complaints = parse(text)
-    assert complaints == []
+    requests, errors = parse(text)
+    assert errors == []
     return [request.url for request in requests]
 
 
-def test_blank_lines_and_comments_are_passed_over():
+def test_blank_lines_and_comments_are_skipped():
     text = "# top\n\nhttp://a/1\n   \n  # indented\n\t\nhttp://a/2"
     assert urls(text) == ["http://a/1", "http://a/2"]
 
 
-def test_a_request_knows_its_line():
+def test_request_has_its_line():
     requests, _ = parse("# one\n\nhttp://a/1\n")
     assert requests[0].source == "list.txt:3"
 
@@ -62,29 +62,29 @@ def test_a_request_knows_its_line():
         "mixed",
     ],
 )
-def test_lists_from_any_editor_read_the_same(data):
+def test_encodings_and_line_endings_do_not_matter(data):
     assert urls(data) == ["http://a/1", "http://a/2"]
 
 
-def test_a_mark_in_the_middle_of_joined_lists_does_no_harm():
+def test_byte_order_mark_in_the_middle_is_ignored():
     assert urls(b"http://a/1\n\xef\xbb\xbfhttp://a/2\n") == ["http://a/1", "http://a/2"]
 
 
-def test_tabs_separate_mirrors_and_repetitions_are_dropped():
-    requests, complaints = parse("http://a/1\thttp://b/1\t\thttp://a/1\n")
-    assert complaints == []
+def test_tabs_separate_mirrors_and_duplicates_are_dropped():
+    requests, errors = parse("http://a/1\thttp://b/1\t\thttp://a/1\n")
+    assert errors == []
     assert requests[0].mirrors == ("http://a/1", "http://b/1")
 
 
-def test_a_bad_mirror_is_named_by_its_place():
-    _, complaints = parse("http://a/1\tftp://b/1\n")
-    assert complaints == [
-        "list.txt:1: URL 2 of the line: unsupported scheme 'ftp'; only http and https"
+def test_invalid_mirror_is_named_by_position():
+    _, errors = parse("http://a/1\tftp://b/1\n")
+    assert errors == [
+        "list.txt:1: URL 2 on this line: unsupported scheme 'ftp'; only http and https"
     ]
 
 
-def test_options_belong_to_the_url_above():
-    requests, complaints = parse(
+def test_options_apply_to_the_url_above():
+    requests, errors = parse(
         "http://a/1\n"
         "  out=one.iso\n"
         "\tdir = images/new\n"
@@ -93,7 +93,7 @@ def test_options_belong_to_the_url_above():
         "  header=X-Two: a:b\n"
         "http://a/2\n"
     )
-    assert complaints == []
+    assert errors == []
     first, second = requests
     assert first == DownloadRequest(
         ("http://a/1",),
@@ -122,9 +122,9 @@ def test_options_belong_to_the_url_above():
         ("out=.profile", None, ".profile"),
     ],
 )
-def test_places_are_folders_and_a_name(options, directory, name):
-    requests, complaints = parse(f"http://a/1\n {options}\n")
-    assert complaints == []
+def test_output_path_is_split_into_folder_and_name(options, directory, name):
+    requests, errors = parse(f"http://a/1\n {options}\n")
+    assert errors == []
     assert (requests[0].directory, requests[0].name) == (directory, name)
 
 
@@ -167,43 +167,43 @@ def test_places_are_folders_and_a_name(options, directory, name):
         "example.org/file",
     ],
 )
-def test_a_wrong_option_refuses_its_download_with_its_line(option):
-    requests, complaints = parse(f"http://a/1\n {option}\nhttp://a/2\n")
+def test_invalid_option_rejects_its_download(option):
+    requests, errors = parse(f"http://a/1\n {option}\nhttp://a/2\n")
     assert [request.url for request in requests] == ["http://a/2"]
-    assert len(complaints) == 1
-    assert complaints[0].startswith("list.txt:2: ")
+    assert len(errors) == 1
+    assert errors[0].startswith("list.txt:2: ")
 
 
-def test_all_mistakes_of_a_download_are_told_at_once():
-    _, complaints = parse("nonsense\n dir=..\n checksum=x\n")
-    assert [text.split(": ")[0] for text in complaints] == [
+def test_all_errors_of_a_download_are_reported():
+    _, errors = parse("nonsense\n dir=..\n checksum=x\n")
+    assert [text.split(": ")[0] for text in errors] == [
         "list.txt:1",
         "list.txt:2",
         "list.txt:3",
     ]
 
 
-def test_an_option_without_a_url_is_refused():
-    _, complaints = parse("  out=x\nhttp://a/1\n")
-    assert complaints == ["list.txt:1: the option out= has no URL line above it"]
+def test_option_without_a_url_is_an_error():
+    _, errors = parse("  out=x\nhttp://a/1\n")
+    assert errors == ["list.txt:1: the option out= has no URL above it"]
 
 
-def test_an_indented_url_is_a_url():
+def test_indented_url_is_a_url():
     assert urls("  http://a/1?x=y\n\thttps://b/2\n") == [
         "http://a/1?x=y",
         "https://b/2",
     ]
 
 
-def test_other_options_of_aria2_are_noted_once():
+def test_unsupported_aria2_options_are_noted_once():
     notes: list[str] = []
-    requests, complaints = parse(
+    requests, errors = parse(
         "http://a/1\n split=5\n SPLIT=6\n gid=12\nhttp://a/2\n split=5\n", notes
     )
-    assert (len(requests), complaints) == (2, [])
+    assert (len(requests), errors) == (2, [])
     assert notes == [
-        "list.txt:2: the option split= is ignored",
-        "list.txt:4: the option gid= is ignored",
+        "list.txt:2: ignoring the option split=",
+        "list.txt:4: ignoring the option gid=",
     ]
 
 
@@ -218,22 +218,22 @@ def test_other_options_of_aria2_are_noted_once():
         ("ftp://example.org/x", "unsupported scheme 'ftp'"),
         ("file:///etc/passwd", "unsupported scheme 'file'"),
         ("https://", "no host"),
-        ("http://a/1 http://a/2", "line of its own"),
+        ("http://a/1 http://a/2", "one per line"),
         ("http://a/one file", "space"),
         ("http://a/\x1b]0;title\x07", "control character"),
         ("http://a/" + "x" * LINE_LIMIT, "longer than"),
     ],
 )
-def test_a_line_that_cannot_be_fetched_says_why(line, reason):
-    requests, complaints = parse(f"http://ok/\n{line}\n")
+def test_invalid_url_has_a_reason(line, reason):
+    requests, errors = parse(f"http://ok/\n{line}\n")
     assert [request.url for request in requests] == ["http://ok/"]
-    assert len(complaints) == 1
-    assert complaints[0].startswith("list.txt:2: ")
-    assert reason in complaints[0]
+    assert len(errors) == 1
+    assert errors[0].startswith("list.txt:2: ")
+    assert reason in errors[0]
 
 
-def test_complaints_never_repeat_what_may_be_secret():
-    _, complaints = parse(
+def test_errors_do_not_quote_secrets():
+    _, errors = parse(
         "http://me:hunter2@/x\n"
         "http://me:hun/ter2@host/x\n"
         "me:hunter2@example.org\n"
@@ -241,17 +241,15 @@ def test_complaints_never_repeat_what_may_be_secret():
         " header=Authorization: hunter2\x07\n"
         " header=hunter2\n"
     )
-    assert len(complaints) == 5
-    assert not any("hun" in text for text in complaints)
+    assert len(errors) == 5
+    assert not any("hun" in text for text in errors)
 
 
-def test_bytes_that_are_no_utf8_are_refused_in_urls_and_welcome_in_comments():
-    requests, complaints = parse(
-        b"# caf\xe9\nhttp://a/caf\xe9\nhttp://a/2\n out=caf\xe9\n"
-    )
+def test_non_utf8_bytes_are_allowed_only_in_comments():
+    requests, errors = parse(b"# caf\xe9\nhttp://a/caf\xe9\nhttp://a/2\n out=caf\xe9\n")
     assert requests == []
-    assert [text.split(": ")[0] for text in complaints] == ["list.txt:2", "list.txt:4"]
-    assert all("UTF-8" in text for text in complaints)
+    assert [text.split(": ")[0] for text in errors] == ["list.txt:2", "list.txt:4"]
+    assert all("UTF-8" in text for text in errors)
 
 
 @pytest.mark.parametrize(
@@ -265,10 +263,10 @@ def test_bytes_that_are_no_utf8_are_refused_in_urls_and_welcome_in_comments():
     ],
     ids=["picture", "program", "utf-16 without mark", "utf-32", "sparse tail"],
 )
-def test_binary_data_gets_one_complaint(data):
-    _, complaints = parse(data)
-    assert len(complaints) == 1
-    assert "binary" in complaints[0]
+def test_binary_data_yields_one_error(data):
+    _, errors = parse(data)
+    assert len(errors) == 1
+    assert "binary" in errors[0]
 
 
 class Endless(io.RawIOBase):
@@ -283,24 +281,24 @@ class Endless(io.RawIOBase):
         return b"x" * size
 
 
-def test_a_line_of_a_hundred_megabytes_is_cut_while_reading():
+def test_very_long_line_is_cut_while_reading():
     assert [len(line) for line in read_lines(Endless(100 << 20))] == [LINE_LIMIT + 1]
 
 
-def test_a_character_that_is_split_between_two_reads_survives():
+def test_character_split_between_reads_is_decoded():
     text = "#" + "ä" * 40_000 + "\nhttp://a/ä\n"
     assert list(read_lines(io.BytesIO(text.encode()))) == text.splitlines()
 
 
 @given(st.text(), st.text())
-def test_no_text_makes_the_parser_raise(head, tail):
+def test_parser_does_not_raise_for_any_text(head, tail):
     for item in parse_text(f"{head}\n {tail}\nhttp://a/\n {tail}".split("\n"), "x"):
         assert isinstance(item, DownloadRequest | BadRequestLine)
         str(item).encode()
 
 
 @given(st.binary())
-def test_no_bytes_make_the_reader_raise(data):
+def test_reader_does_not_raise_for_any_bytes(data):
     for mark in (b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
         list(parse_text(read_lines(io.BytesIO(mark + data)), "x"))
 
@@ -310,7 +308,7 @@ def test_no_bytes_make_the_reader_raise(data):
         st.text(st.characters(exclude_characters="\r\n\0", codec="utf-8"), max_size=50)
     )
 )
-def test_reading_gives_back_the_lines_that_were_written(lines):
+def test_lines_round_trip(lines):
     data = "\ufeff" + "\n".join(lines) + "\n"
     assert list(read_lines(io.BytesIO(data.encode()))) == (lines or [""])
 
@@ -349,8 +347,8 @@ def write(request: DownloadRequest) -> str:
 
 
 @given(st.lists(requests_strategy, max_size=4))
-def test_a_written_list_reads_back_as_the_same_requests(wanted):
-    found, complaints = parse("".join(map(write, wanted)))
-    assert complaints == []
+def test_written_list_round_trips(wanted):
+    found, errors = parse("".join(map(write, wanted)))
+    assert errors == []
     for request, original in zip(found, wanted, strict=True):
         assert write(request) == write(original)

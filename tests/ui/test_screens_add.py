@@ -251,7 +251,7 @@ async def test_what_the_list_has_already_is_left_out_and_counted():
 async def test_notes_show_where_there_is_room():
     preview = await read_preview(["https://a.example/1\n split=4\n"])
     assert preview_text(preview, 4).split("\n")[2] == (
-        "  paste:2: the option split= is ignored"
+        "  paste:2: ignoring the option split="
     )
     assert "split" not in preview_text(preview, 2)
 

@@ -1,7 +1,7 @@
-"""One list, from a file or a stream: finds out what it is, and lets that be read.
+"""Read one list from a file or a stream: detect its format and call the reader.
 
-A file's name says it where it can; else, and for standard input, the beginning of the
-text does.
+The file name's suffix decides if it is known; otherwise, and for standard input, the
+start of the text does.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from tui.sources.readers.lines import Readable
 
 JSON_LIMIT = 128 << 20
-"""Bytes of a ``.json`` file, which is taken into memory as a whole."""
-_LOOK = 65536
-"""Bytes that are looked at to find out what a list is."""
+"""Maximum bytes of a ``.json`` file, which is read into memory at once."""
+_SNIFF_SIZE = 65536
+"""Bytes examined to detect a list's format."""
 
 _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
 _KINDS = {
@@ -42,95 +42,95 @@ _KINDS = {
     ".xhtml": "page",
 }
 LIST_SUFFIXES = frozenset(_KINDS) | {".txt", ".lst", ".list", ".urls", ".session"}
-"""Ends of names that lists usually have; a list may have any other."""
-_UNREAD = (".torrent",)
+"""Usual suffixes of list files; a list may have any other."""
+_UNSUPPORTED = (".torrent",)
 
 
-class Reading(NamedTuple):
-    """How lists are read: what somebody said about them all."""
+class ReadOptions(NamedTuple):
+    """Options for reading a list."""
 
     notes: list[str] | None = None
-    """Gets a line for everything that is ignored but not wrong."""
+    """Receives a line for everything that is ignored but not an error."""
     links: str | None = None
-    """Which links of a page are meant; see ``page_links.LinkPattern``."""
+    """Pattern for the links of a page; see ``readers.links.LinkPattern``."""
     base_url: str | None = None
-    """What is relative in digest lists, pages and plain lists belongs there."""
+    """Base for relative entries of digest lists, pages and plain lists."""
 
 
-_AS_IT_IS = Reading()
+_DEFAULTS = ReadOptions()
 
 
 def load_file(
-    path: str, reading: Reading = _AS_IT_IS
+    path: str, options: ReadOptions = _DEFAULTS
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Read one list file; what is wrong with the file itself is a complaint as well."""
+    """Read one list file; failing to open it also yields a ``BadRequestLine``."""
     where = plain(path, 200)
     suffix = os.path.splitext(path)[1].lower()
-    if suffix in _UNREAD:
+    if suffix in _UNSUPPORTED:
         yield BadRequestLine(
             where,
-            f"{suffix} lists are not supported; put one URL on each line of a .txt",
+            f"{suffix} files are not supported; use a text file with one URL per line",
         )
         return
     try:
         with open(path, "rb") as stream:
-            yield from load_stream(stream, where, reading, suffix)
+            yield from load_stream(stream, where, options, suffix)
     except FileNotFoundError:
         reason = "no such file"
         if _BARE_HOST.fullmatch(path):
             reason += "; if it is a URL, write https:// in front"
         yield BadRequestLine(where, reason)
     except IsADirectoryError:
-        yield BadRequestLine(where, "this is a directory; name a list file in it")
+        yield BadRequestLine(where, "is a directory; name a list file in it")
     except PermissionError:
-        yield BadRequestLine(where, "no permission to read it")
+        yield BadRequestLine(where, "permission denied")
     except (OSError, ValueError) as error:
-        # ValueError: a NUL inside the path.
+        # ValueError: a NUL in the path.
         reason = getattr(error, "strerror", None) or str(error)
-        yield BadRequestLine(where, f"cannot be read: {plain(reason, 200)}")
+        yield BadRequestLine(where, f"cannot read: {plain(reason, 200)}")
 
 
 def load_stream(
-    stream: Readable, where: str, reading: Reading = _AS_IT_IS, suffix: str = ""
+    stream: Readable, where: str, options: ReadOptions = _DEFAULTS, suffix: str = ""
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Read a list from an open stream; an empty one is a complaint.
+    """Read a list from an open stream; an empty list is an error.
 
     Args:
-        stream: read to its end, but not further than is sane.
-        where: what the list is called in messages.
-        reading: how.
-        suffix: the end of the file's name, which says what it is.
+        stream: the list; reading stops at the format's size limit.
+        where: the list's name in messages.
+        options: links, base URL and the list for notes.
+        suffix: the file name's suffix, from which the format is known.
 
     Raises:
         OSError: the stream cannot be read.
     """
     is_empty = True
-    for item in _parse(stream, where, reading, suffix):
+    for item in _parse(stream, where, options, suffix):
         is_empty = False
         yield item
     if is_empty:
-        yield BadRequestLine(where, "no URLs in it")
+        yield BadRequestLine(where, "contains no URLs")
 
 
 def _parse(
-    stream: Readable, where: str, reading: Reading, suffix: str
+    stream: Readable, where: str, options: ReadOptions, suffix: str
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     kind = _KINDS.get(suffix)
     if kind is None:
-        start = stream.read(_LOOK)
-        stream = _Begun(start, stream)
-        kind = kind_of(start)
-    notes = reading.notes
-    # Readers are loaded late: a list has one kind.
+        start = stream.read(_SNIFF_SIZE)
+        stream = _PrefixedStream(start, stream)
+        kind = detect_format(start)
+    notes = options.notes
+    # Import readers late, because a list needs only one of them.
     match kind:
         case "json":
-            return expand_requests(_parse_whole(stream, where, notes))
+            return expand_requests(_parse_json_file(stream, where, notes))
         case "metalink":
             from tui.sources.readers.metalink import parse_metalink
 
             return parse_metalink(stream, where, notes)
         case "page":
-            return _parse_page(stream, where, reading)
+            return _parse_page(stream, where, options)
         case "csv":
             from tui.sources.readers.csv_list import parse_csv
 
@@ -140,14 +140,14 @@ def _parse(
 
             return expand_requests(parse_json_lines(read_lines(stream), where, notes))
         case "sums":
-            return parse_sums_list(read_lines(stream), where, reading.base_url)
+            return parse_sums_list(read_lines(stream), where, options.base_url)
         case _:
-            return parse_text(read_lines(stream), where, notes, reading.base_url)
+            return parse_text(read_lines(stream), where, notes, options.base_url)
 
 
-def kind_of(start: bytes) -> str:
-    """Find out what a list is from its first bytes; ``text`` if nothing tells."""
-    text = start[:_LOOK].decode(encoding_of(start), "replace").lstrip()
+def detect_format(start: bytes) -> str:
+    """Detect a list's format from its first bytes; ``text`` by default."""
+    text = start[:_SNIFF_SIZE].decode(encoding_of(start), "replace").lstrip()
     if text.startswith("<"):
         return "metalink" if "<metalink" in text[:4096] else "page"
     if text.startswith("["):
@@ -164,8 +164,8 @@ def kind_of(start: bytes) -> str:
     return "text"
 
 
-class _Begun:
-    """A stream whose first bytes were read already."""
+class _PrefixedStream:
+    """A stream that first returns the bytes already read from it."""
 
     def __init__(self, start: bytes, stream: Readable) -> None:
         self._start = start
@@ -176,46 +176,46 @@ class _Begun:
         return start or self._stream.read(size)
 
 
-def _parse_whole(
+def _parse_json_file(
     stream: Readable, where: str, notes: list[str] | None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     import json
 
     from tui.sources.readers.json_list import parse_json
 
-    data = _read_whole(stream, JSON_LIMIT + 1)
+    data = _read_up_to(stream, JSON_LIMIT + 1)
     if len(data) > JSON_LIMIT:
         yield BadRequestLine(
-            where, f"larger than {JSON_LIMIT >> 20} MiB; write it as .jsonl"
+            where, f"larger than {JSON_LIMIT >> 20} MiB; use JSON Lines (.jsonl)"
         )
         return
     try:
-        # Finds UTF-8, UTF-16 and UTF-32, with or without a mark (RFC 4627, section 3).
+        # Detects UTF-8, UTF-16 and UTF-32, with or without BOM (RFC 4627, section 3).
         text = data.decode(json.detect_encoding(data))
     except UnicodeDecodeError:
-        yield BadRequestLine(where, "this is not JSON in UTF-8")
+        yield BadRequestLine(where, "not JSON in UTF-8")
         return
     if text.strip():
         yield from parse_json(text, where, notes)
 
 
 def _parse_page(
-    stream: Readable, where: str, reading: Reading
+    stream: Readable, where: str, options: ReadOptions
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    if reading.links is None:
+    if options.links is None:
         yield BadRequestLine(
-            where, "this is a page; tell which of its links are meant: --links '*.zip'"
+            where, "is an HTML page; choose links with --links, such as '*.zip'"
         )
         return
-    # Late: the parser of pages is not needed for any other list.
+    # Imported late, because no other format needs the HTML parser.
     from tui.sources.readers.links import parse_page
 
-    page = Page(reading.base_url or "", _read_whole(stream, PAGE_LIMIT + 1))
-    yield from parse_page(page, reading.links, where, reading.notes)
+    page = Page(options.base_url or "", _read_up_to(stream, PAGE_LIMIT + 1))
+    yield from parse_page(page, options.links, where, options.notes)
 
 
-def _read_whole(stream: Readable, limit: int) -> bytes:
-    """Read to the end, or to ``limit``; a stream may give less than it is asked for."""
+def _read_up_to(stream: Readable, limit: int) -> bytes:
+    """Read up to ``limit`` bytes; a single ``read`` may return fewer."""
     data = bytearray()
     while len(data) < limit and (part := stream.read(min(limit - len(data), 1 << 20))):
         data += part

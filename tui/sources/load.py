@@ -1,22 +1,21 @@
-"""Sources as a person names them: a URL, a list file, or ``-`` for standard input.
+"""Load the sources given by the user: URLs, list files, or ``-`` for standard input.
 
-Everything is read and judged before anything is fetched, so that a typing error on
-line 900 does not show up after an hour. Files are read here in blocking calls: call
-it before the loop starts, or in a thread.
+Everything is read and checked before any download starts, so that a typo on line 900
+does not surface after an hour. Reading files blocks: call ``load_sources`` before the
+event loop starts, or in a thread.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
 from tui.core.errors import FetchError
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
 from tui.core.text.plain_text import plain, plain_url
-from tui.sources.duplicates import COMMAND_LINE, Duplicates
-from tui.sources.list_file import Reading, load_file, load_stream
+from tui.sources.list_file import ReadOptions, load_file, load_stream
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.digest_list import is_sums_name
@@ -27,11 +26,71 @@ if TYPE_CHECKING:
 
     from tui.sources.page import FetchPage
 
-COMPLAINT_LIMIT = 20
-"""Complaints that are kept; the rest is only counted. More help nobody."""
+Key: TypeAlias = str | tuple[str, str | None, str | None]
+
+COMMAND_LINE = "command line"
+"""The source of a typed URL, which has no line number."""
+_NOTED_DUPLICATES = 5
+"""Duplicates that get a note each; the rest is only counted."""
+
+
+def key_of(request: DownloadRequest) -> Key:
+    """Return the key under which two requests are duplicates: URL and output path."""
+    if request.name is None and request.directory is None:
+        # The usual case; avoids a tuple for each of a million requests.
+        return request.url
+    return (request.url, request.directory, request.name)
+
+
+class Duplicates:
+    """Finds duplicate requests within one run."""
+
+    def __init__(self, notes: list[str] | None) -> None:
+        self._notes = notes
+        self._seen: dict[Key, DownloadRequest] = {}
+        self.count = 0
+
+    def check(
+        self, request: DownloadRequest
+    ) -> DownloadRequest | BadRequestLine | None:
+        """Return the request if it is new, else ``None``.
+
+        Two different checksums for the same request are an error, because there is no
+        way to know which one is right.
+        """
+        first = self._seen.setdefault(key_of(request), request)
+        if first is request:
+            return request
+        if request.checksum is not None and first.checksum is not None:
+            same_kind = request.checksum.algorithm == first.checksum.algorithm
+            if same_kind and request.checksum != first.checksum:
+                return BadRequestLine(
+                    request.source,
+                    f"same download as {first.source}, but with another checksum",
+                )
+        self.count += 1
+        if self._notes is not None and self.count <= _NOTED_DUPLICATES:
+            self._notes.append(f"{request.source}: {self._describe(first)}; skipped")
+        return None
+
+    @staticmethod
+    def _describe(first: DownloadRequest) -> str:
+        if first.source == COMMAND_LINE:
+            return f"{plain_url(first.url, 200)} is listed twice"
+        return f"duplicate of {first.source}"
+
+    def finish(self) -> None:
+        """Add a note with the number of duplicates that got no note."""
+        if self._notes is not None and self.count > _NOTED_DUPLICATES:
+            more = self.count - _NOTED_DUPLICATES
+            self._notes.append(f"{more:,} more duplicates skipped")
+
+
+ERROR_LIMIT = 20
+"""Errors that are returned; the rest is only counted."""
 ITEM_LIMIT = 1_000_000
-"""Requests and complaints of one run: an endless pipe must end somewhere. A million
-requests take about 300 MB."""
+"""Maximum requests and errors of one run, so that reading an endless pipe stops. A
+million requests take about 300 MB."""
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
@@ -45,51 +104,51 @@ def load_sources(
     base_url: str | None = None,
     fetch_page: FetchPage | None = None,
 ) -> tuple[list[DownloadRequest], list[BadRequestLine]]:
-    """Read every source to its end.
+    """Read all sources completely.
 
     Args:
         sources: URLs, paths of list files, or ``-``.
         stdin: where ``-`` reads from; ``None`` if there is no standard input.
-        notes: gets a line for everything that is ignored but not wrong.
-        links: a shell pattern for links. With it, a source that is a URL or an HTML
-            file is a page, and what is asked for are its links that match.
-        base_url: where the names in a digest list (``SHA256SUMS``), the relative links
-            of a page on disk and relative lines of a plain list belong.
-        fetch_page: brings the page of a URL; ``None`` if nothing here can.
+        notes: receives a line for everything that is ignored but not an error.
+        links: a shell pattern for links. If given, URLs and HTML files are pages, and
+            their matching links are the requests.
+        base_url: base for names in a digest list (``SHA256SUMS``), for relative links
+            of a page on disk and for relative lines of a plain list.
+        fetch_page: fetches the page at a URL; ``None`` if pages cannot be fetched.
 
     Returns:
-        The requests in the order of the sources, and what is wrong: at most
-        ``COMPLAINT_LIMIT`` complaints, and one more that counts the others.
+        The requests in the order of the sources, and the errors: at most
+        ``ERROR_LIMIT``, and one more that counts the others.
     """
-    reading = Reading(notes, links, base_url)
+    options = ReadOptions(notes, links, base_url)
     duplicates = Duplicates(notes)
     requests: list[DownloadRequest] = []
-    complaints: list[BadRequestLine] = []
+    errors: list[BadRequestLine] = []
     bad = 0
-    for count, item in enumerate(_read_all(sources, stdin, reading, fetch_page)):
+    for count, item in enumerate(_read_all(sources, stdin, options, fetch_page)):
         if count == ITEM_LIMIT:
             where = item.source if isinstance(item, DownloadRequest) else item.where
             reason = f"more than {ITEM_LIMIT:,} downloads; split the list"
-            complaints.append(BadRequestLine(where, reason))
+            errors.append(BadRequestLine(where, reason))
             break
-        judged = duplicates.judge(item) if isinstance(item, DownloadRequest) else item
-        if isinstance(judged, DownloadRequest):
-            requests.append(judged)
-        elif judged is not None:
+        checked = duplicates.check(item) if isinstance(item, DownloadRequest) else item
+        if isinstance(checked, DownloadRequest):
+            requests.append(checked)
+        elif checked is not None:
             bad += 1
-            if bad <= COMPLAINT_LIMIT:
-                complaints.append(judged)
+            if bad <= ERROR_LIMIT:
+                errors.append(checked)
     duplicates.finish()
-    if bad > COMPLAINT_LIMIT:
-        more = bad - COMPLAINT_LIMIT
-        complaints.append(BadRequestLine("", f"and {more:,} more that cannot be read"))
-    return requests, complaints
+    if bad > ERROR_LIMIT:
+        more = bad - ERROR_LIMIT
+        errors.append(BadRequestLine("", f"and {more:,} more errors"))
+    return requests, errors
 
 
 def _read_all(
     sources: Iterable[str],
     stdin: BinaryIO | None,
-    reading: Reading,
+    options: ReadOptions,
     fetch_page: FetchPage | None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     is_stdin_read = False
@@ -98,29 +157,29 @@ def _read_all(
             if is_stdin_read:
                 yield BadRequestLine("-", "standard input can be read only once")
             else:
-                yield from _read_stdin(stdin, reading)
+                yield from _read_stdin(stdin, options)
             is_stdin_read = True
         elif not _URL.match(source):
-            yield from load_file(source, reading)
-        elif reading.links is not None or (
-            reading.base_url is not None and is_sums_name(_name_in(source))
+            yield from load_file(source, options)
+        elif options.links is not None or (
+            options.base_url is not None and is_sums_name(_name_in(source))
         ):
-            yield from _read_page(source, reading, fetch_page)
+            yield from _read_page(source, options, fetch_page)
         else:
             yield from expand_requests(_read_url(source))
 
 
 def _read_stdin(
-    stdin: BinaryIO | None, reading: Reading
+    stdin: BinaryIO | None, options: ReadOptions
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     if stdin is None:
         yield BadRequestLine("-", "there is no standard input")
         return
     try:
-        yield from load_stream(stdin, "stdin", reading)
+        yield from load_stream(stdin, "stdin", options)
     except (OSError, ValueError) as error:
-        # ValueError: closed by whoever started us.
-        yield BadRequestLine("stdin", f"cannot be read: {plain(str(error), 200)}")
+        # ValueError: the parent process closed it.
+        yield BadRequestLine("stdin", f"cannot read: {plain(str(error), 200)}")
 
 
 def _read_url(source: str) -> Iterator[DownloadRequest | BadRequestLine]:
@@ -131,35 +190,35 @@ def _read_url(source: str) -> Iterator[DownloadRequest | BadRequestLine]:
 
 
 def _read_page(
-    source: str, reading: Reading, fetch_page: FetchPage | None
+    source: str, options: ReadOptions, fetch_page: FetchPage | None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Fetch what a URL leads to, and read it as a list: a page or a digest list."""
+    """Fetch a page or a digest list from a URL, and read it."""
     where = plain_url(source, 200)
     if fetch_page is None:
-        yield BadRequestLine(where, "pages cannot be fetched here; save it to a file")
+        yield BadRequestLine(where, "cannot fetch pages here; save it to a file")
         return
     try:
         page = fetch_page(check_url(source))
     except (FetchError, OSError, ValueError) as error:
-        yield BadRequestLine(where, f"cannot be fetched: {plain(str(error), 200)}")
+        yield BadRequestLine(where, f"cannot fetch: {plain(str(error), 200)}")
         return
-    if reading.links is not None:
+    if options.links is not None:
         from tui.sources.readers.links import parse_page
 
-        yield from parse_page(page, reading.links, where, reading.notes)
+        yield from parse_page(page, options.links, where, options.notes)
         return
-    yield from _read_fetched(page, where, reading)
+    yield from _read_fetched(page, where, options)
 
 
 def _read_fetched(
-    page: Page, where: str, reading: Reading
+    page: Page, where: str, options: ReadOptions
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     if len(page.body) > PAGE_LIMIT:
         yield BadRequestLine(where, f"larger than {PAGE_LIMIT >> 20} MiB")
         return
-    # "." is the folder that the list itself lies in.
-    base_url = urljoin(page.url, reading.base_url)
-    here = Reading(reading.notes, None, base_url)
+    # "." is the folder that contains the list itself.
+    base_url = urljoin(page.url, options.base_url)
+    here = ReadOptions(options.notes, None, base_url)
     yield from load_stream(io.BytesIO(page.body), where, here)
 
 

@@ -1,4 +1,4 @@
-"""A page from the web whose links are a list; somebody else brings it."""
+"""The web page whose links are read as a list, as the caller fetches it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 PAGE_LIMIT = 16 << 20
-"""Bytes of a page; a folder of 100,000 files listed by a server takes about 10 MiB."""
+"""Maximum bytes; a server's index of 100,000 files takes about 10 MiB."""
 
 
 class Page(NamedTuple):
-    """What came for a URL."""
+    """A fetched page."""
 
     url: str
-    """Where it came from in the end, after redirects: relative links start there."""
+    """The final URL after redirects, the base of relative links."""
     body: bytes
-    """At most ``PAGE_LIMIT`` + 1 bytes: the one more tells that it goes on."""
+    """At most ``PAGE_LIMIT`` + 1 bytes; the extra one marks an oversized page."""
     charset: str = ""
-    """What ``Content-Type`` says, or "" if it says nothing."""
+    """The charset in ``Content-Type``, or "" if it has none."""
 
 
 FetchPage = Callable[[str], Page]
-"""Brings the page of a URL; blocks. It raises ``core.errors.FetchError`` or OSError
-with a message that may be shown."""
+"""Fetches the page at a URL; blocks. Raises ``core.errors.FetchError`` or ``OSError``
+with a message that is safe to display."""

@@ -1,15 +1,15 @@
-r"""Patterns: one URL that stands for many, written as in the shell.
+r"""Expand URL patterns with shell braces into many URLs.
 
 ::
 
-    https://example.org/part-{01..50}.zip      numbers, padded as the first is
+    https://example.org/part-{01..50}.zip      numbers, padded like the first
     https://example.org/{a..e}-{0..100..10}    letters; numbers in steps
-    https://example.org/{windows,mac}.zip      words, before any ? only
-    https://example.org/\{a,b}.txt             a backslash in front: no pattern
+    https://example.org/{windows,mac}.zip      words, only before a ?
+    https://example.org/\{a,b}.txt             a backslash disables the pattern
 
-Real URLs hold braces as well: templates (``{id}``), JSON and field lists in queries. So
-only what has exactly one of these forms is a pattern, and everything else stays as it
-is. How many URLs there will be is counted before one is made.
+Real URLs also contain braces: templates (``{id}``), JSON and field lists in queries.
+Therefore only text with exactly one of these forms is a pattern, and everything else is
+left unchanged. The number of URLs is computed before any of them is built.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.sources.options import parse_folder, parse_place
+from tui.sources.values import parse_folder, parse_output_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PATTERN_LIMIT = 100_000
-"""URLs that one pattern may stand for; above it a slip of the finger is likelier."""
+"""Maximum URLs of one pattern; more is probably a typo."""
 _TEXT_LIMIT = 64 << 20
-"""Characters of all of them together, so that a long URL does not take the memory."""
+"""Maximum characters of all URLs of a pattern, to bound the memory."""
 
 _NUMBERS = r"(-?[0-9]{1,15})\.\.(-?[0-9]{1,15})(?:\.\.(-?[0-9]{1,9}))?"
 _LETTERS = r"(?:[a-z]\.\.[a-z]|[A-Z]\.\.[A-Z])(?:\.\.[0-9]{1,2})?"
@@ -39,7 +39,7 @@ _CURL_GROUP = re.compile(
 
 
 def check_pattern(url: str) -> str:
-    """Return ``url`` if it, or the first URL that it stands for, can be fetched.
+    """Return ``url`` if it, or the first URL of the pattern, is valid.
 
     Raises:
         ValueError: as ``check_url``.
@@ -51,32 +51,34 @@ def check_pattern(url: str) -> str:
 
 
 def expand(text: str) -> list[str]:
-    """Return what ``text`` stands for, in order; the last group changes fastest.
+    """Return all expansions of ``text``; the last group changes fastest.
 
     Raises:
-        ValueError: that would be more than ``PATTERN_LIMIT``.
+        ValueError: there are more than ``PATTERN_LIMIT``.
     """
     if "{" not in text:
         return [text]
-    number = _number(text)
+    number = _count_all(text)
     if number > PATTERN_LIMIT:
         raise ValueError(
-            f"the pattern stands for {number:,} URLs; the limit is {PATTERN_LIMIT:,}"
+            f"the pattern expands to {number:,} URLs; the limit is {PATTERN_LIMIT:,}"
         )
     if number * len(text) > _TEXT_LIMIT:
-        raise ValueError(f"the pattern stands for {number:,} URLs, and they are long")
+        raise ValueError(
+            f"the pattern expands to {number:,} URLs that are too long in total"
+        )
     return ["".join(parts) for parts in product(*_groups(text))]
 
 
 def escape(text: str) -> str:
-    """Return ``text`` so that ``expand`` gives it back as it is."""
+    """Escape ``text`` so that ``expand`` returns it unchanged."""
     return _GROUP.sub(
         lambda match: match[0] if _is_literal(match) else "\\" + match[0], text
     )
 
 
 def from_curl(url: str) -> str:
-    """Return curl's spelling of ranges (``[01-50]``, ``[a-z:2]``) in braces."""
+    """Convert curl's ranges (``[01-50]``, ``[a-z:2]``) to braces."""
 
     def spell(match: re.Match[str]) -> str:
         first, last, letters, step = match.groups()
@@ -89,10 +91,11 @@ def from_curl(url: str) -> str:
 def expand_requests(
     items: Iterable[DownloadRequest | BadRequestLine],
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Put the requests that a pattern stands for in its place.
+    """Replace each request that contains a pattern by its expansions.
 
-    Mirrors, ``out=`` and ``dir=`` with patterns go along with the URL, so they must
-    stand for as many; with one name or one checksum for several files it is refused.
+    Patterns in mirrors, ``out=`` and ``dir=`` expand in parallel with the URL, so they
+    must have the same number of expansions. A single name or checksum for several
+    files is an error.
     """
     for item in items:
         if isinstance(item, BadRequestLine) or not any("{" in m for m in item.mirrors):
@@ -108,23 +111,23 @@ def _expand_request(request: DownloadRequest) -> Iterator[DownloadRequest]:
     columns = [expand(url) for url in request.mirrors]
     number = len(columns[0])
     if any(len(column) != number for column in columns):
-        raise ValueError("the mirrors stand for different numbers of files")
+        raise ValueError("the mirrors expand to different numbers of files")
     if number > 1 and request.checksum is not None:
-        raise ValueError(f"one checksum cannot hold for {number:,} files")
-    names = _go_along(request.name, number)
+        raise ValueError(f"one checksum cannot match {number:,} files")
+    names = _expand_alongside(request.name, number)
     if number > 1 and len(set(names)) == 1 and request.name is not None:
         raise ValueError(
-            f"out= names one file and the URL stands for {number:,};"
-            " write the pattern in out= as well"
+            f"out= names one file, but the URL expands to {number:,};"
+            " use the pattern in out= too"
         )
-    folders = _go_along(request.directory, number)
+    folders = _expand_alongside(request.directory, number)
     rows = zip(zip(*columns, strict=True), names, folders, strict=True)
     for mirrors, name, folder in rows:
         for url in mirrors:
             check_url(url)
-        # A group may stand for "..", for a hidden folder or for nothing.
+        # A group may expand to "..", to a hidden folder or to nothing.
         if name is not None:
-            name = parse_place(f"./{name}")[1]
+            name = parse_output_path(f"./{name}")[1]
         if folder is not None:
             folder = parse_folder(f"./{folder}")
         yield request._replace(
@@ -134,44 +137,44 @@ def _expand_request(request: DownloadRequest) -> Iterator[DownloadRequest]:
         )
 
 
-def _go_along(text: str | None, number: int) -> list[str | None]:
-    """Return ``number`` texts: what it stands for, or itself again and again."""
+def _expand_alongside(text: str | None, number: int) -> list[str | None]:
+    """Return ``number`` texts: the expansions of ``text``, or ``text`` repeated."""
     if text is not None and number > 1:
-        found = _number(text)
+        found = _count_all(text)
         if found == number:
             return [*expand(text)]
         if found > 1:
             raise ValueError(
-                f"out= or dir= stands for {found:,} names, the URL for {number:,}"
+                f"out= or dir= expands to {found:,} names, the URL to {number:,}"
             )
     return [text] * number
 
 
-def _number(text: str) -> int:
-    """Return how many texts there would be; above a trillion, some such number."""
+def _count_all(text: str) -> int:
+    """Return the number of expansions; inexact above a trillion."""
     number = 1
-    for match in _found(text):
-        number *= _count(match)
+    for match in _pattern_groups(text):
+        number *= _count_group(match)
         if number > 10**12:
             break
     return number
 
 
-def _found(text: str) -> Iterator[re.Match[str]]:
-    """Return the groups that are patterns."""
+def _pattern_groups(text: str) -> Iterator[re.Match[str]]:
+    """Return the groups that are patterns and not escaped."""
     return (m for m in _GROUP.finditer(text) if not m[1] and not _is_literal(m))
 
 
 def _is_literal(match: re.Match[str]) -> bool:
-    """Whether it is a field list in a query, or words of which none says anything."""
+    """Return True for a field list in a query, or a list of empty words."""
     words = match[6]
     if words is None:
         return False
     return not words.strip(",") or "?" in match.string[: match.start()]
 
 
-def _count(match: re.Match[str]) -> int:
-    """Return how many texts a group stands for, without making them."""
+def _count_group(match: re.Match[str]) -> int:
+    """Return the number of expansions of one group, without building them."""
     first, last, step = match[3], match[4], match[5]
     if first is not None:
         return abs(int(last) - int(first)) // max(1, abs(int(step or 1))) + 1
@@ -182,7 +185,7 @@ def _count(match: re.Match[str]) -> int:
 
 
 def _groups(text: str, *, is_sample: bool = False) -> Iterator[list[str]]:
-    """Return what each part of ``text`` stands for: one text, or all of a group."""
+    """Return the expansions of each part of ``text``: one for text, all for a group."""
     done = 0
     for match in _GROUP.finditer(text):
         if _is_literal(match):
@@ -196,7 +199,7 @@ def _groups(text: str, *, is_sample: bool = False) -> Iterator[list[str]]:
         elif match[6] is not None:
             yield match[6].split(",")
         else:
-            from bracex import expand as expand_group  # 3 ms that few lists need
+            from bracex import expand as expand_group  # takes 3 ms; few lists need it
 
             yield expand_group(match[2], limit=PATTERN_LIMIT)
     yield [text[done:]]

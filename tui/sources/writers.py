@@ -1,8 +1,8 @@
-"""Lists written: each format is one that is read here, and reading it gives the same.
+"""Write lists in formats that ``readers`` read back unchanged.
 
-What is passed around must hold no secrets: logins are taken out of URLs, and of headers
-only those are written that tell nothing about who asks. What was left out is said in a
-comment. The query of a URL stays, since a signed URL is nothing without it.
+Lists are passed around, so they must not contain secrets: logins are removed from URLs,
+and only headers that reveal nothing about the user are written. A comment says what was
+left out. The query of a URL is kept, because a signed URL does not work without it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from tui.core.request import Checksum, check_url
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.plain_text import plain
-from tui.sources.options import parse_folder, parse_header, parse_place
 from tui.sources.patterns import escape
+from tui.sources.values import parse_folder, parse_header, parse_output_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 
 class ListFormat(Enum):
-    """How a list is written; the value is what a person calls it."""
+    """The format of a list; users choose it by its value."""
 
     ARIA2 = "aria2"
     """URLs with mirrors and indented options: fetchtui's plain list, aria2's input."""
     TEXT = "text"
-    """URLs alone, one a line, as ``wget -i`` and ``xargs curl`` take them; these know
-    no comments, so there are none."""
+    """Only URLs, one per line, for ``wget -i`` and ``xargs curl``; without comments,
+    which these programs do not support."""
     CSV = "csv"
     JSON = "json"
     JSON_LINES = "jsonl"
 
     @property
     def suffix(self) -> str:
-        """The end of the file's name, dot included; reading goes by it."""
+        """Return the file name's suffix with its dot, from which readers detect it."""
         return (
             ".txt" if self in (ListFormat.ARIA2, ListFormat.TEXT) else f".{self.value}"
         )
@@ -52,16 +52,16 @@ _LOGIN = re.compile(r"(?<=://)[^/?#]*@")
 _ARIA2_NAMES = re.compile(r"\Asha(\d+)")
 _COLUMNS = ("url", "out", "dir", "checksum", "header", "size", "mirrors", "comment")
 _FORMULA = ("=", "+", "-", "@", "~", " ")
-"""A cell that begins so is run by spreadsheets; reading takes a space away, and ``~``
-for a home."""
+"""First characters that need escaping in a cell: spreadsheets run formulas, readers
+strip spaces and take ``~`` for a home directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One download, as it is written down; nothing in it is secret."""
+    """One download in a list, without secrets."""
 
     mirrors: tuple[str, ...]
-    """Empty if no URL can be written."""
+    """Empty if none of its URLs can be written."""
     name: str = ""
     directory: str = ""
     checksum: str = ""
@@ -74,7 +74,7 @@ class Entry:
 
 
 def entry_of_request(request: DownloadRequest, comment: str = "") -> Entry:
-    """Return what is written of a request."""
+    """Convert a request to a list entry."""
     return _entry(
         request.mirrors,
         request.name or "",
@@ -87,9 +87,9 @@ def entry_of_request(request: DownloadRequest, comment: str = "") -> Entry:
 
 
 def entry_of_detail(detail: DetailSnapshot) -> Entry:
-    """Return what is written of a download in the dashboard, its state in words.
+    """Convert a download of the dashboard to a list entry, with its state as comment.
 
-    The size is left out: a list's size is a promise, and this one the server may break.
+    The size is left out: readers verify a size in a list, and the server may change it.
     """
     row = detail.row
     checksum = None
@@ -108,12 +108,13 @@ def entry_of_detail(detail: DetailSnapshot) -> Entry:
 def write_list(
     entries: Iterable[Entry], format: ListFormat, title: str = ""
 ) -> Iterator[str]:
-    """Write entries as a list, a piece of text for each.
+    """Write entries as a list; yield text piece by piece.
 
     Args:
-        entries: what to write; one without URLs is a comment where there are some.
-        format: how.
-        title: a comment for the beginning, where the format has comments.
+        entries: what to write; an entry without URLs becomes a comment, or is left out
+            if the format has no comments.
+        format: the format of the list.
+        title: a comment for the first line, if the format has comments.
     """
     if format is ListFormat.ARIA2:
         if title:
@@ -139,26 +140,26 @@ def _entry(
     comment: str,
 ) -> Entry:
     notes = [plain(comment)] if comment else []
-    shown = tuple(dict.fromkeys(_LOGIN.sub("", url, count=1) for url in urls))
-    good = tuple(url for url in shown if _is_read(check_url, url))
+    without_login = tuple(dict.fromkeys(_LOGIN.sub("", url, count=1) for url in urls))
+    good = tuple(url for url in without_login if _is_readable(check_url, url))
     if not good:
-        notes.append("its URL cannot be written down")
+        notes.append("URL not representable")
     elif any(_LOGIN.search(url) for url in urls):
-        notes.append("its URL had a login, which is not written here")
+        notes.append("login removed from the URL")
     kept: list[str] = []
     left: list[str] = []
     for header, value in headers:
         line = f"{header}: {value}"
-        is_kept = header.lower() in HARMLESS and _is_read(parse_header, line)
+        is_kept = header.lower() in HARMLESS and _is_readable(parse_header, line)
         (kept if is_kept else left).append(line if is_kept else plain(header, 40))
     if left:
-        notes.append(f"without its headers {', '.join(left)}")
+        notes.append(f"headers left out: {', '.join(left)}")
     text = "" if checksum is None else str(checksum)
-    if name and not _is_read(_name, name):
-        notes.append("its name cannot be written down")
+    if name and not _is_readable(_name, name):
+        notes.append("file name not representable")
         name = ""
-    if directory and not _is_read(_folder, directory):
-        notes.append("its folder cannot be written down")
+    if directory and not _is_readable(_folder, directory):
+        notes.append("folder not representable")
         directory = ""
     return Entry(
         good,
@@ -171,10 +172,10 @@ def _entry(
     )
 
 
-def _is_read(read: Callable[[str], object], text: str) -> bool:
-    """Whether reading it back works; ``read`` raises ValueError if not."""
+def _is_readable(read: Callable[[str], object], text: str) -> bool:
+    """Return True if ``read`` accepts the text, so that it can be read back."""
     if "\N{REPLACEMENT CHARACTER}" in text:
-        # In a list it means that a byte was no text.
+        # Readers take it for an undecodable byte.
         return False
     try:
         read(text)
@@ -184,18 +185,18 @@ def _is_read(read: Callable[[str], object], text: str) -> bool:
 
 
 def _name(text: str) -> None:
-    if text != text.rstrip() or parse_place(_guarded(text)) != (None, text):
+    if text != text.rstrip() or parse_output_path(_escape_path(text)) != (None, text):
         raise ValueError
 
 
 def _folder(text: str) -> None:
-    if text != text.rstrip() or parse_folder(_guarded(text)) != text:
+    if text != text.rstrip() or parse_folder(_escape_path(text)) != text:
         raise ValueError
 
 
-def _guarded(place: str) -> str:
-    """Return a place so that reading takes it as it is: ``~a`` is nobody's home."""
-    return f"./{place}" if place.startswith(("~", " ")) else place
+def _escape_path(path: str) -> str:
+    """Escape a path so that readers do not take ``~a`` for a home directory."""
+    return f"./{path}" if path.startswith(("~", " ")) else path
 
 
 def _aria2_lines(entry: Entry) -> Iterator[str]:
@@ -205,8 +206,8 @@ def _aria2_lines(entry: Entry) -> Iterator[str]:
         return
     yield "\t".join(map(escape, entry.mirrors))
     options = {
-        "out": _guarded(entry.name),
-        "dir": _guarded(entry.directory),
+        "out": _escape_path(entry.name),
+        "dir": _escape_path(entry.directory),
         "checksum": entry.checksum,
     }
     yield from (f"  {option}={value}" for option, value in options.items() if value)
@@ -214,7 +215,7 @@ def _aria2_lines(entry: Entry) -> Iterator[str]:
 
 
 def _text_line(url: str) -> str:
-    # Other programs know no backslash in front; to servers both are the same.
+    # Other programs do not support escaping; servers treat both forms the same.
     if escape(url) != url:
         url = url.replace("{", "%7B").replace("}", "%7D")
     return f"{url}\n"
@@ -231,17 +232,17 @@ def _cells(entry: Entry) -> tuple[str, ...]:
     url, *mirrors = map(escape, entry.mirrors)
     return (
         url,
-        _no_formula(entry.name, "./"),
-        _no_formula(entry.directory, "./"),
+        _escape_formula(entry.name, "./"),
+        _escape_formula(entry.directory, "./"),
         entry.checksum,
         "\t".join(entry.headers),
         "" if entry.size is None else str(entry.size),
         " ".join(mirrors),
-        _no_formula(entry.comment, "'"),
+        _escape_formula(entry.comment, "'"),
     )
 
 
-def _no_formula(cell: str, guard: str) -> str:
+def _escape_formula(cell: str, guard: str) -> str:
     return guard + cell if cell.startswith(_FORMULA) else cell
 
 
@@ -262,8 +263,8 @@ def _fields(entry: Entry) -> dict[str, object]:
     fields: dict[str, object] = {
         "url": url,
         "mirrors": mirrors,
-        "out": _guarded(entry.name),
-        "dir": _guarded(entry.directory),
+        "out": _escape_path(entry.name),
+        "dir": _escape_path(entry.directory),
         "checksum": entry.checksum,
         "header": list(entry.headers),
         "size": entry.size,

@@ -1,7 +1,7 @@
-"""The options of curl (to 8.16) and wget (to 1.25) that a pasted command may have.
+"""Tables of the options of curl (up to 8.16) and wget (up to 1.25).
 
-Which of them take a value must be known even of those that mean nothing here: else the
-value would pass for a URL.
+They list every option that takes a value, even ignored ones: otherwise the value would
+be taken for a URL.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ if TYPE_CHECKING:
 
 
 class Program(NamedTuple):
-    """What is known of a program's options."""
+    """The options of a program."""
 
     name: str
     valued: frozenset[str]
     """Long options that take a value."""
     long_of: Mapping[str, str]
-    """Long options by their letter."""
+    """Letter -> long option."""
     meanings: Mapping[str, str]
-    """What an option means for a download; ``silent`` for what goes without saying."""
+    """What an option means for a download; ``silent`` means to ignore it without a
+    note."""
     refused: Mapping[str, str]
-    """Options that make the command something else than a download, and why."""
+    """Options that make the command anything but a plain download -> the reason."""
 
 
 def _long(words: str) -> frozenset[str]:
@@ -34,10 +35,10 @@ def _by_letter(pairs: str) -> dict[str, str]:
     return {pair[0]: f"--{pair[2:]}" for pair in pairs.split()}
 
 
-_SENDS = "sends data; only what a GET fetches can be downloaded"
-_PART = "asks for a part of the file; fetchtui fetches whole ones"
-_FOLLOWS = "follows links; name the page with --links PATTERN"
-_LISTED = "names a list; give that file to fetchtui itself"
+_SENDS = "sends data; only plain GET requests are supported"
+_PART = "requests part of a file; fetchtui downloads complete files"
+_FOLLOWS = "follows links; use the page as SOURCE, with --links PATTERN"
+_LISTED = "reads a list; use that file as SOURCE instead"
 
 CURL = Program(
     "curl",
@@ -110,11 +111,11 @@ CURL = Program(
         "--form-string": _SENDS,
         "--json": _SENDS,
         "--upload-file": _SENDS,
-        "--url-query": "adds to the URL; write the query into it",
-        "--head": "asks for headers alone",
+        "--url-query": "changes the URL; write the query in the URL instead",
+        "--head": "requests only headers",
         "--range": _PART,
         "--config": _LISTED,
-        "--next": "begins another command; give each a line of its own",
+        "--next": "starts another request; use one line for each",
     },
 )
 
@@ -172,7 +173,7 @@ WGET = Program(
         "--recursive": _FOLLOWS,
         "--mirror": _FOLLOWS,
         "--page-requisites": _FOLLOWS,
-        "--spider": "fetches nothing",
+        "--spider": "downloads nothing",
         "--start-pos": _PART,
         "--input-file": _LISTED,
     },

@@ -1,9 +1,9 @@
-"""Pasted curl and wget commands: what they would fetch, with their headers and names.
+"""Pasted curl and wget commands, converted to the downloads they would make.
 
-Only what a GET needs is taken: URLs, headers, cookies, logins, names. A command that
-sends data, takes a part of a file or follows links is refused with its reason, since a
-download of ours would be something else. Options that only say how to transfer are
-named once and ignored.
+Only what a GET needs is used: URLs, headers, cookies, logins and names. Commands that
+send data, request part of a file or follow links are refused with a reason, because
+fetchtui would download something else. Options about how to transfer are ignored, with
+one note that names them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from urllib.parse import quote
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.core.text.plain_text import plain
-from tui.sources.options import OWN_HEADERS, parse_folder, parse_header, parse_place
 from tui.sources.patterns import check_pattern, from_curl
 from tui.sources.readers.command_options import CURL, WGET, Program
 from tui.sources.readers.shell_words import program_of, split_command
+from tui.sources.values import (
+    RESERVED_HEADERS,
+    parse_folder,
+    parse_header,
+    parse_output_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,12 +36,12 @@ _DISCARDED = frozenset({"-", "/dev/null", "NUL", "nul"})
 def parse_command(
     text: str, where: str, notes: list[str] | None = None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Turn one command into requests, or into a complaint.
+    """Parse one command; yields its requests, or one error.
 
     Args:
         text: the command with all its lines.
-        where: its first line, for messages.
-        notes: gets one line that names the options that mean nothing here.
+        where: the location of its first line, for messages.
+        notes: receives a line that names the ignored options.
     """
     try:
         words = split_command(text)
@@ -44,44 +49,44 @@ def parse_command(
         command.read(words[1:])
         requests = command.requests()
     except ValueError as error:
-        # The message never holds a value: it may be a password.
+        # The message never contains a value, because it may be a password.
         yield BadRequestLine(where, str(error))
         return
     if notes is not None and command.ignored:
-        told = ", ".join(sorted(command.ignored)[:10])
-        notes.append(f"{where}: {command.program.name} {told}: ignored")
+        listed = ", ".join(sorted(command.ignored)[:10])
+        notes.append(f"{where}: ignoring options of {command.program.name}: {listed}")
     yield from requests
 
 
 @dataclass
 class _Command:
-    """What the words of one command have said so far."""
+    """The state of parsing one command."""
 
     program: Program
     where: str
     ignored: set[str] = field(default_factory=set)
     urls: list[str] = field(default_factory=list)
     names: list[str | None] = field(default_factory=list)
-    """``-o`` and ``-O`` in their order; ``None`` for the server's own."""
+    """``-o`` and ``-O`` in their order; ``None`` for the server's name."""
     headers: dict[str, str] = field(default_factory=dict)
-    """By lower-case name: the line ``Name: value``."""
+    """Lower-case name -> the line ``Name: value``."""
     folder: str = ""
     user: str = ""
     password: str = ""
     is_literal: bool = False
-    """curl's ``-g``: brackets and braces of the URL are text."""
+    """curl's ``-g``: brackets and braces in URLs are literal."""
 
     def read(self, words: list[str]) -> None:
-        """Take the words after the program's name.
+        """Parse the words after the program's name.
 
         Raises:
-            ValueError: it asks for something that is no download.
+            ValueError: the command does not make a plain download.
         """
         rest = iter(words)
         is_option = True
         for word in rest:
             if word in _OPERATORS:
-                self.ignored.add(f"what follows {word}")
+                self.ignored.add(f"everything after {word}")
                 return
             if word in (">", ">>", "1>"):
                 self._output(next(rest, ""))
@@ -97,10 +102,10 @@ class _Command:
                 self._read_short(word, rest)
 
     def requests(self) -> list[DownloadRequest]:
-        """Return what the command asks for.
+        """Return the command's downloads.
 
         Raises:
-            ValueError: there is no URL, or a URL or a name is wrong.
+            ValueError: there is no URL, or a URL or a name is invalid.
         """
         if not self.urls:
             raise ValueError("the command has no URL")
@@ -113,25 +118,25 @@ class _Command:
             elif "{" in url:
                 url = url.replace("{", "%7B").replace("}", "%7D")
             url = check_pattern(self._with_login(url))
-            folder, name = self._place(number)
+            folder, name = self._output_path(number)
             found.append(
                 DownloadRequest((url,), name, folder, None, headers, source=self.where)
             )
         return found
 
-    def _place(self, number: int) -> tuple[str | None, str | None]:
-        """Return folder and name of one of the URLs."""
+    def _output_path(self, number: int) -> tuple[str | None, str | None]:
+        """Return the folder and name for one of the URLs."""
         one = self.names[number] if number < len(self.names) else None
         if one is not None and self.program is WGET and len(self.urls) > 1:
-            raise ValueError("-O puts several files into one; give each its own line")
+            raise ValueError("-O joins several files into one; use one line per URL")
         if one is not None and self.program is CURL and "#1" in one:
-            raise ValueError("#1 in -o is not known; write the URLs out")
+            raise ValueError("#1 in -o is not supported; write out the URLs")
         folder = parse_folder(self.folder) if self.folder else None
         if one is None:
             return folder, None
-        below, name = parse_place(one, "the name of the file")
+        below, name = parse_output_path(one, "the file name")
         if self.program is WGET or below is None:
-            # With -O, wget takes no notice of -P.
+            # With -O, wget ignores -P.
             return (below if self.program is WGET else folder), name
         return (f"{folder}/{below}" if folder else below), name
 
@@ -146,12 +151,12 @@ class _Command:
     def _read_long(self, word: str, rest: Iterator[str]) -> None:
         name, equals, value = word.partition("=")
         if equals and self.program is CURL:
-            # curl knows no =; whatever this is, it is no option of its.
-            raise ValueError(f"{plain(name, 40)}= is no option of curl")
+            # curl has no options with =.
+            raise ValueError(f"{plain(name, 40)}= is not an option of curl")
         if name in self.program.valued and not equals:
             following = next(rest, None)
             if following is None:
-                raise ValueError(f"{plain(name, 40)} has no value")
+                raise ValueError(f"{plain(name, 40)} needs a value")
             value = following
         self._apply(name, value)
 
@@ -169,7 +174,7 @@ class _Command:
                 continue
             value = word[at + 1 :] or next(rest, None)
             if value is None:
-                raise ValueError(f"-{letter} has no value")
+                raise ValueError(f"-{letter} needs a value")
             self._apply(name, value)
             return
 
@@ -188,7 +193,7 @@ class _Command:
                 self._header(f"Authorization: Bearer {value}")
             case "cookie":
                 if "=" not in value:
-                    raise ValueError(f"{name} names a file; give it with --cookies")
+                    raise ValueError(f"{name} names a file; use --cookies for it")
                 self._header(f"Cookie: {value}")
             case "output":
                 self._output(value)
@@ -200,7 +205,7 @@ class _Command:
                 self.urls.append(value)
             case "method":
                 if value.upper() != "GET":
-                    raise ValueError(f"{name} asks for another method than GET")
+                    raise ValueError(f"{name} uses a method other than GET")
             case "login":
                 self.user, _, self.password = value.partition(":")
             case "user":
@@ -218,10 +223,10 @@ class _Command:
         name, colon, value = line.partition(":")
         name = name.strip()
         if not colon or not value.strip():
-            # curl: "Name:" takes a header away, "Name;" sends it empty.
+            # curl: "Name:" removes a header, "Name;" sends it empty.
             return
-        if name.lower() in OWN_HEADERS:
-            # Browsers send what suits them; here it would change the bytes.
+        if name.lower() in RESERVED_HEADERS:
+            # Copied from a browser, it would change which bytes the server returns.
             self.ignored.add(f"the header {plain(name, 40)}")
             return
         self.headers[name.lower()] = line

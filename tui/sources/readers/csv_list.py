@@ -1,7 +1,7 @@
-"""Tables: a header line that names a ``url`` column, and one download a row.
+"""CSV: a header line with a ``url`` column, then one download per row.
 
-Commas, semicolons (as spreadsheets write where the comma is for decimals) and tabs
-separate columns, whichever the header line shows.
+The header line shows whether columns are separated by commas, tabs or semicolons (which
+spreadsheets write in locales with a decimal comma).
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 def parse_csv(
     lines: Iterable[str], where: str, notes: list[str] | None = None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Turn a table into requests and complaints, as ``text_list.parse_text`` does.
+    """Parse a table; yields requests and errors as ``text_list.parse_text`` does.
 
     Args:
-        lines: text without line ends, the header line first.
-        where: what the list is called in messages; the row's last line is added.
-        notes: gets one line for each column that has no meaning here.
+        lines: text without line endings, starting with the header line.
+        where: the list's name in messages; the row's last line number is added.
+        notes: receives a line for each unknown column.
     """
     iterator = iter(lines)
     first = next(iterator, "")
     rows = csv.reader(
-        _whole(chain((first,), iterator)),
+        _checked_lines(chain((first,), iterator)),
         delimiter=max(",;\t", key=first.count),
         strict=True,
     )
@@ -44,7 +44,7 @@ def parse_csv(
         columns = [reader.known(name, f"{where}:1") for name in names]
         if "url" not in columns:
             yield BadRequestLine(
-                f"{where}:1", "the first line must name the columns, one of them url"
+                f"{where}:1", "the first line must name the columns, including url"
             )
             return
         for row in rows:
@@ -58,20 +58,20 @@ def parse_csv(
                 continue
             try:
                 if len(row) > len(columns):
-                    raise ValueError("the row has more cells than there are columns")
+                    raise ValueError("the row has more cells than the header")
                 yield reader.request(fields, here)
             except ValueError as error:
                 yield BadRequestLine(here, str(error))
     except csv.Error as error:
-        # Usually a quote that is never closed; where the next row begins is unknown.
-        reason = f"broken table, the rest is not read: {plain(str(error), 200)}"
+        # Usually an unclosed quote, so the start of the next row is unknown.
+        reason = f"invalid CSV, skipping the rest: {plain(str(error), 200)}"
         yield BadRequestLine(f"{where}:{max(rows.line_num, 1)}", reason)
 
 
-def _whole(lines: Iterable[str]) -> Iterator[str]:
+def _checked_lines(lines: Iterable[str]) -> Iterator[str]:
     for line in lines:
         if len(line) > LINE_LIMIT:
             raise csv.Error(f"a line is longer than {LINE_LIMIT} characters")
         if "\0" in line:
-            raise csv.Error("this is binary data")
+            raise csv.Error("binary data")
         yield f"{line}\n"

@@ -1,8 +1,7 @@
-"""Digest lists (``SHA256SUMS`` and its kind) as lists: each name is a file to fetch.
+"""Digest lists such as ``SHA256SUMS``: each name is a file to download.
 
-The names are relative to a base URL that somebody has to tell, or to the place the list
-itself came from. The lines are those that ``core.text.digest_lists`` knows, a
-PGP signature around them included.
+The names are relative to a base URL, which the user gives, or to the URL of the list
+itself. ``core.text.digest_lists`` parses the lines; a PGP signature is skipped.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from tui.core.request import (
     check_url,
 )
 from tui.core.text.digest_lists import sum_of_line
-from tui.sources.options import folder_url, parse_place
 from tui.sources.readers.lines import LINE_LIMIT
+from tui.sources.values import folder_url, parse_output_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -35,31 +34,31 @@ _SUFFIX = re.compile(r"\.(?:md5|sha\d+|b2)(?:sum)?$", re.IGNORECASE)
 
 
 def is_sums_line(line: str) -> bool:
-    """Whether a list that begins with this line is a digest list."""
+    """Return True if a list that starts with this line is a digest list."""
     return line.startswith("-----BEGIN PGP SIGNED") or sum_of_line(line) is not None
 
 
 def is_sums_name(name: str) -> bool:
-    """Whether a file of this name is likely a digest list."""
+    """Return True if a file with this name is probably a digest list."""
     return _SUMS_NAME.fullmatch(name) is not None
 
 
 def parse_sums_list(
     lines: Iterable[str], where: str, base_url: str | None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Turn a digest list into requests and complaints, in the order of the names.
+    """Parse a digest list; yields requests and errors in the order of the names.
 
-    A name that stands there with several kinds of digest, as in ``CHECKSUM`` files of
-    BSD style, is one file; the strongest kind counts.
+    A name with several kinds of digest, as in BSD-style ``CHECKSUM`` files, is one
+    file; the strongest digest is used.
 
     Args:
-        lines: text without line ends.
-        where: what the list is called in messages; a line number is added.
-        base_url: the folder that the names are relative to.
+        lines: text without line endings.
+        where: the list's name in messages; a line number is added.
+        base_url: the folder to which the names are relative.
     """
     if not base_url:
         yield BadRequestLine(
-            where, "this is a list of digests; tell where its files are with --base-url"
+            where, "is a list of digests; set the URL of its folder with --base-url"
         )
         return
     try:
@@ -67,7 +66,7 @@ def parse_sums_list(
     except ValueError as error:
         yield BadRequestLine("--base-url", str(error))
         return
-    # b2sum writes as many digits as sha512sum, and no word about it.
+    # b2sum writes as many digits as sha512sum and does not name the algorithm.
     name = os.path.basename(where)
     untagged = "blake2b" if name.lower().startswith(("b2", "blake2b")) else ""
     files: dict[str, tuple[str, Checksum]] = {}
@@ -75,7 +74,7 @@ def parse_sums_list(
         entry = sum_of_line(line, untagged) if len(line) <= LINE_LIMIT else None
         if entry is None:
             yield BadRequestLine(
-                here, "neither 'DIGEST  NAME' nor 'KIND (NAME) = DIGEST'"
+                here, "expected 'DIGEST  NAME' or 'KIND (NAME) = DIGEST'"
             )
             continue
         path, checksum = entry
@@ -95,7 +94,7 @@ def _request(
     folder: str, path: str, checksum: Checksum, here: str
 ) -> DownloadRequest | BadRequestLine:
     try:
-        below, name = parse_place(path, "the name")
+        below, name = parse_output_path(path, "the name")
         url = check_url(
             urljoin(folder, quote(path.replace("//", "/"), safe="/~!$&'()*+,;=@"))
         )
@@ -105,7 +104,7 @@ def _request(
 
 
 def _significant(lines: Iterable[str], where: str) -> Iterator[tuple[str, str]]:
-    """Return the lines that should be digests, each with its place."""
+    """Return the lines that should contain digests, each with its location."""
     is_signature = False
     for number, line in enumerate(lines, 1):
         text = line.strip().removeprefix("\ufeff")

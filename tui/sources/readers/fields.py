@@ -1,8 +1,7 @@
-"""One download as named fields: what a row of CSV and an object of JSON have in common.
+"""Build a request from named fields, for rows of CSV and objects of JSON.
 
-The names are those of the plain list: ``url``, ``out``, ``dir``, ``checksum``,
-``header``; and ``size`` in bytes. A plural or a second spelling is taken where people
-write one.
+The names are those of the plain list: ``url``, ``out``, ``dir``, ``checksum`` and
+``header``, plus ``size`` in bytes. Common plurals and other spellings are accepted.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ from tui.core.request import (
     DownloadRequest,
 )
 from tui.core.text.plain_text import plain
-from tui.sources.options import parse_folder, parse_header, parse_place, parse_size
 from tui.sources.patterns import check_pattern
+from tui.sources.values import parse_folder, parse_header, parse_output_path, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,46 +37,46 @@ NAMES = {
     "size": "size",
     "comment": "comment",
 } | {name: f"digest {kind}" for name, kind in ALGORITHMS.items()}
-"""Spellings of field names, in lower case, and which field each means; a column may be
-called ``sha256`` and hold nothing but the digest."""
+"""Accepted spellings in lower case -> field. A column named ``sha256`` contains just
+the digest."""
 _DIGESTS = tuple(f"digest {kind}" for kind in STRONGEST_FIRST)
 
 
 class FieldReader:
-    """Turns fields into requests; tells of each unknown field once."""
+    """Turns fields into requests; notes each unknown field once."""
 
     def __init__(self, notes: list[str] | None) -> None:
         self._notes = notes
         self._ignored: set[str] = set()
 
     def known(self, name: str, where: str) -> str:
-        """Return the field that ``name`` means, or "" after a note."""
+        """Return the field for a name, or "" (with a note) if it is unknown."""
         field = NAMES.get(name.strip().lower(), "")
         if not field and name not in self._ignored:
             self._ignored.add(name)
             if self._notes is not None:
                 shown = plain(name.strip(), 40)
-                self._notes.append(f"{where}: the field {shown!r} is ignored")
+                self._notes.append(f"{where}: ignoring the unknown field {shown!r}")
         return field
 
     def request(self, fields: Mapping[str, Any], where: str) -> DownloadRequest:
-        """Build a request from fields that ``known`` named.
+        """Build a request from fields under the names that ``known`` returns.
 
         Args:
-            fields: text, lists of text, or for ``header`` also a mapping. Empty ones
+            fields: text, lists of text, or for ``header`` also a mapping. Empty fields
                 count as missing.
             where: the request's source.
 
         Raises:
-            ValueError: a field is wrong, or there is no URL.
+            ValueError: a field is invalid, or there is no URL.
         """
         mirrors = _mirrors(fields)
         folder = name = directory = checksum = size = None
         headers: tuple[tuple[str, str], ...] = ()
-        # Most rows have only a URL, and there may be a hundred thousand of them.
+        # Fast path: most rows have only a URL, and there may be 100,000 of them.
         if len(fields) > 1:
             if text := _text("out", fields.get("out")):
-                folder, name = parse_place(text)
+                folder, name = parse_output_path(text)
             if text := _text("dir", fields.get("dir")):
                 directory = parse_folder(text)
             if folder is not None:
@@ -96,7 +95,7 @@ def _mirrors(fields: Mapping[str, Any]) -> tuple[str, ...]:
     else:
         urls = [*_texts("url", url), *_texts("mirrors", fields.get("mirrors"))]
     if not urls:
-        raise ValueError("there is no url in it")
+        raise ValueError("url is missing")
     return tuple(dict.fromkeys(check_pattern(text) for text in urls))
 
 
@@ -130,7 +129,7 @@ def _texts(field: str, value: Any) -> list[str]:
     if isinstance(value, list):
         texts = [_text(field, item) for item in value]
     else:
-        # A table holds mirrors in one cell; no URL has white space inside.
+        # In a table, all mirrors are in one cell; URLs contain no white space.
         cell = _text(field, value)
         parts = cell.split() if field == "mirrors" else cell.split("\t")
         texts = [part.strip() for part in parts]

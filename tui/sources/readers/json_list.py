@@ -1,4 +1,4 @@
-"""JSON: a list of URLs or objects, or one of them a line (JSON Lines).
+"""JSON: a list of URLs or objects; or JSON Lines, with one of them per line.
 
 ::
 
@@ -28,7 +28,7 @@ _BETWEEN = re.compile(r"[ \t\r\n]*([],])[ \t\r\n]*")
 def parse_json_lines(
     lines: Iterable[str], where: str, notes: list[str] | None = None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Read one URL or object a line; blank lines are passed over."""
+    """Parse one URL or object per line; skip blank lines."""
     reader = FieldReader(notes)
     for number, line in enumerate(lines, 1):
         here = f"{where}:{number}"
@@ -47,17 +47,17 @@ def parse_json_lines(
 def parse_json(
     text: str, where: str, notes: list[str] | None = None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Read one list of URLs and objects.
+    """Parse a list of URLs and objects.
 
-    Elements are decoded one by one, so that each complaint has its line and a broken
-    one in the middle does not hide what is wrong before it.
+    Elements are decoded one by one, so that each error has a line number and invalid
+    JSON in the middle does not hide earlier errors.
     """
     reader = FieldReader(notes)
     decoder = json.JSONDecoder()
     text = text.removeprefix("\ufeff")
     at = _skip_space(text, 0)
     if text[at : at + 1] != "[":
-        yield BadRequestLine(where, 'it must be a list: ["https://...", {...}]')
+        yield BadRequestLine(where, 'must be a list: ["https://...", {...}]')
         return
     at = _skip_space(text, at + 1)
     line, counted = 1, 0
@@ -70,7 +70,7 @@ def parse_json(
         try:
             value, at = decoder.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            yield BadRequestLine(here, f"{_reason(error)}; the rest is not read")
+            yield BadRequestLine(here, f"{_reason(error)}; skipping the rest")
             return
         try:
             yield _request(reader, value, here)
@@ -78,12 +78,12 @@ def parse_json(
             yield BadRequestLine(here, str(error))
         between = _BETWEEN.match(text, at)
         if between is None:
-            yield BadRequestLine(here, "a comma or ] must follow; the rest is not read")
+            yield BadRequestLine(here, "expected a comma or ]; skipping the rest")
             return
         at = between.end()
         if between[1] == "]":
             if at < len(text):
-                yield BadRequestLine(where, "something follows the list")
+                yield BadRequestLine(where, "unexpected text after the list")
             return
 
 
@@ -96,7 +96,7 @@ def _request(reader: FieldReader, value: Any, where: str) -> DownloadRequest:
     if isinstance(value, str):
         value = {"url": value}
     if not isinstance(value, dict):
-        raise ValueError("neither a URL in quotes nor an object")
+        raise ValueError("must be a URL in quotes or an object")
     fields = {}
     for name, content in value.items():
         field = reader.known(name, where)
@@ -109,5 +109,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, json.JSONDecodeError):
-        return f"no JSON: {plain(error.msg, 200)}"
+        return f"invalid JSON: {plain(error.msg, 200)}"
     return str(error)

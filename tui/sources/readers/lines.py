@@ -1,4 +1,4 @@
-"""Lines of a list, whatever its encoding and line ends, in bounded memory."""
+"""Read the lines of a list in any encoding and with any line endings, within bounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LINE_LIMIT = 65536
-"""Characters of one line; longer ones are refused. Servers take URLs of 8 KiB."""
+"""Maximum characters of a line. Servers accept URLs of up to 8 KiB."""
 
 _READ_SIZE = 65536
 _BOMS = (
@@ -21,28 +21,28 @@ _BOMS = (
 
 
 class Readable(Protocol):
-    """What a list is read from."""
+    """A stream of bytes that contains a list."""
 
     def read(self, size: int, /) -> bytes:
-        """Return up to ``size`` bytes; none at the end."""
+        """Return up to ``size`` bytes, or ``b""`` at the end."""
         ...
 
 
 def encoding_of(start: bytes) -> str:
-    """Return the encoding that the first bytes of a text tell; UTF-8 without a mark."""
+    """Return the encoding given by a byte order mark, else UTF-8."""
     return next((name for bom, name in _BOMS if start.startswith(bom)), "utf-8")
 
 
 def read_lines(stream: Readable) -> Iterator[str]:
-    """Read text in pieces, so that no line takes unbounded memory.
+    """Read text in chunks, so that a long line takes bounded memory.
 
-    Takes UTF-8, with or without a byte order mark, and UTF-16 with one, as PowerShell
-    writes it. Bytes that are neither stay visible as lone surrogates, which
-    ``parse_text`` refuses where they matter: a comment may hold anything.
+    Accepts UTF-8, with or without a byte order mark, and UTF-16 with one (which
+    PowerShell writes). Other bytes become lone surrogates, which ``parse_text`` refuses
+    except in comments.
 
     Returns:
-        Lines without their line end, each cut at ``LINE_LIMIT`` + 1 characters. A
-        NUL anywhere ends the reading with a line that holds nothing else.
+        Lines without line endings, each cut at ``LINE_LIMIT`` + 1 characters. At the
+        first NUL character, yields a line with just that character and stops.
 
     Raises:
         OSError: the stream cannot be read.
@@ -52,13 +52,13 @@ def read_lines(stream: Readable) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder(encoding)(
         "surrogateescape" if encoding != "utf-16" else "replace"
     )
-    # "\r\n" and a lone "\r", of old Macs, become "\n"; the pair may be torn apart.
+    # Converts "\r\n" and a lone "\r" (old Macs) to "\n", also across chunks.
     newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
     pending = ""
     while chunk:
         text = newlines.decode(chunk)
         if "\0" in text:
-            # No text holds it; the lines around it would only be noise.
+            # Not text; errors about its lines would be useless.
             yield "\0"
             return
         first, *lines = text.split("\n")

@@ -1,7 +1,7 @@
-"""The links of an HTML page that match a pattern.
+"""Find the links of an HTML page that match a pattern.
 
-Parsed as browsers parse: ``base href``, relative links, entities, whatever encoding the
-page or its server tells.
+Pages are parsed as browsers do it: ``base href``, relative links, entities, and the
+encoding that the page or its server declares.
 """
 
 from __future__ import annotations
@@ -31,39 +31,40 @@ _META = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w:-]{1,40})", re.IGNORECASE
 )
 _SAFE = "%:/?#[]@!$&'()*+,;=~|^{}\\"
-"""Kept as it is in a link; white space and what is not ASCII is encoded."""
-_LEAVES_PAGE = re.compile(r"(?!https?:)[A-Za-z][A-Za-z0-9+.-]*:", re.IGNORECASE)
+"""Characters left unencoded in a link; white space and non-ASCII text is encoded."""
+_OTHER_SCHEME = re.compile(r"(?!https?:)[A-Za-z][A-Za-z0-9+.-]*:", re.IGNORECASE)
 """``mailto:``, ``javascript:``, ``ftp:`` and the like."""
 
 
-_NOT_OF_PAGES = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape"})
-"""Codecs of Python that no page has; the first two take minutes for a long text."""
+_EXCLUDED_CODECS = frozenset(
+    {"idna", "punycode", "unicode_escape", "raw_unicode_escape"}
+)
+"""Python codecs that no page uses; the first two take minutes for a long text."""
 
 
 class LinkPattern:
-    """Which links are meant.
+    """A case-insensitive shell pattern that selects links.
 
-    A shell pattern (``*``, ``?``, ``[a-z]``, and words in braces: ``*.{iso,img}``) for
-    the last part of the path, or for the whole URL if a slash is in it. Case matters
-    for neither.
+    It may contain ``*``, ``?``, ``[a-z]`` and braces, as in ``*.{iso,img}``. A pattern
+    with a slash matches the complete URL, any other the last part of the path.
     """
 
     def __init__(self, pattern: str) -> None:
-        """Read the pattern.
+        """Compile the pattern.
 
         Raises:
-            ValueError: it is empty, or stands for too many.
+            ValueError: it is empty or has too many expansions.
         """
         if not pattern.strip():
             raise ValueError("--links needs a pattern, such as '*.iso'")
         self._is_whole = "/" in pattern
         parts = expand(pattern)
         if len(parts) > 1000:
-            raise ValueError("--links stands for more than 1,000 patterns")
+            raise ValueError("--links expands to more than 1,000 patterns")
         self._match = re.compile("|".join(map(translate, parts)), re.IGNORECASE).match
 
     def matches(self, url: str) -> bool:
-        """Whether a link is meant; folders, which end in a slash, have no name."""
+        """Return True if a link matches; folders (ending in a slash) have no name."""
         if self._is_whole:
             return self._match(url) is not None
         name = unquote(urlsplit(url).path.rpartition("/")[2])
@@ -73,13 +74,13 @@ class LinkPattern:
 def parse_page(
     page: Page, links: str, where: str, notes: list[str] | None = None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Turn a page's links into requests, each URL once, in the order of the page.
+    """Turn a page's matching links into requests, each URL once, in the page's order.
 
     Args:
-        page: its bytes, and the URL that relative links start from ("" if unknown).
-        links: which of them are meant, as ``LinkPattern`` reads it.
-        where: what the page is called in messages.
-        notes: gets a line that tells how many links did not match.
+        page: the page, with the base URL of its links ("" if unknown).
+        links: the pattern; see ``LinkPattern``.
+        where: the page's name in messages.
+        notes: receives a line with the number of links that did not match.
     """
     if len(page.body) > PAGE_LIMIT:
         yield BadRequestLine(where, f"the page is larger than {PAGE_LIMIT >> 20} MiB")
@@ -89,7 +90,7 @@ def parse_page(
     except ValueError as error:
         yield BadRequestLine("--links", str(error))
         return
-    found = _found(page)
+    found = _collect_links(page)
     relative = bad = 0
     others: Counter[str] = Counter()
     wanted = []
@@ -106,13 +107,13 @@ def parse_page(
     if relative:
         yield BadRequestLine(
             where,
-            f"links that match are relative ({relative:,});"
-            " tell where the page comes from with --base-url",
+            f"{relative:,} matching links are relative;"
+            " set the page's URL with --base-url",
         )
     elif not wanted:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common(5))
-        told = f"; there are {kinds}" if kinds else "; it has no links"
-        reason = f"no link matches {plain(links, 100)!r}{told}"
+        listed = f"; found {kinds}" if kinds else "; the page has no links"
+        reason = f"no link matches {plain(links, 100)!r}{listed}"
         yield BadRequestLine(where, reason)
     elif notes is not None and (others or bad):
         notes.append(
@@ -122,8 +123,8 @@ def parse_page(
     yield from wanted
 
 
-def _found(page: Page) -> dict[str, None]:
-    """Return the links that a download could be, absolute if there is a base."""
+def _collect_links(page: Page) -> dict[str, None]:
+    """Return the links that may be downloads, made absolute if there is a base."""
     tree = LexborHTMLParser(_decoded(page))
     base = page.url
     element = tree.css_first("base[href]")
@@ -140,24 +141,24 @@ def _found(page: Page) -> dict[str, None]:
 
 
 def _joined(base: str, link: str) -> str:
-    """Return a link as a URL without its fragment, or "" if it leads elsewhere.
+    """Return a link as a URL without its fragment, or "" if it is not http or https.
 
-    White space inside goes as browsers take it: WHATWG URL, section 4.4.
+    White space inside is removed as in browsers (WHATWG URL, section 4.4).
     """
     link = re.sub(r"[\t\n\r]", "", link.strip(_SPACE)).partition("#")[0]
-    if not link or _LEAVES_PAGE.match(link):
+    if not link or _OTHER_SCHEME.match(link):
         return ""
     try:
         url = quote(urljoin(base, link), safe=_SAFE)
         urlsplit(url)
     except ValueError:
-        # A bracket in the host that is no address.
+        # Brackets in the host without a valid address.
         return ""
     return url
 
 
 def _decoded(page: Page) -> str:
-    """Return the text: a mark wins over the server's word, that over the page's own."""
+    """Decode a page: by byte order mark, else as the server, else the page declares."""
     body = page.body
     for mark, name in (
         (b"\xef\xbb\xbf", "utf-8-sig"),
@@ -167,20 +168,20 @@ def _decoded(page: Page) -> str:
         if body.startswith(mark):
             return body.decode(name, "replace")
     meta = _META.search(body[:4096])
-    told = page.charset or (meta[1].decode("ascii") if meta is not None else "")
-    for name in (told, "utf-8"):
+    listed = page.charset or (meta[1].decode("ascii") if meta is not None else "")
+    for name in (listed, "utf-8"):
         try:
-            if lookup(name).name in _NOT_OF_PAGES:
+            if lookup(name).name in _EXCLUDED_CODECS:
                 continue
             return body.decode(name)
         except (LookupError, ValueError):
             continue
-    # What browsers fall back to in the west.
+    # The fallback of browsers in Western locales.
     return body.decode("windows-1252", "replace")
 
 
 def _kind(url: str) -> str:
-    """Return the end of the file's name, for telling what there is."""
+    """Return the suffix of a link's file name, for messages."""
     name = urlsplit(url).path.rpartition("/")[2]
     _, dot, suffix = name.rpartition(".")
     return plain(f".{suffix}", 12) if dot and suffix else "others"

@@ -1,9 +1,9 @@
-"""Metalink: files with sizes, digests and mirrors, in version 4 (RFC 5854) and 3.
+"""Metalink: files with sizes, digests and mirrors, in versions 4 (RFC 5854) and 3.
 
-The standard library's expat reads it in pieces. A document type is refused at its first
-character: without one there are no entities, so nothing expands and nothing is fetched.
-(defusedxml does the same, but its trees know no line numbers.) Sizes, depth and counts
-are bounded, and a name stays below the output directory as with ``out=``.
+The standard library's expat parses the document in chunks. A document type declaration
+is refused at once: without one there are no entities, so nothing expands and nothing is
+fetched. (defusedxml does the same, but its trees have no line numbers.) Sizes, depth
+and counts are bounded, and names stay below the output directory as with ``out=``.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tui.core.request import (
     check_url,
 )
 from tui.core.text.plain_text import plain
-from tui.sources.options import parse_place, parse_size
+from tui.sources.values import parse_output_path, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -32,49 +32,49 @@ if TYPE_CHECKING:
     from tui.sources.readers.lines import Readable
 
 _URL_LIMIT = 1000
-"""Mirrors of one file; large projects have some hundreds."""
+"""Maximum mirrors of one file; large projects have a few hundred."""
 _PIECE_LIMIT = 1_000_000
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _LAST = 1_000_000
-"""Place of a mirror that tells none: behind the lowest priority (section 4.2.17.2)."""
+"""Rank of a mirror without a priority: after the lowest one (section 4.2.17.2)."""
 
 
 class FileElement:
-    """What the parts of a ``file`` say; each ``read_`` raises ValueError if wrong."""
+    """The contents of a ``file`` element; ``read_`` methods may raise ValueError."""
 
     def __init__(self, name: str | None, where: str) -> None:
         self.where = where
-        self.is_good = True
+        self.is_valid = True
         self.foreign: Counter[str] = Counter()
-        """Mirrors that are not fetched, by scheme or type."""
+        """Number of unsupported mirrors by scheme or type."""
         self.unknown: set[str] = set()
-        """Kinds of digest that nothing here computes."""
+        """Unsupported digest algorithms."""
         self._name = name
         self._size: int | None = None
         self._checksums: dict[str, Checksum] = {}
         self._urls: list[tuple[int, str]] = []
-        """Place and URL; the lowest place is preferred."""
+        """Rank and URL; the lowest rank is preferred."""
         self._pieces: dict[str, Pieces] = {}
         self._open: tuple[str, int, dict[int, str]] | None = None
-        """Algorithm, length and digests of the ``pieces`` being read."""
+        """Algorithm, length and digests of the open ``pieces`` element."""
 
     def read_size(self, text: str, _: Mapping[str, str]) -> None:
-        """Take the size in bytes."""
+        """Read the size in bytes."""
         self._size = parse_size("size", text)
 
     def read_hash(self, text: str, attributes: Mapping[str, str]) -> None:
-        """Take a digest of the whole file."""
+        """Read a digest of the complete file."""
         kind = self._kind(attributes)
         if kind:
             checksum = Checksum.parse(f"{kind}={text}")
             self._checksums.setdefault(checksum.algorithm, checksum)
 
     def read_url(self, text: str, attributes: Mapping[str, str]) -> None:
-        """Take a mirror, or count it if it cannot be fetched."""
+        """Read a mirror, or count it if it is not http or https."""
         if not text:
             return
         scheme = _SCHEME.match(text)
-        # In version 3 the type tells what the URL leads to: maybe a torrent.
+        # In version 3 the type says what the URL is, for example a torrent.
         kind = attributes.get("type", "").strip().lower()
         if kind in ("", "http", "https"):
             kind = scheme[1].lower() if scheme else ""
@@ -83,26 +83,26 @@ class FileElement:
             return
         if len(self._urls) == _URL_LIMIT:
             raise ValueError(f"more than {_URL_LIMIT} URLs for one file")
-        place = _LAST
+        rank = _LAST
         if "priority" in attributes:
-            place = parse_size("priority", attributes["priority"])
+            rank = parse_size("priority", attributes["priority"])
         elif "preference" in attributes:
-            # Version 3 counts the other way round: 100 is the best.
-            place = _LAST - 1 - parse_size("preference", attributes["preference"])
-        self._urls.append((place, check_url(text)))
+            # Version 3 counts in the other direction: 100 is the best.
+            rank = _LAST - 1 - parse_size("preference", attributes["preference"])
+        self._urls.append((rank, check_url(text)))
 
-    def begin_pieces(self, attributes: Mapping[str, str]) -> None:
-        """Begin a list of digests of parts."""
+    def start_pieces(self, attributes: Mapping[str, str]) -> None:
+        """Start a list of piece digests."""
         self._open = None
         length = parse_size("length", attributes.get("length", ""))
         if not length:
-            raise ValueError("pieces of 0 bytes")
+            raise ValueError("the length of pieces must not be 0")
         kind = self._kind(attributes)
-        if kind and self.is_good:
+        if kind and self.is_valid:
             self._open = (ALGORITHMS[kind], length, {})
 
     def read_piece(self, text: str, attributes: Mapping[str, str]) -> None:
-        """Take the digest of the next part, or of the one that version 3 names."""
+        """Read the digest of the next piece, or of the piece that version 3 numbers."""
         if self._open is None:
             return
         algorithm, _, digests = self._open
@@ -110,11 +110,11 @@ class FileElement:
         if "piece" in attributes:
             index = parse_size("piece", attributes["piece"])
         if index in digests or index >= _PIECE_LIMIT:
-            raise ValueError(f"piece {index:,} is there twice, or one too many")
+            raise ValueError(f"piece {index:,} is a duplicate or out of range")
         digests[index] = Checksum.parse(f"{algorithm}={text}").digest
 
     def end_pieces(self, _: str, __: Mapping[str, str]) -> None:
-        """End the list of digests of parts."""
+        """Finish the list of piece digests."""
         if self._open is None:
             return
         (algorithm, length, digests), self._open = self._open, None
@@ -125,21 +125,21 @@ class FileElement:
             self._pieces.setdefault(algorithm, Pieces(algorithm, length, ordered))
 
     def request(self) -> DownloadRequest:
-        """Return what all of it asks for.
+        """Return the request for this file.
 
         Raises:
-            ValueError: there is no name or URL, the name is no safe place, or the
-                pieces do not make the size.
+            ValueError: no name or URL, an unsafe name, or pieces that do not add up to
+                the size.
         """
         if not self._name:
             raise ValueError("the file has no name")
-        folder, name = parse_place(self._name, "the name")
+        folder, name = parse_output_path(self._name, "the name")
         if not self._urls:
             others = ", ".join(sorted(self.foreign))
-            told = f" (only {others})" if others else ""
-            raise ValueError(f"there is no http or https URL for the file{told}")
-        # A stable sort: mirrors of one priority keep their order.
-        urls = sorted(self._urls, key=lambda placed: placed[0])
+            listed = f" (only {others})" if others else ""
+            raise ValueError(f"the file has no http or https URL{listed}")
+        # The sort is stable: mirrors of the same priority keep their order.
+        urls = sorted(self._urls, key=lambda ranked: ranked[0])
         sums, pieces = self._checksums, self._pieces
         checksum = next((sums[a] for a in STRONGEST_FIRST if a in sums), None)
         chosen = next((pieces[a] for a in STRONGEST_FIRST if a in pieces), None)
@@ -147,7 +147,7 @@ class FileElement:
         if chosen is not None and size is not None and not chosen.covers(size):
             raise ValueError(
                 f"{len(chosen.digests):,} pieces of {chosen.length:,} bytes do not"
-                f" make {size:,} bytes"
+                f" add up to {size:,} bytes"
             )
         return DownloadRequest(
             tuple(dict.fromkeys(url for _, url in urls)),
@@ -169,42 +169,42 @@ class FileElement:
 
 
 SIZE_LIMIT = 64 << 20
-"""Bytes of a document; digests of a million pieces fit."""
+"""Maximum bytes of a document; enough for the digests of a million pieces."""
 _CHUNK = 1 << 20
-"""Read at once; small ones would let old versions of expat go over one long token
-again and again (CVE-2023-52425)."""
+"""Bytes per read. With small chunks, old versions of expat scan a long token again and
+again (CVE-2023-52425)."""
 _TEXT_LIMIT = 65536
-"""Characters of a URL, a digest or a size."""
+"""Maximum characters of a URL, a digest or a size."""
 _DEPTH_LIMIT = 32
 
 _NAMESPACES = frozenset(
     {"urn:ietf:params:xml:ns:metalink", "http://www.metalinker.org/", ""}
 )
 _WRAPPERS = frozenset({"files", "resources", "verification"})
-"""Elements of version 3 that version 4 does without."""
+"""Elements of version 3 that version 4 does not have."""
 
 
-class _Refused(Exception):
-    """The document cannot be read on."""
+class _Rejected(Exception):
+    """The rest of the document cannot be read."""
 
 
 def parse_metalink(
     stream: Readable, where: str, notes: list[str] | None = None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Turn a document into requests and complaints, in their order.
+    """Parse a document; yields requests and errors in its order.
 
-    Mirrors are sorted by priority (version 4) or preference (3); those that are not
-    http or https are left out with one note for all. Of several digests the strongest
-    counts.
+    Mirrors are sorted by priority (version 4) or preference (version 3); those that are
+    not http or https are left out, with one note for all. Of several digests, the
+    strongest is used.
 
     Args:
-        stream: the document, read to its end but not further than ``SIZE_LIMIT``.
-        where: what it is called in messages; a line number is added.
-        notes: gets a line for everything that is ignored but not wrong.
+        stream: the document; reading stops at ``SIZE_LIMIT``.
+        where: the document's name in messages; a line number is added.
+        notes: receives a line for everything that is ignored but not an error.
 
     Returns:
-        For everything wrong a ``BadRequestLine``; nothing is raised but what the
-        stream raises.
+        Requests, and a ``BadRequestLine`` for each error. Raises only what the stream
+        raises.
     """
     reader = _Reader(where)
     read = 0
@@ -215,20 +215,20 @@ def parse_metalink(
         read += len(chunk)
         if not read:
             return
-        fault = reader.feed(chunk, is_last=is_last)
-        if fault is None and read > SIZE_LIMIT:
-            fault = BadRequestLine(where, f"larger than {SIZE_LIMIT >> 20} MiB")
+        error = reader.feed(chunk, is_last=is_last)
+        if error is None and read > SIZE_LIMIT:
+            error = BadRequestLine(where, f"larger than {SIZE_LIMIT >> 20} MiB")
         while reader.items:
             yield reader.items.popleft()
-        if fault is not None:
-            yield fault
+        if error is not None:
+            yield error
             return
     if notes is not None:
         notes += reader.notes()
 
 
 class _Reader:
-    """Listens to expat and builds requests."""
+    """Handles the events of expat and builds requests."""
 
     def __init__(self, where: str) -> None:
         self._where = where
@@ -237,10 +237,10 @@ class _Reader:
         self._unknown: set[str] = set()
         self._namespace = ""
         self._path: list[str] = []
-        """Open elements without the wrappers."""
+        """Open elements except the wrappers."""
         self._depth = 0
         self._skipped = 0
-        """Depth inside an element that means nothing here."""
+        """Depth inside an ignored element."""
         self._attributes: dict[str, str] = {}
         self._texts: list[str] = []
         self._text_size = 0
@@ -250,73 +250,71 @@ class _Reader:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
-        parser.StartDoctypeDeclHandler = self._refuse_type
-        parser.EntityDeclHandler = self._refuse_type
-        parser.ExternalEntityRefHandler = self._refuse_type
+        parser.StartDoctypeDeclHandler = self._reject_doctype
+        parser.EntityDeclHandler = self._reject_doctype
+        parser.ExternalEntityRefHandler = self._reject_doctype
 
     def feed(self, chunk: bytes, *, is_last: bool) -> BadRequestLine | None:
-        """Read on; return why that is not possible any more."""
+        """Parse a chunk; return an error if the document is unreadable."""
         try:
             self._parser.Parse(chunk, is_last)
-        except _Refused as refusal:
+        except _Rejected as refusal:
             return BadRequestLine(self._here(), f"{refusal}")
         except expat.ExpatError as error:
-            reason = plain(expat.ErrorString(error.code) or "unknown fault", 100)
+            reason = plain(expat.ErrorString(error.code) or "unknown error", 100)
             return BadRequestLine(
-                f"{self._where}:{error.lineno}", f"no well-formed XML: {reason}"
+                f"{self._where}:{error.lineno}", f"invalid XML: {reason}"
             )
         except (LookupError, ValueError):
-            # Python looks up encodings that expat does not know by itself.
+            # Python looks up encodings that expat itself does not support.
             return BadRequestLine(
-                self._here(), "the encoding cannot be read; save it as UTF-8"
+                self._here(), "unsupported encoding; save it as UTF-8"
             )
         return None
 
     def notes(self) -> list[str]:
-        """Return what was ignored, a line for each kind of thing."""
+        """Return a note for each kind of ignored content."""
         found = []
         if self._foreign:
             kinds = self._foreign.most_common(10)
-            told = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
-            found.append(
-                f"{self._where}: mirrors that are not http are ignored: {told}"
-            )
+            listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
+            found.append(f"{self._where}: ignoring mirrors that are not http: {listed}")
         if self._unknown:
-            told = ", ".join(sorted(self._unknown)[:10])
-            found.append(f"{self._where}: unknown kinds of digest are ignored: {told}")
+            listed = ", ".join(sorted(self._unknown)[:10])
+            found.append(f"{self._where}: ignoring unsupported digests: {listed}")
         return found
 
-    # -- what expat calls ------------------------------------------------------------
+    # -- handlers of expat ------------------------------------------------------------
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         namespace, _, name = tag.rpartition(" ")
         self._depth += 1
         if self._depth > _DEPTH_LIMIT:
-            raise _Refused("nested too deeply")
+            raise _Rejected("nested too deeply")
         if self._depth == 1:
             if name != "metalink" or namespace not in _NAMESPACES:
-                raise _Refused("this is no Metalink document")
+                raise _Rejected("not a Metalink document")
             self._namespace = namespace
         if self._skipped or namespace != self._namespace:
-            # Fedora and others put elements of their own between.
+            # Fedora and others add elements in their own namespaces.
             self._skipped += 1
             return
         if name in _WRAPPERS:
             return
         self._path.append(name)
         self._attributes = attributes
-        self._forget_text()
+        self._clear_text()
         if self._path == ["metalink", "file"]:
             self._file = FileElement(attributes.get("name"), self._here())
         elif self._path == ["metalink", "file", "pieces"]:
-            self._tell(lambda: self._file.begin_pieces(attributes))
+            self._collect_error(lambda: self._file.start_pieces(attributes))
 
     def _characters(self, text: str) -> None:
         if self._skipped or len(self._path) < 3:
             return
         self._text_size += len(text)
         if self._text_size > _TEXT_LIMIT:
-            raise _Refused(f"an element holds more than {_TEXT_LIMIT} characters")
+            raise _Rejected(f"an element contains more than {_TEXT_LIMIT} characters")
         self._texts.append(text)
 
     def _end(self, tag: str) -> None:
@@ -338,31 +336,31 @@ class _Reader:
             }.get("/".join(self._path[2:]))
             if read is not None:
                 text = "".join(self._texts).strip()
-                self._tell(lambda: read(text, self._attributes))
+                self._collect_error(lambda: read(text, self._attributes))
         self._path.pop()
-        # What follows is white space of the element around it.
-        self._forget_text()
+        # The text that follows is white space of the enclosing element.
+        self._clear_text()
 
-    def _refuse_type(self, *_: object) -> Never:
-        raise _Refused("it declares a document type or entities; that is not allowed")
+    def _reject_doctype(self, *_: object) -> Never:
+        raise _Rejected("document types and entities are not allowed")
 
-    def _forget_text(self) -> None:
+    def _clear_text(self) -> None:
         self._texts.clear()
         self._text_size = 0
 
-    # -- what comes of it ------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------
 
-    def _tell(self, read: Callable[[], None]) -> None:
-        """Let a part of the file be read; what is wrong becomes a complaint."""
+    def _collect_error(self, read: Callable[[], None]) -> None:
+        """Call ``read``; turn its ValueError into a ``BadRequestLine``."""
         try:
             read()
         except ValueError as error:
-            self._file.is_good = False
+            self._file.is_valid = False
             self.items.append(BadRequestLine(self._here(), f"{error}"))
 
     def _end_file(self) -> None:
         file = self._file
-        if not file.is_good:
+        if not file.is_valid:
             return
         self._foreign += file.foreign
         if len(self._unknown) < 100:

@@ -1,7 +1,7 @@
-"""Commands as people copy them, split into words: for a POSIX shell or Windows' cmd.
+"""Split copied commands into words, as a POSIX shell or Windows' cmd would.
 
-Browsers have "Copy as cURL" in both spellings. Nothing is run and nothing is looked
-up: variables, globs and substitutions stay the text that they are.
+Browsers offer "Copy as cURL" in both forms. Nothing is executed or expanded: variables,
+globs and substitutions remain literal text.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COMMAND_LIMIT = 1 << 18
-"""Characters of one command with all its lines; browsers send 16 KiB of cookies."""
+"""Maximum characters of a command; browsers send up to 16 KiB of cookies."""
 
 _START = re.compile(
     r"(?:[$%>]\s+|PS>\s*)?(?:[A-Za-z]:)?(?:[\w.~\\/-]*[\\/])?(curl|wget2?)(?:\.exe)?\s",
@@ -34,31 +34,31 @@ _BACKSLASHES = re.compile(r'(\\*)("?)')
 
 
 def is_command(text: str) -> bool:
-    """Whether a line begins a curl or wget command."""
+    """Return True if a line starts a curl or wget command."""
     return _START.match(text) is not None
 
 
 def program_of(text: str) -> str:
-    """Return ``curl`` or ``wget``, of a line that ``is_command``."""
+    """Return ``curl`` or ``wget`` for a line that ``is_command`` accepts."""
     match = _START.match(text)
     return "curl" if match is not None and match[1] == "curl" else "wget"
 
 
-def goes_on(line: str) -> bool:
-    """Whether the command goes on in the next line."""
+def is_continued(line: str) -> bool:
+    """Return True if the command continues on the next line."""
     line = line.rstrip("\r\n")
     ended = line.rstrip("\\")
     return (len(line) - len(ended)) % 2 == 1 or line.endswith("^")
 
 
 def split_command(text: str) -> list[str]:
-    """Split a command into words, the program's name first.
+    """Split a command into words, starting with the program's name.
 
-    Operators (``|``, ``>``, ``;``, ``&&``) are words of their own where a POSIX shell
-    would see them.
+    Operators (``|``, ``>``, ``;``, ``&&``) become separate words where a POSIX shell
+    would recognize them.
 
     Raises:
-        ValueError: a quote is not closed.
+        ValueError: unclosed quote.
     """
     match = _START.match(text)
     text = text[match.start(1) if match is not None else 0 :]
@@ -73,11 +73,11 @@ def split_command(text: str) -> list[str]:
     try:
         return list(lexer)
     except ValueError:
-        raise ValueError("a quote of the command is not closed") from None
+        raise ValueError("unclosed quote in the command") from None
 
 
 def _plain_quotes(match: re.Match[str]) -> str:
-    """Turn bash's ``$'...'``, which Chrome writes, into quotes that shlex knows."""
+    """Convert bash's ``$'...'``, which Chrome writes, to quotes that shlex supports."""
     if match[1] is None:
         return match[0]
     return shlex.quote(_ANSI.sub(_ansi_character, match[1]))
@@ -92,9 +92,10 @@ def _ansi_character(match: re.Match[str]) -> str:
 
 
 def _split_windows(text: str) -> Iterator[str]:
-    r"""Split as cmd and the C library of Windows do: ``^`` escapes, then ``\"``.
+    r"""Split as cmd and the Windows C library do: ``^`` escapes first, then ``\"``.
 
-    Older browsers leave quotes bare, where carets are text; newer ones escape each.
+    Older browsers write plain quotes, inside which carets are literal; newer ones
+    escape every quote with a caret.
     """
     if '^"' in text:
         text = _CARET.sub(lambda m: " " if m[1][:1] in "\r\n" else m[1], text)
@@ -132,6 +133,6 @@ def _split_windows(text: str) -> Iterator[str]:
             has_word = True
             at += 1
     if is_quoted:
-        raise ValueError("a quote of the command is not closed")
+        raise ValueError("unclosed quote in the command")
     if has_word:
         yield word

@@ -1,4 +1,4 @@
-"""Plain lists: one URL a line, in the format of aria2's ``--input-file``.
+"""Plain lists: one URL per line, in the format of aria2's ``--input-file``.
 
 ::
 
@@ -7,9 +7,9 @@
       out=folder/name.iso
       checksum=sha-256=HEX
 
-Tabs separate mirrors of one file; indented lines are options of the URL above. A line
-may also be a curl or wget command, or a pattern that stands for many URLs. What is
-wrong becomes a value beside what is right, so that a list is judged as a whole.
+Tabs separate mirrors of one file; indented lines are options for the URL above. A line
+may also be a curl or wget command, or a pattern for many URLs. Errors are yielded along
+with requests, so that all errors of a list are reported at once.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from urllib.parse import urljoin
 
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest
 from tui.core.text.plain_text import plain
-from tui.sources.options import folder_url, parse_folder, parse_header, parse_place
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.lines import LINE_LIMIT
-from tui.sources.readers.shell_words import COMMAND_LIMIT, goes_on, is_command
+from tui.sources.readers.shell_words import COMMAND_LIMIT, is_command, is_continued
+from tui.sources.values import folder_url, parse_folder, parse_header, parse_output_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ _URL_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BARE_HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?([/?].*)?", re.ASCII)
 _OPTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _NOT_TEXT = re.compile("[\ud800-\udfff\ufffd]")
-"""What becomes of bytes that are not in the encoding they should be in."""
+"""Characters to which undecodable bytes are decoded."""
 
 
 def parse_text(
@@ -42,26 +42,24 @@ def parse_text(
     notes: list[str] | None = None,
     base_url: str | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
-    """Turn the lines of a list into requests and complaints, in their order.
+    """Parse the lines of a list.
 
     Args:
-        lines: text, with or without line ends.
-        where: what the list is called in messages; a line number is added.
-        notes: gets one line for each of aria2's options that has no meaning here,
-            at its first use.
-        base_url: the folder that lines without a scheme are relative to.
+        lines: text, with or without line endings.
+        where: the list's name in messages; a line number is added.
+        notes: receives a line for each unsupported aria2 option, at its first use.
+        base_url: the folder to which lines without a scheme are relative.
 
     Returns:
-        A request for each URL line that is right together with its options, or all
-        that its pattern or command stands for; for everything wrong a
-        ``BadRequestLine``. Nothing is raised. Binary data gets one complaint and ends
-        the reading.
+        In the order of the lines, a request for each valid URL line with its options
+        (or all requests of its pattern or command), and a ``BadRequestLine`` for each
+        error. Does not raise. Binary data yields one error and ends the list.
     """
     return expand_requests(_Reader(where, notes, base_url).read(lines))
 
 
 class _Reader:
-    """Goes over the lines once, with one entry open at a time."""
+    """Reads the lines in one pass, with one open entry at a time."""
 
     def __init__(
         self, where: str, notes: list[str] | None, base_url: str | None
@@ -78,7 +76,7 @@ class _Reader:
             if "\0" in line:
                 yield BadRequestLine(
                     self._where,
-                    "this is binary data (or UTF-16 without its mark), not a list;"
+                    "binary data (or UTF-16 without a byte order mark), not a list;"
                     " save it as UTF-8 text",
                 )
                 return
@@ -103,10 +101,10 @@ class _Reader:
     def _command(
         self, text: str, here: str, numbered: Iterator[tuple[int, str]]
     ) -> Iterator[DownloadRequest | BadRequestLine]:
-        """Read a command with the lines that it goes on in."""
+        """Read a command, including its continuation lines."""
         lines = [text]
         size = len(text)
-        while goes_on(lines[-1]) and size <= COMMAND_LIMIT:
+        while is_continued(lines[-1]) and size <= COMMAND_LIMIT:
             _, line = next(numbered, (0, ""))
             size += len(line)
             lines.append(line.rstrip("\r\n"))
@@ -129,7 +127,7 @@ class _Reader:
         try:
             entry.mirrors = _parse_mirrors(text, self._base_url)
         except ValueError as error:
-            entry.is_good = False
+            entry.is_valid = False
             yield BadRequestLine(here, str(error))
 
     def _option(self, text: str, here: str) -> Iterator[BadRequestLine]:
@@ -137,30 +135,30 @@ class _Reader:
             name = _parse_option(self._entry, text)
         except ValueError as error:
             if self._entry is not None:
-                self._entry.is_good = False
+                self._entry.is_valid = False
             yield BadRequestLine(here, str(error))
             return
         if name and name not in self._ignored:
             self._ignored.add(name)
             if self._notes is not None:
-                self._notes.append(f"{here}: the option {name} is ignored")
+                self._notes.append(f"{here}: ignoring the option {name}")
 
     def _finish(self) -> Iterator[DownloadRequest]:
         entry, self._entry = self._entry, None
-        if entry is not None and entry.is_good:
+        if entry is not None and entry.is_valid:
             yield entry.request()
 
 
 class _Entry:
-    """A URL line and the options below it, until the next one comes."""
+    """A URL line and its options."""
 
     __slots__ = (
         "checksum",
         "directory",
         "folder",
         "headers",
-        "is_good",
-        "is_of_session",
+        "is_from_session",
+        "is_valid",
         "mirrors",
         "name",
         "where",
@@ -169,12 +167,12 @@ class _Entry:
     def __init__(self, where: str) -> None:
         self.where = where
         self.mirrors: tuple[str, ...] = ()
-        self.is_good = True
-        self.is_of_session = False
-        """aria2 saved it: folders are those of its machine and run."""
+        self.is_valid = True
+        self.is_from_session = False
+        """True if aria2 saved the entry; absolute folders then belong to that run."""
         self.directory: str | None = None
         self.folder: str | None = None
-        """Folders that ``out=`` puts in front of the name."""
+        """Folders in ``out=``, in front of the name."""
         self.name: str | None = None
         self.checksum: Checksum | None = None
         self.headers: tuple[tuple[str, str], ...] = ()
@@ -205,7 +203,7 @@ def _parse_mirrors(text: str, base_url: str | None) -> tuple[str, ...]:
             try:
                 mirrors[_parse_url(url, base_url)] = None
             except ValueError as error:
-                raise ValueError(f"URL {position} of the line: {error}") from None
+                raise ValueError(f"URL {position} on this line: {error}") from None
     return tuple(mirrors)
 
 
@@ -217,37 +215,37 @@ def _parse_url(text: str, base_url: str | None) -> str:
     except ValueError:
         if _BARE_HOST.fullmatch(text):
             raise ValueError(
-                "not a URL: it has no scheme; write https:// in front of the host"
+                "not a URL: no scheme; write https:// in front of the host"
             ) from None
         if len(_URL_START.findall(text)) > 1 and " " in text:
             raise ValueError(
-                "several URLs on one line; give each a line of its own, or a tab"
-                " between them if they are mirrors of one file"
+                "several URLs on one line; write one per line, or separate mirrors of"
+                " one file with tabs"
             ) from None
         raise
 
 
 def _parse_option(entry: _Entry | None, text: str) -> str:
-    """Put an option into ``entry``; return what of it means nothing here."""
+    """Store an option in ``entry``; return its name if it is ignored, else ""."""
     _check_text(text)
     name, separator, value = text.partition("=")
     name = name.strip().lower()
     value = value.strip()
     if not separator or _OPTION_NAME.fullmatch(name) is None:
-        raise ValueError("an indented line is an option, written as name=value")
+        raise ValueError("an indented line must be an option, written as name=value")
     if entry is None:
-        raise ValueError(f"the option {plain(name, 30)}= has no URL line above it")
+        raise ValueError(f"the option {plain(name, 30)}= has no URL above it")
     if name not in ("out", "dir", "checksum", "header"):
-        # Every entry of ``--save-session`` has one, first of all options.
-        entry.is_of_session = entry.is_of_session or name == "gid"
+        # aria2's ``--save-session`` writes gid= as the first option of every entry.
+        entry.is_from_session = entry.is_from_session or name == "gid"
         return f"{plain(name, 60)}="
     if not value:
         raise ValueError(f"{name}= is empty")
     if name == "out":
-        entry.folder, entry.name = parse_place(value)
+        entry.folder, entry.name = parse_output_path(value)
     elif name == "dir":
-        if entry.is_of_session and value.startswith("/"):
-            return "dir= of another run"
+        if entry.is_from_session and value.startswith("/"):
+            return "dir= from another run"
         entry.directory = parse_folder(value)
     elif name == "checksum":
         entry.checksum = Checksum.parse(value)
@@ -258,6 +256,6 @@ def _parse_option(entry: _Entry | None, text: str) -> str:
 
 def _check_text(text: str) -> None:
     if len(text) > LINE_LIMIT:
-        raise ValueError(f"the line is longer than {LINE_LIMIT} characters")
+        raise ValueError(f"longer than {LINE_LIMIT} characters")
     if not text.isascii() and _NOT_TEXT.search(text):
-        raise ValueError("the line is not UTF-8; save the list as UTF-8 text")
+        raise ValueError("not UTF-8; save the list as UTF-8 text")

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 from tui.core.request import BadRequestLine, DownloadRequest, origin_of
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_size
-from tui.sources.duplicates import Key, key_of
-from tui.sources.list_file import Reading, load_file, load_stream
-from tui.sources.load import ITEM_LIMIT
+from tui.sources.list_file import ReadOptions, load_file, load_stream
+from tui.sources.load import ITEM_LIMIT, Key, key_of
 from tui.ui.panes.pane import Line, Pane, Span
 from tui.ui.style.format import count
 
@@ -102,13 +101,13 @@ async def read_preview(
         known: URL -> folder and name of the downloads in the dashboard's list.
     """
     preview = AddPreview()
-    reading = Reading(preview.notes)
+    read_options = ReadOptions(preview.notes)
     for path in files:
-        await _add_all(preview, load_file(path, reading), known)
+        await _add_all(preview, load_file(path, read_options), known)
     for text in texts:
         if text.strip():
             stream = io.BytesIO(text.encode(errors="replace"))
-            await _add_all(preview, load_stream(stream, WHERE, reading), known)
+            await _add_all(preview, load_stream(stream, WHERE, read_options), known)
     return preview
 
 

@@ -1,4 +1,4 @@
-"""Digest lists and pages: names and links become requests; bad ones are told."""
+"""Digest lists and pages: names and links become requests; bad ones are expected."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def links(body: str | bytes, pattern: str = "*", url: str = "https://e.example/d
 
 def load(sources, data: bytes = b"", **how):
     notes: list[str] = []
-    requests, complaints = load_sources(sources, io.BytesIO(data), notes, **how)
-    return requests, [str(c) for c in complaints], notes
+    requests, errors = load_sources(sources, io.BytesIO(data), notes, **how)
+    return requests, [str(c) for c in errors], notes
 
 
 # -- digest lists ----------------------------------------------------------------------
 
 
-def test_each_name_is_a_file_below_the_base():
+def test_names_are_resolved_against_the_base_url():
     good, bad = sums(f"# top\n{A}  ./sub/a b.iso\n\n{B} *x%.iso\nSHA1(y)= {'d' * 40}")
     assert bad == []
     assert [(r.url, r.directory, r.name, str(r.checksum)) for r in good] == [
@@ -52,60 +52,60 @@ def test_each_name_is_a_file_below_the_base():
     assert good[1].source == "SHA256SUMS:4"
 
 
-def test_of_several_kinds_the_strongest_counts():
+def test_strongest_digest_is_used():
     (request,), bad = sums(
         f"MD5 (x) = {'1' * 32}\nSHA512 (x) = {LONG}\nSHA256 (x) = {A}"
     )
     assert (str(request.checksum), bad) == (f"sha512={LONG}", [])
 
 
-def test_b2sums_are_known_by_the_name_of_the_list():
+def test_b2sums_are_detected_by_the_list_name():
     assert sums(f"{LONG}  x", "dir/B2SUMS")[0][0].checksum.algorithm == "blake2b"
     assert sums(f"{LONG}  x", "dir/SHA512SUMS")[0][0].checksum.algorithm == "sha512"
 
 
-def test_a_digest_alone_is_for_the_file_that_the_list_is_named_after():
+def test_bare_digest_belongs_to_the_file_in_the_list_name():
     assert sums(A, "dir/big.iso.sha256")[0][0].name == "big.iso"
 
 
-def test_a_signature_around_the_list_is_passed_over():
+def test_pgp_signature_is_skipped():
     text = (
         "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n"
         f"{A}  x\n-----BEGIN PGP SIGNATURE-----\n\nabc\n=x\n-----END PGP SIGNATURE-----"
     )
-    requests, complaints, _ = load(["-"], text.encode(), base_url=BASE)
-    assert ([r.name for r in requests], complaints) == (["x"], [])
+    requests, errors, _ = load(["-"], text.encode(), base_url=BASE)
+    assert ([r.name for r in requests], errors) == (["x"], [])
 
 
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (f"{A}  x\nnope", "2: neither 'DIGEST  NAME' nor 'KIND (NAME) = DIGEST'"),
+        (f"{A}  x\nnope", "2: expected 'DIGEST  NAME' or 'KIND (NAME) = DIGEST'"),
         (f"{A}  x\n{B}  x", "2: contradicts the digest in SHA256SUMS:1"),
-        (f"{A}  ../x", "1: the name must not climb out of the output directory"),
+        (f"{A}  ../x", "1: the name must not leave the output directory"),
         (f"{A}  /etc/x", "1: the name must be relative"),
-        (f"{A}  .ssh/x", "1: the name names a hidden folder"),
-        (f"\\{A}  a\\nb", "1: the name holds a control"),
-        (f"{A}  {'n' * 300}", "1: the name holds a name of more than 255 bytes"),
-        (f"{'a' * 63}  x", "1: neither"),
+        (f"{A}  .ssh/x", "1: the name: hidden folders are not allowed"),
+        (f"\\{A}  a\\nb", "1: the name contains a control"),
+        (f"{A}  {'n' * 300}", "1: the name contains a name longer than 255 bytes"),
+        (f"{'a' * 63}  x", "1: expected"),
     ],
 )
-def test_a_wrong_line_is_told_with_its_number(text, why):
-    _, (told,) = sums(text)
-    assert told.startswith(f"SHA256SUMS:{why}")
+def test_invalid_line_is_reported_with_its_number(text, why):
+    _, (expected,) = sums(text)
+    assert expected.startswith(f"SHA256SUMS:{why}")
 
 
-def test_without_a_base_url_it_is_said_how_to_give_one(tmp_path):
+def test_missing_base_url_error_names_the_option(tmp_path):
     path = tmp_path / "SHA256SUMS"
     path.write_text(f"{A}  x\n")
-    _, complaints, _ = load([str(path)])
-    assert complaints == [
-        f"{path}: this is a list of digests; tell where its files are with --base-url"
+    _, errors, _ = load([str(path)])
+    assert errors == [
+        f"{path}: is a list of digests; set the URL of its folder with --base-url"
     ]
     assert load([str(path)], base_url="ftp://a")[1][0].startswith("--base-url: unsupp")
 
 
-def test_a_digest_list_behind_a_url_is_fetched_where_a_base_is_given():
+def test_digest_list_url_is_fetched_with_a_base_url():
     asked = []
 
     def fetch(url: str) -> Page:
@@ -113,8 +113,8 @@ def test_a_digest_list_behind_a_url_is_fetched_where_a_base_is_given():
         return Page("https://cdn.example/r/1/SHA256SUMS", f"{A}  x\n".encode())
 
     url = "https://e.example/SHA256SUMS"
-    requests, complaints, _ = load([url], base_url=".", fetch_page=fetch)
-    assert (requests[0].url, complaints) == ("https://cdn.example/r/1/x", [])
+    requests, errors, _ = load([url], base_url=".", fetch_page=fetch)
+    assert (requests[0].url, errors) == ("https://cdn.example/r/1/x", [])
     assert requests[0].source == f"{url}:1"
     assert load([url], fetch_page=fetch)[0][0].url == url, "without one it is a file"
     assert asked == [url]
@@ -125,7 +125,7 @@ def test_a_digest_list_behind_a_url_is_fetched_where_a_base_is_given():
     ["SHA256SUMS", "sha512sum.txt", "MD5SUMS", "x.iso.sha256", "SHASUMS256.txt",
      "Fedora-41-CHECKSUM", "checksums.txt", "B2SUMS", "sha256sums.asc"],
 )  # fmt: skip
-def test_names_of_digest_lists_are_known(name):
+def test_names_of_digest_lists_are_recognized(name):
     assert is_sums_name(name)
     assert not is_sums_name(f"{name}.iso")
 
@@ -133,7 +133,7 @@ def test_names_of_digest_lists_are_known(name):
 # -- pages -----------------------------------------------------------------------------
 
 
-def test_links_are_read_as_browsers_read_them():
+def test_links_are_parsed_as_in_browsers():
     body = """<base href="/b/"><a href=one.zip>1</a><a href=' two.zip#x '>2</a>
       <a href="//c.example/three.zip?a=1&amp;b=2">3</a><area href="../four.zip">
       <a href="fi ve.zip"><a href="ä.zip"><img src=six.zip><a href=one.zip>again</a>
@@ -162,14 +162,14 @@ def test_links_are_read_as_browsers_read_them():
         ("a b.txt", ["a%20b.txt"]),
     ],
 )
-def test_a_pattern_is_for_names_or_with_a_slash_for_urls(pattern, names):
+def test_pattern_matches_names_or_with_a_slash_urls(pattern, names):
     body = "".join(
         f"<a href='{n}'>" for n in ("a.iso", "B.ISO", "c.img", "d/", "a%20b.txt", "?x")
     )
     assert links(body, pattern)[0] == [f"https://e.example/d/{n}" for n in names]
 
 
-def test_encodings_come_from_mark_server_or_page():
+def test_encoding_comes_from_bom_server_or_page():
     text = "<a href='ä.zip'>"
     (expected,) = links(text)[0]
     for body, charset in [
@@ -190,47 +190,52 @@ def test_encodings_come_from_mark_server_or_page():
     ("body", "pattern", "url", "why"),
     [
         ("<a href=a.pdf><a href=b.pdf><a href=/x>", "*.zip", "https://e.example/",
-         "page: no link matches '*.zip'; there are 2 .pdf, 1 others"),
-        ("", "*", "https://e.example/", "page: no link matches '*'; it has no links"),
+         "page: no link matches '*.zip'; found 2 .pdf, 1 others"),
+        (
+            "",
+            "*",
+            "https://e.example/",
+            "page: no link matches '*'; the page has no links",
+        ),
         ("<a href=a.zip>", "*.zip", "",
-         "page: links that match are relative (1); tell where the page comes from"),
+         "page: 1 matching links are relative; set the page's URL"),
         ("<a href=a.zip>", " ", "https://e.example/", "--links: --links needs a"),
-        ("<a href=a.zip>", "{1..99999}", "https://e.example/", "--links: --links stan"),
+        ("<a href=a.zip>", "{1..99999}", "https://e.example/", "--links: --links ex"),
         (b"x" * (PAGE_LIMIT + 1), "*", "https://e.example/", "page: the page is la"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_page_is_told(body, pattern, url, why):
-    _, (told,) = links(body, pattern, url)
-    assert told.startswith(why)
+def test_page_errors_have_a_reason(body, pattern, url, why):
+    _, (expected,) = links(body, pattern, url)
+    assert expected.startswith(why)
 
 
-def test_pages_come_from_files_standard_input_and_urls(tmp_path):
+def test_pages_come_from_files_stdin_and_urls(tmp_path):
     body = b"<!doctype html><a href='https://e.example/a.zip'>"
     path = tmp_path / "page.html"
     path.write_bytes(body)
     found = ["https://e.example/a.zip"]
     for sources, data in (([str(path)], b""), (["-"], body)):
-        requests, complaints, _ = load(sources, data, links="*.zip")
-        assert ([r.url for r in requests], complaints) == (found, [])
-        _, (told,), _ = load(sources, data)
-        assert "this is a page; tell which of its links are meant: --links" in told
+        requests, errors, _ = load(sources, data, links="*.zip")
+        assert ([r.url for r in requests], errors) == (found, [])
+        _, (expected,), _ = load(sources, data)
+        assert "is an HTML page; choose links with --links" in expected
     page = Page("https://f.example/", body)
     requests, _, notes = load(["https://x/"], links="*", fetch_page=lambda _: page)
     assert ([r.url for r in requests], notes) == (found, [])
 
 
-def test_a_page_that_does_not_come_is_told():
+def test_page_that_cannot_be_fetched_is_an_error():
     def fail(url: str) -> Page:
         raise PermanentError("not_found", "x answered 404")
 
     assert load(["https://me:pw@x/"], links="*", fetch_page=fail)[1] == [
-        "https://x/: cannot be fetched: x answered 404"
+        "https://x/: cannot fetch: x answered 404"
     ]
-    assert "cannot be fetched here" in load(["https://x/"], links="*")[1][0]
+    assert "cannot fetch pages here" in load(["https://x/"], links="*")[1][0]
 
 
 @given(st.binary(max_size=300), st.text(max_size=20))
-def test_no_page_makes_the_reader_stumble(body, charset):
+def test_any_page_is_handled(body, charset):
     page = Page("https://e.example/", b"<a href='" + body, charset)
     for item in parse_page(page, "*", "page"):
         assert isinstance(item, DownloadRequest | BadRequestLine)

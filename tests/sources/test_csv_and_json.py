@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.sources import list_file
-from tui.sources.list_file import Reading, load_stream
+from tui.sources.list_file import ReadOptions, load_stream
 from tui.sources.load import load_sources
 from tui.sources.readers.csv_list import parse_csv
 from tui.sources.readers.json_list import parse_json, parse_json_lines
@@ -22,7 +22,7 @@ MD5 = "md5=" + "a" * 32
 def parse(data: str | bytes, suffix: str, notes: list[str] | None = None):
     """Read a list; return its requests, and its complaints as text."""
     stream = io.BytesIO(data.encode() if isinstance(data, str) else data)
-    items = list(load_stream(stream, "list", Reading(notes), suffix))
+    items = list(load_stream(stream, "list", ReadOptions(notes), suffix))
     requests = [item for item in items if isinstance(item, DownloadRequest)]
     return requests, [str(item) for item in items if isinstance(item, BadRequestLine)]
 
@@ -54,9 +54,9 @@ OTHER_SPELLING = {
         (".jsonl", json.dumps(OBJECT) + "\n\n"),
     ],
 )
-def test_every_format_says_the_same(suffix, data):
-    requests, complaints = parse(data, suffix)
-    assert complaints == []
+def test_all_formats_give_the_same_requests(suffix, data):
+    requests, errors = parse(data, suffix)
+    assert errors == []
     (request,) = requests
     assert request.mirrors == ("http://a/1",)
     assert (request.directory, request.name) == ("d/e", "n")
@@ -64,7 +64,7 @@ def test_every_format_says_the_same(suffix, data):
     assert request.headers == (("K", "v"),)
 
 
-def test_rows_and_elements_know_their_lines():
+def test_rows_and_elements_have_their_lines():
     requests, _ = parse("url\nhttp://a/1\n\nhttp://a/2\n", ".csv")
     assert [r.source for r in requests] == ["list:2", "list:4"]
     requests, _ = parse(
@@ -93,8 +93,8 @@ def test_unknown_fields_are_noted_once():
     )
     parse("url,weight\nhttp://a/1,1\n", ".csv", notes)
     assert notes == [
-        "list:1: the field 'weight' is ignored",
-        "list:1: the field 'weight' is ignored",
+        "list:1: ignoring the unknown field 'weight'",
+        "list:1: ignoring the unknown field 'weight'",
     ]
 
 
@@ -104,67 +104,67 @@ def test_unknown_fields_are_noted_once():
         (".csv", "", "list:1: the first line must name the columns"),
         (".csv", "http://a/1\n", "list:1: the first line must name the columns"),
         (".csv", "url\nnonsense\n", "list:2: not a URL"),
-        (".csv", "url,dir\nhttp://a/1,../x\n", "list:2: dir= must not climb"),
-        (".csv", "url,dir\n,x\n", "list:2: there is no url in it"),
+        (".csv", "url,dir\nhttp://a/1,../x\n", "list:2: dir= must not leave"),
+        (".csv", "url,dir\n,x\n", "list:2: url is missing"),
         (".csv", "url\nhttp://a/1,extra\n", "list:2: the row has more cells"),
-        (".csv", 'url\n"http://a/1\n', "list:2: broken table"),
-        (".csv", 'url\n"http://a/"1\n', "list:2: broken table"),
-        (".csv", "url\n" + "x" * 70_000, "list:1: broken table"),
-        (".csv", "url\n\0", "list:1: broken table"),
-        (".json", "", "list: no URLs in it"),
-        (".json", "[]", "list: no URLs in it"),
-        (".json", "{}", "list: it must be a list"),
-        (".json", '["http://a/"', "list:1: a comma or ] must follow"),
-        (".json", '["http://a/" "http://b/"]', "list:1: a comma or ] must follow"),
-        (".json", '["http://a/",\n]', "list:2: no JSON: Expecting value"),
-        (".json", '["http://a/"] x', "list: something follows the list"),
-        (".json", "[\n\n7]", "list:3: neither a URL in quotes nor an object"),
+        (".csv", 'url\n"http://a/1\n', "list:2: invalid CSV"),
+        (".csv", 'url\n"http://a/"1\n', "list:2: invalid CSV"),
+        (".csv", "url\n" + "x" * 70_000, "list:1: invalid CSV"),
+        (".csv", "url\n\0", "list:1: invalid CSV"),
+        (".json", "", "list: contains no URLs"),
+        (".json", "[]", "list: contains no URLs"),
+        (".json", "{}", "list: must be a list"),
+        (".json", '["http://a/"', "list:1: expected a comma or ]"),
+        (".json", '["http://a/" "http://b/"]', "list:1: expected a comma or ]"),
+        (".json", '["http://a/",\n]', "list:2: invalid JSON: Expecting value"),
+        (".json", '["http://a/"] x', "list: unexpected text after the list"),
+        (".json", "[\n\n7]", "list:3: must be a URL in quotes or an object"),
         (".json", '["ftp://a/"]', "list:1: unsupported scheme"),
-        (".json", '[{"out": "x"}]', "list:1: there is no url in it"),
+        (".json", '[{"out": "x"}]', "list:1: url is missing"),
         (".json", '[{"url": 7}]', "list:1: url must be text"),
         (".json", '[{"url": "http://a/", "header": {"X": 1}}]', "list:1: header must"),
-        (".json", '[{"url": "http://a/", "out": "\\ud800"}]', "list:1: out= holds"),
+        (".json", '[{"url": "http://a/", "out": "\\ud800"}]', "list:1: out= contains"),
         (".json", "[" * 100_000, "list:1: nested too deeply"),
-        (".json", b"[\xff\xff]", "list: this is not JSON in UTF-8"),
-        (".jsonl", "{", "list:1: no JSON"),
+        (".json", b"[\xff\xff]", "list: not JSON in UTF-8"),
+        (".jsonl", "{", "list:1: invalid JSON"),
         (".jsonl", '"http://a/' + "x" * 70_000 + '"', "list:1: longer than"),
         (".jsonl", "[" * 60_000, "list:1: nested too deeply"),
-        (".jsonl", '"http://a/"\n["http://a/"]', "list:2: neither a URL"),
+        (".jsonl", '"http://a/"\n["http://a/"]', "list:2: must be a URL"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(suffix, data, complaint):
-    _, complaints = parse(data, suffix)
-    assert len(complaints) == 1
-    assert complaints[0].startswith(complaint)
+def test_error_has_its_line(suffix, data, complaint):
+    _, errors = parse(data, suffix)
+    assert len(errors) == 1
+    assert errors[0].startswith(complaint)
 
 
-def test_what_is_right_around_a_mistake_is_still_read():
-    requests, complaints = parse('["http://a/1", 7, "http://a/2"]', ".json")
-    assert (len(requests), len(complaints)) == (2, 1)
+def test_valid_entries_around_an_error_are_read():
+    requests, errors = parse('["http://a/1", 7, "http://a/2"]', ".json")
+    assert (len(requests), len(errors)) == (2, 1)
 
 
-def test_json_of_any_size_is_refused_before_it_fills_the_memory(monkeypatch):
+def test_oversized_json_is_refused(monkeypatch):
     monkeypatch.setattr(list_file, "JSON_LIMIT", 1 << 20)
-    _, complaints = parse(b" " * ((1 << 20) + 1), ".json")
-    assert complaints == ["list: larger than 1 MiB; write it as .jsonl"]
+    _, errors = parse(b" " * ((1 << 20) + 1), ".json")
+    assert errors == ["list: larger than 1 MiB; use JSON Lines (.jsonl)"]
 
 
-def test_the_ending_of_the_file_chooses_the_format(tmp_path):
+def test_suffix_selects_the_format(tmp_path):
     (tmp_path / "a.CSV").write_text("url\nhttp://a/1\n")
     (tmp_path / "b.json").write_text('["http://a/2"]')
     (tmp_path / "c.jsonl").write_text('"http://a/3"\n')
     (tmp_path / "d.list").write_text("http://a/4\n")
     paths = [str(path) for path in sorted(tmp_path.iterdir())]
-    requests, complaints = load_sources(paths, None)
-    assert complaints == []
+    requests, errors = load_sources(paths, None)
+    assert errors == []
     assert [r.url for r in requests] == [f"http://a/{n}" for n in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("name", ["a.torrent"])
-def test_formats_that_are_not_read_are_said(tmp_path, name):
+def test_unsupported_format_is_reported(tmp_path, name):
     (tmp_path / name).write_text("http://a/1\n")
-    _, complaints = load_sources([str(tmp_path / name)], None)
-    assert "lists are not supported" in str(complaints[0])
+    _, errors = load_sources([str(tmp_path / name)], None)
+    assert "files are not supported" in str(errors[0])
 
 
 json_values = st.recursive(
@@ -181,7 +181,7 @@ json_values = st.recursive(
 
 
 @given(st.lists(json_values), st.text())
-def test_no_json_makes_the_parsers_raise(values, tail):
+def test_any_json_is_handled(values, tail):
     text = json.dumps(values)
     list(parse_json(text + tail, "x"))
     list(parse_json(tail, "x"))
@@ -189,5 +189,5 @@ def test_no_json_makes_the_parsers_raise(values, tail):
 
 
 @given(st.lists(st.text()), st.sampled_from(["url,out", "out;url", "", '"']))
-def test_no_table_makes_the_parser_raise(rows, header):
+def test_any_table_is_handled(rows, header):
     list(parse_csv([header, *rows], "x"))

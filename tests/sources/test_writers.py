@@ -14,7 +14,7 @@ from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest, check_url
 from tui.sources.list_file import load_stream
-from tui.sources.options import parse_folder, parse_place
+from tui.sources.values import parse_folder, parse_output_path
 from tui.sources.writers import (
     ListFormat,
     entry_of_detail,
@@ -66,7 +66,8 @@ CHECKSUMS = st.sampled_from(
 REQUESTS = st.builds(
     DownloadRequest,
     mirrors=st.lists(URLS, min_size=1, max_size=3, unique=True).map(tuple),
-    name=st.none() | _PLACES.filter(lambda t: _is(parse_place, f"./{t}", (None, t))),
+    name=st.none()
+    | _PLACES.filter(lambda t: _is(parse_output_path, f"./{t}", (None, t))),
     directory=st.none() | _PLACES.filter(lambda t: _is(parse_folder, f"./{t}", t)),
     checksum=CHECKSUMS,
     headers=st.sampled_from([(), (("Accept-Language", "en, de"),)]),
@@ -77,32 +78,32 @@ REQUESTS = st.builds(
 
 
 def _same(request: DownloadRequest, **changes) -> tuple:
-    told = {
+    expected = {
         "mirrors": request.mirrors,
         "name": request.name,
         "directory": request.directory,
         "checksum": request.checksum,
         "headers": request.headers,
     } | changes
-    return tuple(told.values())
+    return tuple(expected.values())
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=4))
-def test_what_is_written_is_read_back_the_same(format, requests):
+def test_written_list_round_trips(format, requests):
     again = read(write(requests, format), format.suffix)
     assert [_same(r) for r in again] == [_same(r) for r in requests]
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @given(requests=st.lists(REQUESTS, min_size=1, max_size=3))
-def test_writing_again_what_was_read_gives_the_same_text(format, requests):
+def test_writing_is_idempotent(format, requests):
     text = write(requests, format)
     assert write(read(text, format.suffix), format) == text
 
 
 @given(st.lists(URLS, min_size=1, max_size=4))
-def test_urls_alone_are_read_back_with_braces_encoded_at_most(urls):
+def test_plain_urls_round_trip_with_encoded_braces(urls):
     requests = [DownloadRequest((url,)) for url in urls]
     again = read(write(requests, ListFormat.TEXT), ".txt")
     encoded = [url.replace("{", "%7B").replace("}", "%7D") for url in urls]
@@ -111,7 +112,7 @@ def test_urls_alone_are_read_back_with_braces_encoded_at_most(urls):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_the_size_that_a_list_promises_is_kept_where_there_is_a_place_for_it(format):
+def test_size_is_kept_if_the_format_has_a_field_for_it(format):
     (again,) = read(
         write([DownloadRequest(("http://a/",), size=0)], format), format.suffix
     )
@@ -119,7 +120,7 @@ def test_the_size_that_a_list_promises_is_kept_where_there_is_a_place_for_it(for
 
 
 @pytest.mark.parametrize("format", list(ListFormat))
-def test_no_secret_is_written_and_what_is_missing_is_said(format):
+def test_secrets_are_left_out_with_a_comment(format):
     request = DownloadRequest(
         ("https://ada:geheim@a.example/x?sig=1", "https://b:geheim@b.example/x"),
         headers=(
@@ -136,11 +137,11 @@ def test_no_secret_is_written_and_what_is_missing_is_said(format):
     if format is ListFormat.TEXT:
         assert text == "https://a.example/x?sig=1\n", "nothing that wget would fetch"
         return
-    assert "its URL had a login" in text
-    assert "without its headers Authorization, Cookie, X-Key" in text
+    assert "login removed from the URL" in text
+    assert "headers left out: Authorization, Cookie, X-Key" in text
 
 
-def test_a_table_is_what_spreadsheets_read_and_do_not_run():
+def test_csv_cells_are_not_formulas():
     request = DownloadRequest(("http://a/",), "=1+2.csv", "@sum")
     text = write([request], ListFormat.CSV)
     assert text.count("\r\n") == 2
@@ -151,14 +152,14 @@ def test_a_table_is_what_spreadsheets_read_and_do_not_run():
     assert (again.name, again.directory) == ("=1+2.csv", "@sum")
 
 
-def test_json_is_json_even_when_there_is_nothing():
+def test_empty_json_is_valid():
     assert json.loads("".join(write_list([], ListFormat.JSON))) == []
     assert "".join(write_list([], ListFormat.JSON_LINES)) == ""
     text = write([DownloadRequest(("http://a/",))], ListFormat.JSON)
     assert json.loads(text)[0]["url"] == "http://a/"
 
 
-def test_downloads_of_the_dashboard_are_written_with_their_state():
+def test_dashboard_downloads_have_their_state_as_comment():
     service = FakeService()
     long = "https://a.example/" + "x" * 5000
     id = service.put("n", DownloadState.FAILED, url=long, error="no\x1b way")
@@ -172,9 +173,9 @@ def test_downloads_of_the_dashboard_are_written_with_their_state():
     assert "checksum=sha-256=" in text, "aria2's spelling"
 
 
-def test_a_download_whose_url_cannot_be_written_is_a_comment():
+def test_unwritable_url_becomes_a_comment():
     service = FakeService()
     id = service.put("n", DownloadState.FAILED, url="http://a b/")
     entry = entry_of_detail(service.detail(id))
-    assert "cannot be written down" in "".join(write_list([entry], ListFormat.ARIA2))
+    assert "not representable" in "".join(write_list([entry], ListFormat.ARIA2))
     assert "".join(write_list([entry], ListFormat.CSV)).count("\n") == 1

@@ -127,7 +127,7 @@ def test_contradicting_options_are_named(tmp_path):
         "-n", "http://x.test/a", "http://x.test/b", "http://x.test/a"
     )
     assert status == 0
-    told_twice = "note: command line: http://x.test/a is asked for twice; left out\n"
+    told_twice = "note: command line: http://x.test/a is listed twice; skipped\n"
     assert told_twice in said
 
 
