@@ -1,4 +1,4 @@
-"""The time to go of a whole run: no sooner than its slowest download ends."""
+"""The ETA of a whole run: not before its slowest download."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SIZE = 20_000_000
 
 
-async def test_a_run_ends_no_sooner_than_its_slowest_download(
+async def test_a_run_ends_with_its_slowest_download(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     body = Pattern(SIZE, 1)
@@ -59,7 +59,7 @@ class Running:
         self.last_byte_at = last_byte_at
 
 
-def test_what_has_stalled_says_nothing_of_the_end() -> None:
+def test_a_stalled_download_does_not_affect_the_eta() -> None:
     registry = DownloadRegistry(
         SimpleNamespace(monotonic=lambda: 100.0, wall=lambda: 0.0)
     )

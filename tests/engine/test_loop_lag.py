@@ -1,4 +1,4 @@
-"""How late the loop is, and what is no lateness."""
+"""The lag of the event loop, with and without a suspension."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tui.engine.metrics.loop_lag import INTERVAL_S, LoopLag
 
 
 class Loop:
-    """A loop whose time is set by hand; it calls back when told."""
+    """A loop whose time is set by hand; it calls back when measured."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -39,9 +39,7 @@ def loop(monkeypatch: pytest.MonkeyPatch) -> Loop:
 
 
 @pytest.mark.parametrize("is_seen", [True, False], ids=["looked", "not looked yet"])
-def test_the_time_in_which_the_process_was_stopped_is_no_lag(
-    loop: Loop, is_seen: bool
-) -> None:
+def test_the_time_of_a_suspension_is_not_lag(loop: Loop, is_seen: bool) -> None:
     lag = LoopLag()
     for _ in range(40):
         loop.turn(0.002)
@@ -49,19 +47,19 @@ def test_the_time_in_which_the_process_was_stopped_is_no_lag(
         loop.turn(30.0)
     else:
         loop.now += 30.0
-    lag.forget(30.1)
+    lag.exclude_suspension(30.1)
     for _ in range(40):
         loop.turn(0.002)
-    told = lag.snapshot()
-    assert told.p99_s == pytest.approx(0.002)
-    assert max(told.history_s) == pytest.approx(0.002)
+    measured = lag.snapshot()
+    assert measured.p99_s == pytest.approx(0.002)
+    assert max(measured.history_s) == pytest.approx(0.002)
 
 
-def test_a_lag_before_the_stop_is_kept(loop: Loop) -> None:
+def test_lag_before_a_suspension_is_kept(loop: Loop) -> None:
     lag = LoopLag()
     loop.turn(0.4)
     loop.turn(30.0)
-    lag.forget(30.0)
+    lag.exclude_suspension(30.0)
     assert lag.snapshot().p99_s == pytest.approx(0.4)
     assert loop.call is not None
     assert loop.call[0] == pytest.approx(loop.now + INTERVAL_S)

@@ -303,7 +303,7 @@ class Engine:
 
     def stood_still(self, seconds: float) -> None:
         """Note that the process was suspended, so that the loop was not late."""
-        self._lag.forget(seconds)
+        self._lag.exclude_suspension(seconds)
 
     # -- snapshots and events --------------------------------------------------------
 

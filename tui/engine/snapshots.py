@@ -28,7 +28,7 @@ from tui.core.snapshot import (
 )
 from tui.engine.autotune.bottleneck import DownloadSample, diagnose_download
 from tui.engine.download.request import request_headers
-from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter, eta_s, steady
+from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter, eta_s, eta_speed
 from tui.engine.scheduling.ordering import in_order
 
 if TYPE_CHECKING:
@@ -105,7 +105,9 @@ class SnapshotBuilder:
             disk=self._disk(is_running=is_running),
             loop=self._lag.snapshot(),
             output_dir=self._output_dir,
-            diagnosis=(self._tuner.shares.diagnosis if is_running else NO_DIAGNOSIS),
+            diagnosis=(
+                self._tuner.utilization.diagnosis if is_running else NO_DIAGNOSIS
+            ),
             auto=self._tuner.snapshot(),
         )
 
@@ -191,7 +193,7 @@ class SnapshotBuilder:
                 takes_ranges=not transfer.refuses_ranges,
                 stalled_s=now - transfer.last_byte_at,
             )
-        return diagnose_download(sample, self._tuner.shares.diagnosis)
+        return diagnose_download(sample, self._tuner.utilization.diagnosis)
 
     def _why_queued(self, download: Download, now: float) -> Diagnosis:
         """Return why a queued download does not run."""
@@ -283,7 +285,7 @@ class SnapshotBuilder:
                 return None
             remaining += registry.unknown * registry.known_size / known
         meter = self._ticker.meter
-        seconds = eta_s(remaining, steady(meter.fast.speed, meter.slow.speed))
+        seconds = eta_s(remaining, eta_speed(meter.fast.speed, meter.slow.speed))
         return None if seconds is None else max(seconds, self._ticker.longest_eta_s)
 
     def _waiting_for(self) -> QueueStatus | None:

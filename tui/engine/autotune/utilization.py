@@ -1,4 +1,4 @@
-"""Measures what the verdict is about: shares of the last seconds, four times each."""
+"""Measures what limits the run: shares of time over the last seconds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.diagnosis import NO_DIAGNOSIS
 from tui.core.download import DownloadState
 from tui.engine.autotune.bottleneck import Measures, diagnose
-from tui.engine.autotune.controller import MOST
+from tui.engine.autotune.controller import MAX_CONCURRENCY
 from tui.engine.metrics.wait_times import WINDOW_S, UtilizationWindow
 
 if TYPE_CHECKING:
@@ -20,76 +20,76 @@ if TYPE_CHECKING:
     from tui.engine.context import EngineContext
     from tui.engine.worker_pool import WorkerPool
 
-JUDGE_S = 1.0
-"""Between two verdicts: words are to be read."""
-FRESH_S = 120.0
-"""The speed at another number of downloads at once is comparable for that long."""
+DIAGNOSIS_S = 1.0
+"""Time between two diagnoses, so that each can be read."""
+COMPARABLE_S = 120.0
+"""Time for which the speed at another concurrency stays comparable."""
 FEWER = 0.75
 FLAT = 0.9
-"""As fast with three quarters of them or less: more at once bring nothing."""
+"""More concurrency does not help if ``FEWER`` of it was ``FLAT`` times as fast."""
 
 
-class _Look(NamedTuple):
+class _Sample(NamedTuple):
     at: float
     small_s: float
     thread_s: float
     process_s: float
     fetched: int
     operations: int
-    """Of the disk."""
+    """Disk operations."""
 
 
 class UtilizationMeter:
-    """Looks at waits, processor time and slots."""
+    """Samples waiting times, processor time and slots, and diagnoses the limit."""
 
     def __init__(
         self,
         context: EngineContext,
         workers: WorkerPool,
-        look_at_loop: Callable[[], LoopSnapshot],
+        loop_snapshot: Callable[[], LoopSnapshot],
     ) -> None:
         self._context = context
-        self._look_at_loop = look_at_loop
+        self._loop_snapshot = loop_snapshot
         self._workers = workers
-        self._looks: deque[_Look] = deque()
+        self._samples: deque[_Sample] = deque()
         self._window = UtilizationWindow(context.waits)
         self._small_s = 0.0
-        """Seconds of workers that read small files, which open no flight."""
-        self._judged_at = 0.0
+        """Seconds of workers that read small files, which have no ``Transfer``."""
+        self._diagnosed_at = 0.0
         self._full_since = 0.0
         self._full_level = 0
         self._levels: dict[int, tuple[float, float]] = {}
-        """Speed and time at each number of downloads at once that was full."""
+        """Speed and time at each concurrency whose slots were all busy."""
         self._processors = _processors()
         self.diagnosis = NO_DIAGNOSIS
         self.measures = Measures()
 
     def sample(self, now: float, *, is_auto: bool) -> None:
-        """Look once; judge when it is time."""
+        """Take a sample; diagnose once a second."""
         context = self._context
-        looks = self._looks
-        if looks and now - looks[-1].at > WINDOW_S:
-            # Nothing ran for a while; what was before says nothing any more.
-            looks.clear()
+        samples = self._samples
+        if samples and now - samples[-1].at > WINDOW_S:
+            # Nothing ran for a while: older samples say nothing about now.
+            samples.clear()
             self.diagnosis = NO_DIAGNOSIS
-        if looks:
+        if samples:
             small = max(0, self._workers.active - len(context.registry.running))
-            self._small_s += small * (now - looks[-1].at)
-        looks.append(self._look(now))
+            self._small_s += small * (now - samples[-1].at)
+        samples.append(self._take_sample(now))
         self._window.sample(now)
-        while looks[0].at < now - WINDOW_S:
-            looks.popleft()
-        self._compare(now)
-        if now - self._judged_at >= JUDGE_S and len(looks) > 1:
-            self._judged_at = now
+        while samples[0].at < now - WINDOW_S:
+            samples.popleft()
+        self._record_level(now)
+        if now - self._diagnosed_at >= DIAGNOSIS_S and len(samples) > 1:
+            self._diagnosed_at = now
             self.measures = self._measure(now, is_auto=is_auto)
             self.diagnosis = diagnose(self.measures, self.diagnosis.limit)
 
-    def _look(self, now: float) -> _Look:
-        return _Look(
+    def _take_sample(self, now: float) -> _Sample:
+        return _Sample(
             at=now,
             small_s=self._small_s,
-            # Of this thread, on which the loop runs: near 1 it is what all wait for.
+            # The thread of the event loop: near 1 it is the bottleneck.
             thread_s=time.thread_time(),
             process_s=time.process_time(),
             fetched=self._context.registry.fetched,
@@ -98,7 +98,7 @@ class UtilizationMeter:
 
     def _measure(self, now: float, *, is_auto: bool) -> Measures:
         context = self._context
-        first, last = self._looks[0], self._looks[-1]
+        first, last = self._samples[0], self._samples[-1]
         span = max(1e-6, last.at - first.at)
         shares = self._window.shares(last.small_s - first.small_s)
         speeds = self._speeds()
@@ -109,7 +109,7 @@ class UtilizationMeter:
             disk=max(shares.disk, self._inline_share(disk, span)),
             limiter=shares.limiter,
             loop=(last.thread_s - first.thread_s) / span,
-            lag_s=self._look_at_loop().p50_s,
+            lag_s=self._loop_snapshot().p50_s,
             process=(last.process_s - first.process_s) / span / self._processors,
             active=self._workers.active,
             allowed=context.limits.concurrency,
@@ -123,31 +123,31 @@ class UtilizationMeter:
             is_flat=self._is_flat(now),
             hosts=len(speeds),
             top_share=max(speeds) / total if total else 1.0,
-            refusing=sum(1 for lane in origins if lane.refuses(now)),
+            refusing=sum(1 for origin in origins if origin.refuses(now)),
             are_writers_busy=all(s.operation != "idle" for s in disk.workers),
             is_inline=disk.is_inline,
-            is_auto=is_auto and context.limits.concurrency < MOST,
+            is_auto=is_auto and context.limits.concurrency < MAX_CONCURRENCY,
         )
 
     def _inline_share(self, disk: DiskSnapshot, span: float) -> float:
-        """Share of the time in which writes on the loop kept everything waiting."""
+        """Return the share of time in which writes blocked the event loop."""
         if not disk.is_inline:
             return 0.0
-        writes = self._looks[-1].operations - self._looks[0].operations
+        writes = self._samples[-1].operations - self._samples[0].operations
         return min(1.0, writes * disk.p50_s / span)
 
     def _speeds(self) -> list[float]:
-        """Bytes per second of each origin that gives any."""
+        """Return the bytes per second of each origin that sends any."""
         speeds: dict[str, float] = {}
         for transfer in self._context.registry.running:
             origin = transfer.download.origin
             speeds[origin] = speeds.get(origin, 0.0) + transfer.speed()
         return [speed for speed in speeds.values() if speed > 0]
 
-    # -- whether more at once brings anything ----------------------------------------
+    # -- whether more concurrency helps ----------------------------------------------
 
-    def _compare(self, now: float) -> None:
-        """Remember how fast it is at this number, once all slots were full a while."""
+    def _record_level(self, now: float) -> None:
+        """Record the speed at a concurrency whose slots have all been busy a while."""
         level = self._context.limits.concurrency
         if self._workers.active != level:
             self._full_since = 0.0
@@ -156,17 +156,19 @@ class UtilizationMeter:
             self._full_since, self._full_level = now, level
             return
         if now - self._full_since >= WINDOW_S:
-            first, last = self._looks[0], self._looks[-1]
+            first, last = self._samples[0], self._samples[-1]
             speed = (last.fetched - first.fetched) / max(1e-6, last.at - first.at)
             self._levels[level] = (speed, now)
 
     def _is_flat(self, now: float) -> bool:
         level = self._context.limits.concurrency
-        mine = self._levels.get(level)
-        if mine is None:
+        current = self._levels.get(level)
+        if current is None:
             return False
         return any(
-            other <= level * FEWER and now - at <= FRESH_S and speed >= mine[0] * FLAT
+            other <= level * FEWER
+            and now - at <= COMPARABLE_S
+            and speed >= current[0] * FLAT
             for other, (speed, at) in self._levels.items()
         )
 

@@ -31,7 +31,7 @@ from tui.engine.download.segments import (
     SegmentScheduler,
 )
 from tui.engine.job import TransferSummary
-from tui.engine.metrics.speed import SpeedHistory, meters_of_download, steady
+from tui.engine.metrics.speed import SpeedHistory, download_meters, eta_speed
 from tui.engine.metrics.wait_times import Shares, UtilizationWindow, Wait
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Transfer:
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
         self._retry_at = 0.0
-        self._fast, self._slow = meters_of_download(now, download.received)
+        self._fast, self._slow = download_meters(now, download.received)
         self.checkpointer = Checkpointer(
             context, download, part, info, self._on_disk_error
         )
@@ -366,7 +366,7 @@ class Transfer:
 
     def steady_speed(self) -> float:
         """Return bytes per second with a long memory, for the ETA."""
-        return steady(self._fast.speed, self._slow.speed)
+        return eta_speed(self._fast.speed, self._slow.speed)
 
     def connections(self) -> int:
         """Return the number of ranges in flight or about to be requested."""

@@ -1,7 +1,7 @@
-"""What connections wait for, measured where they wait: two clock readings a wait.
+"""Measures what connections wait for, with two clock readings for each wait.
 
 Nothing is measured per chunk: a connection that waits neither for the disk nor for a
-limiter waits for the wire (or for the loop, which its own lag tells).
+rate limiter waits for the network, or for the event loop, whose lag is measured apart.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from enum import IntEnum
 from typing import NamedTuple
 
 WINDOW_S = 3.0
-"""What is told is about the last so many seconds."""
+"""Length of the window that shares are computed over."""
 
 
 class Wait(IntEnum):
-    """What is counted."""
+    """What a connection spends time on."""
 
     OPEN = 0
-    """Connections that are there at all: what the others are a share of."""
+    """Being open: the time that the others are a share of."""
     DISK = 1
-    """Full buffers, syncs, checksums, renames."""
+    """Waiting for full buffers, syncs, checksums and renames."""
     LIMITER = 2
+    """Waiting for a rate limiter."""
 
 
 class Waits:
-    """Seconds that connections spent waiting, those who still wait included.
+    """Seconds that connections spent waiting, including waits that have not ended.
 
-    One for the whole run and one for each download, which adds to the former.
+    There is one for the run and one for each download, which adds to that of the run.
     """
 
     __slots__ = ("_at", "_counts", "_parent", "_totals")
@@ -39,67 +40,67 @@ class Waits:
         self._at = [0.0] * len(Wait)
 
     def begin(self, wait: Wait, now: float) -> None:
-        """One more begins to wait at ``now`` (monotonic seconds)."""
-        self._settle(wait, now)
+        """Count one more wait from ``now`` (monotonic seconds)."""
+        self._accrue(wait, now)
         self._counts[wait] += 1
         if self._parent is not None:
             self._parent.begin(wait, now)
 
     def end(self, wait: Wait, now: float) -> None:
-        """One waits no more."""
-        self._settle(wait, now)
+        """Count one wait less from ``now``."""
+        self._accrue(wait, now)
         self._counts[wait] -= 1
         if self._parent is not None:
             self._parent.end(wait, now)
 
     def add(self, wait: Wait, seconds: float) -> None:
-        """One waited so long, as is known now that it is over."""
+        """Add a wait that is over."""
         self._totals[wait] += seconds
         if self._parent is not None:
             self._parent.add(wait, seconds)
 
     def total(self, wait: Wait, now: float) -> float:
-        """Return the seconds so far, over all that waited; it only grows."""
-        self._settle(wait, now)
+        """Return the seconds of all waits so far; it only grows."""
+        self._accrue(wait, now)
         return self._totals[wait]
 
-    def _settle(self, wait: Wait, now: float) -> None:
+    def _accrue(self, wait: Wait, now: float) -> None:
         self._totals[wait] += self._counts[wait] * (now - self._at[wait])
         self._at[wait] = now
 
 
 class Shares(NamedTuple):
-    """Of the time in which connections were open, 0 to 1."""
+    """Shares of the time in which connections were open, 0 to 1."""
 
     disk: float = 0.0
     limiter: float = 0.0
 
 
 class UtilizationWindow:
-    """The waits of the last few seconds."""
+    """Computes shares from the waits of the last few seconds."""
 
-    __slots__ = ("_looks", "_waits")
+    __slots__ = ("_samples", "_waits")
 
     def __init__(self, waits: Waits) -> None:
         self._waits = waits
-        self._looks: deque[tuple[float, float, float, float]] = deque()
+        self._samples: deque[tuple[float, float, float, float]] = deque()
 
     def sample(self, now: float) -> None:
-        """Look once, a few times a second."""
+        """Take a sample; call it a few times a second."""
         totals = (self._waits.total(wait, now) for wait in Wait)
-        self._looks.append((now, *totals))  # type: ignore[arg-type]
-        while self._looks[0][0] < now - WINDOW_S:
-            self._looks.popleft()
+        self._samples.append((now, *totals))  # type: ignore[arg-type]
+        while self._samples[0][0] < now - WINDOW_S:
+            self._samples.popleft()
 
     def shares(self, more_open_s: float = 0.0) -> Shares:
-        """Return what was waited for, as shares.
+        """Return the shares of waiting time.
 
         Args:
-            more_open_s: seconds of connections that are not counted in the waits.
+            more_open_s: open seconds of connections that are not counted in the waits.
         """
-        if len(self._looks) < 2:
+        if len(self._samples) < 2:
             return Shares()
-        first, last = self._looks[0], self._looks[-1]
+        first, last = self._samples[0], self._samples[-1]
         spent = [late - soon for soon, late in zip(first, last, strict=True)]
         open_s = spent[1 + Wait.OPEN] + more_open_s
         if open_s <= 0:

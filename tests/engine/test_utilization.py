@@ -1,4 +1,4 @@
-"""What is measured for the verdict: shares of the last seconds, in fake time."""
+"""What the utilization meter measures, in simulated time."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Running:
         return self._speed
 
 
-class House:
-    """Just enough of a kit and a crew for the meter."""
+class EngineStub:
+    """The parts of an engine that the meter needs."""
 
     def __init__(self, allowed: int = 4, queued: int = 50) -> None:
         self.now = 100.0
@@ -68,22 +68,22 @@ class House:
             lambda: LoopSnapshot(self.lag_s, self.lag_s, ()),
         )
 
-    def go(self, seconds: float, speed: float) -> House:
+    def go(self, seconds: float, speed: float) -> EngineStub:
         for _ in range(int(seconds / BEAT_S)):
             self.now += BEAT_S
             self.context.registry.fetched += int(speed * BEAT_S)
             self.meter.sample(self.now, is_auto=False)
         return self
 
-    def allow(self, count: int) -> House:
+    def allow(self, count: int) -> EngineStub:
         self.context.limits.concurrency = self.workers.active = count
         return self
 
-    def bound(self) -> Limit:
+    def limit(self) -> Limit:
         return self.meter.diagnosis.limit
 
 
-def test_waits_count_those_that_still_wait() -> None:
+def test_waits_that_have_not_ended_count() -> None:
     run = Waits()
     one = Waits(run)
     one.begin(Wait.DISK, 10.0)
@@ -93,7 +93,7 @@ def test_waits_count_those_that_still_wait() -> None:
     assert run.total(Wait.DISK, 14.0) == 5.0
 
 
-def test_shares_are_of_the_last_seconds_only() -> None:
+def test_shares_cover_the_last_seconds_only() -> None:
     waits = Waits()
     window = UtilizationWindow(waits)
     waits.begin(Wait.OPEN, 0.0)
@@ -107,59 +107,59 @@ def test_shares_are_of_the_last_seconds_only() -> None:
     assert window.shares().limiter == pytest.approx(1.5 / 2.5)
 
 
-def test_without_connections_nothing_is_waited_for() -> None:
+def test_without_connections_all_shares_are_zero() -> None:
     assert UtilizationWindow(Waits()).shares() == (0.0, 0.0)
 
 
-def test_slots_bound_until_as_much_came_with_fewer() -> None:
-    house = House(allowed=2).go(5, speed=1e6)
-    assert house.bound() is Limit.CONCURRENCY
-    house.allow(4).go(5, speed=1.02e6)
-    assert house.bound() is Limit.SERVER
-    assert house.meter.diagnosis.cause is LimitCause.NO_GAIN
+def test_concurrency_is_the_limit_until_fewer_were_as_fast() -> None:
+    engine = EngineStub(allowed=2).go(5, speed=1e6)
+    assert engine.limit() is Limit.CONCURRENCY
+    engine.allow(4).go(5, speed=1.02e6)
+    assert engine.limit() is Limit.SERVER
+    assert engine.meter.diagnosis.cause is LimitCause.NO_GAIN
 
 
-def test_slots_go_on_to_bound_while_more_bring_more() -> None:
-    house = House(allowed=2).go(5, speed=1e6).allow(4).go(5, speed=2e6)
-    assert house.bound() is Limit.CONCURRENCY
+def test_concurrency_stays_the_limit_while_more_is_faster() -> None:
+    engine = EngineStub(allowed=2).go(5, speed=1e6).allow(4).go(5, speed=2e6)
+    assert engine.limit() is Limit.CONCURRENCY
 
 
-def test_several_hosts_that_give_no_more_together_mean_the_link() -> None:
-    house = House(allowed=2)
-    house.context.registry.running.update(
+def test_several_hosts_without_a_gain_mean_the_link() -> None:
+    engine = EngineStub(allowed=2)
+    engine.context.registry.running.update(
         {Running(4e5, 0): None, Running(6e5, 1): None}
     )
-    house.go(5, speed=1e6).allow(4).go(5, speed=1e6)
-    assert house.bound() is Limit.LINK
-    assert house.meter.diagnosis.values == (2, pytest.approx(1e6))
+    engine.go(5, speed=1e6).allow(4).go(5, speed=1e6)
+    assert engine.limit() is Limit.LINK
+    assert engine.meter.diagnosis.values == (2, pytest.approx(1e6))
 
 
-def test_what_was_compared_long_ago_counts_no_more() -> None:
-    house = House(allowed=2).go(5, speed=1e6).allow(4).go(130, speed=1e6)
-    assert house.bound() is Limit.CONCURRENCY
+def test_old_comparisons_do_not_count() -> None:
+    engine = EngineStub(allowed=2).go(5, speed=1e6).allow(4).go(130, speed=1e6)
+    assert engine.limit() is Limit.CONCURRENCY
 
 
-def test_after_a_rest_it_begins_anew() -> None:
-    house = House().go(5, speed=1e6)
-    house.now += 60
-    house.go(BEAT_S, speed=1e6)
-    assert house.meter.diagnosis == NO_DIAGNOSIS
-    house.go(2, speed=1e6)
-    assert house.meter.measures.speed == pytest.approx(1e6, rel=0.2)
+def test_it_starts_over_after_an_idle_time() -> None:
+    engine = EngineStub().go(5, speed=1e6)
+    engine.now += 60
+    engine.go(BEAT_S, speed=1e6)
+    assert engine.meter.diagnosis == NO_DIAGNOSIS
+    engine.go(2, speed=1e6)
+    assert engine.meter.measures.speed == pytest.approx(1e6, rel=0.2)
 
 
-def test_small_files_that_wait_for_the_disk_count_with_their_workers() -> None:
-    house = House(allowed=4, queued=0)
+def test_small_files_that_wait_for_the_disk_count() -> None:
+    engine = EngineStub(allowed=4, queued=0)
     for _ in range(3):
-        house.waits.begin(Wait.DISK, house.now)
-    house.go(3, speed=1e6)
-    assert house.meter.measures.disk == pytest.approx(0.75)
-    assert house.bound() is Limit.DISK
+        engine.waits.begin(Wait.DISK, engine.now)
+    engine.go(3, speed=1e6)
+    assert engine.meter.measures.disk == pytest.approx(0.75)
+    assert engine.limit() is Limit.DISK
 
 
-def test_a_loop_that_is_late_is_what_bounds() -> None:
-    house = House()
-    house.lag_s = 0.05
-    house.go(3, speed=1e6)
-    assert house.bound() is Limit.CPU
-    assert house.meter.diagnosis.values == (50,)
+def test_a_late_event_loop_is_the_limit() -> None:
+    engine = EngineStub()
+    engine.lag_s = 0.05
+    engine.go(3, speed=1e6)
+    assert engine.limit() is Limit.CPU
+    assert engine.meter.diagnosis.values == (50,)

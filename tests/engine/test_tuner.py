@@ -1,4 +1,4 @@
-"""The automatic number of downloads at once, on a real engine and a real server."""
+"""Automatic concurrency, with a real engine and a real server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def codes(engine: Engine) -> list[AutoCode]:
     return [step.reason.code for step in engine.snapshot().auto.steps]
 
 
-async def test_it_grows_while_more_bring_more_and_tells_each_step(
+async def test_it_grows_while_that_helps_and_reports_each_step(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with steered(server, tmp_path) as engine:
@@ -63,7 +63,7 @@ async def test_it_grows_while_more_bring_more_and_tells_each_step(
         assert first.reason.code is AutoCode.TRY_MORE
 
 
-async def test_a_number_by_hand_pins_it_and_it_can_be_set_free_again(
+async def test_a_number_set_by_hand_turns_it_off_until_it_is_turned_on(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with steered(server, tmp_path) as engine:
@@ -80,7 +80,7 @@ async def test_a_number_by_hand_pins_it_and_it_can_be_set_free_again(
         await until(lambda: engine.snapshot().concurrency > 3, timeout_s=30)
 
 
-async def test_switching_it_off_leaves_the_number_as_it_is(
+async def test_turning_it_off_keeps_the_concurrency(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with steered(server, tmp_path, count=1) as engine:
@@ -90,7 +90,7 @@ async def test_switching_it_off_leaves_the_number_as_it_is(
         assert engine.snapshot().concurrency == 2
 
 
-async def test_it_follows_a_host_that_refuses_more(
+async def test_it_follows_a_host_that_refuses_connections(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     def refuse(seen: RecordedRequest) -> ResponseScript | None:
@@ -108,7 +108,7 @@ async def test_it_follows_a_host_that_refuses_more(
         assert engine.snapshot().by_cause == {}
 
 
-async def test_a_large_file_gets_more_connections_than_where_nobody_looks(
+async def test_a_large_file_gets_more_connections_than_without_it(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     large = ResponseScript(Pattern(300 << 20, 1), etag='"1"', rate=100_000)
@@ -119,7 +119,7 @@ async def test_a_large_file_gets_more_connections_than_where_nobody_looks(
         await until(lambda: engine.rows([0])[0].connections >= 12)
 
 
-async def test_a_dead_host_does_not_make_the_others_wait(
+async def test_a_dead_host_does_not_slow_the_others_down(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     dead = [server.add(f"/dead{n}", ResponseScript(raw=b"")) for n in range(20)]

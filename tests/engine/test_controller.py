@@ -1,4 +1,4 @@
-"""The controller of downloads at once, on servers made of a formula and fake time."""
+"""The concurrency controller, on simulated servers and in simulated time."""
 
 from __future__ import annotations
 
@@ -12,22 +12,28 @@ from hypothesis import strategies as st
 
 from tui.core.diagnosis import Limit
 from tui.core.notices import AutoCode, AutoReason
-from tui.engine.autotune.controller import BREAKS_S, FEWEST, MOST, Controller, Reading
+from tui.engine.autotune.controller import (
+    BREAKS_S,
+    MAX_CONCURRENCY,
+    MIN_CONCURRENCY,
+    Controller,
+    Observation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BEAT_S = 0.25
 LAG_S = 0.3
-"""Until a change of the number shows in the speed."""
+"""Until a change of the concurrency shows in the speed."""
 
 
 @dataclass
 class Run:
-    """A server, a number at once, and what the controller did to it."""
+    """A server, a concurrency, and the decisions of the controller."""
 
     speed_of: Callable[[float, float], float]
-    """Bytes per second with so many at once at a time."""
+    """Bytes per second by concurrency and time."""
     allowed: int = 8
     noise: float = 0.0
     now_s: float = 0.0
@@ -47,12 +53,16 @@ class Run:
             speed = self.speed_of(self.actual, self.now_s)
             speed *= 1 + self.chance.uniform(-self.noise, self.noise)
             self.total += speed * BEAT_S
-            reading = Reading(self.now_s, self.total, self.allowed, self.allowed, True)
-            choice = self.controller.read(reading._replace(**given))  # type: ignore[arg-type]
-            if choice is not None:
-                if choice.at_once != self.allowed:
-                    self.changes.append((self.now_s, choice.at_once, choice.reason))
-                self.allowed = choice.at_once
+            observation = Observation(
+                self.now_s, self.total, self.allowed, self.allowed, True
+            )
+            decision = self.controller.observe(observation._replace(**given))  # type: ignore[arg-type]
+            if decision is not None:
+                if decision.concurrency != self.allowed:
+                    self.changes.append(
+                        (self.now_s, decision.concurrency, decision.reason)
+                    )
+                self.allowed = decision.concurrency
         return self
 
     @property
@@ -70,7 +80,7 @@ def test_it_climbs_while_each_connection_has_its_own_limit() -> None:
     assert run.changes[2][0] < 4
 
 
-def test_it_comes_back_when_more_brought_nothing_and_says_so() -> None:
+def test_it_goes_back_when_more_brought_nothing() -> None:
     run = Run(per_connection(most=8e6)).go(4)
     assert run.numbers[:2] == [16, 8]
     assert run.changes[0][2] == (AutoCode.TRY_MORE, (8, 8e6, 16))
@@ -81,12 +91,12 @@ def test_it_comes_back_when_more_brought_nothing_and_says_so() -> None:
     assert gain == pytest.approx(0, abs=0.01)
 
 
-def test_it_finds_out_that_fewer_do_as_well_but_stays_polite_and_parallel() -> None:
+def test_it_goes_down_to_the_minimum_if_fewer_do_as_well() -> None:
     run = Run(lambda _n, _t: 5e6, allowed=64).go(40)
-    assert run.allowed == FEWEST
+    assert run.allowed == MIN_CONCURRENCY
 
 
-def test_it_gives_up_fewer_as_soon_as_they_are_slower() -> None:
+def test_it_goes_back_up_as_soon_as_fewer_are_slower() -> None:
     run = Run(per_connection(most=32e6), allowed=32).go(10)
     (_, down, _), (until, back, _) = run.changes[2:4]
     assert (down, back) == (16, 32)
@@ -94,7 +104,7 @@ def test_it_gives_up_fewer_as_soon_as_they_are_slower() -> None:
 
 
 @pytest.mark.parametrize("most", [3e6, 8e6, 20e6, 50e6])
-def test_it_comes_to_rest(most: float) -> None:
+def test_it_becomes_stable(most: float) -> None:
     run = Run(per_connection(most=most), noise=0.03).go(30 * 60)
     last = [at for at, _, _ in run.changes if at > 20 * 60]
     # A trial every five minutes at the most: up, back, down, back.
@@ -104,30 +114,30 @@ def test_it_comes_to_rest(most: float) -> None:
 
 @pytest.mark.parametrize("noise", [0.0, 0.05, 0.1])
 @pytest.mark.parametrize("best", [8, 12, 24, 100])
-def test_it_ends_near_the_best_whatever_the_noise(best: int, noise: float) -> None:
+def test_it_ends_near_the_best_level_despite_noise(best: int, noise: float) -> None:
     run = Run(per_connection(most=best * 1e6), noise=noise).go(120)
     assert run.speed_of(run.allowed, 0.0) >= 0.8 * best * 1e6
     assert run.allowed <= 2 * best
 
 
-def test_a_server_that_suffers_from_too_many_is_left_with_what_it_does_best() -> None:
+def test_it_avoids_overloading_a_server() -> None:
     run = Run(lambda n, _t: n * 1e6 if n <= 20 else 4e8 / n).go(200)
     assert 12 <= run.allowed <= 20
 
 
-def test_it_follows_what_hosts_bear_down_and_up_again() -> None:
-    run = Run(per_connection(), allowed=16).go(1, bearable=9)
+def test_it_follows_the_capacity_of_hosts_down_and_up_again() -> None:
+    run = Run(per_connection(), allowed=16).go(1, origin_capacity=9)
     assert run.allowed == 9
     assert run.changes[-1][2] == (AutoCode.HOSTS_REFUSE, (9,))
-    run.go(5, bearable=9)
+    run.go(5, origin_capacity=9)
     assert run.allowed == 9
-    run.go(1, bearable=10)
+    run.go(1, origin_capacity=10)
     assert run.allowed == 10
     run.go(1)
     assert run.allowed == 16
 
 
-def test_broken_connections_make_it_smaller_once_for_all_that_broke_together() -> None:
+def test_connections_that_break_together_lower_it_once() -> None:
     run = Run(lambda _n, _t: 5e6, allowed=20).go(1)
     run.go(1, breaks=5)
     assert run.allowed == 14
@@ -136,19 +146,19 @@ def test_broken_connections_make_it_smaller_once_for_all_that_broke_together() -
     assert run.allowed == 14
 
 
-def test_one_broken_connection_is_no_reason() -> None:
+def test_one_broken_connection_does_not_lower_it() -> None:
     run = Run(lambda _n, _t: 5e6).go(0.75)
     run.go(0.25, breaks=1)
     assert 5 not in run.numbers
 
 
 @pytest.mark.parametrize("limit", [Limit.LIMITER, Limit.DISK, Limit.CPU])
-def test_it_does_not_try_more_where_something_else_is_the_limit(limit: Limit) -> None:
+def test_it_does_not_try_more_while_something_else_is_the_limit(limit: Limit) -> None:
     run = Run(per_connection()).go(20, limit=limit)
     assert run.changes == []
 
 
-def test_it_leaves_the_number_alone_while_nothing_waits() -> None:
+def test_it_changes_nothing_while_no_download_is_queued() -> None:
     assert Run(per_connection()).go(20, has_more=False).changes == []
     assert Run(per_connection()).go(20, used=3).changes == []
 
@@ -160,7 +170,7 @@ def test_a_trial_that_runs_out_of_downloads_proves_nothing() -> None:
     assert run.numbers == [16]
 
 
-def test_another_speed_makes_it_look_again_at_once() -> None:
+def test_a_different_speed_starts_a_trial_at_once() -> None:
     def speed(n: float, at: float) -> float:
         return min(n * 1e6, 8e6 if at < 100 else 64e6) if at < 100 else n * 4e6
 
@@ -171,12 +181,12 @@ def test_another_speed_makes_it_look_again_at_once() -> None:
     assert len(run.changes) > before
 
 
-def test_after_a_rest_it_measures_anew_before_it_tries() -> None:
+def test_after_a_pause_it_measures_again_before_a_trial() -> None:
     run = Run(per_connection()).go(1.5)
     assert run.numbers == [16]
     run.now_s += 60
     run.go(0.75)
-    assert run.numbers == [16], "the trial from before the rest is forgotten"
+    assert run.numbers == [16], "the trial from before the pause is discarded"
     run.go(1)
     assert run.numbers[1] == 32
 
@@ -184,19 +194,19 @@ def test_after_a_rest_it_measures_anew_before_it_tries() -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     speeds=st.lists(st.floats(0, 1e9), min_size=1, max_size=20),
-    start=st.integers(1, MOST),
+    start=st.integers(1, MAX_CONCURRENCY),
     breaks=st.lists(st.integers(0, 9), min_size=1, max_size=20),
-    bears=st.lists(st.integers(0, 60), min_size=1, max_size=20),
+    capacities=st.lists(st.integers(0, 60), min_size=1, max_size=20),
 )
-def test_it_never_leaves_its_bounds_and_always_says_why(
-    speeds: list[float], start: int, breaks: list[int], bears: list[int]
+def test_it_stays_within_its_range_and_gives_a_reason(
+    speeds: list[float], start: int, breaks: list[int], capacities: list[int]
 ) -> None:
     run = Run(lambda _n, at: speeds[int(at) % len(speeds)], allowed=start)
     for second in range(60):
         run.go(
             1,
             breaks=sum(breaks[: second % len(breaks)]),
-            bearable=bears[second % len(bears)],
+            origin_capacity=capacities[second % len(capacities)],
         )
-        assert 1 <= run.allowed <= MOST
+        assert 1 <= run.allowed <= MAX_CONCURRENCY
     assert all(reason for _, _, reason in run.changes)

@@ -1,4 +1,4 @@
-"""Speed and ETA: right in the mean, calm in between, never absurd."""
+"""Speed and ETA: accurate on average, without jumps, never absurd."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.engine.metrics.speed import SpeedMeter, TotalMeter, eta_s, steady
+from tui.engine.metrics.speed import SpeedMeter, TotalMeter, eta_s, eta_speed
 
 
 def test_a_steady_stream_shows_its_speed_from_the_first_sample() -> None:
@@ -27,7 +27,7 @@ def test_a_stopped_stream_fades_within_seconds() -> None:
     assert meter.speed < 50_000
 
 
-def test_a_restart_from_zero_is_no_negative_speed() -> None:
+def test_a_counter_that_restarts_gives_no_negative_speed() -> None:
     meter = SpeedMeter(3.0, now=0.0)
     meter.sample(1.0, 5_000_000)
     meter.sample(2.0, 0)
@@ -41,7 +41,7 @@ def test_a_restart_from_zero_is_no_negative_speed() -> None:
         max_size=50,
     )
 )
-def test_the_speed_is_finite_whatever_comes(samples: list[tuple[float, int]]) -> None:
+def test_the_speed_is_always_finite(samples: list[tuple[float, int]]) -> None:
     meter = SpeedMeter(3.0, now=0.0)
     at, total, fastest = 0.0, 0, 0.0
     for dt, nbytes in samples:
@@ -57,7 +57,7 @@ def test_the_speed_is_finite_whatever_comes(samples: list[tuple[float, int]]) ->
     ("remaining", "speed", "expected"),
     [(0, 0, 0.0), (100, 0, None), (100, 0.5, None), (100, 10, 10.0), (10**15, 1, None)],
 )
-def test_time_to_go_is_told_only_when_it_can_be(
+def test_an_eta_is_given_only_when_it_is_possible(
     remaining: float, speed: float, expected: float | None
 ) -> None:
     assert eta_s(remaining, speed) == expected
@@ -72,10 +72,10 @@ def test_time_to_go_is_told_only_when_it_can_be(
         (900.0, 100.0, 900.0),
     ],
 )
-def test_a_line_that_changed_for_good_is_believed_at_once(
+def test_the_eta_follows_a_lasting_change_at_once(
     fast: float, slow: float, expected: float
 ) -> None:
-    assert steady(fast, slow) == expected
+    assert eta_speed(fast, slow) == expected
 
 
 def test_the_history_has_one_value_a_second() -> None:
@@ -86,7 +86,7 @@ def test_the_history_has_one_value_a_second() -> None:
     assert meter.peak == 2000.0
 
 
-def test_a_burst_at_the_start_is_not_taken_for_the_speed() -> None:
+def test_a_burst_at_the_start_does_not_count_as_the_speed() -> None:
     meter = SpeedMeter(3.0, 0.0, burst_s=1.0)
     meter.sample(0.1, 300_000)
     assert meter.speed == pytest.approx(300_000, rel=0.2)

@@ -1,4 +1,4 @@
-"""What bounds a run, measured over real sockets and a real directory."""
+"""What limits a run, measured over real sockets and a real directory."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def slow(rate: float) -> ResponseScript:
     return ResponseScript(Pattern(SIZE, 1), etag='"1"', rate=rate)
 
 
-async def test_a_slow_server_is_what_bounds(
+async def test_a_slow_server_is_the_limit(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with running(server, tmp_path, script=slow(300_000)) as engine:
@@ -64,14 +64,16 @@ async def test_a_slow_server_is_what_bounds(
         assert engine.detail(0).diagnosis == one
 
 
-async def test_a_limit_is_what_bounds(server: ScriptedServer, tmp_path: Path) -> None:
+async def test_a_rate_limit_is_the_limit(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
     async with running(server, tmp_path, rate_limit=400_000) as engine:
         limited = Diagnosis(Limit.LIMITER, LimitCause.RATE_LIMIT, (400_000,))
         await until(lambda: engine.snapshot().diagnosis == limited)
         await until(lambda: engine.detail(0).diagnosis.limit is Limit.LIMITER)
 
 
-async def test_the_limit_of_one_download_is_what_bounds_it(
+async def test_the_rate_limit_of_a_download_is_its_limit(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with running(server, tmp_path) as engine:
@@ -80,7 +82,7 @@ async def test_the_limit_of_one_download_is_what_bounds_it(
         await until(lambda: engine.detail(0).diagnosis == limited)
 
 
-async def test_a_slow_disk_is_what_bounds(
+async def test_a_slow_disk_is_the_limit(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = platform.write_at
@@ -98,7 +100,7 @@ async def test_a_slow_disk_is_what_bounds(
         await until(lambda: engine.detail(0).diagnosis.limit is Limit.DISK)
 
 
-async def test_slots_are_what_bounds_while_downloads_wait_for_one(
+async def test_concurrency_is_the_limit_while_downloads_wait_for_a_slot(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with running(
@@ -110,7 +112,7 @@ async def test_slots_are_what_bounds_while_downloads_wait_for_one(
         assert engine.detail(8).diagnosis == full
 
 
-async def test_a_download_says_that_its_host_keeps_it_waiting(
+async def test_a_queued_download_names_the_limit_of_its_host(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with running(server, tmp_path, 3, slow(200_000)) as engine:
@@ -125,7 +127,7 @@ async def test_a_download_says_that_its_host_keeps_it_waiting(
         await until(lambda: engine.detail(2).diagnosis == full)
 
 
-async def test_hosts_tell_their_protocol_their_ranges_and_their_errors(
+async def test_origins_have_a_protocol_range_support_and_errors(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     broken = ResponseScript(Pattern(SIZE, 1), etag='"1"', rate=9e6, first=[500])
@@ -137,7 +139,7 @@ async def test_hosts_tell_their_protocol_their_ranges_and_their_errors(
         assert "500" in host.trouble
 
 
-async def test_a_server_that_refuses_ranges_is_known_for_it(
+async def test_a_server_that_refuses_ranges_is_marked(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     body = Pattern(SIZE, 1)
@@ -152,7 +154,7 @@ async def test_a_server_that_refuses_ranges_is_known_for_it(
         await until(lambda: engine.origins()[0].ranges == "refused")
 
 
-async def test_request_headers_are_shown_but_no_secret(
+async def test_request_headers_are_shown_without_secrets(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     headers = (("User-Agent", "tests"), ("X-Own-Key", "hush"), ("Cookie", "a=hush"))
@@ -163,7 +165,7 @@ async def test_request_headers_are_shown_but_no_secret(
         assert "hush" not in str(asked)
 
 
-async def test_a_host_of_small_files_has_a_speed_too(
+async def test_an_origin_of_small_files_has_a_speed(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     small = ResponseScript(bytes(20_000), etag='"1"', latency_s=0.01)
@@ -172,7 +174,7 @@ async def test_a_host_of_small_files_has_a_speed_too(
         await until(lambda: engine.origins()[0].speed > 10_000)
 
 
-async def test_a_disk_that_has_done_its_work_has_no_speed(
+async def test_an_idle_disk_has_no_speed(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with running(server, tmp_path, script=slow(40_000_000)) as engine:
@@ -184,7 +186,7 @@ async def test_a_disk_that_has_done_its_work_has_no_speed(
         assert engine.snapshot().diagnosis == NO_DIAGNOSIS
 
 
-async def test_what_a_server_said_is_told_after_the_end_as_well(
+async def test_response_details_stay_available_after_the_end(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with running(server, tmp_path) as engine:
@@ -196,7 +198,7 @@ async def test_what_a_server_said_is_told_after_the_end_as_well(
         assert detail.diagnosis == NO_DIAGNOSIS
 
 
-async def test_writes_on_the_loop_are_what_bounds_while_they_are_slow(
+async def test_slow_writes_on_the_loop_are_the_limit(
     server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = platform.write_at
