@@ -1,1 +1,1 @@
-"""Real processes, killed at random moments and started again."""
+"""Tests that kill real processes at random moments and restart them."""

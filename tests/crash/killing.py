@@ -1,4 +1,4 @@
-"""One killed run after another, and what each of them cost."""
+"""Run a command, kill it at random moments, and measure what each kill costs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ ROOT = __file__.rpartition("/tests/")[0]
 
 @dataclass(slots=True)
 class Batch:
-    """Files that one command fetches, and how it is told to."""
+    """Files that one command downloads, and its options."""
 
     bodies: dict[str, Pattern]
-    """By name, which is the URL's path as well."""
+    """By name, which is also the path of the URL."""
     options: Sequence[str]
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -38,8 +38,8 @@ class Batch:
         """Bytes of all files."""
         return sum(body.size for body in self.bodies.values())
 
-    def is_right(self, path: Path) -> bool:
-        """Whether a finished file is byte for byte what the server has."""
+    def is_correct(self, path: Path) -> bool:
+        """Return True if a finished file has exactly the server's data."""
         name = path.name
         if name not in self.digests:
             self.digests[name] = self.bodies[name].sha256()
@@ -49,38 +49,38 @@ class Batch:
 
 @dataclass(slots=True)
 class Tally:
-    """What was seen over all runs."""
+    """Totals over all runs."""
 
     kills: int = 0
     runs: int = 0
     batches: int = 0
     wrong: list[str] = field(default_factory=list)
-    """Final names whose bytes are not the server's, or names nobody asked for."""
+    """Final names with wrong data, missing names and unexpected names."""
     failures: list[str] = field(default_factory=list)
-    """Runs that ended by themselves, but not well."""
+    """Runs that ended by themselves with an error."""
     lost: list[int] = field(default_factory=list)
-    """Bytes fetched in vain, by kill: they came and are in no file or record."""
-    orphans: list[str] = field(default_factory=list)
-    """Names left over when a batch was complete."""
+    """For each kill, bytes that were sent but are in no file or record."""
+    leftovers: list[str] = field(default_factory=list)
+    """Names left over when a batch is complete."""
 
 
 class Killer:
-    """Runs a batch to its end, killing it whenever chance says so."""
+    """Runs a batch to its end, with kills at random moments."""
 
     def __init__(
-        self, server: ScriptedServer, directory: Path, chance: random.Random
+        self, server: ScriptedServer, directory: Path, rng: random.Random
     ) -> None:
         self._server = server
         self._directory = directory
-        self._chance = chance
+        self._rng = rng
 
     async def run(self, batch: Batch, kills: int, mean_bytes: int) -> Tally:
-        """Fetch ``batch``, with at most ``kills`` kills, until it is complete.
+        """Download ``batch`` with at most ``kills`` kills, until it is complete.
 
         Args:
-            batch: what to fetch; its scripts are on the server already.
-            kills: after so many the command may run to its end.
-            mean_bytes: mean of the bytes that a run gets before it is killed.
+            batch: the files; their scripts are on the server already.
+            kills: after so many, the command may run to its end.
+            mean_bytes: mean of the bytes that a run receives before it is killed.
         """
         tally = Tally(batches=1)
         while True:
@@ -88,7 +88,7 @@ class Killer:
             sent = self._sent()
             after = None
             if tally.kills < kills:
-                after = sent + int(self._chance.expovariate(1 / mean_bytes))
+                after = sent + int(self._rng.expovariate(1 / mean_bytes))
             status = await self._once(batch, after)
             tally.runs += 1
             self._check(batch, tally)
@@ -101,7 +101,7 @@ class Killer:
                 tally.failures.append(f"exit status {status}")
             break
         present = set(os.listdir(self._directory))
-        tally.orphans = sorted(present - set(batch.bodies))
+        tally.leftovers = sorted(present - set(batch.bodies))
         tally.wrong += sorted(set(batch.bodies) - present)
         return tally
 
@@ -123,9 +123,9 @@ class Killer:
         try:
             async with asyncio.timeout(RUN_LIMIT_S):
                 if kill_at is not None:
-                    # Also some time later, so that kills fall between two chunks,
-                    # into syncs and renames, and into the start of the next one.
-                    late_s = self._chance.choice((0.0, 0.0, self._chance.random()))
+                    # Sometimes later, so that kills happen between two chunks, in
+                    # syncs and renames, and at the start of the next file.
+                    late_s = self._rng.choice((0.0, 0.0, self._rng.random()))
                     await self._wait(lambda: self._sent() >= kill_at, ended)
                     await asyncio.wait([ended], timeout=late_s)
                     if not ended.done():
@@ -135,19 +135,19 @@ class Killer:
             if not ended.done():
                 process.kill()
                 await ended
-            # What is still in the air belongs to the run that was killed.
+            # Data still being sent belongs to the run that was killed.
             await self._server.until(lambda: not self._server.connections)
 
     @staticmethod
-    async def _wait(holds: Callable[[], bool], ended: asyncio.Future[int]) -> None:
-        while not (holds() or ended.done()):
+    async def _wait(is_true: Callable[[], bool], ended: asyncio.Future[int]) -> None:
+        while not (is_true() or ended.done()):
             await asyncio.wait([ended], timeout=0.002)
 
     def _sent(self) -> int:
-        return sum(seen.bytes_sent for seen in self._server.requests)
+        return sum(request.bytes_sent for request in self._server.requests)
 
     def _kept(self, batch: Batch) -> int:
-        """Bytes that the next run need not fetch."""
+        """Return the bytes that the next run need not download."""
         kept = 0
         for name, body in batch.bodies.items():
             if (self._directory / name).exists():
@@ -155,16 +155,16 @@ class Killer:
                 continue
             record = self._directory / (name + RECORD)
             if record.exists() and (self._directory / (name + PART)).exists():
-                found = parse(record.read_bytes())
-                ranges = found.ranges if found is not None else ()
+                parsed = parse(record.read_bytes())
+                ranges = parsed.ranges if parsed is not None else ()
                 kept += sum(end - start for start, end in ranges)
         return kept
 
     def _check(self, batch: Batch, tally: Tally) -> None:
-        """Look at every name in the directory."""
+        """Check every name in the directory."""
         for path in sorted(self._directory.iterdir()):
             if path.name in batch.bodies:
-                if not batch.is_right(path):
+                if not batch.is_correct(path):
                     tally.wrong.append(path.name)
             elif not path.name.endswith((PART, RECORD, NEW_RECORD)):
                 tally.wrong.append(path.name)

@@ -1,4 +1,4 @@
-"""SIGTERM, and ctrl+c typed at a real terminal, in the middle of many connections."""
+"""SIGTERM, and Ctrl+C typed at a real terminal, during downloads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BODIES = [Pattern(6_000_000, seed) for seed in range(3)]
 
 
 class Terminal:
-    """A process that has a terminal of its own; what it writes is kept."""
+    """A pseudo-terminal for a process; records its output."""
 
     def __init__(self) -> None:
         self.master, self._slave = os.openpty()
@@ -59,7 +59,7 @@ class Terminal:
         try:
             self.shown += os.read(self.master, 65536)
         except OSError as error:
-            assert error.errno == errno.EIO  # noqa: PT017  # the other side is closed
+            assert error.errno == errno.EIO  # noqa: PT017  # closed by the other side
             asyncio.get_running_loop().remove_reader(self.master)
 
     def type(self, keys: bytes) -> None:
@@ -74,7 +74,7 @@ class Terminal:
 async def interrupted_then_finished(
     server: ScriptedServer, out: Path, options: Sequence[str], how: str
 ) -> None:
-    """Interrupt a run in the middle, then let the same command end."""
+    """Interrupt a run, then run the same command to its end."""
     urls = [
         server.add(f"/{n}.bin", ResponseScript(body, etag=f'"{n}"', rate=1_500_000))
         for n, body in enumerate(BODIES)
@@ -84,7 +84,7 @@ async def interrupted_then_finished(
     try:
         process = await terminal.start(*arguments)
         await server.until(
-            lambda: sum(seen.bytes_sent for seen in server.requests) > 6_000_000
+            lambda: sum(request.bytes_sent for request in server.requests) > 6_000_000
         )
         if how == "ctrl+c":
             terminal.type(b"\x03")
@@ -97,28 +97,30 @@ async def interrupted_then_finished(
     assert status == 130, terminal.shown[-2000:]
     await server.until(lambda: not server.connections)
     assert not [name for name in os.listdir(out) if name.endswith(".bin")]
-    sent = sum(seen.bytes_sent for seen in server.requests)
+    sent = sum(request.bytes_sent for request in server.requests)
     count = len(server.requests)
     ended = await fetchtui("--headless", *arguments[len(options) :], cwd=out.parent)
     assert ended.status == 0
     for number, body in enumerate(BODIES):
         assert (out / f"{number}.bin").read_bytes() == body.read()
     assert len(os.listdir(out)) == len(BODIES)
-    assert any(seen.range is not None for seen in server.requests[count:])
-    # Nothing is lost but what was in the buffers of twelve connections.
-    total = sum(seen.bytes_sent for seen in server.requests)
+    assert any(request.range is not None for request in server.requests[count:])
+    # At most the buffers of twelve connections are lost.
+    total = sum(request.bytes_sent for request in server.requests)
     size = sum(body.size for body in BODIES)
-    assert total - size < 12 * 256_000, f"{sent} bytes came before the interruption"
+    assert total - size < 12 * 256_000, (
+        f"{sent} bytes were sent before the interruption"
+    )
 
 
 @pytest.mark.parametrize("how", ["ctrl+c", "SIGTERM"])
-async def test_an_interruption_keeps_every_byte(
+async def test_an_interrupt_keeps_the_data(
     server: ScriptedServer, tmp_path: Path, how: str
 ) -> None:
     await interrupted_then_finished(server, tmp_path / "out", ["--headless"], how)
 
 
-async def test_a_dashboard_that_is_told_to_end_keeps_every_byte(
+async def test_sigterm_to_a_dashboard_keeps_the_data(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     await interrupted_then_finished(server, tmp_path / "out", [], "SIGTERM")

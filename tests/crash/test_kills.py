@@ -1,4 +1,4 @@
-"""A few kills of a real process in every run of the tests; ``kill_loop`` does many."""
+"""A few kills of a real process; ``kill_loop`` does many."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from tui.demo.server import ScriptedServer
 
 RATE = 5_000_000
-"""Bytes per second over all connections."""
+"""Total bytes per second over all connections."""
 
 
-async def test_a_killed_run_leaves_nothing_wrong_and_loses_about_a_second(
+async def test_a_kill_corrupts_nothing_and_loses_about_a_second(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     bodies = {f"{n}.bin": Pattern(8_000_000 + n, n) for n in range(2)}
@@ -28,19 +28,19 @@ async def test_a_killed_run_leaves_nothing_wrong_and_loses_about_a_second(
     batch = Batch(bodies, ("-s", "4", "-c", "2"))
     killer = Killer(server, tmp_path / "out", random.Random(1))
     tally = await killer.run(batch, kills=3, mean_bytes=6_000_000)
-    assert (tally.wrong, tally.failures, tally.orphans) == ([], [], [])
+    assert (tally.wrong, tally.failures, tally.leftovers) == ([], [], [])
     assert tally.kills > 0
-    # A checkpoint a second, looked for four times a second, and one that was under
-    # way on a busy disk; a connection's buffers besides.
+    # One checkpoint per second, checked four times a second, one that may be in
+    # progress on a busy disk, and the buffers of the connections.
     assert max(tally.lost) < 2 * RATE + 8 * 256_000
 
 
-async def test_small_files_are_whole_or_not_there(
+async def test_small_files_are_complete_or_absent(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
-    chance = random.Random(3)
-    batch = small_batch(server, chance, 1500)
-    killer = Killer(server, tmp_path / "out", chance)
+    rng = random.Random(3)
+    batch = small_batch(server, rng, 1500)
+    killer = Killer(server, tmp_path / "out", rng)
     tally = await killer.run(batch, kills=3, mean_bytes=4_000_000)
-    assert (tally.wrong, tally.failures, tally.orphans) == ([], [], [])
+    assert (tally.wrong, tally.failures, tally.leftovers) == ([], [], [])
     assert tally.kills > 0

@@ -40,7 +40,7 @@ async def folder(folders: OutputFolders) -> Folder:
 
 @pytest.fixture
 async def part(lone: DiskWriter, folder: Folder) -> AsyncIterator[PartFile]:
-    """A part file of the writer that a module calls ``lone``."""
+    """An open part file of the module's writer ``lone``."""
     part = await lone.open_part(folder, "x", size=None, resume=False)
     yield part
     await lone.close_part(part)
@@ -48,7 +48,7 @@ async def part(lone: DiskWriter, folder: Folder) -> AsyncIterator[PartFile]:
 
 @pytest.fixture
 def event() -> Iterator[threading.Event]:
-    """Something for a thread to wait on; set at the end, so that no thread stays."""
+    """An event for threads to wait on; set at the end, so that no thread remains."""
     event = threading.Event()
     yield event
     event.set()

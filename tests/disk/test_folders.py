@@ -79,14 +79,14 @@ async def test_long_names_leave_room_for_the_records_suffix(folder, stem):
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0b", "/"])
-async def test_what_is_no_single_component_cannot_be_claimed(folder, name):
-    for claim in (folder.reserve, folder.try_reserve):
+async def test_only_a_single_component_can_be_reserved(folder, name):
+    for reserve in (folder.reserve, folder.try_reserve):
         with pytest.raises(LocalError) as caught:
-            claim(name)
+            reserve(name)
         assert caught.value.kind == "name"
 
 
-async def test_folders_are_made_and_remembered(tmp_path, folders):
+async def test_folders_are_created_and_cached(tmp_path, folders):
     assert folders.cached("a/b") is None
     folder = await folders.folder("a/b")
     assert (tmp_path / "a/b").is_dir()
@@ -94,19 +94,19 @@ async def test_folders_are_made_and_remembered(tmp_path, folders):
     assert folder.path == str(tmp_path / "a/b")
 
 
-async def test_the_output_directory_is_made_too(tmp_path, writer):
+async def test_the_output_directory_is_created_too(tmp_path, writer):
     folders = OutputFolders(tmp_path / "new" / "deep", writer)
     await folders.folder("")
     assert (tmp_path / "new" / "deep").is_dir()
     await folders.close()
 
 
-async def test_all_who_ask_at_once_get_the_same_folder(folders):
+async def test_concurrent_callers_get_the_same_folder(folders):
     folders = await asyncio.gather(*(folders.folder("a") for _ in range(8)))
     assert len(set(map(id, folders))) == 1
 
 
-async def test_two_spellings_of_one_place_are_one_folder(tmp_path, folders):
+async def test_two_spellings_are_one_folder(tmp_path, folders):
     folder = await folders.folder("a")
     assert await folders.folder("a/") is folder
 
@@ -114,7 +114,9 @@ async def test_two_spellings_of_one_place_are_one_folder(tmp_path, folders):
 @pytest.mark.parametrize(
     "directory", ["..", "a/../../b", "/etc", "a//b", "./a", "a\0b", "a/.."]
 )
-async def test_no_folder_outside_the_output_directory(tmp_path, folders, directory):
+async def test_folders_outside_the_output_directory_are_refused(
+    tmp_path, folders, directory
+):
     with pytest.raises(LocalError) as caught:
         await folders.folder(directory)
     assert caught.value.kind == "name"
@@ -122,7 +124,7 @@ async def test_no_folder_outside_the_output_directory(tmp_path, folders, directo
 
 
 @pytest.mark.parametrize("directory", ["link", "link/below", "a/link"])
-async def test_no_folder_is_reached_through_a_link(tmp_path, writer, directory):
+async def test_folders_behind_a_link_are_refused(tmp_path, writer, directory):
     outside = tmp_path / "outside"
     outside.mkdir()
     root = tmp_path / "root"
@@ -146,7 +148,7 @@ async def test_the_output_directory_itself_may_be_a_link(tmp_path, writer):
     await folders.close()
 
 
-async def test_a_file_in_the_way_is_told(tmp_path, folders):
+async def test_a_file_with_the_folders_name_is_an_error(tmp_path, folders):
     (tmp_path / "a").write_text("mine")
     with pytest.raises(LocalError, match="a file with this name") as caught:
         await folders.folder("a/b")
@@ -154,8 +156,8 @@ async def test_a_file_in_the_way_is_told(tmp_path, folders):
     assert (tmp_path / "a").read_text() == "mine"
 
 
-async def test_a_place_where_nobody_may_write_is_told(writer):
-    # sysfs refuses new directories to everybody, root included.
+async def test_an_unwritable_location_is_an_error(writer):
+    # sysfs allows nobody to create directories, not even root.
     folders = OutputFolders(Path("/sys/fetchtui-test"), writer)
     with pytest.raises(LocalError) as caught:
         await folders.folder("")
@@ -163,19 +165,17 @@ async def test_a_place_where_nobody_may_write_is_told(writer):
     await folders.close()
 
 
-async def test_a_folder_without_permission_to_write_is_told(
+async def test_a_folder_without_write_permission_is_an_error(
     tmp_path, folders, monkeypatch
 ):
-    # Root may write anywhere, so the answer has to be made up.
+    # Root may write anywhere, so simulate it.
     monkeypatch.setattr(os, "access", lambda *_, **__: False)
     with pytest.raises(LocalError, match="permission denied or") as caught:
         await folders.folder("")
     assert caught.value.kind == "not_writable"
 
 
-async def test_a_folder_that_vanished_is_told_and_works_when_it_is_back(
-    tmp_path, writer, folders
-):
+async def test_a_removed_folder_is_an_error_until_it_is_back(tmp_path, writer, folders):
     folder = await folders.folder("a")
     part = await writer.open_part(folder, "one", size=None, resume=False)
     await writer.discard(part)
@@ -184,12 +184,14 @@ async def test_a_folder_that_vanished_is_told_and_works_when_it_is_back(
         with pytest.raises(LocalError) as caught:
             await writer.open_part(folder, "x", size=None, resume=False)
         assert caught.value.kind == "directory_gone"
-        assert not (tmp_path / "a").exists(), "it may be the place of an unmounted disk"
+        assert not (tmp_path / "a").exists(), (
+            "it may be the mount point of an unmounted disk"
+        )
     (tmp_path / "a").mkdir()
     await writer.discard(await writer.open_part(folder, "x", size=None, resume=False))
 
 
-async def test_a_failed_opening_is_tried_again_by_the_next_who_asks(tmp_path, folders):
+async def test_a_failed_open_is_retried_by_the_next_caller(tmp_path, folders):
     (tmp_path / "a").touch()
     with pytest.raises(LocalError):
         await folders.folder("a")
@@ -197,7 +199,7 @@ async def test_a_failed_opening_is_tried_again_by_the_next_who_asks(tmp_path, fo
     await folders.folder("a")
 
 
-def test_descriptors_that_nobody_uses_are_closed_beyond_the_limit():
+def test_unused_descriptors_above_the_limit_are_closed():
     open_dirs = OpenDirs(limit=2)
     closed: list[str] = []
 
@@ -209,10 +211,10 @@ def test_descriptors_that_nobody_uses_are_closed_beyond_the_limit():
     for key in "abc":
         open_dirs.release(key, open_dirs.acquire(key, lambda key=key: Watched(key, -1)))
     assert closed == ["a", "b"]
-    again = open_dirs.acquire("used", lambda: pytest.fail("it was open"))
+    again = open_dirs.acquire("used", lambda: pytest.fail("already open"))
     assert again is used
     open_dirs.release("used", used, is_stale=True)
-    assert closed == ["a", "b"], "somebody still uses it"
+    assert closed == ["a", "b"], "still in use"
     open_dirs.release("used", used)
     assert closed == ["a", "b", "used"]
     open_dirs.close()

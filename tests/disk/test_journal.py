@@ -77,7 +77,7 @@ def reopened(journal):
     return entries
 
 
-def test_the_next_run_finds_everything_as_it_was_left(journal):
+def test_entries_round_trip(journal):
     left = [
         entry(1, place=2.5, state=_S.PAUSED, received=5, size=9, segments=4),
         entry(2, state=_S.FAILED, error="no", error_kind="not_found", status=404),
@@ -92,7 +92,7 @@ def test_the_next_run_finds_everything_as_it_was_left(journal):
     again.close()
 
 
-def test_a_change_keeps_what_was_asked_for(journal):
+def test_a_change_keeps_the_request(journal):
     journal.write([JournalEntry(1, REQUEST, *BLANK[2:])], [], {})
     changed = JournalEntry(1, REQUEST, *BLANK[2:])._replace(state=_S.DONE, received=7)
     journal.write([], [changed], {})
@@ -101,7 +101,7 @@ def test_a_change_keeps_what_was_asked_for(journal):
     assert found.request.checksum == REQUEST.checksum
 
 
-def test_no_secret_is_stored_and_what_is_missing_is_told(journal):
+def test_secrets_are_not_stored_and_are_listed_as_withheld(journal):
     asked = BLANK._replace(request=REQUEST, url=REQUEST.url)
     journal.write([asked], [], {})
     (loaded,) = reopened(journal)
@@ -123,14 +123,14 @@ def test_no_secret_is_stored_and_what_is_missing_is_told(journal):
         assert b"hunter2" not in data
 
 
-def test_a_login_in_a_later_url_is_withheld_and_told_as_well(journal):
+def test_credentials_in_a_later_url_are_withheld(journal):
     changed = entry(1, url="https://me:secret@example.org/new")
     journal.write([entry(1)], [changed], {})
     (loaded,) = reopened(journal)
     assert (loaded.url, loaded.withheld) == ("https://example.org/new", ("login",))
 
 
-def test_a_mirror_that_needs_a_login_is_left_out(journal):
+def test_a_mirror_with_credentials_is_left_out(journal):
     request = DownloadRequest(("https://h/@a", "https://u:p@h/a", "https://i/a@b"))
     journal.write([BLANK._replace(request=request, url=request.url)], [], {})
     (loaded,) = reopened(journal)
@@ -138,13 +138,13 @@ def test_a_mirror_that_needs_a_login_is_left_out(journal):
     assert loaded.withheld == ()
 
 
-def test_only_the_user_may_read_it(journal):
+def test_only_the_user_can_read_it(journal):
     journal.write([entry(1)], [], {})
     for path in journal.path.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path.name
 
 
-def test_entries_come_back_in_slices(journal):
+def test_entries_are_read_in_slices(journal):
     journal.write([entry(key) for key in range(10)], [], {})
     first, reached, _ = journal.read(-1, 4)
     assert ([e.key for e in first], reached) == ([0, 1, 2, 3], 3)
@@ -153,7 +153,7 @@ def test_entries_come_back_in_slices(journal):
     assert journal.read(reached, 100) == ([], 9, 0)
 
 
-def test_two_runs_do_not_share_a_journal(journal):
+def test_a_journal_is_locked_against_a_second_run(journal):
     with pytest.raises(LocalError) as caught:
         Journal(journal.path).open()
     assert caught.value.kind == "in_use"
@@ -164,7 +164,7 @@ def test_two_runs_do_not_share_a_journal(journal):
 @pytest.mark.parametrize(
     "data", [b"this is no database at all" * 100, b"SQLite format"]
 )
-def test_a_broken_journal_can_be_set_aside_with_its_log(tmp_path, data):
+def test_a_damaged_journal_is_set_aside_with_its_log(tmp_path, data):
     path = tmp_path / "one.session"
     for number in ("", "-2"):
         path.write_bytes(data)
@@ -178,7 +178,7 @@ def test_a_broken_journal_can_be_set_aside_with_its_log(tmp_path, data):
     assert sorted(tmp_path.iterdir())[0].name.startswith("one.session.unreadable")
 
 
-def test_a_journal_of_a_later_version_is_left_alone(tmp_path):
+def test_a_journal_of_a_newer_version_is_left_alone(tmp_path):
     path = tmp_path / "one.session"
     with sqlite3.connect(path) as database:
         database.execute(f"PRAGMA user_version = {VERSION + 1}")
@@ -187,7 +187,7 @@ def test_a_journal_of_a_later_version_is_left_alone(tmp_path):
         Journal(path).open()
 
 
-def test_odd_entries_are_left_out_and_counted(journal):
+def test_invalid_rows_are_skipped_and_counted(journal):
     journal.write([entry(key) for key in range(6)], [], {})
     journal.close()
     with sqlite3.connect(journal.path) as database:
@@ -206,14 +206,14 @@ def test_odd_entries_are_left_out_and_counted(journal):
     assert journal.read(-1, 100) == ([entry(5)], 5, 5)
 
 
-def test_a_place_where_nobody_may_write_is_told(tmp_path):
+def test_an_unwritable_location_is_an_error(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(LocalError) as caught:
         Journal(tmp_path / "file" / "one.session").open()
     assert caught.value.kind == "not_writable"
 
 
-def test_a_write_that_fails_leaves_nothing_half_done(journal):
+def test_a_failed_write_changes_nothing(journal):
     journal.write([entry(1)], [], {})
     with pytest.raises(LocalError):
         journal.write([entry(2), entry(3, note=None)], [], {})
@@ -234,7 +234,7 @@ for key in range(0, 10**6, 10):
 """
 
 
-def test_a_kill_loses_nothing_that_was_written(tmp_path):
+def test_a_kill_loses_no_written_entries(tmp_path):
     path = tmp_path / "one.session"
     process = subprocess.Popen(
         [sys.executable, "-c", FILL, str(path)], stdout=subprocess.PIPE, text=True

@@ -1,4 +1,4 @@
-"""A process that is killed: what the record claims is in the part file."""
+"""Ranges in the resume record are in the part file after a SIGKILL."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui.disk.folders import OutputFolders
 from tui.disk.resume_record import load_record
 from tui.disk.writer import DiskWriter
 
-WRITE_FOR_EVER = """
+WRITE_FOREVER = """
 import asyncio, itertools, sys
 from pathlib import Path
 from tui.core.clock import SystemClock
@@ -28,7 +28,7 @@ async def main():
     size = 1 << 26
     part = await writer.open_part(folder, "x", size=size, resume=False)
     record = ResumeRecord(url="https://example.org/x", validator="", size=size)
-    # Two segments, so that one is always ahead of the file's contiguous front.
+    # Two segments, so that one is always ahead of the contiguous start.
     for step in itertools.count():
         for start in (0, size // 2):
             offset = start + step % 512 * 65536
@@ -53,11 +53,11 @@ def folder_at(path):
     return asyncio.run(open_it())
 
 
-def test_what_the_record_claims_survives_a_kill_at_any_moment(tmp_path):
+def test_recorded_ranges_survive_a_kill(tmp_path):
     folder = folder_at(tmp_path)
     for lines in (1, 2, 9, 30, 60):
         process = subprocess.Popen(
-            [sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)],
+            [sys.executable, "-c", WRITE_FOREVER, str(tmp_path)],
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -67,11 +67,11 @@ def test_what_the_record_claims_survives_a_kill_at_any_moment(tmp_path):
         process.send_signal(signal.SIGKILL)
         process.wait(30)
         process.stdout.close()
-        found = load_record(folder, "x")
-        assert found is not None
-        assert sum(end - start for start, end in found.ranges) >= lines * 65536
+        record = load_record(folder, "x")
+        assert record is not None
+        assert sum(end - start for start, end in record.ranges) >= lines * 65536
         data = (tmp_path / "x.part").read_bytes()
-        for start, end in found.ranges:
+        for start, end in record.ranges:
             for offset in range(start, end, 65536):
                 value = offset % (1 << 25) // 65536 % 251 + 1
                 assert data[offset : offset + 65536] == bytes([value]) * 65536

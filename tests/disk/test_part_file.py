@@ -22,20 +22,18 @@ def record(size=None):
     return ResumeRecord(url="https://example.org/x", validator='"e"', size=size)
 
 
-def is_there(path):
+def exists(path):
     return os.path.lexists(path)
 
 
 def redirect(part, path):
-    """Let the part's descriptor lead to a device, whose errors are real ones."""
+    """Redirect the part's descriptor to a device, to get real errors."""
     fd = os.open(path, os.O_RDWR)
     os.dup2(fd, part.fd)
     os.close(fd)
 
 
-async def test_bytes_come_to_their_places_and_get_the_final_name(
-    tmp_path, writer, folder
-):
+async def test_data_is_written_at_its_offset_and_renamed(tmp_path, writer, folder):
     part = await writer.open_part(folder, "x", size=6, resume=False)
     assert part.created_here
     await writer.write(part, 3, [b"de", memoryview(b"f")], 3)
@@ -49,7 +47,7 @@ async def test_bytes_come_to_their_places_and_get_the_final_name(
     assert repr(part) == "<PartFile x.part closed <RangeSet 0-6>>"
 
 
-async def test_a_part_file_keeps_its_bytes_when_it_is_closed(tmp_path, writer, folder):
+async def test_a_closed_part_file_keeps_its_data(tmp_path, writer, folder):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.close_part(part)
@@ -61,7 +59,7 @@ async def test_a_part_file_keeps_its_bytes_when_it_is_closed(tmp_path, writer, f
     await writer.close_part(part)
 
 
-async def test_a_part_file_can_be_continued(tmp_path, writer, folder):
+async def test_a_part_file_can_be_resumed(tmp_path, writer, folder):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.close_part(part)
@@ -73,13 +71,15 @@ async def test_a_part_file_can_be_continued(tmp_path, writer, folder):
     assert (tmp_path / "x").read_bytes() == b"abcdef"
 
 
-async def test_continuing_what_is_not_there_begins_anew(writer, folder):
+async def test_resuming_without_a_part_file_creates_one(writer, folder):
     part = await writer.open_part(folder, "x", size=None, resume=True)
     assert part.created_here
     await writer.discard(part)
 
 
-async def test_a_part_file_that_is_there_is_not_taken_unasked(tmp_path, writer, folder):
+async def test_an_existing_part_file_is_not_used_without_resume(
+    tmp_path, writer, folder
+):
     (tmp_path / "x.part").write_text("somebody's")
     with pytest.raises(FileExistsError, match="part"):
         await writer.open_part(folder, "x", size=None, resume=False)
@@ -88,7 +88,7 @@ async def test_a_part_file_that_is_there_is_not_taken_unasked(tmp_path, writer, 
 
 @pytest.mark.parametrize("resume", [True, False])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "dir", "pipe"])
-async def test_only_a_regular_file_of_its_own_is_ever_written(
+async def test_only_a_regular_file_without_hard_links_is_written(
     tmp_path, writer, folder, kind, resume
 ):
     victim = tmp_path / "victim"
@@ -105,11 +105,11 @@ async def test_only_a_regular_file_of_its_own_is_ever_written(
         await writer.open_part(folder, "x", size=None, resume=resume)
     assert victim.read_text() == "mine"
     assert not (tmp_path / "new").exists()
-    assert is_there(trap)
+    assert exists(trap)
 
 
 @pytest.mark.parametrize("resume", [True, False])
-async def test_two_writers_of_one_part_file_do_not_fight(writer, folder, resume):
+async def test_a_part_file_is_locked_against_a_second_writer(writer, folder, resume):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     with pytest.raises((LocalError, FileExistsError)) as caught:
         await writer.open_part(folder, "x", size=None, resume=resume)
@@ -120,7 +120,7 @@ async def test_two_writers_of_one_part_file_do_not_fight(writer, folder, resume)
     await writer.discard(part)
 
 
-async def test_a_part_file_that_was_finished_before_it_was_locked_is_not_continued(
+async def test_a_part_file_finished_before_the_lock_is_not_resumed(
     tmp_path, writer, folder, monkeypatch
 ):
     (tmp_path / "x.part").write_bytes(b"whole")
@@ -139,7 +139,7 @@ async def test_a_part_file_that_was_finished_before_it_was_locked_is_not_continu
     assert (tmp_path / "x").read_bytes() == b"whole"
 
 
-async def test_a_stale_record_of_ours_never_lies_about_a_new_part_file(
+async def test_a_stale_record_is_removed_before_a_new_part_file(
     tmp_path, writer, folder
 ):
     (tmp_path / "x.part").write_bytes(bytes(10))
@@ -158,7 +158,7 @@ async def test_a_stale_record_of_ours_never_lies_about_a_new_part_file(
     assert load_record(folder, "x") is None
 
 
-async def test_somebody_elses_file_in_the_records_place_is_left_alone(
+async def test_a_foreign_file_with_the_record_name_is_left_alone(
     tmp_path, writer, folder
 ):
     (tmp_path / "x.part.json").write_text("{}")
@@ -168,7 +168,7 @@ async def test_somebody_elses_file_in_the_records_place_is_left_alone(
     assert not (tmp_path / "x.part").exists()
 
 
-async def test_a_name_with_a_separator_never_reaches_the_disk(tmp_path, writer, folder):
+async def test_a_name_with_a_separator_is_refused(tmp_path, writer, folder):
     with pytest.raises(LocalError) as caught:
         await writer.open_part(folder, "../x", size=None, resume=False)
     assert caught.value.kind == "name"
@@ -183,16 +183,14 @@ async def test_a_name_with_a_separator_never_reaches_the_disk(tmp_path, writer, 
 # -- room ----------------------------------------------------------------------------
 
 
-async def test_a_file_that_cannot_fit_is_refused_before_it_is_begun(
-    tmp_path, writer, folder
-):
+async def test_a_file_that_cannot_fit_is_refused_at_the_start(tmp_path, writer, folder):
     with pytest.raises(LocalError, match=r"disk is full.*1\.15 EB more") as caught:
         await writer.open_part(folder, "x", size=1 << 60, resume=False)
     assert caught.value.kind == "disk_full"
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_part_file_that_is_continued_stays_when_the_rest_does_not_fit(
+async def test_a_resumed_part_file_stays_if_the_rest_does_not_fit(
     tmp_path, writer, folder
 ):
     (tmp_path / "x.part").write_bytes(b"abc")
@@ -201,7 +199,7 @@ async def test_a_part_file_that_is_continued_stays_when_the_rest_does_not_fit(
     assert (tmp_path / "x.part").read_bytes() == b"abc"
 
 
-async def test_reserved_room_does_not_change_the_length(tmp_path, writer, folder):
+async def test_preallocation_does_not_change_the_length(tmp_path, writer, folder):
     part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
     assert (tmp_path / "x.part").stat().st_size == 0
     await writer.write(part, 0, [b"abc"], 3)
@@ -210,7 +208,7 @@ async def test_reserved_room_does_not_change_the_length(tmp_path, writer, folder
     await writer.discard(part)
 
 
-async def test_reserved_room_behind_the_end_is_given_back(tmp_path, writer, folder):
+async def test_preallocated_blocks_behind_the_end_are_freed(tmp_path, writer, folder):
     part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
     part.size = 3  # the server corrects itself
     await writer.write(part, 0, [b"abc"], 3)
@@ -220,26 +218,26 @@ async def test_reserved_room_behind_the_end_is_given_back(tmp_path, writer, fold
     assert found.st_blocks * 512 < MIB
 
 
-async def test_a_file_system_without_reservation_is_fine(writer, folder, monkeypatch):
+async def test_a_file_system_without_preallocation_works(writer, folder, monkeypatch):
     monkeypatch.setattr(platform, "_fallocate", lambda *_: 95)  # EOPNOTSUPP
     part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
     assert not part.is_preallocated
     await writer.discard(part)
 
 
-@pytest.mark.parametrize(("code", "told"), [(28, "disk is full"), (122, "quota")])
-async def test_a_reservation_that_fails_half_way_leaves_nothing(
-    tmp_path, writer, folder, monkeypatch, code, told
+@pytest.mark.parametrize(("code", "message"), [(28, "disk is full"), (122, "quota")])
+async def test_a_failed_preallocation_leaves_nothing(
+    tmp_path, writer, folder, monkeypatch, code, message
 ):
     codes = iter([0, 0, code])
     monkeypatch.setattr(platform, "_fallocate", lambda *_: next(codes))
-    with pytest.raises(LocalError, match=told) as caught:
+    with pytest.raises(LocalError, match=message) as caught:
         await writer.open_part(folder, "x", size=MIB << 10, resume=False)
     assert caught.value.kind == "disk_full"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_reserving_takes_only_so_long(tmp_path, monkeypatch):
+def test_preallocation_is_limited_in_time(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
         platform, "_fallocate", lambda fd, mode, start, n: asked.append((start, n)) or 0
@@ -253,7 +251,7 @@ def test_reserving_takes_only_so_long(tmp_path, monkeypatch):
 # -- errors of the disk --------------------------------------------------------------
 
 
-async def test_a_full_disk_fails_the_part_and_nothing_else(tmp_path, writer, folder):
+async def test_a_full_disk_fails_only_the_part(tmp_path, writer, folder):
     full = await writer.open_part(folder, "full", size=9, resume=False)
     fine = await writer.open_part(folder, "fine", size=None, resume=False)
     await writer.write(full, 0, [b"abc"], 3)
@@ -281,7 +279,9 @@ async def test_a_full_disk_fails_the_part_and_nothing_else(tmp_path, writer, fol
     assert loaded.ranges == ((0, 3),)
 
 
-async def test_what_fits_of_a_merged_write_counts(writer, folder, monkeypatch):
+async def test_the_part_of_a_merged_write_that_fits_is_counted(
+    writer, folder, monkeypatch
+):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     real = platform.write_at
 
@@ -299,7 +299,7 @@ async def test_what_fits_of_a_merged_write_counts(writer, folder, monkeypatch):
     await writer.discard(part)
 
 
-async def test_after_a_failed_sync_only_what_was_synced_before_counts(writer, folder):
+async def test_after_a_failed_sync_only_earlier_syncs_count(writer, folder):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.checkpoint(part, record())
@@ -320,7 +320,7 @@ async def test_after_a_failed_sync_only_what_was_synced_before_counts(writer, fo
     await writer.close_part(part)
 
 
-async def test_a_failed_sync_keeps_the_final_name_away(tmp_path, writer, folder):
+async def test_a_failed_sync_prevents_the_rename(tmp_path, writer, folder):
     part = await writer.open_part(folder, "x", size=3, resume=False)
     redirect(part, "/dev/null")
     await writer.write(part, 0, [b"abc"], 3)
@@ -335,7 +335,9 @@ async def test_a_failed_sync_keeps_the_final_name_away(tmp_path, writer, folder)
 # -- the resume record ---------------------------------------------------------------
 
 
-async def test_a_checkpoint_tells_what_was_flushed_and_when(tmp_path, writer, folder):
+async def test_a_checkpoint_records_the_flushed_ranges_and_time(
+    tmp_path, writer, folder
+):
     part = await writer.open_part(folder, "x", size=9, resume=False)
     await writer.write(part, 6, [b"ghi"], 3)
     await writer.write(part, 0, [b"abc"], 3)
@@ -348,7 +350,7 @@ async def test_a_checkpoint_tells_what_was_flushed_and_when(tmp_path, writer, fo
     assert load_record(folder, "x") == loaded
 
 
-async def test_a_checkpoint_never_claims_what_came_after_its_sync(
+async def test_a_checkpoint_never_claims_writes_after_its_sync(
     writer, folder, monkeypatch
 ):
     part = await writer.open_part(folder, "x", size=None, resume=False)
@@ -379,7 +381,7 @@ async def test_a_checkpoint_never_claims_what_came_after_its_sync(
     await writer.discard(part)
 
 
-async def test_a_record_does_not_outlive_a_finish_that_follows_at_once(
+async def test_finishing_right_after_a_checkpoint_removes_the_record(
     tmp_path, writer, folder
 ):
     part = await writer.open_part(folder, "x", size=3, resume=False)
@@ -392,9 +394,7 @@ async def test_a_record_does_not_outlive_a_finish_that_follows_at_once(
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
 
 
-async def test_a_record_that_cannot_be_saved_is_told(
-    tmp_path, writer, folder, monkeypatch
-):
+async def test_a_failed_checkpoint_is_reported(tmp_path, writer, folder, monkeypatch):
     part = await writer.open_part(folder, "x", size=None, resume=False)
 
     def refuse(*_, **__):
@@ -412,7 +412,7 @@ async def test_a_record_that_cannot_be_saved_is_told(
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "directory"])
-async def test_a_final_name_that_appears_meanwhile_is_not_replaced(
+async def test_a_final_name_created_meanwhile_is_not_replaced(
     tmp_path, writer, folder, kind
 ):
     part = await writer.open_part(folder, "x", size=3, resume=False)
@@ -454,7 +454,7 @@ async def test_overwriting_replaces_a_file_and_a_link_but_no_directory(
     await writer.discard(part)
 
 
-async def test_a_file_with_a_hole_never_gets_its_final_name(tmp_path, writer, folder):
+async def test_a_file_with_missing_bytes_is_not_renamed(tmp_path, writer, folder):
     part = await writer.open_part(folder, "x", size=9, resume=False)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.write(part, 6, [b"ghi"], 3)
@@ -466,7 +466,7 @@ async def test_a_file_with_a_hole_never_gets_its_final_name(tmp_path, writer, fo
     assert (tmp_path / "x").read_bytes() == b"abcdefghi"
 
 
-async def test_bytes_behind_the_end_are_cut_off(tmp_path, writer, folder):
+async def test_bytes_behind_the_end_are_truncated(tmp_path, writer, folder):
     (tmp_path / "x.part").write_bytes(b"abcXXXXXX")
     part = await writer.open_part(folder, "x", size=3, resume=True)
     part.flushed.add(0, 3)
@@ -475,9 +475,7 @@ async def test_bytes_behind_the_end_are_cut_off(tmp_path, writer, folder):
 
 
 @pytest.mark.parametrize("what", ["removed", "replaced", "linked"])
-async def test_a_part_file_that_somebody_swapped_is_not_finished(
-    tmp_path, writer, folder, what
-):
+async def test_a_replaced_part_file_is_not_renamed(tmp_path, writer, folder, what):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     (tmp_path / "x.part").rename(tmp_path / "moved")
     if what == "replaced":
@@ -487,12 +485,12 @@ async def test_a_part_file_that_somebody_swapped_is_not_finished(
     with pytest.raises(LocalError, match="moved or removed") as caught:
         await writer.finish(part, "x", overwrite=True)
     assert caught.value.kind == "disk"
-    assert not is_there(tmp_path / "x")
+    assert not exists(tmp_path / "x")
     await writer.discard(part)
-    assert (what == "removed") != is_there(tmp_path / "x.part")
+    assert (what == "removed") != exists(tmp_path / "x.part")
 
 
-async def test_finishing_in_a_folder_that_is_gone_is_told(tmp_path, writer, folders):
+async def test_finishing_in_a_removed_folder_is_an_error(tmp_path, writer, folders):
     folder = await folders.folder("a")
     part = await writer.open_part(folder, "x", size=None, resume=False)
     (tmp_path / "a" / "x.part").unlink()
@@ -512,7 +510,7 @@ async def test_discarding_removes_part_and_record(tmp_path, writer, folder):
     assert not part.is_open
 
 
-async def test_wrong_bytes_are_set_aside_under_a_free_name(tmp_path, writer, folder):
+async def test_wrong_data_is_kept_under_a_free_name(tmp_path, writer, folder):
     (tmp_path / "x.bad").write_text("came after the folder was looked at")
     part = await writer.open_part(folder, "x", size=None, resume=False)
     await writer.write(part, 0, [b"abc"], 3)
@@ -523,7 +521,7 @@ async def test_wrong_bytes_are_set_aside_under_a_free_name(tmp_path, writer, fol
     assert not part.is_open
 
 
-async def test_setting_aside_that_fails_gives_the_name_back(tmp_path, writer, folder):
+async def test_a_failed_keep_as_releases_the_name(tmp_path, writer, folder):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     (tmp_path / "x.part").unlink()
     with pytest.raises(LocalError):
@@ -533,7 +531,7 @@ async def test_setting_aside_that_fails_gives_the_name_back(tmp_path, writer, fo
 
 
 @pytest.mark.parametrize("length", [0, 5, 3 * MIB + 1])
-async def test_the_digest_is_hashlibs(writer, folder, length, monkeypatch):
+async def test_the_digest_is_that_of_hashlib(writer, folder, length, monkeypatch):
     from tui.disk import writer as module
 
     monkeypatch.setattr(module, "_HASH_SLICE", MIB + 7)
@@ -546,7 +544,7 @@ async def test_the_digest_is_hashlibs(writer, folder, length, monkeypatch):
     await writer.discard(part)
 
 
-async def test_a_digest_of_more_than_there_is_is_an_error(writer, folder):
+async def test_a_digest_beyond_the_end_is_an_error(writer, folder):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     await writer.write(part, 0, [b"abc"], 3)
     with pytest.raises(LocalError, match="ends at byte 3") as caught:

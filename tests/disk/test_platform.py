@@ -1,4 +1,4 @@
-"""What differs between systems, with each way around what a system lacks."""
+"""System calls that differ between systems, with each fallback."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_renaming_never_replaces(tmp_path, way, kind):
     os.close(fd)
 
 
-def test_renaming_what_is_not_there_is_an_error(tmp_path, way):
+def test_renaming_a_missing_file_is_an_error(tmp_path, way):
     fd = os.open(tmp_path, os.O_RDONLY)
     with pytest.raises(FileNotFoundError):
         platform.rename_new("old", "new", fd)
@@ -69,14 +69,14 @@ def test_partial_writes_are_continued(tmp_path, monkeypatch, most, has_pwritev):
     assert (tmp_path / "x").read_bytes() == b"\0\0abcdefgh"
 
 
-def test_more_buffers_than_one_call_takes_are_written(tmp_path):
+def test_more_buffers_than_one_call_allows_are_written(tmp_path):
     buffers = [bytes([i % 256]) * 3 for i in range(3000)]
     with open(tmp_path / "x", "wb") as file:
         platform.write_at(file.fileno(), buffers, 0, 9000)
     assert (tmp_path / "x").read_bytes() == b"".join(buffers)
 
 
-def test_a_system_that_writes_nothing_does_not_loop_for_ever(tmp_path, monkeypatch):
+def test_a_write_of_zero_bytes_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwritev", lambda *_: 0)
     with open(tmp_path / "x", "wb") as file, pytest.raises(OSError, match="nothing"):
         platform.write_at(file.fileno(), [b"abc"], 0, 3)
@@ -88,7 +88,7 @@ def test_buffers_that_do_not_add_up_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("has_preadv", [True, False])
-def test_reading_fills_what_there_is(tmp_path, monkeypatch, has_preadv):
+def test_reading_stops_at_the_end_of_the_file(tmp_path, monkeypatch, has_preadv):
     if not has_preadv:
         monkeypatch.delattr(os, "preadv")
     (tmp_path / "x").write_bytes(b"abcdef")
@@ -120,7 +120,7 @@ def test_file_systems_without_locks_count_as_free(tmp_path, monkeypatch):
         assert platform.lock(file.fileno())
 
 
-def test_room_is_looked_at_where_it_cannot_be_reserved(tmp_path, monkeypatch):
+def test_free_space_is_checked_without_fallocate(tmp_path, monkeypatch):
     monkeypatch.setattr(platform, "_fallocate", None)
     with open(tmp_path / "x", "wb") as file:
         assert not platform.preallocate(file.fileno(), 1 << 20)
@@ -145,7 +145,7 @@ def test_room_is_looked_at_where_it_cannot_be_reserved(tmp_path, monkeypatch):
         (errno.EFBIG, "disk"),
     ],
 )
-def test_each_fault_of_the_disk_has_its_kind(code, kind):
+def test_each_os_error_has_its_kind(code, kind):
     error = from_os_error(
         OSError(code, os.strerror(code)), "write", "x\x1b]0;y\x07", 1500
     )

@@ -36,7 +36,7 @@ def part(tmp_path, folder):
     return path
 
 
-async def test_a_record_comes_back_as_it_was_saved(tmp_path, folder, part):
+async def test_a_record_round_trips(tmp_path, folder, part):
     save_record(folder, "x", record())
     assert load_record(folder, "x") == record()
     save_record(folder, "x", record(ranges=((0, 40),)), sync=False)
@@ -44,7 +44,7 @@ async def test_a_record_comes_back_as_it_was_saved(tmp_path, folder, part):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.part", "x.part.json"]
 
 
-async def test_a_record_holds_no_secrets_but_knows_its_url(tmp_path, folder, part):
+async def test_a_record_has_no_secrets_but_matches_its_url(tmp_path, folder, part):
     save_record(folder, "x", record())
     text = (tmp_path / "x.part.json").read_text()
     assert "secret" not in text
@@ -59,7 +59,7 @@ async def test_a_record_holds_no_secrets_but_knows_its_url(tmp_path, folder, par
     assert not loaded.matches_url_without_query(URL.replace("file.bin", "other.bin"))
 
 
-async def test_a_record_torn_at_any_byte_is_not_believed(tmp_path, folder, part):
+async def test_a_truncated_record_is_not_trusted(tmp_path, folder, part):
     data = serialize(record())
     for length in range(len(data)):
         assert parse(data[:length]) is None
@@ -68,7 +68,7 @@ async def test_a_record_torn_at_any_byte_is_not_believed(tmp_path, folder, part)
     assert load_record(folder, "x") is None
 
 
-def test_a_record_with_any_flipped_bit_is_not_believed():
+def test_a_record_with_a_flipped_bit_is_not_trusted():
     data = serialize(record())
     assert parse(data) == record()
     for index in range(len(data)):
@@ -99,7 +99,7 @@ def test_a_record_with_any_flipped_bit_is_not_believed():
         {"saved_at": None},
     ],
 )
-def test_a_record_that_makes_no_sense_is_not_believed(changes):
+def test_an_inconsistent_record_is_not_trusted(changes):
     assert parse(serialize(record(**changes))) is None
 
 
@@ -118,27 +118,23 @@ def test_a_record_that_makes_no_sense_is_not_believed(changes):
         b'{"fetchtui": {"ranges": [[' + b"9" * 5000 + b",1]]}}",
     ],
 )
-def test_something_foreign_is_no_record(data):
+def test_a_foreign_file_is_not_a_record(data):
     assert parse(data) is None
 
 
-async def test_a_record_that_claims_more_than_the_file_holds_is_not_believed(
-    folder, part
-):
+async def test_a_record_that_claims_more_than_the_file_is_not_trusted(folder, part):
     save_record(folder, "x", record(ranges=((0, 41),)))
     assert load_record(folder, "x") is None
 
 
-async def test_a_record_without_its_part_file_is_not_believed(folder, part):
+async def test_a_record_without_its_part_file_is_not_trusted(folder, part):
     save_record(folder, "x", record(ranges=()))
     assert load_record(folder, "x") is not None
     part.unlink()
     assert load_record(folder, "x") is None
 
 
-async def test_a_record_is_not_believed_through_links_nor_beside_them(
-    tmp_path, folder, part
-):
+async def test_a_record_behind_or_beside_a_link_is_not_trusted(tmp_path, folder, part):
     save_record(folder, "x", record())
     (tmp_path / "x.part.json").rename(tmp_path / "elsewhere")
     (tmp_path / "x.part.json").symlink_to("elsewhere")
@@ -151,19 +147,19 @@ async def test_a_record_is_not_believed_through_links_nor_beside_them(
     assert load_record(folder, "x") is None
 
 
-async def test_no_more_than_a_megabyte_is_read(tmp_path, folder, part):
+async def test_at_most_one_megabyte_is_read(tmp_path, folder, part):
     data = serialize(record(validator="x" * (1 << 20)))
     assert parse(data) is not None
     (tmp_path / "x.part.json").write_bytes(data)
     assert load_record(folder, "x") is None
 
 
-async def test_a_pipe_in_the_records_place_does_not_hang(tmp_path, folder, part):
+async def test_a_pipe_with_the_record_name_does_not_hang(tmp_path, folder, part):
     os.mkfifo(tmp_path / "x.part.json")
     assert load_record(folder, "x") is None
 
 
-async def test_a_failed_saving_leaves_the_record_before_it(
+async def test_a_failed_save_leaves_the_previous_record(
     tmp_path, folder, part, monkeypatch
 ):
     save_record(folder, "x", record())
@@ -179,9 +175,7 @@ async def test_a_failed_saving_leaves_the_record_before_it(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["x.part", "x.part.json"]
 
 
-async def test_what_a_killed_run_left_of_a_record_is_cleared_away(
-    tmp_path, folder, part
-):
+async def test_a_temporary_file_of_a_killed_run_is_removed(tmp_path, folder, part):
     for torn in (b"", serialize(record())[:9], serialize(record())):
         (tmp_path / "x.part.new").write_bytes(torn)
         save_record(folder, "x", record())
@@ -189,7 +183,7 @@ async def test_what_a_killed_run_left_of_a_record_is_cleared_away(
         assert not (tmp_path / "x.part.new").exists()
 
 
-async def test_somebody_elses_file_of_the_temporary_name_is_left_alone(
+async def test_a_foreign_file_with_the_temporary_name_is_left_alone(
     tmp_path, folder, part
 ):
     (tmp_path / "x.part.new").write_text("a diary")
@@ -199,7 +193,7 @@ async def test_somebody_elses_file_of_the_temporary_name_is_left_alone(
     assert len(list(tmp_path.iterdir())) == 3
 
 
-async def test_one_look_tells_what_is_there(tmp_path, folder, part):
+async def test_find_existing_returns_all_files(tmp_path, folder, part):
     assert find_existing(folder, "y") == (None, None, None)
     save_record(folder, "x", record())
     (tmp_path / "x").write_bytes(b"12345")
@@ -209,7 +203,7 @@ async def test_one_look_tells_what_is_there(tmp_path, folder, part):
     assert find_existing(folder, "z") == (-1, -1, None)
 
 
-def test_a_record_can_be_read_by_people():
+def test_a_record_is_human_readable():
     values = json.loads(serialize(record()))["fetchtui"]
     assert values["ranges"] == [[0, 10], [20, 40]]
     assert values["validator"] == '"etag-1"'

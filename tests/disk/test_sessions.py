@@ -32,17 +32,17 @@ def test_the_state_directory_can_be_chosen(monkeypatch, tmp_path, clean_environm
     assert state_dir() == tmp_path
 
 
-def test_without_any_session_there_is_none_and_nothing_is_made(sessions):
+def test_without_a_session_nothing_is_created(sessions):
     assert sessions.last() == (None, 0.0, None)
     assert not sessions.folder.exists()
 
 
-def test_only_the_user_may_look_into_the_folder(sessions):
+def test_only_the_user_can_read_the_folder(sessions):
     sessions.begin().close()
     assert stat.S_IMODE(sessions.folder.stat().st_mode) == 0o700
 
 
-def test_the_one_used_last_is_opened(sessions):
+def test_the_most_recently_used_session_is_opened(sessions):
     paths = [left(sessions, at) for at in (10, 30, 20)]
     last = sessions.last()
     assert last.journal is not None
@@ -50,7 +50,7 @@ def test_the_one_used_last_is_opened(sessions):
     last.journal.close()
 
 
-def test_one_that_saves_elsewhere_is_passed_over_and_stays_as_old(sessions):
+def test_a_session_with_another_output_dir_is_skipped_untouched(sessions):
     wanted = left(sessions, 10, "/data")
     left(sessions, 20, "/other")
     last = sessions.last("/data")
@@ -63,7 +63,7 @@ def test_one_that_saves_elsewhere_is_passed_over_and_stays_as_old(sessions):
     again.journal.close()
 
 
-def test_one_without_downloads_does_not_hide_the_one_before(sessions):
+def test_an_empty_session_does_not_hide_the_previous_one(sessions):
     path = left(sessions, 10)
     empty = sessions.begin()
     empty.close()
@@ -74,7 +74,7 @@ def test_one_without_downloads_does_not_hide_the_one_before(sessions):
     last.journal.close()
 
 
-def test_one_that_another_dashboard_holds_is_left_to_it(sessions):
+def test_a_session_open_in_another_window_is_left_alone(sessions):
     running = sessions.begin()
     last = sessions.last()
     assert last.journal is None
@@ -85,7 +85,7 @@ def test_one_that_another_dashboard_holds_is_left_to_it(sessions):
     running.close()
 
 
-def test_a_damaged_one_is_set_aside_and_said(sessions):
+def test_a_damaged_session_is_set_aside_and_reported(sessions):
     path = left(sessions, 10)
     path.write_bytes(b"\0" * 5000)
     last = sessions.last()
@@ -97,7 +97,7 @@ def test_a_damaged_one_is_set_aside_and_said(sessions):
     assert sessions.last() == (None, 0.0, None)
 
 
-def test_one_of_a_later_version_is_said_and_kept(sessions, monkeypatch):
+def test_a_session_of_a_newer_version_is_kept_and_reported(sessions, monkeypatch):
     monkeypatch.setattr("tui.disk.state.journal.VERSION", 2)
     path = left(sessions, 10)
     monkeypatch.setattr("tui.disk.state.journal.VERSION", 1)
@@ -107,7 +107,7 @@ def test_one_of_a_later_version_is_said_and_kept(sessions, monkeypatch):
     assert path.exists()
 
 
-def test_only_the_newest_are_kept_and_none_that_is_in_use(sessions):
+def test_old_sessions_are_deleted_unless_in_use(sessions):
     paths = [left(sessions, at) for at in range(1, KEPT + 3)]
     held = Journal(paths[2])
     held.open()
@@ -120,7 +120,7 @@ def test_only_the_newest_are_kept_and_none_that_is_in_use(sessions):
     held.close()
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path):
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "state").touch()
     with pytest.raises(sessions_module.LocalError, match="cannot create"):
         Sessions(tmp_path / "state").begin()

@@ -1,4 +1,4 @@
-"""Small whole files: many in one batch, each with a verdict of its own."""
+"""Small files: batches, errors, syncs and atomic names."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Stores:
 
 @pytest.fixture(params=["without a name", "as a part file"])
 def stores(request, writer, folder, monkeypatch) -> Stores:
-    """Both ways to make a file; some file systems know only the second."""
+    """Both ways to create a file; some file systems support only the second."""
     if request.param == "as a part file":
         monkeypatch.setattr(platform, "_HAS_UNNAMED", False)
     return Stores(writer, folder)
@@ -74,7 +74,7 @@ def named_stores(writer, folder, monkeypatch) -> Stores:
     return Stores(writer, folder)
 
 
-async def test_small_files_come_to_disk_whole(tmp_path, stores):
+async def test_small_files_are_written_completely(tmp_path, stores):
     for number in range(10):
         stores.put(f"f{number}", [b"ab", bytearray(b"c"), memoryview(b"d" * number)])
     stores.put("empty", [])
@@ -87,7 +87,7 @@ async def test_small_files_come_to_disk_whole(tmp_path, stores):
     assert (tmp_path / "empty").read_bytes() == b""
 
 
-async def test_what_comes_up_in_one_turn_goes_in_one_trip(writer, stores):
+async def test_files_of_one_turn_share_a_batch(writer, stores):
     before = writer.snapshot()
     for number in range(SMALL_FILES_PER_BATCH):
         stores.put(f"f{number}")
@@ -98,7 +98,7 @@ async def test_what_comes_up_in_one_turn_goes_in_one_trip(writer, stores):
     assert after.written == 3 * SMALL_FILES_PER_BATCH
 
 
-async def test_a_trip_takes_no_more_than_its_share(writer, stores):
+async def test_a_batch_is_limited_in_size(writer, stores):
     before = writer.snapshot().batches
     for number in range(2 * SMALL_FILES_PER_BATCH + 1):
         stores.put(f"f{number}")
@@ -106,7 +106,7 @@ async def test_a_trip_takes_no_more_than_its_share(writer, stores):
     assert writer.snapshot().batches == before + 3
 
 
-async def test_one_file_that_fails_never_touches_the_others(
+async def test_a_failed_file_does_not_affect_the_others(
     tmp_path, stores, folders, request
 ):
     has_parts = "as a part file" in request.node.callspec.params.values()
@@ -134,9 +134,9 @@ async def test_one_file_that_fails_never_touches_the_others(
     if has_parts:
         taken += [("part", "part"), ("link", "part")]
     else:
-        # What has no name meets nobody's part file, and leaves it alone.
+        # A file without a name cannot collide with another part file.
         assert results["part"] is results["link"] is None
-        # Nor does it need room in a name for the suffix.
+        # Nor does its name need space for the suffix.
         assert results["x" * 255] is None
         made = ["link", "part", "x" * 255]
     for name, what in taken:
@@ -156,12 +156,12 @@ async def test_one_file_that_fails_never_touches_the_others(
     assert (tmp_path / "final").read_text() == "mine"
 
 
-async def test_a_right_checksum_passes(stores):
+async def test_a_correct_checksum_passes(stores):
     stores.put("x", checksum=Checksum("md5", hashlib.md5(b"abc").hexdigest()))
     assert await stores.wait() == {"x": None}
 
 
-async def test_overwriting_replaces_in_one_step(tmp_path, stores):
+async def test_overwriting_is_atomic(tmp_path, stores):
     (tmp_path / "x").write_text("old")
     stores.put("x", b"new", overwrite=True)
     assert await stores.wait() == {"x": None}
@@ -169,7 +169,7 @@ async def test_overwriting_replaces_in_one_step(tmp_path, stores):
 
 
 @pytest.mark.parametrize("code", [28, 122, 5])
-async def test_a_full_disk_leaves_no_part_of_a_small_file(
+async def test_a_full_disk_leaves_nothing_of_a_small_file(
     tmp_path, stores, monkeypatch, code
 ):
     real = platform.write_at
@@ -191,7 +191,7 @@ async def test_a_full_disk_leaves_no_part_of_a_small_file(
     assert [p.name for p in tmp_path.iterdir()] == ["small"]
 
 
-async def test_a_failed_sync_keeps_the_final_name_away(tmp_path, stores, monkeypatch):
+async def test_a_failed_sync_prevents_the_rename(tmp_path, stores, monkeypatch):
     real = platform.sync_data
 
     def refuse_second(fd):
@@ -208,7 +208,7 @@ async def test_a_failed_sync_keeps_the_final_name_away(tmp_path, stores, monkeyp
     assert [p.name for p in tmp_path.iterdir()] == ["one"]
 
 
-async def test_all_syncs_come_before_all_renames_and_the_folder_last(
+async def test_all_syncs_precede_all_renames_and_the_folder_is_last(
     stores, monkeypatch
 ):
     steps = []
@@ -232,7 +232,7 @@ async def test_all_syncs_come_before_all_renames_and_the_folder_last(
     assert "".join(steps) == "wwwsssrrrd"
 
 
-async def test_a_file_whose_buffers_do_not_add_up_is_refused(tmp_path, stores):
+async def test_a_file_with_a_wrong_size_is_refused(tmp_path, stores):
     stores.expected += 1
     stores.writer.store(
         SmallFile(stores.folder, "x", [b"abc"], 4, None, False, stores.done, stores)
@@ -243,7 +243,7 @@ async def test_a_file_whose_buffers_do_not_add_up_is_refused(tmp_path, stores):
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_few_descriptors_only_make_it_slower(tmp_path, stores):
+async def test_it_works_with_few_descriptors(tmp_path, stores):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     top = os.dup(0)
     os.close(top)
@@ -261,9 +261,7 @@ async def test_few_descriptors_only_make_it_slower(tmp_path, stores):
     assert len(list(tmp_path.iterdir())) == SMALL_FILES_PER_BATCH + 1
 
 
-async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
-    stores, monkeypatch
-):
+async def test_a_batch_waits_for_descriptors_of_another_batch(stores, monkeypatch):
     monkeypatch.setattr(scheduler, "SLOW_SYNC_S", 0)  # two trips at once from now on
     stores.put("first")
     await stores.wait()
@@ -294,7 +292,7 @@ async def test_a_trip_waits_for_the_descriptors_that_another_one_holds(
     assert set(results.values()) == {None}
 
 
-async def test_nothing_has_a_name_before_it_is_whole_and_synced(
+async def test_no_file_has_a_name_before_it_is_synced(
     tmp_path, writer, folder, monkeypatch
 ):
     stores = Stores(writer, folder)
@@ -313,7 +311,7 @@ async def test_nothing_has_a_name_before_it_is_whole_and_synced(
     assert sorted(os.listdir(tmp_path)) == ["x", "y"]
 
 
-async def test_a_part_file_that_another_process_took_is_left_to_it(
+async def test_a_part_file_locked_by_another_process_is_left_alone(
     tmp_path, named_stores, monkeypatch
 ):
     monkeypatch.setattr(platform, "lock", lambda fd: False)
@@ -323,7 +321,7 @@ async def test_a_part_file_that_another_process_took_is_left_to_it(
     assert [p.name for p in tmp_path.iterdir()] == ["x.part"]
 
 
-async def test_the_part_file_is_locked_until_it_has_its_final_name(
+async def test_the_part_file_is_locked_until_the_rename(
     tmp_path, writer, named_stores, monkeypatch
 ):
     locked = []
@@ -341,7 +339,7 @@ async def test_the_part_file_is_locked_until_it_has_its_final_name(
     assert locked == [True]
 
 
-async def test_a_fault_of_our_own_is_told_to_every_file(stores, monkeypatch):
+async def test_an_internal_error_is_reported_for_every_file(stores, monkeypatch):
     def break_down(self, status):
         raise ZeroDivisionError("oops")
 
@@ -352,7 +350,7 @@ async def test_a_fault_of_our_own_is_told_to_every_file(stores, monkeypatch):
     assert [error.kind for error in results.values()] == ["internal", "internal"]
 
 
-async def test_a_listener_that_fails_does_not_silence_the_others(
+async def test_an_exception_in_on_done_does_not_affect_other_files(
     writer, folder, stores
 ):
     complaints = []
@@ -385,9 +383,7 @@ async def test_without_fsync_small_files_are_not_synced(tmp_path, folder, monkey
 
 
 @pytest.mark.parametrize("is_in_memory", [False, True])
-async def test_only_what_a_power_cut_would_spare_is_synced(
-    stores, monkeypatch, is_in_memory
-):
+async def test_files_in_memory_are_not_synced(stores, monkeypatch, is_in_memory):
     synced = []
     monkeypatch.setattr(platform, "is_in_memory", lambda fd: is_in_memory)
     monkeypatch.setattr(platform, "sync_data", synced.append)
@@ -396,10 +392,8 @@ async def test_only_what_a_power_cut_would_spare_is_synced(
     assert len(synced) == (0 if is_in_memory else 1)
 
 
-async def test_slow_syncs_are_waited_for_in_all_slots_at_once(
-    writer, stores, monkeypatch
-):
-    """A barrier in the sync opens only if both writers have come to it."""
+async def test_slow_syncs_use_all_threads(writer, stores, monkeypatch):
+    """A barrier in the sync opens only if both threads reach it."""
     monkeypatch.setattr(platform, "is_in_memory", lambda fd: False)
     stores.put("first")
     await stores.wait()
@@ -414,10 +408,10 @@ async def test_slow_syncs_are_waited_for_in_all_slots_at_once(
     assert writer.snapshot().writers == 2
 
 
-async def test_slow_syncs_of_the_first_trip_are_waited_for_together_as_well(
+async def test_slow_syncs_of_one_batch_use_several_threads(
     writer, stores, tmp_path, monkeypatch
 ):
-    """After a slow one, a barrier opens only if two threads have come to it."""
+    """After a slow sync, a barrier opens only if two threads reach it."""
     monkeypatch.setattr(platform, "is_in_memory", lambda fd: False)
     monkeypatch.setattr(small_files, "SLOW_SYNC_S", 0.0)
     synced: list[int] = []
@@ -441,5 +435,5 @@ async def test_slow_syncs_of_the_first_trip_are_waited_for_together_as_well(
         stores.put(f"f{number}")
     assert set((await stores.wait()).values()) == {None}
     assert len(synced) == len(set(synced)) == 5
-    assert named == [5], "one sync of the folder, after all of theirs"
+    assert named == [5], "one sync of the folder, after those of all files"
     assert len(list(tmp_path.iterdir())) == 5

@@ -1,4 +1,4 @@
-"""How many trips go out at once, on disks that are fast, slow or dead."""
+"""How many threads write at the same time on fast, slow and blocked disks."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ async def writer(monkeypatch):
 
 
 class Disk:
-    """Takes writes when it is told to, and counts who is at it."""
+    """Blocks writes until it is opened, and counts the concurrent ones."""
 
     def __init__(self, monkeypatch):
-        self.at_it = self.most = 0
+        self.active = self.most = 0
         self.is_open = threading.Event()
         self._real = platform.write_at
         monkeypatch.setattr(platform, "write_at", self._write_at)
 
     def _write_at(self, *args):
-        self.at_it += 1
-        self.most = max(self.most, self.at_it)
+        self.active += 1
+        self.most = max(self.most, self.active)
         self.is_open.wait(10)
         self._real(*args)
-        self.at_it -= 1
+        self.active -= 1
 
 
 async def parts_of(writer, folder, count):
@@ -47,17 +47,17 @@ async def parts_of(writer, folder, count):
     ]
 
 
-async def test_writes_beyond_the_cores_wait_where_the_disk_is_fast(
+async def test_on_a_fast_disk_writes_use_no_more_threads_than_cores(
     writer, folder, monkeypatch
 ):
     monkeypatch.setattr(scheduler, "LONG_S", 60)
     monkeypatch.setattr(scheduler, "SLOW_MIB_S", 60)
     parts = await parts_of(writer, folder, 3)
     disk = Disk(monkeypatch)
-    # More than a trip takes, so that each part has one of its own.
+    # More than fits in a batch, so that each part gets its own.
     for part in parts:
         await writer.write(part, 0, [bytes(5 << 20)], 5 << 20)
-    await until(lambda: disk.at_it)
+    await until(lambda: disk.active)
     assert writer.snapshot().queued == 2
     disk.is_open.set()
     for part in parts:
@@ -65,22 +65,20 @@ async def test_writes_beyond_the_cores_wait_where_the_disk_is_fast(
     assert disk.most == 1
 
 
-async def test_a_disk_that_does_not_answer_keeps_nobody_else_waiting(
-    writer, folder, monkeypatch
-):
+async def test_a_blocked_disk_does_not_delay_other_writes(writer, folder, monkeypatch):
     monkeypatch.setattr(scheduler, "LONG_S", 0.0)
     parts = await parts_of(writer, folder, 3)
     disk = Disk(monkeypatch)
     for part in parts:
         await writer.write(part, 0, [bytes(5 << 20)], 5 << 20)
-    # With nothing new to write, the writer looks again by itself.
-    await until(lambda: disk.at_it == 3)
+    # With nothing new to write, the writer checks again by itself.
+    await until(lambda: disk.active == 3)
     disk.is_open.set()
     for part in parts:
         await writer.flush(part, sync=False)
 
 
-async def test_on_a_slow_disk_all_slots_write(writer, folder, monkeypatch):
+async def test_on_a_slow_disk_all_threads_write(writer, folder, monkeypatch):
     monkeypatch.setattr(scheduler, "LONG_S", 60)
     monkeypatch.setattr(scheduler, "SLOW_MIB_S", 1e-9)
     parts = await parts_of(writer, folder, 4)
@@ -89,14 +87,14 @@ async def test_on_a_slow_disk_all_slots_write(writer, folder, monkeypatch):
     disk = Disk(monkeypatch)
     for part in parts[1:]:
         await writer.write(part, 0, [bytes(5 << 20)], 5 << 20)
-    await until(lambda: disk.at_it == 3)
+    await until(lambda: disk.active == 3)
     disk.is_open.set()
     for part in parts:
         await writer.flush(part, sync=False)
 
 
 @pytest.mark.parametrize(("limit_s", "most"), [(60.0, 1), (0.0, 2)])
-async def test_small_files_go_in_one_trip_at_a_time_unless_the_disk_is_slow(
+async def test_small_files_use_one_thread_unless_the_disk_is_slow(
     writer, folder, monkeypatch, limit_s, most
 ):
     monkeypatch.setattr(scheduler, "LONG_S", 60)
@@ -115,7 +113,7 @@ async def test_small_files_go_in_one_trip_at_a_time_unless_the_disk_is_slow(
     disk = Disk(monkeypatch)
     for number in range(300):
         store(f"s{number}")
-    await until(lambda: disk.at_it == most)
+    await until(lambda: disk.active == most)
     disk.is_open.set()
     await until(lambda: len(done) == 301)
     assert set(done) == {None}

@@ -1,4 +1,4 @@
-"""The writer as a whole: order, bounds, slots, measurements."""
+"""The writer as a whole: order, limits, threads, measurements."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from tui.disk.writer import DiskWriter
 
 
 async def turns(count=10):
-    """Let the loop turn a few times: enough for anything that does not wait."""
+    """Run the loop a few turns: enough for anything that does not wait."""
     for _ in range(count):
         await asyncio.sleep(0)
 
 
 def hold(event: threading.Event) -> None:
-    """Keep a thread until it is told to go on; being forgotten is an error."""
+    """Block a thread until the event is set; a timeout is an error."""
     if not event.wait(30):
-        raise TimeoutError("nobody let it go on")
+        raise TimeoutError("the event was never set")
 
 
 class Blocked:
-    """A slot that is busy until it is told otherwise."""
+    """Keeps a writer thread busy until its event is set."""
 
     def __init__(self, writer: DiskWriter, event: threading.Event) -> None:
         self.event = event
-        self.began = threading.Event()
+        self.started = threading.Event()
         self.task = asyncio.ensure_future(writer.run("block", "thread", self._block))
 
     def _block(self) -> None:
-        self.began.set()
+        self.started.set()
         hold(self.event)
 
-    async def is_on(self) -> None:
-        await asyncio.to_thread(self.began.wait, 30)
+    async def wait_started(self) -> None:
+        await asyncio.to_thread(self.started.wait, 30)
 
     async def end(self) -> None:
         self.event.set()
@@ -54,7 +54,7 @@ class Blocked:
 
 @pytest.fixture
 async def lone(tmp_path):
-    """A writer with one slot and room for 100 bytes."""
+    """A writer with one thread and a limit of 100 bytes."""
     writer = DiskWriter(
         writers=1, in_flight_limit=100, fsync=False, clock=SystemClock()
     )
@@ -62,14 +62,14 @@ async def lone(tmp_path):
     await writer.close()
 
 
-# -- the bound -----------------------------------------------------------------------
+# -- backpressure ----------------------------------------------------------------
 
 
-async def test_bytes_in_flight_stay_below_the_limit_while_the_disk_hangs(
+async def test_bytes_in_flight_stay_below_the_limit_on_a_blocked_disk(
     lone, part, event
 ):
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     tasks = [
         asyncio.create_task(lone.write(part, 40 * i, [bytes(40)], 40)) for i in range(9)
     ]
@@ -86,9 +86,9 @@ async def test_bytes_in_flight_stay_below_the_limit_while_the_disk_hangs(
     assert lone.has_room()
 
 
-async def test_waiting_writes_are_let_in_by_turn(lone, part, event):
+async def test_waiting_writes_are_admitted_in_order(lone, part, event):
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     order = []
 
     async def write(number, nbytes):
@@ -108,7 +108,7 @@ async def test_waiting_writes_are_let_in_by_turn(lone, part, event):
     assert order == [0, 1, 2, 3]
 
 
-async def test_a_write_larger_than_the_limit_goes_alone(lone, part):
+async def test_a_write_larger_than_the_limit_is_admitted_alone(lone, part):
     await asyncio.gather(
         *(lone.write(part, 1000 * i, [bytes(1000)], 1000) for i in range(3)),
         lone.write(part, 3000, [bytes(10)], 10),
@@ -117,9 +117,9 @@ async def test_a_write_larger_than_the_limit_goes_alone(lone, part):
     assert part.flushed == RangeSet([(0, 3010)])
 
 
-async def test_a_cancelled_wait_leaves_the_door_open_for_the_next(lone, part, event):
+async def test_a_cancelled_wait_admits_the_next(lone, part, event):
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     await lone.write(part, 0, [bytes(50)], 50)
     big = asyncio.create_task(lone.write(part, 0, [bytes(90)], 90))
     small = asyncio.create_task(lone.write(part, 50, [bytes(10)], 10))
@@ -131,14 +131,14 @@ async def test_a_cancelled_wait_leaves_the_door_open_for_the_next(lone, part, ev
     await blocked.end()
 
 
-async def test_one_who_is_cancelled_just_as_he_is_let_in_gives_his_place_back():
+async def test_a_waiter_cancelled_on_admission_frees_its_bytes():
     backpressure = Backpressure(10)
     backpressure.add(10)
     first = asyncio.create_task(backpressure.acquire(10))
     second = asyncio.create_task(backpressure.acquire(10))
     await turns()
     backpressure.remove(10)
-    assert backpressure.in_flight == 10, "the first is let in, but has not noticed"
+    assert backpressure.in_flight == 10, "the first is admitted, but has not run yet"
     first.cancel()
     await turns()
     assert second.done()
@@ -147,7 +147,7 @@ async def test_one_who_is_cancelled_just_as_he_is_let_in_gives_his_place_back():
 
 async def test_small_files_wait_for_room_too(lone, folder, event):
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     done = []
 
     async def store(number):
@@ -174,7 +174,7 @@ async def test_small_files_wait_for_room_too(lone, folder, event):
     assert done == [(f"f{number}", None) for number in range(9)]
 
 
-async def test_the_number_of_small_files_in_flight_is_bounded():
+async def test_the_number_of_small_files_in_flight_is_limited():
     backpressure = Backpressure(1 << 30)
     for _ in range(MAX_SMALL_FILES):
         assert backpressure.has_room()
@@ -188,7 +188,7 @@ async def test_the_number_of_small_files_in_flight_is_bounded():
     assert backpressure.small_files == MAX_SMALL_FILES - 1, "counted when stored"
 
 
-async def test_room_that_was_asked_for_and_not_used_goes_to_the_next():
+async def test_unused_room_goes_to_the_next_waiter():
     backpressure = Backpressure(10)
     backpressure.add(10)
     unused = asyncio.create_task(backpressure.wait_for_room(10))
@@ -203,7 +203,7 @@ async def test_room_that_was_asked_for_and_not_used_goes_to_the_next():
 # -- order and merging ---------------------------------------------------------------
 
 
-async def test_neighbours_in_a_batch_become_one_call(lone, part, event, monkeypatch):
+async def test_adjacent_writes_become_one_call(lone, part, event, monkeypatch):
     calls = []
     real = os.pwritev
 
@@ -212,7 +212,7 @@ async def test_neighbours_in_a_batch_become_one_call(lone, part, event, monkeypa
         return real(fd, buffers, offset)
 
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     monkeypatch.setattr(os, "pwritev", spy)
     for offset in (10, 0, 5, 30):
         await lone.write(part, offset, [b"ab", b"cde"], 5)
@@ -222,10 +222,10 @@ async def test_neighbours_in_a_batch_become_one_call(lone, part, event, monkeypa
     assert part.flushed == RangeSet([(0, 15), (30, 35)])
 
 
-async def test_one_trip_carries_the_writes_of_several_parts(lone, part, folder, event):
+async def test_a_batch_contains_writes_of_several_parts(lone, part, folder, event):
     other = await lone.open_part(folder, "y", size=None, resume=False)
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     before = lone.snapshot().batches
     for offset in range(5):
         await lone.write(part, offset, [b"x"], 1)
@@ -234,12 +234,12 @@ async def test_one_trip_carries_the_writes_of_several_parts(lone, part, folder, 
     await lone.flush(part, sync=False)
     await lone.flush(other, sync=False)
     assert lone.snapshot().batches == before + 2, (
-        "the blocked one and one for all writes"
+        "the blocking one and one for all writes"
     )
     await lone.discard(other)
 
 
-async def test_only_one_slot_at_a_time_writes_to_a_part(
+async def test_only_one_thread_at_a_time_writes_to_a_part(
     writer, folder, event, monkeypatch
 ):
     part = await writer.open_part(folder, "x", size=None, resume=False)
@@ -268,9 +268,7 @@ async def test_only_one_slot_at_a_time_writes_to_a_part(
     await writer.discard(other)
 
 
-async def test_flush_waits_for_what_was_handed_over_and_no_longer(
-    writer, folder, event, monkeypatch
-):
+async def test_flush_waits_only_for_earlier_writes(writer, folder, event, monkeypatch):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     real = os.pwritev
 
@@ -302,7 +300,7 @@ async def test_flush_waits_for_what_was_handed_over_and_no_longer(
         )
     )
 )
-def test_any_interleaving_of_writes_gives_the_same_bytes(tmp_path_factory, case):
+def test_any_order_of_writes_gives_the_same_data(tmp_path_factory, case):
     sizes, order, pauses, writers, is_inline = case
     tmp_path = tmp_path_factory.mktemp("mix")
     starts = [sum(sizes[:index]) for index in range(len(sizes))]
@@ -333,18 +331,16 @@ def test_any_interleaving_of_writes_gives_the_same_bytes(tmp_path_factory, case)
 # -- cancelling ----------------------------------------------------------------------
 
 
-async def test_an_opening_that_nobody_waits_for_leaves_nothing(
-    tmp_path, lone, folder, event
-):
+async def test_a_cancelled_open_leaves_nothing(tmp_path, lone, folder, event):
     for is_running in (False, True):
         blocked = Blocked(lone, event)
-        await blocked.is_on()
+        await blocked.wait_started()
         opening = asyncio.create_task(
             lone.open_part(folder, "x", size=None, resume=False)
         )
         await turns()
         if is_running:
-            event.set()  # it may be opened before the cancel below is noticed
+            event.set()  # it may be opened before the cancel below takes effect
         opening.cancel()
         with pytest.raises(asyncio.CancelledError):
             await opening
@@ -354,7 +350,7 @@ async def test_an_opening_that_nobody_waits_for_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_an_opening_cancelled_at_its_very_end_is_closed(
+async def test_an_open_cancelled_at_its_end_is_closed(
     tmp_path, lone, folder, monkeypatch
 ):
     opening = asyncio.create_task(lone.open_part(folder, "x", size=None, resume=False))
@@ -371,9 +367,9 @@ async def test_an_opening_cancelled_at_its_very_end_is_closed(
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_cancelled_call_that_has_not_begun_never_runs(lone, part, event):
+async def test_a_cancelled_call_that_has_not_started_never_runs(lone, part, event):
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     ran = []
     tasks = [
         asyncio.create_task(lone.run("nothing", "x", ran.append, 1)),
@@ -390,10 +386,10 @@ async def test_a_cancelled_call_that_has_not_begun_never_runs(lone, part, event)
     assert part.is_open
 
 
-async def test_closing_a_part_happens_even_if_nobody_waits(lone, folder, event):
+async def test_a_cancelled_close_still_closes_the_part(lone, folder, event):
     part = await lone.open_part(folder, "y", size=None, resume=False)
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     await lone.write(part, 0, [b"abc"], 3)
     closing = asyncio.create_task(lone.close_part(part))
     await turns()
@@ -408,7 +404,7 @@ async def test_closing_a_part_happens_even_if_nobody_waits(lone, folder, event):
 # -- any other call ------------------------------------------------------------------
 
 
-async def test_any_blocking_call_can_go_through_a_slot(writer):
+async def test_run_calls_a_function_in_a_thread(writer):
     thread = await writer.run("look", "x", threading.get_ident)
     assert thread != threading.get_ident()
     assert await writer.run("add", "x", lambda a, b: a + b, 1, 2) == 3
@@ -423,7 +419,7 @@ async def test_any_blocking_call_can_go_through_a_slot(writer):
         (ZeroDivisionError("oops"), "internal"),
     ],
 )
-async def test_what_a_call_raises_is_translated_at_the_border(writer, error, kind):
+async def test_exceptions_of_a_call_are_converted(writer, error, kind):
     def fail():
         raise error
 
@@ -433,9 +429,9 @@ async def test_what_a_call_raises_is_translated_at_the_border(writer, error, kin
     assert "\x1b" not in str(caught.value)
 
 
-async def test_quick_calls_share_a_trip_when_they_pile_up(lone, event):
+async def test_short_calls_share_a_batch(lone, event):
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     before = lone.snapshot().batches
     calls = [asyncio.create_task(lone.run("n", "x", int, n)) for n in range(32)]
     await turns()
@@ -444,12 +440,12 @@ async def test_quick_calls_share_a_trip_when_they_pile_up(lone, event):
     assert lone.snapshot().batches == before + 3
 
 
-# -- slots ---------------------------------------------------------------------------
+# -- threads -------------------------------------------------------------------------
 
 
-async def test_the_snapshot_tells_what_a_slot_does(writer, event):
+async def test_the_snapshot_shows_what_a_thread_does(writer, event):
     blocked = Blocked(writer, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     first, second = writer.snapshot().workers
     assert first[:3] == ("block", "thread", 1)
     assert first.elapsed_s >= 0
@@ -461,9 +457,9 @@ async def test_the_snapshot_tells_what_a_slot_does(writer, event):
     ]
 
 
-async def test_more_writers_start_at_once(lone, event):
+async def test_more_writers_start_immediately(lone, event):
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     waiting = asyncio.create_task(lone.run("look", "x", int, 7))
     await turns()
     assert not waiting.done()
@@ -474,11 +470,11 @@ async def test_more_writers_start_at_once(lone, event):
     await blocked.end()
 
 
-async def test_fewer_writers_let_the_busy_ones_finish(writer, event):
+async def test_fewer_writers_let_busy_ones_finish(writer, event):
     writer.set_writers(3)
     blocked = [Blocked(writer, event), Blocked(writer, event)]
     for one in blocked:
-        await one.is_on()
+        await one.wait_started()
     writer.set_writers(1)
     waiting = asyncio.create_task(writer.run("look", "x", int, 7))
     await turns()
@@ -492,15 +488,15 @@ async def test_fewer_writers_let_the_busy_ones_finish(writer, event):
 
 
 @pytest.mark.parametrize(("asked", "got"), [(0, 1), (-3, 1), (1000, MAX_WRITERS)])
-async def test_the_number_of_writers_has_bounds(writer, asked, got):
+async def test_the_number_of_writers_is_limited(writer, asked, got):
     writer.set_writers(asked)
     assert writer.snapshot().writers == got
 
 
-async def test_one_slot_is_always_left_to_the_writes(writer, folder, event):
+async def test_one_thread_is_always_left_for_writes(writer, folder, event):
     part = await writer.open_part(folder, "x", size=None, resume=False)
     blocked = [Blocked(writer, event) for _ in range(3)]
-    await blocked[0].is_on()
+    await blocked[0].wait_started()
     await writer.write(part, 0, [b"abc"], 3)
     await writer.flush(part, sync=False)
     assert part.flushed == RangeSet([(0, 3)])
@@ -510,9 +506,7 @@ async def test_one_slot_is_always_left_to_the_writes(writer, folder, event):
     await writer.discard(part)
 
 
-async def test_inline_writes_run_on_the_loop_and_the_snapshot_says_so(
-    writer, folder, monkeypatch
-):
+async def test_inline_writes_run_on_the_loop(writer, folder, monkeypatch):
     part = await writer.open_part(folder, "x", size=3, resume=False)
     threads = []
     real = os.pwritev
@@ -538,18 +532,18 @@ async def test_inline_writes_run_on_the_loop_and_the_snapshot_says_so(
     assert await writer.run("look", "x", threading.get_ident) != threading.get_ident()
 
 
-async def test_inline_works_while_every_slot_hangs(lone, event):
+async def test_inline_works_while_every_thread_is_blocked(lone, event):
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     lone.set_inline(True)
     assert await lone.run("look", "x", int, 7) == 7
     await blocked.end()
 
 
-async def test_closing_does_all_that_was_handed_over(tmp_path, lone, folder, event):
+async def test_closing_finishes_everything_handed_over(tmp_path, lone, folder, event):
     part = await lone.open_part(folder, "x", size=None, resume=False)
     blocked = Blocked(lone, event)
-    await blocked.is_on()
+    await blocked.wait_started()
     writes = [
         asyncio.create_task(lone.write(part, 60 * i, [bytes(60)], 60)) for i in range(4)
     ]
@@ -579,7 +573,7 @@ class HandClock:
         return 1.7e9
 
 
-async def test_the_writer_measures_itself(tmp_path):
+async def test_the_writer_measures_its_throughput(tmp_path):
     clock = HandClock()
     writer = DiskWriter(writers=1, in_flight_limit=1 << 30, fsync=True, clock=clock)
     folder = await OutputFolders(tmp_path, writer).folder("")
@@ -595,14 +589,14 @@ async def test_the_writer_measures_itself(tmp_path):
     snapshot = writer.snapshot()
     assert snapshot.written == 60_000
     assert snapshot.batches == snapshot.operations == 62
-    assert snapshot.p50_s == snapshot.p99_s == 0.0, "the clock stood still meanwhile"
+    assert snapshot.p50_s == snapshot.p99_s == 0.0, (
+        "the clock did not advance during writes"
+    )
     await writer.discard(part)
     await writer.close()
 
 
-async def test_slow_writes_and_syncs_show_in_the_percentiles(
-    tmp_path, folder, monkeypatch
-):
+async def test_slow_writes_appear_in_the_percentiles(tmp_path, folder, monkeypatch):
     clock = HandClock()
     writer = DiskWriter(writers=1, in_flight_limit=1 << 30, fsync=True, clock=clock)
     real = os.pwritev
