@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ui.dashboards import dashboard
 from tests.ui.panes_builders import SIZES, Caller, on_screen
 from tui.docs import TOPICS, read_topic
 from tui.ui.dialogs.docs import GuideScreen, draw
@@ -50,3 +51,9 @@ async def test_long_topics_scroll_and_a_new_topic_starts_at_its_top():
 def test_every_topic_fits_its_width(topic, theme):
     text = draw(read_topic(topic), 60, theme)
     assert max(len(line) for line in text.plain.splitlines()) <= 60
+
+
+async def test_a_key_of_the_dashboard_opens_it():
+    async with dashboard() as board:
+        await board.press("h")
+        assert isinstance(board.app.screen, GuideScreen)

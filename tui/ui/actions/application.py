@@ -11,6 +11,7 @@ from textual.command import CommandPalette
 
 from tui.ui.actions.palette import ActionProvider
 from tui.ui.dialogs.choice import ThemeScreen
+from tui.ui.dialogs.docs import GuideScreen
 from tui.ui.dialogs.help import HelpScreen
 from tui.ui.dialogs.settings import SettingsScreen
 from tui.ui.keys.keymap import current
@@ -36,6 +37,10 @@ class ApplicationActions:
                 self._context.perform(chosen)
 
         self._context.ask(HelpScreen(current().actions), run)
+
+    def guide(self) -> None:
+        """Open the user guide."""
+        self._context.open(GuideScreen())
 
     def palette(self) -> None:
         """Open the command palette."""

@@ -679,6 +679,13 @@ _APP = (
         rank=1,
     ),
     Action(
+        "guide",
+        ("h",),
+        "User guide",
+        "Read the user guide: lists, settings, network, sessions and more.",
+        Group.APP,
+    ),
+    Action(
         "palette",
         ("ctrl+p", "colon"),
         "Command palette",
@@ -747,11 +754,12 @@ def markdown_table() -> str:
     """Return the table of keys for the user guide, in Markdown."""
     lines = []
     for group in Group:
-        lines += [f"**{group.value}**", "", "| key | does |", "|---|---|"]
+        lines += [f"**{group.value}**", "", "| key | action | id |", "|---|---|---|"]
         for action in ACTIONS:
             if action.group is group:
                 keys = " ".join(f"`{shown_key(key)}`" for key in action.keys)
-                lines.append(f"| {keys} | {action.title}. {action.help} |")
+                about = f"{action.title}. {action.help}"
+                lines.append(f"| {keys} | {about} | `{action.id}` |")
         lines.append("")
     return "\n".join(lines)
 
