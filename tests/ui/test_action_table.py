@@ -1,4 +1,4 @@
-"""The registry of actions: complete, without clashes, the source of all the rest."""
+"""The table of actions: complete, free of clashes, and the source of every list."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui.ui.actions.palette import ActionProvider
 from tui.ui.app import DashboardApp
 from tui.ui.keys.registry import ACTIONS, BY_ID, Group, markdown_table
 
-# Keys that terminals send as something else, or not at all.
+# Keys that terminals send as another key, or not at all.
 _UNSAFE = {"ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m", "ctrl+enter"}
 
 
@@ -32,13 +32,13 @@ def test_ids_and_keys_are_used_once():
     assert [key for key, number in keys.items() if number > 1] == []
 
 
-def test_no_key_is_one_that_terminals_swallow():
+def test_no_key_is_one_that_terminals_alias():
     keys = {key for action in ACTIONS for key in action.keys}
     assert not keys & _UNSAFE
     assert not [key for key in keys if "alt+" in key or "ctrl+shift" in key]
 
 
-def test_every_action_that_can_be_off_says_why_but_esc_which_is_silent():
+def test_every_action_that_can_be_disabled_has_a_reason_except_back():
     off = [
         a
         for a in ACTIONS
@@ -79,7 +79,7 @@ async def test_the_palette_finds_every_action_by_its_title():
             assert action.title in [str(hit.text) for hit in hits]
 
 
-async def test_a_number_in_the_palette_sets_downloads_at_once():
+async def test_a_number_in_the_palette_sets_the_concurrency():
     async with dashboard() as board:
         await board.press("ctrl+p")
         await board.type("37")
@@ -97,14 +97,14 @@ async def test_help_lists_every_action_of_the_registry():
         assert missing == []
 
 
-def test_textual_adds_no_key_of_its_own_that_hides_ours():
-    ours = {key for action in ACTIONS for key in action.keys}
-    theirs = {
+def test_no_binding_of_the_application_hides_an_action():
+    actions = {key for action in ACTIONS for key in action.keys}
+    application = {
         key
         for binding in DashboardApp.BINDINGS
         for key in binding.key.split(",")
         if binding.priority
     }
-    # Over dialogs these two must work too; there the application binds them.
-    assert theirs & ours == {"ctrl+c"}
-    assert theirs - ours == {"ctrl+q"}
+    # These two must work over dialogs as well, so the application binds them.
+    assert application & actions == {"ctrl+c"}
+    assert application - actions == {"ctrl+q"}

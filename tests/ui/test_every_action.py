@@ -1,4 +1,4 @@
-"""Every action of the registry by its keys, by click and by the palette."""
+"""Every action, run by its keys, by click and from the palette."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def watched(board: Dashboard) -> list[str]:
-    """Let actions be noted down instead of done."""
+    """Record actions instead of running them."""
     done: list[str] = []
     for id in board.main.actions.table:
         board.main.actions.table[id] = lambda id=id: done.append(id)
@@ -24,7 +24,7 @@ def watched(board: Dashboard) -> list[str]:
 
 
 def make_possible(board: Dashboard, action: Action) -> None:
-    """Bring about a situation in which an action would do something."""
+    """Put the dashboard into a state in which an action is enabled."""
     main = board.main
     main.undo_stack.push("something", [], lambda _: None)
     for line in (RUNNING, 1, 2, DONE, 4):
@@ -37,7 +37,7 @@ def make_possible(board: Dashboard, action: Action) -> None:
     raise AssertionError(action.id)
 
 
-async def test_by_every_one_of_its_keys():
+async def test_every_action_is_run_by_each_of_its_keys():
     async with dashboard() as board:
         done = watched(board)
         for action in ACTIONS:
@@ -48,12 +48,12 @@ async def test_by_every_one_of_its_keys():
             done.clear()
 
 
-async def test_by_a_click_on_its_line_in_the_help():
+async def test_every_action_is_run_by_a_click_in_the_help():
     async with dashboard(size=(120, 110)) as board:
         await board.press("question_mark")
         await board.pilot.pause()
         done = watched(board)
-        # The screen stays open for all of them: opening it each time takes a minute.
+        # The screen stays open: opening it for each action takes a minute.
         board.app.screen.dismiss = board.app.perform
         listed = board.app.screen.query_one(HelpList)
         rows = [getattr(row, "id", "") for row in listed._rows]
@@ -64,7 +64,7 @@ async def test_by_a_click_on_its_line_in_the_help():
             done.clear()
 
 
-async def test_by_a_click_on_its_place_in_the_footer():
+async def test_every_action_in_the_footer_is_run_by_a_click():
     async with dashboard(size=(240, 36)) as board:
         done = watched(board)
         footer = board.main.footer
@@ -78,7 +78,7 @@ async def test_by_a_click_on_its_place_in_the_footer():
             done.clear()
 
 
-async def test_by_choosing_it_in_the_palette():
+async def test_every_action_is_run_from_the_palette():
     async with dashboard() as board:
         done = watched(board)
         provider = ActionProvider(board.app.screen)

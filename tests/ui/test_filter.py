@@ -1,4 +1,4 @@
-"""The filter: every letter is text, the list follows, esc gives all back."""
+"""The filter: typed as text, applied while typing, cleared with escape."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _S = DownloadState
 
 
-async def test_letters_that_are_keys_are_only_text_while_typing():
+async def test_keys_type_letters_while_the_filter_has_the_focus():
     async with dashboard() as board:
         service = board.main.service
         await board.press("slash")
@@ -34,7 +34,7 @@ async def test_letters_that_are_keys_are_only_text_while_typing():
         assert board.app.screen is board.main
 
 
-async def test_the_list_follows_the_typing_and_esc_clears():
+async def test_the_list_is_filtered_while_typing_and_escape_clears_it():
     async with dashboard() as board:
         await board.press("slash")
         await board.type("pau")
@@ -45,7 +45,7 @@ async def test_the_list_follows_the_typing_and_esc_clears():
         assert board.app.focused is board.list
 
 
-async def test_enter_keeps_the_filter_and_gives_the_keys_back():
+async def test_enter_keeps_the_filter_and_returns_the_focus():
     async with dashboard() as board:
         await board.press("slash")
         await board.type("done")
@@ -66,7 +66,7 @@ async def test_the_cursor_moves_while_the_filter_is_typed():
         assert board.list.model.cursor == 2
 
 
-async def test_a_filter_that_finds_nothing_says_so():
+async def test_a_filter_without_matches_says_so():
     async with dashboard() as board:
         await board.press("slash")
         await board.type("zzz")
@@ -93,14 +93,14 @@ async def test_a_paste_into_the_filter_stays_there():
         assert board.list.model.ids == [3]
 
 
-async def test_what_is_wrong_with_a_filter_is_said_while_it_is_typed():
+async def test_filter_errors_are_shown_while_typing():
     async with dashboard() as board:
         await board.press("slash")
         await board.type("is:")
         assert "is: needs a state: queued, probing" in board.screen()[3]
-        assert len(board.list.model.ids) == 5, "what makes no sense yet hides nothing"
+        assert len(board.list.model.ids) == 5, "an incomplete filter hides nothing"
         await board.press("enter")
-        assert board.main.filter_bar.is_open, "it has to be mended first"
+        assert board.main.filter_bar.is_open, "the error must be fixed first"
         await board.press("f")
         assert "needs a state" not in board.screen()[3]
         assert board.list.model.ids == [1]
@@ -119,7 +119,7 @@ async def test_a_filter_survives_a_change_of_view():
 
 
 class Gated(FakeService):
-    """An engine whose searches go on only when a test lets them."""
+    """An engine whose searches wait until the test lets them finish."""
 
     is_open = False
 
@@ -137,7 +137,7 @@ async def until(board: Dashboard, words: str) -> None:
         await board.pilot.pause(0.01)
 
 
-async def test_a_search_that_takes_long_says_so_and_shows_what_it_found():
+async def test_a_slow_search_shows_progress_and_then_its_result():
     service = Gated()
     for name in ("one", "two", "three"):
         service.put(name)
@@ -147,7 +147,7 @@ async def test_a_search_that_takes_long_says_so_and_shows_what_it_found():
         await until(board, "searching two")
         assert board.list.model.ids == [0, 1, 2]
         await board.press("enter", "ctrl+a")
-        assert len(board.list.model.marks) == 0, "nobody knows yet what that would be"
+        assert len(board.list.model.marks) == 0, "the result is unknown so far"
         assert "Still searching" in board.message()
         service.is_open = True
         await until(board, "filter two")
@@ -156,7 +156,7 @@ async def test_a_search_that_takes_long_says_so_and_shows_what_it_found():
         assert board.list.model.marks.ids == [1]
 
 
-async def test_esc_ends_a_search_that_takes_long():
+async def test_escape_cancels_a_slow_search():
     service = Gated()
     service.put("one")
     async with dashboard(service) as board:
@@ -169,7 +169,7 @@ async def test_esc_ends_a_search_that_takes_long():
         assert board.list.model.ids == [0]
 
 
-async def test_a_filter_that_fails_late_is_told():
+async def test_an_error_late_in_a_search_is_shown():
     service = Gated()
     service.put("one")
     async with dashboard(service) as board:

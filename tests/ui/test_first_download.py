@@ -1,4 +1,4 @@
-"""The first minute: an empty dashboard leads to a running download in three keys."""
+"""From an empty dashboard to the first download in three keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.ui.keys.registry import ACTIONS
 from tui.ui.list.empty import empty_lines
 
 
-async def test_paste_and_one_key_is_all_it_takes():
+async def test_a_paste_and_one_key_start_a_download():
     async with dashboard(FakeService()) as board:
         board.app.post_message(Paste("https://example.org/big.iso"))
         await until(lambda: isinstance(board.app.screen, AddScreen))
@@ -23,7 +23,7 @@ async def test_paste_and_one_key_is_all_it_takes():
         await until(lambda: board.main.service.snapshot().total == 1)
 
 
-async def test_without_a_clipboard_it_takes_a_the_url_and_ctrl_s():
+async def test_without_a_clipboard_a_url_can_be_typed():
     async with dashboard(FakeService()) as board:
         await board.press("a")
         await board.type("https://example.org/x")
@@ -32,14 +32,14 @@ async def test_without_a_clipboard_it_takes_a_the_url_and_ctrl_s():
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 10), (200, 60)])
-async def test_an_empty_dashboard_teaches_whole_sentences_at_every_size(size):
+async def test_an_empty_dashboard_explains_itself_at_every_size(size):
     async with dashboard(FakeService(), size=size) as board:
         text = " ".join(board.text().split())
         assert "Paste URLs right here, or press a to type some." in text
         assert "Files go to" in text
 
 
-def test_it_says_where_files_go_and_a_long_path_keeps_its_ends(monkeypatch):
+def test_the_output_folder_is_shown_and_long_paths_keep_both_ends(monkeypatch):
     monkeypatch.setenv("HOME", "/home/ada")
     lines = empty_lines(
         DownloadQuery(), is_loading=False, output_dir="/home/ada/Downloads"
@@ -53,13 +53,13 @@ def test_it_says_where_files_go_and_a_long_path_keeps_its_ends(monkeypatch):
 
 
 @pytest.mark.parametrize("view", [view for view in View if view is not View.ALL])
-def test_every_empty_view_says_what_it_would_show_and_the_way_back(view):
+def test_every_empty_view_explains_itself_and_the_way_back(view):
     lines = empty_lines(DownloadQuery(view), is_loading=False)
     assert view.value in lines[0]
     assert lines[-1] == "1 shows all of them"
 
 
-async def test_the_help_answers_for_every_key_that_is_typed():
+async def test_the_help_finds_every_key_and_title():
     async with dashboard(FakeService()) as board:
         await board.press("question_mark")
         listed = board.app.screen.query_one("HelpList")

@@ -1,4 +1,4 @@
-"""The totals: honest numbers, in whatever room there is."""
+"""The totals in the header, at every width."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def test_counts_speed_eta_and_elapsed_time():
         assert "GB" in second
 
 
-async def test_the_buttons_change_downloads_at_once():
+async def test_the_buttons_change_concurrency():
     service = lively_service()
     async with dashboard(service, size=(120, 36)) as board:
         at = board.screen()[1].index("[+]")
@@ -55,7 +55,7 @@ async def test_a_tab_and_a_key_in_the_footer_can_be_clicked():
         assert type(board.app.screen).__name__ == "AddScreen"
 
 
-async def test_the_bar_is_never_full_before_everything_is_there():
+async def test_the_bar_is_full_only_when_everything_is_complete():
     service = FakeService()
     service.put("a", _S.DONE, size=1_000_000, received=1_000_000)
     service.put("b", _S.QUEUED)
@@ -70,7 +70,7 @@ async def test_the_bar_is_never_full_before_everything_is_there():
         assert "100%" in board.screen()[1]
 
 
-async def test_share_and_bytes_are_of_the_same_sums():
+async def test_percentage_and_bytes_use_the_same_totals():
     service = FakeService()
     service.put("half", _S.DOWNLOADING, size=1_000_000, received=500_000)
     service.put("known", _S.QUEUED, size=1_000_000)
@@ -99,7 +99,7 @@ async def test_after_the_end_failures_leave_a_gap_in_the_bar():
         assert "75.0%" in board.screen()[1]
 
 
-async def test_what_the_queue_is_held_for_is_told():
+async def test_the_reason_for_a_paused_queue_is_shown():
     service = lively_service()
     service.is_held = True
     service.hold_reason = HoldReason(ErrorKind.DISK_FULL, "the disk is full")
@@ -108,7 +108,7 @@ async def test_what_the_queue_is_held_for_is_told():
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
-async def test_inline_writes_are_marked(size):
+async def test_inline_writes_show_in_the_header(size):
     service = lively_service()
     service.is_inline = True
     async with dashboard(service, size=size) as board:

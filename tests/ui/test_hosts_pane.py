@@ -182,6 +182,7 @@ async def test_a_click_on_the_button_asks_for_the_cap():
 async def test_without_hosts_it_says_when_they_appear():
     async with dashboard(FakeService()) as board:
         await board.press("H")
-        assert "they appear with the first download" in board.text()
+        # The pane learns its size a turn later.
+        await until(lambda: "they appear with the first download" in board.text())
         await board.press("enter", "j")
         assert board.app.screen is board.main

@@ -1,4 +1,4 @@
-"""Keys changed by id: granted, refused with a remedy, and told of everywhere."""
+"""Keys changed in the settings: applied, refused with a fix, shown everywhere."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from tui.ui.keys.registry import ACTIONS
 _S = DownloadState
 
 
-def clashes_and_orphans(keymap: Keymap) -> list[str]:
-    """Keys of two actions, and actions of no key."""
+def clashes_and_unbound(keymap: Keymap) -> list[str]:
+    """Return keys with two actions, and actions without a key."""
     owners: dict[str, str] = {}
     found = []
     for action in keymap.actions:
@@ -28,8 +28,8 @@ def clashes_and_orphans(keymap: Keymap) -> list[str]:
     return found
 
 
-def test_the_registrys_own_keys_neither_clash_nor_leave_an_orphan():
-    assert clashes_and_orphans(Keymap()) == []
+def test_default_keys_do_not_clash_and_every_action_has_one():
+    assert clashes_and_unbound(Keymap()) == []
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ def test_the_registrys_own_keys_neither_clash_nor_leave_an_orphan():
         ("\x1b", None),
     ],
 )
-def test_keys_are_read_as_people_write_them(written, name):
+def test_keys_are_parsed_in_their_usual_forms(written, name):
     assert key_name(written) == name
 
 
-def test_a_wish_moves_an_action_and_the_rest_stays():
+def test_an_override_changes_one_action_only():
     keymap = Keymap()
     assert keymap.apply({"cancel": "delete", "pause": ["p", "F8"]}) == []
     assert keymap.by_id["cancel"].keys == ("delete",)
     assert keymap.by_id["pause"].keys == ("p", "f8")
     assert keymap.by_id["retry"].keys == ("r",)
-    assert clashes_and_orphans(keymap) == []
+    assert clashes_and_unbound(keymap) == []
 
 
 def test_two_actions_can_swap_their_keys():
@@ -78,7 +78,7 @@ def test_two_actions_can_swap_their_keys():
     assert keymap.shown("pause") == "x"
 
 
-def test_a_key_can_be_taken_away_and_the_palette_is_named_instead():
+def test_without_a_key_messages_refer_to_the_palette():
     keymap = Keymap()
     assert keymap.apply({"cancel_all": []}) == []
     assert keymap.by_id["cancel_all"].keys == ()
@@ -86,7 +86,7 @@ def test_a_key_can_be_taken_away_and_the_palette_is_named_instead():
 
 
 @pytest.mark.parametrize(
-    ("wishes", "complaint"),
+    ("overrides", "problem"),
     [
         ({"cancl": "x"}, "unknown action “cancl”; did you mean cancel?"),
         ({"zzzzzz": "x"}, "unknown action “zzzzzz”; fetchtui config explain"),
@@ -103,31 +103,31 @@ def test_a_key_can_be_taken_away_and_the_palette_is_named_instead():
         ({"cancel\x1b[2J": "x"}, "unknown action"),
     ],
 )
-def test_what_cannot_be_granted_is_told_with_a_remedy(wishes, complaint):
+def test_invalid_overrides_are_reported_with_a_fix(overrides, problem):
     keymap = Keymap()
-    complaints = keymap.apply(wishes)
-    assert len(complaints) == 1
-    assert complaint in complaints[0]
-    assert "\x1b" not in complaints[0]
-    assert not [found for found in clashes_and_orphans(keymap) if ":" in found]
+    problems = keymap.apply(overrides)
+    assert len(problems) == 1
+    assert problem in problems[0]
+    assert "\x1b" not in problems[0]
+    assert not [found for found in clashes_and_unbound(keymap) if ":" in found]
 
 
-def test_whatever_is_wished_no_key_ever_belongs_to_two():
+def test_no_key_is_ever_bound_to_two_actions():
     keys = [key for action in ACTIONS for key in action.keys]
     for shift in range(1, 12):
         keymap = Keymap()
         keymap.apply({a.id: keys[(n * 7 + shift) % 20] for n, a in enumerate(ACTIONS)})
-        assert not [found for found in clashes_and_orphans(keymap) if ":" in found]
+        assert not [found for found in clashes_and_unbound(keymap) if ":" in found]
 
 
-def test_a_later_wish_forgets_the_earlier_ones():
+def test_later_overrides_replace_earlier_ones():
     keymap = Keymap()
     keymap.apply({"cancel": "delete"})
     keymap.apply({})
     assert keymap.actions == ACTIONS
 
 
-async def test_a_changed_key_works_the_old_one_does_not_and_all_texts_follow():
+async def test_a_changed_key_replaces_the_old_one_in_all_texts():
     async with dashboard(keys={"cancel": "m", "undo": "F4", "log": "l"}) as board:
         service = board.main.service
         await board.press("x")
@@ -160,12 +160,12 @@ async def test_advice_on_a_failed_row_names_the_changed_keys():
         assert "F5 to retry, Del to remove" in board.text()
 
 
-async def test_complaints_are_told_when_the_dashboard_opens():
+async def test_problems_are_shown_when_the_dashboard_opens():
     async with dashboard(keys={"cancl": "x"}) as board:
         assert "did you mean cancel?" in board.message()
 
 
-async def test_the_detail_pane_names_the_keys_that_hold():
+async def test_the_detail_pane_names_the_changed_keys():
     keys = {"details": ["F6"], "add": ["i"]}
     async with dashboard(FakeService(), keys=keys) as board:
         shown = "\n".join(line.strip("│ ") for line in board.screen())

@@ -1,4 +1,4 @@
-"""The dashboard at every size: nothing overlaps, nothing is cut, nothing fails."""
+"""The dashboard at every size: no overlap, no cut lines, no errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_keys_work_at_every_size(size):
         await board.press("plus", "d", "t", "L", "z", "z", "d", "x", "u", "s", "2", "1")
         assert service.concurrency == 13
         is_seen = board.list.display
-        assert (service.calls["cancel"] == 1) == is_seen, "only what can be seen"
+        assert (service.calls["cancel"] == 1) == is_seen, "only visible rows"
 
 
 async def test_no_key_acts_on_a_row_behind_a_zoomed_pane():
@@ -60,7 +60,7 @@ async def test_no_key_acts_on_a_row_behind_a_zoomed_pane():
         assert service.calls["cancel"] == 1
 
 
-async def test_at_120x36_three_panes_stand_side_by_side():
+async def test_at_120x36_three_panes_are_side_by_side():
     async with dashboard(lively_service(), size=(120, 36)) as board:
         main = board.main
         panes = [main.graph, main.disk, main.detail]
@@ -82,7 +82,7 @@ async def test_at_80x24_panes_are_one_line_each_and_open_on_demand():
         assert main.disk.region.height == 1
 
 
-async def test_at_60x15_only_the_disk_line_stays():
+async def test_at_60x15_only_the_disk_line_remains():
     async with dashboard(lively_service(), size=(60, 15)) as board:
         main = board.main
         assert main.disk.display
@@ -91,7 +91,7 @@ async def test_at_60x15_only_the_disk_line_stays():
         assert main.list.size.height == 11
 
 
-async def test_below_40x10_one_line_keeps_telling():
+async def test_below_40x10_one_line_shows_the_totals():
     service = lively_service()
     async with dashboard(service, size=(39, 5)) as board:
         lines = [line for line in board.screen() if line.strip()]
@@ -101,7 +101,7 @@ async def test_below_40x10_one_line_keeps_telling():
         assert service.concurrency == 13
 
 
-async def test_a_resized_terminal_is_used_at_once():
+async def test_a_resize_changes_the_layout_at_once():
     async with dashboard(lively_service(), size=(120, 36)) as board:
         for size in ((60, 15), (30, 6), (200, 60), (80, 24)):
             await board.pilot.resize_terminal(*size)
@@ -110,7 +110,7 @@ async def test_a_resized_terminal_is_used_at_once():
         assert board.main.graph.is_folded
 
 
-def test_rooms_by_size():
+def test_breakpoints_by_size():
     assert breakpoint_for(120, 36) is Breakpoint.FULL
     assert breakpoint_for(200, 20) is Breakpoint.FOLDED
     assert breakpoint_for(80, 24) is Breakpoint.FOLDED
@@ -138,7 +138,7 @@ def test_while_zoomed_another_pane_key_zooms_that_one():
     assert not board.zoomed
 
 
-async def test_every_theme_shows_failure_waiting_and_moving_apart():
+async def test_every_theme_distinguishes_failed_waiting_and_active():
     async with dashboard(lively_service(), size=(120, 36)) as board:
         for name in board.app.available_themes:
             board.app.theme = name
@@ -148,7 +148,7 @@ async def test_every_theme_shows_failure_waiting_and_moving_apart():
             assert "downloading" in board.text()
 
 
-async def test_in_ascii_nothing_of_ours_is_beyond_it(monkeypatch):
+async def test_ascii_mode_draws_only_ascii(monkeypatch):
     monkeypatch.setenv("FETCHTUI_ASCII", "1")
     service = FakeService()
     for state in _S:
@@ -160,7 +160,7 @@ async def test_in_ascii_nothing_of_ours_is_beyond_it(monkeypatch):
         assert board.screen()[-1].isascii()
 
 
-async def test_the_spinner_stands_still_where_motion_is_off(monkeypatch):
+async def test_the_spinner_is_static_without_motion(monkeypatch):
     service = FakeService()
     service.put("a", _S.DOWNLOADING, size=None, received=5)
     async with dashboard(service) as board:
@@ -186,7 +186,7 @@ async def test_the_list_keeps_rows_however_many_panes_are_opened(size, keys):
         assert board.screen()[-1].strip()
 
 
-async def test_closing_the_last_pane_gives_the_one_before_its_room_back():
+async def test_closing_a_pane_unfolds_the_one_opened_before():
     async with dashboard(lively_service(), size=(60, 15)) as board:
         await board.press("d", "t", "t")
         await board.pilot.pause()

@@ -132,7 +132,7 @@ async def test_keys_are_changed_and_work_in_the_same_moment(file):
         assert board.main.service.calls["pause"] == 1
 
 
-async def test_a_key_that_is_anothers_is_refused_with_its_owner(file):
+async def test_a_key_of_another_action_is_refused_with_its_owner(file):
     async with dashboard(keys={"cancel": "m"}) as board:
         await opened(board)
         await change(board, "keys.pause", "m", "enter")

@@ -1,4 +1,4 @@
-"""Terminals that stall, die or are closed: the loop goes on, the end is clean."""
+"""Terminals that stall, die or are closed: the loop continues and the exit is clean."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.ui.terminal.writer import BACKLOG, TerminalWriter
 
 
 class StalledFile:
-    """A terminal that takes nothing until it is told to."""
+    """A terminal that reads nothing until the test lets it."""
 
     def __init__(self) -> None:
         self.go = threading.Event()
@@ -36,7 +36,7 @@ class DeadFile:
         pass
 
 
-def test_a_terminal_that_takes_nothing_never_makes_the_writer_wait():
+def test_a_stalled_terminal_never_blocks_the_writer():
     file = StalledFile()
     writer = TerminalWriter(file)
     writer.start()
@@ -52,7 +52,7 @@ def test_a_terminal_that_takes_nothing_never_makes_the_writer_wait():
     assert file.written[:3] == ["0", "1", "2"]
 
 
-def test_pieces_arrive_in_order_and_the_end_is_waited_for():
+def test_output_arrives_in_order_and_finish_waits_for_it():
     file = StalledFile()
     file.go.set()
     writer = TerminalWriter(file)
@@ -63,7 +63,7 @@ def test_pieces_arrive_in_order_and_the_end_is_waited_for():
     assert file.written == [str(number) for number in range(20)]
 
 
-def test_a_dead_terminal_is_noticed_and_swallows_the_rest():
+def test_a_dead_terminal_is_detected_and_output_is_discarded():
     writer = TerminalWriter(DeadFile())
     writer.start()
     writer.put("a")
@@ -74,7 +74,7 @@ def test_a_dead_terminal_is_noticed_and_swallows_the_rest():
     writer.finish()
 
 
-async def test_frames_are_left_out_while_the_terminal_is_behind(monkeypatch):
+async def test_frames_are_dropped_while_the_terminal_is_behind(monkeypatch):
     async with dashboard() as board:
         drawn = []
         app = board.app
@@ -101,16 +101,16 @@ async def test_a_lost_terminal_ends_the_dashboard(monkeypatch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_signals_leave_a_clean_terminal_and_status_130(program, number):
+def test_signals_restore_the_terminal_and_exit_with_130(program, number):
     program.process.send_signal(number)
     program.drain(5)
     assert program.process.wait(10) == 130
-    assert "\x1b[?1049l" in program.text, "the shell's screen is back"
-    assert "\x1b[?25h" in program.text, "and so is its cursor"
-    assert "\x1b[?1003l" in program.text, "and the mouse is its own"
+    assert "\x1b[?1049l" in program.text, "the shell's screen is restored"
+    assert "\x1b[?25h" in program.text, "the cursor is visible"
+    assert "\x1b[?1003l" in program.text, "mouse reporting is off"
 
 
-def test_ctrl_c_twice_leaves_a_clean_terminal_and_status_130(program):
+def test_ctrl_c_twice_restores_the_terminal_and_exits_with_130(program):
     program.press("\x03\x03")
     program.drain(5)
     assert program.process.wait(10) == 130
@@ -122,7 +122,7 @@ def test_a_closed_terminal_ends_the_program(program):
     assert program.process.wait(10) in (130, -signal.SIGHUP)
 
 
-def test_the_loop_turns_while_nobody_reads_the_terminal(program):
+def test_an_unread_terminal_does_not_block_the_loop(program):
     # Two seconds without reading fill any pty's buffer at ten frames a second.
     deadline = time.monotonic() + 4
     while time.monotonic() < deadline:
@@ -142,7 +142,7 @@ def test_no_frame_clears_the_screen_and_every_frame_is_synchronised(program):
     )
 
 
-def test_a_driver_that_brings_its_own_place_needs_no_terminal(monkeypatch):
+def test_a_driver_with_its_own_display_needs_no_terminal(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.delenv("TEXTUAL_DRIVER", raising=False)
     assert not can_show_dashboard()
@@ -150,7 +150,7 @@ def test_a_driver_that_brings_its_own_place_needs_no_terminal(monkeypatch):
     assert can_show_dashboard()
 
 
-async def test_the_engine_hears_how_long_the_process_was_stopped():
+async def test_the_engine_is_notified_of_a_suspension():
     async with dashboard() as board:
         board.app._note_suspension(None)
         board.app._suspended_at_s -= 60

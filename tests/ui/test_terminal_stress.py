@@ -1,4 +1,4 @@
-"""Suspended and back, dragged about, stormed with mouse and sizes: it goes on."""
+"""Suspending, resizing and many mouse events in a real terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tui.ui.terminal.title import CLEAR_PROGRESS, CLEAR_TITLE, SAVE_TITLE
 
 
 def stopped(program, *, is_read: bool) -> bool:
-    """Wait until the process stands still, ten seconds at most."""
+    """Wait until the process is stopped, ten seconds at most."""
     for _ in range(100):
         pid, status = os.waitpid(program.process.pid, os.WUNTRACED | os.WNOHANG)
         if pid:
@@ -27,7 +27,7 @@ def stopped(program, *, is_read: bool) -> bool:
     return False
 
 
-def test_ctrl_z_gives_the_terminal_back_and_fg_goes_on(program):
+def test_ctrl_z_restores_the_terminal_and_fg_resumes(program):
     program.drain(0.5)
     program.press("\x1a")
     assert stopped(program, is_read=True)
@@ -37,7 +37,7 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_goes_on(program):
     for sequence in ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1003l", CLEAR_TITLE):
         assert sequence in told
     modes = termios.tcgetattr(program.master)[3]
-    assert modes & termios.ICANON, "lines are read as a shell wants them"
+    assert modes & termios.ICANON, "the terminal reads lines again"
     assert modes & termios.ECHO
 
     program.process.send_signal(signal.SIGCONT)
@@ -53,7 +53,7 @@ def test_ctrl_z_does_not_wait_for_a_terminal_that_is_not_read(program):
     assert stopped(program, is_read=False)
 
 
-def test_title_and_progress_are_told_and_taken_back(program):
+def test_title_and_progress_are_set_and_cleared(program):
     assert program.wait_for(program.pattern("\x1b]9;4;"), 10) is not None
     program.process.send_signal(signal.SIGTERM)
     program.drain(5)
@@ -62,7 +62,7 @@ def test_title_and_progress_are_told_and_taken_back(program):
     assert SAVE_TITLE not in program.text, "saved once, at the start"
 
 
-def test_a_storm_of_mouse_moves_stops_neither_keys_nor_the_loop(program):
+def test_many_mouse_moves_block_neither_keys_nor_the_loop(program):
     program.drain(1.5)  # opening the dashboard is not what is measured
     for step in range(4000):
         at = f"{1 + step % 119};{1 + step % 35}"
@@ -74,7 +74,7 @@ def test_a_storm_of_mouse_moves_stops_neither_keys_nor_the_loop(program):
     assert float(program.report.read_text()) < 1.0
 
 
-def test_a_storm_of_sizes_ends_in_the_last_one(program):
+def test_many_resizes_end_in_the_last_size(program):
     program.drain(1.5)  # opening the dashboard is not what is measured
     sizes = [(80, 24), (39, 9), (200, 60), (60, 15), (1, 1), (120, 36), (40, 10)] * 12
     for width, height in [*sizes, (100, 30)]:

@@ -1,4 +1,4 @@
-"""Theme, order and panes: chosen while looking, and kept from run to run."""
+"""Theme, sort order and panes: changed in the dashboard and kept between runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tui.ui.style.theme import DEFAULT_THEME, LIGHT
 from tui.ui.ui_state import UIState, load_ui_state, save_ui_state, ui_state_path
 
 
-async def test_T_shows_each_theme_and_esc_gives_the_old_one_back():
+async def test_themes_are_previewed_and_escape_restores_the_old_one():
     async with dashboard() as board:
         await board.press("T")
         assert isinstance(board.app.screen, ThemeScreen)
@@ -31,13 +31,13 @@ async def test_T_shows_each_theme_and_esc_gives_the_old_one_back():
         assert board.app.screen is board.main
 
 
-async def test_the_dashboard_stays_in_sight_while_a_theme_is_chosen():
+async def test_the_dashboard_stays_visible_while_a_theme_is_chosen():
     async with dashboard() as board:
         await board.press("T")
         assert "running.bin" in board.text()
 
 
-async def test_what_it_looks_like_is_told_and_taken_again():
+async def test_the_ui_state_is_saved_and_restored():
     async with dashboard() as board:
         await board.press("s", "s", "S", "d", "T", "down", "enter")
         state = board.app.ui_state
@@ -50,22 +50,22 @@ async def test_what_it_looks_like_is_told_and_taken_again():
         assert "Size ↑" in app.export_screenshot().replace("&#160;", " ")
 
 
-async def test_a_theme_of_an_option_is_for_that_run_and_the_chosen_one_stays():
+async def test_a_theme_option_applies_to_one_run_only():
     chosen = DashboardSettings(theme=LIGHT.name)
     app = DashboardApp(some_downloads(), ui_state=UIState(theme="nord"), chosen=chosen)
     async with app.run_test(size=(120, 36)):
         assert app.theme == LIGHT.name
         assert app.ui_state.theme == "nord"
-        app.theme = "gruvbox"  # as T does
+        app.theme = "gruvbox"  # as the theme dialog does
         assert app.ui_state.theme == "gruvbox"
 
 
-async def test_a_theme_that_is_gone_gives_way_to_ours():
+async def test_an_unknown_theme_falls_back_to_the_default():
     app = DashboardApp(some_downloads(), ui_state=UIState(theme="of-another-version"))
     assert app.theme == DEFAULT_THEME
 
 
-def test_looks_are_read_back_as_they_were_written(tmp_path, monkeypatch):
+def test_the_ui_state_is_loaded_as_it_was_saved(tmp_path, monkeypatch):
     monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "new"))
     state = UIState("nord", SortKey.HOST, True, {"log": True, "disk": False})
     save_ui_state(ui_state_path(), state)
@@ -76,7 +76,7 @@ def test_looks_are_read_back_as_they_were_written(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"null"]
 )
-def test_a_broken_file_means_a_first_start_and_is_told(content, tmp_path):
+def test_a_broken_file_is_reported_and_the_defaults_are_used(content, tmp_path):
     path = tmp_path / "dashboard.json"
     path.write_bytes(content)
     state, trouble = load_ui_state(path)
@@ -92,16 +92,16 @@ def test_a_broken_file_means_a_first_start_and_is_told(content, tmp_path):
         {"sort": {}, "theme": None},
     ],
 )
-def test_parts_that_make_no_sense_are_passed_over(kept, tmp_path):
+def test_invalid_parts_of_the_file_are_ignored(kept, tmp_path):
     path = tmp_path / "dashboard.json"
     path.write_text(json.dumps(kept))
     assert load_ui_state(path) == (UIState(), "")
 
 
-def test_none_is_a_first_start_without_a_word(tmp_path):
+def test_a_missing_file_means_defaults_without_a_message(tmp_path):
     assert load_ui_state(tmp_path / "none.json") == (UIState(), "")
 
 
-def test_a_folder_that_cannot_be_made_is_passed_over(tmp_path):
+def test_a_folder_that_cannot_be_created_is_ignored(tmp_path):
     (tmp_path / "file").write_text("")
     save_ui_state(tmp_path / "file" / "dashboard.json", UIState())

@@ -8,24 +8,47 @@ slice.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from textual.notifications import SeverityLevel
 
     from tui.core.download import DownloadId
-    from tui.ui.actions.context import Host
 
 SLICE = 1_000
 """Downloads per turn of the loop: 5 ms."""
 
 
+class BatchHost(Protocol):
+    """Runs work in the background and shows messages."""
+
+    def notify(self, message: str, *, severity: SeverityLevel = "information") -> None:
+        """Show a message until the next one, or for a few seconds."""
+        ...
+
+    def run_worker(
+        self,
+        work: Coroutine[None, None, None],
+        *,
+        group: str = "default",
+        exclusive: bool = False,
+    ) -> object:
+        """Run a coroutine; ``exclusive`` cancels others of the same group."""
+        ...
+
+    def refresh_now(self) -> None:
+        """Show changed totals now, without waiting for the next tick."""
+        ...
+
+
 class BatchRunner:
     """Runs operations over downloads, in slices where they are many."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: BatchHost) -> None:
         """Report progress to ``host``."""
         self._host = host
         self._jobs = 0

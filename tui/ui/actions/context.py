@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterable
+from tui.ui.actions.batch_runner import BatchHost, BatchRunner
 
-    from textual.notifications import SeverityLevel
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from textual.screen import Screen
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot
-    from tui.ui.actions.batch_runner import BatchRunner
     from tui.ui.actions.undo import UndoStack
     from tui.ui.keys.registry import ActionState
     from tui.ui.list.follow import FollowMode
@@ -175,29 +175,7 @@ class Application(Protocol):
         ...
 
 
-class Host(Protocol):
-    """Runs work in the background and reports on it."""
-
-    def notify(self, message: str, *, severity: SeverityLevel = "information") -> None:
-        """Show a message until the next one, or for a few seconds."""
-        ...
-
-    def run_worker(
-        self,
-        work: Coroutine[None, None, None],
-        *,
-        group: str = "default",
-        exclusive: bool = False,
-    ) -> object:
-        """Run a coroutine; ``exclusive`` cancels others of the same group."""
-        ...
-
-    def refresh_now(self) -> None:
-        """Show changed totals now, without waiting for the next tick."""
-        ...
-
-
-class ActionContext(Host, Protocol):
+class ActionContext(BatchHost, Protocol):
     """The dashboard, as action handlers see it."""
 
     @property

@@ -8,10 +8,9 @@ from tui.ui.actions.application import ApplicationActions
 from tui.ui.actions.export import ListExport
 from tui.ui.actions.rows import RowActions
 from tui.ui.actions.run import RunActions
-from tui.ui.actions.selection import SelectionActions
 from tui.ui.actions.states import StateActions
 from tui.ui.actions.targets import Targets
-from tui.ui.actions.view import ViewActions
+from tui.ui.actions.view import SelectionActions, ViewActions
 from tui.ui.keys.registry import ACTIONS
 
 if TYPE_CHECKING:

@@ -1,46 +1,62 @@
-"""Keeping the cursor on what is being downloaded, as one file after another ends."""
+"""Follow mode: the cursor stays on an active download as one after another finishes."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tui.core.download import ACTIVE
 from tui.core.listing.query import View
 
 if TYPE_CHECKING:
     from tui.core.service import DownloadService
-    from tui.ui.list.widget import DownloadList
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.ui.list.model import ListModel
 
-_LOOK_S = 0.5
-"""Between two searches for an active download: in 100,000 rows one takes 5 ms."""
+_SEARCH_S = 0.5
+"""Time between two searches for an active download: 5 ms each in 100,000 rows."""
+
+
+class CursorList(Protocol):
+    """The list whose cursor is moved."""
+
+    model: ListModel
+
+    @property
+    def cursor_row(self) -> DownloadSnapshot | None:
+        """The download under the cursor."""
+        ...
+
+    def put_cursor(self, index: int) -> None:
+        """Move the cursor to a row."""
+        ...
 
 
 class FollowMode:
-    """Moves the cursor to the first active download when its own is active no more."""
+    """Moves the cursor to the first active download when its own has finished."""
 
-    def __init__(self, list: DownloadList, service: DownloadService) -> None:
-        """Take the list and where its rows come from."""
+    def __init__(self, list: CursorList, service: DownloadService) -> None:
+        """Move the cursor of ``list``; find active downloads in ``service``."""
         self._list = list
         self._service = service
         self._next_at_s = 0.0
         self.is_on = False
 
     def toggle(self) -> bool:
-        """Begin or end; tell which."""
+        """Turn follow mode on or off; return True if it is on now."""
         self.is_on = not self.is_on
         self._next_at_s = 0.0
         return self.is_on
 
     def tick(self) -> None:
-        """Move on if it is time to."""
+        """Move the cursor if its download is no longer active."""
         now = time.monotonic()
         if not self.is_on or now < self._next_at_s:
             return
         row = self._list.cursor_row
         if row is not None and row.state in ACTIVE:
             return
-        self._next_at_s = now + _LOOK_S
+        self._next_at_s = now + _SEARCH_S
         model = self._list.model
         query = model.query._replace(view=View.ACTIVE)
         first = next(

@@ -1,0 +1,646 @@
+"""Action handlers on a plain context: what they ask of the service, and the undo."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support.fake_context import FakeContext
+from tests.support.fake_service import FakeService
+from tests.ui.dashboards import (
+    DONE,
+    FAILED,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    some_downloads,
+)
+from tui.core.download import DownloadState
+from tui.core.listing.query import DownloadQuery, SortKey, View
+from tui.core.settings import MAX_CONCURRENCY
+from tui.ui.actions.batch_runner import SLICE
+from tui.ui.dialogs.confirm import ConfirmScreen
+from tui.ui.dialogs.detail import DetailScreen
+from tui.ui.dialogs.prompt import PromptScreen
+from tui.ui.keys.registry import ACTIONS
+
+_S = DownloadState
+MANY = 2 * SLICE + 500
+
+
+@pytest.fixture
+def context() -> FakeContext:
+    """A context with one download in each important state."""
+    return FakeContext(some_downloads())
+
+
+def mixed(count: int) -> FakeContext:
+    """A context with queued, paused and finished downloads in turn."""
+    service = FakeService(concurrency=4)
+    for number in range(count):
+        state = (_S.QUEUED, _S.PAUSED, _S.DONE)[number % 3]
+        service.put(f"file-{number}", state, size=10)
+    return FakeContext(service)
+
+
+def huge() -> FakeContext:
+    """A context with more downloads than one slice."""
+    service = FakeService(concurrency=2)
+    service.put("running", _S.DOWNLOADING, size=100, speed=1.0)
+    for number in range(MANY - 1):
+        state = _S.PAUSED if number % 5 == 0 else _S.QUEUED
+        service.put(f"file-{number}", state)
+    return FakeContext(service)
+
+
+def states(context: FakeContext) -> list[DownloadState]:
+    return [row.state for row in context.service.downloads]
+
+
+def test_every_action_can_be_run_on_an_empty_list():
+    context = FakeContext(FakeService())
+    for action in ACTIONS:
+        if action.id not in ("settings", "screenshot", "export_failed"):
+            context.perform(action.id)
+    assert context.service.snapshot().total == 0
+
+
+# -- cancel ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "restored"),
+    [(RUNNING, _S.QUEUED), (PAUSED, _S.PAUSED), (QUEUED, _S.QUEUED)],
+)
+def test_cancel_is_undone_to_the_earlier_state(context, line, restored):
+    context.put_cursor(line)
+    context.run("cancel")
+    assert states(context)[line] is _S.CANCELLED
+    assert context.list.repainted == [line]
+    context.run("undo")
+    assert states(context)[line] is restored
+
+
+def test_cancel_on_a_finished_download_says_why_nothing_happens(context):
+    context.put_cursor(DONE)
+    context.run("cancel")
+    assert context.service.calls["cancel"] == 0
+    assert context.message == "Cancel: nothing to cancel here"
+
+
+def test_cancel_acts_on_all_marked_and_one_undo_restores_them():
+    context = mixed(12)
+    before = states(context)
+    context.run("mark_all", "cancel")
+    assert states(context).count(_S.CANCELLED) == 8
+    assert context.message == "Cancelled 8 · u to restore"
+    context.run("undo")
+    assert states(context) == before
+    assert context.message == "Undid: cancel of 8 downloads"
+
+
+def test_cancel_asks_above_twenty_downloads():
+    context = mixed(40)
+    context.run("mark_all", "cancel")
+    assert isinstance(context.dialogs[-1], ConfirmScreen)
+    assert context.dialogs[-1].title_text() == "Cancel 27 downloads"
+    context.answer(None)
+    assert context.service.calls["cancel"] == 0
+    context.run("cancel")
+    context.answer(True)
+    assert states(context).count(_S.CANCELLED) == 27
+    context.run("undo")
+    assert states(context).count(_S.PAUSED) == 13
+    assert states(context).count(_S.QUEUED) == 14
+
+
+def test_cancel_does_not_ask_for_twenty_downloads():
+    context = mixed(30)
+    context.run("mark_all", "cancel")
+    assert context.message == "Cancelled 20 · u to restore"
+
+
+def test_cancel_includes_marked_downloads_that_the_filter_hides(context):
+    context.run("mark_all", "view_queued", "cancel")
+    now = states(context)
+    assert now[RUNNING] is now[PAUSED] is now[QUEUED] is _S.CANCELLED
+    assert now[DONE] is _S.DONE
+
+
+def test_cancel_all_asks_first(context):
+    context.run("cancel_all")
+    assert states(context).count(_S.CANCELLED) == 0
+    context.answer(True)
+    assert states(context).count(_S.CANCELLED) == 3
+
+
+# -- pause, retry, remove --------------------------------------------------------------
+
+
+def test_pause_toggles_and_undo_reverts_either(context):
+    for action, state in (
+        ("pause", _S.PAUSED),
+        ("pause", _S.QUEUED),
+        ("undo", _S.PAUSED),
+        ("undo", _S.QUEUED),
+    ):
+        context.run(action)
+        assert states(context)[RUNNING] is state
+
+
+def test_pause_resumes_only_if_all_marked_are_paused():
+    context = mixed(9)
+    context.run("mark_all", "pause")
+    assert context.service.last[0] == "pause"
+    assert states(context).count(_S.PAUSED) == 6
+    assert context.message == "Paused 3 downloads · u to undo"
+    context.run("pause")
+    assert states(context).count(_S.QUEUED) == 6
+    assert context.message == "Resumed 6 downloads · u to undo"
+    context.run("undo", "undo")
+    assert states(context)[:3] == [_S.QUEUED, _S.PAUSED, _S.DONE]
+
+
+def test_retry_queues_one_and_retry_failed_all_of_them(context):
+    service = context.service
+    context.put_cursor(FAILED)
+    context.run("retry")
+    assert states(context)[FAILED] is _S.QUEUED
+    service.fail(FAILED)
+    service.fail(QUEUED)
+    context.run("retry_failed")
+    assert service.last == ("retry", [FAILED, QUEUED])
+
+
+def test_retry_queues_a_cancelled_download_again(context):
+    context.run("cancel", "retry")
+    assert states(context)[RUNNING] is _S.QUEUED
+
+
+def test_retry_of_marked_downloads_leaves_the_others_alone(context):
+    context.service.put("cancelled.bin", _S.CANCELLED)
+    context.list.refresh_order()
+    context.run("mark_all", "retry")
+    assert context.message == "Retrying 2 downloads · u to undo"
+    unchanged = [_S.DOWNLOADING, _S.QUEUED, _S.PAUSED, _S.DONE]
+    assert states(context) == [*unchanged, _S.QUEUED, _S.QUEUED]
+
+
+def test_undo_of_a_retry_restores_failed_and_cancelled_each_as_it_was(context):
+    row = context.service.downloads[FAILED]
+    context.service.cancel([RUNNING])
+    context.run("mark", "mark", "retry")
+    assert row.state is _S.QUEUED
+    assert states(context)[RUNNING] is _S.QUEUED
+    context.run("undo")
+    assert (row.state, row.error, row.error_kind) == (_S.FAILED, "404", "not_found")
+    assert states(context)[RUNNING] is _S.CANCELLED
+
+
+def test_remove_takes_finished_downloads_off_the_list_until_undone(context):
+    context.run("mark_all", "drop")
+    assert context.message == "Removed 2 downloads from the list · u to restore"
+    assert context.list.model.ids == [RUNNING, PAUSED, QUEUED]
+    assert context.list.model.marks.ids == [RUNNING, PAUSED, QUEUED]
+    context.run("undo")
+    assert context.list.model.ids == [0, 1, 2, 3, 4]
+    assert context.list.model.marks.ids == [0, 1, 2, 3, 4]
+    assert states(context)[FAILED] is _S.FAILED
+
+
+def test_remove_refuses_an_unfinished_download(context):
+    context.run("drop")
+    assert context.message.startswith("Remove from list: the download has not finished")
+    assert not context.service.calls["drop"]
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ("retry", "No selected download can be retried"),
+        ("connections_more", "No selected download is running"),
+    ],
+)
+def test_an_action_that_fits_no_marked_download_says_so(action, message):
+    context = mixed(9)
+    context.run("mark_all", action)
+    assert context.message == message
+
+
+# -- marks -----------------------------------------------------------------------------
+
+
+def test_mark_toggles_and_moves_down(context):
+    context.run("mark", "mark", "cursor_down", "mark")
+    assert context.list.model.marks.ids == [0, 1, 3]
+    context.run("cursor_up", "mark")
+    assert context.list.model.marks.ids == [0, 1]
+
+
+def test_mark_range_extends_from_the_last_mark():
+    context = mixed(30)
+    context.run("mark", "cursor_down", "cursor_down", "mark_range")
+    assert context.list.model.marks.ids == [0, 1, 2, 3]
+
+
+def test_mark_all_marks_what_the_filter_shows_and_unmarks_it_again():
+    context = mixed(30)
+    context.actions.view.set_filter("file-2")
+    context.run("mark_all")
+    assert context.list.model.marks.ids == [2, *range(20, 30)]
+    context.run("mark_all")
+    assert context.list.model.marks.ids == []
+
+
+def test_escape_clears_the_zoomed_pane_then_the_filter_then_the_marks(context):
+    model, view = context.list.model, context.actions.view
+    context.run("mark", "zoom")
+    view.set_filter("b")
+    view.escape()
+    assert not context.pane_layout.zoomed
+    assert model.query.text == "b"
+    view.escape()
+    assert (model.query.text, len(model.marks)) == ("", 1)
+    view.escape()
+    assert len(model.marks) == 0
+
+
+# -- the queue -------------------------------------------------------------------------
+
+
+def queue(context: FakeContext) -> list[int]:
+    return context.service.select(DownloadQuery(View.QUEUED))
+
+
+def test_the_queue_is_reordered_and_every_step_can_be_undone(context):
+    more = [context.service.put(f"more-{number}") for number in range(3)]
+    context.list.refresh_order()
+    before = [QUEUED, *more]
+    context.put_cursor(QUEUED)
+    context.run("lower_in_queue")
+    assert queue(context) == [more[0], QUEUED, *more[1:]]
+    context.run("raise_in_queue")
+    assert queue(context) == before
+    context.run("lower_in_queue", "lower_in_queue", "first_in_queue")
+    assert queue(context) == before
+    context.run("undo")
+    assert queue(context) == [more[0], more[1], QUEUED, more[2]]
+    context.run("undo", "undo", "undo", "undo")
+    assert queue(context) == before
+
+
+def test_marked_downloads_move_together_and_return_to_their_positions():
+    service = FakeService()
+    for name in "abcdef":
+        service.put(name)
+    context = FakeContext(service)
+    context.list.model.marks.add([1, 3, 4])
+    context.run("first_in_queue")
+    assert queue(context) == [1, 3, 4, 0, 2, 5]
+    assert context.message == "Moved 3 downloads to the front of the queue · u to undo"
+    context.run("undo")
+    assert queue(context) == [0, 1, 2, 3, 4, 5]
+
+
+# -- limits ----------------------------------------------------------------------------
+
+
+def test_concurrency_changes_within_its_limits(context):
+    service = context.service
+    context.run("more", "more", "more", "fewer")
+    assert service.concurrency == 6
+    context.run("more_16")
+    assert service.concurrency == 22
+    context.run("fewer_16", "fewer_16")
+    assert service.concurrency == 1
+    service.set_concurrency(MAX_CONCURRENCY)
+    context.run("more")
+    assert service.concurrency == MAX_CONCURRENCY
+
+
+def test_setting_concurrency_turns_automatic_concurrency_off_and_says_so(context):
+    context.run("auto")
+    assert context.message == (
+        "Automatic concurrency is on. Press + - or c to set it yourself."
+    )
+    context.run("more")
+    assert context.message == "Concurrency set to 5; press A for automatic"
+
+
+def test_concurrency_is_asked_for(context):
+    context.run("set_number")
+    assert isinstance(context.dialogs[-1], PromptScreen)
+    context.answer("64")
+    assert context.service.concurrency == 64
+    context.run("set_number")
+    context.answer(None)
+    assert context.service.concurrency == 64
+
+
+@pytest.mark.parametrize(
+    ("typed", "rate"), [("10M", 10 << 20), ("500k", 500 << 10), ("0", None)]
+)
+def test_the_rate_limit_is_asked_for(context, typed, rate):
+    context.run("limit")
+    context.answer(typed)
+    assert context.service.last == ("set_rate_limit", rate, None)
+
+
+def test_the_rate_limit_of_one_download_leaves_the_others_alone(context):
+    context.put_cursor(QUEUED)
+    context.run("limit_row")
+    context.answer("500k")
+    assert context.service.limits == {QUEUED: 500 << 10}
+    assert context.service.rate_limit is None
+
+
+def test_connections_of_a_running_download_change_by_one(context):
+    context.run("connections_more", "connections_more")
+    assert context.service.connections[RUNNING] == 3
+    context.run(*["connections_fewer"] * 5)
+    assert context.service.connections[RUNNING] == 1
+
+
+def test_connections_change_for_all_marked_downloads_that_run(context):
+    context.service.put("more.bin", _S.DOWNLOADING, size=10, connections=3)
+    context.list.refresh_order()
+    context.run("mark_all", "connections_more")
+    connections = context.service.connections
+    assert (connections[0], connections[5]) == (2, 4)
+    assert context.message == "One more connection for each of 2 downloads"
+
+
+def test_the_limit_of_a_host_is_asked_for_and_zero_removes_it(context):
+    (host,) = context.service.origins()
+    context.actions.run.ask_host_limit(host)
+    context.answer("7")
+    assert context.service.last == ("set_origin_cap", host.origin, 7)
+    assert context.message == f"Max downloads from {host.origin}: 7"
+    context.actions.run.ask_host_limit(host)
+    context.answer("0")
+    assert context.message == f"Max downloads from {host.origin}: the global limit"
+    assert context.refresh_scheduler.hosts_refreshed == 2
+
+
+def test_writers_and_inline_writes(context):
+    context.run("writers_more", "writers_more", "writers_fewer")
+    assert context.service.writers == 5
+    context.run("inline_writes")
+    assert context.service.is_inline
+    assert context.message == (
+        "Writes now run on the event loop. Watch the lag; press i to stop."
+    )
+    context.run("inline_writes")
+    assert not context.service.is_inline
+
+
+def test_pause_all_and_resume_all(context):
+    context.run("hold")
+    assert context.service.is_held
+    assert context.message == "All paused. Press P to resume."
+    context.run("hold")
+    assert not context.service.is_held
+    assert context.message == "Resumed"
+
+
+# -- URL, path, details ----------------------------------------------------------------
+
+
+def test_copied_urls_have_no_password(context):
+    context.service.downloads[RUNNING].url = "https://ada:secret@host/a.bin"
+    context.run("copy_url")
+    assert context.application.clipboard == "https://host/a.bin"
+    context.run("mark", "mark", "copy_url")
+    assert context.application.clipboard.splitlines() == [
+        "https://host/a.bin",
+        "https://example.org/failed.bin",
+    ]
+    assert context.message == "Copied 2 URLs"
+
+
+def test_copied_paths_include_the_folder(context):
+    row = context.service.downloads[RUNNING]
+    row.directory = "isos"
+    context.run("copy_path")
+    assert context.application.clipboard == f"/home/ada/downloads/isos/{row.name}"
+    context.run("mark_all", "copy_path")
+    assert len(context.application.clipboard.splitlines()) == 5
+
+
+async def test_without_a_desktop_paths_are_copied(context, monkeypatch):
+    monkeypatch.setenv("SSH_CONNECTION", "1")
+    context.put_cursor(DONE)
+    context.run("open_file")
+    await context.finish()
+    assert context.application.clipboard == "/home/ada/downloads/done.bin"
+    context.run("open_folder")
+    await context.finish()
+    assert context.application.clipboard == "/home/ada/downloads"
+
+
+def test_a_new_url_can_be_undone(context):
+    context.put_cursor(PAUSED)
+    context.run("edit_url")
+    context.answer("https://example.org/new.iso?sig=2")
+    row = context.service.downloads[PAUSED]
+    assert row.url == "https://example.org/new.iso?sig=2"
+    assert row.state is _S.PAUSED
+    context.run("undo")
+    assert row.url == "https://example.org/paused.bin"
+    assert context.message == "Undid: URL change of paused.bin"
+
+
+def test_a_new_url_retries_a_failed_download(context):
+    context.put_cursor(FAILED)
+    context.run("edit_url")
+    context.answer("https://example.org/new.iso")
+    assert context.service.last == ("retry", [FAILED])
+
+
+def test_a_new_url_gets_the_credentials_of_the_old_one_on_the_same_server_only(context):
+    row = context.service.downloads[QUEUED]
+    row.url = "https://me:secret@example.org/old.iso"
+    context.put_cursor(QUEUED)
+    for typed, url in (
+        ("https://example.org/new.iso", "https://me:secret@example.org/new.iso"),
+        ("https://elsewhere.org/new.iso", "https://elsewhere.org/new.iso"),
+    ):
+        context.run("edit_url")
+        context.answer(typed)
+        assert row.url == url
+
+
+def test_keys_in_the_details_act_on_their_download_not_on_the_marked_ones(context):
+    context.put_cursor(QUEUED)
+    context.list.model.marks.add([RUNNING])
+    context.actions.rows.show_details(QUEUED)
+    screen = context.dialogs[-1]
+    assert isinstance(screen, DetailScreen)
+    screen._change("cancel")
+    assert states(context)[QUEUED] is _S.CANCELLED
+    assert states(context)[RUNNING] is _S.DOWNLOADING
+    screen._change("cancel")
+    assert context.service.calls["cancel"] == 1, "disabled by now"
+
+
+# -- view ------------------------------------------------------------------------------
+
+
+def test_each_view_lists_its_states(context):
+    for action, view, ids in (
+        ("view_active", View.ACTIVE, [RUNNING]),
+        ("view_queued", View.QUEUED, [QUEUED]),
+        ("view_done", View.DONE, [DONE]),
+        ("view_failed", View.FAILED, [FAILED]),
+        ("view_paused", View.PAUSED, [PAUSED]),
+        ("view_all", View.ALL, [0, 1, 2, 3, 4]),
+    ):
+        context.run(action)
+        assert context.list.model.query.view is view
+        assert context.list.model.listed == ids
+
+
+def test_sort_goes_through_the_columns_and_can_be_reversed(context):
+    for key in (*list(SortKey)[1:], SortKey.ADDED):
+        context.run("sort")
+        assert context.list.model.query.sort is key
+    context.run("sort_reverse")
+    assert context.list.model.ids == [4, 3, 2, 1, 0]
+
+
+def test_freeze_and_follow_say_how_to_stop(context):
+    context.run("freeze")
+    assert context.refresh_scheduler.is_frozen
+    assert context.message == "List frozen (downloads continue). Press . to unfreeze."
+    context.run("freeze", "follow")
+    assert not context.refresh_scheduler.is_frozen
+    assert context.follow_mode.is_on
+    assert context.message == ("Following active downloads (f or any cursor key stops)")
+
+
+def test_quit_add_and_suspend_reach_the_right_owner(context):
+    context.run("add", "open_list", "quit", "interrupt", "suspend")
+    assert context.add_queue.calls == ["editor", "list", "quit", "interrupt"]
+    assert context.message == "Cannot suspend: no shell with job control"
+    context.application.can_suspend = True
+    context.run("suspend")
+    assert context.application.suspensions == 1
+
+
+async def test_a_screenshot_that_cannot_be_written_says_why(context, monkeypatch):
+    snapshot = context.service.snapshot
+    folder = "/proc/no-such-folder"
+    monkeypatch.setattr(
+        context.service, "snapshot", lambda: snapshot()._replace(output_dir=folder)
+    )
+    context.run("screenshot")
+    await context.finish()
+    assert context.message == (
+        "Could not save the screenshot: No such file or directory"
+    )
+
+
+# -- very many downloads ---------------------------------------------------------------
+
+
+async def test_many_are_cancelled_in_slices_and_running_ones_last():
+    context = huge()
+    service = context.service
+    slices = []
+    cancel = service.cancel
+
+    def watched(ids):
+        slices.append(list(ids))
+        return cancel(ids)
+
+    service.cancel = watched
+    context.actions.states._service = service
+    context.run("mark_all", "cancel")
+    context.answer(True)
+    await context.finish()
+    assert [len(ids) for ids in slices] == [SLICE, SLICE, 500]
+    assert slices[-1][-1] == 0, "the running one"
+    assert service.snapshot().counts[_S.CANCELLED] == MANY
+    assert context.message == f"Cancelled {MANY:,} · u to restore"
+
+
+async def test_one_undo_restores_many_each_as_it_was():
+    context = huge()
+    paused = context.service.snapshot().counts[_S.PAUSED]
+    context.run("mark_all", "cancel")
+    context.answer(True)
+    await context.finish()
+    context.run("undo")
+    await context.finish()
+    counts = context.service.snapshot().counts
+    assert counts[_S.PAUSED] == paused
+    assert counts[_S.QUEUED] == MANY - paused
+    assert context.message == f"Undid: cancel of {MANY:,} downloads"
+
+
+def test_states_of_many_are_looked_up_by_view_not_by_row():
+    service = FakeService()
+    for number in range(1_000):
+        service.put(f"file-{number}", _S.PAUSED if number % 2 else _S.QUEUED)
+    context = FakeContext(service)
+    context.run("mark_all", "cancel")
+    context.answer(True)
+    assert context.message == "Cancelled 1,000 · u to restore"
+    assert service.rows_asked < 1_000
+    context.run("undo")
+    assert len(service.select(DownloadQuery(View.PAUSED))) == 500
+
+
+async def test_undo_is_refused_until_the_running_batch_is_done():
+    context = huge()
+    context.batches.run("Trying", range(MANY), list, lambda _: None)
+    context.undo_stack.push("something", [0], lambda _: None)
+    context.run("undo")
+    assert len(context.undo_stack) == 1
+    assert context.message == "Still working; undo will be available when it is done"
+    await context.finish()
+    context.run("undo")
+    assert len(context.undo_stack) == 0
+
+
+async def test_the_loop_turns_between_slices():
+    context = huge()
+    turns = 0
+
+    async def count():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    seen = []
+
+    def operation(ids):
+        seen.append(turns)
+        return list(ids)
+
+    context.batches.run("Trying", range(5 * SLICE), operation, lambda _: None)
+    await context.finish()
+    counting.cancel()
+    assert len(seen) == 5
+    assert len(set(seen)) == 5
+
+
+async def test_many_marked_move_in_slices_and_return_in_as_few():
+    service = FakeService()
+    for number in range(3_000):
+        service.put(f"{number:04}")
+    context = FakeContext(service)
+    odd = list(range(1, 3_000, 2))
+    context.list.model.marks.add(odd)
+    context.run("first_in_queue")
+    await context.finish()
+    assert queue(context) == [*odd, *range(0, 3_000, 2)]
+    assert context.message.startswith("Moved 1,500 downloads to the front")
+    calls = service.calls["place"]
+    context.run("undo")
+    await context.finish()
+    assert queue(context) == list(range(3_000))
+    assert service.calls["place"] - calls == 2, "1,000 at a time"
