@@ -257,14 +257,14 @@ async def test_a_frozen_list_stands_still_and_says_so():
     async with dashboard() as board:
         service = board.main.service
         await board.press("full_stop")
-        assert "FROZEN" in board.screen()[2]
+        assert "frozen" in board.screen()[2]
         before = board.screen()[4]
         service.advance(2)
         await board.tick()
         assert board.screen()[4] == before
         await board.press("full_stop")
         assert board.screen()[4] != before
-        assert "FROZEN" not in board.screen()[2]
+        assert "frozen" not in board.screen()[2]
 
 
 async def test_the_cursor_follows_what_is_active_until_it_is_moved():

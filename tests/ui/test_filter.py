@@ -70,7 +70,7 @@ async def test_a_filter_without_matches_says_so():
     async with dashboard() as board:
         await board.press("slash")
         await board.type("zzz")
-        assert "Nothing matches “zzz”" in board.text()
+        assert "No downloads match “zzz”" in board.text()
         await board.press("x")
         assert board.main.service.calls["cancel"] == 0
 

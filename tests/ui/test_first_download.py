@@ -35,8 +35,8 @@ async def test_without_a_clipboard_a_url_can_be_typed():
 async def test_an_empty_dashboard_explains_itself_at_every_size(size):
     async with dashboard(FakeService(), size=size) as board:
         text = " ".join(board.text().split())
-        assert "Paste URLs right here, or press a to type some." in text
-        assert "Files go to" in text
+        assert "Paste URLs here, or press a to type them." in text
+        assert "Files are saved to" in text
 
 
 def test_the_output_folder_is_shown_and_long_paths_keep_both_ends(monkeypatch):
@@ -44,10 +44,10 @@ def test_the_output_folder_is_shown_and_long_paths_keep_both_ends(monkeypatch):
     lines = empty_lines(
         DownloadQuery(), is_loading=False, output_dir="/home/ada/Downloads"
     )
-    assert "Files go to ~/Downloads" in lines
+    assert "Files are saved to ~/Downloads" in lines
     long = "/data/" + "x" * 200 + "/end"
     lines = empty_lines(DownloadQuery(), is_loading=False, output_dir=long)
-    (line,) = [line for line in lines if line.startswith("Files go to")]
+    (line,) = [line for line in lines if line.startswith("Files are saved to")]
     assert len(line) < 80
     assert line.endswith("end")
 
@@ -56,7 +56,7 @@ def test_the_output_folder_is_shown_and_long_paths_keep_both_ends(monkeypatch):
 def test_every_empty_view_explains_itself_and_the_way_back(view):
     lines = empty_lines(DownloadQuery(view), is_loading=False)
     assert view.value in lines[0]
-    assert lines[-1] == "1 shows all of them"
+    assert lines[-1] == "1 to show all downloads"
 
 
 async def test_the_help_finds_every_key_and_title():

@@ -104,7 +104,7 @@ async def test_the_reason_for_a_paused_queue_is_shown():
     service.is_held = True
     service.hold_reason = HoldReason(ErrorKind.DISK_FULL, "the disk is full")
     async with dashboard(service, size=(120, 36)) as board:
-        assert "HELD" in board.screen()[0]
+        assert "queue paused" in board.screen()[0]
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])

@@ -1,4 +1,4 @@
-"""What bounds the run now, and what the automatic choice does about it."""
+"""The line that shows what limits the run, and what automatic concurrency does."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
 
 
 def auto_word(auto: AutoSnapshot) -> Span | None:
-    """``auto`` or ``pinned``, for beside the number; ``None`` where it never was."""
+    """Return ``auto`` or ``pinned``; ``None`` if automatic concurrency never ran."""
     if auto.is_on:
         return Span("auto", "active", "auto")
     return Span("pinned", "warn", "auto") if auto.is_pinned else None
 
 
 class BottleneckLine(Pane):
-    """One line below the panes, where there is room for one."""
+    """One line below the panes, in terminals that are high enough."""
 
     DEFAULT_CSS = "BottleneckLine { height: 1; }"
     has_frame = False
 
     def __init__(self, **options: Any) -> None:
-        """Start empty."""
+        """Create an empty line."""
         super().__init__(**options)
         self._snapshot: EngineSnapshot | None = None
 
     def show(self, snapshot: EngineSnapshot) -> None:
-        """Draw this snapshot's verdict."""
+        """Draw the diagnosis of a snapshot."""
         self._snapshot = snapshot
         self.redraw()
 
     def body(self, width: int, height: int) -> list[Line]:
-        """The verdict on the left, why the number is what it is on the right."""
+        """Return the line, once there is a snapshot."""
         del height
         return [] if self._snapshot is None else [self.folded(width)]
 
     def folded(self, width: int) -> Line:
-        """The line."""
+        """Return the diagnosis, and on the right the reason for the limit."""
         now = self._snapshot
         if now is None:
             return []

@@ -1,4 +1,4 @@
-"""Where the filter is typed; the list follows every letter that makes sense."""
+"""The input line for the filter; the list is filtered while the user types."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ HINT = "words · is:failed · host:name · size:>1G · /regex/ · -not"
 
 
 class FilterBar(Horizontal):
-    """One line above the list; esc clears and closes it, enter keeps the filter."""
+    """One line above the list; Enter keeps the filter, Escape clears it."""
 
     @dataclass
     class FilterChanged(Message):
-        """The list shall show only what passes this filter, which makes sense."""
+        """The list should show only what matches this valid filter."""
 
         text: str
 
     class Left(Message):
-        """Typing is over; the filter stays."""
+        """The user finished typing; the filter stays."""
 
     def __init__(self, **options: Any) -> None:
-        """Take the options of any widget."""
+        """Accept the options of any Textual widget."""
         super().__init__(**options)
         self.input = Input(
             placeholder=f"{HINT} · enter keeps, esc clears",
@@ -40,22 +40,22 @@ class FilterBar(Horizontal):
             select_on_focus=False,
             restrict=PRINTABLE,
         )
-        self.error_text = Static("", id="wrong", markup=False)
+        self.error_text = Static("", id="filter-error", markup=False)
         self._sent = ""
 
     def compose(self) -> ComposeResult:
-        """What is typed, and what is wrong with it."""
+        """Lay out the input line and its error."""
         yield Static("/ ", id="slash")
         yield self.input
         yield self.error_text
 
     @property
     def is_open(self) -> bool:
-        """Whether it can be seen."""
+        """Whether the line is visible."""
         return self.has_class("-open")
 
     def open(self, text: str) -> None:
-        """Show it with a text and take the keys."""
+        """Show the line with a text and focus it."""
         self.add_class("-open")
         self._sent = text
         self.input.value = text
@@ -64,23 +64,23 @@ class FilterBar(Horizontal):
         self.input.focus()
 
     def close(self) -> None:
-        """Hide it."""
+        """Hide the line."""
         self.remove_class("-open")
 
     def show_error(self, wrong: str) -> None:
-        """Say what is wrong with the filter, in place of the hint; "" for nothing."""
+        """Show what is wrong with the filter; "" hides the error."""
         self.error_text.update(wrong)
         self.error_text.display = bool(wrong)
 
     @on(Input.Changed)
     def follow(self, event: Input.Changed) -> None:
-        """Judge the text, and pass on what makes sense."""
+        """Validate the text, and apply what is valid."""
         event.stop()
         wrong, text = "", event.value
         try:
             compile_filter(text)
         except FilterError as error:
-            # Until the last term is whole, those before it hold.
+            # Until the last term is complete, the terms before it apply.
             wrong, text = str(error), error.before
         self.show_error(wrong)
         self._send(text)
@@ -92,7 +92,7 @@ class FilterBar(Horizontal):
 
     @on(Input.Submitted)
     def keep(self, event: Input.Submitted) -> None:
-        """Go back to the list; a filter that makes no sense has to be mended first."""
+        """Return to the list, unless the filter is invalid."""
         event.stop()
         try:
             compile_filter(event.value)

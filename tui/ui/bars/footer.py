@@ -1,4 +1,4 @@
-"""The keys that are worth knowing now, made from the registry of actions."""
+"""The footer with the most important keys, from the registry of actions."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ _RIGHT = ("help", "palette", "quit")
 
 
 class FooterBar(Pane):
-    """One line of keys; those that matter least leave first when it gets narrow."""
+    """One line of keys; in a narrow terminal the least important are dropped."""
 
     DEFAULT_CSS = "FooterBar { height: 1; }"
     has_frame = False
 
     def __init__(self, **options: Any) -> None:
-        """Take the options of any widget."""
+        """Accept the options of any Textual widget."""
         super().__init__(**options)
-        self._lit: set[str] | None = None
+        self._enabled: set[str] | None = None
 
     def show(self, state: ActionState) -> None:
-        """Light the keys that would do something now."""
-        lit = {action.id for action in current().actions if action.is_enabled(state)}
-        if lit != self._lit:
-            self._lit = lit
+        """Highlight the keys of enabled actions."""
+        enabled = {
+            action.id for action in current().actions if action.is_enabled(state)
+        }
+        if enabled != self._enabled:
+            self._enabled = enabled
             self.redraw()
 
     def pressed(self, action: str) -> None:
-        """Tell which key was clicked."""
+        """Post the action of the clicked key."""
         self.post_message(ActionPressed(action))
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Return the line: as many keys as fit whole, by rank, in their order."""
+        """Return the line with as many keys as fit, by rank."""
         del height
         shown = [action for action in current().actions if action.rank]
         for rank in sorted({action.rank for action in shown}, reverse=True):
@@ -53,7 +55,7 @@ class FooterBar(Pane):
     def _keys(self, actions: Iterable[Action]) -> Line:
         line: Line = []
         for action in sorted(actions, key=lambda action: action.rank):
-            is_on = self._lit is None or action.id in self._lit
+            is_on = self._enabled is None or action.id in self._enabled
             keys = [action.id, *([action.pair] if action.pair else [])]
             line.append(Span(" "))
             for id in keys:

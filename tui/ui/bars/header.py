@@ -1,7 +1,7 @@
-"""The totals at the top: counts, speed, ETA, the overall bar and the limits.
+"""The header: counts, speed, ETA, the overall progress bar and the limits.
 
-Two lines; one in terminals that are smaller than 40x10. The concurrency buttons and
-the rate limit can be clicked.
+Two lines; a single one in terminals smaller than 40x10. The concurrency buttons and the
+rate limit can be clicked.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
 
 _S = DownloadState
-_BAR_WANTED = 18
+_BAR_MIN = 18
 
 
 @dataclass
 class ActionPressed(Message):
-    """Something that stands for an action of the registry was clicked."""
+    """The user clicked something that represents an action of the registry."""
 
     action: str
-    """Its id."""
+    """The action's id."""
 
 
 class HeaderBar(Pane):
@@ -41,7 +41,12 @@ class HeaderBar(Pane):
     has_frame = False
 
     def __init__(self, title: str, **options: Any) -> None:
-        """Take what is being downloaded, in words, and the options of any widget."""
+        """Create the header.
+
+        Args:
+            title: what is being downloaded, such as the name of a list.
+            options: of any Textual widget.
+        """
         super().__init__(**options)
         self._title = plain(title)
         self._snapshot: EngineSnapshot | None = None
@@ -50,7 +55,13 @@ class HeaderBar(Pane):
     def show(
         self, snapshot: EngineSnapshot, *, is_moving: bool, marked: int = 0
     ) -> None:
-        """Draw this snapshot, and how many are marked where no other line tells."""
+        """Draw a snapshot.
+
+        Args:
+            snapshot: the run.
+            is_moving: whether to advance the spinner.
+            marked: number of marked downloads, if no other line shows it.
+        """
         self._snapshot = snapshot
         self._marked = marked
         if is_moving:
@@ -58,15 +69,15 @@ class HeaderBar(Pane):
         self.redraw()
 
     def pressed(self, action: str) -> None:
-        """Tell which button was clicked."""
+        """Post the action of the clicked button."""
         self.post_message(ActionPressed(action))
 
     def folded(self, width: int) -> Line:
-        """Return the first line; all that is left in the smallest terminals."""
+        """Return the single line of the smallest terminals."""
         return self.body(width, 1)[0]
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Return the lines for this width."""
+        """Return the lines."""
         now = self._snapshot
         if now is None:
             return []
@@ -111,7 +122,7 @@ class HeaderBar(Pane):
             Span(" " + format_clock(now.elapsed_s) + " ", "dim"),
         ]
         if now.is_held:
-            right.insert(0, Span("HELD  ", "warn"))
+            right.insert(0, Span("queue paused  ", "warn"))
         counts = self._counts(now, has_words=True)
         room = width - line_width(right) - line_width(counts) - 3
         if room < 0:
@@ -137,12 +148,12 @@ class HeaderBar(Pane):
         right = self._limits(now, width)
         part = part_done(now)
         shown = Span(" " + percent(part).rjust(6), "strong")
-        sizes, more = _sums(now)
-        # The bar is what is looked at first; words make room for it.
+        sizes, more = _totals(now)
+        # The bar is more important than the words beside it.
         for words in (sizes + more, sizes, ""):
             tail = [shown, Span(words, "dim")]
             room = width - line_width(right) - line_width(tail) - 3
-            if room >= _BAR_WANTED:
+            if room >= _BAR_MIN:
                 break
         cells = max(0, min(room, 60))
         filled, rest = bar(part, cells, is_ascii=self.is_ascii)
@@ -151,18 +162,19 @@ class HeaderBar(Pane):
         return justify(left, right, width)
 
     def _limits(self, now: EngineSnapshot, width: int) -> Line:
-        """Downloads at once with its buttons, rate limit, disk queue."""
+        """Return concurrency with its buttons, rate limit and disk queue."""
         is_over = now.active > now.concurrency
-        at_once = f"{now.active}/{now.concurrency}"
+        slots = f"{now.active}/{now.concurrency}"
         line: Line = []
         if is_over and width >= 100:
-            line.append(Span(f"draining to {now.concurrency}   ", "warn"))
+            excess = now.active - now.concurrency
+            line.append(Span(f"{count(excess)} finishing   ", "warn"))
         elif now.waiting_for and width >= 132:
             line.append(Span(f"{queue_text(now.waiting_for)}   ", "warn"))
-        label = "at once " if width >= 70 else ""
+        label = "concurrency " if width >= 70 else ""
         line += [
             Span(label, "dim"),
-            Span(at_once, "warn" if is_over else "strong", "set_number"),
+            Span(slots, "warn" if is_over else "strong", "set_number"),
             Span(" "),
             Span("[-]", "key", "fewer"),
             Span("[+]", "key", "more"),
@@ -182,9 +194,10 @@ class HeaderBar(Pane):
 
 
 def part_done(now: EngineSnapshot) -> float | None:
-    """Return how much is there, 0 to 1, or ``None`` while nothing can be told.
+    """Return the fraction done, 0 to 1, or ``None`` while it is unknown.
 
-    When all has ended, downloads count and not bytes, so that failures leave a gap.
+    Once all downloads have ended, it counts downloads instead of bytes, so that
+    failures leave a gap.
     """
     wanted = now.total - now.counts[_S.CANCELLED]
     if wanted <= 0:
@@ -201,15 +214,15 @@ def _has_ended(now: EngineSnapshot) -> bool:
 
 
 def _expected(now: EngineSnapshot) -> float:
-    """Bytes of all: those of unknown size count as the mean of the known ones."""
+    """Return the expected total bytes; unknown sizes count as the mean known size."""
     left_out = now.counts[_S.CANCELLED] + now.counts[_S.FAILED] + now.unknown
     return now.known_size * (1 + now.unknown / max(1, now.total - left_out))
 
 
-def _sums(now: EngineSnapshot) -> tuple[str, str]:
-    """Say what the share is made of, and what may be left out of that.
+def _totals(now: EngineSnapshot) -> tuple[str, str]:
+    """Return the totals beside the bar, and an addition that may be omitted.
 
-    The same sums as the share, or one of them would look wrong.
+    They must match ``part_done``, or one of the two would look wrong.
     """
     wanted = now.total - now.counts[_S.CANCELLED]
     if wanted > 0 and (_has_ended(now) or not now.known_size):
@@ -227,7 +240,7 @@ def _eta(now: EngineSnapshot) -> str:
 
 
 def _pair(part: int, whole: int, about: str = "") -> str:
-    """Return ``1.21 / 3.15 TB``, without a unit that would be said twice."""
+    """Return ``1.21 / 3.15 TB``, without repeating the unit."""
     first, second = format_size(part), format_size(whole)
     if first.rpartition(" ")[2] == second.rpartition(" ")[2]:
         first = first.rpartition(" ")[0]

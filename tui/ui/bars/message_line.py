@@ -1,7 +1,6 @@
-"""The one line that speaks: what a key did, what to do about a row, what happened last.
+"""The message line: the result of a key, advice on a row, or the newest log line.
 
-It stands where the log's newest line is and replaces itself; nothing piles up and
-nothing covers what is being watched.
+A new message replaces the previous one; nothing piles up or covers the list.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ if TYPE_CHECKING:
 
 Severity: TypeAlias = Literal["information", "warning", "error"]
 SHOWN_S = 5.0
-"""Seconds that a message stays if nothing else is said."""
+"""Seconds for which a message is shown."""
 _KEPT_S = 2.0
-"""Seconds in which news do not take the place of what a key did."""
+"""Seconds in which news does not replace the result of a key."""
 _STYLES = {"information": "strong", "warning": "warn", "error": "failed"}
 _GLYPHS = {"information": "›", "warning": "!", "error": "✗"}
 _ASCII_GLYPHS = {"information": ">", "warning": "!", "error": "x"}
@@ -33,13 +32,13 @@ class _Message(NamedTuple):
 
 
 class MessageLine(Pane):
-    """A message for a few seconds, else advice on the cursor's row, else the log."""
+    """Shows a message for a few seconds, else advice on a row, else the log."""
 
     DEFAULT_CSS = "MessageLine { height: 1; }"
     has_frame = False
 
     def __init__(self, log: EventLog, **options: Any) -> None:
-        """Take the log whose newest line is shown when there is nothing to say."""
+        """Show the newest line of ``log`` when there is no message."""
         super().__init__(**options)
         self._log = log
         self._message: _Message | None = None
@@ -47,7 +46,7 @@ class MessageLine(Pane):
 
     @property
     def message(self) -> str:
-        """What is being said; "" for nothing."""
+        """The current message, or ""."""
         return "" if self._message is None else self._message.text
 
     def show_message(
@@ -58,34 +57,34 @@ class MessageLine(Pane):
         if is_news and self._message and now - self._message.at_s < _KEPT_S:
             return False
         self._message = _Message(text, severity, now)
-        if self.screen.has_class("-bare"):  # new styles for a screen are dear
-            self.screen.add_class("-speaking")
+        if self.screen.has_class("-bare"):  # restyling a screen is expensive
+            self.screen.add_class("-message")
         self.redraw()
         return True
 
     def advise(self, advice: str) -> None:
-        """Say what to do about the row under the cursor; "" for nothing."""
+        """Show advice on the row under the cursor; "" for none."""
         if advice != self._advice:
             self._advice = advice
             self.redraw()
 
     def tick(self) -> None:
-        """Forget what has been said for long enough, and follow the log."""
+        """Remove a message after its time, and follow the log."""
         if self._message and time.monotonic() - self._message.at_s >= SHOWN_S:
             self._message = None
-            self.screen.remove_class("-speaking")
+            self.screen.remove_class("-message")
         self.redraw()
 
     def pressed(self, action: str) -> None:
-        """Tell that the log was asked for."""
+        """Post the action of the clicked key."""
         self.post_message(ActionPressed(action))
 
     def folded(self, width: int) -> Line:
-        """The line itself."""
+        """Return the line."""
         return self.body(width, 1)[0]
 
     def body(self, width: int, height: int) -> list[Line]:
-        """The line; the log's key at its end where the log is folded."""
+        """Return the line, ending in the log's key unless the log is open."""
         del height
         if self._message is not None:
             text, severity, _ = self._message

@@ -1,4 +1,4 @@
-"""The line of views with their counts, and what the list is sorted and filtered by."""
+"""The tabs: views with their counts, and how the list is sorted and filtered."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 _FORMS = ((True, "  │"), (True, " │"), (True, " "), (False, ""))
-"""Counts or not, and what stands between two tabs; wide to narrow."""
+"""Whether to show counts, and the separator between tabs; wide to narrow."""
 _FILTER = Span("filter ", "dim")
 
 
 class TabsBar(Pane):
-    """One click or one digit away from every view."""
+    """Shows the views; each can be opened with a digit or a click."""
 
     DEFAULT_CSS = "TabsBar { height: 1; }"
     has_frame = False
 
     def __init__(self, **options: Any) -> None:
-        """Take the options of any widget."""
+        """Accept the options of any Textual widget."""
         super().__init__(**options)
         self._snapshot: EngineSnapshot | None = None
         self._query = DownloadQuery()
@@ -37,12 +37,12 @@ class TabsBar(Pane):
         self._is_late = False
 
     def show(self, snapshot: EngineSnapshot, model: ListModel, mode: str) -> None:
-        """Draw the counts of this snapshot, and what the list shows of it.
+        """Draw the counts of a snapshot, and the query of the list.
 
         Args:
-            snapshot: counts.
+            snapshot: the run.
             model: the list.
-            mode: id of the action that changed how the list moves; "" for none.
+            mode: ``freeze`` or ``follow`` while that mode is on, else "".
         """
         query, marked, is_late = model.query, len(model.marks), model.is_late
         is_same = self._snapshot is not None and (
@@ -59,11 +59,11 @@ class TabsBar(Pane):
             self.redraw()
 
     def pressed(self, action: str) -> None:
-        """Tell which view was clicked."""
+        """Post the action of the clicked view."""
         self.post_message(ActionPressed(action))
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Return the line; counts leave first when it gets narrow."""
+        """Return the line; in a narrow terminal the counts are dropped first."""
         del height
         right = self._right(width)
         for has_counts, gap in _FORMS:
@@ -102,7 +102,7 @@ class TabsBar(Pane):
             arrow = "^" if query.is_reversed else "v"
         line: Line = []
         if self._mode:
-            word = {"freeze": "FROZEN", "follow": "following"}[self._mode]
+            word = {"freeze": "frozen", "follow": "following"}[self._mode]
             line += [Span(word, "warn", self._mode), Span("  ")]
         if self._marked:
             mark = "*" if self.is_ascii else "●"

@@ -1,7 +1,7 @@
-"""What a list without rows says: nothing found, nothing yet, or not read yet.
+"""The text of an empty list: no match, no downloads, or still loading.
 
-Each tells what would stand there and which key leads on; the first one is all that a
-newcomer needs to have a download running three keys later.
+It explains what the list would show and which key to press. Following the text for an
+empty dashboard, a new user has a download running after three keys.
 """
 
 from __future__ import annotations
@@ -23,49 +23,51 @@ _LONGEST_PATH = 60
 def empty_lines(
     query: DownloadQuery, output_dir: str = "", *, is_loading: bool
 ) -> list[str]:
-    """Return what an empty list means, and below it what to do about it."""
+    """Return why the list is empty, and below it what to do."""
     if query.text:
         return [
-            f"Nothing matches “{plain(query.text, 40)}”",
-            f"{key_of('escape')} clears the filter",
+            f"No downloads match “{plain(query.text, 40)}”",
+            f"{key_of('escape')} to clear the filter",
         ]
     if query.view is not View.ALL:
         return [
             f"No {query.view.value} downloads",
             *_of_view(query.view),
-            f"{key_of('view_all')} shows all of them",
+            f"{key_of('view_all')} to show all downloads",
         ]
     if is_loading:
         return ["Reading the list…"]
     lines = [
         "No downloads yet",
         "",
-        f"Paste URLs right here, or press {key_of('add')} to type some.",
+        f"Paste URLs here, or press {key_of('add')} to type them.",
     ]
     if output_dir:
-        lines.append(f"Files go to {_short(output_dir)}")
+        lines.append(f"Files are saved to {_short(output_dir)}")
     return [
         *lines,
         "",
-        f"{key_of('help')} lists every key · {key_of('settings')} what can be set"
-        f" · {key_of('quit')} quits",
-        "fetchtui LIST.txt starts with a list, fetchtui --demo shows it all.",
+        " · ".join(f"{key_of(id)} {id}" for id in ("help", "settings", "quit")),
+        "To start with a list: fetchtui LIST.txt. For a demo: fetchtui --demo.",
     ]
 
 
 def _of_view(view: View) -> list[str]:
-    """Say what would stand in a view, where a key has to do with it."""
+    """Return what a view would show, and the key that goes with it."""
     if view is View.FAILED:
-        return [f"What fails stands here by its cause; {key_of('retry')} tries again."]
+        return [
+            "Failed downloads appear here, grouped by cause."
+            f" Press {key_of('retry')} to retry."
+        ]
     if view is View.PAUSED:
-        return [f"{key_of('pause')} pauses the download under the cursor."]
+        return [f"Press {key_of('pause')} to pause the download under the cursor."]
     if view is View.QUEUED:
-        return [f"{key_of('fewer')} {key_of('more')} set how many run at once."]
+        return [f"Press {key_of('fewer')} or {key_of('more')} to change concurrency."]
     return []
 
 
 def _short(path: str) -> str:
-    """Return a path with ``~``, cut in the middle if it is long."""
+    """Return a path with ``~``, shortened in the middle if it is long."""
     home = os.path.expanduser("~")
     if home != "/" and (path == home or path.startswith(home + os.sep)):
         path = "~" + path[len(home) :]

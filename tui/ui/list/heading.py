@@ -1,4 +1,4 @@
-"""The names of the columns above the list."""
+"""The column headings above the list."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from tui.ui.panes.pane import Line, Pane, Span
 
 
 class ListHeading(Pane):
-    """The names of the columns; a click sorts by one."""
+    """The column headings; a click sorts by the column."""
 
     DEFAULT_CSS = "ListHeading { height: 1; }"
     has_frame = False
 
     @dataclass
     class Pressed(Message):
-        """A wish to sort by a column; pressed again it turns the order round."""
+        """Asks to sort by a column; a second time, to reverse the order."""
 
         sort: SortKey
 
     def __init__(self, **options: Any) -> None:
-        """Take the options of any widget."""
+        """Accept the options of any Textual widget."""
         super().__init__(**options)
         self._query = DownloadQuery(View.ALL)
 
     def show(self, query: DownloadQuery) -> None:
-        """Mark the column that the list is ordered by."""
+        """Mark the column that the list is sorted by."""
         self._query = query
         self.redraw()
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Return the headings over the columns that the list draws."""
+        """Return the headings, aligned with the columns of the list."""
         del height
         columns = columns_for(width - 1)  # the scroll bar takes one
         spans = heading(columns, self._query.sort, self._query.is_reversed)
@@ -53,5 +53,5 @@ class ListHeading(Pane):
         ]
 
     def pressed(self, action: str) -> None:
-        """Tell which column was clicked."""
+        """Post the clicked column."""
         self.post_message(self.Pressed(SortKey(action)))

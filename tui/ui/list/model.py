@@ -1,7 +1,7 @@
-"""Which downloads the list shows, and which one the cursor is on; knows no Textual.
+"""Which downloads the list shows, and where the cursor is. Independent of Textual.
 
-The cursor belongs to a download, not to a line: it stays on its download when the
-list is sorted, filtered or grows, and the list never moves under a key press.
+The cursor belongs to a download, not to a line: it stays on its download when the list
+is sorted, filtered or grows, and the list never moves under a key press.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 _Lines: TypeAlias = "tuple[list[int], dict[int, Cause]]"
 CALM_S = 1.0
-"""After the cursor moved, the order stays as it is for this long."""
+"""Time after a cursor movement in which the order does not change."""
 _RESELECT_S = 0.25
 _COST_FACTOR = 25
-"""Selecting may take a 25th of the loop's time at most: 100,000 names sort in 30 ms,
-so such a list is put in order once in 0.75 s."""
+"""Selecting may use 1/25 of the event loop's time: 100,000 names sort in 30 ms, so such
+a list is sorted every 0.75 s."""
 LATE_S = 0.1
-"""A search that takes longer is told."""
+"""A search that takes longer is shown as such."""
 _LIVE_SORTS = frozenset({SortKey.PROGRESS, SortKey.STATE, SortKey.SIZE})
 
 
 class ListModel:
     """The ids in their order, and the cursor.
 
-    A filter over very many is a search in slices (``work``): until it is over, the
-    list stays what the one before found, and another query ends it at once.
+    Filtering a long list is a search in slices (``work``). Until it is complete, the
+    list shows the previous result; another query replaces the search immediately.
     """
 
     def __init__(
@@ -45,35 +45,36 @@ class ListModel:
         monotonic: Callable[[], float] = time.monotonic,
         by_cause: Callable[[DownloadQuery], list[Cause]] | None = None,
     ) -> None:
-        """Take the query functions of the service, and a clock.
+        """Create an empty list.
 
         Args:
-            selecting: finds the ids in the order of a query, in slices.
-            monotonic: seconds.
-            by_cause: ids grouped, for the view of failed ones; ``None`` for no groups.
+            selecting: finds the ids that match a query, sorted, in slices.
+            monotonic: clock, in seconds.
+            by_cause: groups ids for the view of failed downloads; ``None`` for no
+                groups.
         """
         self._selecting = selecting
         self._by_cause = by_cause
         self._monotonic = monotonic
         self.query = DownloadQuery()
         self.ids: list[DownloadId] = []
-        """A line each; negative for the heading of a group (``causes``)."""
+        """One per line; negative for the heading of a group (``causes``)."""
         self.causes: dict[int, Cause] = {}
-        """Groups of the failed, by the id of their heading."""
+        """Groups of failed downloads, by the id of their heading."""
         self.folded: set[int] = set()
-        """Headings whose group is not listed."""
+        """Headings whose downloads are hidden."""
         self._headings: dict[tuple[str, int], int] = {}
         self.cursor = 0
-        """Index of the line under the cursor; 0 while the list is empty."""
+        """Index of the line under the cursor; 0 if the list is empty."""
         self.marks = Selection()
         self.trouble = ""
-        """Why the list could not be selected anew, in words; it stays as it was."""
+        """Why the last search failed, or ""; the list then stays unchanged."""
         self.is_asked = False
-        """Whether a key asked for the last search, or else a change in the engine."""
+        """Whether a key started the last search, not a change in the engine."""
         self._search: Generator[None, None, _Lines] | None = None
         self._began_at_s = 0.0
         self._spent_s = 0.0
-        """What the search has cost the loop so far."""
+        """Time that the search has used so far."""
         self._seen = (-1, -1)
         self._moved_at_s = -CALM_S
         self._next_at_s = 0.0
@@ -91,24 +92,24 @@ class ListModel:
 
     @property
     def cursor_cause(self) -> Cause | None:
-        """The group whose heading is under the cursor."""
+        """The group whose heading is under the cursor, or ``None``."""
         line = self.cursor_line
         return None if line is None else self.causes.get(line)
 
     @property
     def many(self) -> int:
-        """How many downloads keys act on in place of the cursor's; 0 for none."""
+        """Number of marked or grouped downloads that keys act on, or 0."""
         cause = self.cursor_cause
         return len(self.marks) or (0 if cause is None else len(cause.ids))
 
     @property
     def chosen(self) -> list[DownloadId]:
-        """What an action on downloads acts on: the marked ones, or the cursor's."""
+        """The downloads that an action applies to: all marked, or the cursor's."""
         return self.marks.ids or self.at_cursor
 
     @property
     def at_cursor(self) -> list[DownloadId]:
-        """The download under the cursor, or all of the group that it heads."""
+        """The download under the cursor, or the group if it is on a heading."""
         cause = self.cursor_cause
         if cause is not None:
             return cause.ids
@@ -116,22 +117,22 @@ class ListModel:
 
     @property
     def listed(self) -> list[DownloadId]:
-        """All downloads of view and filter, those of folded groups included."""
+        """All downloads of view and filter, including those of folded groups."""
         if self.causes:
             return [id for cause in self.causes.values() for id in cause.ids]
         return self.ids
 
     def fold(self) -> None:
-        """Fold the group of the cursor's heading, or unfold it, with the next query."""
+        """Toggle whether the group under the cursor is folded by the next query."""
         line = self.cursor_line
         if line in self.causes:
             self.folded ^= {line}
 
     def set_query(self, query: DownloadQuery) -> bool:
-        """Show what another query asks for, as soon as it is found.
+        """Start the search for a new query.
 
         Returns:
-            Whether ``ids`` was made anew; if not, ``work`` goes on with the search.
+            True if it is complete and ``ids`` is new; if not, ``work`` continues it.
         """
         self.query = query
         self.is_asked = True
@@ -139,24 +140,24 @@ class ListModel:
 
     @property
     def is_searching(self) -> bool:
-        """Whether ``ids`` is still what an earlier query found."""
+        """Whether ``ids`` is still the result of an earlier query."""
         return self._search is not None
 
     @property
     def is_late(self) -> bool:
-        """Whether a search for a key takes so long that it should be told."""
+        """Whether a search started by a key takes long enough to be shown."""
         is_long = self._monotonic() - self._began_at_s > LATE_S
         return self.is_searching and self.is_asked and is_long
 
     def refresh(self, revision: int, total: int) -> bool:
-        """Select again if the engine's lists changed and the moment is good.
+        """Select again if the engine's lists changed and it is time to.
 
         Args:
             revision: ``EngineSnapshot.revision``.
             total: ``EngineSnapshot.total``.
 
         Returns:
-            Whether ``ids`` was made anew; if not, a search may have begun.
+            True if ``ids`` is new; if not, a search may have started.
         """
         if self.is_searching:
             return False
@@ -173,24 +174,24 @@ class ListModel:
         return self._begin()
 
     def mark_to_cursor(self) -> None:
-        """Mark all from the one marked last to the cursor; without one, the cursor's.
+        """Mark the range from the download marked last to the cursor.
 
-        A last one that this view does not show counts as none.
+        If that download is not listed, mark the one under the cursor only.
         """
         last = self.marks.last
         start = self.cursor if last is None else self.line_of(last, self.cursor)
         self.marks.add_range(self.ids, start, self.cursor)
 
     def invalidate(self) -> None:
-        """Let the next refresh select at once: a person is waiting for new rows."""
+        """Make the next refresh select immediately: the user is waiting for rows."""
         self._next_at_s = 0.0
         self._moved_at_s = -CALM_S
 
     @property
     def _is_fixed(self) -> bool:
-        """Whether a change of state or size leaves members and order as they are."""
+        """Whether a change of state or size cannot change members or order."""
         query = self.query
-        # is: and size: choose by what changes.
+        # Terms such as is: and size: depend on what changes.
         is_same_members = query.view is View.ALL and ":" not in query.text
         return is_same_members and query.sort not in _LIVE_SORTS
 
@@ -201,10 +202,10 @@ class ListModel:
         return self.work()
 
     def work(self) -> bool:
-        """Go on with the search for a few milliseconds.
+        """Continue the search for a few milliseconds.
 
         Returns:
-            Whether that ended it: ``ids`` was made anew, or ``trouble`` says why not.
+            True if it ended: ``ids`` is new, or ``trouble`` contains the error.
         """
         if self._search is None:
             return False
@@ -215,7 +216,7 @@ class ListModel:
             self.trouble = str(error)
         except StopIteration as end:
             self.trouble = ""
-            self._take(*end.value)
+            self._set_lines(*end.value)
         else:
             self._spent_s += self._monotonic() - started
             return False
@@ -225,27 +226,27 @@ class ListModel:
         self._next_at_s = now + max(_RESELECT_S, self._spent_s * _COST_FACTOR)
         return True
 
-    def _take(self, lines: list[int], causes: dict[int, Cause]) -> None:
+    def _set_lines(self, lines: list[int], causes: dict[int, Cause]) -> None:
         kept = self.cursor_line
-        before, place = self.ids, self.cursor
+        before, index = self.ids, self.cursor
         self.ids, self.causes = lines, causes
         self.cursor = self._index_of(kept)
         if kept is not None and self.cursor_line != kept:
-            self.cursor = self._nearest(before, place)
+            self.cursor = self._nearest(before, index)
 
-    def _nearest(self, before: list[int], place: int) -> int:
-        """Return the line of what stood nearest to a line that is gone.
+    def _nearest(self, before: list[int], index: int) -> int:
+        """Return the line of the remaining id that was nearest to a removed one.
 
-        In its own group if there is one left: groups change their order with their
-        sizes, so the same line may be in another one.
+        Prefers its own group: groups are sorted by size, so after a change the same
+        line may be in another one.
 
         Args:
-            before: the lines as they were.
-            place: where the cursor was among them.
+            before: the previous lines.
+            index: position of the cursor in them.
         """
         kept = set(self.ids)
-        after = takewhile(lambda id: id >= 0, before[place + 1 :])
-        above = reversed(before[:place])
+        after = takewhile(lambda id: id >= 0, before[index + 1 :])
+        above = reversed(before[:index])
         for id in chain(after, above):
             if id in kept:
                 return self.ids.index(id)
@@ -263,7 +264,7 @@ class ListModel:
         lines: list[int] = []
         causes = {}
         for cause in groups:
-            # A heading keeps its id however the groups are ordered.
+            # A heading keeps its id when the groups change their order.
             line = self._headings.setdefault(cause[:2], -1 - len(self._headings))
             causes[line] = cause
             lines.append(line)
@@ -276,7 +277,7 @@ class ListModel:
         near = min(self.cursor, last)
         if id is None or not self.ids:
             return 0 if id is None else near
-        # Almost always it is where it was.
+        # Its position rarely changes.
         if self.ids[near] == id:
             return near
         return self.line_of(id, near)
@@ -289,7 +290,7 @@ class ListModel:
             return default
 
     def move_to(self, index: int) -> bool:
-        """Put the cursor on a line, as far as there is one; tell if it moved."""
+        """Move the cursor to a line within the list; return True if it moved."""
         index = max(0, min(index, len(self.ids) - 1))
         self._moved_at_s = self._monotonic()
         has_moved = index != self.cursor

@@ -1,4 +1,4 @@
-"""Downloads that a person marked, to act on all of them with one key."""
+"""The marked downloads, which actions apply to."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Selection:
-    """A set of ids: it knows no lines, so no order and no filter can change it."""
+    """A set of ids, independent of how the list is sorted and filtered."""
 
     def __init__(self) -> None:
         self._ids: set[DownloadId] = set()
         self.last: DownloadId | None = None
-        """The one that was marked last; where a range begins."""
+        """The download that was marked last; a range starts there."""
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -26,26 +26,26 @@ class Selection:
 
     @property
     def ids(self) -> list[DownloadId]:
-        """All of them, in the order of adding to the run."""
+        """All marked ids, in the order in which downloads were added."""
         return sorted(self._ids)
 
     def toggle(self, ids: Sequence[DownloadId]) -> None:
-        """Mark these, or take their marks away if all of them have one."""
+        """Mark ``ids``, or unmark them if all of them are marked."""
         if ids and self._ids.issuperset(ids):
             self.remove(ids)
         else:
             self.add(ids)
 
     def add(self, ids: Iterable[DownloadId]) -> None:
-        """Mark these as well; the last one is where a range would begin."""
+        """Mark ``ids``; the last one becomes the start of a range."""
         for id in ids:
             self._ids.add(id)
             self.last = id
 
     def add_range(self, ids: Sequence[DownloadId], start: int, end: int) -> None:
-        """Mark the lines from ``start`` to ``end``, both included, in either order.
+        """Mark the lines from ``start`` to ``end``, inclusive, in either order.
 
-        Negative ones are headings, which cannot be marked.
+        Skips negative ids: headings cannot be marked.
         """
         low, high = sorted((start, end))
         self.add(id for id in ids[low : high + 1] if id >= 0)
@@ -53,11 +53,11 @@ class Selection:
             self.last = ids[end]
 
     def remove(self, ids: Iterable[DownloadId]) -> None:
-        """Take the marks of these away."""
+        """Unmark ``ids``."""
         self._ids.difference_update(ids)
         if self.last not in self._ids:
             self.last = None
 
     def clear(self) -> None:
-        """Take all marks away."""
+        """Unmark all downloads."""
         self.remove(list(self._ids))

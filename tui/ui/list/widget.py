@@ -1,8 +1,8 @@
-"""The list of downloads: any number of rows at the cost of those on the screen.
+"""The list widget: its cost depends on the visible rows only.
 
 A ``ScrollView`` that draws lines itself. Each tick asks the service for the visible
-rows only and repaints those whose text changed; Textual's own tables measured 147 ms
-a frame with 100,000 rows where this takes under 5.
+rows and repaints those whose text changed. With 100,000 rows, Textual's own tables
+needed 147 ms per frame; this widget needs less than 5 ms.
 """
 
 from __future__ import annotations
@@ -68,10 +68,10 @@ class DownloadList(ScrollView, can_focus=True):
         """A search that a key started takes long, or is complete."""
 
     class MarkPressed(Message):
-        """The place of the mark on the cursor's row was clicked."""
+        """The mark column of the cursor's row was clicked."""
 
     def __init__(self, service: DownloadService, **options: Any) -> None:
-        """Take the service that rows come from."""
+        """List the downloads of ``service``."""
         super().__init__(**options)
         self._service = service
         self.model = ListModel(service.selecting, by_cause=service.by_cause)
@@ -79,26 +79,26 @@ class DownloadList(ScrollView, can_focus=True):
         self._writer = RowWriter(service, self.model)
         self._drawn: dict[DownloadId, tuple[Piece, ...]] = {}
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
-        self._ground = Style()
+        self._background = Style()
         self._empty_lines: list[str] = []
 
-    # -- what there is to see --------------------------------------------------------
+    # -- content ---------------------------------------------------------------------
 
     def tick(self, snapshot: EngineSnapshot, *, is_moving: bool) -> None:
-        """Follow the engine: new rows, and what changed in the visible ones."""
+        """Update the list from the engine: new rows, and changes in visible ones."""
         self._writer.tick(is_moving=is_moving)
         anchor = self._anchor()
         was_searching = self.model.is_searching
         if self.model.refresh(snapshot.revision, snapshot.total):
-            self._take_ids(anchor)
+            self._show_ids(anchor)
         elif self.model.is_searching and not was_searching:
             self._start_search()
         self.update_rows()
 
     def set_query(self, query: DownloadQuery) -> None:
-        """Show another view, filter or order, as soon as it is found."""
+        """Show another view, filter or order as soon as the search is complete."""
         if self.model.set_query(query):
-            self._take_ids(None)
+            self._show_ids(None)
             self.show_cursor()
         else:
             self._start_search()
@@ -122,21 +122,21 @@ class DownloadList(ScrollView, can_focus=True):
         anchor = None if self.model.is_asked else self._anchor()
         is_over = self.model.work()
         if is_over:
-            self._take_ids(anchor)
+            self._show_ids(anchor)
             if self.model.is_asked:
                 self.show_cursor()
         return is_over
 
     @property
     def cursor_row(self) -> DownloadSnapshot | None:
-        """The download under the cursor, as it is now."""
+        """Current snapshot of the download under the cursor."""
         id = self.model.cursor_id
         return None if id is None else self._service.rows([id])[0]
 
     def _anchor(self) -> tuple[DownloadId, int] | None:
-        """The download that keeps its line on the screen, and that line.
+        """Return the download that keeps its line on the screen, and that line.
 
-        The cursor's, where it can be seen.
+        This is the one under the cursor if it is visible, or else the top one.
         """
         ids = self.model.ids
         top = self.scroll_offset.y
@@ -147,7 +147,7 @@ class DownloadList(ScrollView, can_focus=True):
             index = min(top, len(ids) - 1)
         return ids[index], index - top
 
-    def _take_ids(self, anchor: tuple[DownloadId, int] | None) -> None:
+    def _show_ids(self, anchor: tuple[DownloadId, int] | None) -> None:
         """Show the model's new ids without moving the anchor's line."""
         ids = self.model.ids
         size = Size(self._width, len(ids))
@@ -167,7 +167,7 @@ class DownloadList(ScrollView, can_focus=True):
         return self.model.ids[top : top + self.size.height]
 
     def update_rows(self) -> None:
-        """Ask for the visible rows and repaint those whose text changed."""
+        """Get the visible rows and repaint those whose text changed."""
         ids = self._visible_ids()
         if not ids or not self.is_attached:
             return
@@ -188,12 +188,12 @@ class DownloadList(ScrollView, can_focus=True):
             self.refresh(*dirty)
 
     def refresh_order(self) -> None:
-        """Put the rows in their new order now, as they are: a key changed it."""
+        """Sort and write the rows immediately, after a key changed them."""
         self._writer.invalidate_all()
         self.set_query(self.model.query)
 
     def repaint(self, ids: Iterable[DownloadId]) -> None:
-        """Show the new state of some downloads at once, without waiting for a tick."""
+        """Show the new state of some downloads immediately, before the next tick."""
         self._writer.invalidate(ids)
         self.update_rows()
 
@@ -204,18 +204,18 @@ class DownloadList(ScrollView, can_focus=True):
 
     @property
     def _width(self) -> int:
-        """Cells of a row: all but the scroll bar's."""
+        """Width of a row: the widget without its scroll bar."""
         return self.scrollable_content_region.width
 
     @property
     def is_ascii(self) -> bool:
-        """Whether the dashboard draws with characters below 0x80 only."""
+        """Whether the dashboard is drawn with characters below 0x80 only."""
         return bool(getattr(self.app, "is_ascii", False))
 
     # -- drawing ---------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
-        """Return one line; made once for as long as it says the same."""
+        """Return one line as a strip, cached while its text stays the same."""
         index = y + self.scroll_offset.y
         ids = self.model.ids
         if index >= len(ids):
@@ -228,22 +228,22 @@ class DownloadList(ScrollView, can_focus=True):
         is_cursor = index == self.model.cursor
         palette = palette_of(self.app)
         key = (pieces, is_cursor, self.has_focus, self._width)
-        known = self._strips.get(id)
-        if known is not None and known[0] == key:
-            return known[1]
-        ground = self._ground
+        cached = self._strips.get(id)
+        if cached is not None and cached[0] == key:
+            return cached[1]
+        base = self._background
         if is_cursor:
-            ground += palette.cursor if self.has_focus else palette.cursor_blurred
+            base += palette.cursor if self.has_focus else palette.cursor_blurred
         mark = "|" if self.is_ascii else "▌"
-        segments = [Segment(mark if is_cursor else " ", ground + palette.key)]
-        segments += [Segment(text, ground + palette[style]) for text, style in pieces]
+        segments = [Segment(mark if is_cursor else " ", base + palette.key)]
+        segments += [Segment(text, base + palette[style]) for text, style in pieces]
         width = self._width
-        strip = Strip(segments).adjust_cell_length(width, ground)
+        strip = Strip(segments).adjust_cell_length(width, base)
         self._strips[id] = (key, strip)
         return strip
 
     def explain_if_empty(self, *, is_loading: bool) -> None:
-        """Say what an empty list means: nothing found, nothing yet, or not read yet."""
+        """Update the text of an empty list: no match, nothing yet, or loading."""
         folder = self._service.snapshot().output_dir
         if self.model.is_late:
             self._empty_lines = ["Searching…"]
@@ -253,7 +253,7 @@ class DownloadList(ScrollView, can_focus=True):
         self.refresh()
 
     def _blank(self, y: int) -> Strip:
-        """Draw below the last row; in an empty list, what to do about it."""
+        """Return a blank line, or in an empty list a line of its explanation."""
         width = self._width
         palette = palette_of(self.app)
         lines = [
@@ -263,13 +263,13 @@ class DownloadList(ScrollView, can_focus=True):
         ]
         first = max(0, (self.size.height - len(lines)) // 2)
         if self.model.ids or not 0 <= y - first < len(lines):
-            return Strip.blank(width, self._ground)
+            return Strip.blank(width, self._background)
         text = lines[y - first]
         indent = max(0, (width - cells(text)) // 2)
-        style = self._ground + (palette.strong if y == first else palette.dim)
+        style = self._background + (palette.strong if y == first else palette.dim)
         return Strip([Segment(fit(" " * indent + text, width), style)])
 
-    # -- moving about ----------------------------------------------------------------
+    # -- navigation ------------------------------------------------------------------
 
     def move_cursor(self, by: int) -> None:
         """Move the cursor by lines."""
@@ -280,14 +280,14 @@ class DownloadList(ScrollView, can_focus=True):
         self.move_cursor(direction * max(1, self.size.height - 1))
 
     def put_cursor(self, index: int) -> None:
-        """Put the cursor on a line and bring it into view."""
+        """Move the cursor to a line and scroll it into view."""
         before = self.model.cursor
         self.model.move_to(index)
         self._refresh_lines(before, self.model.cursor)
         self.show_cursor()
 
     def show_cursor(self) -> None:
-        """Scroll as little as needed to see the cursor."""
+        """Scroll as little as needed to show the cursor."""
         top, height = self.scroll_offset.y, self.size.height
         index = self.model.cursor
         if index < top:
@@ -305,41 +305,41 @@ class DownloadList(ScrollView, can_focus=True):
         self.refresh(*(Region(0, index - top, width, 1) for index in {*indices}))
 
     def _keep_cursor_in_view(self) -> None:
-        """Take the cursor along: a key must never act on a row that is out of sight."""
+        """Move the cursor when scrolling: a key must never act on a hidden row."""
         top, height = self.scroll_offset.y, self.size.height
         index = max(top, min(self.model.cursor, top + height - 1))
         before = self.model.cursor
         if height > 0 and self.model.ids and self.model.move_to(index):
             self._refresh_lines(before, self.model.cursor)
 
-    # -- what Textual tells us -------------------------------------------------------
+    # -- Textual's events ------------------------------------------------------------
 
     def on_mount(self) -> None:
-        """Follow the theme: strips hold its colours."""
+        """Redraw when the theme changes: strips contain its colors."""
         self.app.theme_changed_signal.subscribe(self, lambda _: self.invalidate())
 
     def on_resize(self) -> None:
-        """Lay the columns out again."""
+        """Recompute the columns."""
         self._writer.columns = columns_for(self._width)
         self.virtual_size = Size(self._width, len(self.model.ids))
         self.invalidate()
         self.show_cursor()
 
     def invalidate(self) -> None:
-        """Draw all anew: colours, glyphs or widths are others."""
-        self._ground = Style(bgcolor=self.background_colors[1].rich_color)
+        """Redraw everything: colors, glyphs or widths changed."""
+        self._background = Style(bgcolor=self.background_colors[1].rich_color)
         self._drawn.clear()
         self._strips.clear()
         self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Keep the cursor where it can be seen, however the list was scrolled."""
+        """Keep the cursor visible, however the list was scrolled."""
         super().watch_scroll_y(old_value, new_value)
         if round(old_value) != round(new_value):
             self._keep_cursor_in_view()
 
     def on_focus(self) -> None:
-        """Light the cursor."""
+        """Highlight the cursor."""
         self._refresh_lines(self.model.cursor)
 
     def on_blur(self) -> None:
@@ -347,19 +347,19 @@ class DownloadList(ScrollView, can_focus=True):
         self._refresh_lines(self.model.cursor)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Scroll three rows, without gliding."""
+        """Scroll three rows without animation."""
         event.stop()
         event.prevent_default()
         self._scroll_rows(self.scroll_offset.y + _WHEEL_ROWS)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Scroll three rows, without gliding."""
+        """Scroll three rows without animation."""
         event.stop()
         event.prevent_default()
         self._scroll_rows(self.scroll_offset.y - _WHEEL_ROWS)
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor there; a double click opens the details."""
+        """Move the cursor to the clicked row; a double click opens its details."""
         index = event.y + self.scroll_offset.y
         if index < len(self.model.ids):
             self.put_cursor(index)
