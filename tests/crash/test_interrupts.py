@@ -76,7 +76,7 @@ async def interrupted_then_finished(
 ) -> None:
     """Interrupt a run, then run the same command to its end."""
     urls = [
-        server.add(f"/{n}.bin", ResponseScript(body, etag=f'"{n}"', rate=1_500_000))
+        server.add(f"/{n}.bin", ResponseScript(body, etag=f'"{n}"', rate=500_000))
         for n, body in enumerate(BODIES)
     ]
     arguments = (*options, "-o", str(out), "-s", "4", *urls)
