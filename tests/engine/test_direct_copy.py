@@ -63,14 +63,14 @@ class Lender(Stream):
         self.stops += 1
 
 
-class FakePours:
+class FakeCopier:
     """Moves as much at once as it is told to, and lets others act before it lands."""
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
         self.is_available = True
         self.most: list[int] = []
-        """Bytes that the next pours bring; all of them once it is empty."""
+        """Bytes that the next copies return; all of them once it is empty."""
         self.asked: list[tuple[int, int]] = []
         self.meanwhile: list[Callable[[], object]] = []
         self.error: LocalError | None = None
@@ -99,7 +99,7 @@ class FakePours:
 
 @pytest.fixture(autouse=True)
 def flood(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Everything comes in floods, of 1000 bytes."""
+    """Make every transfer fast enough for direct copies of 1000 bytes."""
     monkeypatch.setattr(segment_reader, "FAST_FILL_S", float("inf"))
     monkeypatch.setattr(segment_reader, "LEAST_COPY_BYTES", 10)
     monkeypatch.setattr(segment_reader, "MAX_COPY_BYTES", 1000)
@@ -110,9 +110,9 @@ class Scene:
         self.sink = Sink(size)
         self.reader: SegmentReader = reader_into(self.sink)
         self.context: Any = self.reader._context
-        self.pours = FakePours(self.sink)
+        self.copier = FakeCopier(self.sink)
         sink: Any = self.sink
-        sink.direct_copier = self.pours
+        sink.direct_copier = self.copier
         part: Any = SimpleNamespace(check_open=lambda: None)
         self.reader._part = part
 
@@ -132,19 +132,19 @@ async def test_what_is_poured_is_in_its_place_and_counted_once() -> None:
     assert await scene.run(reply, segment) is None
     assert bytes(scene.sink.bytes) == BODY
     assert scene.received == scene.sink.written == segment.at == len(BODY)
-    assert scene.pours.asked == [(100, 1000), (1100, 1000), (2100, 1000), (3100, 996)]
+    assert scene.copier.asked == [(100, 1000), (1100, 1000), (2100, 1000), (3100, 996)]
     assert segment.claimed == len(BODY)
     assert scene.reader.waits.total(Wait.DISK, scene.context.clock.monotonic()) > 0
 
 
 async def test_a_flood_that_ends_is_the_loops_again_until_the_next() -> None:
     scene, reply = Scene(), Lender()
-    scene.pours.most = [700, 9, 0]
+    scene.copier.most = [700, 9, 0]
     segment = Segment(0, len(BODY), URL, 0.0)
     await scene.run(reply, segment)
     assert bytes(scene.sink.bytes) == BODY
     assert scene.received == scene.sink.written == len(BODY)
-    assert scene.pours.asked[:5] == [
+    assert scene.copier.asked[:5] == [
         (100, 1000),
         (800, 1000),
         (909, 1000),
@@ -163,7 +163,7 @@ async def test_a_body_of_another_length_than_the_segment(end: int) -> None:
     else:
         assert await scene.run(reply, segment) is None
     there = min(end, len(BODY))
-    assert max(offset + nbytes for offset, nbytes in scene.pours.asked) == there
+    assert max(offset + nbytes for offset, nbytes in scene.copier.asked) == there
     assert scene.received == segment.at == reply.at == there
     assert bytes(scene.sink.bytes[:there]) == BODY[:there]
     assert not reply.stops
@@ -187,9 +187,9 @@ async def test_what_must_go_over_the_loop_is_not_poured(why: str) -> None:
         elif why == "own limit":
             scene.reader._job.limiter = scene.context.limiter
         else:
-            scene.pours.is_available = False
+            scene.copier.is_available = False
 
-    scene.pours.meanwhile = [forbid]
+    scene.copier.meanwhile = [forbid]
     await scene.run(reply, Segment(0, len(BODY), URL, 0.0))
     assert reply.lent == 1
     assert bytes(scene.sink.bytes) == BODY
@@ -212,8 +212,8 @@ async def test_a_part_that_cannot_be_written_borrows_nothing() -> None:
 async def test_a_disk_that_fails_counts_what_it_took_and_ends_the_connection() -> None:
     """The thread has read more than it wrote: where the reply stands, nobody knows."""
     scene, reply = Scene(), Lender()
-    scene.pours.most = [600]
-    scene.pours.error = LocalError("disk_full", "full")
+    scene.copier.most = [600]
+    scene.copier.error = LocalError("disk_full", "full")
     segment = Segment(0, len(BODY), URL, 0.0)
     with pytest.raises(LocalError):
         await scene.run(reply, segment)
@@ -227,7 +227,7 @@ async def test_abandoned_under_a_pour_it_ends_and_its_reply_is_of_no_use() -> No
     pool = SegmentScheduler([(0, len(BODY))])
     segment = pool.take(-1, only_there=False, url=URL, now=0.0)
     assert segment is not None
-    scene.pours.meanwhile = [pool.stop_all]
+    scene.copier.meanwhile = [pool.stop_all]
     assert await scene.run(reply, segment) is None
     assert scene.received == segment.at == segment.end == segment.claimed == 100
     assert reply.stops == 1, "it stands behind bytes that nobody counted"
@@ -250,7 +250,7 @@ async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
         rival.at = len(BODY)
         registry.set_received(download, download.received - pool.finish(rival))
 
-    scene.pours.meanwhile = [lambda: None, win]
+    scene.copier.meanwhile = [lambda: None, win]
     await scene.run(reply, slow)
     assert scene.received == len(BODY)
     assert reply.stops == 1
@@ -267,7 +267,7 @@ async def test_a_thief_under_a_pour_leaves_no_byte_twice_and_none_out(
     scene, reply = Scene(len(body)), Lender(body)
     pool = SegmentScheduler([(0, len(body))])
     victim, thieves = taken(pool), []
-    scene.pours.meanwhile = [lambda: thieves.append(taken(pool))]
+    scene.copier.meanwhile = [lambda: thieves.append(taken(pool))]
     await scene.run(reply, victim)
     (thief,) = thieves
     assert thief.start >= 5 * LEAST_SPLIT + 100

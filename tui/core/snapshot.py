@@ -119,22 +119,22 @@ class DetailSnapshot(NamedTuple):
 
 
 class WorkerSnapshot(NamedTuple):
-    """What one executor slot (writer thread) does now."""
+    """What one writer thread is doing."""
 
     operation: str
     """``idle``, ``write``, ``sync``, ``finish``, ``hash``, ..."""
     name: str
     """File it works on; the first one of a batch."""
     operations: int
-    """Operations in this trip."""
+    """Operations in this batch."""
     nbytes: int
-    """Bytes in this trip."""
+    """Bytes in this batch."""
     elapsed_s: float
-    """Since the trip began."""
+    """Since the batch started."""
 
 
 class DiskSnapshot(NamedTuple):
-    """The writer, measured by itself."""
+    """Measurements of the disk writer."""
 
     workers: tuple[WorkerSnapshot, ...]
     writers: int
@@ -142,11 +142,11 @@ class DiskSnapshot(NamedTuple):
     is_inline: bool
     """Writes block the loop, for demonstration."""
     queued: int
-    """Operations waiting for a slot."""
+    """Operations waiting for a thread."""
     in_flight: int
-    """Bytes taken from the wire and not yet on disk."""
+    """Bytes received from the network but not yet on disk."""
     in_flight_limit: int
-    """Bytes at which reading stops."""
+    """Bytes in flight at which reading pauses."""
     speed: float
     """Bytes per second written, smoothed over about 3 s."""
     written: int
@@ -154,12 +154,12 @@ class DiskSnapshot(NamedTuple):
     batches: int
     """run_in_executor calls in this run."""
     operations: int
-    """Operations in this run; divided by trips it tells the batching."""
+    """Operations in this run; divided by ``batches``, the average batch size."""
     p50_s: float
     """Median duration of a write, over the last few hundred."""
     p99_s: float
     sync_p99_s: float
-    """The same for fsync; 0 when none was made."""
+    """The same for fsync; 0 if there was none."""
 
 
 class LoopSnapshot(NamedTuple):

@@ -79,7 +79,7 @@ def to_json(report: Report) -> str:
         "fetchtui": __version__,
         "machine": machine(),
         "settings": {
-            "course": None if plan.targets else asdict(plan.profile),
+            "server": None if plan.targets else asdict(plan.profile),
             "files": len(plan.targets) or plan.profile.files,
             "concurrency": plan.concurrency,
             "timeout_s": plan.timeout_s,

@@ -1,4 +1,4 @@
-"""Makes every download pour, and lets a test meddle while a thread has the socket."""
+"""Force direct copies, and act while a thread has the socket."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 _WAIT_S = 20.0
 
 
-class Floods:
-    """What was poured since it was made; undone with the test's ``monkeypatch``."""
+class ForcedCopies:
+    """Counts direct copies, and makes every download use them.
+
+    Undone with the test's ``monkeypatch``.
+    """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        """Call everything a flood, however slowly it comes."""
-        self.pours = 0
+        """Treat every transfer as fast, however slow it is."""
+        self.count = 0
         self.moved = 0
-        """Bytes, over all of them."""
+        """Total bytes."""
         self._acts: list[tuple[Callable[[], object], Callable[[], bool]]] = []
         self._real = DirectCopier.run
-        floods = self
+        forced = self
 
         async def run(self: DirectCopier, *given: Any) -> None:
-            await floods._run(self, *given)
+            await forced._run(self, *given)
 
         patch.setattr(DirectCopier, "run", run)
         patch.setattr(segment_reader, "FAST_FILL_S", float("inf"))
@@ -47,36 +50,36 @@ class Floods:
     ) -> None:
         """Call ``act`` on the loop, once, while a thread is about to read.
 
-        Those given later follow in a later pour each.
+        Further calls register acts for later copies, one each.
 
         Args:
-            act: what a person or a server does just then.
-            when: asked before each pour whether this one is right.
+            act: what the user or a server does at that moment.
+            when: called before each copy; True if this is the right one.
         """
         self._acts.append((act, when))
 
     async def _run(
         self,
-        pours: DirectCopier,
+        copier: DirectCopier,
         part: PartFile,
         offset: int,
         nbytes: int,
         source: Source,
-        landed: Callable[[DirectCopy], None],
+        on_done: Callable[[DirectCopy], None],
     ) -> None:
-        self.pours += 1
+        self.count += 1
 
-        def count(pour: DirectCopy) -> None:
-            self.moved += pour.moved
-            landed(pour)
+        def count_moved(copy: DirectCopy) -> None:
+            self.moved += copy.moved
+            on_done(copy)
 
         if self._acts and self._acts[0][1]():
-            source = _Meddled(source, self._acts.pop(0)[0])
-        await self._real(pours, part, offset, nbytes, source, count)
+            source = _InterruptedSource(source, self._acts.pop(0)[0])
+        await self._real(copier, part, offset, nbytes, source, count_moved)
 
 
-class _Meddled:
-    """A source that has something done before its first read."""
+class _InterruptedSource:
+    """A source that runs a function on the loop before its first read."""
 
     def __init__(self, source: Source, act: Callable[[], object]) -> None:
         self._source = source
@@ -89,7 +92,7 @@ class _Meddled:
             act, self._act = self._act, None
             self._loop.call_soon_threadsafe(self._do, act)
             if not self._is_done.wait(_WAIT_S):
-                raise TimeoutError("the loop did not come to it")
+                raise TimeoutError("the loop did not run the function")
         return self._source.read_into(buffer, wait_s)
 
     def stop(self) -> None:

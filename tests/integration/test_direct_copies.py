@@ -1,4 +1,4 @@
-"""Whole journeys on which threads take the bytes, on both loops, whatever happens."""
+"""Downloads by direct copies in threads, on both event loops, with interruptions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from tests.integration.conftest import request_for, until
 from tests.integration.small_disk import SmallDisk
 from tests.integration.test_whole_downloads import digest, names
-from tests.support.floods import Floods
+from tests.support.direct_copies import ForcedCopies
 from tests.support.loops import LOOPS
 from tui.core.download import DownloadState as S
 from tui.core.settings import Settings
@@ -35,7 +35,7 @@ FILE = ResponseScript(BODY, etag='"v1"')
 
 @pytest.fixture(params=LOOPS)
 def play(request: pytest.FixtureRequest) -> Callable[[Any], None]:
-    """Run a scene on each loop, and look afterwards for what it left behind."""
+    """Run a scene on each loop, and check that it leaves no task behind."""
     factory = LOOPS[request.param]
 
     def run(scene: Callable[[ScriptedServer], Any]) -> None:
@@ -48,18 +48,18 @@ def play(request: pytest.FixtureRequest) -> Callable[[Any], None]:
 
         with asyncio.Runner(loop_factory=factory) as runner:
             runner.run(within())
-        gc.collect()  # an unclosed socket shows here, not in another test
+        gc.collect()  # so that an unclosed socket is reported here, not in another test
 
     return run
 
 
 @pytest.fixture
-def floods(monkeypatch: pytest.MonkeyPatch) -> Floods:
-    return Floods(monkeypatch)
+def copies(monkeypatch: pytest.MonkeyPatch) -> ForcedCopies:
+    return ForcedCopies(monkeypatch)
 
 
 class Run:
-    """An engine that ends with the block; what is left must add up."""
+    """An engine for a ``with`` block; its counters must be consistent at the end."""
 
     def __init__(self, path: Path, **changes: Any) -> None:
         changes = {
@@ -86,7 +86,7 @@ class Run:
 
 
 def recorded(path: Path, name: str = "s") -> int:
-    """Check what the resume record claims, and return how many bytes that is."""
+    """Check the ranges of the resume record; return their total bytes."""
     record = json.loads((path / f"out/{name}.part.json").read_bytes())["fetchtui"]
     data = (path / f"out/{name}.part").read_bytes()
     for start, end in record["ranges"]:
@@ -95,8 +95,8 @@ def recorded(path: Path, name: str = "s") -> int:
 
 
 @pytest.mark.parametrize("segments", [1, 3])
-def test_files_that_threads_take_are_whole_and_connections_go_on(
-    play: Any, tmp_path: Path, floods: Floods, segments: int
+def test_directly_copied_files_are_complete_and_reuse_connections(
+    play: Any, tmp_path: Path, copies: ForcedCopies, segments: int
 ) -> None:
     async def scene(server: ScriptedServer) -> None:
         urls = [server.add(f"/{n}", FILE) for n in range(3)]
@@ -107,17 +107,17 @@ def test_files_that_threads_take_are_whole_and_connections_go_on(
             assert engine._context.registry.received == 3 * len(BODY)
             assert engine.snapshot().disk.written == 3 * len(BODY)
         if segments == 1:
-            assert {seen.connection for seen in server.requests} == {0}
+            assert {request.connection for request in server.requests} == {0}
 
     play(scene)
-    assert floods.moved > len(BODY)
+    assert copies.moved > len(BODY)
     assert names(tmp_path / "out") == ["0", "1", "2"]
     assert {digest(tmp_path / f"out/{n}") for n in range(3)} == {BODY.sha256()}
 
 
 @pytest.mark.parametrize("cut", ["close", "reset"])
-def test_a_connection_that_ends_in_a_flood_is_followed_by_another(
-    play: Any, tmp_path: Path, floods: Floods, cut: Any
+def test_a_connection_lost_during_a_copy_is_replaced(
+    play: Any, tmp_path: Path, copies: ForcedCopies, cut: Any
 ) -> None:
     async def scene(server: ScriptedServer) -> None:
         broken = ResponseScript(BODY, etag='"v1"', cut_after=2 * MIB, cut=cut)
@@ -127,10 +127,10 @@ def test_a_connection_that_ends_in_a_flood_is_followed_by_another(
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
             assert engine._context.registry.received == len(BODY)
-        assert all(seen.range for seen in server.requests[1:])
+        assert all(request.range for request in server.requests[1:])
 
     play(scene)
-    assert floods.moved > MIB
+    assert copies.moved > MIB
     assert digest(tmp_path / "out/s") == BODY.sha256()
 
 
@@ -139,8 +139,8 @@ def test_a_connection_that_ends_in_a_flood_is_followed_by_another(
     [("pause", "resume"), ("cancel", "resume"), ("hold", "release")],
     ids=["pause", "cancel", "hold"],
 )
-def test_stopped_while_a_thread_reads_and_gone_on_in_the_same_turn(
-    play: Any, tmp_path: Path, floods: Floods, verbs: tuple[str, str]
+def test_stopping_and_resuming_during_a_copy(
+    play: Any, tmp_path: Path, copies: ForcedCopies, verbs: tuple[str, str]
 ) -> None:
     async def scene(server: ScriptedServer) -> None:
         server.add("/s", FILE)
@@ -152,26 +152,26 @@ def test_stopped_while_a_thread_reads_and_gone_on_in_the_same_turn(
                     act() if verb in ("hold", "release") else act([0])
 
             for _ in range(2):
-                floods.meanwhile(press)
+                copies.meanwhile(press)
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
             assert engine._context.registry.received == len(BODY)
         assert len(server.requests) >= 3
-        assert all(seen.range for seen in server.requests[1:])
+        assert all(request.range for request in server.requests[1:])
 
     play(scene)
     assert digest(tmp_path / "out/s") == BODY.sha256()
 
 
-def test_of_what_is_paused_while_a_thread_reads_no_more_is_recorded_than_counted(
-    play: Any, tmp_path: Path, floods: Floods
+def test_pausing_during_a_copy_records_no_more_than_was_received(
+    play: Any, tmp_path: Path, copies: ForcedCopies
 ) -> None:
     async def scene(server: ScriptedServer) -> None:
         server.add("/s", FILE)
         async with Run(tmp_path, segments=3) as engine:
             received = lambda: engine.rows([0])[0].received  # noqa: E731
-            floods.meanwhile(lambda: engine.pause([0]), lambda: received() > MIB)
+            copies.meanwhile(lambda: engine.pause([0]), lambda: received() > MIB)
             engine.add([request_for(server.url("/s"))])
             await until(engine, lambda: engine.rows([0])[0].state is S.PAUSED)
             await until(engine, lambda: not engine.snapshot().active)
@@ -187,15 +187,15 @@ def test_of_what_is_paused_while_a_thread_reads_no_more_is_recorded_than_counted
     assert digest(tmp_path / "out/s") == BODY.sha256()
 
 
-def test_an_engine_that_closes_while_threads_read_leaves_a_true_record(
-    play: Any, tmp_path: Path, floods: Floods
+def test_closing_during_a_copy_leaves_a_correct_record(
+    play: Any, tmp_path: Path, copies: ForcedCopies
 ) -> None:
     async def scene(server: ScriptedServer) -> None:
         server.add("/s", FILE)
         closing: list[asyncio.Future[None]] = []
         run = Run(tmp_path, segments=2)
         async with run as engine:
-            floods.meanwhile(
+            copies.meanwhile(
                 lambda: closing.append(asyncio.ensure_future(engine.close())),
                 lambda: engine.rows([0])[0].received > MIB,
             )
@@ -215,14 +215,14 @@ def test_an_engine_that_closes_while_threads_read_leaves_a_true_record(
 
 
 @pytest.mark.parametrize("what", ["limit", "own limit", "inline"])
-def test_what_forbids_pours_lets_the_one_under_way_end_and_no_other_begin(
-    play: Any, tmp_path: Path, floods: Floods, what: str
+def test_a_rate_limit_or_inline_writes_prevent_further_copies(
+    play: Any, tmp_path: Path, copies: ForcedCopies, what: str
 ) -> None:
     async def scene(server: ScriptedServer) -> None:
         server.add("/s", FILE)
         async with Run(tmp_path) as engine:
 
-            def forbid() -> None:
+            def prevent() -> None:
                 if what == "limit":
                     engine.set_rate_limit(1 << 40)
                 elif what == "own limit":
@@ -230,19 +230,19 @@ def test_what_forbids_pours_lets_the_one_under_way_end_and_no_other_begin(
                 else:
                     engine.set_inline_writes(True)
 
-            floods.meanwhile(forbid)
+            copies.meanwhile(prevent)
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
             assert engine._context.registry.received == len(BODY)
 
     play(scene)
-    assert floods.pours == 1
+    assert copies.count == 1
     assert digest(tmp_path / "out/s") == BODY.sha256()
 
 
-def test_a_disk_that_fills_up_under_a_thread_keeps_what_fitted(
-    play: Any, tmp_path: Path, floods: Floods, monkeypatch: pytest.MonkeyPatch
+def test_a_disk_that_fills_up_during_a_copy_keeps_the_data(
+    play: Any, tmp_path: Path, copies: ForcedCopies, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(platform, "_fallocate", None)
 
@@ -251,7 +251,7 @@ def test_a_disk_that_fills_up_under_a_thread_keeps_what_fitted(
         with SmallDisk(tmp_path / "out", 8 * MIB, monkeypatch) as disk:
             async with Run(tmp_path) as engine:
                 received = lambda: engine.rows([0])[0].received  # noqa: E731
-                floods.meanwhile(disk.fill, lambda: received() > MIB)
+                copies.meanwhile(disk.fill, lambda: received() > MIB)
                 engine.add([request_for(server.url("/s"))])
                 await engine.wait_idle()
                 row = engine.rows([0])[0]
@@ -266,11 +266,11 @@ def test_a_disk_that_fills_up_under_a_thread_keeps_what_fitted(
             assert digest(tmp_path / "out/s") == BODY.sha256()
 
     play(scene)
-    assert floods.pours > 3
+    assert copies.count > 3
 
 
-def test_connections_are_added_and_restarted_while_threads_read(
-    play: Any, tmp_path: Path, floods: Floods
+def test_connections_are_added_and_restarted_during_copies(
+    play: Any, tmp_path: Path, copies: ForcedCopies
 ) -> None:
     async def scene(server: ScriptedServer) -> None:
         server.add("/s", FILE)
@@ -288,12 +288,14 @@ def test_connections_are_added_and_restarted_while_threads_read(
                 lambda: engine.set_segments(3, 0),
                 restart,
             ):
-                floods.meanwhile(act)
+                copies.meanwhile(act)
             engine.add([request_for(server.url("/s"))])
             await engine.wait_idle()
             assert engine.rows([0])[0].state is S.DONE
             assert engine._context.registry.received == len(BODY)
-            assert engine.snapshot().disk.written == len(BODY), "nothing came twice"
+            assert engine.snapshot().disk.written == len(BODY), (
+                "nothing was written twice"
+            )
         assert len(server.requests) > 3
 
     play(scene)
