@@ -55,7 +55,7 @@ async def probe(list_file: str, output: str, at_once: int, *, is_held: bool) -> 
     read_s = time.perf_counter() - began
     engine = await open_engine(Settings(output_dir=Path(output), concurrency=at_once))
     if is_held:
-        engine.hold()
+        engine.pause_all()
     began, spent_s = time.perf_counter(), time.process_time()
     add_s = 0.0
     for at in range(0, len(requests), _SLICE):

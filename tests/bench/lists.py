@@ -35,7 +35,7 @@ async def lists(meter: Meter, home: Path) -> None:
     engines: list[Engine] = []
     for _ in range(REPEATS + 1):
         engine = await open_engine(Settings(output_dir=home / "held"))
-        engine.hold()
+        engine.pause_all()
         engines.append(engine)
     unused = iter(engines)
     meter.call("Engine.add", "line", LINES, lambda: next(unused).add(requests))

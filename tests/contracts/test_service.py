@@ -47,7 +47,7 @@ async def test_added_downloads_have_consecutive_ids_and_are_counted(world):
 
 
 async def test_adding_publishes_one_event_per_download(world):
-    world.service.hold()
+    world.service.pause_all()
     subscription = world.service.subscribe()
     ids = await world.put(_S.QUEUED, 2)
     assert kinds(subscription) == [(events.Queued, id) for id in ids]
@@ -93,7 +93,7 @@ async def test_resume_leaves_what_was_not_stopped(world, state):
 
 async def test_a_cancelled_download_can_be_resumed(world):
     ids = await world.put(_S.CANCELLED)
-    world.service.hold()
+    world.service.pause_all()
     assert world.service.resume(ids) == ids
     assert states(world, ids) == {_S.QUEUED}
 
@@ -101,7 +101,7 @@ async def test_a_cancelled_download_can_be_resumed(world):
 @pytest.mark.parametrize("state", [_S.FAILED, _S.CANCELLED])
 async def test_retry_queues_what_ended_badly(world, state):
     ids = await world.put(state)
-    world.service.hold()
+    world.service.pause_all()
     subscription = world.service.subscribe()
     assert world.service.retry(ids) == ids
     assert states(world, ids) == {_S.QUEUED}
@@ -119,37 +119,37 @@ async def test_retry_leaves_the_rest(world, state):
 async def test_a_retry_can_be_undone(world):
     ids = await world.put(_S.FAILED)
     (before,) = world.service.rows(ids)
-    world.service.hold()
+    world.service.pause_all()
     world.service.retry(ids)
-    assert world.service.unretry(ids) == ids
+    assert world.service.undo_retry(ids) == ids
     (after,) = world.service.rows(ids)
     assert after.state is _S.FAILED
     assert (after.error, after.error_kind) == (before.error, before.error_kind)
-    assert world.service.unretry(ids) == []
+    assert world.service.undo_retry(ids) == []
 
 
 @pytest.mark.parametrize("state", [_S.DONE, _S.FAILED, _S.CANCELLED])
 async def test_ended_downloads_can_be_removed_and_restored(world, state):
     ids = await world.put(state, 2)
-    assert world.service.drop(ids) == ids
+    assert world.service.remove(ids) == ids
     assert world.service.snapshot().total == 0
     assert world.service.snapshot().counts[state] == 0
     assert world.service.select(ALL) == []
-    assert world.service.undrop(ids) == ids
+    assert world.service.restore(ids) == ids
     assert world.service.snapshot().total == 2
     assert world.service.select(ALL) == ids
-    assert world.service.undrop(ids) == []
+    assert world.service.restore(ids) == []
 
 
 @pytest.mark.parametrize("state", [_S.DOWNLOADING, _S.PAUSED])
 async def test_what_has_not_ended_cannot_be_removed(world, state):
     ids = await world.put(state)
-    assert world.service.drop(ids) == []
+    assert world.service.remove(ids) == []
     assert world.service.snapshot().total == 1
 
 
 async def test_the_queue_can_be_reordered_and_put_back(world):
-    world.service.hold()
+    world.service.pause_all()
     ids = await world.put(_S.QUEUED, 4)
     queue = DownloadQuery(view=View.QUEUED)
     before = world.service.reorder([ids[3], ids[2]], Move.TOP)
@@ -157,16 +157,16 @@ async def test_the_queue_can_be_reordered_and_put_back(world):
     assert world.service.select(queue) == moved
     assert sorted(before) == [ids[2], ids[3]]
     assert world.service.rows(ids)[0].state is _S.QUEUED
-    world.service.place(before)
+    world.service.set_queue_positions(before)
     assert world.service.select(queue) == ids
 
 
 async def test_places_says_where_reorder_would_put_them(world):
-    world.service.hold()
+    world.service.pause_all()
     ids = await world.put(_S.QUEUED, 3)
-    places = world.service.places([ids[2]], Move.UP)
+    places = world.service.queue_positions([ids[2]], Move.UP)
     assert list(places) == [ids[2]]
-    world.service.place(places)
+    world.service.set_queue_positions(places)
     queue = DownloadQuery(view=View.QUEUED)
     assert world.service.select(queue) == [ids[0], ids[2], ids[1]]
 
@@ -207,7 +207,7 @@ async def test_limits_show_in_the_next_snapshot(world):
 async def test_each_changed_limit_is_an_event(world):
     subscription = world.service.subscribe()
     world.service.set_concurrency(3)
-    assert [kind for kind, _ in kinds(subscription)] == [events.LimitsChanged]
+    assert [kind for kind, _ in kinds(subscription)] == [events.LimitChanged]
 
 
 async def test_a_number_pins_automatic_concurrency(world):
@@ -222,10 +222,10 @@ async def test_a_number_pins_automatic_concurrency(world):
 async def test_a_held_queue_pauses_what_runs_and_release_resumes_it(world):
     ids = await world.put(_S.DOWNLOADING)
     subscription = world.service.subscribe()
-    world.service.hold()
+    world.service.pause_all()
     assert world.service.snapshot().is_held
     assert states(world, ids) == {_S.PAUSED}
-    world.service.release()
+    world.service.resume_all()
     assert not world.service.snapshot().is_held
     seen = [kind for kind, _ in kinds(subscription)]
     assert seen.index(events.QueueHeld) < seen.index(events.QueueReleased)
@@ -255,7 +255,7 @@ async def test_views_select_by_state(world):
 async def test_selecting_in_slices_gives_the_same(world):
     await world.put(_S.PAUSED, 3)
     query = DownloadQuery(text="1")
-    assert finished(world.service.selecting(query)) == world.service.select(query)
+    assert finished(world.service.select_iter(query)) == world.service.select(query)
 
 
 async def test_a_row_changes_its_version_when_it_changes(world):

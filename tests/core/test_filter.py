@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tui.core.download import Download, DownloadState
 from tui.core.listing.filter import FilterError, _compile, compile_filter
-from tui.core.listing.query import DownloadQuery, SortKey, select, selecting
+from tui.core.listing.query import DownloadQuery, SortKey, select, select_iter
 from tui.core.request import DownloadRequest, origin_of
 
 _S = DownloadState
@@ -158,7 +158,7 @@ def test_a_pattern_that_takes_for_ever_is_stopped(pattern):
 def test_many_are_filtered_in_slices():
     rows = [row(n, f"file-{n}", _S.QUEUED, None) for n in range(20_000)]
     query = DownloadQuery(text=r"/\d+7\d*x?$/", sort=SortKey.NAME, is_reversed=True)
-    work = selecting(rows, query)
+    work = select_iter(rows, query)
     slices = 0
     while True:
         try:
@@ -175,7 +175,7 @@ def test_many_are_filtered_in_slices():
 
 def test_few_are_filtered_at_once():
     with pytest.raises(StopIteration):
-        next(selecting(ROWS, DownloadQuery(text="iso")))
+        next(select_iter(ROWS, DownloadQuery(text="iso")))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from tui.engine.events import EventBus
 def test_kinds_that_nobody_hears_need_not_be_made():
     bus = EventBus()
     assert not bus.is_heard(Done)
-    few = bus.subscribe(besides=frozenset({Queued, Started}))
+    few = bus.subscribe(exclude=frozenset({Queued, Started}))
     assert bus.is_heard(Done)
     assert not bus.is_heard(Queued)
     every = bus.subscribe()

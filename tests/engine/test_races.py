@@ -44,13 +44,13 @@ BODIES = [
 ]
 CHECKSUMS = {n: Checksum("sha256", BODIES[n].sha256()) for n in (0, 2, 3)}
 VERBS = (
-    *("cancel", "pause", "resume", "retry", "unretry"),
+    *("cancel", "pause", "resume", "retry", "undo_retry"),
     *("cancel all", "pause all", "resume all", "cancel and resume", "pause and resume"),
     *("concurrency", "segments", "own segments", "per host", "reorder"),
     *(
-        "hold",
-        "release",
-        "hold and release",
+        "pause_all",
+        "resume_all",
+        "pause and resume the queue",
         "url",
         "rate",
         "writers",
@@ -108,11 +108,11 @@ def press(engine: Engine, server: ScriptedServer, step: Step) -> None:
         engine.set_writers(amount)
     elif verb == "inline":
         engine.set_inline_writes(bool(amount % 2))
-    elif verb in ("hold", "release"):
+    elif verb in ("pause_all", "resume_all"):
         getattr(engine, verb)()
-    elif verb == "hold and release":
-        engine.hold()
-        engine.release()
+    elif verb == "pause and resume the queue":
+        engine.pause_all()
+        engine.resume_all()
     elif verb != "wait":
         words = verb.split()
         chosen = ids if "all" in words else [id]
@@ -171,7 +171,7 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
                 check_sums(registry)
             engine.set_rate_limit(None)
             engine.set_concurrency(4)
-            engine.release()
+            engine.resume_all()
             engine.resume(range(len(BODIES)))
             engine.retry(range(len(BODIES)))
             async with asyncio.timeout(20):
@@ -222,7 +222,9 @@ def files_of_a_quiet_run() -> int:
 )
 @given(steps=STEPS)
 @example(steps=[("wait", 0, 6), *[("segments", 0, n % 7) for n in range(30)]])
-@example(steps=[("wait", 0, 5), ("hold", 0, 0), ("url", 0, 1), ("release", 0, 3)])
+@example(
+    steps=[("wait", 0, 5), ("pause_all", 0, 0), ("url", 0, 1), ("resume_all", 0, 3)]
+)
 @example(steps=[("wait", 0, 5), ("pause", 0, 0), ("url", 0, 1), ("resume", 0, 0)] * 4)
 @example(steps=[("cancel and resume", n % 8, n % 5) for n in range(40)])
 @example(steps=[("cancel all", 0, 0), ("resume all", 0, 0)] * 3)

@@ -19,7 +19,7 @@ async def held(tmp_path, count=3):
     """An engine that starts nothing, with downloads that failed in three ways."""
     engine = await open_engine(Settings(output_dir=tmp_path))
     try:
-        engine.hold()
+        engine.pause_all()
         urls = [f"http://127.0.0.1:9/{number}" for number in range(count)]
         engine.add(DownloadRequest((url,)) for url in urls)
         for number, kind in enumerate(("not_found", "auth", "stalled")[:count]):
@@ -50,7 +50,7 @@ async def test_everything_is_as_it_was(tmp_path):
         before = seen(engine)
         assert engine.retry([0, 1, 2]) == [0, 1, 2]
         assert seen(engine) != before
-        assert engine.unretry([0, 1, 2]) == [0, 1, 2]
+        assert engine.undo_retry([0, 1, 2]) == [0, 1, 2]
         assert seen(engine) == before
 
 
@@ -58,24 +58,24 @@ async def test_nothing_is_told_to_have_failed_anew(tmp_path):
     async with held(tmp_path) as engine:
         events = engine.subscribe()
         engine.retry([0])
-        engine.unretry([0])
+        engine.undo_retry([0])
         assert not [event for event in events.drain() if isinstance(event, Failed)]
 
 
 async def test_what_was_never_retried_or_was_done_meanwhile_stays(tmp_path):
     async with held(tmp_path) as engine:
-        assert engine.unretry([0, 7]) == []
+        assert engine.undo_retry([0, 7]) == []
         engine.retry([1])
         row = engine._registry.downloads[1]
         engine._registry.move(row, _S.PROBING)
         engine._registry.move(row, _S.DONE)
-        assert engine.unretry([1]) == []
+        assert engine.undo_retry([1]) == []
         assert row.state is _S.DONE
 
 
 async def test_it_can_be_retried_once_more(tmp_path):
     async with held(tmp_path) as engine:
         engine.retry([0])
-        engine.unretry([0])
+        engine.undo_retry([0])
         assert engine.retry([0]) == [0]
-        assert engine.unretry([0]) == [0]
+        assert engine.undo_retry([0]) == [0]

@@ -93,7 +93,7 @@ def queue(engine):
 
 async def test_a_session_comes_back_as_it_was_left(state, settings):
     async with running(begin_session(settings, "list.txt")) as first:
-        first.hold()
+        first.pause_all()
         checksum = Checksum("md5", "0" * 32)
         first.add(asked("a", "b", "c", "d", checksum=checksum, directory="sub"))
         put(first, 0, _S.DONE, size=9, received=9, name="A (1)", status=200)
@@ -127,7 +127,7 @@ async def test_what_was_running_goes_on_first_and_the_rest_in_its_order(
     state, settings
 ):
     async with running(begin_session(settings, "")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked(*"abcdef"))
         first.reorder([4], Move.TOP)
         put(first, 3, _S.DOWNLOADING)
@@ -135,7 +135,7 @@ async def test_what_was_running_goes_on_first_and_the_rest_in_its_order(
         put(first, 2, _S.WAITING, error="x")
         assert queue(first) == [4, 0, 1]
     async with running(last_session(Settings(), ())) as second:
-        second.hold()
+        second.pause_all()
         assert states(second) == [_S.QUEUED] * 6
         assert queue(second) == [3, 5, 4, 0, 1, 2]
         assert [row.error for row in rows(second)] == [""] * 6
@@ -145,33 +145,33 @@ async def test_a_run_that_was_held_is_held_again_and_goes_on_when_released(
     state, settings
 ):
     async with running(begin_session(settings, "")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked("a", "b"))
         first.pause([0, 1])
         first._paused_ids = [1]
     async with running(last_session(Settings(), ())) as second:
         assert second.snapshot().is_held
         second.set_concurrency(1)
-        second.release()
+        second.resume_all()
         assert [row.state for row in rows(second)] == [_S.PAUSED, _S.PROBING]
 
 
 async def test_cancelled_and_failed_ones_can_be_taken_up_again(state, settings):
     async with running(begin_session(settings, "")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked("a", "b"))
         first.cancel([0])
         put(first, 1, _S.FAILED)
     async with running(last_session(Settings(), ())) as second:
         assert states(second) == [_S.CANCELLED, _S.FAILED]
-        second.hold()
+        second.pause_all()
         assert second.resume([0]) == [0]
         assert second.retry([1]) == [1]
 
 
 async def test_what_is_done_is_not_looked_at_again(state, settings):
     async with running(begin_session(settings, "")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked("vanished"))
         put(first, 0, _S.DONE, size=5, received=5)
     async with running(last_session(Settings(), ())) as second:
@@ -183,7 +183,7 @@ async def test_what_is_done_is_not_looked_at_again(state, settings):
 async def test_limits_come_back_and_the_command_line_wins(state, settings):
     left = replace(settings, on_exists=OnExists.SKIP, headers=(("Accept", "a/b"),))
     async with running(begin_session(left, "two.txt")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked("a"))
         first.set_concurrency(33)
         first.set_rate_limit(5000)
@@ -199,7 +199,7 @@ async def test_limits_come_back_and_the_command_line_wins(state, settings):
 
 async def test_settings_that_make_no_sense_are_passed_over(state, settings):
     async with running(begin_session(settings, "")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked("a"))
     (path,) = state.glob("*.session")
     journal = Journal(path)
@@ -216,7 +216,7 @@ async def test_settings_that_make_no_sense_are_passed_over(state, settings):
 async def test_three_runs_later_everything_is_still_there_once(state, settings):
     names = iter("abcdef")
     async with running(begin_session(settings, "")) as engine:
-        engine.hold()
+        engine.pause_all()
         engine.add(asked(next(names)))
     for count in (2, 3, 4):
         session = last_session(Settings(), ())
@@ -242,7 +242,7 @@ async def test_what_lacks_its_secret_says_so_and_is_not_fetched_without(
     state, settings
 ):
     async with running(begin_session(settings, "")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked("queued", "paused", "off", "done", headers=SECRET))
         first.add([DownloadRequest(("http://me:pw@127.0.0.1:9/x",))])
         first.pause([1])
@@ -260,7 +260,7 @@ async def test_what_lacks_its_secret_says_so_and_is_not_fetched_without(
         assert second.resume([2]) == []
         assert states(second)[:3] == [failed, failed, failed]
         # Another address is a word from the user: that one may be fetched.
-        second.hold()
+        second.pause_all()
         second.set_url(0, f"{HOST}/signed?key=1")
         assert second.retry([0]) == [0]
     assert b"id=7" not in b"".join(path.read_bytes() for path in state.iterdir())
@@ -268,7 +268,7 @@ async def test_what_lacks_its_secret_says_so_and_is_not_fetched_without(
 
 async def test_a_secret_given_again_lets_it_go_on(state, settings):
     async with running(begin_session(settings, "")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked("a", headers=SECRET))
     async with running(last_session(Settings(), ())) as second:
         assert states(second) == [_S.FAILED]
@@ -281,7 +281,7 @@ async def test_a_secret_given_again_lets_it_go_on(state, settings):
 async def test_a_secret_header_of_the_command_line_is_missed_as_well(state, settings):
     secret = replace(settings, headers=(("Authorization", "Bearer x"),))
     async with running(begin_session(secret, "")) as first:
-        first.hold()
+        first.pause_all()
         first.add(asked("a"))
     async with running(last_session(Settings(), ())) as second:
         assert rows(second)[0].error == "needs its header again: Authorization"
@@ -294,7 +294,7 @@ async def test_changes_reach_the_journal_by_themselves(state, settings, monkeypa
     monkeypatch.setattr(chronicle_module, "INTERVAL_S", 0.01)
     session = begin_session(settings, "")
     async with running(session) as engine:
-        engine.hold()
+        engine.pause_all()
         engine.add(asked("a"))
         put(engine, 0, _S.DOWNLOADING)
         journal_writer = session._journal_writer
@@ -318,7 +318,7 @@ async def test_long_lists_are_written_in_short_pieces(state, settings, monkeypat
     monkeypatch.setattr(Journal, "write", write)
     count = chronicle_module.SLICE * 3 + 1
     async with running(begin_session(settings, "")) as engine:
-        engine.hold()
+        engine.pause_all()
         engine.add(asked(*map(str, range(count))))
     assert sum(sizes) == count
     assert max(sizes) <= chronicle_module.SLICE
@@ -352,7 +352,7 @@ async def test_trouble_with_the_journal_is_told_once_and_made_up_for(
                     return found
 
     async with running(begin_session(settings, "")) as engine:
-        engine.hold()
+        engine.pause_all()
         heard = engine.subscribe()
         monkeypatch.setattr(Journal, "write", refuse)
         engine.add(asked("a"))
@@ -370,7 +370,7 @@ async def test_the_readable_part_of_a_damaged_journal_goes_on_in_a_new_one(
     state, settings
 ):
     async with running(begin_session(settings, "")) as engine:
-        engine.hold()
+        engine.pause_all()
         engine.add(asked(*map(str, range(2000))))
     (path,) = state.glob("*.session")
     data = bytearray(path.read_bytes())
@@ -389,13 +389,13 @@ async def test_the_readable_part_of_a_damaged_journal_goes_on_in_a_new_one(
 
 async def test_two_sessions_at_once_keep_apart(state, settings):
     async with running(begin_session(settings, "one")) as one:
-        one.hold()
+        one.pause_all()
         one.add(asked("a"))
         await until(lambda: list(state.glob("*.session-wal")))
         other = last_session(settings, ())
         async with running(other) as two:
             assert two.told == Notice(NoticeCode.LAST_SESSION_OPEN)
-            two.hold()
+            two.pause_all()
             two.add(asked("b"))
         # The system's stamps move on every few milliseconds only.
         newest = max(path.stat().st_mtime_ns for path in state.iterdir())
@@ -410,7 +410,7 @@ async def test_two_sessions_at_once_keep_apart(state, settings):
 
 async def test_a_queued_download_with_another_url_starts_once(state, settings):
     async with running(begin_session(settings, "")) as engine:
-        engine.hold()
+        engine.pause_all()
         engine.add(asked("a"))
         engine.set_url(0, "http://localhost:9/a")
         context = engine._context
@@ -424,15 +424,15 @@ async def test_what_was_dropped_does_not_come_back_unless_that_was_undone(
     state, settings
 ):
     async with running(begin_session(settings, "list")) as engine:
-        engine.hold()
+        engine.pause_all()
         engine.add(asked("a", "b", "c"))
         engine.cancel([0, 1])
-        engine.drop([0, 1])
-        engine.undrop([1])
+        engine.remove([0, 1])
+        engine.restore([1])
     async with running(last_session(settings, frozenset())) as engine:
         assert [row.name for row in rows(engine)] == ["b", "c"]
         engine.add(asked("d"))
-        engine.drop([0])
+        engine.remove([0])
     async with running(last_session(settings, frozenset())) as engine:
         assert [row.name for row in rows(engine)] == ["c", "d"]
 
@@ -441,7 +441,7 @@ async def test_a_session_of_which_all_was_dropped_is_an_empty_one(state, setting
     async with running(begin_session(settings, "list")) as engine:
         engine.add(asked("a"))
         engine.cancel([0])
-        engine.drop([0])
+        engine.remove([0])
     async with running(last_session(settings, frozenset())) as engine:
         assert engine.snapshot().total == 0
 

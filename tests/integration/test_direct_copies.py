@@ -136,8 +136,8 @@ def test_a_connection_lost_during_a_copy_is_replaced(
 
 @pytest.mark.parametrize(
     "verbs",
-    [("pause", "resume"), ("cancel", "resume"), ("hold", "release")],
-    ids=["pause", "cancel", "hold"],
+    [("pause", "resume"), ("cancel", "resume"), ("pause_all", "resume_all")],
+    ids=["pause", "cancel", "pause_all"],
 )
 def test_stopping_and_resuming_during_a_copy(
     play: Any, tmp_path: Path, copies: ForcedCopies, verbs: tuple[str, str]
@@ -149,7 +149,7 @@ def test_stopping_and_resuming_during_a_copy(
             def press() -> None:
                 for verb in verbs:
                     act = getattr(engine, verb)
-                    act() if verb in ("hold", "release") else act([0])
+                    act() if verb in ("pause_all", "resume_all") else act([0])
 
             for _ in range(2):
                 copies.meanwhile(press)
@@ -259,7 +259,7 @@ def test_a_disk_that_fills_up_during_a_copy_keeps_the_data(
                 assert MIB < row.received < len(BODY)
                 await server.until(lambda: not server.open_connections)
                 disk.grow(20 * MIB)
-                engine.release()
+                engine.resume_all()
                 await engine.wait_idle()
                 assert engine.rows([0])[0].state is S.DONE
                 assert engine._context.registry.received == len(BODY)

@@ -126,11 +126,11 @@ async def test_hold_pauses_everything_and_release_goes_on(
     async with start(concurrency=2) as engine:
         engine.add([request_for(server.url("/s")) for _ in range(4)])
         await server.until(lambda: len(server.requests) == 2)
-        engine.hold()
+        engine.pause_all()
         await server.until(lambda: server.open_connections == 0)
         snapshot = engine.snapshot()
         assert (snapshot.is_held, snapshot.counts[S.PAUSED]) == (True, 2)
-        engine.release()
+        engine.resume_all()
         await engine.wait_idle()
         assert engine.snapshot().counts[S.DONE] == 4
 
@@ -139,14 +139,14 @@ async def test_a_moved_download_goes_next(server: ScriptedServer, start: Start) 
     for i in range(6):
         server.add(f"/{i}", ResponseScript(body=b"x"))
     async with start(concurrency=1) as engine:
-        engine.hold()
+        engine.pause_all()
         engine.add([request_for(server.url(f"/{i}")) for i in range(6)])
         engine.reorder([4], Move.TOP)
         engine.reorder([0], Move.BOTTOM)
         engine.reorder([3], Move.UP)
         order = engine.select(DownloadQuery(view=View.QUEUED))
         assert order == [4, 1, 3, 2, 5, 0]
-        engine.release()
+        engine.resume_all()
         await engine.wait_idle()
     assert [seen.path for seen in server.requests] == [f"/{i}" for i in order]
 

@@ -66,7 +66,7 @@ async def test_a_full_disk_holds_the_queue_and_room_lets_it_go_on(
             assert "more needed" in snapshot.hold_reason.detail
         assert names(disk.path) in ([], ["large.part", "large.part.json"])
         disk.grow(20 * MIB)
-        engine.release()
+        engine.resume_all()
         await engine.wait_idle()
         assert [row.state for row in engine.rows([0, 1])] == [S.DONE, S.DONE]
         told = [type(event) for event in heard.drain()]
@@ -96,7 +96,7 @@ async def test_what_fits_when_the_disk_fills_up_is_not_fetched_again(
         assert (row.state, row.error_kind) == (S.FAILED, "disk_full")
         assert row.received > MIB
         disk.grow(20 * MIB)
-        engine.release()
+        engine.resume_all()
         await engine.wait_idle()
         assert engine.rows([0])[0].state is S.DONE
     assert digest(disk.path / "x") == body.sha256()
@@ -118,7 +118,7 @@ async def test_many_small_files_on_a_full_disk_are_all_whole_in_the_end(
         assert counts[S.DONE] > 100
         assert set(engine.snapshot().by_cause) == {"disk_full"}
         disk.grow(20 * MIB)
-        engine.release()
+        engine.resume_all()
         await engine.wait_idle()
         assert engine.snapshot().counts[S.DONE] == 400
     assert names(disk.path) == sorted(map(str, range(400)))

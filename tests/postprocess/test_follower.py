@@ -299,9 +299,9 @@ async def test_progress_on_the_row_is_no_event(server, run, tmp_path):
         listener = engine.subscribe()
         progress = Notice(NoticeCode.UNPACKING_PROGRESS, (0.03,))
         unpacked = Notice(NoticeCode.UNPACKED, (3, "a"))
-        engine.annotate(0, progress, is_news=False)
+        engine.add_note(0, progress, is_news=False)
         assert engine.rows([0])[0].note == progress
-        engine.annotate(0, unpacked)
+        engine.add_note(0, unpacked)
         events = [e for e in listener.drain() if isinstance(e, DownloadNotice)]
         assert [event.notice for event in events] == [unpacked]
         assert engine.rows([0])[0].note == unpacked

@@ -29,7 +29,7 @@ class FakeList:
     """A list of downloads with a cursor, that draws nothing."""
 
     def __init__(self, service: FakeService) -> None:
-        self.model = ListModel(service.selecting, by_cause=service.by_cause)
+        self.model = ListModel(service.select_iter, by_cause=service.by_cause)
         self.display = True
         self.repainted: list[int] = []
         """Downloads that were redrawn, in order."""

@@ -60,14 +60,14 @@ START = 1_790_000_000.0
 class FakeSubscription:
     """A listener's queue, filled by the fake."""
 
-    def __init__(self, service: FakeService, besides: Kinds) -> None:
+    def __init__(self, service: FakeService, exclude: Kinds) -> None:
         self._service = service
-        self._besides = besides
+        self._exclude = exclude
         self._events: list[Event] = []
         self._arrived = asyncio.Event()
 
     def push(self, event: Event) -> None:
-        if type(event) not in self._besides:
+        if type(event) not in self._exclude:
             self._events.append(event)
             self._arrived.set()
 
@@ -118,7 +118,7 @@ class FakeService:
         self.is_held = False
         self.hold_reason: HoldReason | None = None
         self.held_ids: list[int] = []
-        """What ``hold`` paused, for ``release`` to queue again."""
+        """What ``pause_all`` paused, for ``resume_all`` to queue again."""
         self.history: tuple[float, ...] = ()
         self.elapsed_s = 0.0
         self.peak = 0.0
@@ -300,7 +300,7 @@ class FakeService:
         self._note("retry", changed)
         return changed
 
-    def unretry(self, ids: Iterable[int]) -> list[int]:
+    def undo_retry(self, ids: Iterable[int]) -> list[int]:
         changed = [
             id
             for id in ids
@@ -312,38 +312,38 @@ class FakeService:
             row.state = _S.FAILED
             row.version += 1
         self.revision += 1
-        self._note("unretry", changed)
+        self._note("undo_retry", changed)
         return changed
 
-    def drop(self, ids: Iterable[int]) -> list[int]:
+    def remove(self, ids: Iterable[int]) -> list[int]:
         changed = [i for i in ids if self.downloads[i].state in ENDED]
         self.dropped.update(changed)
         self.revision += 1
-        self._note("drop", changed)
+        self._note("remove", changed)
         return changed
 
-    def undrop(self, ids: Iterable[int]) -> list[int]:
+    def restore(self, ids: Iterable[int]) -> list[int]:
         changed = [id for id in ids if id in self.dropped]
         self.dropped.difference_update(changed)
         self.revision += 1
-        self._note("undrop", changed)
+        self._note("restore", changed)
         return changed
 
     def reorder(self, ids: Iterable[int], move: Move) -> dict[int, float]:
         ids = list(ids)
         self._note("reorder", ids, move)
-        return self._place(self.places(ids, move))
+        return self._move(self.queue_positions(ids, move))
 
-    def places(self, ids: Iterable[int], move: Move) -> dict[int, float]:
+    def queue_positions(self, ids: Iterable[int], move: Move) -> dict[int, float]:
         return {d.id: key for d, key in moved(self._queue(), set(ids), move).items()}
 
-    def place(self, places: Mapping[int, float]) -> dict[int, float]:
-        self._note("place", dict(places))
-        return self._place(places)
+    def set_queue_positions(self, positions: Mapping[int, float]) -> dict[int, float]:
+        self._note("set_queue_positions", dict(positions))
+        return self._move(positions)
 
-    def _place(self, places: Mapping[int, float]) -> dict[int, float]:
-        before = {id: self.downloads[id].queue_key for id in places}
-        for id, key in places.items():
+    def _move(self, positions: Mapping[int, float]) -> dict[int, float]:
+        before = {id: self.downloads[id].queue_key for id in positions}
+        for id, key in positions.items():
             self.downloads[id].queue_key = key
         self.revision += 1
         return before
@@ -357,15 +357,15 @@ class FakeService:
         self.downloads[id].version += 1
         self._note("set_url", id, url)
 
-    def annotate(self, id: int, notice: Notice, *, is_news: bool = True) -> None:
+    def add_note(self, id: int, notice: Notice, *, is_news: bool = True) -> None:
         self.downloads[id].note = notice
         self.downloads[id].version += 1
-        self._note("annotate", id, notice)
+        self._note("add_note", id, notice)
         if is_news:
             self.push(DownloadNotice(id, self.now, notice))
 
-    def tell(self, notice: Notice) -> None:
-        self._note("tell", notice)
+    def notify(self, notice: Notice) -> None:
+        self._note("notify", notice)
         self.push(RunNotice(self.now, notice))
 
     # -- limits ----------------------------------------------------------------------
@@ -378,8 +378,8 @@ class FakeService:
             self.auto = self.auto._replace(is_on=False, is_pinned=True)
         self._note("set_concurrency", count)
 
-    def stood_still(self, seconds: float) -> None:
-        self._note("stood_still", seconds)
+    def note_suspension(self, seconds: float) -> None:
+        self._note("note_suspension", seconds)
 
     def set_auto(self, is_on: bool) -> None:
         self.auto = self.auto._replace(is_on=is_on, is_pinned=False)
@@ -416,19 +416,19 @@ class FakeService:
         self.is_inline = is_inline
         self._note("set_inline_writes", is_inline)
 
-    def hold(self) -> None:
+    def pause_all(self) -> None:
         self.is_held = True
-        self._note("hold")
+        self._note("pause_all")
         self.push(QueueHeld(self.now, None))
         stopped = ACTIVE | {_S.WAITING}
         self.held_ids = [d.id for d in self.downloads if d.state in stopped]
         for id in self.held_ids:
             self._set(self.downloads[id], _S.PAUSED, Paused(id, self.now))
 
-    def release(self) -> None:
+    def resume_all(self) -> None:
         self.is_held = False
         self.hold_reason = None
-        self._note("release")
+        self._note("resume_all")
         self.push(QueueReleased(self.now))
         held, self.held_ids = self.held_ids, []
         self._queue_again(held, {_S.PAUSED})
@@ -589,9 +589,9 @@ class FakeService:
         self.calls["select"] += 1
         return core_query.select(self._listed(query), query)
 
-    def selecting(self, query: DownloadQuery) -> Generator[None, None, list[int]]:
+    def select_iter(self, query: DownloadQuery) -> Generator[None, None, list[int]]:
         self.calls["select"] += 1
-        return core_query.selecting(self._listed(query), query)
+        return core_query.select_iter(self._listed(query), query)
 
     def by_cause(self, query: DownloadQuery) -> list[core_query.Cause]:
         self.calls["by_cause"] += 1
@@ -619,8 +619,8 @@ class FakeService:
             for origin, number in counts.most_common(200)
         ]
 
-    def subscribe(self, besides: Kinds = frozenset()) -> FakeSubscription:
-        subscription = FakeSubscription(self, besides)
+    def subscribe(self, exclude: Kinds = frozenset()) -> FakeSubscription:
+        subscription = FakeSubscription(self, exclude)
         self.subscriptions.add(subscription)
         return subscription
 

@@ -212,7 +212,7 @@ def test_remove_takes_finished_downloads_off_the_list_until_undone(context):
 def test_remove_refuses_an_unfinished_download(context):
     context.run("drop")
     assert context.message.startswith("Remove from list: the download has not finished")
-    assert not context.service.calls["drop"]
+    assert not context.service.calls["remove"]
 
 
 @pytest.mark.parametrize(
@@ -639,8 +639,8 @@ async def test_many_marked_move_in_slices_and_return_in_as_few():
     await context.finish()
     assert queue(context) == [*odd, *range(0, 3_000, 2)]
     assert context.message.startswith("Moved 1,500 downloads to the front")
-    calls = service.calls["place"]
+    calls = service.calls["set_queue_positions"]
     context.run("undo")
     await context.finish()
     assert queue(context) == list(range(3_000))
-    assert service.calls["place"] - calls == 2, "1,000 at a time"
+    assert service.calls["set_queue_positions"] - calls == 2, "1,000 at a time"

@@ -27,7 +27,14 @@ async def test_keys_type_letters_while_the_filter_has_the_focus():
         letters = [key for a in ACTIONS for key in a.keys if len(key) == 1]
         await board.press(*letters)
         assert board.main.filter_bar.input.value == "".join(letters)
-        verbs = ("cancel", "pause", "retry", "set_concurrency", "hold", "set_writers")
+        verbs = (
+            "cancel",
+            "pause",
+            "retry",
+            "set_concurrency",
+            "pause_all",
+            "set_writers",
+        )
         assert [
             verb for verb in verbs if service.calls[verb] != calls.get(verb, 0)
         ] == []
@@ -123,8 +130,8 @@ class Gated(FakeService):
 
     is_open = False
 
-    def selecting(self, query: DownloadQuery):
-        ids = yield from super().selecting(query)
+    def select_iter(self, query: DownloadQuery):
+        ids = yield from super().select_iter(query)
         while query.text and not self.is_open:
             yield
         if query.text == "bad":

@@ -27,7 +27,7 @@ class Hand:
 
 def model_of(service: FakeService) -> tuple[ListModel, Hand]:
     clock = Hand()
-    model = ListModel(service.selecting, clock, service.by_cause)
+    model = ListModel(service.select_iter, clock, service.by_cause)
     follow(model, service)
     return model, clock
 
@@ -76,7 +76,7 @@ def test_a_list_that_is_dear_to_sort_is_sorted_less_often():
 
     def slow(query: DownloadQuery):
         clock.now += 0.1
-        return (yield from service.selecting(query))
+        return (yield from service.select_iter(query))
 
     model = ListModel(slow, clock)
     follow(model, service)
@@ -242,8 +242,8 @@ class Slow(FakeService):
 
     slices = 3
 
-    def selecting(self, query: DownloadQuery):
-        ids = yield from super().selecting(query)
+    def select_iter(self, query: DownloadQuery):
+        ids = yield from super().select_iter(query)
         for _ in range(self.slices if query.text else 0):
             yield
         return ids

@@ -113,7 +113,7 @@ def test_a_finished_row_tells_what_became_of_its_file():
     service = FakeService()
     service.put("a.zip", _S.DONE, size=10, received=10)
     plain_row = line(service, 0, 160)
-    service.annotate(0, Notice(NoticeCode.UNPACKED, (3, "a\x1b[2J")))
+    service.add_note(0, Notice(NoticeCode.UNPACKED, (3, "a\x1b[2J")))
     assert "unpacked into a\ufffd[2J/ (3 entries)" in line(service, 0, 160)
     assert "done: unpacked" in line(service, 0, 80)
     for width in WIDTHS:

@@ -156,6 +156,6 @@ async def test_the_engine_is_notified_of_a_suspension():
         board.app._suspended_at_s -= 60
         board.app._report_suspension(None)
         verb, seconds = board.main.service.last
-        assert verb == "stood_still"
+        assert verb == "note_suspension"
         assert 60 <= seconds < 70
         assert board.message().startswith("Back after 1m")

@@ -82,42 +82,49 @@ class DownloadService(Protocol):
         """Queue failed downloads, or those waiting for an attempt, from attempt 1."""
         ...
 
-    def unretry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Put retried downloads back among the failed, each as it had failed.
+    def undo_retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Make retried downloads failed again, each as it was.
 
-        What they fetched meanwhile is kept. Those that are done by now stay done.
+        Bytes downloaded meanwhile are kept, and downloads that are done stay done.
 
         Returns:
-            Those that it put back.
+            The downloads that it made failed again.
         """
         ...
 
-    def drop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Take ended downloads out of lists and counts; return those it took.
+    def remove(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Remove ended downloads from lists and counts; return those that it removed.
 
         Nothing on disk changes.
         """
         ...
 
-    def undrop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Put dropped downloads back; return those it put."""
+    def restore(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Restore removed downloads; return those that it restored."""
         ...
 
     def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
         """Change the queue's order; the queued ones keep theirs among themselves.
 
         Returns:
-            Where those that moved were before, for ``place``; nothing if all that
-            is queued, or nothing, was to be moved.
+            The old positions of the downloads that moved, for ``set_queue_positions``;
+            nothing if all queued downloads, or none, were to be moved.
         """
         ...
 
-    def places(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
-        """Return where ``reorder`` would put them, for ``place`` to do it in slices."""
+    def queue_positions(
+        self, ids: Iterable[DownloadId], move: Move
+    ) -> dict[DownloadId, float]:
+        """Return the positions to which ``reorder`` would move downloads.
+
+        ``set_queue_positions`` can then move them in slices.
+        """
         ...
 
-    def place(self, places: Mapping[DownloadId, float]) -> dict[DownloadId, float]:
-        """Put queued downloads at places; return where they were before."""
+    def set_queue_positions(
+        self, positions: Mapping[DownloadId, float]
+    ) -> dict[DownloadId, float]:
+        """Move queued downloads to positions; return their old positions."""
         ...
 
     def set_url(self, id: DownloadId, url: str) -> None:
@@ -131,7 +138,7 @@ class DownloadService(Protocol):
         """
         ...
 
-    def annotate(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
+    def add_note(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
         """Note on a download what became of it after its end.
 
         Args:
@@ -141,7 +148,7 @@ class DownloadService(Protocol):
         """
         ...
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         """Publish something about the run (``events.RunNotice``)."""
         ...
 
@@ -154,7 +161,7 @@ class DownloadService(Protocol):
         """
         ...
 
-    def stood_still(self, seconds: float) -> None:
+    def note_suspension(self, seconds: float) -> None:
         """Hear that the process was stopped that long: the loop was not late."""
         ...
 
@@ -189,12 +196,12 @@ class DownloadService(Protocol):
         """Write on the loop (a demonstration of what that does) or in the executor."""
         ...
 
-    def hold(self) -> None:
-        """Start nothing new and pause what runs, until ``release``."""
+    def pause_all(self) -> None:
+        """Start nothing new and pause what runs, until ``resume_all``."""
         ...
 
-    def release(self) -> None:
-        """Go on after ``hold``, or after the engine held the queue itself."""
+    def resume_all(self) -> None:
+        """Go on after ``pause_all``, or after the engine held the queue itself."""
         ...
 
     # -- what there is to see --------------------------------------------------------
@@ -215,7 +222,7 @@ class DownloadService(Protocol):
         """The ids that a query asks for, in its order."""
         ...
 
-    def selecting(
+    def select_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
         """Do what ``select`` does, the filtering a few milliseconds between yields."""
@@ -229,11 +236,11 @@ class DownloadService(Protocol):
         """One row an origin, the busiest first; at most 200."""
         ...
 
-    def subscribe(self, besides: Kinds = frozenset()) -> Subscription:
+    def subscribe(self, exclude: Kinds = frozenset()) -> Subscription:
         """Hear every event from now on.
 
         Args:
-            besides: kinds that the listener does not need: those nobody hears are not
+            exclude: kinds that the listener does not need: those nobody hears are not
                 made, which saves 2 us of a small file.
         """
         ...

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui.core import events
 from tui.core.download import ENDED, Download, DownloadState
 from tui.core.errors import ErrorKind
-from tui.core.listing.query import by_cause, select, selecting
+from tui.core.listing.query import by_cause, select, select_iter
 from tui.core.notices import LimitName
 from tui.core.request import check_url, origin_of
 from tui.engine.autotune.tuner import AutoTuner
@@ -19,7 +19,7 @@ from tui.engine.download.target import TargetResolver
 from tui.engine.limits import LimitControl
 from tui.engine.metrics.loop_lag import LoopLag
 from tui.engine.notices import add_note
-from tui.engine.retry_undo import fail_queued, note_failure, undo_retry
+from tui.engine.retry_undo import fail_queued, note_failure, restore_failure
 from tui.engine.scheduling.ordering import moved
 from tui.engine.snapshots import SnapshotBuilder
 from tui.engine.ticker import Ticker
@@ -68,7 +68,7 @@ class Engine:
             context, self._workers, self._ticker, self._lag, self._tuner
         )
         self._paused_ids: list[DownloadId] = []
-        """Downloads that ``hold`` paused, for ``release`` to resume."""
+        """Downloads that ``pause_all`` paused, for ``resume_all`` to resume."""
         self._hold_reason: HoldReason | None = None
         """The error that paused the queue; ``None`` if the user did."""
         self._idle: asyncio.Future[None] | None = None
@@ -115,7 +115,7 @@ class Engine:
         """Queue failed or waiting downloads again, from attempt 1."""
         return self._queue_again(ids, {_S.FAILED, _S.WAITING, _S.CANCELLED})
 
-    def unretry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+    def undo_retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Make retried downloads failed again, each as it was."""
         known = {download.id: download for download in self._known(ids)}
         jobs = [
@@ -124,13 +124,13 @@ class Engine:
             if (job := self._registry.jobs.get(id)) and job.retried_failure
         ]
         self._stop([job.download.id for job in jobs], _S.CANCELLED, events.Cancelled)
-        return [job.download.id for job in jobs if undo_retry(self._context, job)]
+        return [job.download.id for job in jobs if restore_failure(self._context, job)]
 
-    def drop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+    def remove(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Remove ended downloads from lists and counts."""
         return [d.id for d in self._known(ids) if self._registry.remove(d)]
 
-    def undrop(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+    def restore(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Restore removed downloads."""
         return [d.id for d in self._known(ids) if self._registry.restore(d)]
 
@@ -164,7 +164,7 @@ class Engine:
         if download.state is _S.QUEUED:
             self._requeue(download)
 
-    def annotate(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
+    def add_note(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
         """Set the note of a download, after its end for example.
 
         Args:
@@ -179,7 +179,7 @@ class Engine:
             download.note = notice
             self._registry.touch(download)
 
-    def tell(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         """Publish something about the run that the user should know."""
         self._context.bus.publish(events.RunNotice(self._context.clock.wall(), notice))
 
@@ -207,7 +207,7 @@ class Engine:
         """Start what was restored, or keep the queue paused as it was left.
 
         Args:
-            paused: what ``hold`` had paused; ``None`` if the queue was not paused.
+            paused: what ``pause_all`` had paused; ``None`` if the queue was not paused.
         """
         if paused is not None:
             self._pause_queue(None)
@@ -215,20 +215,20 @@ class Engine:
         self._go()
 
     @property
-    def paused_by_hold(self) -> list[DownloadId] | None:
-        """What ``hold`` paused, or ``None`` if the user has not paused the queue."""
+    def paused_by_user(self) -> list[DownloadId] | None:
+        """What ``pause_all`` paused; ``None`` if the user has not paused the queue."""
         is_held = self._workers.is_paused and self._hold_reason is None
         return self._paused_ids if is_held else None
 
     # -- the queue -------------------------------------------------------------------
 
-    def hold(self) -> None:
+    def pause_all(self) -> None:
         """Start nothing new and pause what runs."""
         self._pause_queue(None)
         waiting = [d.id for d in self._registry.downloads if d.state is _S.WAITING]
         self._paused_ids += self.pause([*self._workers.ids(), *waiting])
 
-    def release(self) -> None:
+    def resume_all(self) -> None:
         """Resume; downloads that failed because the disk was full are retried."""
         if not self._workers.is_paused:
             return
@@ -247,18 +247,22 @@ class Engine:
 
     def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
         """Change the queue's order; return the old positions of those that moved."""
-        return self.place(self.places(ids, move))
+        return self.set_queue_positions(self.queue_positions(ids, move))
 
-    def places(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
+    def queue_positions(
+        self, ids: Iterable[DownloadId], move: Move
+    ) -> dict[DownloadId, float]:
         """Return the position to which ``reorder`` would move each download."""
         keys = moved(_queued(self._registry.downloads), set(ids), move)
         return {download.id: key for download, key in keys.items()}
 
-    def place(self, places: Mapping[DownloadId, float]) -> dict[DownloadId, float]:
+    def set_queue_positions(
+        self, positions: Mapping[DownloadId, float]
+    ) -> dict[DownloadId, float]:
         """Move queued downloads to positions; return their old positions."""
-        queued = _queued(self._registry.downloads[id] for id in places)
+        queued = _queued(self._registry.downloads[id] for id in positions)
         before = {download.id: download.queue_key for download in queued}
-        self._context.queue.place({d: places[d.id] for d in queued})
+        self._context.queue.move({d: positions[d.id] for d in queued})
         for download in queued:
             self._registry.touch(download)
         self._go()
@@ -301,7 +305,7 @@ class Engine:
         """Write on the event loop, to show what that costs, or in threads."""
         self._limits.set_inline_writes(is_inline)
 
-    def stood_still(self, seconds: float) -> None:
+    def note_suspension(self, seconds: float) -> None:
         """Note that the process was suspended, so that the loop was not late."""
         self._lag.exclude_suspension(seconds)
 
@@ -323,11 +327,11 @@ class Engine:
         """Return the ids that match a query, in its order."""
         return select(self._snapshots.listed(query), query)
 
-    def selecting(
+    def select_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
         """Do what ``select`` does, filtering a few milliseconds between yields."""
-        return selecting(self._snapshots.listed(query), query)
+        return select_iter(self._snapshots.listed(query), query)
 
     def by_cause(self, query: DownloadQuery) -> list[Cause]:
         """Return failed and cancelled downloads that match a query, by cause."""
@@ -337,9 +341,9 @@ class Engine:
         """Return one row per origin, the busiest first."""
         return self._snapshots.origins()
 
-    def subscribe(self, besides: events.Kinds = frozenset()) -> EventSubscription:
+    def subscribe(self, exclude: events.Kinds = frozenset()) -> EventSubscription:
         """Receive every event from now on, except those of some kinds."""
-        return self._context.bus.subscribe(besides)
+        return self._context.bus.subscribe(exclude)
 
     # -- the end ---------------------------------------------------------------------
 

@@ -17,9 +17,9 @@ class EventSubscription:
     task switch each, so a subscriber is woken once and drains many.
     """
 
-    def __init__(self, bus: EventBus, besides: Kinds) -> None:
+    def __init__(self, bus: EventBus, exclude: Kinds) -> None:
         self._bus = bus
-        self.besides = besides
+        self.exclude = exclude
         """Kinds of events that it does not receive."""
         self._events: deque[Event] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -67,12 +67,12 @@ class EventBus:
     def publish(self, event: Event) -> None:
         """Queue ``event`` for every subscriber, without waiting for any."""
         for subscriber in self._subscribers:
-            if type(event) not in subscriber.besides:
+            if type(event) not in subscriber.exclude:
                 subscriber.put(event)
 
-    def subscribe(self, besides: Kinds = frozenset()) -> EventSubscription:
+    def subscribe(self, exclude: Kinds = frozenset()) -> EventSubscription:
         """Add a subscriber for all events from now on, except those of some kinds."""
-        subscription = EventSubscription(self, besides)
+        subscription = EventSubscription(self, exclude)
         self._subscribers.append(subscription)
         self._update_unwanted()
         return subscription
@@ -84,5 +84,5 @@ class EventBus:
             self._update_unwanted()
 
     def _update_unwanted(self) -> None:
-        kinds = [subscriber.besides for subscriber in self._subscribers]
+        kinds = [subscriber.exclude for subscriber in self._subscribers]
         self._unwanted = frozenset.intersection(*kinds) if kinds else frozenset()

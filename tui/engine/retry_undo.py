@@ -30,7 +30,7 @@ def note_failure(job: Job) -> None:
         )
 
 
-def undo_retry(context: EngineContext, job: Job) -> bool:
+def restore_failure(context: EngineContext, job: Job) -> bool:
     """Make a cancelled download failed again, as it was before the retry.
 
     Returns:

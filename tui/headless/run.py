@@ -175,7 +175,7 @@ class _Follower:
         self._already_here = 0
 
     async def follow(self, interrupts: Interrupts, stdout: AsyncOutput) -> RunResult:
-        subscription = self._service.subscribe(self._face.besides)
+        subscription = self._service.subscribe(self._face.exclude)
         signalled = asyncio.ensure_future(interrupts.arrived.wait())
         broken = asyncio.ensure_future(stdout.broken.wait())
         fetching = asyncio.ensure_future(self._fetch())

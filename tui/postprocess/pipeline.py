@@ -107,7 +107,7 @@ class Pipeline:
         self._is_closed = False
         """Something ended since the end of everything was told."""
         if (notice := placeholder_notice(settings.hooks)) is not None:
-            service.tell(notice)
+            service.notify(notice)
             self._advice = [f"afterwards: {notice_text(notice)}"]
         self._task = asyncio.ensure_future(self._follow())
 
@@ -276,11 +276,11 @@ class Pipeline:
         ):
             self._after_unpacking(id, "")  # an earlier run has done it
             return
-        self._service.annotate(id, Notice(NoticeCode.UNPACKING), is_news=False)
+        self._service.add_note(id, Notice(NoticeCode.UNPACKING), is_news=False)
 
         def show(share: float) -> None:
             notice = Notice(NoticeCode.UNPACKING_PROGRESS, (share,))
-            self._service.annotate(id, notice, is_news=False)
+            self._service.add_note(id, notice, is_news=False)
 
         directory = ""
         try:
@@ -289,11 +289,11 @@ class Pipeline:
             self._blame("archive", id, Notice(NoticeCode.NOT_UNPACKED, (str(error),)))
         except asyncio.CancelledError:
             stopped = Notice(NoticeCode.UNPACKING_STOPPED)
-            self._service.annotate(id, stopped, is_news=False)
+            self._service.add_note(id, stopped, is_news=False)
             raise
         else:
             values = (entries, os.path.basename(directory))
-            self._service.annotate(id, Notice(NoticeCode.UNPACKED, values))
+            self._service.add_note(id, Notice(NoticeCode.UNPACKED, values))
         self._after_unpacking(id, directory)
 
     def _after_unpacking(self, id: DownloadId, directory: str) -> None:
@@ -331,9 +331,9 @@ class Pipeline:
     def _blame(self, kind: str, id: DownloadId | None, notice: Notice) -> None:
         self._failed[kind] += 1
         if id is None:
-            self._service.tell(notice)
+            self._service.notify(notice)
         else:
-            self._service.annotate(id, notice)
+            self._service.add_note(id, notice)
         if len(self._reasons) < _TOLD_AT_MOST:
             name = "" if id is None else plain(self._service.rows([id])[0].name, 60)
             reason = notice_text(notice)
@@ -344,7 +344,9 @@ class Pipeline:
 
         assert self._settings.log_file is not None
         snapshot = self._service.snapshot()
-        self._log = LogFile(self._settings.log_file, self._service, self._service.tell)
+        self._log = LogFile(
+            self._settings.log_file, self._service, self._service.notify
+        )
         now = RunNotice(time.time(), first_notice(snapshot.output_dir))
         self._log.take([now])
 

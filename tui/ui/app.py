@@ -258,7 +258,7 @@ class DashboardApp(App[int]):
 
     def _report_suspension(self, _: object) -> None:
         seconds = time.monotonic() - self._suspended_at_s
-        self.main.service.stood_still(seconds)
+        self.main.service.note_suspension(seconds)
         if self.terminal_title is not None:
             self.terminal_title.invalidate()
         self.main.notify(

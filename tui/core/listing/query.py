@@ -64,10 +64,10 @@ def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
     Raises:
         FilterError: its filter is wrong, or takes too long.
     """
-    return _whole(selecting(downloads, query))
+    return _whole(select_iter(downloads, query))
 
 
-def selecting(
+def select_iter(
     downloads: Iterable[Download], query: DownloadQuery
 ) -> Generator[None, None, list[int]]:
     """Do what ``select`` does, the filtering a few milliseconds between two yields.

@@ -289,7 +289,7 @@ class DownloadQueue:
         state.successes = 0
         self._offer(state)
 
-    def place(self, keys: Mapping[Download, float]) -> None:
+    def move(self, keys: Mapping[Download, float]) -> None:
         """Move queued downloads to other keys; entries with their old keys are dead."""
         for download, key in keys.items():
             download.queue_key = key

@@ -273,7 +273,7 @@ class JournalWriter:
         assert self._engine is not None
         context, settings = self._context, self._context.settings
         headers, withheld = split_headers(settings.headers)
-        paused = self._engine.paused_by_hold
+        paused = self._engine.paused_by_user
         facts: dict[str, Any] = {
             "title": self.title,
             "output_dir": os.path.abspath(settings.output_dir),

@@ -81,7 +81,7 @@ class Renderer(Protocol):
 
     tick_s: float
     """Seconds between two calls of ``tick``."""
-    besides: Kinds
+    exclude: Kinds
     """Kinds of events that it need not hear."""
 
     def hear(self, events: Sequence[Event]) -> None:

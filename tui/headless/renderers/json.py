@@ -52,7 +52,7 @@ class JsonRenderer:
     """Writes events to ``stdout``, and what only people care for to ``stderr``."""
 
     tick_s = 0.5
-    besides: Kinds = frozenset()
+    exclude: Kinds = frozenset()
 
     def __init__(self, run: Run, stdout: AsyncOutput, stderr: AsyncOutput) -> None:
         self._run = run

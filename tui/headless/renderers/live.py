@@ -67,7 +67,7 @@ class LiveRenderer:
     """
 
     tick_s = 0.2
-    besides: Kinds = frozenset()
+    exclude: Kinds = frozenset()
 
     def __init__(
         self, run: Run, stderr: AsyncOutput, size: tuple[int, int] | None = None

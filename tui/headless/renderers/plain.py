@@ -41,7 +41,7 @@ class PlainRenderer:
     ) -> None:
         self._run = run
         self._tells_starts = tells_starts
-        self.besides: Kinds = frozenset({Queued} if tells_starts else {Queued, Started})
+        self.exclude: Kinds = frozenset({Queued} if tells_starts else {Queued, Started})
         self._stderr = stderr
         self._heard = 0
 

@@ -28,7 +28,7 @@ class QuietRenderer:
     """Writes failures to ``stderr``, and why the run stopped early if it did."""
 
     tick_s = 60.0
-    besides: Kinds = frozenset({Queued, Started, Retrying, Done})
+    exclude: Kinds = frozenset({Queued, Started, Retrying, Done})
 
     def __init__(self, run: Run, stderr: AsyncOutput) -> None:
         self._run = run

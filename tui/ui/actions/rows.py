@@ -167,7 +167,7 @@ class RowActions:
 
     def _move(self, move: Move, where: str) -> None:
         ids = self._targets.in_states(self._targets.ids, _S.QUEUED)
-        positions = self._service.places(ids, move) if ids else {}
+        positions = self._service.queue_positions(ids, move) if ids else {}
         if not positions:
             self._reject("No selected download can be moved in the queue")
             return
@@ -176,7 +176,7 @@ class RowActions:
 
         def operation(some: Sequence[DownloadId]) -> list[DownloadId]:
             # All positions were computed above, so slices do not affect each other.
-            was = self._service.place({id: positions[id] for id in some})
+            was = self._service.set_queue_positions({id: positions[id] for id in some})
             before.update(was)
             return list(was)
 

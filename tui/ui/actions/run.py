@@ -46,10 +46,10 @@ class RunActions:
     def hold(self) -> None:
         """Pause everything, or resume it."""
         if self._service.snapshot().is_held:
-            self._service.release()
+            self._service.resume_all()
             self._context.notify("Resumed")
         else:
-            self._service.hold()
+            self._service.pause_all()
             self._context.notify(f"All paused. Press {key_of('hold')} to resume.")
         self._context.list.update_rows()
 

@@ -159,7 +159,7 @@ class StateActions:
 
         def undo(ids: Sequence[DownloadId]) -> None:
             service.cancel([id for id in ids if id in resumed])
-            service.unretry([id for id in ids if id not in resumed])
+            service.undo_retry([id for id in ids if id not in resumed])
 
         def done(changed: list[DownloadId]) -> None:
             if changed:
@@ -177,7 +177,7 @@ class StateActions:
         ids = self._targets.in_states(self._targets.ids, *ENDED)
         if ids:
             self._context.batches.run(
-                "Removing", ids, self._service.drop, self._removed
+                "Removing", ids, self._service.remove, self._removed
             )
         else:
             self._reject("No selected download has finished; only those can be removed")
@@ -189,7 +189,7 @@ class StateActions:
         what = self._targets.describe(changed)
 
         def undo(ids: Sequence[DownloadId]) -> None:
-            self._service.undrop(ids)
+            self._service.restore(ids)
             marks.add(id for id in ids if id in marked)
 
         self._undo.push(f"removal of {what}", changed, undo)

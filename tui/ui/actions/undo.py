@@ -74,7 +74,7 @@ class UndoStack:
         """
 
         def undo(ids: Sequence[DownloadId]) -> None:
-            self._service.place({id: before[id] for id in ids})
+            self._service.set_queue_positions({id: before[id] for id in ids})
 
         self.push(text, before, undo)
 

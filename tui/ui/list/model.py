@@ -41,19 +41,19 @@ class ListModel:
 
     def __init__(
         self,
-        selecting: Callable[[DownloadQuery], Generator[None, None, list[DownloadId]]],
+        select_iter: Callable[[DownloadQuery], Generator[None, None, list[DownloadId]]],
         monotonic: Callable[[], float] = time.monotonic,
         by_cause: Callable[[DownloadQuery], list[Cause]] | None = None,
     ) -> None:
         """Create an empty list.
 
         Args:
-            selecting: finds the ids that match a query, sorted, in slices.
+            select_iter: finds the ids that match a query, sorted, in slices.
             monotonic: clock, in seconds.
             by_cause: groups ids for the view of failed downloads; ``None`` for no
                 groups.
         """
-        self._selecting = selecting
+        self._select_iter = select_iter
         self._by_cause = by_cause
         self._monotonic = monotonic
         self.query = DownloadQuery()
@@ -255,11 +255,11 @@ class ListModel:
     def _lines(self) -> Generator[None, None, _Lines]:
         query = self.query
         if self._by_cause is None or query.view is not View.FAILED:
-            ids = yield from self._selecting(query)
+            ids = yield from self._select_iter(query)
             return ids, {}
         groups = self._by_cause(query._replace(text=""))
         if query.text:
-            ids = yield from self._selecting(query)
+            ids = yield from self._select_iter(query)
             groups = among(groups, ids)
         lines: list[int] = []
         causes = {}

@@ -74,7 +74,7 @@ class DownloadList(ScrollView, can_focus=True):
         """List the downloads of ``service``."""
         super().__init__(**options)
         self._service = service
-        self.model = ListModel(service.selecting, by_cause=service.by_cause)
+        self.model = ListModel(service.select_iter, by_cause=service.by_cause)
 
         self._writer = RowWriter(service, self.model)
         self._drawn: dict[DownloadId, tuple[Piece, ...]] = {}
