@@ -102,7 +102,7 @@ class Connection(asyncio.Protocol):
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Go on: the kernel accepted everything."""
+        """Resume: the kernel accepted everything."""
         self._writable.set()
 
     def abort(self) -> None:

@@ -221,7 +221,7 @@ class PartFile:
         self.size = size
         """Bytes of the whole file, ``None`` while unknown; may be set later."""
         self.flushed = RangeSet()
-        """Bytes that were written, in this run or an earlier one: whoever trusts a
+        """Bytes that were written, in this run or an earlier one. Code that trusts a
         resume record adds its ranges here."""
         self.error: FetchError | None = None
         """Why bytes that were handed over are not in the file, if a write failed."""

@@ -85,7 +85,7 @@ class ResourceInfo(NamedTuple):
     """Offset of the first byte of the body. If it is 0 although a later one was
     requested, ranges are ignored or the file has changed: start over."""
     end: int | None
-    """Offset behind the last byte of the body; ``None`` if only its end will tell."""
+    """Offset behind the last byte of the body; ``None`` if the end is unknown."""
     validator: str
     """Proves in If-Range that the file is the same: a strong ETag, else a Last-Modified
     that is old enough, else ""."""
