@@ -1,4 +1,4 @@
-"""The dashboard on a fake engine as a program of its own, behind a pty."""
+"""Runs the dashboard on a fake engine as a program behind a pty."""
 
 from __future__ import annotations
 

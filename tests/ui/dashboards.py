@@ -1,4 +1,4 @@
-"""Opening the dashboard in a test, and reading what is on its screen."""
+"""Opens the dashboard in a test and reads its screen."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Dashboard:
         self.list = app.main.list
 
     async def press(self, *keys: str) -> None:
-        """Press keys; wait after each until all it set off has been handled.
+        """Press keys; wait after each until all its messages have been handled.
 
         Pilot's own waits until the process is idle, 50 ms a key and more; with a key
         for every action that is most of a minute.
@@ -44,10 +44,10 @@ class Dashboard:
             event = Key(key, character)
             event.set_sender(self.app)
             self.app._driver.send_message(event)
-            await self.settle()
+            await self.wait_idle()
 
-    async def settle(self) -> None:
-        """Wait until every message that is on its way has been handled."""
+    async def wait_idle(self) -> None:
+        """Wait until all pending messages have been handled."""
         for _ in range(3):
             await self.pilot._wait_for_screen()
         self.app.screen._on_timer_update()
@@ -57,12 +57,12 @@ class Dashboard:
         await self.press(*(names.get(letter, letter) for letter in text))
 
     async def tick(self) -> None:
-        """Let the dashboard follow the engine once, now."""
+        """Let the dashboard poll the engine now."""
         self.main.tick()
-        await self.settle()
+        await self.wait_idle()
 
     def screen(self) -> list[str]:
-        """The lines on the screen."""
+        """Return the lines on the screen."""
         strips = self.app.screen._compositor.render_strips()
         return ["".join(segment.text for segment in strip) for strip in strips]
 
@@ -101,7 +101,7 @@ async def dashboard(
 
 
 def some_downloads() -> FakeService:
-    """One download in each of the states that keys treat differently."""
+    """Return an engine with one download in each state that keys treat differently."""
     service = FakeService(concurrency=4)
     service.put("running.bin", _S.DOWNLOADING, size=1000, received=500, speed=100.0)
     service.put("failed.bin", _S.FAILED, size=1000, error="404", error_kind="not_found")
@@ -112,4 +112,4 @@ def some_downloads() -> FakeService:
 
 
 RUNNING, FAILED, PAUSED, DONE, QUEUED = range(5)
-"""Their ids, which are their lines as well."""
+"""The IDs of these downloads, which are also their rows."""

@@ -1,7 +1,7 @@
 """The real dashboard on a fake engine, as a program for tests with a real terminal.
 
 ``python -m tests.ui.fake_run FILE`` ends with the dashboard's exit status and writes
-to FILE the longest time in which the event loop did not turn, in seconds.
+to FILE the longest time in which the event loop was blocked, in seconds.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import sys
 import time
 from pathlib import Path
 
-from tests.ui.lively import lively_service
+from tests.ui.sample_state import sample_service
 from tui.ui.app import run_dashboard
 
 
 def _replace(report: Path, text: str) -> None:
-    """Write it so that nobody ever reads half of it."""
+    """Replace the file atomically, so that a reader never sees half of it."""
     aside = report.with_suffix(".new")
     aside.write_text(text)
     aside.replace(report)
@@ -37,7 +37,7 @@ async def _watch(report: Path) -> None:
 
 async def main() -> int:
     """Run until the dashboard ends."""
-    service = lively_service()
+    service = sample_service()
     watch = asyncio.create_task(_watch(Path(sys.argv[1])))
     move = asyncio.create_task(_move(service))
     status = await run_dashboard(

@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.ui.lively import lively_events, lively_service
+from tests.ui.sample_state import sample_events, sample_service
 from tui.config.precedence import DashboardSettings
 from tui.ui.app import DashboardApp
 from tui.ui.style.theme import LIGHT
@@ -71,14 +71,14 @@ SHOWN = {
 
 async def picture(scene: Scene, width: int, height: int) -> str:
     """Return the dashboard at a size as SVG."""
-    service = lively_service()
+    service = sample_service()
     app = DashboardApp(
         service,
         source_title="mirror-2026.txt",
         chosen=DashboardSettings(theme=scene.theme, ascii=scene.is_ascii),
     )
     async with app.run_test(size=(width, height)) as pilot:
-        lively_events(service)
+        sample_events(service)
         app.main.tick()
         await pilot.press(*scene.keys)
         if scene.paste:

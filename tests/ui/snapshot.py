@@ -13,7 +13,7 @@ from pathlib import Path
 from string import ascii_letters, digits
 from typing import NamedTuple
 
-from tests.ui.lively import lively_events, lively_service
+from tests.ui.sample_state import sample_events, sample_service
 from tui.config.precedence import DashboardSettings
 from tui.ui.app import DashboardApp
 from tui.ui.style.theme import DARK, LIGHT
@@ -49,13 +49,13 @@ async def dump(shot: Shot) -> str:
     os.environ.pop("NO_COLOR", None)
     if not shot.has_colour:
         os.environ["NO_COLOR"] = "1"
-    service = lively_service()
+    service = sample_service()
     chosen = DashboardSettings(theme=shot.theme, ascii=shot.is_ascii, motion=False)
     app = DashboardApp(service, source_title="mirror-2026.txt", chosen=chosen)
     # Its queue's graph then has one column, however long starting takes.
     app.main.disk._monotonic = lambda: 0.0
     async with app.run_test(size=shot.size) as pilot:
-        lively_events(service)
+        sample_events(service)
         app.main.tick()
         await pilot.press(*shot.keys)
         await pilot.pause()

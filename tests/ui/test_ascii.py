@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.ui.dashboards import dashboard
-from tests.ui.lively import lively_events, lively_service
+from tests.ui.sample_state import sample_events, sample_service
 from tui.core.download import DownloadState
 from tui.ui.terminal.ascii_filter import ascii_form, wants_ascii
 
@@ -31,11 +31,11 @@ _SCREENS = {
 @pytest.mark.parametrize("keys", _SCREENS.values(), ids=_SCREENS)
 @pytest.mark.parametrize("size", [(120, 36), (60, 15)], ids=str)
 async def test_every_screen_is_drawn_in_ascii(keys, size):
-    service = lively_service()
+    service = sample_service()
     service.put("日本語-🎉-é-\u202ertl", DownloadState.FAILED, error="nicht gefunden…")
     async with dashboard(service, size=size) as board:
         board.app.is_ascii = True
-        lively_events(service)
+        sample_events(service)
         board.main.tick()
         await board.press(*keys)
         await board.pilot.pause()
@@ -46,7 +46,7 @@ async def test_every_screen_is_drawn_in_ascii(keys, size):
 
 
 async def test_it_can_be_switched_while_it_runs():
-    async with dashboard(lively_service()) as board:
+    async with dashboard(sample_service()) as board:
         assert "━" in board.text()
         board.app.is_ascii = True
         await board.pilot.pause()

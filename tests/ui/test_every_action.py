@@ -103,4 +103,4 @@ async def click(board: Dashboard, canvas: Pane, x: int, y: int) -> None:
         canvas, x, y, 0, 0, 1, False, False, False, at.x + x, at.y + y, chain=1
     )
     canvas.post_message(event)
-    await board.settle()
+    await board.wait_idle()

@@ -48,7 +48,7 @@ async def test_quitting_early_keeps_the_states_and_exits_with_130():
         await board.press("q")
         assert isinstance(board.app.screen, QuitScreen)
         board.app.screen.dismiss("quit")
-        await board.settle()
+        await board.wait_idle()
         assert board.app.return_value == 130
         assert board.main.service.downloads[0].state is _S.DOWNLOADING
 
@@ -66,7 +66,7 @@ async def test_finish_starts_nothing_new_and_quits_when_running_downloads_end():
     async with dashboard(service) as board:
         await board.press("q")
         board.app.screen.dismiss("finish")
-        await board.settle()
+        await board.wait_idle()
         assert service.downloads[4].state is _S.PAUSED
         assert board.app.return_value is None
         service.finish(0)
@@ -100,7 +100,7 @@ async def test_exit_when_done_waits_while_a_download_is_paused():
 async def test_a_signal_exits_with_130():
     async with dashboard() as board:
         board.app.stop()
-        await board.settle()
+        await board.wait_idle()
         assert board.app.return_value == 130
 
 

@@ -93,7 +93,7 @@ async def test_the_cursor_stays_on_its_heading_when_groups_change_places():
             service.fail(id, "auth", "needs a login")
             service.change(id, status=401)
         board.list.refresh_order()
-        await board.settle()
+        await board.wait_idle()
         assert board.list.model.ids[0] == board.list.model.cursor_line
         assert board.list.model.cursor_cause.kind == "auth"
 

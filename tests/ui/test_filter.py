@@ -85,7 +85,7 @@ async def test_a_filter_without_matches_says_so():
 async def test_a_paste_on_the_list_opens_the_editor_with_it():
     async with dashboard() as board:
         board.app.post_message(Paste("https://example.org/pasted.bin"))
-        await board.settle()
+        await board.wait_idle()
         assert isinstance(board.app.screen, AddScreen)
         await board.pilot.pause(0.1)
         assert "pasted.bin" in board.text()
@@ -95,7 +95,7 @@ async def test_a_paste_into_the_filter_stays_there():
     async with dashboard() as board:
         await board.press("slash")
         board.app.post_message(Paste("done"))
-        await board.settle()
+        await board.wait_idle()
         assert board.app.screen is board.main
         assert board.list.model.ids == [3]
 

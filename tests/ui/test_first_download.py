@@ -18,7 +18,7 @@ async def test_a_paste_and_one_key_start_a_download():
     async with dashboard(FakeService()) as board:
         board.app.post_message(Paste("https://example.org/big.iso"))
         await until(lambda: isinstance(board.app.screen, AddScreen))
-        await board.settle()
+        await board.wait_idle()
         await board.press("ctrl+s")
         await until(lambda: board.main.service.snapshot().total == 1)
 

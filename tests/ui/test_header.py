@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
-from tests.ui.lively import lively_service
+from tests.ui.sample_state import sample_service
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.notices import HoldReason
@@ -15,7 +15,7 @@ _S = DownloadState
 
 
 async def test_counts_speed_eta_and_elapsed_time():
-    async with dashboard(lively_service(), size=(120, 36)) as board:
+    async with dashboard(sample_service(), size=(120, 36)) as board:
         first, second = board.screen()[:2]
         for text in ("12 active", "72 queued", "41 done", "1 failed", "170 MB/s"):
             assert text in first
@@ -26,7 +26,7 @@ async def test_counts_speed_eta_and_elapsed_time():
 
 
 async def test_the_buttons_change_concurrency():
-    service = lively_service()
+    service = sample_service()
     async with dashboard(service, size=(120, 36)) as board:
         at = board.screen()[1].index("[+]")
         await board.pilot.click(board.main.header, offset=(at + 1, 1))
@@ -38,14 +38,14 @@ async def test_the_buttons_change_concurrency():
 
 
 async def test_the_limit_can_be_clicked():
-    async with dashboard(lively_service(), size=(120, 36)) as board:
+    async with dashboard(sample_service(), size=(120, 36)) as board:
         at = board.screen()[1].index("limit off")
         await board.pilot.click(board.main.header, offset=(at + 7, 1))
         assert type(board.app.screen).__name__ == "PromptScreen"
 
 
 async def test_a_tab_and_a_key_in_the_footer_can_be_clicked():
-    service = lively_service()
+    service = sample_service()
     async with dashboard(service, size=(120, 36)) as board:
         at = board.screen()[2].index("Failed")
         await board.pilot.click(board.main.tabs, offset=(at, 0))
@@ -100,7 +100,7 @@ async def test_after_the_end_failures_leave_a_gap_in_the_bar():
 
 
 async def test_the_reason_for_a_paused_queue_is_shown():
-    service = lively_service()
+    service = sample_service()
     service.is_held = True
     service.hold_reason = HoldReason(ErrorKind.DISK_FULL, "the disk is full")
     async with dashboard(service, size=(120, 36)) as board:
@@ -109,14 +109,14 @@ async def test_the_reason_for_a_paused_queue_is_shown():
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
 async def test_inline_writes_show_in_the_header(size):
-    service = lively_service()
+    service = sample_service()
     service.is_inline = True
     async with dashboard(service, size=size) as board:
         assert "INLINE" in board.screen()[1]
 
 
 async def test_the_header_and_tabs_show_sort_and_filter():
-    async with dashboard(lively_service(), size=(120, 36)) as board:
+    async with dashboard(sample_service(), size=(120, 36)) as board:
         await board.press("s", "S", "slash")
         await board.type("iso")
         await board.press("enter")

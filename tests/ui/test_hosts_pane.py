@@ -149,7 +149,7 @@ async def test_the_cursor_stays_on_its_host_when_rows_change_places():
         for number in range(3):
             service.put(f"new{number}", host="https://h9.example")
         board.main.refresh_scheduler.refresh_hosts()
-        await board.settle()
+        await board.wait_idle()
         assert board.main.hosts.cursor_host.origin == "https://h1.example"
 
 

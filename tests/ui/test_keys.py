@@ -103,7 +103,7 @@ async def test_requests_of_the_editor_are_added():
         screen = board.app.screen
         assert isinstance(screen, AddScreen)
         screen.dismiss([DownloadRequest(("https://example.org/new.bin",))])
-        await board.settle()
+        await board.wait_idle()
         await board.app.workers.wait_for_complete()
         await board.tick()
         assert board.main.service.downloads[-1].name == "new.bin"
@@ -161,7 +161,7 @@ async def test_help_opens_and_runs_what_is_chosen():
         await board.press("question_mark")
         assert isinstance(board.app.screen, HelpScreen)
         board.app.screen.dismiss("more")
-        await board.settle()
+        await board.wait_idle()
         assert board.main.service.concurrency == 5
 
 

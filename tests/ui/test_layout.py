@@ -7,7 +7,7 @@ from rich.cells import cell_len
 
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
-from tests.ui.lively import lively_events, lively_service
+from tests.ui.sample_state import sample_events, sample_service
 from tui.core.download import DownloadState
 from tui.ui.keys.registry import ACTIONS
 from tui.ui.panes.layout import PANES, Breakpoint, PaneLayout, breakpoint_for
@@ -19,9 +19,9 @@ SIZES = [(120, 36), (80, 24), (60, 15), (40, 10), (200, 60), (39, 9), (100, 30)]
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_every_line_is_as_wide_as_the_terminal(size):
-    service = lively_service()
+    service = sample_service()
     async with dashboard(service, size=size) as board:
-        lively_events(service)
+        sample_events(service)
         await board.tick()
         lines = board.screen()
         assert len(lines) == size[1]
@@ -30,7 +30,7 @@ async def test_every_line_is_as_wide_as_the_terminal(size):
 
 @pytest.mark.parametrize("size", [s for s in SIZES if s[0] >= 40])
 async def test_the_footer_shows_whole_keys_and_always_help_and_quit(size):
-    async with dashboard(lively_service(), size=size) as board:
+    async with dashboard(sample_service(), size=size) as board:
         footer = board.screen()[-1]
         assert "? Help" in footer
         assert "q Quit" in footer
@@ -43,7 +43,7 @@ async def test_the_footer_shows_whole_keys_and_always_help_and_quit(size):
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_keys_work_at_every_size(size):
-    service = lively_service()
+    service = sample_service()
     async with dashboard(service, size=size) as board:
         await board.press("plus", "d", "t", "L", "z", "z", "d", "x", "u", "s", "2", "1")
         assert service.concurrency == 13
@@ -52,7 +52,7 @@ async def test_keys_work_at_every_size(size):
 
 
 async def test_no_key_acts_on_a_row_behind_a_zoomed_pane():
-    service = lively_service()
+    service = sample_service()
     async with dashboard(service, size=(120, 36)) as board:
         await board.press("d", "d", "z", "x")
         assert service.calls["cancel"] == 0
@@ -61,7 +61,7 @@ async def test_no_key_acts_on_a_row_behind_a_zoomed_pane():
 
 
 async def test_at_120x36_three_panes_are_side_by_side():
-    async with dashboard(lively_service(), size=(120, 36)) as board:
+    async with dashboard(sample_service(), size=(120, 36)) as board:
         main = board.main
         panes = [main.graph, main.disk, main.detail]
         assert len({pane.region.y for pane in panes}) == 1
@@ -71,7 +71,7 @@ async def test_at_120x36_three_panes_are_side_by_side():
 
 
 async def test_at_80x24_panes_are_one_line_each_and_open_on_demand():
-    async with dashboard(lively_service(), size=(80, 24)) as board:
+    async with dashboard(sample_service(), size=(80, 24)) as board:
         main = board.main
         panes = [main.graph, main.disk, main.detail]
         assert [pane.region.height for pane in panes] == [1, 1, 1]
@@ -83,7 +83,7 @@ async def test_at_80x24_panes_are_one_line_each_and_open_on_demand():
 
 
 async def test_at_60x15_only_the_disk_line_remains():
-    async with dashboard(lively_service(), size=(60, 15)) as board:
+    async with dashboard(sample_service(), size=(60, 15)) as board:
         main = board.main
         assert main.disk.display
         assert not main.graph.display
@@ -92,7 +92,7 @@ async def test_at_60x15_only_the_disk_line_remains():
 
 
 async def test_below_40x10_one_line_shows_the_totals():
-    service = lively_service()
+    service = sample_service()
     async with dashboard(service, size=(39, 5)) as board:
         lines = [line for line in board.screen() if line.strip()]
         assert len(lines) == 1
@@ -102,10 +102,10 @@ async def test_below_40x10_one_line_shows_the_totals():
 
 
 async def test_a_resize_changes_the_layout_at_once():
-    async with dashboard(lively_service(), size=(120, 36)) as board:
+    async with dashboard(sample_service(), size=(120, 36)) as board:
         for size in ((60, 15), (30, 6), (200, 60), (80, 24)):
             await board.pilot.resize_terminal(*size)
-            await board.settle()
+            await board.wait_idle()
             assert {cell_len(line) for line in board.screen()} == {size[0]}
         assert board.main.graph.is_folded
 
@@ -139,12 +139,12 @@ def test_while_zoomed_another_pane_key_zooms_that_one():
 
 
 async def test_every_theme_distinguishes_failed_waiting_and_active():
-    async with dashboard(lively_service(), size=(120, 36)) as board:
+    async with dashboard(sample_service(), size=(120, 36)) as board:
         for name in board.app.available_themes:
             board.app.theme = name
             palette = palette_of(board.app)
             assert len({palette.failed, palette.waiting, palette.active}) == 3, name
-            await board.settle()
+            await board.wait_idle()
             assert "downloading" in board.text()
 
 
@@ -175,7 +175,7 @@ async def test_the_spinner_is_static_without_motion(monkeypatch):
 @pytest.mark.parametrize("size", [(60, 15), (80, 24), (40, 10), (69, 17), (99, 29)])
 @pytest.mark.parametrize("keys", ["dLt", "tdL", "Ldt", "dtL"])
 async def test_the_list_keeps_rows_however_many_panes_are_opened(size, keys):
-    async with dashboard(lively_service(), size=size) as board:
+    async with dashboard(sample_service(), size=size) as board:
         await board.press(*keys)
         await board.pilot.pause()
         assert board.list.size.height >= (4 if size[1] > 10 else 3)
@@ -187,7 +187,7 @@ async def test_the_list_keeps_rows_however_many_panes_are_opened(size, keys):
 
 
 async def test_closing_a_pane_unfolds_the_one_opened_before():
-    async with dashboard(lively_service(), size=(60, 15)) as board:
+    async with dashboard(sample_service(), size=(60, 15)) as board:
         await board.press("d", "t", "t")
         await board.pilot.pause()
         assert not board.main.disk.is_folded

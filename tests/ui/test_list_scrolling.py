@@ -63,7 +63,7 @@ async def test_only_rows_whose_text_changed_are_drawn_again():
         board.list.render_line = lambda y: drawn.append(y) or render_line(y)
         service.advance(0.1)
         board.main.tick()
-        await board.settle()
+        await board.wait_idle()
         assert drawn
         assert set(drawn) <= set(range(5)), "the five that run"
 
@@ -77,7 +77,7 @@ async def test_a_frame_sends_the_cells_that_changed_and_no_others():
         board.main._timer.stop()
         board.list.tick(service.snapshot(), is_moving=True)
         board.list.tick(service.snapshot(), is_moving=True)
-        await board.settle()
+        await board.wait_idle()
         asked = []
         board.list.refresh = lambda *regions, **_: asked.extend(regions)
         for _ in range(2):
@@ -134,7 +134,7 @@ async def test_the_wheel_scrolls_and_takes_the_cursor_along():
             await board.pilot._post_mouse_events(
                 [MouseScrollDown], widget=board.list, offset=(5, 5)
             )
-        await board.settle()
+        await board.wait_idle()
         top = board.list.scroll_offset.y
         assert top == 12
         assert board.list.model.cursor == top
@@ -145,7 +145,7 @@ async def test_a_click_moves_the_cursor_and_two_open_the_details():
         await board.pilot.click(board.list, offset=(10, 3))
         assert board.list.model.cursor_id == 3
         await board.pilot.click(board.list, offset=(10, 2), times=2)
-        await board.settle()
+        await board.wait_idle()
         assert type(board.app.screen).__name__ == "DetailScreen"
 
 

@@ -81,7 +81,7 @@ async def test_cancel_all_asks_first():
 async def test_a_click_left_of_the_name_toggles_the_mark():
     async with dashboard() as board:
         await board.pilot.click(board.list, offset=(1, 2))
-        await board.settle()
+        await board.wait_idle()
         assert board.list.model.marks.ids == [2]
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.ui.dashboards import dashboard
-from tests.ui.lively import lively_service
 from tests.ui.panes_builders import SIZES, Caller, engine, on_screen
+from tests.ui.sample_state import sample_service
 from tui.ui.dialogs.confirm import QuitScreen, quit_summary
 
 IDLE = engine(counts=(0, 0, 0, 0, 0, 0, 12, 3, 0))
@@ -89,7 +89,7 @@ async def test_finishing_is_not_offered_when_nothing_runs():
 
 @pytest.mark.parametrize("size", [(38, 9), (40, 10), (20, 6), (60, 13), (30, 5)])
 async def test_every_way_to_go_can_be_seen_however_small_the_terminal_is(size):
-    async with dashboard(lively_service(), size=size) as board:
+    async with dashboard(sample_service(), size=size) as board:
         board.main.exit_flow.resume_hint = "Every byte is kept; plain fetchtui goes on."
         await board.press("q")
         await board.pilot.pause()
@@ -100,7 +100,7 @@ async def test_every_way_to_go_can_be_seen_however_small_the_terminal_is(size):
 
 @pytest.mark.parametrize("size", [(38, 9), (40, 10), (30, 5)])
 async def test_both_answers_to_a_question_can_be_seen_in_a_small_terminal(size):
-    async with dashboard(lively_service(), size=size) as board:
+    async with dashboard(sample_service(), size=size) as board:
         await board.press("X")
         await board.pilot.pause()
         assert "n  Keep them" in board.text()

@@ -20,7 +20,7 @@ GROUPS = {"All": 1200, "Listed now": 3, "Marked": 0, "Not finished": 7, "Failed"
 def board_in(tmp_path, monkeypatch):
     """Let a dashboard's downloads lie in a folder of the test."""
 
-    async def settle(board):
+    async def wait_idle(board):
         snapshot = board.main.service.snapshot
         monkeypatch.setattr(
             board.main.service,
@@ -29,7 +29,7 @@ def board_in(tmp_path, monkeypatch):
         )
         await board.tick()
 
-    return settle
+    return wait_idle
 
 
 async def until_said(board, text: str) -> None:

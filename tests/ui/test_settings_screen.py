@@ -35,7 +35,7 @@ async def opened(board: Dashboard) -> None:
     await board.press("comma")
     assert isinstance(board.app.screen, SettingsScreen)
     await board.app.workers.wait_for_complete()
-    await board.settle()
+    await board.wait_idle()
 
 
 async def change(board: Dashboard, search: str, *keys: str) -> None:
@@ -43,7 +43,7 @@ async def change(board: Dashboard, search: str, *keys: str) -> None:
     board.app.screen.query_one(Input).value = search  # typing takes a while here
     await board.press("enter", *keys)
     await board.app.workers.wait_for_complete()
-    await board.settle()
+    await board.wait_idle()
 
 
 async def test_a_number_is_changed_written_and_holds_at_once(file):
@@ -209,7 +209,7 @@ async def test_it_fits_every_size(file, size):
     async with dashboard(size=size) as board:
         await opened(board)
         board.app.screen.query_one(Input).value = "conc"
-        await board.settle()
+        await board.wait_idle()
         assert "concurrency" in board.text()
         assert {len(line) for line in board.screen()} == {size[0]}
 

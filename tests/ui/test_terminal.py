@@ -83,12 +83,12 @@ async def test_frames_are_dropped_while_the_terminal_is_behind(monkeypatch):
         )
         monkeypatch.setattr("tui.ui.app.is_behind", lambda driver: True)
         board.main.refresh()
-        await board.settle()
+        await board.wait_idle()
         assert not drawn
         assert app._is_stale
         monkeypatch.setattr("tui.ui.app.is_behind", lambda driver: False)
         app._catch_up()
-        await board.settle()
+        await board.wait_idle()
         assert drawn
         assert not app._is_stale
 

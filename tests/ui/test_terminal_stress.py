@@ -33,9 +33,9 @@ def test_ctrl_z_restores_the_terminal_and_fg_resumes(program):
     assert stopped(program, is_read=True)
     kept = program.text
     program.drain(0.2)
-    told = kept + program.text
+    output = kept + program.text
     for sequence in ("\x1b[?1049l", "\x1b[?25h", "\x1b[?1003l", CLEAR_TITLE):
-        assert sequence in told
+        assert sequence in output
     modes = termios.tcgetattr(program.master)[3]
     assert modes & termios.ICANON, "the terminal reads lines again"
     assert modes & termios.ECHO

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.ui.dashboards import dashboard
-from tests.ui.lively import lively_service
+from tests.ui.sample_state import sample_service
 from tui.core.diagnosis import Diagnosis, Limit, LimitCause
 from tui.core.notices import AutoCode, AutoReason
 from tui.core.snapshot import AutoSnapshot
@@ -20,14 +20,14 @@ STEP_TEXT = "16 give 23.9 MB/s (+98%): trying 32"
 
 
 async def test_the_whole_verdict_is_told_where_there_is_room():
-    service = lively_service()
+    service = sample_service()
     service.diagnosis = DISK
     async with dashboard(service, size=(120, 36)) as board:
         assert any(line.strip() == DISK_TEXT for line in board.screen())
 
 
 async def test_the_last_step_of_the_automatic_choice_is_told_beside_it():
-    service = lively_service()
+    service = sample_service()
     service.diagnosis, service.auto = DISK, AutoSnapshot(is_on=True, reason=STEP)
     async with dashboard(service, size=(160, 40)) as board:
         (line,) = (line for line in board.screen() if DISK_TEXT in line)
@@ -39,7 +39,7 @@ async def test_the_last_step_of_the_automatic_choice_is_told_beside_it():
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15)])
 async def test_a_key_lets_it_choose_and_a_number_pins_it(size):
-    service = lively_service()
+    service = sample_service()
     async with dashboard(service, size=size) as board:
         assert " auto" not in board.screen()[1]
         await board.press("A")
@@ -54,7 +54,7 @@ async def test_a_key_lets_it_choose_and_a_number_pins_it(size):
 
 
 async def test_the_word_beside_the_number_can_be_clicked():
-    service = lively_service()
+    service = sample_service()
     service.auto = AutoSnapshot(is_pinned=True)
     async with dashboard(service, size=(120, 36)) as board:
         at = board.screen()[1].index("pinned")
@@ -63,7 +63,7 @@ async def test_the_word_beside_the_number_can_be_clicked():
 
 
 async def test_the_folded_graph_tells_what_bounds_in_short():
-    service = lively_service()
+    service = sample_service()
     service.diagnosis = DISK
     async with dashboard(service, size=(80, 24)) as board:
         (line,) = (line for line in board.screen() if line.startswith(" net "))
@@ -72,7 +72,7 @@ async def test_the_folded_graph_tells_what_bounds_in_short():
 
 
 async def test_an_action_in_the_words_is_named_by_its_key():
-    service = lively_service()
+    service = sample_service()
     service.diagnosis = DISK
     async with dashboard(service, size=(120, 36)) as board:
         assert "(W adds a writer)" in board.text()

@@ -1,4 +1,4 @@
-"""One lively moment of a run, the same every time, for pictures and layout tests."""
+"""A run in the middle of its work, always the same, for pictures and layout tests."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ _RUNNING = (
 )
 
 
-def lively_service() -> FakeService:
-    """Return an engine in the middle of its work, with every state in it."""
+def sample_service() -> FakeService:
+    """Return an engine with downloads in every state."""
     service = FakeService(concurrency=12)
     service.elapsed_s = 1634
     for index, (name, host, size, part, speed, ranges) in enumerate(_RUNNING):
@@ -83,8 +83,8 @@ def lively_service() -> FakeService:
     return service
 
 
-def lively_events(service: FakeService) -> None:
-    """Let the log hear what led to that moment."""
+def sample_events(service: FakeService) -> None:
+    """Publish the events that led to this state, for the log."""
     by_state = {row.state: row.id for row in service.downloads}
     service.push(Started(0, START + 20, 1))
     service.push(Done(by_state[_S.DONE], START + 1601))
