@@ -177,7 +177,7 @@ def test_set_accepts_what_value_returns(tmp_path):
         ("concurrency", True, "must be a whole number"),
         ("timeout", float("nan"), "not in the range"),
         ("notify", "yes", "must be true or false, without quotes"),
-        ("limit-rate", "fast", "write it as 500k"),
+        ("limit-rate", "fast", "use 500k"),
         ("limit-rate", -1, "-1 is not in the range"),
         ("on-exists", "overwrit", "did you mean 'overwrite'"),
         ("output-dir", "here", "is relative; write an absolute path"),

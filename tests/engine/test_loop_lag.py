@@ -11,7 +11,7 @@ from tui.engine.metrics.loop_lag import INTERVAL_S, LoopLag
 
 
 class Loop:
-    """A loop whose time is set by hand; it calls back when measured."""
+    """A loop whose time is set by hand; it calls back when turned."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -56,7 +56,7 @@ REMOTE = '<!DOCTYPE m SYSTEM "http://evil.example/x.dtd">'
         (".csv", "url,checksum\nhttp://a/1,crc=1\n", "l:2: checksum must be TYPE=HEX"),
         (".csv", "url,sha256\nhttp://a/1,12\n", "l:2: sha256 needs 64 hexadecimal dig"),
         (".csv", "url,out\nhttp://a/1,../x\n", "l:2: out= must not leave"),
-        (".csv", b"url\nhttp://a/\xe4\n", "l:2: the URL holds a space or a control"),
+        (".csv", b"url\nhttp://a/\xe4\n", "l:2: the URL contains a space or a control"),
         (".csv", "url\nhttp://a/1\n".encode("utf-16-le"), "l:1: invalid CSV, skip"),
         # JSON
         (".json", '["http://a/1", {"url": "htt', "l:1: invalid JSON: Unterminated"),

@@ -35,7 +35,7 @@ def test_sources_are_read_in_their_order(tmp_path):
 
 def test_invalid_url_is_named_without_credentials():
     assert reasons(["https://me:secret@a:b/x"]) == [
-        "https://a:b/x: the port of the URL is no number from 1 to 65535"
+        "https://a:b/x: the port of the URL must be between 1 and 65535"
     ]
     assert reasons(["ftp://a/x"]) == [
         "ftp://a/x: unsupported scheme 'ftp'; only http and https"

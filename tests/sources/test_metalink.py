@@ -176,8 +176,8 @@ def test_name_outside_the_directory_is_an_error(name, reason):
         ("<url>ftp://a/x</url>", "m:1: the file has no http or https URL "
          "(only ftp)"),
         ("", "m:1: the file has no http or https URL"),
-        ("<url>http://a b/</url>", "m:2: the URL holds a space or a control character;"
-         " encode it"),
+        ("<url>http://a b/</url>", "m:2: the URL contains a space or a control"
+         " character; encode it"),
         ("<url>big.iso</url>", "m:2: not a URL (it has no http:// or https:// in"
          " front)"),
         ("<url priority='first'>http://a/</url>", "m:2: priority must be a whole number"

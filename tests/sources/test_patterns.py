@@ -70,7 +70,7 @@ def test_hosts_may_be_patterns():
         ("http://m2.example/x", None, None),
     ]
     assert read("http://m{1..2}.example:x/")[1] == [
-        "l:1: the port of the URL is no number from 1 to 65535"
+        "l:1: the port of the URL must be between 1 and 65535"
     ]
 
 

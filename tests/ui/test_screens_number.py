@@ -39,11 +39,11 @@ async def test_what_is_wrong_is_said_while_typing_and_not_accepted():
     app = Caller(rate_screen())
     async with app.run_test(size=(60, 15)) as pilot:
         await pilot.press(*"fast", "enter")
-        assert "'fast' is no size" in on_screen(app)
+        assert "'fast' is not a valid size" in on_screen(app)
         assert app.answers == []
         await pilot.press(*["backspace"] * 4, "5")
         await pilot.pause()
-        assert "is no size" not in on_screen(app)
+        assert "is not a valid size" not in on_screen(app)
         await pilot.press("enter")
     assert app.answers == ["5"]
 
@@ -60,10 +60,10 @@ async def test_an_empty_line_is_checked_only_on_enter():
     async with app.run_test(size=(60, 15)) as pilot:
         await pilot.press("backspace")
         await pilot.pause()
-        assert "is no size" not in on_screen(app)
+        assert "is not a valid size" not in on_screen(app)
         await pilot.press("enter")
         await pilot.pause()
-        assert "is no size" in on_screen(app)
+        assert "is not a valid size" in on_screen(app)
 
 
 async def test_control_characters_do_not_get_into_the_line():

@@ -1,1 +1,6 @@
-"""Nouns and rules: standard library only, no I/O, no asyncio."""
+"""Nouns and rules that all other packages share.
+
+Only the standard library (and ``regex``, loaded when a filter needs it), no I/O, no
+asyncio and no sentences for users: those are in ``tui.messages``. What only one package
+needs belongs to that package.
+"""

@@ -1,4 +1,4 @@
-"""Time as an argument: everything that waits or measures is handed a clock."""
+"""Clocks: everything that waits or measures gets one as an argument."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where time comes from; tests pass one that they turn by hand."""
+    """A source of time; tests pass one that they control."""
 
     def monotonic(self) -> float:
-        """Seconds that never go backwards; only differences mean anything."""
+        """Return seconds that never go backwards; only differences have a meaning."""
         ...
 
     def wall(self) -> float:
-        """Seconds since the epoch, for showing and for records on disk."""
+        """Return seconds since the epoch, for display and for records on disk."""
         ...
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the machine."""
 
     def monotonic(self) -> float:
-        """Seconds from ``time.monotonic``."""
+        """Return ``time.monotonic()``."""
         return time.monotonic()
 
     def wall(self) -> float:
-        """Seconds from ``time.time``."""
+        """Return ``time.time()``."""
         return time.time()

@@ -1,4 +1,4 @@
-"""One file's whole life: its states, what may follow what, and its record."""
+"""A download: its states, their transitions, and its record."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
 
 DownloadId: TypeAlias = int
-"""Counts from 0 in the order of adding; never used twice in a run."""
+"""Counts from 0 in the order of adding; unique in a run."""
 
 
 class DownloadState(IntEnum):
-    """Where a download stands."""
+    """State of a download."""
 
     QUEUED = 0
     PROBING = 1
     DOWNLOADING = 2
     WAITING = 3
-    """Between two attempts (backoff or Retry-After); holds no slot."""
+    """Between two attempts (backoff or Retry-After); occupies no slot."""
     PAUSED = 4
     VERIFYING = 5
-    """The bytes are there; checksum, sync and rename are under way."""
+    """All bytes have arrived; checksum, sync and rename are in progress."""
     DONE = 6
     FAILED = 7
     CANCELLED = 8
 
     @property
     def word(self) -> str:
-        """The state as people read it: ``downloading``."""
+        """The name to show: ``downloading``."""
         return self.name.lower()
 
 
 _S = DownloadState
 
 ACTIVE = frozenset({_S.PROBING, _S.DOWNLOADING, _S.VERIFYING})
-"""States that hold a slot."""
+"""States that occupy a slot."""
 ENDED = frozenset({_S.DONE, _S.FAILED, _S.CANCELLED})
-"""States that nothing but a user's verb leaves."""
+"""States that only an action of the user changes."""
 
 TRANSITIONS: dict[DownloadState, frozenset[DownloadState]] = {
     _S.QUEUED: frozenset({_S.PROBING, _S.PAUSED, _S.CANCELLED, _S.FAILED}),
@@ -83,16 +83,16 @@ TRANSITIONS: dict[DownloadState, frozenset[DownloadState]] = {
     _S.FAILED: frozenset({_S.QUEUED, _S.CANCELLED}),
     _S.CANCELLED: frozenset({_S.QUEUED, _S.PAUSED, _S.FAILED}),
 }
-"""What may follow what. QUEUED after an ended state is a retry or an undo; PAUSED and
-FAILED after CANCELLED are an undo that restores what was there. DOWNLOADING after
-VERIFYING fetches what was found to be wrong."""
+"""Allowed transitions. QUEUED after an ended state is a retry or an undo; PAUSED and
+FAILED after CANCELLED are an undo that restores the earlier state. DOWNLOADING after
+VERIFYING downloads corrupt pieces again."""
 
 
 class Download:
     """The engine's record of one download; plain fields, changed only by the engine.
 
-    Kept small: a list of 100,000 lines holds as many of them. What only a running
-    download needs lives in the engine's transfer objects, not here.
+    It is small, since a list of 100,000 lines has as many records. Data that only an
+    unfinished download needs belongs to the engine's jobs.
     """
 
     __slots__ = (
@@ -125,24 +125,24 @@ class Download:
         self.url = request.mirrors[0]
         """The URL in use; differs from the request's after a mirror switch or edit."""
         self.origin = origin
-        """Origin whose slots it counts against."""
+        """Origin whose limit it counts against."""
         self.name = name
-        """One safe path component; a guess from the URL until the server answered."""
+        """One safe path component; a guess from the URL until the server responds."""
         self.directory = ""
-        """Folder below the output directory, ``/``-separated; "" is the directory."""
+        """Folder below the output directory, ``/``-separated; "" for the directory."""
         self.state = DownloadState.QUEUED
         self.version = 0
-        """Grows with every change that a face could show, but for byte counts."""
+        """Grows with every visible change except of byte counts."""
         self.size: int | None = request.size
         """Bytes of the whole file; ``None`` while unknown."""
         self.received = 0
-        """Bytes taken in so far, those of an earlier run included."""
+        """Bytes received so far, including those of an earlier run."""
         self.attempt = 0
-        """Starts at 1 with the first request of this run."""
+        """Number of the attempt; 1 for the first one of this run."""
         self.status = 0
-        """HTTP status of the last answer; 0 before any."""
+        """HTTP status of the last response; 0 before any."""
         self.error = ""
-        """Why the last attempt failed and what to do; "" when it did not."""
+        """Why the last attempt failed; "" if it did not."""
         self.error_kind = ""
         """The ``ErrorKind`` of that reason; "" when there is none."""
         self.note: Notice | None = None
@@ -150,7 +150,7 @@ class Download:
         self.retry_at_s = 0.0
         """Monotonic time of the next attempt while WAITING."""
         self.queue_key = 0.0
-        """Place in the queue; lower goes first."""
+        """Position in the queue; lower values first."""
         self.started_at = 0.0
         """Wall time of the first attempt; 0 before."""
         self.finished_at = 0.0

@@ -42,7 +42,7 @@ class _Fact:
 
 
 class DownloadEvent(_Fact):
-    """Something happened to one download."""
+    """Something happened to a download."""
 
     __slots__ = ("at", "id")
 

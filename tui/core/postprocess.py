@@ -1,4 +1,4 @@
-"""What a face may know of what follows a download: hooks, unpacking, notices."""
+"""The interface of post-processing: hooks, unpacking and notifications."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ if TYPE_CHECKING:
 
 
 class Aftermath(Protocol):
-    """Goes on by itself beside the downloads; a face waits for it at the end."""
+    """Runs alongside the downloads; a front end waits for it at the end."""
 
     @property
     def failures(self) -> int:
-        """Commands, archives and times that went wrong so far."""
+        """Number of commands, archives and times that failed so far."""
         ...
 
     def waiting_for(self) -> str:
-        """Say what is left to do: ``2 commands and 1 archive``; "" for nothing."""
+        """Return what is left to do, ``2 commands and 1 archive``; "" for nothing."""
         ...
 
     def summary(self) -> list[str]:
-        """Say in a few lines what went wrong or was left undone; empty if nothing."""
+        """Return a few lines about what failed or was not run."""
         ...
 
     def use_terminal(self, write: Callable[[str], None] | None) -> None:
-        """Send what goes to the terminal through ``write``; ``None`` sends nothing."""
+        """Write to the terminal through ``write``; ``None`` writes nothing."""
         ...
 
     async def settle(self) -> None:
-        """Return when nothing is left to do, and the end of the run is told."""
+        """Return when nothing is left to do and the end of the run was reported."""
         ...
 
     async def close(self) -> None:
-        """End what still goes on, with a moment's grace. Safe to call twice."""
+        """End what still runs, after a short grace period. Safe to call twice."""
         ...
 
     def end_at_once(self) -> None:
-        """Kill every command: the process ends on the spot. Quick, and never fails."""
+        """Kill every command, since the process ends now. Fast; never fails."""
         ...

@@ -1,4 +1,4 @@
-"""What a list line asks for."""
+"""A request for one file, as a list line gives it, and its URL rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tui.core.text.plain_text import plain
 
-#: Hash names as lists, headers and tools spell them, mapped to hashlib's.
+#: Spellings of hash names in lists, headers and tools, and hashlib's names.
 ALGORITHMS = {
     "sha-1": "sha1",
     "sha1": "sha1",
@@ -46,25 +46,25 @@ STRONGEST_FIRST = (
     "sha1",
     "md5",
 )
-"""hashlib's names; of several digests of one file the first of these counts."""
+"""hashlib's names; of several digests of a file, the first in this order counts."""
 _HEX = re.compile(r"[0-9a-f]+")
 
 
 class Checksum(NamedTuple):
-    """The digest that a file is expected to have."""
+    """The expected digest of a file."""
 
     algorithm: str
-    """The name hashlib knows, such as ``sha256``."""
+    """hashlib's name, such as ``sha256``."""
     digest: str
     """Lower-case hexadecimal."""
 
     @classmethod
     def parse(cls, text: str) -> Checksum:
-        """Read ``sha-256=HEX`` (aria2's spelling; ``:`` separates as well).
+        """Parse ``sha-256=HEX`` (the format of aria2; ``:`` works as well).
 
         Raises:
-            ValueError: unknown algorithm, or a digest of the wrong length; the
-                message says which and what is known.
+            ValueError: the algorithm is unknown, or the digest has the wrong length;
+                the message says which and what is allowed.
         """
         name, separator, digest = text.strip().partition("=")
         if not separator:
@@ -86,20 +86,20 @@ class Checksum(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """Digests of a file's parts of equal length (RFC 5854, section 4.1.3).
+    """Digests of equal pieces of a file (RFC 5854, section 4.1.3).
 
-    With them a wrong file is mended instead of fetched again as a whole.
+    They allow repairing a corrupt file instead of downloading it again.
     """
 
     algorithm: str
-    """The name hashlib knows."""
+    """hashlib's name."""
     length: int
-    """Bytes of each piece but the last, which may be shorter."""
+    """Bytes of each piece; the last one may be shorter."""
     digests: tuple[str, ...]
     """Lower-case hexadecimal, in the order of the file."""
 
     def covers(self, size: int) -> bool:
-        """Whether there is one digest for each piece of a file of ``size`` bytes."""
+        """Return True if each piece of a file of ``size`` bytes has a digest."""
         return len(self.digests) == -(-size // self.length)
 
     def span(self, index: int, size: int) -> tuple[int, int]:
@@ -109,24 +109,24 @@ class Pieces(NamedTuple):
 
 
 class DownloadRequest(NamedTuple):
-    """One file that somebody wants, before anything is known about it."""
+    """A file to download, before anything else is known about it."""
 
     mirrors: tuple[str, ...]
-    """One or more http(s) URLs that carry the same bytes; the first is preferred."""
+    """One or more http(s) URLs of the same bytes; the first is preferred."""
     name: str | None = None
-    """File name asked for (``out=``); ``None`` lets the server or the URL name it."""
+    """File name (``out=``); ``None`` takes it from the server or the URL."""
     directory: str | None = None
     """Folder below the output directory (``dir=``), ``/``-separated, or ``None``."""
     checksum: Checksum | None = None
-    """What the finished file must hash to."""
+    """Expected digest of the finished file."""
     headers: tuple[tuple[str, str], ...] = ()
     """Extra request headers; sent to the origin of the first mirror only."""
     size: int | None = None
-    """Size in bytes that the list promises, or ``None``."""
+    """Size in bytes according to the list, or ``None``."""
     source: str = ""
-    """Where it was asked for (``list.txt:12``), for messages."""
+    """Where the request comes from (``list.txt:12``), for messages."""
     pieces: Pieces | None = None
-    """Digests of its parts, where the list gives them."""
+    """Digests of its pieces, if the list gives them."""
 
     @property
     def url(self) -> str:
@@ -135,7 +135,7 @@ class DownloadRequest(NamedTuple):
 
 
 class BadRequestLine(ValueError):
-    """Something in a list or on the command line cannot be fetched.
+    """An entry of a list or the command line cannot be downloaded.
 
     ``str()`` gives ``where: reason``, safe to show.
     """
@@ -145,11 +145,11 @@ class BadRequestLine(ValueError):
         self.where = where
         """``file:line`` or the name of an option."""
         self.reason = reason
-        """What is wrong and what to do about it."""
+        """What is wrong, and what to write instead."""
 
 
 URL_LIMIT = 65536
-"""Characters; httpx takes no more, and servers seldom more than 8,192."""
+"""Characters: the limit of httpx; servers rarely accept more than 8,192."""
 
 _HTTP_URL = re.compile(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
 _AUTHORITY_END = re.compile(r"[/?#]")
@@ -160,14 +160,14 @@ _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 def check_url(url: str) -> str:
-    """Return ``url`` if it can be fetched, else say why not.
+    """Return ``url`` if it can be downloaded.
 
-    The scheme is checked here, before anything is fetched; the wire checks it again
-    at every redirect.
+    The scheme is checked here, before any request; the HTTP session checks it again at
+    every redirect.
 
     Raises:
-        ValueError: not http or https, no host or one that cannot be, or white space
-            or control characters inside. The message is a reason without the URL.
+        ValueError: the URL is not http or https, has no valid host, or contains white
+            space or control characters. The message is a reason without the URL.
     """
     match = _HTTP_URL.match(url)
     if match is None:
@@ -179,31 +179,31 @@ def check_url(url: str) -> str:
     if len(url) > URL_LIMIT:
         raise ValueError(f"the URL is longer than {URL_LIMIT} characters")
     if " " in url or not url.isprintable():
-        raise ValueError("the URL holds a space or a control character; encode it")
+        raise ValueError("the URL contains a space or a control character; encode it")
     _check_authority(match[0])
     return url
 
 
-# A list repeats few hosts many times, so both functions below look at each once; the
-# origin is then one string that all downloads from it share.
+# A list repeats few hosts many times: both functions below run once for each host, and
+# all downloads of an origin share one string.
 
 
 @lru_cache(4096)
 def _check_authority(prefix: str) -> None:
-    """Judge ``scheme://authority``: RFC 3986, section 3.2, and what hosts there are."""
+    """Check ``scheme://authority`` (RFC 3986, section 3.2) and its host."""
     authority = prefix.partition("://")[2].rpartition("@")[2]
     if "\\" in prefix:
-        # Browsers read it as a slash, others do not: the host would be in dispute.
+        # Browsers read it as a slash, other clients do not: the host is ambiguous.
         raise ValueError("the URL has a backslash in its host; write / instead")
     match = _AUTHORITY.fullmatch(authority)
     if match is None:
-        raise ValueError("the host of the URL holds a bracket that does not belong")
+        raise ValueError("the host of the URL has an unexpected bracket")
     host, port = match.groups(default="")
     if not host:
         raise ValueError("the URL has no host")
     if _PORT.fullmatch(port) is None or (port and not 0 < int(port) < 65536):
-        # Not repeated: a slash in a password makes its beginning look like a port.
-        raise ValueError("the port of the URL is no number from 1 to 65535")
+        # Do not show it: a slash in a password makes its beginning look like a port.
+        raise ValueError("the port of the URL must be between 1 and 65535")
     _check_host(host)
 
 
@@ -212,34 +212,36 @@ def _check_host(host: str) -> None:
         try:
             IPv6Address(host[1:-1])
         except ValueError:
-            raise ValueError("the IPv6 address in the URL is none") from None
+            raise ValueError("the URL has an invalid IPv6 address") from None
         if "%" in host:
             raise ValueError("an IPv6 zone (%...) cannot be used in a URL")
         return
     if _HOST.fullmatch(host) is None:
-        raise ValueError("the host of the URL holds a character that no host has")
+        raise ValueError("the host of the URL has an invalid character")
     labels = host.removesuffix(".").split(".")
     if _NUMBER.fullmatch(labels[-1]):
         # A last label that is a number makes it an IPv4 address (WHATWG URL, 3.1).
         try:
             IPv4Address(host)
         except ValueError:
-            raise ValueError("the IPv4 address in the URL is none") from None
+            raise ValueError("the URL has an invalid IPv4 address") from None
         return
     try:
         encoded = host.encode("idna") if not host.isascii() else host.encode()
     except UnicodeError:
-        raise ValueError("the host of the URL is no domain name") from None
+        raise ValueError("the host of the URL is not a valid domain name") from None
     # RFC 1035, section 2.3.4: 63 bytes a label, 253 in all.
     if len(encoded.rstrip(b".")) > 253 or not all(0 < len(x) < 64 for x in labels):
-        raise ValueError("the host of the URL has an empty or too long part")
+        raise ValueError(
+            "the host of the URL has an empty label or one that is too long"
+        )
 
 
 def origin_of(url: str) -> str:
-    """Return the origin (``scheme://host:port``, RFC 6454) that slots are counted by.
+    """Return the origin of a URL (``scheme://host:port``, RFC 6454).
 
-    Cheap on purpose: it runs once for each of 100,000 list lines. The host is lowered,
-    credentials are dropped, a default port stays away. Nothing is judged here.
+    It is fast, since it runs once for each of 100,000 list lines. The host becomes
+    lower case; credentials and a default port are removed. Nothing is checked.
     """
     match = _HTTP_URL.match(url)
     if match is not None:

@@ -1,4 +1,4 @@
-"""Ranges of a file: half-open, in bytes, and pure arithmetic over them."""
+"""Half-open ranges of bytes in a file, and arithmetic with them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 class RangeSet:
-    """Disjoint, sorted, half-open ranges of bytes that are safely there.
+    """A set of bytes, as disjoint, sorted, half-open ranges.
 
-    Adjacent ranges are merged, so a file fetched front to back is always one range.
+    Adjacent ranges are merged, so a file downloaded front to back is always one range.
     """
 
     __slots__ = ("_ends", "_starts")
@@ -24,7 +24,7 @@ class RangeSet:
             self.add(start, end)
 
     def add(self, start: int, end: int) -> None:
-        """Add ``[start, end)``; overlapping what is there is allowed.
+        """Add ``[start, end)``, which may overlap existing ranges.
 
         Raises:
             ValueError: the range is reversed or starts before zero.
@@ -42,7 +42,7 @@ class RangeSet:
         self._ends[low:high] = [end]
 
     def remove(self, start: int, end: int) -> None:
-        """Take ``[start, end)`` out, whatever of it is there.
+        """Remove ``[start, end)``, of which any part may be absent.
 
         Raises:
             ValueError: the range is reversed or starts before zero.
@@ -92,20 +92,20 @@ class RangeSet:
 
     @property
     def total(self) -> int:
-        """Bytes covered."""
+        """Number of bytes in the set."""
         return sum(self._ends) - sum(self._starts)
 
 
 def plan_segments(
     gaps: list[tuple[int, int]], connections: int, least: int
 ) -> list[tuple[int, int]]:
-    """Split what is missing of a file among connections.
+    """Split the missing ranges of a file among connections.
 
     Args:
         gaps: missing half-open ranges in order.
-        connections: how many ranges are wanted, at least 1.
+        connections: number of ranges wanted, at least 1.
         least: bytes below which a range is not split: a request costs a round trip,
-            so small ranges lose more than they win.
+            so small ranges lose more than they gain.
 
     Returns:
         Ranges in order that tile ``gaps`` exactly. There may be more of them than
@@ -122,9 +122,9 @@ def plan_segments(
 
 
 def split_range(start: int, end: int, least: int) -> list[tuple[int, int]] | None:
-    """Halve ``[start, end)``, or return ``None`` if a half would be under ``least``.
+    """Halve ``[start, end)``; return ``None`` if a half would be under ``least``.
 
-    The cut is aligned to 64 KiB so that writes keep to the page cache's pages.
+    The middle is aligned to 64 KiB, so that writes match pages of the page cache.
     """
     middle = start + (end - start) // 2
     middle -= middle % 65536

@@ -1,9 +1,9 @@
-"""The only door to the engine: every verb that a face may use.
+"""The interface of the engine: everything that a front end may call.
 
-The faces (``ui``, ``headless``) are handed an object of this shape by ``cli`` and
-import nothing of the engine, so an engine in another process could stand behind the
-same dashboard. All verbs are plain calls on the loop's thread: they change state at
-once and return; what follows (closing a connection, writing a record) goes on in the
+The front ends (``ui``, ``headless``) get an object of this shape from ``cli`` and
+import nothing of the engine, so the same dashboard could use an engine in another
+process. All methods are plain calls on the loop's thread. They change state at once and
+return; the work that follows (closing a connection, writing a record) runs in the
 background and shows in snapshots and events.
 """
 
@@ -38,10 +38,10 @@ class Move(Enum):
 
 
 class Subscription(Protocol):
-    """A listener's own queue of events; nothing is dropped until it is closed."""
+    """A subscriber's queue of events; no event is dropped until it is closed."""
 
     def drain(self) -> list[Event]:
-        """Take all events since the last call, oldest first, without waiting."""
+        """Return all events since the last call, oldest first, without waiting."""
         ...
 
     async def wait(self) -> None:
@@ -49,53 +49,57 @@ class Subscription(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop listening; what was not drained is forgotten."""
+        """Unsubscribe and drop the events that were not drained."""
         ...
 
 
 class DownloadService(Protocol):
-    """What the engine does for a face."""
+    """An engine, as front ends see it."""
 
-    # -- what to fetch ---------------------------------------------------------------
+    # -- downloads -------------------------------------------------------------------
 
     def add(self, requests: Iterable[DownloadRequest]) -> range:
         """Queue downloads; return their ids. Call it in slices for huge lists."""
         ...
 
     def cancel(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """End downloads at once, keeping part files; return those that it changed.
+        """Cancel downloads immediately and keep their part files.
 
-        The connection is closed in the same loop turn. What is already done stays
-        done.
+        Connections are closed in the same iteration of the loop. Finished downloads
+        stay finished.
+
+        Returns:
+            The downloads that it changed.
         """
         ...
 
     def pause(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Stop downloads but keep their place; return those that it changed."""
+        """Pause downloads; they keep their position. Return those that it changed."""
         ...
 
     def resume(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Queue paused and cancelled downloads again, at their old place."""
+        """Queue paused and cancelled downloads again, at their old position."""
         ...
 
     def retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Queue failed downloads, or those waiting for an attempt, from attempt 1."""
+        """Queue failed downloads, and those waiting for a retry, from attempt 1."""
         ...
 
     def undo_retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Make retried downloads failed again, each as it was.
+        """Undo a retry: downloads fail again with their earlier error.
 
-        Bytes downloaded meanwhile are kept, and downloads that are done stay done.
+        The bytes downloaded meanwhile are kept. Finished downloads stay finished.
 
         Returns:
-            The downloads that it made failed again.
+            The downloads that it changed.
         """
         ...
 
     def remove(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Remove ended downloads from lists and counts; return those that it removed.
+        """Remove ended downloads from lists and counts; files on disk are kept.
 
-        Nothing on disk changes.
+        Returns:
+            The downloads that it removed.
         """
         ...
 
@@ -104,11 +108,11 @@ class DownloadService(Protocol):
         ...
 
     def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
-        """Change the queue's order; the queued ones keep theirs among themselves.
+        """Move queued downloads; they keep their order among themselves.
 
         Returns:
-            The old positions of the downloads that moved, for ``set_queue_positions``;
-            nothing if all queued downloads, or none, were to be moved.
+            The positions before the move, to undo it; empty if the move would change
+            nothing.
         """
         ...
 
@@ -130,8 +134,8 @@ class DownloadService(Protocol):
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL, say because its link expired.
 
-        What is there is kept if the server proves it is the same file. A running
-        download starts its attempt again.
+        Bytes on disk are kept if the server proves that it is the same file. A running
+        download restarts its attempt.
 
         Raises:
             ValueError: ``core.request.check_url`` refuses it.
@@ -139,10 +143,10 @@ class DownloadService(Protocol):
         ...
 
     def add_note(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
-        """Note on a download what became of it after its end.
+        """Add a notice to a download, also after its end.
 
         Args:
-            id: which one.
+            id: the download.
             notice: what happened.
             is_news: publish it as an event as well; progress is not news.
         """
@@ -152,96 +156,98 @@ class DownloadService(Protocol):
         """Publish something about the run (``events.RunNotice``)."""
         ...
 
-    # -- limits, all of them live ----------------------------------------------------
+    # -- limits, all of which change at once -----------------------------------------
 
     def set_concurrency(self, count: int) -> None:
-        """Downloads at once: up starts more in this loop turn, down drains.
+        """Set the concurrency and turn automatic concurrency off.
 
-        The automatic choice, where it is on, yields to the number: it is pinned.
+        More slots start more downloads in this iteration of the loop; with fewer, the
+        surplus downloads finish first.
         """
         ...
 
     def note_suspension(self, seconds: float) -> None:
-        """Hear that the process was stopped that long: the loop was not late."""
+        """Take the time of a suspension of the process out of the loop's lag."""
         ...
 
     def set_auto(self, is_on: bool) -> None:
-        """Let measured goodput and errors choose the downloads at once, or not."""
+        """Turn automatic concurrency (from measured throughput) on or off."""
         ...
 
     def set_per_host(self, count: int) -> None:
-        """Downloads at once from one origin; 0 for no cap."""
+        """Limit the concurrent downloads per origin; 0 for no limit."""
         ...
 
     def set_origin_cap(self, origin: str, cap: int) -> None:
-        """Downloads at once from this very origin; 0 leaves it to the cap of all.
+        """Limit the concurrent downloads of one origin; 0 uses the common limit.
 
-        What was learned from its refusals is forgotten: a person knows better.
+        Replaces what was learned from refusals of that origin, since the user knows
+        better.
         """
         ...
 
     def set_segments(self, count: int, id: DownloadId | None = None) -> None:
-        """Connections of one running download, or of all; 0 decides by size."""
+        """Set the connections of a running download, or of all; 0 decides by size."""
         ...
 
     def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
-        """Bytes per second for everything, or for one download; ``None`` lifts it."""
+        """Limit the bytes per second of the run or a download; ``None``: no limit."""
         ...
 
     def set_writers(self, count: int) -> None:
-        """Threads that write to disk, at least 1."""
+        """Set the number of threads that write to disk, at least 1."""
         ...
 
     def set_inline_writes(self, is_inline: bool) -> None:
-        """Write on the loop (a demonstration of what that does) or in the executor."""
+        """Write on the event loop (to demonstrate the effect) or in threads."""
         ...
 
     def pause_all(self) -> None:
-        """Start nothing new and pause what runs, until ``resume_all``."""
+        """Pause the queue and all running downloads."""
         ...
 
     def resume_all(self) -> None:
-        """Go on after ``pause_all``, or after the engine held the queue itself."""
+        """Resume after ``pause_all``, or after the engine paused the queue itself."""
         ...
 
-    # -- what there is to see --------------------------------------------------------
+    # -- views -----------------------------------------------------------------------
 
     def snapshot(self) -> EngineSnapshot:
-        """Totals, limits and meters, at a cost that no list length changes."""
+        """Return totals, limits and meters, at the same cost for any list length."""
         ...
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
-        """The rows asked for, in that order."""
+        """Return the rows of these downloads, in that order."""
         ...
 
     def detail(self, id: DownloadId) -> DetailSnapshot:
-        """Everything about one download."""
+        """Return everything about one download."""
         ...
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
-        """The ids that a query asks for, in its order."""
+        """Return the ids that match a query, in its order."""
         ...
 
     def select_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
-        """Do what ``select`` does, the filtering a few milliseconds between yields."""
+        """Do the same as ``select``, in slices of a few milliseconds between yields."""
         ...
 
     def by_cause(self, query: DownloadQuery) -> list[Cause]:
-        """What failed or was cancelled, of what a query asks for, by cause."""
+        """Group the failed and cancelled downloads that match a query by cause."""
         ...
 
     def origins(self) -> list[OriginSnapshot]:
-        """One row an origin, the busiest first; at most 200."""
+        """Return a row for each origin, the busiest first; at most 200."""
         ...
 
     def subscribe(self, exclude: Kinds = frozenset()) -> Subscription:
-        """Hear every event from now on.
+        """Subscribe to every event from now on.
 
         Args:
-            exclude: kinds that the listener does not need: those nobody hears are not
-                made, which saves 2 us of a small file.
+            exclude: event classes to leave out: events without a subscriber are not
+                created, which saves 2 us for a small file.
         """
         ...
 
@@ -250,13 +256,13 @@ class DownloadService(Protocol):
     async def wait_idle(self) -> None:
         """Return when nothing is queued, running or waiting for an attempt.
 
-        Paused downloads do not count: they wait for a person.
+        Paused downloads do not count: they wait for the user.
         """
         ...
 
     async def close(self) -> None:
-        """Stop intake, stop workers, flush, write records, close connections.
+        """Stop all workers, flush, write records and close connections.
 
-        What runs is kept for a resume. Safe to call twice.
+        Unfinished downloads can be resumed later. Safe to call twice.
         """
         ...

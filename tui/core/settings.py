@@ -1,4 +1,4 @@
-"""Every default in one place, each with its unit and its reason."""
+"""Settings of a run: every default in one place, with its unit and its reason."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 MAX_CONCURRENCY = 1000
-"""Downloads at once; above it file descriptors run out on common systems."""
+"""Highest concurrency; above it file descriptors run out on common systems."""
 MAX_SEGMENTS = 64
 MAX_WRITERS = 32
 _NAME_BYTES = 255
@@ -19,47 +19,47 @@ class OnExists(Enum):
     """What to do when the final name is already taken."""
 
     RESUME = "resume"
-    """Go on with a part file; a whole file of the right size counts as done; any
-    other file is left alone and the download gets a name of its own."""
+    """Resume a part file; a complete file of the right size counts as done; any other
+    file is left alone, and the download is saved under a numbered name."""
     SKIP = "skip"
-    """Keep what is there and count it as done, without asking the server."""
+    """Keep the existing file and count it as done, without a request to the server."""
     RENAME = "rename"
-    """Always fetch, under a new name: ``name (1).ext``."""
+    """Always download, under a new name: ``name (1).ext``."""
     OVERWRITE = "overwrite"
-    """Replace it, at the moment when the new file is whole."""
+    """Replace it as soon as the new file is complete."""
 
 
 class Verify(Enum):
-    """What a file is held against where the list gives no checksum."""
+    """What a file is verified against if the list gives no checksum."""
 
     HEADERS = "headers"
-    """The digest of the whole file that the server's own headers tell, if any."""
+    """The digest of the file in the response headers, if any."""
     AUTO = "auto"
-    """That, or else a checksum file beside it on the server, which costs requests."""
+    """That, or else a checksum file next to it on the server, which costs requests."""
     OFF = "off"
-    """Nothing. A checksum that the list or the command line gives always counts."""
+    """Nothing. A checksum in the list or on the command line always counts."""
 
 
 class Scheme(Enum):
-    """How a login is proven to a server."""
+    """HTTP authentication scheme."""
 
     BASIC = "basic"
-    """RFC 7617: name and password with every request to that origin."""
+    """RFC 7617: user and password with every request to that origin."""
     DIGEST = "digest"
-    """RFC 7616: proven after a 401, the password itself is not sent."""
+    """RFC 7616: answers a challenge (401); the password itself is not sent."""
     BEARER = "bearer"
     """RFC 6750: a token, with every request to that origin."""
 
 
 class Login(NamedTuple):
-    """Who we are to a server, and where the secret is; never the secret itself."""
+    """Credentials for a server: the user and where the secret is, never the secret."""
 
     user: str = ""
     """Empty for a bearer token."""
     secret: str = ""
     """A reference: ``env:NAME``, ``file:PATH``, ``keyring:SERVICE``, ``netrc``, or
-    ``ask``, which the face asks for. ``text:`` is what was typed on the command line
-    of this run; it is never written anywhere."""
+    ``ask`` for a prompt. ``text:`` is a secret typed on the command line of this run;
+    it is never written anywhere."""
     scheme: Scheme = Scheme.BASIC
 
     def __repr__(self) -> str:
@@ -67,39 +67,39 @@ class Login(NamedTuple):
 
 
 class HostRule(NamedTuple):
-    """What holds for some hosts and not for others; the first that matches counts."""
+    """Settings for some hosts; the first rule that matches applies."""
 
     pattern: str
-    """A host, ``*.example.org`` or ``*``; shell patterns, without regard to case.
+    """A host, ``*.example.org`` or ``*``: a case-insensitive shell pattern.
     ``HOST:PORT`` for one port."""
     cap: int = 0
-    """Downloads at once from each such origin; 0 leaves it to ``per_host``."""
+    """Concurrent downloads from each such origin; 0 uses ``per_host``."""
     rate_limit: int | None = None
-    """Bytes per second of each such origin, all its downloads together."""
+    """Bytes per second of each such origin, over all its downloads."""
     headers: tuple[tuple[str, str], ...] = ()
     login: Login | None = None
     proxy: str = ""
-    """As ``Settings.proxy``; "" leaves it to that."""
+    """As ``Settings.proxy``, which "" uses."""
 
 
 class _Folder(NamedTuple):
     pattern: str
-    """A shell pattern for the file's name, such as ``*.iso``; case does not matter."""
+    """A case-insensitive shell pattern for the file name, such as ``*.iso``."""
     directory: str
     """Relative, ``/``-separated."""
 
 
 class FolderRule(_Folder):
-    """Where files go that match, below the output directory."""
+    """The folder, below the output directory, of files that match."""
 
     __slots__ = ()
 
     def __new__(cls, pattern: str, directory: str) -> FolderRule:
-        """Refuse a place outside the output directory.
+        """Refuse a folder outside the output directory.
 
         Raises:
-            ValueError: the pattern is empty, or the directory is absolute, climbs out,
-                is hidden or holds what no name holds. The message says which.
+            ValueError: the pattern is empty, or the directory is absolute, outside the
+                output directory, hidden or not a valid name. The message says which.
         """
         rule = super().__new__(cls, pattern, directory)
         rule._check()
@@ -112,27 +112,27 @@ class FolderRule(_Folder):
         if self.directory.startswith(("/", "~")) or ".." in parts:
             raise ValueError("the folder must stay below the output directory")
         if any(part.startswith(".") for part in parts):
-            raise ValueError("the folder is hidden; take the dot away")
+            raise ValueError("hidden folders are not allowed; remove the leading dot")
         if "" in parts or "\\" in self.directory or not self.directory.isprintable():
-            raise ValueError("that is no name of a folder; write it as isos/linux")
+            raise ValueError("invalid folder name; write it like isos/linux")
         if any(len(part.encode()) > _NAME_BYTES for part in parts):
-            raise ValueError("the folder holds a name of more than 255 bytes")
+            raise ValueError("a folder name is longer than 255 bytes")
 
 
 class Hooks(NamedTuple):
-    """Commands to run, each an argument vector; no shell is between."""
+    """Commands to run, each a list of arguments; no shell is involved."""
 
     on_done: tuple[str, ...] = ()
     on_failed: tuple[str, ...] = ()
     on_all_done: tuple[str, ...] = ()
     timeout_s: float = 600.0
-    """After it a command is ended, with all that it started."""
+    """Time limit of a command; it then ends, with all processes that it started."""
     at_once: int = 4
-    """Commands that run at the same time; the others wait for their turn."""
+    """Commands that run at the same time; others wait."""
 
     @property
     def has_any(self) -> bool:
-        """Whether there is anything to run."""
+        """Return True if any command is set."""
         return bool(self.on_done or self.on_failed or self.on_all_done)
 
 
@@ -141,19 +141,19 @@ _NO_HOOKS = Hooks()
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run starts with; most of it changes live through the service."""
+    """Settings that a run starts with; the service can change most of them."""
 
     output_dir: Path = Path()
     concurrency: int = 8
-    """Downloads at once. Browsers use 6 per host, aria2 5; more rarely wins."""
+    """Concurrent downloads. Browsers use 6 per host, aria2 5; more is rarely faster."""
     per_host: int = 0
-    """Downloads at once from one origin; 0 leaves it to ``concurrency``."""
+    """Concurrent downloads from one origin; 0: no limit but ``concurrency``."""
     segments: int = 0
     """Connections per download; 0 decides by size."""
     retries: int = 5
-    """Attempts after the first one. Only transient errors are tried again."""
+    """Retries per download. Only transient errors are retried."""
     timeout_s: float = 30.0
-    """To connect, to get an answer, and between two chunks (stall)."""
+    """For connecting, for the response headers, and between two chunks (stall)."""
     rate_limit: int | None = None
     """Bytes per second over everything."""
     on_exists: OnExists = OnExists.RESUME
@@ -161,14 +161,14 @@ class Settings:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Sent with every request to the origin that the list names, never to another."""
     ca_file: Path | None = None
-    """PEM bundle that replaces the system's; ``SSL_CERT_FILE`` is honoured too."""
+    """PEM bundle that replaces the system's, as ``SSL_CERT_FILE`` does."""
     fsync: bool = True
-    """Sync data before the rename, so that a power cut leaves no torn file."""
+    """Sync data before the rename, so that a power failure leaves no corrupt file."""
     writers: int = 4
     """Threads that write."""
     in_flight_limit: int = 64 << 20
-    """Bytes between wire and disk at which reading stops: memory stays flat when the
-    disk is slow. 64 MiB holds half a second of a 1 Gbit/s link."""
+    """Bytes buffered in memory at which reading pauses, so that a slow disk does not
+    fill the memory. 64 MiB is half a second of a 1 Gbit/s link."""
     http_backend: str = ""
     """``builtin``, ``pyreqwest`` or ``httpx``; "" picks the fastest one that supports
     the request."""
@@ -178,33 +178,33 @@ class Settings:
     ``https_proxy``, ``all_proxy``, ``no_proxy``)."""
     proxy_login: Login | None = None
     netrc: Path | None = None
-    """File with logins by host; ``None`` reads none."""
+    """File with credentials by host."""
     login: Login | None = None
-    """For the origins that the list names, as ``headers`` are."""
+    """For the origins that the list names, like ``headers``."""
     cookies: Path | None = None
     """Netscape cookie file; read, never written."""
     client_cert: Path | None = None
-    """PEM certificate that proves us to a server; the key may be in the same file."""
+    """PEM client certificate; the key may be in the same file."""
     client_key: Path | None = None
     interface: str = ""
     """Name of the network interface, or a local address, to connect from."""
     ip_version: int = 0
-    """4 or 6; 0 takes either."""
+    """4 or 6; 0 for either."""
     resolve: tuple[tuple[str, int, str], ...] = ()
-    """(host, port, address): connect there without asking the DNS; port 0 for all."""
+    """(host, port, address): connect to it without DNS; port 0 for all ports."""
     http2: bool = False
     """Offer HTTP/2 for downloads in one stream; ranges stay on HTTP/1.1."""
     hosts: tuple[HostRule, ...] = field(default=(), repr=False)
     hooks: Hooks = _NO_HOOKS
     notify: bool = False
-    """Tell the desktop when all is done."""
+    """Notify the desktop when all is done."""
     unpack: bool = False
-    """Unpack archives (zip, tar and its compressed kinds) beside themselves."""
+    """Extract archives (zip, tar and compressed tar) into a folder next to them."""
     server_time: bool = False
-    """Give files the time of ``Last-Modified``."""
+    """Set modification times from ``Last-Modified``."""
     folders: tuple[FolderRule, ...] = ()
-    """The first that matches counts; a directory that the list names wins."""
+    """The first match applies; a directory in the list has precedence."""
     auto: bool = False
-    """Let a controller choose ``concurrency`` from measured goodput."""
+    """Adjust ``concurrency`` automatically, from measured throughput and errors."""
     log_file: Path | None = None
-    """Every event as a line, secrets masked; ``None`` writes none."""
+    """File for a line per event, with secrets masked."""

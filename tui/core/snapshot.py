@@ -1,7 +1,8 @@
-"""Immutable views of the engine: all that a face may see.
+"""Immutable views of the engine, for front ends.
 
-``EngineSnapshot`` costs the same for ten downloads and for 100,000: counts are kept,
-not counted. Rows are asked for by id, so a face pays only for what it shows.
+An ``EngineSnapshot`` costs the same for ten downloads and for 100,000, since counts are
+maintained and not computed. Rows are requested by id, so a front end pays only for the
+rows that it shows.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class DownloadSnapshot(NamedTuple):
-    """One row. Text comes from outside: faces show it through ``plain``."""
+    """One row. Its text comes from outside: show it through ``plain``."""
 
     id: int
     version: int
-    """Unchanged version and ``received`` mean an unchanged row."""
+    """A row with the same version and ``received`` is unchanged."""
     state: DownloadState
     name: str
     directory: str
@@ -33,21 +34,21 @@ class DownloadSnapshot(NamedTuple):
     size: int | None
     """Bytes; ``None`` while unknown."""
     received: int
-    """Bytes taken in, those of an earlier run included."""
+    """Bytes received, including those of an earlier run."""
     speed: float
     """Bytes per second, smoothed over about 3 s; 0 when not running."""
     eta_s: float | None
-    """Seconds to go; ``None`` while it cannot be told."""
+    """Remaining seconds; ``None`` while there is no estimate."""
     stalled_s: float
     """Seconds since the last byte, while running."""
     connections: int
-    """Ranges in flight."""
+    """Open connections."""
     attempt: int
     attempts_allowed: int
     retry_in_s: float | None
     """Seconds to the next attempt while waiting."""
     status: int
-    """HTTP status of the last answer; 0 before any."""
+    """HTTP status of the last response; 0 before any."""
     error: str
     error_kind: str
     note: Notice | None
@@ -61,20 +62,20 @@ class SegmentSnapshot(NamedTuple):
     end: int | None
     """Exclusive; ``None`` for a body of unknown length."""
     at: int
-    """Next byte to come."""
+    """Next byte to receive."""
     speed: float
     """Bytes per second."""
     url: str
 
 
 class AttemptSnapshot(NamedTuple):
-    """One attempt and how it ended."""
+    """One attempt and its result."""
 
     number: int
     at: float
     """Wall time of its start."""
     outcome: str
-    """In words; "" while it runs."""
+    """The error; "" while it runs."""
 
 
 class DetailSnapshot(NamedTuple):
@@ -82,38 +83,38 @@ class DetailSnapshot(NamedTuple):
 
     row: DownloadSnapshot
     path: str
-    """Where the finished file will be or is."""
+    """Path of the finished file."""
     part_path: str
     mirrors: tuple[str, ...]
     finished: tuple[tuple[int, int], ...]
-    """Half-open ranges that are in the part file."""
+    """Half-open ranges that are on disk."""
     segments: tuple[SegmentSnapshot, ...]
-    """Ranges in flight."""
+    """Ranges that are being received."""
     attempts: tuple[AttemptSnapshot, ...]
-    """Oldest first; only the last few are kept."""
+    """The last few, oldest first."""
     answer: tuple[tuple[str, str], ...]
-    """Response headers worth showing; secrets are never among them."""
+    """Response headers worth showing, without secrets."""
     validator: str
-    """What a resume is proven with: an ETag or a date, or "" for none."""
+    """The validator of a resume: an ETag or a date, or "" without one."""
     http_version: str
     checksum: str
     """Expected, as ``sha256=HEX``, or ""."""
     checksum_state: str
     """``none``, ``pending``, ``ok`` or ``mismatch``."""
     source: str
-    """Where it was asked for, ``list.txt:12``."""
+    """Where the request comes from: ``list.txt:12``."""
     started_at: float
     finished_at: float
     connections_wanted: int
     rate_limit: int | None
     """Bytes per second for this download alone, or ``None``."""
     modified_at: float | None = None
-    """Wall time at which the server says the file was last changed; ``None`` while
-    unknown, and where nobody asked for it (``Settings.server_time``)."""
+    """Wall time from Last-Modified; ``None`` while unknown, and unless
+    ``Settings.server_time`` is set."""
     diagnosis: Diagnosis = NO_DIAGNOSIS
     """What limits it now, or what it waits for."""
     asked: tuple[tuple[str, str], ...] = ()
-    """Request headers that the list or the settings add; secrets are masked."""
+    """Request headers from the list or the settings, with secrets masked."""
     speeds: tuple[float, ...] = ()
     """Bytes per second of each past second, oldest first, while it runs."""
 
@@ -124,7 +125,7 @@ class WorkerSnapshot(NamedTuple):
     operation: str
     """``idle``, ``write``, ``sync``, ``finish``, ``hash``, ..."""
     name: str
-    """File it works on; the first one of a batch."""
+    """The file, or the first one of a batch."""
     operations: int
     """Operations in this batch."""
     nbytes: int
@@ -138,9 +139,9 @@ class DiskSnapshot(NamedTuple):
 
     workers: tuple[WorkerSnapshot, ...]
     writers: int
-    """Threads allowed."""
+    """Number of threads."""
     is_inline: bool
-    """Writes block the loop, for demonstration."""
+    """Writes run on the event loop, as a demonstration."""
     queued: int
     """Operations waiting for a thread."""
     in_flight: int
@@ -152,7 +153,7 @@ class DiskSnapshot(NamedTuple):
     written: int
     """Bytes written in this run."""
     batches: int
-    """run_in_executor calls in this run."""
+    """Batches in this run: executor calls."""
     operations: int
     """Operations in this run; divided by ``batches``, the average batch size."""
     p50_s: float
@@ -163,7 +164,7 @@ class DiskSnapshot(NamedTuple):
 
 
 class LoopSnapshot(NamedTuple):
-    """How late the event loop is: the time between due and run of a timer."""
+    """How late the event loop runs its timers."""
 
     p50_s: float
     """Over the last few seconds."""
@@ -179,94 +180,94 @@ class OriginSnapshot(NamedTuple):
     active: int
     queued: int
     cap: int
-    """Downloads at once from it; 0 for no cap of its own."""
+    """Concurrent downloads from it; 0: no limit of its own."""
     done: int
     failed: int
     speed: float
     blocked_s: float
-    """Seconds until it may be asked again (Retry-After); 0 when free."""
+    """Seconds until the next request is allowed (Retry-After); 0 for now."""
     errors: int = 0
-    """Attempts that failed, those that were tried again included."""
+    """Attempts that failed, including those that were retried."""
     trouble: str = ""
-    """The last of them, in words."""
+    """The last error."""
     protocol: str = ""
-    """``HTTP/1.1`` or ``HTTP/2``, of the last answer; "" before any."""
+    """``HTTP/1.1`` or ``HTTP/2``, of the last response; "" before any."""
     ranges: str = "unknown"
-    """``honest`` (a range came as asked), ``refused`` or ``unknown``."""
+    """``honest`` (the server sent the requested range), ``refused`` or ``unknown``."""
     cap_from: str = ""
-    """Where the cap comes from: ``set``, ``per host``, ``learned`` or ""."""
+    """Origin of the limit: ``set``, ``per host``, ``learned`` or ""."""
 
 
 class AutoStep(NamedTuple):
-    """One decision of the controller of downloads at once."""
+    """One decision of the concurrency controller."""
 
     at: float
     """Wall time."""
     before: int
     after: int
-    """Downloads at once; the same where it decided to stay."""
+    """The new concurrency; the same if it stays."""
     reason: AutoReason
 
 
 class AutoSnapshot(NamedTuple):
-    """The controller that chooses downloads at once."""
+    """State of automatic concurrency."""
 
     is_on: bool = False
     is_pinned: bool = False
-    """A person has chosen the number since: it yields until it is switched on."""
+    """The user set a number, which turned it off."""
     reason: AutoReason | None = None
     """Why the concurrency is what it is; ``None`` while automatic is off."""
     steps: tuple[AutoStep, ...] = ()
-    """The last of them, oldest first."""
+    """The last decisions, oldest first."""
 
 
 class EngineSnapshot(NamedTuple):
-    """Totals, limits and meters."""
+    """Totals, limits and meters of the run."""
 
     counts: tuple[int, ...]
     """Downloads by state, indexed by ``DownloadState``."""
     total: int
     """All downloads of this run."""
     revision: int
-    """Grows when any download changes state, name, size or place."""
+    """Grows when any download changes its state, name, size or position."""
     received: int
-    """Bytes of all downloads, those of earlier runs included."""
+    """Bytes of all downloads, including those of earlier runs."""
     fetched: int
-    """Bytes that came over the wire in this run."""
+    """Bytes received over the network in this run."""
     known_size: int
-    """Sum of the sizes that are known, of downloads neither failed nor cancelled."""
+    """Sum of the known sizes, without failed and cancelled downloads."""
     known_received: int
-    """Bytes of those downloads that are there."""
+    """Bytes received of those downloads."""
     unknown: int
-    """Downloads of unknown size that are not ended."""
+    """Unfinished downloads of unknown size."""
     speed: float
     """Bytes per second, smoothed over about 3 s."""
     average: float
-    """Bytes per second over the time in which something was running."""
+    """Bytes per second over the time in which any download ran."""
     peak: float
     history: tuple[float, ...]
     """Bytes per second of each past second, oldest first, at most 120."""
     eta_s: float | None
     elapsed_s: float
-    """Since the first download started; stops when all have ended."""
+    """Time in which any download ran."""
     concurrency: int
-    """Downloads at once that are allowed."""
+    """Number of download slots."""
     active: int
-    """Downloads that hold a slot now."""
+    """Busy slots."""
     per_host: int
-    """Cap per origin; 0 for none."""
+    """Concurrent downloads per origin; 0 for no limit."""
     segments: int
-    """Connections per download; 0 lets the size decide."""
+    """Connections per download; 0 depends on the size."""
     rate_limit: int | None
     """Bytes per second over all downloads, or ``None``."""
     is_held: bool
-    """No new download starts."""
+    """The queue is paused."""
     hold_reason: HoldReason | None
     """The error that paused the queue; ``None`` when the user did."""
     waiting_for: QueueStatus | None
     """Why no queued download starts; ``None`` when nothing prevents it."""
     by_status: Mapping[int, int]
-    """Ended downloads by HTTP status; 0 where none was received."""
+    """Ended downloads by HTTP status; 0 for no response."""
     by_cause: Mapping[str, int]
     """Failed downloads by ``error_kind``."""
     retries: int

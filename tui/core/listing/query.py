@@ -1,4 +1,4 @@
-"""Which downloads, in which order: pure functions that every face shares."""
+"""Select and sort downloads: pure functions, shared by all front ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _Found = TypeVar("_Found")
 
 
 class SortKey(Enum):
-    """What a list is ordered by; ties always fall back to the order of adding."""
+    """What a list is sorted by; equal rows keep the order of adding."""
 
     ADDED = "added"
     NAME = "name"
@@ -49,7 +49,7 @@ VIEW_STATES: dict[View, frozenset[DownloadState]] = {
 
 
 class DownloadQuery(NamedTuple):
-    """What to list."""
+    """Which downloads to list, and in which order."""
 
     view: View = View.ALL
     text: str = ""
@@ -59,10 +59,10 @@ class DownloadQuery(NamedTuple):
 
 
 def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
-    """Return the ids of the downloads that ``query`` asks for, in its order.
+    """Return the ids of the downloads that match ``query``, in its order.
 
     Raises:
-        FilterError: its filter is wrong, or takes too long.
+        FilterError: the filter is wrong, or takes too long.
     """
     return _whole(select_iter(downloads, query))
 
@@ -70,10 +70,10 @@ def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
 def select_iter(
     downloads: Iterable[Download], query: DownloadQuery
 ) -> Generator[None, None, list[int]]:
-    """Do what ``select`` does, the filtering a few milliseconds between two yields.
+    """Do the same as ``select``, filtering in slices of a few milliseconds.
 
     Raises:
-        FilterError: as ``select``.
+        FilterError: as for ``select``.
     """
     filtered = yield from _filter_iter(downloads, query)
     if query.sort is SortKey.ADDED:
@@ -81,7 +81,7 @@ def select_iter(
         if query.is_reversed:
             ids.reverse()
         return ids
-    # reverse= keeps ties in the order of adding, which reversing the result would not.
+    # reverse= keeps equal rows in the order of adding; reversing the result would not.
     key = _SORT_KEYS[query.sort]
     return [d.id for d in sorted(filtered, key=key, reverse=query.is_reversed)]
 
@@ -89,18 +89,18 @@ def select_iter(
 def _filter_iter(
     downloads: Iterable[Download], query: DownloadQuery
 ) -> Generator[None, None, Iterable[Download]]:
-    """Find the downloads of the query's view that pass its filter, in their order."""
+    """Return the downloads of the query's view that match its filter."""
     states = VIEW_STATES[query.view]
     if len(states) < len(DownloadState):
         downloads = [d for d in downloads if d.state in states]
     if query.text:
-        # A copy: more may be added meanwhile.
+        # A copy, since downloads may be added meanwhile.
         downloads = yield from filter_iter(list(downloads), query.text)
     return downloads
 
 
 def _whole(work: Generator[None, None, _Found]) -> _Found:
-    """Return what comes out of work that is done in steps."""
+    """Run a generator to its end and return its result."""
     while True:
         try:
             next(work)
@@ -115,20 +115,20 @@ class Cause(NamedTuple):
     kind: str
     """The ``ErrorKind``; "" for downloads that the user cancelled."""
     status: int
-    """The HTTP status that they have in common; 0 where it was none of a failure."""
+    """The HTTP status that they have in common; 0 without an error status."""
     ids: list[int]
     """In the order of the query."""
 
 
 def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]:
-    """Group what failed by cause, the commonest first, those cancelled last.
+    """Group failed downloads by cause, the most common first, cancelled ones last.
 
     Args:
-        downloads: all of them.
-        query: which of them, and in which order within a group.
+        downloads: all downloads.
+        query: which of them, and their order within a group.
 
     Raises:
-        FilterError: as ``select``.
+        FilterError: as for ``select``.
     """
     groups: dict[tuple[str, int], Cause] = {}
     kept = list(_whole(_filter_iter(downloads, query)))
@@ -150,7 +150,7 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]
 
 
 def among(causes: Iterable[Cause], ids: Iterable[int]) -> list[Cause]:
-    """Return the groups of ``by_cause`` with no other ids than these."""
+    """Return the groups of ``by_cause``, reduced to these ids."""
     wanted = set(ids)
     kept = (c._replace(ids=[id for id in c.ids if id in wanted]) for c in causes)
     return _commonest_first(cause for cause in kept if cause.ids)

@@ -1,1 +1,4 @@
-"""Rules that settings and safety share."""
+"""Rules of the settings: which folder, which host rule, which headers are secret.
+
+Pure functions of settings and names; nothing here reads a settings file.
+"""

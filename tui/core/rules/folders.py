@@ -1,4 +1,4 @@
-"""Which folder a file goes to by its name."""
+"""Choose the folder of a file by its name."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 def folder_for(rules: Sequence[FolderRule], name: str) -> str:
     """Return the folder of the first rule that matches, or "".
 
-    Names are compared in lower case: what a server calls ``.ISO`` is no other kind of
-    file.
+    Case does not matter: ``.ISO`` is the same kind of file as ``.iso``.
     """
     lowered = name.lower()
     for rule in rules:

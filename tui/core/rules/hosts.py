@@ -1,4 +1,4 @@
-"""Which rule of the settings holds for an origin."""
+"""Find the host rule of the settings for an origin."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def rule_for(rules: Sequence[HostRule], origin: str) -> HostRule | None:
     Args:
         rules: in the order of the settings.
         origin: ``scheme://host`` or ``scheme://host:port``, as ``origin_of`` gives it;
-            a port that is absent is the scheme's own.
+            without a port, the default port of the scheme counts.
     """
     for rule in rules:
         if matches(rule.pattern, origin):
@@ -28,7 +28,7 @@ def rule_for(rules: Sequence[HostRule], origin: str) -> HostRule | None:
 
 
 def matches(pattern: str, origin: str) -> bool:
-    """Whether a rule's pattern, ``HOST`` or ``HOST:PORT``, is about ``origin``."""
+    """Return True if a pattern, ``HOST`` or ``HOST:PORT``, matches ``origin``."""
     scheme, _, authority = origin.lower().partition("://")
     host, port = split_port(authority)
     wanted_host, wanted_port = split_port(pattern.lower())
@@ -38,12 +38,12 @@ def matches(pattern: str, origin: str) -> bool:
 
 
 def names_a_host(pattern: str) -> bool:
-    """Whether a pattern is about some hosts, and not about any there is (``*``)."""
+    """Return True if a pattern names hosts, and does not match all of them (``*``)."""
     return any(letter.isalnum() for letter in split_port(pattern)[0])
 
 
 def split_port(authority: str) -> tuple[str, str]:
-    """Part ``host:port`` or ``[v6]:port``; the port is "" where there is none."""
+    """Split ``host:port`` or ``[v6]:port``; the port is "" if it is missing."""
     host, colon, port = authority.rpartition(":")
     if not colon or "]" in port or (":" in host and not host.endswith("]")):
         host, port = authority, ""

@@ -1,12 +1,12 @@
-"""Which headers may be shown and stored: what their names tell of their values."""
+"""Decide by the name of a header whether its value may be shown and stored."""
 
 from __future__ import annotations
 
 import re
 
 HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
-"""Request headers that tell nothing about who asks: those alone are written into lists
-and into the journal."""
+"""Request headers that reveal nothing about the user: only these are written to lists
+and to the journal."""
 
 _SECRET = re.compile(
     "cookie|auth|token|secret|session|csrf|xsrf|api-?key|passw|credential|location"
@@ -14,5 +14,5 @@ _SECRET = re.compile(
 
 
 def may_be_secret(name: str) -> bool:
-    """Whether values of a header can hold a login, a session or a signed link."""
+    """Return True if the value may contain credentials, a session or a signed link."""
     return _SECRET.search(name.lower()) is not None

@@ -1,1 +1,4 @@
-"""Text: sizes and durations, digest lists, and what is safe to show."""
+"""Conversion between text and values: sizes, durations, checksum lists, safe text.
+
+Pure functions. Sentences for users are not here but in ``tui.messages``.
+"""

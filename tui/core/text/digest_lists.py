@@ -1,15 +1,14 @@
-"""Digest lists as ``sha256sum``, ``shasum``, BSD and OpenSSL write them: one a line.
+"""Parse checksum lists of ``sha256sum``, ``shasum``, BSD and OpenSSL.
 
 ::
 
     9f86d081...  name            GNU; a star before the name for "binary"
     SHA256 (name) = 9f86d081...  BSD
     SHA2-256(name)= 9f86d081...  OpenSSL
-    9f86d081...                  the digest alone
+    9f86d081...                  only the digest
 
-``md5sum`` and its kin write the same with digests of other lengths. All are read
-leniently: a signature around the list, comments and other kinds of digest are passed
-over.
+``md5sum`` and similar programs write the same with digests of other lengths. Parsing is
+lenient: a signature around the list, comments and unknown digests are skipped.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _KINDS = {
     96: "sha384",
     128: "sha512",
 }
-"""Algorithm by the number of hexadecimal digits, where nothing names it."""
+"""Algorithm by the number of hexadecimal digits, if it is not named."""
 _LENGTHS = {kind: length for length, kind in _KINDS.items()} | {
     "blake2b": 128,
     "blake2s": 64,
@@ -43,22 +42,24 @@ _UNESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
 
 
 def parse_sums(text: str) -> dict[str, Checksum]:
-    """Read a digest list.
+    """Parse a checksum list.
 
     Returns:
-        Digests by name as it stands there, but for a ``./`` in front; a digest without
-        a name is under "". A name with two digests of one kind that contradict each
-        other is left out; of sha-256 and sha-512 the second counts.
+        Digests by name, without a leading ``./``; a digest without a name is under "".
+        A name with two contradictory digests of one algorithm is left out; sha-512
+        takes precedence over sha-256.
     """
     found: dict[str, dict[str, str | None]] = {}
     for line in text.splitlines():
         entry = sum_of_line(line)
         if entry is None or entry[1].algorithm not in ("sha256", "sha512"):
             continue
-        name, told = entry
+        name, checksum = entry
         kinds = found.setdefault(name, {})
-        known = kinds.get(told.algorithm, told.digest)
-        kinds[told.algorithm] = told.digest if known == told.digest else None
+        known = kinds.get(checksum.algorithm, checksum.digest)
+        kinds[checksum.algorithm] = (
+            checksum.digest if known == checksum.digest else None
+        )
     sums = {}
     for name, kinds in found.items():
         for kind in ("sha512", "sha256"):
@@ -70,16 +71,16 @@ def parse_sums(text: str) -> dict[str, Checksum]:
 
 
 def sum_of_line(line: str, untagged: str = "") -> tuple[str, Checksum] | None:
-    """Read one line of a digest list.
+    """Parse one line of a checksum list.
 
     Args:
         line: with or without white space around it.
-        untagged: the algorithm of lines that do not name theirs; "" lets the length
-            of the digest tell.
+        untagged: the algorithm of lines that do not name it; "" derives it from the
+            length of the digest.
 
     Returns:
-        The name without a ``./`` in front ("" if there is none) and the digest, or
-        ``None`` if it is no such line.
+        The name without a leading ``./`` ("" if it is missing) and the digest, or
+        ``None`` for another kind of line.
     """
     line = line.strip()
     if not line or len(line) > _LINE_LIMIT:
@@ -97,6 +98,6 @@ def sum_of_line(line: str, untagged: str = "") -> tuple[str, Checksum] | None:
     if len(digest) != _LENGTHS.get(kind):
         return None
     if escape:
-        # GNU marks lines whose names hold a backslash or a line end.
+        # GNU marks lines whose names contain a backslash or a line end.
         name = _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], name)
     return name.removeprefix("./"), Checksum(kind, digest.lower())

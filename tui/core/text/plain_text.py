@@ -1,9 +1,8 @@
-"""Text from servers and lists, made safe to show.
+"""Sanitize text from servers and lists for display.
 
-Everything that comes from outside (names, reasons, URLs, header values, errors) is
-hostile: an ESC in a file name can retitle a terminal, a right-to-left override can
-make ``gpj.exe`` read ``exe.jpg``. This is the one place that disarms it; the
-dashboard, the log, the plain face and the JSON face all call it.
+Text from outside (names, reasons, URLs, header values, errors) may be hostile: an ESC
+in a file name can change the title of a terminal, and a right-to-left override can make
+``gpj.exe`` read ``exe.jpg``. The dashboard, the log and all renderers sanitize it here.
 """
 
 from __future__ import annotations
@@ -30,11 +29,11 @@ def plain(text: str, limit: int = 2000) -> str:
 
     Args:
         text: anything from outside.
-        limit: characters kept; the rest is cut with an ellipsis.
+        limit: maximum number of characters; an ellipsis replaces the rest.
 
     Returns:
-        The same text where it was harmless; each unsafe character becomes U+FFFD, so
-        that its presence stays visible.
+        The same text if it is harmless. Each unsafe character becomes U+FFFD, so that
+        it stays visible.
     """
     if len(text) > limit:
         text = text[: limit - 1] + "…"
@@ -47,15 +46,15 @@ def plain_url(url: str, limit: int = 2000) -> str:
     """Return ``url`` safe to show: no control characters and no credentials.
 
     Args:
-        url: a URL as the list or the server gave it.
-        limit: characters kept.
+        url: a URL from a list or a server.
+        limit: maximum number of characters.
     """
     if "@" in url:
         head, separator, rest = url.partition("://")
         rest = _LEADING_USERINFO.sub("", rest)
         if "@" in rest and _HOST_AND_PORT.match(rest) is None:
-            # "user:pass/word@host": the slash ends the host early, so the rest of the
-            # password would pass for a path.
+            # "user:pass/word@host": the slash ends the host early, and the rest of the
+            # password looks like a path.
             rest = rest.rpartition("@")[2]
         url = _USERINFO.sub("", head + separator + rest)
     return plain(url, limit)

@@ -1,4 +1,4 @@
-"""Bytes, rates and durations: read from people and printed for them."""
+"""Parse and format sizes, rates and durations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
 def parse_size(text: str) -> int:
-    """Read a size or a rate such as ``512``, ``10M``, ``1.5GiB`` or ``800k/s``.
+    """Parse a size or a rate such as ``512``, ``10M``, ``1.5GiB`` or ``800k/s``.
 
     A bare letter means powers of 1024, as in aria2, curl and wget, so that their
     option values keep their meaning here; ``MB`` with a B but no i means 10^6.
@@ -22,11 +22,11 @@ def parse_size(text: str) -> int:
         Bytes (or bytes per second), rounded down.
 
     Raises:
-        ValueError: the text is no size; the message says what one looks like.
+        ValueError: the text is not a size; the message shows valid ones.
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no size; write it as 500k, 10M or 1.5G")
+        raise ValueError(f"{text!r} is not a valid size; use 500k, 10M or 1.5G")
     number, letter, suffix = match.groups()
     base = 1000 if suffix.lower() == "b" and letter else 1024
     whole, _, decimals = number.partition(".")
@@ -37,9 +37,9 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: float | None) -> str:
-    """Print bytes in at most 7 characters, three significant digits (``6.10 GB``).
+    """Format bytes with three significant digits, in 7 characters: ``6.10 GB``.
 
-    Decimal units, as disks, links and browsers count. ``None`` prints as a dash.
+    Units are decimal, as for disks, networks and browsers. ``None`` becomes a dash.
     """
     if size is None:
         return "—"
@@ -47,7 +47,7 @@ def format_size(size: float | None) -> str:
         return "-" + format_size(-size)
     if size < 999.5:
         return f"{size:.0f} B"
-    # 999.5 and not 1000, so that rounding never prints "1000 KB".
+    # 999.5 and not 1000, so that rounding never gives "1000 KB".
     power = 0
     value = float(size)
     while value >= 999.5 and power < len(_UNITS) - 1:
@@ -58,15 +58,15 @@ def format_size(size: float | None) -> str:
 
 
 def format_rate(rate: float | None) -> str:
-    """Print bytes per second (``41.2 MB/s``)."""
+    """Format bytes per second (``41.2 MB/s``)."""
     return "—" if rate is None else format_size(rate) + "/s"
 
 
 def format_duration(seconds: float | None) -> str:
-    """Print a duration coarsely enough to stay calm: ``38s``, ``4m10s``, ``2h05m``.
+    """Format a duration coarsely: ``38s``, ``4m10s``, ``2h05m``.
 
-    Past ten minutes the seconds go, past two days the minutes do: nobody plans by
-    them, and digits that change are read as news.
+    There are no seconds above ten minutes and no minutes above two days: they do not
+    matter there, and digits that change draw attention.
     """
     if seconds is None or not math.isfinite(seconds) or seconds < 0:
         return "—"
@@ -85,13 +85,13 @@ def format_duration(seconds: float | None) -> str:
 
 
 def format_elapsed(seconds: float) -> str:
-    """Print how long something took: like a duration, but with digits below ten."""
+    """Format how long something took: a duration with decimals below ten seconds."""
     if not 0 < seconds < 9.95:
         return format_duration(seconds)
     return f"{seconds:.1f}s" if seconds >= 0.95 else f"{seconds:.2f}s"
 
 
 def format_clock(seconds: float) -> str:
-    """Print elapsed time as ``hh:mm:ss``."""
+    """Format elapsed time as ``hh:mm:ss``."""
     whole = int(max(0.0, seconds))
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}"

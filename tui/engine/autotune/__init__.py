@@ -1,1 +1,4 @@
-"""Measures what limits the run and adjusts concurrency."""
+"""Diagnoses what limits the run and adjusts the concurrency.
+
+Measurements that other parts of the engine need as well are in ``engine.metrics``.
+"""

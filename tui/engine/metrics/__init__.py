@@ -1,1 +1,4 @@
-"""Measurements: speed, waiting times, event loop lag."""
+"""Measurements of speed, waiting times and event loop lag.
+
+Nothing here decides anything or imports other packages of the engine.
+"""
