@@ -109,6 +109,28 @@ def test_links_lead_to_files_that_exist(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize(
+    ("page", "below"),
+    [
+        ("tui/README.md", "tui"),
+        (".github/CONTRIBUTING.md", ""),
+    ],
+)
+def test_paths_in_the_pages_for_contributors_exist(page, below):
+    text = (ROOT / page).read_text()
+    named = re.findall(r"`([a-z][\w-]*(?:/[\w.-]+)*(?:/|\.py))`", text)
+    assert named
+    bare = {"base.py", "error_mapping.py", "repair.py"}
+    wrong = [
+        path
+        for path in named
+        if path not in bare
+        and not (ROOT / below / path).exists()
+        and not (ROOT / path).exists()
+    ]
+    assert wrong == []
+
+
 def test_examples_name_lists_that_exist():
     for name in re.findall(r"sample_lists/[\w.-]+", TEXT):
         assert Path(ROOT / name).exists(), name
