@@ -214,7 +214,7 @@ def test_a_connection_is_reused_after_a_leased_body(play: Any) -> None:
 @pytest.mark.parametrize(
     "surplus",
     [b"!", HEAD % 5 + b"false", b"x" * 70_000],
-    ids=["byte", "answer", "much"],
+    ids=["byte", "response", "much"],
 )
 def test_bytes_behind_a_leased_body_are_not_a_response(
     play: Any, surplus: bytes
@@ -342,7 +342,7 @@ async def leased_out(
     yield lease, thread
 
 
-@pytest.mark.parametrize("who", ["reply", "session"])
+@pytest.mark.parametrize("who", ["response", "session"])
 def test_closing_a_leased_connection_keeps_its_descriptor(play: Any, who: str) -> None:
     """It could become another file's before the thread notices."""
 
@@ -351,7 +351,7 @@ def test_closing_a_leased_connection_keeps_its_descriptor(play: Any, who: str) -
         response = await session.open(GetRequest(url))
         async with leased_out(response) as (lease, thread):
             source: Any = lease.source
-            await (response if who == "reply" else session).close()
+            await (response if who == "response" else session).close()
             received = await asyncio.wait_for(thread, WAIT_S)
             await server.until(lambda: server.requests[0].ended == "gone")
             assert source._sock.fileno() >= 0

@@ -58,11 +58,11 @@ def oracle(head: bytes) -> tuple[int, list[tuple[bytes, bytes]]] | None:
     connection.send(h11.EndOfMessage())
     connection.receive_data(head)
     try:
-        answer = connection.next_event()
+        event = connection.next_event()
     except h11.RemoteProtocolError:
         return None
-    assert isinstance(answer, h11.Response | h11.InformationalResponse)
-    return answer.status_code, list(answer.headers)
+    assert isinstance(event, h11.Response | h11.InformationalResponse)
+    return event.status_code, list(event.headers)
 
 
 def values_of(head: ResponseHead, name: str) -> list[str]:
@@ -189,7 +189,7 @@ class Difference(NamedTuple):
 
     name: str
     accepted_by: str
-    """``ours``, ``httptools`` or, with different results, ``both``."""
+    """``ours`` or ``httptools``; the other one refuses it."""
     pattern: re.Pattern[bytes]
     """Finds it in a message."""
     example: bytes

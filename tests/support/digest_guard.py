@@ -1,6 +1,6 @@
-"""The server's side of Digest authentication (RFC 7616), as a script for a server.
+"""The server side of Digest authentication (RFC 7616), as a script for a server.
 
-Written from the RFC and not from the client; ``curl --digest`` gets through it.
+Written from the RFC, independently of the client; ``curl --digest`` succeeds with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PARAMETER = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 
 
 class DigestGuard:
-    """Lets those through who prove that they know the password."""
+    """Serves a body to requests with a valid Digest value."""
 
     def __init__(
         self,
@@ -32,15 +32,15 @@ class DigestGuard:
         uses: int = 1000,
         others: tuple[str, ...] = (),
     ) -> None:
-        """Take what is guarded and how.
+        """Configure the body, the credentials and the challenges.
 
         Args:
-            body: what they get.
-            user: who may have it.
-            password: what proves that.
+            body: served to authenticated requests.
+            user: of the credentials.
+            password: of the credentials.
             algorithm: ``MD5``, ``SHA-256``, ``SHA-512``, also with ``-sess``.
-            uses: requests for which a nonce is good; then it is stale.
-            others: challenges in front of ours.
+            uses: requests after which a nonce is stale.
+            others: challenges in front of the Digest one.
         """
         self._file = ResponseScript(body, etag='"v"')
         self._user, self._password, self._uses = user, password, uses
@@ -51,7 +51,7 @@ class DigestGuard:
         self.refusals = 0
 
     def script(self) -> ResponseScript:
-        """Return what the server is given."""
+        """Return the script for the server."""
         return ResponseScript(answer=self._answer)
 
     def _answer(self, seen: RecordedRequest) -> ResponseScript:
@@ -66,7 +66,7 @@ class DigestGuard:
         used = self._nonces[found["nonce"]]
         count = int(found["nc"], 16)
         if count in used or len(used) >= self._uses:
-            # Section 3.4: a count that comes twice is a replay.
+            # Section 3.4: a repeated count is a replay.
             return self._challenge(is_stale=True)
         used.add(count)
         return replace(self._file)
@@ -75,12 +75,12 @@ class DigestGuard:
         self.refusals += 1
         nonce = secrets.token_hex(16)
         self._nonces[nonce] = set()
-        ours = (
+        challenge = (
             f'Digest realm="a, realm", qop="auth, auth-int", nonce="{nonce}",'
             f' opaque="{self.opaque}", algorithm={self._algorithm}'
         )
-        ours += ", stale=true" if is_stale else ""
-        line = ", ".join((*self._others, ours))
+        challenge += ", stale=true" if is_stale else ""
+        line = ", ".join((*self._others, challenge))
         return ResponseScript(b"no", status=401, headers=[("WWW-Authenticate", line)])
 
     def _expected(self, seen: RecordedRequest, found: dict[str, str]) -> str:

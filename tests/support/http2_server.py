@@ -1,4 +1,4 @@
-"""A server that speaks HTTP/2 over TLS, and HTTP/1.1 to who does not offer it."""
+"""A server that speaks HTTP/2 over TLS, and HTTP/1.1 to clients without it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Http2Server:
-    """Gives one body to every request, and remembers in which protocol it was asked."""
+    """Serves one body for every request, and records the protocol of each."""
 
     def __init__(self, tls: ssl.SSLContext, body: bytes, *, cut_at: int = 0) -> None:
-        """Take what is served.
+        """Configure the responses.
 
         Args:
             tls: with a certificate; the protocols are set here.
-            body: of every answer.
+            body: of every response.
             cut_at: bytes after which an HTTP/2 stream is reset; 0 for never.
         """
         tls.set_alpn_protocols(["h2", "http/1.1"])
@@ -65,69 +65,71 @@ class Http2Server:
         self._tasks.add(task)
         secured = writer.get_extra_info("ssl_object")
         try:
-            # A cancelled task of a stream server is logged as a fault.
+            # A cancelled task of a stream server is logged as an error.
             with suppress(OSError, EOFError, asyncio.CancelledError):
                 if secured.selected_alpn_protocol() == "h2":
                     await self._serve_http2(reader, writer)
                 else:
                     await self._serve_http1(reader, writer)
         finally:
-            # At once: an orderly end of TLS may come after the loop's.
+            # At once: a clean TLS shutdown may outlast the loop.
             writer.transport.abort()
 
     async def _serve_http1(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         while True:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+            request = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
             self.protocols.append("http/1.1")
-            _, _, wanted = head.partition("range: bytes=")
+            _, _, wanted = request.partition("range: bytes=")
             first = int(wanted.partition("-")[0] or 0)
             total, rest = len(self._body), self._body[first:]
-            answer = f"HTTP/1.1 {206 if wanted else 200} OK\r\n"
+            head = f"HTTP/1.1 {206 if wanted else 200} OK\r\n"
             if wanted:
-                answer += f"Content-Range: bytes {first}-{total - 1}/{total}\r\n"
-            writer.write(f"{answer}Content-Length: {len(rest)}\r\n\r\n".encode() + rest)
+                head += f"Content-Range: bytes {first}-{total - 1}/{total}\r\n"
+            writer.write(f"{head}Content-Length: {len(rest)}\r\n\r\n".encode() + rest)
             await writer.drain()
 
     async def _serve_http2(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        speech = h2.connection.H2Connection(
+        connection = h2.connection.H2Connection(
             h2.config.H2Configuration(client_side=False)
         )
-        speech.initiate_connection()
-        writer.write(speech.data_to_send())
+        connection.initiate_connection()
+        writer.write(connection.data_to_send())
         pending: dict[int, memoryview] = {}
         while received := await reader.read(1 << 16):
-            for event in speech.receive_data(received):
+            for event in connection.receive_data(received):
                 if isinstance(event, h2.events.RequestReceived):
                     assert event.stream_id is not None
                     self.protocols.append("h2")
                     length = str(len(self._body))
-                    speech.send_headers(
+                    connection.send_headers(
                         event.stream_id,
                         [(":status", "200"), ("content-length", length)],
                     )
                     pending[event.stream_id] = memoryview(self._body)
             for stream in list(pending):
-                pending[stream] = self._send(speech, stream, pending[stream])
+                pending[stream] = self._send(connection, stream, pending[stream])
                 if not pending[stream]:
                     del pending[stream]
-            writer.write(speech.data_to_send())
+            writer.write(connection.data_to_send())
             await writer.drain()
 
     def _send(
-        self, speech: h2.connection.H2Connection, stream: int, rest: memoryview
+        self, connection: h2.connection.H2Connection, stream: int, rest: memoryview
     ) -> memoryview:
-        """Send what the windows take now; return what is left."""
-        while rest and (window := speech.local_flow_control_window(stream)):
+        """Send as much as the windows allow; return the rest."""
+        while rest and (window := connection.local_flow_control_window(stream)):
             sent = len(self._body) - len(rest)
             if self._cut_at and sent >= self._cut_at:
-                speech.reset_stream(stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
+                connection.reset_stream(stream, h2.errors.ErrorCodes.INTERNAL_ERROR)
                 return memoryview(b"")
-            size = min(window, speech.max_outbound_frame_size, len(rest))
+            size = min(window, connection.max_outbound_frame_size, len(rest))
             size = min(size, self._cut_at - sent) if self._cut_at else size
-            speech.send_data(stream, bytes(rest[:size]), end_stream=size == len(rest))
+            connection.send_data(
+                stream, bytes(rest[:size]), end_stream=size == len(rest)
+            )
             rest = rest[size:]
         return rest

@@ -1,4 +1,4 @@
-"""The event loops that the product runs on."""
+"""The event loops that fetchtui runs on."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ import asyncio
 import uvloop
 
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-"""What makes one, by name."""
+"""Factories by name."""

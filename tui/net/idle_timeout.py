@@ -65,7 +65,7 @@ class IdleTimeout:
     """Interrupts a task that waits for the network longer than allowed.
 
     Call ``start(limit)``, wait, then ``disarm()`` after success and ``stop()`` after
-    any exception; on ``CancelledError``, ``expired()`` tells whether this timeout
+    any exception; on ``CancelledError``, ``expired()`` returns whether this timeout
     caused it.
     """
 

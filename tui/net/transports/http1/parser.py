@@ -1,7 +1,10 @@
 """Parse HTTP/1 response heads (RFC 9112) and chunked bodies (section 7.1).
 
-Ours, and not ``httptools``: see ``tests/net/test_http1_parser.py``, which compares the
-two and names every difference that is intended.
+``httptools`` would save 2.5 of 6.8 us per small file, with one parser per connection
+(with one per response it costs 3.5 us more). But it refuses responses that old servers
+send and that curl and browsers accept, such as folded lines, a repeated Content-Length,
+and a length next to chunks, and a leased socket would leave it in an unknown state.
+``tests/net/test_http1_parser.py`` compares the two and names every difference.
 """
 
 from __future__ import annotations
