@@ -1,7 +1,7 @@
-"""Pictures of a race in one fixed moment: ``python -m tests.ui.lab_screenshot DIR``.
+"""Draw the race screen in one fixed state: ``python -m tests.ui.lab_screenshot DIR``.
 
-Without a folder it makes the README's picture anew. The medians are those of the
-README's table; the row that runs stands in a moment that is made up.
+Without DIR, update the picture of the documentation. The medians are those of its
+table; the state of the running row is invented.
 """
 
 from __future__ import annotations

@@ -82,7 +82,8 @@ def _read_names(text: str) -> tuple[str, ...]:
 @click.option(
     "--cancel-round/--no-cancel-round",
     default=None,
-    help="Run each strategy once more and cancel it midway.  [default: with the demo]",
+    help="Run each strategy once more and cancel it after a quarter of the files."
+    "  [default: with the demo]",
 )
 @click.option(
     "--export",
