@@ -1,4 +1,4 @@
-"""A download's states: what may follow what, and who may leave an ended one."""
+"""The states of a download and their transitions."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ def test_every_state_can_be_reached_from_the_queue():
     assert reachable_from(DownloadState.QUEUED) == set(DownloadState)
 
 
-def test_every_state_can_come_to_a_good_end():
+def test_every_state_can_lead_to_done():
     for state in DownloadState:
         assert DownloadState.DONE in reachable_from(state)
 
 
-def test_nothing_follows_itself_and_every_state_has_its_rule():
+def test_every_state_has_transitions_to_other_states():
     assert set(TRANSITIONS) == set(DownloadState)
     assert all(state not in after for state, after in TRANSITIONS.items())
 
 
-def test_an_ended_download_never_runs_without_being_queued_by_somebody():
+def test_an_ended_download_runs_only_after_it_is_queued():
     for state in ENDED:
         assert not TRANSITIONS[state] & (ACTIVE | {DownloadState.WAITING})
 
 
-def test_what_is_done_stays_done_unless_it_is_asked_for_again():
+def test_a_finished_download_stays_finished_unless_it_is_queued():
     assert TRANSITIONS[DownloadState.DONE] == {DownloadState.QUEUED}
 
 
-def test_a_person_can_cancel_whatever_is_not_done():
+def test_every_unfinished_download_can_be_cancelled():
     for state in set(DownloadState) - {DownloadState.DONE, DownloadState.CANCELLED}:
         assert DownloadState.CANCELLED in TRANSITIONS[state]
 
 
-def test_only_a_started_download_is_done():
+def test_only_a_started_download_can_finish():
     before = {s for s, after in TRANSITIONS.items() if DownloadState.DONE in after}
     assert before <= ACTIVE
 
 
-def test_states_are_words_that_people_read():
+def test_states_have_words():
     assert [state.word for state in DownloadState][:4] == [
         "queued",
         "probing",
@@ -58,7 +58,7 @@ def test_states_are_words_that_people_read():
     ]
 
 
-def test_a_download_prints_one_honest_line():
+def test_a_download_has_a_short_repr():
     download = Download(7, DownloadRequest(("http://a/x",)), "http://a", "x")
     assert repr(download) == "<Download 7 QUEUED 0/?>"
     download.state = DownloadState.DOWNLOADING
@@ -67,6 +67,6 @@ def test_a_download_prints_one_honest_line():
     assert repr(download) == "<Download 7 DOWNLOADING 4/10>"
 
 
-def test_a_download_takes_no_more_memory_than_its_fields():
+def test_a_download_has_no_dict():
     download = Download(7, DownloadRequest(("http://a/x",)), "http://a", "x")
     assert not hasattr(download, "__dict__")

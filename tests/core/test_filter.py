@@ -1,4 +1,4 @@
-"""The language of filters: what matches, what is wrong, and how long it takes."""
+"""The filter language: what matches, what is wrong, and how long it takes."""
 
 from __future__ import annotations
 
@@ -112,20 +112,20 @@ def test_a_filter_keeps(text, ids):
         ("/[a/", "/[a/: unterminated character set"),
     ],
 )
-def test_what_is_wrong_is_said_in_words(text, words):
+def test_errors_describe_the_problem(text, words):
     with pytest.raises(FilterError) as error:
         compile_filter(text)
     assert str(error.value).startswith(words)
 
 
-def test_control_characters_of_a_paste_do_not_come_back():
+def test_errors_do_not_repeat_control_characters():
     with pytest.raises(FilterError) as error:
         compile_filter("is:\x1b[31mred")
     assert str(error.value).isprintable()
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_read_or_refused_in_words(text):
+def test_any_text_is_a_filter_or_an_error(text):
     try:
         kept = [d.id for d in compile_filter(text)(ROWS)]
     except FilterError as error:
@@ -137,7 +137,7 @@ def test_any_text_is_read_or_refused_in_words(text):
 
 
 @given(st.sampled_from(["iso", "is:done", "host:cdn", "size:>1k", "/a.b/"]))
-def test_a_minus_keeps_just_what_the_term_does_not(term):
+def test_a_minus_inverts_a_term(term):
     with_it = select(ROWS, DownloadQuery(text=term))
     without = select(ROWS, DownloadQuery(text=f"-{term}"))
     assert sorted(with_it + without) == list(range(len(ROWS)))
@@ -147,7 +147,7 @@ def test_a_minus_keeps_just_what_the_term_does_not(term):
     "pattern",
     ["/(a+)+[bc]/", "/a*a*a*a*[bc]/", "/(a|a)*[bc]/", "-/(a|a)*[bc]/"],
 )
-def test_a_pattern_that_takes_for_ever_is_stopped(pattern):
+def test_a_pattern_that_takes_too_long_is_stopped(pattern):
     rows = [*ROWS, row(9, "a" * 250, _S.QUEUED, None), *ROWS]
     started = time.perf_counter()
     with pytest.raises(FilterError, match="takes too long"):
@@ -155,7 +155,7 @@ def test_a_pattern_that_takes_for_ever_is_stopped(pattern):
     assert time.perf_counter() - started < 20  # without it: years
 
 
-def test_many_are_filtered_in_slices():
+def test_long_lists_are_filtered_in_slices():
     rows = [row(n, f"file-{n}", _S.QUEUED, None) for n in range(20_000)]
     query = DownloadQuery(text=r"/\d+7\d*x?$/", sort=SortKey.NAME, is_reversed=True)
     work = select_iter(rows, query)
@@ -173,7 +173,7 @@ def test_many_are_filtered_in_slices():
     assert [rows[id].name for id in found] == names
 
 
-def test_few_are_filtered_at_once():
+def test_short_lists_are_filtered_in_one_slice():
     with pytest.raises(StopIteration):
         next(select_iter(ROWS, DownloadQuery(text="iso")))
 
@@ -183,7 +183,7 @@ def test_few_are_filtered_at_once():
     [".*2026.*", ".*b|a.*", r"x\.*", r"x\\.*", ".*+b", ".*?b", "(a.*)", ".*", "a.*b"],
 )
 @given(st.text("ab2x.\\", max_size=6), st.text("ab026", max_size=5))
-def test_what_is_left_out_of_a_pattern_changes_nothing_that_is_found(
+def test_simplifying_a_pattern_does_not_change_the_result(
     pattern: str, before: str, after: str
 ) -> None:
     name = f"{before}2026{after}"
@@ -194,5 +194,5 @@ def test_what_is_left_out_of_a_pattern_changes_nothing_that_is_found(
     assert (_compile(pattern).search(name) is not None) == wanted
 
 
-def test_any_text_at_both_ends_costs_nothing() -> None:
+def test_any_text_at_both_ends_is_removed() -> None:
     assert _compile(".*a.*b.*").pattern == "a.*b"

@@ -1,4 +1,4 @@
-"""Folders by names of files."""
+"""Folders by file name."""
 
 from __future__ import annotations
 
@@ -14,5 +14,7 @@ RULES = (FolderRule("*.ISO", "images/"), FolderRule("a*", "letters/a"))
     ("name", "folder"),
     [("a.iso", "images"), ("A.Iso", "images"), ("Abc", "letters/a"), ("b.txt", "")],
 )
-def test_the_first_rule_that_matches_counts_in_any_case(name: str, folder: str) -> None:
+def test_the_first_rule_that_matches_applies_in_any_case(
+    name: str, folder: str
+) -> None:
     assert folder_for(RULES, name) == folder

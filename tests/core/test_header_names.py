@@ -1,4 +1,4 @@
-"""Names of headers: what they tell of the values."""
+"""Which header names are secret."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tui.core.rules.secret_headers import HARMLESS, may_be_secret
         "Location",
     ],
 )
-def test_what_proves_who_asks_is_taken_for_a_secret_in_every_spelling(
+def test_credentials_are_secret_in_every_spelling(
     name: str,
 ) -> None:
     assert may_be_secret(name)
 
 
-def test_what_is_written_into_lists_is_no_secret() -> None:
+def test_headers_written_to_lists_are_not_secret() -> None:
     assert not any(map(may_be_secret, HARMLESS))
     assert not may_be_secret("Content-Length")

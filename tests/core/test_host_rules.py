@@ -1,4 +1,4 @@
-"""Which rule is about which origin."""
+"""Which rule matches which origin."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from tui.core.settings import HostRule
         ("mirror[12].example", "http://mirror2.example", True),
     ],
 )
-def test_patterns_are_about_hosts_and_ports(
+def test_patterns_match_hosts_and_ports(
     pattern: str, origin: str, is_about: bool
 ) -> None:
     assert matches(pattern, origin) is is_about
 
 
-def test_the_first_rule_that_matches_counts() -> None:
+def test_the_first_rule_that_matches_applies() -> None:
     first, second = HostRule("a.example", cap=1), HostRule("*", cap=2)
     rules = (first, second)
     assert rule_for(rules, "http://a.example") is first

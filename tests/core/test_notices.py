@@ -23,7 +23,7 @@ def test_a_notice_survives_the_journal(code, values):
     assert decode_notice(encode_notice(notice)) == notice
 
 
-def test_downloads_without_values_share_a_notice():
+def test_notices_without_values_are_shared():
     assert decode_notice(encode_notice(ALREADY_PRESENT)) is ALREADY_PRESENT
     assert encode_notice(None) == ""
     assert decode_notice("") is None

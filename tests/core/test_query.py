@@ -1,4 +1,4 @@
-"""Which rows a face lists, and in which order."""
+"""Selecting and sorting downloads."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from tui.core.download import Download, DownloadState
 from tui.core.listing.query import (
     VIEW_STATES,
-    Cause,
     DownloadQuery,
+    FailureGroup,
     SortKey,
     View,
     by_cause,
@@ -78,12 +78,12 @@ def test_every_state_is_in_exactly_one_view_beside_all():
         (SortKey.HOST, [0, 1, 3, 4, 5, 6, 2]),
     ],
 )
-def test_rows_are_sorted_and_ties_stay_in_the_order_of_adding(sort, ids):
+def test_equal_rows_stay_in_the_order_of_adding(sort, ids):
     assert select(ROWS, DownloadQuery(sort=sort)) == ids
 
 
 @pytest.mark.parametrize("sort", SortKey)
-def test_reversed_order_keeps_ties_in_the_order_of_adding(sort):
+def test_reversed_order_keeps_equal_rows_in_the_order_of_adding(sort):
     same = [download(number, "same") for number in range(3)]
     ids = select(same, DownloadQuery(sort=sort, is_reversed=True))
     assert ids == ([2, 1, 0] if sort is SortKey.ADDED else [0, 1, 2])
@@ -115,7 +115,7 @@ def test_a_folder_is_searched_as_well():
     assert select([row], DownloadQuery(text="images/new/x")) == [0]
 
 
-def test_an_empty_file_that_is_done_counts_as_whole():
+def test_an_empty_finished_file_counts_as_complete():
     rows = [
         download(0, "half", DownloadState.DOWNLOADING, size=2, received=1),
         download(1, "empty", DownloadState.DONE, size=0),
@@ -123,7 +123,7 @@ def test_an_empty_file_that_is_done_counts_as_whole():
     assert select(rows, DownloadQuery(sort=SortKey.PROGRESS)) == [0, 1]
 
 
-def test_what_failed_is_grouped_by_cause_the_commonest_first_cancelled_last():
+def test_failures_are_grouped_by_cause():
     rows = [
         download(id, name, state)
         for id, (name, state) in enumerate(
@@ -144,11 +144,11 @@ def test_what_failed_is_grouped_by_cause_the_commonest_first_cancelled_last():
     rows[7].error_kind, rows[7].status = "tls", 200
     query = DownloadQuery(View.FAILED, sort=SortKey.NAME)
     assert by_cause(rows, query) == [
-        Cause("tls", 0, [7, 1]),
-        Cause("http_4xx", 403, [3]),
-        Cause("http_4xx", 410, [2]),
-        Cause("", 0, [6, 4, 0]),
+        FailureGroup("tls", 0, [7, 1]),
+        FailureGroup("http_4xx", 403, [3]),
+        FailureGroup("http_4xx", 410, [2]),
+        FailureGroup("", 0, [6, 4, 0]),
     ]
     assert by_cause(rows, DownloadQuery(View.FAILED, text="name:x")) == [
-        Cause("http_4xx", 410, [2])
+        FailureGroup("http_4xx", 410, [2])
     ]

@@ -1,4 +1,4 @@
-"""URLs and checksums: what may be fetched, and what it is counted against."""
+"""URLs and checksums of requests."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from tui.core.request import (
         ("http://a.example/[x]{y}|z\\", "http://a.example"),
     ],
 )
-def test_a_good_url_is_kept_as_it_is_and_counts_against_its_origin(url, origin):
+def test_a_valid_url_is_unchanged_and_has_an_origin(url, origin):
     assert check_url(url) == url
     assert origin_of(url) == origin
 
@@ -98,13 +98,13 @@ def test_a_good_url_is_kept_as_it_is_and_counts_against_its_origin(url, origin):
         ("http://a/" + "x" * URL_LIMIT, "longer"),
     ],
 )
-def test_a_url_that_cannot_be_fetched_says_why(url, reason):
+def test_an_invalid_url_has_a_reason(url, reason):
     with pytest.raises(ValueError, match=reason) as caught:
         check_url(url)
     assert str(caught.value).isprintable()
 
 
-def test_a_reason_holds_nothing_of_a_password():
+def test_a_reason_does_not_contain_a_password():
     for url in (
         "http://me:hunter2@:80/",
         "http://me:hunter2/x@a/",
@@ -131,7 +131,7 @@ urls = st.builds(
 
 
 @given(urls)
-def test_the_wire_understands_every_url_that_passes_and_sees_the_same_host(url):
+def test_the_http_clients_accept_every_valid_url_and_see_the_same_host(url):
     try:
         check_url(url)
     except ValueError:
@@ -146,7 +146,7 @@ def test_the_wire_understands_every_url_that_passes_and_sees_the_same_host(url):
 
 
 @given(st.text())
-def test_no_text_makes_either_function_fail_otherwise(text):
+def test_no_text_raises_another_error(text):
     for url in (text, f"http://{text}", f"https://a:{text}/"):
         assert isinstance(origin_of(url), str)
         try:
@@ -183,11 +183,11 @@ def test_every_known_algorithm_exists_and_has_its_length(name):
         ("md5=" + "٣" * 32, "32 hexadecimal digits"),
     ],
 )
-def test_a_bad_checksum_says_what_a_good_one_looks_like(text, reason):
+def test_an_invalid_checksum_has_a_reason(text, reason):
     with pytest.raises(ValueError, match=reason):
         Checksum.parse(text)
 
 
-def test_a_complaint_names_its_place_where_there_is_one():
+def test_an_error_names_its_line_if_there_is_one():
     assert str(BadRequestLine("list.txt:3", "why")) == "list.txt:3: why"
     assert str(BadRequestLine("", "why")) == "why"

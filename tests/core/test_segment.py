@@ -1,4 +1,4 @@
-"""Ranges against the plainest model there is: a set of byte numbers."""
+"""Range arithmetic, compared with a set of byte numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def numbers(pairs) -> set[int]:
 
 
 @given(st.lists(ranges, max_size=12))
-def test_a_range_set_holds_exactly_the_bytes_that_were_added(added):
+def test_a_range_set_contains_exactly_the_bytes_added(added):
     found = RangeSet()
     model: set[int] = set()
     for start, end in added:
@@ -40,7 +40,7 @@ def test_its_ranges_are_sorted_and_never_touch(added):
 
 
 @given(st.lists(ranges, max_size=8), st.lists(ranges, max_size=8))
-def test_what_is_taken_out_is_gone_and_nothing_else(added, removed):
+def test_remove_removes_exactly_a_range(added, removed):
     found = RangeSet(added)
     model = numbers(added)
     for start, end in removed:
@@ -53,7 +53,7 @@ def test_what_is_taken_out_is_gone_and_nothing_else(added, removed):
 
 
 @given(st.lists(ranges, max_size=12), st.integers(0, SIZE + 10))
-def test_what_is_there_and_what_is_missing_make_the_file(added, size):
+def test_ranges_and_gaps_add_up_to_the_file(added, size):
     found = RangeSet(added)
     gaps = found.missing(size)
     assert numbers(gaps) == set(range(size)) - numbers(found)
@@ -68,14 +68,14 @@ def test_the_order_of_adding_does_not_matter(added, random):
 
 
 @pytest.mark.parametrize(("start", "end"), [(-1, 1), (2, 1), (-2, -1)])
-def test_a_range_that_is_none_is_refused(start, end):
+def test_an_invalid_range_is_refused(start, end):
     with pytest.raises(ValueError, match="bad range"):
         RangeSet().add(start, end)
     with pytest.raises(ValueError, match="bad range"):
         RangeSet().remove(start, end)
 
 
-def test_a_range_set_says_what_it_holds():
+def test_a_range_set_has_a_repr():
     assert repr(RangeSet([(0, 5), (7, 9)])) == "<RangeSet 0-5 7-9>"
     assert repr(RangeSet()) == "<RangeSet empty>"
     assert RangeSet() != "<RangeSet empty>"
@@ -125,7 +125,7 @@ def test_a_large_file_gets_as_many_segments_as_there_are_connections():
     assert plan == [(at << 27, (at + 1) << 27) for at in range(8)]
 
 
-def test_a_small_file_stays_whole():
+def test_a_small_file_is_not_split():
     assert plan_segments([(0, 1 << 20)], 8, 1 << 20) == [(0, 1 << 20)]
 
 

@@ -1,4 +1,4 @@
-"""Sizes, rates and durations, as people write and read them."""
+"""Sizes, rates and durations, parsed and formatted."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ from tui.core.text.units import (
         ("9007199254740993", 9007199254740993),
     ],
 )
-def test_sizes_are_read_as_aria2_and_curl_read_them(text, size):
+def test_sizes_are_parsed_like_aria2_and_curl(text, size):
     assert parse_size(text) == size
 
 
 @pytest.mark.parametrize(
     "text", ["", "k", "-1", "1,5M", "1e6", "10X", "1.M", ".5M", "0x10", "٣", "9" * 400]
 )
-def test_what_is_no_size_is_refused_with_an_example(text):
+def test_an_invalid_size_is_refused_with_an_example(text):
     with pytest.raises(ValueError, match="500k"):
         parse_size(text)
 
@@ -69,12 +69,12 @@ def test_what_is_no_size_is_refused_with_an_example(text):
         (-1500, "-1.50 KB"),
     ],
 )
-def test_sizes_are_printed_with_three_digits(size, text):
+def test_sizes_are_formatted_with_three_digits(size, text):
     assert format_size(size) == text
 
 
 @given(st.integers(0, 10**20))
-def test_a_printed_size_fits_its_column_and_reads_back(size):
+def test_a_formatted_size_fits_its_column_and_can_be_parsed(size):
     text = format_size(size)
     assert len(text) <= 7
     assert re.fullmatch(r"\d{1,3} B|(\d{3}|\d\d\.\d|\d\.\d\d) [KMGTPE]B", text)

@@ -132,7 +132,7 @@ async def test_origins_have_a_protocol_range_support_and_errors(
 ) -> None:
     broken = ResponseScript(Pattern(SIZE, 1), etag='"1"', rate=9e6, first=[500])
     async with running(server, tmp_path, script=broken, segments=2) as engine:
-        await until(lambda: engine.origins()[0].ranges == "honest")
+        await until(lambda: engine.origins()[0].ranges == "supported")
         (host,) = engine.origins()
         assert host.protocol == "HTTP/1.1"
         assert host.errors == 1

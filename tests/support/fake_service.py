@@ -593,7 +593,7 @@ class FakeService:
         self.calls["select"] += 1
         return core_query.select_iter(self._listed(query), query)
 
-    def by_cause(self, query: DownloadQuery) -> list[core_query.Cause]:
+    def by_cause(self, query: DownloadQuery) -> list[core_query.FailureGroup]:
         self.calls["by_cause"] += 1
         return core_query.by_cause(self._listed(query), query)
 

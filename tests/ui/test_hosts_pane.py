@@ -33,7 +33,7 @@ BUSY = OriginSnapshot(
     blocked_s=0.0,
     errors=7,
     protocol="HTTP/1.1",
-    ranges="honest",
+    ranges="supported",
     cap_from="set",
 )
 HOSTILE = "https://evil\x1b[31m\u202e[red]" + "x" * 300 + ".example:8443"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.events import Event, Kinds
-    from tui.core.listing.query import Cause, DownloadQuery
+    from tui.core.listing.query import DownloadQuery, FailureGroup
     from tui.core.notices import Notice
     from tui.core.request import DownloadRequest
     from tui.core.snapshot import (
@@ -234,7 +234,7 @@ class DownloadService(Protocol):
         """Do the same as ``select``, in slices of a few milliseconds between yields."""
         ...
 
-    def by_cause(self, query: DownloadQuery) -> list[Cause]:
+    def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
         """Group the failed and cancelled downloads that match a query by cause."""
         ...
 

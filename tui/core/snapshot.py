@@ -193,7 +193,7 @@ class OriginSnapshot(NamedTuple):
     protocol: str = ""
     """``HTTP/1.1`` or ``HTTP/2``, of the last response; "" before any."""
     ranges: str = "unknown"
-    """``honest`` (the server sent the requested range), ``refused`` or ``unknown``."""
+    """``supported`` (it sent the requested range), ``refused`` or ``unknown``."""
     cap_from: str = ""
     """Origin of the limit: ``set``, ``per host``, ``learned`` or ""."""
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from tui.core.download import DownloadId
-    from tui.core.listing.query import Cause, DownloadQuery
+    from tui.core.listing.query import DownloadQuery, FailureGroup
     from tui.core.notices import HoldReason, Notice
     from tui.core.request import DownloadRequest
     from tui.core.service import Move
@@ -333,7 +333,7 @@ class Engine:
         """Do what ``select`` does, filtering a few milliseconds between yields."""
         return select_iter(self._snapshots.listed(query), query)
 
-    def by_cause(self, query: DownloadQuery) -> list[Cause]:
+    def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
         """Return failed and cancelled downloads that match a query, by cause."""
         return by_cause(self._snapshots.listed(query), query)
 

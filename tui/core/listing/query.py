@@ -109,7 +109,7 @@ def _whole(work: Generator[None, None, _Found]) -> _Found:
             return found
 
 
-class Cause(NamedTuple):
+class FailureGroup(NamedTuple):
     """Downloads that failed for the same reason."""
 
     kind: str
@@ -120,7 +120,7 @@ class Cause(NamedTuple):
     """In the order of the query."""
 
 
-def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]:
+def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[FailureGroup]:
     """Group failed downloads by cause, the most common first, cancelled ones last.
 
     Args:
@@ -130,7 +130,7 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]
     Raises:
         FilterError: as for ``select``.
     """
-    groups: dict[tuple[str, int], Cause] = {}
+    groups: dict[tuple[str, int], FailureGroup] = {}
     kept = list(_whole(_filter_iter(downloads, query)))
     known = {d.id: d for d in kept}
     for id in select(kept, query._replace(text="")):
@@ -144,20 +144,20 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Cause]
             continue
         group = groups.get(key)
         if group is None:
-            group = groups[key] = Cause(*key, [])
+            group = groups[key] = FailureGroup(*key, [])
         group.ids.append(id)
-    return _commonest_first(groups.values())
+    return _most_common_first(groups.values())
 
 
-def among(causes: Iterable[Cause], ids: Iterable[int]) -> list[Cause]:
+def among(groups: Iterable[FailureGroup], ids: Iterable[int]) -> list[FailureGroup]:
     """Return the groups of ``by_cause``, reduced to these ids."""
     wanted = set(ids)
-    kept = (c._replace(ids=[id for id in c.ids if id in wanted]) for c in causes)
-    return _commonest_first(cause for cause in kept if cause.ids)
+    kept = (g._replace(ids=[id for id in g.ids if id in wanted]) for g in groups)
+    return _most_common_first(group for group in kept if group.ids)
 
 
-def _commonest_first(causes: Iterable[Cause]) -> list[Cause]:
-    return sorted(causes, key=lambda c: (not c.kind, -len(c.ids), c[:2]))
+def _most_common_first(groups: Iterable[FailureGroup]) -> list[FailureGroup]:
+    return sorted(groups, key=lambda g: (not g.kind, -len(g.ids), g[:2]))
 
 
 def _progress(download: Download) -> float:

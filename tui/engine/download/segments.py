@@ -332,7 +332,7 @@ class RangeOpener:
                 origin.ranges = "refused"
             await response.close()
             raise
-        origin.ranges = "honest"
+        origin.ranges = "supported"
         self._validators[url] = info.validator
         return response, info
 

@@ -18,7 +18,7 @@ from tui.core.notices import Notice, NoticeCode
 from tui.core.request import Checksum, origin_of
 from tui.core.segment import RangeSet
 from tui.core.settings import Verify
-from tui.core.text.digest_lists import parse_sums
+from tui.core.text.checksum_list import parse_checksum_list
 from tui.disk.checksum import hash_file_range, new_hash
 from tui.engine.download.request import request_headers
 from tui.engine.notices import add_note
@@ -301,7 +301,9 @@ class ChecksumFiles:
         except (FetchError, TimeoutError):
             return {}
         # In a thread: a long list takes some 100 ms.
-        return await asyncio.to_thread(parse_sums, body.decode(errors="replace"))
+        return await asyncio.to_thread(
+            parse_checksum_list, body.decode(errors="replace")
+        )
 
 
 def _single_checksum(sums: dict[str, Checksum], name: str) -> Checksum | None:

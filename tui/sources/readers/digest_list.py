@@ -1,7 +1,7 @@
 """Digest lists such as ``SHA256SUMS``: each name is a file to download.
 
 The names are relative to a base URL, which the user gives, or to the URL of the list
-itself. ``core.text.digest_lists`` parses the lines; a PGP signature is skipped.
+itself. ``core.text.checksum_list`` parses the lines; a PGP signature is skipped.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tui.core.request import (
     DownloadRequest,
     check_url,
 )
-from tui.core.text.digest_lists import sum_of_line
+from tui.core.text.checksum_list import parse_checksum_line
 from tui.sources.readers.lines import LINE_LIMIT
 from tui.sources.values import folder_url, parse_output_path
 
@@ -35,7 +35,10 @@ _SUFFIX = re.compile(r"\.(?:md5|sha\d+|b2)(?:sum)?$", re.IGNORECASE)
 
 def is_sums_line(line: str) -> bool:
     """Return True if a list that starts with this line is a digest list."""
-    return line.startswith("-----BEGIN PGP SIGNED") or sum_of_line(line) is not None
+    return (
+        line.startswith("-----BEGIN PGP SIGNED")
+        or parse_checksum_line(line) is not None
+    )
 
 
 def is_sums_name(name: str) -> bool:
@@ -71,7 +74,7 @@ def parse_sums_list(
     untagged = "blake2b" if name.lower().startswith(("b2", "blake2b")) else ""
     files: dict[str, tuple[str, Checksum]] = {}
     for here, line in _significant(lines, where):
-        entry = sum_of_line(line, untagged) if len(line) <= LINE_LIMIT else None
+        entry = parse_checksum_line(line, untagged) if len(line) <= LINE_LIMIT else None
         if entry is None:
             yield BadRequestLine(
                 here, "expected 'DIGEST  NAME' or 'KIND (NAME) = DIGEST'"

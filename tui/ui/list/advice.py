@@ -12,11 +12,11 @@ from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from tui.core.listing.query import Cause
+    from tui.core.listing.query import FailureGroup
     from tui.core.snapshot import DownloadSnapshot
 
 
-def cursor_advice(row: DownloadSnapshot | None, group: Cause | None) -> str:
+def cursor_advice(row: DownloadSnapshot | None, group: FailureGroup | None) -> str:
     """Return what is wrong with the row or the group under the cursor, and its keys.
 
     Returns:

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from tui.core.download import DownloadId
-    from tui.core.listing.query import Cause
+    from tui.core.listing.query import FailureGroup
 
-_Lines: TypeAlias = "tuple[list[int], dict[int, Cause]]"
+_Lines: TypeAlias = "tuple[list[int], dict[int, FailureGroup]]"
 CALM_S = 1.0
 """Time after a cursor movement in which the order does not change."""
 _RESELECT_S = 0.25
@@ -43,7 +43,7 @@ class ListModel:
         self,
         select_iter: Callable[[DownloadQuery], Generator[None, None, list[DownloadId]]],
         monotonic: Callable[[], float] = time.monotonic,
-        by_cause: Callable[[DownloadQuery], list[Cause]] | None = None,
+        by_cause: Callable[[DownloadQuery], list[FailureGroup]] | None = None,
     ) -> None:
         """Create an empty list.
 
@@ -59,7 +59,7 @@ class ListModel:
         self.query = DownloadQuery()
         self.ids: list[DownloadId] = []
         """One per line; negative for the heading of a group (``causes``)."""
-        self.causes: dict[int, Cause] = {}
+        self.causes: dict[int, FailureGroup] = {}
         """Groups of failed downloads, by the id of their heading."""
         self.folded: set[int] = set()
         """Headings whose downloads are hidden."""
@@ -91,7 +91,7 @@ class ListModel:
         return None if line is None or line < 0 else line
 
     @property
-    def cursor_cause(self) -> Cause | None:
+    def cursor_cause(self) -> FailureGroup | None:
         """The group whose heading is under the cursor, or ``None``."""
         line = self.cursor_line
         return None if line is None else self.causes.get(line)
@@ -226,7 +226,7 @@ class ListModel:
         self._next_at_s = now + max(_RESELECT_S, self._spent_s * _COST_FACTOR)
         return True
 
-    def _set_lines(self, lines: list[int], causes: dict[int, Cause]) -> None:
+    def _set_lines(self, lines: list[int], causes: dict[int, FailureGroup]) -> None:
         kept = self.cursor_line
         before, index = self.ids, self.cursor
         self.ids, self.causes = lines, causes

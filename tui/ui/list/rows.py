@@ -31,7 +31,7 @@ from tui.ui.style.format import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tui.core.listing.query import Cause
+    from tui.core.listing.query import FailureGroup
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.list.model import ListModel
@@ -370,7 +370,7 @@ def _to_ascii(text: str) -> str:
 
 
 def group_heading(
-    group: Cause, width: int, *, is_folded: bool, is_ascii: bool
+    group: FailureGroup, width: int, *, is_folded: bool, is_ascii: bool
 ) -> tuple[Piece, ...]:
     """Return the heading of a group of failed downloads.
 

@@ -32,7 +32,7 @@ _NARROW = 90
 MAX_NAME = 48
 _GAP = 2
 _RANGES = {
-    "honest": ("supported", "done"),
+    "supported": ("supported", "done"),
     "refused": ("unsupported", "warn"),
     "unknown": ("unknown", "dim"),
 }

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tui.core.listing.query import Cause
+    from tui.core.listing.query import FailureGroup
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
 COLUMNS = 80
@@ -30,7 +30,7 @@ _S = DownloadState
 
 def summary_lines(
     snapshot: EngineSnapshot,
-    causes: list[Cause],
+    causes: list[FailureGroup],
     rows: Callable[[list[int]], list[DownloadSnapshot]],
     saved: Path | None,
     hint: str,

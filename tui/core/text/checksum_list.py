@@ -41,7 +41,7 @@ _ESCAPED = re.compile(r"\\([\\nr])")
 _UNESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
 
 
-def parse_sums(text: str) -> dict[str, Checksum]:
+def parse_checksum_list(text: str) -> dict[str, Checksum]:
     """Parse a checksum list.
 
     Returns:
@@ -51,7 +51,7 @@ def parse_sums(text: str) -> dict[str, Checksum]:
     """
     found: dict[str, dict[str, str | None]] = {}
     for line in text.splitlines():
-        entry = sum_of_line(line)
+        entry = parse_checksum_line(line)
         if entry is None or entry[1].algorithm not in ("sha256", "sha512"):
             continue
         name, checksum = entry
@@ -70,7 +70,7 @@ def parse_sums(text: str) -> dict[str, Checksum]:
     return sums
 
 
-def sum_of_line(line: str, untagged: str = "") -> tuple[str, Checksum] | None:
+def parse_checksum_line(line: str, untagged: str = "") -> tuple[str, Checksum] | None:
     """Parse one line of a checksum list.
 
     Args:

@@ -1,4 +1,4 @@
-"""Digest lists in every form that tools write; none makes the reader stumble."""
+"""Checksum lists in every format that tools write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.request import Checksum
-from tui.core.text.digest_lists import parse_sums
+from tui.core.text.checksum_list import parse_checksum_list
 
 A, B = "a" * 64, "b" * 64
 LONG = "c" * 128
@@ -33,9 +33,9 @@ LONG = "c" * 128
         (f"  {A}  ", "", A),
     ],
 )
-def test_a_line_of_any_form_is_read(line, name, digest):
+def test_every_format_of_a_line_is_parsed(line, name, digest):
     kind = "sha256" if len(digest) == 64 else "sha512"
-    assert parse_sums(line + "\n") == {name: Checksum(kind, digest)}
+    assert parse_checksum_list(line + "\n") == {name: Checksum(kind, digest)}
 
 
 @pytest.mark.parametrize(
@@ -53,22 +53,24 @@ def test_a_line_of_any_form_is_read(line, name, digest):
         f"{A}  {'n' * 5000}",
     ],
 )
-def test_what_is_no_digest_is_passed_over(line):
-    assert parse_sums(f"{line}\n{B}  other\n") == {"other": Checksum("sha256", B)}
+def test_other_lines_are_skipped(line):
+    assert parse_checksum_list(f"{line}\n{B}  other\n") == {
+        "other": Checksum("sha256", B)
+    }
 
 
-def test_digests_that_contradict_each_other_vouch_for_nothing():
-    assert parse_sums(f"{A}  x\n{B}  x\n{A}  x\n{A}  y\n{A}  y\n") == {
+def test_contradictory_digests_are_left_out():
+    assert parse_checksum_list(f"{A}  x\n{B}  x\n{A}  x\n{A}  y\n{A}  y\n") == {
         "y": Checksum("sha256", A)
     }
 
 
-def test_the_stronger_kind_counts():
+def test_the_stronger_algorithm_has_precedence():
     text = f"SHA256 (x) = {A}\nSHA512 (x) = {LONG}\n"
-    assert parse_sums(text) == {"x": Checksum("sha512", LONG)}
+    assert parse_checksum_list(text) == {"x": Checksum("sha512", LONG)}
 
 
-def test_four_mebibytes_of_anything_are_read_in_two_seconds():
+def test_four_mebibytes_are_parsed_in_two_seconds():
     texts = [
         f"{A}  some/name/of/a/file-%07d\n" * 40_000,
         " " * (4 << 20),
@@ -78,10 +80,10 @@ def test_four_mebibytes_of_anything_are_read_in_two_seconds():
     ]
     for text in texts:
         before = time.process_time()
-        parse_sums(text)
+        parse_checksum_list(text)
         assert time.process_time() - before < 2
 
 
 @given(st.text() | st.text(alphabet="abcdef0123456789 *\\()=SHA256\n"))
-def test_no_text_makes_it_raise(text):
-    parse_sums(text)
+def test_no_text_raises_an_error(text):
+    parse_checksum_list(text)
