@@ -135,7 +135,7 @@ async def test_the_empty_pane_teaches():
     async with Stage(pane).run_test(size=(40, 8)):
         pane.show(None)
         text = "\n".join(drawn(pane))
-    assert "enter opens all of it, a adds URLs." in text
+    assert "enter opens details, a adds URLs." in text
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
@@ -182,9 +182,9 @@ def test_the_sheet_tells_what_bounds_it_its_speeds_and_what_can_be_changed():
     )
     assert "now       Limited by the server: 3 connections (> adds one)" in text
     assert "mean 2.00 MB/s, peak 3.00 MB/s" in text
-    assert "3 of 3 at once   > < one more, one less" in text
+    assert "3 of 3 in flight   > to add one, < to remove one" in text
     assert "limit     none   B changes it" in text
-    assert "Asked with" in text
+    assert "Request" in text
     assert "Authorization (hidden)" in text
 
 
@@ -197,7 +197,7 @@ def test_a_finished_one_tells_when_and_not_how_it_would_be_resumed():
         finished_at=1_790_000_090.0,
     )
     text = as_text(sheet_lines(done, 100))
-    assert ", after 1m30s" in text
+    assert "(took 1m30s)" in text
     assert "starts again from zero" not in text
     assert "no validator" not in as_text(pane_lines(done, 60, 9))
 

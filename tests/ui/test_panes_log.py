@@ -29,7 +29,7 @@ def failed(number: int):
     ("event", "words"),
     [
         (facts.Failed(1, AT, "not_found", "404"), "✗ 404; the server has no such file"),
-        (facts.Retrying(1, AT, 2, 4.0, "reset", "broke"), "↻ broke; again in 4s"),
+        (facts.Retrying(1, AT, 2, 4.0, "reset", "broke"), "↻ broke; retry in 4s"),
         (
             facts.DownloadNotice(1, AT, Notice(NoticeCode.CHANGED_ON_SERVER)),
             "» changed on the server",
@@ -132,7 +132,7 @@ async def test_folded_it_is_the_newest_line(width):
     async with Stage(log).run_test(size=(width, 15)) as pilot:
         log.is_folded = True
         await pilot.pause()
-        assert "nothing happened yet" in drawn(log)[0]
+        assert "No events yet" in drawn(log)[0]
         log.extend([done(1), failed(2)])
         (line,) = drawn(log)
     assert "✗" in line

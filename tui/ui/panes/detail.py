@@ -1,4 +1,4 @@
-"""One download in full: its map, its figures, and why it is where it is."""
+"""The detail pane: one download with its map, figures, addresses and errors."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 def empty_lines() -> list[str]:
-    """Return what the pane says while there is no download under the cursor."""
+    """Return the text of the pane while there is no download under the cursor."""
     return [
         "No download under the cursor.",
-        "Move with up and down; here you see",
-        "its map, speed, address and errors.",
-        f"{key_of('details')} opens all of it, {key_of('add')} adds URLs.",
+        "Move it with up and down to see map,",
+        "speed, address and errors here.",
+        f"{key_of('details')} opens details, {key_of('add')} adds URLs.",
     ]
 
 
@@ -32,20 +32,20 @@ class DetailPane(Pane):
     """The download under the cursor."""
 
     class OpenRequested(Message):
-        """A click on the pane: a wish to see everything about the download."""
+        """The user clicked the pane to open all details."""
 
     def __init__(self, **options: Any) -> None:
-        """Start empty."""
+        """Create an empty pane."""
         super().__init__(**options)
         self._detail: DetailSnapshot | None = None
 
     def show(self, detail: DetailSnapshot | None) -> None:
-        """Draw one download, or say what would be here."""
+        """Draw a download; ``None`` explains the empty pane."""
         self._detail = detail
         self.redraw()
 
     def title(self) -> Line:
-        """The file's name and the pane's key."""
+        """Return the file's name and the pane's key."""
         if self._detail is None:
             return [
                 Span("Details ", "title"),
@@ -60,20 +60,20 @@ class DetailPane(Pane):
         ]
 
     def corner(self) -> Line:
-        """How many connections it has."""
+        """Return the number of ranges in flight."""
         if self._detail is None or not self._detail.segments:
             return []
         ranges = len(self._detail.segments)
         return [Span(f"{ranges} range{'s' if ranges != 1 else ''}", "dim")]
 
     def body(self, width: int, height: int) -> list[Line]:
-        """What fits, most wanted first."""
+        """Return what fits, most important first."""
         if self._detail is None:
             return [[Span(text, "dim")] for text in empty_lines()]
         return pane_lines(self._detail, width, height, self.is_ascii)
 
     def folded(self, width: int) -> Line:
-        """A short map, sizes and name."""
+        """Return a short map, the name, and sizes."""
         if self._detail is None:
             return [
                 Span(" sel  ", "title"),
@@ -100,24 +100,24 @@ class DetailPane(Pane):
         return justify(left, right, width)
 
     def pressed(self, action: str) -> None:
-        """Ask for the full screen."""
+        """Ask to open all details."""
         del action
         self.post_message(self.OpenRequested())
 
 
 class DetailSheet(Pane):
-    """All facts without a frame, as high as they are; made to be scrolled."""
+    """All details without a frame, as high as its content; to be scrolled."""
 
     DEFAULT_CSS = "DetailSheet { height: auto; }"
     has_frame = False
 
     def __init__(self, **options: Any) -> None:
-        """Start empty."""
+        """Create an empty pane."""
         super().__init__(**options)
         self._detail: DetailSnapshot | None = None
 
     def show(self, detail: DetailSnapshot) -> None:
-        """Draw one download and grow or shrink to what there is to say."""
+        """Draw a download and fit the height to its lines."""
         self._detail = detail
         height = len(sheet_lines(detail, self.size.width or 80, self.is_ascii))
         if self.styles.height is None or self.styles.height.value != height:
@@ -125,12 +125,12 @@ class DetailSheet(Pane):
         self.redraw()
 
     def on_resize(self) -> None:
-        """Longer lines wrap less, so the height follows the width."""
+        """Recompute the height: it depends on how lines wrap."""
         if self._detail is not None:
             self.show(self._detail)
 
     def body(self, width: int, height: int) -> list[Line]:
-        """All lines."""
+        """Return all lines."""
         del height
         if self._detail is None:
             return []

@@ -1,4 +1,4 @@
-"""Everything about one download, as lines. Pure functions of a snapshot and a width."""
+"""The details of one download as lines: pure functions of a snapshot and a width."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from tui.core.snapshot import DetailSnapshot, SegmentSnapshot
 
 _LABEL = 10
-"""Cells of the labels on the full-size screen."""
+"""Width of the labels in the long form."""
 _SHEET_FROM = 18
-"""Lines from which a pane has room for the long form."""
+"""Height from which a pane shows the long form."""
 _STALLED_S = 5.0
 _CHECKSUM_STYLES = {"ok": "done", "mismatch": "failed", "pending": "dim"}
 
@@ -40,7 +40,7 @@ _CHECKSUM_STYLES = {"ok": "done", "mismatch": "failed", "pending": "dim"}
 
 
 def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Line:
-    """Glyph and word of the state, share done, and what comes next."""
+    """Return state, fraction done, and when the next attempt is or what limits it."""
     row = detail.row
     appearance = appearance_of(row.state)
     glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
@@ -60,7 +60,7 @@ def state_line(detail: DetailSnapshot, width: int, is_ascii: bool = False) -> Li
 
 
 def progress_line(detail: DetailSnapshot, width: int) -> Line:
-    """``826 MB of 2.00 GB  28.7 MB/s  41s``."""
+    """Return ``826 MB of 2.00 GB  28.7 MB/s  41s``."""
     row = detail.row
     if row.state is DownloadState.DONE or row.size is None:
         words = format_size(row.received if row.size is None else row.size)
@@ -76,7 +76,7 @@ def progress_line(detail: DetailSnapshot, width: int) -> Line:
 
 
 def response_line(detail: DetailSnapshot, width: int) -> Line:
-    """``HTTP/1.1 206  etag  sha256 pending  3/3 conn``."""
+    """Return ``HTTP/1.1 206  etag  sha256 pending  3/3 conn``."""
     line: Line = []
     if detail.row.status:
         version = plain(detail.http_version) or "HTTP"
@@ -96,18 +96,18 @@ def response_line(detail: DetailSnapshot, width: int) -> Line:
 
 
 def validator_text(detail: DetailSnapshot) -> str:
-    """How a resume would be proven: ``etag``, ``date`` or ``no validator``."""
+    """Return what a resume is validated by: ``etag``, ``date`` or ``no validator``."""
     if detail.row.state is DownloadState.DONE and not detail.validator:
-        return ""  # nothing is left to prove
+        return ""  # it will not be resumed
     if not detail.validator:
-        return "no validator" if detail.row.status else "not asked yet"
+        return "no validator" if detail.row.status else "not requested yet"
     return "etag" if '"' in detail.validator else "date"
 
 
 def error_lines(
     detail: DetailSnapshot, width: int, is_ascii: bool = False
 ) -> list[Line]:
-    """What went wrong and what to do about it; nothing where nothing did."""
+    """Return the error and its remedy, or the note; empty if there is neither."""
     row = detail.row
     if not row.error:
         note = notice_text(row.note)
@@ -115,9 +115,9 @@ def error_lines(
     arrow = "-> " if is_ascii else "→ "
     style = "failed" if row.state is DownloadState.FAILED else "waiting"
     rows = [[Span(text, style)] for text in wrap(plain(row.error, 300), width)]
-    advice = remedy_for(row.error_kind, row.error, row.status)
-    if advice:
-        for index, text in enumerate(wrap(advice, width - len(arrow))):
+    remedy = remedy_for(row.error_kind, row.error, row.status)
+    if remedy:
+        for index, text in enumerate(wrap(remedy, width - len(arrow))):
             lead = " " * len(arrow) if index else arrow
             rows.append([Span(lead + text, "dim")])
     return rows
@@ -126,27 +126,27 @@ def error_lines(
 def pane_lines(
     detail: DetailSnapshot, width: int, height: int, is_ascii: bool = False
 ) -> list[Line]:
-    """Choose and order what a pane of this size shows, most wanted first."""
+    """Return what a pane of this size shows, most important first."""
     if height >= _SHEET_FROM:
         return sheet_lines(detail, width, is_ascii)
     row = detail.row
     head = [state_line(detail, width, is_ascii), progress_line(detail, width)]
-    trouble = error_lines(detail, width, is_ascii)
-    place = plain(detail.path if row.state is DownloadState.DONE else detail.part_path)
+    error = error_lines(detail, width, is_ascii)
+    path = plain(detail.path if row.state is DownloadState.DONE else detail.part_path)
     url = plain_url(row.url)
     tail: list[Line] = [
         [Span("from ", "dim"), Span(middle_ellipsis(url, width - 5))],
-        [Span("to   ", "dim"), Span(middle_ellipsis(place, width - 5))],
+        [Span("to   ", "dim"), Span(middle_ellipsis(path, width - 5))],
         response_line(detail, width),
     ]
-    room = height - len(head) - len(tail) - len(trouble)
-    # A map of two lines reads well up to a few dozen ranges; more is for the screen.
+    room = height - len(head) - len(tail) - len(error)
+    # Two lines of map are enough for a few dozen ranges; the full screen shows more.
     rows = 1 if room <= 1 else min(4, max(2, room // 2))
     drawn = map_lines(detail, width, rows, is_ascii=is_ascii)
-    if trouble:
-        # With little room, why it failed and what to do win over the map.
-        lines = [head[0], *trouble, *head[1:], *tail]
-        return [head[0], *trouble, *drawn, *head[1:], *tail] if room >= 1 else lines
+    if error:
+        # In little space, the error and its remedy are more important than the map.
+        shown = drawn if room >= 1 else []
+        return [head[0], *error, *shown, *head[1:], *tail]
     if room <= 0:
         return [*drawn, *head[1:], *tail][:height]
     spare = height - len(head) - len(tail) - len(drawn)
@@ -155,7 +155,7 @@ def pane_lines(
 
 
 def attempt_lines(detail: DetailSnapshot, width: int) -> list[Line]:
-    """One line an attempt: number, time of day, how it ended."""
+    """Return a line per attempt: number, time of day and outcome."""
     lines: list[Line] = []
     for attempt in detail.attempts:
         at = time.strftime("%H:%M:%S", time.localtime(attempt.at))
@@ -174,7 +174,7 @@ def attempt_lines(detail: DetailSnapshot, width: int) -> list[Line]:
 def sheet_lines(
     detail: DetailSnapshot, width: int, is_ascii: bool = False
 ) -> list[Line]:
-    """Everything there is to know, one fact a line; long values wrap."""
+    """Return everything known about a download, a fact per line; long values wrap."""
     row = detail.row
     rows = 2 if width >= 80 else 3
     lines: list[Line] = [
@@ -182,11 +182,11 @@ def sheet_lines(
         *map_lines(detail, width, rows, is_ascii=is_ascii),
         progress_line(detail, width),
     ]
-    trouble = error_lines(detail, width, is_ascii)
-    if trouble:
-        lines += [[], *trouble]
-    lines += _now_facts(detail, width, is_ascii)
-    lines += _section("Where", width, is_ascii)
+    error = error_lines(detail, width, is_ascii)
+    if error:
+        lines += [[], *error]
+    lines += _current_facts(detail, width, is_ascii)
+    lines += _section("Location", width, is_ascii)
     lines += _fact("URL", plain_url(row.url), width)
     for mirror in detail.mirrors:
         if mirror != row.url:
@@ -194,13 +194,13 @@ def sheet_lines(
     lines += _fact("file", plain(detail.path), width)
     if row.state is not DownloadState.DONE:
         lines += _fact("part file", plain(detail.part_path), width)
-    lines += _fact("asked in", plain(detail.source), width)
+    lines += _fact("source", plain(detail.source), width)
     if detail.asked:
-        lines += _section("Asked with", width, is_ascii)
+        lines += _section("Request", width, is_ascii)
         for name, value in detail.asked:
             lines += _fact(plain(name), plain(value), width)
-    lines += _section("Answer", width, is_ascii)
-    lines += _answer_facts(detail, width)
+    lines += _section("Response", width, is_ascii)
+    lines += _response_facts(detail, width)
     if detail.segments:
         title = f"Ranges in flight ({count(len(detail.segments))})"
         lines += _section(title, width, is_ascii)
@@ -214,8 +214,8 @@ def sheet_lines(
     return lines
 
 
-def _now_facts(detail: DetailSnapshot, width: int, is_ascii: bool) -> list[Line]:
-    """What bounds it, its speed so far, and what can be changed about both."""
+def _current_facts(detail: DetailSnapshot, width: int, is_ascii: bool) -> list[Line]:
+    """Return what limits the download, its speed, times, and the keys to change it."""
     row = detail.row
     lines = _fact("now", with_keys(diagnosis_text(detail.diagnosis)), width)
     if detail.speeds:
@@ -227,32 +227,33 @@ def _now_facts(detail: DetailSnapshot, width: int, is_ascii: bool) -> list[Line]
         lines.append([*line, Span(f"  {words}", "text")])
     if row.state is DownloadState.DOWNLOADING:
         wanted = detail.connections_wanted
-        told = f"{row.connections}" + (f" of {wanted}" if wanted else "")
-        keys = f"{key_of('connections_more')} {key_of('connections_fewer')}"
-        lines += _fact("ranges", f"{told} at once   {keys} one more, one less", width)
+        active = f"{row.connections} of {wanted}" if wanted else f"{row.connections}"
+        more, fewer = key_of("connections_more"), key_of("connections_fewer")
+        words = f"{active} in flight   {more} to add one, {fewer} to remove one"
+        lines += _fact("ranges", words, width)
     if row.state not in ENDED:
         rate = format_rate(detail.rate_limit) if detail.rate_limit else "none"
-        lines += _fact("limit", f"{rate}   {key_of('limit_row')} changes it", width)
+        lines += _fact("limit", f"{rate}   {key_of('limit_row')} to change", width)
     if detail.started_at:
-        lines += _fact("began", _moment(detail.started_at), width)
+        lines += _fact("started", _local_time(detail.started_at), width)
     if detail.finished_at and row.state in ENDED:
         took = max(0.0, detail.finished_at - detail.started_at)
-        words = f"{_moment(detail.finished_at)}, after {format_duration(took)}"
-        lines += _fact("ended", words, width)
+        words = f"{_local_time(detail.finished_at)} (took {format_duration(took)})"
+        lines += _fact("finished", words, width)
     return [[], *lines] if lines else []
 
 
-def _moment(at: float) -> str:
+def _local_time(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
-def _answer_facts(detail: DetailSnapshot, width: int) -> list[Line]:
+def _response_facts(detail: DetailSnapshot, width: int) -> list[Line]:
     row = detail.row
     status = f"{plain(detail.http_version)} {row.status}".strip()
-    lines = _fact("status", status if row.status else "not asked yet", width)
+    lines = _fact("status", status if row.status else "not requested yet", width)
     if row.status and validator_text(detail):
-        proof = plain(detail.validator) or "none: a resume starts again from zero"
-        lines += _fact("validator", proof, width)
+        value = plain(detail.validator) or "none; a resume starts from the beginning"
+        lines += _fact("validator", value, width)
     if detail.checksum:
         style = _CHECKSUM_STYLES.get(detail.checksum_state, "dim")
         lines += _fact("checksum", plain(detail.checksum_state), width, style)
@@ -263,10 +264,10 @@ def _answer_facts(detail: DetailSnapshot, width: int) -> list[Line]:
 
 
 def segment_line(number: int, segment: SegmentSnapshot, width: int) -> Line:
-    """Number, speed, share and extent of one range in flight."""
+    """Return number, speed, fraction done and extent of a range in flight."""
     size = None if segment.end is None else segment.end - segment.start
-    had = segment.at - segment.start
-    share = percent(had / size if size else None)
+    received = segment.at - segment.start
+    share = percent(received / size if size else None)
     head = f"{number:>3}  {format_rate(segment.speed):>10}  {share:>6}"
     upto = "end" if segment.end is None else format_size(segment.end)
     extent = f"  {format_size(segment.start):>8} to {upto:<8}"
@@ -285,7 +286,7 @@ def _section(title: str, width: int, is_ascii: bool) -> list[Line]:
 def _fact(label: str, value: str, width: int, style: str = "text") -> list[Line]:
     if not value:
         return []
-    # Header names are longer than our own labels: then the value starts after them.
+    # Header names can be longer than the labels; the value then follows them.
     label = middle_ellipsis(label, max(_LABEL, width // 2))
     head = fit(label, _LABEL) if cells(label) < _LABEL else f"{label} "
     rows = wrap(value, width - cells(head))

@@ -1,4 +1,4 @@
-"""What happened, newest at the bottom: one line a fact, floods counted in one line."""
+"""The log pane: a line per event, newest at the bottom; bursts are summed up."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LogEntry(NamedTuple):
     at: float
     """Wall time."""
     state: DownloadState | None
-    """Gives glyph and colour; ``None`` for the engine's own."""
+    """Determines glyph and color; ``None`` for events of the engine."""
     name: str
     reason: str
 
@@ -50,7 +50,7 @@ _STATES: dict[type[facts.DownloadEvent], DownloadState] = {
     facts.Paused: DownloadState.PAUSED,
     facts.Cancelled: DownloadState.CANCELLED,
 }
-# What may be dropped first when many come at once: failures are asked for most.
+# In a burst, the highest ranks are dropped first: failures matter most.
 _RANK = {
     DownloadState.FAILED: 0,
     None: 0,
@@ -65,15 +65,15 @@ _RANK = {
 
 
 def log_entry(event: facts.Event, row: DownloadSnapshot | None) -> LogEntry:
-    """Say in words what an event tells; ``row`` is its download, if still known."""
+    """Word an event; ``row`` is its download, or ``None`` if it is gone."""
     if isinstance(event, facts.EngineEvent):
-        return LogEntry(event.at, None, "", _engine_words(event))
+        return LogEntry(event.at, None, "", _engine_text(event))
     state = _STATES.get(type(event))
     name = plain(row.name) if row is not None else f"download {event.id}"
     return LogEntry(event.at, state, name, _reason(event, row))
 
 
-def _engine_words(event: facts.EngineEvent) -> str:
+def _engine_text(event: facts.EngineEvent) -> str:
     if isinstance(event, facts.LimitChanged):
         return limit_text(event)
     if isinstance(event, facts.RunNotice):
@@ -86,11 +86,11 @@ def _engine_words(event: facts.EngineEvent) -> str:
 
 def _reason(event: facts.DownloadEvent, row: DownloadSnapshot | None) -> str:
     if isinstance(event, facts.Failed):
-        advice = remedy_for(event.error_kind, event.error)
-        return plain(f"{event.error}; {advice}" if advice else event.error)
+        remedy = remedy_for(event.error_kind, event.error)
+        return plain(f"{event.error}; {remedy}" if remedy else event.error)
     if isinstance(event, facts.Retrying):
         wait = format_duration(event.wait_s)
-        return f"{plain(event.error)}; again in {wait}"
+        return f"{plain(event.error)}; retry in {wait}"
     if isinstance(event, facts.DownloadNotice):
         return notice_text(event.notice)
     if isinstance(event, facts.Verified):
@@ -104,15 +104,15 @@ def _reason(event: facts.DownloadEvent, row: DownloadSnapshot | None) -> str:
 
 
 def coalesce(entries: Sequence[LogEntry], limit: int) -> list[LogEntry]:
-    """Keep at most ``limit`` lines: what matters most, then the counts of the rest.
+    """Keep the ``limit`` most important entries, the last one counting the rest.
 
-    Failures and the engine's own words stay before finished ones, those before mere
-    starts; the order in time is kept among what stays.
+    Failures and events of the engine are more important than finished downloads, and
+    these more than starts. The entries stay in chronological order.
     """
     if len(entries) <= limit:
         return list(entries)
     ranked = sorted(range(len(entries)), key=lambda index: _rank(entries[index].state))
-    # One line is needed for the counts, whatever kinds they are of.
+    # One line is reserved for the counts.
     kept = sorted(ranked[: limit - 1])
     dropped = [entries[index] for index in ranked[limit - 1 :]]
     counts = Counter(state_word(entry.state) for entry in dropped)
@@ -131,7 +131,7 @@ def _rank(state: DownloadState | None) -> int:
 
 
 def state_word(state: DownloadState | None) -> str:
-    """The word counted in ``412 more done``."""
+    """Return the word for a count such as ``412 more done``."""
     if state is DownloadState.PROBING:
         return "started"
     if state is DownloadState.VERIFYING:
@@ -140,13 +140,13 @@ def state_word(state: DownloadState | None) -> str:
 
 
 def entry_line(entry: LogEntry, width: int, is_ascii: bool = False) -> Line:
-    """Glyph, time, name, reason; the reason is cut last of all."""
+    """Return glyph, time, name and reason; the name is shortened first."""
     if entry.state is None:
         glyph, style = ("i" if is_ascii else "»"), "verifying"
     else:
         appearance = appearance_of(entry.state)
         style = appearance.style
-        # The spinner's glyph would lie: nothing here moves.
+        # No spinner: log lines do not change.
         glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
     at = time.strftime("%H:%M:%S", time.localtime(entry.at))
     line = [Span(f"{glyph} ", style), Span(f"{at} " if width >= 40 else "", "dim")]
@@ -163,7 +163,7 @@ def entry_line(entry: LogEntry, width: int, is_ascii: bool = False) -> Line:
 
 
 class EventLog(Pane, can_focus=True):
-    """The last 1,000 lines; follows the newest until scrolled up."""
+    """Shows the last 1,000 events; follows the newest until scrolled up."""
 
     BINDINGS: ClassVar[list[Binding]] = [  # type: ignore[assignment]
         Binding("up,k", "scroll_log(-1)", show=False),
@@ -175,74 +175,76 @@ class EventLog(Pane, can_focus=True):
     ]
 
     def __init__(self, **options: Any) -> None:
-        """Start empty."""
+        """Create an empty log."""
         super().__init__(**options)
         self._entries: deque[LogEntry] = deque(maxlen=MAX_LINES)
         self._behind = 0
-        """Lines between the last one shown and the newest; 0 follows."""
+        """Lines between the last one shown and the newest; 0 to follow."""
 
     def extend(
         self, events: Iterable[tuple[facts.Event, DownloadSnapshot | None]]
     ) -> None:
-        """Add what happened since the last tick, oldest first, at most 20 lines."""
+        """Add the events since the last tick, oldest first, in at most 20 lines."""
         entries: list[LogEntry] = []
-        told: Counter[DownloadState | None] = Counter()
+        seen: Counter[DownloadState | None] = Counter()
         for event, row in events:
             if isinstance(event, facts.Queued):
                 continue
             state = _STATES.get(type(event))  # type: ignore[arg-type]
-            told[state] += 1
-            # Of a flood the rest is only counted: words for all took a second.
-            is_told = told[state] <= MAX_LINES_A_TICK
+            seen[state] += 1
+            # In a burst, the rest is only counted: wording all of it took a second.
+            is_worded = seen[state] <= MAX_LINES_A_TICK
             entries.append(
-                log_entry(event, row) if is_told else LogEntry(event.at, state, "", "")
+                log_entry(event, row)
+                if is_worded
+                else LogEntry(event.at, state, "", "")
             )
         fresh = coalesce(entries, MAX_LINES_A_TICK)
         if not fresh:
             return
         self._entries.extend(fresh)
         if self._behind:
-            # What is being read stays where it is while new lines come in below.
+            # Lines being read do not move while new ones arrive below.
             self._behind = min(self._behind + len(fresh), len(self._entries) - 1)
         self.redraw()
 
     @property
     def lines(self) -> list[LogEntry]:
-        """All lines kept, oldest first."""
+        """All entries, oldest first."""
         return list(self._entries)
 
     def title(self) -> Line:
-        """Name and key."""
+        """Return name and key."""
         return [Span("Log ", "title"), Span(f"[{key_of('log')}]", "key")]
 
     def corner(self) -> Line:
-        """How far up it is scrolled."""
+        """Return the number of newer lines below, or of all lines."""
         if self._behind:
             return [Span(f"{count(self._behind)} newer below", "warn")]
         kept = len(self._entries)
         return [Span(f"{count(kept)} lines", "dim")] if kept > 1 else []
 
     def body(self, width: int, height: int) -> list[Line]:
-        """The newest lines, or those scrolled to."""
+        """Return the newest lines, or those scrolled to."""
         if not self._entries:
-            return [[Span("Nothing happened yet.", "dim")]]
+            return [[Span("No events yet", "dim")]]
         end = len(self._entries) - self._behind
         start = max(0, end - height)
         shown = [self._entries[index] for index in range(start, end)]
         return [entry_line(entry, width, self.is_ascii) for entry in shown]
 
     def newest(self, width: int) -> Line:
-        """The newest line alone, for where there is room for one only."""
+        """Return the newest line."""
         if not self._entries:
-            return [Span("nothing happened yet", "dim")]
+            return [Span("No events yet", "dim")]
         return entry_line(self._entries[-1], width, self.is_ascii)
 
     def folded(self, width: int) -> Line:
-        """The newest line."""
+        """Return the newest line."""
         return [Span(" "), *self.newest(width - 1)]
 
     def action_scroll_log(self, lines: int) -> None:
-        """Move by lines; down past the newest follows again."""
+        """Scroll by lines; at the bottom, follow the newest line again."""
         page = max(1, self.size.height - 2)
         step = lines if abs(lines) != 10 else page * (1 if lines > 0 else -1)
         highest = max(0, len(self._entries) - page)
@@ -250,11 +252,11 @@ class EventLog(Pane, can_focus=True):
         self.redraw()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """Three lines up."""
+        """Scroll three lines up."""
         event.stop()
         self.action_scroll_log(-3)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """Three lines down."""
+        """Scroll three lines down."""
         event.stop()
         self.action_scroll_log(3)

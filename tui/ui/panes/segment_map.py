@@ -86,7 +86,7 @@ def map_lines(
 ) -> list[Line]:
     """Draw the map of one download as ``height`` lines of ``width`` cells.
 
-    A body of unknown length has no map but one line that says so.
+    For a body of unknown length, return a line of text instead.
     """
     size = detail.row.size
     if size is None:
