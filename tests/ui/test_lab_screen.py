@@ -125,7 +125,7 @@ async def test_r_runs_the_race_again_but_not_twice_at_once():
     app = app_for("one_by_one")
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("r")
-        assert "the race is on" in told(app.race_screen.footer)
+        assert "the race is running" in told(app.race_screen.footer)
         first = app.race_screen.race
         await until_over(app)
         await pilot.press("r")
@@ -154,7 +154,7 @@ async def test_a_strategy_that_dies_says_so_in_red():
         screen = app.race_screen
         assert "✗ one after another" in told(screen.table)
         assert "failed: killed by SIGKILL" in told(screen.pane)
-        assert "not all is well" in told(screen.table)
+        assert "some results differ or failed" in told(screen.table)
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15), (40, 10), (20, 3)])

@@ -183,7 +183,7 @@ def test_the_sheet_tells_what_bounds_it_its_speeds_and_what_can_be_changed():
     assert "now       Limited by the server: 3 connections (> adds one)" in text
     assert "mean 2.00 MB/s, peak 3.00 MB/s" in text
     assert "3 of 3 in flight   > to add one, < to remove one" in text
-    assert "limit     none   B changes it" in text
+    assert "limit     none   B to change" in text
     assert "Request" in text
     assert "Authorization (hidden)" in text
 

@@ -1,4 +1,4 @@
-"""The race screen as an application; the command hands it a plan."""
+"""The race screen as an application; ``fetchtui lab`` passes it a plan."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 class LabApp(App[None]):
-    """Holds the race screen and the themes."""
+    """The application with the race screen and the themes."""
 
     TITLE = "fetchtui lab"
-    # The style sheet of a default screen is not read by itself.
+    # Textual does not load the style sheet of a default screen.
     CSS_PATH: ClassVar[CSSPathType | None] = "race.tcss"
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, plan: Plan, theme: str = DEFAULT_THEME) -> None:
-        """Race by a plan, in the theme of the dashboard."""
+        """Race by ``plan``, in the dashboard's theme."""
         super().__init__(driver_class=guarded_driver())
         self.register_theme(DARK)
         self.register_theme(LIGHT)
@@ -42,17 +42,17 @@ class LabApp(App[None]):
         self.race_screen = RaceScreen(plan)
 
     def get_default_screen(self) -> Screen[Any]:
-        """The race."""
+        """Return the race screen."""
         return self.race_screen
 
     @property
     def has_lost_terminal(self) -> bool:
-        """Whether there is nobody to draw for any more."""
+        """Whether the terminal is gone."""
         return is_gone(self._driver)
 
     @property
     def is_terminal_behind(self) -> bool:
-        """Whether the terminal lags by frames; what it lost is drawn anew."""
+        """Whether the terminal lags behind; redraws what it lost."""
         if is_behind(self._driver):
             return True
         if take_losses(self._driver):
@@ -60,14 +60,14 @@ class LabApp(App[None]):
         return False
 
     def _fatal_error(self) -> None:
-        """Show a fault of ours without local variables: they may hold secrets."""
+        """Show a traceback without local variables: they may contain secrets."""
         from rich.traceback import Traceback
 
         self._exit_renderables.append(Traceback(show_locals=False, width=None))
         self._close_messages_no_wait()
 
     async def end_race(self) -> bool:
-        """End what still runs; tell whether the race had come to its end."""
+        """Cancel what is running; return True if the race was complete."""
         runner = self.race_screen.runner
         if runner is None:
             return False
@@ -78,10 +78,10 @@ class LabApp(App[None]):
 
 
 async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
-    """Show a race until a person or a signal ends it; then print what came out.
+    """Show a race until the user or a signal ends it; then print the results.
 
     Returns:
-        The race, and whether it came to its end.
+        The race, and whether it was complete.
     """
     looks, _ = await asyncio.to_thread(load_ui_state, ui_state_path())
     app = LabApp(plan, looks.theme)
@@ -95,7 +95,7 @@ async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
         entrant.record.rounds for entrant in race.entrants
     ):
         report = report_of(race)
-        told = [report.caption, "", *text_lines(race.rows), ""]
-        print("\n".join([*told, *report.notes, *remarks(race.rows)]))  # noqa: T201
+        lines = [report.caption, "", *text_lines(race.rows), ""]
+        print("\n".join([*lines, *report.notes, *remarks(race.rows)]))  # noqa: T201
     detach_dead_streams()
     return race, is_complete

@@ -1,4 +1,4 @@
-"""Everything about the strategy under the cursor, and how all compare."""
+"""The pane for the strategy under the cursor, and the chart that compares all."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ if TYPE_CHECKING:
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII_BLOCKS = "._-=+*%#"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
-_SCALE_FLOOR_S = 0.05
-"""A graph of lag is at least this high: below it nobody notices anything."""
+_MIN_SCALE_S = 0.05
+"""Minimum height of a lag graph: shorter lag is not noticeable."""
 
 
 class EntrantPane(Pane):
-    """What a strategy did, and what it teaches."""
+    """Shows a strategy's results and its explanation."""
 
     def __init__(self, **options: Any) -> None:
-        """Show nothing yet."""
+        """Create an empty pane."""
         super().__init__(**options)
         self._entrant: Entrant | None = None
-        self._worst_s = _SCALE_FLOOR_S
+        self._worst_s = _MIN_SCALE_S
         self.is_dense = False
-        """No frame, for small terminals."""
+        """Whether to omit the frame, for small terminals."""
 
     def show(self, entrant: Entrant, race: Race) -> None:
-        """Show a lane, its graph on the scale of all lanes."""
+        """Show an entrant; its graph has the same scale as those of the others."""
         lags = [lag for one in race.entrants for lag in one.lags]
-        self._worst_s = max(_SCALE_FLOOR_S, *lags) if lags else _SCALE_FLOOR_S
+        self._worst_s = max(_MIN_SCALE_S, *lags) if lags else _MIN_SCALE_S
         self._entrant = entrant
         self.redraw()
 
     def title(self) -> Line:
-        """The strategy's name."""
+        """Return the strategy's name."""
         return [Span(self._entrant.entry.title if self._entrant else "", "title")]
 
     def corner(self) -> Line:
-        """What more there is."""
+        """Return the key that shows the code."""
         return [Span("enter", "key"), Span(" shows the code", "dim")]
 
     def folded(self, width: int) -> Line:
-        """What happened last."""
+        """Return the newest note."""
         del width
         entrant = self._entrant
         if entrant is None:
@@ -66,18 +66,18 @@ class EntrantPane(Pane):
         return super()._compose_lines(width, height)
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Facts first, then the text, as much as fits."""
+        """Return facts, then the explanation, as much as fits."""
         entrant = self._entrant
         if entrant is None:
             return []
-        told = explain(entrant.entry.name)
+        explanation = explain(entrant.entry.name)
         style = _note_style(entrant)
         lines: list[Line] = [
             [Span(x, style)] for x in textwrap.wrap(entrant.note, width)
         ]
         lines += self._facts(entrant, width)
         lines.append([])
-        for paragraph in (told.headline, *told.paragraphs):
+        for paragraph in (explanation.headline, *explanation.paragraphs):
             lines += _paragraph(paragraph, width)
         return lines if len(lines) <= height else [*lines[: height - 1], [Span("…")]]
 
@@ -103,7 +103,7 @@ class EntrantPane(Pane):
         return lines
 
     def _graph(self, entrant: Entrant, width: int) -> Line:
-        """Return the loop's lag over the newest run, a cell a tenth of a second."""
+        """Return the lag of the newest run, a cell per tenth of a second."""
         blocks = _ASCII_BLOCKS if self.is_ascii else _BLOCKS
         top = len(blocks) - 1
         worst = f" up to {format_seconds(max(entrant.lags))}"
@@ -111,29 +111,29 @@ class EntrantPane(Pane):
         graph = "".join(
             blocks[min(top, round(lag / self._worst_s * top))] for lag in shown
         )
-        style = "warn" if max(entrant.lags) >= _SCALE_FLOOR_S else "active"
+        style = "warn" if max(entrant.lags) >= _MIN_SCALE_S else "active"
         return [Span(fit("lag", 8), "dim"), Span(graph, style), Span(worst, "dim")]
 
 
 class ChartPane(Pane):
-    """Wall times as bars, and how many times faster each is."""
+    """Shows wall times as bars, and how many times faster each strategy is."""
 
     def __init__(self, race: Race, **options: Any) -> None:
-        """Compare the lanes of a race."""
+        """Compare the entrants of ``race``."""
         super().__init__(**options)
         self.race = race
 
     def title(self) -> Line:
-        """The name of the pane."""
+        """Return the name of the pane."""
         return [Span("Wall time", "title")]
 
     def folded(self, width: int) -> Line:
-        """It is not shown where it would be folded."""
+        """Return nothing: the chart is hidden where it would be folded."""
         del width
         return []
 
     def body(self, width: int, height: int) -> list[Line]:
-        """One bar a strategy."""
+        """Return a bar per strategy."""
         walls = {entrant: _wall(entrant.record) for entrant in self.race.entrants}
         longest = max((wall for wall in walls.values() if wall), default=0.0)
         lines: list[Line] = []

@@ -1,4 +1,4 @@
-"""What a strategy is: what runs where, what to learn, and the code itself."""
+"""The dialog that explains a strategy and shows its code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ExplainDialog(Dialog[None]):
-    """A strategy's own file, set to be read."""
+    """Shows the explanation and the source file of a strategy."""
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["../dialogs/dialog.tcss", "explain.tcss"]
     KEYS = (("esc", "close"), ("up/down", "scroll"))
@@ -33,20 +33,20 @@ class ExplainDialog(Dialog[None]):
     ]
 
     def __init__(self, entry: Entry) -> None:
-        """Explain one strategy."""
+        """Explain the strategy ``entry``."""
         super().__init__()
         self._entry = entry
 
     def title_text(self) -> str:
-        """The strategy's name."""
+        """Return the strategy's name."""
         return self._entry.title
 
     def compose_box(self) -> ComposeResult:
-        """The text, and the code in colours."""
-        told = explain(self._entry.name)
+        """Lay out the explanation and the highlighted code."""
+        explanation = explain(self._entry.name)
         with VerticalScroll():
-            yield Static(Content.styled(told.headline, "bold"), markup=False)
-            for paragraph in told.paragraphs:
+            yield Static(Content.styled(explanation.headline, "bold"), markup=False)
+            for paragraph in explanation.paragraphs:
                 name, colon, rest = paragraph.partition(":")
                 yield Static(
                     Content.assemble((name + colon, "bold $primary"), rest)
@@ -56,7 +56,7 @@ class ExplainDialog(Dialog[None]):
             is_dark = self.app.current_theme.dark
             yield Static(
                 Syntax(
-                    told.code,
+                    explanation.code,
                     "python",
                     theme="monokai" if is_dark else "friendly",
                     background_color=self.app.theme_variables["background"],
@@ -66,7 +66,7 @@ class ExplainDialog(Dialog[None]):
             )
 
     def on_mount(self) -> None:
-        """Let the keys scroll."""
+        """Focus the text, so that keys scroll it."""
         super().on_mount()
         self.query_one(VerticalScroll).focus()
 

@@ -1,4 +1,4 @@
-"""The race itself: a row a strategy, its progress and its figures."""
+"""The table of a race: a row per strategy with progress and figures."""
 
 from __future__ import annotations
 
@@ -27,37 +27,37 @@ _APPEARANCES = {
     State.FAILED: ("✗", "x", "failed"),
     State.CANCELLED: ("⊘", "-", "cancelled"),
 }
-_BEATS_A_FRAME = 10
-"""UIState of a strategy's loop for one frame of its spinner: ten frames a second."""
-_BAR = 8
-"""Cells of the progress bar at least."""
+_BEATS_PER_FRAME = 10
+"""Beats of a strategy's event loop per frame of its spinner: ten frames a second."""
+_MIN_BAR = 8
+"""Minimum cells of the progress bar."""
 
 
 class RaceTable(Pane):
-    """One row a strategy, with a cursor."""
+    """A row per strategy, with a cursor."""
 
     can_focus = True
 
     class Chosen(Message):
-        """A row was clicked: show what it is."""
+        """The row under the cursor was clicked: explain its strategy."""
 
     def __init__(self, race: Race, **options: Any) -> None:
-        """Show a race."""
+        """Show ``race``."""
         super().__init__(**options)
         self.race = race
         self.cursor = 0
-        """Index of a lane."""
+        """Index of an entrant."""
         self.is_dense = False
-        """No frame and no headings, for small terminals."""
+        """Whether to omit frame and headings, for small terminals."""
 
     @property
     def entrant(self) -> Entrant:
-        """The lane under the cursor."""
+        """The entrant under the cursor."""
         return self.race.entrants[self.cursor]
 
     @property
     def rows_wanted(self) -> int:
-        """Lines that it needs to show everything."""
+        """Number of lines needed to show everything."""
         groups = {entrant.entry.is_cpu_bound for entrant in self.race.entrants}
         return 1 + len(self.race.entrants) + (0 if self.is_dense else len(groups) + 2)
 
@@ -67,21 +67,21 @@ class RaceTable(Pane):
         self.redraw()
 
     def pressed(self, action: str) -> None:
-        """Put the cursor on the row; a row under it is explained."""
-        at = int(action)
-        if at == self.cursor:
+        """Move the cursor to the clicked row; if it is there, explain the strategy."""
+        index = int(action)
+        if index == self.cursor:
             self.post_message(self.Chosen())
-        self.cursor = at
+        self.cursor = index
         self.redraw()
 
-    # -- what it says ----------------------------------------------------------------
+    # -- content ---------------------------------------------------------------------
 
     def title(self) -> Line:
-        """The name of the pane."""
+        """Return the name of the pane."""
         return [Span("Race", "title")]
 
     def corner(self) -> Line:
-        """Who runs now; at the end, whether all agree."""
+        """Return what is running, or at the end whether all results agree."""
         race = self.race
         if not race.is_over:
             running = [
@@ -90,7 +90,7 @@ class RaceTable(Pane):
             return [Span(f"now {title}", "dim") for title in running]
         if any(entrant.record.rounds for entrant in race.entrants) and race.is_clean:
             return [Span("same counts, same data", "dim")]
-        return [Span("not all is well", "warn")]
+        return [Span("some results differ or failed", "warn")]
 
     def _compose_lines(self, width: int, height: int) -> list[Line]:
         if self.is_dense:
@@ -98,27 +98,27 @@ class RaceTable(Pane):
         return super()._compose_lines(width, height)
 
     def folded(self, width: int) -> Line:
-        """The row under the cursor."""
+        """Return the row under the cursor."""
         return self._row(self.cursor, self.entrant, width, _fitting(width))
 
     def body(self, width: int, height: int) -> list[Line]:
-        """Headings and rows; the cursor's row is always among them."""
+        """Return headings and rows, always with the cursor's row."""
         columns = _fitting(width)
         room = width - sum(column.width + 1 for column in columns)
         heads = "".join(f" {column.heading:>{column.width}}" for column in columns)
         lines: list[Line] = [[Span(fit("  strategy", room), "header")]]
         lines[0].append(Span(heads, "header"))
-        place = 0
+        cursor_y = 0
         group: bool | None = None
         for index, entrant in enumerate(self.race.entrants):
             if entrant.entry.is_cpu_bound != group and not self.is_dense:
                 group = entrant.entry.is_cpu_bound
                 lines.append([Span(HEADINGS[group], "dim")])
             if index == self.cursor:
-                place = len(lines)
+                cursor_y = len(lines)
             lines.append(self._row(index, entrant, width, columns))
         if len(lines) > height > 1:
-            start = max(1, min(place - height // 2, len(lines) - height + 1))
+            start = max(1, min(cursor_y - height // 2, len(lines) - height + 1))
             lines = [lines[0], *lines[start : start + height - 1]]
         return lines
 
@@ -132,7 +132,7 @@ class RaceTable(Pane):
         head = mark if is_chosen else " "
         name = "strong" if is_chosen else "text"
         act = str(index)
-        title = min(TITLE_WIDTH, room - _BAR - 2)
+        title = min(TITLE_WIDTH, room - _MIN_BAR - 2)
         filled, rest = bar(
             self._fraction(entrant), room - title - 2, is_ascii=self.is_ascii
         )
@@ -149,19 +149,19 @@ class RaceTable(Pane):
         return line
 
     def _glyph(self, entrant: Entrant) -> tuple[str, str]:
-        """Return the glyph before a row, and its style.
+        """Return the glyph of a row, and its style.
 
-        The spinner of a strategy with an event loop is turned by that loop itself, so
-        it stands still while the loop is blocked.
+        A strategy's own event loop drives its spinner, so the spinner freezes while the
+        loop is blocked.
         """
         glyph, ascii_glyph, style = _APPEARANCES[entrant.state]
         if glyph:
             return (ascii_glyph if self.is_ascii else glyph), style
         beats = entrant.progress.get("beats")
-        turned = self.ticks if beats is None else int(beats) // _BEATS_A_FRAME
+        frame = self.ticks if beats is None else int(beats) // _BEATS_PER_FRAME
         if self.app.animation_level == "none":
-            turned = 0
-        return spinner_frame(turned, is_ascii=self.is_ascii), style
+            frame = 0
+        return spinner_frame(frame, is_ascii=self.is_ascii), style
 
     def _fraction(self, entrant: Entrant) -> float:
         ended = entrant.progress.get("ended", 0)
@@ -169,8 +169,8 @@ class RaceTable(Pane):
 
 
 def _fitting(width: int) -> list[Column]:
-    """Return the columns for which there is room, in their order."""
-    room = width - TITLE_WIDTH - _BAR - 4
+    """Return the columns that fit, in their order."""
+    room = width - TITLE_WIDTH - _MIN_BAR - 4
     kept: list[Column] = []
     for column in sorted(COLUMNS, key=lambda column: column.rank):
         if column.width + 1 <= room:
@@ -182,7 +182,7 @@ def _fitting(width: int) -> list[Column]:
 
 
 def _figure(column: Column, entrant: Entrant) -> tuple[str, str]:
-    """Return a cell: what is known so far while it runs, else the median."""
+    """Return a cell: the current value while running, or else the median."""
     if entrant.state is State.RUNNING and entrant.progress:
         now = entrant.progress
         elapsed = max(now["elapsed_s"], 1e-6)
@@ -204,21 +204,21 @@ def _figure(column: Column, entrant: Entrant) -> tuple[str, str]:
 
 
 def _is_frozen(entrant: Entrant) -> bool:
-    """Whether the loop of a lane was ever blocked for as long as a person notices."""
+    """Return True if the event loop was blocked for a noticeable time."""
     lag = entrant.record.spread(lambda figures: figures.lag_max_s)
     return lag is not None and lag.median >= 0.05
 
 
-def say_round(race: Race) -> str:
-    """Return where a race stands, in words."""
+def round_text(race: Race) -> str:
+    """Return the progress of a race as text."""
     if race.is_over:
         rounds = max(
             (len(entrant.record.rounds) for entrant in race.entrants), default=0
         )
         many = "medians of " if rounds > 1 else ""
-        return f"over: {many}{rounds} round{'' if rounds == 1 else 's'}"
+        return f"finished: {many}{rounds} round{'' if rounds == 1 else 's'}"
     if race.problem:
         return plain(race.problem, 80)
     if race.is_cancel_round:
-        return "now cancelling each"
+        return "cancelling each strategy"
     return f"round {max(1, race.round)} of {race.plan.rounds}"

@@ -1,4 +1,4 @@
-"""The race screen: table, chart, the strategy under the cursor, and its keys."""
+"""The race screen: table, chart, the strategy under the cursor, and keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tui.lab.race import Race, State, describe
 from tui.lab.report.export import report_of, write_beside
 from tui.ui.lab.entrant_pane import ChartPane, EntrantPane
 from tui.ui.lab.explain_dialog import ExplainDialog
-from tui.ui.lab.race_table import RaceTable, say_round
+from tui.ui.lab.race_table import RaceTable, round_text
 from tui.ui.panes.pane import Line, Pane, Span, clip, justify, line_width
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _TICK_S = 0.1
 _SHOWN_S = 5.0
-"""Seconds that a message stays in place of the keys."""
+"""Seconds for which a message replaces the keys."""
 _KEYS = (
     ("cancel", "x", "cancel"),
     ("explain", "enter", "explain"),
@@ -40,58 +40,58 @@ _KEYS = (
 
 
 class LabHeader(Pane):
-    """One line: what is raced on, and for how long."""
+    """One line: the plan of the race, and its progress."""
 
     DEFAULT_CSS = "LabHeader { height: 1; }"
     has_frame = False
 
     def __init__(self, race: Race, **options: Any) -> None:
-        """Tell about a race."""
+        """Describe ``race``."""
         super().__init__(**options)
         self.race = race
 
     def body(self, width: int, height: int) -> list[Line]:
-        """The line."""
+        """Return the line."""
         del height
         race = self.race
         elapsed = race.elapsed_s
         if race.started_at and not race.is_over:
             elapsed = time.monotonic() - race.started_at
         left = [Span(" fetchtui lab ", "title"), Span(describe(race.plan), "dim")]
-        right = [Span(f"{say_round(race)}, {format_elapsed(elapsed)} ", "text")]
+        right = [Span(f"{round_text(race)}, {format_elapsed(elapsed)} ", "text")]
         return [justify(left, right, width)]
 
 
 class LabFooter(Pane):
-    """One line: the keys, or for a moment what one of them did."""
+    """One line: the keys, or for a few seconds a message."""
 
     DEFAULT_CSS = "LabFooter { height: 1; }"
     has_frame = False
 
     def __init__(self, **options: Any) -> None:
-        """Show the keys."""
+        """Create the line, showing the keys."""
         super().__init__(**options)
         self.message = ""
         self._until = 0.0
 
-    def say(self, message: str) -> None:
-        """Say something for a few seconds."""
+    def show_message(self, message: str) -> None:
+        """Show a message for a few seconds."""
         self.message = message
         self._until = time.monotonic() + _SHOWN_S
         self.redraw()
 
     def tick(self) -> None:
-        """Forget what has been said for long enough."""
+        """Remove a message after its time."""
         if self.message and time.monotonic() > self._until:
             self.message = ""
             self.redraw()
 
     def pressed(self, action: str) -> None:
-        """Do what the clicked key does."""
+        """Run the action of the clicked key."""
         self.screen.call_later(self.screen.run_action, action)
 
     def body(self, width: int, height: int) -> list[Line]:
-        """The line."""
+        """Return the line."""
         del height
         if self.message:
             return [clip([Span(f" {self.message}", "strong")], width)]
@@ -104,7 +104,7 @@ class LabFooter(Pane):
 
 
 class RaceScreen(Screen[None]):
-    """Draws a race and takes its keys; the race itself goes on without it."""
+    """Draws a race and handles its keys; the race itself runs independently."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", show=False, priority=True),
@@ -119,12 +119,12 @@ class RaceScreen(Screen[None]):
     ]
 
     def __init__(self, plan: Plan) -> None:
-        """Race by a plan as soon as it is shown."""
+        """Race by ``plan`` as soon as the screen is shown."""
         super().__init__()
         self.plan = plan
         self.race = Race(plan)
         self.runner: asyncio.Task[None] | None = None
-        """What runs the race now."""
+        """The task that runs the race."""
         self.header = LabHeader(self.race)
         self.table = RaceTable(self.race)
         self.chart = ChartPane(self.race)
@@ -132,7 +132,7 @@ class RaceScreen(Screen[None]):
         self.footer = LabFooter()
 
     def compose(self) -> ComposeResult:
-        """Stack them."""
+        """Lay out the widgets."""
         yield self.header
         yield self.table
         with Horizontal():
@@ -154,9 +154,9 @@ class RaceScreen(Screen[None]):
     def _ended(self, runner: asyncio.Task[None]) -> None:
         error = None if runner.cancelled() else runner.exception()
         if error is not None:
-            self.race.problem = plain(f"the race ended: {error}", 200)
+            self.race.problem = plain(f"the race failed: {error}", 200)
         if self.is_attached:
-            self.footer.say(self.race.problem)
+            self.footer.show_message(self.race.problem)
             self.tick()
 
     def tick(self) -> None:
@@ -172,7 +172,7 @@ class RaceScreen(Screen[None]):
         self.footer.tick()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Leave out what has no room."""
+        """Hide what does not fit."""
         width, height = event.size
         self.table.is_dense = height < 22
         wanted = self.table.rows_wanted
@@ -189,40 +189,44 @@ class RaceScreen(Screen[None]):
 
     @on(RaceTable.Chosen)
     def action_explain(self) -> None:
-        """Show what the strategy under the cursor is."""
+        """Explain the strategy under the cursor."""
         self.app.push_screen(ExplainDialog(self.table.entrant.entry))
 
     def action_cancel(self) -> None:
         """Cancel the strategy under the cursor."""
         entrant = self.table.entrant
         if self.race.is_over or entrant.is_withdrawn:
-            self.footer.say("there is nothing to cancel; r runs the race again")
+            self.footer.show_message("nothing to cancel; r runs the race again")
             return
         was_running = entrant.state is State.RUNNING
         self.race.cancel(entrant)
         verb = "cancelling" if was_running else "no further rounds for"
-        self.footer.say(f"{verb} {entrant.entry.title}")
+        self.footer.show_message(f"{verb} {entrant.entry.title}")
         self.tick()
 
     async def action_export(self) -> None:
-        """Write the results into the working directory."""
+        """Write the results to the working directory."""
         if not any(entrant.record.rounds for entrant in self.race.entrants):
-            self.footer.say("there are no results yet")
+            self.footer.show_message("no results yet")
             return
         try:
             paths = await asyncio.to_thread(
                 write_beside, report_of(self.race), Path.cwd()
             )
         except OSError as error:
-            self.footer.say(plain(f"cannot be written: {error.strerror}", 200))
+            self.footer.show_message(
+                plain(f"could not write the results: {error.strerror}", 200)
+            )
             return
         names = ", ".join(path.suffix for path in paths)
-        self.footer.say(plain(f"wrote {paths[0].stem} as {names} into {Path.cwd()}"))
+        self.footer.show_message(
+            plain(f"wrote {paths[0].stem} as {names} into {Path.cwd()}")
+        )
 
     def action_again(self) -> None:
-        """Run the race again, once it is over."""
+        """Run the race again once it has finished."""
         if self.runner is None or not self.runner.done():
-            self.footer.say("the race is on; x takes a row out, q ends it")
+            self.footer.show_message("the race is running; x cancels a row, q quits")
             return
         self.race = Race(self.plan)
         self.header.race = self.table.race = self.chart.race = self.race
@@ -230,5 +234,5 @@ class RaceScreen(Screen[None]):
         self.tick()
 
     def action_quit(self) -> None:
-        """Leave; what runs is ended."""
+        """Quit, cancelling what is running."""
         self.app.exit()
