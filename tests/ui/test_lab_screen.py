@@ -224,5 +224,5 @@ async def test_a_race_that_cannot_begin_says_why(monkeypatch, tmp_path):
     app = app_for("one_by_one")
     async with app.run_test(size=(120, 36)):
         await until(lambda: app.race_screen.runner.done())
-        await until(lambda: "the race ended" in told(app.race_screen.footer))
+        await until(lambda: "the race failed" in told(app.race_screen.footer))
     assert not app.race_screen.race.is_clean
