@@ -117,11 +117,11 @@ def check(
 
 
 def in_documents() -> Iterator[Finding]:
-    """Check README, guide, changelog and the pages for contributors.
+    """Check README, guide, changelog, the pages for contributors and sample lists.
 
     The guide has the tables of options and actions, so their texts are checked here.
     """
-    for path in documents():
+    for path in [*documents(), *sorted((ROOT / "sample_lists").glob("*.txt"))]:
         text = path.read_text()
         yield from check(path.relative_to(ROOT).as_posix(), text, FOR_USERS)
 
