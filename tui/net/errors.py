@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from tui.core.errors import FetchError, PermanentError, TransientError
+from tui.core.errors import ErrorKind, FetchError, PermanentError, TransientError
 
 UNKNOWN_NAMES = {
     getattr(socket, name)
@@ -31,10 +31,10 @@ def from_errno(server: str, number: int, is_connecting: bool) -> FetchError:
     """
     reason = errno.errorcode.get(number, str(number))
     if number == errno.ECONNREFUSED:
-        return TransientError("refused", f"{server} refused the connection")
+        return TransientError(ErrorKind.REFUSED, f"{server} refused the connection")
     if number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
         return TransientError(
-            "unreachable",
+            ErrorKind.UNREACHABLE,
             f"cannot connect to {server}: too many open files on this machine"
             f" ({reason})",
         )
@@ -44,61 +44,73 @@ def from_errno(server: str, number: int, is_connecting: bool) -> FetchError:
         return connection_lost(server)
     if is_connecting:
         return unreachable(server, reason)
-    return TransientError("reset", f"lost the connection to {server} ({reason})")
+    return TransientError(
+        ErrorKind.RESET, f"lost the connection to {server} ({reason})"
+    )
 
 
 def unreachable(server: str, reason: str) -> FetchError:
     """Say that no connection to the server could be made."""
-    return TransientError("unreachable", f"cannot reach {server} ({reason})")
+    return TransientError(ErrorKind.UNREACHABLE, f"cannot reach {server} ({reason})")
 
 
 def connect_timeout(server: str) -> FetchError:
     """Say that the server neither accepted nor refused the connection."""
-    return TransientError("connect_timeout", f"timed out connecting to {server}")
+    return TransientError(
+        ErrorKind.CONNECT_TIMEOUT, f"timed out connecting to {server}"
+    )
 
 
 def unresolved(server: str, is_final: bool) -> FetchError:
     """Say that the name has no address; ``is_final`` if the resolver is sure of it."""
     if is_final:
-        return PermanentError("unknown_host", f"{server}: no such host")
-    return TransientError("dns", f"{server}: name resolution failed temporarily")
+        return PermanentError(ErrorKind.UNKNOWN_HOST, f"{server}: no such host")
+    return TransientError(
+        ErrorKind.DNS, f"{server}: name resolution failed temporarily"
+    )
 
 
 def incomplete_body(server: str) -> FetchError:
     """Say that the connection ended before the body was complete."""
-    return TransientError("truncated", f"{server} sent an incomplete body")
+    return TransientError(ErrorKind.TRUNCATED, f"{server} sent an incomplete body")
 
 
 def invalid_chunk(server: str) -> FetchError:
     """Say that the framing of a chunked body is invalid."""
     # Transient: the response started well, so a hop in between damaged it, and may not
     # the next time.
-    return TransientError("bad_reply", f"{server} sent an invalid chunk")
+    return TransientError(ErrorKind.BAD_REPLY, f"{server} sent an invalid chunk")
 
 
 def no_response(server: str) -> FetchError:
     """Say that the connection ended before a response started."""
-    return TransientError("reset", f"{server} closed the connection without a response")
+    return TransientError(
+        ErrorKind.RESET, f"{server} closed the connection without a response"
+    )
 
 
 def connection_lost(server: str) -> FetchError:
     """Say that the connection ended unexpectedly."""
-    return TransientError("reset", f"lost the connection to {server}")
+    return TransientError(ErrorKind.RESET, f"lost the connection to {server}")
 
 
 def stalled(server: str) -> FetchError:
     """Say that no response, or no data, arrived within the timeout."""
-    return TransientError("stalled", f"no data from {server} within the timeout")
+    return TransientError(
+        ErrorKind.STALLED, f"no data from {server} within the timeout"
+    )
 
 
 def headers_too_large(server: str) -> FetchError:
     """Say that the response headers exceed the limits."""
-    return PermanentError("bad_reply", f"{server} sent too many response headers")
+    return PermanentError(
+        ErrorKind.BAD_REPLY, f"{server} sent too many response headers"
+    )
 
 
 def invalid_http(server: str, detail: str) -> FetchError:
     """Say that the response cannot be parsed as HTTP."""
-    return PermanentError("bad_reply", f"{server} sent invalid HTTP ({detail})")
+    return PermanentError(ErrorKind.BAD_REPLY, f"{server} sent invalid HTTP ({detail})")
 
 
 # -- proxies ---------------------------------------------------------------------------
@@ -114,26 +126,28 @@ def proxy_name(proxy: str) -> str:
 def proxy_auth(proxy: str, *, has_credentials: bool) -> FetchError:
     """Say that the proxy requires credentials, or rejects the ones it got (407)."""
     what = "rejected the credentials" if has_credentials else "requires credentials"
-    return PermanentError("proxy_auth", f"{proxy_name(proxy)} {what}", status=407)
+    return PermanentError(
+        ErrorKind.PROXY_AUTH, f"{proxy_name(proxy)} {what}", status=407
+    )
 
 
 def proxy_failure(error: FetchError) -> FetchError:
     """Turn an error about reaching a proxy into one of kind ``proxy``."""
-    return type(error)("proxy", str(error))
+    return type(error)(ErrorKind.PROXY, str(error))
 
 
 def proxy_unreachable(proxy: str) -> FetchError:
     """Say that no connection to the proxy could be made."""
-    return TransientError("proxy", f"cannot connect to {proxy_name(proxy)}")
+    return TransientError(ErrorKind.PROXY, f"cannot connect to {proxy_name(proxy)}")
 
 
 def not_socks(proxy: str) -> FetchError:
     """Say that the proxy does not speak SOCKS5."""
-    return TransientError("proxy", f"{proxy_name(proxy)} does not speak SOCKS5")
+    return TransientError(ErrorKind.PROXY, f"{proxy_name(proxy)} does not speak SOCKS5")
 
 
 def proxy_cannot_connect(proxy: str, server: str, reason: str) -> FetchError:
     """Say that the proxy cannot connect to the server."""
     return TransientError(
-        "proxy", f"{proxy_name(proxy)} cannot connect to {server}{reason}"
+        ErrorKind.PROXY, f"{proxy_name(proxy)} cannot connect to {server}{reason}"
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from tui.core.errors import PermanentError
+from tui.core.errors import ErrorKind, PermanentError
 from tui.core.text.plain_text import plain_url
 from tui.net.url import host_port, parse_url
 
@@ -105,7 +105,7 @@ class RedirectChain:
         after = parse_url(_to_unicode(location), base=before.url)
         if before.origin[0] == "https" and after.origin[0] == "http":
             raise PermanentError(
-                "bad_redirect",
+                ErrorKind.BAD_REDIRECT,
                 f"{host_port(before.url)} redirects from https to plain http"
                 f" ({host_port(after.url)}); not followed",
             )
@@ -121,13 +121,13 @@ class RedirectChain:
         key = (after.url, dict(self.headers()).get("Cookie", ""))
         if key in self._visited:
             raise PermanentError(
-                "too_many_redirects",
+                ErrorKind.TOO_MANY_REDIRECTS,
                 f"{host_port(before.url)} redirects in a loop,"
                 f" back to {plain_url(after.url, 200)}",
             )
         if self.hops > MAX_HOPS:
             raise PermanentError(
-                "too_many_redirects",
+                ErrorKind.TOO_MANY_REDIRECTS,
                 f"{host_port(before.url)} exceeds the limit of {MAX_HOPS} redirects",
             )
         self._visited.add(key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tui.core.errors import PermanentError
+from tui.core.errors import ErrorKind, PermanentError
 from tui.core.text.plain_text import plain
 from tui.net.url import host_port
 
@@ -72,7 +72,7 @@ def sendable_headers(
     for name, value in headers:
         if _TOKEN.fullmatch(name) is None or _NO_CONTROLS.fullmatch(value) is None:
             raise PermanentError(
-                "bad_header",
+                ErrorKind.BAD_HEADER,
                 f"{host_port(url)}: header {plain(name, 50)!r} cannot be sent",
             )
     return [(k, v) for k, v in headers if k.lower() not in _RESERVED]

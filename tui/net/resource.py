@@ -12,7 +12,7 @@ from base64 import b64decode
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
-from tui.core.errors import PermanentError, TransientError
+from tui.core.errors import ErrorKind, PermanentError, TransientError
 from tui.core.request import Checksum
 from tui.core.text.plain_text import plain
 from tui.net.auth.digest import schemes
@@ -44,13 +44,17 @@ _DIGEST_NAMES = {
     "md5": "md5",
 }
 """Names in digest headers, best first, and the ones that ``Checksum`` parses."""
-_TRANSIENT = {408: "http_4xx", 425: "http_4xx", 429: "rate_limited"}
+_TRANSIENT = {
+    408: ErrorKind.HTTP_4XX,
+    425: ErrorKind.HTTP_4XX,
+    429: ErrorKind.RATE_LIMITED,
+}
 _PERMANENT = {
-    401: "auth",
-    403: "auth",
-    407: "auth",
-    404: "not_found",
-    410: "not_found",
+    401: ErrorKind.AUTH,
+    403: ErrorKind.AUTH,
+    407: ErrorKind.AUTH,
+    404: ErrorKind.NOT_FOUND,
+    410: ErrorKind.NOT_FOUND,
 }
 
 
@@ -69,7 +73,7 @@ class RangeNotSatisfiable(PermanentError):
     """The server has none of the requested bytes (416)."""
 
     def __init__(self, message: str, total: int | None) -> None:
-        super().__init__("range", message, status=416)
+        super().__init__(ErrorKind.RANGE, message, status=416)
         self.total = total
         """Size of the file on the server, or ``None`` if it does not say."""
 
@@ -126,7 +130,7 @@ def read_resource_info(
     if not response.is_identity:
         coding = header("content-encoding", "") or header("transfer-encoding", "")
         raise PermanentError(
-            "encoding",
+            ErrorKind.ENCODING,
             f"{host_port(response.url)} sent the file encoded ({plain(coding, 50)})",
             status=response.status,
         )
@@ -170,10 +174,11 @@ def _raise_for_status(
         match = _UNSATISFIED.fullmatch(value)
         raise RangeNotSatisfiable(message, int(match[1]) if match else None)
     if status in _TRANSIENT or 500 <= status < 600:
-        kind = _TRANSIENT.get(status, "http_5xx")
+        kind = _TRANSIENT.get(status, ErrorKind.HTTP_5XX)
         retry_after_s = _retry_after(response, now_wall)
         raise TransientError(kind, message, status=status, retry_after_s=retry_after_s)
-    kind = _PERMANENT.get(status, "http_4xx" if 400 <= status < 500 else "http_status")
+    other = ErrorKind.HTTP_4XX if 400 <= status < 500 else ErrorKind.HTTP_STATUS
+    kind = _PERMANENT.get(status, other)
     raise PermanentError(kind, message, status=status)
 
 
@@ -237,7 +242,7 @@ def _read_range(
 
 def _raise_bad_range(response: ResponseMeta, what: str) -> NoReturn:
     message = f"{host_port(response.url)} sent {what}"
-    raise PermanentError("bad_reply", message, status=response.status)
+    raise PermanentError(ErrorKind.BAD_REPLY, message, status=response.status)
 
 
 def _validator(response: ResponseMeta) -> str:

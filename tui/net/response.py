@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
-from tui.core.errors import TransientError
+from tui.core.errors import ErrorKind, TransientError
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.text.plain_text import plain
 from tui.net.errors import stalled
@@ -197,7 +197,7 @@ class Response:
         """Return the error of a read that was interrupted, or came too late."""
         server = host_port(self.url)
         if self._is_closed:
-            return TransientError("reset", f"closed the connection to {server}")
+            return TransientError(ErrorKind.RESET, f"closed the connection to {server}")
         return stalled(server)
 
 

@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
 from tui.core.clock import SystemClock
-from tui.core.errors import FetchError, PermanentError
+from tui.core.errors import ErrorKind, FetchError, PermanentError
 from tui.core.request import origin_of
 from tui.net.auth.digest import DigestAuthCache, without_digest_credentials
 from tui.net.errors import proxy_auth, stalled
@@ -245,7 +245,7 @@ class HttpSession:
                 return False
             if len(set(locations)) > 1:
                 raise PermanentError(
-                    "bad_redirect",
+                    ErrorKind.BAD_REDIRECT,
                     f"{host_port(chain.url)} redirects to several locations",
                 )
             chain.store_cookies(raw)

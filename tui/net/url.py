@@ -13,7 +13,7 @@ from base64 import b64encode
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from tui.core.errors import PermanentError
+from tui.core.errors import ErrorKind, PermanentError
 from tui.core.request import check_url
 from tui.core.text.plain_text import plain
 
@@ -48,7 +48,7 @@ def parse_url(url: str, base: str = "") -> ParsedUrl:
     # Most URLs are plain and never get here: httpx takes 40 ms to load.
     import httpx
 
-    kind = "bad_redirect" if base else "unknown_host"
+    kind = ErrorKind.BAD_REDIRECT if base else ErrorKind.UNKNOWN_HOST
     try:
         if _NO_HOST.match(url) is not None:
             raise ValueError("the URL has no host")

@@ -11,7 +11,7 @@ import re
 import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def load_ca_file(ca_file: Path | None) -> str | None:
             context.load_verify_locations(str(chosen))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise LocalError(
-            "ca_file",
+            ErrorKind.CA_FILE,
             f"cannot load certificates from {plain(str(chosen))}: {_reason(error)}",
         ) from None
     return str(chosen)
@@ -140,4 +140,4 @@ def _first_certificate(path: str) -> bytes:
 
 
 def _unusable(message: str) -> LocalError:
-    return LocalError("client_cert", message)
+    return LocalError(ErrorKind.CLIENT_CERT, message)

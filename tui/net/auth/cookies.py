@@ -18,7 +18,7 @@ import time
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import origin_of
 from tui.core.rules.hosts import split_port
 from tui.core.text.plain_text import plain
@@ -173,4 +173,4 @@ def _is_below(path: str, cookie_path: str) -> bool:
 
 
 def _bad(message: str) -> LocalError:
-    return LocalError("cookies", message)
+    return LocalError(ErrorKind.COOKIES, message)

@@ -14,7 +14,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import origin_of
 from tui.core.rules.hosts import names_a_host, rule_for, split_port
 from tui.core.settings import Scheme
@@ -164,7 +164,7 @@ def _home_netrc() -> Path:
     except RuntimeError:  # no home directory
         path = None
     if path is None or not path.exists():
-        raise LocalError("login", "there is no netrc file")
+        raise LocalError(ErrorKind.LOGIN, "there is no netrc file")
     return path
 
 
@@ -176,10 +176,14 @@ def _authorization(scheme: Scheme, user: str, secret: str) -> str:
     """
     if scheme is Scheme.BEARER:
         if not secret.isascii() or " " in secret:
-            raise LocalError("login", "a bearer token must be ASCII without spaces")
+            raise LocalError(
+                ErrorKind.LOGIN, "a bearer token must be ASCII without spaces"
+            )
         return f"Bearer {secret}"
     if not user.isprintable() or ":" in user:
-        raise LocalError("login", f"the user {plain(user, 50)!r} cannot be sent")
+        raise LocalError(
+            ErrorKind.LOGIN, f"the user {plain(user, 50)!r} cannot be sent"
+        )
     pair = b64encode(f"{user}:{secret}".encode()).decode("ascii")
     return f"{DIGEST_LOGIN if scheme is Scheme.DIGEST else 'Basic'} {pair}"
 

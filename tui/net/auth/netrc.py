@@ -5,7 +5,7 @@ from __future__ import annotations
 import netrc
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
@@ -79,4 +79,4 @@ def _login(entry: tuple[str, str | None, str | None]) -> NetrcLogin:
 
 
 def _bad(message: str) -> LocalError:
-    return LocalError("netrc", message)
+    return LocalError(ErrorKind.NETRC, message)

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
@@ -133,4 +133,4 @@ def _sendable(value: str, purpose: str, origin: str) -> str:
 
 
 def _missing(purpose: str, reason: str) -> LocalError:
-    return LocalError("login", f"no secret for {plain(purpose, 200)}: {reason}")
+    return LocalError(ErrorKind.LOGIN, f"no secret for {plain(purpose, 200)}: {reason}")

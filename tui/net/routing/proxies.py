@@ -12,7 +12,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, unquote
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.rules.hosts import rule_for, split_port
 from tui.core.text.plain_text import plain
 
@@ -222,4 +222,4 @@ def _with_login(proxy: Proxy | None, user: str, password: str) -> Proxy | None:
 
 
 def _bad(source: str, reason: str) -> LocalError:
-    return LocalError("proxy", f"{source}: {reason}")
+    return LocalError(ErrorKind.PROXY, f"{source}: {reason}")

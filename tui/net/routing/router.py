@@ -11,7 +11,7 @@ import socket
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import origin_of
 from tui.core.rules.hosts import split_port
 from tui.core.text.plain_text import plain
@@ -188,4 +188,4 @@ def _load_pins(settings: Settings) -> list[tuple[str, int, str]]:
 
 
 def _invalid(message: str) -> LocalError:
-    return LocalError("network", message)
+    return LocalError(ErrorKind.NETWORK, message)

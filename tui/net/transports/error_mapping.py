@@ -15,7 +15,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from tui.core.errors import FetchError, PermanentError
+from tui.core.errors import ErrorKind, FetchError, PermanentError
 from tui.core.text.plain_text import plain
 from tui.net.errors import (
     UNKNOWN_NAMES,
@@ -146,7 +146,9 @@ def _from_last_cause(server: str, last: str, is_connecting: bool) -> FetchError:
     if "certificaterequired" in last:
         return _wants_certificate(server)
     if "fatal alert" in last or is_connecting:
-        return PermanentError("tls", f"TLS with {server} failed: {plain(last, 100)}")
+        return PermanentError(
+            ErrorKind.TLS, f"TLS with {server} failed: {plain(last, 100)}"
+        )
     if "head is too large" in last:
         return headers_too_large(server)
     if "chunk" in last:
@@ -240,10 +242,12 @@ def _from_library(error: Exception, server: str) -> FetchError:
     if isinstance(error, httpx.TimeoutException):
         return stalled(server)
     if isinstance(error, httpx.LocalProtocolError):
-        return PermanentError("bad_header", f"{server}: a request header is invalid")
+        return PermanentError(
+            ErrorKind.BAD_HEADER, f"{server}: a request header is invalid"
+        )
     # The UnicodeError is idna's.
     if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol | UnicodeError):
-        return PermanentError("unknown_host", f"{server}: the URL is invalid")
+        return PermanentError(ErrorKind.UNKNOWN_HOST, f"{server}: the URL is invalid")
     if isinstance(error, httpx.RemoteProtocolError):
         return _from_protocol(server, str(error))
     is_connecting = isinstance(error, httpx.ConnectError)
@@ -270,7 +274,7 @@ def _from_protocol(server: str, text: str) -> FetchError:
         return invalid_chunk(server)
     if "Transfer-Encoding" in text:
         return PermanentError(
-            "encoding", f"{server} used an unsupported transfer coding"
+            ErrorKind.ENCODING, f"{server} used an unsupported transfer coding"
         )
     # The library's text quotes the server after the colon.
     return invalid_http(server, plain(text.partition(":")[0], 100))
@@ -286,7 +290,7 @@ def _from_openssl(server: str, error: ssl.SSLError) -> FetchError:
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
         return _not_tls(server)
     reason = plain((error.reason or "").replace("_", " ").lower(), 100)
-    return PermanentError("tls", f"TLS with {server} failed: {reason}")
+    return PermanentError(ErrorKind.TLS, f"TLS with {server} failed: {reason}")
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -332,23 +336,25 @@ def _from_refusal(reason: str, server: str, proxy: str) -> FetchError:
 def _cannot_bind(server: str, number: re.Match[str] | None) -> FetchError:
     reason = errno.errorcode.get(int(number[1]), "") if number else ""
     return PermanentError(
-        "network", f"cannot reach {server} from the chosen interface ({reason})"
+        ErrorKind.NETWORK, f"cannot reach {server} from the chosen interface ({reason})"
     )
 
 
 def _no_address_of_version(server: str) -> FetchError:
     """Say that no address of the server is of the chosen IP version."""
     return PermanentError(
-        "network", f"{server} has no address of the chosen IP version"
+        ErrorKind.NETWORK, f"{server} has no address of the chosen IP version"
     )
 
 
 def _wants_certificate(server: str) -> FetchError:
-    return PermanentError("client_cert", f"{server} requires a client certificate")
+    return PermanentError(
+        ErrorKind.CLIENT_CERT, f"{server} requires a client certificate"
+    )
 
 
 def _not_tls(server: str) -> FetchError:
-    return PermanentError("tls", f"{server} does not speak TLS")
+    return PermanentError(ErrorKind.TLS, f"{server} does not speak TLS")
 
 
 def _untrusted(server: str, reason: str) -> FetchError:
@@ -357,4 +363,4 @@ def _untrusted(server: str, reason: str) -> FetchError:
         (text for words, text in _CERTIFICATE_REASONS.items() if words in reason),
         "its certificate was rejected",
     )
-    return PermanentError("tls", f"{server} is not trusted: {text}")
+    return PermanentError(ErrorKind.TLS, f"{server} is not trusted: {text}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import httpcore
 import httpx
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.text.plain_text import plain
 from tui.net.errors import headers_too_large
 from tui.net.transports.base import (
@@ -77,7 +77,7 @@ class HttpxTransport(Transport):
     ) -> None:
         if route.interface:
             raise LocalError(
-                "network",
+                ErrorKind.NETWORK,
                 f"the interface {plain(route.interface, 50)!r} must be given by its"
                 " address, since pyreqwest is not used",
             )
@@ -100,7 +100,7 @@ class HttpxTransport(Transport):
             )
         except ImportError:
             raise LocalError(
-                "proxy", "SOCKS support is not installed (fetchtui[socks])"
+                ErrorKind.PROXY, "SOCKS support is not installed (fetchtui[socks])"
             ) from None
         self._backend: RoutedBackend | None = None
         if route.pins or route.local_address or route.proxy is not None:

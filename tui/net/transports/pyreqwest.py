@@ -36,7 +36,7 @@ from pyreqwest.exceptions import (
 )
 from pyreqwest.proxy import ProxyBuilder
 
-from tui.core.errors import FetchError, LocalError, PermanentError
+from tui.core.errors import ErrorKind, FetchError, LocalError, PermanentError
 from tui.core.text.plain_text import plain
 from tui.net.errors import headers_too_large, stalled
 from tui.net.transports.base import (
@@ -217,7 +217,7 @@ def _apply_route(route: Route, builder: ClientBuilder) -> ClientBuilder:
             builder = builder.identity_pem(route.client_certificate.pem())
         except (OSError, ValueError, PyreqwestError) as error:
             raise LocalError(
-                "client_cert",
+                ErrorKind.CLIENT_CERT,
                 f"{plain(route.client_certificate.certificate)}:"
                 f" {plain(str(error), 100)}",
             ) from None
@@ -248,6 +248,8 @@ def _to_error(error: Exception, url: str, proxy: str = "") -> FetchError:
     # A plain ValueError comes from the URL parser or from a request header.
     if "header" in str(error):
         return PermanentError(
-            "bad_header", f"{host_port(url)}: {plain(str(error), 100)}"
+            ErrorKind.BAD_HEADER, f"{host_port(url)}: {plain(str(error), 100)}"
         )
-    return PermanentError("unknown_host", f"{host_port(url)}: {plain(str(error), 100)}")
+    return PermanentError(
+        ErrorKind.UNKNOWN_HOST, f"{host_port(url)}: {plain(str(error), 100)}"
+    )

@@ -30,7 +30,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tui import __version__
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import origin_of
 from tui.net.transports.http1.client import Http1Transport
 
@@ -189,7 +189,9 @@ def _fastest(wanted: str) -> Callable[..., Transport]:
             from tui.net.transports.pyreqwest import PyreqwestTransport
         except ImportError:
             if wanted == "pyreqwest":
-                raise LocalError("internal", "pyreqwest is not installed") from None
+                raise LocalError(
+                    ErrorKind.INTERNAL, "pyreqwest is not installed"
+                ) from None
         else:
             return PyreqwestTransport
     from tui.net.transports.httpx import HttpxTransport

@@ -15,7 +15,7 @@ import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.errors import FetchError, PermanentError
+from tui.core.errors import ErrorKind, FetchError, PermanentError
 from tui.net import errors
 from tui.net.transports.base import RawResponse, Transport
 from tui.net.transports.http1.connection import (
@@ -141,7 +141,8 @@ class Http1Transport(Transport):
                 host = ""
             if any(_BREAKS.search(name + value) for name, value in headers):
                 raise PermanentError(
-                    "bad_header", f"{host_port(url)}: a request header is invalid"
+                    ErrorKind.BAD_HEADER,
+                    f"{host_port(url)}: a request header is invalid",
                 )
         return f"GET {target.path} HTTP/1.1\r\n{host}{lines}\r\n".encode()
 
@@ -257,7 +258,9 @@ def _parse(url: str) -> _Target:
     found = _PLAIN.fullmatch(url) or _NORMALIZED.fullmatch(parse_url(url).url)
     server = None if found is None else _server(found[1], found[2])
     if found is None or server is None:
-        raise PermanentError("unknown_host", f"{host_port(url)}: the URL is invalid")
+        raise PermanentError(
+            ErrorKind.UNKNOWN_HOST, f"{host_port(url)}: the URL is invalid"
+        )
     path = found[3]
     if not path.startswith("/"):
         path = "/" + path
