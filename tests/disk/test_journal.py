@@ -35,7 +35,7 @@ BLANK = JournalEntry(
     key=0,
     request=DownloadRequest(("https://example.org/0",)),
     state=_S.QUEUED,
-    place=0.0,
+    queue_key=0.0,
     url="https://example.org/0",
     name="0",
     directory="",
@@ -55,7 +55,7 @@ BLANK = JournalEntry(
 def entry(key, **changes):
     url = f"https://example.org/{key}"
     request = DownloadRequest((url,))
-    changes = {"url": url, "place": float(key), **changes}
+    changes = {"url": url, "queue_key": float(key), **changes}
     return BLANK._replace(key=key, request=request, **changes)
 
 
@@ -79,7 +79,7 @@ def reopened(journal):
 
 def test_entries_round_trip(journal):
     left = [
-        entry(1, place=2.5, state=_S.PAUSED, received=5, size=9, segments=4),
+        entry(1, queue_key=2.5, state=_S.PAUSED, received=5, size=9, segments=4),
         entry(2, state=_S.FAILED, error="no", error_kind="not_found", status=404),
         entry(3, name="x", directory="d", url="http://h/y", note="n", rate_limit=7),
         entry(4, state=_S.DONE, started_at=1.5, finished_at=2.5),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tui.disk.direct_copy import DirectCopy, Source
+    from tui.disk.direct_copy import CopySource, DirectCopy
     from tui.disk.part_file import PartFile
 
 _WAIT_S = 20.0
@@ -64,7 +64,7 @@ class ForcedCopies:
         part: PartFile,
         offset: int,
         nbytes: int,
-        source: Source,
+        source: CopySource,
         on_done: Callable[[DirectCopy], None],
     ) -> None:
         self.count += 1
@@ -81,7 +81,7 @@ class ForcedCopies:
 class _InterruptedSource:
     """A source that runs a function on the loop before its first read."""
 
-    def __init__(self, source: Source, act: Callable[[], object]) -> None:
+    def __init__(self, source: CopySource, act: Callable[[], object]) -> None:
         self._source = source
         self._act: Callable[[], object] | None = act
         self._is_done = threading.Event()

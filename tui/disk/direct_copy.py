@@ -28,7 +28,7 @@ _BUFFER_BYTES = 1 << 20
 _local = threading.local()
 
 
-class Source(Protocol):
+class CopySource(Protocol):
     """Where a thread reads from."""
 
     def read_into(self, buffer: memoryview, wait_s: float) -> int:
@@ -71,7 +71,7 @@ class DirectCopy(PartWrite):
         part: PartFile,
         offset: int,
         nbytes: int,
-        source: Source,
+        source: CopySource,
         on_done: Callable[[DirectCopy], None],
         future: asyncio.Future[None],
     ) -> None:
@@ -158,7 +158,7 @@ class DirectCopier:
         part: PartFile,
         offset: int,
         nbytes: int,
-        source: Source,
+        source: CopySource,
         on_done: Callable[[DirectCopy], None],
     ) -> None:
         """Copy the available data in a thread, and return when that is done.

@@ -63,8 +63,8 @@ class JournalEntry(NamedTuple):
     """Unique in the journal, chosen by the caller, in the order of adding."""
     request: DownloadRequest
     state: DownloadState
-    place: float
-    """Position in the queue; lower comes first."""
+    queue_key: float
+    """Position in the queue; lower comes first. Column ``place``."""
     url: str
     """The current URL."""
     name: str
@@ -84,7 +84,7 @@ class JournalEntry(NamedTuple):
     withheld: tuple[str, ...] = ()
     """When read: what was not stored and must be supplied again, such as
     ``Authorization`` or ``login``."""
-    is_dropped: bool = False
+    is_removed: bool = False
     """When written: removed from the list, so that it is not read again."""
 
 
@@ -135,8 +135,8 @@ def progress_values(entry: JournalEntry) -> tuple[Any, ...]:
     state = int(entry.state)
     # A removed download keeps its row, so that restoring it is a change like any
     # other. A negative state means that it is not read.
-    stored = -1 - state if entry.is_dropped else state
-    return stored, entry.place, url, has_login, *entry[5:17]
+    stored = -1 - state if entry.is_removed else state
+    return stored, entry.queue_key, url, has_login, *entry[5:17]
 
 
 def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
@@ -145,7 +145,7 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
     Args:
         row: the key, ``REQUEST_COLUMNS`` and ``PROGRESS_COLUMNS``.
     """
-    key, asked, withheld, state, place, url, has_login, *rest = row
+    key, asked, withheld, state, queue_key, url, has_login, *rest = row
     try:
         values = json.loads(asked)
         values["mirrors"] = tuple(map(str, values["mirrors"]))
@@ -166,7 +166,7 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
             missing += (LOGIN,) if has_login else ()
         url = url or request.mirrors[0]
         return JournalEntry._make(
-            (key, request, _STATES[state], place, url, *rest, missing, False)
+            (key, request, _STATES[state], queue_key, url, *rest, missing, False)
         )
     except (ValueError, TypeError, KeyError, IndexError):
         return None

@@ -264,7 +264,7 @@ class JournalWriter:
             None if limiter is None else limiter.rate,
             download.started_at,
             download.finished_at,
-            is_dropped=id in context.registry.removed,
+            is_removed=id in context.registry.removed,
         )
 
     def _new_facts(self) -> dict[str, Any]:

@@ -305,7 +305,7 @@ def _download_of(id: int, entry: JournalEntry, missing: str) -> Download:
     download.received = entry.received
     download.status = entry.status
     download.note = decode_notice(entry.note)
-    download.queue_key = entry.place
+    download.queue_key = entry.queue_key
     download.started_at = entry.started_at
     download.finished_at = entry.finished_at
     state = entry.state
