@@ -1,7 +1,7 @@
 """The dashboard in a real browser: ``python -m tests.ui.browser DIR``.
 
 Serves the demo with ``textual-serve``, opens it in headless Chromium, presses keys and
-clicks there, reads what arrives and saves pictures. Not part of the gate; it needs
+clicks there, reads the output and saves pictures. Not part of the check; it needs
 ``pip install textual-serve playwright`` in the interpreter that runs it, and a Chromium
 (``--chromium PATH``). ``--python PATH`` names the interpreter that has fetchtui.
 """
@@ -29,7 +29,7 @@ _SERVE = "from textual_serve.server import Server; Server({!r}, port={}).serve()
 
 
 class Browser:
-    """A page with the dashboard, and what its terminal shows."""
+    """A page with the dashboard, and the output of its terminal."""
 
     def __init__(self, page: Page, folder: Path) -> None:
         self._page = page
@@ -57,7 +57,7 @@ class Browser:
             self._page.wait_for_timeout(300)
 
     def until(self, text: str, seconds: float = 20.0) -> float:
-        """Wait until a text is on the screen; return how long that took, in ms."""
+        """Wait until a text is on the screen; return the milliseconds it took."""
         start = time.monotonic()
         while not any(text in line for line in self.grid.lines):
             if time.monotonic() - start > seconds:
@@ -76,16 +76,16 @@ class Browser:
         )
 
     def picture(self, name: str) -> None:
-        """Save what the browser shows."""
+        """Save a screenshot of the browser."""
         self._page.wait_for_timeout(400)
         self._page.screenshot(path=str(self._folder / f"browser-{name}.png"))
 
 
 def drive(browser: Browser) -> None:
-    """Show and steer the dashboard; each step says what it saw."""
+    """Use the dashboard; each step prints how long it took."""
     print(f"first picture after {browser.until('fetchtui'):.0f} ms")
     browser.until("active")
-    browser.click("fetchtui")  # gives the keys to the page's terminal
+    browser.click("fetchtui")  # focuses the terminal of the page
     browser.picture("list")
     browser.press("j", "x")
     print(f"x cancels: {browser.until('Cancelled'):.0f} ms")
@@ -101,13 +101,13 @@ def drive(browser: Browser) -> None:
     browser.picture("failed")
     browser.press("1", "z")
     browser.press("Escape", "Control+p")
-    print(f"ctrl+p opens the palette: {browser.until('What to do'):.0f} ms")
+    print(f"ctrl+p opens the palette: {browser.until('Action, or'):.0f} ms")
     browser.press("Escape")
     print(f"received {browser.received / 1000:.0f} kB")
 
 
 def main() -> None:
-    """Serve, open, drive, and end all of it."""
+    """Serve the demo, use it in a browser, and clean up."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--chromium", default=shutil.which("chromium"))
@@ -132,7 +132,7 @@ def main() -> None:
                 try:
                     page.goto(f"http://localhost:{port}")
                     break
-                except Exception:  # it is not there yet
+                except Exception:  # not started yet
                     time.sleep(0.2)
             drive(browser)
             chromium.close()

@@ -1,4 +1,4 @@
-"""A terminal's screen, as far as Textual writes to it: what each cell shows."""
+"""A terminal emulator for the sequences that Textual writes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Cell = tuple[str, str]
 
 
 class Grid:
-    """The cells, the cursor and the style that holds."""
+    """The cells, the cursor and the current style."""
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -34,7 +34,7 @@ class Grid:
 
     @property
     def lines(self) -> list[str]:
-        """What stands in each line."""
+        """The text of each line."""
         return ["".join(char for char, _ in row) for row in self._cells]
 
     @property
@@ -43,7 +43,7 @@ class Grid:
         return [[style for _, style in row] for row in self._cells]
 
     def feed(self, text: str) -> None:
-        """Take what a program writes."""
+        """Apply the output of a program."""
         for match in _PART.finditer(text):
             part = match[0]
             if part[0] != "\x1b":
@@ -87,7 +87,7 @@ class Grid:
             self._y += {"B": by, "A": -by}.get(final, 0)
 
     def changes(self) -> str:
-        """Return what draws the difference to the last call."""
+        """Return output that draws the difference to the last call."""
         drawn: list[str] = []
         style: str | None = None
         for y, (row, told) in enumerate(zip(self._cells, self._told, strict=True)):
@@ -103,7 +103,7 @@ class Grid:
 
 
 def _runs(row: list[Cell], told: list[Cell]) -> list[tuple[int, int]]:
-    """Return stretches that differ; those close to each other as one."""
+    """Return spans that differ, joining those that are close to each other."""
     runs: list[tuple[int, int]] = []
     for at, (cell, old) in enumerate(zip(row, told, strict=True)):
         if cell == old:
@@ -116,7 +116,7 @@ def _runs(row: list[Cell], told: list[Cell]) -> list[tuple[int, int]]:
 
 
 def styled(style: tuple[str, str, str], codes: str) -> tuple[str, str, str]:
-    """Return ground, colour and others after an SGR sequence (ECMA-48, 8.3.117)."""
+    """Return background, color and flags after an SGR sequence (ECMA-48, 8.3.117)."""
     ground, colour, others = style
     left = (codes or "0").split(";")
     while left:

@@ -1,10 +1,10 @@
-"""How long a key takes to show, measured through a real terminal (a pty).
+"""Measures the time from a key press to the screen, through a real terminal (a pty).
 
 ``python -m tests.ui.latency`` starts a server and the real program on a list of many
 files, saturates the loopback, presses keys and waits for the cell that each changes::
 
-    --at-once N     downloads at once (64)
-    --seconds S     how long keys are pressed (20)
+    --at-once N     concurrency (64)
+    --seconds S     duration of the key presses (20)
     --size BYTES    of each file (8M)
     --lines N       lines of the list (100000)
 
@@ -82,7 +82,7 @@ async def serve(size: int) -> None:
 
 
 class Terminal:
-    """A program behind a pty; keeps what it wrote, with times."""
+    """A program behind a pty, with its output and times."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.started = time.perf_counter()
@@ -104,7 +104,7 @@ class Terminal:
         """Where the program writes what it measured, if it does."""
 
     def wait_for(self, pattern: re.Pattern[str], timeout_s: float) -> float | None:
-        """Seconds until the output matches, or ``None``; forgets what came before."""
+        """Return the seconds until new output matches, or ``None``."""
         self.text = ""
         start = time.perf_counter()
         while (left := start + timeout_s - time.perf_counter()) > 0:
@@ -112,7 +112,7 @@ class Terminal:
                 break
             try:
                 data = os.read(self.master, 1 << 16)
-            except OSError:  # the program ended and took its side of the pty along
+            except OSError:  # the program ended and closed its side of the pty
                 break
             now = time.perf_counter()
             self.bytes += len(data)
@@ -124,17 +124,17 @@ class Terminal:
         return None
 
     def drain(self, seconds: float) -> str:
-        """Read for a while; return what came, without escape sequences."""
+        """Read for a while; return the output without escape sequences."""
         self.wait_for(re.compile(r"(?!)"), seconds)
         return _ESCAPE.sub("", self.text)
 
     @staticmethod
     def pattern(text: str) -> re.Pattern[str]:
-        """Output that holds a text as it is."""
+        """Return a pattern for a literal text."""
         return re.compile(re.escape(text))
 
     def close(self) -> None:
-        """Close the terminal under the program."""
+        """Close the terminal while the program runs."""
         if self.master >= 0:
             os.close(self.master)
             self.master = -1
@@ -144,20 +144,20 @@ class Terminal:
         os.write(self.master, key.encode())
 
     def processor_s(self) -> float:
-        """Processor time that the program took so far."""
+        """Return the processor time that the program has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1]
         user, system = fields.split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def cursor_on(line: int) -> re.Pattern[str]:
-    """Output that draws the cursor's mark on a line of the list."""
+    """Return a pattern for the cursor on a line of the list."""
     at = _FIRST_ROW + line
     return re.compile(rf"\x1b\[{at};1H(?:\x1b\[[\d;]*m)*▌")
 
 
 def keys_and_signs(at_once: int) -> list[tuple[str, re.Pattern[str]]]:
-    """Keys that undo each other, and what each must draw."""
+    """Return keys that undo each other, and what each must draw."""
     return [
         ("j", cursor_on(1)),
         ("+", re.compile(rf"/{at_once + 1}\b")),
@@ -170,7 +170,7 @@ def keys_and_signs(at_once: int) -> list[tuple[str, re.Pattern[str]]]:
 
 
 class Sweeper(threading.Thread):
-    """Deletes finished files, so that the disk holds only what is in flight."""
+    """Deletes finished files, so that only active downloads use disk space."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(daemon=True)
@@ -182,7 +182,9 @@ class Sweeper(threading.Thread):
             time.sleep(0.25)
             for entry in [*os.scandir(self.folder)]:
                 if entry.name.endswith(".bin"):
-                    with suppress(FileNotFoundError):  # the end clears all away
+                    with suppress(
+                        FileNotFoundError
+                    ):  # everything is deleted at the end
                         os.unlink(entry.path)
                         self.swept += 1
 
@@ -194,7 +196,7 @@ def at(times: list[float], part: float) -> float:
 
 
 def measure(options: argparse.Namespace, port: int, folder: Path) -> None:
-    """Run the program and print what was measured."""
+    """Run the program and print the measurements."""
     wanted = folder / "list.txt"
     with wanted.open("w") as file:
         for number in range(options.lines):
@@ -279,7 +281,7 @@ def _ms(seconds: float | None) -> str:
 
 
 def main() -> None:
-    """Read the options, start the server, measure, clean up."""
+    """Parse the options, start the server, measure and clean up."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--at-once", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=20)

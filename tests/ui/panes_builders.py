@@ -1,4 +1,4 @@
-"""Made-up snapshots for panes and screens, each field with a plausible default."""
+"""Builds snapshots for tests of panes and screens, with plausible defaults."""
 
 from __future__ import annotations
 
@@ -182,12 +182,12 @@ class Stage(App[None]):
 
 
 def drawn(pane: Pane) -> list[str]:
-    """Return what a pane shows now, line by line, as the screen gets it."""
+    """Return the lines that a pane draws now."""
     return [pane.render_line(y).text for y in range(pane.size.height)]
 
 
 class HandClock:
-    """Monotonic seconds that a test turns."""
+    """A monotonic clock that the test advances."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -197,7 +197,7 @@ class HandClock:
 
 
 class Caller(Stage):
-    """Opens one screen and keeps what it was left with."""
+    """Opens a screen and keeps its result."""
 
     def __init__(self, screen: Screen[Any], *, is_ascii: bool = False) -> None:
         super().__init__(is_ascii=is_ascii)
@@ -209,7 +209,7 @@ class Caller(Stage):
 
 
 def on_screen(app: App[Any]) -> str:
-    """Return every cell that the terminal shows now, as text."""
+    """Return the text on the screen."""
     width, _ = app.size
     return "\n".join(
         "".join(segment.text for segment in strip)[:width]

@@ -2,8 +2,8 @@
 
 ``python -m tests.ui.recording --play`` replays ``pictures/demo.cast`` in this terminal
 (100x30 at least; ``--speed 2`` for twice as fast, ctrl+c ends it). Without ``--play``
-it is made anew: the real program behind a pty, driven by the keys below, which takes as
-long as it is. Any player of asciicast files shows it as well. Unix only.
+it records again: the real program behind a pty, driven by the keys below, in real time.
+Any player of asciicast files can show the result. Unix only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RECORDING = Path(__file__).parent / "pictures" / "demo.cast"
 WIDTH, HEIGHT = 100, 30
 SCRIPT = (
     (2.5, "jj"),
-    (1.0, "\r"),  # everything about one download
+    (1.0, "\r"),  # details of a download
     (2.0, "\x1b"),
     (0.8, "+"),
     (0.4, "+"),
@@ -46,7 +46,7 @@ SCRIPT = (
     (0.8, "r"),
     (1.0, "u"),
     (1.2, "1"),
-    (1.0, "i"),  # write on the event loop, and watch what that does to it
+    (1.0, "i"),  # write on the event loop, and watch its lag
     (2.5, "i"),
     (1.5, "?"),
     (0.8, "t"),
@@ -69,7 +69,7 @@ _TIDY = "\x1b[0m\x1b[?25h\x1b[?1049l"
 
 
 def record(seconds_at_most: float = 90.0) -> list[tuple[float, str]]:
-    """Run the demo and press the keys; return when what was written."""
+    """Run the demo and press the keys; return the output with times."""
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder) / "config.toml"
         settings.touch()
@@ -132,7 +132,7 @@ def _follow(
 
 
 def tidied(written: list[tuple[float, str]]) -> list[tuple[float, str]]:
-    """Put together what came at once, and keep only what changes the picture."""
+    """Join output of the same moment, and keep only what changes the picture."""
     moments: list[tuple[float, str]] = []
     for at, text in written:
         if moments and at - moments[-1][0] < _EVERY_S:
@@ -171,7 +171,7 @@ def load(path: Path) -> list[tuple[float, str]]:
 
 
 def play(events: list[tuple[float, str]], speed: float) -> None:
-    """Write it to this terminal as it was written then."""
+    """Replay a recording in this terminal."""
     start = time.monotonic()
     try:
         for at, text in events:
@@ -186,7 +186,7 @@ def play(events: list[tuple[float, str]], speed: float) -> None:
 
 
 def main() -> None:
-    """Play or make."""
+    """Play or record."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--play", action="store_true")
     parser.add_argument("--speed", type=float, default=1.0)

@@ -1,7 +1,7 @@
-"""Pictures of the dashboard in one fixed moment: ``python -m tests.ui.screenshot DIR``.
+"""Pictures of the dashboard in a fixed state: ``python -m tests.ui.screenshot DIR``.
 
-Without a folder it makes the README's pictures anew. With one, every scene at every
-size, to be looked at.
+Without a folder it replaces the pictures of the README. With one it writes every scene
+at every size there, for review.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIZES = ((120, 36), (80, 24), (60, 15), (40, 10), (200, 60), (39, 9))
 
 
 class Scene(NamedTuple):
-    """What leads to a picture."""
+    """Steps that lead to a picture."""
 
     keys: tuple[str, ...] = ()
     paste: str = ""

@@ -1,8 +1,7 @@
 """Whole screens as text, with the style of every cell: ``python -m tests.ui.snapshot``.
 
-The command makes the files in ``snapshots`` anew, to be looked at as a difference. Each
-has the lines of the screen, then for each line its styles by letter and length, then
-what the letters stand for.
+The command replaces the files in ``snapshots``; review the diff. Each file has the
+lines of the screen, then the styles of each line by letter and length, then a legend.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ async def dump(shot: Shot) -> str:
     service = sample_service()
     chosen = DashboardSettings(theme=shot.theme, ascii=shot.is_ascii, motion=False)
     app = DashboardApp(service, source_title="mirror-2026.txt", chosen=chosen)
-    # Its queue's graph then has one column, however long starting takes.
+    # The graph of the queue then has one column, however long the start takes.
     app.main.disk._monotonic = lambda: 0.0
     async with app.run_test(size=shot.size) as pilot:
         sample_events(service)
@@ -80,7 +79,7 @@ async def dump(shot: Shot) -> str:
 
 
 def main() -> None:
-    """Write all of them."""
+    """Write all snapshots."""
     SNAPSHOTS.mkdir(exist_ok=True)
     for name, shot in SHOTS.items():
         (SNAPSHOTS / f"{name}.txt").write_text(asyncio.run(dump(shot)), "utf-8")
