@@ -34,7 +34,7 @@ def test_it_shows_what_it_promises_from_the_first_frame_to_the_end():
     for _, text in load(RECORDING):
         grid.feed(text)
         seen += "\n".join(grid.lines)
-    for words in ("field-notes-4k.mp4", "404 not found", "Undone", "INLINE", "Keys"):
+    for words in ("field-notes-4k.mp4", "404 not found", "Undid", "INLINE", "Keys"):
         assert words in seen
     at = [at for at, _ in load(RECORDING)]
     assert at == sorted(at)
