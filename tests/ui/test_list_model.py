@@ -209,9 +209,9 @@ def test_a_filter_that_fails_leaves_the_list_as_it_was():
     model, _ = model_of(service)
     model.set_query(DownloadQuery(text="is:"))
     assert model.ids == [0]
-    assert model.trouble.startswith("is: needs a state")
+    assert model.error.startswith("is: needs a state")
     model.set_query(DownloadQuery())
-    assert model.trouble == ""
+    assert model.error == ""
 
 
 def test_when_its_download_leaves_the_view_the_cursor_keeps_its_line():

@@ -106,7 +106,7 @@ class LiveSettings:
         self._written: set[str] = set()
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         """Path of the settings file, for display."""
         return shown_path(config_path())
 
@@ -210,7 +210,7 @@ class LiveSettings:
         file = self._file
         if file is None:
             # The path comes last: if the line is cut, the reason remains.
-            raise ValueError(f"fix the errors in the settings file first: {self.place}")
+            raise ValueError(f"fix the errors in the settings file first: {self.path}")
         if text:
             file.set_text(key, text)
         else:
@@ -220,12 +220,12 @@ class LiveSettings:
         except (OSError, ConfigError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             await self.load()  # forget what could not be written
-            raise ValueError(f"{plain(str(reason))}: {self.place}") from None
+            raise ValueError(f"{plain(str(reason))}: {self.path}") from None
         self._written.add(key)
         is_live = self._apply(key)
         change = f"{key} = {plain(text, 60)}" if text else f"{key} reset to its default"
         when = "" if is_live else ", from the next start"
-        return f"{change}{when} · saved to {self.place}"
+        return f"{change}{when} · saved to {self.path}"
 
     def _apply(self, key: str) -> bool:
         """Apply a written value now; return False if it needs a restart."""

@@ -102,12 +102,12 @@ class ViewActions:
     def show_filter_error(self) -> None:
         """Show what is wrong with the filter, if anything."""
         model = self._list.model
-        if not model.trouble or model.is_searching:
+        if not model.error or model.is_searching:
             return
         if self._context.filter_bar.is_open:
-            self._context.filter_bar.show_error(model.trouble)
+            self._context.filter_bar.show_error(model.error)
         else:
-            self._context.notify(model.trouble, severity="warning")
+            self._context.notify(model.error, severity="warning")
 
     def follow(self) -> None:
         """Toggle follow mode."""

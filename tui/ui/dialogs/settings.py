@@ -55,7 +55,7 @@ class EditableSettings(Protocol):
     """What the screen needs of the settings (``live_settings.LiveSettings``)."""
 
     @property
-    def place(self) -> str:
+    def path(self) -> str:
         """Path of the settings file, as shown."""
 
     @property
@@ -158,7 +158,7 @@ class SettingsScreen(Dialog[None]):
     async def _load(self) -> None:
         problem = await self._settings.load() or self._settings.complaint
         self._show()
-        self._message = problem or f"Changes are saved to {self._settings.place}"
+        self._message = problem or f"Changes are saved to {self._settings.path}"
         self._explain()
 
     @property
@@ -218,7 +218,7 @@ class SettingsScreen(Dialog[None]):
             self.app.push_screen(ChoiceScreen(key, names, now), self._answer(key))
         elif option is not None and option.kind is Kind.WORDS and self._has_many(key):
             self._message = (
-                f"{key} has several values; edit it in {self._settings.place}"
+                f"{key} has several values; edit it in {self._settings.path}"
             )
             self._explain()
         else:

@@ -83,8 +83,8 @@ async def run_race_screen(plan: Plan) -> tuple[Race, bool]:
     Returns:
         The race, and whether it was complete.
     """
-    looks, _ = await asyncio.to_thread(load_ui_state, ui_state_path())
-    app = LabApp(plan, looks.theme)
+    state, _ = await asyncio.to_thread(load_ui_state, ui_state_path())
+    app = LabApp(plan, state.theme)
     with StopSignals(asyncio.get_running_loop(), app.exit):
         try:
             await app.run_async()

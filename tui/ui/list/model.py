@@ -67,7 +67,7 @@ class ListModel:
         self.cursor = 0
         """Index of the line under the cursor; 0 if the list is empty."""
         self.marks = Selection()
-        self.trouble = ""
+        self.error = ""
         """Why the last search failed, or ""; the list then stays unchanged."""
         self.is_asked = False
         """Whether a key started the last search, not a change in the engine."""
@@ -205,7 +205,7 @@ class ListModel:
         """Continue the search for a few milliseconds.
 
         Returns:
-            True if it ended: ``ids`` is new, or ``trouble`` contains the error.
+            True if it ended: ``ids`` is new, or ``error`` contains the error.
         """
         if self._search is None:
             return False
@@ -213,9 +213,9 @@ class ListModel:
         try:
             next(self._search)
         except FilterError as error:
-            self.trouble = str(error)
+            self.error = str(error)
         except StopIteration as end:
-            self.trouble = ""
+            self.error = ""
             self._set_lines(*end.value)
         else:
             self._spent_s += self._monotonic() - started

@@ -391,7 +391,8 @@ def group_heading(
     room = width - 2 - cells(title)
     if room >= len(keys) + 4:
         room -= len(keys) + 1
-        left.append(Piece(fit(f"   {advice}" if room > 24 else "", room), "dim"))
+        text = fit(f"   {advice}" if room > 24 else "", room - 1)
+        left.append(Piece(f"{text} ", "dim"))
         left.append(Piece(keys + " ", "key"))
     else:
         left.append(Piece(fit("", room), "dim"))
