@@ -126,7 +126,7 @@ class Scene:
         return await self.reader.run(reply, segment)
 
 
-async def test_what_is_poured_is_in_its_place_and_counted_once() -> None:
+async def test_directly_copied_bytes_are_at_their_offset_and_counted_once() -> None:
     scene, reply = Scene(), Lender()
     segment = Segment(0, len(BODY), URL, 0.0)
     assert await scene.run(reply, segment) is None
@@ -137,7 +137,7 @@ async def test_what_is_poured_is_in_its_place_and_counted_once() -> None:
     assert scene.reader.waits.total(Wait.DISK, scene.context.clock.monotonic()) > 0
 
 
-async def test_a_flood_that_ends_is_the_loops_again_until_the_next() -> None:
+async def test_the_loop_reads_again_when_the_data_comes_slowly() -> None:
     scene, reply = Scene(), Lender()
     scene.copier.most = [700, 9, 0]
     segment = Segment(0, len(BODY), URL, 0.0)
@@ -169,7 +169,7 @@ async def test_a_body_of_another_length_than_the_segment(end: int) -> None:
     assert not reply.stops
 
 
-async def test_a_body_of_unknown_length_is_not_poured() -> None:
+async def test_a_body_of_unknown_length_is_not_copied_directly() -> None:
     scene, reply = Scene(), Lender()
     await scene.run(reply, Segment(0, None, URL, 0.0))
     assert bytes(scene.sink.bytes) == BODY
@@ -177,7 +177,7 @@ async def test_a_body_of_unknown_length_is_not_poured() -> None:
 
 
 @pytest.mark.parametrize("why", ["limit", "own limit", "inline"])
-async def test_what_must_go_over_the_loop_is_not_poured(why: str) -> None:
+async def test_limited_or_inline_data_is_not_copied_directly(why: str) -> None:
     """Also from the middle on: after the pour that is under way."""
     scene, reply = Scene(), Lender()
 
@@ -196,7 +196,7 @@ async def test_what_must_go_over_the_loop_is_not_poured(why: str) -> None:
     assert scene.received == len(BODY)
 
 
-async def test_a_part_that_cannot_be_written_borrows_nothing() -> None:
+async def test_a_part_file_that_cannot_be_written_leases_no_socket() -> None:
     scene, reply = Scene(), Lender()
 
     def check_open() -> None:
@@ -209,7 +209,7 @@ async def test_a_part_that_cannot_be_written_borrows_nothing() -> None:
     assert not reply.lent
 
 
-async def test_a_disk_that_fails_counts_what_it_took_and_ends_the_connection() -> None:
+async def test_a_failing_disk_counts_written_bytes_and_ends_the_connection() -> None:
     """The thread has read more than it wrote: where the reply stands, nobody knows."""
     scene, reply = Scene(), Lender()
     scene.copier.most = [600]
@@ -222,7 +222,7 @@ async def test_a_disk_that_fails_counts_what_it_took_and_ends_the_connection() -
     assert reply.taken_back == [600]
 
 
-async def test_abandoned_under_a_pour_it_ends_and_its_reply_is_of_no_use() -> None:
+async def test_stopping_during_a_direct_copy_discards_the_response() -> None:
     scene, reply = Scene(), Lender()
     pool = SegmentScheduler([(0, len(BODY))])
     segment = pool.take(-1, only_there=False, url=URL, now=0.0)
@@ -234,7 +234,7 @@ async def test_abandoned_under_a_pour_it_ends_and_its_reply_is_of_no_use() -> No
     assert reply.taken_back == [1000]
 
 
-async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
+async def test_a_twin_that_wins_during_a_direct_copy_keeps_the_count_right() -> None:
     scene, reply = Scene(), Lender()
     pool = SegmentScheduler([(0, len(BODY))])
     slow = pool.take(-1, only_there=False, url=URL, now=0.0)
@@ -259,7 +259,7 @@ async def test_a_rival_that_wins_under_a_pour_leaves_the_count_right() -> None:
     assert not pool.gaps
 
 
-async def test_a_thief_under_a_pour_leaves_no_byte_twice_and_none_out(
+async def test_stealing_during_a_direct_copy_loses_and_repeats_no_byte(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(segment_reader, "MAX_COPY_BYTES", 5 * LEAST_SPLIT)
@@ -286,7 +286,7 @@ def taken(pool: SegmentScheduler) -> Segment:
     return segment
 
 
-def test_a_thief_begins_behind_what_a_thread_may_be_reading() -> None:
+def test_stealing_starts_after_what_a_thread_may_be_reading() -> None:
     pool = SegmentScheduler([(0, 8 * LEAST_SPLIT)])
     victim = taken(pool)
     victim.claimed = 4 * LEAST_SPLIT
@@ -300,7 +300,7 @@ def test_a_thief_begins_behind_what_a_thread_may_be_reading() -> None:
     assert pool.has_work_for(0, 0.0)
 
 
-def test_a_thief_takes_from_whom_it_can_not_from_whom_has_most() -> None:
+def test_stealing_prefers_the_most_stealable_bytes() -> None:
     """What a thread may be reading is nothing to share."""
     pool = SegmentScheduler([(0, 5 * LEAST_SPLIT), (5 * LEAST_SPLIT, 9 * LEAST_SPLIT)])
     first, second = taken(pool), taken(pool)
@@ -310,7 +310,7 @@ def test_a_thief_takes_from_whom_it_can_not_from_whom_has_most() -> None:
     assert (first.end, second.end) == (5 * LEAST_SPLIT, 7 * LEAST_SPLIT)
 
 
-def test_an_abandoned_range_that_was_claimed_is_no_victim() -> None:
+def test_nothing_is_stolen_from_a_stopped_segment() -> None:
     pool = SegmentScheduler([(0, 8 * LEAST_SPLIT)])
     segment = taken(pool)
     segment.claimed = 4 * LEAST_SPLIT

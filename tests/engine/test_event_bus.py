@@ -6,7 +6,7 @@ from tui.core.events import Done, Failed, Queued, Started
 from tui.engine.events import EventBus
 
 
-def test_kinds_that_nobody_hears_need_not_be_made():
+def test_events_that_nobody_receives_need_not_be_created():
     bus = EventBus()
     assert not bus.is_heard(Done)
     few = bus.subscribe(exclude=frozenset({Queued, Started}))

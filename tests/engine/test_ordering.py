@@ -55,7 +55,7 @@ def test_any_moves_leave_the_order_that_splicing_a_list_leaves(
         assert apply(queue, ids, move) == order
 
 
-def test_moves_into_the_same_gap_go_on_when_floats_end() -> None:
+def test_moves_into_the_same_gap_work_when_floats_are_exhausted() -> None:
     queue = queue_of(200)
     order = list(range(200))
     for number in range(2, 200):

@@ -50,7 +50,7 @@ def test_an_origin_at_its_cap_is_passed_over_and_comes_back() -> None:
     assert drain(queue) == [1]
 
 
-def test_what_was_cancelled_is_skipped_and_what_came_back_is_taken_once() -> None:
+def test_cancelled_entries_are_skipped_and_requeued_ones_are_taken_once() -> None:
     queue = DownloadQueue(0)
     made = [download(n) for n in range(3)]
     for each in made:
@@ -62,7 +62,7 @@ def test_what_was_cancelled_is_skipped_and_what_came_back_is_taken_once() -> Non
     assert drain(queue) == [0, 2]
 
 
-def test_an_origin_that_rests_starts_nothing_and_others_do() -> None:
+def test_a_blocked_origin_starts_nothing_and_others_do() -> None:
     queue = DownloadQueue(0)
     for number, origin in enumerate(["a", "b", "a"]):
         queue.push(download(number, f"http://{origin}"))
@@ -74,7 +74,7 @@ def test_an_origin_that_rests_starts_nothing_and_others_do() -> None:
     assert drain(queue, now=10.0) == [0, 2]
 
 
-def test_an_origin_that_complains_gets_half_and_earns_it_back() -> None:
+def test_an_origin_that_refuses_gets_half_and_regains_it() -> None:
     queue = DownloadQueue(0)
     for number in range(40):
         queue.push(download(number))
@@ -92,7 +92,7 @@ def test_an_origin_that_complains_gets_half_and_earns_it_back() -> None:
     assert queue.cap(state) == 7
 
 
-def test_of_many_refused_together_the_first_halves_and_all_tell_what_it_bears() -> None:
+def test_of_many_refusals_at_once_the_first_halves_and_all_show_the_capacity() -> None:
     queue = DownloadQueue(0)
     state = queue.origin_state("http://a")
     for number in range(16):
@@ -110,7 +110,7 @@ def test_of_many_refused_together_the_first_halves_and_all_tell_what_it_bears() 
     assert queue.cap(state) == 10
 
 
-def test_an_origin_that_refuses_one_more_is_asked_for_it_ever_more_rarely() -> None:
+def test_an_origin_that_refuses_a_probe_is_probed_less_often() -> None:
     queue = DownloadQueue(0)
     state = queue.origin_state("http://a")
     now, bears = 10.0, 6

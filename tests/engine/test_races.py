@@ -229,7 +229,7 @@ def files_of_a_quiet_run() -> int:
 @example(steps=[("cancel and resume", n % 8, n % 5) for n in range(40)])
 @example(steps=[("cancel all", 0, 0), ("resume all", 0, 0)] * 3)
 @example(steps=[("url", n % 8, n % 7) for n in range(40)])
-def test_whatever_is_pressed_everything_ends_whole(steps: list[Step]) -> None:
+def test_everything_is_complete_whatever_is_pressed(steps: list[Step]) -> None:
     complaints: list[str] = []
     handler = Complaints(complaints)
     logging.getLogger("tui").addHandler(handler)

@@ -38,7 +38,7 @@ def sums(registry: DownloadRegistry) -> tuple[object, ...]:
     )
 
 
-def test_the_counts_are_those_of_a_run_without_what_was_dropped():
+def test_removed_downloads_do_not_count():
     states = [_S.DONE, _S.FAILED, _S.QUEUED, _S.CANCELLED, _S.FAILED, _S.DONE]
     registry = ledger_of(*states)
     before = sums(registry)
@@ -54,7 +54,7 @@ def test_the_counts_are_those_of_a_run_without_what_was_dropped():
     assert sums(registry) == before
 
 
-def test_any_order_of_dropping_and_going_on_leaves_counts_that_add_up():
+def test_counts_add_up_after_removing_and_restoring_in_any_order():
     chance = random.Random(3)
     registry = ledger_of(*(chance.choice(list(_S)) for _ in range(30)))
     for _ in range(500):

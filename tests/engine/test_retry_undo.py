@@ -45,7 +45,7 @@ def seen(engine):
     ]
 
 
-async def test_everything_is_as_it_was(tmp_path):
+async def test_undoing_a_retry_restores_everything(tmp_path):
     async with held(tmp_path) as engine:
         before = seen(engine)
         assert engine.retry([0, 1, 2]) == [0, 1, 2]
@@ -54,7 +54,7 @@ async def test_everything_is_as_it_was(tmp_path):
         assert seen(engine) == before
 
 
-async def test_nothing_is_told_to_have_failed_anew(tmp_path):
+async def test_undoing_a_retry_publishes_no_failure(tmp_path):
     async with held(tmp_path) as engine:
         events = engine.subscribe()
         engine.retry([0])
@@ -62,7 +62,7 @@ async def test_nothing_is_told_to_have_failed_anew(tmp_path):
         assert not [event for event in events.drain() if isinstance(event, Failed)]
 
 
-async def test_what_was_never_retried_or_was_done_meanwhile_stays(tmp_path):
+async def test_undoing_a_retry_ignores_downloads_never_retried_or_done(tmp_path):
     async with held(tmp_path) as engine:
         assert engine.undo_retry([0, 7]) == []
         engine.retry([1])
@@ -73,7 +73,7 @@ async def test_what_was_never_retried_or_was_done_meanwhile_stays(tmp_path):
         assert row.state is _S.DONE
 
 
-async def test_it_can_be_retried_once_more(tmp_path):
+async def test_a_download_can_be_retried_after_undoing_a_retry(tmp_path):
     async with held(tmp_path) as engine:
         engine.retry([0])
         engine.undo_retry([0])

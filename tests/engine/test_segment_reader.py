@@ -85,7 +85,7 @@ def reader_into(sink: Sink) -> SegmentReader:
     sizes=st.lists(st.integers(1, 90), max_size=12),
     cuts=st.lists(st.integers(0, 400), max_size=5),
 )
-async def test_one_reply_read_as_many_segments_is_the_same_file(
+async def test_one_response_read_as_many_segments_is_the_same_file(
     body: bytes, sizes: list[int], cuts: list[int]
 ) -> None:
     """What a chunk brings beyond a segment's end belongs to the next one.
@@ -118,7 +118,7 @@ async def test_a_body_that_ends_early_keeps_what_came() -> None:
     assert segment.at == 6
 
 
-async def test_a_segment_cut_short_by_a_thief_stops_at_its_new_end() -> None:
+async def test_a_segment_whose_rest_was_stolen_stops_at_its_new_end() -> None:
     sink = Sink(10)
     segment = Segment(0, 10, "http://a/x", 0.0)
 

@@ -42,7 +42,7 @@ def test_a_small_rest_is_not_halved() -> None:
     assert take(pool) is None
 
 
-def test_the_reply_at_hand_goes_on_into_the_gap_behind_it() -> None:
+def test_an_open_response_continues_into_the_gap_after_it() -> None:
     pool = SegmentScheduler([(0, 100), (100, 200), (200, 300)])
     first = take(pool)
     assert first is not None
@@ -71,7 +71,7 @@ def test_a_slow_last_range_is_raced_and_the_first_one_wins() -> None:
     assert pool.gaps == []
 
 
-def test_a_racer_that_breaks_leaves_the_rest_to_the_other() -> None:
+def test_a_twin_that_breaks_leaves_the_rest_to_the_other() -> None:
     pool = SegmentScheduler([(0, 1000)])
     slow = take(pool, now=0.0)
     rival = take(pool, now=RACE_AFTER_S + 1)
@@ -84,7 +84,7 @@ def test_a_racer_that_breaks_leaves_the_rest_to_the_other() -> None:
     assert slow.end == 1000
 
 
-def test_a_segment_that_drags_behind_its_siblings_is_named() -> None:
+def test_a_segment_far_slower_than_the_others_is_found() -> None:
     pool = SegmentScheduler([(0, 1000), (1000, 2000), (2000, 3000)])
     fast, slow, other = (take(pool) for _ in range(3))
     assert fast is not None
@@ -99,7 +99,7 @@ def test_a_segment_that_drags_behind_its_siblings_is_named() -> None:
 
 @settings(max_examples=200)
 @given(data=st.data())
-def test_whatever_happens_every_byte_is_had_or_somebodys_and_counts_are_right(
+def test_every_byte_is_received_or_scheduled_whatever_happens(
     data: st.DataObject,
 ) -> None:
     """Random work on a pool: what arrived, what is open and what runs tile the file.

@@ -91,7 +91,7 @@ def queue(engine):
 # -- as it was left --------------------------------------------------------------------
 
 
-async def test_a_session_comes_back_as_it_was_left(state, settings):
+async def test_a_session_is_restored_as_it_was_left(state, settings):
     async with running(begin_session(settings, "list.txt")) as first:
         first.pause_all()
         checksum = Checksum("md5", "0" * 32)
@@ -123,9 +123,7 @@ async def test_a_session_comes_back_as_it_was_left(state, settings):
     assert detail.path == str(settings.output_dir / "sub" / "d")
 
 
-async def test_what_was_running_goes_on_first_and_the_rest_in_its_order(
-    state, settings
-):
+async def test_running_downloads_resume_first_and_the_rest_in_order(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()
         first.add(asked(*"abcdef"))
@@ -141,9 +139,7 @@ async def test_what_was_running_goes_on_first_and_the_rest_in_its_order(
         assert [row.error for row in rows(second)] == [""] * 6
 
 
-async def test_a_run_that_was_held_is_held_again_and_goes_on_when_released(
-    state, settings
-):
+async def test_a_paused_queue_is_restored_paused_and_can_be_resumed(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()
         first.add(asked("a", "b"))
@@ -156,7 +152,7 @@ async def test_a_run_that_was_held_is_held_again_and_goes_on_when_released(
         assert [row.state for row in rows(second)] == [_S.PAUSED, _S.PROBING]
 
 
-async def test_cancelled_and_failed_ones_can_be_taken_up_again(state, settings):
+async def test_cancelled_and_failed_downloads_can_be_resumed(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()
         first.add(asked("a", "b"))
@@ -180,7 +176,9 @@ async def test_what_is_done_is_not_looked_at_again(state, settings):
         assert second.snapshot().fetched == 0
 
 
-async def test_limits_come_back_and_the_command_line_wins(state, settings):
+async def test_limits_are_restored_and_the_command_line_takes_precedence(
+    state, settings
+):
     left = replace(settings, on_exists=OnExists.SKIP, headers=(("Accept", "a/b"),))
     async with running(begin_session(left, "two.txt")) as first:
         first.pause_all()
@@ -197,7 +195,7 @@ async def test_limits_come_back_and_the_command_line_wins(state, settings):
     await session.close()
 
 
-async def test_settings_that_make_no_sense_are_passed_over(state, settings):
+async def test_invalid_settings_are_ignored(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()
         first.add(asked("a"))
@@ -238,9 +236,7 @@ async def test_three_runs_later_everything_is_still_there_once(state, settings):
 SECRET = (("Cookie", "id=7"), ("X-Key", "k"))
 
 
-async def test_what_lacks_its_secret_says_so_and_is_not_fetched_without(
-    state, settings
-):
+async def test_a_download_without_its_secret_fails_without_a_request(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()
         first.add(asked("queued", "paused", "off", "done", headers=SECRET))
@@ -266,7 +262,7 @@ async def test_what_lacks_its_secret_says_so_and_is_not_fetched_without(
     assert b"id=7" not in b"".join(path.read_bytes() for path in state.iterdir())
 
 
-async def test_a_secret_given_again_lets_it_go_on(state, settings):
+async def test_a_download_resumes_when_its_secret_is_given_again(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()
         first.add(asked("a", headers=SECRET))
@@ -332,7 +328,7 @@ async def test_a_session_without_downloads_leaves_no_file(state, settings):
     assert not state.exists()
 
 
-async def test_trouble_with_the_journal_is_told_once_and_made_up_for(
+async def test_a_journal_error_is_reported_once_and_the_changes_are_written_later(
     state, settings, monkeypatch
 ):
     monkeypatch.setattr(chronicle_module, "INTERVAL_S", 0.01)
@@ -366,7 +362,7 @@ async def test_trouble_with_the_journal_is_told_once_and_made_up_for(
         assert len(rows(engine)) == 1
 
 
-async def test_the_readable_part_of_a_damaged_journal_goes_on_in_a_new_one(
+async def test_the_readable_part_of_a_damaged_journal_is_restored_to_a_new_one(
     state, settings
 ):
     async with running(begin_session(settings, "")) as engine:
@@ -387,7 +383,7 @@ async def test_the_readable_part_of_a_damaged_journal_goes_on_in_a_new_one(
         assert engine.told.problem is None
 
 
-async def test_two_sessions_at_once_keep_apart(state, settings):
+async def test_two_concurrent_sessions_are_separate(state, settings):
     async with running(begin_session(settings, "one")) as one:
         one.pause_all()
         one.add(asked("a"))
@@ -420,7 +416,7 @@ async def test_a_queued_download_with_another_url_starts_once(state, settings):
         assert context.queue.origin_state(HOST).active == 0
 
 
-async def test_what_was_dropped_does_not_come_back_unless_that_was_undone(
+async def test_removed_downloads_are_not_restored_unless_the_removal_was_undone(
     state, settings
 ):
     async with running(begin_session(settings, "list")) as engine:
@@ -437,7 +433,7 @@ async def test_what_was_dropped_does_not_come_back_unless_that_was_undone(
         assert [row.name for row in rows(engine)] == ["c", "d"]
 
 
-async def test_a_session_of_which_all_was_dropped_is_an_empty_one(state, settings):
+async def test_a_session_whose_downloads_were_all_removed_is_empty(state, settings):
     async with running(begin_session(settings, "list")) as engine:
         engine.add(asked("a"))
         engine.cancel([0])
@@ -446,7 +442,7 @@ async def test_a_session_of_which_all_was_dropped_is_an_empty_one(state, setting
         assert engine.snapshot().total == 0
 
 
-async def test_a_session_that_cannot_be_kept_says_so_before_anything_is_added(
+async def test_a_session_that_cannot_be_saved_says_so_before_anything_is_added(
     tmp_path, monkeypatch, settings
 ):
     (tmp_path / "file").write_text("")
@@ -458,9 +454,7 @@ async def test_a_session_that_cannot_be_kept_says_so_before_anything_is_added(
         assert session.unsaved() == reason
 
 
-async def test_a_session_that_can_be_kept_leaves_nothing_while_it_is_empty(
-    state, settings
-):
+async def test_an_empty_session_leaves_no_file(state, settings):
     session = begin_session(settings, "list")
     async with running(session):
         assert session.unsaved() == ""

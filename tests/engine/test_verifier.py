@@ -94,7 +94,7 @@ async def test_logins_go_to_checksum_files_of_their_own_server_only(
 
 
 @pytest.mark.parametrize("verify", [Verify.HEADERS, Verify.OFF])
-async def test_a_leftover_is_held_against_the_digest_that_came_with_its_bytes(
+async def test_a_complete_part_file_is_verified_with_the_digest_stored_with_it(
     server: ScriptedServer, start: Start, tmp_path: Path, verify: Verify
 ) -> None:
     """All bytes were there when the run before ended; nobody is asked any more."""

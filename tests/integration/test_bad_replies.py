@@ -139,7 +139,7 @@ STALLS = {
 
 
 @pytest.mark.parametrize("name", STALLS)
-async def test_a_server_that_says_nothing_more_is_left(
+async def test_a_server_that_falls_silent_is_left(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str, name: str
 ) -> None:
     row = await fetch(start, server, STALLS[name], http_backend=backend, timeout_s=0.2)
@@ -148,7 +148,7 @@ async def test_a_server_that_says_nothing_more_is_left(
     assert "x.bin" not in names(tmp_path / "out")
 
 
-async def test_slow_but_steady_is_no_stall(
+async def test_slow_but_steady_is_not_a_stall(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     body = Pattern(3000)
@@ -169,7 +169,7 @@ async def test_slow_but_steady_is_no_stall(
     ],
     ids=["more than its length", "HTTP/1.0", "early hints", "trailers"],
 )
-async def test_odd_but_whole_replies_give_the_file(
+async def test_odd_but_complete_responses_give_the_file(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
@@ -184,7 +184,7 @@ async def test_odd_but_whole_replies_give_the_file(
 
 @pytest.mark.parametrize("length", ["none", "chunked"])
 @pytest.mark.parametrize("size", [8, 10])
-async def test_a_promised_size_is_checked_where_the_server_tells_none(
+async def test_an_expected_size_is_checked_if_the_server_states_none(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
@@ -226,7 +226,7 @@ async def test_a_page_instead_of_a_file_with_a_checksum_is_refused(
 
 
 @pytest.mark.parametrize("has_checksum", [True, False])
-async def test_a_login_page_in_place_of_the_rest_costs_no_byte(
+async def test_a_login_page_instead_of_the_rest_costs_no_bytes(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
@@ -263,7 +263,7 @@ async def test_a_login_page_in_place_of_the_rest_costs_no_byte(
         ("multipart", 3),
     ],
 )
-async def test_a_rest_that_is_not_the_rest_is_never_joined(
+async def test_a_rest_of_another_file_is_never_joined(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
@@ -279,7 +279,7 @@ async def test_a_rest_that_is_not_the_rest_is_never_joined(
     assert len(server.requests) == requests
 
 
-async def test_a_right_head_over_wrong_bytes_is_found_by_the_checksum(
+async def test_wrong_bytes_under_correct_headers_are_found_by_the_checksum(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     cut = ResponseScript(BIG, etag='"v1"', cut_after=2_000_000)
@@ -336,7 +336,7 @@ async def test_a_changed_file_is_never_joined_though_if_range_is_ignored(
 
 
 @pytest.mark.parametrize("honest", [True, False])
-async def test_a_file_that_changes_under_several_connections_is_all_new(
+async def test_a_file_that_changes_during_the_transfer_is_downloaded_from_the_start(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str, honest: bool
 ) -> None:
     new = Pattern(9_000_000, seed=13)
@@ -384,7 +384,7 @@ async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
 
 
-async def test_a_part_without_a_validator_does_not_end_what_can_be_continued(
+async def test_a_206_without_a_validator_can_be_continued(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     cut = ResponseScript(BIG, etag='"v1"', cut_after=1_000_000)
@@ -404,7 +404,7 @@ async def test_a_part_without_a_validator_does_not_end_what_can_be_continued(
 
 
 @pytest.mark.parametrize("etag", ['W/"v1"', '""', "v1", None])
-async def test_what_proves_nothing_is_not_used_to_continue(
+async def test_a_weak_validator_is_not_used_to_continue(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str, etag: str | None
 ) -> None:
     cut = ResponseScript(BIG, etag=etag, cut_after=2_000_000)

@@ -58,7 +58,7 @@ async def test_what_loading_raises_comes_out():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_dashboard_loads_ends_in_order(tmp_path, number):
+def test_a_signal_while_the_dashboard_loads_ends_it_cleanly(tmp_path, number):
     gate = tmp_path / "gate"
     gate.touch()
     master, slave = os.openpty()

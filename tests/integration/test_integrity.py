@@ -81,7 +81,7 @@ def names(directory: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("header", "make"), [("Repr-Digest", repr_digest), ("Digest", digest)]
 )
-async def test_a_digest_in_the_headers_is_held_against_the_file(
+async def test_a_file_is_verified_against_a_digest_in_the_headers(
     server: ScriptedServer,
     start: Start,
     backend: str,
@@ -148,7 +148,7 @@ async def test_headers_do_not_count_when_verifying_is_off_but_a_checksum_does(
         assert told(heard, Verified) == []
 
 
-async def test_the_lists_checksum_goes_before_that_of_the_headers(
+async def test_the_checksum_of_the_list_takes_precedence_over_the_headers(
     server: ScriptedServer, start: Start
 ) -> None:
     server.add("/f", ResponseScript(LARGE, headers={"Repr-Digest": repr_digest(b"")}))
@@ -157,7 +157,7 @@ async def test_the_lists_checksum_goes_before_that_of_the_headers(
         assert (await fetch(engine, request)).state is S.DONE
 
 
-async def test_a_digest_of_a_part_is_not_taken_for_one_of_the_file(
+async def test_a_digest_of_a_range_is_not_used_for_the_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     """Content-Digest of a 206 is about the bytes of that message alone."""
@@ -171,7 +171,7 @@ async def test_a_digest_of_a_part_is_not_taken_for_one_of_the_file(
     assert (tmp_path / "out/f").read_bytes() == LARGE
 
 
-async def test_a_file_whose_rest_came_later_is_held_against_the_headers(
+async def test_a_file_completed_later_is_verified_against_the_headers(
     server: ScriptedServer, start: Start
 ) -> None:
     headers = {"Repr-Digest": repr_digest(LARGE)}
@@ -188,7 +188,7 @@ async def test_a_file_whose_rest_came_later_is_held_against_the_headers(
 
 
 @SIZES
-async def test_a_file_that_is_there_counts_only_with_the_right_digest(
+async def test_an_existing_file_counts_only_with_the_right_digest(
     server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
 ) -> None:
     server.add("/f.bin", ResponseScript(body))
@@ -238,7 +238,7 @@ async def test_a_file_that_is_to_be_skipped_is_not_read(
         ("/d/f%201.bin.sha512", "{long}  f 1.bin\n"),
     ],
 )
-async def test_a_checksum_file_beside_it_is_held_against_the_file(
+async def test_a_file_is_verified_against_a_checksum_file_beside_it(
     server: ScriptedServer, start: Start, body: bytes, path: str, text: str
 ) -> None:
     long = hashlib.sha512(body).hexdigest()
@@ -254,7 +254,7 @@ async def test_a_checksum_file_beside_it_is_held_against_the_file(
 
 
 @SIZES
-async def test_bytes_that_contradict_a_checksum_file_are_set_aside(
+async def test_bytes_that_contradict_a_checksum_file_are_kept_as_bad(
     server: ScriptedServer, start: Start, tmp_path: Path, body: bytes
 ) -> None:
     server.add("/SHA256SUMS", ResponseScript(f"{sha(b'').digest}  f\n".encode()))
@@ -269,7 +269,7 @@ async def test_bytes_that_contradict_a_checksum_file_are_set_aside(
 
 
 @SIZES
-async def test_without_a_checksum_file_the_download_is_done_and_says_so(
+async def test_without_a_checksum_file_the_download_is_done_and_noted(
     server: ScriptedServer, start: Start, body: bytes
 ) -> None:
     server.add("/f", ResponseScript(body))
@@ -283,7 +283,7 @@ async def test_without_a_checksum_file_the_download_is_done_and_says_so(
     assert len(server.requests) == 4 + 1 + 1
 
 
-async def test_a_list_is_fetched_once_for_a_directory_also_if_it_is_not_there(
+async def test_the_checksum_list_of_a_directory_is_requested_once_even_if_missing(
     server: ScriptedServer, start: Start
 ) -> None:
     bodies = {f"/a/{n}": Pattern(1000, n).read() for n in range(12)}
@@ -319,7 +319,7 @@ async def test_a_checksum_file_of_another_server_is_not_believed(
         assert other.requests
 
 
-async def test_a_file_that_moved_is_held_against_the_list_beside_its_own_url(
+async def test_a_redirected_file_is_verified_with_the_list_beside_its_own_url(
     server: ScriptedServer, start: Start
 ) -> None:
     async with ScriptedServer() as other:
@@ -348,7 +348,7 @@ async def test_a_file_that_moved_is_held_against_the_list_beside_its_own_url(
     ],
     ids=["huge", "stalled", "failing", "page", "binary", "encoded", "garbled"],
 )
-async def test_a_checksum_file_that_cannot_be_had_harms_nothing(
+async def test_a_missing_checksum_file_does_no_harm(
     server: ScriptedServer, start: Start, script: ResponseScript
 ) -> None:
     server.add("/SHA256SUMS", script)
@@ -422,7 +422,7 @@ async def test_wrong_neighbours_share_a_request_and_the_last_piece_is_short(
     assert (tmp_path / "out/f").read_bytes() == LARGE
 
 
-async def test_a_small_file_is_held_against_its_pieces_too(
+async def test_a_small_file_is_verified_piece_by_piece_too(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     server.add(
@@ -445,7 +445,7 @@ async def test_a_small_file_is_held_against_its_pieces_too(
     ],
     ids=["always wrong", "no ranges", "ranges refused", "all wrong"],
 )
-async def test_what_cannot_be_mended_is_set_aside(
+async def test_a_file_that_cannot_be_repaired_is_kept_as_bad(
     server: ScriptedServer,
     start: Start,
     tmp_path: Path,
@@ -525,7 +525,7 @@ def metalink(body: bytes, name: str, *urls: str) -> str:
     )
 
 
-async def test_a_metalink_file_is_fetched_verified_and_mended_by_the_command(
+async def test_a_metalink_file_is_downloaded_verified_and_repaired_by_the_command(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     async with ScriptedServer() as other:
@@ -559,7 +559,7 @@ async def test_a_metalink_file_that_climbs_out_is_refused_before_anything_is_fet
     assert server.requests == []
 
 
-async def test_the_command_looks_for_checksum_files_only_when_told_to(
+async def test_the_command_looks_for_checksum_files_only_on_request(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     server.add("/SHA256SUMS", ResponseScript(f"{sha(b'').digest}  f\n".encode()))

@@ -25,7 +25,7 @@ SLOW = ResponseScript(body=BODY, etag='"v1"', rate=2_000_000)
 STUCK = ResponseScript(body=BODY, etag='"v1"', stall_after=1_500_000)
 
 
-async def test_more_at_once_starts_in_the_same_turn(
+async def test_a_higher_concurrency_starts_downloads_in_the_same_iteration(
     server: ScriptedServer, start: Start
 ) -> None:
     server.add("/s", STUCK)
@@ -37,7 +37,7 @@ async def test_more_at_once_starts_in_the_same_turn(
         await server.until(lambda: server.open_connections == 32)
 
 
-async def test_fewer_at_once_drains_and_stops_nobody(
+async def test_a_lower_concurrency_stops_no_running_download(
     server: ScriptedServer, start: Start
 ) -> None:
     server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=8_000_000))
@@ -55,7 +55,7 @@ async def test_fewer_at_once_drains_and_stops_nobody(
     assert [seen.ended for seen in server.requests] == ["sent"] * 8
 
 
-async def test_cancel_closes_the_connection_and_undo_ends_whole(
+async def test_cancel_closes_the_connection_and_undo_completes_the_file(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK]))
@@ -74,7 +74,7 @@ async def test_cancel_closes_the_connection_and_undo_ends_whole(
     assert server.requests[1].range is not None, "what was there is not fetched again"
 
 
-async def test_undo_in_the_very_turn_of_the_cancel_is_safe(
+async def test_undo_in_the_same_iteration_as_the_cancel_is_safe(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=20_000_000))
@@ -104,7 +104,7 @@ async def test_cancelling_one_leaves_the_others_alone(
     assert states == [S.DONE, S.CANCELLED, S.DONE, S.DONE, S.CANCELLED]
 
 
-async def test_a_paused_download_keeps_its_bytes_and_its_place(
+async def test_a_paused_download_keeps_its_bytes_and_its_position(
     server: ScriptedServer, start: Start
 ) -> None:
     server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK]))
@@ -119,7 +119,7 @@ async def test_a_paused_download_keeps_its_bytes_and_its_place(
         assert engine.snapshot().counts[S.DONE] == 2
 
 
-async def test_hold_pauses_everything_and_release_goes_on(
+async def test_pause_all_pauses_everything_and_resume_all_resumes_it(
     server: ScriptedServer, start: Start
 ) -> None:
     server.add("/s", ResponseScript(body=BODY, etag='"v1"', rate=20_000_000))
@@ -172,7 +172,7 @@ async def test_connections_of_a_running_download_follow_the_keys(
     )
 
 
-async def test_another_url_goes_on_with_the_same_file(
+async def test_another_url_continues_the_same_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     server.add("/old", STUCK)
@@ -189,7 +189,7 @@ async def test_another_url_goes_on_with_the_same_file(
     assert server.requests[-1].range is not None
 
 
-async def test_closing_keeps_what_runs_and_the_next_run_goes_on(
+async def test_closing_keeps_running_downloads_for_the_next_run(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     server.add("/s", ResponseScript(body=BODY, etag='"v1"', first=[STUCK]))
@@ -207,7 +207,7 @@ async def test_closing_keeps_what_runs_and_the_next_run_goes_on(
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["s"]
 
 
-async def test_a_rate_limit_holds_for_all_and_lifts_at_once(
+async def test_a_rate_limit_applies_to_all_and_is_lifted_at_once(
     server: ScriptedServer, start: Start
 ) -> None:
     server.add("/s", ResponseScript(body=BODY, etag='"v1"'))
@@ -221,7 +221,7 @@ async def test_a_rate_limit_holds_for_all_and_lifts_at_once(
         assert engine.rows([0])[0].state is S.DONE
 
 
-async def test_a_connection_that_gets_stuck_at_the_end_does_not_hold_up_the_file(
+async def test_a_connection_stuck_at_the_end_does_not_delay_the_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     """The last bytes are fetched once more by a connection that is free."""

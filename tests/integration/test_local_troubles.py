@@ -44,7 +44,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallDisk]
 
 
 @pytest.mark.parametrize("length", ["exact", "chunked"])
-async def test_a_full_disk_holds_the_queue_and_room_lets_it_go_on(
+async def test_a_full_disk_pauses_the_queue_and_free_space_resumes_it(
     server: ScriptedServer, start: Start, disk: SmallDisk, length: Any
 ) -> None:
     small = Pattern(1000, 2)
@@ -105,7 +105,7 @@ async def test_what_fits_when_the_disk_fills_up_is_not_fetched_again(
     assert again.range[0] > MIB // 2
 
 
-async def test_many_small_files_on_a_full_disk_are_all_whole_in_the_end(
+async def test_many_small_files_on_a_full_disk_are_all_complete_at_the_end(
     server: ScriptedServer, start: Start, disk: SmallDisk
 ) -> None:
     bodies = [Pattern(10_000, seed) for seed in range(400)]
@@ -149,7 +149,7 @@ async def test_the_command_ends_with_a_status_and_says_what_to_do(
 
 
 @pytest.mark.parametrize("size", [1000, 3_000_000])
-async def test_a_directory_that_vanishes_is_told_and_the_bytes_come_again(
+async def test_a_directory_that_vanishes_is_reported_and_the_bytes_are_downloaded_again(
     server: ScriptedServer, start: Start, tmp_path: Path, size: int
 ) -> None:
     body = Pattern(size, 4)
@@ -171,7 +171,7 @@ async def test_a_directory_that_vanishes_is_told_and_the_bytes_come_again(
     assert digest(tmp_path / "out/x") == body.sha256()
 
 
-async def test_a_part_file_that_vanishes_is_no_file(
+async def test_a_part_file_that_vanishes_does_not_become_a_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     server.add("/x", ResponseScript(LARGE, etag='"1"', rate=20 * MIB))
@@ -188,7 +188,7 @@ async def test_a_part_file_that_vanishes_is_no_file(
     assert digest(tmp_path / "out/x") == LARGE.sha256()
 
 
-async def test_an_output_directory_that_is_a_file_is_told_at_once(
+async def test_an_output_directory_that_is_a_file_is_reported_at_once(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "out").write_text("mine")
@@ -209,7 +209,7 @@ tui.cli.main.main(sys.argv[1:])
 """
 
 
-async def test_a_directory_without_permission_is_told_before_anything_is_fetched(
+async def test_a_directory_without_permission_is_reported_before_any_request(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"

@@ -42,7 +42,7 @@ async def test_a_file_in_segments_is_proven_range_by_range(
     assert len(server.requests) > 2
 
 
-async def test_what_is_for_the_lists_own_server_is_not_for_a_mirror(
+async def test_credentials_of_the_list_are_not_sent_to_mirrors(
     backend: str, server: ScriptedServer, start: Start
 ) -> None:
     server.add("/f", ResponseScript(status=404))
@@ -121,7 +121,7 @@ async def test_a_rule_caps_the_downloads_of_its_host(
         assert before.ended_at <= after.at
 
 
-async def test_a_missing_secret_is_said_before_anything_is_fetched(
+async def test_a_missing_secret_is_reported_before_anything_is_requested(
     server: ScriptedServer, start: Start
 ) -> None:
     with pytest.raises(LocalError, match="NO_SUCH_SECRET is not set") as caught:

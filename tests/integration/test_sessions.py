@@ -121,9 +121,7 @@ async def test_after_a_kill_fetchtui_alone_finishes_everything(
     assert {request.path[1:] for request in again[: len(parts)]} == parts
 
 
-async def test_the_finished_session_is_history_and_asks_nobody(
-    tmp_path, server, bodies
-):
+async def test_a_finished_session_is_shown_without_requests(tmp_path, server, bodies):
     for script in server.scripts.values():
         script.rate = None
     urls = [server.url(f"/{name}") for name in bodies]
@@ -178,7 +176,9 @@ def journaled(sessions, words):
     return any(words in path.read_bytes() for path in sessions.glob("*.session-wal"))
 
 
-async def test_no_password_is_kept_and_its_lack_is_told(tmp_path, server, bodies):
+async def test_no_password_is_stored_and_a_missing_one_is_reported(
+    tmp_path, server, bodies
+):
     url = server.url("/f5.bin").replace("://", "://me:hunter2@")
     out = tmp_path / "out"
     async with dashboard(tmp_path, url, "-o", out) as terminal:

@@ -38,7 +38,7 @@ async def fetch(start: Start, *urls: str, **changes: object) -> list[DownloadSna
 
 
 @pytest.mark.parametrize("etag", ['"1"', None])
-async def test_a_second_process_leaves_a_file_to_the_first(
+async def test_a_second_process_leaves_the_first_ones_file_alone(
     server: ScriptedServer, start: Start, tmp_path: Path, etag: str | None
 ) -> None:
     stuck = ResponseScript(BIG, etag=etag, stall_after=1_500_000)
@@ -112,7 +112,7 @@ async def test_another_url_of_the_same_name_destroys_no_part(
     assert names(tmp_path / "out") == ["x (1).bin", "x.bin"]
 
 
-async def test_a_complete_part_of_another_url_is_not_taken_for_this_one(
+async def test_a_complete_part_file_of_another_url_is_not_used(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     mine = server.add("/mine/x.bin", ResponseScript(BIG, etag='"1"'))
@@ -154,7 +154,7 @@ async def test_signed_urls_continue_and_their_neighbours_do_not(
     assert digest(tmp_path / "out/get (1)") == OTHER.sha256()
 
 
-async def test_a_numbered_name_is_met_again_and_goes_on(
+async def test_a_file_under_a_numbered_name_is_found_again_and_resumed(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -171,7 +171,7 @@ async def test_a_numbered_name_is_met_again_and_goes_on(
 
 
 @pytest.mark.parametrize("in_the_same_run", [True, False])
-async def test_a_file_that_takes_the_name_meanwhile_costs_no_byte(
+async def test_a_file_that_takes_the_name_meanwhile_costs_no_bytes(
     server: ScriptedServer, start: Start, tmp_path: Path, in_the_same_run: bool
 ) -> None:
     stuck = ResponseScript(BIG, etag='"1"', stall_after=2_000_000)
@@ -194,7 +194,7 @@ async def test_a_file_that_takes_the_name_meanwhile_costs_no_byte(
     assert names(tmp_path / "out") == ["x", "x (1)"]
 
 
-async def test_names_that_servers_give_are_met_again_in_any_order(
+async def test_names_from_servers_are_found_again_in_any_order(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     named = {"Content-Disposition": 'attachment; filename="f"'}
@@ -211,7 +211,7 @@ async def test_names_that_servers_give_are_met_again_in_any_order(
 
 
 @pytest.mark.parametrize("rest", [b"", b"somebody's bytes"])
-async def test_a_part_file_without_a_record_stays_unless_it_is_empty(
+async def test_a_part_file_without_a_record_is_kept_unless_it_is_empty(
     server: ScriptedServer, start: Start, tmp_path: Path, rest: bytes
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -226,7 +226,7 @@ async def test_a_part_file_without_a_record_stays_unless_it_is_empty(
         assert names(tmp_path / "out") == ["x"]
 
 
-async def test_overwriting_goes_on_where_it_was_interrupted(
+async def test_overwriting_resumes_where_it_was_interrupted(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -311,7 +311,7 @@ async def test_a_folder_that_is_a_link_is_refused(
     assert dangles or names(tmp_path / "elsewhere") == []
 
 
-async def test_a_part_that_turns_into_a_link_while_it_is_written_is_no_file(
+async def test_a_part_file_replaced_by_a_link_does_not_become_a_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     (tmp_path / "victim").write_bytes(b"precious")
@@ -333,7 +333,7 @@ async def test_a_part_that_turns_into_a_link_while_it_is_written_is_no_file(
     assert part.is_symlink()
 
 
-async def test_a_directory_in_the_way_is_stepped_around(
+async def test_a_directory_in_the_way_leads_to_a_numbered_name(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     (tmp_path / "out/x").mkdir(parents=True)

@@ -43,7 +43,7 @@ def names(directory: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1000, 262_144, 262_145, 3_000_000])
-async def test_a_file_of_any_size_arrives_whole(
+async def test_a_file_of_any_size_arrives_complete(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str, size: int
 ) -> None:
     body = Pattern(size, seed=size)
@@ -71,7 +71,7 @@ async def test_a_body_of_unknown_length_ends_with_its_message(
     assert digest(tmp_path / "out/x") == BIG.sha256()
 
 
-async def test_a_run_shorter_than_a_beat_has_a_length_and_a_speed(
+async def test_a_run_shorter_than_a_tick_has_a_duration_and_a_speed(
     server: ScriptedServer, start: Start
 ) -> None:
     server.add("/x", ResponseScript(body=Pattern(1000, seed=1)))
@@ -85,7 +85,7 @@ async def test_a_run_shorter_than_a_beat_has_a_length_and_a_speed(
         assert engine.snapshot().elapsed_s == took_s, "rest is not work"
 
 
-async def test_many_small_files_share_few_trips_to_the_disk(
+async def test_many_small_files_share_few_executor_calls(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     bodies = [Pattern(1000 + i, seed=i) for i in range(300)]
@@ -102,7 +102,7 @@ async def test_many_small_files_share_few_trips_to_the_disk(
         assert digest(tmp_path / f"out/{i}.bin") == body.sha256()
 
 
-async def test_every_fact_is_told_once_and_in_order(
+async def test_every_event_arrives_once_and_in_order(
     server: ScriptedServer, start: Start
 ) -> None:
     body = Pattern(500, seed=3)
@@ -152,7 +152,9 @@ async def test_a_busy_server_is_asked_again_and_a_missing_file_is_not(
         assert engine.snapshot().by_cause == {"not_found": 1}
 
 
-async def test_tries_are_counted_exactly(server: ScriptedServer, start: Start) -> None:
+async def test_attempts_are_counted_exactly(
+    server: ScriptedServer, start: Start
+) -> None:
     server.add("/never", ResponseScript(status=500))
     async with start(retries=3) as engine:
         engine.add([request_for(server.url("/never"))])
@@ -181,7 +183,7 @@ async def test_a_broken_connection_is_continued_where_it_broke(
     assert second.headers["if-range"] == '"v1"'
 
 
-async def test_a_file_that_changed_is_fetched_anew_and_says_so(
+async def test_a_changed_file_is_downloaded_again_and_noted(
     server: ScriptedServer, start: Start, tmp_path: Path, backend: str
 ) -> None:
     new = Pattern(3_000_000, seed=9)
@@ -300,7 +302,7 @@ async def test_a_file_of_another_size_is_never_touched(
     assert (tmp_path / "out/one (1)").read_bytes() == b"theirs, longer"
 
 
-async def test_overwrite_replaces_only_when_the_new_file_is_whole(
+async def test_overwrite_replaces_only_when_the_new_file_is_complete(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     (tmp_path / "out").mkdir()
@@ -314,7 +316,7 @@ async def test_overwrite_replaces_only_when_the_new_file_is_whole(
         assert (tmp_path / "out/one").read_bytes() == content
 
 
-async def test_two_lines_with_one_name_get_two_files(
+async def test_two_requests_with_one_name_get_two_files(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     server.add("/a/x.txt", ResponseScript(body=b"first"))
@@ -355,7 +357,7 @@ async def test_the_queue_waits_for_a_slot_of_the_origin(
         assert engine.snapshot().active == 5
 
 
-async def test_a_server_that_stumbles_over_ranges_is_asked_for_the_whole_in_the_end(
+async def test_a_server_that_fails_at_ranges_is_finally_asked_for_the_whole_file(
     server: ScriptedServer, start: Start, tmp_path: Path
 ) -> None:
     def stumbles(seen: RecordedRequest) -> ResponseScript | None:

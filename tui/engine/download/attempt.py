@@ -189,6 +189,8 @@ class DownloadWorker:
         if job.target.name != download.name:
             # Another download of this run has that name.
             self._context.registry.set_name(download, job.target.name)
+        if found is None:
+            return START
         while True:
             plan = decide(
                 found,
