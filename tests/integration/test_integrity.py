@@ -541,7 +541,7 @@ async def test_a_metalink_file_is_downloaded_verified_and_repaired_by_the_comman
         ended = await fetchtui("--json", "-s", "1", "list.meta4", cwd=tmp_path)
         assert ended.status == 0
         assert other.requests[-1].range == (9 * PIECE, 10 * PIECE)
-    assert "note: list.meta4: mirrors that are not http are ignored: 1 ftp" in ended.err
+    assert "note: list.meta4: ignoring mirrors that are not http: 1 ftp" in ended.err
     assert [line["id"] for line in ended.of("verified")] == [0]
     (done,) = ended.of("done")
     assert done["path"] == str(tmp_path / "isos/big.iso")

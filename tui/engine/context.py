@@ -27,7 +27,7 @@ AUTO_CONNECTIONS = 4
 
 @dataclass(slots=True, eq=False)
 class RunLimits:
-    """The limits that change while the run goes on; ``engine.limits`` changes them."""
+    """The limits that change during the run; ``engine.limits`` changes them."""
 
     concurrency: int
     """Downloads that may run at the same time."""

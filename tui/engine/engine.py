@@ -100,7 +100,7 @@ class Engine:
         return range(first, len(downloads))
 
     def cancel(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """End downloads at once, keeping part files."""
+        """Cancel downloads immediately, keeping part files."""
         return self._stop(ids, _S.CANCELLED, events.Cancelled)
 
     def pause(self, ids: Iterable[DownloadId]) -> list[DownloadId]:

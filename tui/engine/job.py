@@ -196,7 +196,7 @@ class Job:
         self.download.attempt = 0
 
     def end_attempts(self) -> None:
-        """Forget what was learned for the next attempt: there is none planned."""
+        """Clear what was learned for the next attempt, because none is planned."""
         self.failures = self.best_received = 0
         self.whole_only = self.one_connection = False
 

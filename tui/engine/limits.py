@@ -1,4 +1,4 @@
-"""Changes the limits of the run while it goes on; each change takes effect at once."""
+"""Changes the limits during the run; each change takes effect at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worker pool: runs as many downloads at once as the limits allow, changed live."""
+"""The worker pool: runs as many downloads as the limits allow, which may change."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class WorkerPool:
         """Interrupt the worker on a job, if any; its connection closes at once.
 
         Set ``job.then`` afterwards for what is to follow when the worker has finished
-        with it; what was to follow before is forgotten.
+        with it; this call clears it.
         """
         job.then = None
         if job.task is not None and not job.is_stopping:

@@ -1,6 +1,6 @@
 """The first stage of an attempt: request the file and read what the server says of it.
 
-The probe is the first GET itself: its response tells size, validator, range support and
+The probe is the first GET itself: its response gives size, validator, range support and
 name while the body already flows, so a small file costs exactly one request.
 """
 

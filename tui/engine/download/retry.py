@@ -203,7 +203,7 @@ class RetryPolicy:
         return None if best == download.url else best
 
     def _use_mirror(self, download: Download, url: str) -> None:
-        """Continue with another URL of the same file, and say so."""
+        """Continue with another URL of the same file, and note it."""
         old, download.origin = download.origin, origin_of(url)
         download.url = url
         notice = Notice(NoticeCode.MIRROR_CHANGED, (old, url))

@@ -60,8 +60,8 @@ class SegmentReader:
             first: bytes that were read from the response but not used yet.
 
         Returns:
-            Bytes after the segment's end that came with its last chunk: whoever reads
-            the response next needs them.
+            Bytes after the segment's end that came with its last chunk; pass them as
+            ``first`` with the next segment.
 
         Raises:
             TransientError: the body ended before the segment did.

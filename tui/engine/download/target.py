@@ -135,8 +135,8 @@ class TargetResolver:
     def _reserve(self, folder: Folder, name: str) -> TargetPath:
         """Reserve ``name``, or a numbered form of it.
 
-        Files of an earlier run are no reason for a number, because this download may
-        continue them; a name reserved in this run is. Numbers are given in the order
+        Files of an earlier run do not cause a number, because this download may
+        continue them; a name reserved in this run does. Numbers are given in the order
         in which downloads start, so the same list finds its own files again.
         """
         if self._on_exists is OnExists.RENAME:

@@ -211,7 +211,7 @@ class DownloadQueue:
         self._offer_all()
 
     def set_cap(self, origin: str, count: int) -> None:
-        """Set or clear the cap of one origin and forget its learned capacity."""
+        """Set or clear the cap of one origin and reset its learned capacity."""
         state = self.origin_state(origin)
         state.own_cap = count
         state.learned_cap = 0
