@@ -69,7 +69,6 @@ BRITISH = {
 
 NOT_YET = frozenset(
     {
-        "tui/engine",
         "tui/headless",
         "tui/postprocess",
         "tui/ui",

@@ -555,7 +555,9 @@ async def test_a_metalink_file_that_climbs_out_is_refused_before_anything_is_fet
     (tmp_path / "list.meta4").write_text(metalink(SMALL, "../../evil", url))
     ended = await fetchtui("--headless", "list.meta4", cwd=tmp_path)
     assert ended.status == 2
-    assert ended.err.startswith("list.meta4:2: the name must not climb out")
+    assert ended.err.startswith(
+        "list.meta4:2: the name must not leave the output directory"
+    )
     assert server.requests == []
 
 

@@ -220,7 +220,7 @@ def validator_mismatch(info: ResourceInfo, validator: str) -> bool:
     """Return True if a response is of another file than the one ``validator`` names.
 
     A response need not repeat the validator, but what it says must not differ: many
-    servers honour Range and ignore If-Range.
+    servers honor Range and ignore If-Range.
     """
     if not validator:
         return False

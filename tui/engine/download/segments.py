@@ -319,7 +319,7 @@ class RangeOpener:
                 if is_other:
                     raise Changed
                 raise PermanentError(
-                    ErrorKind.BAD_REPLY, "the server no longer honours ranges"
+                    ErrorKind.BAD_REPLY, "the server no longer honors ranges"
                 )
             if (info.validator and is_other) or validator_mismatch(info, known or ""):
                 raise Changed
