@@ -1,4 +1,4 @@
-"""Waits stay in their bounds; Retry-After is read in both forms."""
+"""Waits between attempts, and parsing of Retry-After and HTTP dates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names out of headers and URLs: readable where they can be, harmless always."""
+"""File names from headers and URLs: readable if possible, always safe."""
 
 from __future__ import annotations
 
@@ -156,8 +156,8 @@ def test_a_percent_encoded_name_is_decoded(name: str) -> None:
 
 # -- from Content-Disposition ----------------------------------------------------------
 
-# The cases of http://test.greenbytes.de/tech/tc2231/ that name a file, with what RFC
-# 6266 expects; where it calls a header invalid, what browsers make of it.
+# The cases of http://test.greenbytes.de/tech/tc2231/ with a file name, and the name
+# that RFC 6266 expects or, if it calls the header invalid, the one that browsers use.
 TC2231 = [
     ("attachment", None),
     ("inline", None),

@@ -382,7 +382,7 @@ def test_a_stopped_connection_is_not_reused(play: Any) -> None:
 
 
 def test_nothing_is_read_from_a_stopped_connection(play: Any) -> None:
-    """Reading on from the loop's position would return the wrong bytes."""
+    """Continuing at the loop's position would return the wrong bytes."""
 
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         response = await session.open(

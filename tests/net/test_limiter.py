@@ -1,4 +1,4 @@
-"""The limiter lets exactly its rate through, fairly, and obeys at once."""
+"""The limiter keeps its rate, serves callers in order and applies changes at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.net.limiter import Limiter
 
 
 class HandClock:
-    """Time that moves only when every task waits, and then to the next alarm."""
+    """A clock that jumps to the next alarm once all tasks wait."""
 
     def __init__(self, late_s: float = 0.0) -> None:
         self.now = 100.0
@@ -36,12 +36,12 @@ class HandClock:
 
     async def run_until(self, end: float) -> None:
         while True:
-            # Enough turns of the loop for every task that can move to do so.
-            for turn in range(300):
+            # Enough loop iterations for all tasks that can proceed.
+            for iteration in range(300):
                 await asyncio.sleep(0)
                 while self._alarms and self._alarms[0][2].done():
                     heapq.heappop(self._alarms)
-                if turn >= 10 and self._alarms:
+                if iteration >= 10 and self._alarms:
                     break
             if not self._alarms or self._alarms[0][0] > end:
                 self.now = end
@@ -51,7 +51,7 @@ class HandClock:
 
 
 class Consumers:
-    """Tasks that take bytes as fast as they get them, until the end of the test."""
+    """Tasks that take bytes as fast as allowed, until the end of the test."""
 
     def __init__(self, limiter: Limiter, sizes: list[int]) -> None:
         self.taken = [0] * len(sizes)
@@ -91,7 +91,7 @@ async def test_the_rate_is_exact_within_5_percent_over_10_s(
     await clock.run_until(110.0)
     await consumers.stop()
     total = sum(consumers.taken)
-    # The one who waits has paid for part of a chunk that has not passed.
+    # The waiting task has collected tokens for a chunk that has not passed.
     assert total <= rate * 10 * 1.0001
     assert total + max(sizes) >= rate * 10 * 0.95
 
@@ -188,8 +188,8 @@ async def test_a_turn_is_passed_on_if_its_caller_is_cancelled() -> None:
     first, second, third = (asyncio.ensure_future(limiter.take(1000)) for _ in range(3))
     await clock.run_until(100.5)
     first.cancel()
-    # Two turns of the loop: the first hands over; the second is cancelled before it
-    # knows that it is its turn.
+    # Two loop iterations: the first caller passes the turn on; the second one is
+    # cancelled before it resumes.
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     second.cancel()

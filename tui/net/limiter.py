@@ -82,7 +82,7 @@ class Limiter:
             self._sleeper.cancel()
 
     async def take(self, nbytes: int) -> None:
-        """Wait until ``nbytes`` may pass. Cancelling gives up the turn only."""
+        """Wait until ``nbytes`` may pass. Cancelling costs no tokens."""
         if self._rate is None or nbytes <= 0:
             return
         if not self._is_busy:

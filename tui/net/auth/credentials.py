@@ -133,14 +133,14 @@ class Credentials:
 
 
 def _all_logins(settings: Settings) -> list[tuple[Login, str]]:
-    credentials = [
+    logins = [
         (rule.login, f"the login for {rule.pattern}")
         for rule in settings.hosts
         if rule.login is not None
     ]
     if settings.login is not None:
-        credentials.append((settings.login, "the login"))
-    return credentials
+        logins.append((settings.login, "the login"))
+    return logins
 
 
 def _read_netrc(path: Path) -> NetrcFile:

@@ -156,7 +156,7 @@ class DigestAuthCache:
         if "digest" not in offered:
             return False
         if "basic" in offered and not value.startswith(DIGEST_LOGIN):
-            return False  # Basic was accepted as a scheme: the password is wrong
+            return False  # Basic was offered and sent: the password is wrong
         key = (origin_of(url), value)
         challenge = best_challenge(challenges)
         if challenge is None:
