@@ -69,8 +69,6 @@ BRITISH = {
 
 NOT_YET = frozenset(
     {
-        "tui/headless",
-        "tui/postprocess",
         "tui/ui",
     }
 )

@@ -22,12 +22,12 @@ asyncio.run(run_headless(
     Hanging(),
     [DownloadRequest(("http://127.0.0.1/f",))],
     is_json=True,
-    at_once=lambda: os.write(1, b"at once\\n"),
+    on_forced_exit=lambda: os.write(1, b"at once\\n"),
 ))
 """
 
 
-async def test_the_second_interruption_ends_the_process_at_once() -> None:
+async def test_second_interrupt_exits_immediately() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

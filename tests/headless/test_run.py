@@ -27,8 +27,8 @@ from tui.core.events import (
 )
 from tui.core.notices import ALREADY_PRESENT, HoldReason, Notice, NoticeCode
 from tui.core.request import DownloadRequest
-from tui.headless.renderers.base import RESUME_HINT
 from tui.headless.run import run_headless
+from tui.headless.summary import RESUME_HINT
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -127,7 +127,7 @@ async def staged(
 # -- json ------------------------------------------------------------------------------
 
 
-async def test_json_tells_each_fact_with_the_promised_keys_and_a_summary() -> None:
+async def test_json_has_stable_keys_and_a_summary() -> None:
     async with staged(requests(2), is_json=True) as stage:
         service = stage.service
         service.start(0, size=1000, speed=100.0)
@@ -166,9 +166,7 @@ async def test_json_tells_each_fact_with_the_promised_keys_and_a_summary() -> No
         assert stage.err.read() == ""
 
 
-async def test_json_progress_comes_at_most_twice_a_second_and_only_if_it_moved() -> (
-    None
-):
+async def test_json_progress_is_limited_and_only_on_change() -> None:
     began = asyncio.get_running_loop().time()
     async with staged(requests(2), is_json=True) as stage:
         stage.service.start(0, size=1000)
@@ -191,7 +189,7 @@ async def test_json_progress_comes_at_most_twice_a_second_and_only_if_it_moved()
         assert [line["id"] for line in progress()] == [0, 1, 0]
 
 
-async def test_all_done_is_status_zero() -> None:
+async def test_all_done_exits_with_0() -> None:
     async with staged(requests(3), is_json=True) as stage:
         for id in range(3):
             stage.service.start(id, size=0)
@@ -201,7 +199,7 @@ async def test_all_done_is_status_zero() -> None:
         assert stage.service.closed == 0
 
 
-async def test_a_cancelled_download_is_told_and_is_no_success() -> None:
+async def test_cancelled_download_is_reported_and_exits_with_1() -> None:
     async with staged(requests(1), is_json=True) as stage:
         stage.service.cancel([0])
         assert await stage.status() == 1
@@ -212,9 +210,7 @@ async def test_a_cancelled_download_is_told_and_is_no_success() -> None:
         ]
 
 
-async def test_a_reader_that_goes_away_ends_the_run_quietly_and_keeps_the_state() -> (
-    None
-):
+async def test_closed_pipe_stops_the_run_and_keeps_state() -> None:
     async with staged(requests(1), is_json=True) as stage:
         stage.service.start(0, size=1000)
         stage.out.hang_up()
@@ -224,7 +220,7 @@ async def test_a_reader_that_goes_away_ends_the_run_quietly_and_keeps_the_state(
         assert stage.err.read() == ""
 
 
-async def test_a_stdout_that_takes_nothing_is_told_and_is_no_success() -> None:
+async def test_unwritable_stdout_is_reported_and_exits_with_1() -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     service = FakeService()
     with pipe() as err:
@@ -237,7 +233,7 @@ async def test_a_stdout_that_takes_nothing_is_told_and_is_no_success() -> None:
     os.close(full)
 
 
-async def test_a_reader_that_does_not_read_does_not_stop_the_run() -> None:
+async def test_stuck_reader_does_not_block_the_run() -> None:
     async with staged(requests(2000), is_json=True) as stage:
         for id in range(2000):
             stage.service.start(id, size=10)
@@ -256,7 +252,7 @@ async def test_a_reader_that_does_not_read_does_not_stop_the_run() -> None:
 # -- lines for people ------------------------------------------------------------------
 
 
-async def test_plain_lines_tell_ends_and_retries_with_their_reason_and_place() -> None:
+async def test_plain_lines_show_results_and_retries() -> None:
     async with staged(requests(3)) as stage:
         service = stage.service
         service.start(0, size=1_200_000)
@@ -280,7 +276,7 @@ async def test_plain_lines_tell_ends_and_retries_with_their_reason_and_place() -
         ]
 
 
-async def test_what_was_there_already_is_one_line_and_counted() -> None:
+async def test_already_present_file_is_one_line_and_counted() -> None:
     async with staged(requests(2)) as stage:
         stage.service.elapsed_s = 0.25
         stage.service.downloads[0].note = ALREADY_PRESENT
@@ -296,7 +292,7 @@ async def test_what_was_there_already_is_one_line_and_counted() -> None:
         ]
 
 
-async def test_every_cause_is_listed_with_what_to_do() -> None:
+async def test_summary_lists_causes_with_suggestions() -> None:
     kinds = ("not_found", "auth", "reset", "tls", "stalled", "size", "refused")
     async with staged(requests(len(kinds))) as stage:
         for id, kind in enumerate(kinds):
@@ -308,7 +304,7 @@ async def test_every_cause_is_listed_with_what_to_do() -> None:
         ]
 
 
-async def test_text_from_outside_cannot_steer_the_terminal() -> None:
+async def test_text_from_servers_is_sanitized() -> None:
     async with staged(requests(1)) as stage:
         stage.service.downloads[0].name = "a\x1b]0;gone\x07\u202e[red].bin"
         stage.service.fail(0, "bad_reply", "\x1b[2Jhello")
@@ -318,7 +314,7 @@ async def test_text_from_outside_cannot_steer_the_terminal() -> None:
         assert not set(text) & set("\x1b\x07\u202e")
 
 
-async def test_a_closed_terminal_does_not_stop_the_run() -> None:
+async def test_closed_terminal_does_not_stop_the_run() -> None:
     async with staged(requests(1)) as stage:
         stage.err.hang_up()
         stage.service.notice(0, Notice(NoticeCode.NOT_RESUMABLE))
@@ -328,7 +324,7 @@ async def test_a_closed_terminal_does_not_stop_the_run() -> None:
         assert await stage.status() == 0
 
 
-async def test_an_engine_that_cannot_go_on_ends_the_run_with_its_reason() -> None:
+async def test_stopped_engine_ends_the_run_with_the_reason() -> None:
     async with staged(requests(2)) as stage:
         reason = HoldReason(ErrorKind.DISK_FULL, "disk full: 2 GB more")
         stage.service.push(QueueHeld(0.0, reason))
@@ -341,9 +337,7 @@ async def test_an_engine_that_cannot_go_on_ends_the_run_with_its_reason() -> Non
         ]
 
 
-async def test_live_progress_repaints_within_the_terminal_and_leaves_a_summary() -> (
-    None
-):
+async def test_live_progress_fits_the_terminal_and_leaves_a_summary() -> None:
     with terminal() as err:
         async with staged(requests(40), err=err) as stage:
             for id in range(30):
@@ -367,7 +361,7 @@ async def test_live_progress_repaints_within_the_terminal_and_leaves_a_summary()
             assert "\x1b[?25h" in text, "the cursor is visible again"
 
 
-async def test_live_progress_leaves_room_for_the_terminals_echo_of_ctrl_c() -> None:
+async def test_live_progress_leaves_room_for_ctrl_c_echo() -> None:
     """A ``^C`` that wraps would leave a line of the picture behind."""
     with terminal() as err:
         fcntl.ioctl(err.writing, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
@@ -384,7 +378,7 @@ async def test_live_progress_leaves_room_for_the_terminals_echo_of_ctrl_c() -> N
             assert await stage.status() == 1
 
 
-async def test_live_progress_lists_the_first_failures_at_the_end() -> None:
+async def test_live_progress_lists_the_first_failures() -> None:
     with terminal() as err:
         async with staged(requests(14), err=err) as stage:
             for id in range(14):
@@ -399,7 +393,7 @@ async def test_live_progress_lists_the_first_failures_at_the_end() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_closes_the_engine_and_tells_how_to_resume(
+async def test_signal_closes_the_engine_and_prints_the_resume_hint(
     number: signal.Signals,
 ) -> None:
     async with staged(requests(2)) as stage:
@@ -414,7 +408,7 @@ async def test_a_signal_closes_the_engine_and_tells_how_to_resume(
         assert lines[-1] == RESUME_HINT
 
 
-async def test_an_interrupted_json_run_still_ends_with_a_summary() -> None:
+async def test_interrupted_json_run_has_a_summary() -> None:
     async with staged(requests(1), is_json=True) as stage:
         os.kill(os.getpid(), signal.SIGTERM)
         assert await stage.status() == 130
@@ -422,7 +416,7 @@ async def test_an_interrupted_json_run_still_ends_with_a_summary() -> None:
         assert RESUME_HINT in stage.err.read()
 
 
-async def test_a_closed_terminal_session_is_no_reason_to_stop() -> None:
+async def test_sighup_does_not_stop_the_run() -> None:
     async with staged(requests(1)) as stage:
         os.kill(os.getpid(), signal.SIGHUP)
         await asyncio.sleep(0.1)
@@ -432,7 +426,7 @@ async def test_a_closed_terminal_session_is_no_reason_to_stop() -> None:
         assert await stage.status() == 0
 
 
-async def test_no_signal_handler_and_no_listener_is_left_behind() -> None:
+async def test_signal_handlers_and_subscription_are_removed() -> None:
     before = signal.getsignal(signal.SIGTERM)
     async with staged(requests(1)) as stage:
         stage.service.start(0, size=1)

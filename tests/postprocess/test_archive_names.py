@@ -10,8 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.postprocess.unpack.extract_dir import ExtractDir
-from tui.postprocess.unpack.names import UnpackError, check_link, parts_of, stem_of
+from tui.postprocess.unpack.extract_dir import (
+    ExtractDir,
+    UnpackError,
+    check_link,
+    parts_of,
+    stem_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +34,7 @@ from tui.postprocess.unpack.names import UnpackError, check_link, parts_of, stem
         ("zip", None),
     ],
 )
-def test_an_archive_is_known_by_its_ending(name, stem):
+def test_archive_is_detected_by_suffix(name, stem):
     assert stem_of(name) == stem
 
 
@@ -51,13 +56,13 @@ def test_an_archive_is_known_by_its_ending(name, stem):
         "a/" * 101 + "x",
     ],
 )
-def test_a_name_that_leads_out_or_lies_is_refused(name):
-    with pytest.raises(UnpackError) as told:
+def test_unsafe_name_is_refused(name):
+    with pytest.raises(UnpackError) as reason:
         parts_of(name)
-    assert str(told.value).isprintable()
+    assert str(reason.value).isprintable()
 
 
-def test_harmless_names_become_paths_below_the_folder():
+def test_safe_names_become_paths_below_the_folder():
     assert parts_of("./a//b/./c") == ["a", "b", "c"]
     assert parts_of("./") == []
     assert parts_of("Foo::Bar") == ["Foo::Bar"]
@@ -78,8 +83,8 @@ def test_harmless_names_become_paths_below_the_folder():
         ("l", "x\ny"),
     ],
 )
-def test_a_link_that_leads_out_or_may_is_refused(place, target):
-    with pytest.raises(UnpackError, match="leads out"):
+def test_link_outside_the_folder_is_refused(place, target):
+    with pytest.raises(UnpackError, match="leaves the folder"):
         check_link(place.split("/"), target)
 
 
@@ -87,7 +92,7 @@ def test_a_link_that_leads_out_or_may_is_refused(place, target):
     ("place", "target"),
     [("l", "x"), ("a/l", "../x"), ("a/b/l", "../../c/d"), ("a/l", "./b//c")],
 )
-def test_a_link_within_the_folder_is_kept_as_it_is(place, target):
+def test_link_inside_the_folder_is_kept(place, target):
     assert check_link(place.split("/"), target) == target
 
 
@@ -96,7 +101,7 @@ _PATH = st.lists(_STEP, min_size=1, max_size=5).map("/".join)
 
 
 @given(st.lists(st.tuples(_PATH, _PATH), max_size=12))
-def test_whatever_links_are_made_none_leaves_the_folder(links):
+def test_no_combination_of_links_leaves_the_folder(links):
     with tempfile.TemporaryDirectory() as parent:
         root = os.path.join(os.path.realpath(parent), "tree")
         tree = ExtractDir(root, 1)

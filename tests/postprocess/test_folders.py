@@ -35,17 +35,17 @@ def files(out: Path) -> list[str]:
         "x" * 256,
     ],
 )
-def test_a_folder_outside_or_hidden_is_refused_at_once(directory):
+def test_folder_outside_or_hidden_is_refused(directory):
     with pytest.raises(ValueError, match="folder"):
         FolderRule("*", directory)
 
 
-def test_an_empty_pattern_is_refused():
+def test_empty_pattern_is_refused():
     with pytest.raises(ValueError, match="pattern"):
         FolderRule("", "x")
 
 
-async def test_the_first_rule_that_matches_counts(server, start, tmp_path):
+async def test_first_matching_rule_applies(server, start, tmp_path):
     for path in ("/a.ISO", "/report-1.pdf", "/b.pdf", "/c.txt"):
         server.add(path, ResponseScript(b"x"))
     paths = ("/a.ISO", "/report-1.pdf", "/b.pdf", "/c.txt")
@@ -62,7 +62,7 @@ async def test_the_first_rule_that_matches_counts(server, start, tmp_path):
 
 
 @pytest.mark.parametrize("body", [b"small", BIG], ids=["small", "large"])
-async def test_the_name_that_the_server_gives_is_sorted(server, start, tmp_path, body):
+async def test_rules_apply_to_the_name_from_the_server(server, start, tmp_path, body):
     says = {"content-disposition": 'attachment; filename="disk.iso"'}
     server.add("/get.pdf", ResponseScript(body, headers=says, etag='"1"'))
     for _ in range(2):
@@ -73,7 +73,7 @@ async def test_the_name_that_the_server_gives_is_sorted(server, start, tmp_path,
         assert files(tmp_path / "out") == ["isos/linux/disk.iso"]
 
 
-async def test_a_folder_of_the_list_wins(server, start, tmp_path):
+async def test_folder_in_the_list_takes_precedence(server, start, tmp_path):
     says = {"content-disposition": 'attachment; filename="disk.iso"'}
     server.add("/a.iso", ResponseScript(b"x", headers=says))
     server.add("/b.iso", ResponseScript(b"x"))
@@ -88,7 +88,7 @@ async def test_a_folder_of_the_list_wins(server, start, tmp_path):
     assert files(tmp_path / "out") == ["mine/disk.iso", "x.txt"]
 
 
-async def test_a_half_file_is_continued_in_its_folder(server, start, tmp_path):
+async def test_part_file_is_resumed_in_its_folder(server, start, tmp_path):
     script = ResponseScript(BIG, etag='"1"', stall_after=400_000)
     server.add("/a.iso", script)
     async with start(folders=RULES, segments=1) as engine:
@@ -102,9 +102,7 @@ async def test_a_half_file_is_continued_in_its_folder(server, start, tmp_path):
     assert files(tmp_path / "out") == ["isos/linux/a.iso"]
 
 
-async def test_a_folder_that_cannot_be_made_fails_its_files_alone(
-    server, start, tmp_path
-):
+async def test_unusable_folder_fails_only_its_files(server, start, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/isos").write_text("in the way")
     says = {"content-disposition": 'attachment; filename="disk.iso"'}
@@ -118,5 +116,5 @@ async def test_a_folder_that_cannot_be_made_fails_its_files_alone(
         await engine.wait_idle()
         rows = engine.rows(range(3))
         assert [row.state for row in rows] == [S.FAILED, S.FAILED, S.DONE]
-        assert all("a file is in the way" in row.error for row in rows[:2])
+        assert all("a file with this name exists" in r.error for r in rows[:2])
     assert files(tmp_path / "out") == ["isos", "pdfs/b.pdf"]

@@ -42,17 +42,17 @@ def service_with(*urls: str) -> FakeService:
     return service
 
 
-class Blame:
+class Failures:
     def __init__(self) -> None:
-        self.told: list[tuple[str, int | None, str]] = []
+        self.calls: list[tuple[str, int | None, str]] = []
 
     def __call__(self, kind: str, id: int | None, reason: str) -> None:
-        self.told.append((kind, id, reason))
+        self.calls.append((kind, id, reason))
 
 
-async def ran(hooks: Hooks, service: FakeService, *ends: Ended | None) -> Blame:
-    blame = Blame()
-    runner = HookRunner(hooks, service, blame)
+async def ran(hooks: Hooks, service: FakeService, *ends: Ended | None) -> Failures:
+    failures = Failures()
+    runner = HookRunner(hooks, service, failures)
     for ended in ends:
         if ended is None:
             runner.push_all_done()
@@ -60,19 +60,19 @@ async def ran(hooks: Hooks, service: FakeService, *ends: Ended | None) -> Blame:
             runner.push(ended)
     async with asyncio.timeout(20):
         await runner.idle()
-    return blame
+    return failures
 
 
-def told(path: Path) -> dict[str, Any]:
+def facts_in(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-async def test_a_command_is_told_everything_about_its_download(tmp_path):
+async def test_hook_gets_all_facts_of_its_download(tmp_path):
     service = service_with("http://ada:secret@host/a.iso")
     hooks = Hooks(on_done=(*TELL, str(tmp_path), "{id}-{event}"))
-    blame = await ran(hooks, service, Ended(0, True, unpacked="/x/a"))
-    assert not blame.told
-    facts = told(tmp_path / "0-done")
+    failures = await ran(hooks, service, Ended(0, True, unpacked="/x/a"))
+    assert not failures.calls
+    facts = facts_in(tmp_path / "0-done")
     assert facts["path"] == "/home/ada/downloads/a.iso"
     assert (facts["name"], facts["dir"]) == ("a.iso", "/home/ada/downloads")
     assert (facts["state"], facts["unpacked"], facts["error"]) == ("done", "/x/a", "")
@@ -80,22 +80,22 @@ async def test_a_command_is_told_everything_about_its_download(tmp_path):
     assert facts["size"].isdigit()
 
 
-async def test_a_failure_and_the_end_have_commands_of_their_own(tmp_path):
+async def test_failure_and_end_have_their_own_hooks(tmp_path):
     service = service_with("http://host/a")
     hooks = Hooks(
         on_failed=(*TELL, str(tmp_path), "failed"),
         on_all_done=(*TELL, str(tmp_path), "all"),
     )
     ends = [Ended(0, False, "gone", "not_found"), Ended(0, True), None]
-    assert not (await ran(hooks, service, *ends)).told
-    failed = told(tmp_path / "failed")
+    assert not (await ran(hooks, service, *ends)).calls
+    failed = facts_in(tmp_path / "failed")
     assert (failed["error"], failed["error_kind"]) == ("gone", "not_found")
-    everything = told(tmp_path / "all")
+    everything = facts_in(tmp_path / "all")
     assert everything["event"] == "all_done"
     assert everything["failed"].isdigit()
 
 
-def test_only_known_words_in_braces_are_replaced_once_and_never_the_program():
+def test_known_placeholders_are_replaced_except_in_the_program():
     facts = {"path": "/d/{url}", "url": "http://h/{path}"}
     template = ("{path}", "{path}", "awk {print $1}", "{}", "-o={url}", "{nothing}")
     assert filled(template, facts) == [
@@ -119,20 +119,20 @@ def test_only_known_words_in_braces_are_replaced_once_and_never_the_program():
         ("nice", "node", "--eval", "{path}"),
     ],
 )
-def test_a_name_is_never_read_as_code(template):
+def test_name_is_never_executed_as_code(template):
     facts = {"path": "'; rm -rf ~; '"}
     (script,) = scripts_in(template)
     assert filled(template, facts)[script] == template[script]
     assert "$FETCHTUI_PATH" in notice_text(placeholder_notice(Hooks(on_done=template)))
 
 
-def test_what_is_no_script_gets_no_advice():
+def test_no_placeholder_notice_without_a_script():
     hooks = Hooks(("mv", "-c", "{path}"), ("sh", "-c", "awk '{print}'"), ("sh", "-c"))
     assert placeholder_notice(hooks) is None
     assert filled(hooks.on_done, {"path": "/x"}) == ["mv", "-c", "/x"]
 
 
-async def test_the_facts_that_are_told_are_the_ones_that_are_known(tmp_path):
+async def test_facts_match_their_documented_names(tmp_path):
     service = service_with("http://host/a")
     one, all_of_them = (
         facts_of(Ended(0, True), service),
@@ -141,44 +141,44 @@ async def test_the_facts_that_are_told_are_the_ones_that_are_known(tmp_path):
     assert one.keys() | all_of_them.keys() == FACTS
 
 
-async def test_a_failing_command_is_told_of_its_own_download():
+async def test_failing_hook_is_reported_for_its_download():
     service = service_with("http://host/a", "http://host/b")
     hooks = Hooks(on_done=("/bin/sh", "-c", "test $FETCHTUI_ID = 1 || exit 4"))
-    blame = await ran(hooks, service, Ended(0, True), Ended(1, True))
-    assert blame.told == [
-        ("command", 0, Notice(NoticeCode.HOOK_FAILED, ("sh", "exited with status 4")))
+    failures = await ran(hooks, service, Ended(0, True), Ended(1, True))
+    assert failures.calls == [
+        ("hook", 0, Notice(NoticeCode.HOOK_FAILED, ("sh", "exited with status 4")))
     ]
 
 
-async def test_a_missing_program_is_told_once_and_not_tried_again():
+async def test_missing_program_is_reported_once_and_disabled():
     service = service_with(*(f"http://host/{n}" for n in range(50)))
     hooks = Hooks(on_done=("no-such-program",))
-    blame = await ran(hooks, service, *(Ended(n, True) for n in range(50)))
-    reasons = {reason for _, id, reason in blame.told if id is None}
+    failures = await ran(hooks, service, *(Ended(n, True) for n in range(50)))
+    reasons = {calls for _, id, calls in failures.calls if id is None}
     assert reasons == {
-        Notice(NoticeCode.HOOK_DISABLED, ("there is no program 'no-such-program'",))
+        Notice(NoticeCode.HOOK_DISABLED, ("program 'no-such-program' not found",))
     }
-    assert len(blame.told) <= hooks.at_once
+    assert len(failures.calls) <= hooks.at_once
 
 
 @pytest.mark.parametrize("at_once", [1, 3])
-async def test_no_more_run_at_once_than_allowed(tmp_path, at_once):
+async def test_hook_concurrency_is_limited(tmp_path, at_once):
     script = (
         f"cd {tmp_path}; mkdir run.$FETCHTUI_ID; ls -d run.* | wc -l >> seen;"
         " sleep 0.05; rmdir run.$FETCHTUI_ID"
     )
     service = service_with(*(f"http://host/{n}" for n in range(8)))
     hooks = Hooks(on_done=("sh", "-c", script), at_once=at_once)
-    assert not (await ran(hooks, service, *(Ended(n, True) for n in range(8)))).told
+    assert not (await ran(hooks, service, *(Ended(n, True) for n in range(8)))).calls
     seen = [int(line) for line in (tmp_path / "seen").read_text().split()]
     assert len(seen) == 8
     assert max(seen) <= at_once
 
 
-async def test_a_hundred_thousand_ends_are_a_queue_and_not_a_storm(tmp_path):
+async def test_many_downloads_are_queued(tmp_path):
     service = service_with("http://host/a")
-    blame = Blame()
-    runner = HookRunner(Hooks(on_done=("sleep", "30"), at_once=2), service, blame)
+    failures = Failures()
+    runner = HookRunner(Hooks(on_done=("sleep", "30"), at_once=2), service, failures)
     before = len(asyncio.all_tasks())
     for _ in range(100_000):
         runner.push(Ended(0, True))

@@ -9,21 +9,23 @@ import subprocess
 
 from tests.architecture import readme
 from tui.postprocess.hooks import FACTS, PREFIX
-from tui.postprocess.unpack.names import SUFFIXES
+from tui.postprocess.unpack.extract_dir import SUFFIXES
 
 HOOKS = readme.DOCS / "hooks.md"
 TEXT = HOOKS.read_text()
 
 
-def test_the_table_names_every_fact_in_both_forms():
+def test_table_has_every_fact_in_both_forms():
     rows = re.findall(
-        r"^\| `(\w+)` \| `\{(\w+)\}` \|", readme.part(HOOKS, "facts"), re.M
+        r"^\| `(\w+)` \| `\{(\w+)\}` \|",
+        readme.part(HOOKS, "facts"),
+        re.M,
     )
     assert {word for _, word in rows} == FACTS
     assert all(name == PREFIX + word.upper() for name, word in rows)
 
 
-def test_every_kind_of_archive_is_named():
+def test_every_archive_format_is_documented():
     section = TEXT.partition("## Unpacking")[2].partition("\n## ")[0]
     kinds = {suffix.replace(".tar.", ".") for suffix in SUFFIXES if ".t" not in suffix}
     kinds |= {s.removeprefix(".tar") for s in SUFFIXES if s.startswith(".tar.")}
@@ -31,7 +33,7 @@ def test_every_kind_of_archive_is_named():
     assert "`.tar.gz`" in section
 
 
-def test_the_script_among_the_examples_works_in_a_shell(tmp_path):
+def test_example_script_runs_in_a_shell(tmp_path):
     """The shell that people type it into must not look its variable up."""
     (line,) = [
         line for line in TEXT.splitlines() if "sha256sum" in line and "-c" in line

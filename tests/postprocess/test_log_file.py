@@ -59,7 +59,7 @@ EVENTS = [
 ]
 
 
-async def test_every_event_is_a_line_of_its_own(tmp_path):
+async def test_every_event_is_one_line(tmp_path):
     log, troubles = open_log(tmp_path / "log")
     await written(log, *EVENTS)
     lines = (tmp_path / "log").read_text().splitlines()
@@ -75,7 +75,7 @@ async def test_every_event_is_a_line_of_its_own(tmp_path):
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o600
 
 
-def test_no_kind_of_event_is_forgotten():
+def test_every_kind_of_event_is_logged():
     bases = (e.DownloadEvent, e.EngineEvent)
     classes = [value for value in vars(e).values() if isinstance(value, type)]
     kinds = {k for k in classes if issubclass(k, bases) and k not in bases}
@@ -98,17 +98,17 @@ def test_no_kind_of_event_is_forgotten():
         ("verified sha256=00ff", "verified sha256=00ff"),
     ],
 )
-def test_what_signs_or_logs_in_is_masked(text, shown):
+def test_secrets_are_masked(text, shown):
     assert masked(text) == shown
 
 
-def test_a_url_made_to_be_slow_is_masked_as_fast_as_any():
+def test_crafted_url_is_masked_quickly():
     began = time.process_time()
     masked("http://h/?" + ";key" * 20_000 + " a=")
     assert time.process_time() - began < 1, "hours, if each name is looked at again"
 
 
-async def test_passwords_never_reach_the_log(tmp_path):
+async def test_passwords_are_not_logged(tmp_path):
     service = service_with("http://ada:hunter2@h/a?access_token=hunter3")
     log, _ = open_log(tmp_path / "log", service)
     failure = "no answer from http://h/a?access_token=hunter3"
@@ -116,7 +116,7 @@ async def test_passwords_never_reach_the_log(tmp_path):
     assert "hunter" not in (tmp_path / "log").read_text()
 
 
-async def test_runs_add_to_one_file_until_it_is_long(tmp_path, monkeypatch):
+async def test_runs_append_to_one_file_until_rotation(tmp_path, monkeypatch):
     path = tmp_path / "log"
     for _ in range(2):
         log, _ = open_log(path)
@@ -131,7 +131,7 @@ async def test_runs_add_to_one_file_until_it_is_long(tmp_path, monkeypatch):
     assert (tmp_path / "log.1").read_text().endswith("third\n")
 
 
-async def test_a_log_that_was_moved_away_begins_anew(tmp_path):
+async def test_moved_log_is_recreated(tmp_path):
     path = tmp_path / "log"
     log, _ = open_log(path)
     log.take([e.RunNotice(1.0, text("one"))])
@@ -142,7 +142,7 @@ async def test_a_log_that_was_moved_away_begins_anew(tmp_path):
     assert (tmp_path / "moved").read_text().endswith("one\n")
 
 
-async def test_a_full_disk_is_told_once():
+async def test_full_disk_is_reported_once():
     log, troubles = open_log(Path("/dev/full"))
     for _ in range(3):
         log.take([e.RunNotice(1.0, text("x"))])
@@ -153,7 +153,7 @@ async def test_a_full_disk_is_told_once():
     ]
 
 
-async def test_when_there_is_room_again_the_gap_is_written_down(tmp_path):
+async def test_gap_is_logged_when_there_is_space_again(tmp_path):
     path = tmp_path / "gone" / "log"
     log, troubles = open_log(path)
     log.take([e.RunNotice(1.0, text("x")), e.RunNotice(1.0, text("y"))])
@@ -166,16 +166,14 @@ async def test_when_there_is_room_again_the_gap_is_written_down(tmp_path):
     assert last.endswith("INFO  - z")
 
 
-async def test_a_pipe_that_nobody_reads_holds_nothing_up(tmp_path):
+async def test_pipe_without_a_reader_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     log, troubles = open_log(tmp_path / "pipe")
     await written(log, e.RunNotice(1.0, text("x")))
     assert len(troubles) == 1
 
 
-async def test_what_a_slow_disk_cannot_take_is_left_out_and_counted(
-    tmp_path, monkeypatch
-):
+async def test_events_beyond_the_limit_are_dropped_and_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(log_file, "MOST_WAITING", 10)
     log, _ = open_log(tmp_path / "log")
     for n in range(4):
@@ -188,7 +186,7 @@ async def test_what_a_slow_disk_cannot_take_is_left_out_and_counted(
     assert lines[-1].endswith("last")
 
 
-def test_a_line_is_one_line_whatever_an_event_says():
+def test_line_has_no_line_breaks():
     line = line_of(e.RunNotice(1.0, text("a\nb\r\x1b[2Jc")), None)
     assert line.count("\n") == 1
     assert line.rstrip("\n").isprintable()

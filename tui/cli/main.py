@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tui.cli.options import CommandLine
     from tui.config.precedence import Resolved
-    from tui.core.postprocess import Aftermath
+    from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
     from tui.core.settings import Settings
@@ -182,7 +182,7 @@ async def _run(
 
     from tui.core.errors import LocalError
     from tui.engine.factory import open_engine
-    from tui.postprocess.lifecycle import following, part
+    from tui.postprocess.pipeline import finish_post_processing, post_processing
 
     async with AsyncExitStack() as stack:
         if line.demo:
@@ -197,15 +197,19 @@ async def _run(
             click.echo(f"fetchtui: {error_text(error)}", err=True)
             return USAGE_ERROR
         stack.push_async_callback(service.close)
-        aftermath = await stack.enter_async_context(following(service, settings))
+        post_processor = await stack.enter_async_context(
+            post_processing(service, settings)
+        )
         if has_dashboard:
             status = await _run_dashboard(
-                line, service, requests, session, resolved, aftermath
+                line, service, requests, session, resolved, post_processor
             )
-            return await part(aftermath, status, partial(click.echo, err=True))
+            return await finish_post_processing(
+                post_processor, status, partial(click.echo, err=True)
+            )
         from tui.demo.tempdir import TemporaryDirectory
-        from tui.headless.renderers.base import RESUME_HINT
         from tui.headless.run import run_headless
+        from tui.headless.summary import RESUME_HINT
 
         _freeze_memory()
         is_temporary = line.demo and line.value("output-dir") is None
@@ -214,9 +218,9 @@ async def _run(
             requests,
             is_json=line.json,
             resume_hint="The demo keeps no files" if is_temporary else RESUME_HINT,
-            at_once=TemporaryDirectory.remove_all,
-            aftermath=aftermath,
-            loudness=line.verbosity,
+            on_forced_exit=TemporaryDirectory.remove_all,
+            post_processor=post_processor,
+            verbosity=line.verbosity,
         )
 
 
@@ -226,7 +230,7 @@ async def _run_dashboard(
     requests: list[DownloadRequest],
     session: Session | None,
     resolved: Resolved,
-    aftermath: Aftermath | None,
+    post_processor: PostProcessor | None,
 ) -> int:
     """Start downloading, import the dashboard meanwhile, and run it."""
     from tui.cli.startup import start_early
@@ -257,7 +261,7 @@ async def _run_dashboard(
         service,
         requests=early.remaining,
         subscription=early.subscription,
-        aftermath=aftermath,
+        post_processor=post_processor,
         source_title=session.title if session else "demo",
         exit_when_done=resolved.dashboard().exit_when_done,
         restore=restore,

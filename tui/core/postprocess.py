@@ -1,4 +1,4 @@
-"""The interface of post-processing: hooks, unpacking and notifications."""
+"""What front ends know about post-processing: hooks, unpacking, notifications."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Aftermath(Protocol):
-    """Runs alongside the downloads; a front end waits for it at the end."""
+class PostProcessor(Protocol):
+    """Runs beside the downloads; a front end waits for it at the end."""
 
     @property
     def failures(self) -> int:
-        """Number of commands, archives and times that failed so far."""
+        """Return the number of failed hooks, archives and timestamps."""
         ...
 
     def waiting_for(self) -> str:
-        """Return what is left to do, ``2 commands and 1 archive``; "" for nothing."""
+        """Describe the remaining work: ``2 hooks and 1 archive``; "" if none."""
         ...
 
     def summary(self) -> list[str]:
-        """Return a few lines about what failed or was not run."""
+        """Return a few lines about failed or unfinished work; empty if none."""
         ...
 
     def use_terminal(self, write: Callable[[str], None] | None) -> None:
-        """Write to the terminal through ``write``; ``None`` writes nothing."""
+        """Write terminal notifications with ``write``; ``None`` disables them."""
         ...
 
-    async def settle(self) -> None:
-        """Return when nothing is left to do and the end of the run was reported."""
+    async def drain(self) -> None:
+        """Wait until all work is done, including that for the end of the run."""
         ...
 
     async def close(self) -> None:
-        """End what still runs, after a short grace period. Safe to call twice."""
+        """Stop all work, with a short grace period. Safe to call twice."""
         ...
 
-    def end_at_once(self) -> None:
-        """Kill every command, since the process ends now. Fast; never fails."""
+    def kill_all(self) -> None:
+        """Kill every hook, right before the process exits. Quick; never fails."""
         ...

@@ -1,4 +1,4 @@
-"""ctrl+c, SIGTERM and a closed terminal, for a run without a dashboard."""
+"""Handle Ctrl+C, SIGTERM and SIGHUP in a run without a dashboard."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 INTERRUPTED = 130
-"""Exit status of an interrupted run, by the shells' custom of 128 + SIGINT."""
+"""Exit status of an interrupted run: 128 + SIGINT, as in shells."""
 
 
 class Interrupts:
-    """Turns signals into a fact to wait for, for as long as the block lasts.
+    """Context manager that turns signals into an event.
 
-    The first SIGINT or SIGTERM asks for an orderly end, the second one ends the
-    process at once: everything on disk is resumable at any moment. SIGHUP, a closed
-    terminal, is no reason to stop, as with wget.
+    The first SIGINT or SIGTERM requests a clean shutdown; the second one exits
+    immediately, which is safe because the files on disk can be resumed at any time.
+    SIGHUP (a closed terminal) is ignored, as in wget.
 
     Args:
-        at_once: called before the process is ended at once; must be quick.
+        on_forced_exit: called right before the immediate exit; must be quick.
     """
 
-    def __init__(self, at_once: Callable[[], None] = lambda: None) -> None:
-        self._at_once = at_once
+    def __init__(self, on_forced_exit: Callable[[], None] = lambda: None) -> None:
+        self._at_once = on_forced_exit
         self._loop: asyncio.AbstractEventLoop
         self.arrived = asyncio.Event()
         self.signal_name = ""
@@ -49,7 +49,7 @@ class Interrupts:
             self._loop.remove_signal_handler(number)
 
     def interrupt(self, number: signal.Signals) -> None:
-        """Take a signal; the second one does not return."""
+        """Handle a signal; the second call does not return."""
         if self.arrived.is_set():
             self._at_once()
             os._exit(INTERRUPTED)

@@ -1,8 +1,8 @@
-"""Text to a pipe or terminal that may be slow, stopped or gone.
+"""Non-blocking text output to a pipe or terminal that may be slow, stopped or gone.
 
-A write to a full pipe or to a terminal that was stopped with ctrl+s blocks for as
-long as the reader likes; on the loop that would stop the downloads. So every stream
-gets a thread, and the loop only appends to its queue.
+Writing to a full pipe, or to a terminal stopped with Ctrl+S, may block forever; on the
+event loop that would stop all downloads. Therefore each stream has a thread, and the
+loop only appends to its queue.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import threading
 from queue import Empty, SimpleQueue
 
 _BATCH = 1 << 20
-"""Bytes joined for one write at most."""
+"""Maximum characters joined for one write."""
 
 
 class AsyncOutput:
-    """One file descriptor and the thread that writes to it; belongs to one loop.
+    """A file descriptor with a thread that writes to it; belongs to one event loop.
 
-    Facts are never dropped: what was not read yet waits in memory. Whoever sends
-    pictures instead of facts looks at ``backlog`` first.
+    Text is never dropped while the stream works: unwritten text waits in memory. A
+    caller that repaints a display should first check ``backlog``.
     """
 
     def __init__(self, fd: int, encoding: str = "utf-8") -> None:
@@ -32,29 +32,28 @@ class AsyncOutput:
         self._queue: SimpleQueue[str | None] = SimpleQueue()
         self._finished = asyncio.Event()
         self.broken = asyncio.Event()
-        """Set when nothing can be written any more; later text is dropped."""
-        self.fault: OSError | None = None
-        """Why it is broken, unless its reader just went away (EPIPE, EIO)."""
+        """Set once writing fails; later text is dropped."""
+        self.error: OSError | None = None
+        """The write error, unless the reader just went away (EPIPE, EIO)."""
         self.backlog = 0
-        """Texts handed over and not yet written."""
-        # A daemon: a reader that never reads must not keep the process alive.
+        """Number of texts that are not written yet."""
+        # A daemon thread, so that a stuck reader does not keep the process alive.
         self._thread = threading.Thread(
             target=self._run, name=f"outlet-{fd}", daemon=True
         )
         self._thread.start()
 
     def write(self, text: str) -> None:
-        """Hand text over; never waits."""
+        """Queue text for writing; never blocks."""
         if text and not self.broken.is_set():
             self.backlog += 1
             self._queue.put(text)
 
     async def close(self, timeout_s: float | None = None) -> None:
-        """Wait until everything is written, the reader is gone, or time is up.
+        """Wait until everything is written, the reader is gone or the time is up.
 
         Args:
-            timeout_s: seconds; ``None`` leaves it to the reader, as for any program
-                at the head of a pipe.
+            timeout_s: seconds; ``None`` waits for the reader, as programs in a pipe do.
         """
         self._queue.put(None)
         try:
@@ -66,19 +65,19 @@ class AsyncOutput:
     def _run(self) -> None:
         is_last = False
         while not is_last:
-            texts, is_last = self._take()
+            texts, is_last = self._next_batch()
             try:
                 self._write_all("".join(texts).encode(self._encoding, "replace"))
             except OSError as error:
                 if error.errno not in (errno.EPIPE, errno.EIO):
-                    self.fault = error
-                self._tell(self.broken.set)
+                    self.error = error
+                self._call_on_loop(self.broken.set)
                 break
-            self._tell(self._subtract, len(texts))
-        self._tell(self._finished.set)
+            self._call_on_loop(self._reduce_backlog, len(texts))
+        self._call_on_loop(self._finished.set)
 
-    def _take(self) -> tuple[list[str], bool]:
-        """Wait for one text, then take what else is there."""
+    def _next_batch(self) -> tuple[list[str], bool]:
+        """Wait for a text, then return it with all others in the queue."""
         texts: list[str] = []
         size = 0
         text = self._queue.get()
@@ -99,15 +98,15 @@ class AsyncOutput:
             try:
                 view = view[os.write(self._fd, view) :]
             except BlockingIOError:
-                # Somebody who shares the descriptor made it non-blocking.
+                # Another process that shares the descriptor made it non-blocking.
                 select.select([], [self._fd], [])
 
-    def _subtract(self, count: int) -> None:
+    def _reduce_backlog(self, count: int) -> None:
         self.backlog -= count
 
-    def _tell(self, call: object, *arguments: object) -> None:
+    def _call_on_loop(self, call: object, *arguments: object) -> None:
         try:
             self._loop.call_soon_threadsafe(call, *arguments)  # type: ignore[arg-type]
         except RuntimeError:
-            # The loop is closed: the run ended without waiting for this reader.
+            # The loop is closed: the run finished without waiting for this reader.
             return

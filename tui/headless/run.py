@@ -1,4 +1,4 @@
-"""A whole run without a dashboard: add, follow, tell, and an exit status."""
+"""Run downloads without a dashboard: add, render, wait, and return an exit status."""
 
 from __future__ import annotations
 
@@ -10,13 +10,8 @@ from tui.core.events import DownloadNotice, QueueHeld, QueueReleased
 from tui.core.notices import NoticeCode
 from tui.headless.interrupts import Interrupts
 from tui.headless.output import AsyncOutput
-from tui.headless.renderers.base import (
-    BROKEN_PIPE,
-    RESUME_HINT,
-    Renderer,
-    Run,
-    RunResult,
-)
+from tui.headless.renderers.base import Renderer, Run
+from tui.headless.summary import BROKEN_PIPE, RESUME_HINT, RunResult
 from tui.headless.terminal import can_repaint
 
 if TYPE_CHECKING:
@@ -24,20 +19,20 @@ if TYPE_CHECKING:
 
     from tui.core.events import Event
     from tui.core.notices import HoldReason
-    from tui.core.postprocess import Aftermath
+    from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
 
 _STDOUT, _STDERR = 1, 2
-_HEAR_S = 0.05
-"""Events are taken in batches this far apart: at 5,000 files a second a turn per
+_EVENT_INTERVAL_S = 0.05
+"""Interval between batches of events: at 5,000 files per second, waking up for each
 event would cost more than the downloads."""
 _SLICE = 1000
-"""Requests added before the loop gets its turn, about 5 ms."""
-_CLOSE_S = 20.0
-"""For the engine to flush and to write its records."""
-_LAST_WORDS_S = 5.0
-"""For a terminal to take the summary; a stopped one must not hold up the end."""
+"""Requests added per loop iteration, which takes about 5 ms."""
+_CLOSE_TIMEOUT_S = 20.0
+"""Time for the engine to flush and to write its records."""
+_OUTPUT_TIMEOUT_S = 5.0
+"""Time for a terminal to accept the summary; a stopped one must not block the exit."""
 
 
 async def run_headless(
@@ -46,96 +41,99 @@ async def run_headless(
     *,
     is_json: bool = False,
     resume_hint: str = RESUME_HINT,
-    at_once: Callable[[], None] = lambda: None,
-    aftermath: Aftermath | None = None,
-    loudness: int = 0,
+    on_forced_exit: Callable[[], None] = lambda: None,
+    post_processor: PostProcessor | None = None,
+    verbosity: int = 0,
     stdout_fd: int = _STDOUT,
     stderr_fd: int = _STDERR,
 ) -> int:
-    """Fetch everything, show it plainly, and return the exit status.
+    """Download everything, show progress, and return the exit status.
 
-    The service is closed when the run was interrupted; otherwise that is left to the
-    caller, who opened it.
+    Closes the service if the run is interrupted; otherwise the caller closes it.
 
     Args:
-        service: an engine that nothing was added to.
-        requests: what to fetch.
-        is_json: one JSON object a line on stdout; people read stderr either way.
-        resume_hint: what people are told when something is left unfinished.
-        at_once: called when a second ctrl+c ends the process on the spot.
-        aftermath: what follows the downloads, if anything; the caller closes it.
-        loudness: -1 for nothing but what went wrong, 1 for starts as well.
-        stdout_fd: where JSON goes.
-        stderr_fd: where words go; a terminal gets live progress.
+        service: an engine without any downloads.
+        requests: what to download.
+        is_json: write JSON Lines to stdout; messages go to stderr either way.
+        resume_hint: printed if downloads are left unfinished.
+        on_forced_exit: called when a second Ctrl+C exits immediately.
+        post_processor: the post-processing, if any; the caller closes it.
+        verbosity: -1 for errors only, 1 to also print starts.
+        stdout_fd: the descriptor for JSON.
+        stderr_fd: the descriptor for messages; a terminal gets live progress.
 
     Returns:
-        0 all done; 1 something failed, the engine cannot go on, or stdout could not
-        be written; 130 interrupted, by a signal or a reader of stdout that is gone.
+        0 if all is done; 1 if something failed, the engine stopped or stdout could not
+        be written; 130 if a signal or the end of stdout's reader interrupted the run.
     """
     stdout, stderr = AsyncOutput(stdout_fd), AsyncOutput(stderr_fd)
-    is_live = not (is_json or loudness) and can_repaint(stderr_fd)
+    is_live = not (is_json or verbosity) and can_repaint(stderr_fd)
 
-    def end_at_once() -> None:
+    def clean_up() -> None:
         if is_live:
             os.write(stderr_fd, b"\x1b[?25h")
-        if aftermath is not None:
-            aftermath.end_at_once()
-        at_once()
+        if post_processor is not None:
+            post_processor.kill_all()
+        on_forced_exit()
 
-    if aftermath is not None and os.isatty(stderr_fd):
-        aftermath.use_terminal(stderr.write)
+    if post_processor is not None and os.isatty(stderr_fd):
+        post_processor.use_terminal(stderr.write)
     run = Run(service, requests, resume_hint)
-    with Interrupts(end_at_once) as interrupts:
-        face = _json_face(run, stdout, stderr) if is_json else None
-        face = face or _face(run, stderr, loudness, is_live=is_live)
-        follower = _Follower(service, requests, face, aftermath)
-        ending = await follower.follow(interrupts, stdout)
-        if ending.interruption:
+    with Interrupts(clean_up) as interrupts:
+        renderer = _json_renderer(run, stdout, stderr) if is_json else None
+        renderer = renderer or _text_renderer(run, stderr, verbosity, is_live=is_live)
+        run_loop = _RunLoop(service, requests, renderer, post_processor)
+        result = await run_loop.follow(interrupts, stdout)
+        if result.interruption:
             await _close(service)
-            ending.snapshot = service.snapshot()
-        face.end(ending)
-        await _close_outlets(stdout, stderr, ending, interrupts)
-        await _close_aftermath(aftermath, ending)
-    if stdout.fault is not None and ending.interruption in ("", BROKEN_PIPE):
+            result.snapshot = service.snapshot()
+        renderer.finish(result)
+        await _close_outputs(stdout, stderr, result, interrupts)
+        await _close_post_processor(post_processor, result)
+    if stdout.error is not None and result.interruption in ("", BROKEN_PIPE):
         return 1
-    return ending.exit_status
+    return result.exit_status
 
 
-async def _close_outlets(
-    stdout: AsyncOutput, stderr: AsyncOutput, ending: RunResult, interrupts: Interrupts
+async def _close_outputs(
+    stdout: AsyncOutput, stderr: AsyncOutput, result: RunResult, interrupts: Interrupts
 ) -> None:
-    """Let readers take what was said, for as long as somebody waits for that."""
-    if ending.interruption:
-        # Whoever interrupts has no patience for a reader that reads no more.
-        await stdout.close(_LAST_WORDS_S)
+    """Wait until the readers have the output, but not beyond an interruption."""
+    if result.interruption:
+        # The user wants to exit; do not wait long for a stuck reader.
+        await stdout.close(_OUTPUT_TIMEOUT_S)
     else:
         closing = asyncio.ensure_future(stdout.close())
         hurry = asyncio.ensure_future(interrupts.arrived.wait())
         await asyncio.wait((closing, hurry), return_when=asyncio.FIRST_COMPLETED)
         closing.cancel()
         hurry.cancel()
-    if stdout.fault is not None:
-        stderr.write(f"cannot write to stdout: {stdout.fault.strerror}\n")
-    await stderr.close(_LAST_WORDS_S)
+    if stdout.error is not None:
+        stderr.write(f"cannot write to stdout: {stdout.error.strerror}\n")
+    await stderr.close(_OUTPUT_TIMEOUT_S)
 
 
-async def _close_aftermath(aftermath: Aftermath | None, ending: RunResult) -> None:
-    # While signals are heard: a second one does not wait for a stubborn command.
-    if ending.interruption and aftermath is not None:
-        await aftermath.close()
+async def _close_post_processor(
+    post_processor: PostProcessor | None, result: RunResult
+) -> None:
+    # Signals are still handled here: a second one does not wait for a stuck hook.
+    if result.interruption and post_processor is not None:
+        await post_processor.close()
 
 
-# Late imports: rich costs 60 ms, which a script that reads JSON need not pay.
+# Imported late: rich takes 60 ms, which JSON output does not need.
 
 
-def _json_face(run: Run, stdout: AsyncOutput, stderr: AsyncOutput) -> Renderer:
+def _json_renderer(run: Run, stdout: AsyncOutput, stderr: AsyncOutput) -> Renderer:
     from tui.headless.renderers.json import JsonRenderer
 
     return JsonRenderer(run, stdout, stderr)
 
 
-def _face(run: Run, stderr: AsyncOutput, loudness: int, *, is_live: bool) -> Renderer:
-    if loudness < 0:
+def _text_renderer(
+    run: Run, stderr: AsyncOutput, verbosity: int, *, is_live: bool
+) -> Renderer:
+    if verbosity < 0:
         from tui.headless.renderers.quiet import QuietRenderer
 
         return QuietRenderer(run, stderr)
@@ -145,37 +143,37 @@ def _face(run: Run, stderr: AsyncOutput, loudness: int, *, is_live: bool) -> Ren
         return LiveRenderer(run, stderr)
     from tui.headless.renderers.plain import PlainRenderer
 
-    return PlainRenderer(run, stderr, tells_starts=loudness > 0)
+    return PlainRenderer(run, stderr, show_starts=verbosity > 0)
 
 
 async def _close(service: DownloadService) -> None:
     try:
-        async with asyncio.timeout(_CLOSE_S):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             await service.close()
     except TimeoutError:
-        # Records are written as the run goes; what is lost is a second of bytes.
+        # Records are saved during the run, so at most a second of progress is lost.
         return
 
 
-class _Follower:
-    """Adds the list and takes the face along until nothing more will happen."""
+class _RunLoop:
+    """Adds the requests and feeds the renderer until the run is over."""
 
     def __init__(
         self,
         service: DownloadService,
         requests: Sequence[DownloadRequest],
-        face: Renderer,
-        aftermath: Aftermath | None,
+        renderer: Renderer,
+        post_processor: PostProcessor | None,
     ) -> None:
         self._service = service
-        self._aftermath = aftermath
+        self._post_processor = post_processor
         self._requests = requests
-        self._face = face
+        self._text_renderer = renderer
         self._hold_reason: HoldReason | None = None
         self._already_here = 0
 
     async def follow(self, interrupts: Interrupts, stdout: AsyncOutput) -> RunResult:
-        subscription = self._service.subscribe(self._face.exclude)
+        subscription = self._service.subscribe(self._text_renderer.exclude)
         signalled = asyncio.ensure_future(interrupts.arrived.wait())
         broken = asyncio.ensure_future(stdout.broken.wait())
         fetching = asyncio.ensure_future(self._fetch())
@@ -189,15 +187,15 @@ class _Follower:
                 interruption = interrupts.signal_name
             elif broken.done():
                 interruption = BROKEN_PIPE
-            elif self._aftermath is not None:
-                # The engine holds the queue itself; what has ended is followed up.
-                settling = asyncio.ensure_future(self._aftermath.settle())
-                tasks.add(settling)
-                ends: set[asyncio.Future[Any]] = {settling, signalled, broken}
+            elif self._post_processor is not None:
+                # The engine paused the queue; finish post-processing of the rest.
+                draining = asyncio.ensure_future(self._post_processor.drain())
+                tasks.add(draining)
+                ends: set[asyncio.Future[Any]] = {draining, signalled, broken}
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
                 if signalled.done():
                     interruption = interrupts.signal_name
-            self._hear(subscription)
+            self._on_events(subscription)
         finally:
             for task in tasks:
                 task.cancel()
@@ -208,8 +206,8 @@ class _Follower:
             interruption,
             self._hold_reason,
             self._already_here,
-            tuple(self._aftermath.summary()) if self._aftermath else (),
-            self._aftermath.failures if self._aftermath else 0,
+            tuple(self._post_processor.summary()) if self._post_processor else (),
+            self._post_processor.failures if self._post_processor else 0,
         )
 
     async def _fetch(self) -> None:
@@ -217,26 +215,26 @@ class _Follower:
             self._service.add(self._requests[at : at + _SLICE])
             await asyncio.sleep(0)
         await self._service.wait_idle()
-        if self._aftermath is not None:
-            await self._aftermath.settle()
+        if self._post_processor is not None:
+            await self._post_processor.drain()
 
     async def _until_done(
         self, ends: set[asyncio.Future[Any]], subscription: Subscription
     ) -> None:
         loop = asyncio.get_running_loop()
-        next_tick = loop.time() + self._face.tick_s
+        next_tick = loop.time() + self._text_renderer.tick_s
         while True:
             done, _ = await asyncio.wait(
-                ends, timeout=_HEAR_S, return_when=asyncio.FIRST_COMPLETED
+                ends, timeout=_EVENT_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
             )
-            self._hear(subscription)
+            self._on_events(subscription)
             if done or self._hold_reason:
                 return
             if loop.time() >= next_tick:
-                self._face.tick()
-                next_tick = loop.time() + self._face.tick_s
+                self._text_renderer.tick()
+                next_tick = loop.time() + self._text_renderer.tick_s
 
-    def _hear(self, subscription: Subscription) -> None:
+    def _on_events(self, subscription: Subscription) -> None:
         events: list[Event] = subscription.drain()
         if not events:
             return
@@ -248,4 +246,4 @@ class _Follower:
             elif isinstance(event, DownloadNotice):
                 is_present = event.notice.code is NoticeCode.ALREADY_PRESENT
                 self._already_here += is_present
-        self._face.hear(events)
+        self._text_renderer.on_events(events)

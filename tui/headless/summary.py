@@ -1,7 +1,8 @@
-"""How far a run is and how it went, in words that fit 80 columns; no I/O."""
+"""The result of a run, and its progress and summary in lines of 80 columns; no I/O."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
@@ -14,20 +15,57 @@ from tui.core.text.units import (
 from tui.messages import hold_text, remedy
 
 if TYPE_CHECKING:
+    from tui.core.notices import HoldReason
     from tui.core.snapshot import EngineSnapshot
-    from tui.headless.renderers.base import RunResult
 
 COLUMNS = 80
 
+BROKEN_PIPE = "broken pipe"
+"""The value of ``interruption`` if the reader of stdout went away."""
+
+RESUME_HINT = "Unfinished files are kept; run the same command to resume"
+
+
+@dataclass(slots=True)
+class RunResult:
+    """The result of a run."""
+
+    snapshot: EngineSnapshot
+    interruption: str = ""
+    """Name of the signal, or ``BROKEN_PIPE``; "" if the run was not interrupted."""
+    hold_reason: HoldReason | None = None
+    """The error that paused the queue, if one did."""
+    already_present: int = 0
+    """Downloads that are done because the file already existed."""
+    post_processing: tuple[str, ...] = ()
+    """Summary lines about failed or unfinished post-processing."""
+    post_processing_failures: int = 0
+
+    @property
+    def unfinished(self) -> int:
+        """Return the number of unfinished downloads, which a later run resumes."""
+        counts = self.snapshot.counts
+        ended = DownloadState.DONE, DownloadState.FAILED, DownloadState.CANCELLED
+        return sum(counts) - sum(counts[state] for state in ended)
+
+    @property
+    def exit_status(self) -> int:
+        """Return 0 if all is done, 1 if not, 130 if the run was interrupted."""
+        if self.interruption:
+            return 130
+        if self.post_processing_failures:
+            return 1
+        return int(self.snapshot.counts[DownloadState.DONE] < self.snapshot.total)
+
 
 def advice(kind: str) -> str:
-    """Return `; what to do next` for a cause, or "" where nothing helps."""
+    """Return ``; `` and the suggestion for an error kind, or "" if there is none."""
     hint = remedy(kind)
     return f"; {hint}" if hint else ""
 
 
 def progress_line(snapshot: EngineSnapshot) -> str:
-    """Say in one line how far the whole run is."""
+    """Return the progress of the whole run in one line."""
     done = snapshot.counts[DownloadState.DONE]
     failed = snapshot.counts[DownloadState.FAILED]
     parts = [f"{done:,} of {snapshot.total:,} done"]
@@ -41,21 +79,21 @@ def progress_line(snapshot: EngineSnapshot) -> str:
     parts.append(format_rate(snapshot.speed))
     if snapshot.eta_s is not None:
         parts.append(f"{format_duration(snapshot.eta_s)} to go")
-    return _fit(" · ".join(parts))
+    return _shorten(" · ".join(parts))
 
 
-def summary_lines(ending: RunResult, resume_hint: str) -> list[str]:
-    """Say how it went: results, bytes, mean speed, and the causes, commonest first."""
-    snapshot = ending.snapshot
+def summary_lines(result: RunResult, resume_hint: str) -> list[str]:
+    """Return the summary: results, bytes, mean speed, and causes by frequency."""
+    snapshot = result.snapshot
     counts = snapshot.counts
     parts = [f"{counts[DownloadState.DONE]:,} done"]
-    if ending.already_here:
-        parts[0] += f" ({ending.already_here:,} already present)"
+    if result.already_present:
+        parts[0] += f" ({result.already_present:,} already present)"
     others = (DownloadState.FAILED, DownloadState.CANCELLED)
     parts += [f"{counts[state]:,} {state.word}" for state in others if counts[state]]
-    if ending.unfinished:
-        parts.append(f"{ending.unfinished:,} unfinished")
-    if ending.interruption:
+    if result.unfinished:
+        parts.append(f"{result.unfinished:,} unfinished")
+    if result.interruption:
         parts[0] = f"interrupted: {parts[0]}"
     lines = [
         f"{', '.join(parts)} · {format_size(snapshot.fetched)}"
@@ -64,13 +102,13 @@ def summary_lines(ending: RunResult, resume_hint: str) -> list[str]:
     ]
     causes = sorted(snapshot.by_cause.items(), key=lambda item: (-item[1], item[0]))
     lines += [f"  {count:,} {kind}{advice(kind)}" for kind, count in causes]
-    if ending.hold_reason:
-        lines.append(f"stopped: {hold_text(ending.hold_reason)}")
-    if ending.unfinished:
+    if result.hold_reason:
+        lines.append(f"stopped: {hold_text(result.hold_reason)}")
+    if result.unfinished:
         lines.append(resume_hint)
-    # Reasons are worth a long line: nothing else may have told them.
-    return [*map(_fit, lines), *ending.aftermath]
+    # These lines may be long, because nothing else shows their reasons.
+    return [*map(_shorten, lines), *result.post_processing]
 
 
-def _fit(line: str) -> str:
+def _shorten(line: str) -> str:
     return line if len(line) <= COLUMNS else line[: COLUMNS - 1] + "…"

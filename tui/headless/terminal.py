@@ -1,4 +1,4 @@
-"""Whether there is a terminal, and what it can do."""
+"""Detect a terminal and its abilities; repair the standard streams."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import sys
 
 
 def fill_closed_streams() -> None:
-    """Put the null device where stdin, stdout or stderr came closed (``>&-``).
+    """Open the null device in place of a closed stdin, stdout or stderr (``>&-``).
 
-    The next file or socket would get their number otherwise: JSON would be written
-    into it, and libuv ends the process when it is asked to close one of the three.
-    A write to such a stdout still fails, as it does without this.
+    Otherwise the next file or socket would get its descriptor: JSON would be written to
+    it, and libuv aborts the process when asked to close one of these three. Writing to
+    such a stdout still fails, as it should.
     """
     for fd in (0, 1, 2):
         try:
             os.fstat(fd)
         except OSError:
-            # The lowest free number is the one that is missing.
+            # The lowest free descriptor is the missing one.
             os.open(os.devnull, os.O_RDWR if fd == 2 else os.O_RDONLY)
 
 
 def can_repaint(fd: int) -> bool:
-    """Whether ``fd`` is a terminal that understands cursor movement."""
+    """Return True if ``fd`` is a terminal that supports cursor movement."""
     return os.isatty(fd) and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def can_show_dashboard() -> bool:
-    """Whether there is a place for a dashboard: a terminal with a keyboard.
+    """Return True if a dashboard can be shown: on a terminal with a keyboard.
 
-    Or a driver that brings a place of its own, as ``textual-serve`` does, which names
-    it in ``TEXTUAL_DRIVER`` and shows the dashboard in a browser.
+    Also True if ``TEXTUAL_DRIVER`` names another driver, as ``textual-serve`` does to
+    show the dashboard in a browser.
     """
     if os.environ.get("TEXTUAL_DRIVER"):
         return True
@@ -38,9 +38,10 @@ def can_show_dashboard() -> bool:
 
 
 def give_keyboard_back() -> bool:
-    """Point standard input at the terminal again after a list was read from a pipe.
+    """Reconnect standard input to the terminal after a list was read from a pipe.
 
-    Returns whether there is one; a dashboard without it would be a trap.
+    Returns:
+        False if there is no terminal: the dashboard would have no keyboard to quit it.
     """
     if sys.stdin is not None and sys.stdin.isatty():
         return True

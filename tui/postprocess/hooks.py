@@ -1,20 +1,27 @@
-"""The user's commands: which one runs when, and what it is told.
+"""Run the user's hooks: which command runs when, with what data, and its process.
 
-Text from servers reaches a command as whole arguments and as variables, never through
-a shell: ``{path}`` stays one argument whatever the name holds. The first word, the
-program, is taken as it is written, and so is a script for an interpreter (``sh -c``):
-there a name would be read as code, while ``"$FETCHTUI_PATH"`` is safe.
+Text from servers reaches a command as complete arguments and as variables, never
+through a shell: ``{path}`` is one argument, whatever the name contains. The first word,
+the program, is never changed, and neither is a script for an interpreter (``sh -c``):
+there a name would be executed as code, while ``"$FETCHTUI_PATH"`` is safe.
+
+Each command runs in its own session: without a terminal, without the Ctrl+C meant for
+fetchtui, and in a process group that is killed as a whole when its time is up.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
 from tui.core.notices import Notice, NoticeCode
 from tui.core.text.plain_text import plain, plain_url
-from tui.postprocess.command import CommandError, Commands, NoProgram
+from tui.core.text.units import format_elapsed
 from tui.postprocess.job_queue import JobQueue
 
 if TYPE_CHECKING:
@@ -34,74 +41,74 @@ _INTERPRETER = re.compile(
 _TAKES_SCRIPT = re.compile(r"-[A-Za-z]*[cer]|--(?:eval|command|print)")
 
 
-_OF_ONE = ("id", "path", "name", "url", "error", "error_kind", "unpacked")
-_OF_ALL = ("done", "failed", "cancelled", "seconds")
-FACTS = frozenset({"event", "state", "dir", "size", *_OF_ONE, *_OF_ALL})
-"""Everything that a command may be told, of one download or of all."""
+_DOWNLOAD_FACTS = ("id", "path", "name", "url", "error", "error_kind", "unpacked")
+_RUN_FACTS = ("done", "failed", "cancelled", "seconds")
+FACTS = frozenset({"event", "state", "dir", "size", *_DOWNLOAD_FACTS, *_RUN_FACTS})
+"""Names of all facts passed to commands, about one download or about the run."""
 
 
 class Ended(NamedTuple):
-    """One download that ended, for its hook."""
+    """A finished or failed download, for its hook."""
 
     id: DownloadId
     is_done: bool
     error: str = ""
     error_kind: str = ""
     unpacked: str = ""
-    """Directory that its archive was unpacked into."""
+    """Directory into which its archive was unpacked."""
 
 
 class HookRunner:
-    """Runs hooks, a few at once; a failing one harms nobody."""
+    """Runs hooks, a few concurrently; a failing hook affects nothing else."""
 
     def __init__(
         self,
         hooks: Hooks,
         service: DownloadService,
-        blame: Callable[[str, DownloadId | None, Notice], None],
+        on_failure: Callable[[str, DownloadId | None, Notice], None],
     ) -> None:
-        """Take the commands, the engine, and who is told of failures.
+        """Create the runner.
 
         Args:
-            hooks: what to run.
-            service: asked about the downloads when their turn comes.
-            blame: called with the kind of work, the download (or ``None`` for the
-                whole run) and what went wrong.
+            hooks: the commands.
+            service: provides details of a download when its hook runs.
+            on_failure: called with the kind of work, the download (or ``None`` for the
+                whole run) and a notice.
         """
         self._hooks = hooks
         self._service = service
-        self._blame = blame
+        self._report_failure = on_failure
         self._commands = Commands()
-        self._turns: JobQueue[Ended | None] = JobQueue(hooks.at_once, self._run)
-        self._useless: set[str] = set()
-        """Programs that cannot be started: told once, and not tried again."""
-        self.left_out = 0
-        """Commands that were not run for that reason."""
+        self._queue: JobQueue[Ended | None] = JobQueue(hooks.at_once, self._run)
+        self._disabled: set[str] = set()
+        """Programs that cannot be started: reported once and not run again."""
+        self.skipped = 0
+        """Number of hooks that were not run for that reason."""
 
     def __len__(self) -> int:
-        return len(self._turns)
+        return len(self._queue)
 
     def push(self, ended: Ended) -> None:
-        """Run what the user wants for such an end, if anything."""
+        """Queue the hook for a finished or failed download, if there is one."""
         if self._hooks.on_done if ended.is_done else self._hooks.on_failed:
-            self._turns.push(ended)
+            self._queue.push(ended)
 
     def push_all_done(self) -> None:
-        """Run what the user wants at the end of everything, if anything."""
+        """Queue the hook for the end of the run, if there is one."""
         if self._hooks.on_all_done:
-            self._turns.push(None)
+            self._queue.push(None)
 
     async def idle(self) -> None:
-        """Return when no command waits or runs."""
-        await self._turns.idle()
+        """Wait until no hook is queued or running."""
+        await self._queue.idle()
 
     async def close(self) -> None:
-        """End what runs and forget what waits."""
-        await self._turns.close()
+        """Stop running hooks and drop queued ones."""
+        await self._queue.close()
 
-    def end_at_once(self) -> None:
-        """Kill what runs, without waiting."""
-        self._commands.end_at_once()
+    def kill_all(self) -> None:
+        """Kill running hooks without waiting."""
+        self._commands.kill_all()
 
     async def _run(self, ended: Ended | None) -> None:
         if ended is None:
@@ -111,8 +118,8 @@ class HookRunner:
             hooks = self._hooks
             template = hooks.on_done if ended.is_done else hooks.on_failed
             facts = facts_of(ended, self._service)
-        if template[0] in self._useless:
-            self.left_out += 1
+        if template[0] in self._disabled:
+            self.skipped += 1
             return
         variables = {PREFIX + name.upper(): value for name, value in facts.items()}
         id = None if ended is None else ended.id
@@ -120,17 +127,17 @@ class HookRunner:
             argv = filled(template, facts)
             await self._commands.run(argv, variables, self._hooks.timeout_s)
         except NoProgram as error:
-            self._useless.add(template[0])
+            self._disabled.add(template[0])
             notice = Notice(NoticeCode.HOOK_DISABLED, (str(error),))
-            self._blame("command", None, notice)
+            self._report_failure("hook", None, notice)
         except CommandError as error:
             name = plain(template[0].rpartition("/")[2], 40)
             notice = Notice(NoticeCode.HOOK_FAILED, (name, str(error)))
-            self._blame("command", id, notice)
+            self._report_failure("hook", id, notice)
 
 
 def filled(template: Sequence[str], facts: Mapping[str, str]) -> list[str]:
-    """Put facts in place of ``{name}``; braces that name no fact stay as they are.
+    """Replace each ``{name}`` by the fact; leave unknown names in braces unchanged.
 
     Args:
         template: program and arguments; the program is never changed.
@@ -141,7 +148,7 @@ def filled(template: Sequence[str], facts: Mapping[str, str]) -> list[str]:
     def fact(match: re.Match[str]) -> str:
         return facts.get(match[1], match[0])
 
-    # One pass: what a server put into a fact is not looked at again.
+    # One pass, so that text from a server is not searched for placeholders.
     return [
         argument if at == 0 or at in scripts else _PLACEHOLDER.sub(fact, argument)
         for at, argument in enumerate(template)
@@ -149,7 +156,7 @@ def filled(template: Sequence[str], facts: Mapping[str, str]) -> list[str]:
 
 
 def scripts_in(template: Sequence[str]) -> set[int]:
-    """Return which arguments are code for an interpreter; ``env sh -c`` has one too."""
+    """Return the indexes of arguments that are scripts; also for ``env sh -c``."""
     return {
         at + 1
         for at, word in enumerate(template)
@@ -159,7 +166,7 @@ def scripts_in(template: Sequence[str]) -> set[int]:
 
 
 def placeholder_notice(hooks: Hooks) -> Notice | None:
-    """Return a notice if a placeholder is inside a script, where it is not replaced."""
+    """Return a notice if a script contains a placeholder, which is not replaced."""
     for template in (hooks.on_done, hooks.on_failed, hooks.on_all_done):
         for at in scripts_in(template):
             match = _PLACEHOLDER.search(template[at]) if at < len(template) else None
@@ -171,7 +178,7 @@ def placeholder_notice(hooks: Hooks) -> Notice | None:
 
 
 def facts_of(ended: Ended, service: DownloadService) -> dict[str, str]:
-    """Return what a hook for one download is told, by name."""
+    """Return the facts for the hook of one download, by name."""
     detail = service.detail(ended.id)
     row = detail.row
     return {
@@ -190,7 +197,7 @@ def facts_of(ended: Ended, service: DownloadService) -> dict[str, str]:
 
 
 def facts_of_run(now: EngineSnapshot) -> dict[str, str]:
-    """Return what the hook for the end of everything is told, by name."""
+    """Return the facts for the hook at the end of the run, by name."""
     failed = now.counts[_S.FAILED]
     return {
         "event": "all_done",
@@ -202,3 +209,156 @@ def facts_of_run(now: EngineSnapshot) -> dict[str, str]:
         "size": str(now.fetched),
         "seconds": f"{now.elapsed_s:.1f}",
     }
+
+
+GRACE_S = 2.0
+"""Time between SIGTERM and SIGKILL."""
+_KEPT_BYTES = 4096
+"""Bytes of output kept; the last ones, because errors come at the end."""
+_READ = 65536
+_SHOWN = 200
+"""Characters of output in a message."""
+
+
+class CommandError(Exception):
+    """A command failed; ``str()`` is the reason, safe to display."""
+
+
+class NoProgram(CommandError):
+    """The program cannot be started, so another attempt would fail too."""
+
+
+class Commands:
+    """Runs commands, and can kill those that are running."""
+
+    def __init__(self) -> None:
+        self._running: set[int] = set()
+
+    async def run(
+        self, argv: Sequence[str], variables: Mapping[str, str], timeout_s: float
+    ) -> None:
+        """Run a command and wait for it.
+
+        Args:
+            argv: the program and its arguments.
+            variables: added to the current environment.
+            timeout_s: seconds after which it is killed.
+
+        Raises:
+            NoProgram: the program cannot be started.
+            CommandError: non-zero exit status, or a timeout.
+        """
+        output = _Output()
+        try:
+            process = await self._start(argv, variables, output)
+            self._running.add(process.pid)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    status = await process.wait()
+            except TimeoutError:
+                reason = f"took longer than {format_elapsed(timeout_s)}"
+                raise CommandError(f"{reason} and was killed{output.last()}") from None
+            finally:
+                await _terminate_group(process)
+                self._running.discard(process.pid)
+            if status:
+                raise CommandError(f"{_describe_status(status)}{output.last()}")
+        finally:
+            output.close()
+
+    def kill_all(self) -> None:
+        """Kill all running commands without waiting for them."""
+        for pid in self._running:
+            _signal_group(pid, signal.SIGKILL)
+
+    @staticmethod
+    async def _start(
+        argv: Sequence[str], variables: Mapping[str, str], output: _Output
+    ) -> asyncio.subprocess.Process:
+        program = plain(argv[0], _SHOWN)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *argv,
+                env={**os.environ, **variables},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output.write_end,
+                stderr=output.write_end,
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise NoProgram(f"program {program!r} not found") from None
+        except PermissionError:
+            raise NoProgram(f"{program!r} is not executable") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise CommandError(f"cannot run {program!r}: {plain(reason)}") from None
+        finally:
+            output.start()
+
+
+class _Output:
+    """The last part of a command's output.
+
+    This does not use asyncio's pipes, which wait for EOF: a background process started
+    by the command could keep the pipe open forever.
+    """
+
+    def __init__(self) -> None:
+        self._read_end, self.write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        self._kept = b""
+
+    def start(self) -> None:
+        """Start reading, once the command has its end of the pipe (or failed)."""
+        os.close(self.write_end)
+        asyncio.get_running_loop().add_reader(self._read_end, self._read)
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._read_end, _READ)
+        except BlockingIOError:
+            return
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._read_end)
+        self._kept = (self._kept + data)[-_KEPT_BYTES:]
+
+    def last(self) -> str:
+        """Return ``: `` and the last non-empty line, sanitized, or ""."""
+        self._read()
+        lines = self._kept.decode(errors="replace").splitlines()
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f": {plain(last, _SHOWN)}" if last else ""
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._read_end)
+        os.close(self._read_end)
+
+
+def _describe_status(status: int) -> str:
+    if status > 0:
+        return f"exited with status {status}"
+    with suppress(ValueError):
+        return f"was killed by {signal.Signals(-status).name}"
+    return f"was killed by signal {-status}"
+
+
+async def _terminate_group(process: asyncio.subprocess.Process) -> None:
+    """Terminate a command that is still running, with its children."""
+    if process.returncode is not None:
+        return
+    _signal_group(process.pid, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(GRACE_S):
+            await process.wait()
+    except (TimeoutError, asyncio.CancelledError) as error:
+        _signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+        if isinstance(error, asyncio.CancelledError):
+            raise
+    # The command itself may have exited and left children behind.
+    _signal_group(process.pid, signal.SIGKILL)
+
+
+def _signal_group(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, number)

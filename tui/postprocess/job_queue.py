@@ -1,4 +1,4 @@
-"""Work that waits for its turn: so much at once, the rest in a queue."""
+"""A queue of jobs that runs a limited number of them concurrently."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ log = logging.getLogger(__name__)
 
 
 class JobQueue(Generic[T]):
-    """Runs jobs in the order of asking, at most ``at_once`` of them together.
+    """Runs jobs in FIFO order, at most ``at_once`` concurrently.
 
-    A hundred thousand files may be done within seconds: what waits is an entry of a
-    deque and not a task.
+    100,000 files may finish within seconds, so a waiting job is an entry of a deque
+    and not a task.
     """
 
     def __init__(self, at_once: int, run: Callable[[T], Awaitable[None]]) -> None:
-        """Take what does one job; a fault in it ends no other."""
+        """Take the function that does one job; an exception does not stop others."""
         self._at_once = max(1, at_once)
         self._run = run
         self._waiting: deque[T] = deque()
@@ -31,11 +31,11 @@ class JobQueue(Generic[T]):
         self._running = 0
 
     def __len__(self) -> int:
-        """Jobs that wait or run."""
+        """Return the number of waiting and running jobs."""
         return len(self._waiting) + self._running
 
     def push(self, job: T) -> None:
-        """Add a job; it starts at once if there is room."""
+        """Add a job; it starts immediately if a slot is free."""
         self._waiting.append(job)
         if len(self._tasks) < self._at_once:
             task = asyncio.ensure_future(self._work())
@@ -50,23 +50,23 @@ class JobQueue(Generic[T]):
                 try:
                     await self._run(job)
                 except Exception:
-                    log.exception("fault in what follows a download")
+                    log.exception("error in post-processing")
                 finally:
                     self._running -= 1
         finally:
-            # At once, and not with the callback a moment later: what is pushed in
-            # between would wait for a task that has looked for the last time.
+            # Now, not in the done callback a moment later: a job pushed in between
+            # would wait for a task that does not check the queue again.
             task = asyncio.current_task()
             if task is not None:
                 self._tasks.discard(task)
 
     async def idle(self) -> None:
-        """Return when nothing waits and nothing runs."""
+        """Wait until the queue is empty and no job runs."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
     async def close(self) -> None:
-        """Forget what waits, cancel what runs, and wait until it has obeyed."""
+        """Drop waiting jobs, cancel running ones, and wait until they have stopped."""
         self._waiting.clear()
         tasks = set(self._tasks)
         for task in tasks:

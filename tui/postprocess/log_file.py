@@ -1,13 +1,16 @@
-"""Every event as a line in a file, secrets masked, written off the loop.
+"""Log every event as a line in a file, with secrets masked; a thread writes it.
 
 ::
 
     2026-11-22T14:33:15.123Z INFO  12 done /data/a.iso (1,048,576 bytes)
 
-The file is opened for appending, so that several runs may share it, and only its owner
-may read it. At ``ROTATE_BYTES`` it becomes ``NAME.1`` and a new one begins. A full disk
-costs lines, never a download: it is told once, and the gap is written down as soon as
-there is room again.
+The file is opened for appending, so that several runs can share it, and readable only
+by its owner. At ``ROTATE_BYTES`` it is renamed to ``NAME.1`` and a new one is started.
+If the disk is full, lines are lost but no download fails: a notice reports it once, and
+the log records the gap as soon as there is space again.
+
+``logging.handlers`` does not fit: its handlers cannot rotate by size and also reopen a
+file that was moved away, block on a pipe without a reader, and do not count lost lines.
 """
 
 from __future__ import annotations
@@ -37,18 +40,18 @@ if TYPE_CHECKING:
 ROTATE_BYTES = 64 << 20
 """A run of 100,000 files writes about 40 MB."""
 MOST_WAITING = 400_000
-"""Events that wait for a slow disk, at about 200 bytes each; more are left out."""
+"""Maximum events queued for a slow disk, at about 200 bytes each; more are dropped."""
 _FLAGS = (
     os.O_WRONLY
     | os.O_APPEND
     | os.O_CREAT
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_NOCTTY", 0)
-    # A pipe that nobody reads must not hold the thread up.
+    # A pipe without a reader must not block the thread.
     | getattr(os, "O_NONBLOCK", 0)
 )
-# Possessive: lines hold what servers and pages wrote, and 2,000 letters of a URL that
-# is made for it would otherwise take a second.
+# Possessive quantifiers: lines contain text from servers and pages, and 2,000
+# characters of a crafted URL would otherwise take a second.
 _PARAMETER = re.compile(r"([?&;])([^=?&;\s]++)=([^&\s<>;]++)")
 _SECRET = re.compile(
     r"token|secret|signature|password|passwd|credential|api_?key|access_?key|auth"
@@ -58,9 +61,9 @@ _SECRET = re.compile(
 
 
 def masked(text: str) -> str:
-    """Return text without what signs or logs in: ``?token=...`` becomes ``?token=***``.
+    """Mask secrets in URL parameters: ``?token=...`` becomes ``?token=***``.
 
-    A log is what people paste into a bug report.
+    Users paste logs into bug reports.
     """
     return _PARAMETER.sub(_hidden, text) if "=" in text else text
 
@@ -71,30 +74,30 @@ def _hidden(parameter: re.Match[str]) -> str:
 
 
 class LogFile:
-    """Takes events on the loop, writes them in a thread."""
+    """Collects events on the loop and writes them in a thread."""
 
     def __init__(
-        self, path: Path, service: DownloadService, trouble: Callable[[Notice], None]
+        self, path: Path, service: DownloadService, on_error: Callable[[Notice], None]
     ) -> None:
-        """Write nothing yet.
+        """Create the object without opening the file.
 
         Args:
-            path: the file; it may be there.
-            service: asked for names and URLs.
-            trouble: told once why lines are missing.
+            path: the file, new or existing.
+            service: provides names and URLs.
+            on_error: called once, with a notice, if lines are lost.
         """
         self._path = os.path.abspath(path)
         self._service = service
-        self._trouble = trouble
+        self._on_error = on_error
         self._writing: JobQueue[list[Entry]] = JobQueue(1, self._write)
         self._waiting = 0
         self._lost = 0
-        self._has_told = False
+        self._has_reported = False
         self._is_torn = False
         self._fd: int | None = None
 
     def take(self, events: Sequence[e.Event]) -> None:
-        """Add events; returns at once."""
+        """Queue events for writing; does not block."""
         if self._waiting + len(events) > MOST_WAITING:
             self._lost += len(events)
             return
@@ -109,26 +112,26 @@ class LogFile:
         self._writing.push(batch)
 
     async def flush(self) -> None:
-        """Return when everything is written, or known to be lost."""
+        """Wait until everything is written or counted as lost."""
         await self._writing.idle()
 
     async def close(self) -> None:
-        """Write what is left, and close the file."""
+        """Write the remaining events and close the file."""
         await self.flush()
         await asyncio.to_thread(self._close)
 
     async def _write(self, batch: list[Entry]) -> None:
         error = await asyncio.to_thread(self._append, batch)
         self._waiting -= len(batch)
-        if error and not self._has_told:
-            self._has_told = True
+        if error and not self._has_reported:
+            self._has_reported = True
             notice = Notice(NoticeCode.LOG_INCOMPLETE, (self._path, error))
-            self._trouble(notice)
+            self._on_error(notice)
 
     # -- in the thread ---------------------------------------------------------------
 
     def _append(self, batch: list[Entry]) -> str:
-        """Write a batch; return why it could not be, or ""."""
+        """Write a batch; return the reason if that failed, else ""."""
         lines = [line_of(event, row) for event, row in batch]
         if self._lost:
             lines.insert(0, _line(time.time(), "WARN", "-", f"{self._lost} lines lost"))
@@ -152,13 +155,13 @@ class LogFile:
             try:
                 is_ours = os.path.samestat(here, os.stat(self._path))
             except FileNotFoundError:
-                is_ours = False  # somebody takes logs away: begin another
+                is_ours = False  # the file was moved away: start a new one
             if is_ours and here.st_size < ROTATE_BYTES:
                 return self._fd
             self._close()
             if is_ours:
                 os.replace(self._path, f"{self._path}.1")
-        elif _size(self._path) >= ROTATE_BYTES:
+        elif _file_size(self._path) >= ROTATE_BYTES:
             os.replace(self._path, f"{self._path}.1")
         self._fd = os.open(self._path, _FLAGS, 0o600)
         return self._fd
@@ -170,42 +173,42 @@ class LogFile:
 
 
 def first_notice(output_dir: str) -> Notice:
-    """Return the notice that begins the log of a run."""
+    """Return the notice for the first line of a run."""
     return Notice(NoticeCode.LOG_STARTED, (__version__, output_dir))
 
 
 def line_of(event: e.Event, row: DownloadSnapshot | None) -> str:
-    """Return the line that tells an event, with its end."""
+    """Return the line for an event, including the newline."""
     id = str(event.id) if isinstance(event, e.DownloadEvent) else "-"
-    level, text = _told(event, row)
+    level, text = _level_and_text(event, row)
     return _line(event.at, level, id, masked(text))
 
 
 def _line(at: float, level: str, id: str, text: str) -> str:
-    whole, part = divmod(int(at * 1000), 1000)
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
-    return f"{stamp}.{part:03}Z {level:5} {id} {text}\n"
+    seconds, millis = divmod(int(at * 1000), 1000)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{stamp}.{millis:03}Z {level:5} {id} {text}\n"
 
 
-def _told(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, str]:
-    """Return the level and the words."""
+def _level_and_text(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, str]:
+    """Return the level and the text."""
     match event:
         case e.Queued():
             return "INFO", f"queued {_url(row)}"
         case e.Started():
             return "INFO", f"started, attempt {event.attempt}"
         case e.Retrying():
-            told = f"{event.error_kind}: {plain(event.error)}"
-            return "WARN", f"retry in {event.wait_s:.1f} s, {told}"
+            reason = f"{event.error_kind}: {plain(event.error)}"
+            return "WARN", f"retry in {event.wait_s:.1f} s, {reason}"
         case e.DownloadNotice():
             return "INFO", f"note {notice_text(event.notice)}"
         case e.Verified():
             return "INFO", f"verified {event.checksum}"
         case e.Done():
-            return "INFO", f"done {_place(row)}"
+            return "INFO", f"done {_path_and_size(row)}"
         case e.Failed():
-            told = f"{event.error_kind}: {plain(event.error)}"
-            return "ERROR", f"failed {told} <{_url(row)}>"
+            reason = f"{event.error_kind}: {plain(event.error)}"
+            return "ERROR", f"failed {reason} <{_url(row)}>"
         case e.Paused() | e.Cancelled():
             return "INFO", type(event).__name__.lower()
         case e.LimitChanged():
@@ -223,14 +226,14 @@ def _url(row: DownloadSnapshot | None) -> str:
     return "" if row is None else plain_url(row.url)
 
 
-def _place(row: DownloadSnapshot | None) -> str:
+def _path_and_size(row: DownloadSnapshot | None) -> str:
     if row is None:
         return ""
-    place = plain(os.path.join(row.directory, row.name))
-    return f"{place} ({row.received:,} bytes)"
+    path = plain(os.path.join(row.directory, row.name))
+    return f"{path} ({row.received:,} bytes)"
 
 
-def _size(path: str) -> int:
+def _file_size(path: str) -> int:
     try:
         return os.stat(path).st_size
     except FileNotFoundError:

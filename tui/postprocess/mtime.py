@@ -1,4 +1,4 @@
-"""Giving files the time at which their server says they were last changed."""
+"""Set files' modification times from Last-Modified."""
 
 from __future__ import annotations
 
@@ -14,32 +14,31 @@ if TYPE_CHECKING:
 
 
 def is_believable(at: float, now: float) -> bool:
-    """Whether a time may be a file's.
+    """Return True if a time is plausible for a file.
 
-    One in the future makes build tools and backups act up (RFC 9110, section 8.8.2.1,
-    forbids servers to send it), and the epoch itself is what servers say that do not
-    know.
+    A time in the future confuses build tools and backups (RFC 9110, section 8.8.2.1,
+    forbids servers to send one), and servers send the epoch if they do not know.
     """
     return 0 < at <= now
 
 
-def set_times(wishes: Sequence[tuple[int, str, float]]) -> list[tuple[int, str]]:
-    """Set many files' times in one trip to a thread. Blocks.
+def set_times(times: Sequence[tuple[int, str, float]]) -> list[tuple[int, str]]:
+    """Set the times of many files; blocks, so call it in a thread.
 
     Args:
-        wishes: id, path and wall time of each.
+        times: id, path and wall time of each file.
 
     Returns:
-        Those that could not be set: id and reason.
+        Id and reason of each failure.
     """
     now = time.time()
-    troubles = []
-    for id, path, at in wishes:
+    failures = []
+    for id, path, at in times:
         if not is_believable(at, now):
             continue
         try:
             if stat.S_ISREG(os.lstat(path).st_mode):
                 os.utime(path, (at, at), follow_symlinks=False)
         except OSError as error:
-            troubles.append((id, plain(error.strerror or str(error))))
-    return troubles
+            failures.append((id, plain(error.strerror or str(error))))
+    return failures

@@ -1,7 +1,7 @@
-"""A word on the desktop: by its own program, or else by the terminal.
+"""Notify the user when all is done: with a desktop program, or else the terminal.
 
-No library: those that speak to every desktop bring an event loop or a D-Bus stack, for
-one line of text. The words are ours alone; nothing that a server said is in them.
+No library is used: those that support every desktop need an event loop or a D-Bus
+stack, for one line of text. The text never contains anything from a server.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.text.units import format_elapsed, format_size
-from tui.postprocess.command import CommandError, Commands
+from tui.postprocess.hooks import CommandError, Commands
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ _SCRIPT = (
 
 
 def words(now: EngineSnapshot) -> str:
-    """Say how everything ended."""
+    """Return the text of the notification: counts, size and time."""
     counts = now.counts
     parts = [f"{counts[DownloadState.DONE]:,} done"]
     others = (DownloadState.FAILED, DownloadState.CANCELLED)
@@ -40,10 +40,10 @@ def words(now: EngineSnapshot) -> str:
 
 
 def desktop_command(text: str, environment: Mapping[str, str]) -> list[str] | None:
-    """Return what shows ``text`` on the desktop in front of which somebody sits.
+    """Return the command that shows ``text`` on the user's desktop.
 
-    ``None`` where there is none: over SSH the desktop is at the other end, and only
-    the terminal leads there.
+    Returns ``None`` without a desktop. Over SSH the desktop is on the other machine,
+    and only the terminal reaches it.
     """
     if environment.get("SSH_CONNECTION"):
         return None
@@ -58,11 +58,11 @@ def desktop_command(text: str, environment: Mapping[str, str]) -> list[str] | No
 
 
 def terminal_sequence(text: str, environment: Mapping[str, str]) -> str:
-    """Return what makes the terminal tell it; a plain bell where none is known.
+    """Return the terminal's notification sequence, or a bell if it has none.
 
-    OSC 777 is rxvt's, understood by foot, Ghostty, WezTerm and VTE; OSC 9 is
-    iTerm2's, understood by kitty as well. Others might print what they do not know,
-    and a multiplexer passes neither on: those get a bell.
+    OSC 777 comes from rxvt and works in foot, Ghostty, WezTerm and VTE; OSC 9 comes
+    from iTerm2 and works in kitty. Other terminals may print unknown sequences, and
+    multiplexers do not pass them through, so those get a bell.
     """
     program = environment.get("TERM_PROGRAM", "")
     term = environment.get("TERM", "")
@@ -80,17 +80,17 @@ def terminal_sequence(text: str, environment: Mapping[str, str]) -> str:
 
 
 async def notify(text: str, write: Callable[[str], None] | None) -> None:
-    """Tell the person that everything has ended; nobody minds if it fails.
+    """Show a notification; failures are ignored.
 
     Args:
-        text: in a few words.
-        write: leads to the terminal; ``None`` if there is none.
+        text: one short line.
+        write: writes to the terminal; ``None`` if there is none.
     """
     command = desktop_command(text, os.environ)
     if command is not None:
         try:
             await Commands().run(command, {}, _TIMEOUT_S)
         except CommandError:
-            command = None  # there is a desktop, but it takes no notices
+            command = None  # the desktop does not accept notifications
     if command is None and write is not None:
         write(terminal_sequence(text, os.environ))

@@ -1,10 +1,9 @@
-"""Follows the downloads and does what the user wants to follow them.
+"""Run the post-processing that the user enabled, as downloads finish.
 
-A finished file goes through it in this order: server's time, unpacking, the command for
-what is done. Each stage does little at once and keeps the rest in a queue, so a list of
-100,000 costs a queue and not a storm of processes. Nothing here changes a file that was
-downloaded, and what fails here fails for itself alone: the download stays done, its row
-says what went wrong, and the exit status is 1.
+A finished file passes these stages: modification time, unpacking, hook. Each stage does
+little concurrently and queues the rest, so a list of 100,000 costs a queue and not
+100,000 processes. Nothing here changes a downloaded file. A failure has no other
+effect: the download stays done, its row shows the reason, and the exit status is 1.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, DownloadState
@@ -33,7 +33,7 @@ from tui.postprocess.hooks import Ended, HookRunner, placeholder_notice
 from tui.postprocess.job_queue import JobQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from tui.core.download import DownloadId
     from tui.core.service import DownloadService
@@ -41,30 +41,32 @@ if TYPE_CHECKING:
     from tui.postprocess.log_file import LogFile
     from tui.postprocess.unpack.pool import UnpackPool
 
+INTERRUPTED = 130
+
 log = logging.getLogger(__name__)
 
-_HEAR_S = 0.05
-"""Events are taken in batches this far apart."""
-_REST_S = 0.5
-"""Everything must have ended for this long: somebody may be adding more."""
+_EVENT_INTERVAL_S = 0.05
+"""Interval between batches of events."""
+_QUIET_S = 0.5
+"""Time without events after which the run counts as over; more may be added before."""
 _LOG_S = 5.0
-"""For the log's disk, at the very end."""
-_TOLD_AT_MOST = 5
+"""Time for the log's disk, at the very end."""
+_SHOWN_FAILURES = 5
 _PENDING = ACTIVE | {DownloadState.QUEUED, DownloadState.WAITING}
 _PRESENT = {NoticeCode.ALREADY_PRESENT, NoticeCode.EXISTING_KEPT}
-_PLURAL = {"command": "commands", "archive": "archives", "time": "times"}
-_WENT_WRONG = {
-    "command": "failed",
+_PLURAL = {"hook": "hooks", "archive": "archives", "timestamp": "timestamps"}
+_FAILURE_TEXT = {
+    "hook": "failed",
     "archive": "not unpacked",
-    "time": "not set",
+    "timestamp": "not set",
 }
 
 
-def follow(service: DownloadService, settings: Settings) -> Pipeline | None:
-    """Begin to follow; ``None`` if nothing is to follow a download.
+def start_pipeline(service: DownloadService, settings: Settings) -> Pipeline | None:
+    """Start the pipeline; return ``None`` if no post-processing is enabled.
 
-    Call it before anything is added. Then nobody listens for it, and events cost as
-    much as ever.
+    Call it before anything is added. Without a pipeline there is no subscription, and
+    so no cost per event.
     """
     wishes = (
         settings.hooks.has_any,
@@ -77,17 +79,17 @@ def follow(service: DownloadService, settings: Settings) -> Pipeline | None:
 
 
 class Pipeline:
-    """What follows the downloads of a run (``core.postprocess.Aftermath``)."""
+    """The post-processing of a run (implements ``core.postprocess.PostProcessor``)."""
 
     def __init__(self, service: DownloadService, settings: Settings) -> None:
-        """Listen from now on; needs the running loop."""
+        """Subscribe to events; needs the running loop."""
         self._service = service
         self._settings = settings
         self._subscription = service.subscribe()
-        self._hooks = HookRunner(settings.hooks, service, self._blame)
+        self._hooks = HookRunner(settings.hooks, service, self._report_failure)
         self._timing: JobQueue[list[DownloadId]] = JobQueue(1, self._set_times)
         self._unpacking: JobQueue[DownloadId] = JobQueue(1, self._unpack)
-        self._telling: JobQueue[str] = JobQueue(1, self._notify)
+        self._notifying: JobQueue[str] = JobQueue(1, self._notify)
         self._unpacker: UnpackPool | None = None
         self._log: LogFile | None = None
         if settings.unpack:
@@ -101,61 +103,61 @@ class Pipeline:
         self._failed: Counter[str] = Counter()
         self._reasons: list[str] = []
         self._advice: list[str] = []
-        self._here: set[DownloadId] = set()
-        """Those that were there before, until their end comes by."""
-        self._has_news = False
+        self._already_present: set[DownloadId] = set()
+        """Downloads whose file already existed, until their Done event."""
+        self._has_unannounced_end = False
+        """True if a download ended since the last announcement that all is done."""
         self._is_closed = False
-        """Something ended since the end of everything was told."""
         if (notice := placeholder_notice(settings.hooks)) is not None:
             service.notify(notice)
-            self._advice = [f"afterwards: {notice_text(notice)}"]
-        self._task = asyncio.ensure_future(self._follow())
+            self._advice = [f"post-processing: {notice_text(notice)}"]
+        self._task = asyncio.ensure_future(self._process_events())
 
-    # -- for the faces ---------------------------------------------------------------
+    # -- for the front ends ------------------------------------------------------------
 
     @property
     def failures(self) -> int:
-        """Commands, archives and times that went wrong so far."""
+        """Return the number of failed hooks, archives and timestamps."""
         return self._failed.total()
 
     def waiting_for(self) -> str:
-        """Say what is left to do; "" for nothing."""
-        left = {"command": len(self._hooks), "archive": len(self._unpacking)}
+        """Describe the remaining work; "" if there is none."""
+        left = {"hook": len(self._hooks), "archive": len(self._unpacking)}
         parts = [_count(number, kind) for kind, number in left.items() if number]
         return " and ".join(parts)
 
     def summary(self) -> list[str]:
-        """Say in a few lines what went wrong or was left undone."""
+        """Return a few lines about failed or unfinished work."""
         parts = [
-            f"{_count(number, kind)} {_WENT_WRONG[kind]}"
+            f"{_count(number, kind)} {_FAILURE_TEXT[kind]}"
             for kind, number in self._failed.items()
         ]
         if left := self.waiting_for():
-            parts.append(f"{left} left undone")
-        if self._hooks.left_out:
-            parts.append(f"{_count(self._hooks.left_out, 'command')} not run")
+            parts.append(f"{left} unfinished")
+        if self._hooks.skipped:
+            parts.append(f"{_count(self._hooks.skipped, 'hook')} not run")
         if not parts:
             return self._advice
-        lines = [*self._advice, f"afterwards: {', '.join(parts)}"]
+        lines = [*self._advice, f"post-processing: {', '.join(parts)}"]
         lines += [f"  {reason}" for reason in self._reasons]
         more = self.failures - len(self._reasons)
         return [*lines, f"  and {more:,} more"] if more > 0 else lines
 
     def use_terminal(self, write: Callable[[str], None] | None) -> None:
-        """Send what goes to the terminal through ``write``; ``None`` sends nothing."""
+        """Write terminal notifications with ``write``; ``None`` disables them."""
         self._write = write
 
-    async def settle(self) -> None:
-        """Return when nothing is left to do, and the end of the run is told."""
+    async def drain(self) -> None:
+        """Wait until all work is done, including that for the end of the run."""
         while True:
-            self._take()
+            self._handle_events()
             await self._timing.idle()
             await self._unpacking.idle()
             await self._hooks.idle()
-            self._tell_end()
+            self._announce_end()
             await self._hooks.idle()
-            await self._telling.idle()
-            self._take()
+            await self._notifying.idle()
+            self._handle_events()
             if not (self._timing or self._unpacking or self._hooks or self._is_over()):
                 break
         if self._log is not None:
@@ -163,12 +165,12 @@ class Pipeline:
                 async with asyncio.timeout(_LOG_S):
                     await self._log.flush()
 
-    def end_at_once(self) -> None:
-        """Kill every command; the unpacking processes see it and clear up."""
-        self._hooks.end_at_once()
+    def kill_all(self) -> None:
+        """Kill every hook; the unpacking processes notice the exit and clean up."""
+        self._hooks.kill_all()
 
     async def close(self) -> None:
-        """Stop listening, end every command and process, write the log's last lines.
+        """Unsubscribe, stop hooks and unpacking processes, and finish the log.
 
         Safe to call twice.
         """
@@ -180,7 +182,7 @@ class Pipeline:
         await self._timing.idle()
         if self._unpacker is not None:
             await asyncio.gather(self._unpacking.close(), self._unpacker.close())
-        await asyncio.gather(self._hooks.close(), self._telling.close())
+        await asyncio.gather(self._hooks.close(), self._notifying.close())
         if self._log is not None:
             self._log.take(self._subscription.drain())
             with suppress(TimeoutError):
@@ -188,27 +190,27 @@ class Pipeline:
                     await self._log.close()
         self._subscription.close()
 
-    # -- hearing ---------------------------------------------------------------------
+    # -- events ------------------------------------------------------------------------
 
-    async def _follow(self) -> None:
+    async def _process_events(self) -> None:
         while True:
-            if self._has_news:
-                # Nothing may come any more, and yet the end is to be told.
+            if self._has_unannounced_end:
+                # There may be no further event, but the end must be announced.
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(_REST_S):
+                    async with asyncio.timeout(_QUIET_S):
                         await self._subscription.wait()
             else:
                 await self._subscription.wait()
-            await asyncio.sleep(_HEAR_S)
+            await asyncio.sleep(_EVENT_INTERVAL_S)
             try:
                 is_busy = self._timing or self._unpacking or self._hooks
-                if not self._take() and not is_busy:
-                    self._tell_end()
+                if not self._handle_events() and not is_busy:
+                    self._announce_end()
             except Exception:
-                log.exception("fault in what follows a download")
+                log.exception("error in post-processing")
 
-    def _take(self) -> bool:
-        """Take in what happened; tell whether there was anything."""
+    def _handle_events(self) -> bool:
+        """Handle new events; return True if there were any."""
         events = self._subscription.drain()
         if not events:
             return False
@@ -217,24 +219,24 @@ class Pipeline:
         done: list[DownloadId] = []
         for event in events:
             if isinstance(event, Done):
-                self._has_news = True
+                self._has_unannounced_end = True
                 done.append(event.id)
             elif isinstance(event, Failed):
-                self._has_news = True
-                told = Ended(event.id, False, event.error, event.error_kind)
-                self._hooks.push(told)
+                self._has_unannounced_end = True
+                reason = Ended(event.id, False, event.error, event.error_kind)
+                self._hooks.push(reason)
             elif isinstance(event, Cancelled):
-                self._has_news = True
+                self._has_unannounced_end = True
             elif isinstance(event, Queued):
-                self._here.discard(event.id)
+                self._already_present.discard(event.id)
             elif isinstance(event, DownloadNotice) and event.notice.code in _PRESENT:
-                self._here.add(event.id)
-        self._begin(done)
+                self._already_present.add(event.id)
+        self._start_stages(done)
         return True
 
     # -- the stages of a finished file -----------------------------------------------
 
-    def _begin(self, done: list[DownloadId]) -> None:
+    def _start_stages(self, done: list[DownloadId]) -> None:
         if done and self._settings.server_time:
             self._timing.push(done)
             return
@@ -244,20 +246,24 @@ class Pipeline:
     async def _set_times(self, ids: list[DownloadId]) -> None:
         from tui.postprocess.mtime import set_times
 
-        details = [self._service.detail(id) for id in ids if id not in self._here]
+        details = [
+            self._service.detail(id) for id in ids if id not in self._already_present
+        ]
         wishes = [
             (detail.row.id, detail.path, detail.modified_at)
             for detail in details
             if detail.modified_at is not None
         ]
         for id, reason in await asyncio.to_thread(set_times, wishes):
-            self._blame("time", id, Notice(NoticeCode.TIME_NOT_SET, (reason,)))
+            self._report_failure(
+                "timestamp", id, Notice(NoticeCode.TIME_NOT_SET, (reason,))
+            )
         for id in ids:
             self._after_time(id)
 
     def _after_time(self, id: DownloadId) -> None:
         if self._unpacker is not None:
-            from tui.postprocess.unpack.names import stem_of
+            from tui.postprocess.unpack.extract_dir import stem_of
 
             if stem_of(self._service.rows([id])[0].name) is not None:
                 self._unpacking.push(id)
@@ -265,28 +271,30 @@ class Pipeline:
         self._after_unpacking(id, "")
 
     async def _unpack(self, id: DownloadId) -> None:
-        from tui.postprocess.unpack.names import UnpackError, stem_of
+        from tui.postprocess.unpack.extract_dir import UnpackError, stem_of
 
         assert self._unpacker is not None
         path = self._service.detail(id).path
         folder, name = os.path.split(path)
         stem = stem_of(name) or name
-        if id in self._here and await asyncio.to_thread(
+        if id in self._already_present and await asyncio.to_thread(
             os.path.lexists, os.path.join(folder, stem)
         ):
-            self._after_unpacking(id, "")  # an earlier run has done it
+            self._after_unpacking(id, "")  # an earlier run unpacked it
             return
         self._service.add_note(id, Notice(NoticeCode.UNPACKING), is_news=False)
 
-        def show(share: float) -> None:
-            notice = Notice(NoticeCode.UNPACKING_PROGRESS, (share,))
+        def show(progress: float) -> None:
+            notice = Notice(NoticeCode.UNPACKING_PROGRESS, (progress,))
             self._service.add_note(id, notice, is_news=False)
 
         directory = ""
         try:
             directory, entries, _ = await self._unpacker.unpack(path, stem, show)
         except UnpackError as error:
-            self._blame("archive", id, Notice(NoticeCode.NOT_UNPACKED, (str(error),)))
+            self._report_failure(
+                "archive", id, Notice(NoticeCode.NOT_UNPACKED, (str(error),))
+            )
         except asyncio.CancelledError:
             stopped = Notice(NoticeCode.UNPACKING_STOPPED)
             self._service.add_note(id, stopped, is_news=False)
@@ -297,44 +305,44 @@ class Pipeline:
         self._after_unpacking(id, directory)
 
     def _after_unpacking(self, id: DownloadId, directory: str) -> None:
-        if id in self._here:
-            self._here.discard(id)
-            return  # its command ran when it was fetched
+        if id in self._already_present:
+            self._already_present.discard(id)
+            return  # its hook ran when it was downloaded
         self._hooks.push(Ended(id, True, unpacked=directory))
 
-    # -- the end of everything -------------------------------------------------------
+    # -- the end of the run ------------------------------------------------------------
 
     def _is_over(self) -> bool:
-        """Whether everything has ended and that was not told yet."""
-        if not self._has_news:
+        """Return True if all downloads have ended and that is not announced yet."""
+        if not self._has_unannounced_end:
             return False
         counts = self._service.snapshot().counts
         return not any(counts[state] for state in _PENDING)
 
-    def _tell_end(self) -> None:
+    def _announce_end(self) -> None:
         if not self._is_over():
             return
-        self._has_news = False
+        self._has_unannounced_end = False
         self._hooks.push_all_done()
         if self._settings.notify:
             from tui.postprocess.notification import words
 
-            self._telling.push(words(self._service.snapshot()))
+            self._notifying.push(words(self._service.snapshot()))
 
     async def _notify(self, text: str) -> None:
         from tui.postprocess.notification import notify
 
         await notify(text, self._write)
 
-    # -- what went wrong -------------------------------------------------------------
+    # -- failures ----------------------------------------------------------------------
 
-    def _blame(self, kind: str, id: DownloadId | None, notice: Notice) -> None:
+    def _report_failure(self, kind: str, id: DownloadId | None, notice: Notice) -> None:
         self._failed[kind] += 1
         if id is None:
             self._service.notify(notice)
         else:
             self._service.add_note(id, notice)
-        if len(self._reasons) < _TOLD_AT_MOST:
+        if len(self._reasons) < _SHOWN_FAILURES:
             name = "" if id is None else plain(self._service.rows([id])[0].name, 60)
             reason = notice_text(notice)
             self._reasons.append(f"{name}: {reason}" if name else reason)
@@ -353,3 +361,53 @@ class Pipeline:
 
 def _count(number: int, kind: str) -> str:
     return f"{number:,} {kind if number == 1 else _PLURAL[kind]}"
+
+
+# -- for front ends --------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def post_processing(
+    service: DownloadService, settings: Settings
+) -> AsyncIterator[Pipeline | None]:
+    """Post-process downloads within the block; yields ``None`` if nothing is enabled.
+
+    Enter it before anything is added, and leave it before the engine is closed.
+    """
+    pipeline = start_pipeline(service, settings)
+    try:
+        yield pipeline
+    finally:
+        if pipeline is not None:
+            await pipeline.close()
+
+
+async def finish_post_processing(
+    pipeline: Pipeline | None, status: int, show: Callable[[str], None]
+) -> int:
+    """Wait for the remaining work, unless the run was interrupted.
+
+    Args:
+        pipeline: ``None`` if nothing is enabled.
+        status: the front end's exit status.
+        show: prints a line.
+
+    Returns:
+        The exit status: 1 instead of 0 if post-processing failed.
+    """
+    if pipeline is None:
+        return status
+    if status != INTERRUPTED:
+        if sys.stderr is not None and sys.stderr.isatty():
+            pipeline.use_terminal(_write_to_stderr)
+        if left := pipeline.waiting_for():
+            show(f"waiting for {left} to finish; press Ctrl+C to stop")
+        await pipeline.drain()
+    for line in pipeline.summary():
+        show(line)
+    return 1 if status == 0 and pipeline.failures else status
+
+
+def _write_to_stderr(sequence: str) -> None:
+    sys.stderr.write(sequence)
+    sys.stderr.flush()

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
     from tui.config.precedence import Resolved
-    from tui.core.postprocess import Aftermath
+    from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
     from tui.core.snapshot import EngineSnapshot
@@ -293,13 +293,13 @@ def _print_summary(app: DashboardApp, service: DownloadService) -> None:
     print_summary(summary_lines(now, causes, service.rows, saved, hint))
 
 
-async def _run(app: DashboardApp, aftermath: Aftermath | None) -> int | None:
-    if aftermath is not None:
-        aftermath.use_terminal(app.send)
+async def _run(app: DashboardApp, post_processor: PostProcessor | None) -> int | None:
+    if post_processor is not None:
+        post_processor.use_terminal(app.send)
     with StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
-    if aftermath is not None:
-        aftermath.use_terminal(None)
+    if post_processor is not None:
+        post_processor.use_terminal(None)
     return status
 
 
@@ -313,7 +313,7 @@ async def run_dashboard(
     unsaved: Callable[[], str] | None = None,
     settings: Resolved | None = None,
     resume_hint: str = "",
-    aftermath: Aftermath | None = None,
+    post_processor: PostProcessor | None = None,
     subscription: Subscription | None = None,
 ) -> int:
     """Show the dashboard until the user quits, a signal arrives or all is done.
@@ -328,7 +328,7 @@ async def run_dashboard(
         unsaved: returns why this run cannot be resumed later, or "" if it can.
         settings: all settings with their sources; ``None`` for the defaults.
         resume_hint: how to resume after quitting, in one sentence.
-        aftermath: the post-processing, if any; the caller waits for it.
+        post_processor: the post-processing, if any; the caller waits for it.
         subscription: has the events of earlier additions; ``None`` if there were none.
 
     Returns:
@@ -351,7 +351,7 @@ async def run_dashboard(
     app.main.add_queue.restore = restore
     app.main.exit_flow.resume_hint = resume_hint
     app.main.exit_flow.unsaved = unsaved
-    status = await _run(app, aftermath)
+    status = await _run(app, post_processor)
     if app.ui_state != ui_state:
         # Leave no file behind if nothing was changed.
         await asyncio.to_thread(save_ui_state, path, app.ui_state)

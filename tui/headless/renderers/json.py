@@ -1,8 +1,8 @@
-"""One JSON object a line, for scripts.
+"""One JSON object per line, for scripts.
 
-The keys are a promise: ``event, id, url, path, bytes, size, error, error_kind``, and
-in the last line ``event, done, failed, cancelled, bytes, elapsed_s``. Lines are put
-together by hand, because 15,000 of them a second come by with small files: ``dumps``
+The keys are stable: ``event, id, url, path, bytes, size, error, error_kind``, and
+in the last line ``event, done, failed, cancelled, bytes, elapsed_s``. Lines are
+formatted by hand, because small files produce 15,000 of them per second and ``dumps``
 of a dict takes three times as long.
 """
 
@@ -27,7 +27,8 @@ from tui.core.events import (
     Verified,
 )
 from tui.core.text.plain_text import plain, plain_url
-from tui.headless.renderers.base import BROKEN_PIPE, ActiveIds
+from tui.headless.renderers.base import ActiveIds
+from tui.headless.summary import BROKEN_PIPE
 from tui.messages import hold_text
 
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
     from tui.core.snapshot import DownloadSnapshot
     from tui.headless.output import AsyncOutput
-    from tui.headless.renderers.base import Run, RunResult
+    from tui.headless.renderers.base import Run
+    from tui.headless.summary import RunResult
 
-_WORDS: dict[type[DownloadEvent], str] = {
+_EVENT_NAMES: dict[type[DownloadEvent], str] = {
     Queued: "queued",
     Started: "started",
     Retrying: "retry",
@@ -49,7 +51,7 @@ _WORDS: dict[type[DownloadEvent], str] = {
 
 
 class JsonRenderer:
-    """Writes events to ``stdout``, and what only people care for to ``stderr``."""
+    """Writes events to ``stdout``, and messages for the user to ``stderr``."""
 
     tick_s = 0.5
     exclude: Kinds = frozenset()
@@ -59,16 +61,16 @@ class JsonRenderer:
         self._stdout = stdout
         self._stderr = stderr
         self._active = ActiveIds()
-        self._told: dict[int, int] = {}
+        self._reported: dict[int, int] = {}
         self._output_dir = run.service.snapshot().output_dir
 
-    def hear(self, events: Sequence[Event]) -> None:
-        """Write a line for each event, all of them at once."""
-        self._active.hear(events)
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Write a line for each event, in one write."""
+        self._active.on_events(events)
         facts = [
-            (event, _WORDS[type(event)])
+            (event, _EVENT_NAMES[type(event)])
             for event in events
-            if isinstance(event, DownloadEvent) and type(event) in _WORDS
+            if isinstance(event, DownloadEvent) and type(event) in _EVENT_NAMES
         ]
         ids = list(dict.fromkeys(event.id for event, _ in facts))
         rows = dict(zip(ids, self._run.service.rows(ids), strict=True))
@@ -82,21 +84,20 @@ class JsonRenderer:
         self._stdout.write("".join(lines))
 
     def tick(self) -> None:
-        """Write a progress line for each active download that moved.
+        """Write a progress line for each active download that made progress.
 
-        Progress is a picture and not a fact: it is left out while the reader is
-        behind.
+        Skipped while the reader is behind: progress, unlike events, may be dropped.
         """
         if self._stdout.backlog:
             return
         rows = self._run.service.rows(self._active.first())
-        moved = [row for row in rows if self._told.get(row.id) != row.received]
-        self._told = {row.id: row.received for row in rows}
+        moved = [row for row in rows if self._reported.get(row.id) != row.received]
+        self._reported = {row.id: row.received for row in rows}
         self._stdout.write("".join(self._line("progress", row) for row in moved))
 
-    def end(self, ending: RunResult) -> None:
-        """Write the summary, and to people what a script learns from the status."""
-        snapshot = ending.snapshot
+    def finish(self, result: RunResult) -> None:
+        """Write the summary, and the reasons for a non-zero exit status to stderr."""
+        snapshot = result.snapshot
         summary = {
             "event": "summary",
             "done": snapshot.counts[DownloadState.DONE],
@@ -106,12 +107,12 @@ class JsonRenderer:
             "elapsed_s": round(snapshot.elapsed_s, 3),
         }
         self._stdout.write(json.dumps(summary, separators=(",", ":")) + "\n")
-        if ending.hold_reason:
-            self._stderr.write(f"stopped: {hold_text(ending.hold_reason)}\n")
-        self._stderr.write("".join(f"{line}\n" for line in ending.aftermath))
-        if ending.unfinished and ending.interruption != BROKEN_PIPE:
+        if result.hold_reason:
+            self._stderr.write(f"stopped: {hold_text(result.hold_reason)}\n")
+        self._stderr.write("".join(f"{line}\n" for line in result.post_processing))
+        if result.unfinished and result.interruption != BROKEN_PIPE:
             self._stderr.write(
-                f"{ending.unfinished:,} unfinished. {self._run.resume_hint}\n"
+                f"{result.unfinished:,} unfinished. {self._run.resume_hint}\n"
             )
 
     def _line(

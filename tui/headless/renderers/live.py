@@ -1,4 +1,4 @@
-"""Progress that repaints itself on a terminal's stderr, drawn with rich."""
+"""Live progress on a terminal's stderr, drawn with rich."""
 
 from __future__ import annotations
 
@@ -22,48 +22,49 @@ if TYPE_CHECKING:
 
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
     from tui.headless.output import AsyncOutput
-    from tui.headless.renderers.base import Run, RunResult
+    from tui.headless.renderers.base import Run
+    from tui.headless.summary import RunResult
 
 _MOST_ROWS = 24
 _MOST_FAILURES = 10
 _BAR_WIDTH = 24
 _OTHER_COLUMNS = 60
-"""Columns that names and numbers need before a bar is worth its place."""
+"""Columns for names and numbers; a download's bar gets what remains."""
 _OVERALL_COLUMNS = 70
-"""Columns that the words about the whole run need beside its bar."""
+"""Columns for the text about the whole run; its bar gets what remains."""
 _ECHO_WIDTH = 2
-"""Columns kept free at the right: the terminal's ``^C`` must not wrap, or the picture
-stands a line higher than rich believes and a part of it stays."""
-# Lines kept free: the overall line, "and N more", the shell's prompt above it.
+"""Columns left free at the right: if the terminal's ``^C`` wrapped, the display would
+be a line higher than rich assumes, and part of it would not be erased."""
+# Lines left free: the overall line, "and N more", the shell's prompt above it.
 _OTHER_LINES = 3
 
 
-class _OutletFile:
-    """The part of a text file that rich uses, in front of an outlet."""
+class _OutputFile:
+    """The file interface that rich needs, on top of an ``AsyncOutput``."""
 
     encoding = "utf-8"
 
-    def __init__(self, outlet: AsyncOutput) -> None:
-        self._outlet = outlet
+    def __init__(self, output: AsyncOutput) -> None:
+        self._outlet = output
 
     def write(self, text: str) -> int:
         self._outlet.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is held back here."""
+        """Do nothing; the output does not buffer."""
 
     def isatty(self) -> bool:
         return True
 
 
 class LiveRenderer:
-    """An overall bar and the active downloads, five times a second.
+    """Shows an overall bar and the active downloads, five times per second.
 
     Args:
-        run: what is shown.
+        run: the run to show.
         stderr: a terminal.
-        size: columns and lines, for tests; ``None`` follows the terminal's.
+        size: columns and lines, for tests; ``None`` uses the terminal's.
     """
 
     tick_s = 0.2
@@ -79,7 +80,7 @@ class LiveRenderer:
         self._failed = 0
         width, height = size or (None, None)
         self._console = Console(
-            file=cast("IO[str]", _OutletFile(stderr)),
+            file=cast("IO[str]", _OutputFile(stderr)),
             force_terminal=True,
             width=width,
             height=height,
@@ -97,9 +98,9 @@ class LiveRenderer:
         )
         self._live.start()
 
-    def hear(self, events: Sequence[Event]) -> None:
-        """Remember what is active and the first few failures; paint nothing."""
-        self._active.hear(events)
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Track active downloads and the first failures; does not repaint."""
+        self._active.on_events(events)
         for event in events:
             if isinstance(event, Failed):
                 self._failed += 1
@@ -107,31 +108,31 @@ class LiveRenderer:
                     self._failures.append(self._failure(event))
 
     def tick(self) -> None:
-        """Repaint, unless the terminal has not even taken the last picture."""
+        """Repaint, unless the terminal is still behind."""
         if not self._stderr.backlog:
             width = self._console.width - _ECHO_WIDTH
-            self._live.update(Constrain(self._picture(), width), refresh=True)
+            self._live.update(Constrain(self._render(), width), refresh=True)
 
-    def end(self, ending: RunResult) -> None:
-        """Take the picture away; leave the failures and the summary."""
+    def finish(self, result: RunResult) -> None:
+        """Erase the display; write the failures and the summary."""
         self._live.update(Text(""))
         self._live.stop()
         lines = list(self._failures)
         if self._failed > _MOST_FAILURES:
             lines.append(f"  and {self._failed - _MOST_FAILURES:,} more failures")
-        lines += summary_lines(ending, self._run.resume_hint)
+        lines += summary_lines(result, self._run.resume_hint)
         self._stderr.write("\n".join(lines) + "\n")
 
     def _failure(self, event: Failed) -> str:
         (row,) = self._run.service.rows([event.id])
         return failure_line(self._run, row, event.error, event.error_kind)
 
-    def _picture(self) -> Group:
+    def _render(self) -> Group:
         snapshot = self._run.service.snapshot()
         room = max(0, min(_MOST_ROWS, self._console.height - _OTHER_LINES))
         ids = self._active.first(room)
         bar_width = max(1, min(_BAR_WIDTH, self._console.width - _OTHER_COLUMNS))
-        # Name, bar, bytes, speed, time to go; fixed widths, so that nothing jumps.
+        # Name, bar, bytes, speed, ETA; fixed widths, so that columns do not move.
         table = Table.grid(
             Column(ratio=1, no_wrap=True, overflow="ellipsis"),
             Column(width=bar_width, no_wrap=True),

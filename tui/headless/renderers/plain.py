@@ -1,4 +1,4 @@
-"""Plain lines for logs, cron and pipes: what ended, what is tried again, a summary."""
+"""Plain lines for logs, cron and pipes: finished downloads, retries and a summary."""
 
 from __future__ import annotations
 
@@ -28,31 +28,32 @@ if TYPE_CHECKING:
     from tui.core.notices import Notice
     from tui.core.snapshot import DownloadSnapshot
     from tui.headless.output import AsyncOutput
-    from tui.headless.renderers.base import Run, RunResult
+    from tui.headless.renderers.base import Run
+    from tui.headless.summary import RunResult
 
 
 class PlainRenderer:
-    """Writes to ``stderr``; never more than a progress line every few seconds."""
+    """Writes lines to ``stderr``, and a progress line after seconds without any."""
 
     tick_s = 5.0
 
     def __init__(
-        self, run: Run, stderr: AsyncOutput, *, tells_starts: bool = False
+        self, run: Run, stderr: AsyncOutput, *, show_starts: bool = False
     ) -> None:
         self._run = run
-        self._tells_starts = tells_starts
-        self.exclude: Kinds = frozenset({Queued} if tells_starts else {Queued, Started})
+        self._tells_starts = show_starts
+        self.exclude: Kinds = frozenset({Queued} if show_starts else {Queued, Started})
         self._stderr = stderr
-        self._heard = 0
+        self._lines_since_tick = 0
 
-    def hear(self, events: Sequence[Event]) -> None:
-        """Write a line for each download that ended or is tried again."""
+    def on_events(self, events: Sequence[Event]) -> None:
+        """Write a line for each download that finished, failed or is retried."""
         told = [
             event
             for event in events
             if isinstance(event, (Done, Failed, Retrying))
             or (self._tells_starts and isinstance(event, Started))
-            # Its end says so as well, a moment later.
+            # The line for its end, a moment later, says so too.
             or (isinstance(event, DownloadNotice) and not _is_present(event.notice))
         ]
         rows = self._run.service.rows([event.id for event in told])
@@ -62,19 +63,19 @@ class PlainRenderer:
             for event in events
             if isinstance(event, QueueHeld) and event.reason
         ]
-        self._heard += len(lines)
+        self._lines_since_tick += len(lines)
         self._stderr.write("".join(lines))
 
     def tick(self) -> None:
-        """Say how far it is, unless other lines already show that it lives."""
-        if self._heard:
-            self._heard = 0
+        """Write a progress line, unless other lines came since the last tick."""
+        if self._lines_since_tick:
+            self._lines_since_tick = 0
             return
         self._stderr.write(progress_line(self._run.service.snapshot()) + "\n")
 
-    def end(self, ending: RunResult) -> None:
-        """Write the summary; failures were told as they came."""
-        lines = summary_lines(ending, self._run.resume_hint)
+    def finish(self, result: RunResult) -> None:
+        """Write the summary; failures were written as they happened."""
+        lines = summary_lines(result, self._run.resume_hint)
         self._stderr.write("\n".join(lines) + "\n")
 
     def _line(

@@ -1,4 +1,4 @@
-"""Nothing but what went wrong: for cron, which mails whatever is said."""
+"""Errors only: for cron, which mails any output."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.headless.output import AsyncOutput
-    from tui.headless.renderers.base import Run, RunResult
+    from tui.headless.renderers.base import Run
+    from tui.headless.summary import RunResult
 
 
 class QuietRenderer:
-    """Writes failures to ``stderr``, and why the run stopped early if it did."""
+    """Writes failures to ``stderr``, and the reason if the run stopped early."""
 
     tick_s = 60.0
     exclude: Kinds = frozenset({Queued, Started, Retrying, Done})
@@ -34,7 +35,7 @@ class QuietRenderer:
         self._run = run
         self._stderr = stderr
 
-    def hear(self, events: Sequence[Event]) -> None:
+    def on_events(self, events: Sequence[Event]) -> None:
         """Write a line for each download that failed."""
         failed = [event for event in events if isinstance(event, Failed)]
         rows = self._run.service.rows([event.id for event in failed])
@@ -46,10 +47,10 @@ class QuietRenderer:
                 self._stderr.write(f"held    {hold_text(event.reason)}\n")
 
     def tick(self) -> None:
-        """Say nothing."""
+        """Write nothing."""
 
-    def end(self, ending: RunResult) -> None:
-        """Say what is left undone, and what went wrong after the downloads."""
-        lines = [self._run.resume_hint] if ending.unfinished else []
-        for line in (*lines, *ending.aftermath):
+    def finish(self, result: RunResult) -> None:
+        """Write whether downloads are unfinished, and failed post-processing."""
+        lines = [self._run.resume_hint] if result.unfinished else []
+        for line in (*lines, *result.post_processing):
             self._stderr.write(f"{line}\n")

@@ -1,7 +1,7 @@
-"""Unpacking one archive, in a process of its own: whole, or not at all.
+"""Unpack one archive, in a separate process: completely, or not at all.
 
-The archive is read by what it holds and not by its name. Compressed ones are read to
-their very end, since only there their check sums stand.
+The format is detected from the contents, not from the name. Compressed archives are
+read to the very end, because their checksums are there.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from contextlib import closing, suppress
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from tui.core.text.plain_text import plain
-from tui.postprocess.unpack.extract_dir import ExtractDir
-from tui.postprocess.unpack.names import UnpackError, parts_of, shown
+from tui.postprocess.unpack.extract_dir import ExtractDir, UnpackError, parts_of, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 20
 _LINK_BYTES = 4096
 _UNIX = 3
-"""Who made a zip entry: its upper attribute bits are those of Unix."""
+"""A zip entry's ``create_system`` for Unix; its attributes then contain the mode."""
 _DAMAGE = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -46,16 +45,16 @@ _DAMAGE = (
 
 
 class Unpacked(NamedTuple):
-    """What became of an archive."""
+    """The result of unpacking an archive."""
 
     directory: str
-    """Path of the folder that it is in now."""
+    """Path of the folder."""
     entries: int
     nbytes: int
 
 
 class Stopped(Exception):
-    """Nobody wants the result any more."""
+    """Unpacking was cancelled."""
 
 
 def unpack(
@@ -64,68 +63,69 @@ def unpack(
     temporary: str,
     *,
     is_synced: bool,
-    go_on: Callable[[float], None],
+    on_progress: Callable[[float], None],
 ) -> Unpacked:
-    """Unpack an archive into a folder beside it.
+    """Unpack an archive into a folder next to it.
 
     Args:
-        path: the archive; it stays.
-        stem: name of the folder; another number is put behind it if it is taken.
-        temporary: path of the folder until it is whole; it must not be there.
-        is_synced: write everything to the disk before the folder gets its name.
-        go_on: told the part (0 to 1) of the archive that was read; raises ``Stopped``.
+        path: the archive, which is kept.
+        stem: name of the folder; a number is added if it is taken.
+        temporary: path of the folder until it is complete; must not exist.
+        is_synced: sync everything to disk before the folder is renamed.
+        on_progress: called with the fraction (0 to 1) of the archive that was read; may
+            raise ``Stopped``.
 
     Raises:
-        UnpackError: it is damaged, refused or too much; nothing is left behind.
-        Stopped: as ``go_on`` wanted; nothing is left behind.
+        UnpackError: the archive is damaged or refused; nothing is left behind.
+        Stopped: from ``on_progress``; nothing is left behind.
     """
     try:
         size = os.path.getsize(path)
-        share = _Share(go_on)
-        tree = ExtractDir(temporary, size, share.tell)
+        progress = _Progress(on_progress)
+        tree = ExtractDir(temporary, size, progress.report)
         try:
             with open(path, "rb") as raw:
-                fill(tree, raw, size, share)
+                fill(tree, raw, size, progress)
             tree.finish()
             if is_synced:
-                # Once for all of it; a sync each would take minutes for many files.
+                # Once for the whole archive: an fsync per file could take minutes.
                 os.sync()
-            directory = _name(tree, temporary, os.path.dirname(path), stem)
+            directory = _rename_to_final(tree, temporary, os.path.dirname(path), stem)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
         return Unpacked(directory, tree.entries, tree.nbytes)
     except _DAMAGE as error:
-        raise UnpackError(f"it is damaged: {_told(error)}") from None
+        raise UnpackError(f"damaged archive: {_message(error)}") from None
     except (NotImplementedError, RuntimeError, MemoryError) as error:
-        told = "it takes too much memory" if not str(error) else _told(error)
-        raise UnpackError(f"it cannot be read: {told}") from None
+        reason = "needs too much memory" if not str(error) else _message(error)
+        raise UnpackError(f"cannot read the archive: {reason}") from None
     except OSError as error:
-        # Decompressors raise it as well, without a number.
-        damage = "it is damaged: " if error.errno is None else ""
+        # Decompressors raise OSError too, without an errno.
+        damage = "damaged archive: " if error.errno is None else ""
         raise UnpackError(damage + plain(error.strerror or str(error))) from None
 
 
-class _Share:
-    """How far the work is; asks whether to go on."""
+class _Progress:
+    """Tracks the progress and checks for cancellation."""
 
-    def __init__(self, go_on: Callable[[float], None]) -> None:
-        self._go_on = go_on
+    def __init__(self, on_progress: Callable[[float], None]) -> None:
+        self._go_on = on_progress
         self.at = 0.0
 
-    def tell(self) -> None:
+    def report(self) -> None:
         self._go_on(self.at)
 
 
-def fill(tree: ExtractDir, raw: IO[bytes], size: int, share: _Share) -> None:
-    """Read an archive, of whatever kind it is, into a tree."""
+def fill(tree: ExtractDir, raw: IO[bytes], size: int, progress: _Progress) -> None:
+    """Read an archive of any supported format into ``tree``."""
     if raw.read(4)[:2] == b"PK":
-        _fill_from_zip(tree, raw, size, share)
+        _fill_from_zip(tree, raw, size, progress)
         return
     raw.seek(0)
     with closing(_decompressed(raw)) as plain_bytes:
-        _fill_from_tar(tree, plain_bytes, raw, size, share)
-        # What follows the last entry is padding, and the check sum behind it.
+        _fill_from_tar(tree, plain_bytes, raw, size, progress)
+        # The last entry is followed by padding and the checksum.
         while block := plain_bytes.read(_BLOCK):
             tree.count(len(block))
 
@@ -149,13 +149,13 @@ def _decompressed(raw: IO[bytes]) -> IO[bytes]:
 
 
 def _fill_from_tar(
-    tree: ExtractDir, source: IO[bytes], raw: IO[bytes], size: int, share: _Share
+    tree: ExtractDir, source: IO[bytes], raw: IO[bytes], size: int, progress: _Progress
 ) -> None:
     with tarfile.open(fileobj=source, mode="r|", bufsize=_BLOCK) as archive:
         while (entry := archive.next()) is not None:
-            # Its list of members grows with the archive, and nobody asks for it.
+            # Its list of members grows with the archive and is not needed.
             archive.members = []  # type: ignore[attr-defined]
-            share.at = raw.tell() / max(1, size)
+            progress.at = raw.tell() / max(1, size)
             if entry.isdir():
                 tree.folder(entry.name)
             elif entry.isreg():
@@ -169,23 +169,25 @@ def _fill_from_tar(
             elif entry.issym():
                 tree.link(entry.name, entry.linkname)
             else:
-                raise _odd(entry.name)
+                raise _special_file(entry.name)
 
 
-def _fill_from_zip(tree: ExtractDir, raw: IO[bytes], size: int, share: _Share) -> None:
+def _fill_from_zip(
+    tree: ExtractDir, raw: IO[bytes], size: int, progress: _Progress
+) -> None:
     with zipfile.ZipFile(raw) as archive:
         read = 0
         for entry in archive.infolist():
-            share.at = read / max(1, size)
+            progress.at = read / max(1, size)
             read += entry.compress_size
-            # The module cuts the name at a NUL; what was behind it meant harm.
+            # zipfile cuts names at a NUL; such an archive is malicious.
             name = entry.filename
             if "\0" in entry.orig_filename:
                 parts_of(entry.orig_filename)
             if "\\" in name and "/" not in name:
                 name = name.replace("\\", "/")  # some writers on Windows
             if entry.flag_bits & 1:
-                raise UnpackError("it needs a password; unpack it by hand")
+                raise UnpackError("password-protected; unpack it by hand")
             mode = entry.external_attr >> 16 if entry.create_system == _UNIX else 0
             if stat.S_ISLNK(mode):
                 with archive.open(entry) as body:
@@ -194,7 +196,7 @@ def _fill_from_zip(tree: ExtractDir, raw: IO[bytes], size: int, share: _Share) -
             elif name.endswith("/") or stat.S_ISDIR(mode):
                 tree.folder(name)
             elif stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-                raise _odd(name)
+                raise _special_file(name)
             else:
                 with archive.open(entry) as body:
                     is_program = bool(mode & stat.S_IXUSR)
@@ -202,8 +204,8 @@ def _fill_from_zip(tree: ExtractDir, raw: IO[bytes], size: int, share: _Share) -
                     tree.file(name, body, is_program=is_program, mtime=mtime)
 
 
-def _odd(name: str) -> UnpackError:
-    return UnpackError(f"{shown(name)} in it is a device or a pipe; unpack it by hand")
+def _special_file(name: str) -> UnpackError:
+    return UnpackError(f"{quoted(name)} in it is a device or a pipe; unpack it by hand")
 
 
 def _zip_time(entry: zipfile.ZipInfo) -> float | None:
@@ -212,13 +214,13 @@ def _zip_time(entry: zipfile.ZipInfo) -> float | None:
     return None
 
 
-def _name(tree: ExtractDir, temporary: str, parent: str, stem: str) -> str:
-    """Give a whole tree its name, in one step.
+def _rename_to_final(tree: ExtractDir, temporary: str, parent: str, stem: str) -> str:
+    """Rename the complete folder atomically.
 
-    An archive often holds one folder that is named like itself; that one is meant.
+    Many archives contain a single folder with their own name; then that one is used.
     """
     whole = temporary
-    if not tree.is_one and os.listdir(temporary) == [stem]:
+    if not tree.needs_top and os.listdir(temporary) == [stem]:
         inner = os.path.join(temporary, stem)
         if stat.S_ISDIR(os.lstat(inner).st_mode):
             whole = inner
@@ -232,15 +234,15 @@ def _name(tree: ExtractDir, temporary: str, parent: str, stem: str) -> str:
         except (FileExistsError, NotADirectoryError):
             continue
         except OSError as error:
-            # A folder that came in between, with something in it.
+            # Another program created a non-empty folder in the meantime.
             if os.path.lexists(directory):
                 continue
             raise UnpackError(plain(error.strerror or str(error))) from None
         if whole is not temporary:
             os.rmdir(temporary)
         return directory
-    raise UnpackError(f"there are a thousand folders named {shown(stem)}")
+    raise UnpackError(f"a thousand folders named {quoted(stem)} already exist")
 
 
-def _told(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return plain(str(error) or type(error).__name__, 200)

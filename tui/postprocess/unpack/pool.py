@@ -1,9 +1,9 @@
-"""Archives after their download: a few processes unpack them, this side waits.
+"""A pool of processes that unpack archives.
 
-Unpacking is Python and zlib at full speed for minutes: in a thread it would take the
-interpreter from the dashboard. The processes are started fresh (``spawn``), since a
-fork of a process with threads may hang; they start with the first archive and not
-before. They stop by themselves when this process is gone, and leave no half folder.
+Unpacking keeps Python and zlib busy for minutes; in a thread it would block the
+dashboard. The processes are started with ``spawn``, because forking a process with
+threads may deadlock, and only when the first archive needs them. They exit when this
+process is gone, and leave no incomplete folder.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tui.postprocess.unpack.names import UnpackError
-from tui.postprocess.unpack.worker_process import begin, unpack_here
+from tui.postprocess.unpack.extract_dir import UnpackError
+from tui.postprocess.unpack.worker_process import initialize, run_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,49 +30,49 @@ if TYPE_CHECKING:
     from tui.postprocess.unpack.archive import Unpacked
 
 AT_ONCE = 2
-"""Archives at the same time: more would take the processor from the downloads."""
+"""Archives unpacked concurrently; more would take the CPU from the downloads."""
 CLOSE_S = 5.0
-"""For the processes to clear up; then they are killed."""
+"""Time for the processes to clean up before they are killed."""
 _PROGRESS_S = 1.0
 _STEM_SHOWN = 40
 
 
 class UnpackPool:
-    """Unpacks archives in processes of its own."""
+    """Unpacks archives in separate processes."""
 
     def __init__(self, *, is_synced: bool) -> None:
-        """Start nothing yet.
+        """Create the pool without starting processes.
 
         Args:
-            is_synced: write everything to the disk before a folder gets its name.
+            is_synced: sync everything to disk before a folder is renamed.
         """
         import multiprocessing
 
         self._is_synced = is_synced
         self._context = multiprocessing.get_context("spawn")
         self._stop = self._context.Event()
-        self._shares = self._context.RawArray("d", AT_ONCE)
+        self._progress = self._context.RawArray("d", AT_ONCE)
         self._slots = list(range(AT_ONCE))
         self._pool: ProcessPoolExecutor | None = None
         self._is_closed = False
         self._opening = threading.Lock()
-        """Two archives at once must not open two pools, nor one after the end."""
+        """Ensures that only one pool is opened, and none after closing."""
 
     async def unpack(
         self, path: str, stem: str, on_progress: Callable[[float], None]
     ) -> Unpacked:
-        """Unpack an archive into a folder beside it.
+        """Unpack an archive into a folder next to it.
 
         Args:
             path: the archive.
             stem: name of the folder.
-            on_progress: told about once a second which part (0 to 1) was read.
+            on_progress: called about once a second with the fraction (0 to 1) read.
 
         Raises:
-            UnpackError: it is not unpacked, with the reason; nothing is left behind.
+            UnpackError: unpacking failed, with the reason; nothing is left behind.
         """
         slot = self._slots.pop()
-        self._shares[slot] = 0.0
+        self._progress[slot] = 0.0
         token = secrets.token_hex(4)
         name = f".{stem[:_STEM_SHOWN]}.unpacking-{token}"
         temporary = os.path.join(os.path.dirname(path), name)
@@ -80,8 +80,8 @@ class UnpackPool:
             return await self._wait(path, stem, temporary, slot, on_progress)
         except BrokenProcessPool:
             await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
-            told = "its process was ended from outside (out of memory?)"
-            raise UnpackError(told) from None
+            reason = "the unpacking process was killed (out of memory?)"
+            raise UnpackError(reason) from None
         finally:
             self._slots.append(slot)
 
@@ -97,7 +97,7 @@ class UnpackPool:
         future = asyncio.wrap_future(job)
         try:
             while not (await asyncio.wait((future,), timeout=_PROGRESS_S))[0]:
-                on_progress(self._shares[slot])
+                on_progress(self._progress[slot])
             return future.result()
         finally:
             future.cancel()
@@ -105,10 +105,10 @@ class UnpackPool:
     def _submit(
         self, path: str, stem: str, temporary: str, slot: int
     ) -> Future[Unpacked]:
-        """Hand a job to a process, which may have to start first. Blocks."""
-        job = partial(unpack_here, path, stem, temporary, slot, self._is_synced)
-        # A ctrl+c at the terminal goes to all processes; theirs must not see it before
-        # they can ignore it. What is blocked in this thread is so in its children.
+        """Submit a job to a process, which may have to start first; blocks."""
+        job = partial(run_job, path, stem, temporary, slot, self._is_synced)
+        # Ctrl+C reaches all processes of the terminal, but the new ones must not get it
+        # before they can ignore it. They inherit the signals blocked in this thread.
         blocked = {signal.SIGINT, signal.SIGHUP}
         with self._opening:
             before = signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
@@ -116,17 +116,17 @@ class UnpackPool:
                 try:
                     return self._open().submit(job)
                 except BrokenProcessPool:
-                    self._pool = None  # its processes are gone: others take over
+                    self._pool = None  # its processes are gone; start new ones
                     return self._open().submit(job)
             finally:
                 signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _open(self) -> ProcessPoolExecutor:
         if self._is_closed:
-            raise UnpackError("it was stopped")
+            raise UnpackError("unpacking was stopped")
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                AT_ONCE, self._context, begin, (self._stop, self._shares)
+                AT_ONCE, self._context, initialize, (self._stop, self._progress)
             )
         return self._pool
 
@@ -138,7 +138,7 @@ class UnpackPool:
         return pool
 
     async def close(self) -> None:
-        """Stop all work; no process and no half folder is left."""
+        """Stop all work; leaves no process and no incomplete folder."""
         pool = await asyncio.to_thread(self._end)
         if pool is None:
             return

@@ -1,4 +1,4 @@
-"""The other side of ``unpacker``: what runs in its processes."""
+"""The code that runs in the processes of ``UnpackPool``."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tui.postprocess.unpack.archive import Stopped, Unpacked, unpack
-from tui.postprocess.unpack.names import UnpackError
+from tui.postprocess.unpack.extract_dir import UnpackError
 
 if TYPE_CHECKING:
     from collections.abc import MutableSequence
 
 MEMORY_LIMIT = 1 << 30
-"""Bytes of address space: a header that asks for gigabytes must not get them."""
+"""Maximum address space in bytes, because a header may ask for gigabytes."""
 _CLEARING_S = 5.0
-"""For the work at hand to clear up when the parent is gone."""
+"""Time for the current job to clean up when the parent is gone."""
 
 _stop: Any = None
-_shares: MutableSequence[float] = []
+_progress: MutableSequence[float] = []
 _is_orphan = threading.Event()
 _is_clear = threading.Event()
 
 
-def begin(stop: Any, shares: MutableSequence[float]) -> None:
-    """Prepare a new process (called once in it).
+def initialize(stop: Any, shares: MutableSequence[float]) -> None:
+    """Initialize a new process (called once in it).
 
     Args:
-        stop: an event that ends all work.
-        shares: where each slot tells how far it is.
+        stop: an event that cancels all work.
+        shares: an array with the progress of each slot.
     """
-    global _stop, _shares
-    _stop, _shares = stop, shares
-    # The parent decides when to stop, and says so; a terminal does not.
+    global _stop, _progress
+    _stop, _progress = stop, shares
+    # Only the parent stops this process, with the event; ignore the terminal.
     ignored = {signal.SIGINT, signal.SIGHUP}
     for number in ignored:
         signal.signal(number, signal.SIG_IGN)
@@ -47,34 +47,36 @@ def begin(stop: Any, shares: MutableSequence[float]) -> None:
             _, most = resource.getrlimit(resource.RLIMIT_AS)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, most))
     _is_clear.set()
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=_watch_parent, daemon=True).start()
 
 
-def unpack_here(
+def run_job(
     path: str, stem: str, temporary: str, slot: int, is_synced: bool
 ) -> Unpacked:
     """Unpack an archive, as ``archive.unpack`` does.
 
     Raises:
-        UnpackError: it is not unpacked, or nobody wants it any more.
+        UnpackError: unpacking failed or was stopped.
     """
 
-    def go_on(share: float) -> None:
-        _shares[slot] = share
+    def on_progress(progress: float) -> None:
+        _progress[slot] = progress
         if _is_orphan.is_set() or _stop.is_set():
             raise Stopped
 
     _is_clear.clear()
     try:
-        return unpack(path, stem, temporary, is_synced=is_synced, go_on=go_on)
+        return unpack(
+            path, stem, temporary, is_synced=is_synced, on_progress=on_progress
+        )
     except Stopped:
-        raise UnpackError("it was stopped") from None
+        raise UnpackError("unpacking was stopped") from None
     finally:
         _is_clear.set()
 
 
-def _follow_parent() -> None:
-    """End this process when its parent has ended, however that was."""
+def _watch_parent() -> None:
+    """Exit when the parent has exited, for whatever reason."""
     from multiprocessing import parent_process
 
     parent = parent_process()

@@ -28,7 +28,7 @@ def programs(tmp_path, monkeypatch):
     return tmp_path
 
 
-async def test_a_desktop_is_told_by_its_own_program(programs, monkeypatch):
+async def test_desktop_program_shows_the_notification(programs, monkeypatch):
     monkeypatch.setenv("DISPLAY", ":0")
     sent: list[str] = []
     await notify("3 done", sent.append)
@@ -37,7 +37,7 @@ async def test_a_desktop_is_told_by_its_own_program(programs, monkeypatch):
     assert sent == []
 
 
-async def test_a_desktop_that_takes_no_notices_leaves_the_terminal(
+async def test_failing_desktop_program_falls_back_to_the_terminal(
     programs, monkeypatch
 ):
     monkeypatch.setenv("DISPLAY", ":0")
@@ -48,7 +48,7 @@ async def test_a_desktop_that_takes_no_notices_leaves_the_terminal(
     await notify("3 done", None)
 
 
-def test_over_ssh_only_the_terminal_leads_to_the_person(programs):
+def test_ssh_uses_the_terminal(programs):
     assert desktop_command("x", {"DISPLAY": ":0", "SSH_CONNECTION": "1"}) is None
     assert desktop_command("x", {}) is None
 
@@ -65,11 +65,11 @@ def test_over_ssh_only_the_terminal_leads_to_the_person(programs):
         ({}, "\a"),
     ],
 )
-def test_a_terminal_gets_what_it_understands(environment, sent):
+def test_terminal_gets_a_sequence_it_supports(environment, sent):
     assert terminal_sequence("x", environment) == sent
 
 
-def test_the_words_are_counts_and_nothing_from_outside():
+def test_notification_text_has_only_counts():
     service = FakeService()
     service.add([DownloadRequest(("http://h/evil\x1b]name",))])
     service.fail(0)

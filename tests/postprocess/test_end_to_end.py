@@ -37,7 +37,7 @@ async def mark(tmp_path):
     await until(lambda: not left_over(tmp_path), 3)
 
 
-async def test_a_failing_command_makes_the_status_one(server, tmp_path, mark):
+async def test_failing_hook_exits_with_1(server, tmp_path, mark):
     server.add("/a", ResponseScript(b"aaa"))
     server.add("/b", ResponseScript(b"bbb"))
     ended = await fetchtui(
@@ -49,21 +49,19 @@ async def test_a_failing_command_makes_the_status_one(server, tmp_path, mark):
     assert ended.status == 1
     assert "2 done" in ended.err
     assert "note    b: hook 'sh' exited with status 5\n" in ended.err
-    assert "afterwards: 1 command failed\n  b: hook 'sh' exited" in ended.err
+    assert "post-processing: 1 hook failed\n  b: hook 'sh' exited" in ended.err
     assert sorted(os.listdir(tmp_path / "out")) == ["a", "b"]
 
 
-async def test_what_goes_well_keeps_the_status_and_the_json_as_they_were(
-    server, tmp_path, mark
-):
+async def test_successful_hooks_change_neither_status_nor_json(server, tmp_path, mark):
     server.add("/a.zip", ResponseScript(zip_of([("x", b"1")])))
     server.add("/evil.tar", ResponseScript(tar_of([("../x", b"1")])))
-    options = ("--json", "--unpack", "--on-all-done", f"touch {tmp_path}/told")
+    options = ("--json", "--unpack", "--on-all-done", f"touch {tmp_path}/ran")
     url = server.url("/a.zip")
     ended = await fetchtui(*options, url, cwd=tmp_path, env=mark)
     assert (ended.status, ended.err) == (0, "")
     assert (tmp_path / "a/x").read_text() == "1"
-    assert (tmp_path / "told").exists()
+    assert (tmp_path / "ran").exists()
     ended = await fetchtui(
         *options, url, server.url("/evil.tar"), cwd=tmp_path, env=mark
     )
@@ -75,7 +73,7 @@ async def test_what_goes_well_keeps_the_status_and_the_json_as_they_were(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_an_interruption_while_unpacking_leaves_nothing_half(
+async def test_interrupted_unpacking_leaves_nothing_behind(
     server, tmp_path, mark, number
 ):
     server.add("/large.tar.gz", ResponseScript(large_tar()))
@@ -93,14 +91,12 @@ async def test_an_interruption_while_unpacking_leaves_nothing_half(
     process.send_signal(number)
     ended = await finish(process)
     assert ended.status == 130
-    assert "1 archive left undone" in ended.err
+    assert "1 archive unfinished" in ended.err
     assert "Traceback" not in ended.err
     assert os.listdir(out) == ["large.tar.gz"]
 
 
-async def test_a_second_interruption_does_not_wait_for_a_stubborn_command(
-    server, tmp_path, mark
-):
+async def test_second_interrupt_does_not_wait_for_a_stuck_hook(server, tmp_path, mark):
     server.add("/a", ResponseScript(b"a"))
     script = f"trap '' TERM; echo x > {tmp_path}/runs; while :; do sleep 0.1; done"
     process = await start(
@@ -130,7 +126,7 @@ def only_the_terminal(monkeypatch):
 NOTICE = b"\x1b]777;notify;fetchtui;1 done: "
 
 
-async def test_an_open_dashboard_passes_the_notice_on(
+async def test_dashboard_forwards_the_notification(
     server, tmp_path, mark, only_the_terminal
 ):
     server.add("/a", ResponseScript(b"a"))
@@ -150,11 +146,12 @@ async def test_an_open_dashboard_passes_the_notice_on(
     assert terminal.shown.count(NOTICE) == 1
 
 
-async def test_the_dashboard_waits_for_what_follows(
+async def test_dashboard_waits_for_post_processing(
     server, tmp_path, mark, only_the_terminal
 ):
     server.add("/a", ResponseScript(b"a"))
-    script = f"sh -c 'sleep 1; echo x > {tmp_path}/told; exit 3'"
+    wait = f"while ! test -e {tmp_path}/go; do sleep 0.05; done"
+    script = f"sh -c '{wait}; echo x > {tmp_path}/ran; exit 3'"
     terminal = Terminal()
     os.environ.update(mark)
     try:
@@ -162,19 +159,20 @@ async def test_the_dashboard_waits_for_what_follows(
             *("-o", str(tmp_path / "out"), "--exit-when-done"),
             *("--on-done", script, "--notify", server.url("/a")),
         )
+        await until(lambda: b"waiting for 1 hook to finish" in terminal.shown, 30)
+        (tmp_path / "go").touch()
         async with asyncio.timeout(30):
             status = await process.wait()
     finally:
         del os.environ[MARK]
         terminal.close()
     assert status == 1
-    assert (tmp_path / "told").exists()
-    assert b"waiting for 1 command to end" in terminal.shown
+    assert (tmp_path / "ran").exists()
     assert terminal.shown.count(NOTICE) == 1
     assert b"a: hook 'sh' exited with status 3" in terminal.shown
 
 
-async def test_ctrl_c_ends_the_waiting_after_the_dashboard(server, tmp_path, mark):
+async def test_ctrl_c_stops_waiting_after_the_dashboard(server, tmp_path, mark):
     server.add("/a", ResponseScript(b"a"))
     terminal = Terminal()
     os.environ.update(mark)
@@ -183,7 +181,7 @@ async def test_ctrl_c_ends_the_waiting_after_the_dashboard(server, tmp_path, mar
             *("-o", str(tmp_path / "out"), "--exit-when-done"),
             *("--on-done", "sleep 60", server.url("/a")),
         )
-        await until(lambda: b"waiting for 1 command" in terminal.shown, 30)
+        await until(lambda: b"waiting for 1 hook" in terminal.shown, 30)
         terminal.type(b"\x03")
         async with asyncio.timeout(10):
             status = await process.wait()

@@ -7,7 +7,7 @@ import asyncio
 from tui.postprocess.job_queue import JobQueue
 
 
-async def test_a_job_that_comes_at_the_very_end_of_the_last_one_is_done() -> None:
+async def test_job_pushed_at_the_end_of_the_last_one_runs() -> None:
     loop = asyncio.get_running_loop()
     done: list[int] = []
 
@@ -25,7 +25,7 @@ async def test_a_job_that_comes_at_the_very_end_of_the_last_one_is_done() -> Non
     assert not len(turns)
 
 
-async def test_no_more_run_at_once_than_allowed_and_a_fault_ends_no_other() -> None:
+async def test_concurrency_is_limited_and_errors_are_isolated() -> None:
     most = running = 0
     done: list[int] = []
 

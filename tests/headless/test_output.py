@@ -21,16 +21,16 @@ def read_some(fd: int) -> bytes:
 
 
 @pytest.mark.parametrize("is_blocking", [True, False])
-async def test_more_than_a_pipe_holds_arrives_whole_and_in_order(
+async def test_more_than_a_pipe_buffer_arrives_in_order(
     is_blocking: bool,
 ) -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, is_blocking)
     os.set_blocking(reading, False)
-    outlet = AsyncOutput(writing)
+    output = AsyncOutput(writing)
     for at in range(0, len(TEXT), 1000):
-        outlet.write(TEXT[at : at + 1000])
-    assert outlet.backlog == 500
+        output.write(TEXT[at : at + 1000])
+    assert output.backlog == 500
     got = bytearray()
 
     def has_all() -> bool:
@@ -38,31 +38,31 @@ async def test_more_than_a_pipe_holds_arrives_whole_and_in_order(
         return len(got) == len(TEXT)
 
     await until(has_all)
-    await outlet.close(5)
+    await output.close(5)
     assert got.decode() == TEXT
-    assert outlet.backlog == 0
+    assert output.backlog == 0
     os.close(reading)
     os.close(writing)
 
 
-async def test_closing_gives_up_on_a_reader_that_never_reads() -> None:
+async def test_close_times_out_on_a_stuck_reader() -> None:
     reading, writing = os.pipe()
-    outlet = AsyncOutput(writing)
-    outlet.write(TEXT)
+    output = AsyncOutput(writing)
+    output.write(TEXT)
     began = asyncio.get_running_loop().time()
-    await outlet.close(0.1)
+    await output.close(0.1)
     assert asyncio.get_running_loop().time() - began < 2
     os.close(reading)  # frees the thread, with a broken pipe
-    await asyncio.wait_for(outlet.broken.wait(), 5)
-    outlet.write("dropped")
+    await asyncio.wait_for(output.broken.wait(), 5)
+    output.write("dropped")
     os.close(writing)
 
 
-async def test_what_cannot_be_encoded_is_replaced() -> None:
+async def test_unencodable_text_is_replaced() -> None:
     reading, writing = os.pipe()
-    outlet = AsyncOutput(writing, encoding="ascii")
-    outlet.write("naïve\n")
-    await outlet.close(5)
+    output = AsyncOutput(writing, encoding="ascii")
+    output.write("naïve\n")
+    await output.close(5)
     assert os.read(reading, 100) == b"na?ve\n"
     os.close(reading)
     os.close(writing)

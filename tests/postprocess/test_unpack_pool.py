@@ -14,7 +14,7 @@ import pytest
 
 from tests.postprocess.archives import large_tar, tar_of, zip_of
 from tests.support.until import until
-from tui.postprocess.unpack.names import UnpackError
+from tui.postprocess.unpack.extract_dir import UnpackError
 from tui.postprocess.unpack.pool import UnpackPool
 
 ROOT = Path(__file__).parents[2]
@@ -46,9 +46,7 @@ def nothing(_: float) -> None:
     """Progress that nobody looks at."""
 
 
-async def test_archives_are_unpacked_two_at_a_time_in_other_processes(
-    tmp_path, unpacker
-):
+async def test_two_archives_are_unpacked_concurrently_in_processes(tmp_path, unpacker):
     for n in range(2):
         (tmp_path / f"{n}.zip").write_bytes(zip_of([("a", b"1"), ("b", b"2")]))
     jobs = [unpacker.unpack(f"{tmp_path}/{n}.zip", f"{n}", nothing) for n in range(2)]
@@ -59,7 +57,7 @@ async def test_archives_are_unpacked_two_at_a_time_in_other_processes(
     assert sorted(os.listdir(tmp_path)) == ["0", "0.zip", "1", "1.zip"]
 
 
-async def test_a_header_that_asks_for_gigabytes_does_not_get_them(tmp_path, unpacker):
+async def test_memory_of_a_process_is_limited(tmp_path, unpacker):
     data = bytearray(tar_of([("a", b"x" * 5000)], "xz"))
     # The block header of the xz format: size, flags, filter, its properties, CRC.
     size = (data[12] + 1) * 4
@@ -74,7 +72,7 @@ async def test_a_header_that_asks_for_gigabytes_does_not_get_them(tmp_path, unpa
     assert os.listdir(tmp_path) == ["a.tar.xz"]
 
 
-async def test_a_killed_process_fails_its_archive_alone(tmp_path, unpacker):
+async def test_killed_process_fails_only_its_archive(tmp_path, unpacker):
     (tmp_path / "large.tar.gz").write_bytes(LARGE)
     (tmp_path / "small.zip").write_bytes(zip_of([("a", b"1")]))
     job = unpacker.unpack(f"{tmp_path}/large.tar.gz", "large", nothing)
@@ -82,14 +80,14 @@ async def test_a_killed_process_fails_its_archive_alone(tmp_path, unpacker):
     await until(lambda: len(os.listdir(tmp_path)) == 3, 20)
     for pid in children():
         os.kill(pid, signal.SIGKILL)
-    with pytest.raises(UnpackError, match="ended from outside"):
+    with pytest.raises(UnpackError, match="process was killed"):
         await task
     done = await unpacker.unpack(f"{tmp_path}/small.zip", "small", nothing)
     assert done.directory == f"{tmp_path}/small"
     assert sorted(os.listdir(tmp_path)) == ["large.tar.gz", "small", "small.zip"]
 
 
-async def test_closing_stops_the_work_and_clears_up(tmp_path, unpacker):
+async def test_close_stops_work_and_cleans_up(tmp_path, unpacker):
     (tmp_path / "large.tar.gz").write_bytes(LARGE)
     job = unpacker.unpack(f"{tmp_path}/large.tar.gz", "large", nothing)
     task = asyncio.ensure_future(job)
@@ -103,7 +101,7 @@ async def test_closing_stops_the_work_and_clears_up(tmp_path, unpacker):
 
 
 @pytest.mark.parametrize("turns", [0, 1, 3])
-async def test_closing_before_a_process_has_started_leaves_none(tmp_path, turns):
+async def test_close_before_a_process_starts_leaves_none(tmp_path, turns):
     (tmp_path / "large.tar.gz").write_bytes(LARGE)
     unpacker = UnpackPool(is_synced=False)
     job = unpacker.unpack(f"{tmp_path}/large.tar.gz", "large", nothing)
@@ -129,7 +127,7 @@ if __name__ == "__main__":
 """
 
 
-async def test_the_processes_follow_a_killed_parent_and_clear_up(tmp_path):
+async def test_processes_exit_with_a_killed_parent_and_clean_up(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(_PARENT)
     folder = tmp_path / "folder"

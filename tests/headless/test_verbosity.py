@@ -6,14 +6,14 @@ from tests.support.command import fetchtui
 from tui.demo.server import Pattern, ResponseScript
 
 
-async def test_quiet_says_nothing_of_a_run_that_goes_well(server, tmp_path):
+async def test_quiet_prints_nothing_if_all_succeeds(server, tmp_path):
     url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     ended = await fetchtui("-q", url, cwd=tmp_path)
     assert (ended.status, ended.out, ended.err) == (0, "", "")
     assert (tmp_path / "a.bin").stat().st_size == 5000
 
 
-async def test_quiet_says_what_failed_and_why(server, tmp_path):
+async def test_quiet_prints_failures_with_reasons(server, tmp_path):
     good = server.add("/a.bin", ResponseScript(Pattern(5000)))
     bad = server.add("/b.bin", ResponseScript(b"no", 404))
     ended = await fetchtui("--quiet", good, bad, cwd=tmp_path)
@@ -23,7 +23,7 @@ async def test_quiet_says_what_failed_and_why(server, tmp_path):
     assert "the server has no such file" in line
 
 
-async def test_verbose_says_what_starts_and_who_set_what(server, tmp_path):
+async def test_verbose_prints_starts_and_setting_sources(server, tmp_path):
     url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     ended = await fetchtui(
         "-v", "-c", "3", url, cwd=tmp_path, env={"FETCHTUI_RETRIES": "2"}

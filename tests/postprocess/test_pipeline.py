@@ -24,7 +24,7 @@ from tui.demo.script import ResponseScript
 from tui.engine import open_engine
 from tui.headless.run import run_headless
 from tui.messages import notice_text
-from tui.postprocess.pipeline import Pipeline, follow
+from tui.postprocess.pipeline import Pipeline, start_pipeline
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,13 +47,13 @@ def run(tmp_path: Path, server: ScriptedServer) -> Any:
     ) -> AsyncIterator[tuple[Engine, Pipeline]]:
         settings = replace(Settings(output_dir=tmp_path / "out", retries=0), **changes)
         engine = await open_engine(settings, chance=lambda: 0.0)
-        follower = follow(engine, settings)
+        follower = start_pipeline(engine, settings)
         assert follower is not None
         try:
             engine.add([DownloadRequest((server.url(path),)) for path in paths])
             async with asyncio.timeout(20):
                 await engine.wait_idle()
-                await follower.settle()
+                await follower.drain()
             yield engine, follower
         finally:
             await follower.close()
@@ -68,17 +68,17 @@ def note(path: Path) -> Hooks:
     return Hooks(*(("sh", "-c", say),) * 3)
 
 
-async def test_without_wishes_nobody_even_listens(tmp_path):
+async def test_without_post_processing_there_is_no_subscription(tmp_path):
     settings = Settings(output_dir=tmp_path)
     engine = await open_engine(settings)
     try:
-        assert follow(engine, settings) is None
+        assert start_pipeline(engine, settings) is None
         assert not engine._context.bus._subscribers
     finally:
         await engine.close()
 
 
-async def test_commands_run_for_each_end_and_once_for_all(server, run, tmp_path):
+async def test_hooks_run_per_download_and_once_for_all(server, run, tmp_path):
     server.add("/a", ResponseScript(b"a"))
     server.add("/b", ResponseScript(b"b"))
     async with run("/a", "/b", "/gone", hooks=note(tmp_path / "told")) as (_, follower):
@@ -86,27 +86,25 @@ async def test_commands_run_for_each_end_and_once_for_all(server, run, tmp_path)
         assert sorted(lines[:-1]) == ["done a ", "done b ", "failed gone not_found"]
         assert lines[-1].split() == ["all_done"]
         assert (follower.failures, follower.summary()) == (0, [])
-        await follower.settle()
+        await follower.drain()
         assert len((tmp_path / "told").read_text().splitlines()) == 4, "told once"
 
 
-async def test_the_end_is_told_by_itself_and_again_after_more(server, run, tmp_path):
+async def test_end_is_announced_again_after_more_downloads(server, run, tmp_path):
     server.add("/a", ResponseScript(b"a"))
     server.add("/b", ResponseScript(b"b"))
     say = f"echo $FETCHTUI_DONE >> {tmp_path}/told"
     hooks = Hooks(on_all_done=("sh", "-c", say))
     async with run("/a", hooks=hooks) as (engine, _):
         engine.add([DownloadRequest((server.url("/b"),))])
-        told = tmp_path / "told"
-        await until(lambda: told.read_text() == "1\n2\n", 10)
+        reason = tmp_path / "told"
+        await until(lambda: reason.read_text() == "1\n2\n", 10)
 
 
 FAILED = "hook 'sh' exited with status 7: no"
 
 
-async def test_a_failing_command_harms_neither_its_file_nor_others(
-    server, run, tmp_path
-):
+async def test_failing_hook_affects_nothing_else(server, run, tmp_path):
     for name in "abc":
         server.add(f"/{name}", ResponseScript(name.encode()))
     hooks = Hooks(
@@ -118,13 +116,13 @@ async def test_a_failing_command_harms_neither_its_file_nor_others(
         assert [notice_text(row.note) for row in rows] == ["", FAILED, ""]
         assert follower.failures == 1
         assert follower.summary() == [
-            "afterwards: 1 command failed",
+            "post-processing: 1 hook failed",
             f"  b: {FAILED}",
         ]
     assert [(tmp_path / f"out/{name}").read_text() for name in "abc"] == list("abc")
 
 
-async def test_a_hanging_command_is_ended_and_told(server, run):
+async def test_hanging_hook_is_killed_and_reported(server, run):
     server.add("/a", ResponseScript(b"a"))
     hooks = Hooks(on_done=("sleep", "60"), timeout_s=0.3)
     async with run("/a", hooks=hooks) as (engine, follower):
@@ -132,7 +130,7 @@ async def test_a_hanging_command_is_ended_and_told(server, run):
         assert "took longer than" in notice_text(engine.rows([0])[0].note)
 
 
-async def test_what_was_here_already_runs_no_command_again(server, run, tmp_path):
+async def test_already_present_file_runs_no_hook(server, run, tmp_path):
     server.add("/a", ResponseScript(b"aaa"))
     hooks = Hooks(on_done=note(tmp_path / "told").on_done)
     for on_exists in (OnExists.RESUME, OnExists.RESUME, OnExists.SKIP):
@@ -141,9 +139,7 @@ async def test_what_was_here_already_runs_no_command_again(server, run, tmp_path
     assert (tmp_path / "told").read_text() == "done a \n"
 
 
-async def test_archives_are_unpacked_beside_themselves_before_the_command(
-    server, run, tmp_path
-):
+async def test_archives_are_unpacked_before_the_hook(server, run, tmp_path):
     server.add("/box.zip", ResponseScript(zip_of([("a", b"1"), ("b/c", b"2")])))
     server.add("/tar.tgz", ResponseScript(tar_of([("x", b"3")], "gz")))
     server.add("/plain", ResponseScript(b"text"))
@@ -167,29 +163,29 @@ async def test_archives_are_unpacked_beside_themselves_before_the_command(
     assert "box (1)" not in os.listdir(tmp_path / "out")
 
 
-async def test_an_archive_that_climbs_out_fails_alone(server, run, tmp_path):
+async def test_malicious_archive_fails_alone(server, run, tmp_path):
     server.add(
         "/evil.tar", ResponseScript(tar_of([("ok", b"1"), ("../../evil", b"x")]))
     )
     server.add("/good.zip", ResponseScript(zip_of([("a", b"1")])))
     paths = ("/evil.tar", "/good.zip")
-    told = tmp_path / "told"
-    hooks = Hooks(on_done=("sh", "-c", f'echo "[$FETCHTUI_UNPACKED]" >> {told}'))
+    reason = tmp_path / "told"
+    hooks = Hooks(on_done=("sh", "-c", f'echo "[$FETCHTUI_UNPACKED]" >> {reason}'))
     async with run(*paths, unpack=True, hooks=hooks) as (engine, follower):
         evil, good = engine.rows(range(2))
         assert evil.state is good.state is S.DONE
         assert notice_text(evil.note) == (
-            "not unpacked: it climbs out of its folder with '../../evil'"
+            "not unpacked: the name '../../evil' leaves the folder"
         )
-        assert follower.summary()[0] == "afterwards: 1 archive not unpacked"
+        assert follower.summary()[0] == "post-processing: 1 archive not unpacked"
     assert sorted(os.listdir(tmp_path / "out")) == ["evil.tar", "good", "good.zip"]
     assert not (tmp_path / "evil").exists()
-    lines = sorted(told.read_text().splitlines())
+    lines = sorted(reason.read_text().splitlines())
     assert lines == [f"[{tmp_path}/out/good]", "[]"]
 
 
 @pytest.mark.parametrize("size", [10, 2_000_000], ids=["small", "large"])
-async def test_files_get_the_time_of_their_server(server, run, tmp_path, size):
+async def test_files_get_the_servers_modification_time(server, run, tmp_path, size):
     server.add("/old", ResponseScript(b"x" * size, last_modified=OLD))
     server.add(
         "/future", ResponseScript(b"x", last_modified="Fri, 01 Jan 2100 00:00:00 GMT")
@@ -211,27 +207,25 @@ async def test_files_get_the_time_of_their_server(server, run, tmp_path, size):
     assert len(os.listdir(tmp_path / "out")) == 5
 
 
-async def test_everything_is_logged_with_what_follows(server, run, tmp_path):
+async def test_log_includes_post_processing(server, run, tmp_path):
     server.add("/a.zip", ResponseScript(zip_of([("x", b"1")])))
     log = tmp_path / "log"
     async with run("/a.zip", "/gone?token=hunter2", log_file=log, unpack=True):
         pass
     text = log.read_text()
     assert "hunter2" not in text
-    for told in (
+    for reason in (
         "saves to",
         "queued http",
         "started",
         "done a.zip",
         "failed not_found",
     ):
-        assert told in text
+        assert reason in text
     assert "note unpacked into a/" in text
 
 
-async def test_a_log_without_a_place_harms_nothing_and_is_told_once(
-    server, run, tmp_path
-):
+async def test_unwritable_log_is_reported_once(server, run, tmp_path):
     server.add("/a", ResponseScript(b"a"))
     log = tmp_path / "no" / "log"
     async with run("/a", log_file=log) as (engine, follower):
@@ -239,9 +233,7 @@ async def test_a_log_without_a_place_harms_nothing_and_is_told_once(
         assert follower.failures == 0
 
 
-async def test_closing_in_the_middle_ends_commands_and_says_what_was_left(
-    server, tmp_path
-):
+async def test_close_stops_hooks_and_reports_unfinished_work(server, tmp_path):
     server.add("/a", ResponseScript(b"a"))
     settings = Settings(
         output_dir=tmp_path,
@@ -250,12 +242,12 @@ async def test_closing_in_the_middle_ends_commands_and_says_what_was_left(
         ),
     )
     engine = await open_engine(settings)
-    follower = follow(engine, settings)
+    follower = start_pipeline(engine, settings)
     assert follower is not None
     engine.add([DownloadRequest((server.url("/a"),))] * 3)
     pid = tmp_path / "pid"
     await until(lambda: pid.exists() and len(follower._hooks) == 3)
-    assert follower.summary() == ["afterwards: 3 commands left undone"]
+    assert follower.summary() == ["post-processing: 3 hooks unfinished"]
     async with asyncio.timeout(10):
         await follower.close()
         await engine.close()
@@ -264,17 +256,17 @@ async def test_closing_in_the_middle_ends_commands_and_says_what_was_left(
         os.kill(int(pid.read_text()), 0)
 
 
-async def test_a_run_that_cannot_go_on_still_follows_up_what_has_ended(tmp_path):
+async def test_stopped_run_still_post_processes_finished_downloads(tmp_path):
     service = FakeService()
     say = f"sleep 0.2; echo $FETCHTUI_ERROR > {tmp_path}/told"
     settings = Settings(hooks=Hooks(on_failed=("sh", "-c", say)))
-    follower = follow(service, settings)
+    follower = start_pipeline(service, settings)
     request = DownloadRequest(("http://127.0.0.1/a",))
     nowhere = os.open(os.devnull, os.O_WRONLY)
     run = run_headless(
         service,
         [request, request],
-        aftermath=follower,
+        post_processor=follower,
         stdout_fd=nowhere,
         stderr_fd=nowhere,
     )
@@ -293,7 +285,7 @@ async def test_a_run_that_cannot_go_on_still_follows_up_what_has_ended(tmp_path)
     await follower.close()
 
 
-async def test_progress_on_the_row_is_no_event(server, run, tmp_path):
+async def test_unpacking_progress_is_not_an_event(server, run, tmp_path):
     server.add("/a.zip", ResponseScript(zip_of([("x", b"1")])))
     async with run("/a", unpack=True) as (engine, _):
         listener = engine.subscribe()
