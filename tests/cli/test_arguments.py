@@ -120,7 +120,7 @@ def test_demo_keeps_its_files_in_an_explicit_directory(
             ("-c", "many", URL),
             "'many' is not a whole number from 1 to 1,000",
         ),
-        (("--limit-rate", "fast", URL), "write it as 500k, 10M or 1.5G"),
+        (("--limit-rate", "fast", URL), "use 500k, 10M or 1.5G"),
         (("--checksum", "crc=1", URL), "checksum must be TYPE=HEX"),
         (("--checksum", "md5=12", URL), "md5 needs 32 hexadecimal digits"),
         (
