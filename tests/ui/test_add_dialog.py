@@ -1,4 +1,4 @@
-"""Adding downloads: paste, preview, leave out, add; and nothing blocks."""
+"""The add dialog: paste, preview, skipped entries, adding; and nothing blocks."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ async def test_the_preview_counts_good_duplicate_and_invalid_lines():
     assert "✗ line 8" in text
 
 
-async def test_the_same_url_under_another_name_is_no_duplicate():
+async def test_the_same_url_under_another_name_is_not_a_duplicate():
     preview = await read_preview(["https://a.example/x\nhttps://a.example/x\n out=y"])
     assert (len(preview.requests), preview.duplicates) == (2, 0)
 
 
 @pytest.mark.parametrize("height", [1, 2, 3, 5, 8])
-async def test_the_preview_never_outgrows_its_room(height):
+async def test_the_preview_never_exceeds_its_height(height):
     preview = await read_preview(["\n".join(["nonsense"] * 300), urls(10)])
     lines = preview_text(preview, height).split("\n")
     assert len(lines) <= height
@@ -293,7 +293,7 @@ async def test_a_paste_on_the_dashboard_may_be_a_path_too(some_list):
         assert app.screen.query_one(UrlArea).text == ""
 
 
-def test_what_is_no_path_of_a_file_stays_text(tmp_path, some_list):
+def test_text_that_is_not_a_file_path_stays_text(tmp_path, some_list):
     assert dropped_paths(f"{str(some_list)!r} {str(some_list)!r}") == [
         str(some_list),
         str(some_list),

@@ -1,4 +1,4 @@
-"""ASCII mode: not one byte above 0x7f is drawn, by whatever part, in as many cells."""
+"""ASCII mode: no part draws a byte above 0x7f, and widths stay the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What bounds the run, and the automatic number, where they can be seen."""
+"""The bottleneck line, and the state of automatic concurrency in the header."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ STEP = AutoReason(AutoCode.GAIN_TRY_MORE, (16, 23.9e6, 0.98, 32))
 STEP_TEXT = "16 give 23.9 MB/s (+98%): trying 32"
 
 
-async def test_the_whole_verdict_is_told_where_there_is_room():
+async def test_the_diagnosis_is_shown_in_full_if_it_fits():
     service = sample_service()
     service.diagnosis = DISK
     async with dashboard(service, size=(120, 36)) as board:
         assert any(line.strip() == DISK_TEXT for line in board.screen())
 
 
-async def test_the_last_step_of_the_automatic_choice_is_told_beside_it():
+async def test_the_last_step_of_automatic_concurrency_is_shown_beside_it():
     service = sample_service()
     service.diagnosis, service.auto = DISK, AutoSnapshot(is_on=True, reason=STEP)
     async with dashboard(service, size=(160, 40)) as board:
@@ -62,7 +62,7 @@ async def test_the_word_beside_the_number_can_be_clicked():
         assert service.last == ("set_auto", True)
 
 
-async def test_the_folded_graph_tells_what_bounds_in_short():
+async def test_the_folded_graph_shows_the_short_diagnosis():
     service = sample_service()
     service.diagnosis = DISK
     async with dashboard(service, size=(80, 24)) as board:

@@ -1,4 +1,4 @@
-"""ExitFlow: what is going on, three choices, and the safe one on enter."""
+"""The quit and confirm dialogs: summary, choices, and the safe one on Enter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tui.ui.dialogs.confirm import QuitScreen, quit_summary
 IDLE = engine(counts=(0, 0, 0, 0, 0, 0, 12, 3, 0))
 
 
-def test_it_tells_what_runs_and_that_everything_is_kept():
+def test_the_summary_shows_what_is_running_and_that_progress_is_saved():
     first, second = quit_summary(engine())
     assert first == "212 active, 61,204 queued, 1.94 TB left."
     assert second == "Progress is saved."
@@ -25,7 +25,7 @@ def test_sizes_that_nobody_knows_are_to_go_as_well():
     assert first.endswith("queued, 3 of unknown size left.")
 
 
-def test_waiting_counts_as_queued_and_paused_is_told():
+def test_waiting_counts_as_queued_and_paused_is_shown():
     lines = quit_summary(engine(counts=(2, 0, 0, 3, 4, 0, 0, 0, 0)))
     assert lines[0].startswith("5 queued, 4 paused")
 
@@ -37,7 +37,7 @@ def test_with_nothing_running_it_says_what_became_of_it():
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_situation_and_choices_are_whole_at_every_size(size):
+async def test_summary_and_choices_fit_at_every_size(size):
     async with Caller(QuitScreen(engine())).run_test(size=size) as pilot:
         text = on_screen(pilot.app)
     for words in (
@@ -88,7 +88,7 @@ async def test_finishing_is_not_offered_when_nothing_runs():
 
 
 @pytest.mark.parametrize("size", [(38, 9), (40, 10), (20, 6), (60, 13), (30, 5)])
-async def test_every_way_to_go_can_be_seen_however_small_the_terminal_is(size):
+async def test_every_choice_is_visible_in_a_small_terminal(size):
     async with dashboard(sample_service(), size=size) as board:
         board.main.exit_flow.resume_hint = "Every byte is kept; plain fetchtui goes on."
         await board.press("q")
@@ -99,7 +99,7 @@ async def test_every_way_to_go_can_be_seen_however_small_the_terminal_is(size):
 
 
 @pytest.mark.parametrize("size", [(38, 9), (40, 10), (30, 5)])
-async def test_both_answers_to_a_question_can_be_seen_in_a_small_terminal(size):
+async def test_both_answers_are_visible_in_a_small_terminal(size):
     async with dashboard(sample_service(), size=size) as board:
         await board.press("X")
         await board.pilot.pause()

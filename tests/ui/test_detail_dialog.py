@@ -1,4 +1,4 @@
-"""A download on the whole screen: complete, scrolling, and up to date."""
+"""The detail dialog: complete, scrollable and up to date."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ async def test_hostile_text_is_shown_as_text(size):
     assert not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
-async def test_a_resize_wraps_anew_and_keeps_the_end_within_reach():
+async def test_a_resize_wraps_again_and_the_end_stays_reachable():
     long = detail(path="/data/" + "long-name/" * 30 + "end-of-path")
     app = Caller(DetailScreen(lambda: long))
     async with app.run_test(size=(120, 36)) as pilot:

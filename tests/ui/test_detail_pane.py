@@ -1,4 +1,4 @@
-"""The details of a download, in the pane, folded, and as the long sheet."""
+"""The details of a download in the pane, folded, and in the long form."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def as_text(lines) -> str:
     return "\n".join(line_text(line) for line in lines)
 
 
-def test_the_pane_tells_map_sizes_speed_addresses_and_answer():
+def test_the_pane_shows_map_sizes_speed_addresses_and_response():
     text = as_text(pane_lines(detail(), 60, 9))
     for fact in (
         "downloading",
@@ -59,7 +59,7 @@ def test_why_it_failed_and_what_to_do_come_first(height):
     assert remedy("not_found") in text
 
 
-def test_a_wait_counts_down_and_a_stall_is_told():
+def test_a_wait_counts_down_and_a_stall_is_shown():
     waiting = detail(row=row(state=DownloadState.WAITING, retry_in_s=4.0))
     assert "retry in 4s" in as_text(pane_lines(waiting, 40, 6))
     stalled = detail(row=row(stalled_s=12.0))
@@ -169,7 +169,7 @@ async def test_a_click_on_its_key_asks_for_the_full_screen():
     assert asked == [True]
 
 
-def test_the_sheet_tells_what_bounds_it_its_speeds_and_what_can_be_changed():
+def test_the_sheet_shows_the_diagnosis_the_speeds_and_keys_to_change_it():
     text = as_text(
         sheet_lines(
             detail(
@@ -188,7 +188,7 @@ def test_the_sheet_tells_what_bounds_it_its_speeds_and_what_can_be_changed():
     assert "Authorization (hidden)" in text
 
 
-def test_a_finished_one_tells_when_and_not_how_it_would_be_resumed():
+def test_a_finished_download_shows_its_times_and_no_validator():
     done = detail(
         row=row(state=DownloadState.DONE, speed=0.0, connections=0),
         segments=(),
@@ -206,6 +206,6 @@ def test_a_finished_one_tells_when_and_not_how_it_would_be_resumed():
     ("width", "words"),
     [(60, "downloading · limited by server"), (36, "downloading    ")],
 )
-def test_the_pane_tells_what_bounds_it_in_as_many_words_as_fit(width, words):
+def test_the_pane_shows_the_diagnosis_if_it_fits(width, words):
     bound = detail(diagnosis=Diagnosis(Limit.SERVER, LimitCause.CONNECTIONS, (3,)))
     assert words in as_text(pane_lines(bound, width, 9))

@@ -1,4 +1,4 @@
-"""The log: bounded, calm in a flood, and safe to show."""
+"""The log: bounded, summed up in a burst, and safe to show."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_download_that_is_gone_keeps_its_number():
     assert log_entry(facts.Done(7, AT), None).name == "download 7"
 
 
-def test_a_flood_becomes_twenty_lines_that_count_the_rest():
+def test_a_burst_becomes_twenty_lines_that_count_the_rest():
     entries = [log_entry(*done(n)) for n in range(431)]
     lines = coalesce(entries, 20)
     assert len(lines) == 20
@@ -78,14 +78,14 @@ def test_a_flood_becomes_twenty_lines_that_count_the_rest():
     assert lines[-1].state is DownloadState.DONE
 
 
-def test_failures_survive_a_flood_of_successes():
+def test_failures_survive_a_burst_of_successes():
     pairs = [done(n) for n in range(300)] + [failed(999)]
     lines = coalesce([log_entry(*pair) for pair in pairs], 20)
     assert any(line.name == "file-999" for line in lines)
     assert lines[-1].name == "282 more done"
 
 
-def test_a_flood_of_several_kinds_is_counted_by_kind():
+def test_a_burst_of_several_kinds_is_counted_by_kind():
     pairs = [done(n) for n in range(30)] + [failed(n) for n in range(25)]
     lines = coalesce([log_entry(*pair) for pair in pairs], 20)
     assert lines[-1].name == "30 more done, 6 failed"

@@ -1,4 +1,4 @@
-"""Which ones failed, and why: groups, advice, retry of a group, the saved list."""
+"""The failed view: groups by cause, advice, retry of a group, the saved list."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def failures() -> FakeService:
     return service
 
 
-async def test_failed_ones_stand_under_their_cause_the_commonest_first():
+async def test_failed_downloads_are_grouped_by_cause_most_frequent_first():
     async with dashboard(failures()) as board:
         await board.press("5")
         lines = [line.strip("▌ ") for line in board.screen()[4:12]]
@@ -98,7 +98,7 @@ async def test_the_cursor_stays_on_its_heading_when_groups_change_places():
         assert board.list.model.cursor_cause.kind == "auth"
 
 
-async def test_the_line_below_says_what_why_and_which_key_is_next():
+async def test_the_message_line_shows_error_remedy_and_keys():
     async with dashboard(failures()) as board:
         await board.press("j")
         assert (
@@ -121,7 +121,7 @@ async def test_every_key_on_a_heading_does_something_sensible():
         assert board.app.is_running
 
 
-async def test_D_drops_what_has_ended_and_u_brings_it_back():
+async def test_D_removes_ended_downloads_and_u_restores_them():
     async with dashboard(some_downloads()) as board:
         service = board.main.service
         await board.press("D")
@@ -215,7 +215,7 @@ def test_causes_have_names_in_words():
     assert failure_title("", 0) == "cancelled by you"
 
 
-def test_the_farewell_fits_80_columns_and_says_how_to_go_on(tmp_path):
+def test_the_exit_summary_fits_80_columns_and_says_how_to_resume(tmp_path):
     service = failures()
     for kind in ("tls", "dns", "stalled", "connect_timeout"):
         service.put(kind, _S.FAILED, error_kind=kind)
@@ -253,7 +253,7 @@ def test_an_empty_run_says_nothing_at_the_end():
     assert summary_lines(service.snapshot(), [], service.rows, None, "go on") == []
 
 
-async def test_a_frozen_list_stands_still_and_says_so():
+async def test_a_frozen_list_does_not_move_and_is_marked():
     async with dashboard() as board:
         service = board.main.service
         await board.press("full_stop")

@@ -1,4 +1,4 @@
-"""Help: every key is there, can be found, and can be run; nothing runs by accident."""
+"""The help dialog: every key is listed, found and run, and none by accident."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ async def test_a_click_runs_the_action_under_it():
     assert app.answers == [ACTIONS[1].id]
 
 
-async def test_a_search_without_result_says_so():
+async def test_a_search_without_result_shows_a_message():
     app = Caller(HelpScreen(ACTIONS))
     async with app.run_test(size=(60, 15)) as pilot:
         await pilot.press(*"qqq", "down", "enter")

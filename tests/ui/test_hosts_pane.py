@@ -1,4 +1,4 @@
-"""The hosts: sorted by the engine, capped by a person, true at every size."""
+"""The hosts pane: order, limits set by the user, and every size."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ async def test_a_key_asks_for_the_cap_of_the_host_under_the_cursor(key):
         assert board.message() == "Max downloads from https://h1.example: 7"
 
 
-async def test_a_wrong_cap_is_refused_and_zero_lifts_it():
+async def test_an_invalid_limit_is_rejected_and_zero_removes_it():
     service = service_with_hosts()
     async with dashboard(service) as board:
         await board.press("H", "enter")
@@ -161,7 +161,7 @@ async def test_the_cursor_is_always_among_the_rows_that_are_shown():
         assert "▌ h0.example" in board.text()
 
 
-async def test_the_last_error_of_a_host_is_told_below():
+async def test_the_last_error_of_a_host_is_shown_below():
     service = service_with_hosts()
     service.hosts["https://h0.example"] = {"trouble": "503 Service Unavailable"}
     async with dashboard(service) as board:

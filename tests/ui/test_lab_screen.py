@@ -1,4 +1,4 @@
-"""The race screen, pressed and resized while a small race runs."""
+"""The race screen, with keys and resizes while a small race runs."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_q_in_the_middle_ends_what_runs():
     assert LabProcess._alive == set()
 
 
-async def test_a_strategy_that_dies_says_so_in_red():
+async def test_a_strategy_that_dies_is_marked_in_red():
     app = app_for("one_by_one", profile=SLOW)
     async with app.run_test(size=(120, 36)):
         (entrant,) = app.race_screen.race.entrants

@@ -1,4 +1,4 @@
-"""Which rows the list has and where its cursor is, without a screen."""
+"""The rows of the list and its cursor, without a screen."""
 
 from __future__ import annotations
 
@@ -282,7 +282,7 @@ def test_another_query_ends_the_search_before_it():
     assert not model.is_searching
 
 
-def test_a_search_for_a_key_that_takes_long_is_told_and_no_other():
+def test_only_a_long_search_started_by_a_key_is_shown():
     model, service, clock = slow_model("abc")
     model.set_query(DownloadQuery(text="is:queued"))
     assert not model.is_late
@@ -315,7 +315,7 @@ def test_changes_in_the_engine_wait_for_the_search_under_way():
     assert model.ids == [0, 1, 2, 3]
 
 
-def test_the_cursor_may_move_while_a_search_goes_on():
+def test_the_cursor_may_move_during_a_search():
     model, _, _ = slow_model("abcd")
     model.set_query(DownloadQuery(text="-name:b"))
     model.move_to(2)

@@ -1,4 +1,4 @@
-"""One line of the list: its columns, its words, its width, in every state."""
+"""A line of the list: columns, text and width in every state."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_every_row_is_as_wide_as_the_heading_allows(width):
         assert cells(line(service, row.id, width)) <= room
 
 
-def test_columns_leave_in_order_while_name_percent_and_speed_stay():
+def test_columns_are_dropped_by_rank_while_name_percent_and_speed_stay():
     gone = []
     for width in range(200, 30, -1):
         columns = columns_for(width)
@@ -72,7 +72,7 @@ def test_columns_leave_in_order_while_name_percent_and_speed_stay():
     assert gone == ["state", "host", "tries", "size", "bar", "eta"]
 
 
-def test_states_can_be_told_apart_without_any_colour():
+def test_states_are_distinguishable_without_color():
     service = every_state()
     rows = service.rows(range(len(_S)))
     words = [status_text(row)[0] for row in rows]
@@ -88,7 +88,7 @@ def test_states_can_be_told_apart_without_any_colour():
     assert all(cells(shown.glyph) == 1 for shown in looks)
 
 
-def test_in_ascii_no_sign_of_ours_is_beyond_it():
+def test_ascii_mode_draws_ascii_only():
     service = every_state()
     for row in service.downloads:
         (snapshot,) = service.rows([row.id])
@@ -109,7 +109,7 @@ def test_a_failed_row_says_why_in_full_where_it_fits_and_in_short_where_not():
     assert "failed: no such host" in line(service, id, 120)
 
 
-def test_a_finished_row_tells_what_became_of_its_file():
+def test_a_finished_row_shows_its_note():
     service = FakeService()
     service.put("a.zip", _S.DONE, size=10, received=10)
     plain_row = line(service, 0, 160)
@@ -129,7 +129,7 @@ def test_a_waiting_row_counts_down_and_a_silent_one_says_it_stalls():
     assert "stalled 12s" in line(service, silent, 120)
 
 
-def test_of_an_unknown_length_the_bytes_so_far_are_told_and_no_percentage():
+def test_an_unknown_length_shows_the_bytes_so_far_and_no_percentage():
     service = FakeService()
     id = service.put("live.log", _S.DOWNLOADING, received=38_200_000, speed=1.0)
     text = line(service, id, 120)

@@ -1,4 +1,4 @@
-"""Frames, cutting to the cell, clicks, and repainting only what changed."""
+"""The base class of panes: frames, clipping, clicks, and minimal repaints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing a list file: typing, completing, walking, and what is in it."""
+"""The pick dialog: typing, completion, browsing and the preview."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_an_unreadable_folder_shows_the_error(home, typed, error):
     assert list_folder(typed).error == error
 
 
-def test_a_huge_folder_is_cut_and_says_so(home):
+def test_a_huge_folder_is_cut_and_counted(home):
     for number in range(SHOWN + 7):
         (home / f"f-{number:04}").touch()
     seen = list_folder(f"{home}/f")
@@ -126,7 +126,7 @@ async def test_a_path_may_be_typed_and_completed(home):
     assert app.answers == [None]
 
 
-async def test_a_file_that_is_no_list_says_why(home):
+async def test_a_file_that_is_not_a_list_shows_why(home):
     app = Caller(PickScreen(folder=str(home / "lists")))
     async with app.run_test(size=(80, 24)) as pilot:
         typed = app.screen.query_one(PathInput)

@@ -1,4 +1,4 @@
-"""Sparks, graphs and axes, character by character."""
+"""Sparklines, graphs and axes, character by character."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking for one value, with what is wrong said at once."""
+"""The prompt dialog: one value, with errors shown while typing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ async def test_typing_replaces_the_value_and_enter_sets_it(size):
     assert app.answers == ["25M"]
 
 
-async def test_what_is_wrong_is_said_while_typing_and_not_accepted():
+async def test_an_error_is_shown_while_typing_and_not_accepted():
     app = Caller(rate_screen())
     async with app.run_test(size=(60, 15)) as pilot:
         await pilot.press(*"fast", "enter")

@@ -1,4 +1,4 @@
-"""Saving downloads as a list: which, how, where; and what was saved is read back."""
+"""The save dialog: groups, formats, file name; and saved lists can be read."""
 
 from __future__ import annotations
 
@@ -110,9 +110,7 @@ async def test_a_file_that_is_there_is_not_replaced(tmp_path, board_in):
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
-async def test_ctrl_o_adds_a_list_and_knows_what_is_there_already(
-    tmp_path, monkeypatch
-):
+async def test_ctrl_o_adds_a_list_and_skips_listed_downloads(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     service = some_downloads()
     there = service.downloads[0].url

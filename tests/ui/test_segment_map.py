@@ -1,4 +1,4 @@
-"""The map of a file: what is there, in flight and missing."""
+"""The map of a file: complete, in flight and missing parts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tui.ui.panes.segment_map import map_lines, map_marks
         ([], [], 100, 0, ""),
     ],
 )
-def test_each_cell_tells_about_its_share(finished, heads, size, width, drawn):
+def test_each_cell_shows_its_part_of_the_file(finished, heads, size, width, drawn):
     assert map_marks(finished, heads, size, width) == drawn
 
 
@@ -53,12 +53,12 @@ def test_bytes_of_running_ranges_count_as_there():
     assert drawn == "██████▶░░█▶░░░░░▶░░░"
 
 
-def test_a_done_file_is_whole_although_its_ranges_are_gone():
+def test_a_finished_file_is_complete_although_its_ranges_are_gone():
     done = detail(row=row(state=DownloadState.DONE), finished=(), segments=())
     assert line_text(map_lines(done, 8, 1)[0]) == "████████"
 
 
-def test_a_body_of_unknown_length_says_so_instead_of_a_map():
+def test_a_body_of_unknown_length_has_no_map():
     unknown = detail(row=row(size=None))
     assert "unknown" in line_text(map_lines(unknown, 40, 2)[0])
 

@@ -1,4 +1,4 @@
-"""The settings screen: found, judged, written without a comment lost, live at once."""
+"""The settings dialog: search, validation, saving with comments, live effect."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_what_the_engine_can_change_holds_at_once(file, key, typed, asked)
         assert key in written.values
 
 
-async def test_what_makes_no_sense_is_told_and_nothing_changes(file):
+async def test_an_invalid_value_is_reported_and_nothing_changes(file):
     async with dashboard() as board:
         await opened(board)
         await change(board, "concurrency", "0", "enter")
@@ -140,7 +140,7 @@ async def test_a_key_of_another_action_is_refused_with_its_owner(file):
         assert "pause" not in file.read_text()
 
 
-async def test_each_value_tells_who_says_so(file):
+async def test_each_value_shows_its_source(file):
     given = resolve(
         read_document(_FILE.encode(), "config.toml"),
         environment={"FETCHTUI_PER_HOST": "3"},
@@ -164,7 +164,7 @@ async def test_each_value_tells_who_says_so(file):
         assert source("writers").endswith("changed in this session")
 
 
-async def test_a_file_that_is_no_toml_is_told_and_left_alone(file):
+async def test_an_invalid_file_is_reported_and_not_changed(file):
     file.write_text("concurrency = = 3")
     async with dashboard() as board:
         await opened(board)
@@ -175,7 +175,7 @@ async def test_a_file_that_is_no_toml_is_told_and_left_alone(file):
         assert board.main.service.concurrency == 4
 
 
-async def test_a_file_that_cannot_be_written_is_told_and_nothing_changes(
+async def test_an_unwritable_file_is_reported_and_nothing_changes(
     tmp_path, monkeypatch
 ):
     (tmp_path / "file").write_text("")
@@ -214,7 +214,7 @@ async def test_it_fits_every_size(file, size):
         assert {len(line) for line in board.screen()} == {size[0]}
 
 
-async def test_a_theme_that_there_is_not_is_told_until_another_is_chosen(file):
+async def test_an_unknown_theme_is_reported_until_another_is_chosen(file):
     told = "unknown theme 'nrod'; did you mean 'nord'?"
     async with dashboard(theme="nrod") as board:
         assert board.app.theme == "fetchtui-dark"

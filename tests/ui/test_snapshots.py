@@ -1,4 +1,4 @@
-"""Whole screens stay as they were: dark, light, ASCII, without colour, at all sizes."""
+"""Whole screens match their snapshots: dark, light, ASCII, NO_COLOR, all sizes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_no_file_is_left_over():
     assert {path.stem for path in SNAPSHOTS.iterdir()} == set(SHOTS)
 
 
-def test_without_colour_there_is_none_and_every_state_is_told_apart():
+def test_no_color_draws_gray_and_states_stay_distinguishable():
     text = (SNAPSHOTS / "no-colour-80x24.txt").read_text("utf-8")
     legend = text.rpartition("\n\n")[2]
     for line in legend.splitlines():

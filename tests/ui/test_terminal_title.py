@@ -1,4 +1,4 @@
-"""Title and progress of the terminal's window: true, calm, and cleared at the end."""
+"""Window title and progress: correct, at most once a second, cleared at the end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def running(*, held=False) -> FakeService:
     return service
 
 
-def test_the_title_says_percent_and_speed_first_and_how_it_ended():
+def test_the_title_shows_percent_speed_and_result():
     service = running()
     assert title_text(service.snapshot(), 0.5) == "50% 2.00 MB/s - fetchtui"
     assert title_text(running(held=True).snapshot(), 0.5) == "50% paused - fetchtui"
@@ -53,7 +53,7 @@ def test_the_title_says_percent_and_speed_first_and_how_it_ended():
     assert title_text(FakeService().snapshot(), None) == "fetchtui"
 
 
-def test_progress_tells_running_failed_held_unknown_and_nothing():
+def test_progress_shows_running_failed_paused_unknown_and_none():
     now = running().snapshot()
     assert progress_code(now, 0.384) == "\x1b]9;4;1;38\x1b\\"
     assert progress_code(now, None) == "\x1b]9;4;3;0\x1b\\"
@@ -76,7 +76,7 @@ def test_it_writes_at_most_once_a_second_and_only_what_changed():
     assert len(written) == 4
 
 
-def test_progress_is_repeated_for_terminals_that_forget_it():
+def test_progress_is_repeated_for_terminals_that_clear_it():
     written = Written()
     title = written.title(has_title=False)
     now = running().snapshot()
@@ -86,7 +86,7 @@ def test_progress_is_repeated_for_terminals_that_forget_it():
     assert len(written) == 4
 
 
-def test_after_the_end_progress_is_cleared_and_title_given_back():
+def test_at_the_end_progress_is_cleared_and_the_title_restored():
     written = Written()
     title = written.title()
     assert title.opening == SAVE_TITLE
@@ -99,7 +99,7 @@ def test_after_the_end_progress_is_cleared_and_title_given_back():
     assert written[-1] == CLEAR_PROGRESS
 
 
-def test_a_terminal_that_understands_neither_is_told_nothing():
+def test_a_terminal_without_support_gets_no_sequences():
     written = Written()
     title = written.title(has_title=False, has_progress=False)
     title.update(running().snapshot(), 0.5)
