@@ -8,20 +8,20 @@ from tests.architecture import prose
 from tests.architecture.files import python_files
 
 
-def failing(findings) -> list[str]:
-    return [str(found) for found in findings if prose.is_checked(found.where)]
+def printed(findings) -> list[str]:
+    return [str(found) for found in findings]
 
 
 def test_documents_and_the_tables_in_them():
-    assert failing(prose.in_documents()) == []
+    assert printed(prose.in_documents()) == []
 
 
 def test_messages():
-    assert failing(prose.in_messages()) == []
+    assert printed(prose.in_messages()) == []
 
 
 def test_docstrings():
-    assert failing(prose.in_docstrings(python_files("tui"))) == []
+    assert printed(prose.in_docstrings(python_files("tui"))) == []
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def end_message(snapshot: EngineSnapshot) -> str:
 
 
 class FailureDigest:
-    """Combines many failures into one message: one each would flood the screen."""
+    """Combines many failures into one message: one each would fill the screen."""
 
     def __init__(self, service: DownloadService) -> None:
         """Look up the names of failed downloads in ``service``."""
