@@ -1,4 +1,4 @@
-"""A range whose bytes threads take: what others do to it meanwhile, and what counts."""
+"""Segments copied by threads: concurrent changes, and what is counted."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Lender(Stream):
 
 
 class FakeCopier:
-    """Moves as much at once as it is told to, and lets others act before it lands."""
+    """Copies as many bytes as a test sets; others may act before it reports them."""
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
@@ -80,17 +80,17 @@ class FakeCopier:
         part: Any,
         offset: int,
         nbytes: int,
-        lender: Any,
-        landed: Callable[[Any], None],
+        source: Any,
+        on_done: Callable[[Any], None],
     ) -> None:
         self.asked.append((offset, nbytes))
         moved = min(nbytes, self.most.pop(0)) if self.most else nbytes
-        data = lender.body[lender.at : lender.at + moved]
+        data = source.body[source.at : source.at + moved]
         self.sink.bytes[offset : offset + moved] = data
         self.sink.written += moved
         if self.meanwhile:
             self.meanwhile.pop(0)()
-        landed(
+        on_done(
             SimpleNamespace(moved=moved, busy_s=0.1, blocked_s=0.1, error=self.error)
         )
         if self.error is not None:
@@ -98,7 +98,7 @@ class FakeCopier:
 
 
 @pytest.fixture(autouse=True)
-def flood(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_data(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every transfer fast enough for direct copies of 1000 bytes."""
     monkeypatch.setattr(segment_reader, "FAST_FILL_S", float("inf"))
     monkeypatch.setattr(segment_reader, "LEAST_COPY_BYTES", 10)
@@ -178,7 +178,7 @@ async def test_a_body_of_unknown_length_is_not_copied_directly() -> None:
 
 @pytest.mark.parametrize("why", ["limit", "own limit", "inline"])
 async def test_limited_or_inline_data_is_not_copied_directly(why: str) -> None:
-    """Also from the middle on: after the pour that is under way."""
+    """Also in the middle, after the copy that is under way."""
     scene, reply = Scene(), Lender()
 
     def forbid() -> None:
@@ -243,12 +243,12 @@ async def test_a_twin_that_wins_during_a_direct_copy_keeps_the_count_right() -> 
     (download,) = registry.downloads
 
     def win() -> None:
-        rival = pool.take(-1, only_there=False, url=URL, now=100.0)
-        assert rival is not None
-        assert (rival.start, rival.end) == (1100, len(BODY))
-        registry.count(download, rival.remaining)
-        rival.at = len(BODY)
-        registry.set_received(download, download.received - pool.finish(rival))
+        twin = pool.take(-1, only_there=False, url=URL, now=100.0)
+        assert twin is not None
+        assert (twin.start, twin.end) == (1100, len(BODY))
+        registry.count(download, twin.remaining)
+        twin.at = len(BODY)
+        registry.set_received(download, download.received - pool.finish(twin))
 
     scene.copier.meanwhile = [lambda: None, win]
     await scene.run(reply, slow)

@@ -1,4 +1,4 @@
-"""Who hears what."""
+"""Which subscriber receives which event."""
 
 from __future__ import annotations
 

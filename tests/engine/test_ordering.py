@@ -1,4 +1,4 @@
-"""Where downloads go when they are moved in the queue."""
+"""The positions of downloads that are moved in the queue."""
 
 from __future__ import annotations
 

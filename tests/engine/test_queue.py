@@ -1,4 +1,4 @@
-"""Who goes next: order, caps per origin, rests."""
+"""The download queue: order, caps per origin, and blocks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def download(number: int, origin: str = "http://a") -> Download:
 
 
 def taken(queue: DownloadQueue, now: float = 0.0) -> Download | None:
-    """Take one as the crew does: it is no longer queued afterwards."""
+    """Take one as the worker pool does: it is no longer queued afterwards."""
     made = queue.take(now)
     if made is not None:
         made.state = DownloadState.PROBING

@@ -1,4 +1,4 @@
-"""Every verb at any moment: whatever is pressed, nothing is lost, nothing hangs."""
+"""Every verb at any moment: nothing is lost and nothing hangs."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ async def play(steps: list[Step], directory: Path, complaints: list[str]) -> Non
 
 
 class Complaints(logging.Handler):
-    """What was logged: a worker that breaks says so only there."""
+    """Return what was logged: a bug in a worker shows only there."""
 
     def __init__(self, kept: list[str]) -> None:
         super().__init__(logging.WARNING)
@@ -209,7 +209,7 @@ def open_files() -> int:
 
 @cache
 def files_of_a_quiet_run() -> int:
-    """Descriptors that stay open in any case: the wire's own threads have some."""
+    """Descriptors that stay open in any case: the transport's threads have some."""
     with tempfile.TemporaryDirectory() as directory:
         asyncio.run(play([], Path(directory), []))
     return open_files()

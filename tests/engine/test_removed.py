@@ -1,4 +1,4 @@
-"""Downloads taken out of the list: nothing counts them, and putting back is exact."""
+"""Removed downloads: they do not count, and restoring them is exact."""
 
 from __future__ import annotations
 

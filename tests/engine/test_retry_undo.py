@@ -1,4 +1,4 @@
-"""A retry that is taken back: failed again, for the same reason, nothing else moved."""
+"""Undoing a retry: failed again for the same reason, and nothing else changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One range on its way: nothing lost, nothing twice, whatever the chunks look like."""
+"""Reading a segment: no byte is lost or read twice, whatever the chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections share one file: every byte has somebody, and at the end nobody idles."""
+"""Segments tile the file exactly, and no connection idles at the end."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def test_a_slow_last_range_is_raced_and_the_first_one_wins() -> None:
     assert slow is not None
     slow.at = 10
     assert take(pool, now=RACE_AFTER_S / 2) is None, "not before it had its chance"
-    rival = take(pool, now=RACE_AFTER_S + 1)
-    assert rival is not None
-    assert (rival.start, rival.end) == (10, 1000)
+    twin = take(pool, now=RACE_AFTER_S + 1)
+    assert twin is not None
+    assert (twin.start, twin.end) == (10, 1000)
     assert take(pool, now=RACE_AFTER_S + 1) is None, "two are enough"
     slow.at = 25
-    rival.at = 1000
-    assert pool.finish(rival) == 15, "the slow one fetched these as well"
+    twin.at = 1000
+    assert pool.finish(twin) == 15, "the slow one fetched these as well"
     assert slow.end == 25
     assert slow.remaining == 0
     assert pool.give_back(slow) == 0
@@ -74,11 +74,11 @@ def test_a_slow_last_range_is_raced_and_the_first_one_wins() -> None:
 def test_a_twin_that_breaks_leaves_the_rest_to_the_other() -> None:
     pool = SegmentScheduler([(0, 1000)])
     slow = take(pool, now=0.0)
-    rival = take(pool, now=RACE_AFTER_S + 1)
+    twin = take(pool, now=RACE_AFTER_S + 1)
     assert slow is not None
-    assert rival is not None
-    rival.at = 300
-    assert pool.give_back(rival) == 300
+    assert twin is not None
+    twin.at = 300
+    assert pool.give_back(twin) == 300
     assert pool.gaps == []
     assert slow.twin is None
     assert slow.end == 1000
@@ -102,10 +102,10 @@ def test_a_segment_far_slower_than_the_others_is_found() -> None:
 def test_every_byte_is_received_or_scheduled_whatever_happens(
     data: st.DataObject,
 ) -> None:
-    """Random work on a pool: what arrived, what is open and what runs tile the file.
+    """Work at random: received bytes, gaps and running segments always tile the file.
 
-    ``received`` is counted as the engine counts it: every byte off the wire, less
-    what the pool says was fetched twice.
+    ``received`` is counted as the engine counts it: every byte from the network, less
+    what the scheduler reports as downloaded twice.
     """
     size = data.draw(st.integers(1, 6 * LEAST_SPLIT))
     pool = SegmentScheduler([(0, size)])
@@ -141,7 +141,7 @@ def test_every_byte_is_received_or_scheduled_whatever_happens(
             covered.add(segment.at, segment.end)
         assert covered == RangeSet([(0, size)])
         if not any(segment.twin for segment in pool.segments):
-            # Where the faster of two rivals broke, some bytes will come once more.
+            # Where the faster of two twins broke, some bytes will come once more.
             to_come = [(s.at, s.end or 0) for s in pool.segments]
             to_come += [(start, end or 0) for start, end in pool.gaps]
             again = sum(overlap(arrived, start, end) for start, end in to_come)

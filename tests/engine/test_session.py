@@ -1,4 +1,4 @@
-"""A session across runs, with real engines, a real journal and nobody on the wire."""
+"""A session across runs, with real engines, a real journal and no server."""
 
 from __future__ import annotations
 

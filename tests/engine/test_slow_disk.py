@@ -1,4 +1,4 @@
-"""A disk slower than the line, and hands that do not rest."""
+"""A disk slower than the line, and pressed keys that do not stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where promises come from, which requests they cost, and where hashing is done."""
+"""Sources of expected digests, their requests, and where hashing runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that lie, break off or say nonsense: what is told, kept and asked again."""
+"""Bad responses: lies, breaks and nonsense; what is reported, kept and retried."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DATED = {"Date": "Wed, 30 Oct 2024 10:00:00 GMT"}
 
 
 def raw(head: str, body: bytes = b"", **fields: Any) -> ResponseScript:
-    """A reply as it stands on the wire; LF for CRLF in the head."""
+    """A response as the server sends it; LF for CRLF in the head."""
     lines = head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n"
     return ResponseScript(raw=lines + body, **fields)
 

@@ -1,4 +1,4 @@
-"""Downloads run before the dashboard is loaded; a signal then ends them in order."""
+"""Downloads run before the dashboard is loaded; a signal then ends them cleanly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Right and wrong bytes: who says what a file should be, and what follows."""
+"""Right and wrong bytes: expected digests, mismatches and repairs."""
 
 from __future__ import annotations
 

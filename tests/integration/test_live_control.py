@@ -1,4 +1,4 @@
-"""What a person does while it runs: more, fewer, stop this one, bring it back."""
+"""What the user does during a run: more, fewer, stop a download, restore it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This machine's own troubles: no room, no permission, no directory."""
+"""Problems of this machine: no room, no permission, no directory."""
 
 from __future__ import annotations
 

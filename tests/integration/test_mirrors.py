@@ -1,4 +1,4 @@
-"""Several URLs for one file: side by side where safe, one after another else."""
+"""Several URLs for one file: side by side if safe, else one after another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxies, logins and rules for hosts, from a request to a whole file."""
+"""Proxies, credentials and rules for hosts, from request to complete file."""
 
 from __future__ import annotations
 

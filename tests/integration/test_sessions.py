@@ -1,4 +1,4 @@
-"""The real dashboard on a pty: killed in the middle, and gone on with."""
+"""The real dashboard on a pty: killed in the middle, and restored."""
 
 from __future__ import annotations
 

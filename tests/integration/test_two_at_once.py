@@ -1,4 +1,4 @@
-"""Others at the same place: a second process, other people's files, planted links."""
+"""Other programs in the same directory: processes, foreign files, links."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person does: give URLs, get whole files, and see why when they do not."""
+"""What the user does: give URLs, get complete files, or see why not."""
 
 from __future__ import annotations
 
