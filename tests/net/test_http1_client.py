@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import aiohappyeyeballs
 import pytest
 import uvloop
 
@@ -145,6 +147,31 @@ async def test_a_refusing_address_does_not_hide_a_working_one(
         addresses.pop()
         with pytest.raises(OSError, match=r"Connect|refused|Address"):
             await connect_socket(loop, "several.example", port, 5)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "kind"),
+    [
+        (errno.ECONNREFUSED, errno.ENETUNREACH, "refused"),
+        (errno.ENETUNREACH, errno.ECONNREFUSED, "unreachable"),
+    ],
+)
+async def test_of_addresses_that_fail_in_different_ways_the_first_is_reported(
+    monkeypatch: pytest.MonkeyPatch, first: int, second: int, kind: str
+) -> None:
+    async def fail(*_: object, **__: object) -> socket.socket:
+        # The form of aiohappyeyeballs.
+        raise OSError(f"Multiple exceptions: [Errno {first}] a, [Errno {second}] b")
+
+    async def resolve(*_: object, **__: object) -> list[object]:
+        return []
+
+    monkeypatch.setattr(aiohappyeyeballs, "start_connection", fail)
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    session = HttpSession(Settings(http_backend="builtin"))
+    error = await error_of(session, GetRequest("http://several.example/x"))
+    await session.close()
+    assert error.kind == kind
 
 
 async def test_plain_http_uses_the_builtin_client():

@@ -49,6 +49,7 @@ _NORMALIZED = re.compile(
 )
 _VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 _BREAKS = re.compile(r"[\r\n\x00]")
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 _HEAD_START_S = 0.25
 """Time that an address gets before the next one is tried as well (RFC 8305 section 8).
 """
@@ -288,8 +289,8 @@ async def connect_socket(
 
     Raises:
         TimeoutError: no address accepted the connection in time.
-        OSError: no address did; without errno if they failed in different ways.
-            ``socket.gaierror`` if the name has no address.
+        OSError: no address did; if they failed in different ways, it has no errno and
+            the messages of all. ``socket.gaierror`` if the name has no address.
     """
     # Late: 4 ms to load, and runs without plain HTTP do not need it.
     from aiohappyeyeballs import start_connection
@@ -332,6 +333,8 @@ def _to_error(error: Exception, url: str, is_connecting: bool) -> FetchError:
         return errors.from_errno(server, error.errno, is_connecting)
     if isinstance(error, TimeoutError):
         return errors.connect_timeout(server)
-    if isinstance(error, OSError) and is_connecting:
-        return errors.unreachable(server, "each address failed in another way")
+    # If addresses failed in different ways, aiohappyeyeballs joins their messages; the
+    # first address counts.
+    if is_connecting and (found := _ERRNO.search(str(error))) is not None:
+        return errors.from_errno(server, int(found[1]), is_connecting)
     return errors.connection_lost(server)
