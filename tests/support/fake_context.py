@@ -218,7 +218,7 @@ class FakeContext:
     def action_state(self) -> ActionState:
         return ActionState(
             row=self.list.cursor_row,
-            is_heading=self.list.model.cursor_cause is not None,
+            is_heading=self.list.model.cursor_group is not None,
             many=self.list.model.many,
             engine=self.service.snapshot(),
             can_undo=len(self.undo_stack) > 0,

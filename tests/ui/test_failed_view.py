@@ -87,7 +87,7 @@ async def test_the_cursor_stays_on_its_heading_when_groups_change_places():
     async with dashboard(failures()) as board:
         service = board.main.service
         await board.press("5", "G", "k", "k", "k")
-        assert board.list.model.cursor_cause.kind == "auth"
+        assert board.list.model.cursor_group.kind == "auth"
         for _ in range(4):
             id = service.put("more")
             service.fail(id, "auth", "needs a login")
@@ -95,7 +95,7 @@ async def test_the_cursor_stays_on_its_heading_when_groups_change_places():
         board.list.refresh_order()
         await board.wait_idle()
         assert board.list.model.ids[0] == board.list.model.cursor_line
-        assert board.list.model.cursor_cause.kind == "auth"
+        assert board.list.model.cursor_group.kind == "auth"
 
 
 async def test_the_message_line_shows_error_remedy_and_keys():

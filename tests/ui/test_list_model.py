@@ -330,9 +330,9 @@ def test_the_groups_of_the_failed_hold_only_what_a_filter_lets_through():
         kind = "not_found" if name.startswith("gone") else "auth"
         service.put(name, _S.FAILED, error_kind=kind)
     model.set_query(DownloadQuery(View.FAILED))
-    assert [len(cause.ids) for cause in model.causes.values()] == [2, 1]
+    assert [len(cause.ids) for cause in model.groups.values()] == [2, 1]
     model.set_query(DownloadQuery(View.FAILED, text="name:shut"))
-    assert len(model.causes) == 2, "what is listed is still grouped"
+    assert len(model.groups) == 2, "what is listed is still grouped"
     while not model.work():
         pass
-    assert [cause.ids for cause in model.causes.values()] == [[2]]
+    assert [cause.ids for cause in model.groups.values()] == [[2]]

@@ -301,7 +301,7 @@ class MainScreen(Screen[None]):
         has_cursor = is_listed or self.pane_layout.zoomed == "detail"
         return ActionState(
             row=self.list.cursor_row if has_cursor else None,
-            is_heading=is_listed and model.cursor_cause is not None,
+            is_heading=is_listed and model.cursor_group is not None,
             many=model.many if is_listed else 0,
             engine=self.poller.snapshot,
             can_undo=len(self.undo_stack) > 0,

@@ -112,8 +112,8 @@ class RefreshScheduler:
         """Redraw what depends on the row under the cursor: keys and advice."""
         parts, state = self._parts, self._state.action_state()
         parts.footer.show(state)
-        cause = parts.list.model.cursor_cause if state.is_heading else None
-        parts.messages.advise(cursor_advice(state.row, cause))
+        group = parts.list.model.cursor_group if state.is_heading else None
+        parts.messages.advise(cursor_advice(state.row, group))
 
     def refresh_tabs(self) -> None:
         """Redraw the line with views, sort order and filter."""

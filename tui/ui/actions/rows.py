@@ -54,7 +54,7 @@ class RowActions:
     def details(self) -> None:
         """Show the details of a download, or fold the group under the cursor."""
         model = self._context.list.model
-        if model.cursor_cause is not None and self._context.list.display:
+        if model.cursor_group is not None and self._context.list.display:
             model.fold()
             self._context.list.refresh_order()
             return

@@ -58,8 +58,8 @@ class ListModel:
         self._monotonic = monotonic
         self.query = DownloadQuery()
         self.ids: list[DownloadId] = []
-        """One per line; negative for the heading of a group (``causes``)."""
-        self.causes: dict[int, FailureGroup] = {}
+        """One per line; negative for the heading of a group (``groups``)."""
+        self.groups: dict[int, FailureGroup] = {}
         """Groups of failed downloads, by the id of their heading."""
         self.folded: set[int] = set()
         """Headings whose downloads are hidden."""
@@ -91,16 +91,16 @@ class ListModel:
         return None if line is None or line < 0 else line
 
     @property
-    def cursor_cause(self) -> FailureGroup | None:
+    def cursor_group(self) -> FailureGroup | None:
         """The group whose heading is under the cursor, or ``None``."""
         line = self.cursor_line
-        return None if line is None else self.causes.get(line)
+        return None if line is None else self.groups.get(line)
 
     @property
     def many(self) -> int:
         """Number of marked or grouped downloads that keys act on, or 0."""
-        cause = self.cursor_cause
-        return len(self.marks) or (0 if cause is None else len(cause.ids))
+        group = self.cursor_group
+        return len(self.marks) or (0 if group is None else len(group.ids))
 
     @property
     def chosen(self) -> list[DownloadId]:
@@ -110,22 +110,22 @@ class ListModel:
     @property
     def at_cursor(self) -> list[DownloadId]:
         """The download under the cursor, or the group if it is on a heading."""
-        cause = self.cursor_cause
-        if cause is not None:
-            return cause.ids
+        group = self.cursor_group
+        if group is not None:
+            return group.ids
         return [] if self.cursor_id is None else [self.cursor_id]
 
     @property
     def listed(self) -> list[DownloadId]:
         """All downloads of view and filter, including those of folded groups."""
-        if self.causes:
-            return [id for cause in self.causes.values() for id in cause.ids]
+        if self.groups:
+            return [id for group in self.groups.values() for id in group.ids]
         return self.ids
 
     def fold(self) -> None:
         """Toggle whether the group under the cursor is folded by the next query."""
         line = self.cursor_line
-        if line in self.causes:
+        if line in self.groups:
             self.folded ^= {line}
 
     def set_query(self, query: DownloadQuery) -> bool:
@@ -226,10 +226,10 @@ class ListModel:
         self._next_at_s = now + max(_RESELECT_S, self._spent_s * _COST_FACTOR)
         return True
 
-    def _set_lines(self, lines: list[int], causes: dict[int, FailureGroup]) -> None:
+    def _set_lines(self, lines: list[int], groups: dict[int, FailureGroup]) -> None:
         kept = self.cursor_line
         before, index = self.ids, self.cursor
-        self.ids, self.causes = lines, causes
+        self.ids, self.groups = lines, groups
         self.cursor = self._index_of(kept)
         if kept is not None and self.cursor_line != kept:
             self.cursor = self._nearest(before, index)
@@ -262,15 +262,15 @@ class ListModel:
             ids = yield from self._select_iter(query)
             groups = among(groups, ids)
         lines: list[int] = []
-        causes = {}
-        for cause in groups:
+        headings = {}
+        for group in groups:
             # A heading keeps its id when the groups change their order.
-            line = self._headings.setdefault(cause[:2], -1 - len(self._headings))
-            causes[line] = cause
+            line = self._headings.setdefault(group[:2], -1 - len(self._headings))
+            headings[line] = group
             lines.append(line)
             if line not in self.folded:
-                lines += cause.ids
-        return lines, causes
+                lines += group.ids
+        return lines, headings
 
     def _index_of(self, id: DownloadId | None) -> int:
         last = max(0, len(self.ids) - 1)

@@ -445,13 +445,13 @@ class RowWriter:
             self._kept.clear()
         written = {
             line: group_heading(
-                model.causes[line],
+                model.groups[line],
                 self.columns.width - 1,
                 is_folded=line in model.folded,
                 is_ascii=self.is_ascii,
             )
             for line in lines
-            if line in model.causes
+            if line in model.groups
         }
         for row in self._service.rows(line for line in lines if line >= 0):
             written[row.id] = self._pieces(row)

@@ -66,20 +66,20 @@ def summary_lines(
         f"{', '.join(parts)} · {format_size(snapshot.fetched)}"
         f" in {format_elapsed(snapshot.elapsed_s)} ({format_rate(snapshot.average)})"
     ]
-    failures = [cause for cause in causes if cause.kind]
+    failures = [group for group in causes if group.kind]
     # With one cause too many, naming it takes as little space as counting it.
     shown = len(failures) if len(failures) == _CAUSES + 1 else _CAUSES
-    for cause in failures[:shown]:
-        name = failure_title(cause.kind, cause.status)
-        advice = remedy(cause.kind, cause.status)
-        lines.append(f"  {count(len(cause.ids))} × {name}: {advice}")
+    for group in failures[:shown]:
+        name = failure_title(group.kind, group.status)
+        advice = remedy(group.kind, group.status)
+        lines.append(f"  {count(len(group.ids))} × {name}: {advice}")
         lines += [
             f"      {middle_ellipsis(plain_url(row.url), COLUMNS - 6)}"
-            for row in rows(cause.ids[:_NAMED])
+            for row in rows(group.ids[:_NAMED])
         ]
-        if len(cause.ids) > _NAMED:
-            lines.append(f"      … and {count(len(cause.ids) - _NAMED)} more")
-    rest = sum(len(cause.ids) for cause in failures[shown:])
+        if len(group.ids) > _NAMED:
+            lines.append(f"      … and {count(len(group.ids) - _NAMED)} more")
+    rest = sum(len(group.ids) for group in failures[shown:])
     if rest:
         lines.append(f"  {count(rest)} for other reasons")
     if saved is not None and failures:
