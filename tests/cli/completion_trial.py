@@ -1,4 +1,4 @@
-"""Completion tried in real shells: tab is pressed on a terminal, the screen is read.
+"""Try completion in real shells: press Tab on a terminal and read the screen.
 
 ``python -m tests.cli.completion_trial [SHELL]...`` with the shells that are
 installed; status 1 if one of them offers the wrong words. ``fetchtui`` must be on PATH.
@@ -31,7 +31,7 @@ TRIALS = (
     ("fetchtui -o some-d\t", "some-dir"),
     ("fetchtui --profile met\t", "metered"),
 )
-"""What is typed, and what must then stand on the line."""
+"""What is typed, and the word that must then be on the line."""
 
 _START = {
     "bash": (["bash", "--norc", "--noprofile", "-i"], "source {script}\n"),
@@ -44,7 +44,7 @@ _START = {
 _ESCAPES = re.compile(
     r"\x1b\[[0-9;?<>=]*[ -/]*[@-~]|\x1b[\]P][^\x07\x1b]*(\x07|\x1b\\)|\x1b."
 )
-_PATIENCE_S = 20.0
+_TIMEOUT_S = 20.0
 
 
 def _own_terminal() -> None:
@@ -52,7 +52,7 @@ def _own_terminal() -> None:
 
 
 class Terminal:
-    """A shell on a terminal of its own."""
+    """A shell on its own pseudo-terminal."""
 
     def __init__(self, command: list[str], cwd: str, env: dict[str, str]) -> None:
         self._leader, follower = pty.openpty()
@@ -72,15 +72,15 @@ class Terminal:
         """Press keys."""
         os.write(self._leader, text.encode())
 
-    def read_until(self, wanted: str, patience_s: float) -> str:
-        """Return what is written until ``wanted`` is in it, or patience ends."""
+    def read_until(self, wanted: str, timeout_s: float) -> str:
+        """Return the output until it contains ``wanted``, or until the timeout."""
         seen = ""
-        end = time.monotonic() + patience_s
+        end = time.monotonic() + timeout_s
         while wanted not in seen and time.monotonic() < end:
             ready, _, _ = select.select([self._leader], [], [], 0.1)
             if ready:
                 data = os.read(self._leader, 65536).decode(errors="replace")
-                if "\x1b[c" in data:  # fish waits for what the terminal is
+                if "\x1b[c" in data:  # fish waits for the terminal type
                     self.type("\x1b[?62;c")
                 if "\x1b[6n" in data:
                     self.type("\x1b[1;1R")
@@ -88,14 +88,14 @@ class Terminal:
         return seen
 
     def close(self) -> None:
-        """End the shell."""
+        """Kill the shell."""
         self._process.kill()
         self._process.wait()
         os.close(self._leader)
 
 
 def try_shell(shell: str, home: Path) -> list[str]:
-    """Return what a shell completed wrongly."""
+    """Return the completions that a shell got wrong."""
     script = home / f"completion.{shell}"
     script.write_bytes(subprocess.check_output(["fetchtui", "completion", shell]))
     (home / "some-list.txt").touch()
@@ -114,11 +114,11 @@ def try_shell(shell: str, home: Path) -> list[str]:
         terminal = Terminal(command, str(home), env)
         try:
             terminal.type(start.format(script=script) + "echo rea''dy\n")
-            terminal.read_until("ready", _PATIENCE_S)
+            terminal.read_until("ready", _TIMEOUT_S)
             terminal.read_until("\0", 0.5)
             terminal.type(typed)
             line = f"{typed.rstrip().rpartition(' ')[0]} {wanted}"
-            seen = terminal.read_until(line, _PATIENCE_S)
+            seen = terminal.read_until(line, _TIMEOUT_S)
             if line not in seen.replace("\r", ""):
                 wrong.append(f"{shell}: {typed!r} gave {seen!r}")
         finally:
@@ -127,7 +127,7 @@ def try_shell(shell: str, home: Path) -> list[str]:
 
 
 def main(shells: list[str]) -> int:
-    """Try the shells that are named, or all that are installed."""
+    """Try the given shells, or all that are installed."""
     wrong = []
     for shell in shells or [shell for shell in _START if shutil.which(shell)]:
         with tempfile.TemporaryDirectory() as home:

@@ -1,4 +1,4 @@
-"""Arguments become Settings and requests, or a message and status 2."""
+"""Arguments become settings and requests, or an error with status 2."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ URL = "https://example.org/a.bin"
 
 
 class Captured:
-    """What the composition root would have run."""
+    """What ``main`` would have run."""
 
     settings: Settings
     requests: list[DownloadRequest]
@@ -32,7 +32,7 @@ class Captured:
 
 @pytest.fixture
 def captured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Captured:
-    """Stop right before the loop would run, in an empty working directory."""
+    """Stop right before the event loop runs, in an empty working directory."""
     kept = Captured()
 
     def fetch(*given: Any) -> None:

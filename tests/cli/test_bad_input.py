@@ -1,4 +1,4 @@
-"""Whatever comes in: a message with what, where and what to do, and the status."""
+"""Invalid input of every kind gives a message with a fix, and an exit status."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def files(directory: Path) -> dict[str, bytes]:
 async def fetch_with_a_good_one(
     server: ScriptedServer, bad_url: str, cwd: Path, *options: str
 ) -> Ended:
-    """Fetch a bad URL beside a good one, which must arrive whatever happens."""
+    """Download a bad URL together with a good one, which must always succeed."""
     good_url = server.add("/good.bin", ResponseScript(GOOD))
     ended = await fetchtui(
         "--json",
@@ -66,7 +66,7 @@ async def fetch_with_a_good_one(
     return ended
 
 
-# -- before anything is fetched --------------------------------------------------------
+# -- before any download ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_missing_output_directory_is_created(
     assert files(tmp_path) == {"new/deep/good.bin": GOOD.read()}
 
 
-# -- on the way to the server ----------------------------------------------------------
+# -- connecting ------------------------------------------------------------------------
 
 
 async def test_refused_connection(server: ScriptedServer, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ async def test_untrusted_certificate_fails_and_ca_file_fixes_it(
     assert files(tmp_path)["secret.bin"] == b"whole"
 
 
-# -- what the server answers -----------------------------------------------------------
+# -- responses -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ async def test_checksum_mismatch_fails_and_match_is_verified(
     assert files(tmp_path)["sum.bin"] == GOOD.read()
 
 
-# -- text and names from outside -------------------------------------------------------
+# -- text and names from servers -------------------------------------------------------
 
 
 async def test_hostile_name_stays_inside_the_output_directory(
@@ -235,14 +235,14 @@ async def test_control_codes_and_credentials_are_not_printed(
         assert not set(ended.out + ended.err) & set("\x1b\x9b")
 
 
-# -- streams that came closed ----------------------------------------------------------
+# -- closed streams --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("closed", [(0,), (0, 1, 2), (2,), (1, 2)])
 async def test_closed_standard_streams_do_not_break_a_run(
     server: ScriptedServer, tmp_path: Path, closed: tuple[int, ...]
 ) -> None:
-    """Libuv ends a process whose socket got the number of stdout."""
+    """Libuv aborts a process whose socket has the descriptor of stdout."""
     url = server.add("/good.bin", ResponseScript(GOOD))
     ended = await without_streams(closed, "--headless", url, cwd=tmp_path)
     assert (ended.status, files(tmp_path)) == (0, {"good.bin": GOOD.read()})

@@ -1,4 +1,4 @@
-"""What shells are offered; ``completion_trial`` presses tab in real ones."""
+"""Completions for each shell; ``completion_trial`` tries them in real shells."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tui.config.values import Kind
 def offered(
     monkeypatch, capsys, shell: str, words: list[str], incomplete: str
 ) -> list[str]:
-    """Ask as the scripts of the shells do; return the lines of the answer."""
+    """Ask as the completion scripts do; return the lines of the answer."""
     line = " ".join(["fetchtui", *words])
     variables = {
         "bash": {

@@ -1,4 +1,4 @@
-"""``fetchtui config``: show, explain and change, with a message for every mistake."""
+"""``fetchtui config``: show, explain and edit settings, and report every error."""
 
 from __future__ import annotations
 
@@ -13,94 +13,94 @@ from tui.config.registry import OPTIONS
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    place = tmp_path / "config.toml"
-    monkeypatch.setenv("FETCHTUI_CONFIG", str(place))
-    return place
+def config_file(tmp_path, monkeypatch):
+    config_file = tmp_path / "config.toml"
+    monkeypatch.setenv("FETCHTUI_CONFIG", str(config_file))
+    return config_file
 
 
 def run(*arguments: str):
     return CliRunner().invoke(main.main, ["config", *arguments])
 
 
-def said(*arguments: str) -> str:
+def output_of(*arguments: str) -> str:
     result = run(*arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     return result.stdout
 
 
-def refused(*arguments: str) -> str:
+def error_of(*arguments: str) -> str:
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert "Traceback" not in result.stderr
     return result.stderr
 
 
-def test_show_lists_every_setting_with_its_source(place, monkeypatch):
-    place.write_text("retries = 3\n[profiles.p]\nsegments = 2\n")
+def test_show_lists_every_setting_with_its_source(config_file, monkeypatch):
+    config_file.write_text("retries = 3\n[profiles.p]\nsegments = 2\n")
     monkeypatch.setenv("FETCHTUI_CONCURRENCY", "5")
-    lines = said("show", "--profile", "p").splitlines()
+    lines = output_of("show", "--profile", "p").splitlines()
     assert len(lines) == len(OPTIONS) + 1
     expected = {line.split(" = ")[0]: line.partition("# ")[2] for line in lines[1:]}
-    assert expected["retries"] == f"{place}:1"
-    assert expected["segments"] == f"{place}:3 [profile p]"
+    assert expected["retries"] == f"{config_file}:1"
+    assert expected["segments"] == f"{config_file}:3 [profile p]"
     assert expected["concurrency"] == "FETCHTUI_CONCURRENCY"
     assert expected["timeout"] == "default"
-    assert len(said("show", "--changed").splitlines()) == 3
+    assert len(output_of("show", "--changed").splitlines()) == 3
 
 
-def test_show_and_check_report_problems_with_status_2(place):
-    place.write_text("retris = 3\n")
+def test_show_and_check_report_problems_with_status_2(config_file):
+    config_file.write_text("retris = 3\n")
     for what in ("show", "check"):
         result = run(what)
         assert result.exit_code == 2
-        assert f"{place}:1: unknown setting 'retris'; did you" in result.stderr
+        assert f"{config_file}:1: unknown setting 'retris'; did you" in result.stderr
 
 
-def test_path_prints_the_path(place):
-    assert said("path") == f"{place}\n"
+def test_path_prints_the_path(config_file):
+    assert output_of("path") == f"{config_file}\n"
 
 
 def test_default_path_follows_the_platform(monkeypatch):
     monkeypatch.delenv("FETCHTUI_CONFIG", raising=False)
-    assert said("path").endswith("/config/fetchtui/config.toml\n")
+    assert output_of("path").endswith("/config/fetchtui/config.toml\n")
 
 
-def test_explain_describes_one_setting_or_lists_all(place):
-    text = said("explain", "limit-rate")
+def test_explain_describes_one_setting_or_lists_all(config_file):
+    text = output_of("explain", "limit-rate")
     for part in ("500k", "10 MiB", "--limit-rate", "FETCHTUI_LIMIT_RATE", "no limit"):
         assert part in text
-    assert "cancel" in said("explain", "keys")
-    assert "password-from" in said("explain", "hosts")
-    lines = said("explain").splitlines()
+    assert "cancel" in output_of("explain", "keys")
+    assert "password-from" in output_of("explain", "hosts")
+    lines = output_of("explain").splitlines()
     assert [line.split()[0] for line in lines[: len(OPTIONS)]] == [
         option.key for option in OPTIONS
     ]
-    assert "did you mean 'retries'" in refused("explain", "retris")
+    assert "did you mean 'retries'" in error_of("explain", "retris")
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.key)
-def test_every_setting_can_be_explained(place, option):
-    assert option.doc in said("explain", option.key)
+def test_every_setting_can_be_explained(config_file, option):
+    assert option.doc in output_of("explain", option.key)
 
 
-def test_set_keeps_comments_and_unset_removes_keys(place):
-    place.write_text("# mine\nretries = 3  # few\n")
-    said("set", "retries", "7")
-    said("set", "on-done", "notify-send", "a b")
-    said("set", "headers", "A: b", "C: d")
-    said("set", "keys.cancel", "x,ctrl+x")
-    assert place.read_text().startswith("# mine\nretries = 7  # few\n")
-    assert tomllib.loads(place.read_text()) == {
+def test_set_keeps_comments_and_unset_removes_keys(config_file):
+    config_file.write_text("# mine\nretries = 3  # few\n")
+    output_of("set", "retries", "7")
+    output_of("set", "on-done", "notify-send", "a b")
+    output_of("set", "headers", "A: b", "C: d")
+    output_of("set", "keys.cancel", "x,ctrl+x")
+    assert config_file.read_text().startswith("# mine\nretries = 7  # few\n")
+    assert tomllib.loads(config_file.read_text()) == {
         "retries": 7,
         "headers": ["A: b", "C: d"],
         "hooks": {"on-done": ["notify-send", "a b"]},
         "keys": {"cancel": ["x", "ctrl+x"]},
     }
-    said("unset", "retries")
-    said("unset", "keys.cancel")
-    assert "retries" not in place.read_text()
-    assert "cancel" not in place.read_text()
+    output_of("unset", "retries")
+    output_of("unset", "keys.cancel")
+    assert "retries" not in config_file.read_text()
+    assert "cancel" not in config_file.read_text()
 
 
 @pytest.mark.parametrize(
@@ -115,75 +115,79 @@ def test_set_keeps_comments_and_unset_removes_keys(place):
         (("unset", "retris"), "did you mean 'retries'"),
     ],
 )
-def test_set_refuses_invalid_values(place, arguments, expected):
+def test_set_refuses_invalid_values(config_file, arguments, expected):
     if not expected:
-        said(*arguments)
-        assert tomllib.loads(place.read_text()) == {"keys": {"cancel": []}}
+        output_of(*arguments)
+        assert tomllib.loads(config_file.read_text()) == {"keys": {"cancel": []}}
         return
-    assert expected in refused(*arguments)
-    assert not place.exists()
+    assert expected in error_of(*arguments)
+    assert not config_file.exists()
 
 
-def test_set_does_not_change_a_broken_file(place):
-    place.write_text("retries = \n")
-    assert f"{place}:1: invalid TOML" in refused("set", "retries", "7")
-    assert place.read_text() == "retries = \n"
+def test_set_does_not_change_a_broken_file(config_file):
+    config_file.write_text("retries = \n")
+    assert f"{config_file}:1: invalid TOML" in error_of("set", "retries", "7")
+    assert config_file.read_text() == "retries = \n"
 
 
-def test_unwritable_path_is_reported(place, monkeypatch):
+def test_unwritable_path_is_reported(config_file, monkeypatch):
     monkeypatch.setenv("FETCHTUI_CONFIG", "/proc/no/config.toml")
     for arguments in (("set", "retries", "7"), ("init",)):
-        assert "cannot read or write /proc/no/config.toml" in refused(*arguments)
+        assert "cannot read or write /proc/no/config.toml" in error_of(*arguments)
 
 
-def test_init_does_not_overwrite_a_file(place):
-    assert said("init") == f"wrote {place}\n"
-    assert "# concurrency = 16" in place.read_text()
-    assert said("check") == f"{place} is valid\n"
-    assert "already exists" in refused("init")
+def test_init_does_not_overwrite_a_file(config_file):
+    assert output_of("init") == f"wrote {config_file}\n"
+    assert "# concurrency = 16" in config_file.read_text()
+    assert output_of("check") == f"{config_file} is valid\n"
+    assert "already exists" in error_of("init")
 
 
-def test_edit_opens_the_editor_and_checks_the_file(place, tmp_path, monkeypatch):
+def test_edit_opens_the_editor_and_checks_the_file(config_file, tmp_path, monkeypatch):
     editor = tmp_path / "editor"
     editor.write_text('#!/bin/sh\necho "retris = 3" >> "$2"\n')
     editor.chmod(stat.S_IRWXU)
     monkeypatch.delenv("VISUAL", raising=False)
     monkeypatch.setenv("EDITOR", f"'{editor}' --wait")
-    assert "unknown setting 'retris'" in refused("edit")
-    assert place.read_text().startswith("# Settings for fetchtui")
+    assert "unknown setting 'retris'" in error_of("edit")
+    assert config_file.read_text().startswith("# Settings for fetchtui")
     monkeypatch.setenv("EDITOR", "true")
-    place.write_text("retries = 3\n")
-    assert said("edit") == f"{place} is valid\n"
+    config_file.write_text("retries = 3\n")
+    assert output_of("edit") == f"{config_file} is valid\n"
     monkeypatch.setenv("EDITOR", "no-such-editor")
-    assert "choose another editor" in refused("edit")
+    assert "choose another editor" in error_of("edit")
     monkeypatch.setenv("EDITOR", "false")
-    assert "exited with status 1" in refused("edit")
+    assert "exited with status 1" in error_of("edit")
 
 
-def test_invalid_file_stops_every_run(place):
-    place.write_text("concurrency = 0\n[hosts.x]\nkap = 1\n")
+def test_invalid_file_stops_every_run(config_file):
+    config_file.write_text("concurrency = 0\n[hosts.x]\nkap = 1\n")
     result = CliRunner().invoke(main.main, ["https://example.org/a"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.splitlines() == [
-        f"fetchtui: {place}:1: concurrency: 0 is not in the range 1 to 1,000",
-        f"fetchtui: {place}:3: [hosts] has no setting 'kap'; did you mean 'cap'?",
+        f"fetchtui: {config_file}:1: concurrency: 0 is not in the range 1 to 1,000",
+        f"fetchtui: {config_file}:3: [hosts] has no setting 'kap'; did you mean 'cap'?",
     ]
 
 
-def test_unknown_action_is_reported(place):
-    place.write_text("[keys]\ncancle = ['x']\n")
-    assert f"{place}:2: keys: unknown action 'cancle'; did you" in refused("check")
+def test_unknown_action_is_reported(config_file):
+    config_file.write_text("[keys]\ncancle = ['x']\n")
+    assert f"{config_file}:2: keys: unknown action 'cancle'; did you" in error_of(
+        "check"
+    )
 
 
-def test_unknown_theme_is_reported(place):
-    place.write_text("[dashboard]\ntheme = 'nrod'\n")
-    expected = f"{place}:2: dashboard.theme: unknown theme 'nrod'; did you mean 'nord'?"
-    assert expected in refused("check")
-    place.write_text("[dashboard]\ntheme = 'nord'\n")
+def test_unknown_theme_is_reported(config_file):
+    config_file.write_text("[dashboard]\ntheme = 'nrod'\n")
+    expected = (
+        f"{config_file}:2: dashboard.theme: unknown theme 'nrod'; did you mean 'nord'?"
+    )
+    assert expected in error_of("check")
+    config_file.write_text("[dashboard]\ntheme = 'nord'\n")
     assert CliRunner().invoke(main.main, ["config", "check"]).exit_code == 0
 
 
-def test_file_named_by_the_variable_must_exist(place):
+def test_file_named_by_the_variable_must_exist(config_file):
     result = CliRunner().invoke(main.main, ["https://example.org/a"])
     assert result.exit_code == 2
     assert "no such file; run fetchtui config init" in result.stderr

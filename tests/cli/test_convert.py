@@ -1,4 +1,4 @@
-"""``fetchtui convert``: lists in, a list out, nothing fetched."""
+"""``fetchtui convert``: convert lists without downloading."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at what would be fetched: nothing is made, nothing is fetched."""
+"""``fetchtui --dry-run``: list downloads without creating or downloading anything."""
 
 from __future__ import annotations
 

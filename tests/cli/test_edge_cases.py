@@ -1,4 +1,4 @@
-"""What people do by mistake or in haste: full disks, ctrl+c, odd values, odd places."""
+"""Edge cases of the command line: full disks, Ctrl+C, odd values and paths."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ WHOLE = Pattern(10_000, seed=3)
 
 
 def expected(*arguments: str) -> tuple[int, str]:
-    """Run in this process; return the status and everything that was said."""
+    """Run in this process; return the exit status and all output."""
     result = CliRunner().invoke(main.main, arguments)
     return result.exit_code, result.output
 
 
 @pytest.fixture
 def config(tmp_path, monkeypatch):
-    place = tmp_path / "config.toml"
-    place.write_text("# mine\nconcurrency = 4\n")
-    monkeypatch.setenv("FETCHTUI_CONFIG", str(place))
-    return place
+    config_file = tmp_path / "config.toml"
+    config_file.write_text("# mine\nconcurrency = 4\n")
+    monkeypatch.setenv("FETCHTUI_CONFIG", str(config_file))
+    return config_file
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ async def test_full_disk_behind_stdout_prints_one_line(command: str, tmp_path):
 async def test_ctrl_c_during_convert_exits_with_130_silently(tmp_path):
     process = await start("convert", "-", cwd=tmp_path)
     assert process.stdin is not None
-    # More than a pipe holds: it has come to reading when all of it is taken.
+    # More than the pipe buffer: once all is written, the command is reading.
     process.stdin.write(b"https://example.org/a\n" * 10_000)
     await process.stdin.drain()
     process.send_signal(signal.SIGINT)
@@ -71,10 +71,10 @@ async def test_ctrl_c_during_convert_exits_with_130_silently(tmp_path):
 
 @pytest.mark.parametrize("command", ["config", "convert", "man", "completion", "lab"])
 def test_every_command_accepts_short_help_option(command: str):
-    status, said = expected(command, "-h")
+    status, output_of = expected(command, "-h")
     assert status == 0
-    assert said.startswith(f"Usage: main {command}")
-    assert "-h, --help" in said
+    assert output_of.startswith(f"Usage: main {command}")
+    assert "-h, --help" in output_of
 
 
 async def test_base_url_dot_resolves_names_in_a_downloaded_digest_list(
@@ -90,45 +90,45 @@ async def test_base_url_dot_resolves_names_in_a_downloaded_digest_list(
 
 def test_relative_base_url_is_refused_for_a_local_file(tmp_path):
     (tmp_path / "SHA256SUMS").write_text(f"{'0' * 64}  a.bin\n")
-    status, said = expected("-n", "--base-url", ".", str(tmp_path / "SHA256SUMS"))
+    status, output_of = expected("-n", "--base-url", ".", str(tmp_path / "SHA256SUMS"))
     assert status == 2
-    assert "--base-url: not a URL" in said
+    assert "--base-url: not a URL" in output_of
 
 
 def test_set_accepts_a_value_that_starts_with_a_dash(config: Path):
-    status, said = expected("config", "set", "concurrency", "-3")
+    status, output_of = expected("config", "set", "concurrency", "-3")
     assert status == 2
-    assert "concurrency: -3 is not in the range 1 to 1,000" in said
+    assert "concurrency: -3 is not in the range 1 to 1,000" in output_of
 
 
 @pytest.mark.parametrize("key", ['hosts."*.x".cap', "profiles.p.retries"])
 def test_set_refers_hosts_and_profiles_to_the_editor(config: Path, key: str):
-    status, said = expected("config", "set", key, "3")
+    status, output_of = expected("config", "set", key, "3")
     assert status == 2
-    assert "edit [hosts] and [profiles] with fetchtui config edit" in said
+    assert "edit [hosts] and [profiles] with fetchtui config edit" in output_of
     assert config.read_text() == "# mine\nconcurrency = 4\n"
 
 
 def test_check_notes_unknown_variables(config, monkeypatch):
     monkeypatch.setenv("FETCHTUI_CONCURENCY", "3")
-    status, said = expected("config", "check")
+    status, output_of = expected("config", "check")
     assert status == 0
-    assert "did you mean 'FETCHTUI_CONCURRENCY'?" in said
+    assert "did you mean 'FETCHTUI_CONCURRENCY'?" in output_of
 
 
 def test_empty_path_is_refused():
-    status, said = expected("-n", "-o", "", "http://x.test/a")
+    status, output_of = expected("-n", "-o", "", "http://x.test/a")
     assert status == 2
-    assert "must not be empty; write a path" in said
+    assert "must not be empty; write a path" in output_of
 
 
 def test_contradicting_options_are_named(tmp_path):
-    status, said = expected(
+    status, output_of = expected(
         "-n", "http://x.test/a", "http://x.test/b", "http://x.test/a"
     )
     assert status == 0
     told_twice = "note: command line: http://x.test/a is listed twice; skipped\n"
-    assert told_twice in said
+    assert told_twice in output_of
 
 
 def test_ctrl_c_during_import_exits_with_130_silently(tmp_path):

@@ -1,4 +1,4 @@
-"""Passwords that nobody says where to find are asked for on the terminal."""
+"""Prompt on the terminal for passwords that no setting provides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tui.demo.server import Pattern, ResponseScript
 
 
 async def typed(word: str, *arguments: str, cwd) -> tuple[int, str]:
-    """Run the command on a terminal of its own; type ``word`` when it asks."""
+    """Run the command on its own pseudo-terminal; type ``word`` at the prompt."""
     leader, follower = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _OWN_TERMINAL, *arguments),

@@ -1,4 +1,4 @@
-"""The real command from end to end: whole runs, interruptions, readers that leave."""
+"""The real command from end to end: complete runs, interrupts, closed pipes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def slow(rate: float = 8_000_000) -> ResponseScript:
 async def test_demo_exits_as_documented_with_complete_files(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The whole story, expected fast: what ``--demo --json`` does in this process."""
+    """Run ``--demo --json`` in this process, faster than real time."""
     async with ScriptedServer() as calm, ScriptedServer() as moody:
         requests = playlist.add_scripts(calm, moody, speedup=20)
         settings = Settings(output_dir=tmp_path, concurrency=16, timeout_s=1.0)

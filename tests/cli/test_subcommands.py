@@ -1,4 +1,4 @@
-"""The first argument may be a word with a meaning of its own."""
+"""The first argument may name a subcommand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tui.cli.subcommands import Subcommand
 @click.argument("words", nargs=-1)
 @click.pass_obj
 def echo(program: click.Command, words: tuple[str, ...]) -> None:
-    """Say what was given."""
+    """Print the arguments."""
     click.echo(f"{program.name}: {' '.join(words)}")
 
 

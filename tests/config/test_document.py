@@ -1,4 +1,4 @@
-"""A settings file that is wrong: where, what, and what to write instead."""
+"""Errors in a settings file: location, reason and fix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A program changes the settings file; what people wrote around it stays."""
+"""Editing the settings file keeps comments and everything else in it."""
 
 from __future__ import annotations
 

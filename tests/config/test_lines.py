@@ -1,4 +1,4 @@
-"""At which line a key stands, whatever stands around it."""
+"""Find the line of a key in any surroundings."""
 
 from __future__ import annotations
 

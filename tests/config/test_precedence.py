@@ -1,4 +1,4 @@
-"""Who wins: defaults < settings file < profile < environment < command line."""
+"""Precedence: defaults < settings file < profile < environment < command line."""
 
 from __future__ import annotations
 

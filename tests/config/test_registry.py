@@ -1,4 +1,4 @@
-"""Every setting has an entry, and every entry is true."""
+"""Every setting has an option, and every option is correct."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Parsers of text from outside, fed with anything: none may crash, hang or let through.
+"""Fuzz the parsers of untrusted text: none may crash, hang or accept unsafe values.
 
-``python -m tests.fuzz TARGET --minutes 5`` lets atheris search with the coverage of the
-parser's own code (``pip install atheris``; it has wheels for Linux). The test suite
-feeds the same targets with hypothesis, which takes seconds and needs nothing else.
+``python -m tests.fuzz TARGET --minutes 5`` runs atheris, guided by the coverage of the
+parser (``pip install atheris``; it has wheels for Linux). The test suite runs the same
+targets with hypothesis, which takes seconds and has no further dependency.
 """

@@ -20,7 +20,7 @@ LENGTH = 4096
 
 
 def main() -> None:
-    """Fuzz one target; ends with status 0 if the time is over and nothing broke."""
+    """Fuzz one target; exits with status 0 if the time is up without a failure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--minutes", type=float, default=1.0)
@@ -41,7 +41,7 @@ def main() -> None:
         }
         switches = [f"-{name}={value}" for name, value in limits.items()]
         atheris.Setup([sys.argv[0], *switches, str(corpus)], target.run)
-        # Does not come back: libFuzzer ends the process itself.
+        # Does not return: libFuzzer exits the process.
         atheris.Fuzz()
 
 

@@ -1,4 +1,4 @@
-"""What is fuzzed, what holds for every answer, and what to begin with."""
+"""The fuzz targets: parsers, the checks of their results, and seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SAMPLES = Path(__file__).parents[2] / "sample_lists"
 ITEMS = 5_000
-"""Answers that are looked at: a pattern may stand for a hundred thousand."""
+"""Maximum results checked: a pattern may expand to 100,000."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Target:
     """A parser with its first inputs."""
 
     run: Callable[[bytes], None]
-    """Raises if something that must hold does not."""
+    """Raises if a check fails."""
     seeds: tuple[bytes, ...]
 
 
 def check_list(data: bytes, suffix: str) -> None:
-    """Read ``data`` as a list; what comes must be safe to show and to fetch."""
+    """Read ``data`` as a list; results must be safe to display and to download."""
     notes: list[str] = []
     options = ReadOptions(notes, links="*", base_url="https://base.example/folder/")
     stream = io.BytesIO(data)
@@ -45,7 +45,7 @@ def check_list(data: bytes, suffix: str) -> None:
 
 
 def check_item(item: DownloadRequest | BadRequestLine) -> None:
-    """Hold a request or a complaint against what the rooms behind it rely on."""
+    """Check what other packages rely on in a request or an error."""
     if isinstance(item, BadRequestLine):
         assert str(item) == plain(str(item)), item
         return

@@ -1,4 +1,4 @@
-"""The targets of the fuzzer with hypothesis: samples torn, doubled and mixed."""
+"""Run the fuzz targets with hypothesis on mutated samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CASES = [pytest.param(target, id=name) for name, target in TARGETS.items()]
 
 @st.composite
 def mutated(draw, seeds: tuple[bytes, ...]) -> bytes:
-    """A seed with pieces cut out, doubled, replaced or taken from another."""
+    """Return a seed with pieces removed, repeated, replaced or taken from another."""
     data = draw(st.sampled_from(seeds))[:1500]
     for _ in range(draw(st.integers(0, 6))):
         at = draw(st.integers(0, len(data)))

@@ -1,4 +1,4 @@
-"""The second ctrl+c does not wait for anything."""
+"""A second Ctrl+C exits without waiting."""
 
 from __future__ import annotations
 

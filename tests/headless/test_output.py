@@ -1,4 +1,4 @@
-"""An outlet takes text at once and gets it out when the reader allows."""
+"""``AsyncOutput`` never blocks and writes as fast as the reader reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run without a dashboard tells what happens and ends with the right status."""
+"""A run without a dashboard prints what happens and has the right exit status."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def requests(count: int, source: str = "list.txt:3") -> list[DownloadRequest]:
 
 
 class Pipe:
-    """Keeps what was written to a descriptor."""
+    """Records what is written to a descriptor."""
 
     def __init__(self, reading: int, writing: int) -> None:
         self.reading, self.writing = reading, writing
@@ -57,7 +57,7 @@ class Pipe:
         self.reading = -1
 
     def read(self) -> str:
-        """Return everything written so far and by now flushed."""
+        """Return everything written and flushed so far."""
         os.set_blocking(self.reading, False)
         try:
             while piece := os.read(self.reading, 1 << 16):
@@ -84,7 +84,7 @@ def terminal() -> Iterator[Pipe]:
 
 
 class Stage:
-    """A run in the background, on a fake engine that the test moves."""
+    """A run in the background, on a fake engine that the test controls."""
 
     def __init__(self, service: FakeService, out: Pipe, err: Pipe) -> None:
         self.service, self.out, self.err = service, out, err
@@ -238,7 +238,7 @@ async def test_stuck_reader_does_not_block_the_run() -> None:
         for id in range(2000):
             stage.service.start(id, size=10)
             stage.service.finish(id)
-        # Far more than a pipe holds: the run is over, only the last words wait.
+        # Far more than the pipe buffer: the run is over, only output is pending.
         assert stage.service.is_idle
         lines = 0
         while not stage.task.done():
@@ -249,7 +249,7 @@ async def test_stuck_reader_does_not_block_the_run() -> None:
         assert lines == 3 * 2000 + 1
 
 
-# -- lines for people ------------------------------------------------------------------
+# -- plain lines -----------------------------------------------------------------------
 
 
 async def test_plain_lines_show_results_and_retries() -> None:
@@ -362,7 +362,7 @@ async def test_live_progress_fits_the_terminal_and_leaves_a_summary() -> None:
 
 
 async def test_live_progress_leaves_room_for_ctrl_c_echo() -> None:
-    """A ``^C`` that wraps would leave a line of the picture behind."""
+    """A ``^C`` that wraps would leave a line of the display behind."""
     with terminal() as err:
         fcntl.ioctl(err.writing, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
         async with staged(requests(9), err=err) as stage:

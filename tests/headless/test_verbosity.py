@@ -1,4 +1,4 @@
-"""How much is said: nothing but what went wrong, or starts as well."""
+"""``--quiet`` prints only errors, ``--verbose`` also starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Archives for tests: honest ones, and those that no honest program writes."""
+"""Archives for tests: valid ones, and malicious ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tar_of(entries: Iterable[Entry], kind: str = "") -> bytes:
 
 
 def odd_tar(name: str, **fields: object) -> bytes:
-    """Make a tar of one entry, with whatever fields."""
+    """Make a tar of one entry with the given fields."""
     info = tarfile.TarInfo(name)
     for field, value in fields.items():
         setattr(info, field, value)
@@ -60,7 +60,7 @@ def zip_of(entries: Iterable[Entry], system: int = 3) -> bytes:
 
 
 def large_tar(files: int = 300, size: int = 2_000_000) -> bytes:
-    """Make a .tar.gz that takes long to unpack and hardly any time to make.
+    """Make a .tar.gz that is slow to unpack and fast to create.
 
     Compressed members may follow each other (RFC 1952, section 2.2), so all files
     share one compressed body.

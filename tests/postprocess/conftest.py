@@ -1,4 +1,4 @@
-"""An engine over a real server, as the journeys have it."""
+"""An engine with a real server, as in the integration tests."""
 
 from __future__ import annotations
 

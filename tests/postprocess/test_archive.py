@@ -1,4 +1,4 @@
-"""One archive: unpacked whole beside itself, or not at all."""
+"""Unpack one archive: completely, or not at all."""
 
 from __future__ import annotations
 

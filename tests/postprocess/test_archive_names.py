@@ -1,4 +1,4 @@
-"""Names out of archives: which become files, and that links never lead out."""
+"""Names in archives: which are accepted, and that links stay inside."""
 
 from __future__ import annotations
 

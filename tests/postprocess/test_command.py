@@ -1,4 +1,4 @@
-"""One command: no shell, a limit for everything, and a group that ends as a whole."""
+"""Run one command: no shell, limits, and a process group that is killed as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real command with all that follows: statuses, words, and nothing left behind."""
+"""Post-processing in the real command: exit statuses, messages, no leftovers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARK = "FETCHTUI_TEST_OF"
 
 
 def left_over(mark: Path) -> list[str]:
-    """Processes of this test that are still there."""
+    """Return the processes of this test that still run."""
     found = []
     wanted = f"{MARK}={mark}".encode()
     for name in filter(str.isdecimal, os.listdir("/proc")):
@@ -106,7 +106,7 @@ async def test_second_interrupt_does_not_wait_for_a_stuck_hook(server, tmp_path,
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
     while b"interrupted" not in await process.stderr.readline():
-        """It has taken the first one when it says so."""
+        """The first signal was handled once this is printed."""
     process.send_signal(signal.SIGINT)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -117,7 +117,7 @@ async def test_second_interrupt_does_not_wait_for_a_stuck_hook(server, tmp_path,
 
 @pytest.fixture
 def only_the_terminal(monkeypatch):
-    """No desktop, and a terminal that knows notices."""
+    """No desktop, and a terminal that supports notifications."""
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "TMUX", "STY", "TERM_PROGRAM"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("VTE_VERSION", "7000")

@@ -1,4 +1,4 @@
-"""Files sorted into folders by rules for their names."""
+"""Save files in folders by rules for their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which command runs when, what it is told, and what becomes of failing ones."""
+"""Hooks: which command runs when, with what data, and how failures are handled."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def test_every_archive_format_is_documented():
 
 
 def test_example_script_runs_in_a_shell(tmp_path):
-    """The shell that people type it into must not look its variable up."""
+    """The interactive shell must not expand the variable."""
     (line,) = [
         line for line in TEXT.splitlines() if "sha256sum" in line and "-c" in line
     ]

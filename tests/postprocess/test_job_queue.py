@@ -1,4 +1,4 @@
-"""Work in turns: nothing that was asked for is left lying."""
+"""``JobQueue`` runs every job, within its limit."""
 
 from __future__ import annotations
 

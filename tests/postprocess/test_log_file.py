@@ -1,4 +1,4 @@
-"""The log: every event a line, secrets masked, a full disk no harm."""
+"""The log: one line per event, masked secrets, and no harm from a full disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The word at the end: on the desktop if somebody sits there, else by the terminal."""
+"""The final notification: on the desktop if there is one, else in the terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tui.postprocess.notification import (
 
 @pytest.fixture
 def programs(tmp_path, monkeypatch):
-    """A PATH with a notify-send that writes down what it was given."""
+    """A PATH with a notify-send that records its arguments."""
     program = tmp_path / "notify-send"
     program.write_text(
         f'#!/bin/sh\nprintf "%s\\n" "$@" > {tmp_path}/shown\nexit $FAILS\n'

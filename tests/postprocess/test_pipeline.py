@@ -1,4 +1,4 @@
-"""The whole way behind a download: a real engine, a real server, real processes."""
+"""The pipeline with a real engine, a real server and real processes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OLD_AT = 1_445_412_480
 
 @pytest.fixture
 def run(tmp_path: Path, server: ScriptedServer) -> Any:
-    """Fetch paths of the server to their end, with whatever follows."""
+    """Download paths from the server, including post-processing."""
 
     @asynccontextmanager
     async def running(
@@ -63,7 +63,7 @@ def run(tmp_path: Path, server: ScriptedServer) -> Any:
 
 
 def note(path: Path) -> Hooks:
-    """Write a line for each command that is run."""
+    """Write a line for each hook that runs."""
     say = f'echo "$FETCHTUI_EVENT $FETCHTUI_NAME $FETCHTUI_ERROR_KIND" >> {path}'
     return Hooks(*(("sh", "-c", say),) * 3)
 

@@ -1,4 +1,4 @@
-"""Unpacking in processes of its own: what ends them, and what they leave."""
+"""The pool of unpacking processes: how they stop, and that they clean up."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ async def unpacker():
 
 
 def nothing(_: float) -> None:
-    """Progress that nobody looks at."""
+    """Ignore the progress."""
 
 
 async def test_two_archives_are_unpacked_concurrently_in_processes(tmp_path, unpacker):

@@ -1,4 +1,4 @@
-"""Broken lists of every kind: what is said, with file and line, and what to do."""
+"""Invalid lists of every format: errors with file, line and fix."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_latin_1_and_utf_16_are_distinguished():
 
 
 class LongLine:
-    """A stream of one endless line, made while it is read."""
+    """A stream of one endless line, generated while it is read."""
 
     def __init__(self, start: bytes, size: int) -> None:
         self.start = start

@@ -1,4 +1,4 @@
-"""Pasted curl and wget commands: what they fetch, and what they may not ask for."""
+"""Pasted curl and wget commands: what they download, and what is refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV, JSON and JSON Lines: the same requests, and each mistake with its line."""
+"""CSV, JSON and JSON Lines: the same requests, and each error with its line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MD5 = "md5=" + "a" * 32
 
 
 def parse(data: str | bytes, suffix: str, notes: list[str] | None = None):
-    """Read a list; return its requests, and its complaints as text."""
+    """Read a list; return its requests, and its errors as text."""
     stream = io.BytesIO(data.encode() if isinstance(data, str) else data)
     items = list(load_stream(stream, "list", ReadOptions(notes), suffix))
     requests = [item for item in items if isinstance(item, DownloadRequest)]

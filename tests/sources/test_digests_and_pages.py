@@ -1,4 +1,4 @@
-"""Digest lists and pages: names and links become requests; bad ones are expected."""
+"""Digest lists and pages: names and links become requests or errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sources by name: URLs, files and standard input, and every way they are wrong."""
+"""Sources: URLs, files and standard input, and all their errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metalink 4 and 3: what is taken, what is refused, and that nothing makes it raise."""
+"""Metalink 4 and 3: what is accepted and refused, without exceptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patterns: what they stand for, what is none, and that none takes the memory."""
+"""Patterns: expansions, text that is not a pattern, and bounded memory."""
 
 from __future__ import annotations
 

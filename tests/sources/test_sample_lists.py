@@ -1,4 +1,4 @@
-"""The lists in the repository are right, and show what lists can do."""
+"""The sample lists in the repository are valid and show all features."""
 
 from __future__ import annotations
 

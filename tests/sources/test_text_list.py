@@ -1,4 +1,4 @@
-"""Plain lists: what is read, what is refused, and that nothing is ever raised."""
+"""Plain lists: what is accepted and refused, without exceptions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHA256 = "0123456789abcdef" * 4
 
 
 def parse(text: str | bytes, notes: list[str] | None = None):
-    """Read a whole list; return its requests and its complaints as text."""
+    """Read a whole list; return its requests and its errors as text."""
     data = text.encode() if isinstance(text, str) else text
     items = list(parse_text(read_lines(io.BytesIO(data)), "list.txt", notes))
     requests = [item for item in items if isinstance(item, DownloadRequest)]
@@ -270,7 +270,7 @@ def test_binary_data_yields_one_error(data):
 
 
 class Endless(io.RawIOBase):
-    """A stream without a line feed, of a size that must not be held in memory."""
+    """A stream without a line feed that is too large to keep in memory."""
 
     def __init__(self, size: int) -> None:
         self.left = size

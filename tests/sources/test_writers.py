@@ -1,4 +1,4 @@
-"""Written lists: read back they are the same, and they hold no secrets."""
+"""Written lists round-trip and contain no secrets."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class PlainRenderer:
 
     def on_events(self, events: Sequence[Event]) -> None:
         """Write a line for each download that finished, failed or is retried."""
-        told = [
+        reported = [
             event
             for event in events
             if isinstance(event, (Done, Failed, Retrying))
@@ -56,8 +56,10 @@ class PlainRenderer:
             # The line for its end, a moment later, says so too.
             or (isinstance(event, DownloadNotice) and not _is_present(event.notice))
         ]
-        rows = self._run.service.rows([event.id for event in told])
-        lines = [self._line(event, row) for event, row in zip(told, rows, strict=True)]
+        rows = self._run.service.rows([event.id for event in reported])
+        lines = [
+            self._line(event, row) for event, row in zip(reported, rows, strict=True)
+        ]
         lines += [
             f"held    {hold_text(event.reason)}\n"
             for event in events
