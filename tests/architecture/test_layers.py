@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
-from tests.architecture.files import ROOT, modules
+from tests.architecture import imports
+from tests.architecture.files import ROOT, modules, python_files
 
 # httpx imports its own command line, and that rich and click if they are installed.
 _PROGRAM = """
@@ -77,3 +79,22 @@ def test_the_check_notices_an_import():
 
 def test_plain_downloads_need_no_http_library():
     assert loaded(["tui.engine"], _HTTP) == ""
+
+
+def test_there_is_no_import_circle():
+    """Type-only imports and imports inside functions count, too."""
+    assert imports.circles(imports.graph(imports.modules(ROOT))) == []
+
+
+def test_circles_are_found():
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
+    assert imports.circles(graph) == [["a", "b", "c"]]
+
+
+def test_no_package_has_more_than_13_modules():
+    counts = Counter(
+        path.parent.relative_to(ROOT).as_posix()
+        for path in python_files("tui")
+        if path.name != "__init__.py"
+    )
+    assert {name: count for name, count in counts.items() if count > 13} == {}
