@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from array import array
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,12 +72,14 @@ class JournalWriter:
         self._engine: Engine | None = None
         self._context: EngineContext | None = None
         self._keys = array("q")
-        """Key in the journal by id, for downloads of an earlier run; -1 for others."""
+        """Key in the journal by id, for downloads of an earlier run and for those that
+        were added while they were restored; -1 for ``_unsaved``."""
         self._first_key = 0
         """The key of id 0, from which keys of new downloads are counted."""
         self._known = 0
         """Ids below it are in the journal, except ``_unsaved``."""
-        self._unsaved: dict[int, None] = {}
+        self._unsaved: deque[int] = deque()
+        """Ids that were added while downloads were restored, in order."""
         self._facts: dict[str, Any] = {}
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -103,7 +106,7 @@ class JournalWriter:
             reached: the highest key that was read.
         """
         added = range(self._known, first)  # meanwhile, by the user
-        self._unsaved.update(dict.fromkeys(added))
+        self._unsaved.extend(added)
         self._keys.extend(-1 for _ in added)
         self._keys.extend(keys)
         self._known = first + len(keys)
@@ -223,7 +226,8 @@ class JournalWriter:
         taken: list[int] = []
         while changed and len(taken) < limit:
             id = changed.pop()
-            if id < self._known and id not in self._unsaved:
+            is_unsaved = id < len(self._keys) and self._keys[id] < 0
+            if id < self._known and not is_unsaved:
                 taken.append(id)
         return taken
 
@@ -234,7 +238,8 @@ class JournalWriter:
             if id >= self._known:
                 self._known = id + 1
             else:
-                self._unsaved.pop(id, None)
+                self._unsaved.popleft()
+                self._keys[id] = self._key(id)
 
     def _key(self, id: int) -> int:
         key = self._keys[id] if id < len(self._keys) else -1
