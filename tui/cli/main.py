@@ -18,7 +18,6 @@ import click
 from tui.cli.options import parameters, read_command_line
 from tui.cli.preflight import check_directory, check_log_file, resume_hint, title_of
 from tui.cli.program import Program
-from tui.messages import error_text, session_text
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -182,6 +181,7 @@ async def _run(
 
     from tui.core.errors import LocalError
     from tui.engine.factory import open_engine
+    from tui.messages import error_text
     from tui.postprocess.pipeline import finish_post_processing, post_processing
 
     async with AsyncExitStack() as stack:
@@ -234,6 +234,7 @@ async def _run_dashboard(
 ) -> int:
     """Start downloading, import the dashboard meanwhile, and run it."""
     from tui.cli.startup import start_early
+    from tui.messages import session_text
 
     def load() -> None:
         import tui.ui.app  # noqa: F401  # takes 0.2 s
@@ -241,7 +242,7 @@ async def _run_dashboard(
     hint = resume_hint(line.sources, is_demo=line.demo)
     restore: Callable[[], Awaitable[str]] | None = None
     if session is not None:
-        # A session that begins: its journal goes first, so that it misses nothing.
+        # For a new session, open the journal first, so that no event is missing.
         restored = session_text(await session.restore()) if requests else None
 
         async def restore() -> str:

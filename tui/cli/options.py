@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 from click.core import ParameterSource
-from click.shell_completion import CompletionItem
 
 from tui import __version__
 from tui.cli.subcommands import SUBCOMMANDS
@@ -20,6 +18,8 @@ from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from click.shell_completion import CompletionItem
 
 
 # -- options for one run, which no settings file contains ------------------------------
@@ -99,6 +99,8 @@ class Parameter(click.Option):
         self, _ctx: click.Context, incomplete: str
     ) -> list[CompletionItem]:
         """Return completions for the option's value, or a request for file names."""
+        from click.shell_completion import CompletionItem  # takes 3 ms
+
         option = self.option
         if option.kind is Kind.PATH:
             kind = "file" if option.must_exist or option.key == "log-file" else "dir"
@@ -150,6 +152,10 @@ def _complete_source(
     context: click.Context, _parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Offer file names and, for the first argument, subcommands."""
+    import glob
+
+    from click.shell_completion import CompletionItem
+
     files = CompletionItem(incomplete, type="file")
     # If a file name starts with these letters, the user more likely means the file.
     if context.params.get("sources") or glob.glob(glob.escape(incomplete) + "*"):
