@@ -1,14 +1,16 @@
 """Phrases that this project does not use, and where they are looked for.
 
 ``python -m tests.architecture.prose [PATH...]`` prints every one of them with a better
-word, for all documents and docstrings or for those below the paths.
+word, for all documents and modules or for the modules below the paths.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import io
 import re
+import tokenize
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -89,7 +91,7 @@ def compiled(*tables: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
     ]
 
 
-FOR_DOCSTRINGS = compiled(BANNED)
+FOR_CODE = compiled(BANNED)
 FOR_USERS = compiled(BANNED, BRITISH)
 _CODE = re.compile(r"```.*?```|``[^`]*``|`[^`]*`|\]\([^)]*\)", re.DOTALL)
 
@@ -116,32 +118,23 @@ def in_documents() -> Iterator[Finding]:
         yield from check(path.relative_to(ROOT).as_posix(), text, FOR_USERS)
 
 
-def in_messages() -> Iterator[Finding]:
-    """Check every string of the module that words what happens for users."""
-    path = ROOT / "tui" / "messages.py"
-    if path.exists():
-        yield from _in_strings(path, FOR_USERS, ast.Constant)
+def in_modules(paths: Iterable[Path]) -> Iterator[Finding]:
+    """Check the docstrings, comments and strings of modules.
 
-
-def in_docstrings(paths: Iterable[Path]) -> Iterator[Finding]:
-    """Check the docstrings of modules, classes and functions, and of attributes."""
+    The strings of ``tui/messages.py`` are texts for users like the documents.
+    """
     for path in paths:
-        yield from _in_strings(path, FOR_DOCSTRINGS, ast.Expr)
-
-
-def _in_strings(
-    path: Path,
-    patterns: list[tuple[re.Pattern[str], str]],
-    kind: type[ast.expr | ast.Expr],
-) -> Iterator[Finding]:
-    name = path.relative_to(ROOT).as_posix()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if not isinstance(node, kind):
-            continue
-        constant = node.value if isinstance(node, ast.Expr) else node
-        if isinstance(constant, ast.Constant) and isinstance(constant.value, str):
-            text = "\n" * (constant.lineno - 1) + constant.value
-            yield from check(name, text, patterns)
+        name = path.relative_to(ROOT).as_posix()
+        source = path.read_text()
+        patterns = FOR_USERS if name == "tui/messages.py" else FOR_CODE
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = "\n" * (node.lineno - 1) + node.value
+                yield from check(name, text, patterns)
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                text = "\n" * (token.start[0] - 1) + token.string
+                yield from check(name, text, FOR_CODE)
 
 
 def main() -> None:
@@ -154,9 +147,9 @@ def main() -> None:
         for path in python_files("tui")
         if not chosen or any(path.is_relative_to(below) for below in chosen)
     ]
-    found = list(in_docstrings(modules))
+    found = list(in_modules(modules))
     if not chosen:
-        found = [*in_documents(), *in_messages(), *found]
+        found = [*in_documents(), *found]
     for finding in found:
         print(finding)
     print(f"{len(found)} found")

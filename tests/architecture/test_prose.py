@@ -1,4 +1,4 @@
-"""Documents, messages and docstrings are free of banned phrases."""
+"""Documents, docstrings, comments and messages are free of banned phrases."""
 
 from __future__ import annotations
 
@@ -16,12 +16,8 @@ def test_documents_and_the_tables_in_them():
     assert printed(prose.in_documents()) == []
 
 
-def test_messages():
-    assert printed(prose.in_messages()) == []
-
-
-def test_docstrings():
-    assert printed(prose.in_docstrings(python_files("tui"))) == []
+def test_docstrings_comments_and_strings():
+    assert printed(prose.in_modules(python_files("tui"))) == []
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def _run_and_exit(run: Callable[..., Any], *args: Any, **extra: Any) -> Any:
 class Program(click.Command):
     """The main command, which runs a subcommand if the first argument names one."""
 
-    def main(  # type: ignore[override]  # click's overloads tell its return types apart
+    def main(  # type: ignore[override]  # click has overloads for its return types
         self,
         args: Sequence[str] | None = None,
         prog_name: str | None = None,

@@ -278,7 +278,7 @@ class HttpSession:
                 timeout, url, headers, name, frozenset({200, 206}), is_cross_origin
             )
         except FetchError:
-            # The body is available; its name alone is no reason to fail an attempt.
+            # The body is available; do not fail an attempt only because of its name.
             return None
         except BaseException:
             await raw.close()

@@ -219,7 +219,7 @@ class LiveSettings:
             await asyncio.to_thread(file.save)
         except (OSError, ConfigError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
-            await self.load()  # forget what could not be written
+            await self.load()  # discard what could not be written
             raise ValueError(f"{plain(str(reason))}: {self.path}") from None
         self._written.add(key)
         is_live = self._apply(key)

@@ -240,7 +240,7 @@ class Transfer:
         if explicit:
             return explicit
         # Where the size decides, a large file takes more connections only from those
-        # that no other download needs: many downloads at once already keep the link
+        # that no other download needs: many parallel downloads already keep the link
         # busy, and a server should not see more connections than the user asked for.
         limit = self._context.limits.concurrency
         spare = max(0, limit - self._context.registry.open_connections)

@@ -53,7 +53,7 @@ class PlainRenderer:
             for event in events
             if isinstance(event, (Done, Failed, Retrying))
             or (self._tells_starts and isinstance(event, Started))
-            # The line for its end, a moment later, says so too.
+            # The line for its end, a moment later, includes this.
             or (isinstance(event, DownloadNotice) and not _is_present(event.notice))
         ]
         rows = self._run.service.rows([event.id for event in reported])

@@ -90,7 +90,7 @@ class PyreqwestTransport(Transport):
             .deflate(False)
             .default_headers(list(headers))
             .connect_timeout(timedelta(seconds=timeout_s))
-            # Only for orphaned requests: the idle timeout, which can tell a stall from
+            # Only for orphaned requests: the idle timeout, which knows a stall from
             # a pause, is shorter.
             .read_timeout(timedelta(seconds=orphan_timeout_s))
             .pool_idle_timeout(timedelta(seconds=keepalive_s))
