@@ -330,7 +330,7 @@ async def test_stopped_engine_ends_the_run_with_the_reason() -> None:
         stage.service.push(QueueHeld(0.0, reason))
         assert await stage.status() == 1
         lines = stage.err.read().splitlines()
-        assert lines[0] == "held    disk full: 2 GB more"
+        assert lines[0] == "queue paused: disk full: 2 GB more"
         assert lines[-2:] == [
             "stopped: disk full: 2 GB more",
             RESUME_HINT,

@@ -68,7 +68,7 @@ async def test_every_event_is_one_line(tmp_path):
     assert lines[2].endswith("WARN  0 retry in 0.2 s, reset: the line� broke")
     assert lines[5].endswith("INFO  0 done a (0 bytes)")
     assert lines[6].endswith("ERROR 0 failed not_found: 404 <http://h/a>")
-    assert lines[10].endswith("WARN  - held the disk is full")
+    assert lines[10].endswith("WARN  - queue paused: the disk is full")
     assert len(lines) == len(EVENTS)
     shape = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO |WARN |ERROR) (\d+|-) \S.*"
     assert all(re.fullmatch(shape, line) for line in lines)

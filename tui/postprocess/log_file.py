@@ -216,8 +216,11 @@ def _level_and_text(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, 
         case e.RunNotice():
             return "INFO", notice_text(event.notice)
         case e.QueueHeld():
-            level = "WARN" if event.reason else "INFO"
-            return level, f"held {hold_text(event.reason)}".rstrip()
+            if event.reason is None:
+                return "INFO", "queue paused"
+            return "WARN", f"queue paused: {hold_text(event.reason)}"
+        case e.QueueReleased():
+            return "INFO", "queue resumed"
         case _:
             return "INFO", type(event).__name__.lower()
 

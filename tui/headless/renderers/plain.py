@@ -61,7 +61,7 @@ class PlainRenderer:
             self._line(event, row) for event, row in zip(reported, rows, strict=True)
         ]
         lines += [
-            f"held    {hold_text(event.reason)}\n"
+            f"queue paused: {hold_text(event.reason)}\n"
             for event in events
             if isinstance(event, QueueHeld) and event.reason
         ]

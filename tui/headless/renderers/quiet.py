@@ -44,7 +44,7 @@ class QuietRenderer:
             self._stderr.write(f"{line}\n")
         for event in events:
             if isinstance(event, QueueHeld) and event.reason:
-                self._stderr.write(f"held    {hold_text(event.reason)}\n")
+                self._stderr.write(f"queue paused: {hold_text(event.reason)}\n")
 
     def tick(self) -> None:
         """Write nothing."""
