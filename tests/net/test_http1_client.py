@@ -190,3 +190,54 @@ async def test_plain_http_uses_the_builtin_client():
         )
     finally:
         await transports.aclose()
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+@pytest.mark.parametrize("connections", [1, 8, 40])
+def test_tiny_chunks_do_not_occupy_the_loop(size: int, connections: int) -> None:
+    async def run(session: HttpSession, server: ScriptedServer) -> None:
+        count = 120_000 // connections
+        chunk = b"%x\r\n%s\r\n" % (size, b"x" * size)
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+        raw = head + chunk * count + b"0\r\n\r\n"
+        url = server.add("/x", ResponseScript(raw=raw))
+        decoded = buffers = 0
+        most_at_once = last = 0
+
+        async def read() -> int:
+            nonlocal decoded, buffers
+            response = await session.open(GetRequest(url))
+            nbytes = 0
+            while (found := await response.read()) is not None:
+                nbytes += len(found)
+                buffers += 1
+                decoded += len(found) // size
+            await response.close()
+            return nbytes
+
+        async def watch() -> None:
+            nonlocal most_at_once, last
+            while True:
+                most_at_once = max(most_at_once, decoded - last)
+                last = decoded
+                await asyncio.sleep(0)
+
+        watching = asyncio.ensure_future(watch())
+        sizes = await asyncio.gather(*(read() for _ in range(connections)))
+        watching.cancel()
+        assert sizes == [count * size] * connections
+        # A chunk takes about a microsecond: the loop runs every few milliseconds.
+        assert most_at_once <= 5_000
+        assert buffers < decoded / 50, "whoever reads gets few buffers"
+
+    on_uvloop(run)
+
+
+def test_interim_responses_count_as_headers() -> None:
+    async def run(session: HttpSession, server: ScriptedServer) -> None:
+        raw = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 20_000
+        url = server.add("/x", ResponseScript(raw=raw))
+        error = await error_of(session, GetRequest(url))
+        assert error.kind == "bad_reply"
+
+    on_uvloop(run)

@@ -45,9 +45,11 @@ class Connection(asyncio.BufferedProtocol):
         "_budget",
         "_buffered",
         "_chunks",
+        "_end",
         "_error",
         "_framing",
         "_head",
+        "_interim_bytes",
         "_is_busy",
         "_is_complete",
         "_is_paused",
@@ -60,6 +62,8 @@ class Connection(asyncio.BufferedProtocol):
         "_queue",
         "_socket",
         "_transport",
+        "_undecoded",
+        "_undecoded_at",
         "_waiter",
         "has_no_data",
         "idle_since",
@@ -88,13 +92,20 @@ class Connection(asyncio.BufferedProtocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._partial_head = b""
+        self._interim_bytes = 0
+        """Of interim responses before the current one."""
         self._head: ResponseHead | None = None
         self._framing = Framing.NO_BODY
         self._chunks: ChunkDecoder | None = None
+        self._undecoded = b""
+        """Chunks that arrived when the budget was spent; decoded by and by."""
+        self._undecoded_at = 0
         self._left = 0
         self._queue: deque[Buffer] = deque()
         self._buffered = 0
         """Bytes in the queue."""
+        self._end: Exception | None = None
+        """How the stream ended, until what arrived before is decoded."""
         self._error: Exception | None = None
         self._is_busy = False
         """A request was sent, and its response has not been released."""
@@ -139,7 +150,11 @@ class Connection(asyncio.BufferedProtocol):
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
-        if self._buffered >= self._budget.pause_bytes or self._budget.is_spent:
+        if (
+            self._buffered >= self._budget.pause_bytes
+            or self._budget.is_spent
+            or self._undecoded
+        ):
             self._pause()
 
     def eof_received(self) -> bool:
@@ -194,6 +209,9 @@ class Connection(asyncio.BufferedProtocol):
             if self._is_paused and not self._is_waiting_for_budget:
                 self._is_waiting_for_budget = True
                 self._budget.resume(self)
+                if self._chunks is not None:
+                    # It may have decoded something at once.
+                    continue
             await self._wait()
         chunk = self._queue.popleft()
         self._buffered -= len(chunk)
@@ -246,13 +264,21 @@ class Connection(asyncio.BufferedProtocol):
         self._queue.clear()
         self._buffered = 0
         self._head = self._chunks = None
+        self._interim_bytes = 0
         self._is_busy = self._is_complete = False
         self.resume_reading()
         return True
 
     def resume_reading(self) -> None:
-        """Read from the socket again after a pause."""
+        """Decode what is left, then read from the socket again after a pause."""
         self._is_waiting_for_budget = False
+        if self._undecoded:
+            self._feed_chunks(b"")
+            waiter = self._waiter
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+            if self._undecoded:
+                return
         if self._is_paused and self.is_open:
             self._is_paused = False
             assert self._transport is not None
@@ -285,9 +311,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _feed_head(self, data: bytes) -> None:
         data = self._partial_head + data
+        start = 0
         try:
-            while (end := find_head_end(data)) >= 0:
-                head = parse_head(data[:end])
+            while (end := find_head_end(data, start)) >= 0:
+                head = parse_head(data[start:end])
                 if head.status >= 200 or head.status == 101:
                     self._partial_head = b""
                     self._start_body(head)
@@ -295,8 +322,12 @@ class Connection(asyncio.BufferedProtocol):
                         self._feed_body(data[end:])
                     return
                 # Interim responses are skipped (RFC 9110 section 15.2).
-                data = data[end:]
-            if len(data) > MAX_HEAD_BYTES:
+                self._interim_bytes += end - start
+                start = end
+                if self._interim_bytes > MAX_HEAD_BYTES:
+                    raise HeadTooLarge
+            data = data[start:]
+            if self._interim_bytes + len(data) > MAX_HEAD_BYTES:
                 raise HeadTooLarge
             if data and not data.startswith(b"HTTP/"[: len(data)]):
                 raise InvalidHead("no HTTP/1 status line")
@@ -330,19 +361,32 @@ class Connection(asyncio.BufferedProtocol):
         elif self._chunks is None:
             self._is_reusable = False
         else:
-            self._feed_chunks(self._chunks, data)
+            self._feed_chunks(data)
 
-    def _feed_chunks(self, chunks: ChunkDecoder, data: bytes) -> None:
+    def _feed_chunks(self, data: bytes) -> None:
+        """Decode chunks, as many as the budget allows; keep the rest for later."""
+        chunks = self._chunks
+        assert chunks is not None
+        if self._undecoded:
+            data = self._undecoded + data if data else self._undecoded
+        start, self._undecoded_at = self._undecoded_at, 0
+        self._undecoded = b""
+        lines = chunks.lines
         try:
-            views, surplus = chunks.feed(data)
+            found, left = chunks.feed(data, start, self._budget.max_lines)
         except InvalidChunk as error:
             self._fail(error)
             return
-        self._queue.extend(views)
-        self._buffered += sum(map(len, views))
+        self._budget.charge_lines(chunks.lines - lines)
+        self._queue.extend(found)
+        self._buffered += sum(map(len, found))
         self._is_complete = chunks.is_complete
-        if surplus:
-            self._is_reusable = False
+        if self._is_complete:
+            self._is_reusable = self._is_reusable and not left
+        elif left:
+            self._undecoded, self._undecoded_at = data, len(data) - left
+        elif self._end is not None:
+            self._fail(self._end)
 
     def _handle_end(self, error: Exception | None) -> None:
         """Handle the end of the stream, which completes only a body without length."""
@@ -352,6 +396,8 @@ class Connection(asyncio.BufferedProtocol):
                 self._fail(error or NoResponse())
             elif self._framing is Framing.CLOSE and error is None:
                 self._is_complete = self._error is None
+            elif self._undecoded:
+                self._end = error or IncompleteBody()
             else:
                 self._fail(error or IncompleteBody())
         waiter, self._waiter = self._waiter, None

@@ -10,6 +10,7 @@ and a length next to chunks, and a leased socket would leave it in an unknown st
 from __future__ import annotations
 
 import re
+import sys
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -76,9 +77,9 @@ class ResponseHead(NamedTuple):
     """The connection may carry another response after this one."""
 
 
-def find_head_end(data: bytes) -> int:
+def find_head_end(data: bytes, start: int = 0) -> int:
     """Return the offset behind the empty line that ends a head, or -1."""
-    found = _END.search(data)
+    found = _END.search(data, start)
     return -1 if found is None else found.end()
 
 
@@ -158,10 +159,13 @@ def _framing(
 
 # -- chunked bodies --------------------------------------------------------------------
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*+(?:;[^\x00-\x08\x0a-\x1f\x7f]*+)?\r\n")
 _LINE_BYTES = 16 << 10
 """Longest size line with its extensions; hyper allows as much, curl a quarter."""
 _TRAILER_BYTES = 64 << 10
+_VIEW_BYTES = 4 << 10
+"""Chunks from this size on are returned as views; smaller ones are joined, because a
+copy of them costs less than what every buffer costs further up."""
 
 
 class ChunkDecoder:
@@ -174,6 +178,7 @@ class ChunkDecoder:
         "_partial_line",
         "_trailer_bytes",
         "is_complete",
+        "lines",
     )
 
     def __init__(self) -> None:
@@ -186,57 +191,80 @@ class ChunkDecoder:
         self._trailer_bytes = 0
         self.is_complete = False
         """The last chunk and the trailer have arrived."""
+        self.lines = 0
+        """Size and trailer lines decoded so far; each takes about a microsecond."""
 
-    def feed(self, data: bytes) -> tuple[list[memoryview], int]:
+    def feed(
+        self, data: bytes, start: int = 0, max_lines: int = sys.maxsize
+    ) -> tuple[list[bytes | memoryview], int]:
         """Decode the next bytes from the connection.
 
+        Args:
+            data: what arrived.
+            start: where to begin; not 0 only after a call that stopped early.
+            max_lines: stop after this many lines, so that a server that sends its body
+                byte by byte cannot occupy the loop.
+
         Returns:
-            Views of the data in them, and the number of bytes left over, which is not 0
-            only behind the end of the body.
+            The data in it, small chunks joined, and the number of bytes left over: what
+            is behind the end of the body, or the rest after ``max_lines``.
 
         Raises:
             InvalidChunk: the framing is invalid.
         """
-        found: list[memoryview] = []
         if self._partial_line:
             data, self._partial_line = self._partial_line + data, b""
         view = memoryview(data)
-        at, end = 0, len(data)
-        while at < end and not self.is_complete:
-            if self._left:
-                size = min(self._left, end - at)
-                found.append(view[at : at + size])
-                at += size
-                self._left -= size
-                self._is_before_line_end = not self._left
+        found: list[bytes | memoryview] = []
+        small: list[bytes] = []
+        at, end = start, len(data)
+        max_lines += self.lines
+        while at < end and not self.is_complete and self.lines < max_lines:
+            if not self._left:
+                at = self._read_line(data, at)
                 continue
-            behind = data.find(b"\n", at, at + _LINE_BYTES) + 1
-            if not behind:
-                self._keep(data[at:])
-                return found, 0
-            self._parse_line(data[at:behind])
-            at = behind
+            size = min(self._left, end - at)
+            if size < _VIEW_BYTES:
+                small.append(data[at : at + size])
+            else:
+                if small:
+                    found.append(b"".join(small))
+                    small.clear()
+                found.append(view[at : at + size])
+            at += size
+            self._left -= size
+            if data.startswith(b"\r\n", at) and not self._left:
+                at += 2
+            else:
+                self._is_before_line_end = not self._left
+        if small:
+            found.append(b"".join(small))
         return found, end - at
 
-    def _keep(self, line: bytes) -> None:
-        """Keep the beginning of a line until the rest arrives."""
-        if len(line) >= _LINE_BYTES or (self._is_before_line_end and line != b"\r"):
-            raise InvalidChunk
-        self._partial_line = line
-
-    def _parse_line(self, line: bytes) -> None:
-        if self._is_before_line_end:
-            if line != b"\r\n":
+    def _read_line(self, data: bytes, at: int) -> int:
+        """Read one line, or keep its beginning; return the offset behind it."""
+        self.lines += 1
+        if not self._is_before_line_end and not self._in_trailer:
+            size = _SIZE.match(data, at, at + _LINE_BYTES)
+            if size is not None:
+                self._left = int(size[1], 16)
+                self._in_trailer = not self._left
+                return size.end()
+        behind = data.find(b"\n", at, at + _LINE_BYTES) + 1
+        line = data[at : behind or None]
+        if not behind:
+            if len(line) >= _LINE_BYTES or (self._is_before_line_end and line != b"\r"):
                 raise InvalidChunk
+            self._partial_line = line
+            return len(data)
+        if self._is_before_line_end and line == b"\r\n":
             self._is_before_line_end = False
         elif self._in_trailer:
             self._trailer_bytes += len(line)
             if self._trailer_bytes > _TRAILER_BYTES:
                 raise InvalidChunk
-            self.is_complete = line == b"\r\n"
+            # A lone line feed ends a field line as well (RFC 9112 section 2.2).
+            self.is_complete = line in (b"\r\n", b"\n")
         else:
-            size = _SIZE.fullmatch(line)
-            if size is None:
-                raise InvalidChunk
-            self._left = int(size[1], 16)
-            self._in_trailer = not self._left
+            raise InvalidChunk
+        return behind
