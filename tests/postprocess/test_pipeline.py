@@ -298,3 +298,22 @@ async def test_unpacking_progress_is_not_an_event(server, run, tmp_path):
         assert [event.notice for event in events] == [unpacked]
         assert engine.rows([0])[0].note == unpacked
         listener.close()
+
+
+async def test_notification_waits_for_the_terminal(tmp_path, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    service = FakeService()
+    (id,) = service.add([DownloadRequest(("http://example.org/a",))])
+    pipeline = start_pipeline(service, Settings(output_dir=tmp_path, notify=True))
+    assert pipeline is not None
+    try:
+        service.start(id)
+        service.finish(id)
+        await pipeline.drain()
+        sent: list[str] = []
+        pipeline.use_terminal(sent.append)
+        await pipeline.drain()
+        assert len(sent) == 1
+    finally:
+        await pipeline.close()

@@ -79,12 +79,15 @@ def terminal_sequence(text: str, environment: Mapping[str, str]) -> str:
     return "\a"
 
 
-async def notify(text: str, write: Callable[[str], None] | None) -> None:
+async def notify(text: str, write: Callable[[str], None] | None) -> bool:
     """Show a notification; failures are ignored.
 
     Args:
         text: one short line.
         write: writes to the terminal; ``None`` if there is none.
+
+    Returns:
+        False if neither the desktop nor a terminal could take it.
     """
     command = desktop_command(text, os.environ)
     if command is not None:
@@ -94,3 +97,4 @@ async def notify(text: str, write: Callable[[str], None] | None) -> None:
             command = None  # the desktop does not accept notifications
     if command is None and write is not None:
         write(terminal_sequence(text, os.environ))
+    return command is not None or write is not None

@@ -100,6 +100,8 @@ class Pipeline:
         if settings.log_file is not None:
             self._open_log()
         self._write: Callable[[str], None] | None = None
+        self._undelivered = ""
+        """A notification that came before there was a terminal to show it."""
         self._failed: Counter[str] = Counter()
         self._reasons: list[str] = []
         self._advice: list[str] = []
@@ -146,6 +148,9 @@ class Pipeline:
     def use_terminal(self, write: Callable[[str], None] | None) -> None:
         """Write terminal notifications with ``write``; ``None`` disables them."""
         self._write = write
+        if write is not None and self._undelivered:
+            self._notifying.push(self._undelivered)
+            self._undelivered = ""
 
     async def drain(self) -> None:
         """Wait until all work is done, including that for the end of the run."""
@@ -332,7 +337,8 @@ class Pipeline:
     async def _notify(self, text: str) -> None:
         from tui.postprocess.notification import notify
 
-        await notify(text, self._write)
+        if not await notify(text, self._write):
+            self._undelivered = text
 
     # -- failures ----------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -112,6 +113,8 @@ class DashboardApp(App[int]):
         )
         self.main.restore_ui_state(ui_state)
         self.main.start_message = self.complaint
+        self.when_mounted: Callable[[], None] = _do_nothing
+        """Called once the terminal accepts what the application writes."""
         self._is_stale = False
         self._suspended_at_s = 0.0
         self.settings: Resolved | None = None
@@ -229,6 +232,7 @@ class DashboardApp(App[int]):
         self.app_suspend_signal.subscribe(self, self._note_suspension, immediate=True)
         self.app_resume_signal.subscribe(self, self._report_suspension)
         self.set_timer(_SHEETS_AFTER_S, self._read_sheets)
+        self.when_mounted()
 
     def _read_sheets(self) -> None:
         """Read the style sheets of the dialogs, one at a time.
@@ -293,9 +297,14 @@ def _print_summary(app: DashboardApp, service: DownloadService) -> None:
     print_summary(summary_lines(now, causes, service.rows, saved, hint))
 
 
+def _do_nothing() -> None:
+    pass
+
+
 async def _run(app: DashboardApp, post_processor: PostProcessor | None) -> int | None:
     if post_processor is not None:
-        post_processor.use_terminal(app.send)
+        # Not earlier: before there is a driver, ``send`` drops what it is given.
+        app.when_mounted = partial(post_processor.use_terminal, app.send)
     with StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
     if post_processor is not None:
