@@ -205,6 +205,9 @@ _DIAGNOSES: dict[LimitCause, Sentence] = {
     _C.BACKING_OFF: "retrying in {0:duration} ({{retry}} to retry now)",
     _C.QUEUE_PAUSED: "all downloads are paused ({{hold}} to resume)",
     _C.HOST_BLOCKED: "the host asked to wait {0:.0f} more seconds",
+    _C.HOST_LIMITED: (
+        "waiting: host limited to {0}, because it refused more ({{hosts}} to change)"
+    ),
     _C.HOST_FULL: "the host is at its limit of {0} ({{hosts}} to change)",
     _C.SLOTS_FULL: (
         "the only slot is busy ({{more}} adds a slot)",

@@ -27,6 +27,20 @@ def taken(queue: DownloadQueue, now: float = 0.0) -> Download | None:
     return made
 
 
+def refuse(
+    queue: DownloadQueue,
+    number: int,
+    now: float = 2.0,
+    *,
+    asked_at: float = 1.0,
+    is_certain: bool = False,
+    is_serving: bool = False,
+) -> None:
+    queue.refused(
+        download(number), asked_at, now, is_certain=is_certain, is_serving=is_serving
+    )
+
+
 def drain(queue: DownloadQueue, now: float = 0.0) -> list[int]:
     ids = []
     while (made := taken(queue, now)) is not None:
@@ -80,7 +94,8 @@ def test_an_origin_that_refuses_gets_half_and_regains_it() -> None:
         queue.push(download(number))
     for _ in range(8):
         taken(queue)
-    queue.slow_down("http://a", asked_at=1.0, now=2.0)
+    refuse(queue, 0)
+    refuse(queue, 1)
     state = queue.origin_state("http://a")
     assert queue.cap(state) == 4
     assert taken(queue) is None
@@ -99,11 +114,11 @@ def test_of_many_refusals_at_once_the_first_halves_and_all_show_the_capacity() -
         queue.push(download(number))
     drain(queue)
     for number in range(6):
-        queue.slow_down("http://a", asked_at=1.0, now=2.0 + number / 100)
+        refuse(queue, number, 2.0 + number / 100)
         queue.release("http://a")
-    assert (queue.cap(state), state.known_good) == (8, 10)
-    queue.speed_up("http://a")
-    queue.speed_up("http://a")
+    assert (queue.cap(state), state.known_good) == (7, 10)
+    for _ in range(3):
+        queue.speed_up("http://a")
     assert queue.cap(state) == 10
     for _ in range(9):
         queue.speed_up("http://a")
@@ -116,14 +131,14 @@ def test_an_origin_that_refuses_a_probe_is_probed_less_often() -> None:
     now, bears = 10.0, 6
     state.active = 7
     asked = []
-    queue.slow_down("http://a", asked_at=now - 1, now=now)
+    refuse(queue, 0, now, asked_at=now - 1, is_certain=True)
     for success in range(2000):
         state.active = queue.cap(state)
         queue.speed_up("http://a")
         if queue.cap(state) > bears:
             now += 1
             state.active = queue.cap(state)
-            queue.slow_down("http://a", asked_at=now - 0.5, now=now)
+            refuse(queue, success + 1, now, asked_at=now - 0.5)
             asked.append(success)
     gaps = [late - soon for soon, late in itertools.pairwise(asked)]
     assert gaps == sorted(gaps)
@@ -139,10 +154,81 @@ def test_the_cap_of_one_origin_wins_over_that_of_all_and_forgets_refusals() -> N
     assert len(drain(queue)) == 3
     state = queue.origin_state("http://a")
     assert queue.cap_from(state) == "set"
-    queue.slow_down("http://a", asked_at=1.0, now=2.0)
+    refuse(queue, 0, is_certain=True)
     assert (queue.cap(state), queue.cap_from(state)) == (2, "learned")
     queue.set_cap("http://a", 0)
     assert (queue.cap(state), queue.cap_from(state)) == (2, "per host")
+
+
+def crowd(count: int = 8) -> DownloadQueue:
+    queue = DownloadQueue(0)
+    for number in range(count):
+        queue.push(download(number))
+    drain(queue)
+    return queue
+
+
+def test_one_url_that_is_refused_again_and_again_lowers_no_cap() -> None:
+    queue = crowd()
+    state = queue.origin_state("http://a")
+    for attempt in range(6):
+        refuse(queue, 0, 2.0 + attempt, asked_at=1.5 + attempt, is_serving=True)
+    assert state.learned_cap == 0
+
+
+def test_one_url_with_retry_after_lowers_the_cap_once() -> None:
+    queue = crowd()
+    state = queue.origin_state("http://a")
+    for attempt in range(6):
+        refuse(
+            queue,
+            *(0, 2.0 + attempt),
+            asked_at=1.5 + attempt,
+            is_certain=True,
+            is_serving=True,
+        )
+    assert state.learned_cap == 4
+
+
+def test_repeated_refusals_count_while_the_host_serves_nobody() -> None:
+    queue = crowd()
+    state = queue.origin_state("http://a")
+    for attempt in range(3):
+        for number in (0, 1):
+            refuse(queue, number, 2.0 + attempt, asked_at=1.5 + attempt)
+    assert state.learned_cap == 1
+
+
+def test_the_cap_ends_with_the_urls_that_caused_it() -> None:
+    queue = crowd()
+    state = queue.origin_state("http://a")
+    refuse(queue, 0)
+    refuse(queue, 1)
+    assert queue.cap(state) == 4
+    queue.end_refusal(download(0))
+    assert queue.cap(state) == 4
+    queue.end_refusal(download(1))
+    assert queue.cap(state) == 0
+
+
+def test_the_cap_stays_if_a_refused_url_succeeds_under_it() -> None:
+    queue = crowd()
+    state = queue.origin_state("http://a")
+    refuse(queue, 0)
+    refuse(queue, 1)
+    queue.end_refusal(download(0), is_done=True)
+    queue.end_refusal(download(1))
+    assert queue.cap(state) == 4
+
+
+def test_the_last_attempt_at_a_refused_url_gets_a_slot_that_was_accepted() -> None:
+    queue = crowd()
+    state = queue.origin_state("http://a")
+    refuse(queue, 0, is_serving=True)
+    queue.free_slot("http://a")
+    assert queue.cap(state) == 7
+    queue.end_refusal(download(0))
+    assert queue.cap(state) == 0
 
 
 @given(

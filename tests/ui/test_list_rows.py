@@ -47,6 +47,16 @@ def every_state() -> FakeService:
     return service
 
 
+def test_a_queued_row_shows_the_limit_of_a_host_that_refused_more():
+    service = every_state()
+    queued = next(d for d in service.downloads if d.state is _S.QUEUED)
+    (row,) = service.rows([queued.id])
+    pieces = row_pieces(row._replace(host_limit=1), columns_for(120), spinner=SPINNER)
+    text = "".join(piece.text for piece in pieces)
+    assert "waiting: host limited to 1" in text
+    assert cells(text) == cells(line(service, queued.id, 120))
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_row_is_as_wide_as_the_heading_allows(width):
     service = every_state()

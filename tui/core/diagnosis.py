@@ -58,6 +58,7 @@ class LimitCause(Enum):
     QUEUE_PAUSED = "queue_paused"
     HOST_BLOCKED = "host_blocked"  # seconds
     HOST_FULL = "host_full"  # limit
+    HOST_LIMITED = "host_limited"  # limit that was learned
     SLOTS_FULL = "slots_full"  # slots
     STARTING = "starting"
 

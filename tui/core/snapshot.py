@@ -53,6 +53,9 @@ class DownloadSnapshot(NamedTuple):
     error_kind: str
     note: Notice | None
     has_checksum: bool
+    host_limit: int = 0
+    """Limit learned for the host, for which a queued download waits; 0 if it does not
+    wait for one."""
 
 
 class SegmentSnapshot(NamedTuple):

@@ -147,6 +147,7 @@ class Engine:
         def change() -> None:
             if job is not None:
                 job.missing = ""
+            self._context.queue.end_refusal(download)
             download.url = url
             download.origin = origin_of(url)
             self._registry.touch(download)
@@ -388,6 +389,7 @@ class Engine:
                 continue
             if self._is_finishing(download):
                 continue
+            self._context.queue.end_refusal(download)
             self._registry.move(download, state)
             job = self._registry.jobs.get(download.id)
             if job is not None:

@@ -125,7 +125,16 @@ class SnapshotBuilder:
         count = len(downloads)
         now = self._context.clock.monotonic()
         allowed = self._context.settings.retries + 1
-        return [registry.row(downloads[i], now, allowed) for i in ids if 0 <= i < count]
+        rows = [registry.row(downloads[i], now, allowed) for i in ids if 0 <= i < count]
+        limits = self._context.queue.learned_limits()
+        if not limits:
+            return rows
+        return [
+            row._replace(host_limit=limits.get(row.origin, 0))
+            if row.state is DownloadState.QUEUED
+            else row
+            for row in rows
+        ]
 
     def detail(self, id: DownloadId) -> DetailSnapshot:
         """Return everything about one download."""
@@ -207,7 +216,9 @@ class SnapshotBuilder:
             return Diagnosis(none, LimitCause.HOST_BLOCKED, (wait,))
         cap = context.queue.cap(origin) if origin is not None else 0
         if origin is not None and cap and origin.active >= cap:
-            return Diagnosis(none, LimitCause.HOST_FULL, (cap,))
+            is_learned = context.queue.cap_from(origin) == "learned"
+            cause = LimitCause.HOST_LIMITED if is_learned else LimitCause.HOST_FULL
+            return Diagnosis(none, cause, (cap,))
         if self._workers.active >= context.limits.concurrency:
             slots = (context.limits.concurrency,)
             return Diagnosis(Limit.CONCURRENCY, LimitCause.SLOTS_FULL, slots)

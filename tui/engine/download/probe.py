@@ -70,6 +70,7 @@ class Prober:
         except BaseException:
             await response.close()
             raise
+        self._context.queue.origin_state(download.origin).accepted += 1
         if info.start == 0 and (request.is_range or not _fills(record, info)):
             record = None
         return Probe(response, info, record)

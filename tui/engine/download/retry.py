@@ -31,6 +31,8 @@ PROGRESS_BYTES = 64 << 10
 """An attempt that got this much further does not count as a failure in a row: a long
 file over a line that breaks every minute arrives in the end."""
 SLOWING_STATUSES = frozenset({429, 503})
+SERVING_S = 1.0
+"""A host that sent another download something so recently is up."""
 BREAKS = frozenset(
     {
         ErrorKind.RESET,
@@ -76,6 +78,8 @@ class RetryPolicy:
         context.registry.move(download, DownloadState.DONE)
         origin = context.queue.origins[download.origin]
         origin.done += 1
+        if origin.refused:
+            context.queue.end_refusal(download, is_done=True)
         if origin.learned_cap:
             context.queue.speed_up(download.origin)
         if context.bus.is_heard(Done):
@@ -108,7 +112,7 @@ class RetryPolicy:
         if error.kind in BREAKS and (origin.done or download.received):
             # Only hosts that deliver something count: a dead one shows no overload.
             context.registry.breaks += 1
-        if error.status in SLOWING_STATUSES:
+        if error.status in SLOWING_STATUSES or error.kind is ErrorKind.REFUSED:
             self._throttle_origin(download, started_at, error)
         mirror = self._other_mirror(job, error)
         if isinstance(error, TransientError):
@@ -154,6 +158,7 @@ class RetryPolicy:
         download.finished_at = context.clock.wall()
         context.registry.move(download, DownloadState.FAILED)
         context.queue.origins[download.origin].failed += 1
+        context.queue.end_refusal(download)
         context.bus.publish(
             Failed(download.id, download.finished_at, error.kind, str(error))
         )
@@ -179,6 +184,8 @@ class RetryPolicy:
             # Some servers stumble over ranges only: the last attempt asks for the
             # whole file.
             job.whole_only = True
+        if job.failures == retries and error.status in SLOWING_STATUSES:
+            self._context.queue.free_slot(job.download.origin)
         return job.failures <= retries
 
     def _other_mirror(self, job: Job, error: FetchError) -> str | None:
@@ -204,6 +211,7 @@ class RetryPolicy:
 
     def _use_mirror(self, download: Download, url: str) -> None:
         """Continue with another URL of the same file, and note it."""
+        self._context.queue.end_refusal(download)
         old, download.origin = download.origin, origin_of(url)
         download.url = url
         notice = Notice(NoticeCode.MIRROR_CHANGED, (old, url))
@@ -241,9 +249,30 @@ class RetryPolicy:
     def _throttle_origin(
         self, download: Download, asked_at: float, error: FetchError
     ) -> None:
-        """Start fewer downloads from an origin that says it is overloaded."""
+        """Start fewer downloads from an origin that shows that it is overloaded."""
         context = self._context
-        context.queue.slow_down(download.origin, asked_at, context.clock.wall())
+        is_refused = error.kind is ErrorKind.REFUSED
+        is_serving = self._is_serving(download)
+        if is_refused and not is_serving:
+            return  # it is down, not overloaded
+        is_certain = is_refused or error.retry_after_s is not None
+        context.queue.refused(
+            download,
+            asked_at,
+            context.clock.wall(),
+            is_certain=is_certain,
+            is_serving=is_serving,
+        )
         if error.retry_after_s is not None:
             until = context.clock.monotonic() + error.retry_after_s
             context.queue.block(download.origin, until)
+
+    def _is_serving(self, download: Download) -> bool:
+        """Return True if other downloads from the same origin receive bytes."""
+        since = self._context.clock.monotonic() - SERVING_S
+        return any(
+            transfer.last_byte_at > since
+            for transfer in self._context.registry.running
+            if transfer.download is not download
+            and transfer.download.origin == download.origin
+        )

@@ -333,6 +333,7 @@ class RangeOpener:
             await response.close()
             raise
         origin.ranges = "supported"
+        origin.accepted += 1
         self._validators[url] = info.validator
         return response, info
 

@@ -32,12 +32,14 @@ class OriginState:
     """
 
     __slots__ = (
+        "accepted",
         "active",
         "blocked_until",
         "done",
         "entries",
         "errors",
         "failed",
+        "is_confirmed",
         "is_probing",
         "known_good",
         "last_error",
@@ -47,6 +49,7 @@ class OriginState:
         "probe_interval",
         "protocol",
         "ranges",
+        "refused",
         "slowed_at",
         "stored",
         "successes",
@@ -62,7 +65,16 @@ class OriginState:
         self.blocked_until = 0.0
         """Monotonic time before which nothing may be requested (Retry-After)."""
         self.learned_cap = 0
-        """Its capacity in slots, after it answered 429 or 503; 0 if it never did."""
+        """Its capacity in slots, after it refused several downloads; 0 if it has not.
+        """
+        self.accepted = 0
+        """Responses that brought what was requested."""
+        self.refused: dict[int, int] = {}
+        """Downloads that it refused and that have not ended, by id, each with
+        ``accepted`` at its last refusal."""
+        self.is_confirmed = False
+        """A download that was refused has succeeded since the cap was learned: it was
+        the load, not the URL."""
         self.successes = 0
         """Downloads done since the cap was last lowered or raised."""
         self.known_good = 0
@@ -152,6 +164,16 @@ class DownloadQueue:
             return "learned"
         return "set" if state.own_cap else "per host" if given else ""
 
+    def learned_limits(self) -> dict[str, int]:
+        """Return the learned caps that keep downloads waiting, by origin."""
+        return {
+            state.name: cap
+            for state in self.origins.values()
+            if state.learned_cap
+            and state.active >= (cap := self.cap(state))
+            and self.cap_from(state) == "learned"
+        }
+
     def push(self, download: Download) -> None:
         """Queue a download (already in state QUEUED) at its ``queue_key``."""
         state = self.origin_state(download.origin)
@@ -214,9 +236,7 @@ class DownloadQueue:
         """Set or clear the cap of one origin and reset its learned capacity."""
         state = self.origin_state(origin)
         state.own_cap = count
-        state.learned_cap = 0
-        state.probe_interval = 1
-        self._offer(state)
+        self._forget_cap(state)
 
     def block(self, origin: str, until: float) -> None:
         """Start nothing from ``origin`` before ``until`` (monotonic seconds)."""
@@ -236,8 +256,70 @@ class DownloadQueue:
             self._offer(state)
         return min((state.blocked_until for state in self.blocked), default=None)
 
-    def slow_down(self, origin: str, asked_at: float, now: float) -> None:
-        """Halve the cap of an origin that answered 429 or 503.
+    def refused(
+        self,
+        download: Download,
+        asked_at: float,
+        now: float,
+        *,
+        is_certain: bool,
+        is_serving: bool,
+    ) -> None:
+        """Lower the cap of an origin that refused a download, if that shows overload.
+
+        One URL that answers 503 says little about the others. The cap is lowered when
+        a second download is refused as well, or at once if the refusal is certain to
+        mean the host. A download that is refused again counts only if the origin serves
+        no other and has accepted nothing in between: otherwise the reason is its URL.
+
+        Args:
+            download: what was refused.
+            asked_at: wall time at which the refused attempt started.
+            now: wall time.
+            is_certain: the server sent Retry-After, or refused the connection.
+            is_serving: other downloads receive bytes from it at the moment.
+        """
+        state = self.origin_state(download.origin)
+        before = state.refused.get(download.id)
+        state.refused[download.id] = state.accepted
+        is_repeated = before is not None and (is_serving or before != state.accepted)
+        is_alone = len(state.refused) == 1 and not is_certain
+        if not (is_repeated or is_alone):
+            self._slow_down(state, asked_at, now)
+
+    def free_slot(self, origin: str) -> None:
+        """Start one download fewer from an origin than now, unless fewer are allowed.
+
+        The last attempt at a download that was refused alone is made in that slot: a
+        host that was full accepts it then.
+        """
+        state = self.origin_state(origin)
+        if state.active > 1 and not state.learned_cap:
+            state.learned_cap = state.known_good = state.active - 1
+            state.successes = 0
+
+    def end_refusal(self, download: Download, *, is_done: bool = False) -> None:
+        """Note the end of a download, which its origin may have refused before.
+
+        When all that were refused have ended and none of them succeeded, their URLs
+        were the reason, and the learned cap is removed.
+        """
+        state = self.origin_state(download.origin)
+        if state.refused.pop(download.id, None) is None:
+            return
+        if is_done and state.learned_cap:
+            state.is_confirmed = True
+        if not state.refused and not state.is_confirmed:
+            self._forget_cap(state)
+
+    def _forget_cap(self, state: OriginState) -> None:
+        state.learned_cap = state.known_good = state.successes = 0
+        state.probe_interval = 1
+        state.is_probing = state.is_confirmed = False
+        self._offer(state)
+
+    def _slow_down(self, state: OriginState, asked_at: float, now: float) -> None:
+        """Halve the cap of an origin.
 
         If the origin was just probed for one slot more than it had ever accepted, it
         loses that slot only.
@@ -245,13 +327,7 @@ class DownloadQueue:
         Of many requests that are refused together only the first lowers the cap: the
         others were sent before anything changed. They show how many the origin did
         accept.
-
-        Args:
-            origin: the origin that refused.
-            asked_at: wall time at which the refused attempt started.
-            now: wall time.
         """
-        state = self.origin_state(origin)
         if state.learned_cap and asked_at < state.slowed_at:
             state.known_good = max(1, state.known_good - 1)
             state.learned_cap = min(state.learned_cap, state.known_good)

@@ -344,6 +344,11 @@ def _middle(
         room = columns.bar + 2 + columns.status
         room += columns.eta + 1 if columns.eta else 0
         return [Piece("  " + fit(_note(row, columns), room), "dim")]
+    if row.state is _S.QUEUED and row.host_limit and columns.bar:
+        room = columns.bar + 2 + columns.status
+        room += columns.eta + 1 if columns.eta else 0
+        text = f"waiting: host limited to {row.host_limit}"
+        return [Piece("  " + fit(text, room), "waiting")]
     pieces = []
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]

@@ -1,0 +1,68 @@
+"""Hosts that refuse: one bad URL, a full host, and a host that is down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.integration.conftest import request_for, until
+from tui.core.diagnosis import LimitCause
+from tui.core.download import DownloadState as S
+from tui.demo.pattern import Pattern
+from tui.demo.script import RecordedRequest, ResponseScript
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import Start
+    from tui.demo.server import ScriptedServer
+
+SLOW = ResponseScript(Pattern(400_000, 1), etag='"1"', rate=400_000)
+
+
+def full(server: ScriptedServer, capacity: int, size: int) -> ResponseScript:
+    """Return a script for a server that serves some requests and answers 429 beyond."""
+
+    def refuse(_: RecordedRequest) -> ResponseScript | None:
+        busy = sum(1 for other in server.requests if not other.ended) - 1
+        return ResponseScript(status=429) if busy >= capacity else None
+
+    return ResponseScript(Pattern(size, 1), etag='"1"', rate=600_000, answer=refuse)
+
+
+async def test_one_url_that_answers_503_limits_no_others(
+    server: ScriptedServer, start: Start
+) -> None:
+    bad = server.add("/bad", ResponseScript(status=503))
+    good = [server.add(f"/{n}", SLOW) for n in range(20)]
+    async with start(concurrency=8, segments=1, retries=2) as engine:
+        engine.add(request_for(url) for url in [bad, *good])
+        await until(engine, lambda: engine.snapshot().counts[S.FAILED] == 1)
+        assert sum(1 for r in server.requests if r.status == 503) == 3
+        (host,) = engine.origins()
+        assert (host.cap, host.cap_from) == (0, "")
+
+
+async def test_a_full_host_is_limited_and_nothing_fails(
+    server: ScriptedServer, start: Start
+) -> None:
+    script = full(server, 4, 200_000)
+    urls = [server.add(f"/{n}", script) for n in range(30)]
+    async with start(concurrency=10, segments=1) as engine:
+        engine.add(request_for(url) for url in urls)
+        await until(engine, lambda: engine.origins()[0].cap_from == "learned")
+        waiting = [row for row in engine.rows(range(30)) if row.host_limit]
+        assert waiting
+        assert waiting[0].state is S.QUEUED
+        detail = engine.detail(waiting[0].id)
+        assert detail.diagnosis.cause is LimitCause.HOST_LIMITED
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 30
+
+
+async def test_the_only_url_that_a_full_host_refuses_is_downloaded_in_the_end(
+    server: ScriptedServer, start: Start
+) -> None:
+    script = full(server, 4, 600_000)
+    urls = [server.add(f"/{n}", script) for n in range(5)]
+    async with start(concurrency=5, segments=1) as engine:
+        engine.add(request_for(url) for url in urls)
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 5
