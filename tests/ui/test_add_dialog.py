@@ -160,6 +160,56 @@ async def test_a_text_too_long_to_edit_is_kept_beside_the_editor():
         assert len(app.answers[0]) == 13_000
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["x" * 5000, "\n".join(f"https://a.example/{'x' * 90}{n}" for n in range(5000))],
+)
+async def test_long_lines_and_long_texts_stay_out_of_the_editor(text):
+    app = Caller(AddScreen(text))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "too many to edit here")
+        area = app.screen.query_one(UrlArea)
+        area.post_message(events.Paste(text))
+        await until_shown(pilot, f"{2 * (text.count(chr(10)) + 1):,} pasted lines")
+        assert area.text == ""
+
+
+async def test_a_paste_while_a_button_has_the_focus_is_taken():
+    app = Caller(AddScreen("https://a.example/1"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot, 1)
+        app.screen.query_one("#cancel", Button).focus()
+        app.screen.query_one("#cancel").post_message(
+            events.Paste("https://a.example/2")
+        )
+        await settled(pilot, 2)
+
+
+async def test_esc_stops_parsing_that_takes_long(monkeypatch):
+    go = asyncio.Event()
+    is_held = True
+
+    async def read(texts, files, known, preview):
+        preview.bad_count = 12_345
+        if is_held:
+            await go.wait()
+        return await read_preview(texts, files, known, preview)
+
+    monkeypatch.setattr("tui.ui.dialogs.add.read_preview", read)
+    app = Caller(AddScreen("https://a.example/1"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until_shown(pilot, "Reading: 12,345 entries so far; esc stops")
+        await pilot.press("escape")
+        await until_shown(pilot, "Stopped. ctrl+s")
+        assert app.answers == []
+        is_held = False
+        await pilot.press("ctrl+s")
+        async with asyncio.timeout(10):
+            while not app.answers:
+                await pilot.pause(0.01)
+    assert len(app.answers[0]) == 1
+
+
 @pytest.mark.parametrize("way", ["escape", "#cancel"])
 async def test_leaving_without_adding_adds_nothing(way):
     app = Caller(AddScreen("https://a.example/x"))
@@ -231,7 +281,7 @@ async def test_any_kind_of_list_and_commands_may_be_pasted():
     assert preview_text(preview).startswith(
         "✓ 6 to add   2.00 MB in 1 of them   2 invalid"
     )
-    assert "✗ paste  this is a list of digests" in preview_text(preview)
+    assert "✗ paste  is a list of digests" in preview_text(preview)
 
 
 async def test_what_the_list_has_already_is_left_out_and_counted():

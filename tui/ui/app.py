@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.events import Paste
+from textual.widgets import Input
 
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import DownloadQuery, View
@@ -26,6 +28,7 @@ from tui.ui.main_screen import MainScreen
 from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT, THEMES, wrong_theme
 from tui.ui.terminal.ascii_filter import AsciiFilter, wants_ascii
 from tui.ui.terminal.driver import (
+    PasteProblem,
     guarded_driver,
     is_behind,
     is_gone,
@@ -33,6 +36,7 @@ from tui.ui.terminal.driver import (
     title_for,
 )
 from tui.ui.terminal.exit_summary import print_summary, summary_lines
+from tui.ui.terminal.paste import INPUT_LIMIT, LIMIT, fit_input
 from tui.ui.terminal.signals import StopSignals, detach_dead_streams
 from tui.ui.ui_state import UIState, load_ui_state, save_ui_state, ui_state_path
 
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from rich.console import RenderableType
+    from textual.events import Event
     from textual.screen import Screen
     from textual.types import CSSPathType
 
@@ -225,6 +230,22 @@ class DashboardApp(App[int]):
         self._is_stale = False
         if self.screen_stack:  # empty while the application closes
             self.screen.refresh()
+
+    async def on_event(self, event: Event) -> None:
+        """Shorten a paste into an input line."""
+        if isinstance(event, Paste) and isinstance(self.focused, Input):
+            room = INPUT_LIMIT - len(self.focused.value)
+            event.text = fit_input(event.text, room)
+        await super().on_event(event)
+
+    def on_paste_problem(self, problem: PasteProblem) -> None:
+        """Say that a paste was cut, or how to end one without an end mark."""
+        self.main.notify(
+            "The paste has no end yet; press esc to end it"
+            if problem.is_open
+            else f"Only the first {LIMIT >> 20} MiB of the paste were kept",
+            severity="warning",
+        )
 
     def on_mount(self) -> None:
         """Show title and progress, and watch for suspensions."""

@@ -437,4 +437,5 @@ class MainScreen(Screen[None]):
         """Open pasted URLs in the editor."""
         if not isinstance(self.focused, Input):
             event.stop()
-            self.add_queue.open_editor(event.text)
+            if event.text.strip():
+                self.add_queue.open_editor(event.text)

@@ -7,9 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.command import CommandPalette
-
-from tui.ui.actions.palette import ActionProvider
+from tui.ui.actions.palette import ActionPalette, ActionProvider
 from tui.ui.dialogs.choice import ThemeScreen
 from tui.ui.dialogs.docs import GuideScreen
 from tui.ui.dialogs.help import HelpScreen
@@ -44,7 +42,7 @@ class ApplicationActions:
 
     def palette(self) -> None:
         """Open the command palette."""
-        palette = CommandPalette(
+        palette = ActionPalette(
             providers=[ActionProvider], placeholder="Action, or a concurrency…"
         )
         self._context.open(palette)

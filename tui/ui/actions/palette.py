@@ -6,9 +6,11 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from tui.core.settings import MAX_CONCURRENCY
+from tui.ui.dialogs.dialog import is_on_top
 from tui.ui.keys.keymap import current
 from tui.ui.keys.registry import Group
 
@@ -30,6 +32,27 @@ class PaletteHost(Protocol):
         ...
 
 
+class ActionPalette(CommandPalette):
+    """Textual's palette, which may be left twice: by a double click, by two keys."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Close, unless that was done already."""
+        return super().dismiss(result) if is_on_top(self) else AwaitComplete()
+
+
+def _once(run: Callable[[], object]) -> Callable[[], None]:
+    """Return ``run`` so that it runs once: Enter pressed twice arrives as two calls."""
+    is_done = False
+
+    def call() -> None:
+        nonlocal is_done
+        if not is_done:
+            is_done = True
+            run()
+
+    return call
+
+
 class ActionProvider(Provider):
     """Finds actions by title and description; a number sets the concurrency."""
 
@@ -40,7 +63,7 @@ class ActionProvider(Provider):
         return cast("PaletteHost", self.app)
 
     def _run(self, id: str) -> Callable[[], None]:
-        return partial(self._host.perform, id)
+        return _once(partial(self._host.perform, id))
 
     async def discover(self) -> Hits:
         """List all actions before anything is typed."""
@@ -61,7 +84,7 @@ class ActionProvider(Provider):
             yield Hit(
                 2.0,
                 f"Set concurrency to {count}",
-                partial(self._host.set_concurrency, count),
+                _once(partial(self._host.set_concurrency, count)),
                 help="Number of downloads to run at a time.",
             )
         matcher = self.matcher(query)

@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 MAX_EDITED_LINES = 10_000
 """Longer pastes stay out of the editor: 100,000 lines would block the event loop, and
 every download with it, for half a second."""
+MAX_EDITED_CHARS = 500_000
+MAX_EDITED_LINE = 4096
+"""Characters of a line in the editor: it draws and measures whole lines, and ten of
+65,000 letters made every key take seconds."""
+_PROGRESS_S = 0.25
+"""Interval at which the progress of parsing is shown, if it takes that long."""
 _DEBOUNCE_S = 0.08
 """Pause in typing after which the text is parsed again."""
 
@@ -47,6 +53,27 @@ def sanitize_multiline(text: str) -> str:
     return "".join(
         char if char in "\n\t" or char.isprintable() else plain(char) for char in text
     )
+
+
+def prepare_paste(text: str) -> tuple[list[str], str, bool]:
+    """Return the paths of dropped files, or the text, and if it is too long to edit.
+
+    To be called in a thread: it takes seconds for megabytes of unusual characters.
+    """
+    paths = dropped_paths(text)
+    if paths:
+        return paths, "", False
+    text = end_line(sanitize_multiline(text))
+    is_long = (
+        len(text) > MAX_EDITED_CHARS
+        or text.count("\n") > MAX_EDITED_LINES
+        or (len(text) > MAX_EDITED_LINE and _has_long_line(text))
+    )
+    return [], text, is_long
+
+
+def _has_long_line(text: str) -> bool:
+    return any(len(line) > MAX_EDITED_LINE for line in text.split("\n"))
 
 
 def end_line(text: str) -> str:
@@ -80,17 +107,16 @@ class UrlArea(TextArea):
 
     async def on_paste(self, event: events.Paste) -> None:
         """Sanitize a paste; keep file paths and long texts out of the editor."""
-        paths = await asyncio.to_thread(dropped_paths, event.text)
-        if paths:
+        paths, text, is_long = await asyncio.to_thread(prepare_paste, event.text)
+        event.text = text
+        lines = text.count("\n") + self.document.line_count
+        size = len(text) + len(self.document.text)
+        if not paths and not is_long:
+            is_long = lines > MAX_EDITED_LINES or size > MAX_EDITED_CHARS
+        if paths or is_long:
             event.stop()
             event.prevent_default()
-            self.post_message(self.Dropped(paths))
-            return
-        event.text = end_line(sanitize_multiline(event.text))
-        if event.text.count("\n") + self.document.line_count > MAX_EDITED_LINES:
-            event.stop()
-            event.prevent_default()
-            self.post_message(self.TooLong(event.text))
+            self.post_message(self.Dropped(paths) if paths else self.TooLong(text))
 
 
 class AddScreen(Dialog[list[DownloadRequest] | None]):
@@ -132,8 +158,14 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         self._long: list[str] = []
         """Pastes that are too long for the editor."""
         self._debounce_timer: Timer | None = None
+        self._pending = 0
+        """Texts that have still to be put into the editor."""
         self._has_text = asyncio.Event()
-        """Set once the editor contains the initial text."""
+        """Set while there are none."""
+        self._reading: AddPreview | None = None
+        """What is being parsed."""
+        self._is_slow = False
+        """Whether the progress is shown."""
 
     def compose_box(self) -> ComposeResult:
         """Lay out editor, preview and buttons."""
@@ -159,19 +191,31 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         self._show_extra()
         if self._files:
             self._start_reading()
-        self.run_worker(self._insert_text(), group="text")
+        self.set_interval(_PROGRESS_S, self._show_progress)
+        self._take_text(self._text)
+        self._text = ""
 
-    async def _insert_text(self) -> None:
-        text, self._text = self._text, ""
-        paths = await asyncio.to_thread(dropped_paths, text) if text else []
-        text = sanitize_multiline(text)
+    def on_paste(self, event: events.Paste) -> None:
+        """Take a paste while a button has the focus, or nothing has it yet."""
+        event.stop()
+        self._take_text(event.text)
+
+    def _take_text(self, text: str) -> None:
+        self._pending += 1
+        self._has_text.clear()
+        self.run_worker(self._insert_text(text), group="text")
+
+    async def _insert_text(self, text: str) -> None:
+        paths, text, is_long = await asyncio.to_thread(prepare_paste, text)
         if paths:
             self._add_files(paths)
-        elif text.count("\n") >= MAX_EDITED_LINES:
+        elif is_long:
             self._keep_long(text)
         elif text:
-            self.query_one(UrlArea).insert(end_line(text))
-        self._has_text.set()
+            self.query_one(UrlArea).insert(text)
+        self._pending -= 1
+        if not self._pending:
+            self._has_text.set()
 
     @on(TextArea.Changed)
     def debounce(self, event: TextArea.Changed) -> None:
@@ -219,14 +263,45 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         self.run_worker(self._read(), group="preview", exclusive=True)
 
     async def _read(self) -> AddPreview:
+        preview = self._reading = AddPreview()
         texts = [*self._long, self.query_one(UrlArea).text]
-        preview = await read_preview(texts, self._files, self._known)
+        try:
+            await read_preview(texts, self._files, self._known, preview)
+        finally:
+            if self._reading is preview:
+                self._reading = None
+        self._is_slow = False
         self.query_one(AddPreviewPane).show(preview)
         total = len(preview.requests)
         button = self.query_one("#add", Button)
         button.label = f"Add {count(total)}" if total else "Add"
         button.disabled = not total
         return preview
+
+    def _show_progress(self) -> None:
+        """Show how much has been parsed, if it is not done at once."""
+        preview = self._reading
+        if preview is None:
+            return
+        if self._is_slow:
+            number = count(preview.seen)
+            pane = self.query_one(AddPreviewPane)
+            pane.show_message(f"Reading: {number} entries so far; esc stops")
+        self._is_slow = True
+
+    def action_close(self) -> None:
+        """Stop parsing if it takes long; else close without a result."""
+        if self._reading is None or not self._is_slow:
+            super().action_close()
+            return
+        for group in ("preview", "add"):
+            self.workers.cancel_group(self, group)
+        self._reading, self._is_slow = None, False
+        button = self.query_one("#add", Button)
+        button.label, button.disabled = "Add", False
+        self.query_one(AddPreviewPane).show_message(
+            "Stopped. ctrl+s reads all of it and adds it; esc closes."
+        )
 
     @on(Button.Pressed)
     def press(self, event: Button.Pressed) -> None:

@@ -16,7 +16,7 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_size
 from tui.sources.list_file import ReadOptions, load_file, load_stream
 from tui.sources.load import ITEM_LIMIT, Key, key_of
-from tui.ui.panes.pane import Line, Pane, Span
+from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class AddPreview:
     sized: int = 0
     """Number of these entries."""
     _seen: set[Key] = field(default_factory=set)
+
+    @property
+    def seen(self) -> int:
+        """Number of entries so far."""
+        return len(self._seen) + self.bad_count + self.duplicates
 
     @property
     def is_empty(self) -> bool:
@@ -92,6 +97,7 @@ async def read_preview(
     texts: Sequence[str],
     files: Sequence[str] = (),
     known: Mapping[str, tuple[str, str]] | None = None,
+    preview: AddPreview | None = None,
 ) -> AddPreview:
     """Parse list files and texts, 500 entries at a time in a thread.
 
@@ -99,14 +105,16 @@ async def read_preview(
         texts: typed or pasted text, in any list format that standard input accepts.
         files: paths of lists.
         known: URL -> folder and name of the downloads in the dashboard's list.
+        preview: filled meanwhile, to show the progress; a new one by default.
     """
-    preview = AddPreview()
+    preview = AddPreview() if preview is None else preview
     read_options = ReadOptions(preview.notes)
     for path in files:
         await _add_all(preview, load_file(path, read_options), known)
     for text in texts:
         if text.strip():
-            stream = io.BytesIO(text.encode(errors="replace"))
+            data = await asyncio.to_thread(text.encode, errors="replace")
+            stream = io.BytesIO(data)
             await _add_all(preview, load_stream(stream, WHERE, read_options), known)
     return preview
 
@@ -208,15 +216,23 @@ class AddPreviewPane(Pane):
         super().__init__(**options)
         self._preview = AddPreview()
         self._empty = empty
+        self._message = ""
 
     def show(self, preview: AddPreview) -> None:
         """Show a preview."""
         self._preview = preview
+        self._message = ""
+        self.redraw()
+
+    def show_message(self, message: str) -> None:
+        """Show a line instead, until the next preview."""
+        self._message = message
         self.redraw()
 
     def body(self, width: int, height: int) -> list[Line]:
         """Return the counts, then invalid lines with their reasons."""
-        del width
+        if self._message:
+            return [clip([Span(self._message, "dim")], width)]
         if self._empty and self._preview.is_empty:
             return [[Span(self._empty, "dim")]]
         return preview_lines(self._preview, height, self.is_ascii)

@@ -6,8 +6,9 @@ translucent one: three times the cost of a frame.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -16,6 +17,7 @@ from textual.screen import ModalScreen
 if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
+    from textual.screen import Screen
     from textual.types import CSSPathType
 
 PRINTABLE = "[^\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f]*"
@@ -31,6 +33,11 @@ MOVES: tuple[Binding, ...] = (
     Binding("pagedown", "move(10)", show=False, priority=True),
 )
 """Bindings of a dialog in which the user types to search a list."""
+
+
+def is_on_top(screen: Screen[Any]) -> bool:
+    """Return True if keys and clicks reach this screen."""
+    return screen.is_running and screen.app.screen is screen
 
 
 class Dialog(ModalScreen[Result]):
@@ -79,3 +86,15 @@ class Dialog(ModalScreen[Result]):
     def action_close(self) -> None:
         """Close without a result."""
         self.dismiss(None)
+
+    def dismiss(self, result: Result | None = None) -> AwaitComplete:
+        """Close with a result; ignored unless this is the screen on top.
+
+        Two keys or clicks can arrive together, and both mean this dialog. Textual would
+        close the screen below as well, or fail if that is the main screen (8.2.8).
+        """
+        if not is_on_top(self):
+            return AwaitComplete()
+        # Else they could still run, and look for widgets that are gone.
+        self.workers.cancel_node(self)
+        return super().dismiss(result)

@@ -245,12 +245,14 @@ class SettingsScreen(Dialog[None]):
         return apply
 
     def _change(self, key: str, text: str) -> None:
-        self.run_worker(self._write(key, text), group="settings")
+        # Not a worker of this dialog: closing it must not cancel the change.
+        self.app.run_worker(self._write(key, text), group="settings")
 
     async def _write(self, key: str, text: str) -> None:
         try:
             self._message = await self._settings.change(key, text)
         except ValueError as error:
             self._message = f"Not changed: {plain(str(error))}"
-        self._show()
-        self._explain()
+        if self.is_running:
+            self._show()
+            self._explain()

@@ -16,19 +16,31 @@ from typing import TYPE_CHECKING, Any
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import MouseMove
+from textual.events import MouseMove, Paste
+from textual.message import Message
 
+from tui.ui.terminal.paste import END, START, Keys, Pasted, PasteReader
 from tui.ui.terminal.title import TerminalTitle, supports_progress, supports_title
 from tui.ui.terminal.writer import BACKLOG, TerminalWriter
 
 if TYPE_CHECKING:
     from textual.driver import Driver
-    from textual.message import Message
 
-_ESCAPE_CHECK_S = 0.1
-"""Interval at which a pending ESC is checked: a key, or the start of a sequence."""
+_IDLE_S = 0.1
+"""Interval at which the end of the program is checked."""
+_PENDING_S = 0.02
+"""The same while an ESC waits: it is a key, or the start of a sequence."""
 MOVE_EVERY_S = 0.02
 """Mouse moves closer together than this are ignored."""
+
+
+class PasteProblem(Message):
+    """A paste was too long, or has no end."""
+
+    def __init__(self, *, is_open: bool) -> None:
+        """Store which of both."""
+        super().__init__()
+        self.is_open = is_open
 
 
 class GuardedDriver(LinuxDriver):
@@ -107,27 +119,43 @@ class GuardedDriver(LinuxDriver):
         # stop and then waits that long once more: up to 0.2 s of every exit. Here a
         # pipe wakes it.
         parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")().decode
+        pastes = PasteReader()
+        # Input is not always UTF-8: X10 mouse reports, a paste of other bytes.
+        decode = getincrementaldecoder("utf-8")("replace").decode
         with suppress(BlockingIOError):
             os.read(self._wake_from, 64)  # bytes of an earlier stop
         with SelectSelector() as selector:
             selector.register(self.fileno, EVENT_READ)
             selector.register(self._wake_from, EVENT_READ)
             while not self.exit_event.is_set():
-                for key, _ in selector.select(_ESCAPE_CHECK_S):
+                is_pending = pastes.is_waiting or parser._timeout_time is not None
+                for key, _ in selector.select(_PENDING_S if is_pending else _IDLE_S):
                     if key.fd == self._wake_from:
                         os.read(self._wake_from, 64)
                         continue
                     data = os.read(key.fd, 4096)
                     if not data:
                         raise OSError("end of input")
-                    text = decode(data)
-                    for message in parser.feed(text) if text else ():
-                        self.process_message(message)
+                    self._process(pastes.feed(decode(data), time.monotonic()), parser)
+                self._process(pastes.tick(time.monotonic()), parser)
                 for message in parser.tick():
                     self.process_message(message)
         with suppress(EOFError, ParseError):
             list(parser.feed(""))
+
+    def _process(self, found: list[Keys | Pasted], parser: XTermParser) -> None:
+        for item in found:
+            if isinstance(item, Keys):
+                for message in parser.feed(item.text):
+                    self.process_message(message)
+                continue
+            # An empty paste ends a sequence that the parser may wait for.
+            for message in parser.feed(START + END):
+                if not isinstance(message, Paste):
+                    self.process_message(message)
+            self.process_message(Paste(item.text))
+            if item.is_cut or item.is_open:
+                self.process_message(PasteProblem(is_open=item.is_open))
 
 
 def guarded_driver() -> type[Driver] | None:

@@ -1,0 +1,126 @@
+"""Pastes through a real terminal: they press no key and block nothing."""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.ui.test_paste import ATTACKS
+from tui.ui.terminal.paste import END, START
+
+
+def send(program, text: str) -> None:
+    """Write all of a text while reading what the program draws."""
+    data = text.encode()
+    os.set_blocking(program.master, False)
+    kept = ""
+    while data:
+        _, writable, _ = select.select([], [program.master], [], 0.05)
+        if writable:
+            data = data[os.write(program.master, data[:4096]) :]
+        program.drain(0)
+        if select.select([program.master], [], [], 0)[0]:
+            program.drain(0.01)
+            kept += program.text
+    os.set_blocking(program.master, True)
+    program.text = kept
+
+
+# Every key of these would show: help, settings, palette, the question before quitting.
+SCREENS = (
+    "type to search",
+    "search settings",
+    "Action, or a",
+    "Save progress and quit",
+)
+
+
+@pytest.mark.parametrize("name", ["ESC and a comma", "an end mark", "control keys"])
+def test_pasted_keys_do_nothing_on_the_main_screen(program, name):
+    program.drain(0.5)
+    program.text = ""
+    send(program, START + ATTACKS[name] + "\x1b?\x1b,\x1b[Aq" + END)
+    kept = program.text
+    program.drain(1.5)
+    text = kept + program.text
+    assert not [screen for screen in SCREENS if screen in text]
+    assert "Add downloads" in text
+    assert program.process.poll() is None
+
+
+@pytest.mark.parametrize("opening", ["/", "?", ",", ":", "a", "b"])
+def test_pasted_keys_do_nothing_in_an_input(program, opening):
+    """The filter, help, settings, palette, add dialog and a prompt."""
+    program.drain(0.5)
+    program.press(opening)
+    program.drain(1)
+    send(program, f"{START}zebra\x1b\x1bq\x03\x03\x1b[201~\x03\x03{END}")
+    program.drain(1)
+    assert program.process.poll() is None
+    program.press("\x7f")
+    program.drain(0.5)
+    assert program.process.poll() is None
+
+
+@pytest.mark.parametrize("content", ["\0\x1b" * 2_500_000], ids=["controls"])
+def test_a_huge_paste_does_not_freeze_the_dashboard(program, content):
+    program.drain(1.5)  # opening the dashboard is not what is measured
+    send(program, START + content + END)
+    program.drain(1)
+    program.press("\x1b\x1b")
+    program.drain(0.5)
+    program.press("\x1b")
+    program.drain(0.5)
+    started = time.monotonic()
+    program.press("?")
+    assert program.wait_for(program.pattern("type to search"), 10) is not None
+    assert time.monotonic() - started < 5
+    assert float(program.report.read_text()) < 2.0
+
+
+def test_five_megabytes_of_urls_are_shown_and_esc_stops(program):
+    program.drain(1.5)
+    urls = "\n".join(f"https://cdn.example.org/file-{n:06}.bin" for n in range(120_000))
+    started = time.monotonic()
+    send(program, START + urls + END)
+    assert program.wait_for(program.pattern("entries so far; esc stops"), 10)
+    program.press("\x1b")
+    assert program.wait_for(program.pattern("Stopped."), 5) is not None
+    assert time.monotonic() - started < 10
+    program.press("\x1b")
+    program.drain(0.5)
+    program.press("?")
+    assert program.wait_for(program.pattern("type to search"), 5) is not None
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="needs tmux")
+def test_pasted_keys_do_nothing_through_tmux(tmp_path):
+    socket = str(tmp_path / "tmux")
+
+    def tmux(*words: str, text: str = "") -> str:
+        command = ["tmux", "-f", "/dev/null", "-S", socket, *words]
+        return subprocess.run(
+            command, input=text, capture_output=True, text=True, check=True
+        ).stdout
+
+    run = f"{sys.executable} -m tests.ui.fake_run {tmp_path / 'gap'}"
+    tmux("new-session", "-d", "-x", "120", "-y", "36", run)
+    try:
+        deadline = time.monotonic() + 20
+        while "ubuntu" not in tmux("capture-pane", "-p"):
+            assert time.monotonic() < deadline
+        attack = "https://a.example/x\x1b,hooks\x1b[201~?\x1b,\x03\x03"
+        tmux("load-buffer", "-", text=attack)
+        tmux("paste-buffer", "-p")
+        deadline = time.monotonic() + 10
+        while "x,hooks" not in (screen := tmux("capture-pane", "-p")):
+            assert not [name for name in SCREENS if name in screen]
+            assert time.monotonic() < deadline
+    finally:
+        tmux("kill-server")
