@@ -2,22 +2,93 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
+from tui.core.download import DownloadState
 from tui.core.events import Queued, Started
-from tui.ui.notifications import FailureDigest, end_message
+from tui.ui.bars.end_line import end_line
+from tui.ui.notifications import FailureDigest
+
+_S = DownloadState
 
 
-def test_the_message_at_the_end_gives_time_size_and_keys():
+def ending(service: FakeService, width: int = 120) -> str:
+    return "".join(span.text for span in end_line(service.snapshot(), width)).strip()
+
+
+def test_the_end_of_a_run_without_failures_gives_time_size_and_keys():
     service = FakeService()
+    service.put("a", _S.DONE)
     service.elapsed_s = 6.0
-    assert end_message(service.snapshot()) == (
-        "All done in 6s, nothing to download. a to add more, q to quit."
+    assert ending(service) == (
+        "✓ All done in 6s, nothing to download. a adds more, q quits"
     )
     service.fetched = 12_000_000
-    assert end_message(service.snapshot()) == (
-        "All done in 6s, 12.0 MB downloaded. a to add more, q to quit."
+    assert ending(service) == (
+        "✓ All done in 6s, 12.0 MB downloaded. a adds more, q quits"
     )
+
+
+def test_the_end_of_a_run_with_failures_names_the_next_steps():
+    service = FakeService()
+    for number in range(303):
+        service.put(f"{number}", _S.FAILED if number < 3 else _S.DONE)
+    assert ending(service) == (
+        "✗ Finished: 300 of 303, 3 failed. 5 shows them, R retries, E saves the list"
+    )
+    assert ending(service, 62) == (
+        "✗ Finished: 300 of 303, 3 failed. 5 shows, R retries, E saves"
+    )
+    service.put("gone", _S.CANCELLED)
+    assert "300 of 304, 3 failed, 1 cancelled." in ending(service)
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15)])
+async def test_the_end_stays_until_something_new_begins(size):
+    service = FakeService()
+    service.put("good", _S.DONE)
+    service.put("bad", _S.DOWNLOADING)
+    async with dashboard(service, size=size) as board:
+        assert "Finished" not in board.text()
+        service.fail(1, "not_found")
+        await board.tick()
+        line = board.main.messages
+        line._message = line._message._replace(at_s=-99)
+        await board.tick()
+        assert "Finished: 1 of 2, 1 failed. 5 shows" in board.text()
+        await board.press("j", "k")
+        assert "Finished: 1 of 2" in board.text(), "moving the cursor changes nothing"
+        await board.press("R")
+        await board.tick()
+        line._message = line._message._replace(at_s=-99)
+        await board.tick()
+        assert "Finished" not in board.text()
+
+
+async def test_the_end_moves_with_the_size_of_the_terminal():
+    service = FakeService()
+    service.put("good", _S.DONE)
+    service.put("bad", _S.FAILED)
+    async with dashboard(service, size=(120, 36)) as board:
+        await board.tick()
+        for size in ((60, 15), (120, 36), (80, 24)):
+            await board.pilot.resize_terminal(*size)
+            await board.wait_idle()
+            assert board.text().count("Finished: 1 of 2") == 1
+
+
+async def test_a_key_in_the_end_line_can_be_clicked():
+    service = FakeService()
+    service.put("good", _S.DONE)
+    service.put("bad", _S.FAILED)
+    async with dashboard(service) as board:
+        await board.tick()
+        line = board.main.bottleneck_line
+        at = "".join(span.text for span in line._lines[0]).index("5 shows")
+        await board.pilot.click(line, offset=(at, 0))
+        assert board.list.model.query.view.value == "failed"
 
 
 async def test_failures_share_one_toast_and_the_end_is_announced_once():
@@ -36,7 +107,7 @@ async def test_failures_share_one_toast_and_the_end_is_announced_once():
             service.finish(id)
         await board.tick()
         await board.tick()
-        assert board.message().startswith("All done in")
+        assert "Finished: 3 of 40, 37 failed" in board.text()
         assert len(board.toasts()) == 1
 
 
@@ -82,14 +153,3 @@ async def test_in_a_small_terminal_messages_replace_the_footer():
         board.main.messages._message = board.main.messages._message._replace(at_s=-99)
         await board.tick()
         assert "x Cancel" in board.screen()[-1]
-
-
-async def test_the_end_is_announced_after_the_last_message_has_been_visible():
-    async with dashboard() as board:
-        line = board.main.messages
-        await board.press("ctrl+a", "x")
-        await board.tick()
-        assert board.message() == "Cancelled 3 · u to restore"
-        line._message = line._message._replace(at_s=line._message.at_s - 3)
-        await board.tick()
-        assert board.message().startswith("All done in")

@@ -118,6 +118,8 @@ class MainScreen(Screen[None]):
         """Warning to show at the start; "" for none."""
         self._requests = requests
         self._timer: Timer | None = None
+        self._ended: EngineSnapshot | None = None
+        """The result of a finished run, until something new begins."""
         self._make_widgets(source_title)
         self.follow_mode = FollowMode(self.list, service)
         self.refresh_scheduler = RefreshScheduler(
@@ -138,7 +140,7 @@ class MainScreen(Screen[None]):
             self,
         )
         self._notifications = Notifications(
-            self.poller, self.log_pane, self.messages, self._show_toast
+            self.poller, self.log_pane, self.messages, self._show_toast, self._show_end
         )
         self.actions = ActionHandlers(self)
 
@@ -251,6 +253,13 @@ class MainScreen(Screen[None]):
         self.app.notify(text, severity="error", timeout=_TOAST_S, markup=False)
         return True
 
+    def _show_end(self, snapshot: EngineSnapshot | None) -> None:
+        """Show the result of a finished run in the line that has space for it."""
+        self._ended = snapshot
+        is_full = self.breakpoint is Breakpoint.FULL
+        self.bottleneck_line.show_end(snapshot if is_full else None)
+        self.messages.show_end(None if is_full else snapshot)
+
     def ask(self, dialog: Screen[T], answer: Callable[[T | None], None]) -> None:
         """Open a dialog and call ``answer`` with its result."""
         self.app.push_screen(dialog, answer)
@@ -325,6 +334,7 @@ class MainScreen(Screen[None]):
         """Open, fold and hide panes as the pane layout says."""
         for breakpoint in Breakpoint:
             self.set_class(breakpoint is self.breakpoint, f"-{breakpoint.value}")
+        self._show_end(self._ended)
         width, height = self.app.size
         placements = self.pane_layout.arrange(width, height)
         zoomed = self.pane_layout.zoomed

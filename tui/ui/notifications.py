@@ -1,4 +1,4 @@
-"""Reports events: all of them in the log, failures and the end also as messages."""
+"""Reports events: all of them in the log, failures also as messages, and the end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.events import (
-    Cancelled,
     Done,
     DownloadEvent,
     DownloadNotice,
@@ -16,8 +15,6 @@ from tui.core.events import (
     Started,
 )
 from tui.core.text.plain_text import plain
-from tui.core.text.units import format_duration, format_size
-from tui.ui.keys.keymap import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
 
 _MAX_NAMED = 50
 """Events per tick whose download is looked up; a burst is logged without names."""
-_FINAL = Done | Failed | Cancelled
 _NAMED_FIRST = Failed | Retrying | DownloadNotice | Done | Started
 _DIGEST_S = 2.0
 """Shortest time between two messages about failures."""
@@ -48,24 +44,27 @@ class Notifications:
         log: EventLog,
         messages: MessageLine,
         show_toast: Callable[[str], bool],
+        show_end: Callable[[EngineSnapshot | None], None],
     ) -> None:
         """Report what the poller reads.
 
         Args:
             poller: source of the snapshots.
             log: gets every event.
-            messages: gets single failures and the end of all downloads.
+            messages: gets single failures.
             show_toast: shows a text in the corner of the screen; returns False if the
                 terminal is too small for that.
+            show_end: shows the result of a finished run; gets ``None`` when something
+                new begins.
         """
         self._poller = poller
         self._log = log
         self._messages = messages
         self._show_toast = show_toast
+        self._show_end = show_end
         self._failures = FailureDigest(poller.service)
-        self._has_announced_end = False
-        self._has_seen_end = False
-        """Whether a download has finished in this run, not only in an earlier one."""
+        self._ended_at: int | None = None
+        """``EngineSnapshot.revision`` of the result that is shown."""
 
     def log(self, events: list[Event]) -> None:
         """Add events to the log, with the names of their downloads."""
@@ -88,34 +87,21 @@ class Notifications:
         )
 
     def show(self, events: list[Event], *, is_all_added: bool) -> None:
-        """Show messages: for one failure, for many at once, and for the end."""
+        """Show messages: for one failure or for many at once, and the end."""
         self._failures.add(events)
-        if any(isinstance(event, _FINAL) for event in events):
-            self._has_seen_end = True
         failed, text = self._failures.take(time.monotonic())
         if failed and not (failed > 1 and self._show_toast(text)):
             self._messages.show_message(text, "error", is_news=True)
-        self._announce_end(is_all_added=is_all_added)
+        self._follow_end(is_all_added=is_all_added)
 
-    def _announce_end(self, *, is_all_added: bool) -> None:
-        """Show once that all downloads have finished."""
-        if not self._poller.is_finished or not is_all_added:
-            self._has_announced_end = False
-            return
-        if self._has_announced_end or not self._has_seen_end:
-            return
-        self._has_announced_end = self._messages.show_message(
-            end_message(self._poller.snapshot), "information", is_news=True
-        )
-
-
-def end_message(snapshot: EngineSnapshot) -> str:
-    """Return the message for the end of all downloads."""
-    elapsed = format_duration(snapshot.elapsed_s)
-    keys = f"{key_of('add')} to add more, {key_of('quit')} to quit."
-    if not snapshot.fetched:
-        return f"All done in {elapsed}, nothing to download. {keys}"
-    return f"All done in {elapsed}, {format_size(snapshot.fetched)} downloaded. {keys}"
+    def _follow_end(self, *, is_all_added: bool) -> None:
+        """Show the result once all downloads have ended, until something new begins."""
+        snapshot = self._poller.snapshot
+        has_ended = self._poller.is_finished and is_all_added
+        ended_at = snapshot.revision if has_ended else None
+        if ended_at != self._ended_at:
+            self._ended_at = ended_at
+            self._show_end(snapshot if has_ended else None)
 
 
 class FailureDigest:

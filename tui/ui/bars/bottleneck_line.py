@@ -1,23 +1,18 @@
-"""The line that shows what limits the run, and what automatic concurrency does."""
+"""What limits the run and what automatic concurrency does; at the end, the result."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tui.messages import auto_text
+from tui.ui.bars.end_line import end_line
+from tui.ui.bars.header import ActionPressed
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.diagnosis import diagnosis_spans
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 
 if TYPE_CHECKING:
     from tui.core.snapshot import AutoSnapshot, EngineSnapshot
-
-
-def auto_word(auto: AutoSnapshot) -> Span | None:
-    """Return ``auto`` or ``pinned``; ``None`` if automatic concurrency never ran."""
-    if auto.is_on:
-        return Span("auto", "active", "auto")
-    return Span("pinned", "warn", "auto") if auto.is_pinned else None
 
 
 class BottleneckLine(Pane):
@@ -30,6 +25,17 @@ class BottleneckLine(Pane):
         """Create an empty line."""
         super().__init__(**options)
         self._snapshot: EngineSnapshot | None = None
+        self._end: EngineSnapshot | None = None
+
+    def show_end(self, snapshot: EngineSnapshot | None) -> None:
+        """Show the result of a finished run, or the diagnosis again for ``None``."""
+        if snapshot is not self._end:
+            self._end = snapshot
+            self.redraw()
+
+    def pressed(self, action: str) -> None:
+        """Post the action of the clicked key."""
+        self.post_message(ActionPressed(action))
 
     def show(self, snapshot: EngineSnapshot) -> None:
         """Draw the diagnosis of a snapshot."""
@@ -43,6 +49,8 @@ class BottleneckLine(Pane):
 
     def folded(self, width: int) -> Line:
         """Return the diagnosis, and on the right the reason for the limit."""
+        if self._end is not None:
+            return end_line(self._end, width, is_ascii=self.is_ascii)
         now = self._snapshot
         if now is None:
             return []

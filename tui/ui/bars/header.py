@@ -15,12 +15,11 @@ from tui.core.download import ACTIVE, DownloadState
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_clock, format_duration, format_rate, format_size
 from tui.messages import queue_text
-from tui.ui.bars.bottleneck_line import auto_word
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.style.format import appearance_of, bar, count, middle_ellipsis, percent
 
 if TYPE_CHECKING:
-    from tui.core.snapshot import EngineSnapshot
+    from tui.core.snapshot import AutoSnapshot, EngineSnapshot
 
 _S = DownloadState
 _BAR_MIN = 18
@@ -191,6 +190,13 @@ class HeaderBar(Pane):
         if now.disk.is_inline:
             line.append(Span("  INLINE", "warn", "inline_writes"))
         return [*line, Span(" ")]
+
+
+def auto_word(auto: AutoSnapshot) -> Span | None:
+    """Return ``auto`` or ``pinned``; ``None`` if automatic concurrency never ran."""
+    if auto.is_on:
+        return Span("auto", "active", "auto")
+    return Span("pinned", "warn", "auto") if auto.is_pinned else None
 
 
 def part_done(now: EngineSnapshot) -> float | None:

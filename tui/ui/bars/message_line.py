@@ -1,4 +1,4 @@
-"""The message line: the result of a key, advice on a row, or the newest log line.
+"""The message line: the result of a key, the end, advice on a row, or the newest event.
 
 A new message replaces the previous one; nothing piles up or covers the list.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from tui.ui.bars.end_line import end_line
 from tui.ui.bars.header import ActionPressed
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, clip, justify
 
 if TYPE_CHECKING:
+    from tui.core.snapshot import EngineSnapshot
     from tui.ui.panes.event_log import EventLog
 
 Severity: TypeAlias = Literal["information", "warning", "error"]
@@ -32,7 +34,7 @@ class _Message(NamedTuple):
 
 
 class MessageLine(Pane):
-    """Shows a message for a few seconds, else advice on a row, else the log."""
+    """Shows a message for a few seconds, else the end, else advice, else the log."""
 
     DEFAULT_CSS = "MessageLine { height: 1; }"
     has_frame = False
@@ -43,6 +45,7 @@ class MessageLine(Pane):
         self._log = log
         self._message: _Message | None = None
         self._advice = ""
+        self._end: EngineSnapshot | None = None
 
     @property
     def message(self) -> str:
@@ -57,10 +60,25 @@ class MessageLine(Pane):
         if is_news and self._message and now - self._message.at_s < _KEPT_S:
             return False
         self._message = _Message(text, severity, now)
-        if self.screen.has_class("-bare"):  # restyling a screen is expensive
-            self.screen.add_class("-message")
+        self._cover_footer()
         self.redraw()
         return True
+
+    def show_end(self, snapshot: EngineSnapshot | None) -> None:
+        """Show the result of a finished run until it is replaced by ``None``."""
+        if snapshot is self._end:
+            return
+        self._end = snapshot
+        self._cover_footer()
+        self.redraw()
+
+    def _cover_footer(self) -> None:
+        """In small terminals, take the line of the footer while there is a text."""
+        has_text = self._message is not None or self._end is not None
+        is_covering = has_text and self.screen.has_class("-bare")
+        # Restyling a screen is expensive.
+        if is_covering != self.screen.has_class("-message"):
+            self.screen.set_class(is_covering, "-message")
 
     def advise(self, advice: str) -> None:
         """Show advice on the row under the cursor; "" for none."""
@@ -72,7 +90,7 @@ class MessageLine(Pane):
         """Remove a message after its time, and follow the log."""
         if self._message and time.monotonic() - self._message.at_s >= SHOWN_S:
             self._message = None
-            self.screen.remove_class("-message")
+            self._cover_footer()
         self.redraw()
 
     def pressed(self, action: str) -> None:
@@ -91,6 +109,8 @@ class MessageLine(Pane):
             glyphs = _ASCII_GLYPHS if self.is_ascii else _GLYPHS
             glyph = glyphs[severity]
             return [clip([Span(f" {glyph} {text}", _STYLES[severity])], width)]
+        if self._end is not None:
+            return [end_line(self._end, width, is_ascii=self.is_ascii)]
         key: Line = []
         if width >= 60 and not self._log.display:
             key = [Span(f" {key_of('log')} ", "key", "log"), Span("log ", "dim", "log")]
