@@ -49,8 +49,8 @@ def test_copy_as_curl_is_the_same_for_every_shell(text):
     assert request.url == "https://e.example/f.bin?x=1&y=2"
     assert request.headers == (
         ("accept", "*/*"),
-        ("Cookie", "sid=abc; k=v"),
         ("x-a", "it's !"),
+        ("Cookie", "sid=abc; k=v"),
     )
     assert notes == ["list:1: ignoring options of curl: the header Accept-Encoding"]
 
@@ -93,7 +93,11 @@ def test_urls_and_names_come_from_the_command(text, places):
     [
         ("curl -u ada:s3@r https://a/x", "https://ada:s3%40r@a/x"),
         ("curl -u ada:b https://me:c@a/x@y", "https://ada:b@a/x@y"),
-        ("wget --user=ada --password=b https://a/x", "https://ada:b@a/x"),
+        (
+            "wget --auth-no-challenge --user=ada --password=b https://a/x",
+            "https://ada:b@a/x",
+        ),
+        ("curl -u ada https://a/x", "https://ada@a/x"),
     ],
 )
 def test_login_is_added_to_the_url(text, url):
@@ -123,7 +127,7 @@ def test_login_is_added_to_the_url(text, url):
         ("curl -o '#1.jpg' 'https://a/[1-3]'", "#1 in -o is not supported"),
         ("curl ftp://a/x", "unsupported scheme 'ftp'"),
         ("wget -O n https://a/x https://a/y", "-O joins several files into one"),
-        ("curl -H 'a: \x07' https://a/x", "the value of a must be printable ASCII"),
+        ("curl -H 'a: \x07' https://a/x", "the value of a contains a control"),
         ("curl -K c", "--config reads a list"),
         ("curl https://a/x --next https://a/y", "--next starts another request"),
     ],
@@ -138,8 +142,8 @@ def test_ignored_options_are_noted_once():
     notes: list[str] = []
     read("curl -k --proxy p:1 -x q:2 -4 https://a/x && rm -rf x", notes)
     assert notes == [
-        "list:1: ignoring options of curl: --insecure, --proxy, -4,"
-        " everything after &&",
+        "list:1: ignoring options of curl: --insecure, --proxy, -4",
+        "list:1: ignoring everything after &&",
     ]
 
 
@@ -176,4 +180,6 @@ def test_single_quoted_words_round_trip(words):
     quoted = ["'" + word.replace("'", "'\\''") + "'" for word in words]
     # A caret before a quote is Windows' way of writing it.
     if '^"' not in " ".join(quoted) and not any("^" in word for word in words):
-        assert split_command(" ".join(["curl", "-o", *quoted]))[2:] == words
+        assert [
+            t.text for t in split_command(" ".join(["curl", "-o", *quoted]))[2:]
+        ] == words

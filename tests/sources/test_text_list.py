@@ -161,7 +161,6 @@ def test_output_path_is_split_into_folder_and_name(options, directory, name):
         "header=Range: bytes=0-1",
         "header=accept-encoding: gzip",
         "header=X: \x07",
-        "header=X: ä",
         "not an option",
         "=value",
         "example.org/file",

@@ -7,8 +7,6 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
-from tui.core.text.plain_text import plain
-
 #: Spellings of hash names in lists, headers and tools, and hashlib's names.
 ALGORITHMS = {
     "sha-1": "sha1",
@@ -48,6 +46,14 @@ STRONGEST_FIRST = (
 )
 """hashlib's names; of several digests of a file, the first in this order counts."""
 _HEX = re.compile(r"[0-9a-f]+")
+
+DIGEST_LOGIN = "Digest-Login"
+"""Scheme of an ``Authorization`` value that is never sent: user and password, encoded
+as for Basic, which the session replaces by a Digest value."""
+ANY_LOGIN = "Any-Login"
+"""The same, but for the scheme that the server's challenge asks for, Basic included."""
+OMITTABLE_HEADERS = frozenset({"accept", "user-agent"})
+"""Request headers that are not sent at all if their value is empty."""
 
 
 class Checksum(NamedTuple):
@@ -152,6 +158,7 @@ URL_LIMIT = 65536
 """Characters: the limit of httpx; servers rarely accept more than 8,192."""
 
 _HTTP_URL = re.compile(r"https?://[^/?#]*", re.IGNORECASE | re.ASCII)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,19}")
 _AUTHORITY_END = re.compile(r"[/?#]")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]]*)(?::(.*))?", re.DOTALL)
 _PORT = re.compile(r"[0-9]{0,5}")
@@ -172,10 +179,10 @@ def check_url(url: str) -> str:
     match = _HTTP_URL.match(url)
     if match is None:
         scheme, separator, _ = url.partition("://")
-        if not separator:
+        if not separator or _SCHEME.fullmatch(scheme) is None:
+            # Not repeated in the message: it may contain a password.
             raise ValueError("not a URL (it has no http:// or https:// in front)")
-        shown = plain(scheme, 20)
-        raise ValueError(f"unsupported scheme {shown!r}; only http and https")
+        raise ValueError(f"unsupported scheme {scheme!r}; only http and https")
     if len(url) > URL_LIMIT:
         raise ValueError(f"the URL is longer than {URL_LIMIT} characters")
     if " " in url or not url.isprintable():

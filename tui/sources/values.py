@@ -46,8 +46,8 @@ def parse_header(text: str) -> tuple[str, str]:
         The name as written, and the value without surrounding white space.
 
     Raises:
-        ValueError: no colon, not ASCII, or a reserved header. The message does not
-            contain the value.
+        ValueError: no colon, a control character, or a reserved header. The message
+            does not contain the value.
     """
     name, colon, value = text.partition(":")
     name = name.strip()
@@ -56,8 +56,8 @@ def parse_header(text: str) -> tuple[str, str]:
         raise ValueError("a header must be written as 'Name: value'")
     if name.lower() in RESERVED_HEADERS:
         raise ValueError(f"the header {name} is set by fetchtui and cannot be changed")
-    if not value.isascii() or not value.replace("\t", " ").isprintable():
-        raise ValueError(f"the value of {name} must be printable ASCII")
+    if not value.replace("\t", " ").isprintable():
+        raise ValueError(f"the value of {name} contains a control character")
     return name, value
 
 

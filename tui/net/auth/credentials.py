@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.request import origin_of
+from tui.core.request import DIGEST_LOGIN, origin_of
 from tui.core.rules.hosts import names_a_host, rule_for, split_port
 from tui.core.settings import Scheme
 from tui.core.text.plain_text import plain
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
     from tui.net.auth.netrc import NetrcFile
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
-
-DIGEST_LOGIN = "Digest-Login"
-"""Scheme of an ``Authorization`` value that is never sent: user and password, encoded
-as for Basic, which ``digest.DigestAuthCache`` replaces by a Digest value."""
 
 
 class Credentials:

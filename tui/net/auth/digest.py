@@ -12,8 +12,7 @@ import re
 from base64 import b64decode
 from typing import TYPE_CHECKING
 
-from tui.core.request import origin_of
-from tui.net.auth.credentials import DIGEST_LOGIN
+from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +91,7 @@ def _challenges(values: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
+_UNSENDABLE = (DIGEST_LOGIN, ANY_LOGIN)
 MAX_ATTEMPTS = 3
 """Challenges answered for one request. Usually one; a second if the nonce of the first
 has expired meanwhile (``stale``)."""
@@ -103,6 +103,9 @@ class DigestAuthCache:
 
     def __init__(self) -> None:
         self._auths: dict[tuple[str, str], httpx.DigestAuth] = {}
+        self._basic: set[tuple[str, str]] = set()
+        """Origins that have asked for Basic, with the credentials meant for any scheme.
+        """
         self._first: dict[tuple[str, str], tuple[str, str]] = {}
         """URL and value of the first use of a new nonce, until it is sent: servers may
         reject a nonce whose count does not start at 1."""
@@ -110,7 +113,7 @@ class DigestAuthCache:
     @property
     def is_used(self) -> bool:
         """Whether any server has sent a challenge so far."""
-        return bool(self._auths)
+        return bool(self._auths or self._basic)
 
     def apply(
         self, url: str, headers: Sequence[tuple[str, str]]
@@ -132,7 +135,9 @@ class DigestAuthCache:
                     digest = first[1] if is_first else _compute(auth, url, None)
                     sendable.append((name, digest))
                     continue
-                if value.startswith(DIGEST_LOGIN):
+                if key in self._basic:
+                    value = f"Basic {value.partition(' ')[2]}"
+                elif value.startswith(_UNSENDABLE):
                     continue
             sendable.append((name, value))
         return sendable
@@ -153,14 +158,12 @@ class DigestAuthCache:
         if credentials is None or attempts >= MAX_ATTEMPTS:
             return False
         offered = [scheme.lower() for scheme in schemes(challenges)]
-        if "digest" not in offered:
-            return False
-        if "basic" in offered and not value.startswith(DIGEST_LOGIN):
-            return False  # Basic was offered and sent: the password is wrong
         key = (origin_of(url), value)
         challenge = best_challenge(challenges)
         if challenge is None:
-            return False
+            return self._accept_basic(key, offered)
+        if "basic" in offered and not value.startswith(_UNSENDABLE):
+            return False  # Basic was offered and sent: the password is wrong
         if attempts and not challenge.is_stale:
             # The value was computed for this challenge: the password is wrong.
             return False
@@ -174,18 +177,28 @@ class DigestAuthCache:
         self._first[key] = (url, first)
         return True
 
+    def _accept_basic(self, key: tuple[str, str], offered: Sequence[str]) -> bool:
+        """Send Basic from now on if credentials for any scheme allow it."""
+        is_new = key not in self._basic and key[1].startswith(ANY_LOGIN)
+        if not is_new or "basic" not in offered:
+            return False
+        if len(self._basic) >= MAX_CACHED_ORIGINS:
+            self._basic.clear()
+        self._basic.add(key)
+        return True
+
 
 def without_digest_credentials(
     headers: Sequence[tuple[str, str]],
 ) -> list[tuple[str, str]]:
     """Return headers for a server that has not sent a challenge yet."""
-    return [pair for pair in headers if not pair[1].startswith(DIGEST_LOGIN)]
+    return [pair for pair in headers if not pair[1].startswith(_UNSENDABLE)]
 
 
 def _parse_credentials(value: str) -> tuple[str, str] | None:
     """Return user and password of an ``Authorization`` value, if it contains them."""
     scheme, _, pair = value.partition(" ")
-    if scheme not in (DIGEST_LOGIN, "Basic"):
+    if scheme not in (*_UNSENDABLE, "Basic"):
         return None
     try:
         user, _, password = b64decode(pair, validate=True).decode().partition(":")

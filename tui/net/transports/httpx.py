@@ -14,6 +14,7 @@ import httpcore
 import httpx
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.request import OMITTABLE_HEADERS
 from tui.core.text.plain_text import plain
 from tui.net.errors import headers_too_large
 from tui.net.transports.base import (
@@ -129,7 +130,9 @@ class HttpxTransport(Transport):
                 "GET",
                 url,
                 headers=[
-                    (k.encode("ascii"), v.encode()) for k, v in (*fields, *headers)
+                    (k.encode("ascii"), v.encode())
+                    for k, v in (*fields, *headers)
+                    if v or k.lower() not in OMITTABLE_HEADERS
                 ],
                 extensions=self._extensions,
             )

@@ -18,6 +18,8 @@ class Program(NamedTuple):
     name: str
     valued: frozenset[str]
     """Long options that take a value."""
+    flags: frozenset[str]
+    """Long options without one that are ignored; ``--no-`` may precede them."""
     long_of: Mapping[str, str]
     """Letter -> long option."""
     meanings: Mapping[str, str]
@@ -35,10 +37,11 @@ def _by_letter(pairs: str) -> dict[str, str]:
     return {pair[0]: f"--{pair[2:]}" for pair in pairs.split()}
 
 
-_SENDS = "sends data; only plain GET requests are supported"
+SENDS = "sends data; only plain GET requests are supported"
 _PART = "requests part of a file; fetchtui downloads complete files"
 _FOLLOWS = "follows links; use the page as SOURCE, with --links PATTERN"
 _LISTED = "reads a list; use that file as SOURCE instead"
+_CURL_DATA = "data data-ascii data-binary data-raw data-urlencode"
 
 CURL = Program(
     "curl",
@@ -67,6 +70,29 @@ CURL = Program(
         " trace-ascii trace-config unix-socket upload-file upload-flags url url-query"
         " user user-agent variable vlan-priority write-out"
     ),
+    _long(
+        "alpn append buffer ca-native cert-status clobber compressed compressed-ssh"
+        " create-dirs crlf disable disable-eprt disable-epsv disallow-username-in-url"
+        " doh-cert-status doh-insecure ech eprt epsv fail fail-early fail-with-body"
+        " false-start form-escape ftp-create-dirs ftp-pasv ftp-pret ftp-skip-pasv-ip"
+        " ftp-ssl ftp-ssl-ccc ftp-ssl-control ftp-ssl-reqd globon haproxy-protocol"
+        " http0.9 http1.0 http1.1 http2 http2-prior-knowledge http3 http3-only"
+        " ignore-content-length include insecure ipv4 ipv6 junk-session-cookies"
+        " keepalive list-only location location-trusted mail-rcpt-allowfails manual"
+        " metalink mptcp netrc netrc-optional npn out-null parallel"
+        " parallel-immediate path-as-is post301 post302 post303 progress-bar"
+        " progress-meter proxy-anyauth proxy-basic proxy-ca-native proxy-digest"
+        " proxy-http2 proxy-insecure proxy-negotiate proxy-ntlm proxy-ssl-allow-beast"
+        " proxy-ssl-auto-client-cert proxy-tlsv1 proxytunnel raw remote-header-name"
+        " remote-time remove-on-error retry-all-errors retry-connrefused sasl-ir"
+        " sessionid show-error show-headers silent skip-existing"
+        " socks5-basic socks5-gssapi socks5-gssapi-nec ssl ssl-allow-beast"
+        " ssl-auto-client-cert ssl-no-revoke ssl-reqd ssl-revoke-best-effort"
+        " ssl-sessions sslv2 sslv3 styled-output suppress-connect-headers"
+        " tcp-fastopen tcp-nodelay test-event tftp-no-options tls-earlydata tlsv1"
+        " tlsv1.0 tlsv1.1 tlsv1.2 tlsv1.3 tr-encoding trace-ids trace-time use-ascii"
+        " verbose xattr"
+    ),
     _by_letter(
         "A=user-agent C=continue-at D=dump-header E=cert F=form G=get H=header I=head"
         " J=remote-header-name K=config L=location N=no-buffer O=remote-name"
@@ -90,10 +116,20 @@ CURL = Program(
         "--request": "method",
         "--user": "login",
         "--globoff": "literal",
+        "--get": "get",
+        "--url-query": "query",
+        "--remote-name-all": "remote-all",
+        "--basic": "basic",
+        "--digest": "digest",
+        "--anyauth": "any",
+        "--ntlm": "digest",
+        "--ntlm-wb": "digest",
+        "--negotiate": "digest",
     }
+    | dict.fromkeys(_long(_CURL_DATA), "data")
     | dict.fromkeys(
         _long(
-            "location remote-header-name remote-name-all compressed silent show-error"
+            "location remote-header-name compressed silent show-error"
             " fail fail-with-body verbose progress-bar no-progress-meter no-buffer"
             " continue-at create-dirs globon http1.1 http2 parallel remote-time"
             " disable location-trusted fail-early no-clobber write-out clobber"
@@ -102,16 +138,10 @@ CURL = Program(
         "silent",
     ),
     {
-        "--data": _SENDS,
-        "--data-ascii": _SENDS,
-        "--data-binary": _SENDS,
-        "--data-raw": _SENDS,
-        "--data-urlencode": _SENDS,
-        "--form": _SENDS,
-        "--form-string": _SENDS,
-        "--json": _SENDS,
-        "--upload-file": _SENDS,
-        "--url-query": "changes the URL; write the query in the URL instead",
+        "--form": SENDS,
+        "--form-string": SENDS,
+        "--json": SENDS,
+        "--upload-file": SENDS,
         "--head": "requests only headers",
         "--range": _PART,
         "--config": _LISTED,
@@ -136,6 +166,25 @@ WGET = Program(
         " waitretry warc-dedup warc-file warc-header warc-max-size warc-tempdir"
         " directory-prefix max-redirect regex-type max-threads"
     ),
+    _long(
+        "adjust-extension ask-password auth-no-challenge background backup-converted"
+        " cache check-certificate chunk-size cli-delete content-disposition"
+        " content-on-error continue convert-file-only convert-links cookies debug"
+        " delete-after dns-cache dont-remove-listing follow-ftp follow-metalink"
+        " force-directories force-html force-progress ftps-clear-data-connection"
+        " ftps-fallback-to-ftp ftps-implicit ftps-resume-ssl glob hash-keep"
+        " host-directories"
+        " hsts html-extension http2 https-enforce https-only http-keep-alive"
+        " if-modified-since ignore-case ignore-length inet4-only inet6-only iri"
+        " keep-session-cookies keep-badhash metalink metalink-over-http"
+        " netrc no-config ocsp parallel parent passive-ftp preserve-permissions"
+        " private progress protocol-directories proxy quiet random-wait relative"
+        " remove-listing retr-symlinks retry-connrefused retry-on-host-error"
+        " robots save-headers server-response show-progress span-hosts"
+        " strict-comments tcp-fastopen timestamping tls-false-start tls-resume"
+        " trust-server-names unlink use-askpass use-server-timestamps verbose"
+        " warc-cdx warc-compression warc-digests warc-keep-log xattr"
+    ),
     _by_letter(
         "A=accept B=base D=domains E=adjust-extension F=force-html H=span-hosts"
         " I=include-directories K=backup-converted L=relative N=timestamping"
@@ -156,20 +205,22 @@ WGET = Program(
         "--http-user": "user",
         "--http-password": "password",
         "--method": "method",
+        "--auth-no-challenge": "basic",
+        "--load-cookies": "cookies",
     }
     | dict.fromkeys(
         _long(
             "continue quiet verbose no-verbose content-disposition no-clobber"
             " timestamping show-progress trust-server-names progress background"
-            " auth-no-challenge server-response output-file max-redirect"
+            " server-response output-file max-redirect"
         ),
         "silent",
     ),
     {
-        "--post-data": _SENDS,
-        "--post-file": _SENDS,
-        "--body-data": _SENDS,
-        "--body-file": _SENDS,
+        "--post-data": SENDS,
+        "--post-file": SENDS,
+        "--body-data": SENDS,
+        "--body-file": SENDS,
         "--recursive": _FOLLOWS,
         "--mirror": _FOLLOWS,
         "--page-requisites": _FOLLOWS,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _URL_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_HTTP = ("http://", "https://")
 _BARE_HOST = re.compile(r"(localhost|[\w-]+(\.[\w-]+)+)(:\d+)?([/?].*)?", re.ASCII)
 _OPTION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 _NOT_TEXT = re.compile("[\ud800-\udfff\ufffd]")
@@ -86,7 +87,7 @@ class _Reader:
             if line[0] not in " \t" or _URL_START.match(text):
                 yield from self._finish()
                 here = f"{self._where}:{number}"
-                if not text.startswith("http") and is_command(text):
+                if not text.startswith(_HTTP) and is_command(text):
                     yield from self._command(text, here, numbered)
                 else:
                     yield from self._begin(text, here)

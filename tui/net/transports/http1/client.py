@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import ErrorKind, FetchError, PermanentError
+from tui.core.request import OMITTABLE_HEADERS
 from tui.net import errors
 from tui.net.transports.base import RawResponse, Transport
 from tui.net.transports.http1.connection import (
@@ -137,7 +138,9 @@ class Http1Transport(Transport):
         if headers:
             given = {name.lower() for name, _ in headers}
             defaults = [(k, v) for k, v in self._headers if k.lower() not in given]
-            lines = _lines(defaults) + _lines(headers)
+            lines = _lines(defaults) + _lines(
+                [(k, v) for k, v in headers if v or k.lower() not in OMITTABLE_HEADERS]
+            )
             if "host" in given:
                 host = ""
             if any(_BREAKS.search(name + value) for name, value in headers):
