@@ -384,23 +384,56 @@ async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
 
 
-async def test_a_206_without_a_validator_can_be_continued(
-    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
+@pytest.mark.parametrize("validator", ["etag", "date"])
+@pytest.mark.parametrize("segments", [1, 4, 16])
+async def test_a_206_that_lost_its_validator_is_never_mixed_in(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    backend: str,
+    segments: int,
+    validator: str,
 ) -> None:
-    cut = ResponseScript(BIG, etag='"v1"', cut_after=1_000_000)
-    bare = ResponseScript(BIG, cut_after=1_000_000)
+    """The file changes, and from then on the server sends no validator.
+
+    It ignores If-Range, too. RFC 9110 section 15.3.7: a 206 carries the ETag of the 200.
+    """
+    old = (
+        {"etag": '"v1"'}
+        if validator == "etag"
+        else {"last_modified": OLD_DATE, "headers": DATED}
+    )
+    new = Pattern(LARGE.size, seed=77)
+    bare = ResponseScript(new)
 
     def answer(seen: RecordedRequest) -> ResponseScript | None:
         forgets_conditions(seen)
-        return bare if seen.number == 1 else None
+        return bare if seen.number >= 2 else None
 
-    script = ResponseScript(BIG, etag='"v1"', first=[cut], answer=answer)
+    script = ResponseScript(LARGE, rate=20_000_000, answer=answer, **old)
+    row = await fetch(
+        start, server, script, http_backend=backend, segments=segments, retries=2
+    )
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") in (LARGE.sha256(), new.sha256())
+
+
+async def test_a_206_without_the_validator_continues_nothing(
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
+) -> None:
+    """What an earlier run left is downloaded again, from the beginning."""
+    new = Pattern(BIG.size, seed=77)
+    cut = ResponseScript(BIG, etag='"v1"', cut_after=1_000_000)
+
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
+        forgets_conditions(seen)
+        return None
+
+    script = ResponseScript(new, first=[cut], answer=answer)
     row = await fetch(start, server, script, http_backend=backend, retries=2)
     assert row.state is S.DONE
-    assert digest(tmp_path / "out/x.bin") == BIG.sha256()
-    starts = [seen.range[0] for seen in server.requests[1:] if seen.range]
-    assert len(starts) == 2
-    assert starts[0] < starts[1]
+    assert digest(tmp_path / "out/x.bin") == new.sha256()
+    assert [bool(seen.range) for seen in server.requests] == [False, True, False]
 
 
 @pytest.mark.parametrize("etag", ['W/"v1"', '""', "v1", None])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.errors import PermanentError
 from tui.engine.download.request import request_headers
-from tui.engine.download.resume_policy import gaps_of, validator_mismatch
+from tui.engine.download.resume_policy import ValidatorCheck, check_validator, gaps_of
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
 
@@ -118,7 +118,7 @@ def _read_info(
         return None
     if not request.if_range:
         return info._replace(size=record.size)
-    if validator_mismatch(info, request.if_range):
+    if check_validator(info, request.if_range) is not ValidatorCheck.SAME:
         return None
     # The record that is written from now on must be as good as this one.
     return info._replace(size=record.size, validator=record.validator)

@@ -216,20 +216,38 @@ def resumable_record(
     return record
 
 
-def validator_mismatch(info: ResourceInfo, validator: str) -> bool:
-    """Return True if a response is of another file than the one ``validator`` names.
+class ValidatorCheck(Enum):
+    """How a response compares with the validator that an earlier one had."""
 
-    A response need not repeat the validator, but what it says must not differ: many
-    servers honor Range and ignore If-Range.
+    SAME = auto()
+    OTHER = auto()
+    """It is of another file."""
+    MISSING = auto()
+    """It does not say which file it is of."""
+
+
+def check_validator(info: ResourceInfo, validator: str) -> ValidatorCheck:
+    """Compare a 206 with the validator of the bytes that it continues.
+
+    Many servers honor Range and ignore If-Range, so the 206 alone proves nothing. It
+    has to carry the ETag that a 200 would have (RFC 9110 section 15.3.7); one without
+    it may be of a file that has changed meanwhile.
+
+    Args:
+        info: what the 206 says.
+        validator: of the earlier response; "" if that had none.
     """
     if not validator:
-        return False
+        return ValidatorCheck.SAME
     if info.validator:
-        return info.validator != validator
-    # A weak ETag, or a date without a Date header beside it, does not prove that the
-    # file is the same; it does prove that the file is another one.
+        is_same = info.validator == validator
+        return ValidatorCheck.SAME if is_same else ValidatorCheck.OTHER
+    # A weak ETag, or a date without a Date header beside it, is no validator by itself;
+    # the same date is enough here, because the earlier response was old enough.
     stated = info.etag if validator.startswith('"') else info.last_modified
-    return bool(stated) and stated != validator
+    if not stated:
+        return ValidatorCheck.MISSING
+    return ValidatorCheck.SAME if stated == validator else ValidatorCheck.OTHER
 
 
 def _ignore_later_file(

@@ -10,7 +10,7 @@ from tui.core.errors import ErrorKind, PermanentError, TransientError
 from tui.core.request import origin_of
 from tui.core.segment import split_range
 from tui.engine.download.request import request_headers
-from tui.engine.download.resume_policy import validator_mismatch
+from tui.engine.download.resume_policy import ValidatorCheck, check_validator
 from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
 from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
@@ -321,8 +321,14 @@ class RangeOpener:
                 raise PermanentError(
                     ErrorKind.BAD_REPLY, "the server no longer honors ranges"
                 )
-            if (info.validator and is_other) or validator_mismatch(info, known or ""):
+            check = check_validator(info, known or "")
+            if (info.validator and is_other) or check is ValidatorCheck.OTHER:
                 raise Changed
+            if check is ValidatorCheck.MISSING:
+                # The first response is still of one file: it continues alone.
+                raise PermanentError(
+                    ErrorKind.BAD_REPLY, "the server sent a range without a validator"
+                )
             if info.size not in (None, self._first.size):
                 raise PermanentError(
                     ErrorKind.BAD_REPLY, "the server now states another size"
