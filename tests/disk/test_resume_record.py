@@ -194,13 +194,13 @@ async def test_a_foreign_file_with_the_temporary_name_is_left_alone(
 
 
 async def test_find_existing_returns_all_files(tmp_path, folder, part):
-    assert find_existing(folder, "y") == (None, None, None)
+    assert find_existing(folder, "y") == (None, None, None, False)
     save_record(folder, "x", record())
     (tmp_path / "x").write_bytes(b"12345")
-    assert find_existing(folder, "x") == (5, 40, record())
+    assert find_existing(folder, "x") == (5, 40, record(), False)
     (tmp_path / "z").symlink_to("nowhere")
     (tmp_path / "z.part").mkdir()
-    assert find_existing(folder, "z") == (-1, -1, None)
+    assert find_existing(folder, "z") == (-1, -1, None, False)
 
 
 def test_a_record_is_human_readable():

@@ -348,7 +348,7 @@ class PartFile:
         except OSError as error:
             raise from_os_error(error, "rename", name) from error
         # After the rename: in the other order, a crash in between loses everything.
-        directory.unlink(self.name + RECORD)
+        resume_record.remove_records(directory, self.name)
         self.close()
 
     def keep_as(self, name: str) -> None:
@@ -384,7 +384,7 @@ class PartFile:
             with self.folder.opened() as directory:
                 if self._is_in(directory):
                     os.ftruncate(self.fd, 0)
-                    directory.unlink(self.name + RECORD)
+                    resume_record.remove_records(directory, self.name)
                     directory.unlink(self.part_name)
         except FileNotFoundError:
             return  # the folder was removed, and both files with it

@@ -3,8 +3,9 @@
 It is stored beside the part file as ``NAME.part.json``, one line of JSON with a digest
 of itself, and is replaced atomically, always after the data it describes. It is trusted
 only if it is, byte for byte, what this version would write and if the part file is as
-long as it claims; anything else means that the download restarts from zero. Everything
-but the record class blocks.
+long as it claims. Anything else means that the download restarts from zero: a torn
+record still says that fetchtui wrote the part file, but no longer what is in it.
+Everything but the record class blocks.
 """
 
 from __future__ import annotations
@@ -78,13 +79,16 @@ class ExistingFiles(NamedTuple):
     final_size: int | None
     part_size: int | None
     record: ResumeRecord | None
+    is_torn: bool = False
+    """Beside the part file there is a record that cannot be trusted: torn, empty,
+    damaged, or wrong about the part file. Both belong to fetchtui."""
 
 
 def find_existing(folder: Folder, name: str) -> ExistingFiles:
     """Return what exists under a name.
 
-    A resume record beside a finished file, left by a run that was killed between the
-    rename and the removal of the record, is removed.
+    What a run left that was killed while it renamed the part file is removed: a record
+    without a part file, and a part file that is the finished file.
 
     Raises:
         OSError: the folder cannot be read.
@@ -93,9 +97,15 @@ def find_existing(folder: Folder, name: str) -> ExistingFiles:
         part_size = directory.size(name + PART)
         record = _load(directory, name, part_size)
         final_size = directory.size(name)
-        if part_size is None and final_size is not None:
+        if part_size is None:
             _remove_stale(directory, name)
-        return ExistingFiles(final_size, part_size, record)
+        elif final_size is not None and record is not None:
+            if _is_linked_twice(directory, name):
+                directory.unlink(name + PART)
+                _remove_stale(directory, name)
+                part_size = record = None
+        is_torn = record is None and bool(part_size) and _is_torn(directory, name)
+        return ExistingFiles(final_size, part_size, record, is_torn)
 
 
 def load_record(folder: Folder, name: str) -> ResumeRecord | None:
@@ -147,7 +157,13 @@ def has_foreign_record(directory: SafeDir, name: str) -> bool:
     if directory.size(name + RECORD) is None:
         return False
     data = _read(directory, name + RECORD)
-    return data is None or parse(data) is None
+    return data is None or not data.startswith(_HEAD)
+
+
+def remove_records(directory: SafeDir, name: str) -> None:
+    """Remove the record of a part file, and one that a killed run did not finish."""
+    directory.unlink(name + RECORD)
+    _remove_unfinished(directory, name)
 
 
 def serialize(record: ResumeRecord) -> bytes:
@@ -207,9 +223,48 @@ def _load(directory: SafeDir, name: str, part_size: int | None) -> ResumeRecord 
     return record
 
 
+def _is_torn(directory: SafeDir, name: str) -> bool:
+    """Return True if the file beside a part file is what is left of a record.
+
+    That is everything but a whole JSON document of another program: a crash of the
+    system may leave an empty file, half of one, or any bytes.
+    """
+    data = _read(directory, name + RECORD)
+    if data is None:
+        return False
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return True
+    is_document = isinstance(value, (dict, list)) and bool(value)
+    return not is_document or "fetchtui" in value
+
+
+def _is_linked_twice(directory: SafeDir, name: str) -> bool:
+    """Return True if final name and part file are the same file.
+
+    Where the system cannot rename without replacing, a file is linked to its final name
+    and then unlinked from the other.
+    """
+    return os.path.samestat(directory.lstat(name), directory.lstat(name + PART))
+
+
 def _remove_stale(directory: SafeDir, name: str) -> None:
     if not has_foreign_record(directory, name):
         directory.unlink(name + RECORD)
+    _remove_unfinished(directory, name)
+
+
+def _remove_unfinished(directory: SafeDir, name: str) -> None:
+    """Remove the temporary file of a record that a killed run left behind."""
+    if directory.size(name + NEW_RECORD) is not None:
+        data = _read(directory, name + NEW_RECORD)
+        if _is_unfinished(data):
+            directory.unlink(name + NEW_RECORD)
+
+
+def _is_unfinished(data: bytes | None) -> bool:
+    return data is not None and data[: len(_HEAD)] == _HEAD[: len(data)]
 
 
 def _read(directory: SafeDir, name: str) -> bytes | None:
@@ -233,8 +288,7 @@ def _create_new(directory: SafeDir, name: str) -> tuple[str, int]:
     try:
         return new_name, directory.create(new_name)
     except FileExistsError:
-        data = _read(directory, new_name)
-        if data is not None and (data[: len(_HEAD)] == _HEAD[: len(data)]):
+        if _is_unfinished(_read(directory, new_name)):
             directory.unlink(new_name)
         else:
             new_name = f"{secrets.token_hex(8)}{NEW_RECORD}"

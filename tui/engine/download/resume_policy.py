@@ -165,10 +165,11 @@ def record_matches_urls(found: ExistingFiles, download: Download) -> bool:
     """Return True if the part file came from one of the download's URLs.
 
     Only then may it be replaced; part files of others are left alone. One without a
-    byte belongs to nobody: a run was killed before it had written its record.
+    byte belongs to nobody, because a run was killed before it had written its record;
+    and one whose record is torn can only be replaced, whichever URL it came from.
     """
     if found.record is None:
-        return found.part_size == 0
+        return found.part_size == 0 or found.is_torn
     urls = (download.url, *download.request.mirrors)
     return any(found.record.matches_url(url) for url in urls)
 
@@ -182,7 +183,7 @@ def is_foreign_part(found: ExistingFiles, download: Download) -> bool:
     if found.part_size is None:
         return False
     if found.record is None:
-        return found.part_size != 0
+        return found.part_size != 0 and not found.is_torn
     urls = (download.url, *download.request.mirrors)
     return not any(found.record.matches_url_without_query(url) for url in urls)
 

@@ -1,0 +1,172 @@
+"""Runs that were killed, and records that were damaged: nothing is left behind."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.conftest import request_for
+from tests.integration.test_whole_downloads import digest, names
+from tui.core.download import DownloadState as S
+from tui.demo.pattern import Pattern
+from tui.demo.script import ResponseScript
+from tui.disk import platform
+from tui.disk.resume_record import ResumeRecord, serialize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.integration.conftest import Start
+    from tui.core.snapshot import DownloadSnapshot
+    from tui.demo.server import ScriptedServer
+
+BIG = Pattern(3_000_000, seed=1)
+SMALL = Pattern(5_000, seed=2)
+
+
+async def fetch(start: Start, url: str, **changes: object) -> DownloadSnapshot:
+    async with start(**{"segments": 1, "retries": 0, **changes}) as engine:
+        engine.add([request_for(url)])
+        await engine.wait_idle()
+        return engine.rows([0])[0]
+
+
+# -- damaged records -------------------------------------------------------------------
+
+
+def cut_record(part: Path, record: Path) -> None:
+    record.write_bytes(record.read_bytes()[:100])
+
+
+def change_digit(part: Path, record: Path) -> None:
+    record.write_bytes(record.read_bytes().replace(b"3000000", b"3000001"))
+
+
+DAMAGES: dict[str, Callable[[Path, Path], object]] = {
+    "record emptied": lambda part, record: record.write_bytes(b""),
+    "record cut": cut_record,
+    "record of one byte": lambda part, record: record.write_bytes(b"{"),
+    "record of zeros": lambda part, record: record.write_bytes(bytes(300)),
+    "record of text": lambda part, record: record.write_text("some junk"),
+    "record of a number": lambda part, record: record.write_text("123456"),
+    "record of an empty object": lambda part, record: record.write_text("{}"),
+    "record with one digit changed": change_digit,
+    "record with a tail": lambda part, record: record.write_bytes(
+        record.read_bytes() * 2
+    ),
+    "part emptied": lambda part, record: part.write_bytes(b""),
+    "part shorter": lambda part, record: part.write_bytes(part.read_bytes()[:5000]),
+    "part longer": lambda part, record: part.write_bytes(
+        part.read_bytes() + bytes(5_000_000)
+    ),
+    "part removed": lambda part, record: part.unlink(),
+    "part removed, record cut": lambda part, record: (
+        part.unlink(),
+        cut_record(part, record),
+    ),
+    "record removed and part emptied": lambda part, record: (
+        record.unlink(),
+        part.write_bytes(b""),
+    ),
+}
+
+
+@pytest.mark.parametrize("size", ["large", "small now"])
+@pytest.mark.parametrize("damage", DAMAGES)
+async def test_a_damaged_record_ends_under_the_name(
+    server: ScriptedServer, start: Start, tmp_path: Path, damage: str, size: str
+) -> None:
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    body = BIG if size == "large" else SMALL
+    url = server.add("/x.bin", ResponseScript(body, etag='"1"', first=[cut]))
+    assert (await fetch(start, url)).state is S.FAILED
+    part, record = tmp_path / "out/x.bin.part", tmp_path / "out/x.bin.part.json"
+    assert part.stat().st_size
+    assert record.exists()
+    DAMAGES[damage](part, record)
+    row = await fetch(start, url)
+    assert (row.state, row.name) == (S.DONE, "x.bin")
+    assert digest(tmp_path / "out/x.bin") == body.sha256()
+    assert names(tmp_path / "out") == ["x.bin"]
+
+
+async def test_files_of_another_program_are_left_alone(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.part").write_bytes(b"another program's bytes")
+    (out / "x.part.json").write_text('{"of": "another program"}')
+    row = await fetch(start, server.add("/x", ResponseScript(BIG, etag='"1"')))
+    assert (row.state, row.name) == (S.DONE, "x (1)")
+    assert names(out) == ["x (1)", "x.part", "x.part.json"]
+
+
+# -- killed between two system calls ---------------------------------------------------
+
+
+@pytest.mark.parametrize("rest", [b"", b'{"fet', b'{"fetchtui": {"checksum": ""'])
+@pytest.mark.parametrize("size", ["large", "small"])
+async def test_an_unfinished_record_does_not_stay(
+    server: ScriptedServer, start: Start, tmp_path: Path, rest: bytes, size: str
+) -> None:
+    """SIGKILL after ``NAME.part.new`` was made and before it was renamed."""
+    body = BIG if size == "large" else SMALL
+    url = server.add("/x", ResponseScript(body, etag='"1"'))
+    out = tmp_path / "out"
+    out.mkdir()
+    half = body.size // 2
+    record = ResumeRecord(url=url, validator='"1"', size=body.size, ranges=((0, half),))
+    (out / "x.part").write_bytes(body.read()[:half])
+    (out / "x.part.json").write_bytes(serialize(record))
+    (out / "x.part.new").write_bytes(rest)
+    row = await fetch(start, url)
+    assert (row.state, row.name) == (S.DONE, "x")
+    assert names(out) == ["x"]
+    assert digest(out / "x") == body.sha256()
+
+
+async def test_an_unfinished_first_record_does_not_stay(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.part").write_bytes(b"")
+    (out / "x.part.new").write_bytes(b"")
+    row = await fetch(start, server.add("/x", ResponseScript(SMALL, etag='"1"')))
+    assert (row.state, names(out)) == (S.DONE, ["x"])
+
+
+async def test_records_beside_a_finished_file_do_not_stay(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """SIGKILL after the rename of the part file."""
+    url = server.add("/x", ResponseScript(BIG, etag='"1"'))
+    out = tmp_path / "out"
+    out.mkdir()
+    record = ResumeRecord(url=url, validator='"1"', size=BIG.size)
+    (out / "x").write_bytes(BIG.read())
+    (out / "x.part.json").write_bytes(serialize(record))
+    (out / "x.part.new").write_bytes(b'{"fetchtui": {')
+    row = await fetch(start, url)
+    assert (row.state, row.name, names(out)) == (S.DONE, "x", ["x"])
+
+
+async def test_a_part_file_linked_to_its_final_name_does_not_stay(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    """SIGKILL between link and unlink, where the system has no better rename."""
+    url = server.add("/x", ResponseScript(BIG, etag='"1"'))
+    out = tmp_path / "out"
+    out.mkdir()
+    record = ResumeRecord(
+        url=url, validator='"1"', size=BIG.size, ranges=((0, BIG.size),)
+    )
+    (out / "x").write_bytes(BIG.read())
+    (out / "x.part").hardlink_to(out / "x")
+    (out / "x.part.json").write_bytes(serialize(record))
+    row = await fetch(start, url)
+    assert (row.state, row.name, names(out)) == (S.DONE, "x", ["x"])
+    assert digest(out / "x") == BIG.sha256()
