@@ -15,6 +15,7 @@ from tui.core.clock import SystemClock
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.request import Checksum
 from tui.disk import platform, scheduler, small_files
+from tui.disk.folders import OutputFolders
 from tui.disk.safe_dir import SafeDir
 from tui.disk.scheduler import SMALL_FILES_PER_BATCH
 from tui.disk.small_files import SmallFile, SmallFileBatch
@@ -60,10 +61,10 @@ class Stores:
         return self.results
 
 
-@pytest.fixture(params=["without a name", "as a part file"])
+@pytest.fixture(params=["without a name", "as a temporary file"])
 def stores(request, writer, folder, monkeypatch) -> Stores:
     """Both ways to create a file; some file systems support only the second."""
-    if request.param == "as a part file":
+    if request.param == "as a temporary file":
         monkeypatch.setattr(platform, "_HAS_UNNAMED", False)
     return Stores(writer, folder)
 
@@ -106,10 +107,7 @@ async def test_a_batch_is_limited_in_size(writer, stores):
     assert writer.snapshot().batches == before + 3
 
 
-async def test_a_failed_file_does_not_affect_the_others(
-    tmp_path, stores, folders, request
-):
-    has_parts = "as a part file" in request.node.callspec.params.values()
+async def test_a_failed_file_does_not_affect_the_others(tmp_path, stores, folders):
     (tmp_path / "final").write_text("mine")
     (tmp_path / "part.part").write_text("mine")
     (tmp_path / "link.part").symlink_to("victim")
@@ -130,15 +128,10 @@ async def test_a_failed_file_does_not_affect_the_others(
     results = await stores.wait()
     assert results["one"] is results["two"] is None
     taken = [("final", "final"), ("trap", "final")]
-    made = []
-    if has_parts:
-        taken += [("part", "part"), ("link", "part")]
-    else:
-        # A file without a name cannot collide with another part file.
-        assert results["part"] is results["link"] is None
-        # Nor does its name need space for the suffix.
-        assert results["x" * 255] is None
-        made = ["link", "part", "x" * 255]
+    # A small file cannot collide with another part file, nor does its name need space
+    # for the suffix.
+    assert results["part"] is results["link"] is results["x" * 255] is None
+    made = ["link", "part", "x" * 255]
     for name, what in taken:
         error = results[name]
         assert isinstance(error, FileExistsError)
@@ -149,7 +142,6 @@ async def test_a_failed_file_does_not_affect_the_others(
     assert hashlib.sha256(b"abc").hexdigest() in str(bad)
     assert results["no/name"].kind == "name"
     assert results["lost"].kind == "directory_gone"
-    assert not has_parts or results["x" * 255].kind == "name"
     names = ["final", "link.part", "one", "part.part", "trap", "two", *made]
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names)
     assert (tmp_path / "part.part").read_text() == "mine"
@@ -311,14 +303,28 @@ async def test_no_file_has_a_name_before_it_is_synced(
     assert sorted(os.listdir(tmp_path)) == ["x", "y"]
 
 
-async def test_a_part_file_locked_by_another_process_is_left_alone(
+async def test_a_temporary_file_locked_by_another_process_is_not_used(
     tmp_path, named_stores, monkeypatch
 ):
-    monkeypatch.setattr(platform, "lock", lambda fd: False)
+    locks = [False, True]
+    monkeypatch.setattr(platform, "lock", lambda fd: locks.pop(0))
     named_stores.put("x")
-    results = await named_stores.wait()
-    assert results["x"].kind == "in_use"
-    assert [p.name for p in tmp_path.iterdir()] == ["x.part"]
+    assert (await named_stores.wait())["x"] is None
+    assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+async def test_what_a_killed_run_left_is_removed_with_the_next_one(tmp_path, writer):
+    abandoned = tmp_path / ".fetchtui-0123456789abcdef.part"
+    abandoned.write_bytes(b"half")
+    in_use = tmp_path / ".fetchtui-fedcba9876543210.part"
+    foreign = tmp_path / "x.part"
+    foreign.write_bytes(b"mine")
+    with in_use.open("wb") as file:
+        assert platform.lock(file.fileno())
+        await OutputFolders(tmp_path, writer).folder("")
+        assert set(tmp_path.iterdir()) == {in_use, foreign}
+    await OutputFolders(tmp_path, writer).folder("")
+    assert set(tmp_path.iterdir()) == {foreign}
 
 
 async def test_the_part_file_is_locked_until_the_rename(

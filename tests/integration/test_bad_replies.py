@@ -396,7 +396,7 @@ async def test_a_206_that_lost_its_validator_is_never_mixed_in(
 ) -> None:
     """The file changes, and from then on the server sends no validator.
 
-    It ignores If-Range, too. RFC 9110 section 15.3.7: a 206 carries the ETag of the 200.
+    It ignores If-Range, too. RFC 9110 section 15.3.7: a 206 has the ETag of the 200.
     """
     old = (
         {"etag": '"v1"'}

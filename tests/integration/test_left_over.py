@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,7 +14,6 @@ from tests.integration.test_whole_downloads import digest, names
 from tui.core.download import DownloadState as S
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
-from tui.disk import platform
 from tui.disk.resume_record import ResumeRecord, serialize
 
 if TYPE_CHECKING:
@@ -170,3 +172,74 @@ async def test_a_part_file_linked_to_its_final_name_does_not_stay(
     row = await fetch(start, url)
     assert (row.state, row.name, names(out)) == (S.DONE, "x", ["x"])
     assert digest(out / "x") == BIG.sha256()
+
+
+# -- where files without a name are not supported --------------------------------------
+
+
+NO_UNNAMED_FILES = """
+import os, signal, sys
+from tui.__main__ import main
+from tui.disk import platform
+
+def kill(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+platform._HAS_UNNAMED = False
+if sys.argv.pop(1) != "never":
+    platform.sync_data = platform.start_sync = platform.rename_new = kill
+sys.exit(main())
+"""
+
+
+async def test_what_a_kill_left_does_not_cost_a_small_file_its_name(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    """As on exFAT, NFS and macOS."""
+    url = server.add("/x", ResponseScript(SMALL, etag='"1"'))
+
+    async def run(*arguments: str) -> int:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", NO_UNNAMED_FILES, *arguments),
+            *("--headless", "--quiet", "-o", str(tmp_path), url),
+        )
+        return await process.wait()
+
+    for _ in range(3):
+        assert await run("kill") == -signal.SIGKILL
+        assert len(names(tmp_path)) == 1
+    assert await run("never") == 0
+    assert names(tmp_path) == ["x"]
+
+
+# -- beside the files of others --------------------------------------------------------
+
+
+@pytest.mark.parametrize("body", [BIG, SMALL])
+async def test_a_rerun_beside_a_foreign_part_file_finds_its_copy(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: Pattern
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.part").write_bytes(b"another program's bytes")
+    url = server.add("/x", ResponseScript(body, etag='"1"'))
+    for _ in range(4):
+        row = await fetch(start, url)
+        assert (row.state, row.name) == (S.DONE, "x (1)")
+    assert names(out) == ["x (1)", "x.part"]
+    assert digest(out / "x (1)") == body.sha256()
+
+
+async def test_a_part_file_beside_a_foreign_one_is_continued_by_one_request(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.part").write_bytes(b"another program's bytes")
+    cut = ResponseScript(BIG, etag='"1"', cut_after=2_000_000)
+    url = server.add("/x", ResponseScript(BIG, etag='"1"', first=[cut]))
+    for expected in (S.FAILED, S.DONE, S.DONE):
+        row = await fetch(start, url)
+        assert (row.state, row.name) == (expected, "x (1)")
+    assert [bool(seen.range) for seen in server.requests] == [False, True, False]
+    assert names(out) == ["x (1)", "x.part"]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.core.errors import LocalError
 from tui.core.text.plain_text import plain
+from tui.disk import platform
 from tui.disk.errors import from_os_error
 from tui.disk.safe_dir import (
     OpenDirs,
@@ -35,6 +36,9 @@ RECORD = ".part.json"
 """Suffix of the resume record."""
 NEW_RECORD = ".part.new"
 """Suffix of the next resume record, while it is being written."""
+TEMPORARY = ".fetchtui-"
+"""Prefix of a small file while it is written, where files without a name are not
+supported. What follows is random, so such a file is never anybody else's."""
 _SUFFIXES = (PART, RECORD, NEW_RECORD)
 _NAME_BYTES = 255 - len(RECORD)
 
@@ -248,7 +252,11 @@ class OutputFolders:
                     " read-only file system",
                 )
             with os.scandir(opened.fd) as entries:
-                existing = {fold(entry.name) for entry in entries}
+                names = [entry.name for entry in entries]
+            existing = {fold(name) for name in names}
+            for name in names:
+                if name.startswith(TEMPORARY) and name.endswith(PART):
+                    _remove_abandoned(opened, name)
         except OSError as error:
             raise from_os_error(error, "read", opened.path) from error
         finally:
@@ -260,6 +268,21 @@ class OutputFolders:
         for task in list(self._opening.values()):
             task.cancel()
         await self._runner.run("close", self._root, self._open_dirs.close)
+
+
+def _remove_abandoned(directory: SafeDir, name: str) -> None:
+    """Remove a temporary file that no process has locked: its run was killed."""
+    try:
+        fd = directory.open_regular(name, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        if platform.lock_surely(fd):
+            directory.unlink(name)
+    except OSError:
+        return
+    finally:
+        os.close(fd)
 
 
 def fold(name: str) -> str:

@@ -277,3 +277,12 @@ def lock(fd: int) -> bool:
     except OSError as error:
         return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
     return True
+
+
+def lock_surely(fd: int) -> bool:
+    """Like ``lock``, but False on file systems without locks, too."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

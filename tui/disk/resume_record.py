@@ -99,11 +99,10 @@ def find_existing(folder: Folder, name: str) -> ExistingFiles:
         final_size = directory.size(name)
         if part_size is None:
             _remove_stale(directory, name)
-        elif final_size is not None and record is not None:
-            if _is_linked_twice(directory, name):
-                directory.unlink(name + PART)
-                _remove_stale(directory, name)
-                part_size = record = None
+        elif final_size and record is not None and _is_linked_twice(directory, name):
+            directory.unlink(name + PART)
+            _remove_stale(directory, name)
+            part_size = record = None
         is_torn = record is None and bool(part_size) and _is_torn(directory, name)
         return ExistingFiles(final_size, part_size, record, is_torn)
 

@@ -5,26 +5,28 @@ all files, give each its name without replacing anything, and sync the folder on
 anything goes wrong, even a SIGKILL, nothing is left behind: a file without a name is
 deleted when its descriptor is closed.
 
-Where the system does not support that, a locked part file is written and renamed, and
-removed if anything fails. A small file has no resume record.
+Where the system does not support that, a locked temporary file is written and renamed,
+and removed if anything fails; what a SIGKILL leaves, the next run removes when it opens
+the folder. It is not named ``NAME.part``, because a small file has no resume record: a
+part file without one could be anybody's, and would have to stay.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import secrets
 import threading
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import LocalError
-from tui.core.text.plain_text import plain
 from tui.disk import platform
 from tui.disk.batches import Batch
 from tui.disk.checksum import digest_of, verify
 from tui.disk.errors import from_os_error
-from tui.disk.folders import PART
+from tui.disk.folders import PART, TEMPORARY
 from tui.disk.safe_dir import check_component
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ SLOW_SYNC_S = 0.005
 batch and with several batches: 35 files, 8 at once, at 20 ms a sync took 0.84 s in one
 thread and take 0.24 s in four."""
 _OUT_OF_FILES = frozenset({errno.EMFILE, errno.ENFILE})
+_NAME_TRIES = 10
 _WAIT_FOR_FILES_S = 10.0
 """Longer than the syncs of a full batch take on a slow disk."""
 
@@ -63,7 +66,7 @@ class SmallFile:
     """Replace an existing file of that name."""
     on_done: Callable[[SmallFile, BaseException | None], None]
     """Called on the loop. The error is a ``core.errors.FetchError``, or
-    ``FileExistsError("final")`` or ``("part")`` if that name exists."""
+    ``FileExistsError("final")`` if that name exists."""
     token: object = None
     """For the caller's use."""
 
@@ -74,8 +77,8 @@ class _Written(NamedTuple):
     position: int
     """Its index in ``operations``."""
     fd: int
-    has_part: bool
-    """It is a part file; otherwise it has no name yet."""
+    temporary: str
+    """Its name so far; "" if it has none."""
 
 
 class OpenFileBudget:
@@ -238,7 +241,7 @@ class SmallFileBatch(Batch):
     def _write(self, directory: SafeDir, index: int) -> _Written:
         """Write the data of one file, without giving it its name."""
         small = self.operations[index]
-        part_name = check_component(small.name) + PART
+        check_component(small.name)
         if small.checksum is not None:
             digest = digest_of(small.buffers, small.checksum.algorithm)
             verify(small.name, small.checksum, digest)
@@ -246,17 +249,17 @@ class SmallFileBatch(Batch):
         # same. It does not matter: this file never gets the part name, and the final
         # name goes to the first.
         fd = platform.open_unnamed(directory.fd)
-        has_part = fd is None
+        temporary = ""
         if fd is None:
-            fd = _create_part(directory, part_name)
+            fd, temporary = _create_temporary(directory)
         try:
             platform.write_at(fd, small.buffers, 0, small.nbytes)
         except BaseException:
             os.close(fd)
-            if has_part:
-                directory.unlink(part_name)
+            if temporary:
+                directory.unlink(temporary)
             raise
-        return _Written(index, fd, has_part)
+        return _Written(index, fd, temporary)
 
     def _sync(self, directory: SafeDir, written: list[_Written]) -> None:
         if len(written) > 1:
@@ -301,57 +304,58 @@ class SmallFileBatch(Batch):
             self.sync_s.append(self.clock.monotonic() - started_s)
         except OSError as error:
             self._fail(file.position, error)
-            if file.has_part:
-                self._remove_part(directory, file.position)
+            if file.temporary:
+                self._remove(directory, file.position, file.temporary)
 
     def _give_name(self, directory: SafeDir, file: _Written) -> bool:
-        small = self.operations[file.position]
-        part_name = small.name + PART
-        has_part = file.has_part
+        small, temporary = self.operations[file.position], file.temporary
         try:
-            if not has_part:
+            if not temporary:
                 try:
                     directory.link(file.fd, small.name)
                 except FileExistsError:
                     if not small.overwrite:
                         raise
                     # A link cannot replace a file, but a rename can.
-                    directory.link(file.fd, part_name)
-                    has_part = True
-            if has_part:
-                directory.rename(part_name, small.name, overwrite=small.overwrite)
+                    temporary = _temporary_name()
+                    directory.link(file.fd, temporary)
+            if temporary:
+                directory.rename(temporary, small.name, overwrite=small.overwrite)
         except FileExistsError:
             self.errors[file.position] = FileExistsError("final")
         except OSError as error:
             self._fail(file.position, error)
         else:
             return True
-        if has_part:
-            self._remove_part(directory, file.position)
+        if temporary:
+            self._remove(directory, file.position, temporary)
         return False
 
-    def _remove_part(self, directory: SafeDir, index: int) -> None:
+    def _remove(self, directory: SafeDir, index: int, temporary: str) -> None:
         try:
-            directory.unlink(self.operations[index].name + PART)
+            directory.unlink(temporary)
         except OSError as error:
-            # The first error is reported; the part file stays.
-            self.errors[index].add_note(f"part file not removed: {error}")
+            # The first error is reported; the temporary file stays.
+            self.errors[index].add_note(f"temporary file not removed: {error}")
 
     def _fail(self, index: int, error: Exception) -> None:
         small = self.operations[index]
-        if not (isinstance(error, FileExistsError) and error.args == ("part",)):
-            error = from_os_error(error, "write", small.name, small.nbytes)
-        self.errors.setdefault(index, error)
+        failure = from_os_error(error, "write", small.name, small.nbytes)
+        self.errors.setdefault(index, failure)
 
 
-def _create_part(directory: SafeDir, part_name: str) -> int:
-    """Create and lock a part file, where files without a name are not supported."""
-    try:
-        fd = directory.create(part_name)
-    except FileExistsError as error:
-        raise FileExistsError("part") from error
-    if not platform.lock(fd):
-        # Another process opened it in between, to continue it.
+def _temporary_name() -> str:
+    return f"{TEMPORARY}{secrets.token_hex(8)}{PART}"
+
+
+def _create_temporary(directory: SafeDir) -> tuple[int, str]:
+    """Create and lock a file, where files without a name are not supported."""
+    for _ in range(_NAME_TRIES):
+        name = _temporary_name()
+        fd = directory.create(name)
+        # Until it is locked, another process may take it for abandoned and remove it.
+        if platform.lock(fd) and directory.size(name) is not None:
+            return fd, name
         os.close(fd)
-        raise LocalError("in_use", f"another process is writing {plain(part_name)!r}")
-    return fd
+        directory.unlink(name)
+    raise LocalError("in_use", "another process locks every new file in the folder")

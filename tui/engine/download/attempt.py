@@ -33,6 +33,7 @@ from tui.engine.download.resume_policy import (
     decide,
     digests_of,
     is_foreign_part,
+    record_matches_urls,
     resumable_record,
 )
 from tui.engine.download.segments import Changed
@@ -149,10 +150,33 @@ class DownloadWorker:
             found, download, on_exists=self._on_exists, is_begun=target.is_begun
         )
         if plan.action is Action.USE_OTHER_NAME and plan.reason is not None:
-            found = await self._use_other_name(job, plan.reason, download.request.size)
+            # Only the response gives the size by which a complete copy of an earlier
+            # run is recognized. A part file can be continued before that.
+            found = await self._use_numbered_part(job, plan.reason) or found
             record = resumable_record(found, download.request)
             plan = Plan(Action.CONTINUE, found, record)
         return plan
+
+    async def _use_numbered_part(
+        self, job: Job, reason: NoticeCode
+    ) -> ExistingFiles | None:
+        """Move to the numbered name of this download's own part file, if it has one."""
+        assert job.target is not None
+        old, download = job.target.name, job.download
+
+        def accepts(found: ExistingFiles) -> bool:
+            return (
+                found.final_size is None
+                and found.record is not None
+                and record_matches_urls(found, download)
+            )
+
+        found = await self._targets.use_numbered_part(job, accepts)
+        if found is not None:
+            name = job.target.name
+            self._context.registry.set_name(download, name)
+            add_note(self._context, download, Notice(reason, (old, name)))
+        return found
 
     # -- after the response ----------------------------------------------------------
 

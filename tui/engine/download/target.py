@@ -117,6 +117,31 @@ class TargetResolver:
         job.target = target
         return found
 
+    async def use_numbered_part(
+        self, job: Job, accepts: Callable[[ExistingFiles], bool]
+    ) -> ExistingFiles | None:
+        """Move to the first numbered name whose files are accepted.
+
+        Returns:
+            Those files; ``None`` if a free name comes first, and nothing has changed.
+        """
+        old = job.target
+        assert old is not None
+        for number in itertools.count(1):
+            name = numbered(old.name, number)
+            if not old.folder.existed_at_start(name):
+                return None
+            if not old.folder.try_reserve(name):
+                continue
+            target = TargetPath(old.folder, name, may_exist=True)
+            found = await self.find_existing(target)
+            if accepts(found):
+                old.folder.release(old.name)
+                job.target = target
+                return found
+            old.folder.release(name)
+        return None
+
     async def find_existing(self, target: TargetPath) -> ExistingFiles:
         """Look at the files of a target; a file to be overwritten does not count."""
         found = await self._writer.run(
