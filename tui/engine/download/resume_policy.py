@@ -243,7 +243,7 @@ def check_validator(info: ResourceInfo, validator: str) -> ValidatorCheck:
     if info.validator:
         is_same = info.validator == validator
         return ValidatorCheck.SAME if is_same else ValidatorCheck.OTHER
-    # A weak ETag, or a date without a Date header beside it, is no validator by itself;
+    # A weak ETag, or a date without a Date header beside it, proves nothing by itself;
     # the same date is enough here, because the earlier response was old enough.
     stated = info.etag if validator.startswith('"') else info.last_modified
     if not stated:
