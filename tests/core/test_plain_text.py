@@ -77,6 +77,45 @@ def test_credentials_are_removed_from_a_url(url, shown):
     assert plain_url(url) == shown
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "me:SECRET@host/x",
+        "http:/me:SECRET@host",
+        "//me:SECRET@host/y",
+        "//SECRET@host/y",
+        "http://me:1/SECRET@host/x",
+        "http://me:1?SECRET@host/x",
+        "http://me:1#SECRET@host/x",
+        "http://me:1/SECRET/@host/x",
+        "http://me:x/SECRET@host/x",
+        "http://me:SEC/RET/SECRET@host/x",
+        "http://me@corp:1/SECRET@host/x",
+        "me:SECRET@host://x",
+        "http://me:SECRET@a@host/x",
+    ],
+)
+def test_a_password_in_a_malformed_url_is_not_shown(url):
+    assert "SECRET" not in plain_url(url)
+    assert "host" in plain_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://registry.example/@scope/pkg@1.2.tgz",
+        "http://localhost:4873/a/@scope/pkg",
+        "http://proxy:4873/@scope/pkg",
+        "http://10.0.0.1:8000/a@2x.png",
+        "http://[::1]:8000/a@2x.png",
+        "http://nas/a@2x.png",
+        "folder/me@work/list.txt",
+    ],
+)
+def test_an_at_sign_in_a_path_is_shown(url):
+    assert plain_url(url) == url
+
+
 printable = st.characters(min_codepoint=33, max_codepoint=126)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ def shown_value(option: Option, value: Any) -> str:
             shown = split_proxy(value)[0]
         case "user" | "proxy-user":
             shown = value.partition(":")[0]
+        case key if key.endswith(("password-from", "bearer-from")):
+            shown = _reference(value)
         case "hosts":
             return plain("; ".join(_host(rule) for rule in value))
         case "keys":
@@ -62,7 +65,23 @@ def _host(rule: HostRule) -> str:
     return f'"{rule.pattern}": {", ".join(parts) or "nothing"}'
 
 
+def _reference(text: str) -> str:
+    """Return a reference to a secret, without a name that may be the secret itself."""
+    kind, colon, name = text.partition(":")
+    match kind:
+        case "env":
+            is_known = name in os.environ
+        case "file":
+            is_known = os.path.exists(os.path.expanduser(name))
+        case "keyring":
+            is_known = "." in name
+        case _:
+            is_known = False
+    return text if is_known or not colon else f"{kind}:…"
+
+
 def _login(login: Login) -> str:
-    secret = HIDDEN if login.secret.startswith("text:") else login.secret
+    is_text = login.secret.startswith("text:")
+    secret = HIDDEN if is_text else _reference(login.secret)
     who = f"user = {toml_text(login.user)}, " if login.user else ""
     return f"{who}{login.scheme.value} from {secret}"

@@ -242,10 +242,12 @@ class _Reader:
     def _host(self, pattern: str, table: dict[str, Any], at: Path) -> HostRule | None:
         values: dict[str, Any] = {}
         is_valid = True
-        if not pattern or "/" in pattern or not pattern.isprintable():
+        if not pattern or set("/@?#") & set(pattern) or not pattern.isprintable():
+            # What stands before an "@" may be a password.
+            shown = plain(pattern.rpartition("@")[2], 80)
             self._report(
                 at,
-                f"hosts: {plain(pattern, 80)!r} is not a host; write a name,"
+                f"hosts: {shown!r} is not a host; write a name,"
                 " *.example.org or HOST:PORT, without http://",
             )
             is_valid = False
@@ -366,7 +368,8 @@ def refuse_secrets(option: Option, value: Any) -> Any:
 
 
 def _unknown(key: str, known: dict[str, Option] | None = None, table: str = "") -> str:
-    shown = plain(key, 60)
+    # What stands before an "@" may be a password.
+    shown = plain(key.rpartition("@")[2], 60)
     name = key.rpartition(".")[2]
     remedy = SECRET_KEYS.get(name.lower().replace("_", "-"))
     if remedy:

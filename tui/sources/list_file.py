@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.core.text.plain_text import plain
+from tui.core.text.plain_text import plain, plain_url
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand_requests
 from tui.sources.readers.digest_list import is_sums_line, parse_sums_list
@@ -76,6 +76,8 @@ def load_file(
         with open(path, "rb") as stream:
             yield from load_stream(stream, where, options, suffix)
     except FileNotFoundError:
+        # A mistyped URL may contain a password.
+        where = plain_url(path, 200)
         reason = "no such file"
         if _BARE_HOST.fullmatch(path):
             reason += "; if it is a URL, write https:// in front"
@@ -86,6 +88,7 @@ def load_file(
         yield BadRequestLine(where, "permission denied")
     except (OSError, ValueError) as error:
         # ValueError: a NUL in the path.
+        where = plain_url(path, 200)
         reason = getattr(error, "strerror", None) or str(error)
         yield BadRequestLine(where, f"cannot read: {plain(reason, 200)}")
 

@@ -50,11 +50,38 @@ def plain_url(url: str, limit: int = 2000) -> str:
         limit: maximum number of characters.
     """
     if "@" in url:
-        head, separator, rest = url.partition("://")
-        rest = _LEADING_USERINFO.sub("", rest)
-        if "@" in rest and _HOST_AND_PORT.match(rest) is None:
-            # "user:pass/word@host": the slash ends the host early, and the rest of the
-            # password looks like a path.
-            rest = rest.rpartition("@")[2]
-        url = _USERINFO.sub("", head + separator + rest)
+        url = _without_credentials(url)
     return plain(url, limit)
+
+
+def _without_credentials(text: str) -> str:
+    """Remove what is or could be user and password from a URL, however malformed."""
+    head, separator, rest = text.partition("://")
+    if not separator:
+        before, _, after = text.rpartition("@")
+        # "user:pass@host", "//user@host", "http:/user:pass@host": not a file name.
+        return f"…@{after}" if ":" in before or before.startswith("//") else text
+    head = head.rpartition("@")[2]
+    rest = _LEADING_USERINFO.sub("", rest)
+    if "@" in rest and not _is_authority(rest):
+        # "user:pass/word@host": the slash ends the host early, and the rest of the
+        # password looks like a path.
+        rest = rest.rpartition("@")[2]
+    return _USERINFO.sub("", head + separator + rest)
+
+
+def _is_authority(rest: str) -> bool:
+    """Return True if ``rest``, which contains an "@" behind its host, starts with one.
+
+    "user:1/pass@host" looks like a host with a port. It counts as one if its name has
+    a dot or is ``localhost``, or if the "@" starts the path, as in "/@scope/name".
+    """
+    match = _HOST_AND_PORT.match(rest)
+    if match is None:
+        return False
+    host, port = match.groups(default="")
+    is_full_name = "." in host or "[" in host or host == "localhost"
+    if not port or is_full_name:
+        return True
+    path = rest[match.end() :]
+    return not path.rpartition("@")[0].strip("/")

@@ -27,6 +27,11 @@ FILE_LIMIT = 64 << 10
 KEYRING_TIMEOUT_S = 60.0
 """Long enough for the user to find a password and unlock the keyring."""
 KINDS = ("env", "file", "keyring", "text")
+_SOURCES = {
+    "env": "environment variable",
+    "file": "file",
+    "keyring": "password in the keyring",
+}
 
 
 def resolve_secret(
@@ -61,30 +66,30 @@ def resolve_secret(
     if kind == "env":
         value = (os.environ if environ is None else environ).get(name)
         if value is None:
-            raise _missing(
-                purpose, f"the environment variable {plain(name, 100)} is not set"
-            )
+            # Not repeated in the message: it may be a password in the wrong place.
+            raise _missing(purpose, "the environment variable in env:NAME is not set")
     elif kind == "file":
         value = _from_file(name, purpose)
     else:
         value = _from_keyring(name, login.user, purpose)
-    return _sendable(value, purpose, f"{kind}:{plain(name, 100)}")
+    return _sendable(value, purpose, f"the {_SOURCES[kind]}")
 
 
 def _from_file(name: str, purpose: str) -> str:
+    # The path is not repeated in messages: it may be a password in the wrong place.
     path = Path(name).expanduser()
     try:
         with path.open("rb") as file:
             content = file.read(FILE_LIMIT + 1)
         if len(content) > FILE_LIMIT:
-            raise _missing(purpose, f"{plain(str(path))} is too large")
+            raise _missing(purpose, "the file in file:PATH is too large")
         # One line; the line end that editors add is not part of it.
         return content.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise _missing(purpose, f"{plain(str(path))} is not text") from None
+        raise _missing(purpose, "the file in file:PATH is not text") from None
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise _missing(purpose, f"{plain(str(path))}: {reason}") from None
+        raise _missing(purpose, f"the file in file:PATH: {reason}") from None
 
 
 def _from_keyring(service: str, user: str, purpose: str) -> str:
@@ -117,7 +122,7 @@ def _from_keyring(service: str, user: str, purpose: str) -> str:
     if value is None:
         raise _missing(
             purpose,
-            f"the keyring has no password for service {plain(service, 100)!r}"
+            "the keyring has no password for the service in keyring:SERVICE"
             f" and user {plain(user, 100)!r}",
         )
     return str(value)
