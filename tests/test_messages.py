@@ -69,7 +69,7 @@ def test_an_error_is_followed_by_its_remedy():
 
 @pytest.mark.parametrize("code", NoticeCode)
 def test_every_notice_has_a_sentence(code):
-    assert messages.notice_text(Notice(code, (0.5, 7, 9)))
+    assert messages.notice_text(Notice(code, (0.5, 7, 9, 11)))
 
 
 @pytest.mark.parametrize("cause", list(LimitCause)[1:])

@@ -109,6 +109,10 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     _N.HOOK_FAILED: "hook '{0}' {1}",
     _N.HOOK_DISABLED: "{0}; the hook is disabled for this run",
     _N.HOOK_PLACEHOLDER: '{0} is not replaced inside a script; use "{1}"',
+    _N.COOKIE_LINES_SKIPPED: (
+        "{1}:{2}: {3}; the line was skipped",
+        "{1}:{2}: {3}; {0:,} lines were skipped",
+    ),
     _N.LOG_STARTED: "fetchtui {0} saves to {1}",
     _N.LOG_INCOMPLETE: "the log file {0} is missing lines: {1}",
     _N.SESSION_NOT_SAVED: "this session is not being saved: {0}",

@@ -74,7 +74,7 @@ def test_the_command_line_loads_nothing_heavy():
 
 
 def test_the_check_notices_an_import():
-    assert loaded(["tui.net.redirects"], "httpx") == "httpx"
+    assert loaded(["tui.net.transports.httpx"], "httpx") == "httpx"
 
 
 def test_plain_downloads_need_no_http_library():

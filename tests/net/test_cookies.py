@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +13,7 @@ from tests.net.fetching import fetch
 from tui.core.errors import LocalError
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
+from tui.messages import notice_text
 from tui.net.auth import cookies
 from tui.net.auth.cookies import CookieFile
 from tui.net.request import GetRequest
@@ -44,7 +46,7 @@ def jar(tmp_path: Path) -> Path:
 
 def pairs(jar: Path, url: str, *lines: str) -> dict[str, str]:
     jar.write_text("# Netscape HTTP Cookie File\n" + "".join(lines))
-    return CookieFile(jar).cookies_for(url, NOW)
+    return dict(CookieFile(jar).cookies_for(url, NOW))
 
 
 @pytest.mark.parametrize(
@@ -56,9 +58,12 @@ def pairs(jar: Path, url: str, *lines: str) -> dict[str, str]:
         (line(), "http://other.example/", False),
         (line("h.example", "TRUE"), "http://a.b.h.example/", True),
         (line(".h.example", "TRUE"), "http://h.example/", True),
-        (line(".h.example", "FALSE"), "http://sub.h.example/", True),
+        (line(".h.example", "FALSE"), "http://sub.h.example/", False),
+        (line(".h.example", "FALSE"), "http://h.example/", True),
+        (line("org", "TRUE"), "http://h.example.org/", False),
+        (line("co.uk", "TRUE"), "http://h.co.uk/", False),
         (line("h.example", "TRUE"), "http://notmyh.example/", False),
-        (line("example", "TRUE"), "http://h.example.", True),
+        (line("h.example", "TRUE"), "http://a.h.example.", True),
         (line("127.0.0.1"), "http://127.0.0.1/", True),
         (line("0.1", "TRUE"), "http://127.0.0.1/", False),
         (line("localhost"), "http://localhost:8080/", True),
@@ -85,8 +90,19 @@ def test_cookies_are_sent_to_matching_urls(
 
 
 def test_the_longest_path_takes_precedence(jar: Path) -> None:
-    lines = (line(path="/", value="far"), line(path="/a/b", value="near"))
-    assert pairs(jar, "http://h.example/a/b/c", *lines) == {"n": "near"}
+    pairs(
+        jar,
+        "http://h.example/",
+        line(path="/", value="far"),
+        line(path="/a/b", value="near"),
+    )
+    found = CookieFile(jar).cookies_for("http://h.example/a/b/c", NOW)
+    assert found == [("n", "near"), ("n", "far")]
+
+
+def test_the_last_of_two_lines_for_one_cookie_counts(jar: Path) -> None:
+    lines = (line(value="old"), line(value="new"), line("other.example", value="no"))
+    assert pairs(jar, "http://h.example/", *lines) == {"n": "new"}
 
 
 def test_an_empty_value_is_accepted(jar: Path) -> None:
@@ -108,11 +124,16 @@ def test_an_empty_value_is_accepted(jar: Path) -> None:
         (line(value="SECRET;x"), "cannot be sent"),
     ],
 )
-def test_an_invalid_line_is_reported_with_its_number(
+def test_an_invalid_line_is_skipped_and_reported_with_its_number(
     jar: Path, bad: str, reason: str
 ) -> None:
-    with pytest.raises(LocalError, match=f"{jar}:3: .*{reason}") as caught:
-        pairs(jar, "http://h.example/", line(), bad)
+    assert pairs(jar, "http://h.example/", line(), bad) == {"n": "v"}
+    said = notice_text(CookieFile(jar).notice)
+    assert re.match(f"{jar}:3: .*{reason}", said)
+    assert "SECRET" not in said
+    # A file without any cookie is the wrong file.
+    with pytest.raises(LocalError, match=f"{jar}:2: .*{reason}") as caught:
+        pairs(jar, "http://h.example/", bad)
     assert caught.value.kind == "cookies"
     assert "SECRET" not in str(caught.value)
 
@@ -123,8 +144,9 @@ def test_an_unreadable_file_is_reported(
     with pytest.raises(LocalError, match="No such file"):
         CookieFile(jar)
     jar.write_bytes(line().encode() + b"\xff\n")
-    with pytest.raises(LocalError, match=":2: not UTF-8"):
-        CookieFile(jar)
+    found = CookieFile(jar)
+    assert found.notice is not None
+    assert found.notice.values[:3] == (1, str(jar), 2)
     monkeypatch.setattr(cookies, "FILE_LIMIT", 10)
     with pytest.raises(LocalError, match="larger"):
         CookieFile(jar)

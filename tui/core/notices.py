@@ -47,6 +47,7 @@ class NoticeCode(StrEnum):
     HOOK_DISABLED = "hook_disabled"  # reason
     HOOK_PLACEHOLDER = "hook_placeholder"  # placeholder, variable
     # the run
+    COOKIE_LINES_SKIPPED = "cookie_lines_skipped"  # lines, path, first line, reason
     LOG_STARTED = "log_started"  # version, output directory
     LOG_INCOMPLETE = "log_incomplete"  # path, reason
     SESSION_NOT_SAVED = "session_not_saved"  # reason

@@ -59,6 +59,7 @@ class EventBus:
         self._subscribers: list[EventSubscription] = []
         self._unwanted: Kinds = frozenset()
         """Kinds that no subscriber receives."""
+        self._opening: list[Event] = []
 
     def is_heard(self, kind: type[Event]) -> bool:
         """Return True if anybody receives events of that kind."""
@@ -70,9 +71,16 @@ class EventBus:
             if type(event) not in subscriber.exclude:
                 subscriber.put(event)
 
+    def publish_to_all(self, event: Event) -> None:
+        """Publish an event of the start of the run, to later subscribers as well."""
+        self._opening.append(event)
+        self.publish(event)
+
     def subscribe(self, exclude: Kinds = frozenset()) -> EventSubscription:
         """Add a subscriber for all events from now on, except those of some kinds."""
         subscription = EventSubscription(self, exclude)
+        for event in self._opening:
+            subscription.put(event)
         self._subscribers.append(subscription)
         self._update_unwanted()
         return subscription

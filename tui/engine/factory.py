@@ -7,6 +7,7 @@ import random
 from typing import TYPE_CHECKING
 
 from tui.core.clock import SystemClock
+from tui.core.events import RunNotice
 from tui.disk.folders import OutputFolders
 from tui.disk.writer import DiskWriter
 from tui.engine.context import EngineContext, RunLimits
@@ -80,6 +81,9 @@ async def open_engine(
         limiter=Limiter(settings.rate_limit, clock),
         limits=RunLimits(settings.concurrency, settings.segments),
     )
+    cookies = config.cookie_file
+    if cookies is not None and cookies.notice is not None:
+        context.bus.publish_to_all(RunNotice(clock.wall(), cookies.notice))
     engine = Engine(context)
     if session is not None:
         session.follow(engine, context)

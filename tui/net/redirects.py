@@ -2,19 +2,18 @@
 
 httpx's own redirect handling is not used, because its rules are looser: it keeps
 Authorization from http to https on one host, drops nothing but Authorization elsewhere,
-allows 20 hops and does not detect loops (checked in 0.28). The cookie jar and the
-parsing of ``Set-Cookie`` are httpx's, with one jar per chain: cookies apply along the
-chain and end with it.
+and does not detect loops (checked in 0.28). Cookies apply along the chain and end with
+it.
 """
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
-
-import httpx
 
 from tui.core.errors import ErrorKind, PermanentError
 from tui.core.text.plain_text import plain_url
+from tui.net.auth.received_cookies import ReceivedCookies
 from tui.net.url import host_port, parse_url
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ class RedirectChain:
         """
         self._credentials = credentials
         self._cookie_file = cookie_file
-        self._jar = httpx.Cookies()
+        self._cookies = ReceivedCookies()
         self._is_cross_origin = False
         self._current = parse_url(url)
         self._authorization = self._current.authorization
@@ -87,7 +86,7 @@ class RedirectChain:
             k.lower() == "authorization" for k, _ in headers
         ):
             headers.append(("Authorization", self._authorization))
-        cookies = self._cookies()
+        cookies = self._cookie_header()
         if cookies:
             headers.append(("Cookie", cookies))
         return headers + self._other_headers
@@ -133,43 +132,24 @@ class RedirectChain:
         self._visited.add(key)
 
     def store_cookies(self, response: RawResponse) -> None:
-        """Store the cookies of a response, and bind host-only ones to its port.
-
-        RFC 6265 section 8.5 lets all ports of a host share cookies; another port may be
-        another server, so only a site's step from http to https is allowed.
-        """
+        """Store the cookies of a response."""
         lines = response.values("set-cookie")
-        if not lines:
-            return
-        self._jar.extract_cookies(
-            httpx.Response(
-                response.status,
-                headers=[(b"set-cookie", line.encode("latin-1")) for line in lines],
-                request=httpx.Request("GET", self.url),
-            )
-        )
-        port = self._current.origin[2]
-        for cookie in self._jar.jar:
-            if not cookie.domain_specified and not cookie.port_specified:
-                cookie.port = "80,443" if port == 80 else str(port)
-                cookie.port_specified = True
+        if lines:
+            self._cookies.store(self._current, lines, time.time())
 
-    def _cookies(self) -> str:
+    def _cookie_header(self) -> str:
         """Return the Cookie header: the request's own, the chain's and the file's.
 
         Of one name the chain's cookie replaces the file's: it is newer.
         """
         cookies = [v for k, v in self._secret_headers if k.lower() == "cookie"]
-        request = httpx.Request("GET", self.url)
-        self._jar.set_cookie_header(request)
-        received = request.headers.get("cookie", "")
-        if received:
-            cookies.append(received)
+        received = self._cookies.pairs_for(self._current, time.time())
+        cookies += [f"{name}={value}" for name, value in received]
         if self._cookie_file is not None:
-            names = {pair.partition("=")[0].strip() for pair in received.split(";")}
+            names = {name for name, _ in received}
             cookies += [
                 f"{name}={value}" if name else value
-                for name, value in self._cookie_file.cookies_for(self.url).items()
+                for name, value in self._cookie_file.cookies_for(self.url)
                 if name not in names
             ]
         return "; ".join(cookies)

@@ -13,6 +13,7 @@ from tui.core.events import (
     Queued,
     QueueHeld,
     Retrying,
+    RunNotice,
     Started,
 )
 from tui.core.notices import NoticeCode
@@ -64,6 +65,11 @@ class PlainRenderer:
             f"queue paused: {hold_text(event.reason)}\n"
             for event in events
             if isinstance(event, QueueHeld) and event.reason
+        ]
+        lines += [
+            f"note    {notice_text(event.notice)}\n"
+            for event in events
+            if isinstance(event, RunNotice)
         ]
         self._lines_since_tick += len(lines)
         self._stderr.write("".join(lines))

@@ -19,11 +19,14 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import ErrorKind, LocalError
+from tui.core.notices import Notice, NoticeCode
 from tui.core.request import origin_of
 from tui.core.rules.hosts import split_port
 from tui.core.text.plain_text import plain
+from tui.net.auth.received_cookies import is_path_match, is_public_suffix, request_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 FILE_LIMIT = 16 << 20
@@ -54,11 +57,28 @@ class CookieFile:
     """
 
     def __init__(self, path: Path) -> None:
+        self.notice: Notice | None = None
+        """Says which lines were skipped, if any."""
         self._by_domain: dict[str, list[Cookie]] = {}
-        for cookie in _read(path):
+        # Of several lines for one cookie the last one counts, as in curl.
+        cookies: dict[tuple[str, str, str], Cookie] = {}
+        skipped: list[tuple[int, str]] = []
+        for cookie in _read(path, skipped):
+            cookies[cookie.domain, cookie.path, cookie.name] = cookie
+        for cookie in cookies.values():
             self._by_domain.setdefault(cookie.domain, []).append(cookie)
+        if skipped:
+            number, reason = skipped[0]
+            shown = plain(str(path))
+            if not cookies:
+                raise _bad(f"{shown}:{number}: {reason}")
+            self.notice = Notice(
+                NoticeCode.COOKIE_LINES_SKIPPED, (len(skipped), shown, number, reason)
+            )
 
-    def cookies_for(self, url: str, now_wall: float | None = None) -> dict[str, str]:
+    def cookies_for(
+        self, url: str, now_wall: float | None = None
+    ) -> list[tuple[str, str]]:
         """Return the cookies for ``url``, name and value, longest path first.
 
         Args:
@@ -68,24 +88,25 @@ class CookieFile:
         scheme, _, authority = origin_of(url).partition("://")
         host = split_port(authority)[0].removesuffix(".")
         now = time.time() if now_wall is None else now_wall
-        path = _path_of(url)
+        path = request_path(url)
         found = [
             cookie
             for domain in _domains_of(host)
             for cookie in self._by_domain.get(domain, ())
-            if (cookie.has_subdomains or domain == host)
+            if (
+                domain == host
+                or (cookie.has_subdomains and not is_public_suffix(domain))
+            )
             and (scheme == "https" or not cookie.is_secure)
             and (not cookie.expires or cookie.expires > now)
-            and _is_below(path, cookie.path)
+            and is_path_match(path, cookie.path)
         ]
         found.sort(key=lambda cookie: -len(cookie.path))
-        pairs: dict[str, str] = {}
-        for cookie in found:
-            pairs.setdefault(cookie.name, cookie.value)
-        return pairs
+        return [(cookie.name, cookie.value) for cookie in found]
 
 
-def _read(path: Path) -> list[Cookie]:
+def _read(path: Path, skipped: list[tuple[int, str]]) -> Iterator[Cookie]:
+    """Read the cookies; append the numbers of other lines, and why, to ``skipped``."""
     shown = plain(str(path))
     try:
         with path.open("rb") as file:
@@ -94,22 +115,17 @@ def _read(path: Path) -> list[Cookie]:
         raise _bad(f"{shown}: {error.strerror or type(error).__name__}") from None
     if len(content) > FILE_LIMIT:
         raise _bad(f"{shown}: larger than {FILE_LIMIT >> 20} MiB")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise _bad(f"{shown}:{number}: not UTF-8") from None
-    cookies = []
+    # Other encodings are sent back as they are in the file.
+    text = content.decode("utf-8-sig", "surrogateescape")
     for number, line in enumerate(text.split("\n"), 1):
         line = line.removesuffix("\r")
         is_comment = line.startswith("#") and not line.startswith(_HTTP_ONLY)
         if is_comment or not line.strip():
             continue
         try:
-            cookies.append(_parse(line.removeprefix(_HTTP_ONLY)))
+            yield _parse(line.removeprefix(_HTTP_ONLY))
         except ValueError as error:
-            raise _bad(f"{shown}:{number}: {error}") from None
-    return cookies
+            skipped.append((number, str(error)))
 
 
 def _parse(line: str) -> Cookie:
@@ -138,7 +154,7 @@ def _parse(line: str) -> Cookie:
         raise ValueError("the cookie has neither a name nor a value")
     if _BAD_TEXT.search(name + value):
         raise ValueError("name or value contain a character that cannot be sent")
-    has_subdomains = _FLAGS[subdomains.upper()] or domain.startswith(".")
+    has_subdomains = _FLAGS[subdomains.upper()]
     # An invalid path means all paths (RFC 6265 section 5.2.4).
     path = path if path.startswith("/") else "/"
     is_secure = _FLAGS[secure.upper()]
@@ -153,23 +169,6 @@ def _domains_of(host: str) -> list[str]:
         labels = host.split(".")
         return [".".join(labels[i:]) for i in range(len(labels))]
     return [host]
-
-
-def _path_of(url: str) -> str:
-    rest = url.partition("://")[2]
-    _, slash, path = rest.partition("/")
-    return slash + re.split(r"[?#]", path, maxsplit=1)[0] if slash else "/"
-
-
-def _is_below(path: str, cookie_path: str) -> bool:
-    """Return True if a request path matches a cookie path (RFC 6265 section 5.1.4)."""
-    if not path.startswith(cookie_path):
-        return False
-    return (
-        path == cookie_path
-        or cookie_path.endswith("/")
-        or path[len(cookie_path)] == "/"
-    )
 
 
 def _bad(message: str) -> LocalError:

@@ -130,7 +130,8 @@ class HttpxTransport(Transport):
                 "GET",
                 url,
                 headers=[
-                    (k.encode("ascii"), v.encode())
+                    # Cookies in another encoding than UTF-8 go back as they came.
+                    (k.encode("ascii"), v.encode(errors="surrogateescape"))
                     for k, v in (*fields, *headers)
                     if v or k.lower() not in OMITTABLE_HEADERS
                 ],

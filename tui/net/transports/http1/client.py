@@ -148,7 +148,10 @@ class Http1Transport(Transport):
                     ErrorKind.BAD_HEADER,
                     f"{host_port(url)}: a request header is invalid",
                 )
-        return f"GET {target.path} HTTP/1.1\r\n{host}{lines}\r\n".encode()
+        return f"GET {target.path} HTTP/1.1\r\n{host}{lines}\r\n".encode(
+            # Cookies in another encoding than UTF-8 go back as they came.
+            errors="surrogateescape"
+        )
 
     async def _connect(self, origin: Origin) -> Connection:
         host, port = origin
