@@ -70,6 +70,11 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._ports = (0, 0)
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Ports of plain HTTP and of TLS."""
+        return self._ports
+
     def url(self, path: str, *, is_tls: bool = False) -> str:
         """Return the URL of ``path``, which is relative to the data."""
         if is_tls:

@@ -97,9 +97,7 @@ class Data:
             if (folder, number) in self._digests:
                 continue
             path = self.root / folder / f"{number:06d}.bin"
-            with path.open("wb") as file:
-                for block in _blocks(number, work.size):
-                    file.write(block)
+            write_noise(path, number, work.size)
             self._digests[folder, number] = _digest(path)
 
     def complaint(self, work: Work, output: Path) -> str:
@@ -117,6 +115,13 @@ class Data:
             if _digest(output / name) != self._digests[known]:
                 return f"{name} has other bytes"
         return ""
+
+
+def write_noise(path: Path, number: int, size: int) -> None:
+    """Write a file whose bytes differ from those of other numbers."""
+    with path.open("wb") as file:
+        for block in _blocks(number, size):
+            file.write(block)
 
 
 def _blocks(number: int, size: int) -> list[bytes]:
