@@ -66,6 +66,7 @@ _REMEDIES: dict[ErrorKind, str] = {
     _E.NOT_FOUND: "the server has no such file; check the URL",
     _E.HTTP_4XX: "the server refused the request; check the URL",
     _E.RATE_LIMITED: "try again later with less concurrency (-c, --per-host)",
+    _E.RETRY_AFTER: "retry it later, or accept longer waits with --max-retry-after",
     _E.HTTP_5XX: "the server has a problem; try again later",
     _E.HTTP_STATUS: "there is no file at this URL; open it in a browser",
     _E.RANGE: "the server rejected the range; the download must start over",

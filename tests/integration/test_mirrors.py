@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tui.core.download import DownloadState as S
+from tui.core.events import Retrying
 from tui.core.request import Checksum, DownloadRequest
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
@@ -131,3 +134,71 @@ async def test_a_login_for_one_mirror_is_not_shown_to_another(
             await engine.wait_idle()
         assert server.requests[0].headers["authorization"] == "Bearer secret"
         assert {"authorization", "x-key"}.isdisjoint(other.requests[0].headers)
+
+
+@pytest.mark.parametrize("retries", [0, 1, 5])
+async def test_every_mirror_is_tried_whatever_the_number_of_retries(
+    server: ScriptedServer, start: Start, tmp_path: Path, retries: int
+) -> None:
+    """A missing file, a host that refuses, one that is broken, one of each kind."""
+    async with ScriptedServer() as stopped:
+        refused = stopped.url("/f")
+    async with ScriptedServer() as broken:
+        server.add("/f", ResponseScript(status=404))
+        broken.add("/f", ResponseScript(status=503))
+        broken.add("/cut", ResponseScript(BODY, etag='"a"', cut_after=5_000_000))
+        broken.add("/f?good", ResponseScript(BODY))
+        urls = (
+            server.url("/f"),
+            refused,
+            *map(broken.url, ("/f", "/cut", "/f?good")),
+        )
+        async with start(retries=retries, segments=1) as engine:
+            engine.add([DownloadRequest(urls, name="f")])
+            await engine.wait_idle()
+            (row,) = engine.rows([0])
+            assert row.state is S.DONE, row.error
+            assert row.url in urls[-2:]
+    assert digest(tmp_path / "out/f") == BODY.sha256()
+
+
+async def test_retries_count_for_each_mirror(
+    server: ScriptedServer, start: Start
+) -> None:
+    async with ScriptedServer() as other:
+        server.add("/f", ResponseScript(status=500))
+        other.add("/f", ResponseScript(status=502))
+        async with start(retries=2) as engine:
+            engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
+            await engine.wait_idle()
+            (row,) = engine.rows([0])
+            assert (row.state, row.error_kind, row.attempt) == (S.FAILED, "http_5xx", 6)
+        assert (len(server.requests), len(other.requests)) == (3, 3)
+
+
+async def test_only_a_mirror_that_was_not_tried_yet_is_asked_at_once(
+    server: ScriptedServer, start: Start
+) -> None:
+    async with ScriptedServer() as other:
+        server.add("/f", ResponseScript(status=500))
+        other.add("/f", ResponseScript(status=500))
+        async with start(retries=1) as engine:
+            heard = engine.subscribe()
+            engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
+            await engine.wait_idle()
+            waits = [e.wait_s for e in heard.drain() if isinstance(e, Retrying)]
+    assert len(waits) == 3
+    assert waits[0] == 0
+
+
+async def test_too_long_a_wait_leads_to_the_next_mirror(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    async with ScriptedServer() as other:
+        server.add("/f", ResponseScript(status=503, retry_after=99_999_999))
+        other.add("/f", ResponseScript(BODY))
+        async with start() as engine:
+            engine.add([DownloadRequest((server.url("/f"), other.url("/f")))])
+            await engine.wait_idle()
+            assert engine.rows([0])[0].state is S.DONE
+    assert digest(tmp_path / "out/f") == BODY.sha256()

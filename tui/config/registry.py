@@ -159,11 +159,22 @@ TRUST: Final = (
         "retries",
         Kind.WHOLE,
         Group.TRUST,
-        "Number of retries per download; only transient errors are retried.",
+        "Number of retries per download and mirror; only transient errors are retried.",
         "10",
         field="retries",
         metavar="N",
         high=1000,
+    ),
+    Option(
+        "max-retry-after",
+        Kind.NUMBER,
+        Group.TRUST,
+        "Longest wait in seconds that a server may ask for with Retry-After; with a"
+        " longer one the download fails.",
+        "7200",
+        field="max_retry_after_s",
+        metavar="SECONDS",
+        high=86400 * 365,
     ),
     Option(
         "timeout",

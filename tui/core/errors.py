@@ -56,6 +56,7 @@ class ErrorKind(StrEnum):
     NOT_FOUND = "not_found"
     HTTP_4XX = "http_4xx"
     RATE_LIMITED = "rate_limited"
+    RETRY_AFTER = "retry_after"
     HTTP_5XX = "http_5xx"
     HTTP_STATUS = "http_status"
     RANGE = "range"

@@ -151,7 +151,10 @@ class Settings:
     segments: int = 0
     """Connections per download; 0 decides by size."""
     retries: int = 5
-    """Retries per download. Only transient errors are retried."""
+    """Retries per download and mirror. Only transient errors are retried."""
+    max_retry_after_s: float = 3600.0
+    """Longest ``Retry-After`` that is waited for. Rate limits reset within the hour
+    (GitHub's does); with a longer one the download fails."""
     timeout_s: float = 30.0
     """For connecting, for the response headers, and between two chunks (stall)."""
     rate_limit: int | None = None

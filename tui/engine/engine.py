@@ -112,7 +112,14 @@ class Engine:
         return self._queue_again(ids, {_S.PAUSED, _S.CANCELLED})
 
     def retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
-        """Queue failed or waiting downloads again, from attempt 1."""
+        """Queue failed or waiting downloads again, from attempt 1.
+
+        A host that asked to wait is asked again at once.
+        """
+        ids = list(ids)
+        for download in self._known(ids):
+            if download.state in {_S.FAILED, _S.WAITING}:
+                self._context.queue.lift_block(download.origin)
         return self._queue_again(ids, {_S.FAILED, _S.WAITING, _S.CANCELLED})
 
     def undo_retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:

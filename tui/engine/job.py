@@ -127,6 +127,7 @@ class Job:
         "is_renaming",
         "is_stopping",
         "limiter",
+        "mirror_failures",
         "missing",
         "one_connection",
         "retried_failure",
@@ -164,11 +165,13 @@ class Job:
         """Its server refused or garbled a further range."""
         # -- retries
         self.failures = 0
-        """Failed attempts in a row without progress."""
+        """Failed attempts in a row without progress, at the current mirror."""
         self.best_received = 0
         """The most bytes that a failed attempt has left behind."""
         self.dead_mirrors: set[str] | None = None
-        """Mirrors that failed permanently."""
+        """Mirrors that failed permanently or too often."""
+        self.mirror_failures: dict[str, int] | None = None
+        """``failures`` of the mirrors that were left for another one."""
         self.retry_timer: asyncio.TimerHandle | None = None
         """Queues the download again when its wait is over."""
         self.retried_failure: Failure | None = None
@@ -192,12 +195,13 @@ class Job:
         """Count attempts from the beginning, because a user asked for a retry."""
         self.cancel_retry()
         self.failures = self.best_received = 0
-        self.dead_mirrors = None
+        self.dead_mirrors = self.mirror_failures = None
         self.download.attempt = 0
 
     def end_attempts(self) -> None:
         """Clear what was learned for the next attempt, because none is planned."""
         self.failures = self.best_received = 0
+        self.mirror_failures = None
         self.whole_only = self.one_connection = False
 
     def cancel_retry(self) -> None:

@@ -13,9 +13,6 @@ BASE_S = 0.5
 """Upper bound of the first wait; it doubles with each consecutive failure."""
 CAP_S = 30.0
 """Upper bound of every wait: a server that recovers is noticed within half a minute."""
-RETRY_AFTER_CAP_S = 3600.0
-"""Longest Retry-After that is honored. Rate limits reset within the hour (GitHub's
-does); a longer one is most likely a mistake, and one request an hour harms nobody."""
 
 _SECONDS = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 
@@ -30,8 +27,8 @@ def next_wait_s(
 
     Args:
         failures: consecutive failed attempts, at least 1.
-        retry_after_s: the server's request, or ``None``. The wait is never shorter, up
-            to ``RETRY_AFTER_CAP_S``.
+        retry_after_s: the server's request, or ``None``. The wait is never shorter; the
+            caller refuses requests that are too long.
         random: uniform in [0, 1).
 
     Returns:
@@ -42,7 +39,7 @@ def next_wait_s(
     wait = random() * ceiling
     if retry_after_s is None:
         return wait
-    return max(wait, min(retry_after_s, RETRY_AFTER_CAP_S))
+    return max(wait, retry_after_s)
 
 
 def parse_retry_after(value: str, now_wall: float) -> float | None:

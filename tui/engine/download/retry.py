@@ -11,11 +11,13 @@ from tui.core.errors import (
     FetchError,
     IntegrityError,
     LocalError,
+    PermanentError,
     TransientError,
 )
 from tui.core.events import Done, Failed, Retrying, Verified
 from tui.core.notices import HoldReason, Notice, NoticeCode
 from tui.core.request import origin_of
+from tui.core.text.units import format_duration
 from tui.engine.notices import add_note
 from tui.net.backoff import next_wait_s
 
@@ -102,6 +104,7 @@ class RetryPolicy:
         context, download = self._context, job.download
         if download.state not in ACTIVE:
             return  # the user stopped it at the same moment
+        error = self._refuse_long_wait(error)
         download.error = str(error)
         download.error_kind = error.kind
         download.status = error.status or download.status
@@ -114,17 +117,16 @@ class RetryPolicy:
             context.registry.breaks += 1
         if error.status in SLOWING_STATUSES or error.kind is ErrorKind.REFUSED:
             self._throttle_origin(download, started_at, error)
-        mirror = self._other_mirror(job, error)
-        if isinstance(error, TransientError):
-            may_retry = self._may_retry(job, error)
-        else:
-            may_retry = mirror is not None
-        if may_retry:
-            if mirror is not None:
-                self._use_mirror(download, mirror)
-            self._wait(job, error, at_once=mirror is not None)
-        else:
+        may_retry = isinstance(error, TransientError) and self._may_retry(job, error)
+        url = self._next_url(job, error, may_retry=may_retry)
+        if url is None:
             self._fail(job, error)
+            return
+        is_other = url != download.url
+        if is_other:
+            self._use_mirror(job, url)
+        # Only a mirror that was not tried yet needs no wait.
+        self._wait(job, error, at_once=is_other and not job.failures)
 
     def stored(self, job: Job, file: SmallFile, error: BaseException | None) -> None:
         """End the attempt at a small file that the writer has stored, or could not.
@@ -188,30 +190,44 @@ class RetryPolicy:
             self._context.queue.free_slot(job.download.origin)
         return job.failures <= retries
 
-    def _other_mirror(self, job: Job, error: FetchError) -> str | None:
-        """Return a mirror that is better for the next attempt, if there is one.
+    def _refuse_long_wait(self, error: FetchError) -> FetchError:
+        """Return the error to report if a server asks for too long a wait."""
+        wait_s = error.retry_after_s
+        if wait_s is None or wait_s <= self._context.settings.max_retry_after_s:
+            return error
+        message = f"{error}; the server asks to wait {format_duration(wait_s)}"
+        return PermanentError(ErrorKind.RETRY_AFTER, message, status=error.status)
 
-        A mirror that failed permanently (404, wrong bytes) is not used again for this
-        download; one that failed transiently is, when the others have failed as often.
+    def _next_url(self, job: Job, error: FetchError, *, may_retry: bool) -> str | None:
+        """Return the URL of the next attempt; ``None`` if there is to be none.
+
+        A mirror that failed permanently (404, wrong bytes) or as often as retries are
+        allowed is not used again for this download. Every other one is tried, those
+        that have failed least first.
         """
         download = job.download
         mirrors = download.request.mirrors
         if len(mirrors) == 1 or isinstance(error, LocalError):
-            return None
+            return download.url if may_retry else None
         if isinstance(error, IntegrityError):
             job.single_source = True
         dead = job.dead_mirrors
         if dead is None:
             dead = job.dead_mirrors = set()
-        if not isinstance(error, TransientError):
+        if not may_retry:
             dead.add(download.url)
         self._context.mirrors.note_failure(download.url)
-        best = self._context.mirrors.choose(mirrors, dead)
-        return None if best == download.url else best
+        return self._context.mirrors.choose(mirrors, dead)
 
-    def _use_mirror(self, download: Download, url: str) -> None:
+    def _use_mirror(self, job: Job, url: str) -> None:
         """Continue with another URL of the same file, and note it."""
+        download = job.download
         self._context.queue.end_refusal(download)
+        if job.mirror_failures is None:
+            job.mirror_failures = {}
+        job.mirror_failures[download.url] = job.failures
+        job.failures = job.mirror_failures.get(url, 0)
+        job.whole_only = False
         old, download.origin = download.origin, origin_of(url)
         download.url = url
         notice = Notice(NoticeCode.MIRROR_CHANGED, (old, url))

@@ -244,6 +244,14 @@ class DownloadQueue:
         state.blocked_until = max(state.blocked_until, until)
         self.blocked.add(state)
 
+    def lift_block(self, origin: str) -> None:
+        """Let downloads from ``origin`` start, although it asked to wait."""
+        state = self.origins.get(origin)
+        if state is not None and state in self.blocked:
+            self.blocked.remove(state)
+            state.blocked_until = 0.0
+            self._offer(state)
+
     def unblock(self, now: float) -> float | None:
         """Unblock origins whose time has come.
 
