@@ -1,18 +1,20 @@
-"""The ETA of a whole run: not before its slowest download."""
+"""ETA and progress of a whole run: right within a factor of two, and never falling."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.bench.eta import RUNS, File, Run, Simulation, worst_fall, worst_ratio
 from tests.support.until import until
-from tui.core.download import Download
+from tui.core.download import DownloadState
 from tui.core.request import DownloadRequest
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.engine import open_engine
-from tui.engine.registry import DownloadRegistry
+from tui.engine.metrics.progress import RunProgress, Work
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,22 +54,76 @@ async def test_a_run_ends_with_its_slowest_download(
         await engine.close()
 
 
-class Running:
-    def __init__(self, download: Download, speed: float, last_byte_at: float) -> None:
-        self.download = download
-        self.steady_speed = lambda: speed
-        self.last_byte_at = last_byte_at
+@pytest.mark.parametrize("run", RUNS, ids=lambda run: run.name)
+def test_the_eta_is_within_a_factor_of_two_and_the_bar_does_not_fall(run: Run) -> None:
+    readings = Simulation(run).readings()
+    assert worst_ratio(readings) <= 2
+    assert worst_fall([reading.part for reading in readings]) <= 0.02
+    assert readings[-1].part < 1
+    assert readings[-1].part > 0.9
 
 
-def test_a_stalled_download_does_not_affect_the_eta() -> None:
-    registry = DownloadRegistry(
-        SimpleNamespace(monotonic=lambda: 100.0, wall=lambda: 0.0)
-    )
-    for id, size in enumerate((1000, 1000, None, 1000)):
-        request = DownloadRequest((f"https://example.org/{id}",), size=size)
-        registry.downloads.append(Download(id, request, "https://example.org", str(id)))
-    assert registry.longest_eta_s(100.0) == 0.0
-    times = [(10.0, 99.9), (1.5, 95.0), (10.0, 99.9), (0.5, 99.9)]
-    for download, (speed, last_byte_at) in zip(registry.downloads, times, strict=True):
-        registry.running[Running(download, speed, last_byte_at)] = None
-    assert registry.longest_eta_s(100.0) == 100.0
+@pytest.mark.parametrize("name", ["shuffled", "shared link", "one slow, 500 small"])
+def test_a_steady_run_shows_an_eta_most_of_the_time(name: str) -> None:
+    (run,) = (run for run in RUNS if run.name == name)
+    late = [r for r in Simulation(run).readings() if r.at_s >= 10]
+    assert sum(r.eta_s is not None for r in late) >= 0.8 * len(late)
+
+
+def test_there_is_no_eta_while_a_kind_of_file_has_not_been_seen() -> None:
+    (run,) = (run for run in RUNS if run.name == "big last")
+    readings = Simulation(run).readings()
+    small = [r for r in readings if r.truth_s > 430]
+    assert small
+    assert all(r.eta_s is None for r in small)
+
+
+def test_paused_downloads_do_not_count_towards_the_eta() -> None:
+    simulation = Simulation(Run("", [File("http://a/x.bin", 10**9, 1e6)] * 2))
+    first, second = simulation.registry.downloads
+    kind = simulation.registry.kinds.all[first.kind]
+    assert kind.waiting == 2
+    simulation.registry.set_size(second, 10**9)
+    assert (kind.waiting, kind.known_left) == (1, 10**9)
+    for download in (first, second):
+        simulation.registry.move(download, DownloadState.PAUSED)
+    assert (kind.waiting, kind.known_left) == (0, 0)
+    simulation.registry.move(second, DownloadState.QUEUED)
+    assert (kind.waiting, kind.known_left) == (0, 10**9)
+
+
+def work(**changes: int | float) -> Work:
+    return Work(10, 0, 0.0, 0, 1000, 0)._replace(**changes)
+
+
+def test_the_bar_counts_files_until_all_sizes_are_known() -> None:
+    progress = RunProgress()
+    progress.update(work(unknown=2, over=8, received=10))
+    assert (progress.counts_files, progress.fraction) == (True, 0.8)
+    progress.update(work(over=8, received=10))
+    assert (progress.counts_files, progress.fraction) == (True, 0.8)
+    progress.update(work(over=9, received=950))
+    assert (progress.counts_files, progress.fraction) == (False, 0.95)
+
+
+def test_the_bar_counts_bytes_from_the_start_if_the_list_states_all_sizes() -> None:
+    progress = RunProgress()
+    progress.update(work(received=10))
+    assert (progress.counts_files, progress.fraction) == (False, 0.01)
+
+
+def test_the_bar_falls_only_if_something_new_begins() -> None:
+    progress = RunProgress()
+    progress.update(work(received=500))
+    progress.update(work(received=100))
+    assert progress.fraction == 0.5, "a download that starts from zero again"
+    progress.update(work(received=100, files=9))
+    assert progress.fraction == 0.5, "one was cancelled"
+    progress.update(work(received=100, files=20))
+    assert progress.fraction == 0.1
+    progress.update(work(files=20, over=20))
+    assert progress.fraction == 1
+    progress.update(work(files=20, over=19, received=900))
+    assert progress.fraction == 0.9
+    progress.update(work(files=0))
+    assert progress.fraction is None

@@ -43,6 +43,7 @@ from tui.core.snapshot import (
     SegmentSnapshot,
     WorkerSnapshot,
 )
+from tui.engine.metrics.progress import RunProgress, Work
 from tui.engine.scheduling.ordering import in_order, moved
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ class FakeService:
         self.history: tuple[float, ...] = ()
         self.elapsed_s = 0.0
         self.peak = 0.0
+        self.progress = RunProgress()
         self.fetched = 0
         self.slots: tuple[WorkerSnapshot, ...] | None = None
         self.disk_changes: dict[str, Any] = {}
@@ -458,6 +460,7 @@ class FakeService:
         over = active - self.concurrency
         causes = Counter(d.error_kind for d in live if d.state is _S.FAILED)
         statuses = Counter(d.status for d in self.downloads if d.state in ENDED)
+        progress = self._follow_progress(live)
         return EngineSnapshot(
             counts=tuple(counts),
             total=len(self.downloads) - len(self.dropped),
@@ -493,7 +496,25 @@ class FakeService:
             output_dir="/home/ada/downloads",
             diagnosis=self.diagnosis,
             auto=self.auto,
+            progress=progress.fraction,
+            counts_files=progress.counts_files,
         )
+
+    def _follow_progress(self, live: list[Download]) -> RunProgress:
+        over = [d for d in live if d.state in (_S.DONE, _S.FAILED)]
+        known = [d for d in live if d.size is not None and d.state is not _S.FAILED]
+        rest = [d for d in live if d.size and d.state not in ENDED]
+        self.progress.update(
+            Work(
+                files=len(live),
+                over=len(over),
+                shares=sum(d.received / d.size for d in rest if d.size),
+                unknown=sum(d.size is None and d.state not in ENDED for d in live),
+                size=sum(d.size or 0 for d in known),
+                received=sum(d.received for d in known),
+            )
+        )
+        return self.progress
 
     def _disk(self, speed: float) -> DiskSnapshot:
         slots = self.slots

@@ -98,6 +98,8 @@ def engine(**fields: Any) -> EngineSnapshot:
         disk=disk(),
         loop=loop(),
         output_dir="/home/ada/data",
+        progress=0.384,
+        counts_files=False,
     )
     return base._replace(**fields)
 

@@ -77,26 +77,36 @@ async def test_percentage_and_bytes_use_the_same_totals():
     service.put("unknown", _S.QUEUED)
     service.put("failed", _S.FAILED, size=9_000_000, received=1)
     async with dashboard(service) as board:
-        line = board.screen()[1]
-        assert "16.7%  500 KB / ~3.00 MB, 1 of unknown size" in line
+        assert "37.5%  0 of 4 files, 500 KB " in board.screen()[1]
         service.change(2, size=1_000_000)
         await board.tick()
-        assert "16.7%  500 KB / 3.00 MB " in board.screen()[1]
+        assert "37.5%  0 of 4 files, 500 KB / 3.00 MB " in board.screen()[1]
         for id in range(3):
             service.start(id, size=1_000_000)
             service.change(id, received=1_000_000)
             service.finish(id)
         await board.tick()
-        assert "75.0%  3 of 4 done, 3.00 MB" in board.screen()[1]
+        assert "100%  3 of 4 done, 1 failed, 3.00 MB" in board.screen()[1]
 
 
-async def test_after_the_end_failures_leave_a_gap_in_the_bar():
+async def test_bytes_are_counted_if_the_list_states_all_sizes():
+    service = FakeService()
+    service.put("half", _S.DOWNLOADING, size=1_000_000, received=500_000)
+    service.put("queued", _S.QUEUED, size=1_500_000)
+    async with dashboard(service) as board:
+        assert "20.0%  500 KB / 2.50 MB " in board.screen()[1]
+
+
+async def test_after_the_end_the_part_of_the_bar_that_failed_has_its_own_color():
     service = FakeService()
     for number in range(3):
         service.put(f"done-{number}", _S.DONE, size=10, received=10)
     service.put("bad", _S.FAILED, size=10, received=10)
     async with dashboard(service) as board:
-        assert "75.0%" in board.screen()[1]
+        bar = [span for span in board.main.header._lines[1] if "━" in span.text]
+        assert [span.style for span in bar] == ["done", "failed"]
+        assert (len(bar[0].text), len(bar[1].text)) == (23, 8), "3 of 4, rounded down"
+        assert "3 of 4 done, 1 failed" in board.screen()[1]
 
 
 async def test_the_reason_for_a_paused_queue_is_shown():

@@ -102,6 +102,7 @@ class Download:
         "error_kind",
         "finished_at",
         "id",
+        "kind",
         "name",
         "note",
         "origin",
@@ -130,6 +131,8 @@ class Download:
         """One safe path component; a guess from the URL until the server responds."""
         self.directory = ""
         """Folder below the output directory, ``/``-separated; "" for the directory."""
+        self.kind = 0
+        """Number of its kind of file, by folder and extension (``engine.metrics``)."""
         self.state = DownloadState.QUEUED
         self.version = 0
         """Grows with every visible change except of byte counts."""

@@ -251,6 +251,7 @@ class EngineSnapshot(NamedTuple):
     history: tuple[float, ...]
     """Bytes per second of each past second, oldest first, at most 120."""
     eta_s: float | None
+    """Remaining seconds; ``None`` without an estimate that can be trusted."""
     elapsed_s: float
     """Time in which any download ran."""
     concurrency: int
@@ -280,3 +281,9 @@ class EngineSnapshot(NamedTuple):
     diagnosis: Diagnosis = NO_DIAGNOSIS
     """What limits the run now."""
     auto: AutoSnapshot = AutoSnapshot()
+    progress: float | None = None
+    """Fraction of the run that is over, 0 to 1, failed downloads included; never falls
+    unless downloads are added or retried. ``None`` without downloads."""
+    counts_files: bool = True
+    """``progress`` is a fraction of files, since not all sizes are known; else it is a
+    fraction of bytes."""

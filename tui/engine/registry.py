@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from tui.core.download import ENDED, TRANSITIONS, Download, DownloadState
 from tui.core.snapshot import AttemptSnapshot, DownloadSnapshot
 from tui.engine.job import Job, TransferSummary
+from tui.engine.metrics.kinds import Kinds
 
 if TYPE_CHECKING:
     from tui.core.clock import Clock
@@ -26,8 +27,8 @@ SUMMARIES_KEPT = 200
 
 _UNCOUNTED = frozenset({DownloadState.FAILED, DownloadState.CANCELLED})
 """States whose bytes do not count as bytes to be downloaded."""
-_SILENT_S = 3.0
-"""Without a byte for so long, a download's estimated time means nothing."""
+_UNEXPECTED = ENDED | {DownloadState.PAUSED}
+"""States in which nothing more comes without the user."""
 
 
 class IllegalTransition(RuntimeError):
@@ -71,6 +72,11 @@ class DownloadRegistry:
         self.known_received = 0
         self.unknown = 0
         """Unfinished downloads of unknown size."""
+        self.kinds = Kinds()
+        self.shares = 0.0
+        """Sum of the fractions received of unfinished downloads, as of the last tick.
+        """
+        self._shares: dict[DownloadId, float] = {}
         self.retries = 0
         self.breaks = 0
         """Attempts whose connection broke or fell silent, in this run."""
@@ -108,10 +114,15 @@ class DownloadRegistry:
     def enter(self, download: Download) -> None:
         """Add a download, new or from an earlier run; its id must be the next one."""
         self.downloads.append(download)
+        download.kind = self.kinds.number_of(download.url)
+        if download.size is not None:
+            self.kinds.all[download.kind].add_size(download.size)
         self.received += download.received
         self._count_in(download)
         if download.state in ENDED:
             self._count_end(download)
+        elif download.received:
+            self.update_share(download)
         self.revision += 1
 
     def move(self, download: Download, state: DownloadState) -> None:
@@ -133,12 +144,17 @@ class DownloadRegistry:
             self._count_in(download)
             if state in ENDED:
                 self._count_end(download)
+                self._note_end(download)
             if state is DownloadState.DONE:
                 self.jobs.pop(download.id, None)
         else:
             # Both count alike except for the state itself.
             self.counts[old] -= 1
             self.counts[state] += 1
+            if old is DownloadState.PAUSED:
+                self._expect(download, 1)
+            elif state is DownloadState.PAUSED:
+                self._expect(download, -1)
             download.state = state
         download.version += 1
         self.revision += 1
@@ -174,10 +190,27 @@ class DownloadRegistry:
         """Set the size of the whole file in bytes, as stated by the server."""
         if size == download.size:
             return
-        self._count_out(download)
-        download.size = size
-        self._count_in(download)
+        if download.size is None and size is not None:
+            self._learn_size(download, size)
+        else:
+            self._count_out(download)
+            download.size = size
+            self._count_in(download)
         self.touch(download)
+
+    def _learn_size(self, download: Download, size: int) -> None:
+        """Set a size that was unknown: the usual case, so without counting twice."""
+        kind, state = self.kinds.all[download.kind], download.state
+        kind.add_size(size)
+        download.size = size
+        if state not in ENDED:
+            self.unknown -= 1
+            if state is not DownloadState.PAUSED:
+                kind.waiting -= 1
+                kind.known_left += size
+        if state not in _UNCOUNTED:
+            self.known_size += size
+            self.known_received += download.received
 
     def set_received(self, download: Download, received: int) -> None:
         """Set the byte count outright, after a resume or a restart."""
@@ -210,22 +243,58 @@ class DownloadRegistry:
         del kept[:-ATTEMPTS_KEPT]
 
     def _count_out(self, download: Download) -> None:
-        self.counts[download.state] -= 1
+        state = download.state
+        self.counts[state] -= 1
+        if state not in _UNEXPECTED:
+            self._expect(download, -1)
         if download.size is None:
-            if download.state not in ENDED:
+            if state not in ENDED:
                 self.unknown -= 1
-        elif download.state not in _UNCOUNTED:
+        elif state not in _UNCOUNTED:
             self.known_size -= download.size
             self.known_received -= download.received
 
     def _count_in(self, download: Download) -> None:
-        self.counts[download.state] += 1
+        state = download.state
+        self.counts[state] += 1
+        if state not in _UNEXPECTED:
+            self._expect(download, 1)
         if download.size is None:
-            if download.state not in ENDED:
+            if state not in ENDED:
                 self.unknown += 1
-        elif download.state not in _UNCOUNTED:
+        elif state not in _UNCOUNTED:
             self.known_size += download.size
             self.known_received += download.received
+
+    def _expect(self, download: Download, by: int) -> None:
+        """Count a download among those of its kind that are still to come, or not."""
+        kind = self.kinds.all[download.kind]
+        if download.size is None:
+            kind.waiting += by
+        else:
+            kind.known_left += by * download.size
+
+    def _note_end(self, download: Download) -> None:
+        """Note size and time of a download that has ended, for the estimates."""
+        if self._shares:
+            self.shares -= self._shares.pop(download.id, 0.0)
+            if not self._shares:
+                self.shares = 0.0  # rounding errors would add up
+        kind = self.kinds.all[download.kind]
+        if download.state is DownloadState.DONE:
+            if download.size and download.attempt == 1:
+                seconds = download.finished_at - download.started_at
+                kind.add_duration(download.size, max(0.0, seconds))
+        elif download.state is DownloadState.FAILED and download.size is None:
+            kind.add_size(0)
+
+    def update_share(self, download: Download) -> None:
+        """Note which fraction of an unfinished download has been received."""
+        if download.state in ENDED or not download.size:
+            return
+        share = min(1.0, download.received / download.size)
+        self.shares += share - self._shares.get(download.id, 0.0)
+        self._shares[download.id] = share
 
     def _count_end(self, download: Download, by: int = 1) -> None:
         self.by_status[download.status] += by
@@ -251,21 +320,6 @@ class DownloadRegistry:
             - counts[DownloadState.PAUSED]
         )
 
-    def longest_eta_s(self, now: float) -> float:
-        """Return the longest estimated time of all running transfers, in seconds.
-
-        Transfers that get no bytes at ``now`` (monotonic) do not count: their estimate
-        grows from one second to the next and does not say when they will continue.
-
-        Returns:
-            0.0 if no transfer has an estimate.
-        """
-        longest = 0.0
-        for running in self.running:
-            if now - running.last_byte_at < _SILENT_S:
-                longest = max(longest, _eta_s(running) or 0.0)
-        return longest
-
     def row(
         self, download: Download, now: float, attempts_allowed: int
     ) -> DownloadSnapshot:
@@ -279,7 +333,7 @@ class DownloadRegistry:
             speed = running.speed()
             stalled_s = max(0.0, now - running.last_byte_at)
             connections = running.connections()
-            eta = _eta_s(running)
+            eta = transfer_eta_s(running)
         retry_in_s = None
         if download.state is DownloadState.WAITING:
             retry_in_s = max(0.0, download.retry_at_s - now)
@@ -308,7 +362,8 @@ class DownloadRegistry:
         )
 
 
-def _eta_s(running: RunningTransfer) -> float | None:
+def transfer_eta_s(running: RunningTransfer) -> float | None:
+    """Return the remaining seconds of a transfer; ``None`` without an estimate."""
     download, speed = running.download, running.steady_speed()
     if download.size is None or speed < 1.0:
         return None

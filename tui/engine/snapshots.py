@@ -28,7 +28,7 @@ from tui.core.snapshot import (
 )
 from tui.engine.autotune.bottleneck import DownloadSample, diagnose_download
 from tui.engine.download.request import request_headers
-from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter, eta_s, eta_speed
+from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
 from tui.engine.scheduling.ordering import in_order
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ class SnapshotBuilder:
         meter = self._ticker.meter
         is_running = self._workers.active > 0
         busy_s = self._ticker.busy_s
+        progress = self._ticker.totals.progress()
         return EngineSnapshot(
             counts=tuple(registry.counts),
             total=registry.total,
@@ -89,7 +90,7 @@ class SnapshotBuilder:
             average=registry.fetched / busy_s if busy_s > 0 else 0.0,
             peak=meter.peak,
             history=tuple(meter.history),
-            eta_s=self._eta_s(),
+            eta_s=self._ticker.totals.eta_s,
             elapsed_s=busy_s,
             concurrency=context.limits.concurrency,
             active=self._workers.active,
@@ -109,6 +110,8 @@ class SnapshotBuilder:
                 self._tuner.utilization.diagnosis if is_running else NO_DIAGNOSIS
             ),
             auto=self._tuner.snapshot(),
+            progress=progress.fraction,
+            counts_files=progress.counts_files,
         )
 
     def _disk(self, *, is_running: bool) -> DiskSnapshot:
@@ -277,27 +280,6 @@ class SnapshotBuilder:
             )
         meter.sample(now, origin.stored)
         return meter.speed if origin.active else 0.0
-
-    def _eta_s(self) -> float | None:
-        """Return the estimated seconds until everything is done.
-
-        Files of unknown size are assumed to be as large as the mean of the known ones:
-        a guess that is right on average, and better than none while most of a long list
-        is still queued. The estimate is never shorter than that of the slowest running
-        download, which the speed of the others does not help.
-        """
-        registry = self._context.registry
-        if not registry.unfinished:
-            return None
-        remaining = float(registry.known_size - registry.known_received)
-        if registry.unknown:
-            known = registry.total - registry.unknown
-            if not known or not registry.known_size:
-                return None
-            remaining += registry.unknown * registry.known_size / known
-        meter = self._ticker.meter
-        seconds = eta_s(remaining, eta_speed(meter.fast.speed, meter.slow.speed))
-        return None if seconds is None else max(seconds, self._ticker.longest_eta_s)
 
     def _waiting_for(self) -> QueueStatus | None:
         """Return why no queued download starts; ``None`` when nothing prevents it."""

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from tui.engine.metrics.speed import TotalMeter
+from tui.engine.totals import RunTotals
 
 if TYPE_CHECKING:
     from tui.engine.autotune.tuner import AutoTuner
@@ -41,9 +42,7 @@ class Ticker:
         self.meter = TotalMeter(self._ticked_at)
         self.busy_s = 0.0
         """Seconds in which something was running."""
-        self.longest_eta_s = 0.0
-        """Estimated seconds of the running download that ends last, as of the last
-        tick."""
+        self.totals = RunTotals(context.registry, self.meter, lambda: workers.active)
 
     def start(self) -> None:
         """Begin to tick, if it does not already."""
@@ -81,7 +80,7 @@ class Ticker:
         self.meter.sample(now, registry.fetched)
         for transfer in list(registry.running):
             transfer.tick(now)
-        self.longest_eta_s = registry.longest_eta_s(now)
+        self.totals.tick(now)
         context.queue.unblock(now)
         self._tuner.tick(now)
         # Always, not only after an unblock: whatever kept a download waiting (a slot

@@ -20,7 +20,6 @@ from textual.widgets import Input
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.text.units import format_duration
-from tui.ui.bars.header import part_done
 from tui.ui.exit import exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.live_settings import LiveSettings
@@ -276,7 +275,7 @@ class DashboardApp(App[int]):
     def update_title(self, snapshot: EngineSnapshot) -> None:
         """Show title and progress in the terminal's window."""
         if self.terminal_title is not None and not self.is_terminal_behind:
-            self.terminal_title.update(snapshot, part_done(snapshot))
+            self.terminal_title.update(snapshot, snapshot.progress)
 
     def _note_suspension(self, _: object) -> None:
         self._suspended_at_s = time.monotonic()

@@ -138,14 +138,14 @@ class HeaderBar(Pane):
 
     def _only_line(self, now: EngineSnapshot, width: int) -> Line:
         left = self._counts(now, has_words=False)
-        right = [Span(f" {percent(part_done(now))} "), Span(format_rate(now.speed))]
+        right = [Span(f" {percent(now.progress)} "), Span(format_rate(now.speed))]
         return justify(left, right, width)
 
     # -- second line -----------------------------------------------------------------
 
     def _bar_line(self, now: EngineSnapshot, width: int) -> Line:
         right = self._limits(now, width)
-        part = part_done(now)
+        part = now.progress
         shown = Span(" " + percent(part).rjust(6), "strong")
         sizes, more = _totals(now)
         # The bar is more important than the words beside it.
@@ -155,10 +155,20 @@ class HeaderBar(Pane):
             if room >= _BAR_MIN:
                 break
         cells = max(0, min(room, 60))
-        filled, rest = bar(part, cells, is_ascii=self.is_ascii)
-        style = "done" if part == 1 else "active"
-        left = [Span(" "), Span(filled, style), Span(rest, "faint"), *tail]
+        left = [Span(" "), *self._bar(now, cells), *tail]
         return justify(left, right, width)
+
+    def _bar(self, now: EngineSnapshot, cells: int) -> Line:
+        """Return the bar; at the end, the part that failed has its own color."""
+        filled, rest = bar(now.progress, cells, is_ascii=self.is_ascii)
+        if now.progress != 1:
+            return [Span(filled, "active"), Span(rest, "faint")]
+        failed = now.counts[_S.FAILED] / max(1, _wanted(now))
+        red = min(cells, -int(-failed * cells // 1)) if failed else 0
+        return [
+            Span(filled[: cells - red], "done"),
+            Span(filled[cells - red :], "failed"),
+        ]
 
     def _limits(self, now: EngineSnapshot, width: int) -> Line:
         """Return concurrency with its buttons, rate limit and disk queue."""
@@ -199,55 +209,42 @@ def auto_word(auto: AutoSnapshot) -> Span | None:
     return Span("pinned", "warn", "auto") if auto.is_pinned else None
 
 
-def part_done(now: EngineSnapshot) -> float | None:
-    """Return the fraction done, 0 to 1, or ``None`` while it is unknown.
-
-    Once all downloads have ended, it counts downloads instead of bytes, so that
-    failures leave a gap.
-    """
-    wanted = now.total - now.counts[_S.CANCELLED]
-    if wanted <= 0:
-        return None
-    if _has_ended(now) or not now.known_size:
-        return now.counts[_S.DONE] / wanted
-    return min(now.known_received / _expected(now), 0.999)
-
-
-def _has_ended(now: EngineSnapshot) -> bool:
-    counts = now.counts
-    ended = counts[_S.DONE] + counts[_S.FAILED]
-    return ended == now.total - counts[_S.CANCELLED]
-
-
-def _expected(now: EngineSnapshot) -> float:
-    """Return the expected total bytes; unknown sizes count as the mean known size."""
-    left_out = now.counts[_S.CANCELLED] + now.counts[_S.FAILED] + now.unknown
-    return now.known_size * (1 + now.unknown / max(1, now.total - left_out))
+def _wanted(now: EngineSnapshot) -> int:
+    return now.total - now.counts[_S.CANCELLED]
 
 
 def _totals(now: EngineSnapshot) -> tuple[str, str]:
     """Return the totals beside the bar, and an addition that may be omitted.
 
-    They must match ``part_done``, or one of the two would look wrong.
+    They must match ``EngineSnapshot.progress``, or one of the two would look wrong.
     """
-    wanted = now.total - now.counts[_S.CANCELLED]
-    if wanted > 0 and (_has_ended(now) or not now.known_size):
-        done = f"  {count(now.counts[_S.DONE])} of {count(wanted)} done"
-        size = f", {format_size(now.known_received)}" if now.known_received else ""
-        return done, size
-    if not now.unknown:
+    wanted, done = _wanted(now), count(now.counts[_S.DONE])
+    if wanted <= 0:
+        return "", ""
+    received = format_size(now.known_received)
+    if now.progress == 1:
+        failed = now.counts[_S.FAILED]
+        words = f", {count(failed)} failed" if failed else ""
+        size = f", {received}" if now.known_received else ""
+        return f"  {done} of {count(wanted)} done{words}", size
+    if not now.counts_files:
         return f"  {_pair(now.known_received, now.known_size)}", ""
-    about = _pair(now.known_received, round(_expected(now)), "~")
-    return f"  {about}", f", {count(now.unknown)} of unknown size"
+    if not now.known_received:
+        size = ""
+    elif now.unknown:
+        size = f", {received}"
+    else:
+        size = f", {_pair(now.known_received, now.known_size)}"
+    return f"  {done} of {count(wanted)} files", size
 
 
 def _eta(now: EngineSnapshot) -> str:
     return format_duration(now.eta_s)
 
 
-def _pair(part: int, whole: int, about: str = "") -> str:
+def _pair(part: int, whole: int) -> str:
     """Return ``1.21 / 3.15 TB``, without repeating the unit."""
     first, second = format_size(part), format_size(whole)
     if first.rpartition(" ")[2] == second.rpartition(" ")[2]:
         first = first.rpartition(" ")[0]
-    return f"{first} / {about}{second}"
+    return f"{first} / {second}"

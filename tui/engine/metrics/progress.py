@@ -1,0 +1,67 @@
+"""How much of a run is over, as one fraction that never falls back."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+_MAX_STEP_BACK = 0.005
+
+
+class Work(NamedTuple):
+    """What the fraction is computed from."""
+
+    files: int
+    """Downloads without cancelled ones."""
+    over: int
+    """Of these, done or failed."""
+    shares: float
+    """Sum of the fractions of unfinished downloads of known size."""
+    unknown: int
+    """Unfinished downloads of unknown size."""
+    size: int
+    """Bytes of all files of known size, without failed ones."""
+    received: int
+    """Bytes received of these files."""
+
+
+class RunProgress:
+    """Counts files while sizes are unknown, else bytes.
+
+    A fraction of bytes means nothing while sizes are unknown: 1,900 of 2,000 files may
+    be 2 % of the bytes. When the last size becomes known, files are still counted if
+    the bytes would set the bar back.
+
+    Failed downloads count as over, so the bar is full at the end; front ends show which
+    part of it failed. When a download fails or starts from zero again, the fraction
+    stays until the others have caught up.
+    """
+
+    def __init__(self) -> None:
+        self.fraction: float | None = None
+        """0 to 1; ``None`` without downloads. 1 only when all have ended."""
+        self.counts_files = True
+        """Whether it is a fraction of files, not of bytes."""
+        self._files = 0
+        self._over = 0
+
+    def update(self, work: Work) -> None:
+        """Compute the fraction from the present state."""
+        if work.files <= 0:
+            self.fraction, self.counts_files = None, True
+            self._files = self._over = 0
+            return
+        before = self.fraction or 0.0
+        if work.files > self._files or work.over < self._over:
+            before, self.counts_files = 0.0, True  # something new has begun
+        self._files, self._over = work.files, work.over
+        if work.over == work.files:
+            self.fraction = 1.0
+            return
+        by_files = (work.over + work.shares) / work.files
+        by_bytes = work.received / work.size if work.size else 0.0
+        if work.unknown or not work.size:
+            self.counts_files = True
+        elif by_bytes >= max(before, by_files if before else 0.0) - _MAX_STEP_BACK:
+            self.counts_files = False
+        now = by_files if self.counts_files else by_bytes
+        self.fraction = min(0.999, max(now, before))
