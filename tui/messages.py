@@ -109,7 +109,10 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     _N.TIME_NOT_SET: "the modification time could not be set: {0}",
     _N.HOOK_FAILED: "hook '{0}' {1}",
     _N.HOOK_DISABLED: "{0}; the hook is disabled for this run",
-    _N.HOOK_PLACEHOLDER: '{0} is not replaced inside a script; use "{1}"',
+    _N.HOOK_PLACEHOLDER: (
+        "{0} is replaced only as an argument of its own or behind a prefix (--out={0});"
+        ' elsewhere use "{1}"'
+    ),
     _N.COOKIE_LINES_SKIPPED: (
         "{1}:{2}: {3}; the line was skipped",
         "{1}:{2}: {3}; {0:,} lines were skipped",

@@ -22,7 +22,6 @@ from tui.postprocess.hooks import (
     facts_of_run,
     filled,
     placeholder_notice,
-    scripts_in,
 )
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def facts_in(path: Path) -> dict[str, Any]:
 
 async def test_hook_gets_all_facts_of_its_download(tmp_path):
     service = service_with("http://ada:secret@host/a.iso")
-    hooks = Hooks(on_done=(*TELL, str(tmp_path), "{id}-{event}"))
+    hooks = Hooks(on_done=(*TELL, str(tmp_path), "0-{event}"))
     failures = await ran(hooks, service, Ended(0, True, unpacked="/x/a"))
     assert not failures.calls
     facts = facts_in(tmp_path / "0-done")
@@ -95,41 +94,103 @@ async def test_failure_and_end_have_their_own_hooks(tmp_path):
     assert everything["failed"].isdigit()
 
 
-def test_known_placeholders_are_replaced_except_in_the_program():
-    facts = {"path": "/d/{url}", "url": "http://h/{path}"}
-    template = ("{path}", "{path}", "awk {print $1}", "{}", "-o={url}", "{nothing}")
-    assert filled(template, facts) == [
-        "{path}",
-        "/d/{url}",
-        "awk {print $1}",
-        "{}",
-        "-o=http://h/{path}",
-        "{nothing}",
-    ]
+EVIL = "$(touch evil)`touch evil`; touch evil; '\";touch evil;'"
 
 
 @pytest.mark.parametrize(
-    "template",
+    ("argument", "expected"),
     [
-        ("sh", "-c", "rm {path}"),
-        ("/bin/bash", "-euc", "rm {path}", "{path}"),
-        ("env", "A=1", "zsh", "-lc", "rm {path}"),
-        ("python3.12", "-c", "print('{path}')"),
-        ("perl", "-e", "print '{path}'"),
-        ("nice", "node", "--eval", "{path}"),
+        ("{path}", "/d/{url}"),
+        ("-o={url}", "-o=http://h/{path}"),
+        ("--out={path}", "--out=/d/{url}"),
+        ("-o{path}", "-o/d/{url}"),
+        ("/srv/new/{name}", "/srv/new/a b"),
+        ("host:in/{name}", "host:in/a b"),
+        # Not at the end, or behind more than a plain prefix: may be code.
+        ("{path}.old", "{path}.old"),
+        ("{dir}/{name}", "{dir}/{name}"),
+        ("rm {path}", "rm {path}"),
+        ("rm\t{path}", "rm\t{path}"),
+        ("'{path}", "'{path}"),
+        ('"{path}', '"{path}'),
+        ("`{path}", "`{path}"),
+        ("a;{path}", "a;{path}"),
+        ("rm${IFS}{path}", "rm${IFS}{path}"),
+        ("{path}\n", "{path}\n"),
+        ("awk {print $1}", "awk {print $1}"),
+        ("{}", "{}"),
+        ("{nothing}", "{nothing}"),
+        ("--x={nothing}", "--x={nothing}"),
     ],
 )
-def test_name_is_never_executed_as_code(template):
-    facts = {"path": "'; rm -rf ~; '"}
-    (script,) = scripts_in(template)
-    assert filled(template, facts)[script] == template[script]
-    assert "$FETCHTUI_PATH" in notice_text(placeholder_notice(Hooks(on_done=template)))
+def test_a_placeholder_is_replaced_at_the_end_of_a_plain_argument(argument, expected):
+    facts = {"path": "/d/{url}", "url": "http://h/{path}", "name": "a b"}
+    assert filled(("{path}", argument), facts) == ["{path}", expected]
 
 
-def test_no_placeholder_notice_without_a_script():
-    hooks = Hooks(("mv", "-c", "{path}"), ("sh", "-c", "awk '{print}'"), ("sh", "-c"))
+# As reported (each of these ran a file's name as code), then variants.
+SCRIPTS = [
+    ("sh", "-c", "echo {name}"),
+    ("sh", "-c", "--", "echo {name}"),
+    ("bash", "-c", "-x", "echo {name}"),
+    ("rbash", "-c", "echo {name}"),
+    ("flock", "FILE", "-c", "echo {name}"),
+    ("su", "-c", "echo {name}", "USER"),
+    ("script", "-qc", "echo {name}"),
+    ("awk", 'BEGIN{system("echo {name}")}'),
+    ("/bin/bash", "-euc", "rm {name}"),
+    ("env", "A=1", "zsh", "-lc", "rm {name}"),
+    ("env", "-S", "sh -c 'echo {name}'"),
+    ("busybox", "sh", "-c", "echo '{name}'"),
+    ("python3.12", "-c", "print('{name}')"),
+    ("pypy3", "-c", "print({name})"),
+    ("perl", "-ne", "print '{name}'"),
+    ("nice", "node", "--eval", "f('{name}')"),
+    ("ssh", "host", "cat > {name}"),
+    ("tmux", "new-window", "less {name}"),
+    ("xargs", "-I", "{}", "sh", "-c", "echo;{name}"),
+    ("sed", "s/x/{name}/e"),
+    ("make", "FILE=$(shell cat {name})"),
+    ("find", ".", "-exec", "sh", "-c", "rm${IFS}{name}", ";"),
+]
+
+
+@pytest.mark.parametrize("template", SCRIPTS)
+def test_a_name_is_never_part_of_a_script(template):
+    facts = dict.fromkeys(FACTS, EVIL)
+    assert filled(template, facts) == list(template)
+    notice = placeholder_notice(Hooks(on_done=template))
+    assert "$FETCHTUI_NAME" in notice_text(notice)
+
+
+@pytest.mark.parametrize("program", ["sh", "bash", "awk", "flock", "script"])
+async def test_no_program_runs_a_name(program, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    service = service_with("http://host/a")
+    service.downloads[0].name = EVIL
+    for template in SCRIPTS:
+        if template[0] == program:
+            await ran(Hooks(on_done=template), service, Ended(0, True))
+    assert not (tmp_path / "evil").exists()
+
+
+def test_what_is_no_fact_or_is_replaced_needs_no_notice():
+    hooks = Hooks(
+        ("mv", "-c", "{path}"), ("sh", "-c", "awk '{print}'"), ("x", "--to={dir}")
+    )
     assert placeholder_notice(hooks) is None
     assert filled(hooks.on_done, {"path": "/x"}) == ["mv", "-c", "/x"]
+
+
+@pytest.mark.parametrize("name", ["-rf", "--help", "-", "--", "-rf.bin", "-o /etc/x"])
+async def test_no_value_looks_like_an_option(name):
+    service = service_with("http://host/a")
+    service.downloads[0].name = name
+    facts = facts_of(Ended(0, False, f"{name} answered 404"), service)
+    assert facts["name"] == f"./{name}"
+    for word in FACTS:
+        (_, argument) = filled(("rm", f"{{{word}}}"), facts)
+        assert not argument.startswith("-")
 
 
 async def test_facts_match_their_documented_names(tmp_path):

@@ -1,9 +1,11 @@
 """Run the user's hooks: which command runs when, with what data, and its process.
 
 Text from servers reaches a command as complete arguments and as variables, never
-through a shell: ``{path}`` is one argument, whatever the name contains. The first word,
-the program, is never changed, and neither is a script for an interpreter (``sh -c``):
-there a name would be executed as code, while ``"$FETCHTUI_PATH"`` is safe.
+through a shell. ``{path}`` is replaced where it is an argument of its own, or the end
+of one such as ``--out={path}``. Inside a longer text nothing is replaced: that text may
+be a script, in which a name would be executed as code, and too many programs take
+scripts to know them all. There, ``"$FETCHTUI_PATH"`` is safe. The first word, the
+program, is never changed. No value looks like an option.
 
 Each command runs in its own session: without a terminal, without the Ctrl+C meant for
 fetchtui, and in a process group that is killed as a whole when its time is up.
@@ -35,10 +37,8 @@ if TYPE_CHECKING:
 PREFIX = "FETCHTUI_"
 _S = DownloadState
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-_INTERPRETER = re.compile(
-    r"(?:.*/)?(?:a|ba|da|fi|k|z|c|tc)?sh|(?:.*/)?(?:python|perl|ruby|node|php|lua)[\d.]*"
-)
-_TAKES_SCRIPT = re.compile(r"-[A-Za-z]*[cer]|--(?:eval|command|print)")
+_ARGUMENT = re.compile(r"([\w./:=@%+,-]*)\{([a-z_]+)\}")
+"""An argument whose end is replaced. Its beginning cannot be code."""
 
 
 _DOWNLOAD_FACTS = ("id", "path", "name", "url", "error", "error_kind", "unpacked")
@@ -137,44 +137,43 @@ class HookRunner:
 
 
 def filled(template: Sequence[str], facts: Mapping[str, str]) -> list[str]:
-    """Replace each ``{name}`` by the fact; leave unknown names in braces unchanged.
+    """Replace arguments that are, or end with, ``{name}``; leave all others unchanged.
 
     Args:
         template: program and arguments; the program is never changed.
         facts: by name.
     """
-    scripts = scripts_in(template)
-
-    def fact(match: re.Match[str]) -> str:
-        return facts.get(match[1], match[0])
-
-    # One pass, so that text from a server is not searched for placeholders.
-    return [
-        argument if at == 0 or at in scripts else _PLACEHOLDER.sub(fact, argument)
-        for at, argument in enumerate(template)
-    ]
+    program, *arguments = template
+    return [program, *(_replaced(argument, facts) for argument in arguments)]
 
 
-def scripts_in(template: Sequence[str]) -> set[int]:
-    """Return the indexes of arguments that are scripts; also for ``env sh -c``."""
-    return {
-        at + 1
-        for at, word in enumerate(template)
-        if _TAKES_SCRIPT.fullmatch(word)
-        and any(map(_INTERPRETER.fullmatch, template[:at]))
-    }
+def _replaced(argument: str, facts: Mapping[str, str]) -> str:
+    match = _ARGUMENT.fullmatch(argument)
+    if match is None or match[2] not in facts:
+        return argument
+    value = facts[match[2]]
+    # A text such as an error may begin with a dash, too.
+    is_option = not match[1] and value.startswith("-")
+    return f"{match[1]} {value}" if is_option else match[1] + value
 
 
 def placeholder_notice(hooks: Hooks) -> Notice | None:
-    """Return a notice if a script contains a placeholder, which is not replaced."""
+    """Return a notice if a text contains a placeholder, which is not replaced there."""
     for template in (hooks.on_done, hooks.on_failed, hooks.on_all_done):
-        for at in scripts_in(template):
-            match = _PLACEHOLDER.search(template[at]) if at < len(template) else None
-            if match is not None and match[1] in FACTS:
-                variable = f"${PREFIX}{match[1].upper()}"
-                values = (match[0], variable)
-                return Notice(NoticeCode.HOOK_PLACEHOLDER, values)
+        for at, argument in enumerate(template):
+            if at and _ARGUMENT.fullmatch(argument):
+                continue
+            for match in _PLACEHOLDER.finditer(argument):
+                if match[1] in FACTS:
+                    variable = f"${PREFIX}{match[1].upper()}"
+                    values = (match[0], variable)
+                    return Notice(NoticeCode.HOOK_PLACEHOLDER, values)
     return None
+
+
+def no_option(name: str) -> str:
+    """Return a relative path that no program takes for an option."""
+    return f"./{name}" if name.startswith("-") else name
 
 
 def facts_of(ended: Ended, service: DownloadService) -> dict[str, str]:
@@ -185,14 +184,14 @@ def facts_of(ended: Ended, service: DownloadService) -> dict[str, str]:
         "event": "done" if ended.is_done else "failed",
         "state": _S.DONE.word if ended.is_done else _S.FAILED.word,
         "id": str(row.id),
-        "path": detail.path,
-        "name": row.name,
-        "dir": detail.path.removesuffix(row.name).rstrip("/") or "/",
+        "path": no_option(detail.path),
+        "name": no_option(row.name),
+        "dir": no_option(detail.path.removesuffix(row.name).rstrip("/") or "/"),
         "url": plain_url(row.url),
         "size": str(row.received if row.size is None else row.size),
         "error": plain(ended.error),
         "error_kind": ended.error_kind,
-        "unpacked": ended.unpacked,
+        "unpacked": no_option(ended.unpacked),
     }
 
 
@@ -202,7 +201,7 @@ def facts_of_run(now: EngineSnapshot) -> dict[str, str]:
     return {
         "event": "all_done",
         "state": _S.FAILED.word if failed else _S.DONE.word,
-        "dir": now.output_dir,
+        "dir": no_option(now.output_dir),
         "done": str(now.counts[_S.DONE]),
         "failed": str(failed),
         "cancelled": str(now.counts[_S.CANCELLED]),
