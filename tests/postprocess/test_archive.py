@@ -7,6 +7,7 @@ import os
 import struct
 import tarfile
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.postprocess.archives import odd_tar, tar_of, zip_of
+from tests.postprocess.archives import odd_tar, tar_of, zip_directory, zip_of
 from tui.postprocess.unpack import extract_dir
 from tui.postprocess.unpack.archive import Stopped, Unpacked, unpack
 from tui.postprocess.unpack.extract_dir import UnpackError
@@ -290,3 +291,82 @@ def test_windows_zip_keeps_its_folders(tmp_path):
         archive.writestr(info, b"1")
     do(tmp_path, out.getvalue())
     assert (tmp_path / "box/folder/file").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"is_zip64": True},
+        {"total": 1},
+        {"total": 0xFFFF},
+        {"is_zip64": True, "total": 1},
+    ],
+    ids=["as reported", "one", "65,535", "zip64, one"],
+)
+def test_a_zip_of_a_million_entries_is_refused_at_once(tmp_path, fields):
+    data = zip_directory(1_000_000, **fields)
+    started = time.process_time()
+    with pytest.raises(UnpackError, match="more than 500,000 files"):
+        do(tmp_path, data)
+    assert time.process_time() - started < 3
+    assert left(tmp_path) == ["box.zip"]
+
+
+def test_the_handmade_zip_is_valid(tmp_path):
+    for number, fields in enumerate([{}, {"is_zip64": True}]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        data = zip_directory(1, **fields)
+        assert do(folder, data).entries == 1
+        assert left(folder / "box") == ["0000000"]
+
+
+def test_folders_of_a_zip_count_as_entries(tmp_path, monkeypatch):
+    monkeypatch.setattr(extract_dir, "ENTRY_LIMIT", 20)
+    with pytest.raises(UnpackError, match="more than 20 files"):
+        do(tmp_path, zip_of([(f"{n}/{n}/x", b"") for n in range(10)]))
+    assert left(tmp_path) == ["box.zip"]
+
+
+@pytest.mark.parametrize("pack", [tar_of, zip_of])
+def test_no_member_looks_like_an_option(tmp_path, pack):
+    names = ["-rf", "--help", "a/-x", "-d/--e/f", "./-g", "-/h"]
+    entries = [(name, name.encode()) for name in names]
+    entries += [("link", "-rf"), ("a/up", "../-d/--e/f"), ("flat", "./--help")]
+    do(tmp_path, pack(entries))
+    box = tmp_path / "box"
+    found = [name for _, folders, files in os.walk(box) for name in folders + files]
+    assert len(found) == 13
+    assert not [name for name in found if name.startswith("-")]
+    assert (box / "_rf").read_text() == "-rf"
+    assert (box / "_-help").read_text() == "--help"
+    assert (box / "_d/_-e/f").read_text() == "-d/--e/f"
+    for link, target in (("link", "-rf"), ("a/up", "-d/--e/f"), ("flat", "--help")):
+        assert (box / link).read_text() == target, "links are renamed alike"
+
+
+def test_hard_links_follow_renamed_members(tmp_path):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        info = tarfile.TarInfo("-rf")
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"1"))
+        link = tarfile.TarInfo("-also")
+        link.type, link.linkname = tarfile.LNKTYPE, "-rf"
+        archive.addfile(link)
+    do(tmp_path, out.getvalue())
+    assert left(tmp_path / "box") == ["_also", "_rf"]
+
+
+def test_an_archive_that_became_a_link_is_not_read(tmp_path):
+    (tmp_path / "other.zip").write_bytes(zip_of([("a", b"1")]))
+    (tmp_path / "box.zip").symlink_to("other.zip")
+    with pytest.raises(UnpackError):
+        unpack(
+            str(tmp_path / "box.zip"),
+            "box",
+            str(tmp_path / ".tmp"),
+            is_synced=False,
+            on_progress=lambda _: None,
+        )
+    assert left(tmp_path) == ["box.zip", "other.zip"]

@@ -22,13 +22,31 @@ from contextlib import closing, suppress
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from tui.core.text.plain_text import plain
-from tui.postprocess.unpack.extract_dir import ExtractDir, UnpackError, parts_of, quoted
+from tui.postprocess.unpack.extract_dir import (
+    ExtractDir,
+    UnpackError,
+    check_entries,
+    parts_of,
+    quoted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BLOCK = 1 << 20
 _LINK_BYTES = 4096
+_OPEN = (
+    os.O_RDONLY
+    | os.O_NONBLOCK  # a pipe would make it wait
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+_ZIP_HEADER = 46
+_ZIP_HEADER_MOST = 512
+"""Bytes of an entry in the directory, for the limit of the whole directory."""
+_ZIP_END = 22
+_ZIP64_END = 76
+"""The record of zip64 and its locator, in front of the other record."""
 _UNIX = 3
 """A zip entry's ``create_system`` for Unix; its attributes then contain the mode."""
 _DAMAGE = (
@@ -80,20 +98,21 @@ def unpack(
         Stopped: from ``on_progress``; nothing is left behind.
     """
     try:
-        size = os.path.getsize(path)
-        progress = _Progress(on_progress)
-        tree = ExtractDir(temporary, size, progress.report)
-        try:
-            with open(path, "rb") as raw:
+        with _open_archive(path) as raw:
+            size = os.fstat(raw.fileno()).st_size
+            progress = _Progress(on_progress)
+            tree = ExtractDir(temporary, size, progress.report)
+            try:
                 fill(tree, raw, size, progress)
-            tree.finish()
-            if is_synced:
-                # Once for the whole archive: an fsync per file could take minutes.
-                os.sync()
-            directory = _rename_to_final(tree, temporary, os.path.dirname(path), stem)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+                tree.finish()
+                if is_synced:
+                    # Once for the whole archive: an fsync per file could take minutes.
+                    os.sync()
+                parent = os.path.dirname(path)
+                directory = _rename_to_final(tree, temporary, parent, stem)
+            except BaseException:
+                shutil.rmtree(temporary, ignore_errors=True)
+                raise
         return Unpacked(directory, tree.entries, tree.nbytes)
     except _DAMAGE as error:
         raise UnpackError(f"damaged archive: {_message(error)}") from None
@@ -104,6 +123,14 @@ def unpack(
         # Decompressors raise OSError too, without an errno.
         damage = "damaged archive: " if error.errno is None else ""
         raise UnpackError(damage + plain(error.strerror or str(error))) from None
+
+
+def _open_archive(path: str) -> IO[bytes]:
+    fd = os.open(path, _OPEN)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise UnpackError("it is not a regular file any more")
+    return open(fd, "rb")
 
 
 class _Progress:
@@ -175,6 +202,7 @@ def _fill_from_tar(
 def _fill_from_zip(
     tree: ExtractDir, raw: IO[bytes], size: int, progress: _Progress
 ) -> None:
+    _check_zip_entries(raw, size)
     with zipfile.ZipFile(raw) as archive:
         read = 0
         for entry in archive.infolist():
@@ -202,6 +230,38 @@ def _fill_from_zip(
                     is_program = bool(mode & stat.S_IXUSR)
                     mtime = _zip_time(entry)
                     tree.file(name, body, is_program=is_program, mtime=mtime)
+
+
+def _check_zip_entries(raw: IO[bytes], size: int) -> None:
+    """Refuse too many entries before ``zipfile`` makes an object of each.
+
+    The number at the end of the file (APPNOTE.TXT, sections 4.3.14 to 4.3.16) may lie,
+    so the headers in the directory are counted as well. Whatever is damaged is left to
+    ``zipfile``, which reads the same bytes.
+    """
+    start = max(0, size - _ZIP_END - 0xFFFF)
+    raw.seek(start)
+    tail = raw.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) - at < _ZIP_END:
+        return
+    total, nbytes = struct.unpack_from("<HL", tail, at + 10)
+    end = start + at
+    raw.seek(max(0, end - _ZIP64_END))
+    record = raw.read(min(_ZIP64_END, end))
+    if record[:4] == b"PK\6\6" and record[56:60] == b"PK\6\7":
+        total, nbytes = struct.unpack_from("<QQ", record, 32)
+        end -= _ZIP64_END
+    check_entries(max(total, nbytes // _ZIP_HEADER_MOST))
+    raw.seek(max(0, end - nbytes))
+    directory = raw.read(min(nbytes, end))
+    number = position = 0
+    while position + _ZIP_HEADER <= len(directory):
+        # Lengths of the name, the extra fields and the comment.
+        lengths = struct.unpack_from("<HHH", directory, position + 28)
+        position += _ZIP_HEADER + sum(lengths)
+        number += 1
+    check_entries(number)
 
 
 def _special_file(name: str) -> UnpackError:
