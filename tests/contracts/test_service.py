@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -311,3 +313,13 @@ async def test_closing_twice_is_safe(world):
     await world.put(_S.DOWNLOADING)
     await world.service.close()
     await world.service.close()
+
+
+async def test_the_folder_of_a_finished_download_can_be_opened(world):
+    (id,) = await world.put(_S.DONE)
+    fd = await world.service.open_folder(id)
+    try:
+        assert stat.S_ISDIR(os.fstat(fd).st_mode)
+        assert not os.get_inheritable(fd)
+    finally:
+        os.close(fd)

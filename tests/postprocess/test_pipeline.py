@@ -27,7 +27,7 @@ from tui.messages import notice_text
 from tui.postprocess.pipeline import Pipeline, start_pipeline
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tui.demo.server import ScriptedServer
@@ -317,3 +317,63 @@ async def test_notification_waits_for_the_terminal(tmp_path, monkeypatch):
         assert len(sent) == 1
     finally:
         await pipeline.close()
+
+
+@pytest.mark.parametrize("below", ["", "sub", "sub/deep"])
+@pytest.mark.parametrize("is_moved", [True, False], ids=["moved", "removed"])
+async def test_a_link_in_place_of_the_folder_is_not_followed(
+    server, tmp_path, monkeypatch, below, is_moved
+):
+    """Neither ``--unpack`` nor ``--server-time`` leaves the download's own folder."""
+    body = zip_of([("member", b"1")])
+    server.add("/a.zip", ResponseScript(body, last_modified=OLD))
+    out, outside = tmp_path / "out", tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a.zip").write_bytes(zip_of([("evil", b"1")]))
+    before = (outside / "a.zip").stat()
+    folder, moved = out / below, tmp_path / "moved"
+
+    def swap() -> None:
+        if not folder.is_symlink():
+            if is_moved:
+                folder.rename(moved)
+            else:
+                (folder / "a.zip").unlink()
+                folder.rmdir()
+            folder.symlink_to(outside)
+
+    for stage in ("_set_times", "_unpack"):
+        monkeypatch.setattr(Pipeline, stage, _after(swap, getattr(Pipeline, stage)))
+    settings = Settings(output_dir=out, retries=0, server_time=True, unpack=True)
+    engine = await open_engine(settings)
+    follower = start_pipeline(engine, settings)
+    try:
+        url = server.url("/a.zip")
+        engine.add([DownloadRequest((url,), directory=below or None)])
+        async with asyncio.timeout(20):
+            await engine.wait_idle()
+            await follower.drain()
+        failures = follower.failures
+    finally:
+        await follower.close()
+        await engine.close()
+    assert os.listdir(outside) == ["a.zip"]
+    after = (outside / "a.zip").stat()
+    assert (after.st_mtime_ns, after.st_ctime_ns) == (
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+    )
+    if is_moved:
+        assert failures == 0
+        assert os.listdir(moved / "a") == ["member"]
+        assert (moved / "a.zip").stat().st_mtime == OLD_AT
+    else:
+        assert failures == 2
+
+
+def _after(first: Callable[[], None], stage: Any) -> Any:
+    async def run(self: Pipeline, work: Any) -> None:
+        first()
+        await stage(self, work)
+
+    return run

@@ -8,6 +8,7 @@ sets rows with ``put``, lets bytes arrive with ``advance`` and ends downloads wi
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -573,6 +574,10 @@ class FakeService:
         rows = [self._row(id) for id in ids]
         self.rows_asked += len(rows)
         return rows
+
+    async def open_folder(self, id: int) -> int:
+        self._row(id)
+        return os.open("/", os.O_RDONLY)
 
     def detail(self, id: int) -> DetailSnapshot:
         self.calls["detail"] += 1

@@ -224,6 +224,19 @@ class DownloadService(Protocol):
         """Return everything about one download."""
         ...
 
+    async def open_folder(self, id: DownloadId) -> int:
+        """Open the folder that a finished download was written into.
+
+        It is that very folder, even if a link has replaced it since.
+
+        Returns:
+            A descriptor, for the caller to close.
+
+        Raises:
+            FetchError: it cannot be opened.
+        """
+        ...
+
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """Return the ids that match a query, in its order."""
         ...

@@ -174,6 +174,15 @@ class Folder:
         finally:
             self._open_dirs.release(self.path, entry, is_stale=is_stale)
 
+    def duplicate(self) -> int:
+        """Return a descriptor of the directory, for the caller to close. Blocks.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        with self.opened() as directory:
+            return os.dup(directory.fd)
+
     def _reopen(self) -> SafeDir:
         # Never create it here: with the disk unmounted, the mount point would fill.
         parts = components(self.directory)

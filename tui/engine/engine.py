@@ -331,6 +331,13 @@ class Engine:
         """Return everything about one download."""
         return self._snapshots.detail(id)
 
+    async def open_folder(self, id: DownloadId) -> int:
+        """Return a descriptor of the folder of a finished download."""
+        directory = self._registry.downloads[id].directory
+        folder = await self._context.folders.folder(directory)
+        run = self._context.writer.run
+        return await run("open folder", folder.path, folder.duplicate)
+
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """Return the ids that match a query, in its order."""
         return select(self._snapshots.listed(query), query)

@@ -22,23 +22,27 @@ def is_believable(at: float, now: float) -> bool:
     return 0 < at <= now
 
 
-def set_times(times: Sequence[tuple[int, str, float]]) -> list[tuple[int, str]]:
-    """Set the times of many files; blocks, so call it in a thread.
+def set_times(
+    folder: int, times: Sequence[tuple[int, str, float]]
+) -> list[tuple[int, str]]:
+    """Set the times of many files in a folder; blocks, so call it in a thread.
 
     Args:
-        times: id, path and wall time of each file.
+        folder: descriptor of the folder.
+        times: id, name and wall time of each file.
 
     Returns:
         Id and reason of each failure.
     """
     now = time.time()
     failures = []
-    for id, path, at in times:
+    for id, name, at in times:
         if not is_believable(at, now):
             continue
         try:
-            if stat.S_ISREG(os.lstat(path).st_mode):
-                os.utime(path, (at, at), follow_symlinks=False)
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+            if stat.S_ISREG(status.st_mode):
+                os.utime(name, (at, at), dir_fd=folder, follow_symlinks=False)
         except OSError as error:
             failures.append((id, plain(error.strerror or str(error))))
     return failures

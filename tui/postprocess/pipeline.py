@@ -18,6 +18,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, DownloadState
+from tui.core.errors import FetchError
 from tui.core.events import (
     Cancelled,
     Done,
@@ -249,22 +250,34 @@ class Pipeline:
             self._after_time(id)
 
     async def _set_times(self, ids: list[DownloadId]) -> None:
-        from tui.postprocess.mtime import set_times
-
-        details = [
-            self._service.detail(id) for id in ids if id not in self._already_present
-        ]
-        wishes = [
-            (detail.row.id, detail.path, detail.modified_at)
-            for detail in details
-            if detail.modified_at is not None
-        ]
-        for id, reason in await asyncio.to_thread(set_times, wishes):
-            self._report_failure(
-                "timestamp", id, Notice(NoticeCode.TIME_NOT_SET, (reason,))
-            )
+        times: dict[str, list[tuple[DownloadId, str, float]]] = {}
+        for id in ids:
+            if id not in self._already_present:
+                detail = self._service.detail(id)
+                if detail.modified_at is not None:
+                    row = detail.row
+                    wish = (id, row.name, detail.modified_at)
+                    times.setdefault(row.directory, []).append(wish)
+        for wishes in times.values():
+            for id, reason in await self._set_times_in_folder(wishes):
+                notice = Notice(NoticeCode.TIME_NOT_SET, (reason,))
+                self._report_failure("timestamp", id, notice)
         for id in ids:
             self._after_time(id)
+
+    async def _set_times_in_folder(
+        self, wishes: list[tuple[DownloadId, str, float]]
+    ) -> list[tuple[DownloadId, str]]:
+        from tui.postprocess.mtime import set_times
+
+        try:
+            folder = await self._service.open_folder(wishes[0][0])
+        except FetchError as error:
+            return [(id, str(error)) for id, _, _ in wishes]
+        try:
+            return await asyncio.to_thread(set_times, folder, wishes)
+        finally:
+            os.close(folder)
 
     def _after_time(self, id: DownloadId) -> None:
         if self._unpacker is not None:
@@ -276,38 +289,53 @@ class Pipeline:
         self._after_unpacking(id, "")
 
     async def _unpack(self, id: DownloadId) -> None:
+        directory = ""
+        try:
+            folder = await self._service.open_folder(id)
+        except FetchError as error:
+            self._report_not_unpacked(id, str(error))
+        else:
+            try:
+                directory = await self._unpack_in(folder, id)
+            finally:
+                os.close(folder)
+        self._after_unpacking(id, directory)
+
+    async def _unpack_in(self, folder: int, id: DownloadId) -> str:
+        """Unpack an archive; return the path of its folder, or "" if there is none."""
         from tui.postprocess.unpack.extract_dir import UnpackError, stem_of
 
         assert self._unpacker is not None
         path = self._service.detail(id).path
-        folder, name = os.path.split(path)
+        name = os.path.basename(path)
         stem = stem_of(name) or name
         if id in self._already_present and await asyncio.to_thread(
-            os.path.lexists, os.path.join(folder, stem)
+            _has_entry, folder, stem
         ):
-            self._after_unpacking(id, "")  # an earlier run unpacked it
-            return
+            return ""  # an earlier run unpacked it
         self._service.add_note(id, Notice(NoticeCode.UNPACKING), is_news=False)
 
         def show(progress: float) -> None:
             notice = Notice(NoticeCode.UNPACKING_PROGRESS, (progress,))
             self._service.add_note(id, notice, is_news=False)
 
-        directory = ""
         try:
-            directory, entries, _ = await self._unpacker.unpack(path, stem, show)
+            unpacked = await self._unpacker.unpack(path, folder, stem, show)
         except UnpackError as error:
-            self._report_failure(
-                "archive", id, Notice(NoticeCode.NOT_UNPACKED, (str(error),))
-            )
+            self._report_not_unpacked(id, str(error))
+            return ""
         except asyncio.CancelledError:
             stopped = Notice(NoticeCode.UNPACKING_STOPPED)
             self._service.add_note(id, stopped, is_news=False)
             raise
-        else:
-            values = (entries, os.path.basename(directory))
-            self._service.add_note(id, Notice(NoticeCode.UNPACKED, values))
-        self._after_unpacking(id, directory)
+        directory = unpacked.directory
+        values = (unpacked.entries, os.path.basename(directory))
+        self._service.add_note(id, Notice(NoticeCode.UNPACKED, values))
+        return directory
+
+    def _report_not_unpacked(self, id: DownloadId, reason: str) -> None:
+        notice = Notice(NoticeCode.NOT_UNPACKED, (reason,))
+        self._report_failure("archive", id, notice)
 
     def _after_unpacking(self, id: DownloadId, directory: str) -> None:
         if id in self._already_present:
@@ -363,6 +391,14 @@ class Pipeline:
         )
         now = RunNotice(time.time(), first_notice(snapshot.output_dir))
         self._log.take([now])
+
+
+def _has_entry(folder: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return True
 
 
 def _count(number: int, kind: str) -> str:

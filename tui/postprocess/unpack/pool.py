@@ -21,7 +21,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.postprocess.unpack.extract_dir import UnpackError
-from tui.postprocess.unpack.worker_process import initialize, run_job
+from tui.postprocess.unpack.worker_process import (
+    Archive,
+    OpenFolder,
+    initialize,
+    run_job,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +64,19 @@ class UnpackPool:
         """Ensures that only one pool is opened, and none after closing."""
 
     async def unpack(
-        self, path: str, stem: str, on_progress: Callable[[float], None]
+        self,
+        path: str,
+        folder: int,
+        stem: str,
+        on_progress: Callable[[float], None],
     ) -> Unpacked:
         """Unpack an archive into a folder next to it.
 
         Args:
             path: the archive.
-            stem: name of the folder.
+            folder: descriptor of the folder that contains it, which is used even if a
+                link has replaced it.
+            stem: name of the new folder.
             on_progress: called about once a second with the fraction (0 to 1) read.
 
         Raises:
@@ -74,12 +85,12 @@ class UnpackPool:
         slot = self._slots.pop()
         self._progress[slot] = 0.0
         token = secrets.token_hex(4)
-        name = f".{stem[:_STEM_SHOWN]}.unpacking-{token}"
-        temporary = os.path.join(os.path.dirname(path), name)
+        temporary = f".{stem[:_STEM_SHOWN]}.unpacking-{token}"
         try:
-            return await self._wait(path, stem, temporary, slot, on_progress)
+            return await self._wait(path, folder, stem, temporary, slot, on_progress)
         except BrokenProcessPool:
-            await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
+            remove = partial(shutil.rmtree, ignore_errors=True, dir_fd=folder)
+            await asyncio.to_thread(remove, temporary)
             reason = "the unpacking process was killed (out of memory?)"
             raise UnpackError(reason) from None
         finally:
@@ -88,12 +99,15 @@ class UnpackPool:
     async def _wait(
         self,
         path: str,
+        folder: int,
         stem: str,
         temporary: str,
         slot: int,
         on_progress: Callable[[float], None],
     ) -> Unpacked:
-        job = await asyncio.to_thread(self._submit, path, stem, temporary, slot)
+        opened = OpenFolder.of(os.path.dirname(path), folder)
+        archive = Archive(os.path.basename(path), opened, stem, temporary)
+        job = await asyncio.to_thread(self._submit, archive, slot)
         future = asyncio.wrap_future(job)
         try:
             while not (await asyncio.wait((future,), timeout=_PROGRESS_S))[0]:
@@ -102,11 +116,9 @@ class UnpackPool:
         finally:
             future.cancel()
 
-    def _submit(
-        self, path: str, stem: str, temporary: str, slot: int
-    ) -> Future[Unpacked]:
+    def _submit(self, archive: Archive, slot: int) -> Future[Unpacked]:
         """Submit a job to a process, which may have to start first; blocks."""
-        job = partial(run_job, path, stem, temporary, slot, self._is_synced)
+        job = partial(run_job, archive, slot, self._is_synced)
         # Ctrl+C reaches all processes of the terminal, but the new ones must not get it
         # before they can ignore it. They inherit the signals blocked in this thread.
         blocked = {signal.SIGINT, signal.SIGHUP}

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.postprocess.unpack.archive import Stopped, Unpacked, unpack
 from tui.postprocess.unpack.extract_dir import UnpackError
@@ -50,10 +50,56 @@ def initialize(stop: Any, shares: MutableSequence[float]) -> None:
     threading.Thread(target=_watch_parent, daemon=True).start()
 
 
-def run_job(
-    path: str, stem: str, temporary: str, slot: int, is_synced: bool
-) -> Unpacked:
+class OpenFolder(NamedTuple):
+    """A folder that the parent has open."""
+
+    path: str
+    fd: int
+    """Its descriptor in the parent."""
+    identity: tuple[int, int]
+    """Its device and inode number."""
+
+    @classmethod
+    def of(cls, path: str, fd: int) -> OpenFolder:
+        """Describe the folder ``path``, open as ``fd``."""
+        status = os.fstat(fd)
+        return cls(path, fd, (status.st_dev, status.st_ino))
+
+    def enter(self) -> None:
+        """Make it the working directory of this process.
+
+        Raises:
+            UnpackError: another folder or a link has replaced it.
+        """
+        # Through the parent's descriptor where the system can: right even if the
+        # folder was moved.
+        for path in (f"/proc/{os.getppid()}/fd/{self.fd}", self.path):
+            with suppress(OSError):
+                fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                try:
+                    status = os.fstat(fd)
+                    if (status.st_dev, status.st_ino) == self.identity:
+                        os.fchdir(fd)
+                        return
+                finally:
+                    os.close(fd)
+        raise UnpackError("its folder was moved or replaced meanwhile")
+
+
+class Archive(NamedTuple):
+    """An archive to unpack."""
+
+    name: str
+    folder: OpenFolder
+    stem: str
+    temporary: str
+
+
+def run_job(archive: Archive, slot: int, is_synced: bool) -> Unpacked:
     """Unpack an archive, as ``archive.unpack`` does.
+
+    All its paths are relative to the working directory: a process does one job at a
+    time, so no path is resolved from the root again.
 
     Raises:
         UnpackError: unpacking failed or was stopped.
@@ -64,15 +110,20 @@ def run_job(
         if _is_orphan.is_set() or _stop.is_set():
             raise Stopped
 
+    name, folder, stem, temporary = archive
     _is_clear.clear()
     try:
-        return unpack(
-            path, stem, temporary, is_synced=is_synced, on_progress=on_progress
+        folder.enter()
+        unpacked = unpack(
+            name, stem, temporary, is_synced=is_synced, on_progress=on_progress
         )
     except Stopped:
         raise UnpackError("unpacking was stopped") from None
     finally:
+        os.chdir("/")
         _is_clear.set()
+    path = os.path.join(folder.path, unpacked.directory)
+    return unpacked._replace(directory=path)
 
 
 def _watch_parent() -> None:
