@@ -56,7 +56,9 @@ main(prog_name="fetchtui")
 async def test_password_prompt_does_not_echo(server, tmp_path):
     url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     status, seen = await typed(
-        "open sesame", "--headless", "-q", "-u", "me", url, cwd=tmp_path
+        "open sesame",
+        *("--headless", "-q", "--auth", "basic", "-u", "me", url),
+        cwd=tmp_path,
     )
     assert status == 0
     assert "Password for me: " in seen
@@ -85,7 +87,7 @@ async def test_without_a_terminal_the_error_names_the_option(server, tmp_path):
 async def test_password_from_the_environment_needs_no_terminal(server, tmp_path):
     url = server.add("/a.bin", ResponseScript(Pattern(5000)))
     ended = await fetchtui(
-        *("-q", "-u", "me", "--password-from", "env:PASS", url),
+        *("-q", "-u", "me", "--password-from", "env:PASS", "--auth", "basic", url),
         cwd=tmp_path,
         env={"PASS": "open sesame"},
     )

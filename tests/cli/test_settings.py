@@ -37,6 +37,7 @@ directory = "images"
 headers = ["X-Host: yes"]
 user = "me"
 password-from = "env:SESAME"
+auth = "basic"
 
 [profiles.other]
 output-dir = "{tmp_path}/from-profile"

@@ -132,6 +132,7 @@ def test_settings_combine_several_options(tmp_path, monkeypatch):
         proxy="http://proxy:3128",
         proxy_login=Login("me", "text:p@ss"),
         login=Login("you", "file:/run/secret", Scheme.DIGEST),
+        auth=Scheme.DIGEST,
         netrc=tmp_path / ".netrc",
         ip_version=6,
         http_backend="httpx",
@@ -148,7 +149,9 @@ def test_requested_netrc_must_exist():
 
 def test_user_without_password_prompts_and_netrc_reference_reads_netrc():
     Path("~/.netrc").expanduser().touch()
-    assert resolved(FETCHTUI_USER="me").settings().login == Login("me", "ask")
+    assert resolved(FETCHTUI_USER="me").settings().login == Login(
+        "me", "ask", Scheme.AUTO
+    )
     found = resolved("[hosts.x]\nuser='me'\npassword-from='netrc'", NETRC="/n")
     assert found.settings().netrc == Path("~/.netrc").expanduser()
 

@@ -105,7 +105,7 @@ def test_a_rule_with_a_port_applies_to_that_port_only() -> None:
 def test_netrc_applies_to_its_hosts_and_its_default_to_named_origins(
     netrc: Path,
 ) -> None:
-    credentials = Credentials(Settings(netrc=netrc))
+    credentials = Credentials(Settings(netrc=netrc, auth=Scheme.BASIC))
     assert authorization(credentials, "https://DL.example.org:81/y") == basic(
         "net", "rc-secret"
     )
@@ -201,7 +201,9 @@ async def test_netrc_applies_to_the_target_of_a_redirect(
     url = server.add(
         "/x", ResponseScript(redirect=server.url("/there", host="127.0.0.1"))
     )
-    session = HttpSession(Settings(http_backend=backend, netrc=netrc))
+    session = HttpSession(
+        Settings(http_backend=backend, netrc=netrc, auth=Scheme.BASIC)
+    )
     start = url.replace("127.0.0.1", "localhost")
     headers = session.headers_for(start, (), is_named=True)
     assert await fetch(session, GetRequest(start, headers)) == b"file"

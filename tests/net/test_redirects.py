@@ -11,7 +11,7 @@ import trustme
 
 from tests.net.fetching import error_of, fetch, read_all
 from tui.core.errors import PermanentError
-from tui.core.settings import Settings
+from tui.core.settings import Scheme, Settings
 from tui.demo.script import RecordedRequest, ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.net.redirects import MAX_HOPS
@@ -207,8 +207,9 @@ async def test_ambiguous_urls_do_not_leak_credentials(
 
 
 async def test_userinfo_becomes_basic_auth_and_is_never_shown(
-    session: HttpSession, server: ScriptedServer, other: ScriptedServer
+    backend: str, server: ScriptedServer, other: ScriptedServer
 ) -> None:
+    session = HttpSession(Settings(http_backend=backend, auth=Scheme.BASIC))
     server.add("/a", ResponseScript(redirect="/b"))
     server.add("/b", ResponseScript(redirect=other.url("/file")))
     url = server.url("/a").replace("://", "://us%40er:SEC%3aRET@")
@@ -222,6 +223,7 @@ async def test_userinfo_becomes_basic_auth_and_is_never_shown(
     error = await error_of(session, GetRequest(url))
     assert "SEC" not in str(error)
     assert "us%40er" not in str(error)
+    await session.close()
 
 
 async def test_an_authorization_header_takes_precedence_over_userinfo(

@@ -35,6 +35,7 @@ class FakeResponse:
     is_identity: bool = True
     url: str = URL
     has_credentials: bool = False
+    has_unsent_credentials: bool = False
 
     @property
     def header_map(self) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -89,19 +91,24 @@ def test_urls_and_names_come_from_the_command(text, places):
 
 
 @pytest.mark.parametrize(
-    ("text", "url"),
+    ("text", "url", "pair"),
     [
-        ("curl -u ada:s3@r https://a/x", "https://ada:s3%40r@a/x"),
-        ("curl -u ada:b https://me:c@a/x@y", "https://ada:b@a/x@y"),
+        ("curl -u ada:s3@r https://a/x", "https://a/x", "ada:s3@r"),
+        ("curl -u ada:b https://me:c@a/x@y", "https://a/x@y", "ada:b"),
+        ("curl https://me:c%40@a/x", "https://a/x", "me:c@"),
         (
             "wget --auth-no-challenge --user=ada --password=b https://a/x",
-            "https://ada:b@a/x",
+            "https://a/x",
+            "ada:b",
         ),
-        ("curl -u ada https://a/x", "https://ada@a/x"),
+        ("curl -u ada https://a/x", "https://ada@a/x", ""),
     ],
 )
-def test_login_is_added_to_the_url(text, url):
-    assert read(text)[0].url == url
+def test_a_login_for_basic_becomes_a_header(text, url, pair):
+    request = read(text)[0]
+    assert request.url == url
+    value = f"Basic {b64encode(pair.encode()).decode()}"
+    assert request.headers == ((("Authorization", value),) if pair else ())
 
 
 @pytest.mark.parametrize(

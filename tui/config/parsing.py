@@ -184,7 +184,7 @@ def make_login(values: Mapping[str, Any], prefix: str = "") -> Login | None:
         raise ValueError(f"{prefix}password-from needs a user name; add {prefix}user")
     if not name and not reference:
         return None
-    scheme = Scheme.BASIC if prefix else Scheme(values.get("auth") or "basic")
+    scheme = Scheme.BASIC if prefix else Scheme(values.get("auth") or "auto")
     secret = f"text:{password}" if separator else reference or "ask"
     return Login(name, secret, scheme)
 

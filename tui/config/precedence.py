@@ -12,7 +12,7 @@ from tui.config.option import SettingValue
 from tui.config.parsing import make_login, split_proxy
 from tui.config.registry import BY_VARIABLE, OPTIONS
 from tui.config.values import Kind, suggest
-from tui.core.settings import Hooks, OnExists, Settings, Verify
+from tui.core.settings import Hooks, OnExists, Scheme, Settings, Verify
 from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
@@ -218,6 +218,7 @@ class _Builder:
             proxy=proxy,
             proxy_login=proxy_login,
             login=login,
+            auth=Scheme(values["auth"]),
             netrc=netrc,
             interface=values["interface"] or "",
             hooks=Hooks(
@@ -268,6 +269,7 @@ _COMPOSED = frozenset(
         "proxy",
         "proxy_login",
         "login",
+        "auth",
         "netrc",
         "interface",
     )

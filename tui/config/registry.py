@@ -302,7 +302,7 @@ AFTER: Final = (
 )
 
 
-_LOGIN_SCHEMES = (Scheme.BASIC.value, Scheme.DIGEST.value)
+_LOGIN_SCHEMES = (Scheme.AUTO.value, Scheme.BASIC.value, Scheme.DIGEST.value)
 
 NETWORK: Final = (
     Option(
@@ -464,12 +464,15 @@ LOGIN: Final = (
         "auth",
         Kind.CHOICE,
         Group.LOGIN,
-        "HTTP authentication scheme: basic sends the password with each request,"
-        " digest answers a 401 challenge.",
+        "HTTP authentication scheme: auto answers a 401 challenge with Digest or Basic,"
+        " digest with Digest only, basic sends the password with each request.",
         '"digest"',
-        field="login",
+        field="auth",
         choices=_LOGIN_SCHEMES,
-        fallback=Scheme.BASIC.value,
+        fallback=Scheme.AUTO.value,
+        more="Applies to --user, netrc and logins in URLs. With auto and digest the"
+        " first request carries no password; some servers do not ask for one and need"
+        " basic.",
     ),
     Option(
         "bearer-from",

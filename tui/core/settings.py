@@ -43,6 +43,9 @@ class Verify(Enum):
 class Scheme(Enum):
     """HTTP authentication scheme."""
 
+    AUTO = "auto"
+    """Answers a challenge (401) with Digest if the server accepts it, else with Basic;
+    nothing is sent before."""
     BASIC = "basic"
     """RFC 7617: user and password with every request to that origin."""
     DIGEST = "digest"
@@ -184,6 +187,8 @@ class Settings:
     """File with credentials by host."""
     login: Login | None = None
     """For the origins that the list names, like ``headers``."""
+    auth: Scheme = Scheme.AUTO
+    """How logins in URLs and in netrc are sent."""
     cookies: Path | None = None
     """Netscape cookie file; read, never written."""
     client_cert: Path | None = None

@@ -45,7 +45,7 @@ class RedirectChain:
         """Start at ``url``.
 
         Args:
-            url: may contain userinfo, which becomes Basic authentication.
+            url: may contain userinfo, which becomes a login for the scheme of the run.
             secret_headers: bound to the origin of ``url``.
             other_headers: sent on every hop (``Range``, ``If-Range``).
             credentials: give the headers for other origins.
@@ -59,11 +59,13 @@ class RedirectChain:
         self._cookies = ReceivedCookies()
         self._is_cross_origin = False
         self._current = parse_url(url)
-        self._authorization = self._current.authorization
+        self._authorization = credentials.of_userinfo(self._current.authorization)
         self._secret_headers = secret_headers
         self._other_headers = other_headers
         self._visited = {(self._current.url, "")}
         self.hops = 0
+        self.has_sent_login = False
+        """Whether the last request carried an Authorization header."""
 
     @property
     def url(self) -> str:
@@ -111,9 +113,9 @@ class RedirectChain:
         if after.origin != before.origin:
             self._is_cross_origin = True
             self._secret_headers = list(self._credentials.for_redirect(after.url))
-            self._authorization = after.authorization
+            self._authorization = self._credentials.of_userinfo(after.authorization)
         elif after.authorization:
-            self._authorization = after.authorization
+            self._authorization = self._credentials.of_userinfo(after.authorization)
         self._current = after
         self.hops += 1
         # The same URL with other cookies is another request.

@@ -66,6 +66,7 @@ class ResponseMeta(Protocol):
     content_length: int | None
     is_identity: bool
     has_credentials: bool
+    has_unsent_credentials: bool
     header_map: Mapping[str, str]
 
 
@@ -187,6 +188,8 @@ def _auth_detail(response: ResponseMeta) -> str:
     if response.status != 401:
         return ""
     what = "rejected" if response.has_credentials else "required"
+    if response.has_unsent_credentials:
+        what = "cannot be sent with the schemes that the server accepts"
     challenge = response.header_map.get("www-authenticate", "")
     offered = ", ".join(dict.fromkeys(schemes([challenge])))
     return f": credentials {what}" + (f" ({plain(offered, 60)})" if offered else "")

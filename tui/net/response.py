@@ -38,6 +38,7 @@ class Response:
         "_timeout_s",
         "content_length",
         "has_credentials",
+        "has_unsent_credentials",
         "header_map",
         "http_version",
         "is_identity",
@@ -70,6 +71,9 @@ class Response:
         """Number of redirects followed."""
         self.has_credentials = False
         """Of a 401: whether the request carried credentials."""
+        self.has_unsent_credentials = False
+        """Of a 401: whether there were credentials that the server does not accept in
+        the form for which they are meant."""
         self.header_map = (
             raw.header_map if extra is None else {**raw.header_map, **extra}
         )

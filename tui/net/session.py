@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tui.core.clock import SystemClock
 from tui.core.errors import ErrorKind, FetchError, PermanentError
 from tui.core.request import origin_of
-from tui.net.auth.digest import DigestAuthCache, without_digest_credentials
+from tui.net.auth.digest import DigestAuthCache
 from tui.net.errors import proxy_auth, stalled
 from tui.net.idle_timeout import IdleTimeout, TimeoutWheel
 from tui.net.limiter import OriginLimiters
@@ -112,10 +112,11 @@ class HttpSession:
                 # Shortcut: no httpx objects, a third of the cost.
                 url, headers = request.url, secrets + others
                 transport = self._transports.transport_for(url, is_range=bool(others))
-                sent = without_digest_credentials(headers) if secrets else others
+                sent = self._digests.apply(url, headers) if secrets else others
                 raw = await self._timed(timeout, transport.open(url, sent), url)
                 if raw.status in _NOT_FINAL:
                     chain = self._chain(url, secrets, others)
+                    chain.has_sent_login = _has_login(sent)
             else:
                 chain = self._chain(request.url, secrets, others)
                 url, headers = chain.url, chain.headers()
@@ -134,10 +135,9 @@ class HttpSession:
             hops = chain.hops if chain is not None else 0
             response = self._wrap(raw, url, hops, timeout, extra)
             if raw.status == 401:
-                sent = self._digests.apply(url, headers)
-                response.has_credentials = any(
-                    k.lower() == "authorization" for k, _ in sent
-                )
+                is_sent = chain is not None and chain.has_sent_login
+                response.has_credentials = is_sent
+                response.has_unsent_credentials = not is_sent and _has_login(headers)
             return response
         except BaseException:
             timeout.stop()
@@ -180,6 +180,7 @@ class HttpSession:
     async def _send(self, chain: RedirectChain) -> RawResponse:
         """Send the request of the current hop."""
         headers = self._digests.apply(chain.url, chain.headers())
+        chain.has_sent_login = _has_login(headers)
         transport = self._transports.transport_for(
             chain.url,
             is_range=any(name == "Range" for name, _ in headers),
@@ -213,7 +214,10 @@ class HttpSession:
         """Accept a challenge and close its response; False if it cannot be answered."""
         challenges = raw.values("www-authenticate")
         headers = tuple(chain.headers())
-        if not self._digests.accept_challenge(chain.url, headers, challenges, attempts):
+        is_next = self._digests.accept_challenge(
+            chain.url, headers, challenges, attempts, was_sent=chain.has_sent_login
+        )
+        if not is_next:
             return False
         chain.store_cookies(raw)
         await raw.close()
@@ -323,3 +327,7 @@ class HttpSession:
                 await result.close()
             raise CancelledError
         return result
+
+
+def _has_login(headers: list[tuple[str, str]]) -> bool:
+    return any(name.lower() == "authorization" for name, _ in headers)

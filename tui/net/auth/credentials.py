@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.request import DIGEST_LOGIN, origin_of
+from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of
 from tui.core.rules.hosts import names_a_host, rule_for, split_port
 from tui.core.settings import Scheme
 from tui.core.text.plain_text import plain
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
     from tui.net.auth.netrc import NetrcFile
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+_PREFIXES = {
+    Scheme.AUTO: ANY_LOGIN,
+    Scheme.BASIC: "Basic",
+    Scheme.DIGEST: DIGEST_LOGIN,
+    Scheme.BEARER: ANY_LOGIN,
+}
+"""Of ``Authorization`` values that contain user and password."""
 
 
 class Credentials:
@@ -47,6 +55,7 @@ class Credentials:
         self._netrc = _read_netrc(settings.netrc) if settings.netrc else None
         self._own_netrc: NetrcFile | None = None
         self._run_login = settings.login
+        self._scheme = settings.auth
         # By login: the secret of a login that several hosts share is read once.
         self._values: dict[Login, str] = {}
         for login, purpose in _all_logins(settings):
@@ -91,6 +100,15 @@ class Credentials:
         """Return the headers for the target of a redirect to another origin."""
         return () if self.is_empty else self._by_origin(origin_of(url), False)
 
+    def of_userinfo(self, authorization: str) -> str:
+        """Return the value for the login in a URL, which may be "".
+
+        Args:
+            authorization: in Basic's form, from ``url.parse_url``.
+        """
+        pair = authorization.partition(" ")[2]
+        return f"{_PREFIXES[self._scheme]} {pair}" if pair else ""
+
     def _by_origin(self, origin: str, is_named: bool) -> Headers:
         known = self._known.get((origin, is_named))
         if known is not None:
@@ -124,7 +142,7 @@ class Credentials:
         found = netrc.login_for(host, is_named=is_named)
         if found is None or (login and login.user not in ("", found.user)):
             return ""
-        scheme = login.scheme if login is not None else Scheme.BASIC
+        scheme = login.scheme if login is not None else self._scheme
         return _authorization(scheme, found.user, found.password)
 
 
@@ -181,7 +199,7 @@ def _authorization(scheme: Scheme, user: str, secret: str) -> str:
             ErrorKind.LOGIN, f"the user {plain(user, 50)!r} cannot be sent"
         )
     pair = b64encode(f"{user}:{secret}".encode()).decode("ascii")
-    return f"{DIGEST_LOGIN if scheme is Scheme.DIGEST else 'Basic'} {pair}"
+    return f"{_PREFIXES[scheme]} {pair}"
 
 
 def _has_login(headers: Headers) -> bool:

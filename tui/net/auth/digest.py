@@ -1,23 +1,26 @@
 """Digest authentication (RFC 7616): every request has its own Authorization value.
 
-httpx computes the values. This module decides when one is needed and which of several
-challenges to answer, and makes sure that a password meant for Digest is never sent in
-any other way. Challenges are cached by origin, so that the ranges of a download are
-authenticated at once and do not cost one 401 each.
+Decides when a value is needed and which of several challenges to answer, and makes sure
+that a password meant for Digest is never sent in any other way. Challenges are cached
+by origin, so that the ranges of a download are authenticated at once and do not cost
+one 401 each.
+
+``httpx.DigestAuth`` is not used: it refuses realms outside ASCII and ``auth-int``, and
+returns a realm with quotes in it unescaped, so that a server could add parameters.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from base64 import b64decode
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import httpx
 
     from tui.net.auth.credentials import Headers
 
@@ -27,26 +30,101 @@ _PART = re.compile(
 )
 VALUE_LIMIT = 8192
 """Characters of a header that are parsed; real challenges stay below 1,000."""
-# Best first.
-_ALGORITHMS = ("SHA-512", "SHA-256", "SHA", "MD5")
+_ALGORITHMS = {
+    "SHA-512": "sha512",
+    "SHA-512-256": "sha512_256",
+    "SHA-256": "sha256",
+    "SHA": "sha1",
+    "MD5": "md5",
+}
+"""Names of hashlib, best first."""
+_PATH = re.compile(r"[/?].*", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_TO_ESCAPE = re.compile(r'(["\\])')
 
 
 class Challenge:
-    """A Digest challenge, in the form that httpx parses."""
+    """A Digest challenge, and the values that answer it."""
 
-    __slots__ = ("is_stale", "line", "rank")
+    __slots__ = ("_count", "_parameters", "is_stale", "qop", "rank")
 
     def __init__(self, parameters: dict[str, str]) -> None:
-        algorithm = parameters.get("algorithm", "MD5").upper()
-        base = algorithm.removesuffix("-SESS")
-        self.rank = _ALGORITHMS.index(base) if base in _ALGORITHMS else -1
+        """Read the parameters; ``rank`` and ``qop`` say whether they are supported.
+
+        Args:
+            parameters: unescaped and decoded as Latin-1, by lower-case name.
+        """
+        self._parameters = parameters
+        self._count = 0
+        names = list(_ALGORITHMS)
+        base = self._algorithm.upper().removesuffix("-SESS")
+        known = base in names and _ALGORITHMS[base] in hashlib.algorithms_available
+        self.rank = names.index(base) if known else -1
+        """Lower is better; -1 for an unknown algorithm."""
         self.is_stale = parameters.get("stale", "").lower() == "true"
-        quoted = (
-            f'{name}="{value}"'
-            for name, value in parameters.items()
-            if name in ("realm", "nonce", "opaque", "qop", "algorithm")
-        )
-        self.line = "Digest " + ", ".join(quoted)
+        offered = parameters.get("qop", "").lower().replace(",", " ").split()
+        self.qop = next((q for q in ("auth", "auth-int") if q in offered), "")
+        """Quality of protection; "" in the form of RFC 2069."""
+        if offered and not self.qop:
+            self.rank = -1
+
+    @property
+    def _algorithm(self) -> str:
+        return self._parameters.get("algorithm", "MD5")
+
+    def answer(
+        self, credentials: tuple[str, str], uri: str, client_nonce: str = ""
+    ) -> str:
+        """Return an ``Authorization`` value for a GET (RFC 7616 section 3.4).
+
+        Args:
+            credentials: user and password.
+            uri: path and query as the transport sends them.
+            client_nonce: of the RFC's example; by default a new one.
+        """
+        name = _ALGORITHMS[self._algorithm.upper().removesuffix("-SESS")]
+
+        def digest(*parts: bytes) -> bytes:
+            return hashlib.new(name, b":".join(parts)).hexdigest().encode()
+
+        given = {k: v.encode("latin-1", "replace") for k, v in self._parameters.items()}
+        realm, nonce = given["realm"], given["nonce"]
+        user, password = (text.encode() for text in credentials)
+        self._count += 1
+        count = b"%08x" % self._count
+        client = client_nonce.encode() or token_hex(16).encode()
+        secret = digest(user, realm, password)
+        if self._algorithm.upper().endswith("-SESS"):
+            secret = digest(secret, nonce, client)
+        qop, target = self.qop.encode(), uri.encode()
+        # A GET has no body; auth-int covers it all the same.
+        covered = (b"GET", target, *([digest(b"")] if qop == b"auth-int" else []))
+        middle = (nonce, count, client, qop) if qop else (nonce,)
+        response = digest(secret, *middle, digest(*covered))
+        is_hashed = given.get("userhash", b"").lower() == b"true"
+        fields = [
+            ("username", _quoted(digest(user, realm) if is_hashed else user)),
+            ("realm", _quoted(realm)),
+            ("nonce", _quoted(nonce)),
+            ("uri", _quoted(target)),
+            ("response", _quoted(response)),
+        ]
+        if "algorithm" in given:
+            fields.append(("algorithm", self._algorithm))
+        if "opaque" in given:
+            fields.append(("opaque", _quoted(given["opaque"])))
+        if qop:
+            fields += [("qop", self.qop), ("nc", count.decode())]
+            fields.append(("cnonce", _quoted(client)))
+        if is_hashed:
+            fields.append(("userhash", "true"))
+        return "Digest " + ", ".join(f"{key}={value}" for key, value in fields)
+
+
+def _quoted(value: bytes) -> str:
+    """Return a quoted string; bytes that are not UTF-8 become surrogates."""
+    text = value.decode(errors="surrogateescape")
+    return '"' + _TO_ESCAPE.sub(r"\\\1", text) + '"'
 
 
 def best_challenge(values: Sequence[str]) -> Challenge | None:
@@ -86,7 +164,8 @@ def _challenges(values: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
                 may_be_scheme = False
             else:
                 if found:
-                    found[-1][1].setdefault(name.lower(), quoted or plain)
+                    text = _ESCAPED.sub(r"\1", quoted) if quoted else plain
+                    found[-1][1].setdefault(name.lower(), text)
                 may_be_scheme = False
     return found
 
@@ -102,7 +181,7 @@ class DigestAuthCache:
     """Answered challenges by origin and credentials."""
 
     def __init__(self) -> None:
-        self._auths: dict[tuple[str, str], httpx.DigestAuth] = {}
+        self._auths: dict[tuple[str, str], Challenge] = {}
         self._basic: set[tuple[str, str]] = set()
         """Origins that have asked for Basic, with the credentials meant for any scheme.
         """
@@ -112,17 +191,17 @@ class DigestAuthCache:
 
     @property
     def is_used(self) -> bool:
-        """Whether any server has sent a challenge so far."""
-        return bool(self._auths or self._basic)
+        """Whether any server has sent a Digest challenge that was answered."""
+        return bool(self._auths)
 
     def apply(
         self, url: str, headers: Sequence[tuple[str, str]]
     ) -> list[tuple[str, str]]:
         """Return headers as they may be sent.
 
-        Digest credentials become a Digest value, or are dropped if the server has not
-        sent a challenge yet; Basic credentials become a Digest value if the server
-        accepts nothing else.
+        Credentials for Digest or for any scheme become the value that the origin has
+        asked for, or are dropped if it has not asked yet; Basic credentials become a
+        Digest value if the server accepts nothing else.
         """
         sendable = []
         for name, value in headers:
@@ -132,7 +211,7 @@ class DigestAuthCache:
                 if auth is not None:
                     first = self._first.pop(key, ("", ""))
                     is_first = first[0] == url
-                    digest = first[1] if is_first else _compute(auth, url, None)
+                    digest = first[1] if is_first else _answer(auth, value, url)
                     sendable.append((name, digest))
                     continue
                 if key in self._basic:
@@ -143,7 +222,13 @@ class DigestAuthCache:
         return sendable
 
     def accept_challenge(
-        self, url: str, headers: Headers, challenges: Sequence[str], attempts: int
+        self,
+        url: str,
+        headers: Headers,
+        challenges: Sequence[str],
+        attempts: int,
+        *,
+        was_sent: bool = False,
     ) -> bool:
         """Process a 401; return True if another request with ``apply`` may succeed.
 
@@ -152,6 +237,7 @@ class DigestAuthCache:
             headers: with the credentials, as passed to ``apply``.
             challenges: the ``WWW-Authenticate`` values.
             attempts: 0 for the first 401 to this request.
+            was_sent: whether the request carried credentials.
         """
         value = next((v for k, v in headers if k.lower() == "authorization"), "")
         credentials = _parse_credentials(value)
@@ -161,7 +247,12 @@ class DigestAuthCache:
         key = (origin_of(url), value)
         challenge = best_challenge(challenges)
         if challenge is None:
-            return self._accept_basic(key, offered)
+            if was_sent or "basic" not in offered or not value.startswith(ANY_LOGIN):
+                return False
+            if len(self._basic) >= MAX_CACHED_ORIGINS:
+                self._basic.clear()
+            self._basic.add(key)
+            return True
         if "basic" in offered and not value.startswith(_UNSENDABLE):
             return False  # Basic was offered and sent: the password is wrong
         if attempts and not challenge.is_stale:
@@ -170,29 +261,9 @@ class DigestAuthCache:
         if len(self._auths) >= MAX_CACHED_ORIGINS:
             self._auths.clear()
             self._first.clear()
-        answered = _answer(credentials, url, challenge.line)
-        if answered is None:
-            return False
-        self._auths[key], first = answered
-        self._first[key] = (url, first)
+        self._auths[key] = challenge
+        self._first[key] = (url, _answer(challenge, value, url))
         return True
-
-    def _accept_basic(self, key: tuple[str, str], offered: Sequence[str]) -> bool:
-        """Send Basic from now on if credentials for any scheme allow it."""
-        is_new = key not in self._basic and key[1].startswith(ANY_LOGIN)
-        if not is_new or "basic" not in offered:
-            return False
-        if len(self._basic) >= MAX_CACHED_ORIGINS:
-            self._basic.clear()
-        self._basic.add(key)
-        return True
-
-
-def without_digest_credentials(
-    headers: Sequence[tuple[str, str]],
-) -> list[tuple[str, str]]:
-    """Return headers for a server that has not sent a challenge yet."""
-    return [pair for pair in headers if not pair[1].startswith(_UNSENDABLE)]
 
 
 def _parse_credentials(value: str) -> tuple[str, str] | None:
@@ -207,45 +278,11 @@ def _parse_credentials(value: str) -> tuple[str, str] | None:
     return user, password
 
 
-def _answer(
-    credentials: tuple[str, str], url: str, challenge: str
-) -> tuple[httpx.DigestAuth, str] | None:
-    """Return the state for a challenge and its first ``Authorization`` value.
-
-    ``None`` if the challenge is not supported.
-    """
-    # Late, here and below: few downloads need httpx at all.
-    import httpx
-
-    auth = httpx.DigestAuth(*credentials)
-    try:
-        return auth, _compute(auth, url, challenge)
-    except (httpx.HTTPError, LookupError, ValueError, NotImplementedError):
-        return None
-
-
-def _compute(auth: httpx.DigestAuth, url: str, challenge: str | None) -> str:
-    """Compute the ``Authorization`` value for one request.
-
-    Args:
-        auth: has the credentials and counts the uses of a nonce.
-        url: of the request.
-        challenge: to answer; ``None`` for the last one.
-
-    Raises:
-        httpx.HTTPError: the challenge is not supported.
-    """
-    import httpx
-
-    request = httpx.Request("GET", url)
-    flow = auth.sync_auth_flow(request)
-    next(flow)
-    if challenge is not None:
-        flow.send(
-            httpx.Response(
-                401, headers={"WWW-Authenticate": challenge}, request=request
-            )
-        )
-    flow.close()
-    value: str = request.headers["Authorization"]
-    return value
+def _answer(challenge: Challenge, value: str, url: str) -> str:
+    """Return the value for one request, from one that contains the credentials."""
+    credentials = _parse_credentials(value)
+    assert credentials is not None
+    rest = url.partition("://")[2].partition("#")[0]
+    found = _PATH.search(rest)
+    uri = found[0] if found is not None else "/"
+    return challenge.answer(credentials, uri if uri[0] == "/" else f"/{uri}")

@@ -231,9 +231,9 @@ class _Command:
     def _with_login(self, url: str) -> tuple[str, tuple[tuple[str, str], ...]]:
         """Return the URL and header with the login, which may be in the URL itself.
 
-        A login for Basic stays in the URL. Any other becomes a header that the session
-        replaces once it has the server's challenge, because the programs send no
-        password before it.
+        A login becomes a header: for Basic one that is sent with the first request, for
+        any other scheme one that the session replaces once it has the server's
+        challenge, as the programs do. A name without a password stays in the URL.
         """
         match = _LOGIN.search(url)
         user, password = self.user, self.password
@@ -242,12 +242,7 @@ class _Command:
             user, password = unquote(user), unquote(rest) if colon else None
         if not user:
             return url, ()
-        scheme = self._scheme()
-        login = quote(user, safe="")
-        if scheme and password is not None:
-            login = ""
-        elif password is not None:
-            login += f":{quote(password, safe='')}"
+        login = quote(user, safe="") if password is None else ""
         start = match.start() if match is not None else url.index("://") + 3
         end = match.end() if match is not None else start
         url = f"{url[:start]}{login}{'@' if login else ''}{url[end:]}"
@@ -255,14 +250,14 @@ class _Command:
         if login or "authorization" in given:
             return url, ()
         pair = b64encode(f"{user}:{password}".encode()).decode("ascii")
-        return url, (("Authorization", f"{scheme} {pair}"),)
+        return url, (("Authorization", f"{self._scheme()} {pair}"),)
 
     def _scheme(self) -> str:
-        """Return the scheme of a login that is not sent at once; "" for Basic."""
+        """Return the scheme of a login, which only Basic sends at once."""
         if self.program is WGET:
-            return "" if "basic" in self.schemes else ANY_LOGIN
+            return "Basic" if "basic" in self.schemes else ANY_LOGIN
         if self.schemes <= {"basic"}:
-            return ""
+            return "Basic"
         return DIGEST_LOGIN if self.schemes == {"digest"} else ANY_LOGIN
 
     # -- options ---------------------------------------------------------------------
