@@ -196,14 +196,18 @@ async def test_limits_show_in_the_next_snapshot(world):
     service.set_rate_limit(1_000_000)
     service.set_writers(2)
     service.set_inline_writes(True)
+    service.set_disk_delay(0.05)
     now = service.snapshot()
     assert (now.concurrency, now.per_host, now.segments) == (3, 2, 5)
     assert now.rate_limit == 1_000_000
     assert (now.disk.writers, now.disk.is_inline) == (2, True)
+    assert now.disk.delay_s == 0.05
     service.set_rate_limit(None)
     service.set_inline_writes(False)
+    service.set_disk_delay(0.0)
     assert service.snapshot().rate_limit is None
     assert not service.snapshot().disk.is_inline
+    assert not service.snapshot().disk.delay_s
 
 
 async def test_each_changed_limit_is_an_event(world):

@@ -449,7 +449,7 @@ async def test_the_snapshot_shows_what_a_thread_does(writer, event):
     first, second = writer.snapshot().workers
     assert first[:3] == ("block", "thread", 1)
     assert first.elapsed_s >= 0
-    assert second == ("idle", "", 0, 0, 0.0)
+    assert second == ("idle", "", 0, 0, 0.0, 0.0)
     await blocked.end()
     assert [status.operation for status in writer.snapshot().workers] == [
         "idle",
@@ -530,6 +530,31 @@ async def test_inline_writes_run_on_the_loop(writer, folder, monkeypatch):
     writer.set_inline(False)
     assert not writer.snapshot().is_inline
     assert await writer.run("look", "x", threading.get_ident) != threading.get_ident()
+
+
+async def test_a_slow_disk_delays_threads_but_not_the_loop(lone, folder, monkeypatch):
+    slept = []
+    monkeypatch.setattr(
+        "tui.disk.scheduler.time.sleep",
+        lambda s: slept.append((s, threading.current_thread())),
+    )
+    part = await lone.open_part(folder, "x", size=6, resume=False)
+    assert slept == [], "only writes are slow"
+    lone.set_delay(0.05)
+    await lone.write(part, 0, [b"abc"], 3)
+    await lone.flush(part, sync=False)
+    ((seconds, thread),) = slept
+    assert seconds == 0.05
+    assert thread is not threading.main_thread()
+    assert lone.snapshot().p50_s >= 0.05
+    lone.set_inline(True)
+    await lone.write(part, 3, [b"def"], 3)
+    await lone.flush(part, sync=False)
+    assert slept[1] == (0.05, threading.main_thread())
+    lone.set_delay(0)
+    await lone.finish(part, "x", overwrite=False)
+    assert len(slept) == 2
+    assert sum(worker.busy_s for worker in lone.snapshot().workers) > 0
 
 
 async def test_inline_works_while_every_thread_is_blocked(lone, event):

@@ -117,6 +117,7 @@ class FakeService:
         self.rate_limit: int | None = None
         self.writers = 4
         self.is_inline = False
+        self.disk_delay_s = 0.0
         self.is_held = False
         self.hold_reason: HoldReason | None = None
         self.held_ids: list[int] = []
@@ -419,6 +420,10 @@ class FakeService:
         self.is_inline = is_inline
         self._note("set_inline_writes", is_inline)
 
+    def set_disk_delay(self, seconds: float) -> None:
+        self.disk_delay_s = seconds
+        self._note("set_disk_delay", seconds)
+
     def pause_all(self) -> None:
         self.is_held = True
         self._note("pause_all")
@@ -537,6 +542,7 @@ class FakeService:
             p50_s=0.0,
             p99_s=0.0,
             sync_p99_s=0.0,
+            delay_s=self.disk_delay_s,
         )
         return disk._replace(**self.disk_changes)
 

@@ -386,6 +386,7 @@ def test_the_limit_of_a_host_is_asked_for_and_zero_removes_it(context):
 def test_writers_and_inline_writes(context):
     context.run("writers_more", "writers_more", "writers_fewer")
     assert context.service.writers == 5
+    assert context.message == "Writer threads: 5"
     context.run("inline_writes")
     assert context.service.is_inline
     assert context.message == (
@@ -393,6 +394,18 @@ def test_writers_and_inline_writes(context):
     )
     context.run("inline_writes")
     assert not context.service.is_inline
+
+
+def test_the_slow_disk_is_said_to_be_simulated(context):
+    context.run("slow_disk")
+    assert context.service.disk_delay_s == 0.05
+    assert context.message == (
+        "Simulating a slow disk: each write takes 50 ms longer."
+        " Press i to write on the event loop."
+    )
+    context.run("slow_disk")
+    assert context.service.disk_delay_s == 0
+    assert context.message == "No longer simulating a slow disk"
 
 
 def test_pause_all_and_resume_all(context):

@@ -17,8 +17,9 @@ from tests.ui.panes_builders import (
     loop,
     slot,
 )
-from tui.ui.panes.disk import BOTTLENECK, DiskPane, LagComparison
+from tui.ui.panes.disk import BOTTLENECK, DiskPane
 from tui.ui.panes.disk_lines import history_lines, worker_line, worker_lines
+from tui.ui.panes.lag_comparison import LagComparison
 from tui.ui.panes.pane import line_width
 
 INLINE = {"is_inline": True, "workers": (IDLE,) * 4}
@@ -37,6 +38,9 @@ class DiskStage(Stage):
     def on_disk_pane_inline_toggled(self) -> None:
         self.requests.append("inline")
 
+    def on_disk_pane_slow_disk_toggled(self) -> None:
+        self.requests.append("slow disk")
+
 
 async def shown(*snapshots, size=(60, 13), seconds=1.0, is_ascii=False) -> str:
     """Show snapshots one after another and return the pane as text."""
@@ -50,7 +54,7 @@ async def shown(*snapshots, size=(60, 13), seconds=1.0, is_ascii=False) -> str:
 
 
 async def test_every_thread_has_a_line_with_operation_bytes_file_and_time():
-    lines = (await shown(engine(), size=(70, 13))).split("\n")
+    lines = (await shown(engine(), size=(84, 13))).split("\n")
     assert "1 ⠙ write  1.00 MB  train-00017-of-00512.parquet" in lines[1]
     assert "9.0 ms" in lines[1]
     assert "3 ⠙ sync" in lines[3]
@@ -109,15 +113,69 @@ async def test_a_disk_that_cannot_keep_up_is_reported_after_a_second():
     assert BOTTLENECK not in await shown(full, full, engine())
 
 
-async def test_inline_writes_are_marked_and_compared_with_before():
-    slow = engine(disk=disk(**INLINE), loop=loop(p99_s=0.34))
-    text = await shown(engine(), slow)
+def series(number: int, lag_s: float, batches: int, **fields) -> list:
+    """Return snapshots of consecutive seconds in which something is written."""
+    lags = loop(history_s=(lag_s,))
+    return [
+        engine(disk=disk(batches=batches + i, **fields), loop=lags)
+        for i in range(1, number + 1)
+    ]
+
+
+async def test_inline_writes_are_marked_and_compared_once_both_are_measured():
+    before = series(6, 0.0091, 0)
+    text = await shown(*before, *series(2, 0.34, 10, **INLINE))
     assert "INLINE (blocks the loop!)" in text
-    assert "executor 9.1 ms → inline 340 ms" in text
+    assert "executor 9.1 ms → inline measuring" in text
     assert "[to executor]" in text
-    text = await shown(engine(), slow, engine())
+    inline = series(8, 0.34, 10, **INLINE)
+    assert "executor 9.1 ms → inline 340 ms" in await shown(*before, *inline)
+    after = series(8, 0.0091, 30)
+    text = await shown(*before, *inline, *after)
     assert "inline 340 ms → executor 9.1 ms" in text
     assert "INLINE" not in text
+
+
+async def test_lag_is_compared_only_while_something_is_written():
+    still = [engine(disk=disk(**INLINE), loop=loop(history_s=(0.3,)))] * 10
+    assert "inline measuring" in await shown(*series(6, 0.01, 0), *still)
+
+
+async def test_similar_lags_suggest_the_slow_disk():
+    both = [*series(6, 0.011, 0), *series(8, 0.012, 10, **INLINE)]
+    text = await shown(*both, size=(90, 13))
+    assert "executor 11 ms → inline 12 ms  similar; I slows the disk" in text
+
+
+async def test_a_change_of_the_disk_starts_the_comparison_again():
+    both = [*series(6, 0.01, 0), *series(8, 0.011, 10, **INLINE)]
+    slow = series(8, 0.06, 30, delay_s=0.05, **INLINE)
+    text = await shown(*both, *slow, size=(90, 13))
+    assert "slow disk +50 ms" in text
+    assert "[real disk]" in text
+    assert "executor not measured → inline 60 ms" in text
+
+
+async def test_each_thread_shows_the_fraction_of_time_in_which_it_was_busy():
+    def at(*busy_s: float):
+        return engine(disk=disk(workers=tuple(IDLE._replace(busy_s=s) for s in busy_s)))
+
+    text = await shown(at(10, 0, 0, 5), at(10.5, 0, 0, 6), size=(60, 13))
+    lines = text.split("\n")
+    assert [line.rstrip(" │")[-4:] for line in lines[1:5]] == [
+        " 50%",
+        "  0%",
+        "  0%",
+        "100%",
+    ]
+    assert "━━━───" in lines[1]
+
+
+async def test_a_late_loop_is_shown_against_at_least_fifty_milliseconds():
+    calm = await shown(engine(loop=loop(history_s=(0.001,) * 60)), size=(80, 14))
+    assert "▁▁▁▁" in calm
+    late = loop(p99_s=0.3, history_s=(0.3,) * 60)
+    assert "████" in await shown(engine(loop=late), size=(80, 14))
 
 
 async def test_the_inline_warning_fits_in_a_narrow_pane():
@@ -127,13 +185,11 @@ async def test_the_inline_warning_fits_in_a_narrow_pane():
 
 def test_the_comparison_ends_a_minute_after_inline_writes():
     comparison = LagComparison()
-    assert comparison.update(False, 0.01, 0) is None
-    assert comparison.update(True, 0.3, 1) == ("executor", 0.01, "inline", 0.3)
-    assert comparison.update(True, 0.4, 500) == ("executor", 0.01, "inline", 0.4)
-    after = ("inline", 0.4, "executor", 0.02)
-    assert comparison.update(False, 0.02, 501) == after
-    assert comparison.update(False, 0.02, 561) == after
-    assert comparison.update(False, 0.02, 562) is None
+    assert comparison.update(disk(), 0.01, 0) is None
+    assert comparison.update(disk(**INLINE), 0.3, 1) == (True, None, None)
+    assert comparison.update(disk(**INLINE), 0.4, 500) == (True, None, None)
+    assert comparison.update(disk(), 0.02, 560) == (False, None, None)
+    assert comparison.update(disk(), 0.02, 561) is None
 
 
 async def test_buttons_ask_for_writers_and_for_inline():
@@ -143,10 +199,10 @@ async def test_buttons_ask_for_writers_and_for_inline():
         pane.show(engine())
         await pilot.pause()
         foot = drawn(pane)[-1]
-        for button in ("[-]", "[+]", "[inline]"):
+        for button in ("[-]", "[+]", "[inline]", "[slow disk]"):
             await pilot.click(pane, offset=(foot.index(button) + 1, 11))
         await pilot.click(pane, offset=(foot.index("writers"), 11))
-        assert app.requests == [-1, 1, "inline"]
+        assert app.requests == [-1, 1, "inline", "slow disk"]
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])

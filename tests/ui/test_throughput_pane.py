@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.ui.panes_builders import MB, HandClock, Stage, drawn, engine, loop
+from tests.ui.panes_builders import MB, HandClock, Stage, drawn, engine
 from tui.ui.panes.throughput import ThroughputGraph
 
 
@@ -25,7 +25,6 @@ async def test_it_draws_axis_graph_and_figures():
     assert "250 MB┤" in text
     assert "⣿⣿" in text
     assert "now 342 MB/s  avg 318 MB/s  peak 412 MB/s" in text
-    assert "loop p50 0.4 ms  p99 9.1 ms" in text
 
 
 async def test_the_corner_says_how_many_seconds_are_seen():
@@ -37,7 +36,6 @@ async def test_the_corner_says_how_many_seconds_are_seen():
 async def test_with_little_room_the_figures_stay():
     text = "\n".join(await shown(engine(), size=(40, 4)))
     assert "342 MB/s" in text
-    assert "9.1 ms" in text
 
 
 async def test_nothing_downloaded_yet_draws_an_empty_graph():
@@ -45,13 +43,6 @@ async def test_nothing_downloaded_yet_draws_an_empty_graph():
     lines = await shown(empty, size=(40, 8))
     assert "⣿" not in "".join(lines)
     assert "now 0 B/s" in "".join(lines)
-
-
-async def test_a_late_loop_is_shown_against_at_least_fifty_milliseconds():
-    calm = "".join(await shown(engine(loop=loop(history_s=(0.001,) * 60))))
-    assert "▁▁▁▁" in calm
-    late = "".join(await shown(engine(loop=loop(p99_s=0.3, history_s=(0.3,) * 60))))
-    assert "████" in late
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])

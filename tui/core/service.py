@@ -202,6 +202,10 @@ class DownloadService(Protocol):
         """Write on the event loop (to demonstrate the effect) or in threads."""
         ...
 
+    def set_disk_delay(self, seconds: float) -> None:
+        """Make each write take longer (to demonstrate a slow disk); 0 ends it."""
+        ...
+
     def pause_all(self) -> None:
         """Pause the queue and all running downloads."""
         ...

@@ -135,6 +135,8 @@ class WorkerSnapshot(NamedTuple):
     """Bytes in this batch."""
     elapsed_s: float
     """Since the batch started."""
+    busy_s: float = 0.0
+    """Seconds spent on batches in this run, including the current one."""
 
 
 class DiskSnapshot(NamedTuple):
@@ -164,6 +166,8 @@ class DiskSnapshot(NamedTuple):
     p99_s: float
     sync_p99_s: float
     """The same for fsync; 0 if there was none."""
+    delay_s: float = 0.0
+    """Seconds added to each write to simulate a slow disk."""
 
 
 class LoopSnapshot(NamedTuple):

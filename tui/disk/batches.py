@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 class WorkerStatus:
     """What one writer thread is doing: plain attributes, read without a lock."""
 
-    __slots__ = ("is_busy", "name", "nbytes", "operation", "operations", "started_s")
+    __slots__ = (
+        "busy_s",
+        "is_busy",
+        "name",
+        "nbytes",
+        "operation",
+        "operations",
+        "started_s",
+    )
 
     def __init__(self) -> None:
         self.is_busy = False
@@ -38,12 +46,19 @@ class WorkerStatus:
         self.nbytes = 0
         self.started_s = 0.0
         """Monotonic."""
+        self.busy_s = 0.0
+        """Seconds spent on finished batches."""
 
     def snapshot(self, now: float) -> WorkerSnapshot:
         """Return an immutable copy; ``now`` is monotonic."""
         elapsed_s = max(now - self.started_s, 0.0) if self.is_busy else 0.0
         return WorkerSnapshot(
-            self.operation, self.name, self.operations, self.nbytes, elapsed_s
+            self.operation,
+            self.name,
+            self.operations,
+            self.nbytes,
+            elapsed_s,
+            self.busy_s + elapsed_s,
         )
 
 

@@ -13,6 +13,7 @@ import itertools
 import os
 import sys
 import threading
+import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -199,6 +200,8 @@ class BatchScheduler:
     ) -> None:
         self.writers = writers
         self.is_inline = False
+        self.delay_s = 0.0
+        """Seconds added to each batch of writes, to simulate a slow disk."""
         self.workers = [WorkerStatus() for _ in range(writers)]
         """The allowed ones first, then those that finish their last batch."""
         self._clock = clock
@@ -312,7 +315,7 @@ class BatchScheduler:
                 first = self.workers[0]
                 status = WorkerStatus() if first.is_busy else first
                 self._start(status, batch)
-                _run(batch, status)
+                _run(batch, status, self._delay_s(batch))
                 self._finish(status, batch)
                 self._schedule()
             return
@@ -328,11 +331,16 @@ class BatchScheduler:
                 self._executor = ThreadPoolExecutor(
                     MAX_WRITERS, "fetchtui-disk", initializer=lower_thread_priority
                 )
-            future = loop.run_in_executor(self._executor, _run, batch, status)
+            delay_s = self._delay_s(batch)
+            future = loop.run_in_executor(self._executor, _run, batch, status, delay_s)
             future.add_done_callback(partial(self._finish, status, batch))
         if self._is_held_back and self._retry is None:
             # The running batches may turn out to be stuck on a dead disk.
             self._retry = loop.call_later(LONG_S, self._ask_again)
+
+    def _delay_s(self, batch: Batch) -> float:
+        is_write = isinstance(batch, WriteBatch | SmallFileBatch)
+        return self.delay_s if is_write and not self._is_shut_down else 0.0
 
     def _ask_again(self) -> None:
         self._retry = None
@@ -356,6 +364,7 @@ class BatchScheduler:
         if isinstance(batch, WriteBatch):
             self._writes.done(batch.operations)
         status.is_busy = False
+        status.busy_s += max(0.0, self._clock.monotonic() - status.started_s)
         status.operation = "idle"
         status.name = ""
         status.operations = status.nbytes = 0
@@ -461,9 +470,20 @@ class BatchScheduler:
         return Batch(taken, 0, self._clock)
 
 
-def _run(batch: Batch, status: WorkerStatus) -> None:
-    """Run a batch in a thread. Never raises: its callers would wait forever."""
+def _run(batch: Batch, status: WorkerStatus, delay_s: float) -> None:
+    """Run a batch in a thread. Never raises: its callers would wait forever.
+
+    Args:
+        batch: what to run.
+        status: shows it.
+        delay_s: how much longer it takes, as on a slow disk; counts as writing.
+    """
+    if delay_s:
+        time.sleep(delay_s)
     try:
         batch.run(status)
     except Exception as error:
         batch.fail(error)
+    if delay_s:
+        each_s = delay_s / max(1, len(batch.write_s))
+        batch.write_s[:] = [write_s + each_s for write_s in batch.write_s]

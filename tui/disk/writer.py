@@ -374,6 +374,7 @@ class DiskWriter:
             p50_s=meter.writes.quantile(0.5),
             p99_s=meter.writes.quantile(0.99),
             sync_p99_s=meter.syncs.quantile(0.99),
+            delay_s=self._scheduler.delay_s,
         )
 
     def set_writers(self, count: int) -> None:
@@ -384,8 +385,13 @@ class DiskWriter:
         """Run operations on the loop, to demonstrate what blocking it does."""
         self._scheduler.is_inline = is_inline
 
+    def set_delay(self, seconds: float) -> None:
+        """Make each batch of writes take longer, to demonstrate a slow disk."""
+        self._scheduler.delay_s = max(0.0, seconds)
+
     async def close(self) -> None:
         """Finish everything handed over, then end the threads. Safe to call twice."""
+        self._scheduler.delay_s = 0.0
         await self._scheduler.drain()
         while self._backpressure.in_flight:
             # Somebody was just admitted and is about to hand something over.

@@ -313,6 +313,10 @@ class Engine:
         """Write on the event loop, to show what that costs, or in threads."""
         self._limits.set_inline_writes(is_inline)
 
+    def set_disk_delay(self, seconds: float) -> None:
+        """Make each write take longer, to show what a slow disk does; 0 ends it."""
+        self._context.writer.set_delay(seconds)
+
     def note_suspension(self, seconds: float) -> None:
         """Note that the process was suspended, so that the loop was not late."""
         self._lag.exclude_suspension(seconds)

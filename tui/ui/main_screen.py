@@ -431,6 +431,12 @@ class MainScreen(Screen[None]):
         message.stop()
         self.perform("inline_writes")
 
+    @on(DiskPane.SlowDiskToggled)
+    def slow_disk_clicked(self, message: DiskPane.SlowDiskToggled) -> None:
+        """Toggle the simulated slow disk."""
+        message.stop()
+        self.perform("slow_disk")
+
     @on(FilterBar.FilterChanged)
     def filter_typed(self, message: FilterBar.FilterChanged) -> None:
         """List only what matches the filter."""

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tui.ui.actions.export import ListExport
 
 
+SLOW_DISK_S = 0.05
+"""How much longer each write takes on the simulated slow disk."""
+
+
 class RunActions:
     """Handlers of ``Group.RUN``, without those that change states."""
 
@@ -156,8 +160,9 @@ class RunActions:
 
     def change_writers(self, by: int) -> None:
         """Change the number of writer threads."""
-        number = self._service.snapshot().disk.writers + by
-        self._service.set_writers(max(1, min(MAX_WRITERS, number)))
+        number = max(1, min(MAX_WRITERS, self._service.snapshot().disk.writers + by))
+        self._service.set_writers(number)
+        self._context.notify(f"Writer threads: {number}")
 
     def inline_writes(self) -> None:
         """Toggle writing on the event loop."""
@@ -170,3 +175,15 @@ class RunActions:
             )
         else:
             self._context.notify("Writes run in threads again")
+
+    def slow_disk(self) -> None:
+        """Toggle the simulation of a slow disk."""
+        is_slow = not self._service.snapshot().disk.delay_s
+        self._service.set_disk_delay(SLOW_DISK_S if is_slow else 0.0)
+        if is_slow:
+            self._context.notify(
+                "Simulating a slow disk: each write takes 50 ms longer."
+                f" Press {key_of('inline_writes')} to write on the event loop."
+            )
+        else:
+            self._context.notify("No longer simulating a slow disk")

@@ -199,6 +199,8 @@ class HeaderBar(Pane):
             line += [Span("   disk queue ", "dim"), Span(queue, "text", "disk")]
         if now.disk.is_inline:
             line.append(Span("  INLINE", "warn", "inline_writes"))
+        if now.disk.delay_s and width >= 100:
+            line.append(Span("  SLOW DISK", "warn", "slow_disk"))
         return [*line, Span(" ")]
 
 

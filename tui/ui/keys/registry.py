@@ -537,6 +537,13 @@ _RUN = (
         "Write on the event loop instead of in threads, to see how that affects it.",
         Group.RUN,
     ),
+    Action(
+        "slow_disk",
+        ("I",),
+        "Toggle the slow disk",
+        "Simulate a slow disk, on which each write takes 50 ms longer.",
+        Group.RUN,
+    ),
 )
 
 _VIEW = (

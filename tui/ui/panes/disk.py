@@ -21,6 +21,7 @@ from tui.ui.panes.disk_lines import (
     buffer_line,
     comparison_line,
     history_lines,
+    lag_line,
     queue_and_buffer_line,
     queue_line,
     queue_top,
@@ -28,15 +29,15 @@ from tui.ui.panes.disk_lines import (
     worker_lines,
     write_line,
 )
+from tui.ui.panes.lag_comparison import Comparison, LagComparison
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 from tui.ui.panes.plot import milliseconds, spark
-from tui.ui.panes.throughput import lag_line
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from tui.core.snapshot import EngineSnapshot
+    from tui.core.snapshot import EngineSnapshot, WorkerSnapshot
 
 BOTTLENECK = "disk is the bottleneck: reads are paused"
 INLINE_WARNING = "INLINE (blocks the loop!)"
@@ -45,37 +46,30 @@ _MIN_GRAPH_LINES = 9
 """Spare lines from which the history is drawn as graphs."""
 _SAMPLE_S = 0.5
 _FULL_FOR_S = 1.0
-_COMPARE_FOR_S = 60.0
+_BUSY_WINDOW_S = 3.0
 
 
-class LagComparison:
-    """Compares loop lag before and after switching inline writes on or off."""
+class BusyShares:
+    """Which fraction of the last seconds each writer thread was busy."""
 
     def __init__(self) -> None:
-        self._is_inline = False
-        self._last_p99_s = 0.0
-        self._before_s: float | None = None
-        self._changed_at_s = 0.0
+        self._samples: deque[tuple[float, tuple[float, ...]]] = deque()
 
-    def update(
-        self, is_inline: bool, p99_s: float, now_s: float
-    ) -> tuple[str, float, str, float] | None:
-        """Record the state at ``now_s`` (monotonic).
-
-        Returns:
-            Mode and p99 in seconds before the switch, mode and p99 now; ``None`` if
-            nothing was switched in the last minute.
-        """
-        if is_inline != self._is_inline:
-            self._is_inline = is_inline
-            self._before_s = self._last_p99_s
-            self._changed_at_s = now_s
-        self._last_p99_s = p99_s
-        is_old = now_s - self._changed_at_s > _COMPARE_FOR_S and not is_inline
-        if self._before_s is None or is_old:
-            return None
-        modes = ("executor", "inline") if is_inline else ("inline", "executor")
-        return modes[0], self._before_s, modes[1], p99_s
+    def update(self, workers: Sequence[WorkerSnapshot], now_s: float) -> list[float]:
+        """Add a sample at ``now_s`` (monotonic) and return the fractions."""
+        busy = tuple(worker.busy_s for worker in workers)
+        samples = self._samples
+        if samples and len(samples[-1][1]) != len(busy):
+            samples.clear()
+        samples.append((now_s, busy))
+        while len(samples) > 2 and samples[1][0] <= now_s - _BUSY_WINDOW_S:
+            samples.popleft()
+        at_s, before = samples[0]
+        span = max(now_s - at_s, 0.001)
+        return [
+            min(1.0, max(0.0, (now - then) / span))
+            for now, then in zip(busy, before, strict=True)
+        ]
 
 
 class DiskPane(Pane):
@@ -89,6 +83,9 @@ class DiskPane(Pane):
 
     class InlineToggled(Message):
         """Asks to write on the event loop, or in the executor again."""
+
+    class SlowDiskToggled(Message):
+        """Asks to simulate a slow disk, or to stop that."""
 
     def __init__(
         self, *, monotonic: Callable[[], float] = time.monotonic, **options: Any
@@ -105,8 +102,10 @@ class DiskPane(Pane):
         self._queued: deque[int] = deque(maxlen=240)
         self._sampled_at_s = -1.0
         self._full_since_s: float | None = None
-        self._comparison = LagComparison()
-        self._compared: tuple[str, float, str, float] | None = None
+        self._lags = LagComparison()
+        self._comparison: Comparison | None = None
+        self._busy = BusyShares()
+        self._shares: list[float] = []
         self.is_bottleneck = False
         """Whether the buffer has been full for a second."""
 
@@ -127,9 +126,9 @@ class DiskPane(Pane):
         else:
             self._full_since_s = None
             self.is_bottleneck = False
-        self._compared = self._comparison.update(
-            disk.is_inline, snapshot.loop.p99_s, now
-        )
+        worst_s = snapshot.loop.history_s[-1] if snapshot.loop.history_s else 0.0
+        self._comparison = self._lags.update(disk, worst_s, now)
+        self._shares = self._busy.update(disk.workers, now)
         self._snapshot = snapshot
         self.ticks += 1
         self.redraw()
@@ -142,32 +141,40 @@ class DiskPane(Pane):
         return [Span(name, "title"), Span(f"[{key_of('disk')}]", "key")]
 
     def corner(self) -> Line:
-        """Return where writes run."""
+        """Return where writes run, and whether a slow disk is simulated."""
         if self._snapshot is None:
             return []
         disk = self._snapshot.disk
+        slow: Line = []
+        if disk.delay_s:
+            slow = [Span(f"slow disk +{milliseconds(disk.delay_s)}  ", "warn")]
         if disk.is_inline:
-            is_wide = self.size.width >= 42
-            return [Span(INLINE_WARNING if is_wide else _INLINE_SHORT, "warn")]
-        return [Span(f"executor {disk.writers}", "strong")]
+            is_wide = self.size.width >= (60 if slow else 42)
+            return [*slow, Span(INLINE_WARNING if is_wide else _INLINE_SHORT, "warn")]
+        return [*slow, Span(f"executor {disk.writers}", "strong")]
 
     def foot(self) -> Line:
         """Return the buttons."""
         if self._snapshot is None:
             return []
+        is_slow = self._snapshot.disk.delay_s > 0
         word = "[to executor]" if self._snapshot.disk.is_inline else "[inline]"
         return [
             Span("[-]", "key", "fewer"),
-            Span(" writers ", "dim"),
+            Span(" writers " if self.size.width >= 50 else "", "dim"),
             Span("[+]", "key", "more"),
             Span("  "),
             Span(word, "key", "inline"),
+            Span("  "),
+            Span("[real disk]" if is_slow else "[slow disk]", "key", "slow_disk"),
         ]
 
     def pressed(self, action: str) -> None:
         """Post the message that belongs to a button."""
         if action == "inline":
             self.post_message(self.InlineToggled())
+        elif action == "slow_disk":
+            self.post_message(self.SlowDiskToggled())
         else:
             self.post_message(self.WritersChanged(1 if action == "more" else -1))
 
@@ -188,6 +195,7 @@ class DiskPane(Pane):
             max(0, room - len(figures)),
             self.spinner(),
             self.is_ascii,
+            shares=self._shares,
         )
         lines = [*workers, *alerts, *figures]
         left = height - len(lines)
@@ -200,8 +208,10 @@ class DiskPane(Pane):
 
     def _alerts(self, width: int) -> list[Line]:
         lines: list[Line] = []
-        if self._compared is not None:
-            lines.append(comparison_line(*self._compared, width, self.is_ascii))
+        if self._comparison is not None:
+            delay_s = self._snapshot.disk.delay_s if self._snapshot else 0.0
+            hint = "" if delay_s else f"similar; {key_of('slow_disk')} slows the disk"
+            lines.append(comparison_line(self._comparison, width, hint, self.is_ascii))
         if self.is_bottleneck:
             glyph = "!" if self.is_ascii else "▲"
             lines.append([Span(f"{glyph} {BOTTLENECK}"[:width], "warn")])

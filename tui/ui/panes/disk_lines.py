@@ -12,14 +12,16 @@ from tui.core.text.units import format_rate, format_size
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Span, justify, line_width
 from tui.ui.panes.plot import axis_graph, milliseconds, spark, step_above
-from tui.ui.panes.throughput import LAG_WARN_S
 from tui.ui.style.format import bar, count, fit, middle_ellipsis, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tui.core.snapshot import DiskSnapshot, WorkerSnapshot
+    from tui.core.snapshot import DiskSnapshot, EngineSnapshot, WorkerSnapshot
+    from tui.ui.panes.lag_comparison import Comparison
 
+LAG_WARN_S = 0.05
+"""Loop lag at which key presses start to feel late, seconds."""
 FULL = 0.95
 """Fraction of the limit that counts as full: reading pauses one buffer earlier."""
 _MIN_QUEUE_TOP = 8
@@ -33,6 +35,8 @@ def worker_lines(
     height: int,
     spinner: str,
     is_ascii: bool = False,
+    *,
+    shares: Sequence[float] = (),
 ) -> list[Line]:
     """Return a line per writer thread; if they do not fit, the last counts the rest."""
     if len(workers) <= height:
@@ -44,7 +48,15 @@ def worker_lines(
         shown, rest = sorted(ranked[:fitting]), ranked[fitting:]
     digits = len(str(len(workers)))
     lines = [
-        worker_line(number, worker, width, digits, spinner, is_ascii)
+        worker_line(
+            number,
+            worker,
+            width,
+            digits,
+            spinner,
+            is_ascii,
+            share=shares[number - 1] if number <= len(shares) else 0.0,
+        )
         for number, worker in shown
     ]
     if rest and height > 0:
@@ -66,8 +78,43 @@ def worker_line(
     digits: int,
     spinner: str,
     is_ascii: bool = False,
+    *,
+    share: float = 0.0,
 ) -> Line:
-    """Return ``1 ⠹ write  1.0 MB  train-00017 +2   9 ms`` in ``width`` cells."""
+    """Return ``1 ⠹ write  1.0 MB  train-00017 +2   9 ms ━━─── 37%``.
+
+    Args:
+        number: of the thread, from 1.
+        worker: what it does now.
+        width: cells.
+        digits: width of the number.
+        spinner: its current frame.
+        is_ascii: use only characters below 0x80.
+        share: fraction of the last seconds in which it was busy; unlike its present
+            operation, it does not depend on the moment.
+    """
+    busy = _share(share, width, is_ascii)
+    width -= line_width(busy)
+    return [*_operation(number, worker, width, digits, spinner, is_ascii), *busy]
+
+
+def _share(share: float, width: int, is_ascii: bool) -> Line:
+    figure = Span(f" {share:4.0%}", "text" if share >= 0.005 else "dim")
+    if width < 44:
+        return [figure]
+    full, empty = bar(share, 6, is_ascii=is_ascii)
+    return [Span(" "), Span(full, "active"), Span(empty, "faint"), figure]
+
+
+def _operation(
+    number: int,
+    worker: WorkerSnapshot,
+    width: int,
+    digits: int,
+    spinner: str,
+    is_ascii: bool,
+) -> Line:
+    """Return number and present operation in ``width`` cells."""
     head = Span(f"{number:>{digits}} ", "dim")
     if not is_busy(worker):
         glyph = "." if is_ascii else "·"
@@ -93,26 +140,36 @@ def worker_line(
 
 
 def comparison_line(
-    before: str,
-    before_s: float,
-    after: str,
-    after_s: float,
-    width: int,
-    is_ascii: bool = False,
+    comparison: Comparison, width: int, hint: str = "", is_ascii: bool = False
 ) -> Line:
-    """Return ``p99 loop lag: executor 9.1 ms → inline 340 ms``, the worse in orange."""
-    arrow = " -> " if is_ascii else " → "
-    worse = before_s > after_s
-    line = [
-        Span("lag ", "dim"),
-        Span(f"{before} "),
-        Span(milliseconds(before_s), "warn" if worse else "strong"),
-        Span(arrow, "dim"),
-        Span(f"{after} "),
-        Span(milliseconds(after_s), "strong" if worse else "warn"),
-    ]
-    full = Span("p99 loop lag: ", "dim")
-    return [full, *line[1:]] if line_width(line) + 10 <= width else line
+    """Return ``loop lag: executor 9.1 ms → inline 340 ms``, the worse in orange.
+
+    Args:
+        comparison: the present mode is shown last.
+        width: cells.
+        hint: shown if both modes are similar and there is space.
+        is_ascii: use only characters below 0x80.
+    """
+    modes = [("executor", comparison.executor_s), ("inline", comparison.inline_s)]
+    if not comparison.is_inline:
+        modes.reverse()
+    worst_s = max((lag_s for _, lag_s in modes if lag_s is not None), default=0.0)
+    arrow = Span(" -> " if is_ascii else " → ", "dim")
+    line: Line = []
+    for name, lag_s in modes:
+        line += [arrow] if line else []
+        line.append(Span(f"{name} "))
+        if lag_s is None:
+            line.append(Span("measuring" if line[1:] else "not measured", "dim"))
+        else:
+            is_worse = lag_s == worst_s and not comparison.is_similar
+            is_worse = is_worse and None not in (modes[0][1], modes[1][1])
+            line.append(Span(milliseconds(lag_s), "warn" if is_worse else "strong"))
+    head = "loop lag: " if line_width(line) + 10 <= width else "lag "
+    line = [Span(head, "dim"), *line]
+    if comparison.is_similar and hint and line_width(line) + 2 + len(hint) <= width:
+        line.append(Span(f"  {hint}", "dim"))
+    return line
 
 
 def queue_top(history: Sequence[int]) -> float:
@@ -220,13 +277,34 @@ def batch_line(disk: DiskSnapshot, width: int) -> Line:
     return justify(left, right, width)
 
 
+def lag_line(snapshot: EngineSnapshot, width: int, is_ascii: bool = False) -> Line:
+    """Return the loop lag in figures, with a sparkline if there is space."""
+    loop = snapshot.loop
+    style = "warn" if loop.p99_s >= LAG_WARN_S else "text"
+    line = [
+        Span("loop ", "dim"),
+        Span("p50 ", "dim"),
+        Span(milliseconds(loop.p50_s)),
+        Span("  p99 ", "dim"),
+        Span(milliseconds(loop.p99_s), style),
+    ]
+    room = min(24, width - sum(len(span.text) for span in line) - 2)
+    if room >= 4:
+        # The top is at least 50 ms, or the jitter of an idle loop would look large.
+        top = max(LAG_WARN_S, *loop.history_s[-room:], 0.0)
+        graph = spark(loop.history_s, room, top, is_ascii=is_ascii)
+        line += [Span("  "), Span(graph, style if style == "warn" else "verifying")]
+    return line
+
+
 def explanation() -> str:
     """Return what the graphs show, and the key that switches to inline writes."""
     key = key_of("inline_writes")
     return (
         "Writes run in threads (run_in_executor), so the event loop stays free for"
         f" keys and sockets. Press {key} to write inline and watch the lag,"
-        f" {key} again to stop."
+        f" {key} again to stop. If the disk is too fast to see it,"
+        f" {key_of('slow_disk')} simulates a slow one."
     )
 
 

@@ -1,4 +1,4 @@
-"""The throughput pane: speed over the last minutes, and the event loop's lag."""
+"""The throughput pane: speed over the last minutes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from tui.ui.panes.plot import (
     axis_graph,
     graph_columns,
     label_width,
-    milliseconds,
     repeats,
     spark,
 )
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.snapshot import EngineSnapshot
-
-LAG_WARN_S = 0.05
-"""Loop lag at which key presses start to feel late, seconds."""
 
 
 class ThroughputGraph(Pane):
@@ -71,10 +67,7 @@ class ThroughputGraph(Pane):
         snapshot = self._snapshot
         if snapshot is None:
             return []
-        figures = [
-            speed_line(snapshot, width),
-            lag_line(snapshot, width, self.is_ascii),
-        ]
+        figures = [speed_line(snapshot, width)]
         rows = height - len(figures)
         if rows < 2:
             return figures[:height]
@@ -122,24 +115,4 @@ def speed_line(snapshot: EngineSnapshot, width: int) -> Line:
         more = [Span(f"  {word} ", "dim"), Span(format_rate(rate))]
         if sum(len(span.text) for span in (*line, *more)) <= width:
             line += more
-    return line
-
-
-def lag_line(snapshot: EngineSnapshot, width: int, is_ascii: bool = False) -> Line:
-    """Return the loop lag in figures, with a sparkline if there is space."""
-    loop = snapshot.loop
-    style = "warn" if loop.p99_s >= LAG_WARN_S else "text"
-    line = [
-        Span("loop ", "dim"),
-        Span("p50 ", "dim"),
-        Span(milliseconds(loop.p50_s)),
-        Span("  p99 ", "dim"),
-        Span(milliseconds(loop.p99_s), style),
-    ]
-    room = min(24, width - sum(len(span.text) for span in line) - 2)
-    if room >= 4:
-        # The top is at least 50 ms, or the jitter of an idle loop would look large.
-        top = max(LAG_WARN_S, *loop.history_s[-room:], 0.0)
-        graph = spark(loop.history_s, room, top, is_ascii=is_ascii)
-        line += [Span("  "), Span(graph, style if style == "warn" else "verifying")]
     return line
