@@ -1,4 +1,7 @@
-"""``python -m tests.fuzz TARGET [--minutes N] [--corpus DIR]``: search with atheris."""
+"""``python -m tests.fuzz TARGET [--minutes N] [--corpus DIR]``: search with atheris.
+
+``python -m tests.fuzz attacks`` runs the known attacks at full size, without atheris.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import atheris
-
-with atheris.instrument_imports(include=["tui"]):
+try:
+    import atheris
+except ImportError:
     from tests.fuzz.targets import TARGETS
+else:
+    with atheris.instrument_imports(include=["tui"]):
+        from tests.fuzz.targets import TARGETS
 
 MEGABYTES = 1024
 """Memory at which an input counts as a failure."""
@@ -22,10 +28,14 @@ LENGTH = 4096
 def main() -> None:
     """Fuzz one target; exits with status 0 if the time is up without a failure."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("target", choices=[*TARGETS, "attacks"])
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--corpus", type=Path, help="kept between runs")
     options = parser.parse_args()
+    if options.target == "attacks":
+        from tests.fuzz import attacks
+
+        sys.exit(attacks.main())
     target = TARGETS[options.target]
     with tempfile.TemporaryDirectory() as home:
         corpus = options.corpus or Path(home)

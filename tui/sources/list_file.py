@@ -16,6 +16,7 @@ from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand_requests
 from tui.sources.readers.digest_list import is_sums_line, parse_sums_list
 from tui.sources.readers.lines import encoding_of, read_lines
+from tui.sources.readers.patient_stream import PatientStream
 from tui.sources.readers.text_list import parse_text
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def load_file(
         )
         return
     try:
-        with open(path, "rb") as stream:
+        with PatientStream(path) as stream:
             yield from load_stream(stream, where, options, suffix)
     except FileNotFoundError:
         # A mistyped URL may contain a password.

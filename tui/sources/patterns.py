@@ -32,7 +32,8 @@ _TEXT_LIMIT = 64 << 20
 _NUMBERS = r"(-?[0-9]{1,15})\.\.(-?[0-9]{1,15})(?:\.\.(-?[0-9]{1,9}))?"
 _LETTERS = r"(?:[a-z]\.\.[a-z]|[A-Z]\.\.[A-Z])(?:\.\.[0-9]{1,2})?"
 _WORDS = r"[A-Za-z0-9._~%+@=!-]*(?:,[A-Za-z0-9._~%+@=!-]*)+"
-_GROUP = re.compile(rf"(\\*)(\{{(?:{_NUMBERS}|({_WORDS})|({_LETTERS}))\}})")
+# The look-behind keeps the search linear in a run of backslashes.
+_GROUP = re.compile(rf"(?<!\\)(\\*)(\{{(?:{_NUMBERS}|({_WORDS})|({_LETTERS}))\}})")
 _CURL_GROUP = re.compile(
     r"\[(?:([0-9]{1,15})-([0-9]{1,15})|([a-z]-[a-z]|[A-Z]-[A-Z]))(?::([0-9]{1,9}))?\]"
 )
@@ -170,7 +171,7 @@ def _is_literal(match: re.Match[str]) -> bool:
     words = match[6]
     if words is None:
         return False
-    return not words.strip(",") or "?" in match.string[: match.start()]
+    return not words.strip(",") or match.string.find("?", 0, match.start()) >= 0
 
 
 def _count_group(match: re.Match[str]) -> int:

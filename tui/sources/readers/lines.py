@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 LINE_LIMIT = 65536
 """Maximum characters of a line. Servers accept URLs of up to 8 KiB."""
 
+LINES_LIMIT = 10_000_000
+LIST_LIMIT = 1 << 30
+"""Maximum lines and bytes of a list, so that reading an endless pipe stops."""
 _READ_SIZE = 65536
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -46,6 +49,7 @@ def read_lines(stream: Readable) -> Iterator[str]:
 
     Raises:
         OSError: the stream cannot be read.
+        ValueError: it has more than ``LINES_LIMIT`` lines or ``LIST_LIMIT`` bytes.
     """
     chunk = stream.read(_READ_SIZE)
     encoding = encoding_of(chunk)
@@ -55,7 +59,11 @@ def read_lines(stream: Readable) -> Iterator[str]:
     # Converts "\r\n" and a lone "\r" (old Macs) to "\n", also across chunks.
     newlines = io.IncrementalNewlineDecoder(decoder, translate=True)
     pending = ""
+    count = size = 0
     while chunk:
+        size += len(chunk)
+        if size > LIST_LIMIT:
+            raise ValueError(f"larger than {LIST_LIMIT >> 20:,} MiB")
         text = newlines.decode(chunk)
         if "\0" in text:
             # Not text; errors about its lines would be useless.
@@ -63,6 +71,9 @@ def read_lines(stream: Readable) -> Iterator[str]:
             return
         first, *lines = text.split("\n")
         pending = (pending + first)[: LINE_LIMIT + 1]
+        count += len(lines)
+        if count > LINES_LIMIT:
+            raise ValueError(f"more than {LINES_LIMIT:,} lines")
         if lines:
             yield pending
             pending = lines.pop()

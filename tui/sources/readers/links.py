@@ -13,19 +13,19 @@ from fnmatch import translate
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-from selectolax.lexbor import LexborHTMLParser
-
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
 from tui.core.text.plain_text import plain
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand
+from tui.sources.readers.html_tags import start_tags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_LINKS = (
-    "a[href], area[href], img[src], source[src], audio[src], video[src], embed[src]"
+_LINKS = dict.fromkeys(("a", "area"), "href") | dict.fromkeys(
+    ("img", "source", "audio", "video", "embed"), "src"
 )
+"""The attribute of each element that contains its link."""
 _SPACE = " \t\n\f\r"
 _META = re.compile(
     rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([\w:-]{1,40})", re.IGNORECASE
@@ -125,15 +125,18 @@ def parse_page(
 
 def _collect_links(page: Page) -> dict[str, None]:
     """Return the links that may be downloads, made absolute if there is a base."""
-    tree = LexborHTMLParser(_decoded(page))
     base = page.url
-    element = tree.css_first("base[href]")
-    if element is not None:
-        base = _joined(base, element.attributes.get("href") or "") or base
+    has_base = False
+    links: dict[str, None] = {}
+    for name, attributes in start_tags(_decoded(page), frozenset({*_LINKS, "base"})):
+        if name != "base":
+            links[attributes.get(_LINKS[name], "")] = None
+        elif not has_base and "href" in attributes:
+            # It counts for links before it, too.
+            has_base = True
+            base = _joined(base, attributes["href"]) or base
     found: dict[str, None] = {}
-    for node in tree.css(_LINKS):
-        attributes = node.attributes
-        link = attributes.get("href") or attributes.get("src") or ""
+    for link in links:
         url = _joined(base, link)
         if url and url.partition("#")[0] != page.url:
             found[url] = None

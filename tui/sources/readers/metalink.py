@@ -168,6 +168,15 @@ class FileElement:
         return ""
 
 
+_READS: dict[str, Callable[[FileElement, str, Mapping[str, str]], None]] = {
+    "size": FileElement.read_size,
+    "hash": FileElement.read_hash,
+    "url": FileElement.read_url,
+    "pieces/hash": FileElement.read_piece,
+    "pieces": FileElement.end_pieces,
+}
+"""What reads the text of an element below ``file``."""
+
 SIZE_LIMIT = 64 << 20
 """Maximum bytes of a document; enough for the digests of a million pieces."""
 _CHUNK = 1 << 20
@@ -307,7 +316,10 @@ class _Reader:
         if self._path == ["metalink", "file"]:
             self._file = FileElement(attributes.get("name"), self._here())
         elif self._path == ["metalink", "file", "pieces"]:
-            self._collect_error(lambda: self._file.start_pieces(attributes))
+            try:
+                self._file.start_pieces(attributes)
+            except ValueError as error:
+                self._reject_file(error)
 
     def _characters(self, text: str) -> None:
         if self._skipped or len(self._path) < 3:
@@ -327,16 +339,13 @@ class _Reader:
         if self._path == ["metalink", "file"]:
             self._end_file()
         elif self._path[:2] == ["metalink", "file"]:
-            read = {
-                "size": self._file.read_size,
-                "hash": self._file.read_hash,
-                "url": self._file.read_url,
-                "pieces/hash": self._file.read_piece,
-                "pieces": self._file.end_pieces,
-            }.get("/".join(self._path[2:]))
+            read = _READS.get("/".join(self._path[2:]))
             if read is not None:
                 text = "".join(self._texts).strip()
-                self._collect_error(lambda: read(text, self._attributes))
+                try:
+                    read(self._file, text, self._attributes)
+                except ValueError as error:
+                    self._reject_file(error)
         self._path.pop()
         # The text that follows is white space of the enclosing element.
         self._clear_text()
@@ -350,19 +359,16 @@ class _Reader:
 
     # -- results -----------------------------------------------------------------------
 
-    def _collect_error(self, read: Callable[[], None]) -> None:
-        """Call ``read``; turn its ValueError into a ``BadRequestLine``."""
-        try:
-            read()
-        except ValueError as error:
-            self._file.is_valid = False
-            self.items.append(BadRequestLine(self._here(), f"{error}"))
+    def _reject_file(self, error: ValueError) -> None:
+        self._file.is_valid = False
+        self.items.append(BadRequestLine(self._here(), f"{error}"))
 
     def _end_file(self) -> None:
         file = self._file
         if not file.is_valid:
             return
-        self._foreign += file.foreign
+        if file.foreign:
+            self._foreign.update(file.foreign)
         if len(self._unknown) < 100:
             self._unknown |= file.unknown
         try:

@@ -28,6 +28,8 @@ from tui.sources.values import folder_url, parse_folder, parse_header, parse_out
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+OPTION_LIMIT = 1000
+"""Maximum option lines of one URL, so that reading an endless list stops."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _URL_START = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HTTP = ("http://", "https://")
@@ -96,7 +98,16 @@ class _Reader:
                 here = f"{self._where}:{number}"
                 yield from self._command(text, here, numbered)
             else:
-                yield from self._option(text, f"{self._where}:{number}")
+                here = f"{self._where}:{number}"
+                yield from self._option(text, here)
+                entry = self._entry
+                if entry is not None and entry.options > OPTION_LIMIT:
+                    yield BadRequestLine(
+                        here,
+                        f"more than {OPTION_LIMIT:,} options for one URL, skipping the"
+                        " rest of the list",
+                    )
+                    return
         yield from self._finish()
 
     def _command(
@@ -132,6 +143,8 @@ class _Reader:
             yield BadRequestLine(here, str(error))
 
     def _option(self, text: str, here: str) -> Iterator[BadRequestLine]:
+        if self._entry is not None:
+            self._entry.options += 1
         try:
             name = _parse_option(self._entry, text)
         except ValueError as error:
@@ -162,6 +175,7 @@ class _Entry:
         "is_valid",
         "mirrors",
         "name",
+        "options",
         "where",
     )
 
@@ -176,7 +190,9 @@ class _Entry:
         """Folders in ``out=``, in front of the name."""
         self.name: str | None = None
         self.checksum: Checksum | None = None
-        self.headers: tuple[tuple[str, str], ...] = ()
+        self.headers: list[tuple[str, str]] = []
+        self.options = 0
+        """Number of option lines."""
 
     def request(self) -> DownloadRequest:
         directory = self.directory
@@ -187,7 +203,7 @@ class _Entry:
             self.name,
             directory,
             self.checksum,
-            self.headers,
+            tuple(self.headers),
             None,
             self.where,
         )
@@ -218,7 +234,7 @@ def _parse_url(text: str, base_url: str | None) -> str:
             raise ValueError(
                 "not a URL: no scheme; write https:// in front of the host"
             ) from None
-        if len(_URL_START.findall(text)) > 1 and " " in text:
+        if text.count("://") > 1 and " " in text:
             raise ValueError(
                 "several URLs on one line; write one per line, or separate mirrors of"
                 " one file with tabs"
@@ -251,7 +267,7 @@ def _parse_option(entry: _Entry | None, text: str) -> str:
     elif name == "checksum":
         entry.checksum = Checksum.parse(value)
     else:
-        entry.headers = (*entry.headers, parse_header(value))
+        entry.headers.append(parse_header(value))
     return ""
 
 
