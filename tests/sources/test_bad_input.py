@@ -120,7 +120,7 @@ class LongLine:
         (".txt", b"http://a/", "l:1: longer than 65536 characters"),
         (".csv", b"url\nhttp://a/", "l:1: invalid CSV, skipping the rest: a line"),
         (".jsonl", b'"http://a/', "l:1: longer than 65536 characters"),
-        ("", b"a" * 64 + b"  y\n", "l:2: expected 'DIGEST  NAME' or"),
+        ("", b"a" * 64 + b"  y\n", "l:2: longer than 65536 characters"),
         (".txt", b"curl http://a/", "l:1: longer than 65536 characters"),
         (".txt", b"curl http://a/ \\\n" * 20_000, "l:1: the command is longer than"),
         (".meta4", f'<metalink xmlns="{ML4}"><file name="x"><url>'.encode(),

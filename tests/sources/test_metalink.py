@@ -178,8 +178,8 @@ def test_name_outside_the_directory_is_an_error(name, reason):
         ("", "m:1: the file has no http or https URL"),
         ("<url>http://a b/</url>", "m:2: the URL contains a space or a control"
          " character; encode it"),
-        ("<url>big.iso</url>", "m:2: not a URL (it has no http:// or https:// in"
-         " front)"),
+        ("<url>big.iso</url>", "m:2: the URL is relative; set the URL of"
+             " its folder with --base-url"),
         ("<url priority='first'>http://a/</url>", "m:2: priority must be a whole number"
          " with at most 18 digits"),
         ("<size>-5</size><url>http://a/</url>", "m:2: size must be a whole number"
@@ -202,6 +202,60 @@ def test_name_outside_the_directory_is_an_error(name, reason):
 )  # fmt: skip
 def test_invalid_element_is_reported_with_its_line(inside, expected):
     assert reasons(one(inside)) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("inside", "size", "checksum"),
+    [
+        # metalink-dev/checker, 1_empty_size.meta4
+        (f"<size></size><hash type='sha-1'>{'1' * 40}</hash>", None, "sha1"),
+        ("<size> </size>", None, None),
+        # aria2, test/metalink4.xml: a digest of the wrong length beside a good one
+        (
+            f"<hash type='sha-256'>abc</hash><hash type='sha-1'>{'1' * 40}</hash>",
+            None,
+            "sha1",
+        ),
+        (
+            f"<hash type='sha-1'>{'1' * 40}</hash>"
+            "<pieces length='4' type='sha-1'><hash>x</hash></pieces>",
+            None,
+            "sha1",
+        ),
+        (f"<hash type='crc32'>1</hash><hash type='sha-256'>{A}</hash>", None, "sha256"),
+    ],
+)
+def test_invalid_parts_beside_good_ones_are_left_out(inside, size, checksum):
+    (item,) = read(one(f"{inside}<url>http://a/x</url>"))
+    assert isinstance(item, DownloadRequest)
+    assert item.size == size
+    assert (item.checksum.algorithm if item.checksum else None) == checksum
+    assert item.pieces is None
+
+
+def test_a_left_out_digest_is_noted():
+    notes: list[str] = []
+    good = f"<hash type='sha-1'>{'1' * 40}</hash>"
+    read(one(f"<hash type='md5'>1</hash>{good}<url>http://a/x</url>"), notes)
+    assert notes == ["m: ignoring invalid digests of 1 files, which have other ones"]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("big.iso", "https://a/r/big.iso"),
+        ("sub/big.iso", "https://a/r/sub/big.iso"),
+        ("/big.iso", "https://a/big.iso"),
+        ("//b/big.iso", "https://b/big.iso"),
+        ("http://c/big.iso", "http://c/big.iso"),
+    ],
+)
+def test_relative_urls_are_below_the_base_url(url, expected):
+    # aria2 has --metalink-base-uri for it.
+    stream = io.BytesIO(one(f"<url>{url}</url>").encode())
+    (item,) = parse_metalink(stream, "m", None, "https://a/r")
+    assert isinstance(item, DownloadRequest)
+    assert item.url == expected
 
 
 @pytest.mark.parametrize(

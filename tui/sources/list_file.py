@@ -11,12 +11,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.request import BadRequestLine, DownloadRequest
+from tui.core.text.checksum_list import continues_digest
 from tui.core.text.plain_text import plain, plain_url
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand_requests
 from tui.sources.readers.digest_list import is_sums_line, parse_sums_list
 from tui.sources.readers.lines import encoding_of, read_lines
 from tui.sources.readers.patient_stream import PatientStream
+from tui.sources.readers.shell_words import is_command
 from tui.sources.readers.text_list import parse_text
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _SNIFF_SIZE = 65536
 """Bytes examined to detect a list's format."""
 
 _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
+_IS_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://|[a-z-]{1,40}=")
 _KINDS = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -55,7 +58,7 @@ class ReadOptions(NamedTuple):
     links: str | None = None
     """Pattern for the links of a page; see ``readers.links.LinkPattern``."""
     base_url: str | None = None
-    """Base for relative entries of digest lists, pages and plain lists."""
+    """Base for relative entries of digest lists, pages, Metalink and plain lists."""
 
 
 _DEFAULTS = ReadOptions()
@@ -132,7 +135,7 @@ def _parse(
         case "metalink":
             from tui.sources.readers.metalink import parse_metalink
 
-            return parse_metalink(stream, where, notes)
+            return parse_metalink(stream, where, notes, options.base_url)
         case "page":
             return _parse_page(stream, where, options)
         case "csv":
@@ -144,7 +147,7 @@ def _parse(
 
             return expand_requests(parse_json_lines(read_lines(stream), where, notes))
         case "sums":
-            return parse_sums_list(read_lines(stream), where, options.base_url)
+            return parse_sums_list(read_lines(stream), where, options.base_url, notes)
         case _:
             return parse_text(read_lines(stream), where, notes, options.base_url)
 
@@ -158,13 +161,21 @@ def detect_format(start: bytes) -> str:
         return "json"
     if text.startswith("{"):
         return "jsonl"
-    for line in text.splitlines():
-        line = line.strip()
-        if line and not line.startswith("#"):
+    is_first = True
+    for row in text.splitlines():
+        line = row.strip()
+        if is_sums_line(line) or continues_digest(row):
+            return "sums"
+        if not line or line.startswith("#"):
+            continue
+        if is_first:
             names = {name.strip(' "').lower() for name in re.split("[,;\t]", line)}
             if "url" in names:
                 return "csv"
-            return "sums" if is_sums_line(line) else "text"
+        if _IS_TEXT.match(line) or is_command(line):
+            return "text"
+        # Digest lists may start with prose.
+        is_first = False
     return "text"
 
 

@@ -6,6 +6,8 @@
     SHA256 (name) = 9f86d081...  BSD
     SHA2-256(name)= 9f86d081...  OpenSSL
     9f86d081...                  only the digest
+    name: 9F86D081 884C7D65 ...  gpg --print-md; also with SHA256 = after the colon
+    # SHA512 HASH                Gentoo: the algorithm of the lines below
 
 ``md5sum`` and similar programs write the same with digests of other lengths. Parsing is
 lenient: a signature around the list, comments and unknown digests are skipped.
@@ -37,6 +39,12 @@ _BSD = re.compile(
     rf"(\\?)(MD5|SHA(?:1|2?-?(?:224|256|384|512))|BLAKE2[bs]) ?\((.+)\) ?= ?{_HEX}",
     re.IGNORECASE | re.ASCII,
 )
+_GPG = re.compile(r"(MD5|SHA(?:1|224|256|384|512)) *= *([0-9A-F \t]+)|()([0-9A-F \t]+)")
+_OTHER_TAG = re.compile(
+    r"([A-Za-z][A-Za-z0-9/_-]{1,19}) ?\((.+)\) ?= ?[0-9A-Za-z+/=]+(?: bytes)?"
+)
+_HEADING = re.compile(r"#\s*([A-Za-z][A-Za-z0-9_-]{1,19})\s+HASH\s*", re.IGNORECASE)
+_SPACED_HEX = re.compile(r"[ \t]+(?:[0-9A-F]{2,8}[ \t]+)*+[0-9A-F]{2,8}")
 _ESCAPED = re.compile(r"\\([\\nr])")
 _UNESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
 
@@ -50,8 +58,10 @@ def parse_checksum_list(text: str) -> dict[str, Checksum]:
         takes precedence over sha-256.
     """
     found: dict[str, dict[str, str | None]] = {}
+    untagged = ""
     for line in text.splitlines():
-        entry = parse_checksum_line(line)
+        untagged = heading_kind(line) or untagged
+        entry = parse_checksum_line(line, untagged)
         if entry is None or entry[1].algorithm not in ("sha256", "sha512"):
             continue
         name, checksum = entry
@@ -86,7 +96,12 @@ def parse_checksum_line(line: str, untagged: str = "") -> tuple[str, Checksum] |
     if not line or len(line) > _LINE_LIMIT:
         return None
     gnu = _GNU.fullmatch(line)
-    if gnu is not None:
+    head, colon, tail = line.rpartition(":")
+    if colon and (gpg := _GPG.fullmatch(tail.strip())) is not None:
+        escape, name = "", head
+        digest = re.sub(r"[ \t]", "", gpg[2] or gpg[4])
+        kind = (gpg[1] or _KINDS.get(len(digest), "")).lower()
+    elif gnu is not None:
         escape, digest, name = gnu[1], gnu[2], gnu[3] or ""
         kind = untagged or _KINDS.get(len(digest), "")
     else:
@@ -101,3 +116,27 @@ def parse_checksum_line(line: str, untagged: str = "") -> tuple[str, Checksum] |
         # GNU marks lines whose names contain a backslash or a line end.
         name = _ESCAPED.sub(lambda match: _UNESCAPED[match[1]], name)
     return name.removeprefix("./"), Checksum(kind, digest.lower())
+
+
+def heading_kind(line: str) -> str:
+    """Return the algorithm that a comment names for the lines below it, else "".
+
+    Gentoo writes ``# BLAKE2B HASH`` above digests as long as those of SHA-512.
+    """
+    match = _HEADING.fullmatch(line.strip())
+    return match[1].lower() if match is not None else ""
+
+
+def other_digest(line: str) -> tuple[str, str] | None:
+    """Return the kind and name of a line that another algorithm tags, else ``None``.
+
+    For example ``RMD160 (name) = ...`` and pkgsrc's ``Size (name) = 12 bytes``.
+    """
+    line = line.strip()
+    match = _OTHER_TAG.fullmatch(line) if len(line) <= _LINE_LIMIT else None
+    return (match[1], match[2].removeprefix("./")) if match is not None else None
+
+
+def continues_digest(line: str) -> bool:
+    """Return True for a line of gpg that continues the digest above it."""
+    return len(line) <= _LINE_LIMIT and _SPACED_HEX.fullmatch(line) is not None

@@ -1,7 +1,8 @@
 """Digest lists such as ``SHA256SUMS``: each name is a file to download.
 
 The names are relative to a base URL, which the user gives, or to the URL of the list
-itself. ``core.text.checksum_list`` parses the lines; a PGP signature is skipped.
+itself. ``core.text.checksum_list`` parses the lines; a PGP signature is skipped, and so
+are other lines, with a note, as ``sha256sum -c`` does.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from tui.core.request import (
     DownloadRequest,
     check_url,
 )
-from tui.core.text.checksum_list import parse_checksum_line
+from tui.core.text.checksum_list import (
+    continues_digest,
+    heading_kind,
+    other_digest,
+    parse_checksum_line,
+)
+from tui.core.text.plain_text import plain
 from tui.sources.readers.lines import LINE_LIMIT
 from tui.sources.values import folder_url, parse_output_path
 
@@ -27,17 +34,23 @@ if TYPE_CHECKING:
 
 _SUMS_NAME = re.compile(
     r"(?:md5|sha-?\d*|b2|blake2[bs]?|shasums?)[-_]?(?:sums?)?\d*(?:\.txt|\.asc)?"
-    r"|.*\.(?:md5|sha\d+|b2|md5sum|sha\d+sum|b2sum)|checksums?(?:\.txt)?|.*-CHECKSUM",
+    r"|.*\.(?:md5|sha\d+|b2|md5sum|sha\d+sum|b2sum|digests)(?:\.asc)?"
+    r"|(?:sha\d+|md5)\.sig|checksums?(?:\.txt|\.md5|\.sha\d+)?|.*-CHECKSUM",
     re.IGNORECASE,
 )
+_DIGEST = re.compile(r"[0-9A-Fa-f]{16,}[ \t]+\*?(\S.*)")
+"""A line that seems to start with a digest."""
+_NOTED_LINES = 5
 _SUFFIX = re.compile(r"\.(?:md5|sha\d+|b2)(?:sum)?$", re.IGNORECASE)
 
 
 def is_sums_line(line: str) -> bool:
     """Return True if a list that starts with this line is a digest list."""
     return (
-        line.startswith("-----BEGIN PGP SIGNED")
+        line.startswith(("-----BEGIN PGP SIGNED", "untrusted comment:"))
         or parse_checksum_line(line) is not None
+        or other_digest(line) is not None
+        or bool(heading_kind(line))
     )
 
 
@@ -47,7 +60,10 @@ def is_sums_name(name: str) -> bool:
 
 
 def parse_sums_list(
-    lines: Iterable[str], where: str, base_url: str | None
+    lines: Iterable[str],
+    where: str,
+    base_url: str | None,
+    notes: list[str] | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Parse a digest list; yields requests and errors in the order of the names.
 
@@ -58,6 +74,7 @@ def parse_sums_list(
         lines: text without line endings.
         where: the list's name in messages; a line number is added.
         base_url: the folder to which the names are relative.
+        notes: receives a line about skipped lines and unsupported digests.
     """
     if not base_url:
         yield BadRequestLine(
@@ -69,28 +86,90 @@ def parse_sums_list(
     except ValueError as error:
         yield BadRequestLine("--base-url", str(error))
         return
-    # b2sum writes as many digits as sha512sum and does not name the algorithm.
-    name = os.path.basename(where)
-    untagged = "blake2b" if name.lower().startswith(("b2", "blake2b")) else ""
-    files: dict[str, tuple[str, Checksum]] = {}
+    digests = _Digests(os.path.basename(where))
     for here, line in _significant(lines, where):
-        entry = parse_checksum_line(line, untagged) if len(line) <= LINE_LIMIT else None
-        if entry is None:
-            yield BadRequestLine(
-                here, "expected 'DIGEST  NAME' or 'KIND (NAME) = DIGEST'"
+        try:
+            digests.read(here, line)
+        except ValueError as error:
+            yield BadRequestLine(here, str(error))
+    for path, (here, checksum) in digests.files.items():
+        yield _request(folder, path, checksum, here)
+    for path, (here, kind) in digests.others.items():
+        if path not in digests.files:
+            reason = f"{plain(path, 100)} has only a digest of {plain(kind, 20)},"
+            yield BadRequestLine(here, f"{reason} which is not supported")
+    if notes is not None:
+        notes += digests.notes(where)
+
+
+class _Digests:
+    """The digests of a list by name, and what else it contains."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        # b2sum writes as many digits as sha512sum and does not name the algorithm.
+        is_blake = name.lower().startswith(("b2", "blake2b"))
+        self._untagged = "blake2b" if is_blake else ""
+        self.files: dict[str, tuple[str, Checksum]] = {}
+        """Location of the first digest, and the strongest digest."""
+        self.others: dict[str, tuple[str, str]] = {}
+        """Location and kind of the first unsupported digest."""
+        self._kinds: set[str] = set()
+        self._skipped: list[str] = []
+        self._skipped_count = 0
+
+    def read(self, here: str, line: str) -> None:
+        """Read a line.
+
+        Raises:
+            ValueError: the digest is damaged, or contradicts an earlier one.
+        """
+        if len(line) > LINE_LIMIT:
+            raise ValueError(f"longer than {LINE_LIMIT} characters")
+        if line.startswith("#"):
+            self._untagged = heading_kind(line) or self._untagged
+            return
+        entry = parse_checksum_line(line, self._untagged)
+        if entry is not None:
+            path, checksum = entry
+            self._add(path or _SUFFIX.sub("", self._name), checksum, here)
+            return
+        other = other_digest(line)
+        if other is None and self._untagged and (match := _DIGEST.match(line)):
+            other = self._untagged, match[1]
+        if other is not None:
+            kind, path = other
+            self._kinds.add(kind)
+            if kind.lower() != "size":
+                self.others.setdefault(path, (here, kind))
+        elif _DIGEST.match(line):
+            raise ValueError("expected 'DIGEST  NAME' or 'KIND (NAME) = DIGEST'")
+        else:
+            self._skipped_count += 1
+            if len(self._skipped) < _NOTED_LINES:
+                self._skipped.append(here.rpartition(":")[2])
+
+    def notes(self, where: str) -> list[str]:
+        """Return notes about what was skipped."""
+        found = []
+        if self._kinds:
+            listed = ", ".join(plain(kind, 20) for kind in sorted(self._kinds)[:10])
+            found.append(f"{where}: ignoring unsupported digests: {listed}")
+        if self._skipped:
+            more = ", ..." if self._skipped_count > len(self._skipped) else ""
+            found.append(
+                f"{where}: ignoring {self._skipped_count:,} lines without a digest"
+                f" (line {', '.join(self._skipped)}{more})"
             )
-            continue
-        path, checksum = entry
-        path = path or _SUFFIX.sub("", name)
-        first, known = files.get(path, (here, checksum))
+        return found
+
+    def _add(self, path: str, checksum: Checksum, here: str) -> None:
+        first, known = self.files.get(path, (here, checksum))
         if known.algorithm == checksum.algorithm and known != checksum:
-            yield BadRequestLine(here, f"contradicts the digest in {first}")
-            continue
+            raise ValueError(f"contradicts the digest in {first}")
         order = STRONGEST_FIRST.index
         if order(checksum.algorithm) <= order(known.algorithm):
-            files[path] = (first, checksum)
-    for path, (here, checksum) in files.items():
-        yield _request(folder, path, checksum, here)
+            self.files[path] = (first, checksum)
 
 
 def _request(
@@ -107,16 +186,28 @@ def _request(
 
 
 def _significant(lines: Iterable[str], where: str) -> Iterator[tuple[str, str]]:
-    """Return the lines that should contain digests, each with its location."""
-    is_signature = False
+    """Return the lines that should contain digests, each with its location.
+
+    Lines of gpg that continue a digest are joined to it.
+    """
+    is_signature = is_signify = False
+    pending = here = ""
     for number, line in enumerate(lines, 1):
         text = line.strip().removeprefix("\ufeff")
+        if pending and len(pending) < LINE_LIMIT and continues_digest(line):
+            pending = f"{pending} {text}"
+            continue
+        if pending:
+            yield here, pending
+        pending, here = "", f"{where}:{number}"
         if text.startswith("-----"):
             is_signature = "BEGIN PGP SIGNATURE" in text
-        elif (
-            text
-            and not is_signature
-            and text[0] not in "#;"
-            and not text.startswith("Hash: ")
-        ):
-            yield f"{where}:{number}", text
+        elif text.startswith("untrusted comment:"):
+            is_signify = True
+        elif is_signify:
+            # The signature, in Base64.
+            is_signify = False
+        elif text and not is_signature and text[0] != ";" and text[:6] != "Hash: ":
+            pending = text
+    if pending:
+        yield here, pending

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from typing import TYPE_CHECKING
+from urllib.parse import urljoin
 from xml.parsers import expat
 
 from tui.core.request import (
@@ -23,7 +24,7 @@ from tui.core.request import (
     check_url,
 )
 from tui.core.text.plain_text import plain
-from tui.sources.values import parse_output_path, parse_size
+from tui.sources.values import folder_url, parse_output_path, parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,13 +43,19 @@ _LAST = 1_000_000
 class FileElement:
     """The contents of a ``file`` element; ``read_`` methods may raise ValueError."""
 
-    def __init__(self, name: str | None, where: str) -> None:
-        self.where = where
+    def __init__(
+        self, name: str | None, here: Callable[[], str], base_url: str | None
+    ) -> None:
+        self.where = here()
+        self._here = here
+        self._base_url = base_url
         self.is_valid = True
         self.foreign: Counter[str] = Counter()
         """Number of unsupported mirrors by scheme or type."""
         self.unknown: set[str] = set()
         """Unsupported digest algorithms."""
+        self.damaged: BadRequestLine | None = None
+        """A digest that is not one; an error if there is no other digest."""
         self._name = name
         self._size: int | None = None
         self._checksums: dict[str, Checksum] = {}
@@ -60,13 +67,19 @@ class FileElement:
 
     def read_size(self, text: str, _: Mapping[str, str]) -> None:
         """Read the size in bytes."""
-        self._size = parse_size("size", text)
+        if text:
+            self._size = parse_size("size", text)
 
     def read_hash(self, text: str, attributes: Mapping[str, str]) -> None:
         """Read a digest of the complete file."""
         kind = self._kind(attributes)
-        if kind:
+        if not kind:
+            return
+        try:
             checksum = Checksum.parse(f"{kind}={text}")
+        except ValueError as error:
+            self.damaged = BadRequestLine(self._here(), str(error))
+        else:
             self._checksums.setdefault(checksum.algorithm, checksum)
 
     def read_url(self, text: str, attributes: Mapping[str, str]) -> None:
@@ -89,6 +102,12 @@ class FileElement:
         elif "preference" in attributes:
             # Version 3 counts in the other direction: 100 is the best.
             rank = _LAST - 1 - parse_size("preference", attributes["preference"])
+        if scheme is None:
+            if not self._base_url:
+                raise ValueError(
+                    "the URL is relative; set the URL of its folder with --base-url"
+                )
+            text = urljoin(folder_url(self._base_url), text)
         self._urls.append((rank, check_url(text)))
 
     def start_pieces(self, attributes: Mapping[str, str]) -> None:
@@ -111,7 +130,11 @@ class FileElement:
             index = parse_size("piece", attributes["piece"])
         if index in digests or index >= _PIECE_LIMIT:
             raise ValueError(f"piece {index:,} is a duplicate or out of range")
-        digests[index] = Checksum.parse(f"{algorithm}={text}").digest
+        try:
+            digests[index] = Checksum.parse(f"{algorithm}={text}").digest
+        except ValueError as error:
+            self.damaged = BadRequestLine(self._here(), str(error))
+            self._open = None
 
     def end_pieces(self, _: str, __: Mapping[str, str]) -> None:
         """Finish the list of piece digests."""
@@ -131,6 +154,8 @@ class FileElement:
             ValueError: no name or URL, an unsafe name, or pieces that do not add up to
                 the size.
         """
+        if self.damaged is not None and not (self._checksums or self._pieces):
+            raise self.damaged
         if not self._name:
             raise ValueError("the file has no name")
         folder, name = parse_output_path(self._name, "the name")
@@ -198,7 +223,10 @@ class _Rejected(Exception):
 
 
 def parse_metalink(
-    stream: Readable, where: str, notes: list[str] | None = None
+    stream: Readable,
+    where: str,
+    notes: list[str] | None = None,
+    base_url: str | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Parse a document; yields requests and errors in its order.
 
@@ -210,12 +238,13 @@ def parse_metalink(
         stream: the document; reading stops at ``SIZE_LIMIT``.
         where: the document's name in messages; a line number is added.
         notes: receives a line for everything that is ignored but not an error.
+        base_url: the folder to which URLs without a scheme are relative.
 
     Returns:
         Requests, and a ``BadRequestLine`` for each error. Raises only what the stream
         raises.
     """
-    reader = _Reader(where)
+    reader = _Reader(where, base_url)
     read = 0
     is_last = False
     while not is_last:
@@ -239,8 +268,10 @@ def parse_metalink(
 class _Reader:
     """Handles the events of expat and builds requests."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, base_url: str | None) -> None:
         self._where = where
+        self._base_url = base_url
+        self._damaged = 0
         self.items: deque[DownloadRequest | BadRequestLine] = deque()
         self._foreign: Counter[str] = Counter()
         self._unknown: set[str] = set()
@@ -253,7 +284,7 @@ class _Reader:
         self._attributes: dict[str, str] = {}
         self._texts: list[str] = []
         self._text_size = 0
-        self._file = FileElement(None, "")
+        self._file = FileElement(None, lambda: "", None)
         self._parser = parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = self._start
@@ -288,6 +319,11 @@ class _Reader:
             kinds = self._foreign.most_common(10)
             listed = ", ".join(f"{count:,} {kind}" for kind, count in kinds)
             found.append(f"{self._where}: ignoring mirrors that are not http: {listed}")
+        if self._damaged:
+            found.append(
+                f"{self._where}: ignoring invalid digests of {self._damaged:,} files,"
+                " which have other ones"
+            )
         if self._unknown:
             listed = ", ".join(sorted(self._unknown)[:10])
             found.append(f"{self._where}: ignoring unsupported digests: {listed}")
@@ -314,7 +350,8 @@ class _Reader:
         self._attributes = attributes
         self._clear_text()
         if self._path == ["metalink", "file"]:
-            self._file = FileElement(attributes.get("name"), self._here())
+            file_name = attributes.get("name")
+            self._file = FileElement(file_name, self._here, self._base_url)
         elif self._path == ["metalink", "file", "pieces"]:
             try:
                 self._file.start_pieces(attributes)
@@ -367,12 +404,15 @@ class _Reader:
         file = self._file
         if not file.is_valid:
             return
+        self._damaged += bool(file.damaged)
         if file.foreign:
             self._foreign.update(file.foreign)
         if len(self._unknown) < 100:
             self._unknown |= file.unknown
         try:
             self.items.append(file.request())
+        except BadRequestLine as error:
+            self.items.append(error)
         except ValueError as error:
             self.items.append(BadRequestLine(file.where, f"{error}"))
 
