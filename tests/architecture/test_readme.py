@@ -66,7 +66,7 @@ def test_no_option_is_explained_that_does_not_exist():
     # Set-up and measuring commands have options of their own.
     others = (
         r"```sh\n(?:python3|pipx) .*?```|`python\s-m\s+tests\.[^`]*`"
-        r"|## Coming from .*?## Performance|`(?:curl|wget) [^`]*`"
+        r"|## Coming from .*?## Performance|`(?:curl|wget|gpg) [^`]*`"
     )
     ours = re.sub(others, "", SPELLED_OUT, flags=re.DOTALL)
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", ours))

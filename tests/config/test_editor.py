@@ -11,6 +11,7 @@ import pytest
 from tui.config import editor
 from tui.config.errors import ConfigError
 from tui.config.registry import OPTIONS
+from tui.config.sample import sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,3 +234,64 @@ def test_full_disk_leaves_the_file_unchanged(path, monkeypatch):
         file.save()
     assert path.read_text() == WRITTEN
     assert os.listdir(path.parent) == ["config.toml"]
+
+
+def saved(tmp_path, before: str, *changes: tuple[str, object]) -> str:
+    """Return a file's text after changes, each saved on its own."""
+    path = tmp_path / "c.toml"
+    path.write_text(before)
+    for key, value in changes:
+        file = editor.load(path)
+        file.set(key, value)
+        file.save()
+    return path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("concurrency", 16, "concurrency = 16"),
+        ("headers", ["A: b"], 'headers = ["A: b"]'),
+        ("hooks.on-done", ["a"], 'on-done = ["a"]'),
+        ("dashboard.theme", "nord", 'theme = "nord"'),
+        ("keys.cancel", ["x"], 'cancel = ["x"]'),
+    ],
+)
+def test_a_setting_replaces_its_comment_in_the_sample(tmp_path, key, value, line):
+    before = sample()
+    after = saved(tmp_path, before, (key, value))
+    changed = [
+        (old, new)
+        for old, new in zip(before.splitlines(), after.splitlines(), strict=True)
+        if old != new
+    ]
+    assert changed[-1][1] == line
+    assert changed[-1][0].startswith(f"# {line.partition(' ')[0]} =")
+    # The header of its table is uncommented, too.
+    table = key.rpartition(".")[0]
+    assert [new for _, new in changed[:-1]] == ([f"[{table}]"] if table else [])
+
+
+def test_the_sample_can_be_uncommented_after_settings_were_added(tmp_path):
+    text = saved(tmp_path, sample(), ("concurrency", 16), ("dashboard.theme", "nord"))
+    text = text.replace("# [hooks]", "[hooks]").replace("# [keys]", "[keys]")
+    (tmp_path / "c.toml").write_text(text)
+    file = editor.load(tmp_path / "c.toml")
+    assert file.problems == []
+    assert file.value("concurrency") == 16
+    assert file.value("dashboard.theme") == "nord"
+
+
+def test_a_setting_without_a_comment_goes_above_commented_tables(tmp_path):
+    before = "retries = 2\n\n# my hooks\n# [hooks]\n# on-done = []\n"
+    after = saved(tmp_path, before, ("concurrency", 16))
+    assert after == (
+        "retries = 2\nconcurrency = 16\n\n# my hooks\n# [hooks]\n# on-done = []\n"
+    )
+
+
+def test_a_comment_of_another_table_is_left_alone(tmp_path):
+    before = "# [profiles.slow]\n# concurrency = 2\n"
+    after = saved(tmp_path, before, ("concurrency", 16))
+    assert after.endswith(before)
+    assert after.startswith("concurrency = 16\n")

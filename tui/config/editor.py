@@ -20,6 +20,7 @@ setting to the running engine or dashboard is up to the caller.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import tomllib
 from contextlib import suppress
@@ -263,6 +264,9 @@ def _write_key(text: str, key: str, value: Any) -> str:
         if isinstance(table, dict):
             table.pop(name if separator else head, None)
         return tomlkit.dumps(tree)
+    is_set = name in tree.get(head, {}) if separator else head in tree
+    if not is_set and (found := _at_comment(text, key, value)) is not None:
+        return found
     if not separator and head not in tree:
         return _add_above_tables(text, head, value)
     if separator and head not in tree:
@@ -278,6 +282,55 @@ def _write_key(text: str, key: str, value: Any) -> str:
     return tomlkit.dumps(tree)
 
 
+_COMMENTED = re.compile(r"[ \t]*#[ \t]?([A-Za-z0-9_-]+)[ \t]*=")
+_COMMENTED_TABLE = re.compile(r"[ \t]*#[ \t]?\[\[?([^\]\n]+)\]")
+_TABLE = re.compile(r"[ \t]*\[\[?([^\]\n]+)\]")
+
+
+def _at_comment(text: str, key: str, value: Any) -> str | None:
+    """Set a key where the file has it as a comment, as a file of ``config init`` does.
+
+    Returns:
+        The new text; ``None`` if there is no such line, or the key would end up
+        elsewhere.
+    """
+    head, separator, name = key.partition(".")
+    table = head if separator else ""
+    name = name if separator else head
+    lines = text.splitlines(keepends=True)
+    current = active = ""
+    header = -1
+    for number, line in enumerate(lines):
+        if match := _COMMENTED_TABLE.match(line):
+            current, header = match[1].strip(), number
+        elif match := _TABLE.match(line):
+            current = active = match[1].strip()
+            header = -1
+        elif (match := _COMMENTED.match(line)) and match[1] == name:
+            if current != table:
+                continue
+            changed = list(lines)
+            changed[number] = f"{name} = {toml_text(value)}\n"
+            if table != active:
+                # Its table is a comment as well.
+                changed[header] = f"[{table}]\n"
+            found = "".join(changed)
+            return found if _differs_only_in(text, found, key, value) else None
+    return None
+
+
+def _differs_only_in(before: str, after: str, key: str, value: Any) -> bool:
+    """Return True if a change of the text sets one key and nothing else."""
+    try:
+        expected, found = tomllib.loads(before), tomllib.loads(after)
+    except tomllib.TOMLDecodeError:
+        return False
+    head, separator, name = key.partition(".")
+    table = expected.setdefault(head, {}) if separator else expected
+    table[name if separator else head] = tomllib.loads(f"x = {toml_text(value)}")["x"]
+    return expected == found
+
+
 def _add_above_tables(text: str, name: str, value: Any) -> str:
     """Add a key before the first [table]; after it, it would belong to that table."""
     lines = text.splitlines(keepends=True)
@@ -287,6 +340,8 @@ def _add_above_tables(text: str, name: str, value: Any) -> str:
         if isinstance(inner, dict)
         or (isinstance(inner, list) and any(isinstance(i, dict) for i in inner))
     ]
+    # Commented ones count, too: the user may uncomment them later.
+    tables += [n for n, line in enumerate(lines) if _COMMENTED_TABLE.match(line)]
     at = min(tables, default=len(lines))
     # Comments directly above a table belong to it, as does the blank line before them.
     while tables and at > 0 and lines[at - 1].lstrip().startswith("#"):
