@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shlex
 import socket
 import ssl
@@ -256,3 +257,22 @@ async def test_unwritable_json_output_is_an_error(
     assert ended.status == 1
     assert "cannot write to stdout: " in ended.err
     assert set(files(tmp_path)) <= {"good.bin", "good.bin.part", "good.bin.part.json"}
+
+
+async def test_a_log_pipe_without_a_reader_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    url = "http://127.0.0.1:9/x"
+    ended = await fetchtui(url, "--log-file", "log", cwd=tmp_path)
+    assert ended.status == 2
+    assert "no program reads this pipe" in ended.err
+
+
+async def test_a_log_pipe_with_a_reader_receives_the_log(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    async with ScriptedServer() as server:
+        url = server.add("/x", ResponseScript(b"file"))
+        ended = await fetchtui(url, "--log-file", "log", cwd=tmp_path)
+    assert ended.status == 0, ended.err
+    assert b" done " in os.read(reader, 65536)
+    os.close(reader)

@@ -41,16 +41,21 @@ def check_log_file(path: Path | None) -> None:
     Raises:
         BadParameter: it is not writable; the message has the reason.
     """
+    import errno
     import os
 
     if path is None:
         return
+    # Without O_NONBLOCK, it would wait until a program reads a named pipe.
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+        os.close(os.open(path, flags, 0o600))
     except OSError as error:
+        reason = error.strerror
+        if error.errno == errno.ENXIO:
+            reason = "no program reads this pipe"
         raise click.BadParameter(
-            f"cannot write to {plain(str(path))}: {error.strerror}; choose another"
-            " file",
+            f"cannot write to {plain(str(path))}: {reason}; choose another file",
             param_hint="--log-file",
         ) from None
 
