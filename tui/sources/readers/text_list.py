@@ -71,6 +71,9 @@ class _Reader:
         self._notes = notes
         self._base_url = base_url
         self._entry: _Entry | None = None
+        self._plain: tuple[tuple[str, ...], str] | None = None
+        """Mirrors and location of an entry without options, in place of an ``_Entry``:
+        most of a million lines have none."""
         self._ignored: set[str] = set()
 
     def read(self, lines: Iterable[str]) -> Iterator[DownloadRequest | BadRequestLine]:
@@ -135,14 +138,18 @@ class _Reader:
             yield from parse_command("\n".join(lines), here, self._notes)
 
     def _begin(self, text: str, here: str) -> Iterator[BadRequestLine]:
-        self._entry = entry = _Entry(here)
         try:
-            entry.mirrors = _parse_mirrors(text, self._base_url)
+            self._plain = _parse_mirrors(text, self._base_url), here
         except ValueError as error:
+            self._entry = entry = _Entry(here)
             entry.is_valid = False
             yield BadRequestLine(here, str(error))
 
     def _option(self, text: str, here: str) -> Iterator[BadRequestLine]:
+        if self._plain is not None:
+            (mirrors, where), self._plain = self._plain, None
+            self._entry = _Entry(where)
+            self._entry.mirrors = mirrors
         if self._entry is not None:
             self._entry.options += 1
         try:
@@ -158,6 +165,10 @@ class _Reader:
                 self._notes.append(f"{here}: ignoring the option {name}")
 
     def _finish(self) -> Iterator[DownloadRequest]:
+        if self._plain is not None:
+            (mirrors, where), self._plain = self._plain, None
+            yield DownloadRequest(mirrors, source=where)
+            return
         entry, self._entry = self._entry, None
         if entry is not None and entry.is_valid:
             yield entry.request()
