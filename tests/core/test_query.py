@@ -72,9 +72,10 @@ def test_every_state_is_in_exactly_one_view_beside_all():
     [
         (SortKey.ADDED, [0, 1, 2, 3, 4, 5, 6]),
         (SortKey.NAME, [1, 3, 0, 2, 4, 5, 6]),
-        (SortKey.SIZE, [2, 6, 5, 0, 4, 1, 3]),
+        (SortKey.SIZE, [5, 0, 4, 1, 3, 2, 6]),
         (SortKey.PROGRESS, [2, 3, 5, 6, 1, 4, 0]),
-        (SortKey.STATE, [6, 1, 2, 4, 0, 3, 5]),
+        (SortKey.STATE, [1, 2, 3, 4, 6, 5, 0]),
+        (SortKey.ACTIVITY, [1, 2, 3, 4, 6, 5, 0]),
         (SortKey.HOST, [0, 1, 3, 4, 5, 6, 2]),
     ],
 )

@@ -29,7 +29,11 @@ class FakeList:
     """A list of downloads with a cursor, that draws nothing."""
 
     def __init__(self, service: FakeService) -> None:
-        self.model = ListModel(service.select_iter, by_cause=service.by_cause)
+        self.model = ListModel(
+            service.select_iter,
+            by_cause=service.by_cause,
+            by_activity=service.by_activity,
+        )
         self.display = True
         self.repainted: list[int] = []
         """Downloads that were redrawn, in order."""
@@ -66,6 +70,9 @@ class FakeList:
 
     def put_cursor(self, index: int) -> None:
         self.model.move_to(index)
+
+    def lead_cursor(self, index: int) -> None:
+        self.model.move_to(index, is_key=False)
 
 
 class FakeFilter:

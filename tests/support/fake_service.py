@@ -619,11 +619,23 @@ class FakeService:
 
     def select(self, query: DownloadQuery) -> list[int]:
         self.calls["select"] += 1
-        return core_query.select(self._listed(query), query)
+        return core_query.select(self._listed(query), query, self._figures())
 
     def select_iter(self, query: DownloadQuery) -> Generator[None, None, list[int]]:
         self.calls["select"] += 1
-        return core_query.select_iter(self._listed(query), query)
+        return core_query.select_iter(self._listed(query), query, self._figures())
+
+    def by_activity(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, core_query.ActivityGroups]:
+        self.calls["select"] += 1
+        return core_query.by_activity(self._listed(query), query)
+
+    def _figures(self) -> dict[int, core_query.Figures]:
+        return {
+            row.id: core_query.Figures(row.speed, row.eta_s)
+            for row in (self._row(d.id) for d in self.downloads if d.state in ACTIVE)
+        }
 
     def by_cause(self, query: DownloadQuery) -> list[core_query.FailureGroup]:
         self.calls["by_cause"] += 1

@@ -106,10 +106,10 @@ def some_downloads() -> FakeService:
     service.put("running.bin", _S.DOWNLOADING, size=1000, received=500, speed=100.0)
     service.put("failed.bin", _S.FAILED, size=1000, error="404", error_kind="not_found")
     service.put("paused.bin", _S.PAUSED, size=1000, received=100)
-    service.put("done.bin", _S.DONE, size=1000, received=1000)
     service.put("queued.bin", _S.QUEUED)
+    service.put("done.bin", _S.DONE, size=1000, received=1000)
     return service
 
 
-RUNNING, FAILED, PAUSED, DONE, QUEUED = range(5)
+RUNNING, FAILED, PAUSED, QUEUED, DONE = range(5)
 """The IDs of these downloads, which are also their rows."""

@@ -17,13 +17,14 @@ from tests.ui.dashboards import (
     some_downloads,
 )
 from tui.core.download import DownloadState
-from tui.core.listing.query import DownloadQuery, SortKey, View
+from tui.core.listing.query import LARGEST_FIRST, DownloadQuery, SortKey, View
 from tui.core.settings import MAX_CONCURRENCY
 from tui.ui.actions.batch_runner import SLICE
 from tui.ui.dialogs.confirm import ConfirmScreen
 from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.keys.registry import ACTIONS
+from tui.ui.list.model import DONE_HEADING
 
 _S = DownloadState
 MANY = 2 * SLICE + 500
@@ -183,8 +184,8 @@ def test_retry_of_marked_downloads_leaves_the_others_alone(context):
     context.list.refresh_order()
     context.run("mark_all", "retry")
     assert context.message == "Retrying 2 downloads · u to undo"
-    unchanged = [_S.DOWNLOADING, _S.QUEUED, _S.PAUSED, _S.DONE]
-    assert states(context) == [*unchanged, _S.QUEUED, _S.QUEUED]
+    unchanged = [_S.DOWNLOADING, _S.QUEUED, _S.PAUSED, _S.QUEUED, _S.DONE]
+    assert states(context) == [*unchanged, _S.QUEUED]
 
 
 def test_undo_of_a_retry_restores_failed_and_cancelled_each_as_it_was(context):
@@ -514,12 +515,38 @@ def test_each_view_lists_its_states(context):
         assert context.list.model.listed == ids
 
 
-def test_sort_goes_through_the_columns_and_can_be_reversed(context):
-    for key in (*list(SortKey)[1:], SortKey.ADDED):
+def test_the_order_is_chosen_from_a_menu_largest_first_and_can_be_reversed(context):
+    for key in SortKey:
         context.run("sort")
-        assert context.list.model.query.sort is key
+        context.answer(key)
+        query = context.list.model.query
+        assert query.sort is key
+        assert query.is_reversed == (key in LARGEST_FIRST)
+    context.actions.view.sort_by(SortKey.ADDED)
     context.run("sort_reverse")
     assert context.list.model.ids == [4, 3, 2, 1, 0]
+
+
+def test_the_order_by_activity_and_the_list_order_are_one_key_apart(context):
+    context.actions.view.sort_by(SortKey.ACTIVITY)
+    context.run("sort_reverse")
+    assert not context.list.model.query.is_reversed
+    assert "cannot be reversed" in context.message
+    context.run("list_order")
+    assert context.list.model.query == DownloadQuery()
+    context.run("list_order")
+    assert context.list.model.query.sort is SortKey.ACTIVITY
+
+
+def test_finished_downloads_are_shown_and_hidden_with_one_key(context):
+    context.run("list_order", "fold_done")
+    model = context.list.model
+    assert model.ids == [RUNNING, FAILED, PAUSED, DONE_HEADING, QUEUED]
+    context.run("fold_done")
+    assert model.ids == [RUNNING, FAILED, PAUSED, QUEUED, DONE_HEADING, DONE]
+    assert model.cursor_line == DONE_HEADING
+    context.run("details")
+    assert model.ids[3] == DONE_HEADING
 
 
 def test_freeze_and_follow_say_how_to_stop(context):

@@ -107,7 +107,7 @@ async def test_a_key_in_the_details_is_about_that_download_and_not_about_marks()
     service = some_downloads()
     other = service.put("other.bin", DownloadState.DOWNLOADING, size=1000)
     async with dashboard(service) as board:
-        await board.press("G", "space", "g", "enter", "greater_than_sign")
+        await board.press("j", "space", "g", "enter", "greater_than_sign")
         assert service.last == ("set_segments", 2, RUNNING)
         assert other not in service.limits
         await board.press("escape", "greater_than_sign")

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_service import FakeService
-from tests.ui.dashboards import FAILED, dashboard, some_downloads
+from tests.ui.dashboards import (
+    FAILED,
+    PAUSED,
+    QUEUED,
+    RUNNING,
+    dashboard,
+    some_downloads,
+)
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery
 from tui.core.request import DownloadRequest
@@ -130,9 +137,9 @@ async def test_D_removes_ended_downloads_and_u_restores_them():
         )
         await board.press("ctrl+a", "D")
         assert board.message() == "Removed 2 downloads from the list · u to restore"
-        assert board.list.model.ids == [0, 2, 4]
+        assert board.list.model.ids == [RUNNING, PAUSED, QUEUED]
         assert "1 All 3" in board.screen()[2]
-        assert board.list.model.marks.ids == [0, 2, 4], "what is gone has no mark"
+        assert board.list.model.marks.ids == [0, 2, 3], "what is gone has no mark"
         await board.press("u")
         assert board.list.model.ids == [0, 1, 2, 3, 4]
         assert board.list.model.marks.ids == [0, 1, 2, 3, 4]
@@ -278,10 +285,10 @@ async def test_the_cursor_follows_what_is_active_until_it_is_moved():
         assert board.list.model.cursor_id == 0
         assert "following" in board.screen()[2]
         service.finish(0)
-        service.start(4, size=10)
+        service.start(QUEUED, size=10)
         following._next_at_s = 0.0
         await board.tick()
-        assert board.list.model.cursor_id == 4
+        assert board.list.model.cursor_id == QUEUED
         await board.press("k")
         assert "following" not in board.screen()[2]
 

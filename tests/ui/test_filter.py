@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textual.events import Paste
 
 from tests.support.fake_service import FakeService
-from tests.ui.dashboards import Dashboard, dashboard
+from tests.ui.dashboards import DONE, FAILED, PAUSED, RUNNING, Dashboard, dashboard
 from tui.core.download import DownloadState
 from tui.core.listing.filter import FilterError
 from tui.ui.dialogs.add import AddScreen
@@ -57,7 +57,7 @@ async def test_enter_keeps_the_filter_and_returns_the_focus():
         await board.press("slash")
         await board.type("done")
         await board.press("enter")
-        assert board.list.model.ids == [3]
+        assert board.list.model.ids == [DONE]
         assert board.app.focused is board.list
         await board.press("slash")
         assert board.main.filter_bar.input.value == "done"
@@ -97,7 +97,7 @@ async def test_a_paste_into_the_filter_stays_there():
         board.app.post_message(Paste("done"))
         await board.wait_idle()
         assert board.app.screen is board.main
-        assert board.list.model.ids == [3]
+        assert board.list.model.ids == [DONE]
 
 
 async def test_filter_errors_are_shown_while_typing():
@@ -120,9 +120,9 @@ async def test_a_filter_survives_a_change_of_view():
         await board.press("slash")
         await board.type("size:>10")
         await board.press("enter", "4")
-        assert board.list.model.ids == [3]
+        assert board.list.model.ids == [DONE]
         await board.press("1")
-        assert board.list.model.ids == [0, 1, 2, 3]
+        assert board.list.model.ids == [RUNNING, FAILED, PAUSED, DONE]
 
 
 class Gated(FakeService):
@@ -137,6 +137,10 @@ class Gated(FakeService):
         if query.text == "bad":
             raise FilterError("this pattern takes too long")
         return ids
+
+    def by_activity(self, query: DownloadQuery):
+        yield from self.select_iter(query)
+        return (yield from super().by_activity(query))
 
 
 async def until(board: Dashboard, words: str) -> None:

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, SortKey, View
-from tui.ui.list.model import CALM_S, LATE_S, ListModel
+from tui.core.service import Move
+from tui.ui.list.model import (
+    CALM_S,
+    DONE_HEADING,
+    LATE_S,
+    LINGER_S,
+    ListModel,
+)
 
 _S = DownloadState
 
@@ -30,6 +37,21 @@ def model_of(service: FakeService) -> tuple[ListModel, Hand]:
     model = ListModel(service.select_iter, clock, service.by_cause)
     follow(model, service)
     return model, clock
+
+
+def active_first(service: FakeService, height: int = 5) -> tuple[ListModel, Hand]:
+    """Return a model in the order by activity, on a screen of few lines."""
+    clock = Hand()
+    model = ListModel(service.select_iter, clock, service.by_cause, service.by_activity)
+    model.query = DownloadQuery(sort=SortKey.ACTIVITY)
+    model.height = height
+    follow(model, service)
+    return model, clock
+
+
+def later(model: ListModel, clock: Hand, service: FakeService) -> None:
+    clock.now += 1.5 * CALM_S
+    follow(model, service)
 
 
 def follow(model: ListModel, service: FakeService) -> bool:
@@ -336,3 +358,131 @@ def test_the_groups_of_the_failed_hold_only_what_a_filter_lets_through():
     while not model.work():
         pass
     assert [cause.ids for cause in model.groups.values()] == [[2]]
+
+
+def busy_service() -> FakeService:
+    """Return an engine with ten done, two running, and one in each other state."""
+    service = FakeService()
+    for number in range(10):
+        service.put(f"done-{number}", _S.DONE, size=100, received=100)
+    for state in (_S.QUEUED, _S.FAILED, _S.DOWNLOADING, _S.CANCELLED, _S.WAITING):
+        service.put(state.word, state)
+    service.put("paused", _S.PAUSED)
+    service.put("probing", _S.PROBING)
+    return service
+
+
+def test_running_downloads_come_first_and_finished_ones_are_one_line():
+    service = busy_service()
+    model, _ = active_first(service)
+    assert model.ids == [12, 16, 14, 11, 15, DONE_HEADING, 10, 13]
+    group = model.groups[DONE_HEADING]
+    assert (len(group.ids), group.nbytes) == (10, 1000)
+    assert sorted(model.listed) == list(range(17)), "hidden ones can be marked"
+
+
+def test_finished_downloads_are_rows_while_the_list_fits_the_screen():
+    service = busy_service()
+    model, _ = active_first(service, height=17)
+    assert model.ids == [12, 16, 14, 11, 15, 10, 13, *range(10)]
+
+
+def test_finished_downloads_are_rows_if_they_are_all_there_is_or_match_a_filter():
+    service = FakeService()
+    for number in range(10):
+        service.put(f"file-{number}", _S.DONE)
+    model, _ = active_first(service)
+    assert model.ids == list(range(10))
+    service.put("more")
+    model.set_query(model.query._replace(text="file-3"))
+    assert model.ids == [3]
+    model.set_query(model.query._replace(text=""))
+    assert model.ids == [DONE_HEADING, 10]
+
+
+def test_queued_downloads_are_in_the_order_of_the_queue():
+    service = FakeService()
+    for name in "abc":
+        service.put(name)
+    model, clock = active_first(service)
+    service.reorder([2], Move.TOP)
+    later(model, clock, service)
+    assert model.ids == [2, 0, 1]
+
+
+def test_a_cursor_that_was_not_moved_shows_running_downloads_one_after_another():
+    service = FakeService()
+    for number in range(20):
+        service.put(f"file-{number}")
+    model, clock = active_first(service)
+    for number in range(12):
+        service.change(number, state=_S.DOWNLOADING)
+        later(model, clock, service)
+        assert model.cursor_id == number
+        service.change(number, state=_S.DONE)
+        clock.now += LINGER_S / 4
+        follow(model, service)
+        assert model.cursor_id == number, "a key for it must not reach the next one"
+        clock.now += LINGER_S
+        follow(model, service)
+        assert model.cursor == 0
+
+
+def test_a_running_download_keeps_the_unmoved_cursor_when_another_starts_above():
+    service = FakeService()
+    for number in range(8):
+        service.put(f"file-{number}")
+    service.change(3, state=_S.DOWNLOADING)
+    model, clock = active_first(service)
+    assert model.cursor_id == 3
+    service.change(1, state=_S.DOWNLOADING)
+    later(model, clock, service)
+    assert model.ids[:2] == [1, 3]
+    assert model.cursor_id == 3
+
+
+def test_a_download_that_finishes_under_the_cursor_stays_until_the_cursor_leaves():
+    service = FakeService()
+    for number in range(8):
+        service.put(f"file-{number}", _S.DOWNLOADING if number < 3 else _S.QUEUED)
+    model, clock = active_first(service)
+    model.move_to(1)
+    service.change(1, state=_S.DONE)
+    for _ in range(5):
+        clock.now += 60
+        service.put("more")
+        follow(model, service)
+        assert (model.cursor, model.cursor_id) == (1, 1)
+    assert len(model.groups[DONE_HEADING].ids) == 1
+    model.move_to(0)
+    clock.now += 2 * CALM_S
+    follow(model, service)
+    assert 1 not in model.ids
+    assert model.cursor_id == 0
+
+
+def test_closing_the_finished_downloads_puts_the_cursor_on_their_line():
+    service = busy_service()
+    model, _ = active_first(service)
+    model.fold_done()
+    model.set_query(model.query)
+    assert model.ids[-11:] == [DONE_HEADING, *range(10)]
+    model.move_to(len(model.ids) - 3)
+    model.fold_done()
+    model.set_query(model.query)
+    assert model.ids[5] == DONE_HEADING
+    assert model.cursor_line == DONE_HEADING
+
+
+def test_rows_by_speed_are_sorted_again_each_second():
+    service = FakeService()
+    for name, speed in (("a", 10.0), ("b", 20.0), ("c", 0.0)):
+        service.put(name, _S.DOWNLOADING, size=1000, speed=speed)
+    service.put("d")
+    model, clock = active_first(service)
+    model.set_query(DownloadQuery(sort=SortKey.SPEED, is_reversed=True))
+    assert model.ids == [1, 0, 2, 3]
+    clock.now += 0.9
+    assert not follow(model, service)
+    clock.now += 0.2
+    assert follow(model, service)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
-from tui.core.listing.query import SortKey
+from tui.core.listing.query import DownloadQuery
 from tui.core.notices import Notice, NoticeCode
 from tui.ui.list.rows import (
     Piece,
@@ -61,9 +61,7 @@ def test_a_queued_row_shows_the_limit_of_a_host_that_refused_more():
 def test_every_row_is_as_wide_as_the_heading_allows(width):
     service = every_state()
     room = width - 1  # the cursor's cell
-    titles = "".join(
-        text for text, _ in heading(columns_for(width), SortKey.ADDED, False)
-    )
+    titles = "".join(text for text, _ in heading(columns_for(width), DownloadQuery()))
     assert cells(titles) <= width
     for row in service.downloads:
         assert cells(line(service, row.id, width)) <= room

@@ -39,15 +39,16 @@ async def test_the_dashboard_stays_visible_while_a_theme_is_chosen():
 
 async def test_the_ui_state_is_saved_and_restored():
     async with dashboard() as board:
-        await board.press("s", "s", "S", "d", "T", "down", "enter")
+        await board.press("s", "z", "d", "T", "down", "enter")
         state = board.app.ui_state
-    assert state == UIState(LIGHT.name, SortKey.SIZE, True, {"disk": False})
+    assert state == UIState(LIGHT.name, {"disk": False})
     app = DashboardApp(some_downloads(), ui_state=state)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         assert app.ui_state == state
         assert not app.main.disk.display
-        assert "Size ↑" in app.export_screenshot().replace("&#160;", " ")
+        sort = app.main.list.model.query.sort
+        assert sort is SortKey.ACTIVITY, "the order belongs to one list"
 
 
 async def test_a_theme_option_applies_to_one_run_only():
@@ -67,7 +68,7 @@ async def test_an_unknown_theme_falls_back_to_the_default():
 
 def test_the_ui_state_is_loaded_as_it_was_saved(tmp_path, monkeypatch):
     monkeypatch.setenv("FETCHTUI_STATE_DIR", str(tmp_path / "new"))
-    state = UIState("nord", SortKey.HOST, True, {"log": True, "disk": False})
+    state = UIState("nord", {"log": True, "disk": False})
     save_ui_state(ui_state_path(), state)
     assert load_ui_state(ui_state_path()) == (state, "")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["dashboard.json"]
@@ -87,9 +88,9 @@ def test_a_broken_file_is_reported_and_the_defaults_are_used(content, tmp_path):
 @pytest.mark.parametrize(
     "kept",
     [
-        {"theme": 1, "sort": "colour", "is_reversed": "yes", "panes": [1]},
+        {"theme": 1, "panes": [1]},
         {"panes": {"disk": "open", "attic": True}},
-        {"sort": {}, "theme": None},
+        {"sort": "size", "theme": None},
     ],
 )
 def test_invalid_parts_of_the_file_are_ignored(kept, tmp_path):

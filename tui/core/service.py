@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.events import Event, Kinds
-    from tui.core.listing.query import DownloadQuery, FailureGroup
+    from tui.core.listing.query import ActivityGroups, DownloadQuery, FailureGroup
     from tui.core.notices import Notice
     from tui.core.request import DownloadRequest
     from tui.core.snapshot import (
@@ -249,6 +249,12 @@ class DownloadService(Protocol):
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
         """Do the same as ``select``, in slices of a few milliseconds between yields."""
+        ...
+
+    def by_activity(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, ActivityGroups]:
+        """Group the downloads that match a query by activity, in the same slices."""
         ...
 
     def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:

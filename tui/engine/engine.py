@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from tui.core import events
 from tui.core.download import ENDED, Download, DownloadState
 from tui.core.errors import ErrorKind
-from tui.core.listing.query import by_cause, select, select_iter
+from tui.core.listing.query import (
+    by_activity,
+    by_cause,
+    select,
+    select_iter,
+)
 from tui.core.notices import LimitName
 from tui.core.request import check_url, origin_of
 from tui.engine.autotune.tuner import AutoTuner
@@ -30,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from tui.core.download import DownloadId
-    from tui.core.listing.query import DownloadQuery, FailureGroup
+    from tui.core.listing.query import ActivityGroups, DownloadQuery, FailureGroup
     from tui.core.notices import HoldReason, Notice
     from tui.core.request import DownloadRequest
     from tui.core.service import Move
@@ -344,13 +349,21 @@ class Engine:
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """Return the ids that match a query, in its order."""
-        return select(self._snapshots.listed(query), query)
+        snapshots = self._snapshots
+        return select(snapshots.listed(query), query, snapshots.figures(query))
 
     def select_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
         """Do what ``select`` does, filtering a few milliseconds between yields."""
-        return select_iter(self._snapshots.listed(query), query)
+        snapshots = self._snapshots
+        return select_iter(snapshots.listed(query), query, snapshots.figures(query))
+
+    def by_activity(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, ActivityGroups]:
+        """Group downloads by activity, a few milliseconds between yields."""
+        return by_activity(self._snapshots.listed(query), query)
 
     def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
         """Return failed and cancelled downloads that match a query, by cause."""

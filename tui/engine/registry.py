@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.download import ENDED, TRANSITIONS, Download, DownloadState
+from tui.core.listing.query import Figures
 from tui.core.snapshot import AttemptSnapshot, DownloadSnapshot
 from tui.engine.job import Job, TransferSummary
 from tui.engine.metrics.kinds import Kinds
@@ -319,6 +320,13 @@ class DownloadRegistry:
             - counts[DownloadState.CANCELLED]
             - counts[DownloadState.PAUSED]
         )
+
+    def figures(self) -> dict[DownloadId, Figures]:
+        """Return speed and ETA of every running transfer."""
+        return {
+            running.download.id: Figures(running.speed(), _eta_s(running))
+            for running in self.running
+        }
 
     def row(
         self, download: Download, now: float, attempts_allowed: int

@@ -16,7 +16,7 @@ from tui.core.diagnosis import (
 )
 from tui.core.download import ACTIVE, Download, DownloadState
 from tui.core.errors import ErrorKind
-from tui.core.listing.query import View
+from tui.core.listing.query import Figures, SortKey, View
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.snapshot import (
     AttemptSnapshot,
@@ -236,6 +236,12 @@ class SnapshotBuilder:
         if query.view is View.QUEUED:
             return in_order(d for d in downloads if d.state is DownloadState.QUEUED)
         return downloads
+
+    def figures(self, query: DownloadQuery) -> dict[DownloadId, Figures] | None:
+        """Return speed and ETA of running downloads, if a query sorts by them."""
+        if query.sort not in (SortKey.SPEED, SortKey.ETA):
+            return None
+        return self._context.registry.figures()
 
     def origins(self) -> list[OriginSnapshot]:
         """Return one row per origin, the busiest first; at most 200."""

@@ -171,12 +171,11 @@ class DashboardApp(App[int]):
     @property
     def ui_state(self) -> UIState:
         """The look to keep for the next run."""
-        query = self.main.list.model.query
         theme = self.theme
         if self._preset_theme is not None and theme == self._preset_theme[0]:
             theme = self._preset_theme[1]  # not chosen in this run
         panes = dict(self.main.pane_layout.overrides)
-        return UIState(theme, query.sort, query.is_reversed, panes)
+        return UIState(theme, panes)
 
     # -- actions ---------------------------------------------------------------------
 

@@ -14,7 +14,6 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
-from tui.core.listing.query import DownloadQuery
 from tui.core.text.plain_text import plain
 from tui.ui.actions.batch_runner import BatchRunner
 from tui.ui.actions.context import Application
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
     from textual.timer import Timer
 
+    from tui.core.listing.query import DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
     from tui.core.snapshot import EngineSnapshot, OriginSnapshot
@@ -185,6 +185,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Draw once, then start to add and to tick."""
         self.list.focus()
+        self.heading.show(self.list.model.query)
         self.list.explain_if_empty(is_loading=self._is_loading)
         self.refresh_now()
         self.call_after_refresh(self._begin)
@@ -298,10 +299,7 @@ class MainScreen(Screen[None]):
         self.actions.view.show_filter_error()
 
     def restore_ui_state(self, state: UIState) -> None:
-        """Apply sort order and panes of an earlier run, before anything is drawn."""
-        query = DownloadQuery(sort=state.sort, is_reversed=state.is_reversed)
-        self.list.model.query = query
-        self.heading.show(query)
+        """Apply the panes of an earlier run, before anything is drawn."""
         self.pane_layout.overrides |= state.panes
 
     def action_state(self) -> ActionState:

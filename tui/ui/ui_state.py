@@ -14,7 +14,6 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
-from tui.core.listing.query import SortKey
 from tui.ui.panes.layout import PANES
 from tui.ui.style.theme import DEFAULT_THEME
 
@@ -27,8 +26,6 @@ class UIState:
     """What the user chose."""
 
     theme: str = DEFAULT_THEME
-    sort: SortKey = SortKey.ADDED
-    is_reversed: bool = False
     panes: dict[str, bool] = field(default_factory=dict)
     """Pane -> open, for panes that were opened or closed by hand."""
 
@@ -58,14 +55,11 @@ def load_ui_state(path: Path) -> tuple[UIState, str]:
     except (OSError, ValueError, TypeError, RecursionError):
         return (
             UIState(),
-            f"{_NAME} could not be read; using the default theme, sort order and panes",
+            f"{_NAME} could not be read; using the default theme and panes",
         )
     state = UIState()
     if isinstance(stored.get("theme"), str):
         state.theme = stored["theme"]
-    with suppress(ValueError):
-        state.sort = SortKey(stored.get("sort"))
-    state.is_reversed = stored.get("is_reversed") is True
     panes = stored.get("panes")
     if isinstance(panes, dict):
         state.panes = {
@@ -82,8 +76,6 @@ def save_ui_state(path: Path, state: UIState) -> None:
     text = json.dumps(
         {
             "theme": state.theme,
-            "sort": state.sort.value,
-            "is_reversed": state.is_reversed,
             "panes": state.panes,
         }
     )

@@ -2,29 +2,83 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, IntEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.filter import filter_iter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
-    from tui.core.download import Download
+    from tui.core.download import Download, DownloadId
 
 _Found = TypeVar("_Found")
+
+
+_SLICE = 20_000
+"""Downloads per slice of a pass over all of them: about 4 ms."""
+
+
+class Activity(IntEnum):
+    """What a download is about to do, in the order in which a list shows it."""
+
+    RUNNING = 0
+    FINISHING = 1
+    """All bytes have arrived; many small files may wait for the disk."""
+    RETRYING = 2
+    FAILED = 3
+    PAUSED = 4
+    QUEUED = 5
+    CANCELLED = 6
+    DONE = 7
+
+
+_S = DownloadState
+ACTIVITIES: tuple[Activity, ...] = tuple(
+    {
+        _S.QUEUED: Activity.QUEUED,
+        _S.WAITING: Activity.RETRYING,
+        _S.VERIFYING: Activity.FINISHING,
+        _S.PAUSED: Activity.PAUSED,
+        _S.DONE: Activity.DONE,
+        _S.FAILED: Activity.FAILED,
+        _S.CANCELLED: Activity.CANCELLED,
+    }.get(state, Activity.RUNNING)
+    for state in _S
+)
+"""Indexed by ``DownloadState``."""
 
 
 class SortKey(Enum):
     """What a list is sorted by; equal rows keep the order of adding."""
 
+    ACTIVITY = "activity"
+    """Running first, done last: see ``Activity``. It cannot be reversed."""
     ADDED = "added"
     NAME = "name"
     SIZE = "size"
     PROGRESS = "progress"
+    SPEED = "speed"
+    ETA = "eta"
+    FINISHED = "finished"
+    TRIES = "tries"
     STATE = "state"
     HOST = "host"
+
+
+LARGEST_FIRST = frozenset(
+    {
+        SortKey.SIZE,
+        SortKey.PROGRESS,
+        SortKey.SPEED,
+        SortKey.ETA,
+        SortKey.FINISHED,
+        SortKey.TRIES,
+    }
+)
+"""Keys whose most useful order is descending."""
 
 
 class View(Enum):
@@ -56,19 +110,39 @@ class DownloadQuery(NamedTuple):
     """A filter, in the language of ``core.listing.filter``."""
     sort: SortKey = SortKey.ADDED
     is_reversed: bool = False
+    """Descending: largest, newest or fastest first."""
 
 
-def select(downloads: Iterable[Download], query: DownloadQuery) -> list[int]:
+class Figures(NamedTuple):
+    """What only the engine knows of a running download."""
+
+    speed: float
+    """Bytes per second."""
+    eta_s: float | None
+
+
+def select(
+    downloads: Iterable[Download],
+    query: DownloadQuery,
+    figures: Mapping[DownloadId, Figures] | None = None,
+) -> list[int]:
     """Return the ids of the downloads that match ``query``, in its order.
+
+    Args:
+        downloads: all downloads.
+        query: which of them, and their order.
+        figures: of running downloads; needed to sort by speed or ETA.
 
     Raises:
         FilterError: the filter is wrong, or takes too long.
     """
-    return _whole(select_iter(downloads, query))
+    return _whole(select_iter(downloads, query, figures))
 
 
 def select_iter(
-    downloads: Iterable[Download], query: DownloadQuery
+    downloads: Iterable[Download],
+    query: DownloadQuery,
+    figures: Mapping[DownloadId, Figures] | None = None,
 ) -> Generator[None, None, list[int]]:
     """Do the same as ``select``, filtering in slices of a few milliseconds.
 
@@ -81,9 +155,74 @@ def select_iter(
         if query.is_reversed:
             ids.reverse()
         return ids
+    if query.sort is SortKey.ACTIVITY:
+        if query.view is not View.ALL and len(VIEW_STATES[query.view]) == 1:
+            return [d.id for d in filtered]
+        return [d.id for d in sorted(filtered, key=_activity)]
+    return _sorted_ids(filtered, query, figures or {})
+
+
+def _sorted_ids(
+    downloads: Iterable[Download],
+    query: DownloadQuery,
+    figures: Mapping[DownloadId, Figures],
+) -> list[int]:
+    """Sort by a column; downloads without a value in it come last in both orders."""
+    known: list[tuple[Any, int]] = []
+    unknown: list[int] = []
+    key = _SORT_KEYS.get(query.sort)
+    for download in downloads:
+        if key is not None:
+            value = key(download)
+        else:
+            running = figures.get(download.id)
+            by_speed = query.sort is SortKey.SPEED
+            value = running and (running.speed if by_speed else running.eta_s)
+        if value is None:
+            unknown.append(download.id)
+        else:
+            known.append((value, download.id))
     # reverse= keeps equal rows in the order of adding; reversing the result would not.
-    key = _SORT_KEYS[query.sort]
-    return [d.id for d in sorted(filtered, key=key, reverse=query.is_reversed)]
+    known.sort(key=_first, reverse=query.is_reversed)
+    return [id for _, id in known] + unknown
+
+
+class ActivityGroups(NamedTuple):
+    """All downloads of a list by activity."""
+
+    ids: tuple[list[int], ...]
+    """Indexed by ``Activity``; in the order of adding, but queued downloads in the
+    order of the queue."""
+    done_bytes: int
+    """Size of all finished downloads together."""
+
+
+def by_activity(
+    downloads: Iterable[Download], query: DownloadQuery
+) -> Generator[None, None, ActivityGroups]:
+    """Group downloads by activity, in slices of a few milliseconds.
+
+    Args:
+        downloads: all downloads, in the order of adding.
+        query: which of them; its order is ignored.
+
+    Raises:
+        FilterError: as for ``select``.
+    """
+    filtered = list((yield from _filter_iter(downloads, query)))
+    groups: list[list[Any]] = [[] for _ in Activity]
+    adders = [groups[activity].append for activity in ACTIVITIES]
+    for start in range(0, len(filtered), _SLICE):
+        if start:
+            yield
+        for download in filtered[start : start + _SLICE]:
+            adders[download.state](download)
+    if len(filtered) > _SLICE:
+        yield
+    # Nearly always sorted already, which Python's sort notices.
+    groups[Activity.QUEUED].sort(key=attrgetter("queue_key"))
+    done_bytes = sum([d.received for d in groups[Activity.DONE]])
+    return ActivityGroups(tuple([d.id for d in g] for g in groups), done_bytes)
 
 
 def _filter_iter(
@@ -160,6 +299,14 @@ def _most_common_first(groups: Iterable[FailureGroup]) -> list[FailureGroup]:
     return sorted(groups, key=lambda g: (not g.kind, -len(g.ids), g[:2]))
 
 
+def _first(pair: tuple[Any, int]) -> Any:
+    return pair[0]
+
+
+def _activity(download: Download) -> Activity:
+    return ACTIVITIES[download.state]
+
+
 def _progress(download: Download) -> float:
     if not download.size:
         return 1.0 if download.state is DownloadState.DONE else 0.0
@@ -168,8 +315,12 @@ def _progress(download: Download) -> float:
 
 _SORT_KEYS: dict[SortKey, Callable[[Download], Any]] = {
     SortKey.NAME: lambda d: d.name.lower(),
-    SortKey.SIZE: lambda d: -1 if d.size is None else d.size,
+    SortKey.SIZE: lambda d: d.size,
     SortKey.PROGRESS: _progress,
-    SortKey.STATE: lambda d: d.state,
+    SortKey.FINISHED: lambda d: d.finished_at or None,
+    SortKey.TRIES: lambda d: d.attempt or None,
+    SortKey.STATE: _activity,
     SortKey.HOST: lambda d: d.origin,
 }
+"""Values to sort by; ``None`` for a download that has none. Speed and ETA are not kept
+in a download."""

@@ -76,6 +76,10 @@ class ListView(Protocol):
         """Move the cursor to a row."""
         ...
 
+    def lead_cursor(self, index: int) -> None:
+        """Move the cursor to a row, in the upper third of the screen."""
+        ...
+
 
 class FilterField(Protocol):
     """The field that the filter is typed into."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.listing.query import SortKey, View
+from tui.ui.dialogs.choice import SortScreen
 from tui.ui.keys.keymap import key_of
+from tui.ui.style.sorting import reversed_order, sorted_by
 
 if TYPE_CHECKING:
     from tui.core.listing.query import DownloadQuery
@@ -54,24 +56,49 @@ class ViewActions:
         self._context.show_query(query)
 
     def sort(self) -> None:
-        """Sort by the next column."""
-        keys = list(SortKey)
-        now = self._list.model.query.sort
-        self.sort_by(keys[(keys.index(now) + 1) % len(keys)])
+        """Choose what to sort by from a menu."""
+
+        def chosen(sort: SortKey | None) -> None:
+            if sort is not None:
+                self.sort_by(sort)
+
+        self._context.ask(SortScreen(self._list.model.query), chosen)
 
     def sort_by(self, key: SortKey) -> None:
         """Sort by a column, or reverse the order if it is sorted by that already."""
-        query = self._list.model.query
-        if query.sort is key:
-            query = query._replace(is_reversed=not query.is_reversed)
-        else:
-            query = query._replace(sort=key, is_reversed=False)
-        self._show(query)
+        self._show(sorted_by(self._list.model.query, key))
 
     def sort_reverse(self) -> None:
         """Reverse the sort order."""
         query = self._list.model.query
-        self._show(query._replace(is_reversed=not query.is_reversed))
+        if query.sort is SortKey.ACTIVITY:
+            self._context.notify(
+                "The order by activity cannot be reversed."
+                f" {key_of('sort')} to sort by a column",
+                severity="warning",
+            )
+        else:
+            self._show(reversed_order(query))
+
+    def list_order(self) -> None:
+        """Switch between the order by activity and the order of the list."""
+        query = self._list.model.query
+        is_listed = query.sort is SortKey.ADDED and not query.is_reversed
+        sort = SortKey.ACTIVITY if is_listed else SortKey.ADDED
+        self._show(query._replace(sort=sort, is_reversed=False))
+
+    def fold_done(self) -> None:
+        """Show or hide finished downloads in the order by activity."""
+        model = self._list.model
+        query = model.query
+        if query.view is not View.ALL or query.sort is not SortKey.ACTIVITY:
+            query = query._replace(
+                view=View.ALL, sort=SortKey.ACTIVITY, is_reversed=False
+            )
+            model.open_done()
+        elif model.fold_done():
+            model.is_placed = False  # back to what runs
+        self._show(query)
 
     def filter(self) -> None:
         """Open the filter field."""

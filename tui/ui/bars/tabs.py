@@ -8,8 +8,9 @@ from tui.core.listing.query import VIEW_STATES, DownloadQuery, View
 from tui.core.text.plain_text import plain
 from tui.ui.bars.header import ActionPressed
 from tui.ui.keys.keymap import key_of
-from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify, line_width, to_ascii
 from tui.ui.style.format import count, fit
+from tui.ui.style.sorting import arrow, sort_name
 
 if TYPE_CHECKING:
     from tui.core.snapshot import EngineSnapshot
@@ -97,9 +98,9 @@ class TabsBar(Pane):
 
     def _right(self, width: int) -> Line:
         query = self._query
-        arrow = "↑" if query.is_reversed else "↓"
+        order = f"{sort_name(query.sort)} {arrow(query)}".rstrip()
         if self.is_ascii:
-            arrow = "^" if query.is_reversed else "v"
+            order = to_ascii(order)
         line: Line = []
         if self._mode:
             word = {"freeze": "frozen", "follow": "following"}[self._mode]
@@ -116,7 +117,7 @@ class TabsBar(Pane):
             line += [words, Span(shown, "warn", "filter"), Span("  ")]
         line += [
             Span("sort ", "dim"),
-            Span(f"{query.sort.value} {arrow}", "key", "sort"),
+            Span(order, "key", "sort"),
             Span(" "),
         ]
         return line

@@ -1,4 +1,4 @@
-"""Dialogs that choose from a list: a value of a setting, or a theme."""
+"""Dialogs that choose from a list: a value of a setting, an order, or a theme."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from tui.core.listing.query import SortKey
 from tui.core.text.plain_text import plain
 from tui.ui.dialogs.dialog import Dialog
+from tui.ui.panes.pane import to_ascii
+from tui.ui.style.sorting import SORT_CHOICES, SortChoice, arrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textual import events
     from textual.app import ComposeResult
     from textual.types import CSSPathType
+
+    from tui.core.listing.query import DownloadQuery
 
 
 class ChoiceScreen(Dialog[str | None]):
@@ -52,6 +58,52 @@ class ChoiceScreen(Dialog[str | None]):
         """Return the chosen entry."""
         event.stop()
         self.dismiss(event.option_id)
+
+
+class SortScreen(Dialog[SortKey | None]):
+    """A menu of orders, chosen by a letter; returns the chosen one, or ``None``."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "choice.tcss"]
+    TITLE_TEXT = "Sort by"
+    KEYS = (("letter", "or enter to choose"), ("esc", "cancel"))
+
+    def __init__(self, query: DownloadQuery) -> None:
+        """Offer every order, with the cursor on that of ``query``."""
+        super().__init__()
+        self._query = query
+
+    def compose_box(self) -> ComposeResult:
+        """Lay out the orders."""
+        yield OptionList(*(self._option(choice) for choice in SORT_CHOICES))
+
+    def _option(self, choice: SortChoice) -> Option:
+        first = choice.first
+        if choice.sort is self._query.sort:
+            is_fixed = choice.sort is SortKey.ACTIVITY
+            first = "now" if is_fixed else f"now {arrow(self._query)}, again to reverse"
+        text = f"{choice.key}  {choice.name:<12}{first}"
+        if getattr(self.app, "is_ascii", False):
+            text = to_ascii(text)
+        return Option(Content(text), id=choice.sort.value)
+
+    def on_mount(self) -> None:
+        """Put the cursor on the current order."""
+        options = self.query_one(OptionList)
+        options.highlighted = [c.sort for c in SORT_CHOICES].index(self._query.sort)
+        options.focus()
+
+    def on_key(self, event: events.Key) -> None:
+        """Choose by letter."""
+        for choice in SORT_CHOICES:
+            if event.character == choice.key:
+                event.stop()
+                self.dismiss(choice.sort)
+
+    @on(OptionList.OptionSelected)
+    def choose(self, event: OptionList.OptionSelected) -> None:
+        """Return the chosen order."""
+        event.stop()
+        self.dismiss(SortKey(event.option_id))
 
 
 class ThemeScreen(Dialog[str | None]):

@@ -9,19 +9,24 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration
 from tui.messages import failure_title, remedy_for
 from tui.ui.keys.keymap import key_of
+from tui.ui.list.model import FinishedGroup
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from tui.core.listing.query import FailureGroup
     from tui.core.snapshot import DownloadSnapshot
+    from tui.ui.list.model import Group
 
 
-def cursor_advice(row: DownloadSnapshot | None, group: FailureGroup | None) -> str:
+def cursor_advice(row: DownloadSnapshot | None, group: Group | None) -> str:
     """Return what is wrong with the row or the group under the cursor, and its keys.
 
     Returns:
         One line, safe to show; "" if nothing is wrong.
     """
+    if isinstance(group, FinishedGroup):
+        fold, drop = key_of("details"), key_of("drop")
+        number = count(len(group.ids))
+        return f"{fold} to show or hide them · {drop} to remove all {number}"
     if group is not None:
         return _group_advice(len(group.ids))
     if row is None:

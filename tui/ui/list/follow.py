@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from tui.core.download import ACTIVE
-from tui.core.listing.query import View
+from tui.core.listing.query import SortKey, View
 
 if TYPE_CHECKING:
     from tui.core.service import DownloadService
@@ -27,8 +27,8 @@ class CursorList(Protocol):
         """The download under the cursor."""
         ...
 
-    def put_cursor(self, index: int) -> None:
-        """Move the cursor to a row."""
+    def lead_cursor(self, index: int) -> None:
+        """Move the cursor to a row, in the upper third of the screen."""
         ...
 
 
@@ -46,6 +46,10 @@ class FollowMode:
         """Turn follow mode on or off; return True if it is on now."""
         self.is_on = not self.is_on
         self._next_at_s = 0.0
+        row = self._list.cursor_row
+        if self.is_on and row is not None and row.state in ACTIVE:
+            self._list.lead_cursor(self._list.model.cursor)
+        self.tick()
         return self.is_on
 
     def tick(self) -> None:
@@ -58,7 +62,7 @@ class FollowMode:
             return
         self._next_at_s = now + _SEARCH_S
         model = self._list.model
-        query = model.query._replace(view=View.ACTIVE)
+        query = model.query._replace(view=View.ACTIVE, sort=SortKey.ACTIVITY)
         first = next(
             (
                 row.id
@@ -70,4 +74,4 @@ class FollowMode:
         if first is not None:
             line = model.line_of(first, -1)
             if line >= 0:
-                self._list.put_cursor(line)
+                self._list.lead_cursor(line)

@@ -38,7 +38,7 @@ class ListHeading(Pane):
         """Return the headings, aligned with the columns of the list."""
         del height
         columns = columns_for(width - 1)  # the scroll bar takes one
-        spans = heading(columns, self._query.sort, self._query.is_reversed)
+        spans = heading(columns, self._query)
         return [
             [
                 Span(

@@ -1,26 +1,27 @@
 """Which downloads the list shows, and where the cursor is. Independent of Textual.
 
 The cursor belongs to a download, not to a line: it stays on its download when the list
-is sorted, filtered or grows, and the list never moves under a key press.
+is sorted, filtered or grows, and the list never moves under a key press. Until the user
+moves it, it stays at the top and shows running downloads one after another.
 """
 
 from __future__ import annotations
 
 import time
+from bisect import bisect_left, insort
 from itertools import chain, takewhile
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tui.core.listing.filter import FilterError
-from tui.core.listing.query import DownloadQuery, SortKey, View, among
+from tui.core.listing.query import Activity, DownloadQuery, SortKey, View, among
 from tui.ui.list.selection import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from tui.core.download import DownloadId
-    from tui.core.listing.query import FailureGroup
+    from tui.core.listing.query import ActivityGroups, FailureGroup
 
-_Lines: TypeAlias = "tuple[list[int], dict[int, FailureGroup]]"
 CALM_S = 1.0
 """Time after a cursor movement in which the order does not change."""
 _RESELECT_S = 0.25
@@ -29,7 +30,39 @@ _COST_FACTOR = 25
 a list is sorted every 0.75 s."""
 LATE_S = 0.1
 """A search that takes longer is shown as such."""
-_LIVE_SORTS = frozenset({SortKey.PROGRESS, SortKey.STATE, SortKey.SIZE})
+_FIXED_SORTS = frozenset({SortKey.ADDED, SortKey.NAME, SortKey.HOST})
+_METERED_SORTS = frozenset({SortKey.SPEED, SortKey.ETA})
+_METER_S = 1.0
+"""Time between two orders by a meter: faster, and rows could not be read."""
+LINGER_S = 2.0
+"""Time for which a finished download stays under a cursor that was never moved. A key
+that was meant for it must not reach the next one."""
+_HEIGHT = 24
+"""Lines of the list before its size is known."""
+
+
+DONE_HEADING = -1
+"""The line above all finished downloads."""
+
+
+class FinishedGroup(NamedTuple):
+    """All finished downloads, below one heading."""
+
+    ids: list[DownloadId]
+    nbytes: int
+    """Size of all of them together."""
+
+
+Group: TypeAlias = "FailureGroup | FinishedGroup"
+
+
+class _Lines(NamedTuple):
+    """The result of a search."""
+
+    ids: list[int]
+    groups: dict[int, Group]
+    listed: list[DownloadId]
+    """The downloads of ``ids``, and those of folded groups."""
 
 
 class ListModel:
@@ -44,6 +77,9 @@ class ListModel:
         select_iter: Callable[[DownloadQuery], Generator[None, None, list[DownloadId]]],
         monotonic: Callable[[], float] = time.monotonic,
         by_cause: Callable[[DownloadQuery], list[FailureGroup]] | None = None,
+        by_activity: (
+            Callable[[DownloadQuery], Generator[None, None, ActivityGroups]] | None
+        ) = None,
     ) -> None:
         """Create an empty list.
 
@@ -52,20 +88,38 @@ class ListModel:
             monotonic: clock, in seconds.
             by_cause: groups ids for the view of failed downloads; ``None`` for no
                 groups.
+            by_activity: groups ids for the order by activity; ``None`` for no heading
+                above finished downloads.
         """
         self._select_iter = select_iter
         self._by_cause = by_cause
+        self._by_activity = by_activity
         self._monotonic = monotonic
         self.query = DownloadQuery()
         self.ids: list[DownloadId] = []
         """One per line; negative for the heading of a group (``groups``)."""
-        self.groups: dict[int, FailureGroup] = {}
-        """Groups of failed downloads, by the id of their heading."""
+        self.groups: dict[int, Group] = {}
+        """Groups of failed or finished downloads, by the id of their heading."""
         self.folded: set[int] = set()
         """Headings whose downloads are hidden."""
-        self._headings: dict[tuple[str, int], int] = {}
+        self.is_done_folded: bool | None = None
+        """Whether the user folded finished downloads; ``None`` folds them if the list
+        is longer than the screen."""
+        self.height = _HEIGHT
+        """Visible lines."""
+        self._listed: list[DownloadId] = []
+        self._headings: dict[tuple[str, int], int] = {("done", 0): DONE_HEADING}
         self.cursor = 0
         """Index of the line under the cursor; 0 if the list is empty."""
+        self.is_placed = False
+        """Whether the user has moved the cursor."""
+        self._pinned: DownloadId | None = None
+        """A finished download that keeps its place because it is under the cursor."""
+        self._linger_until_s = 0.0
+        self._target: int | None = None
+        """The line to which the cursor goes once it is listed."""
+        self._done: list[DownloadId] | None = None
+        """Finished downloads of the last order by activity; ``None`` after others."""
         self.marks = Selection()
         self.error = ""
         """Why the last search failed, or ""; the list then stays unchanged."""
@@ -75,9 +129,12 @@ class ListModel:
         self._began_at_s = 0.0
         self._spent_s = 0.0
         """Time that the search has used so far."""
+        self._running: frozenset[DownloadId] = frozenset()
+        """Downloads that the order by activity shows as running."""
         self._seen = (-1, -1)
         self._moved_at_s = -CALM_S
         self._next_at_s = 0.0
+        self._ended_at_s = 0.0
 
     @property
     def cursor_line(self) -> int | None:
@@ -91,7 +148,7 @@ class ListModel:
         return None if line is None or line < 0 else line
 
     @property
-    def cursor_group(self) -> FailureGroup | None:
+    def cursor_group(self) -> Group | None:
         """The group whose heading is under the cursor, or ``None``."""
         line = self.cursor_line
         return None if line is None else self.groups.get(line)
@@ -118,15 +175,30 @@ class ListModel:
     @property
     def listed(self) -> list[DownloadId]:
         """All downloads of view and filter, including those of folded groups."""
-        if self.groups:
-            return [id for group in self.groups.values() for id in group.ids]
-        return self.ids
+        return self._listed
 
     def fold(self) -> None:
         """Toggle whether the group under the cursor is folded by the next query."""
         line = self.cursor_line
-        if line in self.groups:
+        if isinstance(self.cursor_group, FinishedGroup):
+            self.fold_done()
+        elif line in self.groups:
             self.folded ^= {line}
+
+    def fold_done(self) -> bool:
+        """Toggle whether the next query folds finished downloads.
+
+        Returns:
+            True if they are folded now.
+        """
+        self.is_done_folded = DONE_HEADING not in self.folded
+        self._target = None if self.is_done_folded else DONE_HEADING
+        return self.is_done_folded
+
+    def open_done(self) -> None:
+        """Let the next query show finished downloads, with the cursor above them."""
+        self.is_done_folded = False
+        self._target = DONE_HEADING
 
     def set_query(self, query: DownloadQuery) -> bool:
         """Start the search for a new query.
@@ -163,15 +235,22 @@ class ListModel:
             return False
         seen_structure, seen_total = self._seen
         is_same = revision == seen_structure or self._is_fixed
-        if total == seen_total and is_same:
-            return False
         now = self._monotonic()
+        if total == seen_total and is_same and not self._is_due(now):
+            return False
         is_first = not self.ids
         if not is_first and (now < self._next_at_s or now - self._moved_at_s < CALM_S):
             return False
         self._seen = (revision, total)
         self.is_asked = False
         return self._begin()
+
+    def resize(self, height: int) -> None:
+        """Set the number of visible lines, which decides what is folded."""
+        total = len(self._listed)
+        if (self.height < total) is not (height < total):
+            self._seen = (-1, -1)
+        self.height = height
 
     def mark_to_cursor(self) -> None:
         """Mark the range from the download marked last to the cursor.
@@ -193,7 +272,16 @@ class ListModel:
         query = self.query
         # Terms such as is: and size: depend on what changes.
         is_same_members = query.view is View.ALL and ":" not in query.text
-        return is_same_members and query.sort not in _LIVE_SORTS
+        return is_same_members and query.sort in _FIXED_SORTS
+
+    def _is_due(self, now: float) -> bool:
+        """Return True if the order changes although the engine's lists did not."""
+        if self._pinned is not None and (
+            self._pinned != self.cursor_id
+            or (not self.is_placed and now >= self._linger_until_s)
+        ):
+            return True
+        return self.query.sort in _METERED_SORTS and now >= self._ended_at_s + _METER_S
 
     def _begin(self) -> bool:
         self._search = self._lines()
@@ -216,23 +304,40 @@ class ListModel:
             self.error = str(error)
         except StopIteration as end:
             self.error = ""
-            self._set_lines(*end.value)
+            self._set_lines(end.value)
         else:
             self._spent_s += self._monotonic() - started
             return False
         self._search = None
         now = self._monotonic()
         self._spent_s += now - started
+        self._ended_at_s = now
         self._next_at_s = now + max(_RESELECT_S, self._spent_s * _COST_FACTOR)
         return True
 
-    def _set_lines(self, lines: list[int], groups: dict[int, FailureGroup]) -> None:
+    def _set_lines(self, lines: _Lines) -> None:
         kept = self.cursor_line
         before, index = self.ids, self.cursor
-        self.ids, self.groups = lines, groups
+        self.ids, self.groups, self._listed = lines
+        target, self._target = self._target, None
+        if target in self.groups:
+            self.is_placed = True
+            self.cursor = self.ids.index(target)
+            return
+        if not self.is_placed and self._is_led(kept):
+            self.cursor = 0
+            return
         self.cursor = self._index_of(kept)
         if kept is not None and self.cursor_line != kept:
             self.cursor = self._nearest(before, index)
+
+    def _is_led(self, line: int | None) -> bool:
+        """Return True if a cursor that was never moved leaves ``line`` for the top."""
+        if self.query.sort in _FIXED_SORTS:
+            return False
+        if self.query.sort is not SortKey.ACTIVITY:
+            return True
+        return line is None or (line != self._pinned and line not in self._running)
 
     def _nearest(self, before: list[int], index: int) -> int:
         """Return the line of the remaining id that was nearest to a removed one.
@@ -254,15 +359,21 @@ class ListModel:
 
     def _lines(self) -> Generator[None, None, _Lines]:
         query = self.query
+        is_grouped = query.view is View.ALL and query.sort is SortKey.ACTIVITY
+        if is_grouped and self._by_activity is not None:
+            return self._by_activity_lines((yield from self._by_activity(query)))
+        self._pinned = None
+        self._running = frozenset()
+        self._done = None
         if self._by_cause is None or query.view is not View.FAILED:
             ids = yield from self._select_iter(query)
-            return ids, {}
+            return _Lines(ids, {}, ids)
         groups = self._by_cause(query._replace(text=""))
         if query.text:
             ids = yield from self._select_iter(query)
             groups = among(groups, ids)
         lines: list[int] = []
-        headings = {}
+        headings: dict[int, Group] = {}
         for group in groups:
             # A heading keeps its id when the groups change their order.
             line = self._headings.setdefault(group[:2], -1 - len(self._headings))
@@ -270,7 +381,70 @@ class ListModel:
             lines.append(line)
             if line not in self.folded:
                 lines += group.ids
-        return lines, headings
+        return _Lines(lines, headings, [id for group in groups for id in group.ids])
+
+    def _by_activity_lines(self, groups: ActivityGroups) -> _Lines:
+        """Return the lines of the order by activity, with a heading above the done."""
+        done = groups.ids[Activity.DONE]
+        running, finishing, *others, _ = groups.ids
+        listed = list(chain(*groups.ids))
+        is_folded = self._folds_done(len(listed), len(done))
+        self._pin(finishing, done, is_folded=is_folded)
+        self._done = done
+        if self._pinned is not None:
+            insort(running, self._pinned)
+            finishing = [id for id in finishing if id != self._pinned]
+        self._running = frozenset(running)
+        unfinished = [running, finishing, *others]
+        headings: dict[int, Group] = {}
+        if done and (is_folded or self.is_done_folded is False):
+            headings[DONE_HEADING] = FinishedGroup(done, groups.done_bytes)
+        first = chain(*unfinished[: Activity.QUEUED])
+        rest = chain(*unfinished[Activity.QUEUED :])
+        if is_folded:
+            # Above the queue: below a long one, nobody would see this line.
+            self.folded.add(DONE_HEADING)
+            lines = [*first, DONE_HEADING, *rest]
+        else:
+            self.folded.discard(DONE_HEADING)
+            rows = [id for id in done if id != self._pinned]
+            lines = [*first, *rest, *headings, *rows]
+        return _Lines(lines, headings, listed)
+
+    def _folds_done(self, total: int, done: int) -> bool:
+        """Return True if finished downloads are one line."""
+        if not done:
+            return False
+        if self.is_done_folded is not None:
+            return self.is_done_folded
+        return self.height < total > done and not self.query.text
+
+    def _pin(
+        self, finishing: list[DownloadId], done: list[DownloadId], *, is_folded: bool
+    ) -> None:
+        """Keep a download that has finished under the cursor in its place.
+
+        Below a cursor that was never moved it stays there for ``LINGER_S``; otherwise
+        until the cursor leaves it, unless it is listed further down.
+        """
+        id, now = self.cursor_id, self._monotonic()
+        pinned, self._pinned = self._pinned, None
+        if id is None:
+            return
+        is_finishing = _contains(finishing, id)
+        if not is_finishing and not _contains(done, id):
+            return
+        if is_finishing or (id != pinned and self._was_unfinished(id)):
+            self._linger_until_s = now + LINGER_S
+        elif id != pinned:
+            return
+        is_lingering = not self.is_placed and now < self._linger_until_s
+        if is_finishing or is_lingering or (self.is_placed and is_folded):
+            self._pinned = id
+
+    def _was_unfinished(self, id: DownloadId) -> bool:
+        """Return True if the last order by activity did not show it as finished."""
+        return self._done is not None and not _contains(self._done, id)
 
     def _index_of(self, id: DownloadId | None) -> int:
         last = max(0, len(self.ids) - 1)
@@ -289,10 +463,26 @@ class ListModel:
         except ValueError:
             return default
 
-    def move_to(self, index: int) -> bool:
-        """Move the cursor to a line within the list; return True if it moved."""
+    def move_to(self, index: int, *, is_key: bool = True) -> bool:
+        """Move the cursor to a line within the list.
+
+        Args:
+            index: the line.
+            is_key: whether the user moves it; the order then stays for a moment.
+
+        Returns:
+            True if it moved.
+        """
         index = max(0, min(index, len(self.ids) - 1))
-        self._moved_at_s = self._monotonic()
+        if is_key:
+            self.is_placed = bool(self.ids)
+            self._moved_at_s = self._monotonic()
         has_moved = index != self.cursor
         self.cursor = index
         return has_moved
+
+
+def _contains(ids: list[DownloadId], id: DownloadId) -> bool:
+    """Return True if a sorted list contains ``id``."""
+    index = bisect_left(ids, id)
+    return index < len(ids) and ids[index] == id

@@ -15,6 +15,7 @@ from tui.core.text.plain_text import plain
 from tui.core.text.units import format_duration, format_rate, format_size
 from tui.messages import failure_title, notice_text, remedy
 from tui.ui.keys.keymap import key_of
+from tui.ui.list.model import FinishedGroup
 from tui.ui.panes.pane import to_ascii
 from tui.ui.style.format import (
     appearance_of,
@@ -27,14 +28,15 @@ from tui.ui.style.format import (
     percent,
     spinner_frame,
 )
+from tui.ui.style.sorting import arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tui.core.listing.query import FailureGroup
+    from tui.core.listing.query import DownloadQuery
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot
-    from tui.ui.list.model import ListModel
+    from tui.ui.list.model import Group, ListModel
 
 _S = DownloadState
 
@@ -139,27 +141,25 @@ HEADINGS: tuple[tuple[str, str, SortKey | None], ...] = (
     ("size", "Size", SortKey.SIZE),
     ("percent", "%", SortKey.PROGRESS),
     ("bar", "Progress", SortKey.PROGRESS),
-    ("status", "Speed", None),
-    ("eta", "ETA", None),
-    ("tries", "Tries", None),
+    ("status", "Speed", SortKey.SPEED),
+    ("eta", "ETA", SortKey.ETA),
+    ("tries", "Tries", SortKey.TRIES),
     ("host", "Host", SortKey.HOST),
 )
 _RIGHT = frozenset({"size", "percent", "status", "eta", "tries"})
 
 
-def heading(
-    columns: Columns, sort: SortKey, is_reversed: bool
-) -> list[tuple[str, SortKey | None]]:
+def heading(columns: Columns, query: DownloadQuery) -> list[tuple[str, SortKey | None]]:
     """Return the column headings with gaps, each with the key that a click sorts by."""
     spans: list[tuple[str, SortKey | None]] = [(" " * PREFIX, None)]
-    arrow = "↑" if is_reversed else "↓"
     is_marked = False
     for column, title, key in HEADINGS:
         width = getattr(columns, column)
         if not width:
             continue
-        if key is sort and not is_marked:
-            title = f"{title} {arrow}" if width > cells(title) + 1 else arrow
+        if key is query.sort and not is_marked:
+            mark = arrow(query)
+            title = f"{title} {mark}" if width > cells(title) + 1 else mark
             is_marked = True
         gap = 0 if column == "name" else _gap(column)
         if gap:
@@ -375,9 +375,9 @@ def _to_ascii(text: str) -> str:
 
 
 def group_heading(
-    group: FailureGroup, width: int, *, is_folded: bool, is_ascii: bool
+    group: Group, width: int, *, is_folded: bool, is_ascii: bool
 ) -> tuple[Piece, ...]:
-    """Return the heading of a group of failed downloads.
+    """Return the heading of a group of failed or finished downloads.
 
     Args:
         group: the group.
@@ -386,6 +386,9 @@ def group_heading(
         is_ascii: use characters below 0x80 only.
     """
     fold = ("+" if is_folded else "-") if is_ascii else ("▸" if is_folded else "▾")
+    if isinstance(group, FinishedGroup):
+        left = _finished(group, width - 2, is_folded=is_folded, is_ascii=is_ascii)
+        return _shown([Piece(f"{fold} ", "key"), *left], is_ascii)
     dot = "-" if is_ascii else "·"
     title = f"{failure_title(group.kind, group.status)} {dot} {count(len(group.ids))}"
     purpose = "to retry" if group.kind else "to queue again"
@@ -401,9 +404,33 @@ def group_heading(
         left.append(Piece(keys + " ", "key"))
     else:
         left.append(Piece(fit("", room), "dim"))
+    return _shown(left, is_ascii)
+
+
+def _finished(
+    group: FinishedGroup, width: int, *, is_folded: bool, is_ascii: bool
+) -> list[Piece]:
+    """Return the number and the size of all finished downloads, and the key."""
+    appearance = appearance_of(_S.DONE)
+    glyph = appearance.ascii_glyph if is_ascii else appearance.glyph
+    title = f"{glyph} {count(len(group.ids))} done"
+    size = f", {format_size(group.nbytes)}"
+    keys = f"{key_of('fold_done')} {'shows' if is_folded else 'hides'} them"
+    room = width - cells(title) - cells(size)
+    pieces = [Piece(title, appearance.style), Piece(size, "dim")]
+    if room >= len(keys) + 3:
+        return [
+            *pieces,
+            Piece(" " * (room - len(keys) - 1), "dim"),
+            Piece(f"{keys} ", "key"),
+        ]
+    return [Piece(fit(title + size, width), appearance.style)]
+
+
+def _shown(pieces: list[Piece], is_ascii: bool) -> tuple[Piece, ...]:
     if is_ascii:
-        return tuple(Piece(to_ascii(text), style) for text, style in left)
-    return tuple(left)
+        return tuple(Piece(to_ascii(text), style) for text, style in pieces)
+    return tuple(pieces)
 
 
 class RowWriter:

@@ -18,8 +18,9 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui.core.listing.query import DownloadQuery, SortKey
 from tui.ui.list.empty import empty_lines
-from tui.ui.list.model import ListModel
+from tui.ui.list.model import FinishedGroup, ListModel
 from tui.ui.list.rows import PREFIX, Piece, RowWriter, changed_spans, columns_for
 from tui.ui.style.format import cells, fit, wrap
 from tui.ui.style.theme import palette_of
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from textual import events
 
     from tui.core.download import DownloadId
-    from tui.core.listing.query import DownloadQuery
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
@@ -74,10 +74,16 @@ class DownloadList(ScrollView, can_focus=True):
         """List the downloads of ``service``."""
         super().__init__(**options)
         self._service = service
-        self.model = ListModel(service.select_iter, by_cause=service.by_cause)
-
+        self.model = ListModel(
+            service.select_iter,
+            by_cause=service.by_cause,
+            by_activity=service.by_activity,
+        )
+        self.model.query = DownloadQuery(sort=SortKey.ACTIVITY)
         self._writer = RowWriter(service, self.model)
         self._drawn: dict[DownloadId, tuple[Piece, ...]] = {}
+        self._shown: tuple[int, int, list[int]] = (-1, -1, [])
+        """First line, cursor and ids of the last complete redraw."""
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
         self._background = Style()
         self._empty_lines: list[str] = []
@@ -99,7 +105,8 @@ class DownloadList(ScrollView, can_focus=True):
         """Show another view, filter or order as soon as the search is complete."""
         if self.model.set_query(query):
             self._show_ids(None)
-            self.show_cursor()
+            self._show_found()
+            self.update_rows()
         else:
             self._start_search()
 
@@ -124,8 +131,15 @@ class DownloadList(ScrollView, can_focus=True):
         if is_over:
             self._show_ids(anchor)
             if self.model.is_asked:
-                self.show_cursor()
+                self._show_found()
         return is_over
+
+    def _show_found(self) -> None:
+        """Show the cursor in the result of a search, and the start of its group."""
+        if isinstance(self.model.cursor_group, FinishedGroup):
+            self._scroll_to_third(self.model.cursor)
+        else:
+            self.show_cursor()
 
     @property
     def cursor_row(self) -> DownloadSnapshot | None:
@@ -153,14 +167,19 @@ class DownloadList(ScrollView, can_focus=True):
         size = Size(self._width, len(ids))
         if size != self.virtual_size:
             self.virtual_size = size
-        if anchor is not None:
+        if not self.model.is_placed and self.model.cursor == 0:
+            self.scroll_to(y=0, animate=False)
+        elif anchor is not None:
             id, line = anchor
             index = self.model.cursor
             if self.model.cursor_id != id:
                 index = self.model.line_of(id, index)
             self.scroll_to(y=max(0, index - line), animate=False)
-        self._drawn.clear()
-        self.refresh()
+        shown = (self.scroll_offset.y, self.model.cursor, self._visible_ids())
+        if shown != self._shown:
+            self._shown = shown
+            self._drawn.clear()
+            self.refresh()
 
     def _visible_ids(self) -> list[DownloadId]:
         top = self.scroll_offset.y
@@ -286,6 +305,13 @@ class DownloadList(ScrollView, can_focus=True):
         self._refresh_lines(before, self.model.cursor)
         self.show_cursor()
 
+    def lead_cursor(self, index: int) -> None:
+        """Move the cursor for the user, to the upper third of the list."""
+        before = self.model.cursor
+        self.model.move_to(index, is_key=False)
+        self._refresh_lines(before, self.model.cursor)
+        self._scroll_to_third(self.model.cursor)
+
     def show_cursor(self) -> None:
         """Scroll as little as needed to show the cursor."""
         top, height = self.scroll_offset.y, self.size.height
@@ -294,6 +320,9 @@ class DownloadList(ScrollView, can_focus=True):
             self._scroll_rows(index)
         elif index >= top + height > 0:
             self._scroll_rows(index - height + 1)
+
+    def _scroll_to_third(self, index: int) -> None:
+        self._scroll_rows(max(0, index - self.size.height // 3))
 
     def _scroll_rows(self, top: int) -> None:
         self.scroll_to(y=top, animate=False)
@@ -307,9 +336,10 @@ class DownloadList(ScrollView, can_focus=True):
     def _keep_cursor_in_view(self) -> None:
         """Move the cursor when scrolling: a key must never act on a hidden row."""
         top, height = self.scroll_offset.y, self.size.height
-        index = max(top, min(self.model.cursor, top + height - 1))
         before = self.model.cursor
-        if height > 0 and self.model.ids and self.model.move_to(index):
+        index = max(top, min(before, top + height - 1))
+        if height > 0 and index != before and self.model.ids:
+            self.model.move_to(index)
             self._refresh_lines(before, self.model.cursor)
 
     # -- Textual's events ------------------------------------------------------------
@@ -322,6 +352,7 @@ class DownloadList(ScrollView, can_focus=True):
         """Recompute the columns."""
         self._writer.columns = columns_for(self._width)
         self.virtual_size = Size(self._width, len(self.model.ids))
+        self.model.resize(self.size.height)
         self.invalidate()
         self.show_cursor()
 
