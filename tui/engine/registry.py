@@ -324,7 +324,7 @@ class DownloadRegistry:
     def figures(self) -> dict[DownloadId, Figures]:
         """Return speed and ETA of every running transfer."""
         return {
-            running.download.id: Figures(running.speed(), _eta_s(running))
+            running.download.id: Figures(running.speed(), transfer_eta_s(running))
             for running in self.running
         }
 
