@@ -114,7 +114,7 @@ class ListModel:
         self.is_placed = False
         """Whether the user has moved the cursor."""
         self._pinned: DownloadId | None = None
-        """A finished download that keeps its place because it is under the cursor."""
+        """A finished download that keeps its position while it is under the cursor."""
         self._linger_until_s = 0.0
         self._target: int | None = None
         """The line to which the cursor goes once it is listed."""
@@ -422,7 +422,7 @@ class ListModel:
     def _pin(
         self, finishing: list[DownloadId], done: list[DownloadId], *, is_folded: bool
     ) -> None:
-        """Keep a download that has finished under the cursor in its place.
+        """Keep a download that has finished under the cursor in its position.
 
         Below a cursor that was never moved it stays there for ``LINGER_S``; otherwise
         until the cursor leaves it, unless it is listed further down.
