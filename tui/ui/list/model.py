@@ -65,6 +65,18 @@ class _Lines(NamedTuple):
     """The downloads of ``ids``, and those of folded groups."""
 
 
+class _Shown:
+    """What the last order by activity showed."""
+
+    def __init__(self) -> None:
+        self.running: frozenset[DownloadId] = frozenset()
+        self.done: list[DownloadId] | None = None
+        """Finished downloads; ``None`` after another order."""
+        self.pinned: DownloadId | None = None
+        """A finished download that keeps its position while it is under the cursor."""
+        self.linger_until_s = 0.0
+
+
 class ListModel:
     """The ids in their order, and the cursor.
 
@@ -113,13 +125,9 @@ class ListModel:
         """Index of the line under the cursor; 0 if the list is empty."""
         self.is_placed = False
         """Whether the user has moved the cursor."""
-        self._pinned: DownloadId | None = None
-        """A finished download that keeps its position while it is under the cursor."""
-        self._linger_until_s = 0.0
+        self._shown = _Shown()
         self._target: int | None = None
         """The line to which the cursor goes once it is listed."""
-        self._done: list[DownloadId] | None = None
-        """Finished downloads of the last order by activity; ``None`` after others."""
         self.marks = Selection()
         self.error = ""
         """Why the last search failed, or ""; the list then stays unchanged."""
@@ -129,8 +137,6 @@ class ListModel:
         self._began_at_s = 0.0
         self._spent_s = 0.0
         """Time that the search has used so far."""
-        self._running: frozenset[DownloadId] = frozenset()
-        """Downloads that the order by activity shows as running."""
         self._seen = (-1, -1)
         self._moved_at_s = -CALM_S
         self._next_at_s = 0.0
@@ -276,9 +282,9 @@ class ListModel:
 
     def _is_due(self, now: float) -> bool:
         """Return True if the order changes although the engine's lists did not."""
-        if self._pinned is not None and (
-            self._pinned != self.cursor_id
-            or (not self.is_placed and now >= self._linger_until_s)
+        if self._shown.pinned is not None and (
+            self._shown.pinned != self.cursor_id
+            or (not self.is_placed and now >= self._shown.linger_until_s)
         ):
             return True
         return self.query.sort in _METERED_SORTS and now >= self._ended_at_s + _METER_S
@@ -337,7 +343,9 @@ class ListModel:
             return False
         if self.query.sort is not SortKey.ACTIVITY:
             return True
-        return line is None or (line != self._pinned and line not in self._running)
+        return line is None or (
+            line != self._shown.pinned and line not in self._shown.running
+        )
 
     def _nearest(self, before: list[int], index: int) -> int:
         """Return the line of the remaining id that was nearest to a removed one.
@@ -362,9 +370,9 @@ class ListModel:
         is_grouped = query.view is View.ALL and query.sort is SortKey.ACTIVITY
         if is_grouped and self._by_activity is not None:
             return self._by_activity_lines((yield from self._by_activity(query)))
-        self._pinned = None
-        self._running = frozenset()
-        self._done = None
+        self._shown.pinned = None
+        self._shown.running = frozenset()
+        self._shown.done = None
         if self._by_cause is None or query.view is not View.FAILED:
             ids = yield from self._select_iter(query)
             return _Lines(ids, {}, ids)
@@ -390,11 +398,11 @@ class ListModel:
         listed = list(chain(*groups.ids))
         is_folded = self._folds_done(len(listed), len(done))
         self._pin(finishing, done, is_folded=is_folded)
-        self._done = done
-        if self._pinned is not None:
-            insort(running, self._pinned)
-            finishing = [id for id in finishing if id != self._pinned]
-        self._running = frozenset(running)
+        self._shown.done = done
+        if self._shown.pinned is not None:
+            insort(running, self._shown.pinned)
+            finishing = [id for id in finishing if id != self._shown.pinned]
+        self._shown.running = frozenset(running)
         unfinished = [running, finishing, *others]
         headings: dict[int, Group] = {}
         if done and (is_folded or self.is_done_folded is False):
@@ -407,7 +415,7 @@ class ListModel:
             lines = [*first, DONE_HEADING, *rest]
         else:
             self.folded.discard(DONE_HEADING)
-            rows = [id for id in done if id != self._pinned]
+            rows = [id for id in done if id != self._shown.pinned]
             lines = [*first, *rest, *headings, *rows]
         return _Lines(lines, headings, listed)
 
@@ -428,23 +436,23 @@ class ListModel:
         until the cursor leaves it, unless it is listed further down.
         """
         id, now = self.cursor_id, self._monotonic()
-        pinned, self._pinned = self._pinned, None
+        pinned, self._shown.pinned = self._shown.pinned, None
         if id is None:
             return
         is_finishing = _contains(finishing, id)
         if not is_finishing and not _contains(done, id):
             return
         if is_finishing or (id != pinned and self._was_unfinished(id)):
-            self._linger_until_s = now + LINGER_S
+            self._shown.linger_until_s = now + LINGER_S
         elif id != pinned:
             return
-        is_lingering = not self.is_placed and now < self._linger_until_s
+        is_lingering = not self.is_placed and now < self._shown.linger_until_s
         if is_finishing or is_lingering or (self.is_placed and is_folded):
-            self._pinned = id
+            self._shown.pinned = id
 
     def _was_unfinished(self, id: DownloadId) -> bool:
         """Return True if the last order by activity did not show it as finished."""
-        return self._done is not None and not _contains(self._done, id)
+        return self._shown.done is not None and not _contains(self._shown.done, id)
 
     def _index_of(self, id: DownloadId | None) -> int:
         last = max(0, len(self.ids) - 1)
