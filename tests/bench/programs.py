@@ -62,7 +62,7 @@ INSTALL = {
     "wget2": "apt install wget2",
 }
 _LARGE = frozenset({"big", "tls"})
-_SPLITTABLE = _LARGE | {"many"}
+_SPLITTABLE = _LARGE | {"many", "many-tls"}
 
 
 def find(name: str) -> str | None:

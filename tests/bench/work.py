@@ -75,6 +75,8 @@ def works(*, is_quick: bool) -> dict[str, Work]:
         Work("many", "many", 100 // min(less, 5), 5 * MIB, 16),
         Work("small", "small", 5000 // less, 10 * KIB, 16),
         Work("tls", "big", 1, gib, 1, is_tls=True),
+        Work("many-tls", "many", 100 // min(less, 5), 5 * MIB, 16, is_tls=True),
+        Work("small-tls", "small", 5000 // less, 10 * KIB, 16, is_tls=True),
         Work("list100k", "list", 100_000 // less, 10 * KIB, 16, limit_s=180),
     ]
     return {work.name: work for work in found}

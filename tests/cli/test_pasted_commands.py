@@ -137,7 +137,7 @@ async def test_headers_arrive_as_curl_sends_them(
     assert [line for line in lower if line.partition(b":")[0] in names] == lines
 
 
-@pytest.mark.parametrize("backend", ["builtin", "httpx"])
+@pytest.mark.parametrize("backend", ["http1", "httpx"])
 async def test_an_empty_accept_or_user_agent_is_left_out(
     backend: str, tmp_path: Path
 ) -> None:

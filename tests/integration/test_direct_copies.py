@@ -65,7 +65,7 @@ class Run:
         changes = {
             "timeout_s": 5.0,
             "segments": 1,
-            "http_backend": "builtin",
+            "http_backend": "http1",
             **changes,
         }
         self.settings = Settings(output_dir=path / "out", **changes)

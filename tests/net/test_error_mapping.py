@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 
 import httpx
 import pytest
@@ -12,7 +13,12 @@ from hypothesis import strategies as st
 
 from tui.core.errors import ErrorKind, PermanentError, TransientError
 from tui.core.text.plain_text import plain
-from tui.net.transports.error_mapping import from_httpx, from_pyreqwest
+from tui.net.transports.error_mapping import (
+    from_httpx,
+    from_pyreqwest,
+    from_socket_error,
+)
+from tui.net.transports.sockets import CannotBind, NoMatchingAddress
 
 URL = "https://user:SECRET@dl.example/dns%20error/certificate?proxy"
 SENDING = f"error sending request for url ({URL})"
@@ -136,3 +142,27 @@ def test_any_causes_give_a_known_kind_and_a_printable_message(
     error = from_pyreqwest(causes, is_timeout, URL)
     assert isinstance(error.kind, ErrorKind)
     assert str(error) == plain(str(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "x"), "unknown_host"),
+        (socket.gaierror(socket.EAI_AGAIN, "x"), "dns"),
+        (UnicodeError("label too long"), "unknown_host"),
+        (OSError(errno.EHOSTUNREACH, "x"), "unreachable"),
+        (OSError(errno.EMFILE, "x"), "unreachable"),
+        (OSError(errno.ECONNREFUSED, "x"), "refused"),
+        (OSError(errno.ECONNRESET, "x"), "reset"),
+        (OSError(errno.ETIMEDOUT, "x"), "connect_timeout"),
+        (TimeoutError(), "connect_timeout"),
+        (OSError("Multiple exceptions: [Errno 111] a, [Errno 101] b"), "refused"),
+        (ssl.SSLEOFError("x"), "reset"),
+        (NoMatchingAddress(), "network"),
+        (CannotBind("ENODEV"), "network"),
+    ],
+)
+def test_exceptions_of_sockets_map_to_kinds(error: Exception, kind: str) -> None:
+    mapped = from_socket_error(error, "dl.example:443", is_connecting=True)
+    assert mapped.kind == kind
+    assert "dl.example:443" in str(mapped)

@@ -17,10 +17,11 @@ from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
 from tui.net.request import GetRequest
+from tui.net.routing.router import Route
 from tui.net.session import HttpSession
 from tui.net.session_config import load_session_config
-from tui.net.transports.http1.client import connect_socket
 from tui.net.transports.selector import TransportSelector
+from tui.net.transports.sockets import SocketConnector
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +32,7 @@ def on_uvloop(run: Callable[[HttpSession, ScriptedServer], object]) -> None:
 
     async def within() -> None:
         async with ScriptedServer() as server:
-            session = HttpSession(Settings(http_backend="builtin", timeout_s=5))
+            session = HttpSession(Settings(http_backend="http1", timeout_s=5))
             try:
                 await run(session, server)  # type: ignore[misc]
             finally:
@@ -114,7 +115,7 @@ async def test_a_request_into_a_closed_idle_connection_is_retried() -> None:
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        session = HttpSession(Settings(http_backend="builtin"))
+        session = HttpSession(Settings(http_backend="http1"))
         target = GetRequest(f"http://127.0.0.1:{port}/")
         assert await fetch(session, target) == b"x"
         assert await fetch(session, target) == b"x"
@@ -141,12 +142,12 @@ async def test_a_refusing_address_does_not_hide_a_working_one(
             return addresses
 
         monkeypatch.setattr(loop, "getaddrinfo", resolve)
-        connected = await connect_socket(loop, "several.example", port, 5)
+        connected = await SocketConnector(Route()).connect("several.example", port)
         assert connected.getpeername()[1] == port
         connected.close()
         addresses.pop()
         with pytest.raises(OSError, match=r"Connect|refused|Address"):
-            await connect_socket(loop, "several.example", port, 5)
+            await SocketConnector(Route()).connect("several.example", port)
 
 
 @pytest.mark.parametrize(
@@ -168,26 +169,31 @@ async def test_of_addresses_that_fail_in_different_ways_the_first_is_reported(
 
     monkeypatch.setattr(aiohappyeyeballs, "start_connection", fail)
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
-    session = HttpSession(Settings(http_backend="builtin"))
+    session = HttpSession(Settings(http_backend="http1"))
     error = await error_of(session, GetRequest("http://several.example/x"))
     await session.close()
     assert error.kind == kind
 
 
-async def test_plain_http_uses_the_builtin_client():
-    def chosen(transports: TransportSelector, url: str) -> str:
-        return transports.transport_for(url).name
-
-    transports = TransportSelector(
-        Settings(), None, 1.0, load_session_config(Settings()).router
-    )
+@pytest.mark.parametrize(
+    ("wanted", "plain", "secure"),
+    [
+        ("", "http1", "pyreqwest"),
+        ("http1", "http1", "http1"),
+        ("pyreqwest", "pyreqwest", "pyreqwest"),
+        ("httpx", "httpx", "httpx"),
+    ],
+)
+async def test_only_plain_http_uses_the_built_in_client_by_itself(
+    wanted: str, plain: str, secure: str
+) -> None:
+    settings = Settings(http_backend=wanted)
+    router = load_session_config(settings).router
+    transports = TransportSelector(settings, None, 1.0, router)
     try:
-        assert chosen(transports, "http://a.example/x") == "builtin"
-        assert chosen(transports, "https://a.example/x") == "pyreqwest"
-        assert (
-            transports.transport_for("http://a.example/x", is_range=True).name
-            == "builtin"
-        )
+        for is_range in (False, True):
+            for url, name in (("http://a/x", plain), ("https://a/x", secure)):
+                assert transports.transport_for(url, is_range=is_range).name == name
     finally:
         await transports.aclose()
 

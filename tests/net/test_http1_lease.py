@@ -6,6 +6,7 @@ import asyncio
 import gc
 import select
 import socket
+import ssl
 import struct
 import threading
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from tests.net.fetching import fetch, read_all
 from tests.support.loops import LOOPS
@@ -28,6 +30,7 @@ from tui.net.transports.http1.detached_socket import DetachedSocket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
 
     from tui.net.response import Response
     from tui.net.transports.base import SocketLease
@@ -130,25 +133,47 @@ def test_has_more_does_not_consume(
 # -- leased connections ----------------------------------------------------------------
 
 
-@pytest.fixture(params=LOOPS)
-def play(request: pytest.FixtureRequest) -> Callable[[Any], None]:
-    """Run on both event loops: their transports have nothing in common."""
-    factory = LOOPS[request.param]
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
 
-    def run(scene: Callable[[HttpSession, ScriptedServer], Any]) -> None:
+
+class Play:
+    """Runs on both event loops, whose transports differ, in the open and over TLS."""
+
+    def __init__(
+        self, loop: str, context: ssl.SSLContext | None, ca_file: Path
+    ) -> None:
+        self.context = context
+        self._loop = loop
+        self._ca_file = ca_file
+
+    def __call__(self, scene: Callable[[HttpSession, ScriptedServer], Any]) -> None:
         async def within() -> None:
-            async with ScriptedServer() as server, asyncio.timeout(20):
-                session = HttpSession(Settings(http_backend="builtin", timeout_s=5))
+            async with ScriptedServer(self.context) as server, asyncio.timeout(20):
+                session = HttpSession(
+                    Settings(http_backend="http1", timeout_s=5, ca_file=self._ca_file)
+                )
                 try:
                     await scene(session, server)
                 finally:
                     await session.close()
 
-        with asyncio.Runner(loop_factory=factory) as runner:
+        with asyncio.Runner(loop_factory=LOOPS[self._loop]) as runner:
             runner.run(within())
         gc.collect()  # an unclosed socket must show here, not in another test
 
-    return run
+
+@pytest.fixture(params=[(loop, tls) for loop in LOOPS for tls in ("", "tls")])
+def play(request: pytest.FixtureRequest, authority: trustme.CA, tmp_path: Path) -> Play:
+    loop, tls = request.param
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    context = None
+    if tls:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+    return Play(loop, context, ca_file)
 
 
 async def lease_when_possible(response: Response) -> tuple[bytes, SocketLease]:
@@ -177,7 +202,7 @@ async def drain_and_return(lease: SocketLease, limit: int) -> bytes:
     return received
 
 
-def test_thread_and_loop_take_turns_without_losing_bytes(play: Any) -> None:
+def test_thread_and_loop_take_turns_without_losing_bytes(play: Play) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         url = server.add("/x", ResponseScript(BODY))
         for _ in range(2):
@@ -195,7 +220,7 @@ def test_thread_and_loop_take_turns_without_losing_bytes(play: Any) -> None:
     play(scene)
 
 
-def test_a_connection_is_reused_after_a_leased_body(play: Any) -> None:
+def test_a_connection_is_reused_after_a_leased_body(play: Play) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         url = server.add("/x", ResponseScript(BODY))
         for _ in range(3):
@@ -217,7 +242,7 @@ def test_a_connection_is_reused_after_a_leased_body(play: Any) -> None:
     ids=["byte", "response", "much"],
 )
 def test_bytes_behind_a_leased_body_are_not_a_response(
-    play: Any, surplus: bytes
+    play: Play, surplus: bytes
 ) -> None:
     """They were once taken for the response to the next request."""
     body = BODY.read(0, 1_000_000)
@@ -237,16 +262,20 @@ def test_bytes_behind_a_leased_body_are_not_a_response(
             writer.close()
 
     async def scene(session: HttpSession, _: ScriptedServer) -> None:
-        async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        async with await asyncio.start_server(
+            answer, "127.0.0.1", ssl=play.context
+        ) as server:
             port = server.sockets[0].getsockname()[1]
-            target = GetRequest(f"http://127.0.0.1:{port}/x")
+            scheme = "https" if play.context else "http"
+            target = GetRequest(f"{scheme}://127.0.0.1:{port}/x")
             response = await session.open(target)
             received, lease = await lease_when_possible(response)
             received += await drain_and_return(lease, lease.left)
             assert received == body
             # The last bytes of a body and those behind it may arrive separately.
             source: Any = lease.source
-            await asyncio.to_thread(select.select, [source._sock], [], [], WAIT_S)
+            if source._tls is None or not source._tls.has_more:
+                await asyncio.to_thread(select.select, [source._sock], [], [], WAIT_S)
             await response.close()
             assert await fetch(session, target) == body
             assert len(asked) == 2
@@ -255,7 +284,7 @@ def test_bytes_behind_a_leased_body_are_not_a_response(
 
 
 @pytest.mark.parametrize("length", ["chunked", "none"])
-def test_a_body_without_length_cannot_be_leased(play: Any, length: Any) -> None:
+def test_a_body_without_length_cannot_be_leased(play: Play, length: Any) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         response = await session.open(
             GetRequest(server.add("/x", ResponseScript(BODY, length=length)))
@@ -270,7 +299,7 @@ def test_a_body_without_length_cannot_be_leased(play: Any, length: Any) -> None:
     play(scene)
 
 
-def test_no_lease_with_buffered_bytes_or_after_the_end(play: Any) -> None:
+def test_no_lease_with_buffered_bytes_or_after_the_end(play: Play) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         small = await session.open(
             GetRequest(server.add("/s", ResponseScript(b"all at once")))
@@ -291,7 +320,7 @@ async def test_a_rate_limited_response_cannot_be_leased(
     server: ScriptedServer,
 ) -> None:
     url = server.add("/x", ResponseScript(BODY))
-    settings = Settings(http_backend="builtin", timeout_s=5)
+    settings = Settings(http_backend="http1", timeout_s=5)
     session = HttpSession(settings)
     try:
         response = await session.open(GetRequest(url))
@@ -309,7 +338,7 @@ async def test_a_rate_limited_response_cannot_be_leased(
 
 
 @pytest.mark.parametrize("cut", ["close", "reset"])
-def test_an_early_end_is_found_by_the_loop(play: Any, cut: Any) -> None:
+def test_an_early_end_is_found_by_the_loop(play: Play, cut: Any) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         script = ResponseScript(BODY, cut_after=2_000_000, cut=cut)
         response = await session.open(GetRequest(server.add("/x", script)))
@@ -343,7 +372,7 @@ async def leased_out(
 
 
 @pytest.mark.parametrize("who", ["response", "session"])
-def test_closing_a_leased_connection_keeps_its_descriptor(play: Any, who: str) -> None:
+def test_closing_a_leased_connection_keeps_its_descriptor(play: Play, who: str) -> None:
     """It could become another file's before the thread notices."""
 
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
@@ -366,7 +395,7 @@ def test_closing_a_leased_connection_keeps_its_descriptor(play: Any, who: str) -
     play(scene)
 
 
-def test_a_stopped_connection_is_not_reused(play: Any) -> None:
+def test_a_stopped_connection_is_not_reused(play: Play) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         url = server.add("/x", ResponseScript(BODY))
         response = await session.open(GetRequest(url))
@@ -381,7 +410,7 @@ def test_a_stopped_connection_is_not_reused(play: Any) -> None:
     play(scene)
 
 
-def test_nothing_is_read_from_a_stopped_connection(play: Any) -> None:
+def test_nothing_is_read_from_a_stopped_connection(play: Play) -> None:
     """Continuing at the loop's position would return the wrong bytes."""
 
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
@@ -400,7 +429,7 @@ def test_nothing_is_read_from_a_stopped_connection(play: Any) -> None:
 
 
 def test_a_reset_seen_only_by_the_thread_is_an_incomplete_body(
-    play: Any,
+    play: Play,
 ) -> None:
     """The system reports an error once: the loop then sees an early end."""
 

@@ -27,7 +27,7 @@ SECRET = "p@ss:w/rd"
 QUOTED = "p%40ss%3Aw%2Frd"
 
 
-@pytest.fixture(params=["pyreqwest", "httpx"])
+@pytest.fixture(params=["http1", "pyreqwest", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
     """The backends that support proxies."""
     return str(request.param)
@@ -277,7 +277,7 @@ async def test_socks5h_lets_the_proxy_resolve_names(
 async def test_socks5_resolves_names_here(server: ScriptedServer, plain: str) -> None:
     async with SocksServer() as proxy:
         settings = Settings(
-            http_backend="pyreqwest",
+            http_backend="http1",
             proxy=f"socks5://127.0.0.1:{proxy.port}",
             ip_version=4,
         )

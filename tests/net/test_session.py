@@ -176,12 +176,12 @@ async def test_close_can_be_called_twice(backend: str, server: ScriptedServer) -
     await session.close()
 
 
-async def test_httpx_is_used_where_pyreqwest_is_not_installed(
+async def test_http1_is_used_where_pyreqwest_is_not_installed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "tui.net.transports.pyreqwest", None)
     session = HttpSession(Settings())
-    assert session.backend_name == "httpx"
+    assert session.backend_name == "http1"
     await session.close()
     with pytest.raises(LocalError):
         HttpSession(Settings(http_backend="pyreqwest"))

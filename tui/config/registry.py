@@ -414,9 +414,9 @@ NETWORK: Final = (
         "HTTP client to use.",
         '"httpx"',
         field="http_backend",
-        choices=("auto", "pyreqwest", "httpx", "builtin"),
-        more="auto picks the fastest one that supports the request; builtin is"
-        " fetchtui's own HTTP/1.1 client, used wherever it supports the request.",
+        choices=("auto", "http1", "pyreqwest", "httpx"),
+        more="http1 is fetchtui's own HTTP/1.1 client; auto uses it for plain HTTP"
+        " without a proxy, and pyreqwest for everything else.",
         fallback="auto",
     ),
 )

@@ -176,8 +176,7 @@ class Settings:
     """Bytes buffered in memory at which reading pauses, so that a slow disk does not
     fill the memory. 64 MiB is half a second of a 1 Gbit/s link."""
     http_backend: str = ""
-    """``builtin``, ``pyreqwest`` or ``httpx``; "" picks the fastest one that supports
-    the request."""
+    """``http1``, ``pyreqwest`` or ``httpx``; "" picks one for each origin."""
     proxy: str = ""
     """``http://``, ``https://``, ``socks5://`` or ``socks5h://`` ``[USER@]HOST:PORT``;
     ``direct`` for none; "" takes what the environment says (``http_proxy``,

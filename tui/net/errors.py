@@ -113,6 +113,32 @@ def invalid_http(server: str, detail: str) -> FetchError:
     return PermanentError(ErrorKind.BAD_REPLY, f"{server} sent invalid HTTP ({detail})")
 
 
+def not_tls(server: str) -> FetchError:
+    """Say that the server answers a TLS handshake with something else."""
+    return PermanentError(ErrorKind.TLS, f"{server} does not speak TLS")
+
+
+def plain_http(server: str) -> FetchError:
+    """Say that the server speaks plain HTTP where TLS was expected."""
+    return PermanentError(
+        ErrorKind.TLS, f"{server} does not speak TLS but plain HTTP; try http://"
+    )
+
+
+def no_matching_address(server: str) -> FetchError:
+    """Say that no address of the server is of the chosen IP version."""
+    return PermanentError(
+        ErrorKind.NETWORK, f"{server} has no address of the chosen IP version"
+    )
+
+
+def cannot_bind(server: str, reason: str) -> FetchError:
+    """Say that the chosen interface or local address cannot be used."""
+    return PermanentError(
+        ErrorKind.NETWORK, f"cannot reach {server} from the chosen interface ({reason})"
+    )
+
+
 # -- proxies ---------------------------------------------------------------------------
 # A message that says "refused the connection" sends the reader to the server, so every
 # message about a failing proxy names the proxy.

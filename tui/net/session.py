@@ -299,9 +299,7 @@ class HttpSession:
         is_cross_origin: bool,
     ) -> list[str]:
         """Read a header through the fallback transport, which can read all bytes."""
-        fallback = await self._transports.fallback_for(
-            url, is_cross_origin=is_cross_origin
-        )
+        fallback = self._transports.fallback_for(url, is_cross_origin=is_cross_origin)
         headers = self._digests.apply(url, headers)
         raw = await self._timed(timeout, fallback.open(url, headers), url)
         try:

@@ -112,7 +112,7 @@ class Transport(ABC):
     """Sends requests and returns raw responses."""
 
     name: str
-    """``builtin``, ``pyreqwest`` or ``httpx``."""
+    """``http1``, ``pyreqwest`` or ``httpx``."""
 
     @abstractmethod
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:

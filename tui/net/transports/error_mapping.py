@@ -19,6 +19,7 @@ from tui.core.errors import ErrorKind, FetchError, PermanentError
 from tui.core.text.plain_text import plain
 from tui.net.errors import (
     UNKNOWN_NAMES,
+    cannot_bind,
     connect_timeout,
     connection_lost,
     from_errno,
@@ -26,8 +27,10 @@ from tui.net.errors import (
     incomplete_body,
     invalid_chunk,
     invalid_http,
+    no_matching_address,
     no_response,
     not_socks,
+    not_tls,
     proxy_auth,
     proxy_cannot_connect,
     proxy_failure,
@@ -36,11 +39,13 @@ from tui.net.errors import (
     stalled,
     unresolved,
 )
+from tui.net.transports.sockets import CannotBind, NoMatchingAddress
 from tui.net.url import host_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 # glibc, macOS and musl, in this order.
 _NO_SUCH_NAME = (
@@ -81,6 +86,41 @@ _SOCKS_REPLIES = {
     "connection refused": "connection refused",
     "ttl expired": "too many hops",
 }
+
+
+# -- sockets and TLS -------------------------------------------------------------------
+
+
+def from_socket_error(
+    error: Exception, server: str, *, is_connecting: bool
+) -> FetchError:
+    """Map an exception of a socket, of OpenSSL, or of ``transports.sockets``.
+
+    Args:
+        error: the exception.
+        server: ``host:port``, or the name of a proxy.
+        is_connecting: whether the connection was still being established.
+    """
+    if isinstance(error, NoMatchingAddress):
+        return no_matching_address(server)
+    if isinstance(error, CannotBind):
+        return cannot_bind(server, str(error))
+    # Before OSError, the base class of the next two. A name that cannot be encoded is
+    # unknown.
+    if isinstance(error, ssl.SSLError):
+        return from_openssl(server, error)
+    if isinstance(error, socket.gaierror | UnicodeError):
+        number = error.errno if isinstance(error, OSError) else None
+        return unresolved(server, number is None or number in UNKNOWN_NAMES)
+    if isinstance(error, OSError) and error.errno is not None:
+        return from_errno(server, error.errno, is_connecting)
+    if isinstance(error, TimeoutError):
+        return connect_timeout(server)
+    # If addresses failed in different ways, aiohappyeyeballs joins their messages; the
+    # first address counts.
+    if is_connecting and (found := _ERRNO.search(str(error))) is not None:
+        return from_errno(server, int(found[1]), is_connecting)
+    return connection_lost(server)
 
 
 # -- pyreqwest -------------------------------------------------------------------------
@@ -124,7 +164,7 @@ def _from_causes(
     if "tcp bind" in text:
         return _cannot_bind(server, _OS_ERROR.search(causes[-1]))
     if causes[-1].lower() == "network unreachable":
-        return _no_address_of_version(server)
+        return no_matching_address(server)
     if "client error (sendrequest)" in text and "close_notify" in text:
         return no_response(server)
     number = _OS_ERROR.search(causes[-1])
@@ -142,7 +182,7 @@ def _from_last_cause(server: str, last: str, is_connecting: bool) -> FetchError:
     if "handshake eof" in last or "closed before message" in last:
         return no_response(server)
     if "corrupt message" in last:
-        return _not_tls(server)
+        return not_tls(server)
     if "certificaterequired" in last:
         return _wants_certificate(server)
     if "fatal alert" in last or is_connecting:
@@ -253,18 +293,21 @@ def _from_library(error: Exception, server: str) -> FetchError:
     is_connecting = isinstance(error, httpx.ConnectError)
     for cause in _chain(error):
         if isinstance(cause, ssl.SSLError):
-            return _from_openssl(server, cause)
+            return from_openssl(server, cause)
         if isinstance(cause, socket.gaierror):
             return unresolved(server, cause.errno in UNKNOWN_NAMES)
-        if isinstance(cause, OSError) and "no matching local address" in str(cause):
-            return _no_address_of_version(server)
-        if isinstance(cause, OSError) and cause.errno is not None:
-            return from_errno(server, cause.errno, is_connecting)
+        if isinstance(cause, NoMatchingAddress | CannotBind) or (
+            isinstance(cause, OSError) and cause.errno is not None
+        ):
+            return from_socket_error(cause, server, is_connecting=is_connecting)
     return connection_lost(server)
 
 
 def _from_protocol(server: str, text: str) -> FetchError:
     if "without sending complete message body" in text:
+        return incomplete_body(server)
+    # HTTP/2.
+    if text.startswith(("<StreamReset", "<ConnectionTerminated")):
         return incomplete_body(server)
     if "without sending a response" in text:
         return no_response(server)
@@ -280,7 +323,8 @@ def _from_protocol(server: str, text: str) -> FetchError:
     return invalid_http(server, plain(text.partition(":")[0], 100))
 
 
-def _from_openssl(server: str, error: ssl.SSLError) -> FetchError:
+def from_openssl(server: str, error: ssl.SSLError) -> FetchError:
+    """Map an error of OpenSSL."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return _untrusted(server, _CERTIFICATE_CODES.get(error.verify_code, ""))
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
@@ -288,7 +332,7 @@ def _from_openssl(server: str, error: ssl.SSLError) -> FetchError:
     if error.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED":
         return _wants_certificate(server)
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
-        return _not_tls(server)
+        return not_tls(server)
     reason = plain((error.reason or "").replace("_", " ").lower(), 100)
     return PermanentError(ErrorKind.TLS, f"TLS with {server} failed: {reason}")
 
@@ -334,16 +378,8 @@ def _from_refusal(reason: str, server: str, proxy: str) -> FetchError:
 
 
 def _cannot_bind(server: str, number: re.Match[str] | None) -> FetchError:
-    reason = errno.errorcode.get(int(number[1]), "") if number else ""
-    return PermanentError(
-        ErrorKind.NETWORK, f"cannot reach {server} from the chosen interface ({reason})"
-    )
-
-
-def _no_address_of_version(server: str) -> FetchError:
-    """Say that no address of the server is of the chosen IP version."""
-    return PermanentError(
-        ErrorKind.NETWORK, f"{server} has no address of the chosen IP version"
+    return cannot_bind(
+        server, errno.errorcode.get(int(number[1]), "") if number else ""
     )
 
 
@@ -351,10 +387,6 @@ def _wants_certificate(server: str) -> FetchError:
     return PermanentError(
         ErrorKind.CLIENT_CERT, f"{server} requires a client certificate"
     )
-
-
-def _not_tls(server: str) -> FetchError:
-    return PermanentError(ErrorKind.TLS, f"{server} does not speak TLS")
 
 
 def _untrusted(server: str, reason: str) -> FetchError:

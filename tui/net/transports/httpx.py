@@ -1,21 +1,17 @@
-"""The httpx transport: the fallback where pyreqwest has no build.
-
-It also reads header values with bytes outside ASCII, which pyreqwest cannot.
-"""
+"""The httpx transport: for HTTP/2, and for everything if it is chosen."""
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 import httpcore
 import httpx
+from anyio.abc import SocketStream
+from httpcore._backends.anyio import AnyIOStream
 
-from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import OMITTABLE_HEADERS
-from tui.core.text.plain_text import plain
 from tui.net.errors import headers_too_large
 from tui.net.transports.base import (
     MAX_HEADER_BYTES,
@@ -26,6 +22,8 @@ from tui.net.transports.base import (
     parse_length,
 )
 from tui.net.transports.error_mapping import from_httpx
+from tui.net.transports.sockets import CannotBind, NoMatchingAddress, SocketConnector
+from tui.net.transports.tls import make_context
 from tui.net.url import host_port
 
 if TYPE_CHECKING:
@@ -35,12 +33,14 @@ if TYPE_CHECKING:
     from tui.net.routing.router import Route
 
 
+_VERSIONS = {"HTTP/2": "HTTP/2.0"}
+
+
 class RoutedBackend(httpcore.AnyIOBackend):
-    """A network backend that applies a route's pins and local address."""
+    """A network backend that connects along a route."""
 
     def __init__(self, route: Route) -> None:
-        self._pins = dict(route.pins)
-        self._local_address = route.local_address or None
+        self._sockets = SocketConnector(route)
         self.latest: dict[asyncio.Task[object] | None, httpcore.AsyncNetworkStream] = {}
         """Each task's connection, until its request has a response: httpcore 1.0 leaves
         a connection open if its SOCKS handshake fails."""
@@ -51,13 +51,18 @@ class RoutedBackend(httpcore.AnyIOBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,  # noqa: ARG002  # the route's is used
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
         """Open a TCP connection."""
-        address = self._pins.get(host.lower().removesuffix("."), host)
-        stream = await super().connect_tcp(
-            address, port, timeout, self._local_address, socket_options
-        )
+        try:
+            async with asyncio.timeout(timeout):
+                sock = await self._sockets.connect(host, port)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except (OSError, UnicodeError, NoMatchingAddress, CannotBind) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        # There is no public way to make httpcore's stream of a socket.
+        stream = AnyIOStream(await SocketStream.from_socket(sock))
         self.latest[asyncio.current_task()] = stream
         return stream
 
@@ -71,44 +76,27 @@ class HttpxTransport(Transport):
         self,
         headers: Sequence[tuple[str, str]],
         timeout_s: float,
-        orphan_timeout_s: float,  # noqa: ARG002  # cancelled requests end at once here
         keepalive_s: float,
         ca_file: str | None,
         route: Route,
     ) -> None:
-        if route.interface:
-            raise LocalError(
-                ErrorKind.NETWORK,
-                f"the interface {plain(route.interface, 50)!r} must be given by its"
-                " address, since pyreqwest is not used",
-            )
-        context = _context(ca_file)
-        if route.client_certificate is not None:
-            context.load_cert_chain(*route.client_certificate)
+        context = make_context(ca_file, route.client_certificate)
         limits = httpx.Limits(
             max_connections=None,
             max_keepalive_connections=None,
             keepalive_expiry=keepalive_s,
         )
-        try:
-            self._transport = httpx.AsyncHTTPTransport(
-                verify=context,
-                http1=True,
-                http2=False,
-                trust_env=False,
-                limits=limits,
-                proxy=_proxy(route, ca_file),
-            )
-        except ImportError:
-            raise LocalError(
-                ErrorKind.PROXY, "SOCKS support is not installed (fetchtui[socks])"
-            ) from None
-        self._backend: RoutedBackend | None = None
-        if route.pins or route.local_address or route.proxy is not None:
-            # There is no public way to hand httpx a backend, nor a local address if
-            # there is a proxy.
-            self._backend = RoutedBackend(route)
-            self._transport._pool._network_backend = self._backend
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=context,
+            http1=True,
+            http2=route.has_http2,
+            trust_env=False,
+            limits=limits,
+            proxy=_proxy(route, ca_file),
+        )
+        # There is no public way to hand httpx a backend.
+        self._backend = RoutedBackend(route)
+        self._transport._pool._network_backend = self._backend
         self._proxy = route.proxy.label if route.proxy is not None else ""
         self._headers = list(headers)
         # Reads have no limit here: the response's idle timeout does that.
@@ -163,17 +151,9 @@ class HttpxTransport(Transport):
 
         See ``RoutedBackend.latest``.
         """
-        if self._backend is not None:
-            stream = self._backend.latest.pop(asyncio.current_task(), None)
-            if stream is not None and is_failed:
-                await stream.aclose()
-
-
-def _context(ca_file: str | None) -> ssl.SSLContext:
-    # Without a file httpx uses SSL_CERT_FILE or the certifi bundle.
-    if ca_file is None:
-        return httpx.create_ssl_context()
-    return ssl.create_default_context(cafile=ca_file)
+        stream = self._backend.latest.pop(asyncio.current_task(), None)
+        if stream is not None and is_failed:
+            await stream.aclose()
 
 
 def _proxy(route: Route, ca_file: str | None) -> httpx.Proxy | None:
@@ -183,7 +163,7 @@ def _proxy(route: Route, ca_file: str | None) -> httpx.Proxy | None:
     return httpx.Proxy(
         proxy.url(has_login=False),
         auth=(proxy.user, proxy.password) if proxy.has_login else None,
-        ssl_context=_context(ca_file) if proxy.scheme == "https" else None,
+        ssl_context=make_context(ca_file) if proxy.scheme == "https" else None,
     )
 
 
@@ -194,7 +174,7 @@ class HttpxResponse(RawResponse):
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
-        self.http_version = response.http_version
+        self.http_version = _VERSIONS.get(response.http_version, response.http_version)
         self.read_chunk = self._next
         self._response = response
         self._chunks = response.aiter_raw()

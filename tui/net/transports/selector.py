@@ -1,27 +1,27 @@
 """Choose the transport for an origin: the only place that does.
 
-What the transports support, as tested over sockets (``tests/net``):
+=============================  ================  ================  ===================
+feature, tested over sockets   http1             pyreqwest         httpx
+=============================  ================  ================  ===================
+proxy http, https, socks5h     yes               yes               yes
+proxy socks5                   resolves here     resolves here     same as socks5h
+client certificate             yes               yes               yes
+suites without forward secrecy yes               no                yes
+certificate asked for later    yes               no                not tested
+address, interface, IP, pins   yes               yes               yes
+HTTP/2                         no                yes               yes
+header bytes outside ASCII     yes               no                yes
+sockets leased to threads      yes               no                no
+=============================  ================  ================  ===================
 
-=============================  ==========================  ===========================
-feature                        pyreqwest                   httpx
-=============================  ==========================  ===========================
-proxy http, https              yes                         yes
-proxy socks5h                  yes                         with ``fetchtui[socks]``
-proxy socks5                   yes, resolves names here    same as socks5h
-client certificate             yes                         yes
-local address                  yes                         yes
-interface by name              Linux, macOS                no
-IPv4 or IPv6 only, DNS pins    yes                         yes
-HTTP/2                         yes                         no, HTTP/1.1
-header bytes outside ASCII     no                          yes
-=============================  ==========================  ===========================
-
-Plain HTTP that needs none of this uses a third transport, which runs on the loop
-(``http1``): it passes nothing between threads, which halves the cost of 10 KiB (30
-instead of 55 us), and its sockets can be leased to writer threads
-(``disk.direct_copy``). Of the other two, pyreqwest is faster and serves everything it
-supports. httpx serves where pyreqwest has no build, and reads the headers that
-pyreqwest cannot.
+Our own HTTP/1.1 client (``http1``) serves plain HTTP that needs nothing special:
+nothing passes between threads there, and its sockets can be leased to writer threads
+(``disk.direct_copy``). Everything else goes to pyreqwest, or to ``http1`` where it has
+no build. Over TLS neither is faster at everything (``python -m tests.bench --work
+tls,many-tls,small-tls``, real-time priority, 2 cores): 5,000 files of 10 KiB take
+``http1`` 1.08 s and pyreqwest 1.10 to 1.21, 1 GiB takes both 1.7, and 100 files of
+5 MiB at 16 at once 1.0 and 0.85, because OpenSSL takes and returns the interpreter's
+lock for each record of 16 KiB.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from tui import __version__
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import origin_of
 from tui.net.transports.http1.client import Http1Transport
+from tui.net.transports.http1.read_budget import ReadBudget
+from tui.net.transports.tls import TlsContexts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tui.core.settings import Settings
     from tui.net.routing.proxies import Proxy
     from tui.net.routing.router import Route, Router
@@ -60,10 +60,6 @@ class TransportSelector:
     """The transports of a session: one per route, created on first use.
 
     Must be created inside a running loop.
-
-    Raises:
-        LocalError: ``internal``, the backend in the settings is not installed;
-            ``network``, the installed one does not support the settings.
     """
 
     def __init__(
@@ -80,6 +76,9 @@ class TransportSelector:
             ca_file: PEM file with the certificates to trust; ``None`` for the system's.
             open_limit_s: how long the session waits for response headers.
             router: gives the route to each origin.
+
+        Raises:
+            LocalError: ``internal``, the backend in the settings is not installed.
         """
         self._timeout_s = settings.timeout_s
         self._ca_file = ca_file
@@ -87,18 +86,17 @@ class TransportSelector:
         self._router = router
         self._is_single = router.is_single
         self._wanted = settings.http_backend
+        self._contexts = TlsContexts(ca_file)
+        self._budget = ReadBudget(asyncio.get_running_loop())
         self._by_route: dict[Route, Transport] = {}
-        self._builtin: Http1Transport | None = None
-        is_direct = router.default.is_direct
-        if self._wanted in ("", Http1Transport.name) and is_direct:
-            self._builtin = Http1Transport(
-                _DEFAULT_HEADERS, settings.timeout_s, KEEPALIVE_S
-            )
+        self._by_origin: dict[tuple[str, bool, bool], Route] = {}
+        self._fallbacks: dict[Route, Transport] = {}
+        self._plain: Transport | None = None
+        if not self._wanted and router.default.is_direct:
+            self._plain = self._make_http1(router.default)
         else:
             # Fails now if it is not installed or does not support the settings.
             self._transport_on(router.default)
-        self._by_origin: dict[tuple[str, bool, bool], Route] = {}
-        self._fallbacks: dict[Route, Transport] = {}
 
     @property
     def name(self) -> str:
@@ -122,23 +120,16 @@ class TransportSelector:
             route = known or self._route(url, is_range, is_cross_origin)
             if known is None and len(self._by_origin) < MAX_CACHED_ORIGINS:
                 self._by_origin[key] = route
-        builtin = self._builtin
-        if builtin is not None and route.is_direct and url.startswith("http://"):
-            return builtin
+        plain = self._plain
+        if plain is not None and route.is_direct and url.startswith("http://"):
+            return plain
         return self._transport_on(route)
 
-    async def fallback_for(
-        self, url: str, *, is_cross_origin: bool = False
-    ) -> Transport:
-        """Return a transport to the same origin that can read every header.
-
-        Raises:
-            LocalError: ``network``, there is none for the origin's route.
-        """
+    def fallback_for(self, url: str, *, is_cross_origin: bool = False) -> Transport:
+        """Return a transport to the same origin that can read every header."""
         route = self._route(url, True, is_cross_origin)
         if route not in self._fallbacks:
-            # Loading httpx and the certificates takes some 50 ms: not on the loop.
-            self._fallbacks[route] = await asyncio.to_thread(self._make_fallback, route)
+            self._fallbacks[route] = self._make_http1(route)
         return self._fallbacks[route]
 
     def proxy_for(self, url: str) -> Proxy | None:
@@ -147,8 +138,8 @@ class TransportSelector:
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
-        if self._builtin is not None:
-            await self._builtin.aclose()
+        if self._plain is not None:
+            await self._plain.aclose()
         for transport in (*self._by_route.values(), *self._fallbacks.values()):
             await transport.aclose()
 
@@ -157,8 +148,7 @@ class TransportSelector:
         if transport is None:
             # Some 5 ms, once for each route that the settings define; the first time
             # some 20 ms more to load the library.
-            make = _fastest(self._wanted)
-            transport = self._by_route[route] = self._make(make, route)
+            transport = self._by_route[route] = self._make(route)
         return transport
 
     def _route(self, url: str, is_range: bool, is_cross_origin: bool) -> Route:
@@ -166,13 +156,38 @@ class TransportSelector:
             url, is_range=is_range, is_cross_origin=is_cross_origin
         )
 
-    def _make_fallback(self, route: Route) -> Transport:
+    def _make(self, route: Route) -> Transport:
+        if self._wanted in ("", "pyreqwest"):
+            try:
+                return self._make_pyreqwest(route)
+            except ImportError:
+                if self._wanted:
+                    raise LocalError(
+                        ErrorKind.INTERNAL, "pyreqwest is not installed"
+                    ) from None
+        if self._wanted == "http1" or not (self._wanted or route.has_http2):
+            return self._make_http1(route)
+        # Late: httpx takes 40 ms to load.
         from tui.net.transports.httpx import HttpxTransport
 
-        return self._make(HttpxTransport, route)
+        return HttpxTransport(
+            _DEFAULT_HEADERS, self._timeout_s, KEEPALIVE_S, self._ca_file, route
+        )
 
-    def _make(self, make: Callable[..., Transport], route: Route) -> Transport:
-        return make(
+    def _make_http1(self, route: Route) -> Transport:
+        return Http1Transport(
+            _DEFAULT_HEADERS,
+            self._timeout_s,
+            KEEPALIVE_S,
+            route,
+            self._contexts,
+            self._budget,
+        )
+
+    def _make_pyreqwest(self, route: Route) -> Transport:
+        from tui.net.transports.pyreqwest import PyreqwestTransport
+
+        return PyreqwestTransport(
             _DEFAULT_HEADERS,
             timeout_s=self._timeout_s,
             orphan_timeout_s=self._open_limit_s + 0.5,
@@ -180,20 +195,3 @@ class TransportSelector:
             ca_file=self._ca_file,
             route=route,
         )
-
-
-def _fastest(wanted: str) -> Callable[..., Transport]:
-    """Return the class of the backend called ``wanted``, or the fastest if it is ""."""
-    if wanted != "httpx":
-        try:
-            from tui.net.transports.pyreqwest import PyreqwestTransport
-        except ImportError:
-            if wanted == "pyreqwest":
-                raise LocalError(
-                    ErrorKind.INTERNAL, "pyreqwest is not installed"
-                ) from None
-        else:
-            return PyreqwestTransport
-    from tui.net.transports.httpx import HttpxTransport
-
-    return HttpxTransport

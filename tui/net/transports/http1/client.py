@@ -1,17 +1,16 @@
-"""The built-in transport: plain HTTP/1 without a thread between the socket and us.
+"""The built-in transport: HTTP/1.1 without a thread between the socket and us.
 
-A small file costs half of what it costs through pyreqwest, whose Rust threads have to
-pass each response to the loop (30 us instead of 55 for the process, measured at 16 at
-once), and 500 connections take half of the memory, since little is read ahead. At high
-throughput the loop is not the place to move bytes: the connection is leased to a thread
-that writes them (``Connection.lease``).
+Little is read ahead, so 500 connections take half of the memory of an HTTP library in
+threads, and a small file half of the time. At high throughput the loop is not the place
+to move bytes: the connection, with its TLS state, is leased to a thread that decrypts
+and writes them (``Connection.lease``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-import socket
+import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,53 +18,55 @@ from tui.core.errors import ErrorKind, FetchError, PermanentError
 from tui.core.request import OMITTABLE_HEADERS
 from tui.net import errors
 from tui.net.transports.base import RawResponse, Transport
+from tui.net.transports.error_mapping import from_socket_error
 from tui.net.transports.http1.connection import (
     Connection,
     IncompleteBody,
     NoResponse,
 )
+from tui.net.transports.http1.connector import Connector, Origin
 from tui.net.transports.http1.detached_socket import DetachedSocket
 from tui.net.transports.http1.parser import HeadTooLarge, InvalidChunk, InvalidHead
-from tui.net.transports.http1.read_budget import ReadBudget
+from tui.net.transports.http1.tunnel import proxy_authorization
 from tui.net.url import host_port, parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TypeAlias
 
+    from tui.net.routing.proxies import Proxy
+    from tui.net.routing.router import Route
     from tui.net.transports.base import Chunk, SocketLease
     from tui.net.transports.http1.parser import ResponseHead
-
-    Origin: TypeAlias = "tuple[str, int]"
+    from tui.net.transports.http1.read_budget import ReadBudget
+    from tui.net.transports.tls import TlsContexts
 
 # What all URL parsers read the same way; any other URL is normalized first.
 _PLAIN = re.compile(
-    r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
+    r"http(s?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?"
     r"((?:[/?](?:[\w~!$&'()*+,;=:@%/?-]++|(?<!/)\.)*+)?)(?:#.*)?",
     re.ASCII,
 )
 # The output of ``parse_url``, which leaves brackets and the like in queries alone.
 _NORMALIZED = re.compile(
-    r"http://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?((?:[/?][!-~]*)?)"
+    r"http(s?)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?((?:[/?][!-~]*)?)"
 )
 _VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 _BREAKS = re.compile(r"[\r\n\x00]")
-_ERRNO = re.compile(r"\[Errno (\d+)\]")
-_HEAD_START_S = 0.25
-"""Time that an address gets before the next one is tried as well (RFC 8305 section 8).
-"""
 
 
 class Http1Transport(Transport):
     """Sends requests over a pool of sockets of the running loop."""
 
-    name = "builtin"
+    name = "http1"
 
     def __init__(
         self,
         headers: Sequence[tuple[str, str]],
         timeout_s: float,
         keepalive_s: float,
+        route: Route,
+        contexts: TlsContexts,
+        budget: ReadBudget,
     ) -> None:
         """Prepare an empty pool.
 
@@ -73,13 +74,18 @@ class Http1Transport(Transport):
             headers: sent with every request that does not have its own.
             timeout_s: for making a connection.
             keepalive_s: after which an idle connection is closed.
+            route: of all connections.
+            contexts: TLS contexts of the session.
+            budget: shared by the session's connections.
         """
         self._loop = asyncio.get_running_loop()
         self._headers = list(headers)
         self._default_lines = _lines(headers)
-        self._timeout_s = timeout_s
         self._keepalive_s = keepalive_s
-        self._budget = ReadBudget(self._loop)
+        self._budget = budget
+        user_agent = dict(headers).get("User-Agent", "")
+        self._connector = Connector(route, contexts, timeout_s, user_agent)
+        self._proxy = route.proxy
         self._idle: dict[Origin, list[Connection]] = {}
         """The most recently used one is last."""
         self._open: set[Connection] = set()
@@ -88,10 +94,14 @@ class Http1Transport(Transport):
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
         """Send a GET and wait for the response headers."""
         target = _parse(url)
+        origin = target.origin
+        if self._proxy is not None and self._connector.forwards(origin):
+            target = self._through_proxy(target, self._proxy)
+            # Whatever the origin: one pool of connections to the proxy.
+            origin = target.origin
         request = self._encode(target, headers, url)
-        is_connecting = False
         try:
-            connection = self._take_idle(target.origin)
+            connection = self._take_idle(origin)
             if connection is not None:
                 try:
                     head = await connection.send_request(request)
@@ -102,13 +112,13 @@ class Http1Transport(Transport):
                         raise
                     connection = None
             if connection is None:
-                is_connecting = True
-                connection = await self._connect(target.origin)
-                is_connecting = False
+                connection = await self._connect(origin)
                 head = await connection.send_request(request)
+                if connection.tls is not None and origin.is_secure:
+                    self._connector.store_session(origin, connection.tls)
         except Exception as error:
-            raise _to_error(error, url, is_connecting) from None
-        return Http1Response(self, target.origin, connection, head)
+            raise _to_error(error, url) from None
+        return Http1Response(self, origin, connection, head)
 
     async def aclose(self) -> None:
         """Close all connections. Safe to call twice."""
@@ -130,6 +140,15 @@ class Http1Transport(Transport):
 
     # -- inside ------------------------------------------------------------------------
 
+    def _through_proxy(self, target: _Target, proxy: Proxy) -> _Target:
+        """Return what to ask the proxy for (RFC 9112 section 3.2.2)."""
+        return _Target(
+            Origin(proxy.host, proxy.port),
+            target.authority,
+            f"http://{target.authority}{target.path}",
+            proxy_authorization(proxy),
+        )
+
     def _encode(
         self, target: _Target, headers: Sequence[tuple[str, str]], url: str
     ) -> bytes:
@@ -148,24 +167,25 @@ class Http1Transport(Transport):
                     ErrorKind.BAD_HEADER,
                     f"{host_port(url)}: a request header is invalid",
                 )
+        if target.proxy_authorization:
+            lines += f"proxy-authorization: {target.proxy_authorization}\r\n"
         return f"GET {target.path} HTTP/1.1\r\n{host}{lines}\r\n".encode(
             # Cookies in another encoding than UTF-8 go back as they came.
             errors="surrogateescape"
         )
 
     async def _connect(self, origin: Origin) -> Connection:
-        host, port = origin
-        sock = await connect_socket(self._loop, host, port, self._timeout_s)
-        detached = DetachedSocket(sock)
+        link = await self._connector.connect(origin)
         try:
+            detached = DetachedSocket(link.sock, link.tls)
             _, connection = await self._loop.create_connection(
                 lambda: Connection(
-                    self._loop, self._budget, self._open.discard, detached
+                    self._loop, self._budget, self._open.discard, detached, link.tls
                 ),
-                sock=sock,
+                sock=link.sock,
             )
         except BaseException:
-            sock.close()
+            link.sock.close()
             raise
         self._open.add(connection)
         return connection
@@ -240,7 +260,10 @@ class Http1Response(RawResponse):
 
     def to_error(self, error: Exception, url: str) -> FetchError:
         """Map an exception raised by ``read_chunk``."""
-        return _to_error(error, url, is_connecting=False)
+        if isinstance(error, ssl.SSLError):
+            # It worked until now: something damaged the stream.
+            return errors.connection_lost(host_port(url))
+        return _to_error(error, url)
 
     async def close(self) -> None:
         """Release the connection; an incomplete body closes it at once."""
@@ -254,6 +277,8 @@ class _Target(NamedTuple):
     authority: str
     """For the Host header."""
     path: str
+    """What is asked for: a path, or a whole URL of a proxy."""
+    proxy_authorization: str = ""
 
 
 def _parse(url: str) -> _Target:
@@ -263,59 +288,40 @@ def _parse(url: str) -> _Target:
         PermanentError: ``unknown_host``, the URL is invalid.
     """
     found = _PLAIN.fullmatch(url) or _NORMALIZED.fullmatch(parse_url(url).url)
-    server = None if found is None else _server(found[1], found[2])
+    server = None if found is None else _server(found[1], found[2], found[3])
     if found is None or server is None:
         raise PermanentError(
             ErrorKind.UNKNOWN_HOST, f"{host_port(url)}: the URL is invalid"
         )
-    path = found[3]
+    path = found[4]
     if not path.startswith("/"):
         path = "/" + path
     return _Target(*server, path)
 
 
 @lru_cache(256)
-def _server(host: str, digits: str | None) -> tuple[Origin, str] | None:
-    """Return origin and authority; ``None`` for an invalid port."""
-    port = int(digits or 80)
+def _server(secure: str, host: str, digits: str | None) -> tuple[Origin, str] | None:
+    """Return origin and authority; ``None`` for an invalid port.
+
+    Args:
+        secure: "s" for https.
+        host: an IPv6 address in brackets.
+        digits: the port; ``None`` for the scheme's.
+    """
+    usual = 443 if secure else 80
+    port = int(digits or usual)
     if not 0 < port < 65536:
         return None
-    authority = host if port == 80 else f"{host}:{port}"
-    return (host.strip("[]"), port), authority
+    authority = host if port == usual else f"{host}:{port}"
+    return Origin(host.strip("[]"), port, bool(secure)), authority
 
 
 def _lines(headers: Sequence[tuple[str, str]]) -> str:
     return "".join(f"{name.lower()}: {value}\r\n" for name, value in headers)
 
 
-async def connect_socket(
-    loop: asyncio.AbstractEventLoop, host: str, port: int, timeout_s: float
-) -> socket.socket:
-    """Connect to a host that may have several addresses (RFC 8305).
-
-    Raises:
-        TimeoutError: no address accepted the connection in time.
-        OSError: no address did; if they failed in different ways, it has no errno and
-            the messages of all. ``socket.gaierror`` if the name has no address.
-    """
-    # Late: 4 ms to load, and runs without plain HTTP do not need it.
-    from aiohappyeyeballs import start_connection
-
-    async with asyncio.timeout(timeout_s):
-        addresses = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return await start_connection(
-            addresses, happy_eyeballs_delay=_HEAD_START_S, interleave=1, loop=loop
-        )
-
-
-def _to_error(error: Exception, url: str, is_connecting: bool) -> FetchError:
-    """Map an exception of the client or of the sockets under it.
-
-    Args:
-        error: the exception.
-        url: the requested URL.
-        is_connecting: whether the connection was still being established.
-    """
+def _to_error(error: Exception, url: str) -> FetchError:
+    """Map an exception of the client or of the sockets under it."""
     if isinstance(error, FetchError):
         return error
     server = host_port(url)
@@ -329,18 +335,4 @@ def _to_error(error: Exception, url: str, is_connecting: bool) -> FetchError:
         return errors.incomplete_body(server)
     if isinstance(error, NoResponse):
         return errors.no_response(server)
-    # Before OSError, gaierror's base class; a name that cannot be encoded is unknown.
-    if isinstance(error, socket.gaierror | UnicodeError):
-        number = error.errno if isinstance(error, OSError) else None
-        return errors.unresolved(
-            server, number is None or number in errors.UNKNOWN_NAMES
-        )
-    if isinstance(error, OSError) and error.errno is not None:
-        return errors.from_errno(server, error.errno, is_connecting)
-    if isinstance(error, TimeoutError):
-        return errors.connect_timeout(server)
-    # If addresses failed in different ways, aiohappyeyeballs joins their messages; the
-    # first address counts.
-    if is_connecting and (found := _ERRNO.search(str(error))) is not None:
-        return errors.from_errno(server, int(found[1]), is_connecting)
-    return errors.connection_lost(server)
+    return from_socket_error(error, server, is_connecting=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tui.net.transports.http1.detached_socket import DetachedSocket
     from tui.net.transports.http1.parser import ResponseHead
     from tui.net.transports.http1.read_budget import ReadBudget
+    from tui.net.transports.http1.tls_stream import TlsStream
 
     Buffer: TypeAlias = "bytes | memoryview"
 
@@ -68,6 +70,7 @@ class Connection(asyncio.BufferedProtocol):
         "has_no_data",
         "idle_since",
         "is_open",
+        "tls",
     )
 
     def __init__(
@@ -76,6 +79,7 @@ class Connection(asyncio.BufferedProtocol):
         budget: ReadBudget,
         on_close: Callable[[Connection], None],
         detached: DetachedSocket,
+        tls: TlsStream | None = None,
     ) -> None:
         """Prepare the protocol of a connection that is about to be made.
 
@@ -84,8 +88,11 @@ class Connection(asyncio.BufferedProtocol):
             budget: shared with the other connections of the transport.
             on_close: called once it is closed.
             detached: reads from the same socket, in a thread.
+            tls: after its handshake, if there is any.
         """
         self._socket = detached
+        self.tls = tls
+        """Its state, with TLS."""
         self._loop = loop
         self._budget = budget
         self._on_close = on_close
@@ -135,7 +142,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes that were read into the buffer."""
-        data = self._budget.consume(nbytes)
+        if self.tls is None:
+            self._receive(self._budget.consume(nbytes))
+        elif data := self._decrypt(self.tls, self._budget.take(nbytes)):
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
+        """Process bytes of HTTP."""
         if not self._is_busy or self._is_complete:
             # Unsolicited: the next response could be mistaken for it.
             self.abort()
@@ -181,6 +194,8 @@ class Connection(asyncio.BufferedProtocol):
         self._is_busy = True
         self.has_no_data = True
         try:
+            if self.tls is not None:
+                request = self.tls.encrypt(request)
             self._transport.write(request)
             while self._head is None:
                 if self._error is not None:
@@ -209,7 +224,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._is_paused and not self._is_waiting_for_budget:
                 self._is_waiting_for_budget = True
                 self._budget.resume(self)
-                if self._chunks is not None:
+                if self._chunks is not None or self.tls is not None:
                     # It may have decoded something at once.
                     continue
             await self._wait()
@@ -235,7 +250,7 @@ class Connection(asyncio.BufferedProtocol):
             return None
         if self._is_complete or self._error or self._is_waiting_for_budget:
             return None
-        if not self.is_open:
+        if not self.is_open or (self.tls is not None and self.tls.is_tunneled):
             return None
         self._pause()
         self._socket.is_leased = True
@@ -247,8 +262,12 @@ class Connection(asyncio.BufferedProtocol):
         self._left -= nbytes
         if self._socket.is_stopped:
             self.abort()
-        elif not self._left:
+            return
+        if not self._left:
             self._is_complete = True
+        if self.tls is not None:
+            self._flush(self.tls)
+            self._check_end(self.tls)
 
     def release(self) -> bool:
         """Finish this response; return True if the connection can be reused.
@@ -258,7 +277,7 @@ class Connection(asyncio.BufferedProtocol):
         is_clean = self._is_complete and self._is_reusable and self.is_open
         # Bytes that arrived behind the body during a pause would be taken for the next
         # response.
-        if not is_clean or (self._is_paused and self._socket.has_more()):
+        if not is_clean or (self._is_paused and self._has_more()):
             self.abort()
             return False
         self._queue.clear()
@@ -279,6 +298,15 @@ class Connection(asyncio.BufferedProtocol):
                 waiter.set_result(None)
             if self._undecoded:
                 return
+        tls = self.tls
+        if (
+            tls is not None
+            and tls.has_more
+            and self.is_open
+            and not self._socket.is_stopped
+            and self._resume_tls(tls)
+        ):
+            return
         if self._is_paused and self.is_open:
             self._is_paused = False
             assert self._transport is not None
@@ -308,6 +336,59 @@ class Connection(asyncio.BufferedProtocol):
             await self._waiter
         finally:
             self._waiter = None
+
+    # -- TLS ---------------------------------------------------------------------------
+
+    def _decrypt(self, tls: TlsStream, received: bytes | memoryview) -> bytes:
+        """Decrypt what was received; the rest stays in ``tls`` until the next turn."""
+        data = tls.decrypt(received)
+        self._flush(tls)
+        if tls.has_more:
+            self._pause()
+            is_unread = not data or self._head is None
+            if is_unread and not self._is_waiting_for_budget:
+                # There is nothing yet for a reader, who would resume it.
+                self._is_waiting_for_budget = True
+                self._loop.call_soon(self._budget.resume, self)
+        elif tls.is_closed or tls.error is not None:
+            # After the data that came before it.
+            self._loop.call_soon(self._check_end, tls)
+        return data
+
+    def _resume_tls(self, tls: TlsStream) -> bool:
+        """Process what a pause left in ``tls``; return True if something came of it."""
+        data = self._decrypt(tls, b"")
+        if not data:
+            return tls.has_more
+        self._budget.charge(len(data))
+        self._receive(data)
+        return True
+
+    def _flush(self, tls: TlsStream) -> None:
+        """Send what TLS has to say by itself, such as the answer to a key update."""
+        try:
+            outgoing = tls.take_outgoing()
+        except ssl.SSLError as error:
+            tls.error = tls.error or error
+            return
+        if outgoing and self.is_open:
+            assert self._transport is not None
+            self._transport.write(outgoing)
+
+    def _check_end(self, tls: TlsStream) -> None:
+        """End the stream if TLS has ended, and close the socket."""
+        if tls.has_more or not (tls.is_closed or tls.error is not None):
+            return
+        self._handle_end(tls.error)
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _has_more(self) -> bool:
+        """Whether anything has arrived that nobody has looked at."""
+        has_undecrypted = self.tls is not None and self.tls.has_more
+        return has_undecrypted or self._socket.has_more()
+
+    # -- parsing -----------------------------------------------------------------------
 
     def _feed_head(self, data: bytes) -> None:
         data = self._partial_head + data
@@ -394,7 +475,12 @@ class Connection(asyncio.BufferedProtocol):
         if self._is_busy and not self._is_complete:
             if self._head is None:
                 self._fail(error or NoResponse())
-            elif self._framing is Framing.CLOSE and error is None:
+            elif (
+                self._framing is Framing.CLOSE
+                and error is None
+                # Without close_notify anybody can have cut the stream.
+                and (self.tls is None or self.tls.is_closed)
+            ):
                 self._is_complete = self._error is None
             elif self._undecoded:
                 self._end = error or IncompleteBody()

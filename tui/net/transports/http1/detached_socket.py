@@ -5,17 +5,35 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
-from typing import Any
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tui.net.transports.http1.tls_stream import TlsStream
+
+_ENCRYPTED_BYTES = 256 << 10
+"""Limit of one read of encrypted bytes; they are decrypted while still in the cache."""
+
+_local = threading.local()
 
 
 class DetachedSocket:
     """Reads from a socket in a thread while the loop leaves it alone."""
 
-    __slots__ = ("_poll", "_sock", "is_leased", "is_stopped")
+    __slots__ = ("_poll", "_sock", "_tls", "is_leased", "is_stopped")
 
-    def __init__(self, sock: socket.socket) -> None:
-        """Wrap a non-blocking socket."""
+    def __init__(self, sock: socket.socket, tls: TlsStream | None = None) -> None:
+        """Wrap a non-blocking socket.
+
+        Args:
+            sock: of the connection.
+            tls: its TLS state; it must not be tunneled. Belongs to the thread while
+                the socket is leased: what is left in it is read first, here or on the
+                loop.
+        """
         self._sock = sock
+        self._tls = tls
         self._poll: Any = None
         self.is_leased = False
         """A thread may be reading."""
@@ -28,6 +46,25 @@ class DetachedSocket:
             Bytes read; 0 if none came, at the end of the stream or after an error (both
             of which the loop will find), and once it is stopped.
         """
+        tls = self._tls
+        if tls is None:
+            return self._receive_into(buffer, wait_s)
+        if self.is_stopped:
+            return 0
+        count = tls.read_into(buffer, sys.maxsize) if tls.has_more else 0
+        encrypted = _encrypted_buffer()
+        while not (count or tls.is_closed or tls.error):
+            received = self._receive_into(encrypted, wait_s)
+            if not received:
+                break
+            tls.feed(encrypted[:received])
+            count = tls.read_into(buffer, sys.maxsize)
+            # Half a record decrypts to nothing; do not wait for its rest byte by byte.
+            wait_s = 0
+        return count
+
+    def _receive_into(self, buffer: memoryview, wait_s: float) -> int:
+        """Receive available bytes from the socket, or wait for some."""
         if self.is_stopped:
             return 0
         try:
@@ -64,3 +101,11 @@ class DetachedSocket:
             self.is_stopped = True
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
+
+
+def _encrypted_buffer() -> memoryview:
+    """Return the buffer of the calling thread for encrypted bytes."""
+    if not hasattr(_local, "buffer"):
+        _local.buffer = memoryview(bytearray(_ENCRYPTED_BYTES))
+    buffer: memoryview = _local.buffer
+    return buffer

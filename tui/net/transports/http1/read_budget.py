@@ -98,10 +98,22 @@ class ReadBudget:
             self._loop.call_soon(self._start_iteration)
         return bytes(self._all[:nbytes])
 
+    def take(self, nbytes: int) -> memoryview:
+        """Return what was just read, valid until the next read, and charge it."""
+        self._left -= nbytes
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._start_iteration)
+        return self._all[:nbytes]
+
     @property
     def max_lines(self) -> int:
         """Lines of a chunked body that a connection may decode before others run."""
         return _MAX_LINES if self._left > 0 else _OVERDRAFT_LINES
+
+    def charge(self, nbytes: int) -> None:
+        """Charge bytes that were read before to this iteration."""
+        self._left -= nbytes
 
     def charge_lines(self, lines: int) -> None:
         """Charge the decoding of lines of a chunked body to this iteration."""
