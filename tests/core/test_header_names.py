@@ -16,6 +16,15 @@ from tui.core.rules.secret_headers import HARMLESS, may_be_secret
         "X-Api-Key",
         "X-Apikey",
         "Location",
+        "Ocp-Apim-Subscription-Key",
+        "X-Functions-Key",
+        "X-Hub-Signature-256",
+        "X-Sig",
+        "X-Pwd",
+        "X-OTP",
+        "JWT",
+        "sid",
+        "Authentication",
     ],
 )
 def test_credentials_are_secret_in_every_spelling(
@@ -26,4 +35,5 @@ def test_credentials_are_secret_in_every_spelling(
 
 def test_headers_written_to_lists_are_not_secret() -> None:
     assert not any(map(may_be_secret, HARMLESS))
-    assert not may_be_secret("Content-Length")
+    for name in ("Content-Length", "X-Author", "Keep-Alive", "X-Bypass", "X-Sigma"):
+        assert not may_be_secret(name)

@@ -11,6 +11,7 @@ from tests.integration.conftest import request_for, until
 from tests.integration.test_whole_downloads import digest, names
 from tui.core.clock import SystemClock
 from tui.core.download import DownloadState as S
+from tui.core.notices import Notice, NoticeCode
 from tui.core.request import Checksum
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
@@ -100,7 +101,6 @@ BAD = {
     "many headers": Bad(
         raw(LENGTH_9 + "".join(f"\nX-{n}: a" for n in range(300))), "bad_reply", 1
     ),
-    "gzip unasked": Bad(ResponseScript(BIG, content_encoding="gzip"), "encoding", 1),
     "no content": Bad(ResponseScript(status=204), "http_status", 1),
     "not modified": Bad(ResponseScript(status=304), "http_status", 1),
     "a part unasked": Bad(
@@ -109,7 +109,7 @@ BAD = {
         1,
     ),
     "redirects in circles": Bad(
-        ResponseScript(redirect="/x.bin"), "too_many_redirects", 1
+        ResponseScript(redirect="/x.bin"), "too_many_redirects", 2
     ),
     "redirect to a file": Bad(
         ResponseScript(redirect="file:///etc/passwd"), "bad_redirect", 1
@@ -127,6 +127,17 @@ async def test_a_bad_reply_gives_a_reason_and_no_file(
     assert row.error.isprintable()
     assert len(server.requests) == bad.requests
     assert names(tmp_path / "out") == list(bad.leftovers)
+
+
+async def test_an_encoded_file_is_saved_as_sent_with_a_note(
+    server: ScriptedServer, start: Start, tmp_path: Path, backend: str
+) -> None:
+    script = ResponseScript(BIG, content_encoding="gzip")
+    row = await fetch(start, server, script, http_backend=backend)
+    assert row.state is S.DONE
+    assert row.note == Notice(NoticeCode.SAVED_ENCODED, ("gzip",))
+    (saved,) = (tmp_path / "out").iterdir()
+    assert saved.read_bytes() == BIG.read()
 
 
 STALLS = {

@@ -63,7 +63,11 @@ EURO = "foo-\u00e4-\u20ac.html"
         ("aux .txt", "_aux .txt"),
         ("console.txt", "console.txt"),
         ("e\u0301.txt", "\u00e9.txt"),
-        ("-rf", "-rf"),
+        ("-rf", "_-rf"),
+        ("--help", "_--help"),
+        (" .-rf", "_-rf"),
+        ("\u200b-rf", "_-rf"),
+        ("a/-rf", "_-rf"),
         ("~", "~"),
     ],
 )
@@ -291,3 +295,26 @@ def test_names_survive_every_encoding_that_servers_use(name: str) -> None:
     quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode().decode("latin-1")
     assert name_from_disposition(extended) == wanted
     assert name_from_disposition(f'attachment; filename="{quoted}"') == wanted
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        ("windows-1252''caf%E9.png", "caf\u00e9.png"),
+        ("ISO-8859-1''%80-%E4.txt", "\u20ac-\u00e4.txt"),
+        ("EUC-JP''%B0%A1.txt", "\u4e9c.txt"),
+        ("Euc-Kr''%B0%A1.txt", "\uac00.txt"),
+        ("Shift_JIS''%83%65.txt", "\u30c6.txt"),
+        ("koi8-r''%C1.txt", "\u0430.txt"),
+        ("gb2312''%B0%A1.txt", "\u554a.txt"),
+        # Codecs of Python that are no charsets of browsers.
+        ("utf-7''%2BAC8-x.txt", None),
+        ("unicode_escape''%5Cx2fx.txt", None),
+        ("punycode''x.txt", None),
+        ("hex''2e.txt", None),
+        ("\x00''x.txt", None),
+        ("EUC-JP''%FF.txt", None),
+    ],
+)
+def test_charsets_of_extended_names(value: str, name: str | None) -> None:
+    assert name_from_disposition(f"attachment; filename*={value}") == name

@@ -85,7 +85,8 @@ def test_heads_are_parsed_as_by_h11(status: str, lines: list[str], ending: str) 
         # h11 supports one transfer coding and lengths of up to 20 digits; other codings
         # are refused by ``read_resource_info``.
         codings = () if head is None else values_of(head, "transfer-encoding")
-        assert head is None or set(codings) - {"chunked"}
+        is_lenient = any(line == "X : a" or "\r" in line for line in lines)
+        assert head is None or is_lenient or set(codings) - {"chunked"}
         return
     assert head is not None
     status_code, fields = expected
@@ -170,7 +171,7 @@ def test_a_pathological_header_is_refused_quickly() -> None:
     blanks = b" " * 100_000
     began = time.process_time()
     with pytest.raises(InvalidHead):
-        parse_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"\x01\r\n\r\n")
+        parse_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"\x00\r\n\r\n")
     assert time.process_time() - began < 1, (
         "backtracking over the blanks takes a minute"
     )
@@ -248,10 +249,10 @@ DIFFERENCES = (
     ),
     _difference("leading empty line", "httptools", rb"^\s", b"\r\n" + OK + b"\r\n"),
     _difference(
-        "control character in the reason",
+        "NUL in the reason",
         "httptools",
-        rb"^HTTP/1\.[01] ...[^\r\n]*[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]",
-        b"HTTP/1.1 200 \x1b\r\n\r\n",
+        rb"^HTTP/1\.[01] ...[^\n]*\x00",
+        b"HTTP/1.1 200 \x00\r\n\r\n",
     ),
     _difference(
         "chunks within chunks",

@@ -57,7 +57,7 @@ async def test_the_range_is_sent_on_every_hop(
         assert seen.headers["if-range"] == '"v"'
 
 
-async def test_at_most_ten_hops_are_followed(
+async def test_at_most_twenty_hops_are_followed(
     session: HttpSession, server: ScriptedServer
 ) -> None:
     server.add("/0", ResponseScript(b"file"))
@@ -80,7 +80,18 @@ async def test_loops_are_detected_at_once(
     assert isinstance(error, PermanentError)
     assert error.kind == "too_many_redirects"
     assert "loop" in str(error)
-    assert len(server.requests) == 2
+    assert len(server.requests) == 4
+
+
+async def test_a_redirect_to_the_same_url_is_followed_once(
+    session: HttpSession, server: ScriptedServer
+) -> None:
+    # As in curl's test 193: the second request gets the file.
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
+        return ResponseScript(b"file") if len(server.requests) == 2 else None
+
+    url = server.add("/x", ResponseScript(redirect="/x", answer=answer))
+    assert await fetch(session, GetRequest(url)) == b"file"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 from tui.core.errors import ErrorKind, FetchError, PermanentError, TransientError
 from tui.core.text.plain_text import plain
 from tui.net.request import GetRequest
-from tui.net.resource import RangeNotSatisfiable, ResourceInfo, read_resource_info
+from tui.net.resource import (
+    RangeNotSatisfiable,
+    ResourceInfo,
+    check_is_plain,
+    read_resource_info,
+)
 from tui.net.transports.base import parse_length
 
 URL = "http://127.0.0.1:81/x"
@@ -66,7 +71,6 @@ def error_for(status: int, target: GetRequest = WHOLE, **fields: str) -> FetchEr
         (102, "http_status"),
         (201, "http_status"),
         (202, "http_status"),
-        (203, "http_status"),
         (204, "http_status"),
         (205, "http_status"),
         (226, "http_status"),
@@ -296,11 +300,50 @@ def test_last_modified_is_a_validator_if_it_is_a_minute_old(
 # -- encoding, name, digests, length --------------------------------------------------
 
 
-def test_an_unrequested_encoding_is_refused() -> None:
-    head = FakeResponse(200, {"content-encoding": "gzip"}, is_identity=False)
+@pytest.mark.parametrize(
+    ("value", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("X-GZIP", "x-gzip"),
+        ("gzip, br", "gzip, br"),
+        ("aws-chunked, gzip", "gzip"),
+        ("aws-chunked", ""),
+        ("none", ""),
+        ("binary", ""),
+        ("utf-8", ""),
+        ("identity", ""),
+        ("", ""),
+    ],
+)
+def test_a_content_coding_is_reported(value: str, coding: str) -> None:
+    head = FakeResponse(200, {"content-encoding": value})
+    info = read_resource_info(head, WHOLE)
+    assert info.coding == coding
+    if coding:
+        with pytest.raises(PermanentError, match="encoded") as caught:
+            check_is_plain(info, "http://h/x")
+        assert caught.value.kind == "encoding"
+
+
+def test_a_transfer_coding_is_refused() -> None:
+    head = FakeResponse(200, {"transfer-encoding": "gzip, chunked"}, is_identity=False)
     with pytest.raises(PermanentError, match="gzip") as caught:
         read_resource_info(head, WHOLE)
     assert caught.value.kind == "encoding"
+
+
+def test_a_date_proves_nothing_about_an_encoded_file() -> None:
+    dates = {
+        "date": "Mon, 02 Jan 2023 00:00:00 GMT",
+        "last-modified": "Sun, 01 Jan 2023 00:00:00 GMT",
+    }
+    assert read_resource_info(FakeResponse(200, dates), WHOLE).validator
+    encoded = FakeResponse(200, {**dates, "content-encoding": "gzip"})
+    assert not read_resource_info(encoded, WHOLE).validator
+
+
+def test_203_is_a_200_by_way_of_a_proxy() -> None:
+    assert read_resource_info(FakeResponse(203, {}), WHOLE).status == 200
 
 
 def test_name_type_and_range_support_are_read() -> None:
@@ -384,3 +427,22 @@ def test_a_content_length_must_be_a_plain_decimal_number(
     values: list[str], length: int | None
 ) -> None:
     assert parse_length(values) == length
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("2, 2", 2),
+        ("2,2,2", 2),
+        ("2, 3", None),
+        (
+            "Sun, 01 Jan 2023 00:00:10 GMT, Sun, 01 Jan 2023 00:00:10 GMT",
+            10,
+        ),
+    ],
+)
+def test_a_repeated_retry_after_counts_once(value: str, seconds: float | None) -> None:
+    fields = {"retry-after": value, "date": "Sun, 01 Jan 2023 00:00:00 GMT"}
+    with pytest.raises(TransientError) as caught:
+        read_resource_info(FakeResponse(503, fields), WHOLE)
+    assert caught.value.retry_after_s == seconds

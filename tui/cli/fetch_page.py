@@ -34,7 +34,7 @@ async def _fetch(url: str, settings: Settings) -> Page:
         FetchError: the request failed, or the response is not a page.
     """
     from tui.net.request import GetRequest
-    from tui.net.resource import read_resource_info
+    from tui.net.resource import check_is_plain, read_resource_info
     from tui.net.session import HttpSession
 
     session = HttpSession(settings)
@@ -43,6 +43,7 @@ async def _fetch(url: str, settings: Settings) -> Page:
         reply = await session.open(target)
         try:
             answer = read_resource_info(reply, target)
+            check_is_plain(answer, reply.url)
             kind = answer.content_type
             if kind.startswith(("image/", "video/", "audio/", "application/zip")):
                 raise PermanentError(

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
+from tui.core.rules.secret_headers import may_be_secret
 from tui.core.settings import FolderRule, Login, Scheme
 from tui.core.text.plain_text import plain
 
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 # RFC 9110, sections 5.1 and 5.5: a token, then anything printable.
 _HEADER = re.compile(
     r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*:\s*([^\x00-\x08\x0a-\x1f\x7f]*)"
-)
-SECRET_HEADERS = frozenset(
-    ("authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token")
 )
 _PROXIES = ("http", "https", "socks5", "socks5h")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+|netrc|ask)")
@@ -150,7 +148,7 @@ def has_password(proxy: str) -> bool:
 
 def is_secret_header(name: str) -> bool:
     """Return True if a header's value is usually a secret."""
-    return name.lower() in SECRET_HEADERS
+    return may_be_secret(name)
 
 
 def make_login(values: Mapping[str, Any], prefix: str = "") -> Login | None:

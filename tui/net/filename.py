@@ -7,6 +7,7 @@ container's volume, and a name that is harmless here can be a device there.
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from typing import Final
@@ -29,6 +30,29 @@ _INVISIBLE = re.compile(
 )
 # Controls; bidi, zero-width and other format characters; surrogates; unassigned.
 _DROPPED = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+_CHARSETS = frozenset(
+    [
+        "utf-8",
+        "gbk",
+        "gb18030",
+        "gb2312",
+        "big5",
+        "euc_jp",
+        "euc_kr",
+        "cp949",
+        "shift_jis",
+        "cp932",
+        "iso2022_jp",
+        "koi8-r",
+        "koi8-u",
+        "cp866",
+        "cp874",
+        "mac-roman",
+    ]
+    + [f"iso8859-{part}" for part in (*range(2, 12), 13, 14, 15, 16)]
+    + [f"cp125{page}" for page in range(9)]
+)
+"""Codecs of a ``filename*``; other ones of Python convert more than text."""
 _DEVICES = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)",
     re.IGNORECASE,
@@ -40,8 +64,9 @@ def safe_name(raw: str) -> str:
 
     Keeps the last component of a path (RFC 6266 section 4.3). Removes control, bidi and
     invisible characters, leading dots, trailing dots and spaces; replaces characters
-    that Windows forbids by ``_``; prefixes device names with ``_``; shortens long names
-    before their extension. NFC, at most ``MAX_NAME_BYTES``.
+    that Windows forbids by ``_``; prefixes device names, and names that programs would
+    take for an option, with ``_``; shortens long names before their extension. NFC, at
+    most ``MAX_NAME_BYTES``.
 
     Returns:
         The name, or "" if nothing safe is left.
@@ -50,7 +75,7 @@ def safe_name(raw: str) -> str:
     if not (name.isascii() and name.isprintable()):
         name = _visible(name)
     name = _trimmed(_FORBIDDEN.sub("_", name))
-    if _DEVICES.match(name) is not None:
+    if name.startswith("-") or _DEVICES.match(name) is not None:
         name = "_" + name
     if len(name.encode()) > MAX_NAME_BYTES:
         name = _shortened(name)
@@ -169,8 +194,8 @@ def _extended(text: str) -> str | None:
     """Decode an ext-value (RFC 8187 section 3.2); ``None`` if it is invalid."""
     charset, first, rest = text.partition("'")
     _, second, encoded = rest.partition("'")
-    codec = {"utf-8": "utf-8", "iso-8859-1": "latin-1"}.get(charset.strip().lower())
-    if not first or not second or codec is None:
+    codec = _codec(charset.strip())
+    if not first or not second or not codec:
         return None
     if re.search(r"%(?![0-9A-Fa-f]{2})", encoded) or not encoded.isascii():
         return None
@@ -178,6 +203,17 @@ def _extended(text: str) -> str | None:
         return unquote_to_bytes(encoded).decode(codec)
     except UnicodeDecodeError:
         return None
+
+
+def _codec(charset: str) -> str:
+    """Return the codec for a charset that browsers know, or ""."""
+    try:
+        name = codecs.lookup(charset).name
+    except (LookupError, ValueError):
+        return ""
+    # Browsers read Latin-1 as windows-1252 (WHATWG Encoding, section 4.2).
+    name = "cp1252" if name == "iso8859-1" else name
+    return name if name in _CHARSETS else ""
 
 
 def _recovered(text: str) -> str:

@@ -9,6 +9,7 @@ it.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, PermanentError
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from tui.net.auth.credentials import Credentials
     from tui.net.transports.base import RawResponse
 
-MAX_HOPS = 10
-"""As in reqwest; real chains have 1 to 4."""
+MAX_HOPS = 20
+"""As in browsers and wget; real chains have 1 to 4."""
+MAX_VISITS = 2
+"""Of one URL with the same cookies: some servers redirect to the same URL once."""
 
 
 class RedirectChain:
@@ -62,7 +65,7 @@ class RedirectChain:
         self._authorization = credentials.of_userinfo(self._current.authorization)
         self._secret_headers = secret_headers
         self._other_headers = other_headers
-        self._visited = {(self._current.url, "")}
+        self._visits = Counter([(self._current.url, "")])
         self.hops = 0
         self.has_sent_login = False
         """Whether the last request carried an Authorization header."""
@@ -120,7 +123,7 @@ class RedirectChain:
         self.hops += 1
         # The same URL with other cookies is another request.
         key = (after.url, dict(self.headers()).get("Cookie", ""))
-        if key in self._visited:
+        if self._visits[key] >= MAX_VISITS:
             raise PermanentError(
                 ErrorKind.TOO_MANY_REDIRECTS,
                 f"{host_port(before.url)} redirects in a loop,"
@@ -131,7 +134,7 @@ class RedirectChain:
                 ErrorKind.TOO_MANY_REDIRECTS,
                 f"{host_port(before.url)} exceeds the limit of {MAX_HOPS} redirects",
             )
-        self._visited.add(key)
+        self._visits[key] += 1
 
     def store_cookies(self, response: RawResponse) -> None:
         """Store the cookies of a response."""

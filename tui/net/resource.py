@@ -49,6 +49,9 @@ _TRANSIENT = {
     425: ErrorKind.HTTP_4XX,
     429: ErrorKind.RATE_LIMITED,
 }
+_CODINGS = frozenset(
+    {"br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"}
+)
 _PERMANENT = {
     401: ErrorKind.AUTH,
     403: ErrorKind.AUTH,
@@ -104,6 +107,8 @@ class ResourceInfo(NamedTuple):
     """Digests of the whole file from the headers, best first."""
     content_type: str
     """Media type in lower case without parameters: ``text/html``."""
+    coding: str = ""
+    """The content coding of the body, which nobody asked for; "" for none."""
 
 
 def read_resource_info(
@@ -120,16 +125,16 @@ def read_resource_info(
     Raises:
         TransientError: 408, 425, 429, 5xx, with ``retry_after_s``.
         RangeNotSatisfiable: 416 to a range request.
-        PermanentError: any other status except 200 and 206; ``encoding`` for a coding
-            that was not requested; ``bad_reply`` for a 206 that is not the requested
-            range. That one is permanent: it is how this server handles ranges, and the
-            same request gives the same result; a request for the whole file may not.
+        PermanentError: any other status except 200, 203 and 206; ``encoding`` for a
+            transfer coding; ``bad_reply`` for a 206 that is not the requested range.
+            That one is permanent: it is how this server handles ranges, and the same
+            request gives the same result; a request for the whole file may not.
     """
-    if response.status not in (200, 206):
+    if response.status not in (200, 203, 206):
         _raise_for_status(response, request, now_wall)
     header = response.header_map.get
     if not response.is_identity:
-        coding = header("content-encoding", "") or header("transfer-encoding", "")
+        coding = header("transfer-encoding", "")
         raise PermanentError(
             ErrorKind.ENCODING,
             f"{host_port(response.url)} sent the file encoded ({plain(coding, 50)})",
@@ -141,7 +146,8 @@ def read_resource_info(
     disposition = header("content-disposition")
     media_type = header("content-type", "").partition(";")[0].strip().lower()
     return ResourceInfo(
-        response.status,
+        # 203 is a 200 by way of a proxy that changed something (RFC 9110, 15.3.4).
+        206 if response.status == 206 else 200,
         size,
         start,
         end,
@@ -152,7 +158,31 @@ def read_resource_info(
         name_from_disposition(disposition) if disposition else None,
         _digests(response),
         plain(media_type, 100),
+        _coding(response),
     )
+
+
+def check_is_plain(info: ResourceInfo, url: str) -> None:
+    """Refuse an encoded body, for those who read it themselves.
+
+    Raises:
+        PermanentError: ``encoding``.
+    """
+    if info.coding:
+        raise PermanentError(
+            ErrorKind.ENCODING,
+            f"{host_port(url)} sent the file encoded ({info.coding})",
+            status=info.status,
+        )
+
+
+def _coding(response: ResponseMeta) -> str:
+    """Return the content coding, which servers add to ``.tar.gz`` files, for example.
+
+    Some values encode nothing: ``none``, ``binary``, ``utf-8``, ``aws-chunked``.
+    """
+    values = response.header_map.get("content-encoding", "").lower().split(",")
+    return ", ".join(value.strip() for value in values if value.strip() in _CODINGS)
 
 
 def _accepts_ranges(response: ResponseMeta, request: GetRequest) -> bool:
@@ -207,6 +237,12 @@ def _retry_after(response: ResponseMeta, now_wall: float | None) -> float | None
     value = response.header_map.get("retry-after", "")
     if not value:
         return None
+    # Repeated headers arrive joined; a date contains a comma of its own.
+    parts = [part.strip() for part in value.split(",")]
+    for size in (1, 2):
+        if parts == parts[:size] * (len(parts) // size):
+            value = ", ".join(parts[:size])
+            break
     date = parse_http_date(response.header_map.get("date", ""))
     if date is None:
         date = time.time() if now_wall is None else now_wall
@@ -253,6 +289,9 @@ def _validator(response: ResponseMeta) -> str:
     if _STRONG_ETAG.fullmatch(etag) is not None:
         return etag
     value = response.header_map.get("last-modified", "").strip()
+    if _coding(response):
+        # The file has the same date with and without the coding.
+        return ""
     modified = parse_http_date(value)
     date = parse_http_date(response.header_map.get("date", ""))
     if modified is None or date is None or date - modified < CLOCK_MARGIN_S:

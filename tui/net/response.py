@@ -81,13 +81,10 @@ class Response:
         Bytes outside ASCII are decoded as Latin-1, one character each, so that
         ``filename.name_from_disposition`` can recover them. Not safe to display;
         ``headers`` is."""
-        encodings = self.header_map.get("content-encoding", "")
         codings = self.header_map.get("transfer-encoding")
-        self.is_identity = (not encodings and not codings) or (
-            _tokens(encodings) <= {"identity"} and _tokens(codings or "") <= {"chunked"}
-        )
-        """The body is the file itself: no content coding, and no transfer coding except
-        chunked."""
+        self.is_identity = not codings or _tokens(codings) <= {"chunked", "identity"}
+        """The body is what the server stores: no transfer coding except chunked. It may
+        have a content coding (``ResourceInfo.coding``)."""
         # RFC 9112 section 6.3: Content-Length is ignored if there is Transfer-Encoding.
         length = self.header_map.get("content-length") if codings is None else None
         self.content_length = None if length is None else parse_length([length])

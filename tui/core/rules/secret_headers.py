@@ -9,7 +9,11 @@ HARMLESS = frozenset({"accept", "accept-language", "user-agent"})
 and to the journal."""
 
 _SECRET = re.compile(
-    "cookie|auth|token|secret|session|csrf|xsrf|api-?key|passw|credential|location"
+    # Parts of names, since every service has names of its own. "author" is harmless.
+    "auth(?!ors?(?![a-z]))|bearer|cookie|credential|csrf|jwt|key|location|otp|passphrase"
+    "|passw|pwd|private|secret|session|signature|token|xsrf"
+    # Whole words of a name.
+    "|(?<![a-z])(?:pass|pin|sid|sig)(?![a-z])"
 )
 
 

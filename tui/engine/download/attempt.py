@@ -377,6 +377,10 @@ class DownloadWorker:
         """Choose how the body goes to disk, and read it."""
         context, download, info = self._context, job.download, probe.info
         context.registry.set_size(download, info.size)
+        if info.coding:
+            add_note(
+                context, download, Notice(NoticeCode.SAVED_ENCODED, (info.coding,))
+            )
         has_part = found is not None and found.part_size is not None
         if probe.record is None:
             if download.received:

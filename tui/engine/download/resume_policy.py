@@ -240,6 +240,9 @@ def check_validator(info: ResourceInfo, validator: str) -> ValidatorCheck:
     """
     if not validator:
         return ValidatorCheck.SAME
+    if info.coding and not validator.startswith('"'):
+        # The file has the same date with and without the coding.
+        return ValidatorCheck.OTHER
     if info.validator:
         is_same = info.validator == validator
         return ValidatorCheck.SAME if is_same else ValidatorCheck.OTHER

@@ -23,7 +23,7 @@ from tui.disk.checksum import hash_file_range, new_hash
 from tui.engine.download.request import request_headers
 from tui.engine.notices import add_note
 from tui.net.request import GetRequest
-from tui.net.resource import read_resource_info
+from tui.net.resource import check_is_plain, read_resource_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -289,7 +289,8 @@ class ChecksumFiles:
                 try:
                     if origin_of(response.url) != origin_of(url):
                         return {}  # another server's word does not count
-                    read_resource_info(response, request)
+                    info = read_resource_info(response, request)
+                    check_is_plain(info, response.url)
                     while (chunk := await response.read()) is not None:
                         body += chunk
                         if len(body) > SIZE_LIMIT:

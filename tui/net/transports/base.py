@@ -153,8 +153,8 @@ def parse_length(values: list[str]) -> int | None:
         return None
     first = values[0]
     if len(values) > 1 or "," in first:
-        parts = {part.strip() for part in ",".join(values).split(",")}
-        if len(parts) != 1:
+        parts = [part.strip() for part in ",".join(values).split(",")]
+        if len({part.lstrip("0") for part in parts}) != 1:
             return None
-        first = parts.pop()
+        first = parts[0]
     return int(first) if _DECIMAL.fullmatch(first) is not None else None
