@@ -117,6 +117,7 @@ class FakeDialogs:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
+        self.is_finishing = False
 
     def open_editor(self, text: str) -> None:
         self.calls.append(f"editor {text}".strip())
@@ -129,6 +130,9 @@ class FakeDialogs:
 
     def interrupt(self) -> None:
         self.calls.append("interrupt")
+
+    def stay(self) -> None:
+        self.calls.append("stay")
 
 
 class FakeApplication:

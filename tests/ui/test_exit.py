@@ -76,6 +76,36 @@ async def test_finish_starts_nothing_new_and_quits_when_running_downloads_end():
         assert service.downloads[2].state is _S.PAUSED, "the user paused it"
 
 
+async def test_finish_is_shown_and_escape_takes_it_back():
+    service = some_downloads()
+    async with dashboard(service) as board:
+        await board.press("q")
+        board.app.screen.dismiss("finish")
+        await board.wait_idle()
+        await board.tick()
+        assert "quits when done" in board.screen()[0]
+        await board.press("escape")
+        await board.tick()
+        assert "quits when done" not in board.screen()[0]
+        assert service.downloads[4].state is _S.QUEUED
+        assert service.downloads[2].state is _S.PAUSED, "the user paused it"
+        service.finish(0)
+        await board.tick()
+        assert board.app.return_value is None
+
+
+async def test_pausing_everything_while_finishing_does_not_quit():
+    service = some_downloads()
+    async with dashboard(service) as board:
+        await board.press("q")
+        board.app.screen.dismiss("finish")
+        await board.wait_idle()
+        await board.tick()
+        await board.press("P")
+        await board.tick()
+        assert board.app.return_value is None
+
+
 async def test_exit_when_done_waits_for_downloads_that_are_still_being_added():
     service = FakeService()
     requests = [DownloadRequest((f"https://example.org/{n}",)) for n in range(3)]

@@ -153,3 +153,16 @@ async def test_in_a_small_terminal_messages_replace_the_footer():
         board.main.messages._message = board.main.messages._message._replace(at_s=-99)
         await board.tick()
         assert "x Cancel" in board.screen()[-1]
+
+
+async def test_every_line_of_the_log_names_its_download_in_a_burst():
+    service = FakeService()
+    for number in range(300):
+        service.put(f"file-{number}")
+    async with dashboard(service) as board:
+        for id in range(300):
+            service.finish(id)
+        await board.tick()
+        lines = board.main.log_pane.lines
+        assert [entry.name for entry in lines[:3]] == ["file-0", "file-1", "file-2"]
+        assert not any(entry.name.startswith("download ") for entry in lines)

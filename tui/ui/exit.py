@@ -97,6 +97,18 @@ class ExitFlow:
             self._service.resume(self._set_aside)
         self._host.exit_app(exit_status(self._service.snapshot()))
 
+    @property
+    def is_finishing(self) -> bool:
+        """Whether the dashboard quits when the running downloads have ended."""
+        return self._set_aside is not None
+
+    def stay(self) -> None:
+        """Do not quit when the running downloads have ended, and start others again."""
+        set_aside, self._set_aside = self._set_aside, None
+        if set_aside:
+            self._service.resume(set_aside)
+        self._host.notify("Will not quit when running downloads finish")
+
     def ask(self) -> None:
         """Quit if nothing is running, else ask."""
         snapshot = self._service.snapshot()
@@ -135,7 +147,7 @@ class ExitFlow:
         self._set_aside = service.pause([*queued, *waiting])
         self._host.notify(
             "Will quit when running downloads finish."
-            f" Press {key_of('quit')} to quit now."
+            f" Press {key_of('quit')} to quit now, {key_of('escape')} to stay."
         )
 
     def watch(self) -> None:
@@ -156,7 +168,8 @@ class ExitFlow:
     def check(self, *, is_all_added: bool) -> None:
         """Quit if the time has come; called on every tick."""
         poller = self._poller
-        if self._set_aside is not None and not poller.is_moving:
+        is_paused = poller.snapshot.is_held
+        if self._set_aside is not None and not poller.is_moving and not is_paused:
             self.quit()
         elif self._exit_when_done and is_all_added:
             is_empty = poller.snapshot.total == 0

@@ -129,7 +129,7 @@ class LiveSettings:
                 if option.is_live
                 else f"{option.doc} Takes effect at the next start.",
                 option.group,
-                self._shown(option),
+                self.text(option.key) or "-",
                 self._source(option.key),
             )
             for option in editor.OPTIONS

@@ -217,6 +217,7 @@ class MainScreen(Screen[None]):
             self.exit_flow.quit()
             return
         self._notifications.log(events)
+        self.header.is_quitting = self.exit_flow.is_finishing
         if not self.application.is_terminal_behind:
             self.refresh_scheduler.tick(has_events=bool(events))
         is_all_added = self.add_queue.is_all_added
@@ -317,6 +318,7 @@ class MainScreen(Screen[None]):
                 or self.pane_layout.zoomed
                 or model.query.text
                 or model.marks
+                or self.exit_flow.is_finishing
                 or self.focused is not self.list
             ),
         )

@@ -6,15 +6,9 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tui.core.events import (
-    Done,
-    DownloadEvent,
-    DownloadNotice,
-    Failed,
-    Retrying,
-    Started,
-)
+from tui.core.events import DownloadEvent, Failed, Queued
 from tui.core.text.plain_text import plain
+from tui.ui.panes.event_log import MAX_LINES_A_TICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -26,9 +20,6 @@ if TYPE_CHECKING:
     from tui.ui.panes.event_log import EventLog
     from tui.ui.poller import EnginePoller
 
-_MAX_NAMED = 50
-"""Events per tick whose download is looked up; a burst is logged without names."""
-_NAMED_FIRST = Failed | Retrying | DownloadNotice | Done | Started
 _DIGEST_S = 2.0
 """Shortest time between two messages about failures."""
 _MAX_LENGTH = 160
@@ -70,11 +61,8 @@ class Notifications:
         """Add events to the log, with the names of their downloads."""
         if not events:
             return
-        ids = [event.id for event in events if isinstance(event, DownloadEvent)]
-        if len(ids) > _MAX_NAMED:
-            ids = [event.id for event in events if isinstance(event, _NAMED_FIRST)]
         rows: dict[int, DownloadSnapshot] = {
-            row.id: row for row in self._poller.service.rows(ids[-_MAX_NAMED:])
+            row.id: row for row in self._poller.service.rows(_worded_ids(events))
         }
         self._log.extend(
             [
@@ -102,6 +90,18 @@ class Notifications:
         if ended_at != self._ended_at:
             self._ended_at = ended_at
             self._show_end(snapshot if has_ended else None)
+
+
+def _worded_ids(events: Iterable[Event]) -> list[int]:
+    """Return the downloads of the events that the log words and not only counts."""
+    seen: Counter[type[Event]] = Counter()
+    ids: list[int] = []
+    for event in events:
+        if isinstance(event, DownloadEvent) and not isinstance(event, Queued):
+            seen[type(event)] += 1
+            if seen[type(event)] <= MAX_LINES_A_TICK:
+                ids.append(event.id)
+    return ids
 
 
 class FailureDigest:

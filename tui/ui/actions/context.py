@@ -130,6 +130,15 @@ class Adding(Protocol):
 class Exiting(Protocol):
     """The ways to quit."""
 
+    @property
+    def is_finishing(self) -> bool:
+        """Whether the dashboard quits when the running downloads have ended."""
+        ...
+
+    def stay(self) -> None:
+        """Do not quit then."""
+        ...
+
     def ask(self) -> None:
         """Quit, after a question if downloads are running."""
         ...

@@ -105,7 +105,10 @@ class ViewActions:
         self._context.filter_bar.open(self._list.model.query.text)
 
     def escape(self) -> None:
-        """Undo one layer: the open field, the zoomed pane, the filter, the marks."""
+        """Undo one layer: the open field, the zoomed pane, the filter, the marks.
+
+        Last of all, the wish to quit when running downloads have ended.
+        """
         context = self._context
         if context.filter_bar.is_open:
             context.filter_bar.close()
@@ -118,6 +121,8 @@ class ViewActions:
         elif self._list.model.marks:
             self._list.model.marks.clear()
             self._list.update_rows()
+        elif context.exit_flow.is_finishing:
+            context.exit_flow.stay()
         self._list.focus()
 
     def set_filter(self, text: str) -> None:

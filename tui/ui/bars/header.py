@@ -50,6 +50,8 @@ class HeaderBar(Pane):
         self._title = plain(title)
         self._snapshot: EngineSnapshot | None = None
         self._marked = 0
+        self.is_quitting = False
+        """Whether the dashboard quits when the running downloads have ended."""
 
     def show(
         self, snapshot: EngineSnapshot, *, is_moving: bool, marked: int = 0
@@ -114,14 +116,17 @@ class HeaderBar(Pane):
         return appearance.ascii_glyph if self.is_ascii else appearance.glyph
 
     def _counts_line(self, now: EngineSnapshot, width: int) -> Line:
+        label = "time " if width >= 110 else ""
         right = [
             Span(format_rate(now.speed).rjust(10), "strong"),
             Span("   ETA ", "dim"),
             Span(_eta(now).ljust(6), "text"),
-            Span(" " + format_clock(now.elapsed_s) + " ", "dim"),
+            Span(f" {label}{format_clock(now.elapsed_s)} ", "dim"),
         ]
         if now.is_held:
             right.insert(0, Span("queue paused  ", "warn"))
+        if self.is_quitting:
+            right.insert(0, Span("quits when done  ", "warn", "escape"))
         counts = self._counts(now, has_words=True)
         room = width - line_width(right) - line_width(counts) - 3
         if room < 0:

@@ -165,6 +165,10 @@ def attempt_lines(detail: DetailSnapshot, width: int) -> list[Line]:
         lines.append(
             [Span(head, "dim"), Span(fit(outcome, max(0, width - len(head))), style)]
         )
+    row = detail.row
+    if lines and row.state is DownloadState.DONE and detail.finished_at:
+        at = time.strftime("%H:%M:%S", time.localtime(detail.finished_at))
+        lines.append([Span(f"try {row.attempt}  {at}  ", "dim"), Span("done", "done")])
     return lines
 
 
@@ -251,7 +255,7 @@ def _response_facts(detail: DetailSnapshot, width: int) -> list[Line]:
     row = detail.row
     status = f"{plain(detail.http_version)} {row.status}".strip()
     lines = _fact("status", status if row.status else "not requested yet", width)
-    if row.status and validator_text(detail):
+    if 200 <= row.status < 300 and validator_text(detail):
         value = plain(detail.validator) or "none; a resume starts from the beginning"
         lines += _fact("validator", value, width)
     if detail.checksum:

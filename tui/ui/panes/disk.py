@@ -147,7 +147,8 @@ class DiskPane(Pane):
         disk = self._snapshot.disk
         slow: Line = []
         if disk.delay_s:
-            slow = [Span(f"slow disk +{milliseconds(disk.delay_s)}  ", "warn")]
+            word = "slow disk " if self.size.width >= 60 else ""
+            slow = [Span(f"{word}+{milliseconds(disk.delay_s)}  ", "warn")]
         if disk.is_inline:
             is_wide = self.size.width >= (60 if slow else 42)
             return [*slow, Span(INLINE_WARNING if is_wide else _INLINE_SHORT, "warn")]
@@ -158,7 +159,9 @@ class DiskPane(Pane):
         if self._snapshot is None:
             return []
         is_slow = self._snapshot.disk.delay_s > 0
-        word = "[to executor]" if self._snapshot.disk.is_inline else "[inline]"
+        word = "[inline]"
+        if self._snapshot.disk.is_inline:
+            word = "[to executor]" if self.size.width >= 50 else "[executor]"
         return [
             Span("[-]", "key", "fewer"),
             Span(" writers " if self.size.width >= 50 else "", "dim"),

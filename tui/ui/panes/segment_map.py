@@ -95,6 +95,7 @@ def map_lines(
         return [[Span("empty file", "dim")]]
     # The part file is gone once the download is done, and its ranges with it.
     is_done = detail.row.state is DownloadState.DONE
+    height = 1 if is_done else height  # it shows nothing more than that
     finished = [(0, size)] if is_done else _with_flight(detail)
     heads = [segment.at for segment in detail.segments]
     cells = map_marks(finished, heads, size, width * height)
