@@ -51,7 +51,7 @@ def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
 
 def test_without_options_settings_are_the_defaults(captured: Captured) -> None:
     assert run(URL).exit_code == 0
-    assert captured.settings == Settings()
+    assert captured.settings == Settings(auto=True)
     assert [request.url for request in captured.requests] == [URL]
     assert not captured.has_dashboard, "stdout is no terminal here"
 

@@ -109,7 +109,16 @@ def test_misspelled_variable_gets_a_suggestion():
 
 
 def test_empty_variable_counts_as_unset():
-    assert resolved(FETCHTUI_CONCURRENCY="", FETCHTUI_PROXY="").settings() == Settings()
+    settings = resolved(FETCHTUI_CONCURRENCY="", FETCHTUI_PROXY="").settings()
+    assert settings == Settings(auto=True)
+
+
+def test_concurrency_is_automatic_unless_a_number_is_given():
+    assert resolved().settings().auto
+    assert not resolved(FETCHTUI_CONCURRENCY="4").settings().auto
+    both = resolved(FETCHTUI_CONCURRENCY="4", FETCHTUI_AUTO="on").settings()
+    assert (both.auto, both.concurrency) == (True, 4)
+    assert not resolved(FETCHTUI_AUTO="off").settings().auto
 
 
 def test_settings_combine_several_options(tmp_path, monkeypatch):
@@ -129,6 +138,7 @@ def test_settings_combine_several_options(tmp_path, monkeypatch):
         FETCHTUI_HEADER="A: b\nC: d",
     ).settings()
     assert settings == Settings(
+        auto=True,
         proxy="http://proxy:3128",
         proxy_login=Login("me", "text:p@ss"),
         login=Login("you", "file:/run/secret", Scheme.DIGEST),

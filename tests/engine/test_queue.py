@@ -231,6 +231,61 @@ def test_the_last_attempt_at_a_refused_url_gets_a_slot_that_was_accepted() -> No
     assert queue.cap(state) == 0
 
 
+def test_an_automatic_ceiling_depends_on_the_size_of_the_files() -> None:
+    queue = DownloadQueue(0)
+    queue.set_auto(True)
+    state = queue.origin_state("http://a")
+    for number in range(100):
+        queue.push(download(number))
+    assert len(drain(queue)) == 16
+    assert queue.cap_from(state) == "auto"
+    state.accepted, state.small = 10, 6
+    queue.update_ceilings()
+    assert len(drain(queue)) == 48
+    queue.set_auto(False)
+    assert len(drain(queue)) == 36
+
+
+def test_a_number_per_host_replaces_the_automatic_ceiling() -> None:
+    queue = DownloadQueue(20)
+    queue.set_auto(True)
+    state = queue.origin_state("http://a")
+    assert (queue.cap(state), queue.cap_from(state)) == (20, "per host")
+    queue.set_cap("http://a", 30)
+    assert (queue.cap(state), queue.cap_from(state)) == (30, "set")
+
+
+def test_further_connections_count_against_the_ceiling_until_they_close() -> None:
+    queue = DownloadQueue(0)
+    queue.set_auto(True)
+    state = queue.origin_state("http://a")
+    for number in range(30):
+        queue.push(download(number))
+    taken(queue)
+    queue.open_connection(state, is_extra=False)
+    for _ in range(11):
+        queue.open_connection(state, is_extra=True)
+    assert queue.spare_connections(state) == 4
+    assert len(drain(queue)) == 4
+    queue.close_connection(state, is_extra=True)
+    assert len(drain(queue)) == 1
+
+
+def test_refused_connections_of_a_file_show_what_the_host_accepts() -> None:
+    queue = DownloadQueue(0)
+    state = queue.origin_state("http://a")
+    queue.push(download(0))
+    taken(queue)
+    queue.open_connection(state, is_extra=False)
+    for _ in range(11):
+        queue.open_connection(state, is_extra=True)
+    for now in (1.0, 2.0):
+        queue.refuse_connection(state, now)
+        queue.close_connection(state, is_extra=True)
+    assert state.learned_cap == state.load == 10
+    assert queue.spare_connections(state) == 0
+
+
 @given(
     origins=st.lists(st.sampled_from("abc"), max_size=30),
     cap=st.integers(0, 3),

@@ -195,6 +195,25 @@ async def test_limits_are_restored_and_the_command_line_takes_precedence(
     await session.close()
 
 
+async def test_a_fixed_concurrency_is_restored_and_an_automatic_one_begins_again(
+    state, settings
+):
+    async with running(begin_session(replace(settings, auto=True), "")) as first:
+        first.pause_all()
+        first.add(asked("a"))
+    automatic = last_session(Settings(auto=True), ())
+    assert (automatic.settings.auto, automatic.settings.concurrency) == (True, 8)
+    await automatic.close()
+    given = last_session(Settings(concurrency=3), {"concurrency"})
+    assert (given.settings.auto, given.settings.concurrency) == (False, 3)
+    async with running(given) as second:
+        second.pause_all()
+        second.set_concurrency(33)
+    pinned = last_session(Settings(auto=True), ())
+    assert (pinned.settings.auto, pinned.settings.concurrency) == (False, 33)
+    await pinned.close()
+
+
 async def test_invalid_settings_are_ignored(state, settings):
     async with running(begin_session(settings, "")) as first:
         first.pause_all()

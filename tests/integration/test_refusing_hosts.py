@@ -57,6 +57,61 @@ async def test_a_full_host_is_limited_and_nothing_fails(
         assert engine.snapshot().counts[S.DONE] == 30
 
 
+async def test_automatic_concurrency_finds_what_a_host_accepts(
+    server: ScriptedServer, start: Start
+) -> None:
+    script = full(server, 10, 100_000)
+    urls = [server.add(f"/{n}", script) for n in range(120)]
+    async with start(auto=True) as engine:
+        engine.add(request_for(url) for url in urls)
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 120
+        assert engine.origins()[0].cap_from == "learned"
+    refused = sum(1 for r in server.requests if r.status == 429)
+    assert 0 < refused < 60
+
+
+async def test_automatic_concurrency_opens_16_connections_per_host_at_most(
+    server: ScriptedServer, start: Start
+) -> None:
+    large = ResponseScript(Pattern(100 << 20, 1), etag='"1"', rate=100_000)
+    urls = [server.add(f"/{n}", large) for n in range(40)]
+    async with start(auto=True) as engine:
+        engine.add(request_for(url) for url in urls)
+        await server.until(lambda: server.open_connections == 16)
+        later = engine.snapshot().elapsed_s + 1.5
+        await until(engine, lambda: engine.snapshot().elapsed_s > later)
+        assert server.open_connections == 16
+        assert len(server.requests) == 16
+
+
+async def test_a_large_file_gets_its_connections_at_once(
+    server: ScriptedServer, start: Start
+) -> None:
+    large = ResponseScript(Pattern(144 << 20, 1), etag='"1"', rate=200_000)
+    url = server.add("/large", large)
+    async with start(auto=True) as engine:
+        engine.add([request_for(url)])
+        await server.until(lambda: server.open_connections == 12)
+        assert engine.snapshot().elapsed_s < 1.0
+
+
+async def test_a_host_that_refuses_further_connections_is_asked_no_more(
+    server: ScriptedServer, start: Start
+) -> None:
+    script = full(server, 5, 100 << 20)
+    script.rate = 8_000_000
+    url = server.add("/large", script)
+    async with start(auto=True, segments=0) as engine:
+        engine.add([request_for(url)])
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == 1
+        assert engine.origins()[0].cap <= 5
+    # Ten were opened together, and five refused. Later a range that ends may still
+    # count at the server when the next one is requested; nothing else is refused.
+    assert sum(1 for r in server.requests if r.status == 429) <= 8
+
+
 async def test_the_only_url_that_a_full_host_refuses_is_downloaded_in_the_end(
     server: ScriptedServer, start: Start
 ) -> None:

@@ -157,6 +157,9 @@ def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> S
         )
     if line.value("timeout") is None:
         settings = replace(settings, timeout_s=TIMEOUT_S)
+    if line.value("auto") is None:
+        # The speeds of its server are chosen for a fixed concurrency.
+        settings = replace(settings, auto=False)
     return settings
 
 

@@ -113,6 +113,9 @@ def resolve(
     _merge_profile(resolved, document, profile, environment.get(PROFILE_VARIABLE, ""))
     _merge_environment(resolved, environment)
     resolved.values |= command_line or {}
+    is_pinned = resolved.values["concurrency"].source != "default"
+    if resolved.values["auto"].source == "default" and not is_pinned:
+        resolved.values["auto"] = SettingValue(True, "default")
     return resolved
 
 

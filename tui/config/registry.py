@@ -75,13 +75,14 @@ SPEED: Final = (
         "concurrency",
         Kind.WHOLE,
         Group.SPEED,
-        "Number of simultaneous downloads; can be changed in the dashboard.",
+        "Fixed number of simultaneous downloads; can be changed in the dashboard.",
         "16",
         field="concurrency",
         flags=("-c", "--concurrency"),
         metavar="N",
         low=1,
         high=MAX_CONCURRENCY,
+        default_text="chosen by measurement",
         is_live=True,
     ),
     Option(
@@ -91,6 +92,10 @@ SPEED: Final = (
         "Adjust concurrency automatically, based on measured throughput and errors.",
         "true",
         field="auto",
+        more="It begins with 8 and grows within a few round trips while that brings"
+        " more, up to 16 connections per host, or 64 for small files. per-host sets"
+        " another limit.",
+        default_text="on, unless concurrency is set",
         is_live=True,
     ),
     Option(

@@ -148,6 +148,7 @@ class AutoCode(StrEnum):
     RATE_LIMITED = "rate_limited"
     DISK_LIMITED = "disk_limited"
     CPU_LIMITED = "cpu_limited"
+    SMALL_FILES = "small_files"  # level
     TRY_MORE = "try_more"  # level, bytes per second, next level
     TRY_FEWER = "try_fewer"  # next level
     GAIN_TRY_MORE = "gain_try_more"  # level, bytes per second, gain, next level

@@ -202,7 +202,7 @@ class OriginSnapshot(NamedTuple):
     ranges: str = "unknown"
     """``supported`` (it sent the requested range), ``refused`` or ``unknown``."""
     cap_from: str = ""
-    """Origin of the limit: ``set``, ``per host``, ``learned`` or ""."""
+    """Origin of the limit: ``set``, ``per host``, ``learned``, ``auto`` or ""."""
 
 
 class AutoStep(NamedTuple):

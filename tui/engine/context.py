@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from tui.net.mirrors import MirrorSelector
     from tui.net.session import HttpSession
 
-AUTO_CONNECTIONS = 4
-"""Connections of a large file at most, where its size decides."""
-
 
 @dataclass(slots=True, eq=False)
 class RunLimits:
@@ -33,8 +30,8 @@ class RunLimits:
     """Downloads that may run at the same time."""
     segments: int
     """Connections per download; 0 lets the size decide."""
-    auto_connections: int = AUTO_CONNECTIONS
-    """Connections of a large file at most, where its size decides."""
+    is_auto: bool = False
+    """The concurrency is automatic, and so are the connections of a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

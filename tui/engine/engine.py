@@ -294,6 +294,11 @@ class Engine:
             self._limits.publish(LimitName.AUTO, not is_on, is_on)
             self._limits.adjust_transfers()
 
+    @property
+    def is_auto(self) -> bool:
+        """Whether the concurrency is automatic."""
+        return self._tuner.is_on
+
     def set_origin_cap(self, origin: str, cap: int) -> None:
         """Set the concurrency of one origin; 0 uses the limit per host."""
         self._limits.set_origin_cap(origin, cap)

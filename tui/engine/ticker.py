@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from tui.engine.metrics.loop_lag import LoopLag
     from tui.engine.worker_pool import WorkerPool
 
+START_TICK_S = 0.04
+"""While the concurrency rises in the first seconds: within a round trip or two."""
 TICK_S = 0.25
 """Often enough for a speed that follows the line, and only 4 wake-ups a second."""
 
@@ -37,6 +39,7 @@ class Ticker:
         self._tuner = tuner
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
+        self._start_handle: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._ticked_at = context.clock.monotonic()
         self.meter = TotalMeter(self._ticked_at)
@@ -49,6 +52,7 @@ class Ticker:
         if self._handle is None and not self._is_closed:
             self._ticked_at = self._context.clock.monotonic()
             self._handle = self._loop.call_later(TICK_S, self._tick)
+            self._tick_start_later()
 
     def close(self) -> None:
         """Stop ticking."""
@@ -57,6 +61,8 @@ class Ticker:
         self._is_closed = True
         if self._handle is not None:
             self._handle.cancel()
+        if self._start_handle is not None:
+            self._start_handle.cancel()
         self._lag.close()
 
     def account_idle(self) -> None:
@@ -68,6 +74,17 @@ class Ticker:
             now = self._context.clock.monotonic()
             self.busy_s += now - self._ticked_at
             self._ticked_at = now
+
+    def _tick_start_later(self) -> None:
+        if self._start_handle is None and self._tuner.is_starting:
+            self._start_handle = self._loop.call_later(START_TICK_S, self._tick_start)
+
+    def _tick_start(self) -> None:
+        self._start_handle = None
+        if self._handle is not None:  # otherwise nothing is unfinished
+            self._tuner.tick_start(self._context.clock.monotonic())
+            self._workers.wake()
+            self._tick_start_later()
 
     def _tick(self) -> None:
         context, registry = self._context, self._context.registry

@@ -49,10 +49,12 @@ BREAKS = 3
 """Broken connections within ``BREAKS_S`` that lower the concurrency, if they are also a
 tenth of all connections."""
 BREAKS_S = 5.0
+FEWER_AFTER_S = 3.0
+"""Time after the fast start until fewer are tried: a short run ends before."""
 _MEMORY_S = 6.0
 _IDLE_S = 1.0
 """Time without an observation after which older ones are discarded."""
-_OTHER_LIMITS = {
+OTHER_LIMITS = {
     Limit.LIMITER: AutoReason(AutoCode.RATE_LIMITED),
     Limit.DISK: AutoReason(AutoCode.DISK_LIMITED),
     Limit.CPU: AutoReason(AutoCode.CPU_LIMITED),
@@ -103,15 +105,20 @@ class _Trial(NamedTuple):
 class Controller:
     """Chooses the concurrency: call ``observe`` a few times a second."""
 
-    def __init__(self, now_s: float) -> None:
-        """Start at ``now_s`` (monotonic seconds); the first trial follows soon."""
+    def __init__(self, now_s: float, *, fewer_first: bool = False) -> None:
+        """Start at ``now_s`` (monotonic seconds); the first trial follows soon.
+
+        Args:
+            now_s: the time.
+            fewer_first: more has been tried just now: try fewer, after a pause.
+        """
         self._samples: deque[tuple[float, float, int]] = deque()
         self._level_since_s = now_s
         self._level = 0
         self._trial: _Trial | None = None
         self._factor = 0
-        self._next = _Direction.UP
-        self._next_at_s = now_s
+        self._next = _Direction.DOWN if fewer_first else _Direction.UP
+        self._next_at_s = now_s + (FEWER_AFTER_S if fewer_first else 0.0)
         self._pause_s = PAUSE_S
         self._settled_speed = 0.0
         self._before_cap = 0
@@ -186,8 +193,8 @@ class Controller:
         self._detect_change(now, speed)
         if now.now_s < self._next_at_s or speed <= 0:
             return None
-        if now.limit in _OTHER_LIMITS:
-            return Decision(now.allowed, _OTHER_LIMITS[now.limit])
+        if now.limit in OTHER_LIMITS:
+            return Decision(now.allowed, OTHER_LIMITS[now.limit])
         return self._begin(now, speed)
 
     def _begin(self, now: Observation, speed: float) -> Decision | None:

@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING
 from tui.core.notices import AutoCode, AutoReason
 from tui.core.snapshot import AutoSnapshot, AutoStep
 from tui.engine.autotune.controller import Controller, Observation
+from tui.engine.autotune.fast_start import FastStart
 from tui.engine.autotune.utilization import UtilizationMeter
-from tui.engine.context import AUTO_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.snapshot import LoopSnapshot
+    from tui.engine.autotune.controller import Decision
     from tui.engine.context import EngineContext
     from tui.engine.worker_pool import WorkerPool
 
-MAX_CONNECTIONS = 16
-"""Connections of a large file while automatic concurrency is on: more than otherwise,
-since the controller removes connections that bring nothing."""
 MAX_STEPS = 50
 BYTES_PER_FILE = 4096
 """Bytes counted for each finished file besides its own, so that files per second count
@@ -50,6 +48,7 @@ class AutoTuner:
         self._set_concurrency = set_concurrency
         self.utilization = UtilizationMeter(context, workers, loop_snapshot)
         self._controller: Controller | None = None
+        self._start: FastStart | None = None
         self._is_pinned = False
         self._steps: deque[AutoStep] = deque(maxlen=MAX_STEPS)
         self._snapshot = AutoSnapshot()
@@ -66,8 +65,9 @@ class AutoTuner:
         if has_changed:
             now = self._context.clock.monotonic()
             self._controller = Controller(now) if is_on else None
-            limit = MAX_CONNECTIONS if is_on else AUTO_CONNECTIONS
-            self._context.limits.auto_connections = limit
+            self._start = FastStart(now) if is_on else None
+            self._context.limits.is_auto = is_on
+            self._context.queue.set_auto(is_on)
         self._publish(AutoReason(AutoCode.MEASURING) if is_on else None)
         return has_changed
 
@@ -83,13 +83,39 @@ class AutoTuner:
         """Measure, and apply what the controller decides."""
         self.utilization.sample(now, is_auto=self.is_on)
         controller = self._controller
-        if controller is None or self._workers.is_paused:
+        if controller is None or self._workers.is_paused or self._start is not None:
+            return
+        self._context.queue.update_ceilings()
+        self._apply(controller.observe(self._observe(now)))
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether ``tick_start`` wants to be called."""
+        return self._start is not None
+
+    def tick_start(self, now: float) -> None:
+        """Raise the concurrency in the first seconds, when ``tick`` is too slow."""
+        start = self._start
+        if start is None or self._workers.is_paused:
+            return
+        queue = self._context.queue
+        queue.update_ceilings()
+        active = [origin for origin in queue.origins.values() if origin.active]
+        decision = start.observe(
+            self._observe(now),
+            max((origin.first_byte_s for origin in active), default=0.0),
+            are_small=bool(active) and all(origin.is_small for origin in active),
+        )
+        if start.is_over:
+            self._start = None
+            self._controller = Controller(now, fewer_first=True)
+        self._apply(decision)
+
+    def _apply(self, decision: Decision | None) -> None:
+        if decision is None:
             return
         context = self._context
         before = context.limits.concurrency
-        decision = controller.observe(self._observe(now))
-        if decision is None:
-            return
         step = AutoStep(
             context.clock.wall(), before, decision.concurrency, decision.reason
         )

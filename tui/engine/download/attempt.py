@@ -24,7 +24,7 @@ from tui.core.events import Started
 from tui.core.notices import ALREADY_PRESENT, EXISTING_KEPT, Notice, NoticeCode
 from tui.core.settings import OnExists
 from tui.engine.download.finish import Finisher
-from tui.engine.download.probe import Probe, Prober
+from tui.engine.download.probe import SMALL_BYTES, Probe, Prober
 from tui.engine.download.resume_policy import (
     START,
     Action,
@@ -53,9 +53,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-SMALL_BYTES = 256 << 10
-"""Files up to this size are read whole and stored by one operation of the writer:
-open, write, sync and rename of many of them share one executor call."""
 _PAGES = frozenset({"", ".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp"})
 """Extensions of files that may well turn out to be web pages."""
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from tui.net.resource import ResourceInfo
     from tui.net.response import Response
 
+SMALL_BYTES = 256 << 10
+"""Files up to this size are read whole and stored by one operation of the writer:
+open, write, sync and rename of many of them share one executor call."""
+
 
 @dataclass(slots=True)
 class Probe:
@@ -60,6 +64,8 @@ class Prober:
         if job.whole_only:
             record = None
         request = self._request(download, record)
+        origin = self._context.queue.origin_state(download.origin)
+        began = 0.0 if origin.accepted else self._context.clock.monotonic()
         response = await self._context.session.open(request)
         try:
             info = _read_info(response, request, record)
@@ -70,7 +76,11 @@ class Prober:
         except BaseException:
             await response.close()
             raise
-        self._context.queue.origin_state(download.origin).accepted += 1
+        if began and not origin.accepted:
+            origin.first_byte_s = self._context.clock.monotonic() - began
+        origin.accepted += 1
+        if info.size is not None and info.size <= SMALL_BYTES:
+            origin.small += 1
         if info.start == 0 and (request.is_range or not _fills(record, info)):
             record = None
         return Probe(response, info, record)

@@ -19,6 +19,7 @@ from tui.core.notices import HoldReason, Notice, NoticeCode
 from tui.core.request import origin_of
 from tui.core.text.units import format_duration
 from tui.engine.notices import add_note
+from tui.engine.scheduling.queue import SLOWING_STATUSES, shows_overload
 from tui.net.backoff import next_wait_s
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 PROGRESS_BYTES = 64 << 10
 """An attempt that got this much further does not count as a failure in a row: a long
 file over a line that breaks every minute arrives in the end."""
-SLOWING_STATUSES = frozenset({429, 503})
 SERVING_S = 1.0
 """A host that sent another download something so recently is up."""
 BREAKS = frozenset(
@@ -115,7 +115,7 @@ class RetryPolicy:
         if error.kind in BREAKS and (origin.done or download.received):
             # Only hosts that deliver something count: a dead one shows no overload.
             context.registry.breaks += 1
-        if error.status in SLOWING_STATUSES or error.kind is ErrorKind.REFUSED:
+        if shows_overload(error):
             self._throttle_origin(download, started_at, error)
         may_retry = isinstance(error, TransientError) and self._may_retry(job, error)
         url = self._next_url(job, error, may_retry=may_retry)

@@ -9,6 +9,7 @@ the largest segment still running, so no connection idles while another is slow.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
@@ -22,7 +23,6 @@ from tui.core.errors import (
 from tui.core.segment import plan_segments
 from tui.core.snapshot import SegmentSnapshot
 from tui.disk.resume_record import ResumeRecord
-from tui.engine.context import AUTO_CONNECTIONS
 from tui.engine.download.segment_reader import SegmentReader
 from tui.engine.download.segments import (
     LEAST_SPLIT,
@@ -33,6 +33,7 @@ from tui.engine.download.segments import (
 from tui.engine.job import TransferSummary
 from tui.engine.metrics.speed import SpeedHistory, download_meters, eta_speed
 from tui.engine.metrics.wait_times import Shares, UtilizationWindow, Wait
+from tui.engine.scheduling.queue import HOST_CONNECTIONS, shows_overload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,16 +47,26 @@ if TYPE_CHECKING:
     from tui.net.response import Response
 
 BYTES_PER_CONNECTION = 16 << 20
-"""Where the size decides: one connection per 16 MiB."""
+"""With a fixed concurrency: one connection per 16 MiB."""
+AUTO_CONNECTIONS = 4
+"""Connections of a large file at most, with a fixed concurrency."""
 CHECKPOINT_S = 1.0
 """Seconds between two resume records: what a SIGKILL can cost."""
 
 
-def auto_connections(size: int | None, most: int = AUTO_CONNECTIONS) -> int:
-    """Return the connections for a file of ``size`` bytes where its size decides."""
+def auto_connections(size: int | None, *, is_auto: bool = False) -> int:
+    """Return the connections for a file of ``size`` bytes where its size decides.
+
+    Args:
+        size: bytes, if known.
+        is_auto: the concurrency is automatic: about the square root of its MiB, which
+            gives 157 MB 12 connections.
+    """
     if size is None:
         return 1
-    return max(1, min(most, size // BYTES_PER_CONNECTION))
+    if is_auto:
+        return max(1, min(HOST_CONNECTIONS, math.isqrt(size >> 20)))
+    return max(1, min(AUTO_CONNECTIONS, size // BYTES_PER_CONNECTION))
 
 
 class Transfer:
@@ -85,6 +96,7 @@ class Transfer:
         self.refuses_ranges = job.one_connection or not may_split
         """Without ranges, or without a proof that two responses are of the same file,
         there is one connection."""
+        self._origin = context.queue.origin_state(download.origin)
         self._is_finishing = False
         """The bytes are complete: no more connections."""
         self._reader = SegmentReader(context, job, part)
@@ -93,6 +105,8 @@ class Transfer:
         self._history = SpeedHistory(now, download.received)
         self._scheduler = SegmentScheduler(())
         self._tasks: dict[asyncio.Task[None], Segment | None] = {}
+        self._extra: set[asyncio.Task[None]] = set()
+        """Tasks whose connections count against the limit of the origin."""
         self._opener = RangeOpener(context, job, info)
         self._fatal: BaseException | None = None
         self._error: FetchError | None = None
@@ -115,16 +129,23 @@ class Transfer:
             TransientError: no connection makes progress; the part file is kept.
             FetchError: the file cannot be downloaded, or the disk failed.
         """
-        size = self._info.size
-        if size is None:
-            self._scheduler = SegmentScheduler([(0, None)])
-        else:
-            missing = self._part.flushed.missing(size)
-            planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
-            self._scheduler = SegmentScheduler(planned)
+        size, queue = self._info.size, self._context.queue
+        queue.open_connection(self._origin, is_extra=False)
         try:
+            if size is None:
+                self._scheduler = SegmentScheduler([(0, None)])
+            else:
+                missing = self._part.flushed.missing(size)
+                planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
+                self._scheduler = SegmentScheduler(planned)
             self.adjust(own=1)
             await self._connect(response, self._info)
+        except BaseException:
+            await self._stop_all()
+            raise
+        finally:
+            queue.close_connection(self._origin, is_extra=False)
+        try:
             while self._tasks:
                 await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
             if self._fatal is not None:
@@ -185,9 +206,16 @@ class Transfer:
                 self._connection_failed(error, url)
         finally:
             context.registry.open_connections -= 1
+            self._close_extra(task)
             self._waits.end(Wait.OPEN, context.clock.monotonic())
             if response is not None:
                 await response.close()
+
+    def _close_extra(self, task: asyncio.Task[None] | None) -> None:
+        """Stop counting a further connection; a task may end without having begun."""
+        if task in self._extra:
+            self._extra.discard(task)
+            self._context.queue.close_connection(self._origin, is_extra=True)
 
     def _on_complete(self, segment: Segment) -> None:
         """Remove a complete segment and stop its twin, if it has one."""
@@ -209,8 +237,13 @@ class Transfer:
             self._context.registry.set_received(download, download.received - twice)
 
     def _connection_failed(self, error: FetchError, url: str) -> None:
-        self._retry_at = self._context.clock.monotonic() + 1.0
+        self._retry_at = self._context.clock.monotonic() + max(
+            1.0, error.retry_after_s or 0.0
+        )
         self._opener.note_failure(url)
+        if url == self.download.url and shows_overload(error):
+            queue = self._context.queue
+            queue.refuse_connection(self._origin, self._context.clock.wall())
         if isinstance(error, PermanentError) and url == self.download.url:
             # Refusing (or garbling) a range says nothing about the whole body that is
             # already flowing: continue with that one alone. If it has ended, the next
@@ -242,9 +275,12 @@ class Transfer:
         # Where the size decides, a large file takes more connections only from those
         # that no other download needs: many parallel downloads already keep the link
         # busy, and a server should not see more connections than the user asked for.
-        limit = self._context.limits.concurrency
-        spare = max(0, limit - self._context.registry.open_connections)
-        most = auto_connections(self._info.size, self._context.limits.auto_connections)
+        limits, queue = self._context.limits, self._context.queue
+        spare = queue.spare_connections(self._origin)
+        if not limits.is_auto:
+            limit = limits.concurrency - self._context.registry.open_connections
+            spare = max(0, min(limit, spare) if self._origin.learned_cap else limit)
+        most = auto_connections(self._info.size, is_auto=limits.is_auto)
         return min(most, len(self._tasks) + 1 + spare)
 
     def _explicit(self) -> int:
@@ -273,6 +309,9 @@ class Transfer:
                     break
                 task = asyncio.create_task(self._connect(None, None))
                 self._tasks[task] = None
+                # At once: other transfers share the same number of connections.
+                self._context.queue.open_connection(self._origin, is_extra=True)
+                self._extra.add(task)
                 task.add_done_callback(self._on_task_done)
         elif wanted < running:
             for task in list(self._tasks)[wanted - running :]:
@@ -280,6 +319,7 @@ class Transfer:
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task)
+        self._close_extra(task)
         if not task.cancelled() and task.exception() is not None:
             self._fatal = self._fatal or task.exception()
             self._stop_connections()
@@ -332,8 +372,9 @@ class Transfer:
         """Return True if it would use more connections than it has."""
         if self._is_finishing or self.refuses_ranges or self._explicit():
             return False
-        most = auto_connections(self._info.size, self._context.limits.auto_connections)
-        return self.connections() < most
+        if self._context.limits.is_auto:
+            return self.connections() < self._wanted()
+        return self.connections() < auto_connections(self._info.size)
 
     def tick(self, now: float) -> None:
         """Update meters, save progress and rebalance connections.

@@ -11,17 +11,32 @@ import heapq
 from typing import TYPE_CHECKING
 
 from tui.core.download import Download, DownloadState
+from tui.core.errors import ErrorKind
 from tui.core.rules.hosts import rule_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tui.core.errors import FetchError
     from tui.core.settings import HostRule
 
 
+HOST_CONNECTIONS = 16
+"""Connections of large files from one origin while the concurrency is automatic; aria2
+takes as many at most."""
+SMALL_CEILING = 64
+"""Downloads from one origin if most are small, while the concurrency is automatic."""
 MAX_PROBE_INTERVAL = 64
 """An origin is probed for one more slot at least this often, in units of its cap's
 usual interval."""
+
+
+SLOWING_STATUSES = frozenset({429, 503})
+
+
+def shows_overload(error: FetchError) -> bool:
+    """Return True if a server refuses with this error what it may accept later."""
+    return error.status in SLOWING_STATUSES or error.kind is ErrorKind.REFUSED
 
 
 class OriginState:
@@ -35,12 +50,16 @@ class OriginState:
         "accepted",
         "active",
         "blocked_until",
+        "connections",
         "done",
         "entries",
         "errors",
+        "extra",
         "failed",
+        "first_byte_s",
         "is_confirmed",
         "is_probing",
+        "is_small",
         "known_good",
         "last_error",
         "learned_cap",
@@ -51,6 +70,7 @@ class OriginState:
         "ranges",
         "refused",
         "slowed_at",
+        "small",
         "stored",
         "successes",
     )
@@ -67,6 +87,16 @@ class OriginState:
         self.learned_cap = 0
         """Its capacity in slots, after it refused several downloads; 0 if it has not.
         """
+        self.connections = 0
+        """Open connections of its large files."""
+        self.extra = 0
+        """Those of them that are not the first connection of their file."""
+        self.first_byte_s = 0.0
+        """Seconds from opening its first connection to the first response."""
+        self.small = 0
+        """Accepted responses whose file is small."""
+        self.is_small = False
+        """Most of its files so far were small, as of ``update_ceilings``."""
         self.accepted = 0
         """Responses that brought what was requested."""
         self.refused: dict[int, int] = {}
@@ -122,8 +152,13 @@ class OriginState:
     def refuses(self, now: float) -> bool:
         """Return True if it is blocked, or refuses more and downloads wait for it."""
         return self.blocked_until > now or bool(
-            self.learned_cap and self.entries and self.active >= self.learned_cap
+            self.learned_cap and self.entries and self.load >= self.learned_cap
         )
+
+    @property
+    def load(self) -> int:
+        """Return the slots in use, with further connections of large files."""
+        return self.active + self.extra
 
 
 class DownloadQueue:
@@ -134,6 +169,8 @@ class DownloadQueue:
         self._rules = rules
         self.per_host = per_host
         """Slots per origin; 0 for no cap. Change it with ``set_per_host``."""
+        self.is_auto = False
+        """Each origin has a ceiling; ``set_auto`` changes it."""
         self.origins: dict[str, OriginState] = {}
         self.blocked: set[OriginState] = set()
         """Origins blocked by Retry-After."""
@@ -153,16 +190,19 @@ class DownloadQueue:
     def cap(self, state: OriginState) -> int:
         """Return the slots that an origin may occupy; 0 for no limit."""
         given = state.own_cap or self.per_host
+        if self.is_auto and not given:
+            given = SMALL_CEILING if state.is_small else HOST_CONNECTIONS
         if not (given and state.learned_cap):
             return given or state.learned_cap
         return min(given, state.learned_cap)
 
     def cap_from(self, state: OriginState) -> str:
         """Return where its cap comes from, as in ``core.snapshot.OriginSnapshot``."""
-        given = state.own_cap or self.per_host
-        if state.learned_cap and not 0 < given < state.learned_cap:
+        if state.learned_cap and self.cap(state) == state.learned_cap:
             return "learned"
-        return "set" if state.own_cap else "per host" if given else ""
+        if state.own_cap:
+            return "set"
+        return "per host" if self.per_host else "auto" if self.is_auto else ""
 
     def learned_limits(self) -> dict[str, int]:
         """Return the learned caps that keep downloads waiting, by origin."""
@@ -170,7 +210,7 @@ class DownloadQueue:
             state.name: cap
             for state in self.origins.values()
             if state.learned_cap
-            and state.active >= (cap := self.cap(state))
+            and state.load >= (cap := self.cap(state))
             and self.cap_from(state) == "learned"
         }
 
@@ -237,6 +277,61 @@ class DownloadQueue:
         state = self.origin_state(origin)
         state.own_cap = count
         self._forget_cap(state)
+
+    def set_auto(self, is_auto: bool) -> None:
+        """Give each origin a ceiling, or take it away."""
+        self.is_auto = is_auto
+        self._offer_all()
+
+    def update_ceilings(self) -> None:
+        """Fit the ceiling of each origin to the size of its files so far."""
+        for state in self.origins.values():
+            is_small = state.small * 2 > state.accepted
+            if is_small is not state.is_small:
+                state.is_small = is_small
+                self._offer(state)
+
+    # -- further connections of large files ------------------------------------------
+
+    def spare_connections(self, state: OriginState) -> int:
+        """Return how many more connections its large files may open."""
+        # Where most files are small, their many slots must not limit a large file to
+        # one connection.
+        used = state.connections if state.is_small else state.load
+        spare = HOST_CONNECTIONS - used
+        if state.learned_cap:
+            spare = min(spare, state.learned_cap - state.load)
+        return max(0, spare)
+
+    def open_connection(self, state: OriginState, *, is_extra: bool) -> None:
+        """Count a connection of a large file; close it with ``close_connection``."""
+        state.connections += 1
+        state.extra += is_extra
+
+    def close_connection(self, state: OriginState, *, is_extra: bool) -> None:
+        """Count a connection as closed."""
+        was_full = self._is_full(state)
+        state.connections -= 1
+        state.extra -= is_extra
+        if was_full:
+            self._offer(state)
+
+    def refuse_connection(self, state: OriginState, now: float) -> None:
+        """Lower the cap of an origin that refused a further connection for a file.
+
+        It serves the same URL over other connections, so the reason is the load.
+
+        Args:
+            state: the origin; the refused connection still counts.
+            now: wall time.
+        """
+        accepted = max(1, state.load - 1)
+        state.learned_cap = min(state.learned_cap or accepted, accepted)
+        state.known_good = state.learned_cap
+        state.slowed_at = now
+        state.successes = 0
+        state.is_confirmed = True
+        state.is_probing = False
 
     def block(self, origin: str, until: float) -> None:
         """Start nothing from ``origin`` before ``until`` (monotonic seconds)."""
@@ -381,7 +476,10 @@ class DownloadQueue:
 
     def _is_full(self, state: OriginState) -> bool:
         cap = self.cap(state)
-        return bool(cap) and state.active >= cap
+        if not cap:
+            return False
+        is_counted = self.is_auto or state.learned_cap
+        return (state.load if is_counted else state.active) >= cap
 
     def _is_open(self, state: OriginState, now: float) -> bool:
         return state.blocked_until <= now and not self._is_full(state)

@@ -41,6 +41,7 @@ CLOSE_S = 5.0
 """How long the last write may delay the exit."""
 SETTINGS = (
     "concurrency",
+    "auto",
     "per_host",
     "segments",
     "retries",
@@ -289,6 +290,7 @@ class JournalWriter:
                 "ca_file": str(settings.ca_file.absolute()) if settings.ca_file else "",
                 "headers": [list(pair) for pair in headers],
                 "concurrency": context.limits.concurrency,
+                "auto": self._engine.is_auto,
                 "per_host": context.queue.per_host,
                 "segments": context.limits.segments,
                 "rate_limit": context.limiter.rate,

@@ -49,7 +49,7 @@ _LIMITS = {
     "timeout_s": (0.1, 86_400.0),
     "rate_limit": (1, 1 << 53),
 }
-_KINDS = {"fsync": bool, "timeout_s": float}
+_KINDS = {"auto": bool, "fsync": bool, "timeout_s": float}
 
 
 class Session:
@@ -286,6 +286,10 @@ def _session_settings(
             changes["headers"] = tuple((str(n), str(v)) for n, v in left["headers"])
     if isinstance(facts.get("output_dir"), str):
         changes["output_dir"] = Path(facts["output_dir"])
+    if "concurrency" in given:
+        changes.pop("auto", None)  # a number given now pins it
+    elif changes.get("auto"):
+        changes.pop("concurrency", None)  # chosen for how the servers were then
     known = {field.name for field in fields(settings)} - set(given)
     return replace(settings, **{n: v for n, v in changes.items() if n in known})
 

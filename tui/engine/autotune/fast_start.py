@@ -1,0 +1,120 @@
+"""Raises the concurrency within a few round trips of a run's beginning.
+
+As in TCP slow start, the level doubles each round while that brings more. A round is
+long enough for new connections to open and deliver: its first half is not measured.
+Afterwards the controller takes over, whose trials take seconds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tui.core.notices import AutoCode, AutoReason
+from tui.engine.autotune.controller import MAX_CONCURRENCY, OTHER_LIMITS, Decision
+
+if TYPE_CHECKING:
+    from tui.engine.autotune.controller import Observation
+
+SMALL_START = 32
+"""Level as soon as the first responses show that files are small: a round trip each
+is most of their cost. curl starts with 50."""
+MIN_GAIN = 0.2
+"""Gain by which a doubled level proves that it is worth it."""
+MAX_FLAT = 2
+"""Rounds without such a gain that end the start."""
+MIN_ROUND_S, MAX_ROUND_S = 0.05, 0.5
+"""Bounds of half a round."""
+IDLE_S = 2.0
+"""The start ends when the level could not be filled for so long."""
+
+
+class FastStart:
+    """Chooses the concurrency of the first seconds: call ``observe`` often."""
+
+    def __init__(self, now_s: float) -> None:
+        """Start at ``now_s`` (monotonic seconds)."""
+        self.is_over = False
+        """The start has ended; ``observe`` decides nothing any more."""
+        self._first: Observation | None = None
+        self._since_s = now_s
+        """When the level was entered, or when measuring it was begun again."""
+        self._measured: tuple[float, float] | None = None
+        """Time and total at which the second half of the round began."""
+        self._full_at_s = now_s
+        self._speed = 0.0
+        """At the level before."""
+        self._flat = 0
+        self._has_jumped = False
+
+    def observe(
+        self, now: Observation, round_s: float, *, are_small: bool
+    ) -> Decision | None:
+        """Take an observation; return a decision, or ``None`` for no news.
+
+        Args:
+            now: the state of the engine.
+            round_s: seconds from opening a connection to its first byte.
+            are_small: most files so far were small.
+        """
+        if self.is_over:
+            return None
+        if self._first is None:
+            self._first = now
+        if (
+            now.origin_capacity
+            or now.breaks > self._first.breaks
+            or now.limit in OTHER_LIMITS
+        ):
+            self.is_over = True
+            return None
+        if now.total == self._first.total:
+            # Nothing has arrived yet.
+            self._since_s = self._full_at_s = now.now_s
+            return None
+        if now.used < now.allowed or not now.has_more:
+            self._begin_round(now)
+            self.is_over = now.now_s - self._full_at_s > IDLE_S
+            return None
+        self._full_at_s = now.now_s
+        if are_small and not self._has_jumped:
+            self._has_jumped = True
+            if now.allowed < SMALL_START:
+                self._begin_round(now)
+                reason = AutoReason(AutoCode.SMALL_FILES, (SMALL_START,))
+                return Decision(SMALL_START, reason)
+        return self._measure(now, min(MAX_ROUND_S, max(MIN_ROUND_S, round_s)))
+
+    def _begin_round(self, now: Observation) -> None:
+        self._since_s = now.now_s
+        self._measured = None
+
+    def _measure(self, now: Observation, half_s: float) -> Decision | None:
+        if now.now_s - self._since_s < half_s:
+            return None
+        if self._measured is None:
+            self._measured = now.now_s, now.total
+            return None
+        began_s, total = self._measured
+        if now.now_s - began_s < half_s:
+            return None
+        speed = (now.total - total) / (now.now_s - began_s)
+        self._begin_round(now)
+        return self._decide(now, speed)
+
+    def _decide(self, now: Observation, speed: float) -> Decision | None:
+        target = min(MAX_CONCURRENCY, now.allowed * 2)
+        if not self._speed:
+            self._speed = speed
+            values = (now.allowed, speed, target)
+            return Decision(target, AutoReason(AutoCode.TRY_MORE, values))
+        gain = speed / self._speed - 1.0
+        if gain >= MIN_GAIN and target > now.allowed:
+            self._speed, self._flat = speed, 0
+            grown = (now.allowed, speed, gain, target)
+            return Decision(target, AutoReason(AutoCode.GAIN_TRY_MORE, grown))
+        self._flat += 1
+        if self._flat < MAX_FLAT:
+            return None
+        self.is_over = True
+        reason = AutoReason(AutoCode.GAIN_STAY, (now.allowed, speed, gain))
+        return Decision(now.allowed, reason)
