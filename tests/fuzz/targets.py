@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.config.display import shown_value
+from tui.config.document import read_document
+from tui.config.registry import BY_KEY
+from tui.config.sample import sample
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.core.text.plain_text import plain
+from tui.core.text.plain_text import plain, plain_url
 from tui.net.filename import name_from_disposition, name_from_url, safe_name
 from tui.sources.list_file import ReadOptions, load_stream
 from tui.sources.readers.commands import parse_command
@@ -17,6 +21,7 @@ from tui.sources.values import parse_folder, parse_header, parse_output_path
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PASSWORD = "pa55-Wörd"
 SAMPLES = Path(__file__).parents[2] / "sample_lists"
 ITEMS = 5_000
 """Maximum results checked: a pattern may expand to 100,000."""
@@ -83,6 +88,31 @@ def check_command(data: bytes) -> None:
         assert note == plain(note), note
 
 
+def check_settings(data: bytes) -> None:
+    """Read ``data`` as a settings file; what is shown of it must be safe to display."""
+    document = read_document(data, "config.toml")
+    for problem in document.problems:
+        assert str(problem) == plain(str(problem)), problem
+    for key, found in document.values.items():
+        shown = shown_value(BY_KEY[key], found.value)
+        assert shown == plain(shown), shown
+
+
+def check_secret(data: bytes) -> None:
+    """Show ``data`` behind a password as a URL; the password must not be in it."""
+    text = data.decode("utf-8", "replace")
+    for start in (
+        "http://me:",
+        "http:/me:",
+        "//me:",
+        "me:",
+        "https://me:1/",
+        "http://me:1?",
+    ):
+        url = f"{start}{PASSWORD}{text}@host/x"
+        assert PASSWORD not in plain_url(url), url
+
+
 def _list(suffix: str) -> Callable[[bytes], None]:
     return lambda data: check_list(data, suffix)
 
@@ -112,7 +142,16 @@ _ARIA2 = (
     b"http://a/{01..20}/{a,b}.jpg\n  out={01..40}\nhttp://a/\\{1..2}\n",
 )
 
+_SETTINGS = (
+    sample().replace("# ", "").encode(),
+    b'[hosts."me:SECRET@x"]\ncap = 2\n[hosts."a.test"]\nuser = "me"\n',
+    b'headers = ["A: b"]\nproxy = "http://me:pw@p:1"\n[hooks]\non-done = ["a"]\n',
+    b'password-from = "env:NAME"\nuser = "me"\n[keys]\ncancel = ["x"]\n',
+)
+
 TARGETS = {
+    "settings": Target(check_settings, _SETTINGS),
+    "secret": Target(check_secret, (b"", b"/a", b"?a@b", b"a:b@c/d", b"://x@y/z")),
     "metalink": Target(_list(".meta4"), _samples(".meta4", ".metalink")),
     "disposition": Target(check_name, _NAMES),
     "aria2": Target(_list(".txt"), _ARIA2 + _samples(".txt") + _COMMANDS),

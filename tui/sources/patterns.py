@@ -99,7 +99,12 @@ def expand_requests(
     files is an error.
     """
     for item in items:
-        if isinstance(item, BadRequestLine) or not any("{" in m for m in item.mirrors):
+        if isinstance(item, BadRequestLine):
+            yield item
+            continue
+        mirrors = item.mirrors
+        # A generator for each of a million requests would take a tenth of the time.
+        if "{" not in (mirrors[0] if len(mirrors) == 1 else "".join(mirrors)):
             yield item
             continue
         try:

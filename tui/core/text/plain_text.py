@@ -57,7 +57,7 @@ def plain_url(url: str, limit: int = 2000) -> str:
 def _without_credentials(text: str) -> str:
     """Remove what is or could be user and password from a URL, however malformed."""
     head, separator, rest = text.partition("://")
-    if not separator:
+    if not separator or ":" in head:
         before, _, after = text.rpartition("@")
         # "user:pass@host", "//user@host", "http:/user:pass@host": not a file name.
         return f"…@{after}" if ":" in before or before.startswith("//") else text
