@@ -12,7 +12,7 @@ import time
 import pytest
 
 from tui.core.request import BadRequestLine, DownloadRequest
-from tui.sources.readers.shell_words import split_command
+from tui.sources.readers.shell_words import split_command, split_words
 from tui.sources.readers.text_list import parse_text
 
 
@@ -62,6 +62,13 @@ def test_words_are_split_as_posix_says(text, words):
     tokens = split_command(f"curl {text}")[1:]
     assert [token.text for token in tokens] == words
     assert not any(token.is_operator for token in tokens)
+
+
+@pytest.mark.parametrize(("text", "words"), QUOTING[:-2])
+def test_hooks_are_split_in_the_same_way(text, words):
+    if "#" not in text:
+        assert split_words(text) == words
+    assert split_words("a|b; #c (d) > e&") == ["a|b;", "#c", "(d)", ">", "e&"]
 
 
 @pytest.mark.parametrize(

@@ -167,10 +167,10 @@ def read_command(value: Any) -> tuple[str, ...]:
     only become an argument.
     """
     if isinstance(value, str):
-        import shlex
+        from tui.sources.readers.shell_words import split_words
 
         try:
-            words = shlex.split(value)
+            words = split_words(value)
         except ValueError:
             raise ValueError("unclosed quote; close it, or write a list") from None
         operators = sorted({"|", ">", ">>", "<", "&&", "||", ";", "&"} & set(words))

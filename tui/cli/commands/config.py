@@ -22,6 +22,7 @@ from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, find
 from tui.config.sample import sample
 from tui.config.values import Kind
 from tui.core.text.plain_text import plain
+from tui.sources.readers.shell_words import split_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,7 +177,7 @@ def edit() -> None:
         _write(path, sample())
     program = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
     try:
-        result = subprocess.run([*shlex.split(program), str(path)], check=False)
+        result = subprocess.run([*split_words(program), str(path)], check=False)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "unclosed quote"
         raise click.UsageError(

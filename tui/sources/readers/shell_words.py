@@ -112,6 +112,18 @@ def split_command(text: str) -> list[Token]:
     return list(_Lexer(text, depth).tokens())
 
 
+def split_words(text: str) -> list[str]:
+    r"""Split a command that no shell runs; operators and comments are text.
+
+    Unlike ``shlex.split``, it follows POSIX within double quotes: ``"\$"`` is ``$``.
+
+    Raises:
+        ValueError: unclosed quote.
+    """
+    lexer = _Lexer(text, 0, has_operators=False)
+    return [token.text for token in lexer.tokens()]
+
+
 def _is_windows(text: str) -> bool:
     """Return True if carets escape quotes or line ends."""
     caret = text.find('^"')
@@ -123,7 +135,8 @@ def _is_windows(text: str) -> bool:
 class _Lexer:
     """Splits text by the rules of POSIX (Shell Command Language, sections 2.2, 2.3)."""
 
-    def __init__(self, text: str, depth: int) -> None:
+    def __init__(self, text: str, depth: int, *, has_operators: bool = True) -> None:
+        self._has_operators = has_operators
         self._text = text.replace("\r\n", "\n")
         self._at = 0
         self._depth = depth
@@ -139,11 +152,13 @@ class _Lexer:
             elif char.isspace():
                 yield from self._end_word()
                 self._at += 1
+            elif char in "'\"\\$":
+                self._quote(char)
+            elif not self._has_operators:
+                self._add(char, self._at + 1)
             elif char == "#" and self._word is None:
                 end = text.find("\n", self._at)
                 self._at = len(text) if end < 0 else end
-            elif char in "'\"\\$":
-                self._quote(char)
             elif char in "()":
                 yield from self._parenthesis(char)
             elif operator := self._operator():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from tui.sources.list_file import LIST_SUFFIXES
 from tui.sources.readers.digest_list import is_sums_name
+from tui.sources.readers.shell_words import split_words
 
 SHOWN = 300
 """Maximum number of entries shown; more letters narrow the list."""
@@ -100,7 +100,7 @@ def dropped_paths(text: str) -> list[str]:
     if not text or len(text) > _DROP_LIMIT or text[0] not in "/~'\"f.":
         return []
     try:
-        words = shlex.split(text)
+        words = split_words(text)
     except ValueError:
         return []
     paths = []
