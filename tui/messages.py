@@ -131,6 +131,10 @@ _NOTICES: dict[NoticeCode, Sentence] = {
         "Last session was damaged and is kept as {0}; started a new one"
     ),
     _N.ENTRIES_LOST: ("1 entry could not be read", "{0:,} entries could not be read"),
+    _N.ENTRIES_UNSAVED: (
+        "{0:,} of {1:,} downloads of {2} were not saved before the last run was"
+        " killed; start it again to add them"
+    ),
     _N.REST_UNREADABLE: "its journal is damaged: {0}",
     _N.REST_SET_ASIDE: "the rest is damaged and kept as {0}",
     _N.TEXT: "{0}",

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 
 import pytest
 
 from tests.disk.test_journal import entry
+from tui.core.errors import LocalError
 from tui.core.notices import NoticeCode
 from tui.disk.state import sessions as sessions_module
 from tui.disk.state.journal import Journal
@@ -124,3 +126,33 @@ def test_a_folder_that_cannot_be_created_is_an_error(tmp_path):
     (tmp_path / "state").touch()
     with pytest.raises(sessions_module.LocalError, match="cannot create"):
         Sessions(tmp_path / "state").begin()
+
+
+def test_no_session_is_deleted_for_an_empty_one(sessions):
+    real = [left(sessions, at) for at in range(1, KEPT)]
+    for number in range(3 * KEPT):
+        path = sessions.folder / f"empty-{number}.session"
+        if number % 2:
+            path.touch()
+        else:
+            journal = Journal(path)
+            journal.open()
+            journal.close()
+    newest = sessions.begin()
+    assert set(sessions.folder.glob("*.session")) == {*real, newest.path}
+    newest.close()
+    assert [at for at, _ in sessions._newest_first()][1:] == [*range(KEPT - 1, 0, -1)]
+
+
+def test_a_session_that_cannot_begin_leaves_no_file(sessions, monkeypatch):
+    """As on a full disk, where it is tried again every second."""
+    path = left(sessions, 10)
+
+    def fail(self, database):
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(Journal, "_prepare", fail)
+    for _ in range(20):
+        with pytest.raises(LocalError):
+            sessions.begin()
+    assert list(sessions.folder.iterdir()) == [path]

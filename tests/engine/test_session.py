@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -478,3 +479,134 @@ async def test_an_empty_session_leaves_no_file(state, settings):
     async with running(session):
         assert session.unsaved() == ""
     assert not state.exists()
+
+
+# -- killed early ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("written", [1, 250, 999])
+async def test_a_session_says_what_a_kill_kept_from_being_saved(
+    state, settings, written
+):
+    """The dashboard adds a long list bit by bit; a kill may come before its end."""
+    session = begin_session(settings, "list.txt", expected=1000)
+    async with running(session) as first:
+        first.pause_all()
+        first.add(asked(*map(str, range(written))))
+    for _ in range(2):
+        async with running(last_session(settings, ())) as second:
+            second.pause_all()
+            notice = second.told.problem
+            assert notice.code is NoticeCode.ENTRIES_UNSAVED
+            assert notice.values == (1000 - written, 1000, "list.txt")
+    async with running(last_session(settings, ())) as third:
+        third.pause_all()
+        third.add(asked(*map(str, range(written, 1000))))
+    async with running(last_session(settings, ())) as fourth:
+        fourth.pause_all()
+        assert fourth.told.problem is None
+
+
+async def test_before_anything_is_written_there_is_no_session(state, settings):
+    async with running(begin_session(settings, "list.txt", expected=1000)):
+        pass
+    assert last_session(settings, ()).title == ""
+
+
+# -- tables and values of other types --------------------------------------------------
+
+
+def spoil(path, *statements):
+    database = sqlite3.connect(path)
+    for statement in statements:
+        database.execute(statement)
+    database.commit()
+    database.close()
+
+
+OTHER_TABLES = {
+    "not strict": (
+        "ALTER TABLE downloads RENAME TO old",
+        "CREATE TABLE downloads AS SELECT * FROM old",
+        "UPDATE downloads SET size = 'big', received = x'00', state = 'done'",
+    ),
+    "another column": ("ALTER TABLE downloads RENAME COLUMN place TO position",),
+    "a column more": ("ALTER TABLE downloads ADD COLUMN more TEXT",),
+    "facts of any type": (
+        "DROP TABLE session",
+        "CREATE TABLE session (fact, value)",
+        "INSERT INTO session VALUES (1, 2)",
+    ),
+    "no facts": ("DROP TABLE session",),
+    "no downloads": ("DROP TABLE downloads",),
+}
+
+
+@pytest.mark.parametrize("statements", OTHER_TABLES.values(), ids=OTHER_TABLES)
+async def test_a_session_with_other_tables_is_set_aside(state, settings, statements):
+    async with running(begin_session(settings, "list.txt")) as first:
+        first.pause_all()
+        first.add(asked("a", "b"))
+    (path,) = state.glob("*.session")
+    spoil(path, *statements)
+    async with running(last_session(settings, ())) as second:
+        assert second.told.code is NoticeCode.LAST_SESSION_SET_ASIDE
+        assert rows(second) == []
+    assert path.with_name(f"{path.name}.unreadable").exists()
+    async with running(last_session(settings, ())) as third:
+        assert third.told is None
+
+
+WRONG_VALUES = [
+    'asked = \'{"mirrors": "http://a/b", "source": ""}\'',
+    'asked = \'{"mirrors": [1], "source": ""}\'',
+    'asked = \'{"mirrors": [], "source": ""}\'',
+    'asked = \'{"mirrors": ["http://a/b"], "source": 5}\'',
+    'asked = \'{"mirrors": ["http://a/b"], "source": "", "name": {}}\'',
+    'asked = \'{"mirrors": ["http://a/b"], "source": "", "size": "1"}\'',
+    'asked = \'{"mirrors": ["http://a/b"], "source": "", "pieces": [1]}\'',
+    'asked = \'{"mirrors": ["http://a/b"], "source": "", "headers": [1]}\'',
+    "asked = '[]'",
+    "asked = '5'",
+    "asked = 'no JSON'",
+    "withheld = '5'",
+    "state = 99",
+    "size = -1",
+    "received = -1",
+    "segments = -1",
+    "rate_limit = -1",
+    "place = 9e999",
+    "started_at = 9e999",
+]
+
+
+@pytest.mark.parametrize("change", WRONG_VALUES)
+async def test_an_entry_with_wrong_values_is_left_out(state, settings, change):
+    async with running(begin_session(settings, "list.txt")) as first:
+        first.pause_all()
+        first.add(asked("a", "b"))
+    (path,) = state.glob("*.session")
+    spoil(path, f"UPDATE downloads SET {change} WHERE key = 0")
+    async with running(last_session(settings, ())) as second:
+        second.pause_all()
+        assert len(rows(second)) == 1
+        assert second.told.problem == Notice(NoticeCode.ENTRIES_LOST, (1,))
+
+
+@pytest.mark.parametrize("value", ["5", "[]", "{}", "[[]]", "null", "'"])
+async def test_facts_of_wrong_types_are_ignored(state, settings, value):
+    async with running(begin_session(settings, "list.txt")) as first:
+        first.pause_all()
+        first.add(asked("a"))
+    (path,) = state.glob("*.session")
+    names = ("on_exists", "verify", "ca_file", "headers", "concurrency", "fsync")
+    pairs = ", ".join(f'"{name}": {value}' for name in names)
+    nested = f"{{{pairs}}}"
+    spoil(
+        path,
+        f"UPDATE session SET value = '{value.replace(chr(39), chr(39) * 2)}'",
+        f"UPDATE session SET value = '{nested.replace(chr(39), chr(39) * 2)}'"
+        " WHERE fact = 'settings'",
+    )
+    async with running(last_session(settings, ())) as second:
+        assert len(rows(second)) == 1

@@ -103,7 +103,7 @@ def run_command(line: CommandLine) -> int:
             settings = _demo_settings(line, settings, stack)
         session = None
         if has_dashboard and not line.demo:
-            session = _open_session(line, resolved, settings)
+            session = _open_session(line, resolved, settings, len(requests))
             settings = session.settings
         settings = prompt_for_passwords(settings, urls)
         check_directory(settings.output_dir)
@@ -163,11 +163,14 @@ def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> S
     return settings
 
 
-def _open_session(line: CommandLine, resolved: Resolved, settings: Settings) -> Session:
+def _open_session(
+    line: CommandLine, resolved: Resolved, settings: Settings, expected: int
+) -> Session:
+    """Start a session of ``expected`` downloads, or open the last one."""
     from tui.engine.session.session import begin_session, last_session
 
     if line.sources:
-        return begin_session(settings, title_of(line.sources))
+        return begin_session(settings, title_of(line.sources), expected)
     return last_session(settings, resolved.explicit_fields)
 
 

@@ -58,6 +58,7 @@ class NoticeCode(StrEnum):
     LAST_SESSION_UNREADABLE = "last_session_unreadable"  # reason
     LAST_SESSION_SET_ASIDE = "last_session_set_aside"  # path
     ENTRIES_LOST = "entries_lost"  # entries
+    ENTRIES_UNSAVED = "entries_unsaved"  # missing, expected, source
     REST_UNREADABLE = "rest_unreadable"  # reason
     REST_SET_ASIDE = "rest_set_aside"  # path
     # an old journal
@@ -99,7 +100,7 @@ def decode_notice(text: str) -> Notice | None:
             if all(isinstance(value, str | int | float) for value in values):
                 code = NoticeCode(code)
                 return Notice(code, tuple(values)) if values else _SHARED[code]
-        except ValueError:
+        except (ValueError, KeyError, TypeError):
             pass
     return Notice(NoticeCode.TEXT, (text,))
 

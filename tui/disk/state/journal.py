@@ -14,6 +14,7 @@ be fetched; only the user can read the journal.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sqlite3
 from contextlib import contextmanager, suppress
@@ -148,14 +149,16 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
     key, asked, withheld, state, queue_key, url, has_login, *rest = row
     try:
         values = json.loads(asked)
-        values["mirrors"] = tuple(map(str, values["mirrors"]))
+        _check_request(values)
+        values["mirrors"] = tuple(values["mirrors"])
         if "headers" in values:
             values["headers"] = tuple((str(n), str(v)) for n, v in values["headers"])
         if "checksum" in values:
             values["checksum"] = Checksum.parse(values["checksum"])
         if "pieces" in values:
             algorithm, length, digests = values["pieces"]
-            values["pieces"] = Pieces(str(algorithm), int(length), tuple(digests))
+            digests = tuple(map(str, digests))
+            values["pieces"] = Pieces(str(algorithm), int(length), digests)
         request = DownloadRequest(**values)
         missing: tuple[str, ...] = ()
         if withheld is not None:
@@ -165,11 +168,43 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
             missing = tuple(name for name in missing if name != LOGIN)
             missing += (LOGIN,) if has_login else ()
         url = url or request.mirrors[0]
-        return JournalEntry._make(
+        entry = JournalEntry._make(
             (key, request, _STATES[state], queue_key, url, *rest, missing, False)
         )
-    except (ValueError, TypeError, KeyError, IndexError):
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         return None
+    return entry if _has_valid_numbers(entry) else None
+
+
+_REQUEST_TYPES: dict[str, type] = {
+    "mirrors": list,
+    "source": str,
+    "name": str,
+    "directory": str,
+    "checksum": str,
+    "headers": list,
+    "size": int,
+    "pieces": list,
+}
+
+
+def _check_request(values: dict[str, Any]) -> None:
+    """Check the types of a request that was read.
+
+    Raises:
+        TypeError: one is wrong, or unknown.
+    """
+    for name, value in values.items():
+        if type(value) is not _REQUEST_TYPES.get(name):
+            raise TypeError(name)
+    if not values["mirrors"] or {*map(type, values["mirrors"])} != {str}:
+        raise TypeError("mirrors")
+
+
+def _has_valid_numbers(entry: JournalEntry) -> bool:
+    sizes = (entry.size or 0, entry.received, entry.segments, entry.rate_limit or 0)
+    times = (entry.queue_key, entry.started_at, entry.finished_at)
+    return min(sizes) >= 0 and all(map(math.isfinite, times))
 
 
 VERSION = 1
@@ -189,6 +224,11 @@ CREATE TABLE IF NOT EXISTS session (
     fact TEXT PRIMARY KEY, value TEXT NOT NULL
 ) STRICT;
 """
+_TABLES = {
+    " ".join(statement.replace("IF NOT EXISTS ", "").split())
+    for statement in _SCHEMA.split(";")
+    if statement.strip()
+}
 _COLUMNS = ("key", *REQUEST_COLUMNS, *PROGRESS_COLUMNS)
 _INSERT = (
     f"INSERT OR REPLACE INTO downloads ({', '.join(_COLUMNS)})"
@@ -258,6 +298,12 @@ class Journal:
             self.path.unlink()
         self.close()
 
+    def delete(self) -> None:
+        """Delete a file that could not be opened, with its log."""
+        for suffix in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                os.unlink(f"{self.path}{suffix}")
+
     def set_aside(self) -> Path:
         """Close the file and rename it with its log; return the new path.
 
@@ -289,7 +335,7 @@ class Journal:
         facts = {}
         with self._converted_errors():
             for fact, value in self._rows("SELECT fact, value FROM session"):
-                with suppress(ValueError):
+                with suppress(ValueError, RecursionError):
                     facts[fact] = json.loads(value)
         return facts
 
@@ -304,6 +350,16 @@ class Journal:
         with self._converted_errors():
             kept = self._rows("SELECT 1 FROM downloads WHERE state >= 0 LIMIT 1")
             return kept.fetchone() is None
+
+    def count(self) -> int:
+        """Return the number of entries, removed ones included.
+
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        with self._converted_errors():
+            (count,) = self._rows("SELECT count(*) FROM downloads").fetchone()
+            return int(count)
 
     def read(self, after: int, limit: int) -> tuple[list[JournalEntry], int, int]:
         """Read entries in the order of their keys.
@@ -384,6 +440,21 @@ class Journal:
                 database.execute(statement)
             database.execute(f"PRAGMA user_version = {VERSION}")
         database.execute("COMMIT")
+        self._check_tables(database)
+
+    def _check_tables(self, database: sqlite3.Connection) -> None:
+        """Check that the tables are as this version makes them.
+
+        They are STRICT, so that SQLite vouches for the types in every column.
+
+        Raises:
+            JournalUnreadable: they are not.
+        """
+        rows = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
+        found = {" ".join(sql.split()) for (sql,) in rows}
+        if not found >= _TABLES:
+            path = plain(str(self.path))
+            raise JournalUnreadable("disk", f"journal {path!r} has other tables")
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:

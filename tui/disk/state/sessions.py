@@ -21,7 +21,7 @@ from tui.core.text.plain_text import plain
 from tui.disk.state.journal import Journal, JournalTooNew, JournalUnreadable
 
 KEPT = 10
-"""Sessions kept; older ones are deleted when a new one begins."""
+"""Sessions kept, with the new one; older ones are deleted when a new one begins."""
 _SUFFIX = ".session"
 
 
@@ -74,7 +74,11 @@ class Sessions:
             number += 1
             name = f"{stamp}-{os.getpid()}-{number}{_SUFFIX}"
             journal = Journal(self.folder / name)
-        journal.open()
+        try:
+            journal.open()
+        except LocalError:
+            journal.delete()  # a full disk would get an empty file at every attempt
+            raise
         self._delete_old()
         return journal
 
@@ -139,12 +143,30 @@ class Sessions:
         return sorted(found, reverse=True)
 
     def _delete_old(self) -> None:
-        """Delete all but the newest, except those another process has open."""
-        for _, path in self._newest_first()[KEPT:]:
+        """Delete all but the newest, except those another process has open.
+
+        Only sessions with downloads count: whatever left empty ones behind, they must
+        not cost one that can be restored.
+        """
+        kept = 0
+        for used_at, path in self._newest_first():
             journal = Journal(path)
-            with suppress(LocalError):
+            try:
                 journal.open()
-                journal.remove()
+                if journal.is_empty():
+                    journal.remove()
+                    continue
+                kept += 1
+                if kept > KEPT - 1:
+                    journal.remove()
+                    continue
+                journal.close()
+                os.utime(path, (used_at, used_at))  # keep the time of its last use
+            except LocalError:
+                with suppress(LocalError):
+                    journal.close()
+            except OSError:
+                continue
 
 
 def _set_aside(journal: Journal) -> Notice:

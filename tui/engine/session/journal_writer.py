@@ -57,7 +57,11 @@ class JournalWriter:
     """Writes changes of one engine's downloads to a journal."""
 
     def __init__(
-        self, sessions: Sessions, journal: Journal | None, title: str = ""
+        self,
+        sessions: Sessions,
+        journal: Journal | None,
+        title: str = "",
+        expected: int = 0,
     ) -> None:
         """Create a writer that writes nothing yet.
 
@@ -65,10 +69,13 @@ class JournalWriter:
             sessions: creates a journal when there is something to write.
             journal: that of the restored session; ``None`` for a new one.
             title: what is downloaded, for display.
+            expected: downloads that the session is going to have. They are added one
+                after the other, so a run that is killed early may have saved fewer.
         """
         self._sessions = sessions
         self.journal = journal
         self.title = title
+        self.expected = expected
         self._executor = ThreadPoolExecutor(1, "fetchtui-journal")
         self._engine: Engine | None = None
         self._context: EngineContext | None = None
@@ -282,6 +289,7 @@ class JournalWriter:
         paused = self._engine.paused_by_user
         facts: dict[str, Any] = {
             "title": self.title,
+            "expected": self.expected,
             "output_dir": os.path.abspath(settings.output_dir),
             "settings": {
                 **{name: getattr(settings, name) for name in SETTINGS},

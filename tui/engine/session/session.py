@@ -131,6 +131,8 @@ class Session:
                 gc.enable()
             if lost:
                 problem = Notice(NoticeCode.ENTRIES_LOST, (lost,))
+            else:
+                problem = await self._unsaved_entries()
         except LocalError as error:
             problem = Notice(NoticeCode.REST_UNREADABLE, (str(error),))
             try:
@@ -178,6 +180,18 @@ class Session:
             self._restore_limits(downloads, entries)
             journal_writer.attach(first, [e.key for e in entries], reached)
 
+    async def _unsaved_entries(self) -> Notice | None:
+        """Say how many downloads of its list the session lacks, if it does."""
+        writer = self._journal_writer
+        assert writer.journal is not None
+        count = await writer.in_thread(writer.journal.count)
+        missing = writer.expected - count
+        if missing <= 0:
+            return None
+        source = writer.title or "its list"
+        values = (missing, writer.expected, source)
+        return Notice(NoticeCode.ENTRIES_UNSAVED, values)
+
     @property
     def _given_headers(self) -> set[str]:
         return {name.lower() for name, _ in self.settings.headers}
@@ -224,14 +238,15 @@ class Session:
             await asyncio.sleep(0)
 
 
-def begin_session(settings: Settings, title: str) -> Session:
+def begin_session(settings: Settings, title: str, expected: int = 0) -> Session:
     """Start a new session.
 
     Args:
         settings: those of the command line.
         title: what is downloaded, for display.
+        expected: downloads that are going to be added.
     """
-    return Session(settings, JournalWriter(Sessions(), None, title))
+    return Session(settings, JournalWriter(Sessions(), None, title, expected))
 
 
 def last_session(settings: Settings, given: Collection[str]) -> Session:
@@ -252,10 +267,15 @@ def last_session(settings: Settings, given: Collection[str]) -> Session:
         facts = last.journal.facts()
     except LocalError:
         facts = {}  # further damage is found when the entries are read
-    title = facts.get("title")
+    title, expected = facts.get("title"), facts.get("expected")
     return Session(
         _session_settings(settings, facts, given),
-        JournalWriter(sessions, last.journal, title if isinstance(title, str) else ""),
+        JournalWriter(
+            sessions,
+            last.journal,
+            title if isinstance(title, str) else "",
+            expected if type(expected) is int else 0,
+        ),
         used_at=last.used_at,
         facts=facts,
     )
@@ -277,8 +297,8 @@ def _session_settings(
         if type(value) is _KINDS.get(name, int) and low <= value <= high:
             changes[name] = value
     for name, kind in (("on_exists", OnExists), ("verify", Verify)):
-        if left.get(name) in {choice.value for choice in kind}:
-            changes[name] = kind(left[name])
+        with suppress(ValueError):
+            changes[name] = kind(left.get(name))
     if isinstance(left.get("ca_file"), str) and left["ca_file"]:
         changes["ca_file"] = Path(left["ca_file"])
     if isinstance(left.get("headers"), list):
