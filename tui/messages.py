@@ -79,7 +79,8 @@ _REMEDIES: dict[ErrorKind, str] = {
     _E.NOT_WRITABLE: "choose another directory with -o or fix its permissions",
     _E.DIRECTORY_GONE: "the output directory is missing; restore it, then resume",
     _E.NAME: "no safe file name can be derived; set one with out=",
-    _E.IN_USE: "another fetchtui is writing this file; wait for it or stop it",
+    _E.DIRECTORY_EXISTS: "remove the directory, or set another name with out=",
+    _E.IN_USE: "wait until the other run has ended, then retry",
     _E.DISK: "the disk reports an error; check it, then resume",
     _E.INTERNAL: "this is a bug in fetchtui; please report it",
 }

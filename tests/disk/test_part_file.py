@@ -450,7 +450,7 @@ async def test_overwriting_replaces_a_file_and_a_link_but_no_directory(
     part = await writer.open_part(folder, "dir", size=None, resume=False)
     with pytest.raises(LocalError) as caught:
         await writer.finish(part, "dir", overwrite=True)
-    assert caught.value.kind == "name"
+    assert caught.value.kind == "directory_exists"
     await writer.discard(part)
 
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -156,3 +158,14 @@ def test_a_session_that_cannot_begin_leaves_no_file(sessions, monkeypatch):
         with pytest.raises(LocalError):
             sessions.begin()
     assert list(sessions.folder.iterdir()) == [path]
+
+
+def test_a_new_session_is_locked_against_other_processes(sessions):
+    left(sessions, 10)
+    journal = sessions.begin()
+    look = "import sys, pathlib; from tui.disk.state.journal import Journal; "
+    look += "Journal(pathlib.Path(sys.argv[1])).open()"
+    command = [sys.executable, "-c", look, str(journal.path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "another process is using" in ended.stderr
+    journal.close()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.integration.conftest import request_for, until
 from tests.integration.test_whole_downloads import digest, names
-from tests.support.command import fetchtui
+from tests.support.command import Ended, fetchtui
 from tui.core.download import DownloadState as S
 from tui.core.settings import OnExists
 from tui.demo.pattern import Pattern
-from tui.demo.script import ResponseScript
+from tui.demo.script import RecordedRequest, ResponseScript
 from tui.disk.resume_record import ResumeRecord, serialize
 
 if TYPE_CHECKING:
@@ -89,6 +89,60 @@ async def test_two_with_the_same_list_of_small_files_share_it(
     for number in range(200):
         found = (tmp_path / f"out/{number}").read_bytes()
         assert found == Pattern(5000, number).read()
+
+
+async def test_two_runs_of_one_list_fetch_every_file_once(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    bodies = {f"{n}.bin": Pattern(1_500_000 + n, n) for n in range(12)}
+    urls = [
+        server.add(f"/{name}", ResponseScript(body, etag='"1"', rate=6_000_000))
+        for name, body in bodies.items()
+    ]
+
+    async def run() -> Ended:
+        command = ("--headless", "--json", "--retries", "40", "-o", "out", *urls)
+        return await fetchtui(*command, cwd=tmp_path)
+
+    for ended in await asyncio.gather(run(), run()):
+        assert ended.status == 0, ended.out
+    assert names(tmp_path / "out") == sorted(bodies)
+    for name, body in bodies.items():
+        assert digest(tmp_path / "out" / name) == body.sha256()
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_the_same_file_from_another_process_is_not_kept_twice(
+    server: ScriptedServer, start: Start, tmp_path: Path, known: bool
+) -> None:
+    stuck = ResponseScript(BIG, etag='"1"', stall_after=1_500_000)
+    length: Any = "exact" if known else "chunked"
+    whole = ResponseScript(BIG, etag='"1"', first=[stuck], length=length)
+    url = server.add("/x", whole)
+    async with start(segments=1) as engine:
+        engine.add([request_for(url)])
+        await until(engine, lambda: engine.rows([0])[0].received == 1_500_000)
+        engine.pause([0])
+        (tmp_path / "out/x").write_bytes(BIG.read())
+        engine.resume([0])
+        await engine.wait_idle()
+        row = engine.rows([0])[0]
+    assert (row.state, row.name) == (S.DONE, "x")
+    assert names(tmp_path / "out") == ["x"]
+
+
+async def test_a_file_that_is_finished_before_it_is_begun_here_is_used(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+
+    def answer(seen: RecordedRequest) -> None:
+        # Another process ends between the look at the disk and the response.
+        (out / "x").write_bytes(BIG.read())
+
+    url = server.add("/x", ResponseScript(BIG, etag='"1"', answer=answer))
+    (row,) = await fetch(start, url)
+    assert (row.state, row.name, names(out)) == (S.DONE, "x", ["x"])
 
 
 # -- one name for different files ------------------------------------------------------
@@ -331,6 +385,21 @@ async def test_a_part_file_replaced_by_a_link_does_not_become_a_file(
         assert row.error_kind != "internal", row.error
     assert (tmp_path / "victim").read_bytes() == b"precious"
     assert part.is_symlink()
+
+
+@pytest.mark.parametrize("size", [1000, 3_000_000])
+@pytest.mark.parametrize("by_server", [True, False])
+async def test_a_directory_is_not_overwritten(
+    server: ScriptedServer, start: Start, tmp_path: Path, size: int, by_server: bool
+) -> None:
+    (tmp_path / "out/x").mkdir(parents=True)
+    named = {"Content-Disposition": 'attachment; filename="x"'} if by_server else {}
+    script = ResponseScript(Pattern(size, 1), etag='"1"', headers=named)
+    url = server.add("/y" if by_server else "/x", script)
+    (row,) = await fetch(start, url, on_exists=OnExists.OVERWRITE)
+    assert (row.state, row.error_kind) == (S.FAILED, "directory_exists")
+    assert row.error == "cannot overwrite 'x': it is a directory"
+    assert names(tmp_path / "out") == ["x"]
 
 
 async def test_a_directory_in_the_way_leads_to_a_numbered_name(

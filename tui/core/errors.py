@@ -69,6 +69,7 @@ class ErrorKind(StrEnum):
     NOT_WRITABLE = "not_writable"
     DIRECTORY_GONE = "directory_gone"
     NAME = "name"
+    DIRECTORY_EXISTS = "directory_exists"
     IN_USE = "in_use"
     DISK = "disk"
     INTERNAL = "internal"

@@ -22,7 +22,7 @@ _KINDS = {
     errno.ESTALE: "directory_gone",
     errno.ENAMETOOLONG: "name",
     errno.EILSEQ: "name",
-    errno.EISDIR: "name",
+    errno.EISDIR: "directory_exists",
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 import unicodedata
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -187,6 +188,20 @@ class Folder:
         # Never create it here: with the disk unmounted, the mount point would fill.
         parts = components(self.directory)
         return open_directory(self._root, parts, create=False, sync=False)
+
+
+def check_replaceable(folder: Folder, name: str) -> None:
+    """Check that a file can be renamed to a name. Blocks.
+
+    Raises:
+        LocalError: ``directory_exists``.
+    """
+    with folder.opened() as directory:
+        if stat.S_ISDIR(directory.lstat(name).st_mode):
+            raise LocalError(
+                "directory_exists",
+                f"cannot overwrite {plain(name)!r}: it is a directory",
+            )
 
 
 class OutputFolders:

@@ -92,6 +92,7 @@ def open_part_file(
     size: int | None,
     resume: bool,
     record: ResumeRecord | None = None,
+    is_new: bool = False,
 ) -> PartFile:
     """Create and lock a part file, or open and lock an existing one.
 
@@ -101,11 +102,13 @@ def open_part_file(
         size: bytes of the whole file; blocks are allocated for them.
         resume: continue an existing part file.
         record: saved beside a new part file before any data is written.
+        is_new: there must not be a final file yet; another process may have finished
+            it since anybody looked.
 
     Raises:
         FileExistsError: ``part``: there is a part file (and ``resume`` is false), it is
-            not a regular file of its own, or the record's name is used by a file that
-            fetchtui did not write.
+            not a regular file of its own, the record's name is used by a file that
+            fetchtui did not write, or the final file exists (and ``is_new`` is true).
         LocalError: ``in_use``, ``disk_full``, ``not_writable``, ``directory_gone``,
             ``name`` or ``disk``.
     """
@@ -117,6 +120,10 @@ def open_part_file(
                 part = _open_existing(directory, folder, name, size)
             if part is None:
                 part = _create(directory, folder, name, size)
+                # Only now: who else renames it to the final name had the lock before.
+                if is_new and directory.size(name) is not None:
+                    part.remove()
+                    raise FileExistsError(errno.EEXIST, "finished meanwhile", name)
                 if record is not None:
                     # Not synced: it claims no bytes yet. After a kill the part file
                     # is either empty or identified by this record.
@@ -180,7 +187,9 @@ def _locked(part: PartFile) -> PartFile:
     if platform.lock(part.fd):
         return part
     part.close()
-    raise LocalError("in_use", f"another process is writing {plain(part.part_name)!r}")
+    raise LocalError(
+        "in_use", f"{plain(part.part_name)!r} is in use by another fetchtui"
+    )
 
 
 _MIN_PREALLOCATED = 1 << 20

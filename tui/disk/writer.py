@@ -128,6 +128,7 @@ class DiskWriter:
         size: int | None,
         resume: bool,
         record: ResumeRecord | None = None,
+        is_new: bool = False,
     ) -> PartFile:
         """Create ``NAME.part``, or with ``resume`` continue an existing one.
 
@@ -140,16 +141,23 @@ class DiskWriter:
             resume: continue an existing part file. The caller then adds to ``flushed``
                 whatever the resume record proves.
             record: saved beside a new part file, to identify it.
+            is_new: there must not be a final file yet.
 
         Raises:
             FileExistsError: ``part``: the part file exists (and ``resume`` is false),
                 or its name or its record's is used by a file that fetchtui did not
-                write.
+                write, or the final file exists (and ``is_new`` is true).
             LocalError: ``in_use``, ``disk_full`` (before anything is fetched),
                 ``not_writable``, ``directory_gone``, ``name`` or ``disk``.
         """
         opening = partial(
-            open_part_file, folder, name, size=size, resume=resume, record=record
+            open_part_file,
+            folder,
+            name,
+            size=size,
+            resume=resume,
+            record=record,
+            is_new=is_new,
         )
         call = Call("open", name, opening)
         call.on_done = self._close_if_cancelled

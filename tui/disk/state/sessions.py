@@ -79,7 +79,7 @@ class Sessions:
         except LocalError:
             journal.delete()  # a full disk would get an empty file at every attempt
             raise
-        self._delete_old()
+        self._delete_old(journal.path)
         return journal
 
     def why_not_writable(self) -> str:
@@ -142,7 +142,7 @@ class Sessions:
                     found.append((max(times), path))
         return sorted(found, reverse=True)
 
-    def _delete_old(self) -> None:
+    def _delete_old(self, new: Path) -> None:
         """Delete all but the newest, except those another process has open.
 
         Only sessions with downloads count: whatever left empty ones behind, they must
@@ -150,6 +150,8 @@ class Sessions:
         """
         kept = 0
         for used_at, path in self._newest_first():
+            if path == new:
+                continue  # to open and close it again would release its lock
             journal = Journal(path)
             try:
                 journal.open()

@@ -464,6 +464,7 @@ class DownloadWorker:
             size=info.size,
             resume=record is not None,
             record=record_of(download, info),
+            is_new=record is None and self._on_exists is not OnExists.OVERWRITE,
         )
         if record is not None:
             _add_ranges(part, record)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind, IntegrityError, LocalError, PermanentError
-from tui.core.notices import Notice, NoticeCode
+from tui.core.notices import ALREADY_PRESENT, Notice, NoticeCode
 from tui.core.settings import OnExists, Verify
 from tui.disk.small_files import SmallFile
 from tui.engine.download.repair import PieceRepair
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tui.engine.context import EngineContext
     from tui.engine.download.retry import RetryPolicy
     from tui.engine.download.target import TargetResolver
-    from tui.engine.job import Job
+    from tui.engine.job import Job, TargetPath
 
     T = TypeVar("T")
 
@@ -82,7 +82,7 @@ class Finisher:
         # A rename that has begun cannot be undone: finish it, then obey.
         job.is_renaming = True
         try:
-            await _uninterrupted(self._rename(job, part))
+            await _uninterrupted(self._rename(job, part, size))
         except asyncio.CancelledError:
             self._retry.done(job)
             raise
@@ -117,19 +117,35 @@ class Finisher:
                     ErrorKind.CHECKSUM, f"{message}; {error}"
                 ) from None
 
-    async def _rename(self, job: Job, part: PartFile) -> None:
+    async def _rename(self, job: Job, part: PartFile, size: int) -> None:
         context, target = self._context, job.target
         assert target is not None
         overwrite = context.settings.on_exists is OnExists.OVERWRITE
         try:
             await context.writer.finish(part, target.name, overwrite=overwrite)
         except FileExistsError:
+            if await self._is_final_file(target, part, size):
+                # Another run was faster.
+                await context.writer.discard(part)
+                add_note(context, job.download, ALREADY_PRESENT)
+                return
             # Somebody else made that file during the download: theirs stays.
             target = self._targets.use_free_name(job)
             context.registry.set_name(job.download, target.name)
             taken = Notice(NoticeCode.NAME_TAKEN, (target.name,))
             add_note(context, job.download, taken)
             await context.writer.finish(part, target.name, overwrite=False)
+
+    async def _is_final_file(
+        self, target: TargetPath, part: PartFile, size: int
+    ) -> bool:
+        """Return True if the final file has the very bytes of a part file."""
+        if self._context.settings.on_exists is OnExists.RENAME:
+            return False
+        found = await self._targets.find_existing(target)
+        return found.final_size == size and await self.verifier.is_same_file(
+            target, part, size
+        )
 
     # -- small files -----------------------------------------------------------------
 

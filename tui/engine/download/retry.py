@@ -35,6 +35,8 @@ PROGRESS_BYTES = 64 << 10
 file over a line that breaks every minute arrives in the end."""
 SERVING_S = 1.0
 """A host that sent another download something so recently is up."""
+PASSING = frozenset({ErrorKind.IN_USE})
+"""Local errors that may pass: another fetchtui that writes the same file ends."""
 BREAKS = frozenset(
     {
         ErrorKind.RESET,
@@ -117,7 +119,10 @@ class RetryPolicy:
             context.registry.breaks += 1
         if shows_overload(error):
             self._throttle_origin(download, started_at, error)
-        may_retry = isinstance(error, TransientError) and self._may_retry(job, error)
+        if error.kind is ErrorKind.IN_USE and job.target is not None:
+            job.target.may_exist = True
+        is_transient = isinstance(error, TransientError) or error.kind in PASSING
+        may_retry = is_transient and self._may_retry(job, error)
         url = self._next_url(job, error, may_retry=may_retry)
         if url is None:
             self._fail(job, error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.rules.folders import folder_for
 from tui.core.settings import OnExists
-from tui.disk.folders import numbered
+from tui.disk.folders import check_replaceable, numbered
 from tui.disk.resume_record import ExistingFiles, find_existing
 from tui.engine.job import TargetPath
 
@@ -143,11 +143,16 @@ class TargetResolver:
         return None
 
     async def find_existing(self, target: TargetPath) -> ExistingFiles:
-        """Look at the files of a target; a file to be overwritten does not count."""
-        found = await self._writer.run(
-            "look", target.name, find_existing, target.folder, target.name
-        )
+        """Look at the files of a target; a file to be overwritten does not count.
+
+        Raises:
+            LocalError: ``directory_exists``: a directory cannot be overwritten.
+        """
+        folder, name = target.folder, target.name
+        found = await self._writer.run("look", name, find_existing, folder, name)
         if self._on_exists is OnExists.OVERWRITE:
+            if found.final_size == -1:
+                await self._writer.run("look", name, check_replaceable, folder, name)
             found = found._replace(final_size=None)
         return found
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tui.engine.context import EngineContext
     from tui.engine.job import Job, TargetPath
 
+_COMPARED_BY = "sha256"
 _HASH_SLICE = 64 << 20
 """Bytes of a finished file hashed per executor call, as in ``DiskWriter.digest``."""
 SIZE_LIMIT = 4 << 20
@@ -176,15 +177,25 @@ class Verifier:
             return True
         if download.state is not DownloadState.VERIFYING:
             context.registry.move(download, DownloadState.VERIFYING)
-        result = new_hash(expected.checksum.algorithm)
-        for start in range(0, size, _HASH_SLICE):
-            end = min(start + _HASH_SLICE, size)
-            read = partial(hash_file_range, target.folder, target.name, result)
-            await context.writer.run("hash", target.name, read, start, end)
-        if result.hexdigest() != expected.checksum.digest:
+        digest = await self._hash_file(target, size, expected.checksum.algorithm)
+        if digest != expected.checksum.digest:
             return False
         self._on_verified(download, expected.checksum)
         return True
+
+    async def is_same_file(self, target: TargetPath, part: PartFile, size: int) -> bool:
+        """Return True if the final file has the same ``size`` bytes as a part file."""
+        digest = await self._context.writer.digest(part, _COMPARED_BY, size, 0)
+        return digest == await self._hash_file(target, size, _COMPARED_BY)
+
+    async def _hash_file(self, target: TargetPath, size: int, algorithm: str) -> str:
+        """Return the digest of a final file."""
+        result = new_hash(algorithm)
+        for start in range(0, size, _HASH_SLICE):
+            end = min(start + _HASH_SLICE, size)
+            read = partial(hash_file_range, target.folder, target.name, result)
+            await self._context.writer.run("hash", target.name, read, start, end)
+        return result.hexdigest()
 
     async def _corrupt_pieces(
         self, part: PartFile, pieces: Pieces, size: int
