@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import subprocess
+import sys
 import tomllib
 from typing import TYPE_CHECKING
 
@@ -295,3 +298,46 @@ def test_a_comment_of_another_table_is_left_alone(tmp_path):
     after = saved(tmp_path, before, ("concurrency", 16))
     assert after.endswith(before)
     assert after.startswith("concurrency = 16\n")
+
+
+def test_concurrent_changes_are_all_kept(tmp_path):
+    """Several ``config set`` at once, and the settings dialog."""
+    path = tmp_path / "sub/config.toml"
+    keys = ["concurrency", "per-host", "retries", "timeout", "segments", "writers"]
+    code = "; ".join(
+        (
+            "import sys, pathlib",
+            "from tui.config import editor",
+            "file = editor.load(pathlib.Path(sys.argv[1]))",
+            "sys.stdin.readline()",
+            "file.set(sys.argv[2], 7)",
+            "file.save()",
+        )
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path), key], stdin=subprocess.PIPE
+        )
+        for key in keys
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(b"now\n")
+        process.stdin.close()
+    assert [process.wait() for process in processes] == [0] * len(keys)
+    file = editor.load(path)
+    assert all(file.is_set(key) for key in keys)
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_a_lock_that_is_never_released_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(editor, "_LOCK_TIMEOUT_S", 0.05)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    file = editor.load(tmp_path / "config.toml")
+    file.set("retries", 7)
+    with pytest.raises(TimeoutError, match="another process is changing it"):
+        file.save()
+    os.close(descriptor)
+    file.save()
+    assert editor.load(file.path).value("retries") == 7

@@ -39,7 +39,7 @@ READING = "error reading a body from connection"
         ([CONNECT, "dns error", "timed out"], "dns", False),
         ([CONNECT, "x", "No route to host (os error 113)"], "unreachable", False),
         ([CONNECT, "x", "Network unreachable (os error 101)"], "unreachable", False),
-        ([CONNECT, "x", "Too many open files (os error 24)"], "unreachable", False),
+        ([CONNECT, "x", "Too many open files (os error 24)"], "descriptors", False),
         ([CONNECT, "x", "Connection refused (os error 111)"], "refused", False),
         ([CONNECT, "x", "timed out (os error 110)"], "connect_timeout", False),
         ([CONNECT, "Connection reset by peer (os error 104)"], "reset", False),

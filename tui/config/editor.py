@@ -19,11 +19,14 @@ setting to the running engine or dashboard is up to the caller.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import tempfile
+import time
 import tomllib
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from tui.config.document import Document, line_of, read_document, refuse_secrets
@@ -34,10 +37,13 @@ from tui.config.registry import OPTIONS, find
 from tui.config.values import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["OPTIONS", "ConfigFile", "Option", "load"]
 
+_LOCK_TIMEOUT_S = 5.0
+_LOCK_INTERVAL_S = 0.01
 _HEAD = "# Settings for fetchtui; `fetchtui config explain` describes each one.\n"
 
 
@@ -132,12 +138,17 @@ class ConfigFile:
     def save(self) -> None:
         """Apply the changes to the file as it is now on disk; keep all else in it.
 
+        Blocks while another fetchtui saves its changes.
+
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written, or another process keeps it locked.
             ConfigError: the file is no longer valid TOML, or the result would not be.
         """
-        if not self._changes:
-            return
+        if self._changes:
+            with _locked(self.path):
+                self._apply_changes()
+
+    def _apply_changes(self) -> None:
         data = _bytes_of(self.path)
         self._read(data)
         text = data.decode("utf-8-sig") or _HEAD
@@ -222,6 +233,41 @@ def replace_file(path: Path, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other processes from changing a file meanwhile; wait for those that do.
+
+    The lock is on the file's folder: the file itself is replaced, and a lock file would
+    stay behind.
+
+    Raises:
+        TimeoutError: another process keeps the lock.
+        OSError: the folder cannot be created or opened.
+    """
+    folder = path.resolve().parent
+    folder.mkdir(0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        deadline = time.monotonic() + _LOCK_TIMEOUT_S
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                reason = "another process is changing it"
+                raise TimeoutError(errno.ETIMEDOUT, reason, str(path))
+            time.sleep(_LOCK_INTERVAL_S)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock an open folder; True also where the file system has no locks."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES)
+    return True
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -71,6 +71,7 @@ class ErrorKind(StrEnum):
     NAME = "name"
     DIRECTORY_EXISTS = "directory_exists"
     IN_USE = "in_use"
+    DESCRIPTORS = "descriptors"
     DISK = "disk"
     INTERNAL = "internal"
 

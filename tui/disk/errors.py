@@ -23,6 +23,8 @@ _KINDS = {
     errno.ENAMETOOLONG: "name",
     errno.EILSEQ: "name",
     errno.EISDIR: "directory_exists",
+    errno.EMFILE: "descriptors",
+    errno.ENFILE: "descriptors",
 }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import resource
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -262,6 +263,28 @@ def start_sync(fd: int) -> None:
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         except OSError:
             return
+
+
+def raise_descriptor_limit(most: int = 65_536) -> None:
+    """Raise the soft limit of open files to the hard one.
+
+    The usual soft limit, 1024 or 256, exists for programs that use ``select``.
+
+    Args:
+        most: enough for every concurrency; the hard limit may be a billion, which
+            makes some programs slow that a hook may start.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    if soft == resource.RLIM_INFINITY or soft >= limit:
+        return
+    # macOS accepts no more than OPEN_MAX, whatever the hard limit says.
+    for wanted in (limit, 10_240):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+        except (OSError, ValueError):
+            continue
+        return
 
 
 def lock(fd: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tui.core.clock import SystemClock
 from tui.core.events import RunNotice
 from tui.disk.folders import OutputFolders
+from tui.disk.platform import raise_descriptor_limit
 from tui.disk.writer import DiskWriter
 from tui.engine.context import EngineContext, RunLimits
 from tui.engine.engine import Engine
@@ -51,6 +52,7 @@ async def open_engine(
             certificate or cookie file of the settings cannot be used.
     """
     clock = clock or SystemClock()
+    raise_descriptor_limit()
     writer = DiskWriter(
         writers=settings.writers,
         in_flight_limit=settings.in_flight_limit,

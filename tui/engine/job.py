@@ -122,6 +122,7 @@ class Job:
     __slots__ = (
         "best_received",
         "dead_mirrors",
+        "descriptor_waits",
         "download",
         "failures",
         "is_renaming",
@@ -172,6 +173,8 @@ class Job:
         """Mirrors that failed permanently or too often."""
         self.mirror_failures: dict[str, int] | None = None
         """``failures`` of the mirrors that were left for another one."""
+        self.descriptor_waits = 0
+        """Attempts that ended because no more files could be opened."""
         self.retry_timer: asyncio.TimerHandle | None = None
         """Queues the download again when its wait is over."""
         self.retried_failure: Failure | None = None
@@ -201,6 +204,7 @@ class Job:
     def end_attempts(self) -> None:
         """Clear what was learned for the next attempt, because none is planned."""
         self.failures = self.best_received = 0
+        self.descriptor_waits = 0
         self.mirror_failures = None
         self.whole_only = self.one_connection = False
 

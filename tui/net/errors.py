@@ -32,12 +32,12 @@ def from_errno(server: str, number: int, is_connecting: bool) -> FetchError:
     reason = errno.errorcode.get(number, str(number))
     if number == errno.ECONNREFUSED:
         return TransientError(ErrorKind.REFUSED, f"{server} refused the connection")
-    if number in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS):
-        return TransientError(
-            ErrorKind.UNREACHABLE,
-            f"cannot connect to {server}: too many open files on this machine"
-            f" ({reason})",
-        )
+    if number in (errno.EMFILE, errno.ENFILE):
+        message = f"cannot connect to {server}: too many open files on this machine"
+        return TransientError(ErrorKind.DESCRIPTORS, message)
+    if number == errno.ENOBUFS:
+        message = f"cannot connect to {server}: no buffer space on this machine"
+        return TransientError(ErrorKind.UNREACHABLE, message)
     if number == errno.ETIMEDOUT:
         return connect_timeout(server) if is_connecting else connection_lost(server)
     if number in (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE):

@@ -35,6 +35,11 @@ PROGRESS_BYTES = 64 << 10
 file over a line that breaks every minute arrives in the end."""
 SERVING_S = 1.0
 """A host that sent another download something so recently is up."""
+DESCRIPTOR_WAIT_S = 0.5
+"""Least wait for other downloads to close their files, where no more can be opened. It
+is no retry: the download has not failed."""
+DESCRIPTOR_WAITS = 20, 240
+"""The most such waits while no other download runs, and while one does."""
 PASSING = frozenset({ErrorKind.IN_USE})
 """Local errors that may pass: another fetchtui that writes the same file ends."""
 BREAKS = frozenset(
@@ -121,6 +126,10 @@ class RetryPolicy:
             self._throttle_origin(download, started_at, error)
         if error.kind is ErrorKind.IN_USE and job.target is not None:
             job.target.may_exist = True
+        if error.kind is ErrorKind.DESCRIPTORS and self._frees_descriptors(job):
+            job.descriptor_waits += 1
+            self._wait(job, error, wait_s=DESCRIPTOR_WAIT_S * (1 + context.random()))
+            return
         is_transient = isinstance(error, TransientError) or error.kind in PASSING
         may_retry = is_transient and self._may_retry(job, error)
         url = self._next_url(job, error, may_retry=may_retry)
@@ -130,8 +139,21 @@ class RetryPolicy:
         is_other = url != download.url
         if is_other:
             self._use_mirror(job, url)
-        # Only a mirror that was not tried yet needs no wait.
-        self._wait(job, error, at_once=is_other and not job.failures)
+        wait_s = 0.0
+        if not is_other or job.failures:
+            # Only a mirror that was not tried yet needs no wait.
+            failures = max(1, job.failures)
+            wait_s = next_wait_s(failures, error.retry_after_s, context.random)
+        self._wait(job, error, wait_s=wait_s)
+
+    def _frees_descriptors(self, job: Job) -> bool:
+        """Return True if files may be closed soon, so that waiting for that helps.
+
+        Other downloads close theirs, and idle connections are closed after a while.
+        """
+        counts = self._context.registry.counts
+        others = sum(counts[state] for state in ACTIVE) - (job.download.state in ACTIVE)
+        return job.descriptor_waits < DESCRIPTOR_WAITS[others > 0]
 
     def stored(self, job: Job, file: SmallFile, error: BaseException | None) -> None:
         """End the attempt at a small file that the writer has stored, or could not.
@@ -238,12 +260,8 @@ class RetryPolicy:
         notice = Notice(NoticeCode.MIRROR_CHANGED, (old, url))
         add_note(self._context, download, notice)
 
-    def _wait(self, job: Job, error: FetchError, *, at_once: bool) -> None:
+    def _wait(self, job: Job, error: FetchError, *, wait_s: float) -> None:
         context, download = self._context, job.download
-        wait_s = 0.0
-        if not at_once:
-            failures = max(1, job.failures)
-            wait_s = next_wait_s(failures, error.retry_after_s, context.random)
         context.registry.retries += 1
         download.retry_at_s = context.clock.monotonic() + wait_s
         context.registry.move(download, DownloadState.WAITING)

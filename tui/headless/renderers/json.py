@@ -1,9 +1,9 @@
 """One JSON object per line, for scripts.
 
 The keys are stable: ``event, id, url, path, bytes, size, error, error_kind``, and
-in the last line ``event, done, failed, cancelled, bytes, elapsed_s``. Lines are
-formatted by hand, because small files produce 15,000 of them per second and ``dumps``
-of a dict takes three times as long.
+in the last line ``event, done, failed, cancelled, unfinished, bytes, elapsed_s``.
+Lines are formatted by hand, because small files produce 15,000 of them per second and
+``dumps`` of a dict takes three times as long.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ class JsonRenderer:
             "done": snapshot.counts[DownloadState.DONE],
             "failed": snapshot.counts[DownloadState.FAILED],
             "cancelled": snapshot.counts[DownloadState.CANCELLED],
+            "unfinished": result.unfinished,
             "bytes": snapshot.fetched,
             "elapsed_s": round(snapshot.elapsed_s, 3),
         }
