@@ -3,7 +3,7 @@
 Four downloads over two connections each, from a loopback server without a limit of its
 own. The limits are set while they run; each is measured over ten seconds, from the
 bytes that came off the wire. Prints how far it is off, and how evenly the downloads
-shared it.
+shared it. Before that, whole files of several sizes are downloaded under a limit.
 """
 
 from __future__ import annotations
@@ -67,6 +67,31 @@ async def run(directory: Path, seconds: float) -> None:
             await engine.close()
 
 
+FILES = ((40, 300_000, 1 << 20), (1, 768 << 10, 256 << 10), (2000, 2_000, 1 << 20))
+"""Number and size of files, and the limit of the run in bytes per second."""
+
+
+async def run_files(directory: Path) -> None:
+    """Download whole files under a limit and compare the time with the exact one."""
+    for count, size, rate in FILES:
+        async with ScriptedServer() as server:
+            url = server.add("/file", ResponseScript(Pattern(size), etag='"1"'))
+            settings = Settings(output_dir=directory / f"{size}", rate_limit=rate)
+            engine = await open_engine(settings)
+            try:
+                began = time.monotonic()
+                engine.add(DownloadRequest((url,), name=f"{n}") for n in range(count))
+                await engine.wait_idle()
+                took_s = time.monotonic() - began
+            finally:
+                await engine.close()
+        exact_s = count * size / rate
+        print(
+            f"{count} x {size:,} bytes at {rate / (1 << 20):g} MiB/s: {took_s:.2f} s,"
+            f" exact {exact_s:.2f} s ({(took_s / exact_s - 1) * 100:+.1f} %)"
+        )
+
+
 async def tell(
     engine: Engine, rate: int | None, own: int | None, seconds: float
 ) -> None:
@@ -87,11 +112,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dir", type=Path, help="where to write; needs 5 GB")
     parser.add_argument("--seconds", type=float, default=10.0, help="per limit")
+    parser.add_argument("--files-only", action="store_true", help="only whole files")
     options = parser.parse_args()
     # The server sees connections go away in the middle: no news here.
     logging.getLogger("asyncio").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(dir=options.dir) as directory:
-        asyncio.run(run(Path(directory), options.seconds))
+        asyncio.run(run_files(Path(directory)))
+        if not options.files_only:
+            asyncio.run(run(Path(directory), options.seconds))
 
 
 if __name__ == "__main__":

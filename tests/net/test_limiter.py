@@ -123,7 +123,9 @@ async def test_callers_are_served_in_order() -> None:
 async def test_an_idle_limiter_saves_up_at_most_a_tenth_of_a_second() -> None:
     clock = HandClock()
     limiter = Limiter(1000, clock, clock.sleep)
-    clock.now += 60
+    first = asyncio.ensure_future(limiter.take(1))
+    await clock.run_until(clock.now + 60)
+    assert first.done()
     await asyncio.wait_for(limiter.take(100), 1)
     task = asyncio.ensure_future(limiter.take(1))
     await clock.run_until(clock.now)
@@ -222,3 +224,32 @@ async def test_the_system_clock_keeps_the_rate() -> None:
     elapsed = loop.time() - began
     await consumers.stop()
     assert elapsed >= 0.45
+
+
+@pytest.mark.parametrize("idle_s", [0.0, 5.0])
+@pytest.mark.parametrize(
+    ("rate", "size", "count"),
+    [(1 << 20, 300_000, 40), (256 << 10, 786_432, 1), (1 << 20, 1_000, 5_000)],
+)
+async def test_files_take_exactly_their_time(
+    rate: int, size: int, count: int, idle_s: float
+) -> None:
+    clock = HandClock()
+    limiter = Limiter(rate, clock, clock.sleep)
+    clock.now += idle_s  # nothing is saved up before the first byte
+    began = clock.now
+    ended: list[float] = []
+
+    async def files() -> None:
+        for _ in range(count):
+            left = size
+            while left:
+                chunk = min(left, 65_536)
+                await limiter.take(chunk)
+                left -= chunk
+        ended.append(clock.now)
+
+    task = asyncio.ensure_future(files())
+    await clock.run_until(began + 1000)
+    await task
+    assert ended[0] - began == pytest.approx(size * count / rate, rel=0.01)

@@ -36,7 +36,7 @@ class Limiter:
         clock: Clock,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """Start with an empty bucket.
+        """Start with an empty bucket, which begins to fill at the first ``take``.
 
         Args:
             rate: bytes per second, or ``None`` for no limit.
@@ -50,7 +50,7 @@ class Limiter:
         self._sleep = sleep
         self._rate = _checked(rate)
         self._tokens = 0.0
-        self._refilled_at = clock.monotonic()
+        self._refilled_at: float | None = None
         self._waiters: deque[asyncio.Future[None]] = deque()
         self._is_busy = False
         self._sleeper: asyncio.Future[object] | None = None
@@ -144,7 +144,7 @@ class Limiter:
     def _refill(self) -> None:
         """Add the tokens that have accrued since the last call."""
         now = self._clock.monotonic()
-        if self._rate is not None:
+        if self._rate is not None and self._refilled_at is not None:
             self._tokens += (now - self._refilled_at) * self._rate
             if not self._is_busy:
                 self._tokens = min(self._tokens, self._rate * BURST_S)

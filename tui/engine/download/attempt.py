@@ -403,7 +403,8 @@ class DownloadWorker:
             registry.set_received(download, 0)
         buffers: list[Any] = []
         received = 0
-        rest = response.read_rest_nowait() if context.limiter.is_unlimited else None
+        is_limited = job.limiter is not None or not context.limiter.is_unlimited
+        rest = None if is_limited else response.read_rest_nowait()
         if rest is not None:
             # It came together with the headers, as most small files do.
             buffers = rest
@@ -435,10 +436,12 @@ class DownloadWorker:
                 )
             buffers.append(chunk)
             context.registry.count(download, size)
-            if not context.limiter.is_unlimited:
+            if job.limiter is not None or not context.limiter.is_unlimited:
                 context.waits.begin(Wait.LIMITER, context.clock.monotonic())
                 try:
                     await context.limiter.take(size)
+                    if job.limiter is not None:
+                        await job.limiter.take(size)
                 finally:
                     context.waits.end(Wait.LIMITER, context.clock.monotonic())
         return received

@@ -99,10 +99,11 @@ class SegmentReader:
                     await self._write(segment, *full)
                     if not is_whole and monotonic() - began_at < FAST_FILL_S:
                         is_whole = await self._copy_directly(response, segment)
+                if job.limiter is not None or not context.limiter.is_unlimited:
+                    # The last chunk, too: it may be all of the file.
+                    await self._throttle(size)
                 if is_whole:
                     return rest
-                if job.limiter is not None or not context.limiter.is_unlimited:
-                    await self._throttle(size)
         finally:
             await self._write(segment, buffers, buffered)
         segment.end_body()
