@@ -83,9 +83,8 @@ async def open_engine(
         limiter=Limiter(settings.rate_limit, clock),
         limits=RunLimits(settings.concurrency, settings.segments),
     )
-    cookies = config.cookie_file
-    if cookies is not None and cookies.notice is not None:
-        context.bus.publish_to_all(RunNotice(clock.wall(), cookies.notice))
+    if config.cookie_file is not None and config.cookie_file.notice is not None:
+        context.bus.publish_to_all(RunNotice(clock.wall(), config.cookie_file.notice))
     engine = Engine(context)
     if session is not None:
         session.follow(engine, context)

@@ -37,7 +37,7 @@ SERVING_S = 1.0
 """A host that sent another download something so recently is up."""
 DESCRIPTOR_WAIT_S = 0.5
 """Least wait for other downloads to close their files, where no more can be opened. It
-is no retry: the download has not failed."""
+does not count as a retry, because the download has not failed."""
 DESCRIPTOR_WAITS = 20, 240
 """The most such waits while no other download runs, and while one does."""
 PASSING = frozenset({ErrorKind.IN_USE})

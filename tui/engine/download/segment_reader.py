@@ -100,7 +100,6 @@ class SegmentReader:
                     if not is_whole and monotonic() - began_at < FAST_FILL_S:
                         is_whole = await self._copy_directly(response, segment)
                 if job.limiter is not None or not context.limiter.is_unlimited:
-                    # The last chunk, too: it may be all of the file.
                     await self._throttle(size)
                 if is_whole:
                     return rest
@@ -192,7 +191,10 @@ class SegmentReader:
         return copied
 
     async def _throttle(self, size: int) -> None:
-        """Wait until ``size`` more bytes are allowed, for this download and for all."""
+        """Wait until ``size`` more bytes are allowed, for this download and for all.
+
+        Also called for the last chunk, which may be all of the file.
+        """
         context = self._context
         monotonic = context.clock.monotonic
         self.waits.begin(Wait.LIMITER, monotonic())
