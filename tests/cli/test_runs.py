@@ -122,6 +122,22 @@ async def test_interrupted_run_resumes_with_the_same_command(
     assert resumed[0] > 1_000_000, "what was fetched is not fetched again"
 
 
+async def test_the_json_summary_counts_unfinished_downloads(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    urls = [server.add(f"/{n}.bin", slow()) for n in range(3)]
+    process = await start("--json", "-s", "1", "-c", "2", *urls, cwd=tmp_path)
+    await server.until(
+        lambda: server.requests and server.requests[0].bytes_sent > 1_000_000
+    )
+    process.send_signal(signal.SIGINT)
+    ended = await finish(process)
+    (summary,) = ended.of("summary")
+    counts = {name: summary[name] for name in ("done", "failed", "cancelled")}
+    assert counts == {"done": 0, "failed": 0, "cancelled": 0}
+    assert summary["unfinished"] == 3
+
+
 async def test_closed_pipe_stops_the_run_quietly_and_keeps_progress(
     server: ScriptedServer, tmp_path: Path
 ) -> None:

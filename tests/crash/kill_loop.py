@@ -1,7 +1,8 @@
 """Kill real downloads many times: ``python -m tests.crash.kill_loop --kills 200``.
 
 Prints the number of kills, any wrong files, and how many bytes had to be downloaded
-again after a kill. ``--small`` uses thousands of small files.
+again after a kill. ``--small`` uses thousands of small files, ``--dashboard`` runs the
+dashboard on a pseudo-terminal instead of a headless run.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def small_batch(server: ScriptedServer, rng: random.Random, count: int) -> Batch
     return Batch(bodies, ("-c", "16"))
 
 
-async def kill_many(kills: int, seed: int, small: int, per_batch: int) -> Tally:
+async def kill_many(
+    kills: int, seed: int, small: int, per_batch: int, *, has_dashboard: bool
+) -> Tally:
     """Kill ``kills`` times; return the totals."""
     total = Tally()
     rng = random.Random(seed)
@@ -60,7 +63,9 @@ async def kill_many(kills: int, seed: int, small: int, per_batch: int) -> Tally:
                     batch = small_batch(server, rng, small)
                 else:
                     batch = large_batch(server, rng)
-                killer = Killer(server, Path(directory), rng)
+                out = Path(directory) / "out"
+                out.mkdir()
+                killer = Killer(server, out, rng, has_dashboard=has_dashboard)
                 allowed = min(per_batch, kills - total.kills)
                 add(total, await killer.run(batch, allowed, batch.size // per_batch))
     return total
@@ -95,10 +100,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--small", type=int, default=0, metavar="FILES")
     parser.add_argument("--per-batch", type=int, default=6, help="kills per batch")
+    parser.add_argument("--dashboard", action="store_true")
     options = parser.parse_args()
     started = time.monotonic()
     tally = asyncio.run(
-        kill_many(options.kills, options.seed, options.small, options.per_batch)
+        kill_many(
+            options.kills,
+            options.seed,
+            options.small,
+            options.per_batch,
+            has_dashboard=options.dashboard,
+        )
     )
     print(table(tally))
     print(f"took {time.monotonic() - started:.0f} s")

@@ -7,7 +7,7 @@ import hashlib
 import os
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from tui.disk.folders import NEW_RECORD, PART, RECORD
 from tui.disk.resume_record import parse
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tui.demo.pattern import Pattern
     from tui.demo.server import ScriptedServer
 
+Started: TypeAlias = "tuple[asyncio.subprocess.Process, Callable[[], None]]"
+"""A process, and what to call when it has ended."""
 RUN_LIMIT_S = 60.0
 ROOT = __file__.rpartition("/tests/")[0]
 
@@ -68,11 +70,17 @@ class Killer:
     """Runs a batch to its end, with kills at random moments."""
 
     def __init__(
-        self, server: ScriptedServer, directory: Path, rng: random.Random
+        self,
+        server: ScriptedServer,
+        directory: Path,
+        rng: random.Random,
+        *,
+        has_dashboard: bool = False,
     ) -> None:
         self._server = server
         self._directory = directory
         self._rng = rng
+        self._has_dashboard = has_dashboard
 
     async def run(self, batch: Batch, kills: int, mean_bytes: int) -> Tally:
         """Download ``batch`` with at most ``kills`` kills, until it is complete.
@@ -107,18 +115,9 @@ class Killer:
 
     async def _once(self, batch: Batch, kill_at: int | None) -> int:
         """Run the command; kill it when the server has sent ``kill_at`` bytes."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tui", "--headless", "--json"),
-            *("-o", str(self._directory), *batch.options, "-"),
-            cwd=ROOT,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        assert process.stdin is not None
         urls = "\n".join(self._server.url(f"/{name}") for name in batch.bodies)
-        process.stdin.write(urls.encode())
-        process.stdin.close()
+        start = self._start_dashboard if self._has_dashboard else self._start_headless
+        process, close = await start(batch, urls)
         ended = asyncio.ensure_future(process.wait())
         try:
             async with asyncio.timeout(RUN_LIMIT_S):
@@ -135,8 +134,59 @@ class Killer:
             if not ended.done():
                 process.kill()
                 await ended
+            close()
             # Data still being sent belongs to the run that was killed.
             await self._server.until(lambda: not self._server.connections)
+
+    async def _start_headless(self, batch: Batch, urls: str) -> Started:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tui", "--headless", "--json"),
+            *("-o", str(self._directory), *batch.options, "-"),
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert process.stdin is not None
+        process.stdin.write(urls.encode())
+        process.stdin.close()
+        return process, lambda: None
+
+    async def _start_dashboard(self, batch: Batch, urls: str) -> Started:
+        """Start the dashboard on a terminal whose output nobody looks at."""
+        state = self._directory.with_name(f"{self._directory.name}-state")
+        state.mkdir(exist_ok=True)
+        (state / "list.txt").write_text(urls)
+        master, slave = os.openpty()
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tui", str(state / "list.txt")),
+            *("-o", str(self._directory), *batch.options),
+            cwd=ROOT,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env={
+                **os.environ,
+                "FETCHTUI_STATE_DIR": str(state),
+                "FETCHTUI_EXIT_WHEN_DONE": "true",
+                "TERM": "xterm-256color",
+            },
+        )
+        os.close(slave)
+        loop = asyncio.get_running_loop()
+
+        def read() -> None:
+            try:
+                os.read(master, 65536)
+            except OSError:  # the process has ended
+                loop.remove_reader(master)
+
+        def close() -> None:
+            loop.remove_reader(master)
+            os.close(master)
+
+        loop.add_reader(master, read)
+        return process, close
 
     @staticmethod
     async def _wait(is_true: Callable[[], bool], ended: asyncio.Future[int]) -> None:

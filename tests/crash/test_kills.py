@@ -35,6 +35,17 @@ async def test_a_kill_corrupts_nothing_and_loses_about_a_second(
     assert max(tally.lost) < 2 * RATE + 8 * 256_000
 
 
+async def test_kills_of_the_dashboard_leave_nothing(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    rng = random.Random(5)
+    batch = small_batch(server, rng, 300)
+    (tmp_path / "out").mkdir()
+    killer = Killer(server, tmp_path / "out", rng, has_dashboard=True)
+    tally = await killer.run(batch, kills=2, mean_bytes=1_000_000)
+    assert (tally.wrong, tally.failures, tally.leftovers) == ([], [], [])
+
+
 async def test_small_files_are_complete_or_absent(
     server: ScriptedServer, tmp_path: Path
 ) -> None:
