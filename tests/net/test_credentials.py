@@ -12,6 +12,7 @@ from tui.core.errors import LocalError
 from tui.core.settings import HostRule, Login, Scheme, Settings
 from tui.demo.script import ResponseScript
 from tui.net.auth.credentials import Credentials
+from tui.net.auth.netrc import NetrcFile
 from tui.net.request import GetRequest
 from tui.net.session import HttpSession
 
@@ -233,7 +234,7 @@ async def test_missing_and_rejected_credentials_are_distinguished(
         "machine h login me pasword SECRET\n",
         "\n\nmachien h\n",
         "machine",
-        "macdef init\nSECRET",
+        'machine h login me password "SECRET',
     ],
 )
 def test_an_invalid_netrc_is_reported_with_file_and_line(
@@ -265,3 +266,67 @@ def test_the_repr_of_settings_has_no_secrets() -> None:
     login = Login("me", "text:hunter2")
     hosts = (HostRule("*", headers=header, login=login),)
     assert "hunter2" not in repr(Settings(login=login, headers=header, hosts=hosts))
+
+
+@pytest.mark.parametrize(
+    ("content", "user", "expected"),
+    [
+        # aria2's test/sample.netrc begins with such a comment.
+        ("#sample netrc file\nmachine h login a password b", "", ("a", "b")),
+        ("# x\n#y z\nmachine h login a # c\npassword b", "", ("a", "b")),
+        ("machine h login a password b\nmacdef init\ncd /x\nget y", "", ("a", "b")),
+        (
+            "macdef init\nmachine h login m password m\n\nmachine h login a password b",
+            "",
+            ("a", "b"),
+        ),
+        # curl's tests 478, 682, 683 and 685: the first entry, or the one of the login.
+        (
+            "machine h login a password b\nmachine h login c password d",
+            "",
+            ("a", "b"),
+        ),
+        (
+            "machine h login a password b\nmachine h login c password d",
+            "c",
+            ("c", "d"),
+        ),
+        ("machine h login a password b", "c", None),
+        ("machine h password b", "c", ("c", "b")),
+        ("machine x login a password b default login c password d", "", ("c", "d")),
+        # curl's test 679 and 680: escapes and quotes.
+        (r'machine h login a password "b\"\n\r\t\x"', "", ("a", 'b"\n\r\tx')),
+        ('machine h login "a b" password "c d"', "", ("a b", "c d")),
+        ("machine h login a password #b", "", ("a", "#b")),
+        ("machine h\r\nlogin a\r\npassword b\r\n", "", ("a", "b")),
+        ("machine H login a account c password b", "", ("a", "b")),
+        ("machine h login a", "", ("a", "")),
+        ("", "", None),
+        ("\ufeffmachine h login a password b", "", ("a", "b")),
+    ],
+)
+def test_netrc_files_are_read_as_by_curl(
+    tmp_path: Path, content: str, user: str, expected: tuple[str, str] | None
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text(content, encoding="utf-8")
+    assert NetrcFile(path).login_for("h", is_named=True, user=user) == expected
+
+
+async def test_a_name_in_the_url_chooses_the_entry_of_netrc(
+    backend: str, server: ScriptedServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "netrc"
+    path.write_text(
+        "machine 127.0.0.1 login one password p1\n"
+        "machine 127.0.0.1 login two password p2\n"
+    )
+    url = server.add("/x", ResponseScript(b"file"))
+    session = HttpSession(Settings(http_backend=backend, netrc=path, auth=Scheme.BASIC))
+    for user in ("two", "one", "new"):
+        asked = url.replace("//", f"//{user}@")
+        headers = session.headers_for(asked, (), is_named=True)
+        assert await fetch(session, GetRequest(asked, headers)) == b"file"
+    await session.close()
+    sent = [seen.headers["authorization"] for seen in server.requests]
+    assert sent == [basic("two", "p2"), basic("one", "p1"), basic("new", "")]

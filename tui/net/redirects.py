@@ -62,7 +62,7 @@ class RedirectChain:
         self._cookies = ReceivedCookies()
         self._is_cross_origin = False
         self._current = parse_url(url)
-        self._authorization = credentials.of_userinfo(self._current.authorization)
+        self._authorization = credentials.of_userinfo(self._current, is_named=True)
         self._secret_headers = secret_headers
         self._other_headers = other_headers
         self._visits = Counter([(self._current.url, "")])
@@ -116,9 +116,9 @@ class RedirectChain:
         if after.origin != before.origin:
             self._is_cross_origin = True
             self._secret_headers = list(self._credentials.for_redirect(after.url))
-            self._authorization = self._credentials.of_userinfo(after.authorization)
+            self._authorization = self._credentials.of_userinfo(after, is_named=False)
         elif after.authorization:
-            self._authorization = self._credentials.of_userinfo(after.authorization)
+            self._authorization = self._credentials.of_userinfo(after, is_named=False)
         self._current = after
         self.hops += 1
         # The same URL with other cookies is another request.

@@ -10,7 +10,7 @@ list names, and never to the target of a redirect or to a mirror elsewhere.
 from __future__ import annotations
 
 import os
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tui.core.settings import Login, Settings
     from tui.net.auth.netrc import NetrcFile
+    from tui.net.url import ParsedUrl
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 
@@ -100,14 +101,25 @@ class Credentials:
         """Return the headers for the target of a redirect to another origin."""
         return () if self.is_empty else self._by_origin(origin_of(url), False)
 
-    def of_userinfo(self, authorization: str) -> str:
-        """Return the value for the login in a URL, which may be "".
+    def of_userinfo(self, url: ParsedUrl, *, is_named: bool) -> str:
+        """Return the value for the login in a URL, "" if it has none.
+
+        A name without a password chooses one of several entries of netrc.
 
         Args:
-            authorization: in Basic's form, from ``url.parse_url``.
+            url: with the login in Basic's form.
+            is_named: whether the user's own list names the URL.
         """
-        pair = authorization.partition(" ")[2]
-        return f"{_PREFIXES[self._scheme]} {pair}" if pair else ""
+        pair = url.authorization.partition(" ")[2]
+        if not pair:
+            return ""
+        user, _, password = b64decode(pair).decode(errors="replace").partition(":")
+        if not password and self._netrc is not None:
+            host = url.origin[1]
+            found = self._netrc.login_for(host, is_named=is_named, user=user)
+            if found is not None:
+                return _authorization(self._scheme, found.user, found.password)
+        return f"{_PREFIXES[self._scheme]} {pair}"
 
     def _by_origin(self, origin: str, is_named: bool) -> Headers:
         known = self._known.get((origin, is_named))
@@ -139,8 +151,9 @@ class Credentials:
         if netrc is None:
             return ""
         host, _ = split_port(origin.partition("://")[2])
-        found = netrc.login_for(host, is_named=is_named)
-        if found is None or (login and login.user not in ("", found.user)):
+        user = login.user if login is not None else ""
+        found = netrc.login_for(host, is_named=is_named, user=user)
+        if found is None:
             return ""
         scheme = login.scheme if login is not None else self._scheme
         return _authorization(scheme, found.user, found.password)
