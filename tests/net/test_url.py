@@ -79,3 +79,45 @@ def test_any_text_is_parsed_or_refused(tail: str) -> None:
         else:
             assert parsed.origin[0] in ("http", "https")
             assert "@" not in parsed.url.partition("://")[2].partition("/")[0]
+
+
+@pytest.mark.parametrize(
+    ("location", "expected"),
+    [
+        # As in urltestdata.json of web-platform-tests, for the base below.
+        ("y", "http://h/a/y"),
+        ("./y/../z", "http://h/a/z"),
+        ("..", "http://h/"),
+        ("?q", "http://h/a/b?q"),
+        ("?", "http://h/a/b?"),
+        ("?#", "http://h/a/b?"),
+        ("#f", "http://h/a/b?c"),
+        (":a", "http://h/a/:a"),
+        (":", "http://h/a/:"),
+        ("a:80/x", None),
+        ("\\x", "http://h/x"),
+        ("\\\\host\\x", "http://host/x"),
+        ("/\\host/x", "http://host/x"),
+        ("x?a\\b", "http://h/a/x?a\\b"),
+        ("http:\\\\host\\x", "http://host/x"),
+        ("HTTP://HOST/x", "http://host/x"),
+        # Without slashes: relative to a base of the same scheme.
+        ("http:/host/x", "http://h/host/x"),
+        ("http:x", "http://h/a/x"),
+        ("https:/host/x", "https://host/x"),
+        ("https:host/x", "https://host/x"),
+        ("http://host:0080/", "http://host/"),
+        # Refused on purpose, where browsers look for a host further right.
+        ("///host/x", None),
+        ("http:///host/x", None),
+        ("http://", None),
+        ("//", None),
+        ("mailto:x", None),
+    ],
+)
+def test_locations_are_read_as_in_browsers(location: str, expected: str | None) -> None:
+    if expected is None:
+        with pytest.raises(PermanentError):
+            parse_url(location, "http://h/a/b?c")
+    else:
+        assert parse_url(location, "http://h/a/b?c").url == expected

@@ -17,6 +17,7 @@ from tui.core.errors import ErrorKind, PermanentError
 from tui.core.request import check_url
 from tui.core.text.plain_text import plain
 
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _USERINFO = re.compile(r"//[^/?#]*@")
 # Joined to a base, ``http://`` would silently mean the base's host.
 _NO_HOST = re.compile(r"(?:https?:)?//(?:[/?#:@]|$)", re.IGNORECASE)
@@ -50,9 +51,13 @@ def parse_url(url: str, base: str = "") -> ParsedUrl:
 
     kind = ErrorKind.BAD_REDIRECT if base else ErrorKind.UNKNOWN_HOST
     try:
-        if _NO_HOST.match(url) is not None:
+        text = _as_in_browsers(url, base) if base else url
+        if _NO_HOST.match(text) is not None:
             raise ValueError("the URL has no host")
-        parsed = httpx.URL(base).join(url) if base else httpx.URL(url)
+        parsed = httpx.URL(base).join(text) if base else httpx.URL(url)
+        if base and text.endswith("?"):
+            # httpx drops an empty query.
+            parsed = httpx.URL(f"{str(parsed).partition('?')[0]}?")
         check_url(str(parsed))
         host = parsed.raw_host.decode("ascii")
     # idna raises UnicodeError, and httpx has bugs that raise KeyError and others on odd
@@ -75,6 +80,24 @@ def parse_url(url: str, base: str = "") -> ParsedUrl:
     # section 1.3).
     query = query.replace("'", "%27")
     return ParsedUrl(text + mark + query, (scheme, host, port), authorization)
+
+
+def _as_in_browsers(location: str, base: str) -> str:
+    r"""Write a relative URL so that httpx reads it as browsers do (WHATWG URL).
+
+    Backslashes are slashes, except in a query; ``http:`` without slashes is relative
+    if the base has that scheme, and otherwise begins a host; ``:a`` is a path.
+    """
+    path, mark, query = location.partition("#")[0].partition("?")
+    path = path.replace("\\", "/")
+    scheme, colon, rest = path.partition(":")
+    scheme = scheme.lower()
+    if colon and scheme in ("http", "https") and not rest.startswith("//"):
+        is_relative = base.startswith(f"{scheme}:")
+        path = rest if is_relative else f"{scheme}://{rest.lstrip('/')}"
+    elif colon and "/" not in scheme and _SCHEME.fullmatch(scheme) is None:
+        path = f"./{path}"
+    return path + mark + query
 
 
 def host_port(url: str) -> str:
