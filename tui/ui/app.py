@@ -31,6 +31,7 @@ from tui.ui.terminal.driver import (
     guarded_driver,
     is_behind,
     is_gone,
+    is_too_late,
     take_losses,
     title_for,
 )
@@ -230,7 +231,9 @@ class DashboardApp(App[int]):
             self.screen.refresh()
 
     async def on_event(self, event: Event) -> None:
-        """Shorten a paste into an input line."""
+        """Shorten a paste into an input line; drop input that comes too late."""
+        if is_too_late(self, event):
+            return
         if isinstance(event, Paste) and isinstance(self.focused, Input):
             room = INPUT_LIMIT - len(self.focused.value)
             event.text = fit_input(event.text, room)

@@ -246,6 +246,8 @@ class MainScreen(Screen[None]):
     ) -> None:
         """Show a message in the line above the keys, in place of Textual's toast."""
         del title, timeout, markup
+        if self.app._exit:
+            return  # the line is gone, or will be in a moment
         self.messages.show_message(plain(message), severity)
 
     def _show_toast(self, text: str) -> bool:
@@ -372,6 +374,8 @@ class MainScreen(Screen[None]):
 
     def perform(self, id: str) -> None:
         """Run an action, or show why it is disabled."""
+        if self.app._exit:
+            return  # a key that arrived together with the one that quits
         action = BY_ID[id]
         if not action.is_enabled(self.action_state()):
             if action.disabled_reason:

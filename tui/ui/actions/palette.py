@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.errors import NoWidget
 
 from tui.core.settings import MAX_CONCURRENCY
 from tui.ui.dialogs.dialog import is_on_top
@@ -16,6 +18,8 @@ from tui.ui.keys.registry import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from textual.events import Click
 
 _NUMBER = re.compile(r"\d+")
 
@@ -38,6 +42,13 @@ class ActionPalette(CommandPalette):
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Close, unless that was done already."""
         return super().dismiss(result) if is_on_top(self) else AwaitComplete()
+
+    def _on_click(self, event: Click) -> None:  # type: ignore[override]
+        """Close on a click outside; ignore one outside the screen, or a late one."""
+        event.prevent_default()  # Textual calls the handler of the base class as well
+        if is_on_top(self):
+            with suppress(NoWidget):
+                super()._on_click(event)
 
 
 def _once(run: Callable[[], object]) -> Callable[[], None]:

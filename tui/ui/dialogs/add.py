@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -203,7 +204,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
     def _take_text(self, text: str) -> None:
         self._pending += 1
         self._has_text.clear()
-        self.run_worker(self._insert_text(text), group="text")
+        self.start(partial(self._insert_text, text), "text")
 
     async def _insert_text(self, text: str) -> None:
         paths, text, is_long = await asyncio.to_thread(prepare_paste, text)
@@ -260,7 +261,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         extra.display = bool(parts)
 
     def _start_reading(self) -> None:
-        self.run_worker(self._read(), group="preview", exclusive=True)
+        self.start(self._read, "preview", is_exclusive=True)
 
     async def _read(self) -> AddPreview:
         preview = self._reading = AddPreview()
@@ -281,7 +282,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
     def _show_progress(self) -> None:
         """Show how much has been parsed, if it is not done at once."""
         preview = self._reading
-        if preview is None:
+        if preview is None or not self.is_whole:
             return
         if self._is_slow:
             number = count(preview.seen)
@@ -326,7 +327,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
     def action_add(self) -> None:
         """Parse the current text and return its requests."""
         # A separate group: a preview that starts a moment later must not cancel it.
-        self.run_worker(self._add(), group="add", exclusive=True)
+        self.start(self._add, "add", is_exclusive=True)
 
     async def _add(self) -> None:
         await self._has_text.wait()

@@ -78,6 +78,8 @@ class DetailScreen(Dialog[None]):
 
     def update(self) -> None:
         """Read the download and redraw it."""
+        if not self.is_whole:
+            return
         detail = self._read()
         box = self.query_one("#box")
         room = max(8, box.size.width - 6)

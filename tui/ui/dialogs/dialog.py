@@ -12,13 +12,18 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.css.query import NoMatches
+from textual.events import Mount, Resize
 from textual.screen import ModalScreen
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from textual import events
     from textual.app import ComposeResult
     from textual.screen import Screen
     from textual.types import CSSPathType
+    from textual.worker import Worker
 
 PRINTABLE = "[^\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f]*"
 """Characters accepted in an ``Input``: Textual draws an ESC there unchanged."""
@@ -65,6 +70,11 @@ class Dialog(ModalScreen[Result]):
         """Return the title of the box, as plain text."""
         return self.TITLE_TEXT
 
+    async def on_event(self, event: events.Event) -> None:
+        """Ignore late events: when the program ends, the widgets go first."""
+        if not (self.app._exit and isinstance(event, Mount | Resize)):
+            await super().on_event(event)
+
     def on_mount(self) -> None:
         """Use ASCII if the dashboard does."""
         self.set_class(bool(getattr(self.app, "is_ascii", False)), "-ascii")
@@ -82,6 +92,36 @@ class Dialog(ModalScreen[Result]):
                 break
             words = more
         box.border_subtitle = Content(words) if words else None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the widgets are there: when the program ends, they go first."""
+        return not self.app._exit and self in self.app.screen_stack
+
+    def start(
+        self,
+        work: Callable[[], Coroutine[Any, Any, object]],
+        group: str,
+        *,
+        is_exclusive: bool = False,
+    ) -> None:
+        """Run a coroutine until it is done or the dialog is closed.
+
+        Args:
+            work: makes the coroutine.
+            group: group of workers.
+            is_exclusive: cancel what else runs in the group.
+        """
+
+        async def run() -> None:
+            try:
+                await work()
+            except NoMatches:
+                if self.is_whole:
+                    raise
+
+        # mypy infers the type of the result from here.
+        _: Worker[None] = self.run_worker(run, group=group, exclusive=is_exclusive)
 
     def action_close(self) -> None:
         """Close without a result."""

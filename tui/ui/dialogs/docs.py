@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from io import StringIO
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 from rich.theme import Theme as RichTheme
-from textual import on, work
+from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
@@ -78,12 +79,14 @@ class GuideScreen(Dialog[None]):
 
         In a thread: the longest one takes 0.1 s, and downloads share the event loop.
         """
+        if not self.is_whole:
+            return
         width = self.query_one(VerticalScroll).scrollable_content_region.width
         name = _NAMES[self.query_one(OptionList).highlighted or 0]
         if width:
-            self._draw(name, width)
+            work = partial(self._draw, name, width)
+            self.start(work, "topic", is_exclusive=True)
 
-    @work(group="topic", exclusive=True)
     async def _draw(self, name: str, width: int) -> None:
         theme = self.app.current_theme
         text = await asyncio.to_thread(_draw_topic, name, width, theme)

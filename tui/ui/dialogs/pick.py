@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from textual import on
@@ -117,7 +118,7 @@ class PickScreen(Dialog[Picked | None]):
     def follow(self, event: Input.Changed) -> None:
         """List the entries that start with the path."""
         event.stop()
-        self.run_worker(self._list(event.value), group="list", exclusive=True)
+        self.start(partial(self._list, event.value), "list", is_exclusive=True)
 
     async def _list(self, typed: str) -> None:
         listing = await asyncio.to_thread(list_folder, typed)
@@ -151,7 +152,7 @@ class PickScreen(Dialog[Picked | None]):
     def complete_path(self, message: PathInput.Complete) -> None:
         """Complete the path with what the entries have in common."""
         message.stop()
-        self.run_worker(self._complete(), group="list", exclusive=True)
+        self.start(self._complete, "list", is_exclusive=True)
 
     async def _complete(self) -> None:
         typed = self.query_one(PathInput).value
@@ -173,7 +174,7 @@ class PickScreen(Dialog[Picked | None]):
             self.workers.cancel_group(self, "read")
             self.query_one(AddPreviewPane).show(AddPreview())
         else:
-            self.run_worker(self._read(entry.path), group="read", exclusive=True)
+            self.start(partial(self._read, entry.path), "read", is_exclusive=True)
 
     async def _read(self, path: str) -> AddPreview:
         preview = await read_preview([], [path], self._known)
@@ -185,7 +186,7 @@ class PickScreen(Dialog[Picked | None]):
     def submit(self, event: OptionList.OptionSelected | Input.Submitted) -> None:
         """Open the file or folder under the cursor."""
         event.stop()
-        self.run_worker(self._open(), group="list", exclusive=True)
+        self.start(self._open, "list", is_exclusive=True)
 
     async def _open(self) -> None:
         typed = self.query_one(PathInput).value
@@ -199,7 +200,7 @@ class PickScreen(Dialog[Picked | None]):
             self._set_path(os.path.join(folder, entry.name, ""))
         else:
             # A separate group: a preview that starts late must not cancel it.
-            self.run_worker(self._choose(entry.path), group="choose", exclusive=True)
+            self.start(partial(self._choose, entry.path), "choose", is_exclusive=True)
 
     async def _choose(self, path: str) -> None:
         preview = await self._read(path)

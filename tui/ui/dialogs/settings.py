@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import on
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
     from textual.types import CSSPathType
+    from textual.worker import Worker
 
     from tui.config.option import Option
     from tui.ui.dialogs.help import HelpEntry
@@ -153,7 +155,7 @@ class SettingsScreen(Dialog[None]):
     def on_mount(self) -> None:
         """Focus the search line and read the settings file."""
         self.query_one(Input).focus()
-        self.run_worker(self._load(), group="settings")
+        self.start(self._load, "settings")
 
     async def _load(self) -> None:
         problem = await self._settings.load() or self._settings.complaint
@@ -246,13 +248,14 @@ class SettingsScreen(Dialog[None]):
 
     def _change(self, key: str, text: str) -> None:
         # Not a worker of this dialog: closing it must not cancel the change.
-        self.app.run_worker(self._write(key, text), group="settings")
+        work = partial(self._write, key, text)
+        _: Worker[None] = self.app.run_worker(work, group="settings")
 
     async def _write(self, key: str, text: str) -> None:
         try:
             self._message = await self._settings.change(key, text)
         except ValueError as error:
             self._message = f"Not changed: {plain(str(error))}"
-        if self.is_running:
+        if self.is_whole:
             self._show()
             self._explain()

@@ -12,11 +12,18 @@ from tui.lab.report.table import remarks, text_lines
 from tui.ui.lab.screen import RaceScreen
 from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT
 from tui.ui.terminal.ascii_filter import wants_ascii
-from tui.ui.terminal.driver import guarded_driver, is_behind, is_gone, take_losses
+from tui.ui.terminal.driver import (
+    guarded_driver,
+    is_behind,
+    is_gone,
+    is_too_late,
+    take_losses,
+)
 from tui.ui.terminal.signals import StopSignals, detach_dead_streams
 from tui.ui.ui_state import load_ui_state, ui_state_path
 
 if TYPE_CHECKING:
+    from textual.events import Event
     from textual.screen import Screen
     from textual.types import CSSPathType
 
@@ -44,6 +51,11 @@ class LabApp(App[None]):
     def get_default_screen(self) -> Screen[Any]:
         """Return the race screen."""
         return self.race_screen
+
+    async def on_event(self, event: Event) -> None:
+        """Drop input that comes too late."""
+        if not is_too_late(self, event):
+            await super().on_event(event)
 
     @property
     def has_lost_terminal(self) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import MouseMove, Paste
+from textual.events import AppBlur, AppFocus, InputEvent, MouseMove, Paste, Resize
 from textual.message import Message
 
 from tui.ui.terminal.paste import END, START, Keys, Pasted, PasteReader
@@ -24,7 +24,9 @@ from tui.ui.terminal.title import TerminalTitle, supports_progress, supports_tit
 from tui.ui.terminal.writer import BACKLOG, TerminalWriter
 
 if TYPE_CHECKING:
+    from textual.app import App
     from textual.driver import Driver
+    from textual.events import Event
 
 _IDLE_S = 0.1
 """Interval at which the end of the program is checked."""
@@ -176,6 +178,15 @@ def is_gone(driver: Driver | None) -> bool:
     writer = getattr(driver, "writer", None)
     is_dead = isinstance(writer, TerminalWriter) and writer.is_dead
     return is_dead or bool(getattr(driver, "is_input_dead", False))
+
+
+def is_too_late(app: App[Any], event: Event) -> bool:
+    """Return True for input that arrives while an application closes.
+
+    It has no screen any more then, and Textual fails to find one (8.2.8).
+    """
+    is_input = isinstance(event, InputEvent | Paste | Resize | AppFocus | AppBlur)
+    return is_input and not app.screen_stack
 
 
 def take_losses(driver: Driver | None) -> bool:
