@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
 import time
 
 import pytest
 
 from tests.ui.dashboards import dashboard
+from tests.ui.latency import Terminal
 from tui.headless.terminal import can_show_dashboard
 from tui.ui.terminal.writer import BACKLOG, TerminalWriter
 
@@ -159,3 +162,27 @@ async def test_the_engine_is_notified_of_a_suspension():
         assert verb == "note_suspension"
         assert 60 <= seconds < 70
         assert board.message().startswith("Back after 1m")
+
+
+@pytest.mark.parametrize("redirection", ["2>err.log", "2>>err.log", "2>/dev/null"])
+def test_the_dashboard_is_drawn_on_the_terminal_if_stderr_is_a_file(
+    tmp_path, redirection
+):
+    command = f"cd {tmp_path}; exec {sys.executable} -m tests.ui.fake_run gap"
+    environment = {**os.environ, "TERM": "xterm-256color", "PYTHONPATH": os.getcwd()}
+    run = Terminal(["sh", "-c", f"{command} {redirection}"], environment)
+    try:
+        assert run.wait_for(run.pattern("ubuntu"), 20) is not None
+        run.press("?")
+        assert run.wait_for(run.pattern("type to search"), 10) is not None
+        run.process.send_signal(signal.SIGTERM)
+        run.drain(5)
+        assert run.process.wait(10) == 130
+        assert "\x1b[?1049l" in run.text
+    finally:
+        run.process.kill()
+        run.close()
+    log = tmp_path / "err.log"
+    text = log.read_text() if log.exists() else ""
+    assert "\x1b" not in text, "at most the summary"
+    assert "ubuntu-24" not in text.partition("\n")[0]

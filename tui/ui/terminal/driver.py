@@ -11,7 +11,7 @@ import time
 from codecs import getincrementaldecoder
 from contextlib import suppress
 from selectors import EVENT_READ, SelectSelector
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
@@ -67,7 +67,7 @@ class GuardedDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Switch to the alternate screen and start the writer."""
         if self.writer is None or not self.writer.is_alive():
-            self.writer = TerminalWriter(sys.__stderr__ or sys.stderr)
+            self.writer = TerminalWriter(terminal_stream())
             self.writer.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]
         self.write(self.opening)
@@ -158,6 +158,17 @@ class GuardedDriver(LinuxDriver):
             self.process_message(Paste(item.text))
             if item.is_cut or item.is_open:
                 self.process_message(PasteProblem(is_open=item.is_open))
+
+
+def terminal_stream() -> TextIO:
+    """Return the standard stream that is the terminal.
+
+    Textual draws on stderr, which ``fetchtui list 2>err.log`` makes a file.
+    """
+    for stream in (sys.__stderr__, sys.__stdout__):
+        if stream is not None and stream.isatty():
+            return stream
+    return sys.__stderr__ or sys.stderr
 
 
 def guarded_driver() -> type[Driver] | None:
