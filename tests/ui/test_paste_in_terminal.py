@@ -68,7 +68,11 @@ def test_pasted_keys_do_nothing_in_an_input(program, opening):
     assert program.process.poll() is None
 
 
-@pytest.mark.parametrize("content", ["\0\x1b" * 2_500_000], ids=["controls"])
+@pytest.mark.parametrize(
+    "content",
+    ["\0\x1b" * 2_500_000, "\n".join(["a" * 65_000] * 10), "\x1b[31m" * 80_000],
+    ids=["controls", "long lines", "colors"],
+)
 def test_a_huge_paste_does_not_freeze_the_dashboard(program, content):
     program.drain(1.5)  # opening the dashboard is not what is measured
     send(program, START + content + END)
