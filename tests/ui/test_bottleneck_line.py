@@ -78,3 +78,14 @@ async def test_an_action_in_the_words_is_named_by_its_key():
         assert "(W adds a writer)" in board.text()
     async with dashboard(service, size=(120, 36), keys={"writers_more": "F9"}) as board:
         assert "(F9 adds a writer)" in board.text()
+
+
+async def test_the_numbers_of_slots_are_those_of_the_header():
+    service = sample_service()
+    service.diagnosis = Diagnosis(Limit.CONCURRENCY, LimitCause.SLOTS_BUSY, (8, 20))
+    async with dashboard(service, size=(120, 36)) as board:
+        assert "all 12 slots busy, 72 queued" in board.text()
+        service.concurrency = 25
+        await board.tick()
+        await board.tick()
+        assert "slots busy" not in board.text()

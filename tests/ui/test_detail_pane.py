@@ -209,3 +209,16 @@ def test_a_finished_download_shows_its_times_and_no_validator():
 def test_the_pane_shows_the_diagnosis_if_it_fits(width, words):
     bound = detail(diagnosis=Diagnosis(Limit.SERVER, LimitCause.CONNECTIONS, (3,)))
     assert words in as_text(pane_lines(bound, width, 9))
+
+
+def test_the_attempts_end_with_the_successful_one():
+    done = detail(
+        row=row(state=DownloadState.DONE, attempt=3), finished_at=1_760_000_000.0
+    )
+    lines = as_text(sheet_lines(done, 90)).split("\n")
+    (last,) = (line for line in lines if line.startswith("try 3"))
+    assert last.endswith("done")
+
+
+def test_the_response_of_a_failure_has_no_validator():
+    assert "validator" not in as_text(sheet_lines(FAILED, 90))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_service import FakeService
-from tests.ui.dashboards import dashboard, some_downloads
+from tests.ui.dashboards import PAUSED, QUEUED, dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.core.request import DownloadRequest
 from tui.ui.dialogs.confirm import QuitScreen
@@ -67,13 +67,13 @@ async def test_finish_starts_nothing_new_and_quits_when_running_downloads_end():
         await board.press("q")
         board.app.screen.dismiss("finish")
         await board.wait_idle()
-        assert service.downloads[4].state is _S.PAUSED
+        assert service.downloads[QUEUED].state is _S.PAUSED
         assert board.app.return_value is None
         service.finish(0)
         await board.tick()
         assert board.app.return_value == 130
-        assert service.downloads[4].state is _S.QUEUED, "a later run must start it"
-        assert service.downloads[2].state is _S.PAUSED, "the user paused it"
+        assert service.downloads[QUEUED].state is _S.QUEUED, "a later run must start it"
+        assert service.downloads[PAUSED].state is _S.PAUSED, "the user paused it"
 
 
 async def test_finish_is_shown_and_escape_takes_it_back():
@@ -87,8 +87,8 @@ async def test_finish_is_shown_and_escape_takes_it_back():
         await board.press("escape")
         await board.tick()
         assert "quits when done" not in board.screen()[0]
-        assert service.downloads[4].state is _S.QUEUED
-        assert service.downloads[2].state is _S.PAUSED, "the user paused it"
+        assert service.downloads[QUEUED].state is _S.QUEUED
+        assert service.downloads[PAUSED].state is _S.PAUSED, "the user paused it"
         service.finish(0)
         await board.tick()
         assert board.app.return_value is None

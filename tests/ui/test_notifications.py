@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_service import FakeService
-from tests.ui.dashboards import dashboard
+from tests.ui.dashboards import QUEUED, dashboard
 from tui.core.download import DownloadState
 from tui.core.events import Queued, Started
 from tui.ui.bars.end_line import end_line
@@ -41,6 +41,9 @@ def test_the_end_of_a_run_with_failures_names_the_next_steps():
     assert ending(service, 62) == (
         "✗ Finished: 300 of 303, 3 failed. 5 shows, R retries, E saves"
     )
+    assert ending(service, 60) == (
+        "✗ 300 of 303, 3 failed. 5 shows, R retries, E saves"
+    )
     service.put("gone", _S.CANCELLED)
     assert "300 of 304, 3 failed, 1 cancelled." in ending(service)
 
@@ -57,7 +60,7 @@ async def test_the_end_stays_until_something_new_begins(size):
         line = board.main.messages
         line._message = line._message._replace(at_s=-99)
         await board.tick()
-        assert "Finished: 1 of 2, 1 failed. 5 shows" in board.text()
+        assert "1 of 2, 1 failed. 5 shows" in board.text()
         await board.press("j", "k")
         assert "Finished: 1 of 2" in board.text(), "moving the cursor changes nothing"
         await board.press("R")
@@ -100,7 +103,7 @@ async def test_failures_share_one_toast_and_the_end_is_announced_once():
             service.fail(id, "not_found" if id < 30 else "connect_timeout")
         await board.tick()
         assert board.toasts() == ["37 failed: 30× not found, 7× connect timeout"]
-        await board.press("s")
+        await board.press("j")
         assert "37 failed" in board.text()
         assert "37 failed" not in board.screen()[-2], "the line that speaks is free"
         for id in range(37, 40):
@@ -138,7 +141,9 @@ def test_a_single_failure_is_shown_with_name_and_shortened_reason():
 
 async def test_a_message_replaces_the_one_before():
     async with dashboard() as board:
-        await board.press("x", "j", "x", "G", "x")
+        await board.press("x")
+        board.list.put_cursor(board.list.model.ids.index(QUEUED))
+        await board.press("x")
         assert board.toasts() == []
         line = board.screen()[-2]
         assert "Cancelled queued.bin · u to restore" in line

@@ -27,10 +27,12 @@ def end_line(now: EngineSnapshot, width: int, *, is_ascii: bool = False) -> Line
     has_failed = bool(now.counts[_S.FAILED])
     glyph = ("x" if is_ascii else "✗") if has_failed else ("+" if is_ascii else "✓")
     style = "failed" if has_failed else "done"
-    head = [Span(f" {glyph} ", style), Span(f"{_result(now)} ", "strong")]
-    line: Line = head
-    for keys in (_keys(now, is_short=False), _keys(now, is_short=True)):
-        line = [*head, *keys]
+    mark, result = Span(f" {glyph} ", style), _result(now)
+    long, short = _keys(now, is_short=False), _keys(now, is_short=True)
+    line: Line = []
+    brief = result.removeprefix("Finished: ")
+    for words, keys in ((result, long), (result, short), (brief, short)):
+        line = [mark, Span(f"{words} ", "strong"), *keys]
         if line_width(line) <= width:
             break
     return line
