@@ -121,3 +121,21 @@ def test_locations_are_read_as_in_browsers(location: str, expected: str | None) 
             parse_url(location, "http://h/a/b?c")
     else:
         assert parse_url(location, "http://h/a/b?c").url == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "me:SECRET@host/x",
+        "//me:SECRET@ho st/y",
+        "http:\\\\me:SECRET@ho st/x",
+        "http://me:SECRET@[::1/x",
+        "ftp://me:SECRET@host/x",
+        "http://me:SECRET/a@[host/x",
+    ],
+)
+@pytest.mark.parametrize("base", ["", "http://h/"])
+def test_what_could_be_a_password_is_not_shown(url: str, base: str) -> None:
+    with pytest.raises(PermanentError) as caught:
+        parse_url(url, base)
+    assert "SECRET" not in str(caught.value)

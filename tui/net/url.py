@@ -15,10 +15,9 @@ from urllib.parse import unquote_to_bytes
 
 from tui.core.errors import ErrorKind, PermanentError
 from tui.core.request import check_url
-from tui.core.text.plain_text import plain
+from tui.core.text.plain_text import plain, plain_url
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
-_USERINFO = re.compile(r"//[^/?#]*@")
 # Joined to a base, ``http://`` would silently mean the base's host.
 _NO_HOST = re.compile(r"(?:https?:)?//(?:[/?#:@]|$)", re.IGNORECASE)
 
@@ -64,7 +63,10 @@ def parse_url(url: str, base: str = "") -> ParsedUrl:
     # input: any exception here means that the URL is invalid.
     except Exception as error:
         reason = plain(str(error), 200)
-        shown = plain(_USERINFO.sub("//", url), 200)
+        if isinstance(error, httpx.InvalidURL):
+            # It quotes a part of the URL, which may be a password.
+            reason = reason.partition("'")[0].rstrip(": ")
+        shown = plain_url(url, 200)
         lead = f"{host_port(base)} redirects to " if base else ""
         raise PermanentError(kind, f"{lead}{shown}: {reason}") from None
     authorization = ""
