@@ -262,7 +262,7 @@ async def test_odd_heads_are_accepted_as_in_curl(
     server: ScriptedServer, head: str, body: bytes
 ) -> None:
     # curl's tests 770, 1417, 1493 and 2105, and what Firefox's tests send.
-    session = HttpSession(Settings(http_backend="builtin", timeout_s=20))
+    session = HttpSession(Settings(http_backend="http1", timeout_s=20))
     lines = f"HTTP/1.1 200 O\x1bK\n{head}\nContent-Disposition: filename=I\x04T(m8).pdf"
     data = lines.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body
     target = GetRequest(server.add("/raw", ResponseScript(raw=data)))
@@ -308,3 +308,14 @@ async def test_a_bad_response_does_not_affect_the_next(
     ):
         await error_of(session, GetRequest(server.add("/bad", script)))
         assert await fetch(session, GetRequest(good)) == b"good"
+
+
+async def test_bytes_behind_a_body_are_not_the_next_response(
+    session: HttpSession, server: ScriptedServer, raw: Raw
+) -> None:
+    body = b"abcHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    target = raw("HTTP/1.1 200 OK\nContent-Length: 3", body)
+    other = GetRequest(server.add("/y", ResponseScript(b"good")))
+    for _ in range(3):
+        assert await fetch(session, target) == b"abc"
+        assert await fetch(session, other) == b"good"

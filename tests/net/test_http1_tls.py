@@ -213,6 +213,28 @@ async def test_without_a_length_only_close_notify_ends_a_body(
             assert error.kind == "truncated"
 
 
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_httpx_needs_close_notify_as_well(
+    context: ssl.SSLContext, bundle: Path, is_announced: bool
+) -> None:
+    async def script(peer: TlsPeer) -> None:
+        await peer.request()
+        await peer.send(CLOSING + b"\r\nthe whole file")
+        if is_announced:
+            await peer.send_close_notify()
+
+    settings = Settings(http_backend="httpx", ca_file=bundle, timeout_s=5)
+    session = HttpSession(settings)
+    async with serving_tls(context, script) as port:
+        if is_announced:
+            assert await fetch(session, target(port)) == b"the whole file"
+        else:
+            error = await error_of(session, target(port))
+            assert isinstance(error, TransientError)
+            assert error.kind == "truncated"
+    await session.close()
+
+
 async def test_with_a_length_close_notify_is_not_needed(
     session: HttpSession, context: ssl.SSLContext
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import httpcore
 import httpx
@@ -170,7 +170,7 @@ def _proxy(route: Route, ca_file: str | None) -> httpx.Proxy | None:
 class HttpxResponse(RawResponse):
     """A response of httpx with its undecoded body."""
 
-    __slots__ = ("_chunks", "_fields", "_left", "_response")
+    __slots__ = ("_chunks", "_fields", "_left", "_response", "_tls")
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
@@ -185,6 +185,15 @@ class HttpxResponse(RawResponse):
         self.header_map = join_fields(self._fields)
         length = parse_length(self.values("content-length"))
         self._left = 0 if self.values("transfer-encoding") else length or 0
+        self._tls: Any = None
+        if length is None and not self.values("transfer-encoding"):
+            # Only the end of the connection marks the end of the body: without TLS's
+            # own end mark somebody else may have cut it.
+            stream = response.extensions.get("network_stream")
+            inner: Any = getattr(stream, "_stream", None)
+            if hasattr(inner, "standard_compatible"):
+                self._tls = inner
+                inner.standard_compatible = True
 
     def values(self, name: str) -> list[str]:
         """Return all values of a header."""
@@ -204,13 +213,24 @@ class HttpxResponse(RawResponse):
 
     async def close(self) -> None:
         """Close the response; an incomplete body closes its connection."""
+        if self._tls is not None:
+            # Otherwise closing would wait for the server's end mark.
+            self._tls.standard_compatible = False
+        _close_if_surplus(self._response)
         chunks = self._chunks
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
         await self._response.aclose()
 
     async def _next(self) -> bytes | None:
-        chunk = await anext(self._chunks, None)
+        try:
+            chunk = await anext(self._chunks, None)
+        except Exception:
+            if self._tls is None:
+                raise
+            raise httpx.RemoteProtocolError(
+                "closed without sending complete message body"
+            ) from None
         if chunk is not None and self._left > 0:
             self._left -= len(chunk)
             if self._left == 0:
@@ -218,3 +238,15 @@ class HttpxResponse(RawResponse):
                 # connection would not return to the pool.
                 await anext(self._chunks, None)
         return chunk
+
+
+def _close_if_surplus(response: httpx.Response) -> None:
+    """Keep a connection out of the pool if bytes follow the body.
+
+    They would be taken for the next response. httpcore has no public way to do this.
+    """
+    stream: Any = response.stream
+    for name in ("_httpcore_stream", "_stream", "_connection", "_h11_state"):
+        stream = getattr(stream, name, None)
+    if stream is not None and stream.trailing_data[0]:
+        stream._cstate.process_keep_alive_disabled()
