@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.ui.dashboards import dashboard
 from tests.ui.panes_builders import SIZES, Caller, Stage, drawn, on_screen
+from tui.ui.actions.palette import ActionProvider
 from tui.ui.dialogs.help import HelpList, HelpScreen, find
-from tui.ui.keys.registry import ACTIONS
+from tui.ui.keys.registry import ACTIONS, BY_ID
+from tui.ui.keys.synonyms import synonyms_of
 
 
 def test_an_empty_search_finds_every_action_in_order():
@@ -26,6 +29,58 @@ def test_an_empty_search_finds_every_action_in_order():
 )
 def test_keys_and_words_find_their_action_first(query, first):
     assert find(ACTIONS, query)[0].id == first
+
+
+#: Words of other programs, and the actions one of which must come first.
+SYNONYMS = [
+    ("concurrency", {"set_number", "more"}),
+    ("parallel", {"set_number", "more"}),
+    ("delete", {"drop"}),
+    ("remove", {"drop"}),
+    ("kill", {"cancel"}),
+    ("stop", {"cancel"}),
+    ("exit", {"quit"}),
+    ("throttle", {"limit", "limit_row"}),
+    ("bandwidth", {"limit", "limit_row"}),
+    ("import", {"open_list", "add"}),
+    ("export", {"save_list", "export_failed"}),
+    ("screenshot", {"screenshot"}),
+    ("select", {"mark"}),
+    ("restart", {"retry"}),
+    ("resume", {"pause"}),
+    ("priority", {"first_in_queue", "raise_in_queue"}),
+    ("color", {"theme"}),
+    ("colour", {"theme"}),
+    ("config", {"settings"}),
+    ("option", {"settings"}),
+    ("options", {"settings"}),
+    ("history", {"log", "graph"}),
+    ("search", {"filter"}),
+]
+
+
+@pytest.mark.parametrize(("word", "ids"), SYNONYMS)
+def test_the_help_finds_actions_by_words_of_other_programs(word, ids):
+    assert find(ACTIONS, word)[0].id in ids
+    assert find(ACTIONS, word.upper())[0].id in ids
+    assert find(ACTIONS, word[:-1]), "while it is typed, it is found as well"
+
+
+@pytest.mark.parametrize(("word", "ids"), SYNONYMS)
+async def test_the_palette_finds_actions_by_words_of_other_programs(word, ids):
+    async with dashboard() as board:
+        provider = ActionProvider(board.app.screen)
+        hits = [hit async for hit in provider.search(word)]
+    best = max(hits, key=lambda hit: hit.score)
+    assert str(best.text) in {BY_ID[id].title for id in ids}
+
+
+def test_synonyms_belong_to_actions_that_exist():
+    assert {id for id in BY_ID if not synonyms_of(id)} <= {
+        *("cursor_up", "cursor_down", "page_up", "page_down", "top", "bottom"),
+    }
+    for action in ACTIONS:
+        assert all(word == word.casefold() for word in action.synonyms)
 
 
 def test_every_word_must_be_found():

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from textual.events import Click
 
 _NUMBER = re.compile(r"\d+")
+_SYNONYM = 100.0
+"""Score of a synonym: a title that contains the same letters has 40 at most."""
+_PART = 4.0
 
 
 class PaletteHost(Protocol):
@@ -99,12 +102,17 @@ class ActionProvider(Provider):
                 help="Number of downloads to run at a time.",
             )
         matcher = self.matcher(query)
+        words = query.casefold().split()
         for action in current().actions:
             score = matcher.match(action.title)
             shown = matcher.highlight(action.title)
-            if score <= 0:
-                # Titles rank above descriptions.
-                score = matcher.match(action.help) / 2
+            if words and action.synonyms.issuperset(words):
+                score += _SYNONYM
+            elif score <= 0:
+                # Titles rank above synonyms that are typed partly, and those above
+                # descriptions.
+                starts = [s for s in action.synonyms if s.startswith(tuple(words))]
+                score = _PART if starts else matcher.match(action.help) / 2
             if score > 0:
                 yield Hit(
                     score,

@@ -35,12 +35,15 @@ class HelpEntry(Protocol):
     def group(self) -> Enum: ...  # noqa: D102
     @property
     def shown_keys(self) -> str: ...  # noqa: D102
+    @property
+    def synonyms(self) -> frozenset[str]: ...  # noqa: D102
 
 
 def find(actions: Sequence[HelpEntry], query: str) -> list[HelpEntry]:
     """Return the actions that contain every word of ``query``, best match first.
 
-    An exact key comes first: ``x`` asks what x does, not which texts contain an x.
+    An exact key comes first: ``x`` asks what x does, not which texts contain an x. A
+    synonym counts like a word of the title if it is typed completely.
     """
     words = query.casefold().split()
     if not words:
@@ -49,12 +52,15 @@ def find(actions: Sequence[HelpEntry], query: str) -> list[HelpEntry]:
     for index, action in enumerate(actions):
         title = action.title.casefold()
         text = f"{title} {action.help} {action.shown_keys} {action.group.value}"
+        text = " ".join([text, *action.synonyms])
         if query.strip() in action.shown_keys.split() or query.casefold() == title:
             rank = 0
-        elif all(word in title for word in words):
+        elif action.synonyms.issuperset(words):
             rank = 1
-        elif all(word in text.casefold() for word in words):
+        elif all(word in title for word in words):
             rank = 2
+        elif all(word in text.casefold() for word in words):
+            rank = 3
         else:
             continue
         found.append((rank, index, action))

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import ENDED, DownloadState
+from tui.ui.keys.synonyms import synonyms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,6 +146,11 @@ class Action:
     """Message for a key press while the action is disabled."""
     is_typable: bool = False
     """Whether its non-printing keys work while text is being typed."""
+
+    @property
+    def synonyms(self) -> frozenset[str]:
+        """Other words that find it, in lower case."""
+        return synonyms_of(self.id)
 
     @property
     def shown_key(self) -> str:
