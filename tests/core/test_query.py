@@ -52,7 +52,8 @@ ROWS = [
         (View.ACTIVE, [1, 2]),
         (View.QUEUED, [6]),
         (View.DONE, [0]),
-        (View.FAILED, [3, 5]),
+        (View.FAILED, [3]),
+        (View.CANCELLED, [5]),
         (View.PAUSED, [4]),
     ],
 )
@@ -148,7 +149,6 @@ def test_failures_are_grouped_by_cause():
         FailureGroup("tls", 0, [7, 1]),
         FailureGroup("http_4xx", 403, [3]),
         FailureGroup("http_4xx", 410, [2]),
-        FailureGroup("", 0, [6, 4, 0]),
     ]
     assert by_cause(rows, DownloadQuery(View.FAILED, text="name:x")) == [
         FailureGroup("http_4xx", 410, [2])

@@ -127,9 +127,9 @@ async def test_inline_writes_show_in_the_header(size):
 
 async def test_the_header_and_tabs_show_sort_and_filter():
     async with dashboard(sample_service(), size=(120, 36)) as board:
-        await board.press("s", "S", "slash")
+        await board.press("s", "n", "S", "slash")
         await board.type("iso")
         await board.press("enter")
         line = board.screen()[2]
         assert "filter iso" in line
-        assert "sort name ↑" in line
+        assert "sort name ↓" in line

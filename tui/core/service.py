@@ -258,7 +258,7 @@ class DownloadService(Protocol):
         ...
 
     def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
-        """Group the failed and cancelled downloads that match a query by cause."""
+        """Group the failed downloads that match a query by cause."""
         ...
 
     def origins(self) -> list[OriginSnapshot]:

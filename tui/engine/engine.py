@@ -371,7 +371,7 @@ class Engine:
         return by_activity(self._snapshots.listed(query), query)
 
     def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
-        """Return failed and cancelled downloads that match a query, by cause."""
+        """Return failed downloads that match a query, by cause."""
         return by_cause(self._snapshots.listed(query), query)
 
     def origins(self) -> list[OriginSnapshot]:

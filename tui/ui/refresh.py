@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from tui.core.listing.query import View
 from tui.ui.list.advice import cursor_advice
 from tui.ui.panes.layout import Breakpoint
 
@@ -102,7 +103,13 @@ class RefreshScheduler:
         breakpoint = self._state.breakpoint
         has_no_tabs = breakpoint in (Breakpoint.BARE, Breakpoint.LINE)
         marked = len(parts.list.model.marks) if has_no_tabs else 0
-        parts.header.show(snapshot, is_moving=self._poller.is_moving, marked=marked)
+        view = parts.list.model.query.view
+        parts.header.show(
+            snapshot,
+            is_moving=self._poller.is_moving,
+            marked=marked,
+            view=view.value if has_no_tabs and view is not View.ALL else "",
+        )
         if breakpoint is not Breakpoint.LINE:
             parts.tabs.show(snapshot, parts.list.model, self.mode)
             parts.bottleneck.show(snapshot)

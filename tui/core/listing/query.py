@@ -90,6 +90,7 @@ class View(Enum):
     DONE = "done"
     FAILED = "failed"
     PAUSED = "paused"
+    CANCELLED = "cancelled"
 
 
 VIEW_STATES: dict[View, frozenset[DownloadState]] = {
@@ -97,8 +98,9 @@ VIEW_STATES: dict[View, frozenset[DownloadState]] = {
     View.ACTIVE: ACTIVE | {DownloadState.WAITING},
     View.QUEUED: frozenset({DownloadState.QUEUED}),
     View.DONE: frozenset({DownloadState.DONE}),
-    View.FAILED: frozenset({DownloadState.FAILED, DownloadState.CANCELLED}),
+    View.FAILED: frozenset({DownloadState.FAILED}),
     View.PAUSED: frozenset({DownloadState.PAUSED}),
+    View.CANCELLED: frozenset({DownloadState.CANCELLED}),
 }
 
 
@@ -252,7 +254,7 @@ class FailureGroup(NamedTuple):
     """Downloads that failed for the same reason."""
 
     kind: str
-    """The ``ErrorKind``; "" for downloads that the user cancelled."""
+    """The ``ErrorKind``."""
     status: int
     """The HTTP status that they have in common; 0 without an error status."""
     ids: list[int]
@@ -260,7 +262,7 @@ class FailureGroup(NamedTuple):
 
 
 def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[FailureGroup]:
-    """Group failed downloads by cause, the most common first, cancelled ones last.
+    """Group failed downloads by cause, the most common first.
 
     Args:
         downloads: all downloads.
@@ -274,13 +276,10 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Failur
     known = {d.id: d for d in kept}
     for id in select(kept, query._replace(text="")):
         download = known[id]
-        if download.state is DownloadState.FAILED:
-            status = download.status if download.status >= 400 else 0
-            key = (download.error_kind or "internal", status)
-        elif download.state is DownloadState.CANCELLED:
-            key = ("", 0)
-        else:
+        if download.state is not DownloadState.FAILED:
             continue
+        status = download.status if download.status >= 400 else 0
+        key = (download.error_kind or "internal", status)
         group = groups.get(key)
         if group is None:
             group = groups[key] = FailureGroup(*key, [])
@@ -296,7 +295,7 @@ def among(groups: Iterable[FailureGroup], ids: Iterable[int]) -> list[FailureGro
 
 
 def _most_common_first(groups: Iterable[FailureGroup]) -> list[FailureGroup]:
-    return sorted(groups, key=lambda g: (not g.kind, -len(g.ids), g[:2]))
+    return sorted(groups, key=lambda g: (-len(g.ids), g[:2]))
 
 
 def _first(pair: tuple[Any, int]) -> Any:

@@ -111,8 +111,8 @@ class ActionProvider(Provider):
             elif score <= 0:
                 # Titles rank above synonyms that are typed partly, and those above
                 # descriptions.
-                starts = [s for s in action.synonyms if s.startswith(tuple(words))]
-                score = _PART if starts else matcher.match(action.help) / 2
+                is_part = _are_parts(words, action.synonyms)
+                score = _PART if is_part else matcher.match(action.help) / 2
             if score > 0:
                 yield Hit(
                     score,
@@ -121,3 +121,11 @@ class ActionProvider(Provider):
                     text=action.title,
                     help=f"{action.shown_keys}   {action.help}",
                 )
+
+
+def _are_parts(words: list[str], synonyms: frozenset[str]) -> bool:
+    """Return True if every word is the start of a synonym, three letters or more."""
+    return bool(words) and all(
+        len(word) > 2 and any(synonym.startswith(word) for synonym in synonyms)
+        for word in words
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.text.plain_text import plain
 from tui.ui.style.format import count
@@ -13,7 +12,7 @@ from tui.ui.style.format import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tui.core.download import DownloadId
+    from tui.core.download import DownloadId, DownloadState
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.actions.context import ListView
@@ -68,13 +67,7 @@ class Targets:
 
     def failed(self) -> list[DownloadId]:
         """Return all failed downloads, whatever the list shows."""
-        ids = self._service.select(DownloadQuery(View.FAILED))
-        # The view has the cancelled ones as well.
-        return [
-            row.id
-            for row in self._service.rows(ids)
-            if row.state is DownloadState.FAILED
-        ]
+        return self._service.select(DownloadQuery(View.FAILED))
 
     def describe(self, ids: Sequence[DownloadId]) -> str:
         """Return the name of a single download, or the number of downloads."""

@@ -41,8 +41,12 @@ class ViewActions:
         self._view(View.DONE)
 
     def view_failed(self) -> None:
-        """List failed and cancelled downloads."""
+        """List failed downloads."""
         self._view(View.FAILED)
+
+    def view_cancelled(self) -> None:
+        """List cancelled downloads."""
+        self._view(View.CANCELLED)
 
     def view_paused(self) -> None:
         """List paused downloads."""

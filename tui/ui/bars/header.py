@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tui.core.snapshot import AutoSnapshot, EngineSnapshot
 
 _S = DownloadState
+_COUNTED = (_S.QUEUED, _S.WAITING, _S.PAUSED, _S.DONE, _S.FAILED, _S.CANCELLED)
 _BAR_MIN = 18
 
 
@@ -52,9 +53,15 @@ class HeaderBar(Pane):
         self._marked = 0
         self.is_quitting = False
         """Whether the dashboard quits when the running downloads have ended."""
+        self._view = ""
 
     def show(
-        self, snapshot: EngineSnapshot, *, is_moving: bool, marked: int = 0
+        self,
+        snapshot: EngineSnapshot,
+        *,
+        is_moving: bool,
+        marked: int = 0,
+        view: str = "",
     ) -> None:
         """Draw a snapshot.
 
@@ -62,9 +69,12 @@ class HeaderBar(Pane):
             snapshot: the run.
             is_moving: whether to advance the spinner.
             marked: number of marked downloads, if no other line shows it.
+            view: name of the view, if it is not that of all downloads and no other
+                line shows it.
         """
         self._snapshot = snapshot
         self._marked = marked
+        self._view = view
         if is_moving:
             self.ticks += 1
         self.redraw()
@@ -88,11 +98,19 @@ class HeaderBar(Pane):
 
     # -- first line ------------------------------------------------------------------
 
-    def _counts(self, now: EngineSnapshot, *, has_words: bool) -> Line:
+    def _counts(
+        self, now: EngineSnapshot, *, has_words: bool, is_short: bool = False
+    ) -> Line:
+        """Return the number of downloads in each state; short ones save some words."""
         active = sum(now.counts[state] for state in ACTIVE)
         glyph = self.spinner() if active else self._glyph(_S.QUEUED)
-        words = [(glyph, active, "active", "active")]
-        for state in (_S.QUEUED, _S.WAITING, _S.PAUSED, _S.DONE, _S.FAILED):
+        # Many small files may wait for the disk without a slot.
+        saving = min(now.counts[_S.VERIFYING], max(0, active - now.active))
+        words = [(glyph, active - saving, "active", "active")]
+        if saving:
+            style = appearance_of(_S.VERIFYING).style
+            words.append((self._glyph(_S.VERIFYING), saving, "saving", style))
+        for state in _COUNTED:
             number = now.counts[state]
             is_kept = state in (_S.QUEUED, _S.DONE)
             if number or is_kept:
@@ -101,14 +119,18 @@ class HeaderBar(Pane):
                 words.append((self._glyph(state), number, word, appearance.style))
         line: Line = []
         for glyph, number, word, style in words:
-            shown = f"{glyph} {count(number)} {word}" if has_words else None
+            has_word = has_words and not (is_short and style == "cancelled")
+            shown = f"{glyph} {count(number)} {word}" if has_word else None
+            gap = "  " if is_short else "   " if has_words else " "
             line += [
-                Span("   " if has_words else " ") if line else Span(" "),
+                Span(gap if line else " "),
                 Span(shown or f"{glyph}{count(number)}", style),
             ]
         if self._marked:
             mark = "*" if self.is_ascii else "●"
             line.append(Span(f" {mark}{count(self._marked)}", "key", "escape"))
+        if self._view:
+            line.append(Span(f" {self._view} only", "title", "view_all"))
         return line
 
     def _glyph(self, state: DownloadState) -> str:
@@ -129,10 +151,16 @@ class HeaderBar(Pane):
             right.insert(0, Span("quits when done  ", "warn", "escape"))
         counts = self._counts(now, has_words=True)
         room = width - line_width(right) - line_width(counts) - 3
+        if room < 0 and now.counts[_S.CANCELLED]:
+            counts = self._counts(now, has_words=True, is_short=True)
+            room = width - line_width(right) - line_width(counts) - 1
+        name = Span(" fetchtui", "title")
         if room < 0:
             counts = self._counts(now, has_words=False)
+            room = width - line_width(right) - line_width(counts) - 1
+            if room >= line_width([name]):
+                counts = [name, *counts]
             return justify(counts, right, width)
-        name = Span(" fetchtui", "title")
         if room >= line_width([name]):
             left = [name]
             if room >= len(" fetchtui  ") + 12:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.listing.query import VIEW_STATES, DownloadQuery, View
 from tui.core.text.plain_text import plain
@@ -17,8 +17,28 @@ if TYPE_CHECKING:
     from tui.ui.list.model import ListModel
 
 
-_FORMS = ((True, "  │"), (True, " │"), (True, " "), (False, ""))
-"""Whether to show counts, and the separator between tabs; wide to narrow."""
+class _Form(NamedTuple):
+    """How much the line shows."""
+
+    gap: str
+    """Separator between tabs."""
+    counts: bool = True
+    zeros: bool = True
+    """Whether tabs of empty views have a count."""
+    sort: bool = True
+    """Whether ``sort`` stands before the order."""
+
+
+_FORMS = (
+    _Form("  │"),
+    _Form(" │"),
+    _Form(" "),
+    _Form(" ", sort=False),
+    _Form(" ", zeros=False, sort=False),
+    _Form("", zeros=False, sort=False),
+    _Form("", counts=False, sort=False),
+)
+"""From wide to narrow."""
 _FILTER = Span("filter ", "dim")
 
 
@@ -66,15 +86,15 @@ class TabsBar(Pane):
     def body(self, width: int, height: int) -> list[Line]:
         """Return the line; in a narrow terminal the counts are dropped first."""
         del height
-        right = self._right(width)
-        for has_counts, gap in _FORMS:
-            left = self._tabs(has_counts=has_counts, gap=gap)
+        for form in _FORMS:
+            left = self._tabs(form)
+            right = self._right(width, has_word=form.sort)
             if line_width(left) + line_width(right) + 1 <= width:
                 break
         return [justify(left, right, width)]
 
-    def _tabs(self, *, has_counts: bool, gap: str) -> Line:
-        now = self._snapshot
+    def _tabs(self, form: _Form) -> Line:
+        now, gap = self._snapshot, form.gap
         if self.is_ascii:
             gap = gap.replace("│", "|")
         line: Line = []
@@ -84,6 +104,8 @@ class TabsBar(Pane):
                 total = sum(now.counts[state] for state in VIEW_STATES[view])
             action = f"view_{view.value}"
             is_chosen = view is self._query.view
+            if view is View.CANCELLED and not total and not is_chosen:
+                continue  # most runs have none
             if number > 1:
                 line.append(Span(gap, "faint"))
             mark = (">" if self.is_ascii else "▸") if is_chosen else " "
@@ -91,12 +113,12 @@ class TabsBar(Pane):
             style = "title" if is_chosen else "text" if total else "dim"
             space = " " if gap.strip() else ""
             line.append(Span(space + view.value.capitalize(), style, action))
-            if has_counts:
+            if form.counts and (total or form.zeros):
                 shade = "failed" if view is View.FAILED and total else "dim"
                 line.append(Span(f" {count(total)}", shade, action))
         return line
 
-    def _right(self, width: int) -> Line:
+    def _right(self, width: int, *, has_word: bool) -> Line:
         query = self._query
         order = f"{sort_name(query.sort)} {arrow(query)}".rstrip()
         if self.is_ascii:
@@ -116,7 +138,7 @@ class TabsBar(Pane):
             words = Span("searching ", "warn") if self._is_late else _FILTER
             line += [words, Span(shown, "warn", "filter"), Span("  ")]
         line += [
-            Span("sort ", "dim"),
+            Span("sort " if has_word else "", "dim"),
             Span(order, "key", "sort"),
             Span(" "),
         ]

@@ -51,6 +51,8 @@ class SettingRow:
     """The effective value, as written in the settings file."""
     source: str
     """Where the value comes from."""
+    synonyms: frozenset[str] = frozenset()
+    """Other words that find it."""
 
 
 class EditableSettings(Protocol):

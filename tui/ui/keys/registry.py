@@ -605,8 +605,9 @@ _VIEW = (
     _view(2, "active", "active downloads"),
     _view(3, "queued", "queued downloads"),
     _view(4, "done", "finished downloads"),
-    _view(5, "failed", "failed and cancelled downloads"),
+    _view(5, "failed", "failed downloads"),
     _view(6, "paused", "paused downloads"),
+    _view(7, "cancelled", "cancelled downloads"),
     Action(
         "follow",
         ("f",),

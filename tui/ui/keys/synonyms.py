@@ -55,6 +55,7 @@ _WORDS: dict[str, str] = {
     "view_done": "finished completed complete tab",
     "view_failed": "errors broken tab",
     "view_paused": "stopped tab",
+    "view_cancelled": "aborted stopped tab",
     "follow": "track watch tail",
     "freeze": "lock still",
     "disk": "writers executor io threads",

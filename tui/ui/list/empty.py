@@ -59,6 +59,8 @@ def _of_view(view: View) -> list[str]:
             "Failed downloads appear here, grouped by cause."
             f" Press {key_of('retry')} to retry."
         ]
+    if view is View.CANCELLED:
+        return [f"Press {key_of('cancel')} to cancel the download under the cursor."]
     if view is View.PAUSED:
         return [f"Press {key_of('pause')} to pause the download under the cursor."]
     if view is View.QUEUED:

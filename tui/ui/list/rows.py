@@ -391,11 +391,9 @@ def group_heading(
         return _shown([Piece(f"{fold} ", "key"), *left], is_ascii)
     dot = "-" if is_ascii else "·"
     title = f"{failure_title(group.kind, group.status)} {dot} {count(len(group.ids))}"
-    purpose = "to retry" if group.kind else "to queue again"
-    keys = f"{key_of('retry')} {purpose}"
+    keys = f"{key_of('retry')} to retry"
     advice = remedy(group.kind, group.status)
-    style = "failed" if group.kind else "cancelled"
-    left = [Piece(f"{fold} ", "key"), Piece(title, style)]
+    left = [Piece(f"{fold} ", "key"), Piece(title, "failed")]
     room = width - 2 - cells(title)
     if room >= len(keys) + 4:
         room -= len(keys) + 1
