@@ -143,6 +143,17 @@ async def test_ended_downloads_can_be_removed_and_restored(world, state):
     assert world.service.restore(ids) == []
 
 
+async def test_a_running_download_can_be_cancelled_and_removed_in_one_turn(world):
+    ids = await world.put(_S.DOWNLOADING)
+    world.service.cancel(ids)
+    assert world.service.remove(ids) == ids
+    await world.service.wait_idle()
+    assert world.service.select(ALL) == []
+    assert world.service.restore(ids) == ids
+    world.service.resume(ids)
+    await world.reach(ids, _S.DONE)
+
+
 @pytest.mark.parametrize("state", [_S.DOWNLOADING, _S.PAUSED])
 async def test_what_has_not_ended_cannot_be_removed(world, state):
     ids = await world.put(state)

@@ -199,21 +199,29 @@ def test_undo_of_a_retry_restores_failed_and_cancelled_each_as_it_was(context):
     assert states(context)[RUNNING] is _S.CANCELLED
 
 
-def test_remove_takes_finished_downloads_off_the_list_until_undone(context):
+def test_remove_takes_downloads_off_the_list_until_undone(context):
     context.run("mark_all", "drop")
-    assert context.message == "Removed 2 downloads from the list · u to restore"
-    assert context.list.model.ids == [RUNNING, PAUSED, QUEUED]
-    assert context.list.model.marks.ids == [RUNNING, PAUSED, QUEUED]
+    assert context.message == "Removed 5 downloads from the list · u to restore"
+    assert context.list.model.ids == []
+    assert context.list.model.marks.ids == []
     context.run("undo")
     assert context.list.model.ids == [0, 1, 2, 3, 4]
     assert context.list.model.marks.ids == [0, 1, 2, 3, 4]
-    assert states(context)[FAILED] is _S.FAILED
+    assert states(context) == [
+        *(_S.QUEUED, _S.FAILED, _S.PAUSED, _S.QUEUED, _S.DONE),
+    ]
 
 
-def test_remove_refuses_an_unfinished_download(context):
-    context.run("drop")
-    assert context.message.startswith("Remove from list: the download has not finished")
+def test_many_unfinished_downloads_are_removed_after_a_question():
+    context = mixed(40)
+    context.run("mark_all", "drop")
+    assert isinstance(context.dialogs[-1], ConfirmScreen)
     assert not context.service.calls["remove"]
+    context.answer(None)
+    assert len(context.list.model.ids) == 40
+    context.run("drop")
+    context.answer(True)
+    assert context.list.model.ids == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import (
+    DONE,
     FAILED,
     PAUSED,
     QUEUED,
@@ -129,21 +130,21 @@ async def test_every_key_on_a_heading_does_something_sensible():
         assert board.app.is_running
 
 
-async def test_D_removes_ended_downloads_and_u_restores_them():
+async def test_D_removes_downloads_and_u_restores_them():
     async with dashboard(some_downloads()) as board:
         service = board.main.service
+        marked = [RUNNING, FAILED, PAUSED, DONE]
+        board.list.model.marks.add(marked)
         await board.press("D")
-        assert board.message() == (
-            "Remove from list: the download has not finished; press x to cancel it"
-        )
-        await board.press("ctrl+a", "D")
-        assert board.message() == "Removed 2 downloads from the list · u to restore"
-        assert board.list.model.ids == [RUNNING, PAUSED, QUEUED]
-        assert "1 All 3" in board.screen()[2]
-        assert board.list.model.marks.ids == [0, 2, 3], "what is gone has no mark"
+        assert board.message() == "Removed 4 downloads from the list · u to restore"
+        assert board.list.model.ids == [QUEUED]
+        assert "1 All 1" in board.screen()[2]
+        assert board.list.model.marks.ids == [], "what is gone has no mark"
         await board.press("u")
-        assert board.list.model.ids == [0, 1, 2, 3, 4]
-        assert board.list.model.marks.ids == [0, 1, 2, 3, 4]
+        assert service.downloads[RUNNING].state is _S.QUEUED
+        assert service.downloads[PAUSED].state is _S.PAUSED
+        assert board.list.model.marks.ids == marked
+        assert sorted(board.list.model.ids) == [0, 1, 2, 3, 4]
         assert service.downloads[FAILED].state is _S.FAILED
 
 

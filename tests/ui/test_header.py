@@ -10,6 +10,7 @@ from tests.ui.sample_state import sample_service
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.notices import HoldReason
+from tui.ui.style.format import short_count
 
 _S = DownloadState
 
@@ -123,6 +124,56 @@ async def test_inline_writes_show_in_the_header(size):
     service.is_inline = True
     async with dashboard(service, size=size) as board:
         assert "INLINE" in board.screen()[1]
+
+
+@pytest.mark.parametrize("done", [41, 1_900, 98_765])
+async def test_every_tab_keeps_its_count_in_80_columns(done):
+    service = sample_service()
+    async with dashboard(service, size=(80, 24)) as board:
+        counts = list(service.snapshot().counts)
+        counts[DownloadState.DONE] = done
+        snapshot = service.snapshot()._replace(counts=tuple(counts))
+        tabs = board.main.tabs
+        tabs.show(snapshot, board.list.model, "")
+        line = "".join(span.text for span in tabs.body(80, 1)[0])
+    assert any(f"4Done {n}" in line for n in (f"{done:,}", short_count(done)))
+    for text in ("2Active 13", "3Queued 72", "5Failed 1", "6Paused 1", "7Cancelled 1"):
+        assert text in line
+
+
+def test_short_counts_have_four_cells():
+    numbers = (0, 999, 1_000, 1_999, 9_999, 10_000, 99_999, 100_000, 12_345_678)
+    shown = [short_count(number) for number in numbers]
+    assert shown == [
+        *("0", "999", "1.0k", "1.9k", "9.9k", "10k", "99k", "100k", "12M"),
+    ]
+
+
+async def test_cancelled_downloads_are_counted_apart_from_failed_ones():
+    async with dashboard(sample_service(), size=(160, 40)) as board:
+        assert "✗ 1 failed   ⊘ 1 cancelled" in board.screen()[0]
+        assert "5 Failed 1" in board.screen()[2]
+        assert "7 Cancelled 1" in board.screen()[2]
+
+
+async def test_a_terminal_without_tabs_shows_the_view_in_the_header():
+    async with dashboard(sample_service(), size=(60, 15)) as board:
+        assert ":" not in board.screen()[0][:20]
+        await board.press("5")
+        assert board.screen()[0].startswith(" failed: ")
+
+
+async def test_small_files_that_wait_for_the_disk_are_not_counted_as_active():
+    service = FakeService(concurrency=4)
+    for number in range(60):
+        state = DownloadState.VERIFYING if number > 3 else DownloadState.DOWNLOADING
+        service.put(f"file-{number}", state, size=10)
+    async with dashboard(service) as board:
+        header = board.main.header
+        header.show(service.snapshot()._replace(active=4), is_moving=True)
+        line = "".join(span.text for span in header.body(120, 2)[0])
+        assert "4 active" in line
+        assert "56 saving" in line
 
 
 async def test_the_header_and_tabs_show_sort_and_filter():

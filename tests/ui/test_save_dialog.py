@@ -122,6 +122,10 @@ async def test_ctrl_o_adds_a_list_and_skips_listed_downloads(tmp_path, monkeypat
         await board.press("enter")
         await until_said(board, "Added 1 download")
         assert service.downloads[-1].url == "https://new.example/1"
+        total = service.snapshot().total
+        await board.press("u")
+        await until_said(board, "Undid: adding of 1 download")
+        assert service.snapshot().total == total - 1
         await board.press("ctrl+o", *"bad", "enter")
         await until_shown(board, "+ bad.txt")
         await until_shown(board, "1 invalid line")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from tui.core.listing.query import DownloadQuery
 from tui.ui.dialogs.add import AddScreen
 from tui.ui.dialogs.pick import Picked, PickScreen
+from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from textual.screen import Screen
 
+    from tui.core.download import DownloadId
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
 
@@ -63,6 +65,10 @@ class AddHost(Protocol):
         """Called when nothing is left to add."""
         ...
 
+    def added_by_user(self, ids: Sequence[DownloadId]) -> None:
+        """Called with the downloads that a dialog has added, for undo."""
+        ...
+
 
 class AddQueue:
     """Adds requests to the engine, one slice per turn of the loop."""
@@ -76,7 +82,8 @@ class AddQueue:
         is done."""
         self._pending = 0
         self._has_restored = False
-        self._queue: deque[Sequence[DownloadRequest]] = deque()
+        self._queue: deque[tuple[Sequence[DownloadRequest], bool]] = deque()
+        """Requests, and whether a dialog added them."""
 
     @property
     def is_all_added(self) -> bool:
@@ -122,9 +129,12 @@ class AddQueue:
     def take(self, requests: Sequence[DownloadRequest] | None) -> None:
         """Add the result of a dialog and show the number of downloads."""
         if requests:
-            self.add(requests)
+            self.add(requests, is_by_user=True)
             plural = "s" if len(requests) != 1 else ""
-            self._host.notify(f"Added {count(len(requests))} download{plural}")
+            self._host.notify(
+                f"Added {count(len(requests))} download{plural}"
+                f" · {key_of('undo')} to undo"
+            )
 
     # -- adding ----------------------------------------------------------------------
 
@@ -149,14 +159,17 @@ class AddQueue:
         self._host.restore_finished()
         self._finish()
 
-    def add(self, requests: Sequence[DownloadRequest]) -> None:
+    def add(
+        self, requests: Sequence[DownloadRequest], *, is_by_user: bool = False
+    ) -> None:
         """Start to add requests; rows appear with the first slice."""
         self._pending += 1
-        self._queue.append(requests)
+        self._queue.append((requests, is_by_user))
         self._host.run_worker(self._add, group="add")
 
     async def _add(self) -> None:
-        requests = self._queue.popleft()
+        requests, is_by_user = self._queue.popleft()
+        ids: list[DownloadId] = []
         is_long = len(requests) > SLICE
         if is_long:
             # These records stay. Garbage collections while they are made would walk
@@ -165,7 +178,7 @@ class AddQueue:
             gc.disable()
         try:
             for start in range(0, len(requests), SLICE):
-                self._service.add(requests[start : start + SLICE])
+                ids += self._service.add(requests[start : start + SLICE])
                 if start == 0:
                     self._host.show_new_rows()
                 await asyncio.sleep(0)
@@ -174,6 +187,8 @@ class AddQueue:
             if is_long:
                 gc.freeze()
                 gc.enable()
+        if is_by_user:
+            self._host.added_by_user(ids)
         self._finish()
 
     def _finish(self) -> None:

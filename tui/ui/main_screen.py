@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from textual.notifications import SeverityLevel
     from textual.timer import Timer
 
+    from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
@@ -279,6 +280,10 @@ class MainScreen(Screen[None]):
     def all_added(self) -> None:
         """Watch for the end, now that nothing is left to add."""
         self.exit_flow.watch()
+
+    def added_by_user(self, ids: Sequence[DownloadId]) -> None:
+        """Let undo cancel and remove what a dialog has added."""
+        self.undo_stack.push_add(ids)
 
     def show_new_rows(self) -> None:
         """Show new rows now; an idle dashboard would poll only twice a second."""

@@ -15,7 +15,7 @@ from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from tui.core.download import DownloadId
     from tui.ui.actions.context import ActionContext
@@ -173,16 +173,50 @@ class StateActions:
     # -- remove ----------------------------------------------------------------------
 
     def drop(self) -> None:
-        """Remove finished targets from the list; nothing on disk changes."""
-        ids = self._targets.in_states(self._targets.ids, *ENDED)
-        if ids:
-            self._context.batches.run(
-                "Removing", ids, self._service.remove, self._removed
-            )
-        else:
-            self._reject("No selected download has finished; only those can be removed")
+        """Remove the targets from the list; nothing on disk changes.
 
-    def _removed(self, changed: list[DownloadId]) -> None:
+        Unfinished ones are cancelled first, after a question if they are many.
+        """
+        ids = self._targets.ids
+        unfinished = self._targets.in_states(ids, *_UNENDED)
+        if len(unfinished) <= ASK_ABOVE:
+            self._drop(ids, unfinished)
+            return
+        title = f"Remove {count(len(ids))} downloads"
+        effect = (
+            f"{count(len(unfinished))} of them are unfinished and will be cancelled."
+            f" Partial data is kept on disk, and {key_of('undo')} restores all of them."
+        )
+
+        def answer(is_confirmed: bool | None) -> None:
+            if is_confirmed:
+                self._drop(ids, unfinished)
+                self._context.refresh_now()
+
+        self._context.ask(ConfirmScreen(title, effect, title, "Keep them"), answer)
+
+    def _drop(self, ids: list[DownloadId], unfinished: list[DownloadId]) -> None:
+        paused = frozenset(self._targets.in_states(unfinished, _S.PAUSED))
+        to_cancel = frozenset(unfinished)
+        cancelled: set[DownloadId] = set()
+
+        def remove(some: Sequence[DownloadId]) -> list[DownloadId]:
+            running = [id for id in some if id in to_cancel]
+            cancelled.update(self._service.cancel(running))
+            return self._service.remove(some)
+
+        def done(changed: list[DownloadId]) -> None:
+            self._removed(changed, cancelled, paused)
+
+        self._context.batches.run("Removing", self._running_last(ids), remove, done)
+
+    def _removed(
+        self,
+        changed: list[DownloadId],
+        cancelled: Container[DownloadId],
+        paused: Container[DownloadId],
+    ) -> None:
+        """Let undo restore removed downloads, each in the state that it had."""
         marks = self._context.list.model.marks
         marked = {id for id in changed if id in marks}
         marks.remove(changed)
@@ -190,6 +224,8 @@ class StateActions:
 
         def undo(ids: Sequence[DownloadId]) -> None:
             self._service.restore(ids)
+            self._service.resume([id for id in ids if id in cancelled])
+            self._service.pause([id for id in ids if id in paused])
             marks.add(id for id in ids if id in marked)
 
         self._undo.push(f"removal of {what}", changed, undo)

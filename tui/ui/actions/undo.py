@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.ui.style.format import count
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -64,6 +66,16 @@ class UndoStack:
             self._service.pause([id for id in ids if id in were_paused])
 
         self.push(text, ids, undo)
+
+    def push_add(self, ids: Sequence[DownloadId]) -> None:
+        """Add a step that added downloads; what they have downloaded is kept."""
+
+        def undo(ids: Sequence[DownloadId]) -> None:
+            self._service.cancel(ids)
+            self._service.remove(ids)
+
+        plural = "s" if len(ids) != 1 else ""
+        self.push(f"adding of {count(len(ids))} download{plural}", ids, undo)
 
     def push_order(self, text: str, before: Mapping[DownloadId, float]) -> None:
         """Add a step that moved downloads in the queue.

@@ -130,7 +130,7 @@ class HeaderBar(Pane):
             mark = "*" if self.is_ascii else "●"
             line.append(Span(f" {mark}{count(self._marked)}", "key", "escape"))
         if self._view:
-            line.append(Span(f" {self._view} only", "title", "view_all"))
+            line.insert(0, Span(f" {self._view}:", "title", "view_all"))
         return line
 
     def _glyph(self, state: DownloadState) -> str:

@@ -9,7 +9,7 @@ from tui.core.text.plain_text import plain
 from tui.ui.bars.header import ActionPressed
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width, to_ascii
-from tui.ui.style.format import count, fit
+from tui.ui.style.format import count, fit, short_count
 from tui.ui.style.sorting import arrow, sort_name
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ class _Form(NamedTuple):
     """Whether tabs of empty views have a count."""
     sort: bool = True
     """Whether ``sort`` stands before the order."""
+    order: bool = True
+    """Whether the order is shown; the column headings mark it as well."""
+    is_short: bool = False
+    """Whether to round counts: ``1.9k``."""
 
 
 _FORMS = (
@@ -36,6 +40,8 @@ _FORMS = (
     _Form(" ", sort=False),
     _Form(" ", zeros=False, sort=False),
     _Form("", zeros=False, sort=False),
+    _Form("", zeros=False, sort=False, order=False),
+    _Form("", zeros=False, sort=False, order=False, is_short=True),
     _Form("", counts=False, sort=False),
 )
 """From wide to narrow."""
@@ -88,7 +94,7 @@ class TabsBar(Pane):
         del height
         for form in _FORMS:
             left = self._tabs(form)
-            right = self._right(width, has_word=form.sort)
+            right = self._right(width, form)
             if line_width(left) + line_width(right) + 1 <= width:
                 break
         return [justify(left, right, width)]
@@ -115,10 +121,11 @@ class TabsBar(Pane):
             line.append(Span(space + view.value.capitalize(), style, action))
             if form.counts and (total or form.zeros):
                 shade = "failed" if view is View.FAILED and total else "dim"
-                line.append(Span(f" {count(total)}", shade, action))
+                size = short_count(total) if form.is_short else count(total)
+                line.append(Span(f" {size}", shade, action))
         return line
 
-    def _right(self, width: int, *, has_word: bool) -> Line:
+    def _right(self, width: int, form: _Form) -> Line:
         query = self._query
         order = f"{sort_name(query.sort)} {arrow(query)}".rstrip()
         if self.is_ascii:
@@ -137,8 +144,10 @@ class TabsBar(Pane):
             shown = text if len(text) <= room else fit(text, room)
             words = Span("searching ", "warn") if self._is_late else _FILTER
             line += [words, Span(shown, "warn", "filter"), Span("  ")]
+        if not form.order:
+            return line
         line += [
-            Span("sort " if has_word else "", "dim"),
+            Span("sort " if form.sort else "", "dim"),
             Span(order, "key", "sort"),
             Span(" "),
         ]

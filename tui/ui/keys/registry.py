@@ -67,10 +67,6 @@ def _on_line(now: ActionState) -> bool:
     return now.row is not None or now.is_heading
 
 
-def _is_ended(now: ActionState) -> bool:
-    return _in_state(now, *ENDED)
-
-
 def _in_state(now: ActionState, *states: DownloadState) -> bool:
     # This runs on every refresh, and checking many downloads costs too much: the
     # handler checks them when the key is pressed.
@@ -246,10 +242,10 @@ _ROW = (
         "drop",
         ("D",),
         "Remove from list",
-        "Files are kept; u to undo.",
+        "Cancel it if it is unfinished. Files and partial data are kept; u to undo.",
         Group.ROW,
-        is_enabled=_is_ended,
-        disabled_reason="the download has not finished; press x to cancel it",
+        is_enabled=_on_any,
+        disabled_reason="no download selected",
     ),
     Action(
         "details",
@@ -416,7 +412,7 @@ _RUN = (
         "undo",
         ("u",),
         "Undo",
-        "Undo the last cancel, pause, retry, removal, URL change or move.",
+        "Undo the last add, cancel, pause, retry, removal, URL change or move.",
         Group.RUN,
         label="Undo",
         rank=7,

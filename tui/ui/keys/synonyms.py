@@ -9,7 +9,7 @@ _WORDS: dict[str, str] = {
     "cancel": "stop kill abort terminate end",
     "pause": "hold suspend resume continue unpause halt",
     "retry": "restart again redo resume refetch",
-    "drop": "delete remove clear forget clean purge hide",
+    "drop": "delete remove clear clean purge hide",
     "details": "info information inspect properties headers segments",
     "connections_more": "split segments threads",
     "connections_fewer": "split segments threads",

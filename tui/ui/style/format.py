@@ -209,6 +209,15 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def short_count(number: int) -> str:
+    """Return a number in at most four cells: ``999``, ``1.9k``, ``100k``, ``12M``."""
+    for unit, factor in (("M", 1_000_000), ("k", 1_000)):
+        if number >= factor:
+            whole = number * 10 // factor / 10  # never rounded up
+            return f"{whole:.1f}{unit}" if whole < 10 else f"{int(whole)}{unit}"
+    return str(number)
+
+
 def editable_size(number: int | None) -> str:
     """Return a size in the form in which a user would type it: ``10M``; 0 for none."""
     if not number:
