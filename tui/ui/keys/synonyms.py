@@ -5,7 +5,7 @@ Help and command palette find an action by these as well; they are shown nowhere
 
 from __future__ import annotations
 
-_WORDS: dict[str, str] = {
+SYNONYMS: dict[str, str] = {
     "cancel": "stop kill abort terminate end",
     "pause": "hold suspend resume continue unpause halt",
     "retry": "restart again redo resume refetch",
@@ -43,6 +43,7 @@ _WORDS: dict[str, str] = {
     "writers_more": "threads",
     "writers_fewer": "threads",
     "inline_writes": "blocking executor synchronous demonstration",
+    "slow_disk": "simulate hdd demonstration",
     "filter": "search find grep query",
     "escape": "close clear unmark unselect deselect",
     "sort": "order arrange column columns",
@@ -77,4 +78,4 @@ _WORDS: dict[str, str] = {
 
 def synonyms_of(id: str) -> frozenset[str]:
     """Return other words for the action with this id."""
-    return frozenset(_WORDS.get(id, "").split())
+    return frozenset(SYNONYMS.get(id, "").split())
