@@ -124,7 +124,9 @@ async def test_a_rule_caps_the_downloads_of_its_host(
 async def test_a_missing_secret_is_reported_before_anything_is_requested(
     server: ScriptedServer, start: Start
 ) -> None:
-    with pytest.raises(LocalError, match="NO_SUCH_SECRET is not set") as caught:
+    with pytest.raises(
+        LocalError, match="the environment variable in env:NAME is not set"
+    ) as caught:
         async with start(login=Login("me", "env:NO_SUCH_SECRET")):
             pass
     assert caught.value.kind == "login"
