@@ -606,3 +606,15 @@ async def test_data_is_synced_before_the_record_and_before_the_rename(
     steps.clear()
     await writer.finish(part, "x", overwrite=False)
     assert steps == ["data", "final", "folder"]
+
+
+@pytest.mark.parametrize("sync", [True, False])
+async def test_a_checkpoint_behind_the_rename_saves_nothing(
+    tmp_path, writer, folder, sync
+):
+    part = await writer.open_part(folder, "x", size=3, resume=False)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.finish(part, "x", overwrite=False)
+    record = ResumeRecord(url="http://a/x", validator="", size=3)
+    part_file.save_checkpoint(part, record, sync)
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]

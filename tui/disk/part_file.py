@@ -439,10 +439,15 @@ class PartFile:
 def save_checkpoint(part: PartFile, record: ResumeRecord, sync: bool) -> None:
     """Sync the data, then save the record that relies on it.
 
+    Does nothing once the part file is closed: a checkpoint may have been queued behind
+    the rename to the final name, and its record would stay behind.
+
     Raises:
         LocalError: the sync failed.
         OSError: the record could not be saved; the previous one stays.
     """
+    if not part.is_open:
+        return
     if sync:
         part.sync()
     resume_record.save_record(part.folder, part.name, record, sync=sync)
