@@ -90,7 +90,7 @@ async def test_a_number_in_the_palette_sets_the_concurrency():
 
 
 async def test_help_lists_every_action_of_the_registry():
-    async with dashboard(size=(120, 100)) as board:
+    async with dashboard(size=(120, 110)) as board:
         await board.press("question_mark")
         shown = board.text()
         missing = [a.title for a in ACTIONS if a.title not in shown]

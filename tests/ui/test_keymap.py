@@ -145,7 +145,7 @@ async def test_a_changed_key_replaces_the_old_one_in_all_texts():
 
 
 async def test_help_and_palette_name_the_changed_key():
-    async with dashboard(size=(120, 100), keys={"screenshot": "F12"}) as board:
+    async with dashboard(size=(120, 110), keys={"screenshot": "F12"}) as board:
         provider = ActionProvider(board.app.screen)
         hits = [hit async for hit in provider.search("Save a screenshot")]
         assert hits[0].help.startswith("F12 ")
