@@ -162,7 +162,6 @@ async def test_untrusted_certificate_fails_and_ca_file_fixes_it(
         (ResponseScript(Pattern(9000), length="chunked", cut_after=10), "truncated", 2),
         (ResponseScript(raw=b"\x1b[31mnot http\r\n\r\n"), "bad_reply", None),
         (ResponseScript(raw=b""), None, 2),
-        (ResponseScript(b"zipped", content_encoding="gzip"), "encoding", 1),
         (ResponseScript(status=204), "http_status", 1),
         (ResponseScript(Pattern(9000), stall_after=100), "stalled", 2),
     ],

@@ -68,8 +68,10 @@ async def test_sizes_looks_up_names_and_sizes_without_downloading(server, tmp_pa
 
 
 async def test_sizes_and_links_use_the_credentials_of_the_run(server, tmp_path):
-    url = server.add("/a.bin", ResponseScript(Pattern(5000)))
-    page = server.add("/list.html", ResponseScript(f"<a href='{url}'>a</a>".encode()))
+    ask = ResponseScript(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+    url = server.add("/a.bin", ResponseScript(Pattern(5000), first=[ask]))
+    link = f"<a href='{url}'>a</a>".encode()
+    page = server.add("/list.html", ResponseScript(link, first=[ask]))
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password lovelace")
     rule = "--header", "X-Run: yes", "--netrc-file", str(tmp_path / "netrc")
     for how in (("--sizes", url), ("-n", "--links", "*.bin", page)):
@@ -103,7 +105,7 @@ def test_existing_file_is_described(tmp_path, how, expected):
         (("-n",), "nothing to list; give a URL"),
         (
             ("--sizes", "--bearer-from", "env:NOPE", "http://a.test/x"),
-            "the environment variable NOPE is not set",
+            "the environment variable in env:NAME is not set",
         ),
         (("-n", "--base-url", "nonsense", "http://a.test/x"), "not a URL"),
         (("--log-file", "/proc/x", "http://a.test/x"), "/proc/x: "),

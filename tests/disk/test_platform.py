@@ -140,8 +140,8 @@ def test_free_space_is_checked_without_fallocate(tmp_path, monkeypatch):
         (errno.ENOENT, "directory_gone"),
         (errno.ENAMETOOLONG, "name"),
         (errno.EIO, "disk"),
-        (errno.EMFILE, "disk"),
-        (errno.ENFILE, "disk"),
+        (errno.EMFILE, "descriptors"),
+        (errno.ENFILE, "descriptors"),
         (errno.EFBIG, "disk"),
     ],
 )

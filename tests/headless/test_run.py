@@ -160,6 +160,7 @@ async def test_json_has_stable_keys_and_a_summary() -> None:
             "done": 1,
             "failed": 1,
             "cancelled": 0,
+            "unfinished": 0,
             "bytes": 400,
             "elapsed_s": 4.0,
         }

@@ -151,7 +151,7 @@ def test_any_causes_give_a_known_kind_and_a_printable_message(
         (socket.gaierror(socket.EAI_AGAIN, "x"), "dns"),
         (UnicodeError("label too long"), "unknown_host"),
         (OSError(errno.EHOSTUNREACH, "x"), "unreachable"),
-        (OSError(errno.EMFILE, "x"), "unreachable"),
+        (OSError(errno.EMFILE, "x"), "descriptors"),
         (OSError(errno.ECONNREFUSED, "x"), "refused"),
         (OSError(errno.ECONNRESET, "x"), "reset"),
         (OSError(errno.ETIMEDOUT, "x"), "connect_timeout"),
