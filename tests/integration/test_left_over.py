@@ -12,6 +12,7 @@ import pytest
 from tests.integration.conftest import request_for
 from tests.integration.test_whole_downloads import digest, names
 from tui.core.download import DownloadState as S
+from tui.core.request import Checksum
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.disk.resume_record import ResumeRecord, serialize
@@ -28,9 +29,11 @@ BIG = Pattern(3_000_000, seed=1)
 SMALL = Pattern(5_000, seed=2)
 
 
-async def fetch(start: Start, url: str, **changes: object) -> DownloadSnapshot:
+async def fetch(
+    start: Start, url: str, checksum: Checksum | None = None, **changes: object
+) -> DownloadSnapshot:
     async with start(**{"segments": 1, "retries": 0, **changes}) as engine:
-        engine.add([request_for(url)])
+        engine.add([request_for(url, checksum=checksum)])
         await engine.wait_idle()
         return engine.rows([0])[0]
 
@@ -243,3 +246,53 @@ async def test_a_part_file_beside_a_foreign_one_is_continued_by_one_request(
         assert (row.state, row.name) == (expected, "x (1)")
     assert [bool(seen.range) for seen in server.requests] == [False, True, False]
     assert names(out) == ["x (1)", "x.part"]
+
+
+@pytest.mark.parametrize("body", [BIG, SMALL])
+async def test_a_part_file_of_another_url_with_the_same_checksum_is_left_alone(
+    server: ScriptedServer, start: Start, tmp_path: Path, body: Pattern
+) -> None:
+    """A request for its missing bytes could not be bound to its ETag."""
+    out = tmp_path / "out"
+    out.mkdir()
+    checksum = Checksum("sha256", body.sha256())
+    half = body.size // 2
+    record = ResumeRecord(
+        url=server.url("/elsewhere/x"),
+        validator='"elsewhere"',
+        size=body.size,
+        ranges=((0, half),),
+        checksum=str(checksum),
+    )
+    foreign = {"x.part": body.read()[:half], "x.part.json": serialize(record)}
+    for name, data in foreign.items():
+        (out / name).write_bytes(data)
+    url = server.add("/x", ResponseScript(body, etag='"here"'))
+    row = await fetch(start, url, checksum)
+    assert (row.state, row.name) == (S.DONE, "x (1)")
+    assert {name: (out / name).read_bytes() for name in foreign} == foreign
+    assert digest(out / "x (1)") == body.sha256()
+    assert [seen.range for seen in server.requests] == [None]
+
+
+@pytest.mark.parametrize("has_checksum", [False, True])
+async def test_a_part_file_of_another_url_is_continued_if_the_server_confirms_it(
+    server: ScriptedServer, start: Start, tmp_path: Path, has_checksum: bool
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    record = ResumeRecord(
+        url=server.url("/elsewhere/x"),
+        validator='"1"',
+        size=BIG.size,
+        ranges=((0, 2_000_000),),
+    )
+    (out / "x.part").write_bytes(BIG.read()[:2_000_000])
+    (out / "x.part.json").write_bytes(serialize(record))
+    url = server.add("/x", ResponseScript(BIG, etag='"1"'))
+    checksum = Checksum("sha256", BIG.sha256()) if has_checksum else None
+    row = await fetch(start, url, checksum)
+    assert (row.state, row.name) == (S.DONE, "x")
+    assert digest(out / "x") == BIG.sha256()
+    assert names(out) == ["x"]
+    assert server.requests[-1].range == (2_000_000, None)

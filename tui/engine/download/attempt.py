@@ -126,7 +126,7 @@ class DownloadWorker:
         probe = await self._prober.probe(job, plan.record)
         try:
             self._note_response(job, probe)
-            plan = await self._plan_after_response(job, plan.found, probe)
+            plan = await self._plan_after_response(job, plan, probe)
             if plan.action is Action.COMPARE or plan.action is Action.FINISH:
                 await probe.response.close()
                 await self._use_existing(job, plan, ALREADY_PRESENT)
@@ -148,10 +148,13 @@ class DownloadWorker:
         )
         if plan.action is Action.USE_OTHER_NAME and plan.reason is not None:
             # Only the response gives the size by which a complete copy of an earlier
-            # run is recognized. A part file can be continued before that.
-            found = await self._use_numbered_part(job, plan.reason) or found
-            record = resumable_record(found, download.request)
-            plan = Plan(Action.CONTINUE, found, record)
+            # run is recognized. A part file can be continued before that, but only this
+            # download's own: with a checksum, the request for the missing bytes of
+            # another one would not be bound to its validator.
+            own = await self._use_numbered_part(job, plan.reason)
+            if own is not None:
+                record = resumable_record(own, download.request)
+                plan = Plan(Action.CONTINUE, own, record)
         return plan
 
     async def _use_numbered_part(
@@ -193,18 +196,23 @@ class DownloadWorker:
         state = context.queue.origin_state(download.origin)
         state.protocol = probe.response.http_version
 
-    async def _plan_after_response(
-        self, job: Job, found: ExistingFiles | None, probe: Probe
-    ) -> Plan:
+    async def _plan_after_response(self, job: Job, earlier: Plan, probe: Probe) -> Plan:
         """Fix the target by what the server says and decide what to do there.
+
+        Args:
+            job: whose target to fix.
+            earlier: the plan before the request.
+            probe: the response.
 
         Returns:
             A plan for the target that the job has now: to start, to continue, to
             finish, or to use the final file, which has been compared.
         """
-        download, info = job.download, probe.info
-        is_moved = self._is_named_by_server(job, probe)
-        if is_moved:
+        download, info, found = job.download, probe.info, earlier.found
+        # Nothing of another download's part file was requested.
+        is_moved = earlier.action is Action.USE_OTHER_NAME
+        if self._is_named_by_server(job, probe):
+            is_moved = True
             found = await self._use_server_name(job, probe)
         assert job.target is not None
         if job.target.name != download.name:

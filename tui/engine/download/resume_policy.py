@@ -73,7 +73,7 @@ def decide(
         on_exists: what the user wants done with final files.
         is_begun: the part file belongs to this very download.
         requested: the record whose missing bytes the response brings.
-        is_moved: the response was requested before the download got this name, so the
+        is_moved: the response was requested without regard to these files, so the
             missing bytes can still be requested.
     """
     if found is None:
