@@ -129,6 +129,12 @@ def test_skipped_lines_and_kinds_are_noted():
     ]
 
 
+def test_a_size_is_not_noted_as_a_digest():
+    notes: list[str] = []
+    read("distinfo", f"SHA512 (a) = {SHA512}\nSize (a) = 12 bytes\n", notes)
+    assert notes == []
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

@@ -139,8 +139,8 @@ class _Digests:
             other = self._untagged, match[1]
         if other is not None:
             kind, path = other
-            self._kinds.add(kind)
             if kind.lower() != "size":
+                self._kinds.add(kind)
                 self.others.setdefault(path, (here, kind))
         elif _DIGEST.match(line):
             raise ValueError("expected 'DIGEST  NAME' or 'KIND (NAME) = DIGEST'")
