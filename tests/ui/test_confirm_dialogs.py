@@ -49,6 +49,15 @@ async def test_summary_and_choices_fit_at_every_size(size):
         assert words in text
 
 
+async def test_quitting_does_not_offer_to_save_what_is_not_saved():
+    app = Caller(QuitScreen(engine(), "Demo progress is not saved.", is_saved=False))
+    async with app.run_test(size=(80, 24)) as pilot:
+        text = on_screen(pilot.app)
+    assert "q  Quit" in text
+    assert "f  Finish active, then quit" in text
+    assert "Save progress" not in text
+
+
 @pytest.mark.parametrize(
     ("keys", "answer"),
     [

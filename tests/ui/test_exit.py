@@ -149,4 +149,16 @@ async def test_the_hint_promises_no_resume_if_the_session_is_not_saved():
         await board.pilot.pause()
         assert "Progress is saved" not in board.text()
         assert "Session not saved; partial files are kept." in board.text()
+        assert "Save progress" not in board.text()
         assert len(board.main.exit_flow.hint) <= 80
+
+
+async def test_the_demo_offers_to_quit_without_saving():
+    async with dashboard() as board:
+        board.main.exit_flow.resume_hint = "Demo progress is not saved."
+        board.main.exit_flow.has_session = False
+        await board.press("q")
+        await board.pilot.pause()
+        assert "Demo progress is not saved." in board.text()
+        assert "q  Quit" in board.text()
+        assert "Save progress" not in board.text()

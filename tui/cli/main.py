@@ -273,6 +273,7 @@ async def _run_dashboard(
         exit_when_done=resolved.dashboard().exit_when_done,
         restore=restore,
         unsaved=None if session is None else session.unsaved,
+        has_session=session is not None,
         settings=resolved,
         resume_hint=hint,
     )

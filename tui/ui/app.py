@@ -342,6 +342,7 @@ async def run_dashboard(
     exit_when_done: bool,
     restore: Callable[[], Awaitable[str]] | None = None,
     unsaved: Callable[[], str] | None = None,
+    has_session: bool = True,
     settings: Resolved | None = None,
     resume_hint: str = "",
     post_processor: PostProcessor | None = None,
@@ -357,6 +358,7 @@ async def run_dashboard(
         restore: restores the last session, once the first frame is drawn; returns a
             message about it.
         unsaved: returns why this run cannot be resumed later, or "" if it can.
+        has_session: whether this run has a session to save.
         settings: all settings with their sources; ``None`` for the defaults.
         resume_hint: how to resume after quitting, in one sentence.
         post_processor: the post-processing, if any; the caller waits for it.
@@ -382,6 +384,7 @@ async def run_dashboard(
     app.main.add_queue.restore = restore
     app.main.exit_flow.resume_hint = resume_hint
     app.main.exit_flow.unsaved = unsaved
+    app.main.exit_flow.has_session = has_session
     status = await _run(app, post_processor)
     if app.ui_state != ui_state:
         # Leave no file behind if nothing was changed.

@@ -77,17 +77,23 @@ class ExitFlow:
         """How to resume later, in one sentence."""
         self.unsaved: Callable[[], str] | None = None
         """Returns why this run cannot be resumed later, or "" if it can."""
+        self.has_session = True
+        """Whether this run has a session to save; the demo has none."""
 
     @property
     def hint(self) -> str:
         """How to resume after quitting now; promises nothing if state is not saved."""
-        if self.unsaved is not None and self.unsaved():
+        if self._is_unsaved:
             # At most 80 cells: the summary after the dashboard cuts longer lines.
             return (
                 "Session not saved; partial files are kept."
                 " Run the same URLs again to resume."
             )
         return self.resume_hint
+
+    @property
+    def _is_unsaved(self) -> bool:
+        return self.unsaved is not None and bool(self.unsaved())
 
     def quit(self) -> None:
         """Quit now; the caller of the dashboard saves the state."""
@@ -117,7 +123,9 @@ class ExitFlow:
             self.quit()
         elif not self._is_asking:
             self._is_asking = True
-            self._host.ask(QuitScreen(snapshot, self.hint), self._answer)
+            is_saved = self.has_session and not self._is_unsaved
+            dialog = QuitScreen(snapshot, self.hint, is_saved=is_saved)
+            self._host.ask(dialog, self._answer)
 
     def interrupt(self) -> None:
         """Ask; quit at once when called twice within two seconds."""

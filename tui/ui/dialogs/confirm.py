@@ -82,7 +82,7 @@ class ConfirmScreen(Dialog[bool | None]):
 class QuitScreen(Dialog[str | None]):
     """Returns ``quit``, ``finish`` (running downloads, then quit) or ``None``.
 
-    Enter quits: all progress is saved and there is nothing to wait for.
+    Enter quits: all progress that can be saved is, and there is nothing to wait for.
     """
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "quit.tcss"]
@@ -95,23 +95,27 @@ class QuitScreen(Dialog[str | None]):
         Binding("up,k", "app.focus_previous", show=False),
     ]
 
-    def __init__(self, snapshot: EngineSnapshot, resume_hint: str = "") -> None:
+    def __init__(
+        self, snapshot: EngineSnapshot, resume_hint: str = "", *, is_saved: bool = True
+    ) -> None:
         """Create the dialog.
 
         Args:
             snapshot: the run as it is now.
             resume_hint: how to resume it, as a sentence.
+            is_saved: whether quitting saves the progress.
         """
         super().__init__()
         self._snapshot = snapshot
         self._resume_hint = resume_hint
+        self._quit_label = "Save progress and quit" if is_saved else "Quit"
 
     def compose_box(self) -> ComposeResult:
         """Lay out a summary of the run and three choices."""
         for text in quit_summary(self._snapshot, self._resume_hint):
             yield Static(text, markup=False)
         with Vertical(classes="choices"):
-            yield _choice("q", "Save progress and quit", "quit", width=28)
+            yield _choice("q", self._quit_label, "quit", width=28)
             if _active(self._snapshot):
                 label = "Finish active, then quit"
                 yield _choice("f", label, "finish", width=28)
