@@ -244,3 +244,22 @@ async def test_a_connection_stuck_at_the_end_does_not_delay_the_file(
     assert hashlib.sha256((tmp_path / "out/s").read_bytes()).hexdigest() == (
         body.sha256()
     )
+
+
+async def test_a_download_moved_in_the_queue_waits_for_its_last_worker(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    body = Pattern(2_000_000, seed=4)
+    for name in ("/a", "/b"):
+        server.add(name, ResponseScript(body, etag='"1"', rate=20_000_000))
+    async with start(segments=1, concurrency=4) as engine:
+        ids = list(engine.add(request_for(server.url(name)) for name in ("/a", "/b")))
+        await until(engine, lambda: engine.rows(ids)[0].received > 0)
+        engine.pause(ids)
+        engine.resume(ids)
+        engine.reorder(ids[:1], Move.BOTTOM)
+        assert [row.state for row in engine.rows(ids)] == [S.QUEUED, S.QUEUED]
+        await engine.wait_idle()
+        assert [row.state for row in engine.rows(ids)] == [S.DONE, S.DONE]
+    data = (tmp_path / "out/a").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == body.sha256()

@@ -133,10 +133,16 @@ class WorkerPool:
             or len(self._jobs) >= context.limits.concurrency
         ):
             return None
-        download = context.queue.take(context.clock.monotonic())
-        if download is None:
-            return None
-        job = context.registry.job(download)
+        while True:
+            download = context.queue.take(context.clock.monotonic())
+            if download is None:
+                return None
+            job = context.registry.job(download)
+            if job.task is None:
+                break
+            # Moved in the queue while its last worker is still closing the part file:
+            # ``job.then`` queues it again.
+            context.queue.release(download.origin)
         job.slot_origin = download.origin
         context.registry.move(download, DownloadState.PROBING)
         return job
