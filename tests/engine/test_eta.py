@@ -93,7 +93,7 @@ def test_paused_downloads_do_not_count_towards_the_eta() -> None:
 
 
 def work(**changes: int | float) -> Work:
-    return Work(10, 0, 0.0, 0, 1000, 0)._replace(**changes)
+    return Work(10, 0, 0, 0.0, 0, 1000, 0)._replace(**changes)
 
 
 def test_the_bar_counts_files_until_all_sizes_are_known() -> None:
@@ -104,6 +104,16 @@ def test_the_bar_counts_files_until_all_sizes_are_known() -> None:
     assert (progress.counts_files, progress.fraction) == (True, 0.8)
     progress.update(work(over=9, received=950))
     assert (progress.counts_files, progress.fraction) == (False, 0.95)
+
+
+def test_failed_downloads_do_not_keep_the_bar_from_counting_bytes() -> None:
+    progress = RunProgress()
+    progress.update(work(unknown=5, over=4, failed=4, received=10))
+    assert (progress.counts_files, progress.fraction) == (True, 0.0)
+    progress.update(work(over=4, failed=4, received=20))
+    assert (progress.counts_files, progress.fraction) == (False, 0.02)
+    progress.update(work(over=10, failed=4, received=1000))
+    assert progress.fraction == 1
 
 
 def test_the_bar_counts_bytes_from_the_start_if_the_list_states_all_sizes() -> None:

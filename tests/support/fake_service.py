@@ -514,6 +514,7 @@ class FakeService:
             Work(
                 files=len(live),
                 over=len(over),
+                failed=sum(d.state is _S.FAILED for d in over),
                 shares=sum(d.received / d.size for d in rest if d.size),
                 unknown=sum(d.size is None and d.state not in ENDED for d in live),
                 size=sum(d.size or 0 for d in known),

@@ -78,10 +78,10 @@ async def test_percentage_and_bytes_use_the_same_totals():
     service.put("unknown", _S.QUEUED)
     service.put("failed", _S.FAILED, size=9_000_000, received=1)
     async with dashboard(service) as board:
-        assert "37.5%  0 of 4 files, 500 KB " in board.screen()[1]
+        assert "16.7%  0 of 3 files, 500 KB " in board.screen()[1]
         service.change(2, size=1_000_000)
         await board.tick()
-        assert "37.5%  0 of 4 files, 500 KB / 3.00 MB " in board.screen()[1]
+        assert "16.7%  500 KB / 3.00 MB " in board.screen()[1]
         for id in range(3):
             service.start(id, size=1_000_000)
             service.change(id, received=1_000_000)

@@ -66,13 +66,32 @@ def test_the_help_finds_actions_by_words_of_other_programs(word, ids):
     assert find(ACTIONS, word[:-1]), "while it is typed, it is found as well"
 
 
-@pytest.mark.parametrize(("word", "ids"), SYNONYMS)
-async def test_the_palette_finds_actions_by_words_of_other_programs(word, ids):
+async def palette(query: str) -> list[str]:
+    """Return what the palette offers, best match first."""
     async with dashboard() as board:
         provider = ActionProvider(board.app.screen)
-        hits = [hit async for hit in provider.search(word)]
-    best = max(hits, key=lambda hit: hit.score)
-    assert str(best.text) in {BY_ID[id].title for id in ids}
+        hits = [hit async for hit in provider.search(query)]
+    hits.sort(key=lambda hit: -hit.score)
+    return [str(hit.text or hit.match_display) for hit in hits]
+
+
+@pytest.mark.parametrize(("word", "ids"), SYNONYMS)
+async def test_the_palette_finds_actions_by_words_of_other_programs(word, ids):
+    assert (await palette(word))[0] in {BY_ID[id].title for id in ids}
+
+
+@pytest.mark.parametrize("query", ["5", " 5 ", "concurrency 5", "set concurrency to 5"])
+async def test_a_number_in_the_palette_offers_that_concurrency_first(query):
+    assert (await palette(query))[0] == "Set concurrency to 5"
+
+
+async def test_the_palette_offers_no_concurrency_for_a_number_within_a_text():
+    assert "Set concurrency to 50" not in await palette("50 ms")
+
+
+async def test_the_palette_finds_no_scattered_letters():
+    assert BY_ID["mark_range"].title not in await palette("delete")
+    assert await palette("cncl") == []
 
 
 def test_synonyms_belong_to_actions_that_exist():

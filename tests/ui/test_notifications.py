@@ -58,8 +58,6 @@ async def test_the_end_stays_until_something_new_begins(size):
         service.fail(1, "not_found")
         await board.tick()
         line = board.main.messages
-        line._message = line._message._replace(at_s=-99)
-        await board.tick()
         assert "1 of 2, 1 failed. 5 shows" in board.text()
         await board.press("j", "k")
         assert "Finished: 1 of 2" in board.text(), "moving the cursor changes nothing"
@@ -68,6 +66,35 @@ async def test_the_end_stays_until_something_new_begins(size):
         line._message = line._message._replace(at_s=-99)
         await board.tick()
         assert "Finished" not in board.text()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 15)])
+async def test_the_end_replaces_older_messages(size):
+    service = FakeService()
+    service.put("good", _S.DOWNLOADING)
+    async with dashboard(service, size=size) as board:
+        line = board.main.messages
+        line.show_message("Cancelled other", "information")
+        line._message = line._message._replace(at_s=line._message.at_s - 3)
+        await board.tick()
+        assert "Cancelled other" in board.text()
+        service.finish(0)
+        await board.tick()
+        assert "All done in" in board.text()
+        line.show_message("Copied the URL", "information")
+        await board.tick()
+        assert "Copied the URL" in board.text(), "news of a key"
+        assert "All done in" not in board.text()
+
+
+async def test_the_end_gives_the_time_of_the_clock():
+    service = FakeService()
+    service.put("good", _S.DONE)
+    service.elapsed_s = 21.7
+    async with dashboard(service) as board:
+        await board.tick()
+        assert "All done in 21s" in board.text()
+        assert "00:00:21" in board.text()
 
 
 async def test_the_end_moves_with_the_size_of_the_terminal():

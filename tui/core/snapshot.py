@@ -286,7 +286,7 @@ class EngineSnapshot(NamedTuple):
     """What limits the run now."""
     auto: AutoSnapshot = AutoSnapshot()
     progress: float | None = None
-    """Fraction of the run that is over, 0 to 1, failed downloads included; never falls
+    """Fraction of the run that is over, 0 to 1, without failed downloads; never falls
     unless downloads are added or retried. ``None`` without downloads."""
     counts_files: bool = True
     """``progress`` is a fraction of files, since not all sizes are known; else it is a

@@ -82,6 +82,7 @@ class RunTotals:
             Work(
                 files=registry.total - counts[DownloadState.CANCELLED],
                 over=counts[DownloadState.DONE] + counts[DownloadState.FAILED],
+                failed=counts[DownloadState.FAILED],
                 shares=registry.shares,
                 unknown=registry.unknown,
                 size=registry.known_size,

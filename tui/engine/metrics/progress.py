@@ -14,6 +14,8 @@ class Work(NamedTuple):
     """Downloads without cancelled ones."""
     over: int
     """Of these, done or failed."""
+    failed: int
+    """Of these, failed."""
     shares: float
     """Sum of the fractions of unfinished downloads of known size."""
     unknown: int
@@ -31,9 +33,10 @@ class RunProgress:
     be 2 % of the bytes. When the last size becomes known, files are still counted if
     the bytes would set the bar back.
 
-    Failed downloads count as over, so the bar is full at the end; front ends show which
-    part of it failed. When a download fails or starts from zero again, the fraction
-    stays until the others have caught up.
+    Failed downloads are left out, of bytes and of files, so that many of them do not
+    delay the change to bytes. The bar is full once all have ended; front ends show
+    which part of it failed. When a download fails or starts from zero again, the
+    fraction stays until the others have caught up.
     """
 
     def __init__(self) -> None:
@@ -57,7 +60,8 @@ class RunProgress:
         if work.over == work.files:
             self.fraction = 1.0
             return
-        by_files = (work.over + work.shares) / work.files
+        done, wanted = work.over - work.failed, work.files - work.failed
+        by_files = (done + work.shares) / wanted
         by_bytes = work.received / work.size if work.size else 0.0
         if work.unknown or not work.size:
             self.counts_files = True

@@ -43,7 +43,8 @@ class ApplicationActions:
     def palette(self) -> None:
         """Open the command palette."""
         palette = ActionPalette(
-            providers=[ActionProvider], placeholder="Action, or a concurrency…"
+            providers=[ActionProvider],
+            placeholder="Type an action, or a number to set concurrency",
         )
         self._context.open(palette)
 

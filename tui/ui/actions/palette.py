@@ -13,6 +13,7 @@ from textual.errors import NoWidget
 
 from tui.core.settings import MAX_CONCURRENCY
 from tui.ui.dialogs.dialog import is_on_top
+from tui.ui.dialogs.help import find
 from tui.ui.keys.keymap import current
 from tui.ui.keys.registry import Group
 
@@ -21,10 +22,7 @@ if TYPE_CHECKING:
 
     from textual.events import Click
 
-_NUMBER = re.compile(r"\d+")
-_SYNONYM = 100.0
-"""Score of a synonym: a title that contains the same letters has 40 at most."""
-_PART = 4.0
+_NUMBER = re.compile(r"(?<!\S)\d+(?=\s*$)")
 
 
 class PaletteHost(Protocol):
@@ -68,7 +66,7 @@ def _once(run: Callable[[], object]) -> Callable[[], None]:
 
 
 class ActionProvider(Provider):
-    """Finds actions by title and description; a number sets the concurrency."""
+    """Finds actions by title, key, text or synonym; a number sets the concurrency."""
 
     @property
     def _host(self) -> PaletteHost:
@@ -91,41 +89,25 @@ class ActionProvider(Provider):
                 )
 
     async def search(self, query: str) -> Hits:
-        """Find actions whose title or description matches."""
+        """Find actions as the help screen does; a number at the end comes first."""
+        found = find(current().actions, query) if query.strip() else []
         number = _NUMBER.search(query)
         if number is not None and 1 <= int(number[0]) <= MAX_CONCURRENCY:
             count = int(number[0])
             yield Hit(
-                2.0,
+                len(found) + 1,
                 f"Set concurrency to {count}",
                 _once(partial(self._host.set_concurrency, count)),
                 help="Number of downloads to run at a time.",
             )
         matcher = self.matcher(query)
-        words = query.casefold().split()
-        for action in current().actions:
-            score = matcher.match(action.title)
-            shown = matcher.highlight(action.title)
-            if words and action.synonyms.issuperset(words):
-                score += _SYNONYM
-            elif score <= 0:
-                # Titles rank above synonyms that are typed partly, and those above
-                # descriptions.
-                is_part = _are_parts(words, action.synonyms)
-                score = _PART if is_part else matcher.match(action.help) / 2
-            if score > 0:
-                yield Hit(
-                    score,
-                    shown,
-                    self._run(action.id),
-                    text=action.title,
-                    help=f"{action.shown_keys}   {action.help}",
-                )
-
-
-def _are_parts(words: list[str], synonyms: frozenset[str]) -> bool:
-    """Return True if every word is the start of a synonym, three letters or more."""
-    return bool(words) and all(
-        len(word) > 2 and any(synonym.startswith(word) for synonym in synonyms)
-        for word in words
-    )
+        for index, action in enumerate(found):
+            # The matcher would highlight scattered letters of other titles.
+            has_query = query.casefold() in action.title.casefold()
+            yield Hit(
+                len(found) - index,
+                matcher.highlight(action.title) if has_query else action.title,
+                self._run(action.id),
+                text=action.title,
+                help=f"{action.shown_keys}   {action.help}",
+            )

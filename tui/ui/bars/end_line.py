@@ -47,7 +47,7 @@ def _result(now: EngineSnapshot) -> str:
         parts += [f"{count(failed)} failed"] if failed else []
         parts += [f"{count(cancelled)} cancelled"] if cancelled else []
         return f"{', '.join(parts)}."
-    elapsed = format_duration(now.elapsed_s)
+    elapsed = format_duration(int(now.elapsed_s))  # cut off, as in the header's clock
     if not now.fetched:
         return f"All done in {elapsed}, nothing to download."
     return f"All done in {elapsed}, {format_size(now.fetched)} downloaded."

@@ -270,7 +270,8 @@ def _totals(now: EngineSnapshot) -> tuple[str, str]:
         size = f", {received}"
     else:
         size = f", {_pair(now.known_received, now.known_size)}"
-    return f"  {done} of {count(wanted)} files", size
+    # Failed files are not part of the progress either.
+    return f"  {done} of {count(wanted - now.counts[_S.FAILED])} files", size
 
 
 def _eta(now: EngineSnapshot) -> str:

@@ -31,6 +31,7 @@ class _Message(NamedTuple):
     text: str
     severity: Severity
     at_s: float
+    is_news: bool = False
 
 
 class MessageLine(Pane):
@@ -56,18 +57,28 @@ class MessageLine(Pane):
         self, text: str, severity: Severity, *, is_news: bool = False
     ) -> bool:
         """Show a message; return False for news while a key's message is fresh."""
-        now = time.monotonic()
-        if is_news and self._message and now - self._message.at_s < _KEPT_S:
+        if is_news and self._is_fresh():
             return False
-        self._message = _Message(text, severity, now)
+        self._message = _Message(text, severity, time.monotonic(), is_news)
         self._cover_footer()
         self.redraw()
         return True
+
+    def _is_fresh(self) -> bool:
+        """Return True while the result of a key must not be replaced yet."""
+        message = self._message
+        return (
+            message is not None
+            and not message.is_news
+            and time.monotonic() - message.at_s < _KEPT_S
+        )
 
     def show_end(self, snapshot: EngineSnapshot | None) -> None:
         """Show the result of a finished run until it is replaced by ``None``."""
         if snapshot is self._end:
             return
+        if self._end is None and not self._is_fresh():
+            self._message = None  # it is older than the end
         self._end = snapshot
         self._cover_footer()
         self.redraw()
@@ -105,7 +116,7 @@ class MessageLine(Pane):
         """Return the line, ending in the log's key unless the log is open."""
         del height
         if self._message is not None:
-            text, severity, _ = self._message
+            text, severity, *_ = self._message
             glyphs = _ASCII_GLYPHS if self.is_ascii else _GLYPHS
             glyph = glyphs[severity]
             return [clip([Span(f" {glyph} {text}", _STYLES[severity])], width)]
