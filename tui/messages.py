@@ -53,6 +53,7 @@ _REMEDIES: dict[ErrorKind, str] = {
     _E.RESET: "try again later; partial files are kept",
     _E.TRUNCATED: "try again later or use another mirror",
     _E.BAD_REPLY: "the server does not speak valid HTTP; check the URL and port",
+    _E.NO_HTTP1: "the server may speak only HTTP/2; try --http2",
     _E.ENCODING: "the server does not send the file unchanged; try another mirror",
     _E.TOO_MANY_REDIRECTS: "check the URL; it may require a login",
     _E.BAD_REDIRECT: "only http and https are followed; check the URL",

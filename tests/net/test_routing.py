@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 
 from tests.net.fetching import error_of, fetch, read_all
 from tests.support.http2_server import Http2Server
-from tui.core.errors import FetchError, LocalError
+from tui.core.errors import FetchError, LocalError, PermanentError
 from tui.core.settings import HostRule, Settings
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
+from tui.messages import error_text
 from tui.net.request import GetRequest
 from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
+    from asyncio import StreamReader as Reader
+    from asyncio import StreamWriter as Writer
     from collections.abc import AsyncIterator
     from pathlib import Path
 
@@ -340,6 +346,63 @@ async def test_a_reset_http2_stream_is_an_incomplete_body(
         settings = Settings(http_backend=library, http2=True, ca_file=bundle)
         error = await error_over(settings, f"https://127.0.0.1:{server.port}/x")
     assert error.kind in ("reset", "truncated")
+
+
+@asynccontextmanager
+async def answering(
+    data: bytes, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """Answer every connection with the same bytes; yield the port."""
+
+    async def answer(reader: Reader, writer: Writer) -> None:
+        with suppress(OSError):
+            await reader.read(1)
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_server_that_rejects_the_offered_protocol_does_not_speak_http1(
+    backend: str, bundle: Path
+) -> None:
+    settings = Settings(http_backend=backend, ca_file=bundle)
+    # A fatal alert, no_application_protocol (RFC 7301 section 3.2).
+    async with answering(bytes.fromhex("15 0303 0002 02 78")) as port:
+        error = await error_over(settings, f"https://127.0.0.1:{port}/x")
+    assert isinstance(error, PermanentError)
+    assert error.kind == "no_http1"
+    assert str(error) == f"127.0.0.1:{port} does not speak HTTP/1.1"
+    assert "--http2" in error_text(error)
+
+
+@pytest.mark.parametrize("first", ["SETTINGS", "GOAWAY"])
+async def test_a_server_that_answers_with_an_http2_frame_does_not_speak_http1(
+    tls: ssl.SSLContext, bundle: Path, first: str
+) -> None:
+    """Only the built-in client sees the bytes."""
+    connection = H2Connection(H2Configuration(client_side=False))
+    connection.initiate_connection()
+    frames = connection.data_to_send()
+    if first == "GOAWAY":
+        connection.close_connection()
+        frames = connection.data_to_send()
+    settings = Settings(http_backend="http1", ca_file=bundle)
+    async with answering(frames, tls) as port:
+        error = await error_over(settings, f"https://127.0.0.1:{port}/x")
+    assert isinstance(error, PermanentError)
+    assert error.kind == "no_http1"
+
+
+async def test_an_http2_frame_without_tls_is_invalid_http() -> None:
+    """``--http2`` is only for https."""
+    async with answering(bytes.fromhex("000000 04 00 00000000")) as port:
+        settings = Settings(http_backend="http1")
+        error = await error_over(settings, f"http://127.0.0.1:{port}/x")
+    assert error.kind == "bad_reply"
 
 
 async def test_the_rate_limit_of_a_host_is_shared_by_its_responses(

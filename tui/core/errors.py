@@ -43,6 +43,7 @@ class ErrorKind(StrEnum):
     RESET = "reset"
     TRUNCATED = "truncated"
     BAD_REPLY = "bad_reply"
+    NO_HTTP1 = "no_http1"
     ENCODING = "encoding"
     TOO_MANY_REDIRECTS = "too_many_redirects"
     BAD_REDIRECT = "bad_redirect"

@@ -113,6 +113,11 @@ def invalid_http(server: str, detail: str) -> FetchError:
     return PermanentError(ErrorKind.BAD_REPLY, f"{server} sent invalid HTTP ({detail})")
 
 
+def no_http1(server: str) -> FetchError:
+    """Say that the server speaks another version of HTTP over TLS."""
+    return PermanentError(ErrorKind.NO_HTTP1, f"{server} does not speak HTTP/1.1")
+
+
 def not_tls(server: str) -> FetchError:
     """Say that the server answers a TLS handshake with something else."""
     return PermanentError(ErrorKind.TLS, f"{server} does not speak TLS")

@@ -27,6 +27,7 @@ from tui.net.errors import (
     incomplete_body,
     invalid_chunk,
     invalid_http,
+    no_http1,
     no_matching_address,
     no_response,
     not_socks,
@@ -183,6 +184,8 @@ def _from_last_cause(server: str, last: str, is_connecting: bool) -> FetchError:
         return no_response(server)
     if "corrupt message" in last:
         return not_tls(server)
+    if "noapplicationprotocol" in last:
+        return no_http1(server)
     if "certificaterequired" in last:
         return _wants_certificate(server)
     if "fatal alert" in last or is_connecting:
@@ -333,7 +336,11 @@ def from_openssl(server: str, error: ssl.SSLError) -> FetchError:
         return _wants_certificate(server)
     if error.reason in ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST"):
         return not_tls(server)
-    reason = plain((error.reason or "").replace("_", " ").lower(), 100)
+    # Python has no name for newer alerts: "[SSL] tlsv1 alert ... (_ssl.c:1006)".
+    text = error.reason or str(error).partition("] ")[2].partition(" (_ssl")[0]
+    reason = plain(text.replace("_", " ").lower(), 100)
+    if reason.endswith("no application protocol"):
+        return no_http1(server)
     return PermanentError(ErrorKind.TLS, f"TLS with {server} failed: {reason}")
 
 

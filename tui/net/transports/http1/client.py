@@ -26,7 +26,12 @@ from tui.net.transports.http1.connection import (
 )
 from tui.net.transports.http1.connector import Connector, Origin
 from tui.net.transports.http1.detached_socket import DetachedSocket
-from tui.net.transports.http1.parser import HeadTooLarge, InvalidChunk, InvalidHead
+from tui.net.transports.http1.parser import (
+    HeadTooLarge,
+    Http2Frame,
+    InvalidChunk,
+    InvalidHead,
+)
 from tui.net.transports.http1.tunnel import proxy_authorization
 from tui.net.url import host_port, parse_url
 
@@ -325,6 +330,8 @@ def _to_error(error: Exception, url: str) -> FetchError:
     if isinstance(error, FetchError):
         return error
     server = host_port(url)
+    if isinstance(error, Http2Frame) and url[:6].lower() == "https:":
+        return errors.no_http1(server)
     if isinstance(error, InvalidHead):
         return errors.invalid_http(server, str(error))
     if isinstance(error, HeadTooLarge):

@@ -13,10 +13,12 @@ from tui.net.transports.http1.parser import (
     ChunkDecoder,
     Framing,
     HeadTooLarge,
+    Http2Frame,
     InvalidChunk,
     InvalidHead,
     find_head_end,
     parse_head,
+    starts_http2,
 )
 
 if TYPE_CHECKING:
@@ -411,7 +413,8 @@ class Connection(asyncio.BufferedProtocol):
             if self._interim_bytes + len(data) > MAX_HEAD_BYTES:
                 raise HeadTooLarge
             if data and not data.startswith(b"HTTP/"[: len(data)]):
-                raise InvalidHead("no HTTP/1 status line")
+                problem = Http2Frame if starts_http2(data) else InvalidHead
+                raise problem("no HTTP/1 status line")
             self._partial_head = data
         except (InvalidHead, HeadTooLarge) as error:
             self._fail(error)

@@ -38,6 +38,10 @@ class InvalidHead(Exception):
     """This is not an HTTP/1 response head; ``str()`` says why, in our own words."""
 
 
+class Http2Frame(InvalidHead):
+    """The server sent an HTTP/2 frame."""
+
+
 class HeadTooLarge(Exception):
     """The head is longer than any real one."""
 
@@ -73,6 +77,14 @@ class ResponseHead(NamedTuple):
     """Bytes of the body; only with ``LENGTH``."""
     is_keep_alive: bool
     """The connection may carry another response after this one."""
+
+
+def starts_http2(data: bytes) -> bool:
+    """Return True if a stream starts with a SETTINGS or GOAWAY frame of HTTP/2.
+
+    RFC 9113 section 4.1: three bytes of length, type, flags, and stream 0.
+    """
+    return data[:1] == b"\0" and data[3:4] in (b"\4", b"\7") and data[4:9] == bytes(5)
 
 
 def find_head_end(data: bytes, start: int = 0) -> int:
