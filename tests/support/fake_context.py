@@ -202,14 +202,14 @@ class FakeContext:
     def open(self, screen: Screen[Any]) -> None:
         self.dialogs.append(screen)
 
-    def run_worker(
+    def run_in_background(
         self,
-        work: Coroutine[None, None, None],
+        work: Callable[[], Coroutine[None, None, None]],
         *,
         group: str = "default",
         exclusive: bool = False,
     ) -> None:
-        self._work.append(asyncio.ensure_future(work))
+        self._work.append(asyncio.ensure_future(work()))
 
     async def finish(self) -> None:
         """Wait for all background work."""

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+
 import pytest
+from rich.style import Style
+from textual.css.query import NoMatches
+from textual.events import Click
+from textual.widgets import OptionList
+from textual.worker import WorkerFailed
 
 from tests.ui.dashboards import Dashboard, dashboard
 from tests.ui.storm import click, key, send, storm
@@ -86,3 +94,60 @@ async def test_a_hit_of_the_palette_runs_once():
 @pytest.mark.parametrize("seed", range(2))
 async def test_random_events_never_end_the_dashboard(seed):
     await storm(seed, 300)
+
+
+@pytest.mark.parametrize("seed", [130, 1016])
+async def test_events_that_arrive_while_the_dashboard_closes_are_ignored(seed):
+    await storm(seed, 400)
+
+
+@pytest.mark.parametrize("error", [NoMatches(""), WorkerFailed(NoMatches(""))])
+async def test_a_missing_widget_is_an_error_only_while_the_dashboard_runs(error):
+    async with dashboard() as board:
+        board.app.exit(0)
+        board.app._handle_exception(error)
+    assert board.app._exception is None
+    with pytest.raises(type(error)):
+        async with dashboard() as board:
+            board.app._handle_exception(error)
+
+
+@pytest.mark.parametrize(
+    "id", ["open_folder", "screenshot", "export_failed", "add", "open_list"]
+)
+async def test_work_that_never_starts_is_not_reported(id, recwarn):
+    async with dashboard() as board:
+        board.main.actions.table[id]()
+        board.main.workers.cancel_all()
+        await asyncio.sleep(0)
+    gc.collect()
+    assert not [str(each.message) for each in recwarn]
+
+
+LISTS = {name: OPENING[name] for name in ("palette", "theme", "open a list", "save")}
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_click_on_an_option_that_is_gone_is_ignored(name):
+    async with dashboard() as board:
+        await board.press(*LISTS[name])
+        listed = board.app.screen.query(OptionList).first()
+        style = Style.from_meta({"option": 1000})
+        listed.post_message(
+            Click(listed, 0, 0, 0, 0, 1, False, False, False, 0, 0, style)
+        )
+        await board.wait_idle()
+        assert is_alive(board)
+
+
+@pytest.mark.parametrize("name", LISTS)
+async def test_a_list_without_space_ignores_page_keys(name):
+    async with dashboard(size=(1, 1)) as board:
+        await board.press(*LISTS[name])
+        for listed in board.app.screen.query(OptionList):
+            listed._clear_caches()
+            listed.highlighted = 0 if listed.option_count else None
+            listed.action_page_up()
+            listed.action_page_down()
+        await board.press("pageup", "pagedown")
+        assert is_alive(board)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.core.listing.query import DownloadQuery
@@ -39,14 +40,14 @@ class AddHost(Protocol):
         """Open a dialog and call ``answer`` with its result."""
         ...
 
-    def run_worker(
+    def run_in_background(
         self,
-        work: Coroutine[None, None, None] | Callable[[], Coroutine[None, None, None]],
+        work: Callable[[], Coroutine[None, None, None]],
         *,
         group: str = "default",
         exclusive: bool = False,
     ) -> object:
-        """Run a coroutine; ``exclusive`` cancels others of the same group."""
+        """Run what ``work`` makes; ``exclusive`` cancels others of the same group."""
         ...
 
     def set_timer(self, delay: float, callback: Callable[[], None]) -> object:
@@ -115,7 +116,9 @@ class AddQueue:
     def _known(self) -> dict[str, tuple[str, str]]:
         """Return folder and name by URL of all downloads; filled in the background."""
         known: dict[str, tuple[str, str]] = {}
-        self._host.run_worker(self._fill(known), group="known", exclusive=True)
+        self._host.run_in_background(
+            partial(self._fill, known), group="known", exclusive=True
+        )
         return known
 
     async def _fill(self, known: dict[str, tuple[str, str]]) -> None:
@@ -142,7 +145,7 @@ class AddQueue:
         """Restore the last session, and add the requests of the command line."""
         if self.restore is not None:
             self._pending += 1
-            self._host.run_worker(self._restore, group="add")
+            self._host.run_in_background(self._restore, group="add")
         self.add(requests)
 
     async def _restore(self) -> None:
@@ -165,7 +168,7 @@ class AddQueue:
         """Start to add requests; rows appear with the first slice."""
         self._pending += 1
         self._queue.append((requests, is_by_user))
-        self._host.run_worker(self._add, group="add")
+        self._host.run_in_background(self._add, group="add")
 
     async def _add(self) -> None:
         requests, is_by_user = self._queue.popleft()

@@ -12,10 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App
+from textual.app import App, ScreenStackError
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
+from textual.dom import NoScreen
+from textual.errors import NoWidget
 from textual.events import Paste
 from textual.widgets import Input
+from textual.worker import WorkerFailed
 
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import DownloadQuery, View
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
 _CATCH_UP_S = 0.02
 _SHEETS_AFTER_S = 0.5
 """Delay before the style sheets of dialogs are read, after the first frames."""
+_IS_GONE = (NoMatches, NoScreen, NoWidget, ScreenStackError)
+"""Errors of what looks for a widget or screen that has been removed."""
 _SHEETS = Path(__file__).with_name("dialogs")
 _HAS_NO_ANIMATIONS = os.environ.get("TEXTUAL_ANIMATIONS", "").lower() == "none"
 
@@ -301,6 +307,21 @@ class DashboardApp(App[int]):
     def stop(self) -> None:
         """Quit because of a signal; progress is saved."""
         self.exit(130)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the application is about to close, or has begun to."""
+        return self._exit or not self._running
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Ignore failed look-ups of widgets while the application closes.
+
+        Textual removes the widgets first, while timers, workers and waiting messages
+        can still run and look for them (8.2.8).
+        """
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not (self.is_closing and isinstance(cause, _IS_GONE)):
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """Show an internal error without local variables, which may contain secrets."""

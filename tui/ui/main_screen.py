@@ -43,12 +43,13 @@ from tui.ui.poller import EnginePoller
 from tui.ui.refresh import Parts, RefreshScheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from textual import events
     from textual.app import ComposeResult
     from textual.notifications import SeverityLevel
     from textual.timer import Timer
+    from textual.worker import Worker
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
@@ -272,6 +273,17 @@ class MainScreen(Screen[None]):
     def open(self, screen: Screen[Any]) -> None:
         """Open a screen and ignore its result."""
         self.app.push_screen(screen)
+
+    def run_in_background(
+        self,
+        work: Callable[[], Coroutine[None, None, None]],
+        *,
+        group: str = "default",
+        exclusive: bool = False,
+    ) -> None:
+        """Run what ``work`` makes; ``exclusive`` cancels others of the same group."""
+        # mypy infers the type of the result from here.
+        _: Worker[None] = self.run_worker(work, group=group, exclusive=exclusive)
 
     def exit_app(self, status: int) -> None:
         """End the application with an exit status."""

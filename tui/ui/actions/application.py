@@ -58,7 +58,7 @@ class ApplicationActions:
 
     def screenshot(self) -> None:
         """Save the screen as SVG in the output directory."""
-        self._context.run_worker(self._save_screenshot(), group="screenshot")
+        self._context.run_in_background(self._save_screenshot, group="screenshot")
 
     async def _save_screenshot(self) -> None:
         svg = self._application.export_screenshot(title="fetchtui")

@@ -30,14 +30,18 @@ class BatchHost(Protocol):
         """Show a message until the next one, or for a few seconds."""
         ...
 
-    def run_worker(
+    def run_in_background(
         self,
-        work: Coroutine[None, None, None],
+        work: Callable[[], Coroutine[None, None, None]],
         *,
         group: str = "default",
         exclusive: bool = False,
     ) -> object:
-        """Run a coroutine; ``exclusive`` cancels others of the same group."""
+        """Run what ``work`` makes; ``exclusive`` cancels others of the same group.
+
+        A coroutine object that never starts, because the dashboard closes, would be
+        reported as never awaited.
+        """
         ...
 
     def refresh_now(self) -> None:
@@ -77,8 +81,12 @@ class BatchRunner:
             done(operation(ids))
             return
         self._jobs += 1
-        job = self._run_slices(progress, list(ids), operation, done)
-        self._host.run_worker(job, group="batch", exclusive=False)
+        work = list(ids)
+
+        async def job() -> None:  # not a partial: Textual formats all its arguments
+            await self._run_slices(progress, work, operation, done)
+
+        self._host.run_in_background(job, group="batch", exclusive=False)
 
     async def _run_slices(
         self,

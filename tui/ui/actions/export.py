@@ -56,8 +56,11 @@ class ListExport:
 
         def save(choice: SaveChoice | None) -> None:
             if choice is not None:
-                work = self._save_as(groups[choice.group], choice)
-                self._context.run_worker(work, group="export")
+
+                async def work() -> None:
+                    await self._save_as(groups[choice.group], choice)
+
+                self._context.run_in_background(work, group="export")
 
         counts = {name: len(ids) for name, ids in groups.items()}
         self._context.ask(SaveScreen(counts), save)

@@ -8,11 +8,18 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, cast
 
 from textual.await_complete import AwaitComplete
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import (
+    CommandList,
+    CommandPalette,
+    DiscoveryHit,
+    Hit,
+    Hits,
+    Provider,
+)
 from textual.errors import NoWidget
 
 from tui.core.settings import MAX_CONCURRENCY
-from tui.ui.dialogs.dialog import is_on_top
+from tui.ui.dialogs.dialog import Options, is_on_top
 from tui.ui.dialogs.help import find
 from tui.ui.keys.keymap import current
 from tui.ui.keys.registry import Group
@@ -20,6 +27,7 @@ from tui.ui.keys.registry import Group
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual.app import ComposeResult
     from textual.events import Click
 
 _NUMBER = re.compile(r"(?<!\S)\d+(?=\s*$)")
@@ -37,8 +45,17 @@ class PaletteHost(Protocol):
         ...
 
 
+class _Commands(CommandList, Options, can_focus=False):
+    """The list of the palette, which is cleared while the user types."""
+
+
 class ActionPalette(CommandPalette):
     """Textual's palette, which may be left twice: by a double click, by two keys."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out Textual's widgets with our list."""
+        for widget in super().compose():
+            yield _Commands() if type(widget) is CommandList else widget
 
     def dismiss(self, result: None = None) -> AwaitComplete:
         """Close, unless that was done already."""

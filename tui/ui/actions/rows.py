@@ -7,6 +7,7 @@ loop in which the key arrived.
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
@@ -86,12 +87,12 @@ class RowActions:
     def open_file(self) -> None:
         """Open the finished file, or copy its path without a desktop."""
         path = self._service.detail(self._targets.row.id).path
-        self._context.run_worker(self._open(path), group="open")
+        self._context.run_in_background(partial(self._open, path), group="open")
 
     def open_folder(self) -> None:
         """Open the folder of the file, or copy its path without a desktop."""
         folder = os.path.dirname(self._service.detail(self._targets.row.id).path)
-        self._context.run_worker(self._open(folder), group="open")
+        self._context.run_in_background(partial(self._open, folder), group="open")
 
     async def _open(self, path: str) -> None:
         if await open_path(path):

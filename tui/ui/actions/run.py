@@ -41,7 +41,7 @@ class RunActions:
 
     def export_failed(self) -> None:
         """Save the failed downloads as a list."""
-        self._context.run_worker(self._export.save_failed(), group="export")
+        self._context.run_in_background(self._export.save_failed, group="export")
 
     def save_list(self) -> None:
         """Ask which downloads to save as a list, and in which format."""

@@ -11,7 +11,7 @@ from textual.widgets.option_list import Option
 
 from tui.core.listing.query import SortKey
 from tui.core.text.plain_text import plain
-from tui.ui.dialogs.dialog import Dialog
+from tui.ui.dialogs.dialog import Dialog, Options
 from tui.ui.panes.pane import to_ascii
 from tui.ui.style.sorting import SORT_CHOICES, SortChoice, arrow
 
@@ -44,7 +44,7 @@ class ChoiceScreen(Dialog[str | None]):
 
     def compose_box(self) -> ComposeResult:
         """Lay out the words."""
-        yield OptionList(*(Option(Content(word), id=word) for word in self._words))
+        yield Options(*(Option(Content(word), id=word) for word in self._words))
 
     def on_mount(self) -> None:
         """Put the cursor on the current word."""
@@ -74,7 +74,7 @@ class SortScreen(Dialog[SortKey | None]):
 
     def compose_box(self) -> ComposeResult:
         """Lay out the orders."""
-        yield OptionList(*(self._option(choice) for choice in SORT_CHOICES))
+        yield Options(*(self._option(choice) for choice in SORT_CHOICES))
 
     def _option(self, choice: SortChoice) -> Option:
         first = choice.first
@@ -124,7 +124,7 @@ class ThemeScreen(Dialog[str | None]):
 
     def compose_box(self) -> ComposeResult:
         """Lay out the names."""
-        yield OptionList(*(Option(Content(name), id=name) for name in self._names))
+        yield Options(*(Option(Content(name), id=name) for name in self._names))
 
     def on_mount(self) -> None:
         """Put the cursor on the current theme."""

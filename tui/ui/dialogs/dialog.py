@@ -1,4 +1,4 @@
-"""The base class of all dialogs: a framed box on an opaque background.
+"""The base class of all dialogs, a framed box on an opaque background, and its lists.
 
 The background is opaque because Textual would blend every cell of the live list below a
 translucent one: three times the cost of a frame.
@@ -6,15 +6,16 @@ translucent one: three times the cost of a frame.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.css.query import NoMatches
-from textual.events import Mount, Resize
+from textual.events import Click, Mount, Resize
 from textual.screen import ModalScreen
+from textual.widgets import OptionList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -43,6 +44,24 @@ MOVES: tuple[Binding, ...] = (
 def is_on_top(screen: Screen[Any]) -> bool:
     """Return True if keys and clicks reach this screen."""
     return screen.is_running and screen.app.screen is screen
+
+
+class Options(OptionList):
+    """A list of options that ignores a click or a page key that arrives too late.
+
+    Textual fails on an option that is gone, and on a page key before the list has
+    space on the screen (8.2.8).
+    """
+
+    async def _on_click(self, event: Click) -> None:
+        event.prevent_default()  # Textual calls the handler of the base class as well
+        if event.style.meta.get("option", 0) < self.option_count:
+            await super()._on_click(event)
+
+    def _move_page(self, direction: Literal[-1, 1]) -> None:
+        self._update_lines()
+        if self._lines:
+            super()._move_page(direction)
 
 
 class Dialog(ModalScreen[Result]):

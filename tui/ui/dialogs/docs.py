@@ -19,7 +19,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.docs import TOPICS, read_topic
-from tui.ui.dialogs.dialog import Dialog
+from tui.ui.dialogs.dialog import Dialog, Options
 
 if TYPE_CHECKING:
     from textual import events
@@ -51,7 +51,7 @@ class GuideScreen(Dialog[None]):
     def compose_box(self) -> ComposeResult:
         """Lay out the list of topics and the text."""
         with Horizontal():
-            topics = OptionList(*(Option(Content(name)) for name in _NAMES))
+            topics = Options(*(Option(Content(name)) for name in _NAMES))
             topics.can_focus = False
             yield topics
             with VerticalScroll():

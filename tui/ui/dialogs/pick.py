@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from tui.core.text.plain_text import plain
 from tui.core.text.units import format_size
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
-from tui.ui.dialogs.dialog import PRINTABLE, Dialog
+from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Options
 from tui.ui.dialogs.path_completion import Entry, FolderListing, complete, list_folder
 from tui.ui.style.format import count
 
@@ -102,7 +102,7 @@ class PickScreen(Dialog[Picked | None]):
     def compose_box(self) -> ComposeResult:
         """Lay out path, entries and preview."""
         yield PathInput(restrict=PRINTABLE, compact=True, select_on_focus=False)
-        yield OptionList(compact=True)
+        yield Options(compact=True)
         yield Static("", classes="hint", id="more", markup=False)
         yield AddPreviewPane("Choose a list to preview it.")
 

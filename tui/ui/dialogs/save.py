@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.sources.writers import ListFormat
-from tui.ui.dialogs.dialog import PRINTABLE, Dialog
+from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Options
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -66,9 +66,9 @@ class SaveScreen(Dialog[SaveChoice | None]):
         """Lay out groups, formats, file name and buttons."""
         with Horizontal(id="choices"):
             names = (f"{name}  {count(self._counts[name])}" for name in self._groups)
-            yield OptionList(*map(_option, names), id="groups", compact=True)
+            yield Options(*map(_option, names), id="groups", compact=True)
             formats = (title for title, _ in _FORMATS.values())
-            yield OptionList(*map(_option, formats), id="formats", compact=True)
+            yield Options(*map(_option, formats), id="formats", compact=True)
         yield Static("", classes="hint", id="about", markup=False)
         yield Input(restrict=PRINTABLE, compact=True, select_on_focus=False)
         with Horizontal(classes="buttons"):

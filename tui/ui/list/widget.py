@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual import events
+    from textual.worker import Worker
 
     from tui.core.download import DownloadId
     from tui.core.service import DownloadService
@@ -112,7 +113,8 @@ class DownloadList(ScrollView, can_focus=True):
 
     def _start_search(self) -> None:
         """Continue the search beside keys and frames, replacing an earlier one."""
-        self.run_worker(self._search(), group="search", exclusive=True)
+        # mypy infers the type of the result from here.
+        _: Worker[None] = self.run_worker(self._search, group="search", exclusive=True)
 
     async def _search(self) -> None:
         model = self.model
