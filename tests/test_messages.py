@@ -171,7 +171,10 @@ def test_queue_states(status, text):
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
-        (AutoReason(AutoCode.TRY_MORE, (8, 8e6, 16)), "8 give 8.00 MB/s, more are"),
+        (
+            AutoReason(AutoCode.TRY_MORE, (8, 8e6, 16)),
+            "8 downloads reach 8.00 MB/s; trying 16",
+        ),
         (AutoReason(AutoCode.BACK, (16, 8e6, 0.004, 8)), "16 give 8.00 MB/s (+0%): b"),
         (AutoReason(AutoCode.FEWER_STAY, (4, 8e6, -0.03)), "4 give 8.00 MB/s (-3%)"),
         (

@@ -66,7 +66,7 @@ def test_a_terminal_gets_colors():
 @pytest.mark.parametrize(
     ("topic", "expected"),
     [
-        ("exit", "unknown topic 'exit'; did you mean exit-status?"),
+        ("exit", "unknown topic 'exit'; did you mean 'exit-status'?"),
         ("config", "'config' is a command; see fetchtui config --help"),
         ("quantum", "unknown topic 'quantum'; fetchtui help lists the topics"),
     ],

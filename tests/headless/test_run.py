@@ -273,7 +273,7 @@ async def test_plain_lines_show_results_and_retries() -> None:
             " the server has no such file; check the URL <https://example.org/f1.bin>",
             "done    f2.bin  5 B",
             "2 done, 1 failed · 0 B in 0s (0 B/s)",
-            "  1 not_found; the server has no such file; check the URL",
+            "  1 × not found: the server has no such file; check the URL",
         ]
 
 
@@ -300,8 +300,8 @@ async def test_summary_lists_causes_with_suggestions() -> None:
             stage.service.fail(id, kind, "so it was")
         assert await stage.status() == 1
         tail = stage.err.read().splitlines()[-len(kinds) :]
-        assert [line.split(";")[0] for line in tail] == [
-            f"  1 {kind}" for kind in sorted(kinds)
+        assert sorted(line.partition(":")[0] for line in tail) == [
+            f"  1 × {kind.replace('_', ' ')}" for kind in sorted(kinds)
         ]
 
 

@@ -87,7 +87,7 @@ async def test_ctrl_c_prints_the_results_so_far(tmp_path, temp_dir):
         (["--only", "nothing"], "unknown strategy 'nothing'; available: one_by_one,"),
         (["--export", "results.txt"], "results.txt must end in .md, .json, .svg"),
         (["--export", "nowhere/r.md"], "nowhere is not a directory"),
-        (["--bandwidth", "fast"], "'fast' is not a valid size"),
+        (["--bandwidth", "fast"], "'fast' is not a valid rate"),
         (["--size", "0"], "at least 1 byte"),
         (["no-such-list.txt"], "no such file"),
     ],

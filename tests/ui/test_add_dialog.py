@@ -76,6 +76,11 @@ async def test_the_preview_counts_good_duplicate_and_invalid_lines():
     assert "✗ line 8" in text
 
 
+async def test_a_preview_of_invalid_lines_only_has_no_check_mark():
+    text = preview_text(await read_preview(["nonsense"]))
+    assert text.startswith("0 to add   1 invalid line")
+
+
 async def test_the_same_url_under_another_name_is_not_a_duplicate():
     preview = await read_preview(["https://a.example/x\nhttps://a.example/x\n out=y"])
     assert (len(preview.requests), preview.duplicates) == (2, 0)

@@ -7,6 +7,7 @@ import pytest
 from tests.ui.dashboards import dashboard
 from tests.ui.sample_state import sample_service
 from tui.core.diagnosis import Diagnosis, Limit, LimitCause
+from tui.core.download import DownloadState
 from tui.core.notices import AutoCode, AutoReason
 from tui.core.snapshot import AutoSnapshot
 
@@ -35,6 +36,20 @@ async def test_the_last_step_of_automatic_concurrency_is_shown_beside_it():
     async with dashboard(service, size=(100, 30)) as board:
         (line,) = (line for line in board.screen() if "Limited by the disk" in line)
         assert line.rstrip().endswith(f"auto: {STEP_TEXT}")
+
+
+async def test_a_trial_of_more_is_shown_only_while_downloads_are_queued():
+    service = sample_service()
+    trial = AutoReason(AutoCode.TRY_MORE, (32, 2.28e6, 64))
+    service.auto = AutoSnapshot(is_on=True, reason=trial)
+    text = "auto: 32 downloads reach 2.28 MB/s; trying 64"
+    async with dashboard(service, size=(200, 60)) as board:
+        assert text in board.text()
+        for row in service.downloads:
+            if row.state is DownloadState.QUEUED:
+                service.finish(row.id)
+        await board.tick()
+        assert text not in board.text()
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 15)])

@@ -122,7 +122,7 @@ async def test_typing_searches_and_enter_leaves_with_the_action(size):
     async with app.run_test(size=size) as pilot:
         await pilot.press(*"undo")
         await pilot.pause()
-        assert "Undo the last add" in on_screen(app)
+        assert "Revert the last add" in on_screen(app)
         await pilot.press("enter")
     assert app.answers == ["undo"]
 

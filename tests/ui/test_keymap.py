@@ -88,7 +88,7 @@ def test_without_a_key_messages_refer_to_the_palette():
 @pytest.mark.parametrize(
     ("overrides", "problem"),
     [
-        ({"cancl": "x"}, "unknown action “cancl”; did you mean cancel?"),
+        ({"cancl": "x"}, "unknown action “cancl”; did you mean 'cancel'?"),
         ({"zzzzzz": "x"}, "unknown action “zzzzzz”; fetchtui config explain"),
         ({"cancel": "hyper+x"}, "keys.cancel: unknown key “hyper+x”; write keys as"),
         ({"cancel": "ctrl+i"}, "terminals send ctrl+i as tab; use another key"),
@@ -162,7 +162,7 @@ async def test_advice_on_a_failed_row_names_the_changed_keys():
 
 async def test_problems_are_shown_when_the_dashboard_opens():
     async with dashboard(keys={"cancl": "x"}) as board:
-        assert "did you mean cancel?" in board.message()
+        assert "did you mean 'cancel'?" in board.message()
 
 
 async def test_the_detail_pane_names_the_changed_keys():

@@ -31,6 +31,11 @@ def _run_and_exit(run: Callable[..., Any], *args: Any, **extra: Any) -> Any:
     try:
         status = run(*args, standalone_mode=False, **extra)
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption):
+            from tui.cli.unknown_option import explain_unknown
+
+            has_hints = error.ctx is not None and isinstance(error.ctx.command, Program)
+            error = explain_unknown(error, has_hints=has_hints)
         error.show()
         status = error.exit_code
     except click.Abort as error:

@@ -137,6 +137,8 @@ class Option(NamedTuple):
                 return values.read_choice(value, self.choices)
             case Kind.SIZE:
                 return values.read_size(value, self.low, self.high)
+            case Kind.RATE:
+                return values.read_size(value, self.low, self.high, "rate")
             case Kind.PATH:
                 return values.read_path(
                     value, allow_relative=allow_relative, must_exist=self.must_exist

@@ -123,7 +123,7 @@ SPEED: Final = (
     ),
     Option(
         "limit-rate",
-        Kind.SIZE,
+        Kind.RATE,
         Group.SPEED,
         "Total rate limit in bytes per second, such as 500k or 10M; 0 for no limit.",
         '"10M"',
@@ -390,7 +390,7 @@ NETWORK: Final = (
         metavar="FILE",
         must_exist=True,
         default_text="SSL_CERT_FILE, or the system's",
-        more="A self-signed server certificate must be marked CA:FALSE.",
+        more="A self-signed server certificate works only if it is marked CA:FALSE.",
     ),
     Option(
         "cert",
@@ -601,7 +601,7 @@ HOST_KEYS: Final = (
     ),
     Option(
         "limit-rate",
-        Kind.SIZE,
+        Kind.RATE,
         Group.NETWORK,
         "Rate limit in bytes per second for each matching origin.",
         '"2M"',

@@ -28,6 +28,7 @@ class Kind(Enum):
     SWITCH = "true or false"
     CHOICE = "one of the words"
     SIZE = 'a size in bytes, such as "500k" or "10M"'
+    RATE = 'a rate in bytes per second, such as "500k" or "10M"'
     PATH = 'a path in quotes, such as "~/Downloads"'
     TEXT = "text in quotes"
     WORDS = 'a list of texts, such as ["first", "second"]'
@@ -102,12 +103,12 @@ def read_choice(value: Any, choices: tuple[str, ...]) -> str:
     raise ValueError(f"must be one of {words}, in quotes")
 
 
-def read_size(value: Any, low: float, high: float) -> int:
-    """Read a size in bytes: a whole number, or text with a unit."""
+def read_size(value: Any, low: float, high: float, noun: str = "size") -> int:
+    """Read a size or a rate in bytes: a whole number, or text with a unit."""
     if isinstance(value, str):
-        value = parse_size(plain(value, 40))
+        value = parse_size(plain(value, 40), noun)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError('must be a size, such as 500000, "500k" or "10M"')
+        raise ValueError(f'must be a {noun}, such as 500000, "500k" or "10M"')
     if not low <= value <= high:
         raise ValueError(f"{value:,} is not in the range {low:,.0f} to {high:,.0f}")
     return value

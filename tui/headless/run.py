@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tui.core.events import DownloadNotice, QueueHeld, QueueReleased
+from tui.core.listing.query import DownloadQuery, View
 from tui.core.notices import NoticeCode
 from tui.headless.interrupts import Interrupts
 from tui.headless.output import AsyncOutput
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tui.core.events import Event
+    from tui.core.listing.query import FailureGroup
     from tui.core.notices import HoldReason
     from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
@@ -205,10 +207,15 @@ class _RunLoop:
             self._service.snapshot(),
             interruption,
             self._hold_reason,
+            self._failure_groups(),
             self._already_here,
             tuple(self._post_processor.summary()) if self._post_processor else (),
             self._post_processor.failures if self._post_processor else 0,
         )
+
+    def _failure_groups(self) -> tuple[FailureGroup, ...]:
+        groups = self._service.by_cause(DownloadQuery(View.FAILED))
+        return tuple(group for group in groups if group.kind)
 
     async def _fetch(self) -> None:
         for at in range(0, len(self._requests), _SLICE):

@@ -12,9 +12,10 @@ from tui.core.text.units import (
     format_rate,
     format_size,
 )
-from tui.messages import hold_text, remedy
+from tui.messages import failure_title, hold_text, remedy
 
 if TYPE_CHECKING:
+    from tui.core.listing.query import FailureGroup
     from tui.core.notices import HoldReason
     from tui.core.snapshot import EngineSnapshot
 
@@ -35,6 +36,8 @@ class RunResult:
     """Name of the signal, or ``BROKEN_PIPE``; "" if the run was not interrupted."""
     hold_reason: HoldReason | None = None
     """The error that paused the queue, if one did."""
+    causes: tuple[FailureGroup, ...] = ()
+    """Failed downloads by cause, the most common first."""
     already_present: int = 0
     """Downloads that are done because the file already existed."""
     post_processing: tuple[str, ...] = ()
@@ -100,8 +103,10 @@ def summary_lines(result: RunResult, resume_hint: str) -> list[str]:
         f" in {format_elapsed(snapshot.elapsed_s)}"
         f" ({format_rate(snapshot.average)})"
     ]
-    causes = sorted(snapshot.by_cause.items(), key=lambda item: (-item[1], item[0]))
-    lines += [f"  {count:,} {kind}{advice(kind)}" for kind, count in causes]
+    for group in result.causes:
+        name = failure_title(group.kind, group.status)
+        hint = remedy(group.kind, group.status)
+        lines.append(f"  {len(group.ids):,} × {name}" + (f": {hint}" if hint else ""))
     if result.hold_reason:
         lines.append(f"stopped: {hold_text(result.hold_reason)}")
     if result.unfinished:

@@ -179,7 +179,7 @@ class LiveSettings:
 
     def _shown(self, option: Option) -> str:
         value = self.now(option)
-        if option.kind is Kind.SIZE and isinstance(value, int) and value:
+        if option.kind in (Kind.SIZE, Kind.RATE) and isinstance(value, int) and value:
             return editable_size(value)
         return shown_value(option, value)
 

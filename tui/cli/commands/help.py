@@ -80,7 +80,8 @@ def explain_unknown(topic: str) -> str:
         return f"{topic!r} is a command; see fetchtui {topic} --help"
     similar = similar_topics(topic)
     if similar:
-        return f"unknown topic {topic!r}; did you mean {' or '.join(similar)}?"
+        names = " or ".join(map(repr, similar))
+        return f"unknown topic {topic!r}; did you mean {names}?"
     return f"unknown topic {topic!r}; fetchtui help lists the topics"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,7 +117,7 @@ def _read_names(text: str) -> tuple[str, ...]:
 )
 @click.option(
     "--bandwidth",
-    callback=_read_by(parse_size),
+    callback=_read_by(partial(parse_size, noun="rate")),
     metavar="RATE",
     help="Rate per connection to the demo server, in bytes per second; 0 for no limit."
     "  [default: 2MB]",

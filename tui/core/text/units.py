@@ -12,11 +12,15 @@ _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
-def parse_size(text: str) -> int:
+def parse_size(text: str, noun: str = "size") -> int:
     """Parse a size or a rate such as ``512``, ``10M``, ``1.5GiB`` or ``800k/s``.
 
     A bare letter means powers of 1024, as in aria2, curl and wget, so that their
     option values keep their meaning here; ``MB`` with a B but no i means 10^6.
+
+    Args:
+        text: what the user wrote.
+        noun: ``size`` or ``rate``, for the error message.
 
     Returns:
         Bytes (or bytes per second), rounded down.
@@ -26,7 +30,7 @@ def parse_size(text: str) -> int:
     """
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is not a valid size; use 500k, 10M or 1.5G")
+        raise ValueError(f"{text!r} is not a valid {noun}; use 500k, 10M or 1.5G")
     number, letter, suffix = match.groups()
     base = 1000 if suffix.lower() == "b" and letter else 1024
     whole, _, decimals = number.partition(".")

@@ -31,6 +31,8 @@ def ask_for_rate(context: ActionContext, row: DownloadSnapshot | None = None) ->
     name = "" if row is None else plain(row.name, 40)
 
     def check(text: str) -> str | None:
+        if not text:
+            return f"Enter a rate: {_RATE_HINT}"
         try:
             parse_size(text)
         except ValueError:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tui.core.download import DownloadState
+from tui.core.notices import AutoCode
 from tui.messages import auto_text
 from tui.ui.bars.end_line import end_line
 from tui.ui.bars.header import ActionPressed
@@ -12,7 +14,7 @@ from tui.ui.panes.diagnosis import diagnosis_spans
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 
 if TYPE_CHECKING:
-    from tui.core.snapshot import AutoSnapshot, EngineSnapshot
+    from tui.core.snapshot import EngineSnapshot
 
 
 class BottleneckLine(Pane):
@@ -55,7 +57,7 @@ class BottleneckLine(Pane):
         if now is None:
             return []
         left = [Span(" "), *diagnosis_spans(now)]
-        right = self._auto(now.auto)
+        right = self._auto(now)
         if right and line_width(left) + line_width(right) + 2 > width:
             left = [Span(" "), *diagnosis_spans(now, is_short=True)]
         room = width - line_width(left) - 2
@@ -64,10 +66,14 @@ class BottleneckLine(Pane):
             right[-1] = right[-1]._replace(text=text[: len(text) - 2] + "…")
         return justify(left, [*right, Span(" ")] if right else [], width)
 
-    def _auto(self, auto: AutoSnapshot) -> Line:
+    def _auto(self, now: EngineSnapshot) -> Line:
+        auto = now.auto
         if auto.is_pinned:
             words = f"set by hand, {key_of('auto')} for automatic"
             return [Span(words, "dim", "auto")]
         if not auto.is_on:
             return []
+        is_trying = auto.reason is not None and auto.reason.code is AutoCode.TRY_MORE
+        if is_trying and not now.counts[DownloadState.QUEUED]:
+            return []  # without queued downloads nothing more is tried
         return [Span("auto: ", "active", "auto"), Span(auto_text(auto.reason), "dim")]

@@ -152,7 +152,9 @@ def preview_lines(
     if preview.is_empty:
         return [[Span("Nothing to add yet. Type or paste URLs above.", "dim")]]
     total = len(preview.requests)
-    head: Line = [Span(f"{good} {count(total)} to add", "done" if total else "dim")]
+    head: Line = [Span(f"{good} {count(total)} to add", "done")]
+    if not total:
+        head = [Span("0 to add", "dim")]
     if preview.sized:
         size = format_size(preview.size)
         if preview.sized != total:

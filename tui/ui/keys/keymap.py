@@ -223,7 +223,7 @@ class Keymap:
     def _report_unknown(self, id: str) -> None:
         near = get_close_matches(id, self._defaults, n=1)
         known = "fetchtui config explain keys lists them"
-        hint = f"did you mean {near[0]}?" if near else known
+        hint = f"did you mean {near[0]!r}?" if near else known
         self._report(f"keys: unknown action “{plain(id, 30)}”; {hint}")
 
     def _report(self, problem: str) -> None:

@@ -194,12 +194,12 @@ def shown_key(key: str) -> str:
     return "+".join([*modifiers, sign])
 
 
-def _view(number: int, name: str, what: str) -> Action:
+def _view(number: int, name: str, what: str, help: str) -> Action:
     return Action(
         id=f"view_{name}",
         keys=(str(number),),
         title=f"Show {what}",
-        help=f"List only {what}." if number > 1 else "List all downloads.",
+        help=help,
         group=Group.VIEW,
     )
 
@@ -220,7 +220,7 @@ _ROW = (
         "pause",
         ("p",),
         "Pause or resume",
-        "Pause it, keeping queue position and data. Press again to resume.",
+        "Queue position and data are kept. Press again to resume.",
         Group.ROW,
         label="Pause",
         rank=3,
@@ -412,7 +412,7 @@ _RUN = (
         "undo",
         ("u",),
         "Undo",
-        "Undo the last add, cancel, pause, retry, removal, URL change or move.",
+        "Revert the last add, cancel, pause, retry, removal, URL change or move.",
         Group.RUN,
         label="Undo",
         rank=7,
@@ -597,13 +597,27 @@ _VIEW = (
         "Open or close the line of finished downloads below the others.",
         Group.VIEW,
     ),
-    _view(1, "all", "all downloads"),
-    _view(2, "active", "active downloads"),
-    _view(3, "queued", "queued downloads"),
-    _view(4, "done", "finished downloads"),
-    _view(5, "failed", "failed downloads"),
-    _view(6, "paused", "paused downloads"),
-    _view(7, "cancelled", "cancelled downloads"),
+    _view(1, "all", "all downloads", "Downloads in every state."),
+    _view(2, "active", "active downloads", "Downloads that run or wait for a retry."),
+    _view(
+        3,
+        "queued",
+        "queued downloads",
+        "Downloads that wait for a slot, in their order.",
+    ),
+    _view(4, "done", "finished downloads", "Downloads that are complete."),
+    _view(
+        5, "failed", "failed downloads", "Downloads with an error, grouped by cause."
+    ),
+    _view(
+        6, "paused", "paused downloads", "Downloads that wait until you resume them."
+    ),
+    _view(
+        7,
+        "cancelled",
+        "cancelled downloads",
+        "Downloads that you cancelled. Retry restores them.",
+    ),
     Action(
         "follow",
         ("f",),
@@ -753,7 +767,7 @@ _APP = (
         "quit",
         ("q",),
         "Quit",
-        "Quit. Progress is saved; run the same command to resume.",
+        "Progress is saved; run the same command to resume.",
         Group.APP,
         label="Quit",
         rank=1,
@@ -761,8 +775,8 @@ _APP = (
     Action(
         "interrupt",
         ("ctrl+c",),
-        "Quit at once",
-        "Ask like q. Press twice to quit at once. Progress is saved.",
+        "Quit or interrupt",
+        "Asks first; press twice to quit at once. Progress is saved.",
         Group.APP,
         is_typable=True,
     ),

@@ -22,8 +22,8 @@ def empty_lines() -> list[str]:
     """Return the text of the pane while there is no download under the cursor."""
     return [
         "No download under the cursor.",
-        "Move it with up and down to see map,",
-        "speed, address and errors here.",
+        "Move the cursor with up and down to see",
+        "the map, speed, address and errors here.",
         f"{key_of('details')} opens details, {key_of('add')} adds URLs.",
     ]
 

@@ -1,0 +1,57 @@
+"""Errors for unknown options: hints for users of other programs, and close matches."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+
+import click
+
+_CLOSE = 0.75
+"""Similarity of names, 0 to 1; below this, a suggestion is rarely what was meant."""
+
+_HINTS: dict[str, str] = {
+    **dict.fromkeys(
+        ("-j", "--jobs", "--parallel", "--parallel-max", "--max-concurrent-downloads"),
+        "use -c N to set the number of downloads at a time",
+    ),
+    **dict.fromkeys(
+        ("-x", "--split", "--max-connection-per-server"),
+        "use -s N to set the connections per download",
+    ),
+    **dict.fromkeys(
+        ("-i", "--input-file"), "give the list as an argument, without an option"
+    ),
+    **dict.fromkeys(
+        ("-d", "-P", "--dir", "--directory-prefix"), "use -o DIR to set the directory"
+    ),
+    **dict.fromkeys(
+        ("-O", "--output-document", "--remote-name", "--output"),
+        "use -o DIR to set the directory; out=NAME in a list sets the name of a file",
+    ),
+    **dict.fromkeys(
+        ("-C", "--continue", "--continue-at"),
+        "leave it out: unfinished downloads are resumed anyway",
+    ),
+}
+"""What to use instead of options of aria2, curl and wget."""
+
+
+def explain_unknown(error: click.NoSuchOption, *, has_hints: bool) -> click.UsageError:
+    """Return an error that says what to use instead.
+
+    Args:
+        error: click's error, whose suggestions are far-fetched.
+        has_hints: whether options of other programs have a counterpart here.
+    """
+    name = error.option_name
+    text = f"no such option {name!r}"
+    if has_hints and name in _HINTS:
+        return click.UsageError(f"{text}; {_HINTS[name]}", error.ctx)
+    command = None if error.ctx is None else error.ctx.command
+    known = (
+        [flag for option in command.params for flag in option.opts] if command else []
+    )
+    known = [flag for flag in known if flag.startswith("--")]
+    close = get_close_matches(name, known, 1, _CLOSE) if len(name) > 2 else []
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return click.UsageError(f"{text}{hint}", error.ctx)
