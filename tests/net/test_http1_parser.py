@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import h11
 import httptools
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tui.net.transports.http1.parser import (
@@ -399,6 +399,8 @@ BODIES = st.sampled_from(
     BODIES,
     st.none() | st.tuples(st.integers(0, 200), st.binary(max_size=2)),
 )
+# A bare CR ends no status line, and is no part of one.
+@example(b"HTTP/1.1 200 OK", [b"Content-Length: 3"], b"abc", (16, b""))
 def test_all_else_is_parsed_as_by_httptools(
     status: bytes,
     lines: list[bytes],

@@ -25,7 +25,7 @@ MAX_HEAD_BYTES = MAX_HEADER_BYTES + (28 << 10)
 """Of everything before the body, including header names and interim responses."""
 
 _END = re.compile(rb"\n\r?\n")
-_STATUS = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [^\x00\n]*)?\r?\n")
+_STATUS = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [^\x00\r\n]*)?\r?\n")
 # Possessive: otherwise a line of 100,000 blanks and a control character takes a minute.
 _FIELD = re.compile(
     r"^([!#$%&'*+.^_`|~0-9A-Za-z-]++)[ \t]*+:[ \t]*+([^\x00\n]*+)\n",
