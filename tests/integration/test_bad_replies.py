@@ -395,6 +395,30 @@ async def test_a_server_that_has_trouble_with_ranges_for_a_while_is_asked_again(
     assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
 
 
+@pytest.mark.parametrize("segments", [1, 4])
+async def test_a_range_with_another_coding_is_never_mixed_in(
+    server: ScriptedServer,
+    start: Start,
+    tmp_path: Path,
+    backend: str,
+    segments: int,
+) -> None:
+    """A proxy compresses ranges, but not the whole file, under the same ETag."""
+    coded = ResponseScript(
+        Pattern(LARGE.size, seed=77), etag='"v1"', content_encoding="gzip"
+    )
+
+    def answer(seen: RecordedRequest) -> ResponseScript | None:
+        return coded if seen.range is not None and seen.range[0] > 0 else None
+
+    script = ResponseScript(LARGE, etag='"v1"', rate=20_000_000, answer=answer)
+    row = await fetch(
+        start, server, script, http_backend=backend, segments=segments, retries=2
+    )
+    assert row.state is S.DONE, row.error
+    assert digest(tmp_path / "out/x.bin") == LARGE.sha256()
+
+
 @pytest.mark.parametrize("validator", ["etag", "date"])
 @pytest.mark.parametrize("segments", [1, 4, 16])
 async def test_a_206_that_lost_its_validator_is_never_mixed_in(

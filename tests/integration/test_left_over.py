@@ -296,3 +296,33 @@ async def test_a_part_file_of_another_url_is_continued_if_the_server_confirms_it
     assert digest(out / "x") == BIG.sha256()
     assert names(out) == ["x"]
     assert server.requests[-1].range == (2_000_000, None)
+
+
+# -- planted records -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("named_by", ["server", "list"])
+async def test_a_server_cannot_plant_a_part_file(
+    server: ScriptedServer, start: Start, tmp_path: Path, named_by: str
+) -> None:
+    evil = Pattern(BIG.size, seed=9)
+    url = server.add("/big.iso", ResponseScript(BIG, etag='"v1"'))
+    size = BIG.size
+    record = ResumeRecord(url=url, validator='"v1"', size=size, ranges=((0, size),))
+    planted = {"big.iso.part": evil.read(), "big.iso.part.json": serialize(record)}
+    requests = []
+    for number, (name, body) in enumerate(planted.items()):
+        header = {"Content-Disposition": f'attachment; filename="{name}"'}
+        headers = header if named_by == "server" else {}
+        evil_url = server.add(f"/{number}", ResponseScript(body, headers=headers))
+        out = name if named_by == "list" else None
+        requests.append(request_for(evil_url, name=out))
+    async with start(segments=1, retries=0) as engine:
+        engine.add(requests)
+        await engine.wait_idle()
+    row = await fetch(start, url)
+    assert row.state is S.DONE
+    assert digest(tmp_path / "out/big.iso") == BIG.sha256()
+    assert names(tmp_path / "out") == [
+        *("big.iso", "big.iso.part.json_", "big.iso.part_")
+    ]

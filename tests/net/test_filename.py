@@ -27,6 +27,11 @@ EURO = "foo-\u00e4-\u20ac.html"
     ("raw", "safe"),
     [
         ("file.tar.gz", "file.tar.gz"),
+        ("big.iso.part", "big.iso.part_"),
+        ("big.iso.PART.json ", "big.iso.PART.json_"),
+        ("big.iso.part.new", "big.iso.part.new_"),
+        ("big.iso.bad.", "big.iso.bad_"),
+        ("movie.part1.rar", "movie.part1.rar"),
         ("Grüße.txt", "Grüße.txt"),
         ("файл 1.txt", "файл 1.txt"),
         ("日本語.zip", "日本語.zip"),

@@ -208,6 +208,9 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 DIFFERENCES = (
     # Old servers send these; httpx and curl accept them, too.
     _difference("bare LF", "ours", rb"(?<!\r)\n", b"HTTP/1.1 200 OK\nA: b\n\n"),
+    _difference(
+        "blank before a colon", "ours", rb"\n[^:\r\n]*[ \t]:", OK + b"A : b\r\n\r\n"
+    ),
     _difference("folded line", "ours", rb"\n[ \t]", OK + b"A: b\r\n c\r\n\r\n"),
     _difference(
         "repeated length",

@@ -53,6 +53,9 @@ _CHARSETS = frozenset(
     + [f"cp125{page}" for page in range(9)]
 )
 """Codecs of a ``filename*``; other ones of Python convert more than text."""
+_RESERVED_EXTENSIONS = (".part", ".part.json", ".part.new", ".bad")
+"""Of part files, their records and corrupt files: a server that chose such a name could
+plant a record, and with it bytes that another server never sent."""
 _DEVICES = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)",
     re.IGNORECASE,
@@ -65,8 +68,8 @@ def safe_name(raw: str) -> str:
     Keeps the last component of a path (RFC 6266 section 4.3). Removes control, bidi and
     invisible characters, leading dots, trailing dots and spaces; replaces characters
     that Windows forbids by ``_``; prefixes device names, and names that programs would
-    take for an option, with ``_``; shortens long names before their extension. NFC, at
-    most ``MAX_NAME_BYTES``.
+    take for an option, with ``_``; appends ``_`` to the extensions of our own files;
+    shortens long names before their extension. NFC, at most ``MAX_NAME_BYTES``.
 
     Returns:
         The name, or "" if nothing safe is left.
@@ -77,6 +80,8 @@ def safe_name(raw: str) -> str:
     name = _trimmed(_FORBIDDEN.sub("_", name))
     if name.startswith("-") or _DEVICES.match(name) is not None:
         name = "_" + name
+    if name.casefold().endswith(_RESERVED_EXTENSIONS):
+        name += "_"
     if len(name.encode()) > MAX_NAME_BYTES:
         name = _shortened(name)
     return name

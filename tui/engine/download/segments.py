@@ -333,6 +333,11 @@ class RangeOpener:
                 raise PermanentError(
                     ErrorKind.BAD_REPLY, "the server now states another size"
                 )
+            if info.coding != self._first.coding:
+                # Its bytes are not those of the first response, whatever its ETag says.
+                raise PermanentError(
+                    ErrorKind.BAD_REPLY, "the server encodes the range differently"
+                )
         except BaseException as error:
             if isinstance(error, PermanentError):
                 origin.ranges = "refused"
