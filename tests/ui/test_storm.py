@@ -96,7 +96,7 @@ async def test_random_events_never_end_the_dashboard(seed):
     await storm(seed, 300)
 
 
-@pytest.mark.parametrize("seed", [130, 1016])
+@pytest.mark.parametrize("seed", [130, 1016, 5021])
 async def test_events_that_arrive_while_the_dashboard_closes_are_ignored(seed):
     await storm(seed, 400)
 

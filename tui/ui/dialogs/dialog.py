@@ -91,7 +91,8 @@ class Dialog(ModalScreen[Result]):
 
     async def on_event(self, event: events.Event) -> None:
         """Ignore late events: when the program ends, the widgets go first."""
-        if not (self.app._exit and isinstance(event, Mount | Resize)):
+        is_closing = self.app._exit or not self.app._running
+        if not (is_closing and isinstance(event, Mount | Resize)):
             await super().on_event(event)
 
     def on_mount(self) -> None:
