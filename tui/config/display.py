@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tui.config.option import toml_text
 from tui.config.parsing import split_proxy
-from tui.core.rules.secret_headers import may_be_secret
+from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.plain_text import plain
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def shown_value(option: Option, value: Any) -> str:
 
 
 def _header(name: str, text: str) -> str:
-    return f"{name}: {HIDDEN if may_be_secret(name) else text}"
+    return f"{name}: {text if name.lower() in HARMLESS else HIDDEN}"
 
 
 def _host(rule: HostRule) -> str:
