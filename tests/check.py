@@ -47,8 +47,7 @@ def tests(processes: int) -> dict[str, list[str]]:
     """Return the commands of the two test runs, in their order.
 
     Args:
-        processes: one more than there are cores, because tests wait half of their time
-            for processes, sockets and disks.
+        processes: how many run tests side by side.
     """
     return {
         "tests": [*_PYTEST, "-m", "not alone", "-n", str(processes), *_DIST],
@@ -72,7 +71,7 @@ def main() -> int:
             stderr=subprocess.STDOUT,
         )
         steps = []
-        for name, command in tests((os.cpu_count() or 1) + 1).items():
+        for name, command in tests(os.cpu_count() or 1).items():
             steps.append(run(name, command))
             if name == "tests":
                 steps.append(_joined(beside, started))

@@ -7,10 +7,8 @@ days an entry fails the check itself (``tests/architecture/test_unsteady.py``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from datetime import date
+from datetime import date
+from typing import NamedTuple
 
 
 class Unsteady(NamedTuple):
@@ -22,4 +20,16 @@ class Unsteady(NamedTuple):
     reason: str
 
 
-KNOWN: tuple[Unsteady, ...] = ()
+KNOWN: tuple[Unsteady, ...] = (
+    Unsteady(
+        "tests/ui/test_action_table.py"
+        "::test_a_number_in_the_palette_sets_the_concurrency",
+        date(2026, 11, 29),
+        "waits 0.1 s for the palette's search, which takes longer on a busy machine",
+    ),
+    Unsteady(
+        "tests/ui/test_hosts_pane.py::test_the_last_error_of_a_host_is_shown_below",
+        date(2026, 11, 29),
+        "the pane learns its size one turn of the loop late on a busy machine",
+    ),
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.fake_service import FakeService
+from tests.support.until import until
 from tests.ui.dashboards import QUEUED, dashboard
 from tui.core.download import DownloadState
 from tui.core.events import Queued, Started
@@ -181,10 +182,10 @@ async def test_in_a_small_terminal_messages_replace_the_footer():
     async with dashboard(size=(60, 15)) as board:
         assert "Cancel" in board.screen()[-1]
         await board.press("x")
-        assert "Cancelled running.bin" in board.screen()[-1]
+        await until(lambda: "Cancelled running.bin" in board.screen()[-1])
         board.main.messages._message = board.main.messages._message._replace(at_s=-99)
         await board.tick()
-        assert "x Cancel" in board.screen()[-1]
+        await until(lambda: "x Cancel" in board.screen()[-1])
 
 
 async def test_every_line_of_the_log_names_its_download_in_a_burst():
