@@ -21,7 +21,7 @@ from tui.core.diagnosis import Limit, LimitCause, QueueBlock
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.notices import AutoCode, LimitName, NoticeCode, RestoredSession
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_duration, format_rate
 
 if TYPE_CHECKING:
@@ -323,9 +323,9 @@ class _Sentences(Formatter):
             case "rate_limit":
                 return "off" if value is None else _as_setting(value)
             case "url":
-                return plain_url(str(value))
+                return sanitize_url(str(value))
         if isinstance(value, str):
-            return plain(format(value, format_spec))
+            return sanitize(format(value, format_spec))
         return format(value, format_spec)
 
 
@@ -439,7 +439,7 @@ def queue_text(status: QueueStatus | None) -> str:
 
 def hold_text(reason: HoldReason | None) -> str:
     """Say why the engine paused the queue; "" if the user did."""
-    return "" if reason is None else plain(reason.detail)
+    return "" if reason is None else sanitize(reason.detail)
 
 
 def auto_text(reason: AutoReason | None) -> str:

@@ -12,7 +12,7 @@ from tui.config.document import read_document
 from tui.config.registry import BY_KEY
 from tui.config.sample import sample
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.net.filename import name_from_disposition, name_from_url, safe_name
 from tui.sources.list_file import ReadOptions, load_stream
 from tui.sources.readers.commands import parse_command
@@ -46,13 +46,13 @@ def check_list(data: bytes, suffix: str) -> None:
         if count == ITEMS:
             break
     for note in notes:
-        assert note == plain(note), note
+        assert note == sanitize(note), note
 
 
 def check_item(item: DownloadRequest | BadRequestLine) -> None:
     """Check what other packages rely on in a request or an error."""
     if isinstance(item, BadRequestLine):
-        assert str(item) == plain(str(item)), item
+        assert str(item) == sanitize(str(item)), item
         return
     assert item.mirrors
     for url in item.mirrors:
@@ -85,17 +85,17 @@ def check_command(data: bytes) -> None:
         if isinstance(item, BadRequestLine):
             check_item(item)
     for note in notes:
-        assert note == plain(note), note
+        assert note == sanitize(note), note
 
 
 def check_settings(data: bytes) -> None:
     """Read ``data`` as a settings file; what is shown of it must be safe to display."""
     document = read_document(data, "config.toml")
     for problem in document.problems:
-        assert str(problem) == plain(str(problem)), problem
+        assert str(problem) == sanitize(str(problem)), problem
     for key, found in document.values.items():
         shown = shown_value(BY_KEY[key], found.value)
-        assert shown == plain(shown), shown
+        assert shown == sanitize(shown), shown
 
 
 def check_secret(data: bytes) -> None:
@@ -110,7 +110,7 @@ def check_secret(data: bytes) -> None:
         "http://me:1?",
     ):
         url = f"{start}{PASSWORD}{text}@host/x"
-        assert PASSWORD not in plain_url(url), url
+        assert PASSWORD not in sanitize_url(url), url
 
 
 def _list(suffix: str) -> Callable[[bytes], None]:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.errors import ErrorKind, PermanentError, TransientError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.transports.error_mapping import (
     from_httpx,
     from_pyreqwest,
@@ -141,7 +141,7 @@ def test_any_causes_give_a_known_kind_and_a_printable_message(
 ) -> None:
     error = from_pyreqwest(causes, is_timeout, URL)
     assert isinstance(error.kind, ErrorKind)
-    assert str(error) == plain(str(error))
+    assert str(error) == sanitize(str(error))
 
 
 @pytest.mark.parametrize(

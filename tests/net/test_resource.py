@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.core.errors import ErrorKind, FetchError, PermanentError, TransientError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.request import GetRequest
 from tui.net.resource import (
     RangeNotSatisfiable,
@@ -244,7 +244,7 @@ def test_any_headers_give_a_result_or_a_classified_error(
         outcome = error
     if isinstance(outcome, FetchError):
         assert isinstance(outcome.kind, ErrorKind)
-        assert str(outcome) == plain(str(outcome))
+        assert str(outcome) == sanitize(str(outcome))
     else:
         assert outcome.validator == "" or outcome.validator.isascii()
         assert outcome.start in (0, target.start)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from tui.core.errors import PermanentError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.page import PAGE_LIMIT, Page
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ async def _fetch(url: str, settings: Settings) -> Page:
             kind = answer.content_type
             if kind.startswith(("image/", "video/", "audio/", "application/zip")):
                 raise PermanentError(
-                    "http_status", f"expected a page, got {plain(kind)}"
+                    "http_status", f"expected a page, got {sanitize(kind)}"
                 )
             body = bytearray()
             while len(body) <= PAGE_LIMIT:

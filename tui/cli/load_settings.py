@@ -18,7 +18,7 @@ from tui.config.registry import OPTIONS
 from tui.config.values import suggest
 from tui.core.request import origin_of
 from tui.core.rules.hosts import matches
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,7 +79,7 @@ def _check_keys(
         if name not in known:
             where = document.location(("keys", name)) if document.text else source
             near = suggest(name, known) or "; fetchtui config explain keys lists them"
-            reason = f"keys: unknown action {plain(name, 60)!r}{near}"
+            reason = f"keys: unknown action {sanitize(name, 60)!r}{near}"
             problems.append(Problem(where, reason))
     return problems
 
@@ -147,7 +147,9 @@ def prompt_for_passwords(settings: Settings, urls: Iterable[str]) -> Settings:
         origins = {origin_of(url) for url in urls}
         hosts = tuple(
             rule._replace(
-                login=_prompt(rule.login, f"at {plain(rule.pattern)}", "password-from"),
+                login=_prompt(
+                    rule.login, f"at {sanitize(rule.pattern)}", "password-from"
+                ),
             )
             if _needs_prompt(rule.login)
             and any(matches(rule.pattern, origin) for origin in origins)

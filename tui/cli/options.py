@@ -14,7 +14,7 @@ from tui.config.option import Group, Option, SettingValue
 from tui.config.registry import OPTIONS
 from tui.config.values import Kind
 from tui.core.request import Checksum, check_url
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -201,7 +201,7 @@ def _read(_context: click.Context, parameter: click.Parameter, value: Any) -> An
             return tuple(option.parse(text) for text in value)
         return None if value is None else option.read_text(value)
     except ValueError as error:
-        raise click.BadParameter(plain(str(error))) from None
+        raise click.BadParameter(sanitize(str(error))) from None
 
 
 # -- help ------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,8 @@ def check_directory(path: Path) -> None:
         if isinstance(error, (FileExistsError, NotADirectoryError)):
             reason = "it or one of its parents is a file"
         raise click.BadParameter(
-            f"cannot write to {plain(str(path))}: {reason}; choose another directory",
+            f"cannot write to {sanitize(str(path))}: {reason};"
+            " choose another directory",
             param_hint="--output-dir",
         ) from None
 
@@ -55,7 +56,7 @@ def check_log_file(path: Path | None) -> None:
         if error.errno == errno.ENXIO:
             reason = "no program reads this pipe"
         raise click.BadParameter(
-            f"cannot write to {plain(str(path))}: {reason}; choose another file",
+            f"cannot write to {sanitize(str(path))}: {reason}; choose another file",
             param_hint="--log-file",
         ) from None
 
@@ -64,7 +65,7 @@ def title_of(sources: Sequence[str]) -> str:
     """Return a title for the dashboard's header."""
     if len(sources) > 1:
         return f"{len(sources)} sources"
-    return "".join("stdin" if name == "-" else plain_url(name) for name in sources)
+    return "".join("stdin" if name == "-" else sanitize_url(name) for name in sources)
 
 
 def resume_hint(sources: Sequence[str], *, is_demo: bool) -> str:

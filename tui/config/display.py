@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tui.config.option import toml_text
 from tui.config.parsing import split_proxy
 from tui.core.rules.secret_headers import HARMLESS
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tui.config.option import Option
@@ -33,16 +33,16 @@ def shown_value(option: Option, value: Any) -> str:
         case key if key.endswith(("password-from", "bearer-from")):
             shown = _reference(value)
         case "hosts":
-            return plain("; ".join(_host(rule) for rule in value))
+            return sanitize("; ".join(_host(rule) for rule in value))
         case "keys":
-            return plain("; ".join(f"{name} = {toml_text(k)}" for name, k in value))
+            return sanitize("; ".join(f"{name} = {toml_text(k)}" for name, k in value))
         case "resolve":
             shown = [f"{host}:{port or '*'}:{address}" for host, port, address in value]
         case key if key.startswith("hooks.on"):
             shown = shlex.join(value)
         case _:
             shown = value
-    return plain(toml_text(shown))
+    return sanitize(toml_text(shown))
 
 
 def _header(name: str, text: str) -> str:

@@ -12,7 +12,7 @@ from tui.config.parsing import folder_rule, has_password, is_secret_header, make
 from tui.config.registry import BY_HOST_KEY, BY_KEY, SECRET_KEYS
 from tui.config.values import suggest
 from tui.core.settings import FolderRule, HostRule
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tui.config.option import Option
@@ -170,7 +170,7 @@ def read_document(data: bytes, name: str) -> Document:
 def _syntax(name: str, text: str, message: str) -> Problem:
     match = _POSITION.search(message)
     line = match[1] if match and match[1] else str(text.count("\n") + 1)
-    reason = plain(_POSITION.sub("", message), 200)
+    reason = sanitize(_POSITION.sub("", message), 200)
     hint = "; put text in quotes" if reason == "Invalid value" else ""
     return Problem(f"{name}:{line}", f"invalid TOML: {reason}{hint}")
 
@@ -194,7 +194,7 @@ class _Reader:
                 self._document.profiles[name] = self._table(inner, path)
         if not isinstance(profile, str) or (profile and profile not in profiles):
             near = suggest(str(profile), profiles)
-            reason = f"profile: no [profiles.{plain(str(profile), 60)}] here{near}"
+            reason = f"profile: no [profiles.{sanitize(str(profile), 60)}] here{near}"
             self._report(("profile",), reason)
         else:
             self._document.profile = profile
@@ -227,7 +227,7 @@ class _Reader:
         try:
             found[key] = Found(refuse_secrets(option, option.read_toml(value)), path)
         except ValueError as error:
-            self._report(path, f"{key}: {plain(str(error))}")
+            self._report(path, f"{key}: {sanitize(str(error))}")
 
     def _hosts(self, hosts: dict[str, Any], at: Path) -> tuple[HostRule, ...]:
         rules = []
@@ -244,7 +244,7 @@ class _Reader:
         is_valid = True
         if not pattern or set("/@?#") & set(pattern) or not pattern.isprintable():
             # What stands before an "@" may be a password.
-            shown = plain(pattern.rpartition("@")[2], 80)
+            shown = sanitize(pattern.rpartition("@")[2], 80)
             self._report(
                 at,
                 f"hosts: {shown!r} is not a host; write a name,"
@@ -260,7 +260,7 @@ class _Reader:
             try:
                 values[word] = refuse_secrets(option, option.read_toml(value))
             except ValueError as error:
-                self._report((*at, word), f"{word}: {plain(str(error))}")
+                self._report((*at, word), f"{word}: {sanitize(str(error))}")
                 is_valid = False
         try:
             login = make_login(values)
@@ -288,7 +288,7 @@ class _Reader:
             try:
                 rules: tuple[FolderRule, ...] = option.read_toml(value)
             except ValueError as error:
-                self._report(at, f"folders: {plain(str(error))}")
+                self._report(at, f"folders: {sanitize(str(error))}")
                 return ()
             return rules
         read = []
@@ -301,7 +301,7 @@ class _Reader:
                     raise ValueError("must have pattern and directory, nothing else")
                 read.append(folder_rule(*(str(table[w]) for w in _FOLDER_WORDS)))
             except ValueError as error:
-                self._report((*at, index), f"folders: {plain(str(error))}")
+                self._report((*at, index), f"folders: {sanitize(str(error))}")
         return tuple(read)
 
     def _keys(
@@ -315,7 +315,7 @@ class _Reader:
             ):
                 self._report(
                     (*at, action),
-                    f"keys.{plain(action, 60)}: must be a list of keys, such as"
+                    f"keys.{sanitize(action, 60)}: must be a list of keys, such as"
                     ' ["x", "ctrl+x"]',
                 )
             else:
@@ -326,7 +326,9 @@ class _Reader:
         if isinstance(value, dict):
             return True
         name = ".".join(str(step) for step in path)
-        self._report(path, f"{plain(name, 80)} must be a table: [{plain(name, 80)}]")
+        self._report(
+            path, f"{sanitize(name, 80)} must be a table: [{sanitize(name, 80)}]"
+        )
         return False
 
     def _report(self, path: Path, reason: str) -> None:
@@ -369,7 +371,7 @@ def refuse_secrets(option: Option, value: Any) -> Any:
 
 def _unknown(key: str, known: dict[str, Option] | None = None, table: str = "") -> str:
     # What stands before an "@" may be a password.
-    shown = plain(key.rpartition("@")[2], 60)
+    shown = sanitize(key.rpartition("@")[2], 60)
     name = key.rpartition(".")[2]
     remedy = SECRET_KEYS.get(name.lower().replace("_", "-"))
     if remedy:

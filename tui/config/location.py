@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tui.config.document import SIZE_LIMIT, Document, read_document
 from tui.config.errors import Problem
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 VARIABLE = "FETCHTUI_CONFIG"
 _IS_LINUX = "linux" in sys.platform
@@ -38,7 +38,7 @@ def shown_path(path: Path) -> str:
     text = str(path)
     if home != "/" and text.startswith(home + os.sep):
         text = "~" + text[len(home) :]
-    return plain(text, 300)
+    return sanitize(text, 300)
 
 
 def read_config(path: Path | None = None) -> Document:

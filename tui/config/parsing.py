@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from tui.core.rules.secret_headers import may_be_secret
 from tui.core.settings import FolderRule, Login, Scheme
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ def parse_proxy(text: str) -> str:
     else:
         if parts.scheme not in _PROXIES:
             raise ValueError(
-                f"unknown proxy scheme {plain(parts.scheme, 20)!r}; use"
+                f"unknown proxy scheme {sanitize(parts.scheme, 20)!r}; use"
                 f" {', '.join(_PROXIES)}, or direct for no proxy"
             )
         if parts.path.strip("/") or parts.query or parts.fragment:
@@ -101,14 +101,16 @@ def parse_pin(text: str) -> tuple[str, int, str]:
     host, _, rest = text.partition(":")
     port, separator, address = rest.partition(":")
     if not host or not separator or not re.fullmatch(r"[0-9]{1,5}|\*", port):
-        raise ValueError(f"{plain(text, 80)!r} is not valid; {form}")
+        raise ValueError(f"{sanitize(text, 80)!r} is not valid; {form}")
     number = 0 if port == "*" else int(port)
     if number > 65535:
         raise ValueError(f"port {number} is out of range; {form}")
     try:
         found = ipaddress.ip_address(address.strip("[]"))
     except ValueError:
-        raise ValueError(f"{plain(address, 60)!r} is not an address; {form}") from None
+        raise ValueError(
+            f"{sanitize(address, 60)!r} is not an address; {form}"
+        ) from None
     return host.lower(), number, str(found)
 
 
@@ -121,7 +123,7 @@ def parse_folder(text: str) -> FolderRule:
     pattern, separator, directory = text.partition("=")
     if not separator:
         raise ValueError(
-            f"{plain(text, 80)!r} is not a rule; write PATTERN=DIR, such as"
+            f"{sanitize(text, 80)!r} is not a rule; write PATTERN=DIR, such as"
             " '*.iso=images'"
         )
     return folder_rule(pattern.strip(), directory.strip())
@@ -138,7 +140,7 @@ def folder_rule(pattern: str, directory: str) -> FolderRule:
     try:
         return FolderRule(pattern, directory)
     except ValueError as error:
-        raise ValueError(f"{plain(directory, 80)!r}: {error}") from None
+        raise ValueError(f"{sanitize(directory, 80)!r}: {error}") from None
 
 
 def has_password(proxy: str) -> bool:

@@ -13,7 +13,7 @@ from tui.config.parsing import make_login, split_proxy
 from tui.config.registry import BY_VARIABLE, OPTIONS
 from tui.config.values import Kind, suggest
 from tui.core.settings import Hooks, OnExists, Scheme, Settings, Verify
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -148,9 +148,9 @@ def _merge_profile(
         where = "--profile" if explicit else PROFILE_VARIABLE
         near = suggest(name, document.profiles)
         if not near:
-            known = ", ".join(plain(p, 40) for p in document.profiles)
+            known = ", ".join(sanitize(p, 40) for p in document.profiles)
             near = f"; profiles: {known}" if known else "; it defines no profiles"
-        reason = f"{document.name} has no [profiles.{plain(name, 60)}]{near}"
+        reason = f"{document.name} has no [profiles.{sanitize(name, 60)}]{near}"
         resolved.problems.append(Problem(where, reason))
         return
     resolved.profile = name
@@ -159,7 +159,7 @@ def _merge_profile(
         resolved,
         document,
         values,
-        f"profile {plain(name)}",
+        f"profile {sanitize(name)}",
         is_explicit=bool(explicit),
     )
 
@@ -172,14 +172,14 @@ def _merge_environment(resolved: Resolved, environment: Mapping[str, str]) -> No
         if option is None:
             if not name.startswith("FETCHTUI_HOOK"):
                 near = suggest(name, BY_VARIABLE) or "; ignored"
-                resolved.notes.append(f"unknown variable {plain(name, 60)}{near}")
+                resolved.notes.append(f"unknown variable {sanitize(name, 60)}{near}")
             continue
         if text == "" and option.kind not in (Kind.COMMAND, Kind.WORDS):
             continue  # POSIX tools treat an empty variable as unset
         try:
             resolved.values[option.key] = SettingValue(option.read_text(text), name)
         except ValueError as error:
-            resolved.problems.append(Problem(name, plain(str(error))))
+            resolved.problems.append(Problem(name, sanitize(str(error))))
 
 
 class _Builder:
@@ -249,8 +249,8 @@ class _Builder:
         path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
         if not path.is_file():
             reason = (
-                f"{plain(str(path), 200)} does not exist; create it, or set netrc-file"
-                " to another file"
+                f"{sanitize(str(path), 200)} does not exist; create it, or set"
+                " netrc-file to another file"
             )
             self._report("netrc", reason)
         return path

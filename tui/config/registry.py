@@ -650,7 +650,7 @@ def find(key: str) -> Option:
         ValueError: unknown key; the message suggests a similar one.
     """
     from tui.config.values import suggest
-    from tui.core.text.plain_text import plain
+    from tui.core.text.sanitize import sanitize
 
     key = key.removeprefix("--")
     option = BY_KEY.get(key)
@@ -660,5 +660,5 @@ def find(key: str) -> Option:
         option = next((o for o in OPTIONS if f"--{key}" in o.spellings), None)
     if option is None:
         near = suggest(key, [*BY_KEY, *(o.name for o in OPTIONS)])
-        raise ValueError(f"unknown setting {plain(key, 60)!r}{near}")
+        raise ValueError(f"unknown setting {sanitize(key, 60)!r}{near}")
     return option

@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_whole(value: Any, low: float, high: float) -> int:
             value = int(value)
         except ValueError:
             raise ValueError(
-                f"{plain(value, 40)!r} is not a whole number from"
+                f"{sanitize(value, 40)!r} is not a whole number from"
                 f" {low:,.0f} to {high:,.0f}"
             ) from None
     if not isinstance(value, int) or isinstance(value, bool):
@@ -73,7 +73,7 @@ def read_number(value: Any, low: float, high: float) -> float:
         try:
             value = float(value)
         except ValueError:
-            raise ValueError(f"{plain(value, 40)!r} is not {expected}") from None
+            raise ValueError(f"{sanitize(value, 40)!r} is not {expected}") from None
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise ValueError(f"must be {expected}")
     if not math.isfinite(value) or not low <= value <= high:
@@ -99,14 +99,14 @@ def read_choice(value: Any, choices: tuple[str, ...]) -> str:
     words = ", ".join(choices)
     if isinstance(value, str):
         near = suggest(value, choices)
-        raise ValueError(f"{plain(value, 40)!r} is not one of {words}{near}")
+        raise ValueError(f"{sanitize(value, 40)!r} is not one of {words}{near}")
     raise ValueError(f"must be one of {words}, in quotes")
 
 
 def read_size(value: Any, low: float, high: float, noun: str = "size") -> int:
     """Read a size or a rate in bytes: a whole number, or text with a unit."""
     if isinstance(value, str):
-        value = parse_size(plain(value, 40), noun)
+        value = parse_size(sanitize(value, 40), noun)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f'must be a {noun}, such as 500000, "500k" or "10M"')
     if not low <= value <= high:
@@ -128,7 +128,7 @@ def read_path(value: Any, *, allow_relative: bool, must_exist: bool) -> Path:
     if not isinstance(value, str) or "\0" in value:
         raise ValueError('must be a path in quotes, such as "~/Downloads"')
     path = Path(os.path.expanduser(value))  # leaves an unknown ~user as it is
-    shown = repr(plain(value, 200))
+    shown = repr(sanitize(value, 200))
     if not allow_relative and not path.is_absolute():
         raise ValueError(f"{shown} is relative; write an absolute path or ~/...")
     if must_exist:

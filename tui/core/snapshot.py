@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class DownloadSnapshot(NamedTuple):
-    """One row. Its text comes from outside: show it through ``plain``."""
+    """One row. Its text comes from outside: show it through ``sanitize``."""
 
     id: int
     version: int

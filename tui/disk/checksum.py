@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from tui.core.errors import IntegrityError, LocalError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.disk.platform import OPEN_SAFELY, read_at
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def hash_range(fd: int, name: str, digest: _Hash, start: int, end: int) -> None:
         count = read_at(fd, view[: end - start], start)
         if count == 0:
             raise LocalError(
-                "disk", f"{plain(name)!r} ends at byte {start}, before byte {end}"
+                "disk", f"{sanitize(name)!r} ends at byte {start}, before byte {end}"
             )
         digest.update(view[:count])
         start += count
@@ -90,6 +90,6 @@ def verify(name: str, expected: Checksum, digest: str) -> None:
     if not hmac.compare_digest(expected.digest, digest):
         raise IntegrityError(
             "checksum",
-            f"{plain(name)!r} has {expected.algorithm} {digest},"
+            f"{sanitize(name)!r} has {expected.algorithm} {digest},"
             f" expected {expected.digest}",
         )

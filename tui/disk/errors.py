@@ -6,7 +6,7 @@ import errno
 import os
 
 from tui.core.errors import FetchError, LocalError, PermanentError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 
 _KINDS = {
@@ -48,11 +48,13 @@ def from_os_error(
     result: FetchError
     if isinstance(error, OSError):
         kind = _KINDS.get(error.errno or 0, "disk")
-        result = LocalError(kind, _message(error, kind, operation, plain(name), needed))
+        result = LocalError(
+            kind, _message(error, kind, operation, sanitize(name), needed)
+        )
     else:
-        reason = plain(f"{type(error).__name__}: {error}", 300)
+        reason = sanitize(f"{type(error).__name__}: {error}", 300)
         result = PermanentError(
-            "internal", f"cannot {operation} {plain(name)!r}: {reason}"
+            "internal", f"cannot {operation} {sanitize(name)!r}: {reason}"
         )
     result.__cause__ = error
     return result
@@ -69,5 +71,5 @@ def _message(
     if kind == "directory_gone":
         return f"cannot {operation} {name!r}: its folder no longer exists"
     code = error.errno
-    reason = plain(str(error)) if code is None else os.strerror(code)
+    reason = sanitize(str(error)) if code is None else os.strerror(code)
     return f"cannot {operation} {name!r}: {reason}"

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tui.core.errors import LocalError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.disk import platform
 from tui.disk.errors import from_os_error
 from tui.disk.safe_dir import (
@@ -200,7 +200,7 @@ def check_replaceable(folder: Folder, name: str) -> None:
         if stat.S_ISDIR(directory.lstat(name).st_mode):
             raise LocalError(
                 "directory_exists",
-                f"cannot overwrite {plain(name)!r}: it is a directory",
+                f"cannot overwrite {sanitize(name)!r}: it is a directory",
             )
 
 
@@ -272,7 +272,7 @@ class OutputFolders:
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=opened.fd):
                 raise LocalError(
                     "not_writable",
-                    f"cannot write in {plain(opened.path)!r}: permission denied or"
+                    f"cannot write in {sanitize(opened.path)!r}: permission denied or"
                     " read-only file system",
                 )
             with os.scandir(opened.fd) as entries:
@@ -341,7 +341,7 @@ def _fit(stem: str, number: str, extension: str) -> str:
 
 
 def _open_error(error: OSError, root: str, directory: str) -> LocalError:
-    path = plain(os.path.join(root, directory) if directory else root)
+    path = sanitize(os.path.join(root, directory) if directory else root)
     if os.path.islink(os.path.join(root, directory)) and directory:
         reason = "it is a symbolic link"
         return LocalError("not_writable", f"cannot use folder {path!r}: {reason}")

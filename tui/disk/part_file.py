@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tui.core.errors import IntegrityError, LocalError, PermanentError
 from tui.core.segment import RangeSet
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 from tui.disk import platform, resume_record
 from tui.disk.checksum import hash_range
@@ -188,7 +188,7 @@ def _locked(part: PartFile) -> PartFile:
         return part
     part.close()
     raise LocalError(
-        "in_use", f"{plain(part.part_name)!r} is in use by another fetchtui"
+        "in_use", f"{sanitize(part.part_name)!r} is in use by another fetchtui"
     )
 
 
@@ -262,7 +262,7 @@ class PartFile:
         if self.error is not None:
             raise self.error
         if self.order.is_closing or not self.is_open:
-            raise PermanentError("internal", f"{plain(self.part_name)!r} is closed")
+            raise PermanentError("internal", f"{sanitize(self.part_name)!r} is closed")
 
     def check_complete(self) -> None:
         """Check that no bytes are missing, before the rename to the final name.
@@ -274,13 +274,13 @@ class PartFile:
         if self.error is not None:
             raise self.error
         if not self.is_open:
-            raise PermanentError("internal", f"{plain(self.part_name)!r} is closed")
+            raise PermanentError("internal", f"{sanitize(self.part_name)!r} is closed")
         if self.size is not None:
             missing = sum(end - start for start, end in self.flushed.missing(self.size))
             if missing:
                 raise IntegrityError(
                     "size",
-                    f"{format_size(missing)} of {plain(self.name)!r} are missing",
+                    f"{format_size(missing)} of {sanitize(self.name)!r} are missing",
                 )
 
     def write(self, buffers: Sequence[Buffer], offset: int, nbytes: int) -> None:
@@ -349,7 +349,7 @@ class PartFile:
             if not self._is_in(directory):
                 raise LocalError(
                     "disk",
-                    f"{plain(self.part_name)!r} was moved or removed meanwhile",
+                    f"{sanitize(self.part_name)!r} was moved or removed meanwhile",
                 )
             directory.rename(self.part_name, name, overwrite=overwrite)
         except FileExistsError as error:

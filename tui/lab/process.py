@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -116,7 +116,7 @@ class LabProcess:
             return f"killed by {signal.Signals(-status).name}"
         lines = self._errors.read_text("utf-8", "replace").strip().splitlines()
         return f"exited with status {status}" + (
-            f": {plain(lines[-1], 300)}" if lines else ""
+            f": {sanitize(lines[-1], 300)}" if lines else ""
         )
 
     @classmethod

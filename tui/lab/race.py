@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_rate, format_size
 from tui.demo.tempdir import TemporaryDirectory
 from tui.lab.catalog import BY_NAME, Entry, describe_stop
@@ -251,7 +251,7 @@ class Race:
         entrant.has_failed = entrant.is_withdrawn = True
         entrant.state = State.FAILED
         exit_text = "" if reason else await process.describe_exit()
-        entrant.note = plain(f"failed: {reason or exit_text}", 300)
+        entrant.note = sanitize(f"failed: {reason or exit_text}", 300)
 
     def _record(self, entrant: Entrant, figures: Figures) -> None:
         """Record the figures of a finished run."""

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from tui.core.errors import ErrorKind, PermanentError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.url import host_port
 
 # Set by the session: another value would change framing, range or encoding without the
@@ -73,6 +73,6 @@ def sendable_headers(
         if _TOKEN.fullmatch(name) is None or _NO_CONTROLS.fullmatch(value) is None:
             raise PermanentError(
                 ErrorKind.BAD_HEADER,
-                f"{host_port(url)}: header {plain(name, 50)!r} cannot be sent",
+                f"{host_port(url)}: header {sanitize(name, 50)!r} cannot be sent",
             )
     return [(k, v) for k, v in headers if k.lower() not in _RESERVED]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
 from tui.core.errors import ErrorKind, PermanentError, TransientError
 from tui.core.request import Checksum
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.auth.digest import schemes
 from tui.net.backoff import parse_http_date, parse_retry_after
 from tui.net.filename import name_from_disposition
@@ -137,7 +137,7 @@ def read_resource_info(
         coding = header("transfer-encoding", "")
         raise PermanentError(
             ErrorKind.ENCODING,
-            f"{host_port(response.url)} sent the file encoded ({plain(coding, 50)})",
+            f"{host_port(response.url)} sent the file encoded ({sanitize(coding, 50)})",
             status=response.status,
         )
     start, end, size = 0, response.content_length, response.content_length
@@ -152,12 +152,12 @@ def read_resource_info(
         start,
         end,
         _validator(response),
-        plain(header("etag", ""), 1000),
-        plain(header("last-modified", ""), 100),
+        sanitize(header("etag", ""), 1000),
+        sanitize(header("last-modified", ""), 100),
         _accepts_ranges(response, request),
         name_from_disposition(disposition) if disposition else None,
         _digests(response),
-        plain(media_type, 100),
+        sanitize(media_type, 100),
         _coding(response),
     )
 
@@ -222,7 +222,7 @@ def _auth_detail(response: ResponseMeta) -> str:
         what = "cannot be sent with the schemes that the server accepts"
     challenge = response.header_map.get("www-authenticate", "")
     offered = ", ".join(dict.fromkeys(schemes([challenge])))
-    return f": credentials {what}" + (f" ({plain(offered, 60)})" if offered else "")
+    return f": credentials {what}" + (f" ({sanitize(offered, 60)})" if offered else "")
 
 
 def _phrase(status: int) -> str:
@@ -263,11 +263,11 @@ def _read_range(
         _raise_bad_range(response, "a partial response without Content-Range")
     match = _CONTENT_RANGE.fullmatch(value)
     if match is None:
-        _raise_bad_range(response, f"Content-Range {plain(value, 60)!r}")
+        _raise_bad_range(response, f"Content-Range {sanitize(value, 60)!r}")
     start, end = int(match[1]), int(match[2]) + 1
     total = None if match[3] == "*" else int(match[3])
     if end <= start or (total is not None and end > total):
-        _raise_bad_range(response, f"an invalid Content-Range {plain(value, 60)!r}")
+        _raise_bad_range(response, f"an invalid Content-Range {sanitize(value, 60)!r}")
     if start != request.start:
         _raise_bad_range(response, f"bytes from {start} instead of {request.start}")
     # Less than requested is allowed (section 15.3.7), more is not.

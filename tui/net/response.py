@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, TransientError
 from tui.core.rules.secret_headers import may_be_secret
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.errors import stalled
 from tui.net.transports.base import parse_length
 from tui.net.url import host_port
@@ -101,7 +101,7 @@ class Response:
         if self._extra is not None:
             fields += [(n, v) for n, v in self._extra.items()]
         return [
-            (plain(name, 100), plain(_to_unicode(value)))
+            (sanitize(name, 100), sanitize(_to_unicode(value)))
             for name, value in fields
             if not may_be_secret(name)
         ]

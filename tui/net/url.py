@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from tui.core.errors import ErrorKind, PermanentError
 from tui.core.request import check_url
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 # Joined to a base, ``http://`` would silently mean the base's host.
@@ -62,11 +62,11 @@ def parse_url(url: str, base: str = "") -> ParsedUrl:
     # idna raises UnicodeError, and httpx has bugs that raise KeyError and others on odd
     # input: any exception here means that the URL is invalid.
     except Exception as error:
-        reason = plain(str(error), 200)
+        reason = sanitize(str(error), 200)
         if isinstance(error, httpx.InvalidURL):
             # It quotes a part of the URL, which may be a password.
             reason = reason.partition("'")[0].rstrip(": ")
-        shown = plain_url(url, 200)
+        shown = sanitize_url(url, 200)
         lead = f"{host_port(base)} redirects to " if base else ""
         raise PermanentError(kind, f"{lead}{shown}: {reason}") from None
     authorization = ""
@@ -109,4 +109,4 @@ def host_port(url: str) -> str:
     host = authority.rpartition("@")[2].lower()
     if not host.rpartition(":")[2].isdecimal():
         host = host.rstrip(":") + (":443" if scheme.lower() == "https" else ":80")
-    return plain(host, 100)
+    return sanitize(host, 100)

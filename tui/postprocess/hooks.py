@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
 from tui.core.notices import Notice, NoticeCode
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_elapsed
 from tui.postprocess.job_queue import JobQueue
 
@@ -131,7 +131,7 @@ class HookRunner:
             notice = Notice(NoticeCode.HOOK_DISABLED, (str(error),))
             self._report_failure("hook", None, notice)
         except CommandError as error:
-            name = plain(template[0].rpartition("/")[2], 40)
+            name = sanitize(template[0].rpartition("/")[2], 40)
             notice = Notice(NoticeCode.HOOK_FAILED, (name, str(error)))
             self._report_failure("hook", id, notice)
 
@@ -187,9 +187,9 @@ def facts_of(ended: Ended, service: DownloadService) -> dict[str, str]:
         "path": no_option(detail.path),
         "name": no_option(row.name),
         "dir": no_option(detail.path.removesuffix(row.name).rstrip("/") or "/"),
-        "url": plain_url(row.url),
+        "url": sanitize_url(row.url),
         "size": str(row.received if row.size is None else row.size),
-        "error": plain(ended.error),
+        "error": sanitize(ended.error),
         "error_kind": ended.error_kind,
         "unpacked": no_option(ended.unpacked),
     }
@@ -274,7 +274,7 @@ class Commands:
     async def _start(
         argv: Sequence[str], variables: Mapping[str, str], output: _Output
     ) -> asyncio.subprocess.Process:
-        program = plain(argv[0], _SHOWN)
+        program = sanitize(argv[0], _SHOWN)
         try:
             return await asyncio.create_subprocess_exec(
                 *argv,
@@ -290,7 +290,7 @@ class Commands:
             raise NoProgram(f"{program!r} is not executable") from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise CommandError(f"cannot run {program!r}: {plain(reason)}") from None
+            raise CommandError(f"cannot run {program!r}: {sanitize(reason)}") from None
         finally:
             output.start()
 
@@ -326,7 +326,7 @@ class _Output:
         self._read()
         lines = self._kept.decode(errors="replace").splitlines()
         last = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f": {plain(last, _SHOWN)}" if last else ""
+        return f": {sanitize(last, _SHOWN)}" if last else ""
 
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self._read_end)

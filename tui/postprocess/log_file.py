@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from tui import __version__
 from tui.core import events as e
 from tui.core.notices import Notice, NoticeCode
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.messages import hold_text, limit_text, notice_text
 from tui.postprocess.job_queue import JobQueue
 
@@ -145,7 +145,7 @@ class LogFile:
                 self._is_torn = True
         except OSError as error:
             self._lost += len(batch)
-            return plain(error.strerror or str(error))
+            return sanitize(error.strerror or str(error))
         self._lost, self._is_torn = 0, False
         return ""
 
@@ -198,7 +198,7 @@ def _level_and_text(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, 
         case e.Started():
             return "INFO", f"started, attempt {event.attempt}"
         case e.Retrying():
-            reason = f"{event.error_kind}: {plain(event.error)}"
+            reason = f"{event.error_kind}: {sanitize(event.error)}"
             return "WARN", f"retry in {event.wait_s:.1f} s, {reason}"
         case e.DownloadNotice():
             return "INFO", f"note {notice_text(event.notice)}"
@@ -207,7 +207,7 @@ def _level_and_text(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, 
         case e.Done():
             return "INFO", f"done {_path_and_size(row)}"
         case e.Failed():
-            reason = f"{event.error_kind}: {plain(event.error)}"
+            reason = f"{event.error_kind}: {sanitize(event.error)}"
             return "ERROR", f"failed {reason} <{_url(row)}>"
         case e.Paused() | e.Cancelled():
             return "INFO", type(event).__name__.lower()
@@ -226,13 +226,13 @@ def _level_and_text(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, 
 
 
 def _url(row: DownloadSnapshot | None) -> str:
-    return "" if row is None else plain_url(row.url)
+    return "" if row is None else sanitize_url(row.url)
 
 
 def _path_and_size(row: DownloadSnapshot | None) -> str:
     if row is None:
         return ""
-    path = plain(os.path.join(row.directory, row.name))
+    path = sanitize(os.path.join(row.directory, row.name))
     return f"{path} ({row.received:,} bytes)"
 
 

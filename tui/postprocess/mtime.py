@@ -7,7 +7,7 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,5 +44,5 @@ def set_times(
             if stat.S_ISREG(status.st_mode):
                 os.utime(name, (at, at), dir_fd=folder, follow_symlinks=False)
         except OSError as error:
-            failures.append((id, plain(error.strerror or str(error))))
+            failures.append((id, sanitize(error.strerror or str(error))))
     return failures

@@ -28,7 +28,7 @@ from tui.core.events import (
     RunNotice,
 )
 from tui.core.notices import Notice, NoticeCode
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.messages import notice_text
 from tui.postprocess.hooks import Ended, HookRunner, placeholder_notice
 from tui.postprocess.job_queue import JobQueue
@@ -377,7 +377,7 @@ class Pipeline:
         else:
             self._service.add_note(id, notice)
         if len(self._reasons) < _SHOWN_FAILURES:
-            name = "" if id is None else plain(self._service.rows([id])[0].name, 60)
+            name = "" if id is None else sanitize(self._service.rows([id])[0].name, 60)
             reason = notice_text(notice)
             self._reasons.append(f"{name}: {reason}" if name else reason)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.core.text.checksum_list import continues_digest
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand_requests
 from tui.sources.readers.digest_list import is_sums_line, parse_sums_list
@@ -68,7 +68,7 @@ def load_file(
     path: str, options: ReadOptions = _DEFAULTS
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Read one list file; failing to open it also yields a ``BadRequestLine``."""
-    where = plain(path, 200)
+    where = sanitize(path, 200)
     suffix = os.path.splitext(path)[1].lower()
     if suffix in _UNSUPPORTED:
         yield BadRequestLine(
@@ -81,7 +81,7 @@ def load_file(
             yield from load_stream(stream, where, options, suffix)
     except FileNotFoundError:
         # A mistyped URL may contain a password.
-        where = plain_url(path, 200)
+        where = sanitize_url(path, 200)
         reason = "no such file"
         if _BARE_HOST.fullmatch(path):
             reason += "; if it is a URL, write https:// in front"
@@ -92,9 +92,9 @@ def load_file(
         yield BadRequestLine(where, "permission denied")
     except (OSError, ValueError) as error:
         # ValueError: a NUL in the path.
-        where = plain_url(path, 200)
+        where = sanitize_url(path, 200)
         reason = getattr(error, "strerror", None) or str(error)
-        yield BadRequestLine(where, f"cannot read: {plain(reason, 200)}")
+        yield BadRequestLine(where, f"cannot read: {sanitize(reason, 200)}")
 
 
 def load_stream(

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from tui.core.errors import FetchError
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.sources.list_file import ReadOptions, load_file, load_stream
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import check_pattern, expand_requests
@@ -76,7 +76,7 @@ class Duplicates:
     @staticmethod
     def _describe(first: DownloadRequest) -> str:
         if first.source == COMMAND_LINE:
-            return f"{plain_url(first.url, 200)} is listed twice"
+            return f"{sanitize_url(first.url, 200)} is listed twice"
         return f"duplicate of {first.source}"
 
     def finish(self) -> None:
@@ -179,28 +179,28 @@ def _read_stdin(
         yield from load_stream(stdin, "stdin", options)
     except (OSError, ValueError) as error:
         # ValueError: the parent process closed it.
-        yield BadRequestLine("stdin", f"cannot read: {plain(str(error), 200)}")
+        yield BadRequestLine("stdin", f"cannot read: {sanitize(str(error), 200)}")
 
 
 def _read_url(source: str) -> Iterator[DownloadRequest | BadRequestLine]:
     try:
         yield DownloadRequest((check_pattern(source),), source=COMMAND_LINE)
     except ValueError as error:
-        yield BadRequestLine(plain_url(source, 200), str(error))
+        yield BadRequestLine(sanitize_url(source, 200), str(error))
 
 
 def _read_page(
     source: str, options: ReadOptions, fetch_page: FetchPage | None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Fetch a page or a digest list from a URL, and read it."""
-    where = plain_url(source, 200)
+    where = sanitize_url(source, 200)
     if fetch_page is None:
         yield BadRequestLine(where, "cannot fetch pages here; save it to a file")
         return
     try:
         page = fetch_page(check_url(source))
     except (FetchError, OSError, ValueError) as error:
-        yield BadRequestLine(where, f"cannot fetch: {plain(str(error), 200)}")
+        yield BadRequestLine(where, f"cannot fetch: {sanitize(str(error), 200)}")
         return
     if options.links is not None:
         from tui.sources.readers.links import parse_page

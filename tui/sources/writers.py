@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.request import Checksum, check_url
 from tui.core.rules.secret_headers import HARMLESS
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.patterns import escape
 from tui.sources.values import parse_folder, parse_header, parse_output_path
 
@@ -99,7 +99,7 @@ def entry_of_detail(detail: DetailSnapshot) -> Entry:
         except ValueError:
             checksum = None
     urls = dict.fromkeys((row.url, *detail.mirrors))
-    comment = plain(row.error) or row.error_kind or row.state.word
+    comment = sanitize(row.error) or row.error_kind or row.state.word
     return _entry(
         tuple(urls), row.name, row.directory, checksum, detail.asked, None, comment
     )
@@ -118,7 +118,7 @@ def write_list(
     """
     if format is ListFormat.ARIA2:
         if title:
-            yield f"# {plain(title)}\n"
+            yield f"# {sanitize(title)}\n"
         for entry in entries:
             yield "\n".join(_aria2_lines(entry)) + "\n"
     elif format is ListFormat.TEXT:
@@ -139,7 +139,7 @@ def _entry(
     size: int | None,
     comment: str,
 ) -> Entry:
-    notes = [plain(comment)] if comment else []
+    notes = [sanitize(comment)] if comment else []
     without_login = tuple(dict.fromkeys(_LOGIN.sub("", url, count=1) for url in urls))
     good = tuple(url for url in without_login if _is_readable(check_url, url))
     if not good:
@@ -151,7 +151,7 @@ def _entry(
     for header, value in headers:
         line = f"{header}: {value}"
         is_kept = header.lower() in HARMLESS and _is_readable(parse_header, line)
-        (kept if is_kept else left).append(line if is_kept else plain(header, 40))
+        (kept if is_kept else left).append(line if is_kept else sanitize(header, 40))
     if left:
         notes.append(f"headers left out: {', '.join(left)}")
     text = "" if checksum is None else str(checksum)

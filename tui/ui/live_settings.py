@@ -16,7 +16,7 @@ from tui.config.errors import ConfigError
 from tui.config.location import config_path, shown_path
 from tui.config.registry import find
 from tui.config.values import Kind
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.settings import KEYS, SettingRow
 from tui.ui.keys.keymap import current
 from tui.ui.keys.registry import shown_key
@@ -116,7 +116,7 @@ class LiveSettings:
             self._file = await asyncio.to_thread(editor.load)
         except (ConfigError, OSError) as error:
             self._file = None
-            return f"{plain(str(error))}; fix this before changing settings here"
+            return f"{sanitize(str(error))}; fix this before changing settings here"
         return next(iter(self._file.problems), "")
 
     def rows(self) -> list[SettingRow]:
@@ -193,7 +193,7 @@ class LiveSettings:
                 return next(iter(current().check({action: text.split()})), None)
             find(key).read_text(text)
         except ValueError as error:
-            return plain(str(error))
+            return sanitize(str(error))
         return None
 
     async def change(self, key: str, text: str) -> str:
@@ -220,10 +220,12 @@ class LiveSettings:
         except (OSError, ConfigError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             await self.load()  # discard what could not be written
-            raise ValueError(f"{plain(str(reason))}: {self.path}") from None
+            raise ValueError(f"{sanitize(str(reason))}: {self.path}") from None
         self._written.add(key)
         is_live = self._apply(key)
-        change = f"{key} = {plain(text, 60)}" if text else f"{key} reset to its default"
+        change = (
+            f"{key} = {sanitize(text, 60)}" if text else f"{key} reset to its default"
+        )
         when = "" if is_live else ", from the next start"
         return f"{change}{when} · saved to {self.path}"
 

@@ -14,7 +14,7 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.actions.batch_runner import BatchRunner
 from tui.ui.actions.context import Application
 from tui.ui.actions.handlers import ActionHandlers
@@ -250,7 +250,7 @@ class MainScreen(Screen[None]):
         del title, timeout, markup
         if self.app._exit:
             return  # the line is gone, or will be in a moment
-        self.messages.show_message(plain(message), severity)
+        self.messages.show_message(sanitize(message), severity)
 
     def _show_toast(self, text: str) -> bool:
         if self.breakpoint not in (Breakpoint.FULL, Breakpoint.FOLDED):

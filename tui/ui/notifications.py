@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.events import DownloadEvent, Failed, Queued
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.panes.event_log import MAX_LINES_A_TICK
 
 if TYPE_CHECKING:
@@ -134,13 +134,13 @@ class FailureDigest:
         self._shown_at_s = now_s
         if total == 1:
             (row,) = self._service.rows([self._last.id])
-            reason = plain(self._last.error) or _words(self._last.error_kind)
-            text = f"{plain(row.name, 60)}: {reason}"
+            reason = sanitize(self._last.error) or _words(self._last.error_kind)
+            text = f"{sanitize(row.name, 60)}: {reason}"
         else:
             causes = [f"{n}× {_words(kind)}" for kind, n in self._kinds.most_common(4)]
             text = f"{total} failed: {', '.join(causes)}"
         self._kinds.clear()
-        return total, plain(text, _MAX_LENGTH)
+        return total, sanitize(text, _MAX_LENGTH)
 
 
 def _words(kind: str) -> str:

@@ -21,7 +21,7 @@ from tui.config.precedence import ORDER
 from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, find
 from tui.config.sample import sample
 from tui.config.values import Kind
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.readers.shell_words import split_words
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def set_value(key: str, value: tuple[str, ...]) -> None:
     try:
         file.set_text(key if option is None else option.key, text)
     except ValueError as error:
-        raise click.UsageError(f"{plain(key)}: {plain(str(error))}") from None
+        raise click.UsageError(f"{sanitize(key)}: {sanitize(str(error))}") from None
     _save(file)
 
 
@@ -181,12 +181,12 @@ def edit() -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "unclosed quote"
         raise click.UsageError(
-            f"cannot run {plain(program, 100)}: {reason}; choose another editor with"
+            f"cannot run {sanitize(program, 100)}: {reason}; choose another editor with"
             " EDITOR=..."
         ) from None
     if result.returncode:
         raise click.UsageError(
-            f"{plain(program, 100)} exited with status {result.returncode}; the"
+            f"{sanitize(program, 100)} exited with status {result.returncode}; the"
             " settings file was not checked"
         )
     resolved = load_settings(CommandLine())

@@ -16,7 +16,7 @@ import click
 from tui.core.errors import FetchError, LocalError
 from tui.core.rules.folders import folder_for
 from tui.core.settings import OnExists
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_size
 from tui.disk.folders import fold, numbered
 from tui.messages import error_text
@@ -168,9 +168,9 @@ def plan_downloads(
             counts[first] = counts.get(first, 0) + 1
             plan.name = numbered(name, counts[first])
             plan.is_clash = True
-            plan.note = f"name clash: {taken[first]} is also saved as {plain(name)}"
+            plan.note = f"name clash: {taken[first]} is also saved as {sanitize(name)}"
             key = (directory, fold(plan.name))
-        taken[key] = plain(request.source) or plain_url(request.url)
+        taken[key] = sanitize(request.source) or sanitize_url(request.url)
         if not plan.is_clash:
             plan.note = _describe_existing(settings, plan)
         plans.append(plan)
@@ -209,7 +209,7 @@ def _describe_existing(settings: Settings, plan: PlannedDownload) -> str:
 
 def _line(plan: PlannedDownload) -> str:
     size = format_size(plan.size) if plan.size is not None else "?"
-    text = f"{size:>8}  {plain(plan.path)}  <{plain_url(plan.request.url)}>"
+    text = f"{size:>8}  {sanitize(plan.path)}  <{sanitize_url(plan.request.url)}>"
     if plan.note:
         text += f"\n          {plan.note}"
     if plan.error:
@@ -236,13 +236,13 @@ def _summary(
         parts.append(f"{existing:,} already on disk, in full or in part")
     if errors:
         parts.append(f"{errors:,} would fail")
-    output = plain(str(settings.output_dir.absolute()))
+    output = sanitize(str(settings.output_dir.absolute()))
     lines = ["", ", ".join(parts), f"Output directory: {output}"]
     folders: dict[str, int] = {}
     for plan in plans:
         if plan.directory:
             folders[plan.directory] = folders.get(plan.directory, 0) + 1
-    lines += [f"  {plain(name)}/  {count:,}" for name, count in folders.items()]
+    lines += [f"  {sanitize(name)}/  {count:,}" for name, count in folders.items()]
     if not probed:
         lines.append("No server was contacted; use --sizes to look up names and sizes")
     return lines

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tui.core.settings import MAX_CONCURRENCY
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
 from tui.lab.catalog import BY_NAME, choose
 from tui.lab.job import Target
@@ -38,7 +38,7 @@ def _read_by(parse: Callable[[Any], Any]) -> Callable[..., Any]:
                 return tuple(parse(one) for one in value)
             return None if value is None else parse(value)
         except ValueError as error:
-            raise click.BadParameter(plain(str(error))) from None
+            raise click.BadParameter(sanitize(str(error))) from None
 
     return read
 

@@ -25,7 +25,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.download import ACTIVE, ENDED, DownloadState
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
 
 if TYPE_CHECKING:
@@ -239,7 +239,7 @@ def _by_state(text: str) -> Predicate:
         if not word or not begun:
             known = ", ".join(_WORDS)
             if word:
-                raise FilterError(f"unknown state {plain(word, 20)!r}; use {known}")
+                raise FilterError(f"unknown state {sanitize(word, 20)!r}; use {known}")
             raise FilterError(f"is: needs a state: {known}")
         states.update(*([exact] if exact else begun))
     return lambda downloads: [d for d in downloads if d.state in states]
@@ -272,7 +272,7 @@ def _size(text: str) -> int:
     try:
         return parse_size(text)
     except ValueError:
-        wrong = f"{plain(text, 20)!r} is not a valid size; use"
+        wrong = f"{sanitize(text, 20)!r} is not a valid size; use"
         if not text:
             wrong = "size: needs a size such as"
         raise FilterError(f"{wrong} 500k, 10M or 1.5G") from None
@@ -285,7 +285,7 @@ def _by_regex(text: str) -> Predicate:
         search = _compile(text).search
     except (regex.error, RecursionError, OverflowError) as error:
         reason = getattr(error, "msg", "too large")
-        raise FilterError(f"/{plain(text, 20)}/: {plain(reason, 60)}") from None
+        raise FilterError(f"/{sanitize(text, 20)}/: {sanitize(reason, 60)}") from None
 
     # A pattern without a slash cannot match across folder and name, so search only the
     # folder.

@@ -24,7 +24,7 @@ from tui.core.download import DownloadState
 from tui.core.errors import LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.rules.secret_headers import HARMLESS
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.disk.errors import from_os_error
 from tui.disk.resume_record import strip_userinfo
 
@@ -430,7 +430,7 @@ class Journal:
         database.execute("PRAGMA synchronous = NORMAL")
         (version,) = database.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
-            path = plain(str(self.path))
+            path = sanitize(str(self.path))
             raise JournalTooNew(
                 "disk", f"{path!r} was written by a newer version of fetchtui"
             )
@@ -453,12 +453,12 @@ class Journal:
         rows = database.execute("SELECT sql FROM sqlite_master WHERE type = 'table'")
         found = {" ".join(sql.split()) for (sql,) in rows}
         if not found >= _TABLES:
-            path = plain(str(self.path))
+            path = sanitize(str(self.path))
             raise JournalUnreadable("disk", f"journal {path!r} has other tables")
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
-            raise LocalError("disk", f"{plain(str(self.path))!r} is not open")
+            raise LocalError("disk", f"{sanitize(str(self.path))!r} is not open")
         return self._database
 
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
@@ -477,14 +477,14 @@ class Journal:
 
 def _from_sqlite_error(error: sqlite3.Error, path: Path) -> LocalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    name = plain(str(path))
+    name = sanitize(str(path))
     if code in _BUSY:
         return LocalError("in_use", f"another process is using the journal {name!r}")
     if code in _BROKEN:
-        return JournalUnreadable("disk", f"journal {name!r}: {plain(str(error))}")
+        return JournalUnreadable("disk", f"journal {name!r}: {sanitize(str(error))}")
     kind = {
         sqlite3.SQLITE_FULL: "disk_full",
         sqlite3.SQLITE_READONLY: "not_writable",
         sqlite3.SQLITE_CANTOPEN: "not_writable",
     }.get(code, "disk")
-    return LocalError(kind, f"journal {name!r}: {plain(str(error))}")
+    return LocalError(kind, f"journal {name!r}: {sanitize(str(error))}")

@@ -17,7 +17,7 @@ from platformdirs import user_state_path
 
 from tui.core.errors import LocalError
 from tui.core.notices import Notice, NoticeCode
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.disk.state.journal import Journal, JournalTooNew, JournalUnreadable
 
 KEPT = 10
@@ -63,7 +63,7 @@ class Sessions:
             self.folder.chmod(0o700)
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            path = plain(str(self.folder))
+            path = sanitize(str(self.folder))
             raise LocalError(
                 "not_writable", f"cannot create {path!r}: {reason}"
             ) from None
@@ -92,7 +92,7 @@ class Sessions:
             folder = folder.parent
         if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
             return ""
-        return f"{plain(str(folder))!r} is not writable"
+        return f"{sanitize(str(folder))!r} is not writable"
 
     def last(self, output_dir: str = "") -> LastSession:
         """Open the journal of the last session.

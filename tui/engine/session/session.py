@@ -21,7 +21,7 @@ from tui.core.settings import (
     Settings,
     Verify,
 )
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.disk.state.journal import LOGIN
 from tui.disk.state.sessions import Sessions
 from tui.engine.session.journal_writer import SETTINGS, JournalWriter
@@ -365,7 +365,7 @@ def _missing(
     if not names:
         return ""
     plural = "s" if len(names) > 1 else ""
-    return f"needs its header{plural} again: {plain(', '.join(names))}"
+    return f"needs its header{plural} again: {sanitize(', '.join(names))}"
 
 
 def _paused_keys(facts: dict[str, Any]) -> set[int]:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tui.core.events import Cancelled, Done, Failed, Paused, Retrying, Started
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.headless.summary import RESUME_HINT, advice
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Run(NamedTuple):
         A run adds all of its requests once, so ids are indexes into the list.
         """
         source = self.requests[id].source if id < len(self.requests) else ""
-        return plain(source) if ":" in source else ""
+        return sanitize(source) if ":" in source else ""
 
 
 class Renderer(Protocol):
@@ -83,12 +83,12 @@ class ActiveIds:
 
 def shown_name(row: DownloadSnapshot) -> str:
     """Return a download's path below the output directory, safe to display."""
-    return plain(os.path.join(row.directory, row.name))
+    return sanitize(os.path.join(row.directory, row.name))
 
 
 def failure_line(run: Run, row: DownloadSnapshot, error: str, kind: str) -> str:
     """Return the line for a failed download: name, source, reason and suggestion."""
     where = run.source_of(row.id)
     at = f" ({where})" if where else ""
-    reason = plain(error) + advice(kind)
-    return f"failed  {shown_name(row)}{at}: {reason} <{plain_url(row.url)}>"
+    reason = sanitize(error) + advice(kind)
+    return f"failed  {shown_name(row)}{at}: {reason} <{sanitize_url(row.url)}>"

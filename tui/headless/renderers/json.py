@@ -26,7 +26,7 @@ from tui.core.events import (
     Started,
     Verified,
 )
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.headless.renderers.base import ActiveIds
 from tui.headless.summary import BROKEN_PIPE
 from tui.messages import hold_text
@@ -77,7 +77,7 @@ class JsonRenderer:
         lines = []
         for event, word in facts:
             if isinstance(event, (Retrying, Failed)):
-                error, kind = quote(plain(event.error)), quote(event.error_kind)
+                error, kind = quote(sanitize(event.error)), quote(event.error_kind)
             else:
                 error = kind = "null"
             lines.append(self._line(word, rows[event.id], error, kind))
@@ -126,7 +126,7 @@ class JsonRenderer:
         path = os.path.join(self._output_dir, row.directory, row.name)
         size = "null" if row.size is None else row.size
         return (
-            f'{{"event":"{word}","id":{row.id},"url":{quote(plain_url(row.url))},'
-            f'"path":{quote(plain(path))},"bytes":{row.received},"size":{size},'
+            f'{{"event":"{word}","id":{row.id},"url":{quote(sanitize_url(row.url))},'
+            f'"path":{quote(sanitize(path))},"bytes":{row.received},"size":{size},'
             f'"error":{error},"error_kind":{kind}}}\n'
         )

@@ -17,7 +17,7 @@ from tui.core.events import (
     Started,
 )
 from tui.core.notices import NoticeCode
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_duration, format_size
 from tui.headless.renderers.base import failure_line, shown_name
 from tui.headless.summary import progress_line, summary_lines
@@ -94,7 +94,7 @@ class PlainRenderer:
         name = shown_name(row)
         match event:
             case Started():
-                return f"start   {name}  <{plain_url(row.url)}>\n"
+                return f"start   {name}  <{sanitize_url(row.url)}>\n"
             case Done():
                 how = f", {notice_text(row.note)}" if _is_present(row.note) else ""
                 return f"done    {name}  {format_size(row.received)}{how}\n"
@@ -108,7 +108,7 @@ class PlainRenderer:
                     else (f"{event.wait_s:.1f}s")
                 )
                 again = f"attempt {event.attempt + 1} of {row.attempts_allowed}"
-                return f"retry   {name}: {plain(event.error)}; {again} in {wait}\n"
+                return f"retry   {name}: {sanitize(event.error)}; {again} in {wait}\n"
             case DownloadNotice():
                 return f"note    {name}: {notice_text(event.notice)}\n"
 

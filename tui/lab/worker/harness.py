@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.lab.job import Job
 from tui.lab.worker.instrumentation import Instrumentation
 from tui.lab.worker.loop_lag import LoopLagMeter
@@ -54,7 +54,7 @@ def main() -> None:
     try:
         run(strategy, job, stats)
     except Exception as error:
-        emit(event="died", reason=plain(f"{type(error).__name__}: {error}", 300))
+        emit(event="died", reason=sanitize(f"{type(error).__name__}: {error}", 300))
         raise
     finally:
         ended.set()

@@ -10,7 +10,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.lab.report.figures import Figures, Status, Stop
 from tui.lab.worker.process_stats import cpu_s, peak_memory
 
@@ -201,8 +201,8 @@ class Instrumentation:
 def _describe(error: BaseException | str) -> str:
     """Return an error as one line that is safe to display."""
     if isinstance(error, str):
-        return plain(error, 200)
+        return sanitize(error, 200)
     response = getattr(error, "response", None)
     if response is not None:
-        return plain(f"{response.status_code} {response.reason_phrase}", 200)
-    return plain(f"{type(error).__name__}: {error}", 200)
+        return sanitize(f"{response.status_code} {response.reason_phrase}", 200)
+    return sanitize(f"{type(error).__name__}: {error}", 200)

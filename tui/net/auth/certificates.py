@@ -12,7 +12,7 @@ import ssl
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,7 @@ def load_ca_file(ca_file: Path | None) -> str | None:
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         raise LocalError(
             ErrorKind.CA_FILE,
-            f"cannot load certificates from {plain(str(chosen))}: {_reason(error)}",
+            f"cannot load certificates from {sanitize(str(chosen))}: {_reason(error)}",
         ) from None
     return str(chosen)
 
@@ -92,11 +92,11 @@ def load_client_certificate(
     """
     if certificate is None:
         if key is not None:
-            raise _unusable(f"{plain(str(key))} is a key without a certificate")
+            raise _unusable(f"{sanitize(str(key))} is a key without a certificate")
         return None
-    files = plain(str(certificate))
+    files = sanitize(str(certificate))
     if key is not None:
-        files += f" with {plain(str(key))}"
+        files += f" with {sanitize(str(key))}"
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_cert_chain(certificate, key, password=_refuse_passphrase)
@@ -124,8 +124,8 @@ def _certificate_reason(error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return plain(error.strerror, 100)
-    return plain(str(error), 100)
+        return sanitize(error.strerror, 100)
+    return sanitize(str(error), 100)
 
 
 def _first_certificate(path: str) -> bytes:

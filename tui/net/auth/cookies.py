@@ -22,7 +22,7 @@ from tui.core.errors import ErrorKind, LocalError
 from tui.core.notices import Notice, NoticeCode
 from tui.core.request import origin_of
 from tui.core.rules.hosts import split_port
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.auth.received_cookies import is_path_match, is_public_suffix, request_path
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class CookieFile:
             self._by_domain.setdefault(cookie.domain, []).append(cookie)
         if skipped:
             number, reason = skipped[0]
-            shown = plain(str(path))
+            shown = sanitize(str(path))
             if not cookies:
                 raise _bad(f"{shown}:{number}: {reason}")
             self.notice = Notice(
@@ -107,7 +107,7 @@ class CookieFile:
 
 def _read(path: Path, skipped: list[tuple[int, str]]) -> Iterator[Cookie]:
     """Read the cookies; append the numbers of other lines, and why, to ``skipped``."""
-    shown = plain(str(path))
+    shown = sanitize(str(path))
     try:
         with path.open("rb") as file:
             content = file.read(FILE_LIMIT + 1)

@@ -18,7 +18,7 @@ from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import ANY_LOGIN, DIGEST_LOGIN, origin_of
 from tui.core.rules.hosts import names_a_host, rule_for, split_port
 from tui.core.settings import Scheme
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.auth.secrets import resolve_secret
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ def _authorization(scheme: Scheme, user: str, secret: str) -> str:
         return f"Bearer {secret}"
     if not user.isprintable() or ":" in user:
         raise LocalError(
-            ErrorKind.LOGIN, f"the user {plain(user, 50)!r} cannot be sent"
+            ErrorKind.LOGIN, f"the user {sanitize(user, 50)!r} cannot be sent"
         )
     pair = b64encode(f"{user}:{secret}".encode()).decode("ascii")
     return f"{_PREFIXES[scheme]} {pair}"

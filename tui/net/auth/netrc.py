@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,7 +63,7 @@ class NetrcFile:
 
 
 def _read(path: Path) -> list[tuple[str | None, NetrcLogin]]:
-    shown = plain(str(path))
+    shown = sanitize(str(path))
     try:
         with path.open("rb") as file:
             head = file.read(FILE_LIMIT + 1)

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,13 +117,13 @@ def _from_keyring(service: str, user: str, purpose: str) -> str:
             purpose, "the keyring does not respond; it may be locked"
         ) from None
     except Exception as error:
-        reason = plain(str(error) or type(error).__name__, 200)
+        reason = sanitize(str(error) or type(error).__name__, 200)
         raise _missing(purpose, f"the keyring failed: {reason}") from None
     if value is None:
         raise _missing(
             purpose,
             "the keyring has no password for the service in keyring:SERVICE"
-            f" and user {plain(user, 100)!r}",
+            f" and user {sanitize(user, 100)!r}",
         )
     return str(value)
 
@@ -138,4 +138,6 @@ def _sendable(value: str, purpose: str, origin: str) -> str:
 
 
 def _missing(purpose: str, reason: str) -> LocalError:
-    return LocalError(ErrorKind.LOGIN, f"no secret for {plain(purpose, 200)}: {reason}")
+    return LocalError(
+        ErrorKind.LOGIN, f"no secret for {sanitize(purpose, 200)}: {reason}"
+    )

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.rules.hosts import rule_for, split_port
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -164,7 +164,7 @@ def parse_proxy(text: str, source: str) -> Proxy | None:
     scheme = {"socks": "socks5"}.get(scheme.lower(), scheme.lower())
     if scheme not in SCHEMES:
         raise _bad(
-            source, f"unknown scheme {plain(scheme, 20)}; use {', '.join(SCHEMES)}"
+            source, f"unknown scheme {sanitize(scheme, 20)}; use {', '.join(SCHEMES)}"
         )
     login, _, authority = rest.rpartition("@")
     authority, _, path = authority.partition("/")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import origin_of
 from tui.core.rules.hosts import split_port
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.auth.certificates import ClientCertificate, load_client_certificate
 from tui.net.auth.secrets import resolve_secret
 from tui.net.routing.proxies import Proxy, ProxyResolver
@@ -148,8 +148,8 @@ def _load_source(settings: Settings) -> tuple[str, str]:
         names = [name for _, name in socket.if_nameindex()]
         if wanted not in names:
             raise _invalid(
-                f"{plain(wanted, 50)!r} is neither a network interface nor an address;"
-                f" interfaces: {', '.join(names)}"
+                f"{sanitize(wanted, 50)!r} is neither a network interface nor an"
+                f" address; interfaces: {', '.join(names)}"
             ) from None
         return any_address, wanted
     if version and address.version != version:
@@ -171,16 +171,16 @@ def _load_pins(settings: Settings) -> list[tuple[str, int, str]]:
             address = ip_address(text.removeprefix("[").removesuffix("]"))
         except ValueError:
             raise _invalid(
-                f"cannot pin {plain(host, 100)} to {plain(text, 100)!r}:"
+                f"cannot pin {sanitize(host, 100)} to {sanitize(text, 100)!r}:"
                 " not an IP address"
             ) from None
         if not 0 <= port < 65536:
             raise _invalid(
-                f"cannot pin {plain(host, 100)} on port {port}: not a valid port"
+                f"cannot pin {sanitize(host, 100)} on port {port}: not a valid port"
             )
         if settings.ip_version and address.version != settings.ip_version:
             raise _invalid(
-                f"cannot pin {plain(host, 100)} to {address}: not an"
+                f"cannot pin {sanitize(host, 100)} to {address}: not an"
                 f" IPv{settings.ip_version} address"
             )
         pins.append((host.lower().removesuffix("."), port, str(address)))

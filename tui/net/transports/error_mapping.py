@@ -16,7 +16,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, FetchError, PermanentError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.errors import (
     UNKNOWN_NAMES,
     cannot_bind,
@@ -190,14 +190,14 @@ def _from_last_cause(server: str, last: str, is_connecting: bool) -> FetchError:
         return _wants_certificate(server)
     if "fatal alert" in last or is_connecting:
         return PermanentError(
-            ErrorKind.TLS, f"TLS with {server} failed: {plain(last, 100)}"
+            ErrorKind.TLS, f"TLS with {server} failed: {sanitize(last, 100)}"
         )
     if "head is too large" in last:
         return headers_too_large(server)
     if "chunk" in last:
         return invalid_chunk(server)
     if "parsed" in last or "invalid" in last or "unexpected message" in last:
-        return invalid_http(server, plain(last.removesuffix(" parsed"), 100))
+        return invalid_http(server, sanitize(last.removesuffix(" parsed"), 100))
     return connection_lost(server)
 
 
@@ -219,7 +219,7 @@ def _from_proxy_causes(text: str, server: str, proxy: str) -> FetchError | None:
             return not_socks(proxy)
         return _from_refusal(last.partition("error: ")[2], server, proxy)
     if "tunnel error" in last:
-        return _from_refusal(plain(last.partition("error: ")[2], 100), server, proxy)
+        return _from_refusal(sanitize(last.partition("error: ")[2], 100), server, proxy)
     return None
 
 
@@ -323,7 +323,7 @@ def _from_protocol(server: str, text: str) -> FetchError:
             ErrorKind.ENCODING, f"{server} used an unsupported transfer coding"
         )
     # The library's text quotes the server after the colon.
-    return invalid_http(server, plain(text.partition(":")[0], 100))
+    return invalid_http(server, sanitize(text.partition(":")[0], 100))
 
 
 def from_openssl(server: str, error: ssl.SSLError) -> FetchError:
@@ -338,7 +338,7 @@ def from_openssl(server: str, error: ssl.SSLError) -> FetchError:
         return not_tls(server)
     # Python has no name for newer alerts: "[SSL] tlsv1 alert ... (_ssl.c:1006)".
     text = error.reason or str(error).partition("] ")[2].partition(" (_ssl")[0]
-    reason = plain(text.replace("_", " ").lower(), 100)
+    reason = sanitize(text.replace("_", " ").lower(), 100)
     if reason.endswith("no application protocol"):
         return no_http1(server)
     return PermanentError(ErrorKind.TLS, f"TLS with {server} failed: {reason}")

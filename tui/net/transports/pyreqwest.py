@@ -37,7 +37,7 @@ from pyreqwest.exceptions import (
 from pyreqwest.proxy import ProxyBuilder
 
 from tui.core.errors import ErrorKind, FetchError, LocalError, PermanentError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.net.errors import headers_too_large, stalled
 from tui.net.transports.base import (
     MAX_HEADER_BYTES,
@@ -218,8 +218,8 @@ def _apply_route(route: Route, builder: ClientBuilder) -> ClientBuilder:
         except (OSError, ValueError, PyreqwestError) as error:
             raise LocalError(
                 ErrorKind.CLIENT_CERT,
-                f"{plain(route.client_certificate.certificate)}:"
-                f" {plain(str(error), 100)}",
+                f"{sanitize(route.client_certificate.certificate)}:"
+                f" {sanitize(str(error), 100)}",
             ) from None
     return builder
 
@@ -248,8 +248,8 @@ def _to_error(error: Exception, url: str, proxy: str = "") -> FetchError:
     # A plain ValueError comes from the URL parser or from a request header.
     if "header" in str(error):
         return PermanentError(
-            ErrorKind.BAD_HEADER, f"{host_port(url)}: {plain(str(error), 100)}"
+            ErrorKind.BAD_HEADER, f"{host_port(url)}: {sanitize(str(error), 100)}"
         )
     return PermanentError(
-        ErrorKind.UNKNOWN_HOST, f"{host_port(url)}: {plain(str(error), 100)}"
+        ErrorKind.UNKNOWN_HOST, f"{host_port(url)}: {sanitize(str(error), 100)}"
     )

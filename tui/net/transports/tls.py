@@ -14,7 +14,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tui.net.auth.certificates import ClientCertificate
@@ -45,7 +45,7 @@ def make_context(
             context.load_verify_locations(ca_file)
         except (OSError, ValueError):
             raise LocalError(
-                ErrorKind.CA_FILE, f"cannot load certificates from {plain(ca_file)}"
+                ErrorKind.CA_FILE, f"cannot load certificates from {sanitize(ca_file)}"
             ) from None
     if certificate is not None:
         try:
@@ -53,7 +53,7 @@ def make_context(
         except (OSError, ValueError) as error:
             raise LocalError(
                 ErrorKind.CLIENT_CERT,
-                f"{plain(certificate.certificate)}: {plain(str(error), 100)}",
+                f"{sanitize(certificate.certificate)}: {sanitize(str(error), 100)}",
             ) from None
     return context
 

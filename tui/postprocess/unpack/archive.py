@@ -21,7 +21,7 @@ import zlib
 from contextlib import closing, suppress
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.postprocess.unpack.extract_dir import (
     ExtractDir,
     UnpackError,
@@ -122,7 +122,7 @@ def unpack(
     except OSError as error:
         # Decompressors raise OSError too, without an errno.
         damage = "damaged archive: " if error.errno is None else ""
-        raise UnpackError(damage + plain(error.strerror or str(error))) from None
+        raise UnpackError(damage + sanitize(error.strerror or str(error))) from None
 
 
 def _open_archive(path: str) -> IO[bytes]:
@@ -297,7 +297,7 @@ def _rename_to_final(tree: ExtractDir, temporary: str, parent: str, stem: str) -
             # Another program created a non-empty folder in the meantime.
             if os.path.lexists(directory):
                 continue
-            raise UnpackError(plain(error.strerror or str(error))) from None
+            raise UnpackError(sanitize(error.strerror or str(error))) from None
         if whole is not temporary:
             os.rmdir(temporary)
         return directory
@@ -305,4 +305,4 @@ def _rename_to_final(tree: ExtractDir, temporary: str, parent: str, stem: str) -
 
 
 def _message(error: BaseException) -> str:
-    return plain(str(error) or type(error).__name__, 200)
+    return sanitize(str(error) or type(error).__name__, 200)

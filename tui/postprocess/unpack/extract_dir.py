@@ -18,7 +18,7 @@ import shutil
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def stem_of(name: str) -> str | None:
 
 def quoted(name: str) -> str:
     """Quote a name from an archive for a message."""
-    return repr(plain(name, _SHOWN))
+    return repr(sanitize(name, _SHOWN))
 
 
 def parts_of(name: str) -> list[str]:

@@ -22,7 +22,7 @@ from tui.core.request import (
     BadRequestLine,
     DownloadRequest,
 )
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.patterns import check_pattern, escape, from_curl
 from tui.sources.readers.command_options import CURL, SENDS, WGET, Program
 from tui.sources.readers.shell_words import Token, program_of, split_command
@@ -267,17 +267,17 @@ class _Command:
         name, equals, value = word.partition("=")
         if equals and program is CURL:
             # curl has no options with =.
-            raise ValueError(f"{plain(name, 40)}= is not an option of curl")
+            raise ValueError(f"{sanitize(name, 40)}= is not an option of curl")
         if name in program.valued and not equals:
             if not rest:
-                raise ValueError(f"{plain(name, 40)} needs a value")
+                raise ValueError(f"{sanitize(name, 40)} needs a value")
             value = rest.popleft().text
         elif rest and not equals and not self._is_known(name):
             # Its value would be taken for a URL, and it may be a secret.
             text, is_operator = rest[0]
             if not (is_operator or text.startswith("-") or _SCHEME.match(text)):
                 raise ValueError(
-                    f"{plain(name, 40)} is not a known option of {program.name};"
+                    f"{sanitize(name, 40)} is not a known option of {program.name};"
                     " remove it and its value"
                 )
         self._apply(name, value)
@@ -301,7 +301,7 @@ class _Command:
         for at, letter in enumerate(word[1:], 1):
             name = self.program.long_of.get(letter)
             if name is None:
-                self.ignored.add(f"-{plain(letter, 1)}")
+                self.ignored.add(f"-{sanitize(letter, 1)}")
                 if letter in _SHORT_FLAGS:
                     continue
                 # The rest may be its value.
@@ -376,7 +376,7 @@ class _Command:
             case "silent":
                 pass
             case _:
-                self.ignored.add(plain(name, 40))
+                self.ignored.add(sanitize(name, 40))
 
     def _header(self, line: str) -> None:
         name, colon, value = line.partition(":")
@@ -397,7 +397,7 @@ class _Command:
             return
         if lower in RESERVED_HEADERS:
             # Copied from a browser, it would change which bytes the server returns.
-            self.ignored.add(f"the header {plain(name, 40)}")
+            self.ignored.add(f"the header {sanitize(name, 40)}")
             return
         if self.program is WGET:
             # The last one counts; curl sends all of them.

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from tui.core.request import BadRequestLine
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.readers.fields import FieldReader
 from tui.sources.readers.lines import LINE_LIMIT
 
@@ -64,7 +64,7 @@ def parse_csv(
                 yield BadRequestLine(here, str(error))
     except csv.Error as error:
         # Usually an unclosed quote, so the start of the next row is unknown.
-        reason = f"invalid CSV, skipping the rest: {plain(str(error), 200)}"
+        reason = f"invalid CSV, skipping the rest: {sanitize(str(error), 200)}"
         yield BadRequestLine(f"{where}:{max(rows.line_num, 1)}", reason)
 
 

@@ -25,7 +25,7 @@ from tui.core.text.checksum_list import (
     other_digest,
     parse_checksum_line,
 )
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.readers.lines import LINE_LIMIT
 from tui.sources.values import folder_url, parse_output_path
 
@@ -96,7 +96,7 @@ def parse_sums_list(
         yield _request(folder, path, checksum, here)
     for path, (here, kind) in digests.others.items():
         if path not in digests.files:
-            reason = f"{plain(path, 100)} has only a digest of {plain(kind, 20)},"
+            reason = f"{sanitize(path, 100)} has only a digest of {sanitize(kind, 20)},"
             yield BadRequestLine(here, f"{reason} which is not supported")
     if notes is not None:
         notes += digests.notes(where)
@@ -153,7 +153,7 @@ class _Digests:
         """Return notes about what was skipped."""
         found = []
         if self._kinds:
-            listed = ", ".join(plain(kind, 20) for kind in sorted(self._kinds)[:10])
+            listed = ", ".join(sanitize(kind, 20) for kind in sorted(self._kinds)[:10])
             found.append(f"{where}: ignoring unsupported digests: {listed}")
         if self._skipped:
             more = ", ..." if self._skipped_count > len(self._skipped) else ""

@@ -14,7 +14,7 @@ from tui.core.request import (
     Checksum,
     DownloadRequest,
 )
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.patterns import check_pattern
 from tui.sources.values import parse_folder, parse_header, parse_output_path, parse_size
 
@@ -55,7 +55,7 @@ class FieldReader:
         if not field and name not in self._ignored:
             self._ignored.add(name)
             if self._notes is not None:
-                shown = plain(name.strip(), 40)
+                shown = sanitize(name.strip(), 40)
                 self._notes.append(f"{where}: ignoring the unknown field {shown!r}")
         return field
 

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from tui.core.request import BadRequestLine
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.readers.fields import FieldReader
 from tui.sources.readers.lines import LINE_LIMIT
 
@@ -109,5 +109,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "nested too deeply"
     if isinstance(error, json.JSONDecodeError):
-        return f"invalid JSON: {plain(error.msg, 200)}"
+        return f"invalid JSON: {sanitize(error.msg, 200)}"
     return str(error)

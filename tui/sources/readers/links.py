@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import expand
 from tui.sources.readers.html_tags import start_tags
@@ -113,11 +113,11 @@ def parse_page(
     elif not wanted:
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in others.most_common(5))
         listed = f"; found {kinds}" if kinds else "; the page has no links"
-        reason = f"no link matches {plain(links, 100)!r}{listed}"
+        reason = f"no link matches {sanitize(links, 100)!r}{listed}"
         yield BadRequestLine(where, reason)
     elif notes is not None and (others or bad):
         notes.append(
-            f"{where}: {len(wanted):,} links match {plain(links, 100)!r},"
+            f"{where}: {len(wanted):,} links match {sanitize(links, 100)!r},"
             f" {others.total() + bad:,} do not"
         )
     yield from wanted
@@ -187,4 +187,4 @@ def _kind(url: str) -> str:
     """Return the suffix of a link's file name, for messages."""
     name = urlsplit(url).path.rpartition("/")[2]
     _, dot, suffix = name.rpartition(".")
-    return plain(f".{suffix}", 12) if dot and suffix else "others"
+    return sanitize(f".{suffix}", 12) if dot and suffix else "others"

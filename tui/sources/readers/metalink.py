@@ -23,7 +23,7 @@ from tui.core.request import (
     Pieces,
     check_url,
 )
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.values import folder_url, parse_output_path, parse_size
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class FileElement:
         if kind in ("", "http", "https"):
             kind = scheme[1].lower() if scheme else ""
         if kind not in ("http", "https", ""):
-            self.foreign[plain(kind, 20)] += 1
+            self.foreign[sanitize(kind, 20)] += 1
             return
         if len(self._urls) == _URL_LIMIT:
             raise ValueError(f"more than {_URL_LIMIT} URLs for one file")
@@ -189,7 +189,7 @@ class FileElement:
         if kind in ALGORITHMS:
             return kind
         if len(self.unknown) < 10:
-            self.unknown.add(plain(kind, 20) or "(none)")
+            self.unknown.add(sanitize(kind, 20) or "(none)")
         return ""
 
 
@@ -301,7 +301,7 @@ class _Reader:
         except _Rejected as refusal:
             return BadRequestLine(self._here(), f"{refusal}")
         except expat.ExpatError as error:
-            reason = plain(expat.ErrorString(error.code) or "unknown error", 100)
+            reason = sanitize(expat.ErrorString(error.code) or "unknown error", 100)
             return BadRequestLine(
                 f"{self._where}:{error.lineno}", f"invalid XML: {reason}"
             )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.lines import LINE_LIMIT
 from tui.sources.readers.shell_words import COMMAND_LIMIT, is_command, is_continued
@@ -262,11 +262,11 @@ def _parse_option(entry: _Entry | None, text: str) -> str:
     if not separator or _OPTION_NAME.fullmatch(name) is None:
         raise ValueError("an indented line must be an option, written as name=value")
     if entry is None:
-        raise ValueError(f"the option {plain(name, 30)}= has no URL above it")
+        raise ValueError(f"the option {sanitize(name, 30)}= has no URL above it")
     if name not in ("out", "dir", "checksum", "header"):
         # aria2's ``--save-session`` writes gid= as the first option of every entry.
         entry.is_from_session = entry.is_from_session or name == "gid"
-        return f"{plain(name, 60)}="
+        return f"{sanitize(name, 60)}="
     if not value:
         raise ValueError(f"{name}= is empty")
     if name == "out":

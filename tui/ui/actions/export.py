@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core.listing.query import DownloadQuery, View
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.sources.writers import ListFormat, entry_of_detail, write_list
 from tui.ui.dialogs.save import SaveChoice, SaveScreen
 from tui.ui.style.format import count
@@ -98,10 +98,10 @@ class ListExport:
         try:
             self.path = await asyncio.to_thread(_write_new, folder, paths, text)
         except OSError as error:
-            reason = plain(error.strerror or type(error).__name__)
+            reason = sanitize(error.strerror or type(error).__name__)
             self._context.notify(f"Could not save the list: {reason}", severity="error")
         else:
-            self._context.notify(f"Saved {count(number)} as {plain(str(self.path))}")
+            self._context.notify(f"Saved {count(number)} as {sanitize(str(self.path))}")
 
 
 def _write_new(folder: Path, names: Sequence[str], text: str) -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.request import URL_LIMIT, check_url, origin_of
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_rate, parse_size
 from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.style.format import editable_size
@@ -28,7 +28,7 @@ def ask_for_rate(context: ActionContext, row: DownloadSnapshot | None = None) ->
         row: the download to limit; ``None`` for all downloads together.
     """
     service = context.service
-    name = "" if row is None else plain(row.name, 40)
+    name = "" if row is None else sanitize(row.name, 40)
 
     def check(text: str) -> str | None:
         if not text:
@@ -36,7 +36,7 @@ def ask_for_rate(context: ActionContext, row: DownloadSnapshot | None = None) ->
         try:
             parse_size(text)
         except ValueError:
-            return f"'{plain(text, 20)}' is not a valid rate; use {_RATE_HINT}"
+            return f"'{sanitize(text, 20)}' is not a valid rate; use {_RATE_HINT}"
         return None
 
     def apply(text: str | None) -> None:
@@ -57,7 +57,7 @@ def ask_for_rate(context: ActionContext, row: DownloadSnapshot | None = None) ->
 
 def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
     """Ask for another URL of a download and continue from there."""
-    shown = plain_url(row.url, URL_LIMIT)
+    shown = sanitize_url(row.url, URL_LIMIT)
     service = context.service
 
     def check(text: str) -> str | None:
@@ -72,17 +72,17 @@ def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
             return
         service.set_url(row.id, _with_credentials(row.url, text))
         context.undo_stack.push(
-            f"URL change of {plain(row.name)}",
+            f"URL change of {sanitize(row.name)}",
             [row.id],
             lambda _: service.set_url(row.id, row.url),
         )
         (now,) = service.rows([row.id])
         if now.state in _RETRIED:
             service.retry([row.id])
-        context.notify(f"{plain(row.name)} now downloads from {plain_url(text)}")
+        context.notify(f"{sanitize(row.name)} now downloads from {sanitize_url(text)}")
         context.list.repaint([row.id])
 
-    title = f"URL of {plain(row.name, 50)}"
+    title = f"URL of {sanitize(row.name, 50)}"
     context.ask(PromptScreen(title, shown, check, _URL_HINT), apply)
 
 

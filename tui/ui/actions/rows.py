@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState
 from tui.core.service import Move
 from tui.core.settings import MAX_SEGMENTS
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.ui.actions.prompts import ask_for_rate, ask_for_url
 from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.keys.keymap import key_of
@@ -96,15 +96,15 @@ class RowActions:
 
     async def _open(self, path: str) -> None:
         if await open_path(path):
-            self._context.notify(f"Opening {plain(path)}")
+            self._context.notify(f"Opening {sanitize(path)}")
             return
         self._context.application.copy_to_clipboard(path)
-        self._context.notify(f"No desktop to open it with; copied {plain(path)}")
+        self._context.notify(f"No desktop to open it with; copied {sanitize(path)}")
 
     def copy_url(self) -> None:
         """Copy URLs and show them, since some terminals refuse clipboard access."""
         rows = self._service.rows(self._targets.ids[:_MAX_COPIED])
-        urls = [plain_url(row.url) for row in rows]
+        urls = [sanitize_url(row.url) for row in rows]
         self._context.application.copy_to_clipboard("\n".join(urls))
         what = urls[0] if len(urls) == 1 else f"{count(len(urls))} URLs"
         self._context.notify(f"Copied {what}")
@@ -115,7 +115,7 @@ class RowActions:
         rows = self._service.rows(self._targets.ids[:_MAX_COPIED])
         paths = [os.path.join(root, row.directory, row.name) for row in rows]
         self._context.application.copy_to_clipboard("\n".join(paths))
-        what = plain(paths[0]) if len(paths) == 1 else f"{count(len(paths))} paths"
+        what = sanitize(paths[0]) if len(paths) == 1 else f"{count(len(paths))} paths"
         self._context.notify(f"Copied {what}")
 
     # -- connections -----------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.settings import MAX_CONCURRENCY, MAX_WRITERS
-from tui.core.text.plain_text import plain_url
+from tui.core.text.sanitize import sanitize_url
 from tui.ui.actions.prompts import ask_for_rate
 from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.keys.keymap import key_of
@@ -122,7 +122,7 @@ class RunActions:
 
     def ask_host_limit(self, host: OriginSnapshot) -> None:
         """Ask for the maximum number of concurrent downloads from a host."""
-        name = plain_url(host.origin, 60)
+        name = sanitize_url(host.origin, 60)
 
         def check(text: str) -> str | None:
             if text.isdecimal() and len(text) < 6 and int(text) <= MAX_CONCURRENCY:

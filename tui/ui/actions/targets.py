@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tui.core.listing.query import DownloadQuery, View
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Targets:
     def describe(self, ids: Sequence[DownloadId]) -> str:
         """Return the name of a single download, or the number of downloads."""
         if len(ids) == 1:
-            return plain(self._service.rows(ids)[0].name)
+            return sanitize(self._service.rows(ids)[0].name)
         return f"{count(len(ids))} downloads"
 
 

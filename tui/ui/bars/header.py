@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 from tui.core.download import ACTIVE, DownloadState
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_clock, format_duration, format_rate, format_size
 from tui.messages import queue_text
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
@@ -48,7 +48,7 @@ class HeaderBar(Pane):
             options: of any Textual widget.
         """
         super().__init__(**options)
-        self._title = plain(title)
+        self._title = sanitize(title)
         self._snapshot: EngineSnapshot | None = None
         self._marked = 0
         self.is_quitting = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.listing.query import VIEW_STATES, DownloadQuery, View
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.bars.header import ActionPressed
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, justify, line_width, to_ascii
@@ -139,7 +139,7 @@ class TabsBar(Pane):
             line.append(Span(f"{mark} {count(self._marked)} marked", "key", "escape"))
             line.append(Span("  "))
         if query.text:
-            text = plain(query.text, 40)
+            text = sanitize(query.text, 40)
             room = max(8, min(24, width // 5))
             shown = text if len(text) <= room else fit(text, room)
             words = Span("searching ", "warn") if self._is_late else _FILTER

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Button, Static, TextArea
 
 from tui.core.request import DownloadRequest
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
 from tui.ui.dialogs.dialog import Dialog
 from tui.ui.dialogs.path_completion import dropped_paths
@@ -45,14 +45,15 @@ _DEBOUNCE_S = 0.08
 def sanitize_multiline(text: str) -> str:
     """Return ``text`` without terminal control characters, keeping lines and tabs.
 
-    The editor draws its content unchanged, even an ESC. ``plain`` would also cut long
-    lines and normalize characters that may be part of a URL.
+    The editor draws its content unchanged, even an ESC. ``sanitize`` would also cut
+    long lines and normalize characters that may be part of a URL.
     """
     if text.isascii() and text.replace("\n", "").replace("\t", "").isprintable():
         return text
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return "".join(
-        char if char in "\n\t" or char.isprintable() else plain(char) for char in text
+        char if char in "\n\t" or char.isprintable() else sanitize(char)
+        for char in text
     )
 
 
@@ -153,7 +154,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         """
         super().__init__()
         self._text = text
-        self._output_dir = plain(output_dir)
+        self._output_dir = sanitize(output_dir)
         self._files = list(files)
         self._known = known
         self._long: list[str] = []
@@ -250,7 +251,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
     def _show_extra(self) -> None:
         """Show what will be added besides the text in the editor."""
-        parts = [plain(os.path.basename(path), 60) for path in self._files]
+        parts = [sanitize(os.path.basename(path), 60) for path in self._files]
         if len(parts) > 3:
             parts[2:] = [f"{count(len(parts) - 2)} more lists"]
         lines = sum(part.rstrip("\n").count("\n") + 1 for part in self._long)

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tui.core.request import BadRequestLine, DownloadRequest, origin_of
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 from tui.sources.list_file import ReadOptions, load_file, load_stream
 from tui.sources.load import ITEM_LIMIT, Key, key_of
@@ -173,7 +173,9 @@ def preview_lines(
     lines = [head]
     # In little space, reasons are more useful than hosts.
     if preview.hosts and height > (3 if preview.bad else 1):
-        top = [f"{plain(host)} {count(n)}" for host, n in preview.hosts.most_common(3)]
+        top = [
+            f"{sanitize(host)} {count(n)}" for host, n in preview.hosts.most_common(3)
+        ]
         if len(preview.hosts) > 3:
             top.append(
                 "1 more host"
@@ -183,14 +185,14 @@ def preview_lines(
         lines.append([Span("  from " + ", ".join(top), "dim")])
     lines += _bad_lines(preview, height - len(lines), bad, is_ascii)
     notes = preview.notes[: max(0, height - len(lines))]
-    lines += [[Span(f"  {plain(note)}", "dim")] for note in notes]
+    lines += [[Span(f"  {sanitize(note)}", "dim")] for note in notes]
     return lines
 
 
 def _bad_lines(preview: AddPreview, room: int, sign: str, is_ascii: bool) -> list[Line]:
     shown = preview.bad[: room if preview.bad_count <= room else max(0, room - 1)]
     lines: list[Line] = [
-        [Span(f"{sign} {_location(line)}  ", "failed"), Span(plain(line.reason))]
+        [Span(f"{sign} {_location(line)}  ", "failed"), Span(sanitize(line.reason))]
         for line in shown
     ]
     rest = preview.bad_count - len(shown)
@@ -205,7 +207,7 @@ def _location(line: BadRequestLine) -> str:
     name, _, number = line.where.rpartition(":")
     if name == WHERE:
         return f"line {number}"
-    return plain(os.path.basename(line.where) or "text")
+    return sanitize(os.path.basename(line.where) or "text")
 
 
 class AddPreviewPane(Pane):

@@ -10,7 +10,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from tui.core.listing.query import SortKey
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.dialog import Dialog, Options
 from tui.ui.panes.pane import to_ascii
 from tui.ui.style.sorting import SORT_CHOICES, SortChoice, arrow
@@ -34,7 +34,7 @@ class ChoiceScreen(Dialog[str | None]):
     def __init__(self, title: str, words: list[str], now: str) -> None:
         """Offer ``words``, with the cursor on ``now``, the current one."""
         super().__init__()
-        self._title = plain(title)
+        self._title = sanitize(title)
         self._words = words
         self._now = now
 

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Button, Static
 
 from tui.core.download import ACTIVE, DownloadState
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 from tui.ui.dialogs.dialog import Dialog
 from tui.ui.style.format import count
@@ -48,7 +48,7 @@ class ConfirmScreen(Dialog[bool | None]):
             no: label of the button that changes nothing.
         """
         super().__init__()
-        self._title = plain(title)
+        self._title = sanitize(title)
         self._effect = effect
         self._yes = yes
         self._no = no

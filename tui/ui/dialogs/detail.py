@@ -8,7 +8,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.dialog import Dialog
 from tui.ui.keys.keymap import current
 from tui.ui.panes.detail import DetailSheet
@@ -83,7 +83,7 @@ class DetailScreen(Dialog[None]):
         detail = self._read()
         box = self.query_one("#box")
         room = max(8, box.size.width - 6)
-        title = Content(middle_ellipsis(plain(detail.row.name), room))
+        title = Content(middle_ellipsis(sanitize(detail.row.name), room))
         if box.border_title != title.markup:
             box.border_title = title
         self.query_one(DetailSheet).show(detail)

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
 from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Options
@@ -126,7 +126,7 @@ class PickScreen(Dialog[Picked | None]):
         options = self.query_one(OptionList)
         options.clear_options()
         options.add_options([Option(_label(entry)) for entry in listing.entries])
-        note = plain(listing.error)
+        note = sanitize(listing.error)
         if listing.more:
             note = f"{count(listing.more)} more; type more letters"
         elif not note and not listing.entries:
@@ -219,7 +219,7 @@ class PickScreen(Dialog[Picked | None]):
 
 
 def _label(entry: Entry) -> Content:
-    name = plain(entry.name)
+    name = sanitize(entry.name)
     if entry.is_folder:
         return Content(f"{name}/")
     return Content(f"{name}  ") + Content.styled(format_size(entry.size), "dim")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.widgets import Input, Static
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.dialog import PRINTABLE, Dialog
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class PromptScreen(Dialog[str | None]):
             hint: one line on how to write a value, with an example.
         """
         super().__init__()
-        self._title = plain(title)
+        self._title = sanitize(title)
         self._value = value
         self._check = check
         self._hint = hint
@@ -79,6 +79,6 @@ class PromptScreen(Dialog[str | None]):
 
     def _show_error(self, problem: str | None) -> None:
         error = self.query_one("#error", Static)
-        error.update(plain(problem or ""))
+        error.update(sanitize(problem or ""))
         error.display = problem is not None
         self.query_one("#hint").display = problem is None and bool(self._hint)

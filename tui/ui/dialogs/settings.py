@@ -11,7 +11,7 @@ from textual.widgets import Input, Static
 
 from tui.config.registry import find
 from tui.config.values import Kind
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.choice import ChoiceScreen, ThemeScreen
 from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.dialogs.help import HelpList
@@ -257,7 +257,7 @@ class SettingsScreen(Dialog[None]):
         try:
             self._message = await self._settings.change(key, text)
         except ValueError as error:
-            self._message = f"Not changed: {plain(str(error))}"
+            self._message = f"Not changed: {sanitize(str(error))}"
         if self.is_whole:
             self._show()
             self._explain()

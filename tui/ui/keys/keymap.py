@@ -22,7 +22,7 @@ from unicodedata import name as unicode_name
 from textual.binding import Binding
 from textual.keys import KEY_NAME_REPLACEMENTS, Keys
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.keys.registry import ACTIONS, SIGNS, Action, shown_key
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ class Keymap:
 
     def _check_key(self, id: str, text: str, owners: dict[str, str]) -> str | None:
         key = key_name(text)
-        shown = plain(text, 20)
+        shown = sanitize(text, 20)
         if key is None:
             self._report(
                 f"keys.{id}: unknown key “{shown}”; write keys as x, F2 or ctrl+x"
@@ -224,7 +224,7 @@ class Keymap:
         near = get_close_matches(id, self._defaults, n=1)
         known = "fetchtui config explain keys lists them"
         hint = f"did you mean {near[0]!r}?" if near else known
-        self._report(f"keys: unknown action “{plain(id, 30)}”; {hint}")
+        self._report(f"keys: unknown action “{sanitize(id, 30)}”; {hint}")
 
     def _report(self, problem: str) -> None:
         self.problems.append(problem)

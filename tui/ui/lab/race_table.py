@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.lab.catalog import TITLE_WIDTH
 from tui.lab.race import State
 from tui.lab.report.formatting import NONE, format_digits, format_seconds
@@ -218,7 +218,7 @@ def round_text(race: Race) -> str:
         many = "medians of " if rounds > 1 else ""
         return f"finished: {many}{rounds} round{'' if rounds == 1 else 's'}"
     if race.problem:
-        return plain(race.problem, 80)
+        return sanitize(race.problem, 80)
     if race.is_cancel_round:
         return "cancelling each strategy"
     return f"round {max(1, race.round)} of {race.plan.rounds}"

@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_elapsed
 from tui.lab.race import Race, State, describe
 from tui.lab.report.export import report_of, write_beside
@@ -154,7 +154,7 @@ class RaceScreen(Screen[None]):
     def _ended(self, runner: asyncio.Task[None]) -> None:
         error = None if runner.cancelled() else runner.exception()
         if error is not None:
-            self.race.problem = plain(f"the race failed: {error}", 200)
+            self.race.problem = sanitize(f"the race failed: {error}", 200)
         if self.is_attached:
             self.footer.show_message(self.race.problem)
             self.tick()
@@ -215,12 +215,12 @@ class RaceScreen(Screen[None]):
             )
         except OSError as error:
             self.footer.show_message(
-                plain(f"could not write the results: {error.strerror}", 200)
+                sanitize(f"could not write the results: {error.strerror}", 200)
             )
             return
         names = ", ".join(path.suffix for path in paths)
         self.footer.show_message(
-            plain(f"wrote {paths[0].stem} as {names} into {Path.cwd()}")
+            sanitize(f"wrote {paths[0].stem} as {names} into {Path.cwd()}")
         )
 
     def action_again(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_duration
 from tui.messages import failure_title, remedy_for
 from tui.ui.keys.keymap import key_of
@@ -32,7 +32,7 @@ def cursor_advice(row: DownloadSnapshot | None, group: Group | None) -> str:
     if row is None:
         return ""
     if row.state is DownloadState.FAILED:
-        reason = plain(row.error) or failure_title(row.error_kind, row.status)
+        reason = sanitize(row.error) or failure_title(row.error_kind, row.status)
         remedy = remedy_for(row.error_kind, row.error, row.status)
         if remedy:
             reason = f"{reason} → {remedy}"
@@ -41,7 +41,7 @@ def cursor_advice(row: DownloadSnapshot | None, group: Group | None) -> str:
         wait = format_duration(row.retry_in_s)
         attempt = f"{row.attempt + 1}/{row.attempts_allowed}"
         key = key_of("retry")
-        return f"{plain(row.error)} · retry {attempt} in {wait}, {key} to retry now"
+        return f"{sanitize(row.error)} · retry {attempt} in {wait}, {key} to retry now"
     return ""
 
 

@@ -10,7 +10,7 @@ import os
 from typing import TYPE_CHECKING
 
 from tui.core.listing.query import View
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import middle_ellipsis
 
@@ -26,7 +26,7 @@ def empty_lines(
     """Return why the list is empty, and below it what to do."""
     if query.text:
         return [
-            f"No downloads match “{plain(query.text, 40)}”",
+            f"No downloads match “{sanitize(query.text, 40)}”",
             f"{key_of('escape')} to clear the filter",
         ]
     if query.view is not View.ALL:
@@ -73,4 +73,4 @@ def _short(path: str) -> str:
     home = os.path.expanduser("~")
     if home != "/" and (path == home or path.startswith(home + os.sep)):
         path = "~" + path[len(home) :]
-    return middle_ellipsis(plain(path), _LONGEST_PATH)
+    return middle_ellipsis(sanitize(path), _LONGEST_PATH)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.query import SortKey
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_duration, format_rate, format_size
 from tui.messages import failure_title, notice_text, remedy
 from tui.ui.keys.keymap import key_of
@@ -190,7 +190,7 @@ def _reason(row: DownloadSnapshot, width: int) -> str:
     word = "failed"
     if row.state is _S.WAITING:
         word = "retry" if row.retry_in_s is None else status_text(row)[0]
-    full = f"{word}: {plain(row.error)}"
+    full = f"{word}: {sanitize(row.error)}"
     if row.error and cells(full) <= width:
         return full
     code = str(row.status) if row.status >= 400 else ""
@@ -215,10 +215,10 @@ def shown_name(row: DownloadSnapshot, width: int) -> str:
 
     The folder is shortened first: names of a series differ in the middle.
     """
-    name = plain(row.name)
+    name = sanitize(row.name)
     if not row.directory:
         return middle_ellipsis(name, width)
-    folder = plain(row.directory)
+    folder = sanitize(row.directory)
     room = width - cells(name) - 1
     if room < 2:
         return middle_ellipsis(name, width)
@@ -229,7 +229,7 @@ def shown_name(row: DownloadSnapshot, width: int) -> str:
 
 def host_of(origin: str) -> str:
     """Return an origin without its scheme, safe to show."""
-    return plain(origin.partition("://")[2] or origin)
+    return sanitize(origin.partition("://")[2] or origin)
 
 
 def _bar_pieces(row: DownloadSnapshot, width: int, is_ascii: bool) -> list[Piece]:

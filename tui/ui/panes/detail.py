@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_rate, format_size
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.detail_lines import pane_lines, sheet_lines
@@ -53,7 +53,7 @@ class DetailPane(Pane):
             ]
         corner = line_width(self.corner())
         room = max(6, self.size.width - 18 - (corner + 2 if corner else 0))
-        name = middle_ellipsis(plain(self._detail.row.name), room)
+        name = middle_ellipsis(sanitize(self._detail.row.name), room)
         return [
             Span(f"{name} ", "title"),
             Span(f"[{key_of('details')}]", "key", "open"),
@@ -95,7 +95,7 @@ class DetailPane(Pane):
             right.append(Span(f"  {format_rate(row.speed)}", "strong"))
         right.append(Span(" "))
         room = width - line_width(left) - line_width(right)
-        words = plain(row.error or row.name)
+        words = sanitize(row.error or row.name)
         left.append(Span(middle_ellipsis(words, max(0, room))))
         return justify(left, right, width)
 

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tui.core.download import ENDED, DownloadState
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_duration, format_rate, format_size
 from tui.messages import diagnosis_tag, diagnosis_text, notice_text, remedy_for
 from tui.ui.keys.keymap import key_of
@@ -79,14 +79,14 @@ def response_line(detail: DetailSnapshot, width: int) -> Line:
     """Return ``HTTP/1.1 206  etag  sha256 pending  3/3 conn``."""
     line: Line = []
     if detail.row.status:
-        version = plain(detail.http_version) or "HTTP"
+        version = sanitize(detail.http_version) or "HTTP"
         line.append(Span(f"{version} {detail.row.status}  "))
     line.append(Span(validator_text(detail), "dim"))
     if detail.checksum:
-        name = plain(detail.checksum.partition("=")[0])
+        name = sanitize(detail.checksum.partition("=")[0])
         state = detail.checksum_state
         style = _CHECKSUM_STYLES.get(state, "dim")
-        line.append(Span(f"  {name} {plain(state)}", style))
+        line.append(Span(f"  {name} {sanitize(state)}", style))
     right: Line = []
     if detail.row.connections:
         words = f"{detail.row.connections}/{detail.connections_wanted} conn"
@@ -114,7 +114,7 @@ def error_lines(
         return [[Span(fit(note, width), "waiting")]] if note else []
     arrow = "-> " if is_ascii else "→ "
     style = "failed" if row.state is DownloadState.FAILED else "waiting"
-    rows = [[Span(text, style)] for text in wrap(plain(row.error, 300), width)]
+    rows = [[Span(text, style)] for text in wrap(sanitize(row.error, 300), width)]
     remedy = remedy_for(row.error_kind, row.error, row.status)
     if remedy:
         for index, text in enumerate(wrap(remedy, width - len(arrow))):
@@ -132,8 +132,10 @@ def pane_lines(
     row = detail.row
     head = [state_line(detail, width, is_ascii), progress_line(detail, width)]
     error = error_lines(detail, width, is_ascii)
-    path = plain(detail.path if row.state is DownloadState.DONE else detail.part_path)
-    url = plain_url(row.url)
+    path = sanitize(
+        detail.path if row.state is DownloadState.DONE else detail.part_path
+    )
+    url = sanitize_url(row.url)
     tail: list[Line] = [
         [Span("from ", "dim"), Span(middle_ellipsis(url, width - 5))],
         [Span("to   ", "dim"), Span(middle_ellipsis(path, width - 5))],
@@ -159,7 +161,7 @@ def attempt_lines(detail: DetailSnapshot, width: int) -> list[Line]:
     lines: list[Line] = []
     for attempt in detail.attempts:
         at = time.strftime("%H:%M:%S", time.localtime(attempt.at))
-        outcome = plain(attempt.outcome) or "running"
+        outcome = sanitize(attempt.outcome) or "running"
         head = f"try {attempt.number}  {at}  "
         style = "text" if attempt.outcome else "active"
         lines.append(
@@ -191,18 +193,18 @@ def sheet_lines(
         lines += [[], *error]
     lines += _current_facts(detail, width, is_ascii)
     lines += _section("Location", width, is_ascii)
-    lines += _fact("URL", plain_url(row.url), width)
+    lines += _fact("URL", sanitize_url(row.url), width)
     for mirror in detail.mirrors:
         if mirror != row.url:
-            lines += _fact("mirror", plain_url(mirror), width)
-    lines += _fact("file", plain(detail.path), width)
+            lines += _fact("mirror", sanitize_url(mirror), width)
+    lines += _fact("file", sanitize(detail.path), width)
     if row.state is not DownloadState.DONE:
-        lines += _fact("part file", plain(detail.part_path), width)
-    lines += _fact("source", plain(detail.source), width)
+        lines += _fact("part file", sanitize(detail.part_path), width)
+    lines += _fact("source", sanitize(detail.source), width)
     if detail.asked:
         lines += _section("Request", width, is_ascii)
         for name, value in detail.asked:
-            lines += _fact(plain(name), plain(value), width)
+            lines += _fact(sanitize(name), sanitize(value), width)
     lines += _section("Response", width, is_ascii)
     lines += _response_facts(detail, width)
     if detail.segments:
@@ -253,17 +255,17 @@ def _local_time(at: float) -> str:
 
 def _response_facts(detail: DetailSnapshot, width: int) -> list[Line]:
     row = detail.row
-    status = f"{plain(detail.http_version)} {row.status}".strip()
+    status = f"{sanitize(detail.http_version)} {row.status}".strip()
     lines = _fact("status", status if row.status else "not requested yet", width)
     if 200 <= row.status < 300 and validator_text(detail):
-        value = plain(detail.validator) or "none; a resume starts from the beginning"
+        value = sanitize(detail.validator) or "none; a resume starts from the beginning"
         lines += _fact("validator", value, width)
     if detail.checksum:
         style = _CHECKSUM_STYLES.get(detail.checksum_state, "dim")
-        lines += _fact("checksum", plain(detail.checksum_state), width, style)
-        lines += _fact("", plain(detail.checksum), width)
+        lines += _fact("checksum", sanitize(detail.checksum_state), width, style)
+        lines += _fact("", sanitize(detail.checksum), width)
     for name, value in detail.answer:
-        lines += _fact(plain(name), plain(value), width)
+        lines += _fact(sanitize(name), sanitize(value), width)
     return lines
 
 
@@ -278,7 +280,7 @@ def segment_line(number: int, segment: SegmentSnapshot, width: int) -> Line:
     line = [Span(head), Span(extent, "dim")]
     room = width - len(head) - len(extent)
     if room >= 20:
-        line.append(Span(middle_ellipsis(plain_url(segment.url), room), "dim"))
+        line.append(Span(middle_ellipsis(sanitize_url(segment.url), room), "dim"))
     return justify(line, (), width)
 
 

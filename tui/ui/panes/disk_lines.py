@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_rate, format_size
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Span, justify, line_width
@@ -122,11 +122,11 @@ def _operation(
     took = f"{milliseconds(worker.elapsed_s):>7}"
     size = f" {format_size(worker.nbytes) if worker.nbytes else '':>7}"
     size = size if width >= 34 else ""
-    word = fit(plain(worker.operation), 6)
+    word = fit(sanitize(worker.operation), 6)
     room = width - digits - 3 - 6 - len(size) - 2 - len(took)
     more = f" +{count(worker.operations - 1)}" if worker.operations > 1 else ""
     more = more if len(more) <= room - 6 else ""
-    name = middle_ellipsis(plain(worker.name), max(0, room - len(more)))
+    name = middle_ellipsis(sanitize(worker.name), max(0, room - len(more)))
     line = [
         head,
         Span(f"{spinner} ", "active"),

@@ -10,7 +10,7 @@ from textual.binding import Binding
 
 from tui.core import events as facts
 from tui.core.download import DownloadState
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_duration, format_size
 from tui.messages import hold_text, limit_text, notice_text, remedy_for
 from tui.ui.keys.keymap import key_of
@@ -69,7 +69,7 @@ def log_entry(event: facts.Event, row: DownloadSnapshot | None) -> LogEntry:
     if isinstance(event, facts.EngineEvent):
         return LogEntry(event.at, None, "", _engine_text(event))
     state = _STATES.get(type(event))
-    name = plain(row.name) if row is not None else f"download {event.id}"
+    name = sanitize(row.name) if row is not None else f"download {event.id}"
     return LogEntry(event.at, state, name, _reason(event, row))
 
 
@@ -87,14 +87,14 @@ def _engine_text(event: facts.EngineEvent) -> str:
 def _reason(event: facts.DownloadEvent, row: DownloadSnapshot | None) -> str:
     if isinstance(event, facts.Failed):
         remedy = remedy_for(event.error_kind, event.error)
-        return plain(f"{event.error}; {remedy}" if remedy else event.error)
+        return sanitize(f"{event.error}; {remedy}" if remedy else event.error)
     if isinstance(event, facts.Retrying):
         wait = format_duration(event.wait_s)
-        return f"{plain(event.error)}; retry in {wait}"
+        return f"{sanitize(event.error)}; retry in {wait}"
     if isinstance(event, facts.DownloadNotice):
         return notice_text(event.notice)
     if isinstance(event, facts.Verified):
-        return f"{plain(event.checksum.partition('=')[0])} ok"
+        return f"{sanitize(event.checksum.partition('=')[0])} ok"
     if isinstance(event, facts.Started):
         return f"attempt {event.attempt}" if event.attempt > 1 else "started"
     if isinstance(event, facts.Done):

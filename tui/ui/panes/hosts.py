@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.binding import Binding
 
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_duration, format_rate
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, clip, line_width
@@ -73,7 +73,7 @@ def columns_for(width: int) -> list[Column]:
 
 def shown_origin(origin: str) -> str:
     """Return an origin for display, without ``https://``."""
-    return plain_url(origin, 300).removeprefix("https://")
+    return sanitize_url(origin, 300).removeprefix("https://")
 
 
 def cell_of(host: OriginSnapshot, title: str) -> Span:
@@ -91,9 +91,9 @@ def cell_of(host: OriginSnapshot, title: str) -> Span:
     if title == "Failed":
         return Span(count(host.failed) if host.failed else "", "failed")
     if title == "Ranges":
-        return Span(*_RANGES.get(host.ranges, (plain(host.ranges, 12), "dim")))
+        return Span(*_RANGES.get(host.ranges, (sanitize(host.ranges, 12), "dim")))
     if title == "Protocol":
-        return Span(plain(host.protocol, 12), "dim")
+        return Span(sanitize(host.protocol, 12), "dim")
     number = host.queued if title == "Queued" else host.done
     return Span(count(number) if number else "", "text")
 
@@ -220,7 +220,7 @@ class HostsPane(Pane, can_focus=True):
             Span(" max downloads", "dim"),
         ]
         if host.trouble:
-            line.append(Span(f"  last error: {plain(host.trouble, 200)}", "waiting"))
+            line.append(Span(f"  last error: {sanitize(host.trouble, 200)}", "waiting"))
         return line
 
     # -- the lines -------------------------------------------------------------------

@@ -14,7 +14,7 @@ from textual.color import Color
 from textual.theme import BUILTIN_THEMES, Theme
 
 from tui.config.values import suggest
-from tui.core.text.plain_text import plain
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -75,7 +75,7 @@ def wrong_theme(name: str) -> str:
     if not name or name in THEMES:
         return ""
     near = suggest(name, THEMES) or f"; use one of {', '.join(THEMES)}"
-    return f"dashboard.theme: unknown theme {plain(name, 60)!r}{near}"
+    return f"dashboard.theme: unknown theme {sanitize(name, 60)!r}{near}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_elapsed, format_rate, format_size
 from tui.messages import failure_title, remedy
 from tui.ui.style.format import cells, count, fit, middle_ellipsis
@@ -74,7 +74,7 @@ def summary_lines(
         advice = remedy(group.kind, group.status)
         lines.append(f"  {count(len(group.ids))} × {name}: {advice}")
         lines += [
-            f"      {middle_ellipsis(plain_url(row.url), COLUMNS - 6)}"
+            f"      {middle_ellipsis(sanitize_url(row.url), COLUMNS - 6)}"
             for row in rows(group.ids[:_NAMED])
         ]
         if len(group.ids) > _NAMED:
@@ -83,10 +83,10 @@ def summary_lines(
     if rest:
         lines.append(f"  {count(rest)} for other reasons")
     if saved is not None and failures:
-        path = middle_ellipsis(plain(str(saved)), COLUMNS - 13)
+        path = middle_ellipsis(sanitize(str(saved)), COLUMNS - 13)
         lines.append(f"failed list: {path}")
     if (unfinished or failures) and hint:
-        lines.append(plain(hint))
+        lines.append(sanitize(hint))
     return [line if cells(line) <= COLUMNS else fit(line, COLUMNS) for line in lines]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.core.text.plain_text import plain, plain_url
+from tui.core.text.sanitize import sanitize, sanitize_url
 
 INVISIBLE = {
     chr(code)
@@ -22,36 +22,36 @@ INVISIBLE = {
 
 def test_every_control_and_direction_character_is_replaced():
     for character in INVISIBLE:
-        assert plain(f"a{character}b") == "a\ufffdb"
+        assert sanitize(f"a{character}b") == "a\ufffdb"
 
 
 @given(st.text(st.characters() | st.sampled_from(sorted(INVISIBLE))))
 def test_nothing_unsafe_survives_and_all_of_it_can_be_written(text):
-    shown = plain(text)
+    shown = sanitize(text)
     assert not INVISIBLE & set(shown)
     shown.encode()
-    assert plain(shown) == shown
+    assert sanitize(shown) == shown
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
 def test_harmless_text_is_unchanged(text):
-    assert plain(text) == text
+    assert sanitize(text) == text
 
 
 @pytest.mark.parametrize("text", ["naïve café", "日本語", "мир", "🎉", "שלום"])
 def test_other_languages_are_unchanged(text):
-    assert plain(text) == text
+    assert sanitize(text) == text
 
 
 def test_a_title_sequence_and_an_override_stay_visible_as_replacements():
-    assert plain("\x1b]0;owned\x07.iso") == "\ufffd]0;owned\ufffd.iso"
-    assert plain("gpj.\u202eexe") == "gpj.\ufffdexe"
+    assert sanitize("\x1b]0;owned\x07.iso") == "\ufffd]0;owned\ufffd.iso"
+    assert sanitize("gpj.\u202eexe") == "gpj.\ufffdexe"
 
 
 def test_long_text_is_cut_with_an_ellipsis():
-    assert plain("x" * 3000) == "x" * 1999 + "…"
-    assert plain("abcdef", 4) == "abc…"
-    assert plain("abcd", 4) == "abcd"
+    assert sanitize("x" * 3000) == "x" * 1999 + "…"
+    assert sanitize("abcdef", 4) == "abc…"
+    assert sanitize("abcd", 4) == "abcd"
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_long_text_is_cut_with_an_ellipsis():
     ],
 )
 def test_credentials_are_removed_from_a_url(url, shown):
-    assert plain_url(url) == shown
+    assert sanitize_url(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -96,8 +96,8 @@ def test_credentials_are_removed_from_a_url(url, shown):
     ],
 )
 def test_a_password_in_a_malformed_url_is_not_shown(url):
-    assert "SECRET" not in plain_url(url)
-    assert "host" in plain_url(url)
+    assert "SECRET" not in sanitize_url(url)
+    assert "host" in sanitize_url(url)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_a_password_in_a_malformed_url_is_not_shown(url):
     ],
 )
 def test_an_at_sign_in_a_path_is_shown(url):
-    assert plain_url(url) == url
+    assert sanitize_url(url) == url
 
 
 printable = st.characters(min_codepoint=33, max_codepoint=126)
@@ -122,4 +122,4 @@ printable = st.characters(min_codepoint=33, max_codepoint=126)
 @given(st.text(printable).map(lambda t: t.translate(dict.fromkeys(b"/?#"))), st.text())
 def test_no_password_is_ever_shown(user, after):
     password = "pa55-Wörd"
-    assert password not in plain_url(f"https://{user}:{password}{after}@host/file")
+    assert password not in sanitize_url(f"https://{user}:{password}{after}@host/file")

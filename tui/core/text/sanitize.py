@@ -24,7 +24,7 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^/?#:]*)(:[0-9]*)?(?=[/?#]|\Z
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
-def plain(text: str, limit: int = 2000) -> str:
+def sanitize(text: str, limit: int = 2000) -> str:
     """Return ``text`` as one line without control, bidi or invisible characters.
 
     Args:
@@ -42,7 +42,7 @@ def plain(text: str, limit: int = 2000) -> str:
     return _UNSAFE.sub(_REPLACEMENT, unicodedata.normalize("NFC", text))
 
 
-def plain_url(url: str, limit: int = 2000) -> str:
+def sanitize_url(url: str, limit: int = 2000) -> str:
     """Return ``url`` safe to show: no control characters and no credentials.
 
     Args:
@@ -51,7 +51,7 @@ def plain_url(url: str, limit: int = 2000) -> str:
     """
     if "@" in url:
         url = _without_credentials(url)
-    return plain(url, limit)
+    return sanitize(url, limit)
 
 
 def _without_credentials(text: str) -> str:
