@@ -9,6 +9,7 @@ glossary, and a table of where to change what. Imports go downwards only::
     cli          command line, composition root: settings, engine, front end
     ui           the Textual dashboard
     headless     progress lines, JSON events, exit statuses
+    background   the background process: its socket, the protocol, both of its ends
     postprocess  steps after a download: hooks, unpacking, notification, log file
     lab          races ways of running concurrent downloads
     demo         scripted server on loopback, and its list

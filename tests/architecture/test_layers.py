@@ -56,6 +56,7 @@ def loaded(names: list[str], watched: str) -> str:
         ),
         ("tui/headless", f"{_HTTP} textual click tui.engine tui.net tui.disk tui.ui"),
         ("tui/config", f"asyncio {_HTTP} {_DRAWING} click tomlkit tui.engine tui.ui"),
+        ("tui/background", f"{_HTTP} {_DRAWING} click tui.engine tui.net tui.ui"),
         ("tui/ui", f"{_HTTP} tui.engine tui.net tui.disk tui.headless"),
     ],
 )

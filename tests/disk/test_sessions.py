@@ -13,7 +13,8 @@ from tui.core.errors import LocalError
 from tui.core.notices import NoticeCode
 from tui.disk.state import sessions as sessions_module
 from tui.disk.state.journal import Journal
-from tui.disk.state.sessions import KEPT, Sessions, state_dir
+from tui.disk.state.location import state_dir
+from tui.disk.state.sessions import KEPT, Sessions
 
 
 @pytest.fixture

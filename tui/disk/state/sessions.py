@@ -10,15 +10,16 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
-from typing import NamedTuple
-
-from platformdirs import user_state_path
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import LocalError
 from tui.core.notices import Notice, NoticeCode
 from tui.core.text.sanitize import sanitize
 from tui.disk.state.journal import Journal, JournalTooNew, JournalUnreadable
+from tui.disk.state.location import state_dir
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEPT = 10
 """Sessions kept, with the new one; older ones are deleted when a new one begins."""
@@ -34,14 +35,6 @@ class LastSession(NamedTuple):
     """Wall time of its last change."""
     notice: Notice | None = None
     """Why it could not be opened."""
-
-
-def state_dir() -> Path:
-    """Return the directory for state that outlives a run."""
-    chosen = os.environ.get("FETCHTUI_STATE_DIR")
-    if chosen:
-        return Path(chosen).absolute()
-    return user_state_path("fetchtui", appauthor=False)
 
 
 class Sessions:
