@@ -81,6 +81,37 @@ def test_options_set_the_settings(captured: Captured) -> None:
     )
 
 
+def test_options_of_other_programs_mean_the_same(captured: Captured) -> None:
+    Path("list.txt").write_text(f"{URL}\n")
+    arguments = "-d out -j 3 -x 2 -i list.txt --referer https://example.org/page"
+    result = run(*arguments.split(), "-H", "X-One: 1", "-A", "", "-O", "sub/b.bin")
+    assert result.exit_code == 0, result.output
+    assert captured.settings == Settings(
+        output_dir=Path("out"),
+        concurrency=3,
+        segments=2,
+        headers=(("X-One", "1"), ("Referer", "https://example.org/page")),
+        user_agent="",
+    )
+    (request,) = captured.requests
+    assert (request.url, request.directory, request.name) == (URL, "sub", "b.bin")
+
+
+def test_host_without_a_scheme_is_taken_as_https(captured: Captured) -> None:
+    result = run("example.org/a.iso")
+    assert result.exit_code == 0, result.output
+    assert "note: no file example.org/a.iso; added https:// to it" in result.stderr
+    assert [request.url for request in captured.requests] == [
+        "https://example.org/a.iso"
+    ]
+
+
+def test_missing_file_in_a_directory_is_no_host(captured: Captured) -> None:
+    Path("lists.d").mkdir()
+    assert run("lists.d/urls").exit_code == 2
+    assert not captured.was_run
+
+
 def test_list_on_standard_input_is_read(captured: Captured) -> None:
     result = run("-", stdin=f"# two\n{URL}\n\n{URL}2\n")
     assert result.exit_code == 0, result.output
@@ -133,17 +164,21 @@ def test_demo_keeps_its_files_in_an_explicit_directory(
         (("--on-exists", "panic", URL), "'panic' is not one of"),
         (("--no-such-option", URL), "no such option '--no-such-option'\n"),
         (("--quite", URL), "no such option '--quite'; did you mean '--quiet'?"),
-        (("-j8", URL), "no such option '-j'; use -c N"),
-        (("--max-concurrent-downloads=3", URL), "use -c N"),
-        (("--parallel", URL), "no such option '--parallel'; use -c N"),
-        (("-x", "4", URL), "no such option '-x'; use -s N"),
-        (("-i", "list.txt"), "give the list as an argument"),
-        (("-d", "out", URL), "use -o DIR"),
-        (("-O", "name", URL), "use -o DIR"),
+        (("--max-concurrent-downloads=3", URL), "use -j N"),
+        (("--parallel", URL), "no such option '--parallel'; use -j N"),
+        (("--out=name", URL), "use -O NAME"),
+        (("-P", "out", URL), "use -d DIR"),
+        (("-x", "http://proxy:8080", URL), "for a proxy, as with curl -x, use --proxy"),
+        (("-O", "../name", URL), "--output must not leave the output directory"),
+        (("-O", "/name", URL), "--output must be relative to the output directory"),
+        (("-O", "name", URL, URL + "2"), "--output needs exactly one URL, not 2"),
+        (("-O", "-", "--json", URL), "--json and --output - both write to stdout"),
+        (("-A", "a\nb", URL), "write a header as"),
         (("--continue", URL), "unfinished downloads are resumed anyway"),
         (("ftp://example.org/x",), "unsupported scheme 'ftp'; only http and https"),
         (("nowhere.txt",), "nowhere.txt: no such file"),
-        (("example.org/a.iso",), "if it is a URL, write https:// in front"),
+        (("example.org",), "if it is a URL, write https:// in front"),
+        (("me:pass@example.org/a",), "no such file"),
         ((".",), ".: is a directory; name a list file in it"),
         (("-",), "stdin: contains no URLs"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import signal
 from pathlib import Path
@@ -165,3 +166,29 @@ async def test_closed_terminal_does_not_stop_downloads(
     ended = await finish(process)
     assert ended.status == 0
     assert (tmp_path / "large.bin").read_bytes() == LARGE.read()
+
+
+async def test_output_on_stdout_is_the_verified_file(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.add("/file", ResponseScript(LARGE))
+        arguments = ("-q", "-A", "agent/1", "-O", "-", server.url("/file"))
+        env = {"TMPDIR": f"{tmp_path}"}
+        process = await start(*arguments, cwd=tmp_path, env=env)
+        async with asyncio.timeout(30):
+            out, err = await process.communicate()
+        assert server.requests[0].headers["user-agent"] == "agent/1"
+    assert (process.returncode, err) == (0, b"")
+    assert _digest(out) == _digest(LARGE)
+    assert saved_in(tmp_path) == []
+
+
+async def test_failed_download_writes_nothing_to_stdout(tmp_path: Path) -> None:
+    async with ScriptedServer() as server:
+        server.add("/file", ResponseScript(LARGE))
+        checksum = "sha-256=" + "0" * 64
+        arguments = ("-O", "-", "--checksum", checksum, server.url("/file"))
+        env = {"TMPDIR": f"{tmp_path}"}
+        ended = await fetchtui(*arguments, cwd=tmp_path, env=env)
+    assert (ended.status, ended.out) == (1, "")
+    assert "checksum" in ended.err
+    assert saved_in(tmp_path) == []

@@ -44,8 +44,8 @@ def test_invalid_url_is_named_without_credentials():
 
 def test_missing_file_that_looks_like_a_host_gets_a_hint():
     assert reasons(["nowhere/list"]) == ["nowhere/list: no such file"]
-    assert reasons(["example.org/a.iso"]) == [
-        "example.org/a.iso: no such file; if it is a URL, write https:// in front"
+    assert reasons(["example.org"]) == [
+        "example.org: no such file; if it is a URL, write https:// in front"
     ]
 
 

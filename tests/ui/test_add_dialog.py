@@ -81,6 +81,16 @@ async def test_a_preview_of_invalid_lines_only_has_no_check_mark():
     assert text.startswith("0 to add   1 invalid line")
 
 
+async def test_host_without_a_scheme_is_offered_as_https():
+    preview = await read_preview(["example.org/a.iso\n out=b.iso\nexample.org\n"])
+    (request,) = preview.requests
+    assert (request.url, request.name) == ("https://example.org/a.iso", "b.iso")
+    assert "paste:1: added https:// to example.org/a.iso" in preview_text(preview)
+    assert [str(line) for line in preview.bad] == [
+        "paste:3: not a URL: no scheme; write https:// in front of the host"
+    ]
+
+
 async def test_the_same_url_under_another_name_is_not_a_duplicate():
     preview = await read_preview(["https://a.example/x\nhttps://a.example/x\n out=y"])
     assert (len(preview.requests), preview.duplicates) == (2, 0)

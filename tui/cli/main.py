@@ -74,7 +74,7 @@ def run_command(line: CommandLine) -> int:
     from tui.headless import terminal
 
     terminal.fill_closed_streams()
-    if line.demo and (line.sources or line.checksum):
+    if line.demo and (line.sources or line.checksum or line.output):
         raise click.UsageError(
             "--demo uses its own list and cannot be combined with SOURCE"
         )
@@ -101,6 +101,8 @@ def run_command(line: CommandLine) -> int:
     with ExitStack() as stack:
         if line.demo:
             settings = _demo_settings(line, settings, stack)
+        if line.is_stdout:
+            settings = _stdout_settings(settings, stack)
         session = None
         if has_dashboard and not line.demo:
             session = _open_session(line, resolved, settings, len(requests))
@@ -108,9 +110,14 @@ def run_command(line: CommandLine) -> int:
         settings = prompt_for_passwords(settings, urls)
         check_directory(settings.output_dir)
         check_log_file(settings.log_file)
-        return _run_loop(
+        status = _run_loop(
             _run(line, settings, requests, has_dashboard, session, resolved)
         )
+        if line.is_stdout and not status:
+            from tui.cli.standard_output import copy_to_stdout
+
+            status = copy_to_stdout(settings.output_dir)
+        return status
 
 
 def _load_requests(line: CommandLine, settings: Settings) -> list[DownloadRequest]:
@@ -134,14 +141,32 @@ def _load_requests(line: CommandLine, settings: Settings) -> list[DownloadReques
         click.echo(f"{error}", err=True)
     if errors:
         sys.exit(USAGE_ERROR)
-    if line.checksum is None:
-        return requests
-    if len(requests) != 1:
-        raise click.UsageError(
-            f"--checksum needs exactly one URL, not {len(requests):,}; in a list, write"
-            " checksum= below each URL"
-        )
-    return [requests[0]._replace(checksum=line.checksum)]
+    return _apply_to_single(line, requests)
+
+
+def _apply_to_single(
+    line: CommandLine, requests: list[DownloadRequest]
+) -> list[DownloadRequest]:
+    """Apply the options that are about one file."""
+    from tui.sources.values import parse_output_path
+
+    for option, key, value in (
+        ("--checksum", "checksum", line.checksum),
+        ("--output", "out", line.output),
+    ):
+        if value is not None and len(requests) != 1:
+            raise click.UsageError(
+                f"{option} needs exactly one URL, not {len(requests):,}; in a list,"
+                f" write {key}= below each URL"
+            )
+    if line.checksum is not None:
+        requests = [requests[0]._replace(checksum=line.checksum)]
+    if line.is_stdout:
+        requests = [requests[0]._replace(directory=None)]
+    elif line.output is not None:
+        directory, name = parse_output_path(line.output, "--output")
+        requests = [requests[0]._replace(name=name, directory=directory)]
+    return requests
 
 
 def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> Settings:
@@ -161,6 +186,16 @@ def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> S
         # The speeds of its server are chosen for a fixed concurrency.
         settings = replace(settings, auto=False)
     return settings
+
+
+def _stdout_settings(settings: Settings, stack: ExitStack) -> Settings:
+    """Save the file in a temporary directory, from which it is copied to stdout."""
+    from tui.cli.standard_output import check_stdout
+    from tui.demo.tempdir import TemporaryDirectory
+
+    check_stdout()
+    directory = stack.enter_context(TemporaryDirectory("stdout"))
+    return replace(settings, output_dir=directory, folders=(), unpack=False)
 
 
 def _open_session(
@@ -218,12 +253,16 @@ async def _run(
         from tui.headless.summary import RESUME_HINT
 
         _freeze_memory()
-        is_temporary = line.demo and line.value("output-dir") is None
+        hint = RESUME_HINT
+        if line.demo and line.value("output-dir") is None:
+            hint = "The demo keeps no files"
+        elif line.is_stdout:
+            hint = "Nothing was written to stdout"
         return await run_headless(
             service,
             requests,
             is_json=line.json,
-            resume_hint="The demo keeps no files" if is_temporary else RESUME_HINT,
+            resume_hint=hint,
             on_forced_exit=TemporaryDirectory.remove_all,
             post_processor=post_processor,
             verbosity=line.verbosity,

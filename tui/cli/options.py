@@ -15,6 +15,7 @@ from tui.config.registry import OPTIONS
 from tui.config.values import Kind
 from tui.core.request import Checksum, check_url
 from tui.core.text.sanitize import sanitize
+from tui.sources.values import parse_output_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,36 @@ def _switch(name: str, doc: str, *short: str) -> Option:
     return Option(name, Kind.SWITCH, Group.RUN, doc, flags=flags, fallback=False)
 
 
+def _output_name(text: str) -> str:
+    """Check the name of a single file; ``-`` is standard output."""
+    if text != STDOUT:
+        parse_output_path(text, "--output")
+    return text
+
+
+STDOUT: Final = "-"
+"""Value of ``--output`` for standard output."""
+
 RUN: Final = (
+    Option(
+        "output",
+        Kind.TEXT,
+        Group.RUN,
+        "Name for a single URL, below the output directory; - writes it to stdout.",
+        flags=("-O", "--output"),
+        metavar="NAME",
+        parse=_output_name,
+        more="With - the file is downloaded and verified completely, in the directory"
+        " for temporary files, before its first byte is written.",
+    ),
+    Option(
+        "input-file",
+        Kind.WORDS,
+        Group.RUN,
+        "Read a list from this file, like a SOURCE argument; repeatable.",
+        flags=("-i", "--input-file"),
+        metavar="FILE",
+    ),
     Option(
         "checksum",
         Kind.TEXT,
@@ -105,6 +135,8 @@ class Parameter(click.Option):
         if option.kind is Kind.PATH:
             kind = "file" if option.must_exist or option.key == "log-file" else "dir"
             return [CompletionItem(incomplete, type=kind)]
+        if option.key in ("input-file", "output"):
+            return [CompletionItem(incomplete, type="file")]
         words: tuple[str, ...] = option.choices
         if option.kind is Kind.SWITCH:
             words = ("on", "off")
@@ -201,7 +233,10 @@ def _read(_context: click.Context, parameter: click.Parameter, value: Any) -> An
             return tuple(option.parse(text) for text in value)
         return None if value is None else option.read_text(value)
     except ValueError as error:
-        raise click.BadParameter(sanitize(str(error))) from None
+        reason = sanitize(str(error))
+        if option.key == "segments" and ":" in str(value):
+            reason += "; for a proxy, as with curl -x, use --proxy URL"
+        raise click.BadParameter(reason) from None
 
 
 # -- help ------------------------------------------------------------------------------
@@ -214,6 +249,7 @@ EXAMPLES = """\
   some-command | fetchtui -                      a list from a pipe
   fetchtui                                       reopen the last session
   fetchtui -n --sizes list.txt                   show names and sizes only
+  fetchtui -qO - URL | tar xz                    verified data to a pipe
   fetchtui -u me --auth digest URL               prompts for the password
   fetchtui --profile work --limit-rate 2M URL    override settings for this run
   fetchtui --json list.txt | jq .event           machine-readable output
@@ -285,6 +321,9 @@ class CommandLine(NamedTuple):
     """A parsed command line: one field per run option, plus the settings typed."""
 
     sources: tuple[str, ...] = ()
+    """Of the arguments and of ``--input-file``."""
+    output: str | None = None
+    """A file name, or ``STDOUT``."""
     checksum: Checksum | None = None
     links: str | None = None
     base_url: str | None = None
@@ -302,7 +341,13 @@ class CommandLine(NamedTuple):
     @property
     def wants_dashboard(self) -> bool:
         """Return True if no option rules out the dashboard."""
-        return not (self.headless or self.json or self.quiet or self.is_dry)
+        has_output = self.json or self.is_dry or self.is_stdout
+        return not (self.headless or self.quiet or has_output)
+
+    @property
+    def is_stdout(self) -> bool:
+        """Return True if the file goes to standard output."""
+        return self.output == STDOUT
 
     @property
     def verbosity(self) -> int:
@@ -344,10 +389,13 @@ def read_command_line(context: click.Context, chosen: dict[str, Any]) -> Command
         settings["ip-version"] = SettingValue(
             versions[0], f"-{versions[0]}", is_explicit=True
         )
+    chosen["sources"] += chosen.pop("input_file")
     runs = {name: value for name, value in chosen.items() if value is not None}
     line = CommandLine(**runs, settings=settings)
     if line.quiet and line.verbose:
         raise click.UsageError("use only one of --quiet and --verbose")
     if line.json and line.is_dry:
         raise click.UsageError("--json cannot be combined with a dry run")
+    if line.json and line.is_stdout:
+        raise click.UsageError("--json and --output - both write to stdout; use one")
     return line

@@ -11,26 +11,28 @@ _CLOSE = 0.75
 
 _HINTS: dict[str, str] = {
     **dict.fromkeys(
-        ("-j", "--jobs", "--parallel", "--parallel-max", "--max-concurrent-downloads"),
-        "use -c N to set the number of downloads at a time",
+        ("--jobs", "--parallel", "--parallel-max", "--max-concurrent-downloads"),
+        "use -j N to set the number of downloads at a time",
     ),
     **dict.fromkeys(
-        ("-x", "--split", "--max-connection-per-server"),
-        "use -s N to set the connections per download",
+        ("--split", "--max-connection-per-server"),
+        "use -x N to set the connections per download",
     ),
     **dict.fromkeys(
-        ("-i", "--input-file"), "give the list as an argument, without an option"
+        ("-P", "--dir", "--directory-prefix"), "use -d DIR to set the directory"
     ),
     **dict.fromkeys(
-        ("-d", "-P", "--dir", "--directory-prefix"), "use -o DIR to set the directory"
+        ("--out", "--output-document"), "use -O NAME to set the name of a file"
     ),
-    **dict.fromkeys(
-        ("-O", "--output-document", "--remote-name", "--output"),
-        "use -o DIR to set the directory; out=NAME in a list sets the name of a file",
-    ),
+    "--remote-name": "leave it out: files are named after the server or the URL anyway",
+    "-U": "use -A TEXT to set the user agent",
+    "-e": "use --referer URL to set the referer",
     **dict.fromkeys(
         ("-C", "--continue", "--continue-at"),
         "leave it out: unfinished downloads are resumed anyway",
+    ),
+    **dict.fromkeys(
+        ("-L", "--location"), "leave it out: redirects are followed anyway"
     ),
 }
 """What to use instead of options of aria2, curl and wget."""

@@ -37,6 +37,15 @@ def parse_header(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
+def parse_header_value(text: str) -> str:
+    """Check the value of a header.
+
+    Raises:
+        ValueError: it has a line break or another control character.
+    """
+    return parse_header(f"X: {text}")[1]
+
+
 def parse_proxy(text: str) -> str:
     """Parse ``SCHEME://[USER[:PASSWORD]@]HOST:PORT`` or ``direct``.
 

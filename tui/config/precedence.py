@@ -210,6 +210,7 @@ class _Builder:
                 and "." not in option.field
             },
             on_exists=OnExists(values["on-exists"]),
+            headers=_headers(values),
             verify=Verify(values["verify"]),
             rate_limit=values["limit-rate"] or None,
             ip_version=0
@@ -264,6 +265,7 @@ class _Builder:
 
 _COMPOSED = frozenset(
     (
+        "headers",
         "on_exists",
         "verify",
         "rate_limit",
@@ -277,6 +279,15 @@ _COMPOSED = frozenset(
         "interface",
     )
 )
+
+
+def _headers(values: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of the run; a Referer among them replaces ``referer``."""
+    headers: tuple[tuple[str, str], ...] = tuple(values["headers"])
+    referer = values["referer"]
+    if not referer or any(name.lower() == "referer" for name, _ in headers):
+        return headers
+    return (*headers, ("Referer", referer))
 
 
 def _names_netrc(values: Mapping[str, Any]) -> bool:

@@ -166,6 +166,8 @@ class Settings:
     verify: Verify = Verify.HEADERS
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Sent with every request to the origin that the list names, never to another."""
+    user_agent: str | None = None
+    """Sent with every request; "" sends none, ``None`` names this program."""
     ca_file: Path | None = None
     """PEM bundle that replaces the system's, as ``SSL_CERT_FILE`` does."""
     fsync: bool = True

@@ -59,6 +59,8 @@ class ReadOptions(NamedTuple):
     """Pattern for the links of a page; see ``readers.links.LinkPattern``."""
     base_url: str | None = None
     """Base for relative entries of digest lists, pages, Metalink and plain lists."""
+    adds_https: bool = False
+    """Read ``host/path`` in a plain list as an https URL, with a note."""
 
 
 _DEFAULTS = ReadOptions()
@@ -149,7 +151,10 @@ def _parse(
         case "sums":
             return parse_sums_list(read_lines(stream), where, options.base_url, notes)
         case _:
-            return parse_text(read_lines(stream), where, notes, options.base_url)
+            lines = read_lines(stream)
+            return parse_text(
+                lines, where, notes, options.base_url, adds_https=options.adds_https
+            )
 
 
 def detect_format(start: bytes) -> str:

@@ -8,6 +8,7 @@ event loop starts, or in a thread.
 from __future__ import annotations
 
 import io
+import os
 import re
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urljoin, urlsplit
@@ -19,6 +20,7 @@ from tui.sources.list_file import ReadOptions, load_file, load_stream
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.digest_list import is_sums_name
+from tui.sources.values import assumed_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -152,7 +154,8 @@ def _read_all(
     fetch_page: FetchPage | None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     is_stdin_read = False
-    for source in sources:
+    for given in sources:
+        source = _complete(given, options.notes)
         if source == "-":
             if is_stdin_read:
                 yield BadRequestLine("-", "standard input can be read only once")
@@ -167,6 +170,16 @@ def _read_all(
             yield from _read_page(source, options, fetch_page)
         else:
             yield from expand_requests(_read_url(source))
+
+
+def _complete(source: str, notes: list[str] | None) -> str:
+    """Return a source, with https:// in front of a host if there is no such file."""
+    url = None if "://" in source else assumed_url(source)
+    if url is None or os.path.lexists(source.partition("/")[0]):
+        return source
+    if notes is not None:
+        notes.append(f"no file {sanitize_url(source, 200)}; added https:// to it")
+    return url
 
 
 def _read_stdin(

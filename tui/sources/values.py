@@ -35,8 +35,21 @@ RESERVED_HEADERS = frozenset(
 """Headers that decide which bytes come back; a list may not set them."""
 
 _NUMBER = re.compile(r"[0-9]{1,18}")
+_BARE_URL = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]{2,24}(?::[0-9]{1,5})?/\S+"
+)
 _COMPONENT_LIMIT = 255
 """Maximum bytes of a name on common file systems."""
+
+
+def assumed_url(text: str) -> str | None:
+    """Return the https URL that ``host.tld/path`` most likely stands for.
+
+    There is no plain http: nobody asked for an unencrypted download. ``user@host`` is
+    not completed, since its parts are ambiguous (CVE-2024-10524 in wget), and neither
+    is a host without a path, which looks like a file name.
+    """
+    return f"https://{text}" if _BARE_URL.fullmatch(text) else None
 
 
 def parse_header(text: str) -> tuple[str, str]:

@@ -297,6 +297,7 @@ class JournalWriter:
                 "verify": settings.verify.value,
                 "ca_file": str(settings.ca_file.absolute()) if settings.ca_file else "",
                 "headers": [list(pair) for pair in headers],
+                "user_agent": settings.user_agent,
                 "concurrency": context.limits.concurrency,
                 "auto": self._engine.is_auto,
                 "per_host": context.queue.per_host,

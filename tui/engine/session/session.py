@@ -301,6 +301,9 @@ def _session_settings(
             changes[name] = kind(left.get(name))
     if isinstance(left.get("ca_file"), str) and left["ca_file"]:
         changes["ca_file"] = Path(left["ca_file"])
+    user_agent = left.get("user_agent")
+    if isinstance(user_agent, str) and user_agent.isprintable():
+        changes["user_agent"] = user_agent
     if isinstance(left.get("headers"), list):
         with suppress(ValueError, TypeError):
             changes["headers"] = tuple((str(n), str(v)) for n, v in left["headers"])

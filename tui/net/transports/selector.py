@@ -49,11 +49,13 @@ KEEPALIVE_S = 4.0
 MAX_CACHED_ORIGINS = 4096
 """Origins whose route is cached: redirects may lead to ever new names."""
 
-_DEFAULT_HEADERS = (
-    ("Accept", "*/*"),
-    ("Accept-Encoding", "identity"),
-    ("User-Agent", f"fetchtui/{__version__}"),
-)
+_DEFAULT_HEADERS = (("Accept", "*/*"), ("Accept-Encoding", "identity"))
+
+
+def _default_headers(user_agent: str | None) -> tuple[tuple[str, str], ...]:
+    if user_agent is None:
+        user_agent = f"fetchtui/{__version__}"
+    return (*_DEFAULT_HEADERS, *([("User-Agent", user_agent)] if user_agent else []))
 
 
 class TransportSelector:
@@ -86,6 +88,7 @@ class TransportSelector:
         self._router = router
         self._is_single = router.is_single
         self._wanted = settings.http_backend
+        self._headers = _default_headers(settings.user_agent)
         self._contexts = TlsContexts(ca_file)
         self._budget = ReadBudget(asyncio.get_running_loop())
         self._by_route: dict[Route, Transport] = {}
@@ -171,12 +174,12 @@ class TransportSelector:
         from tui.net.transports.httpx import HttpxTransport
 
         return HttpxTransport(
-            _DEFAULT_HEADERS, self._timeout_s, KEEPALIVE_S, self._ca_file, route
+            self._headers, self._timeout_s, KEEPALIVE_S, self._ca_file, route
         )
 
     def _make_http1(self, route: Route) -> Transport:
         return Http1Transport(
-            _DEFAULT_HEADERS,
+            self._headers,
             self._timeout_s,
             KEEPALIVE_S,
             route,
@@ -188,7 +191,7 @@ class TransportSelector:
         from tui.net.transports.pyreqwest import PyreqwestTransport
 
         return PyreqwestTransport(
-            _DEFAULT_HEADERS,
+            self._headers,
             timeout_s=self._timeout_s,
             orphan_timeout_s=self._open_limit_s + 0.5,
             keepalive_s=KEEPALIVE_S,

@@ -19,11 +19,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest
-from tui.core.text.sanitize import sanitize
+from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.lines import LINE_LIMIT
 from tui.sources.readers.shell_words import COMMAND_LIMIT, is_command, is_continued
-from tui.sources.values import folder_url, parse_folder, parse_header, parse_output_path
+from tui.sources.values import (
+    assumed_url,
+    folder_url,
+    parse_folder,
+    parse_header,
+    parse_output_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,6 +50,8 @@ def parse_text(
     where: str,
     notes: list[str] | None = None,
     base_url: str | None = None,
+    *,
+    adds_https: bool = False,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Parse the lines of a list.
 
@@ -52,24 +60,32 @@ def parse_text(
         where: the list's name in messages; a line number is added.
         notes: receives a line for each unsupported aria2 option, at its first use.
         base_url: the folder to which lines without a scheme are relative.
+        adds_https: read ``host/path`` as an https URL, with a note.
 
     Returns:
         In the order of the lines, a request for each valid URL line with its options
         (or all requests of its pattern or command), and a ``BadRequestLine`` for each
         error. Does not raise. Binary data yields one error and ends the list.
     """
-    return expand_requests(_Reader(where, notes, base_url).read(lines))
+    reader = _Reader(where, notes, base_url, adds_https=adds_https)
+    return expand_requests(reader.read(lines))
 
 
 class _Reader:
     """Reads the lines in one pass, with one open entry at a time."""
 
     def __init__(
-        self, where: str, notes: list[str] | None, base_url: str | None
+        self,
+        where: str,
+        notes: list[str] | None,
+        base_url: str | None,
+        *,
+        adds_https: bool,
     ) -> None:
         self._where = where
         self._notes = notes
         self._base_url = base_url
+        self._adds_https = adds_https
         self._entry: _Entry | None = None
         self._plain: tuple[tuple[str, ...], str] | None = None
         """Mirrors and location of an entry without options, in place of an ``_Entry``:
@@ -138,12 +154,22 @@ class _Reader:
             yield from parse_command("\n".join(lines), here, self._notes)
 
     def _begin(self, text: str, here: str) -> Iterator[BadRequestLine]:
+        if self._adds_https and self._base_url is None:
+            text = self._with_https(text, here)
         try:
             self._plain = _parse_mirrors(text, self._base_url), here
         except ValueError as error:
             self._entry = entry = _Entry(here)
             entry.is_valid = False
             yield BadRequestLine(here, str(error))
+
+    def _with_https(self, text: str, here: str) -> str:
+        url = assumed_url(text)
+        if url is None:
+            return text
+        if self._notes is not None:
+            self._notes.append(f"{here}: added https:// to {sanitize_url(text, 200)}")
+        return url
 
     def _option(self, text: str, here: str) -> Iterator[BadRequestLine]:
         if self._plain is not None:

@@ -115,7 +115,8 @@ async def read_preview(
         if text.strip():
             data = await asyncio.to_thread(text.encode, errors="replace")
             stream = io.BytesIO(data)
-            await _add_all(preview, load_stream(stream, WHERE, read_options), known)
+            items = load_stream(stream, WHERE, read_options._replace(adds_https=True))
+            await _add_all(preview, items, known)
     return preview
 
 
