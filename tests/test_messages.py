@@ -22,10 +22,10 @@ from tui.core.events import LimitChanged
 from tui.core.notices import (
     AutoCode,
     AutoReason,
-    HoldReason,
     LimitName,
     Notice,
     NoticeCode,
+    PauseReason,
     RestoredSession,
 )
 from tui.ui.keys.registry import BY_ID
@@ -240,7 +240,7 @@ def test_text_from_outside_is_safe_to_show():
         messages.notice_text(
             Notice(N.MIRROR_CHANGED, (hostile, f"http://u:p@{hostile}"))
         ),
-        messages.hold_text(HoldReason(ErrorKind.DISK_FULL, hostile)),
+        messages.pause_text(PauseReason(ErrorKind.DISK_FULL, hostile)),
     ):
         assert "\x1b" not in text
         assert "\u202e" not in text

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tui.core.diagnosis import Diagnosis, QueueStatus
     from tui.core.errors import FetchError
     from tui.core.events import LimitChanged
-    from tui.core.notices import AutoReason, HoldReason, Notice
+    from tui.core.notices import AutoReason, Notice, PauseReason
 
 Sentence: TypeAlias = str | tuple[str, str]
 
@@ -219,7 +219,7 @@ _DIAGNOSES: dict[LimitCause, Sentence] = {
     # one download that waits
     _C.PAUSED: "paused ({{pause}} to resume)",
     _C.BACKING_OFF: "retrying in {0:duration} ({{retry}} to retry now)",
-    _C.QUEUE_PAUSED: "all downloads are paused ({{hold}} to resume)",
+    _C.QUEUE_PAUSED: "all downloads are paused ({{pause_all}} to resume)",
     _C.HOST_BLOCKED: "the host asked to wait {0:.0f} more seconds",
     _C.HOST_LIMITED: (
         "waiting: host limited to {0}, because it refused more ({{hosts}} to change)"
@@ -437,7 +437,7 @@ def queue_text(status: QueueStatus | None) -> str:
     return "" if status is None else _word(_QUEUE[status.block], status.values)
 
 
-def hold_text(reason: HoldReason | None) -> str:
+def pause_text(reason: PauseReason | None) -> str:
     """Say why the engine paused the queue; "" if the user did."""
     return "" if reason is None else sanitize(reason.detail)
 

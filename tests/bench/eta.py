@@ -180,7 +180,7 @@ class Simulation:
         found: list[Reading] = []
         ticks = round(_TICK_S / _STEP_S)
         step = 0
-        while self.registry.unfinished:
+        while self.registry.pending:
             for slot in self._slots:
                 self._advance(slot, _STEP_S, self._run.link / max(1, self.active))
             self.now += _STEP_S

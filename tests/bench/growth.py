@@ -47,14 +47,14 @@ _TOTAL = 1 * GIB
 # -- one point, in a process of its own ----------------------------------------------
 
 
-async def probe(list_file: str, output: str, at_once: int, *, is_held: bool) -> None:
+async def probe(list_file: str, output: str, at_once: int, *, is_paused: bool) -> None:
     """Run the engine on a list; print time and memory as JSON."""
     began = time.perf_counter()
     requests, complaints = load_sources([list_file], None)
     assert not complaints, complaints[0]
     read_s = time.perf_counter() - began
     engine = await open_engine(Settings(output_dir=Path(output), concurrency=at_once))
-    if is_held:
+    if is_paused:
         engine.pause_all()
     began, spent_s = time.perf_counter(), time.process_time()
     add_s = 0.0
@@ -64,7 +64,7 @@ async def probe(list_file: str, output: str, at_once: int, *, is_held: bool) -> 
         add_s += time.perf_counter() - before
         await asyncio.sleep(0)
     lags: list[float] = []
-    if not is_held:
+    if not is_paused:
         ending = asyncio.ensure_future(engine.wait_idle())
         while not ending.done():
             await asyncio.wait([ending], timeout=_LOOK_S)
@@ -160,22 +160,24 @@ class Points:
 
     def _held(self, count: int) -> dict[str, Any]:
         urls = [f"http://127.0.0.1:9/files/{n:06d}.bin" for n in range(count)]
-        return self._point(urls, 1, is_held=True)
+        return self._point(urls, 1, is_paused=True)
 
     def _fetch(self, urls: list[str], at_once: int) -> dict[str, Any]:
         self._make(KIB)
-        told = self._point(urls, at_once, is_held=False)
+        told = self._point(urls, at_once, is_paused=False)
         if told["done"] != len(urls):
             sys.exit(f"only {told['done']} of {len(urls)} came")
         return told
 
-    def _point(self, urls: list[str], at_once: int, *, is_held: bool) -> dict[str, Any]:
+    def _point(
+        self, urls: list[str], at_once: int, *, is_paused: bool
+    ) -> dict[str, Any]:
         list_file = self.home / "list.txt"
         list_file.write_text("".join(f"{url}\n" for url in urls))
         output = self.home / "out"
         output.mkdir()
         command = [sys.executable, "-m", "tests.bench.growth", "--probe"]
-        command += [str(list_file), str(output), str(at_once), str(int(is_held))]
+        command += [str(list_file), str(output), str(at_once), str(int(is_paused))]
         done = run(command, cwd=ROOT, limit_s=_LIMIT_S)
         shutil.rmtree(output)
         if done.status:
@@ -210,7 +212,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.probe:
         list_file, output, count, held = options.probe
-        uvloop.run(probe(list_file, output, int(count), is_held=held == "1"))
+        uvloop.run(probe(list_file, output, int(count), is_paused=held == "1"))
         return
     base = scratch(options.dir, (12 if options.huge else 4) * GIB)
     began = time.monotonic()

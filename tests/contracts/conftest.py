@@ -63,8 +63,8 @@ class EngineWorld:
         return self._server.add(path, ResponseScript(body, etag='"1"'))
 
     async def put(self, state: DownloadState, count: int = 1) -> list[int]:
-        is_held = self.service.snapshot().is_held
-        if state is _S.QUEUED and not is_held:
+        is_queue_paused = self.service.snapshot().is_queue_paused
+        if state is _S.QUEUED and not is_queue_paused:
             raise ValueError("hold the queue first, so that queued downloads stay")
         urls = [self._url(state) for _ in range(count)]
         ids = list(self.service.add([DownloadRequest((url,)) for url in urls]))

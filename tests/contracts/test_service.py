@@ -240,12 +240,12 @@ async def test_a_held_queue_pauses_what_runs_and_release_resumes_it(world):
     ids = await world.put(_S.DOWNLOADING)
     subscription = world.service.subscribe()
     world.service.pause_all()
-    assert world.service.snapshot().is_held
+    assert world.service.snapshot().is_queue_paused
     assert states(world, ids) == {_S.PAUSED}
     world.service.resume_all()
-    assert not world.service.snapshot().is_held
+    assert not world.service.snapshot().is_queue_paused
     seen = [kind for kind, _ in kinds(subscription)]
-    assert seen.index(events.QueueHeld) < seen.index(events.QueueReleased)
+    assert seen.index(events.QueuePaused) < seen.index(events.QueueResumed)
     await world.reach(ids, _S.DONE)
 
 

@@ -29,7 +29,7 @@ def sums(registry: DownloadRegistry) -> tuple[object, ...]:
     return (
         tuple(registry.counts),
         registry.total,
-        registry.unfinished,
+        registry.pending,
         registry.unknown,
         registry.known_size,
         registry.known_received,
@@ -46,7 +46,7 @@ def test_removed_downloads_do_not_count():
         state in ENDED for state in states
     ]
     assert registry.counts == [1, 0, 0, 0, 0, 0, 0, 0, 0]
-    assert (registry.total, registry.unfinished) == (1, 1)
+    assert (registry.total, registry.pending) == (1, 1)
     assert (registry.known_size, registry.known_received) == (100, 40)
     assert not +registry.by_cause
     for row in registry.downloads:
@@ -66,7 +66,7 @@ def test_counts_add_up_after_removing_and_restoring_in_any_order():
             assert row.id not in registry.removed
         listed = [d for d in registry.downloads if d.id not in registry.removed]
         assert registry.total == len(listed) == sum(registry.counts)
-        assert registry.unfinished == sum(
+        assert registry.pending == sum(
             d.state not in ENDED and d.state is not _S.PAUSED for d in listed
         )
         failed = [d for d in listed if d.state is _S.FAILED]

@@ -147,7 +147,7 @@ async def test_a_paused_queue_is_restored_paused_and_can_be_resumed(state, setti
         first.pause([0, 1])
         first._paused_ids = [1]
     async with running(last_session(Settings(), ())) as second:
-        assert second.snapshot().is_held
+        assert second.snapshot().is_queue_paused
         second.set_concurrency(1)
         second.resume_all()
         assert [row.state for row in rows(second)] == [_S.PAUSED, _S.PROBING]
@@ -291,7 +291,7 @@ async def test_a_download_resumes_when_its_secret_is_given_again(state, settings
     given = Settings(headers=(("cookie", "id=8"), ("x-key", "k2")))
     async with running(last_session(given, {"headers"})) as third:
         assert states(third) == [_S.QUEUED]
-        assert third.snapshot().is_held
+        assert third.snapshot().is_queue_paused
 
 
 async def test_a_secret_header_of_the_command_line_is_missed_as_well(state, settings):

@@ -21,11 +21,11 @@ from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.events import (
     Cancelled,
-    QueueHeld,
+    QueuePaused,
     Retrying,
     Verified,
 )
-from tui.core.notices import ALREADY_PRESENT, HoldReason, Notice, NoticeCode
+from tui.core.notices import ALREADY_PRESENT, Notice, NoticeCode, PauseReason
 from tui.core.request import DownloadRequest
 from tui.headless.run import run_headless
 from tui.headless.summary import RESUME_HINT
@@ -327,8 +327,8 @@ async def test_closed_terminal_does_not_stop_the_run() -> None:
 
 async def test_stopped_engine_ends_the_run_with_the_reason() -> None:
     async with staged(requests(2)) as stage:
-        reason = HoldReason(ErrorKind.DISK_FULL, "disk full: 2 GB more")
-        stage.service.push(QueueHeld(0.0, reason))
+        reason = PauseReason(ErrorKind.DISK_FULL, "disk full: 2 GB more")
+        stage.service.push(QueuePaused(0.0, reason))
         assert await stage.status() == 1
         lines = stage.err.read().splitlines()
         assert lines[0] == "queue paused: disk full: 2 GB more"

@@ -129,7 +129,7 @@ async def test_pause_all_pauses_everything_and_resume_all_resumes_it(
         engine.pause_all()
         await server.until(lambda: server.open_connections == 0)
         snapshot = engine.snapshot()
-        assert (snapshot.is_held, snapshot.counts[S.PAUSED]) == (True, 2)
+        assert (snapshot.is_queue_paused, snapshot.counts[S.PAUSED]) == (True, 2)
         engine.resume_all()
         await engine.wait_idle()
         assert engine.snapshot().counts[S.DONE] == 4

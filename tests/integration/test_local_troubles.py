@@ -17,7 +17,7 @@ from tests.integration.test_whole_downloads import digest, names
 from tests.support.command import fetchtui
 from tui.core.download import DownloadState as S
 from tui.core.errors import ErrorKind, LocalError
-from tui.core.events import QueueHeld, QueueReleased
+from tui.core.events import QueuePaused, QueueResumed
 from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
@@ -60,17 +60,17 @@ async def test_a_full_disk_pauses_the_queue_and_free_space_resumes_it(
         assert (large.state, large.error_kind) == (S.FAILED, "disk_full")
         assert waiting.state is S.QUEUED
         snapshot = engine.snapshot()
-        assert snapshot.is_held
-        assert snapshot.hold_reason.kind is ErrorKind.DISK_FULL
+        assert snapshot.is_queue_paused
+        assert snapshot.pause_reason.kind is ErrorKind.DISK_FULL
         if length == "exact":
-            assert "more needed" in snapshot.hold_reason.detail
+            assert "more needed" in snapshot.pause_reason.detail
         assert names(disk.path) in ([], ["large.part", "large.part.json"])
         disk.grow(20 * MIB)
         engine.resume_all()
         await engine.wait_idle()
         assert [row.state for row in engine.rows([0, 1])] == [S.DONE, S.DONE]
         told = [type(event) for event in heard.drain()]
-        assert (told.count(QueueHeld), told.count(QueueReleased)) == (1, 1)
+        assert (told.count(QueuePaused), told.count(QueueResumed)) == (1, 1)
     assert digest(disk.path / "large") == LARGE.sha256()
     assert digest(disk.path / "small") == small.sha256()
 

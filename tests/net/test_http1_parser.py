@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tui.net.transports.http1.parser import (
-    ChunkDecoder,
+    ChunkedDecoder,
     Framing,
     HeadTooLarge,
     InvalidChunk,
@@ -127,7 +127,7 @@ def test_chunks_are_decoded_however_they_are_split(
 
 
 def read_in_pieces(data: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
-    decoder = ChunkDecoder()
+    decoder = ChunkedDecoder()
     found = b""
     borders = [0, *sorted(set(cuts)), len(data)]
     left = 0
@@ -158,7 +158,7 @@ def read_in_pieces(data: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
 )
 def test_ambiguous_chunks_are_refused(data: bytes) -> None:
     with pytest.raises(InvalidChunk):
-        ChunkDecoder().feed(data)
+        ChunkedDecoder().feed(data)
 
 
 def test_the_end_of_a_head_is_found_with_either_line_ending() -> None:
@@ -292,7 +292,7 @@ def parse_with_ours(data: bytes) -> Parsed | None:
         elif head.framing is Framing.CLOSE:
             body = data
         else:
-            body = b"".join(ChunkDecoder().feed(data)[0])
+            body = b"".join(ChunkedDecoder().feed(data)[0])
     except (InvalidHead, HeadTooLarge, InvalidChunk):
         return None
     return head.status, head.fields, body

@@ -13,7 +13,7 @@ import pytest
 from tests.support.fake_service import FakeService
 from tui.core import events as e
 from tui.core.errors import ErrorKind
-from tui.core.notices import HoldReason, LimitName, Notice, NoticeCode
+from tui.core.notices import LimitName, Notice, NoticeCode, PauseReason
 from tui.core.request import DownloadRequest
 from tui.postprocess import log_file
 from tui.postprocess.log_file import LogFile, line_of, masked
@@ -53,8 +53,8 @@ EVENTS = [
     e.Paused(0, 3.0),
     e.Cancelled(0, 3.0),
     e.LimitChanged(3.0, LimitName.CONCURRENCY, 4, 8),
-    e.QueueHeld(3.0, HoldReason(ErrorKind.DISK_FULL, "the disk is full")),
-    e.QueueReleased(3.0),
+    e.QueuePaused(3.0, PauseReason(ErrorKind.DISK_FULL, "the disk is full")),
+    e.QueueResumed(3.0),
     e.RunNotice(3.0, text("by the way")),
 ]
 

@@ -16,8 +16,8 @@ from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.core.download import DownloadState as S
 from tui.core.errors import ErrorKind
-from tui.core.events import DownloadNotice, QueueHeld
-from tui.core.notices import HoldReason, Notice, NoticeCode
+from tui.core.events import DownloadNotice, QueuePaused
+from tui.core.notices import Notice, NoticeCode, PauseReason
 from tui.core.request import DownloadRequest
 from tui.core.settings import Hooks, OnExists, Settings
 from tui.demo.script import ResponseScript
@@ -274,7 +274,7 @@ async def test_stopped_run_still_post_processes_finished_downloads(tmp_path):
     await until(lambda: len(service.downloads) == 2)
     service.fail(0, "disk_full", "the disk is full")
     service.push(
-        QueueHeld(service.now, HoldReason(ErrorKind.DISK_FULL, "the disk is full"))
+        QueuePaused(service.now, PauseReason(ErrorKind.DISK_FULL, "the disk is full"))
     )
     async with asyncio.timeout(10):
         assert await running == 1

@@ -24,8 +24,8 @@ from tui.core.events import (
     LimitChanged,
     Paused,
     Queued,
-    QueueHeld,
-    QueueReleased,
+    QueuePaused,
+    QueueResumed,
     RunNotice,
     Started,
 )
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping
 
     from tui.core.listing.query import DownloadQuery
-    from tui.core.notices import HoldReason, Notice
+    from tui.core.notices import Notice, PauseReason
     from tui.core.service import DownloadService, Move
 
 _S = DownloadState
@@ -118,8 +118,8 @@ class FakeService:
         self.writers = 4
         self.is_inline = False
         self.disk_delay_s = 0.0
-        self.is_held = False
-        self.hold_reason: HoldReason | None = None
+        self.is_queue_paused = False
+        self.pause_reason: PauseReason | None = None
         self.held_ids: list[int] = []
         """What ``pause_all`` paused, for ``resume_all`` to queue again."""
         self.history: tuple[float, ...] = ()
@@ -425,19 +425,19 @@ class FakeService:
         self._note("set_disk_delay", seconds)
 
     def pause_all(self) -> None:
-        self.is_held = True
+        self.is_queue_paused = True
         self._note("pause_all")
-        self.push(QueueHeld(self.now, None))
+        self.push(QueuePaused(self.now, None))
         stopped = ACTIVE | {_S.WAITING}
         self.held_ids = [d.id for d in self.downloads if d.state in stopped]
         for id in self.held_ids:
             self._set(self.downloads[id], _S.PAUSED, Paused(id, self.now))
 
     def resume_all(self) -> None:
-        self.is_held = False
-        self.hold_reason = None
+        self.is_queue_paused = False
+        self.pause_reason = None
         self._note("resume_all")
-        self.push(QueueReleased(self.now))
+        self.push(QueueResumed(self.now))
         held, self.held_ids = self.held_ids, []
         self._queue_again(held, {_S.PAUSED})
 
@@ -487,8 +487,8 @@ class FakeService:
             per_host=self.per_host,
             segments=self.segments,
             rate_limit=self.rate_limit,
-            is_held=self.is_held,
-            hold_reason=self.hold_reason,
+            is_queue_paused=self.is_queue_paused,
+            pause_reason=self.pause_reason,
             waiting_for=(
                 QueueStatus(QueueBlock.OVER_LIMIT, (over, self.concurrency))
                 if over > 0

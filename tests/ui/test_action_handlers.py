@@ -200,7 +200,7 @@ def test_undo_of_a_retry_restores_failed_and_cancelled_each_as_it_was(context):
 
 
 def test_remove_takes_downloads_off_the_list_until_undone(context):
-    context.run("mark_all", "drop")
+    context.run("mark_all", "remove")
     assert context.message == "Removed 5 downloads from the list · u to restore"
     assert context.list.model.ids == []
     assert context.list.model.marks.ids == []
@@ -214,12 +214,12 @@ def test_remove_takes_downloads_off_the_list_until_undone(context):
 
 def test_many_unfinished_downloads_are_removed_after_a_question():
     context = mixed(40)
-    context.run("mark_all", "drop")
+    context.run("mark_all", "remove")
     assert isinstance(context.dialogs[-1], ConfirmScreen)
     assert not context.service.calls["remove"]
     context.answer(None)
     assert len(context.list.model.ids) == 40
-    context.run("drop")
+    context.run("remove")
     context.answer(True)
     assert context.list.model.ids == []
 
@@ -418,11 +418,11 @@ def test_the_slow_disk_is_said_to_be_simulated(context):
 
 
 def test_pause_all_and_resume_all(context):
-    context.run("hold")
-    assert context.service.is_held
+    context.run("pause_all")
+    assert context.service.is_queue_paused
     assert context.message == "All paused. Press P to resume."
-    context.run("hold")
-    assert not context.service.is_held
+    context.run("pause_all")
+    assert not context.service.is_queue_paused
     assert context.message == "Resumed"
 
 

@@ -9,7 +9,7 @@ from tests.ui.panes_builders import HOSTILE, Stage, drawn, row
 from tui.core import events as facts
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
-from tui.core.notices import HoldReason, LimitName, Notice, NoticeCode
+from tui.core.notices import LimitName, Notice, NoticeCode, PauseReason
 from tui.ui.panes.event_log import EventLog, coalesce, entry_line, log_entry
 from tui.ui.style.format import cells
 
@@ -55,11 +55,11 @@ def test_every_event_has_a_glyph_a_name_and_a_reason(event, words):
     [
         (facts.LimitChanged(AT, LimitName.CONCURRENCY, 4, 32), "concurrency 4 → 32"),
         (
-            facts.QueueHeld(AT, HoldReason(ErrorKind.DISK_FULL, "disk full")),
+            facts.QueuePaused(AT, PauseReason(ErrorKind.DISK_FULL, "disk full")),
             "queue paused: disk full",
         ),
-        (facts.QueueHeld(AT, None), "queue paused"),
-        (facts.QueueReleased(AT), "queue resumed"),
+        (facts.QueuePaused(AT, None), "queue paused"),
+        (facts.QueueResumed(AT), "queue resumed"),
     ],
 )
 def test_the_engine_speaks_for_itself(event, words):

@@ -9,7 +9,7 @@ from tests.ui.dashboards import dashboard
 from tests.ui.sample_state import sample_service
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
-from tui.core.notices import HoldReason
+from tui.core.notices import PauseReason
 from tui.ui.style.format import short_count
 
 _S = DownloadState
@@ -112,8 +112,8 @@ async def test_after_the_end_the_part_of_the_bar_that_failed_has_its_own_color()
 
 async def test_the_reason_for_a_paused_queue_is_shown():
     service = sample_service()
-    service.is_held = True
-    service.hold_reason = HoldReason(ErrorKind.DISK_FULL, "the disk is full")
+    service.is_queue_paused = True
+    service.pause_reason = PauseReason(ErrorKind.DISK_FULL, "the disk is full")
     async with dashboard(service, size=(120, 36)) as board:
         assert "queue paused" in board.screen()[0]
 

@@ -20,7 +20,7 @@ def test_an_empty_search_finds_every_action_in_order():
     ("query", "first"),
     [
         ("x", "cancel"),
-        ("P", "hold"),
+        ("P", "pause_all"),
         ("+", "more"),
         ("cancel", "cancel"),
         ("RATE limit", "limit"),
@@ -35,8 +35,8 @@ def test_keys_and_words_find_their_action_first(query, first):
 SYNONYMS = [
     ("concurrency", {"set_number", "more"}),
     ("parallel", {"set_number", "more"}),
-    ("delete", {"drop"}),
-    ("remove", {"drop"}),
+    ("delete", {"remove"}),
+    ("remove", {"remove"}),
     ("kill", {"cancel"}),
     ("stop", {"cancel"}),
     ("exit", {"quit"}),

@@ -96,7 +96,7 @@ def test_without_a_key_messages_refer_to_the_palette():
         ({"cancel": 7}, 'keys.cancel must be a key or a list of keys: cancel = "x"'),
         ({"cancel": [7]}, "keys.cancel must be a key"),
         (
-            {"cancel": "m", "drop": "m"},
+            {"cancel": "m", "remove": "m"},
             "m is already used by cancel; use another key or",
         ),
         ({"cancel": "r"}, "r is already used by retry; give retry another key first"),
@@ -155,7 +155,7 @@ async def test_help_and_palette_name_the_changed_key():
 
 
 async def test_advice_on_a_failed_row_names_the_changed_keys():
-    async with dashboard(keys={"retry": "F5", "drop": "Del"}) as board:
+    async with dashboard(keys={"retry": "F5", "remove": "Del"}) as board:
         await board.press(*["j"] * FAILED)
         assert "F5 to retry, Del to remove" in board.text()
 

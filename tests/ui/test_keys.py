@@ -92,10 +92,10 @@ async def test_pause_all_shows_in_the_header_and_toggles():
     async with dashboard() as board:
         service = board.main.service
         await board.press("P")
-        assert service.is_held
+        assert service.is_queue_paused
         assert "queue paused" in board.screen()[0]
         await board.press("P")
-        assert not service.is_held
+        assert not service.is_queue_paused
 
 
 async def test_requests_of_the_editor_are_added():

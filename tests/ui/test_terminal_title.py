@@ -38,7 +38,7 @@ class Written(list):
 def running(*, held=False) -> FakeService:
     service = FakeService()
     service.put("a", _S.DOWNLOADING, size=1000, received=500, speed=2_000_000.0)
-    service.is_held = held
+    service.is_queue_paused = held
     return service
 
 

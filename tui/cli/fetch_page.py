@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tui.core.errors import PermanentError
+from tui.core.errors import ErrorKind, PermanentError
 from tui.core.text.sanitize import sanitize
 from tui.sources.page import PAGE_LIMIT, Page
 
@@ -47,7 +47,7 @@ async def _fetch(url: str, settings: Settings) -> Page:
             kind = answer.content_type
             if kind.startswith(("image/", "video/", "audio/", "application/zip")):
                 raise PermanentError(
-                    "http_status", f"expected a page, got {sanitize(kind)}"
+                    ErrorKind.HTTP_STATUS, f"expected a page, got {sanitize(kind)}"
                 )
             body = bytearray()
             while len(body) <= PAGE_LIMIT:

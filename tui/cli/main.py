@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService
     from tui.core.settings import Settings
-    from tui.engine.session.session import Session
+    from tui.engine.session.session import SavedSession
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -200,7 +200,7 @@ def _stdout_settings(settings: Settings, stack: ExitStack) -> Settings:
 
 def _open_session(
     line: CommandLine, resolved: Resolved, settings: Settings, expected: int
-) -> Session:
+) -> SavedSession:
     """Start a session of ``expected`` downloads, or open the last one."""
     from tui.engine.session.session import begin_session, last_session
 
@@ -214,7 +214,7 @@ async def _run(
     settings: Settings,
     requests: list[DownloadRequest],
     has_dashboard: bool,
-    session: Session | None,
+    session: SavedSession | None,
     resolved: Resolved,
 ) -> int:
     """Open the engine, run a front end on it, and always close it."""
@@ -273,7 +273,7 @@ async def _run_dashboard(
     line: CommandLine,
     service: DownloadService,
     requests: list[DownloadRequest],
-    session: Session | None,
+    session: SavedSession | None,
     resolved: Resolved,
     post_processor: PostProcessor | None,
 ) -> int:

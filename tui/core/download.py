@@ -40,6 +40,8 @@ ACTIVE = frozenset({_S.PROBING, _S.DOWNLOADING, _S.VERIFYING})
 """States that occupy a slot."""
 ENDED = frozenset({_S.DONE, _S.FAILED, _S.CANCELLED})
 """States that only an action of the user changes."""
+UNFINISHED = frozenset(_S) - ENDED
+"""States of downloads that are still to be done, paused ones included."""
 
 TRANSITIONS: dict[DownloadState, frozenset[DownloadState]] = {
     _S.QUEUED: frozenset({_S.PROBING, _S.PAUSED, _S.CANCELLED, _S.FAILED}),

@@ -82,7 +82,7 @@ class FetchError(Exception):
 
     def __init__(
         self,
-        kind: ErrorKind | str,
+        kind: ErrorKind,
         message: str,
         *,
         status: int = 0,

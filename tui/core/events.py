@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tui.core.notices import AutoReason, HoldReason, LimitName, Notice
+    from tui.core.notices import AutoReason, LimitName, Notice, PauseReason
 
 
 class _Fact:
@@ -176,18 +176,18 @@ class LimitChanged(EngineEvent):
         """Why the automatic concurrency chose it; ``None`` when the user did."""
 
 
-class QueueHeld(EngineEvent):
+class QueuePaused(EngineEvent):
     """The queue is paused: no new download starts until it is released."""
 
     __slots__ = ("reason",)
 
-    def __init__(self, at: float, reason: HoldReason | None) -> None:
+    def __init__(self, at: float, reason: PauseReason | None) -> None:
         super().__init__(at)
         self.reason: Final = reason
         """The error that caused it; ``None`` when the user asked for it."""
 
 
-class QueueReleased(EngineEvent):
+class QueueResumed(EngineEvent):
     """Downloads start again."""
 
     __slots__ = ()

@@ -129,7 +129,7 @@ class LimitName(StrEnum):
     INLINE_WRITES = "inline_writes"
 
 
-class HoldReason(NamedTuple):
+class PauseReason(NamedTuple):
     """The error that made the engine pause the queue."""
 
     kind: ErrorKind

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tui.core.diagnosis import Diagnosis, QueueStatus
     from tui.core.download import DownloadState
-    from tui.core.notices import AutoReason, HoldReason, Notice
+    from tui.core.notices import AutoReason, Notice, PauseReason
 
 
 class DownloadSnapshot(NamedTuple):
@@ -268,9 +268,9 @@ class EngineSnapshot(NamedTuple):
     """Connections per download; 0 depends on the size."""
     rate_limit: int | None
     """Bytes per second over all downloads, or ``None``."""
-    is_held: bool
+    is_queue_paused: bool
     """The queue is paused."""
-    hold_reason: HoldReason | None
+    pause_reason: PauseReason | None
     """The error that paused the queue; ``None`` when the user did."""
     waiting_for: QueueStatus | None
     """Why no queued download starts; ``None`` when nothing prevents it."""

@@ -316,7 +316,7 @@ class FinishBatch(Batch):
 def _rename(finish: Finish, directory: SafeDir) -> None:
     assert finish.part is not None
     try:
-        finish.part.rename_to_final(
+        finish.part.rename_and_close(
             directory, finish.final_name, overwrite=finish.overwrite
         )
     except FileExistsError as error:

@@ -8,7 +8,7 @@ import hmac
 import os
 from typing import TYPE_CHECKING
 
-from tui.core.errors import IntegrityError, LocalError
+from tui.core.errors import ErrorKind, IntegrityError, LocalError
 from tui.core.text.sanitize import sanitize
 from tui.disk.platform import OPEN_SAFELY, read_at
 
@@ -55,7 +55,8 @@ def hash_range(fd: int, name: str, digest: _Hash, start: int, end: int) -> None:
         count = read_at(fd, view[: end - start], start)
         if count == 0:
             raise LocalError(
-                "disk", f"{sanitize(name)!r} ends at byte {start}, before byte {end}"
+                ErrorKind.DISK,
+                f"{sanitize(name)!r} ends at byte {start}, before byte {end}",
             )
         digest.update(view[:count])
         start += count
@@ -89,7 +90,7 @@ def verify(name: str, expected: Checksum, digest: str) -> None:
     """
     if not hmac.compare_digest(expected.digest, digest):
         raise IntegrityError(
-            "checksum",
+            ErrorKind.CHECKSUM,
             f"{sanitize(name)!r} has {expected.algorithm} {digest},"
             f" expected {expected.digest}",
         )

@@ -5,26 +5,26 @@ from __future__ import annotations
 import errno
 import os
 
-from tui.core.errors import FetchError, LocalError, PermanentError
+from tui.core.errors import ErrorKind, FetchError, LocalError, PermanentError
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 
 _KINDS = {
-    errno.ENOSPC: "disk_full",
-    errno.EDQUOT: "disk_full",
-    errno.EROFS: "not_writable",
-    errno.EACCES: "not_writable",
-    errno.EPERM: "not_writable",
-    errno.EEXIST: "not_writable",
-    errno.ENOTDIR: "not_writable",
-    errno.ELOOP: "not_writable",
-    errno.ENOENT: "directory_gone",
-    errno.ESTALE: "directory_gone",
-    errno.ENAMETOOLONG: "name",
-    errno.EILSEQ: "name",
-    errno.EISDIR: "directory_exists",
-    errno.EMFILE: "descriptors",
-    errno.ENFILE: "descriptors",
+    errno.ENOSPC: ErrorKind.DISK_FULL,
+    errno.EDQUOT: ErrorKind.DISK_FULL,
+    errno.EROFS: ErrorKind.NOT_WRITABLE,
+    errno.EACCES: ErrorKind.NOT_WRITABLE,
+    errno.EPERM: ErrorKind.NOT_WRITABLE,
+    errno.EEXIST: ErrorKind.NOT_WRITABLE,
+    errno.ENOTDIR: ErrorKind.NOT_WRITABLE,
+    errno.ELOOP: ErrorKind.NOT_WRITABLE,
+    errno.ENOENT: ErrorKind.DIRECTORY_GONE,
+    errno.ESTALE: ErrorKind.DIRECTORY_GONE,
+    errno.ENAMETOOLONG: ErrorKind.NAME,
+    errno.EILSEQ: ErrorKind.NAME,
+    errno.EISDIR: ErrorKind.DIRECTORY_EXISTS,
+    errno.EMFILE: ErrorKind.DESCRIPTORS,
+    errno.ENFILE: ErrorKind.DESCRIPTORS,
 }
 
 
@@ -47,28 +47,28 @@ def from_os_error(
         return error
     result: FetchError
     if isinstance(error, OSError):
-        kind = _KINDS.get(error.errno or 0, "disk")
+        kind = _KINDS.get(error.errno or 0, ErrorKind.DISK)
         result = LocalError(
             kind, _message(error, kind, operation, sanitize(name), needed)
         )
     else:
         reason = sanitize(f"{type(error).__name__}: {error}", 300)
         result = PermanentError(
-            "internal", f"cannot {operation} {sanitize(name)!r}: {reason}"
+            ErrorKind.INTERNAL, f"cannot {operation} {sanitize(name)!r}: {reason}"
         )
     result.__cause__ = error
     return result
 
 
 def _message(
-    error: OSError, kind: str, operation: str, name: str, needed: int | None
+    error: OSError, kind: ErrorKind, operation: str, name: str, needed: int | None
 ) -> str:
-    if kind == "disk_full":
+    if kind is ErrorKind.DISK_FULL:
         is_quota = error.errno == errno.EDQUOT
         reason = "disk quota exceeded" if is_quota else "the disk is full"
         more = "" if needed is None else f"; {format_size(needed)} more needed"
         return f"{reason}: cannot {operation} {name!r}{more}"
-    if kind == "directory_gone":
+    if kind is ErrorKind.DIRECTORY_GONE:
         return f"cannot {operation} {name!r}: its folder no longer exists"
     code = error.errno
     reason = sanitize(str(error)) if code is None else os.strerror(code)

@@ -15,7 +15,7 @@ import unicodedata
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.text.sanitize import sanitize
 from tui.disk import platform
 from tui.disk.errors import from_os_error
@@ -199,7 +199,7 @@ def check_replaceable(folder: Folder, name: str) -> None:
     with folder.opened() as directory:
         if stat.S_ISDIR(directory.lstat(name).st_mode):
             raise LocalError(
-                "directory_exists",
+                ErrorKind.DIRECTORY_EXISTS,
                 f"cannot overwrite {sanitize(name)!r}: it is a directory",
             )
 
@@ -271,7 +271,7 @@ class OutputFolders:
             status = os.stat(opened.fd)
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=opened.fd):
                 raise LocalError(
-                    "not_writable",
+                    ErrorKind.NOT_WRITABLE,
                     f"cannot write in {sanitize(opened.path)!r}: permission denied or"
                     " read-only file system",
                 )
@@ -344,10 +344,14 @@ def _open_error(error: OSError, root: str, directory: str) -> LocalError:
     path = sanitize(os.path.join(root, directory) if directory else root)
     if os.path.islink(os.path.join(root, directory)) and directory:
         reason = "it is a symbolic link"
-        return LocalError("not_writable", f"cannot use folder {path!r}: {reason}")
+        return LocalError(
+            ErrorKind.NOT_WRITABLE, f"cannot use folder {path!r}: {reason}"
+        )
     if isinstance(error, NotADirectoryError | FileExistsError):
         reason = "a file with this name exists"
-        return LocalError("not_writable", f"cannot use folder {path!r}: {reason}")
+        return LocalError(
+            ErrorKind.NOT_WRITABLE, f"cannot use folder {path!r}: {reason}"
+        )
     result = from_os_error(error, "open folder", path)
     assert isinstance(result, LocalError)
     return result

@@ -11,7 +11,7 @@ import stat
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from tui.core.errors import IntegrityError, LocalError, PermanentError
+from tui.core.errors import ErrorKind, IntegrityError, LocalError, PermanentError
 from tui.core.segment import RangeSet
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
@@ -188,7 +188,7 @@ def _locked(part: PartFile) -> PartFile:
         return part
     part.close()
     raise LocalError(
-        "in_use", f"{sanitize(part.part_name)!r} is in use by another fetchtui"
+        ErrorKind.IN_USE, f"{sanitize(part.part_name)!r} is in use by another fetchtui"
     )
 
 
@@ -262,7 +262,9 @@ class PartFile:
         if self.error is not None:
             raise self.error
         if self.order.is_closing or not self.is_open:
-            raise PermanentError("internal", f"{sanitize(self.part_name)!r} is closed")
+            raise PermanentError(
+                ErrorKind.INTERNAL, f"{sanitize(self.part_name)!r} is closed"
+            )
 
     def check_complete(self) -> None:
         """Check that no bytes are missing, before the rename to the final name.
@@ -274,12 +276,14 @@ class PartFile:
         if self.error is not None:
             raise self.error
         if not self.is_open:
-            raise PermanentError("internal", f"{sanitize(self.part_name)!r} is closed")
+            raise PermanentError(
+                ErrorKind.INTERNAL, f"{sanitize(self.part_name)!r} is closed"
+            )
         if self.size is not None:
             missing = sum(end - start for start, end in self.flushed.missing(self.size))
             if missing:
                 raise IntegrityError(
-                    "size",
+                    ErrorKind.SIZE,
                     f"{format_size(missing)} of {sanitize(self.name)!r} are missing",
                 )
 
@@ -333,10 +337,10 @@ class PartFile:
         if sync:
             self.sync()
 
-    def rename_to_final(
+    def rename_and_close(
         self, directory: SafeDir, name: str, *, overwrite: bool
     ) -> None:
-        """Rename to the final name, remove the resume record, and close.
+        """Rename the part file, remove the resume record, and close.
 
         If that fails, the part file is unchanged, still open and locked.
 
@@ -348,7 +352,7 @@ class PartFile:
         try:
             if not self._is_in(directory):
                 raise LocalError(
-                    "disk",
+                    ErrorKind.DISK,
                     f"{sanitize(self.part_name)!r} was moved or removed meanwhile",
                 )
             directory.rename(self.part_name, name, overwrite=overwrite)
@@ -368,7 +372,7 @@ class PartFile:
             LocalError: the rename failed.
         """
         with self.folder.opened() as directory:
-            self.rename_to_final(directory, name, overwrite=False)
+            self.rename_and_close(directory, name, overwrite=False)
 
     def _is_in(self, directory: SafeDir) -> bool:
         """Return True if the part file's name still refers to the open file."""

@@ -162,7 +162,7 @@ def has_foreign_record(directory: SafeDir, name: str) -> bool:
 def remove_records(directory: SafeDir, name: str) -> None:
     """Remove the record of a part file, and one that a killed run did not finish."""
     directory.unlink(name + RECORD)
-    _remove_unfinished(directory, name)
+    _remove_temporary(directory, name)
 
 
 def serialize(record: ResumeRecord) -> bytes:
@@ -251,18 +251,18 @@ def _is_linked_twice(directory: SafeDir, name: str) -> bool:
 def _remove_stale(directory: SafeDir, name: str) -> None:
     if not has_foreign_record(directory, name):
         directory.unlink(name + RECORD)
-    _remove_unfinished(directory, name)
+    _remove_temporary(directory, name)
 
 
-def _remove_unfinished(directory: SafeDir, name: str) -> None:
+def _remove_temporary(directory: SafeDir, name: str) -> None:
     """Remove the temporary file of a record that a killed run left behind."""
     if directory.size(name + NEW_RECORD) is not None:
         data = _read(directory, name + NEW_RECORD)
-        if _is_unfinished(data):
+        if _is_own_temporary(data):
             directory.unlink(name + NEW_RECORD)
 
 
-def _is_unfinished(data: bytes | None) -> bool:
+def _is_own_temporary(data: bytes | None) -> bool:
     return data is not None and data[: len(_HEAD)] == _HEAD[: len(data)]
 
 
@@ -287,7 +287,7 @@ def _create_new(directory: SafeDir, name: str) -> tuple[str, int]:
     try:
         return new_name, directory.create(new_name)
     except FileExistsError:
-        if _is_unfinished(_read(directory, new_name)):
+        if _is_own_temporary(_read(directory, new_name)):
             directory.unlink(new_name)
         else:
             new_name = f"{secrets.token_hex(8)}{NEW_RECORD}"

@@ -14,7 +14,7 @@ import stat
 import threading
 from typing import TYPE_CHECKING
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.text.sanitize import sanitize
 from tui.disk import platform
 
@@ -134,7 +134,7 @@ def check_component(name: str) -> str:
         LocalError: ``name``.
     """
     if not name or name in {".", ".."} or "/" in name or "\0" in name:
-        raise LocalError("name", f"{sanitize(name)!r} is not a valid file name")
+        raise LocalError(ErrorKind.NAME, f"{sanitize(name)!r} is not a valid file name")
     return name
 
 

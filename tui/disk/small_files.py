@@ -21,7 +21,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.disk import platform
 from tui.disk.batches import Batch
 from tui.disk.checksum import digest_of, verify
@@ -358,4 +358,6 @@ def _create_temporary(directory: SafeDir) -> tuple[int, str]:
             return fd, name
         os.close(fd)
         directory.unlink(name)
-    raise LocalError("in_use", "another process locks every new file in the folder")
+    raise LocalError(
+        ErrorKind.IN_USE, "another process locks every new file in the folder"
+    )

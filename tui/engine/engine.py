@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import ActivityGroups, DownloadQuery, FailureGroup
-    from tui.core.notices import HoldReason, Notice
+    from tui.core.notices import Notice, PauseReason
     from tui.core.request import DownloadRequest
     from tui.core.service import Move
     from tui.core.snapshot import (
@@ -74,7 +74,7 @@ class Engine:
         )
         self._paused_ids: list[DownloadId] = []
         """Downloads that ``pause_all`` paused, for ``resume_all`` to resume."""
-        self._hold_reason: HoldReason | None = None
+        self._pause_reason: PauseReason | None = None
         """The error that paused the queue; ``None`` if the user did."""
         self._idle: asyncio.Future[None] | None = None
         self._closing: asyncio.Future[None] | None = None
@@ -230,8 +230,8 @@ class Engine:
     @property
     def paused_by_user(self) -> list[DownloadId] | None:
         """What ``pause_all`` paused; ``None`` if the user has not paused the queue."""
-        is_held = self._workers.is_paused and self._hold_reason is None
-        return self._paused_ids if is_held else None
+        is_paused_by_user = self._workers.is_paused and self._pause_reason is None
+        return self._paused_ids if is_paused_by_user else None
 
     # -- the queue -------------------------------------------------------------------
 
@@ -247,14 +247,14 @@ class Engine:
             return
         paused, self._paused_ids = self._paused_ids, []
         self._workers.is_paused = False
-        if self._hold_reason is not None:
+        if self._pause_reason is not None:
             paused += [
                 d.id
                 for d in self._registry.downloads
                 if d.state is _S.FAILED and d.error_kind == ErrorKind.DISK_FULL
             ]
-        self._hold_reason = None
-        self._context.bus.publish(events.QueueReleased(self._context.clock.wall()))
+        self._pause_reason = None
+        self._context.bus.publish(events.QueueResumed(self._context.clock.wall()))
         self._queue_again(paused, {_S.PAUSED, _S.FAILED})
         self._go()
 
@@ -335,7 +335,7 @@ class Engine:
 
     def snapshot(self) -> EngineSnapshot:
         """Return totals, limits and meters."""
-        return self._snapshots.snapshot(self._hold_reason)
+        return self._snapshots.snapshot(self._pause_reason)
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
         """Return the rows of downloads, in the given order."""
@@ -485,12 +485,14 @@ class Engine:
             self._context.queue.push(download)
             self._go()
 
-    def _pause_queue(self, reason: HoldReason | None) -> None:
+    def _pause_queue(self, reason: PauseReason | None) -> None:
         if self._workers.is_paused:
             return
         self._workers.is_paused = True
-        self._hold_reason = reason
-        self._context.bus.publish(events.QueueHeld(self._context.clock.wall(), reason))
+        self._pause_reason = reason
+        self._context.bus.publish(
+            events.QueuePaused(self._context.clock.wall(), reason)
+        )
 
     def _go(self) -> None:
         self._ticker.start()
@@ -505,11 +507,11 @@ class Engine:
             self._idle.set_result(None)
 
     def _is_idle(self) -> bool:
-        if self._workers.is_paused and self._hold_reason is not None:
+        if self._workers.is_paused and self._pause_reason is not None:
             # Small files on their way to the disk have no worker any more.
             on_the_way = self._registry.counts[_S.VERIFYING]
             return self._workers.active == 0 and not on_the_way
-        return self._registry.unfinished == 0 and self._workers.active == 0
+        return self._registry.pending == 0 and self._workers.active == 0
 
 
 def _queued(downloads: Iterable[Download]) -> list[Download]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tui.core.clock import Clock
     from tui.core.settings import Settings
-    from tui.engine.session.session import Session
+    from tui.engine.session.session import SavedSession
 
 
 async def open_engine(
@@ -34,7 +34,7 @@ async def open_engine(
     *,
     clock: Clock | None = None,
     chance: Callable[[], float] = random.random,
-    session: Session | None = None,
+    session: SavedSession | None = None,
 ) -> Engine:
     """Build an engine on the running loop and open its output directory.
 

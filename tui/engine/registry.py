@@ -310,8 +310,8 @@ class DownloadRegistry:
         return len(self.downloads) - len(self.removed)
 
     @property
-    def unfinished(self) -> int:
-        """Downloads that will make progress without the user."""
+    def pending(self) -> int:
+        """Unfinished downloads that are not paused."""
         counts = self.counts
         return (
             self.total

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
-    from tui.core.notices import HoldReason
+    from tui.core.notices import PauseReason
     from tui.engine.autotune.tuner import AutoTuner
     from tui.engine.context import EngineContext
     from tui.engine.job import Job
@@ -69,7 +69,7 @@ class SnapshotBuilder:
         self._lag = lag
         self._output_dir = os.path.abspath(context.settings.output_dir)
 
-    def snapshot(self, hold_reason: HoldReason | None) -> EngineSnapshot:
+    def snapshot(self, pause_reason: PauseReason | None) -> EngineSnapshot:
         """Return totals, limits and meters; the cost does not grow with the list."""
         context = self._context
         registry = context.registry
@@ -97,8 +97,8 @@ class SnapshotBuilder:
             per_host=context.queue.per_host,
             segments=context.limits.segments,
             rate_limit=context.limiter.rate,
-            is_held=self._workers.is_paused,
-            hold_reason=hold_reason,
+            is_queue_paused=self._workers.is_paused,
+            pause_reason=pause_reason,
             waiting_for=self._waiting_for(),
             by_status={k: n for k, n in registry.by_status.items() if n},
             by_cause={k: n for k, n in registry.by_cause.items() if n},

@@ -23,7 +23,7 @@ TICK_S = 0.25
 class Ticker:
     """Updates meters, saves records, rebalances connections and unblocks origins.
 
-    It ticks only while something is unfinished, so an idle dashboard sleeps.
+    It ticks only while downloads are pending, so an idle dashboard sleeps.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Ticker:
 
     def close(self) -> None:
         """Stop ticking."""
-        if self._context.registry.unfinished or self._workers.active:
+        if self._context.registry.pending or self._workers.active:
             self.account_idle()
         self._is_closed = True
         if self._handle is not None:
@@ -81,7 +81,7 @@ class Ticker:
 
     def _tick_start(self) -> None:
         self._start_handle = None
-        if self._handle is not None:  # otherwise nothing is unfinished
+        if self._handle is not None:  # otherwise nothing is pending
             self._tuner.tick_start(self._context.clock.monotonic())
             self._workers.wake()
             self._tick_start_later()
@@ -90,7 +90,7 @@ class Ticker:
         context, registry = self._context, self._context.registry
         now = context.clock.monotonic()
         self._handle = None
-        if registry.unfinished or self._workers.active:
+        if registry.pending or self._workers.active:
             self.busy_s += now - self._ticked_at
             self.start()
         self._ticked_at = now

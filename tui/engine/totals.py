@@ -101,7 +101,7 @@ class RunTotals:
             return
         if self._began_at is None:
             self._began_at = self._vague_at = now
-        seconds = self._estimate(now) if registry.unfinished else None
+        seconds = self._estimate(now) if registry.pending else None
         queued = min(self._active(), registry.counts[DownloadState.QUEUED])
         if seconds is None or queued != self._queued:
             # One of the last files has just started: its speed is not known yet.

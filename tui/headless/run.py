@@ -6,7 +6,7 @@ import asyncio
 import os
 from typing import TYPE_CHECKING, Any
 
-from tui.core.events import DownloadNotice, QueueHeld, QueueReleased
+from tui.core.events import DownloadNotice, QueuePaused, QueueResumed
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.notices import NoticeCode
 from tui.headless.interrupts import Interrupts
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tui.core.events import Event
     from tui.core.listing.query import FailureGroup
-    from tui.core.notices import HoldReason
+    from tui.core.notices import PauseReason
     from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
@@ -171,7 +171,7 @@ class _RunLoop:
         self._post_processor = post_processor
         self._requests = requests
         self._text_renderer = renderer
-        self._hold_reason: HoldReason | None = None
+        self._pause_reason: PauseReason | None = None
         self._already_here = 0
 
     async def follow(self, interrupts: Interrupts, stdout: AsyncOutput) -> RunResult:
@@ -206,7 +206,7 @@ class _RunLoop:
         return RunResult(
             self._service.snapshot(),
             interruption,
-            self._hold_reason,
+            self._pause_reason,
             self._failure_groups(),
             self._already_here,
             tuple(self._post_processor.summary()) if self._post_processor else (),
@@ -235,7 +235,7 @@ class _RunLoop:
                 ends, timeout=_EVENT_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
             )
             self._on_events(subscription)
-            if done or self._hold_reason:
+            if done or self._pause_reason:
                 return
             if loop.time() >= next_tick:
                 self._text_renderer.tick()
@@ -246,10 +246,10 @@ class _RunLoop:
         if not events:
             return
         for event in events:
-            if isinstance(event, QueueHeld):
-                self._hold_reason = event.reason
-            elif isinstance(event, QueueReleased):
-                self._hold_reason = None
+            if isinstance(event, QueuePaused):
+                self._pause_reason = event.reason
+            elif isinstance(event, QueueResumed):
+                self._pause_reason = None
             elif isinstance(event, DownloadNotice):
                 is_present = event.notice.code is NoticeCode.ALREADY_PRESENT
                 self._already_here += is_present

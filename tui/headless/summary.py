@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tui.core.download import DownloadState
+from tui.core.download import UNFINISHED, DownloadState
 from tui.core.text.units import (
     format_duration,
     format_elapsed,
     format_rate,
     format_size,
 )
-from tui.messages import failure_title, hold_text, remedy
+from tui.messages import failure_title, pause_text, remedy
 
 if TYPE_CHECKING:
     from tui.core.listing.query import FailureGroup
-    from tui.core.notices import HoldReason
+    from tui.core.notices import PauseReason
     from tui.core.snapshot import EngineSnapshot
 
 COLUMNS = 80
@@ -34,7 +34,7 @@ class RunResult:
     snapshot: EngineSnapshot
     interruption: str = ""
     """Name of the signal, or ``BROKEN_PIPE``; "" if the run was not interrupted."""
-    hold_reason: HoldReason | None = None
+    pause_reason: PauseReason | None = None
     """The error that paused the queue, if one did."""
     causes: tuple[FailureGroup, ...] = ()
     """Failed downloads by cause, the most common first."""
@@ -48,8 +48,7 @@ class RunResult:
     def unfinished(self) -> int:
         """Return the number of unfinished downloads, which a later run resumes."""
         counts = self.snapshot.counts
-        ended = DownloadState.DONE, DownloadState.FAILED, DownloadState.CANCELLED
-        return sum(counts) - sum(counts[state] for state in ended)
+        return sum(counts[state] for state in UNFINISHED)
 
     @property
     def exit_status(self) -> int:
@@ -107,8 +106,8 @@ def summary_lines(result: RunResult, resume_hint: str) -> list[str]:
         name = failure_title(group.kind, group.status)
         hint = remedy(group.kind, group.status)
         lines.append(f"  {len(group.ids):,} × {name}" + (f": {hint}" if hint else ""))
-    if result.hold_reason:
-        lines.append(f"stopped: {hold_text(result.hold_reason)}")
+    if result.pause_reason:
+        lines.append(f"stopped: {pause_text(result.pause_reason)}")
     if result.unfinished:
         lines.append(resume_hint)
     # These lines may be long, because nothing else shows their reasons.

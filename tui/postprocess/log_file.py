@@ -25,7 +25,7 @@ from tui import __version__
 from tui.core import events as e
 from tui.core.notices import Notice, NoticeCode
 from tui.core.text.sanitize import sanitize, sanitize_url
-from tui.messages import hold_text, limit_text, notice_text
+from tui.messages import limit_text, notice_text, pause_text
 from tui.postprocess.job_queue import JobQueue
 
 if TYPE_CHECKING:
@@ -215,11 +215,11 @@ def _level_and_text(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, 
             return "INFO", limit_text(event)
         case e.RunNotice():
             return "INFO", notice_text(event.notice)
-        case e.QueueHeld():
+        case e.QueuePaused():
             if event.reason is None:
                 return "INFO", "queue paused"
-            return "WARN", f"queue paused: {hold_text(event.reason)}"
-        case e.QueueReleased():
+            return "WARN", f"queue paused: {pause_text(event.reason)}"
+        case e.QueueResumed():
             return "INFO", "queue resumed"
         case _:
             return "INFO", type(event).__name__.lower()

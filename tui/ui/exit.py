@@ -176,7 +176,7 @@ class ExitFlow:
     def check(self, *, is_all_added: bool) -> None:
         """Quit if the time has come; called on every tick."""
         poller = self._poller
-        is_paused = poller.snapshot.is_held
+        is_paused = poller.snapshot.is_queue_paused
         if self._set_aside is not None and not poller.is_moving and not is_paused:
             self.quit()
         elif self._exit_when_done and is_all_added:

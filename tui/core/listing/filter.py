@@ -24,7 +24,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
-from tui.core.download import ACTIVE, ENDED, DownloadState
+from tui.core.download import ACTIVE, ENDED, UNFINISHED, DownloadState
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
 
@@ -68,7 +68,7 @@ _WORDS: dict[str, frozenset[DownloadState]] = {
     "connecting": frozenset({DownloadState.PROBING}),
     "retrying": frozenset({DownloadState.WAITING}),
     "ended": ENDED,
-    "unfinished": frozenset(DownloadState) - ENDED,
+    "unfinished": UNFINISHED,
 }
 _COMPARISON = re.compile(r"(>=|<=|>|<)(.*)")
 _BRANCH = re.compile(r"[*+?{|]")

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.download import DownloadState
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.sanitize import sanitize
@@ -432,7 +432,7 @@ class Journal:
         if version > VERSION:
             path = sanitize(str(self.path))
             raise JournalTooNew(
-                "disk", f"{path!r} was written by a newer version of fetchtui"
+                ErrorKind.DISK, f"{path!r} was written by a newer version of fetchtui"
             )
         database.execute("BEGIN IMMEDIATE")  # takes the lock even without a change
         if version < VERSION:
@@ -454,11 +454,15 @@ class Journal:
         found = {" ".join(sql.split()) for (sql,) in rows}
         if not found >= _TABLES:
             path = sanitize(str(self.path))
-            raise JournalUnreadable("disk", f"journal {path!r} has other tables")
+            raise JournalUnreadable(
+                ErrorKind.DISK, f"journal {path!r} has other tables"
+            )
 
     def _opened(self) -> sqlite3.Connection:
         if self._database is None:
-            raise LocalError("disk", f"{sanitize(str(self.path))!r} is not open")
+            raise LocalError(
+                ErrorKind.DISK, f"{sanitize(str(self.path))!r} is not open"
+            )
         return self._database
 
     def _rows(self, query: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
@@ -479,12 +483,16 @@ def _from_sqlite_error(error: sqlite3.Error, path: Path) -> LocalError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     name = sanitize(str(path))
     if code in _BUSY:
-        return LocalError("in_use", f"another process is using the journal {name!r}")
+        return LocalError(
+            ErrorKind.IN_USE, f"another process is using the journal {name!r}"
+        )
     if code in _BROKEN:
-        return JournalUnreadable("disk", f"journal {name!r}: {sanitize(str(error))}")
+        return JournalUnreadable(
+            ErrorKind.DISK, f"journal {name!r}: {sanitize(str(error))}"
+        )
     kind = {
-        sqlite3.SQLITE_FULL: "disk_full",
-        sqlite3.SQLITE_READONLY: "not_writable",
-        sqlite3.SQLITE_CANTOPEN: "not_writable",
-    }.get(code, "disk")
+        sqlite3.SQLITE_FULL: ErrorKind.DISK_FULL,
+        sqlite3.SQLITE_READONLY: ErrorKind.NOT_WRITABLE,
+        sqlite3.SQLITE_CANTOPEN: ErrorKind.NOT_WRITABLE,
+    }.get(code, ErrorKind.DISK)
     return LocalError(kind, f"journal {name!r}: {sanitize(str(error))}")

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.errors import LocalError
+from tui.core.errors import ErrorKind, LocalError
 from tui.core.notices import Notice, NoticeCode
 from tui.core.text.sanitize import sanitize
 from tui.disk.state.journal import Journal, JournalTooNew, JournalUnreadable
@@ -58,7 +58,7 @@ class Sessions:
             reason = error.strerror or type(error).__name__
             path = sanitize(str(self.folder))
             raise LocalError(
-                "not_writable", f"cannot create {path!r}: {reason}"
+                ErrorKind.NOT_WRITABLE, f"cannot create {path!r}: {reason}"
             ) from None
         stamp = time.strftime("%Y%m%d-%H%M%S")
         journal = Journal(self.folder / f"{stamp}-{os.getpid()}{_SUFFIX}")
@@ -112,7 +112,7 @@ class Sessions:
                     notice=Notice(NoticeCode.LAST_SESSION_NEWER),
                 )
             except LocalError as error:
-                if error.kind == "in_use":
+                if error.kind is ErrorKind.IN_USE:
                     if output_dir:
                         continue
                     notice = Notice(NoticeCode.LAST_SESSION_OPEN)

@@ -27,7 +27,7 @@ from tui.engine.download.finish import Finisher
 from tui.engine.download.probe import SMALL_BYTES, Probe, Prober
 from tui.engine.download.resume_policy import (
     START,
-    Action,
+    Decision,
     Plan,
     accepts_numbered,
     decide,
@@ -89,7 +89,7 @@ class DownloadWorker:
             self._retry.attempt_failed(job, started_at, error)
         except Changed:
             add_note(context, download, Notice(NoticeCode.CHANGED_ON_SERVER))
-            change = TransientError("changed", "the file changed on the server")
+            change = TransientError(ErrorKind.CHANGED, "the file changed on the server")
             self._retry.attempt_failed(job, started_at, change)
         except Exception as bug:
             log.exception("bug in a worker")
@@ -120,14 +120,14 @@ class DownloadWorker:
         plan = START
         if target.may_exist:
             plan = await self._plan_before_request(job, target)
-            if plan.action is Action.KEEP or plan.action is Action.FINISH:
+            if plan.decision is Decision.KEEP or plan.decision is Decision.FINISH:
                 await self._use_existing(job, plan, EXISTING_KEPT)
                 return
         probe = await self._prober.probe(job, plan.record)
         try:
             self._note_response(job, probe)
             plan = await self._plan_after_response(job, plan, probe)
-            if plan.action is Action.COMPARE or plan.action is Action.FINISH:
+            if plan.decision is Decision.COMPARE or plan.decision is Decision.FINISH:
                 await probe.response.close()
                 await self._use_existing(job, plan, ALREADY_PRESENT)
                 return
@@ -146,7 +146,7 @@ class DownloadWorker:
         plan = decide(
             found, download, on_exists=self._on_exists, is_begun=target.is_begun
         )
-        if plan.action is Action.USE_OTHER_NAME and plan.reason is not None:
+        if plan.decision is Decision.USE_OTHER_NAME and plan.reason is not None:
             # Only the response gives the size by which a complete copy of an earlier
             # run is recognized. A part file can be continued before that, but only this
             # download's own: with a checksum, the request for the missing bytes of
@@ -154,7 +154,7 @@ class DownloadWorker:
             own = await self._use_numbered_part(job, plan.reason)
             if own is not None:
                 record = resumable_record(own, download.request)
-                plan = Plan(Action.CONTINUE, own, record)
+                plan = Plan(Decision.CONTINUE, own, record)
         return plan
 
     async def _use_numbered_part(
@@ -210,7 +210,7 @@ class DownloadWorker:
         """
         download, info, found = job.download, probe.info, earlier.found
         # Nothing of another download's part file was requested.
-        is_moved = earlier.action is Action.USE_OTHER_NAME
+        is_moved = earlier.decision is Decision.USE_OTHER_NAME
         if self._is_named_by_server(job, probe):
             is_moved = True
             found = await self._use_server_name(job, probe)
@@ -231,9 +231,9 @@ class DownloadWorker:
                 is_moved=is_moved,
             )
             reason = plan.reason
-            if plan.action is not Action.USE_OTHER_NAME:
+            if plan.decision is not Decision.USE_OTHER_NAME:
                 self._check_page(job, plan, probe)
-                if plan.action is not Action.COMPARE or await self._is_same(
+                if plan.decision is not Decision.COMPARE or await self._is_same(
                     job, plan, probe
                 ):
                     return plan

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tui.net.resource import ResourceInfo
 
 
-class Action(Enum):
+class Decision(Enum):
     """What to do with the files under a download's name."""
 
     START = auto()
@@ -42,7 +42,7 @@ class Action(Enum):
 class Plan(NamedTuple):
     """What to do, and with what."""
 
-    action: Action
+    decision: Decision
     found: ExistingFiles | None = None
     """The files that matter under this name."""
     record: ResumeRecord | None = None
@@ -51,7 +51,7 @@ class Plan(NamedTuple):
     """Why another name is used."""
 
 
-START = Plan(Action.START)
+START = Plan(Decision.START)
 
 
 def decide(
@@ -81,21 +81,21 @@ def decide(
     if info is None:
         return _before_request(found, download, on_exists, is_begun=is_begun)
     if is_complete(found, info.size, on_exists):
-        return Plan(Action.COMPARE, found)
+        return Plan(Decision.COMPARE, found)
     if found.final_size is not None:
-        return Plan(Action.USE_OTHER_NAME, found, reason=NoticeCode.FILE_EXISTS)
+        return Plan(Decision.USE_OTHER_NAME, found, reason=NoticeCode.FILE_EXISTS)
     record = resumable_record(found, download.request, info)
     if record is not None and not gaps_of(record):
         # From another URL, but the server confirms that it is this very file.
-        return Plan(Action.FINISH, found, record)
+        return Plan(Decision.FINISH, found, record)
     if requested is not None:
-        return Plan(Action.CONTINUE, found, requested)
+        return Plan(Decision.CONTINUE, found, requested)
     if record is not None and is_moved:
-        return Plan(Action.CONTINUE, found, record)
+        return Plan(Decision.CONTINUE, found, record)
     is_ours = is_begun or record is not None or record_matches_urls(found, download)
     if found.part_size is not None and not is_ours:
-        return Plan(Action.USE_OTHER_NAME, found, reason=NoticeCode.PART_FILE_FOREIGN)
-    return Plan(Action.START, found)
+        return Plan(Decision.USE_OTHER_NAME, found, reason=NoticeCode.PART_FILE_FOREIGN)
+    return Plan(Decision.START, found)
 
 
 def _before_request(
@@ -103,18 +103,18 @@ def _before_request(
 ) -> Plan:
     size = found.final_size
     if on_exists is OnExists.SKIP and size is not None and size >= 0:
-        return Plan(Action.KEEP, found)
+        return Plan(Decision.KEEP, found)
     found = _ignore_later_file(found, download, is_begun=is_begun)
     record = resumable_record(found, download.request)
     # Only for the very same URL: for another one the server has to confirm it.
     is_whole = record is not None and not gaps_of(record)
     if is_whole and record_matches_urls(found, download):
-        return Plan(Action.FINISH, found, record)
+        return Plan(Decision.FINISH, found, record)
     if not is_begun and is_foreign_part(found, download):
-        return Plan(Action.USE_OTHER_NAME, found, reason=NoticeCode.PART_FILE_FOREIGN)
+        return Plan(Decision.USE_OTHER_NAME, found, reason=NoticeCode.PART_FILE_FOREIGN)
     if record is not None:
-        return Plan(Action.CONTINUE, found, record)
-    return Plan(Action.START, found)
+        return Plan(Decision.CONTINUE, found, record)
+    return Plan(Decision.START, found)
 
 
 def accepts_numbered(

@@ -15,7 +15,7 @@ from tui.core.errors import (
     TransientError,
 )
 from tui.core.events import Done, Failed, Retrying, Verified
-from tui.core.notices import HoldReason, Notice, NoticeCode
+from tui.core.notices import Notice, NoticeCode, PauseReason
 from tui.core.request import origin_of
 from tui.core.text.units import format_duration
 from tui.engine.notices import add_note
@@ -61,7 +61,7 @@ class RetryPolicy:
         self,
         context: EngineContext,
         requeue: Callable[[Download], None],
-        pause_queue: Callable[[HoldReason], None],
+        pause_queue: Callable[[PauseReason], None],
         on_ended: Callable[[], None],
     ) -> None:
         """Connect it to the engine.
@@ -192,7 +192,7 @@ class RetryPolicy:
             Failed(download.id, download.finished_at, error.kind, str(error))
         )
         if error.kind is ErrorKind.DISK_FULL:
-            self._pause_queue(HoldReason(error.kind, str(error)))
+            self._pause_queue(PauseReason(error.kind, str(error)))
         self._on_ended()
 
     # -- further attempts ------------------------------------------------------------

@@ -52,7 +52,7 @@ _LIMITS = {
 _KINDS = {"auto": bool, "fsync": bool, "timeout_s": float}
 
 
-class Session:
+class SavedSession:
     """The settings and downloads that a run starts with, and the journal it leaves."""
 
     def __init__(
@@ -238,7 +238,7 @@ class Session:
             await asyncio.sleep(0)
 
 
-def begin_session(settings: Settings, title: str, expected: int = 0) -> Session:
+def begin_session(settings: Settings, title: str, expected: int = 0) -> SavedSession:
     """Start a new session.
 
     Args:
@@ -246,10 +246,10 @@ def begin_session(settings: Settings, title: str, expected: int = 0) -> Session:
         title: what is downloaded, for display.
         expected: downloads that are going to be added.
     """
-    return Session(settings, JournalWriter(Sessions(), None, title, expected))
+    return SavedSession(settings, JournalWriter(Sessions(), None, title, expected))
 
 
-def last_session(settings: Settings, given: Collection[str]) -> Session:
+def last_session(settings: Settings, given: Collection[str]) -> SavedSession:
     """Open the last session, or start one if there is none. Blocks for a moment.
 
     Args:
@@ -262,13 +262,13 @@ def last_session(settings: Settings, given: Collection[str]) -> Session:
     wanted = str(settings.output_dir.absolute()) if "output_dir" in given else ""
     last = sessions.last(wanted)
     if last.journal is None:
-        return Session(settings, JournalWriter(sessions, None), notice=last.notice)
+        return SavedSession(settings, JournalWriter(sessions, None), notice=last.notice)
     try:
         facts = last.journal.facts()
     except LocalError:
         facts = {}  # further damage is found when the entries are read
     title, expected = facts.get("title"), facts.get("expected")
-    return Session(
+    return SavedSession(
         _session_settings(settings, facts, given),
         JournalWriter(
             sessions,

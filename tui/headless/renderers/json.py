@@ -29,7 +29,7 @@ from tui.core.events import (
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.headless.renderers.base import ActiveIds
 from tui.headless.summary import BROKEN_PIPE
-from tui.messages import hold_text
+from tui.messages import pause_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,8 +108,8 @@ class JsonRenderer:
             "elapsed_s": round(snapshot.elapsed_s, 3),
         }
         self._stdout.write(json.dumps(summary, separators=(",", ":")) + "\n")
-        if result.hold_reason:
-            self._stderr.write(f"stopped: {hold_text(result.hold_reason)}\n")
+        if result.pause_reason:
+            self._stderr.write(f"stopped: {pause_text(result.pause_reason)}\n")
         self._stderr.write("".join(f"{line}\n" for line in result.post_processing))
         if result.unfinished and result.interruption != BROKEN_PIPE:
             self._stderr.write(

@@ -11,7 +11,7 @@ from tui.core.events import (
     Failed,
     Kinds,
     Queued,
-    QueueHeld,
+    QueuePaused,
     Retrying,
     RunNotice,
     Started,
@@ -21,7 +21,7 @@ from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_duration, format_size
 from tui.headless.renderers.base import failure_line, shown_name
 from tui.headless.summary import progress_line, summary_lines
-from tui.messages import hold_text, notice_text
+from tui.messages import notice_text, pause_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,9 +62,9 @@ class PlainRenderer:
             self._line(event, row) for event, row in zip(reported, rows, strict=True)
         ]
         lines += [
-            f"queue paused: {hold_text(event.reason)}\n"
+            f"queue paused: {pause_text(event.reason)}\n"
             for event in events
-            if isinstance(event, QueueHeld) and event.reason
+            if isinstance(event, QueuePaused) and event.reason
         ]
         lines += [
             f"note    {notice_text(event.notice)}\n"

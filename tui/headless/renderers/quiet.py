@@ -10,12 +10,12 @@ from tui.core.events import (
     Failed,
     Kinds,
     Queued,
-    QueueHeld,
+    QueuePaused,
     Retrying,
     Started,
 )
 from tui.headless.renderers.base import failure_line
-from tui.messages import hold_text
+from tui.messages import pause_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +43,8 @@ class QuietRenderer:
             line = failure_line(self._run, row, end.error, end.error_kind)
             self._stderr.write(f"{line}\n")
         for event in events:
-            if isinstance(event, QueueHeld) and event.reason:
-                self._stderr.write(f"queue paused: {hold_text(event.reason)}\n")
+            if isinstance(event, QueuePaused) and event.reason:
+                self._stderr.write(f"queue paused: {pause_text(event.reason)}\n")
 
     def tick(self) -> None:
         """Write nothing."""

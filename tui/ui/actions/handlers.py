@@ -8,8 +8,8 @@ from tui.ui.actions.application import ApplicationActions
 from tui.ui.actions.export import ListExport
 from tui.ui.actions.rows import RowActions
 from tui.ui.actions.run import RunActions
+from tui.ui.actions.scope import ActionScope
 from tui.ui.actions.states import StateActions
-from tui.ui.actions.targets import Targets
 from tui.ui.actions.view import SelectionActions, ViewActions
 from tui.ui.keys.registry import ACTIONS
 
@@ -34,12 +34,12 @@ class ActionHandlers:
 
     def __init__(self, context: ActionContext) -> None:
         """Make handlers that act on ``context``."""
-        targets = Targets(context.service, context.list)
+        scope = ActionScope(context.service, context.list)
         self.table: dict[str, Callable[[], None]] = {}
         """Handlers by action ID."""
         self.export = ListExport(context)
-        self.states = StateActions(context, targets)
-        self.rows = RowActions(context, targets, self.table)
+        self.states = StateActions(context, scope)
+        self.rows = RowActions(context, scope, self.table)
         self.selection = SelectionActions(context)
         self.run = RunActions(context, self.export)
         self.view = ViewActions(context)

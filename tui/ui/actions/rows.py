@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.ui.actions.context import ActionContext
-    from tui.ui.actions.targets import Targets
+    from tui.ui.actions.scope import ActionScope
 
 _S = DownloadState
 _MAX_COPIED = 10_000
@@ -38,13 +38,13 @@ class RowActions:
     def __init__(
         self,
         context: ActionContext,
-        targets: Targets,
+        scope: ActionScope,
         handlers: Mapping[str, Callable[[], None]],
     ) -> None:
-        """Act on ``targets``; the details run other ``handlers`` on their download."""
+        """Act on ``scope``; the details run other ``handlers`` on their download."""
         self._context = context
         self._service = context.service
-        self._targets = targets
+        self._scope = scope
         self._handlers = handlers
 
     def _reject(self, message: str) -> None:
@@ -59,15 +59,15 @@ class RowActions:
             model.fold()
             self._context.list.refresh_order()
             return
-        self.show_details(self._targets.row.id)
+        self.show_details(self._scope.row.id)
 
     def show_details(self, id: DownloadId) -> None:
         """Show the details of a download."""
 
         def run(action: str) -> None:
-            with self._targets.only(id):
+            with self._scope.only(id):
                 state = self._context.action_state()._replace(
-                    row=self._targets.row, many=0, is_heading=False
+                    row=self._scope.row, many=0, is_heading=False
                 )
                 if BY_ID[action].is_enabled(state):
                     self._handlers[action]()
@@ -76,22 +76,22 @@ class RowActions:
 
     def edit_url(self) -> None:
         """Ask for another URL of the download under the cursor."""
-        ask_for_url(self._context, self._targets.row)
+        ask_for_url(self._context, self._scope.row)
 
     def limit_row(self) -> None:
         """Ask for the rate limit of the download under the cursor."""
-        ask_for_rate(self._context, self._targets.row)
+        ask_for_rate(self._context, self._scope.row)
 
     # -- files -----------------------------------------------------------------------
 
     def open_file(self) -> None:
         """Open the finished file, or copy its path without a desktop."""
-        path = self._service.detail(self._targets.row.id).path
+        path = self._service.detail(self._scope.row.id).path
         self._context.run_in_background(partial(self._open, path), group="open")
 
     def open_folder(self) -> None:
         """Open the folder of the file, or copy its path without a desktop."""
-        folder = os.path.dirname(self._service.detail(self._targets.row.id).path)
+        folder = os.path.dirname(self._service.detail(self._scope.row.id).path)
         self._context.run_in_background(partial(self._open, folder), group="open")
 
     async def _open(self, path: str) -> None:
@@ -103,7 +103,7 @@ class RowActions:
 
     def copy_url(self) -> None:
         """Copy URLs and show them, since some terminals refuse clipboard access."""
-        rows = self._service.rows(self._targets.ids[:_MAX_COPIED])
+        rows = self._service.rows(self._scope.ids[:_MAX_COPIED])
         urls = [sanitize_url(row.url) for row in rows]
         self._context.application.copy_to_clipboard("\n".join(urls))
         what = urls[0] if len(urls) == 1 else f"{count(len(urls))} URLs"
@@ -112,7 +112,7 @@ class RowActions:
     def copy_path(self) -> None:
         """Copy the paths of files and show them, for the same reason."""
         root = self._service.snapshot().output_dir
-        rows = self._service.rows(self._targets.ids[:_MAX_COPIED])
+        rows = self._service.rows(self._scope.ids[:_MAX_COPIED])
         paths = [os.path.join(root, row.directory, row.name) for row in rows]
         self._context.application.copy_to_clipboard("\n".join(paths))
         what = sanitize(paths[0]) if len(paths) == 1 else f"{count(len(paths))} paths"
@@ -129,7 +129,7 @@ class RowActions:
         self._change_connections(-1)
 
     def _change_connections(self, by: int) -> None:
-        ids = self._targets.in_states(self._targets.ids, _S.DOWNLOADING)
+        ids = self._scope.in_states(self._scope.ids, _S.DOWNLOADING)
         wanted = 0
         for row in self._service.rows(ids):
             now = self._service.detail(row.id).connections_wanted or row.connections
@@ -138,7 +138,7 @@ class RowActions:
         if len(ids) == 1:
             plural = "s" if wanted != 1 else ""
             self._context.notify(
-                f"{wanted} connection{plural} for {self._targets.describe(ids)}"
+                f"{wanted} connection{plural} for {self._scope.describe(ids)}"
             )
         elif ids and by > 0:
             self._context.notify(
@@ -155,25 +155,25 @@ class RowActions:
     # -- the queue -------------------------------------------------------------------
 
     def raise_in_queue(self) -> None:
-        """Move queued targets up by one position."""
+        """Move queued downloads up by one position."""
         self._move(Move.UP, "up in the queue")
 
     def lower_in_queue(self) -> None:
-        """Move queued targets down by one position."""
+        """Move queued downloads down by one position."""
         self._move(Move.DOWN, "down in the queue")
 
     def first_in_queue(self) -> None:
-        """Move queued targets to the front of the queue."""
+        """Move queued downloads to the front of the queue."""
         self._move(Move.TOP, "to the front of the queue")
 
     def _move(self, move: Move, where: str) -> None:
-        ids = self._targets.in_states(self._targets.ids, _S.QUEUED)
+        ids = self._scope.in_states(self._scope.ids, _S.QUEUED)
         positions = self._service.queue_positions(ids, move) if ids else {}
         if not positions:
             self._reject("No selected download can be moved in the queue")
             return
         before: dict[DownloadId, float] = {}
-        what = self._targets.describe(ids)
+        what = self._scope.describe(ids)
 
         def operation(some: Sequence[DownloadId]) -> list[DownloadId]:
             # All positions were computed above, so slices do not affect each other.

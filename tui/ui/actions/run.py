@@ -47,14 +47,14 @@ class RunActions:
         """Ask which downloads to save as a list, and in which format."""
         self._export.ask()
 
-    def hold(self) -> None:
+    def pause_all(self) -> None:
         """Pause everything, or resume it."""
-        if self._service.snapshot().is_held:
+        if self._service.snapshot().is_queue_paused:
             self._service.resume_all()
             self._context.notify("Resumed")
         else:
             self._service.pause_all()
-            self._context.notify(f"All paused. Press {key_of('hold')} to resume.")
+            self._context.notify(f"All paused. Press {key_of('pause_all')} to resume.")
         self._context.list.update_rows()
 
     # -- concurrency -----------------------------------------------------------------

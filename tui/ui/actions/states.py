@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tui.core.download import ACTIVE, ENDED, DownloadState
+from tui.core.download import ACTIVE, UNFINISHED, DownloadState
 from tui.ui.actions.batch_runner import SLICE
 from tui.ui.dialogs.confirm import ConfirmScreen
 from tui.ui.keys.keymap import key_of
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.ui.actions.context import ActionContext
-    from tui.ui.actions.targets import Targets
+    from tui.ui.actions.scope import ActionScope
 
 _S = DownloadState
-_UNENDED = frozenset(_S) - ENDED
 ASK_ABOVE = 20
 """Most downloads that are cancelled without a question; undo is one key away."""
 
@@ -30,12 +29,12 @@ ASK_ABOVE = 20
 class StateActions:
     """Handlers that stop, resume, retry and remove downloads."""
 
-    def __init__(self, context: ActionContext, targets: Targets) -> None:
-        """Act on ``targets``."""
+    def __init__(self, context: ActionContext, scope: ActionScope) -> None:
+        """Act on ``scope``."""
         self._context = context
         self._service = context.service
         self._undo = context.undo_stack
-        self._targets = targets
+        self._scope = scope
 
     def _reject(self, message: str) -> None:
         self._context.notify(message, severity="warning")
@@ -43,8 +42,8 @@ class StateActions:
     # -- cancel ----------------------------------------------------------------------
 
     def cancel(self) -> None:
-        """Cancel the targets, after a question if they are many."""
-        ids = self._targets.in_states(self._targets.ids, *_UNENDED)
+        """Cancel the chosen downloads, after a question if they are many."""
+        ids = self._scope.in_states(self._scope.ids, *UNFINISHED)
         if len(ids) > ASK_ABOVE:
             self.ask_to_cancel(ids, f"Cancel {count(len(ids))} downloads")
         elif ids:
@@ -54,7 +53,7 @@ class StateActions:
 
     def cancel_all(self) -> None:
         """Cancel every unfinished download, after a question."""
-        ids = self._targets.unfinished()
+        ids = self._scope.unfinished()
         self.ask_to_cancel(ids, f"Cancel all {count(len(ids))} unfinished downloads")
 
     def ask_to_cancel(self, ids: list[DownloadId], title: str) -> None:
@@ -63,7 +62,7 @@ class StateActions:
             "They stop now and their connections close. Partial data is kept on disk,"
             f" and {key_of('undo')} restores all of them in one step."
         )
-        running = self._targets.in_states(ids, _S.PROBING, _S.DOWNLOADING, _S.VERIFYING)
+        running = self._scope.in_states(ids, _S.PROBING, _S.DOWNLOADING, _S.VERIFYING)
         if running:
             effect = f"{count(len(running))} of them are running. {effect}"
 
@@ -75,11 +74,11 @@ class StateActions:
         self._context.ask(ConfirmScreen(title, effect, title, "Keep them"), answer)
 
     def _cancel(self, ids: list[DownloadId]) -> None:
-        paused = self._targets.in_states(ids, _S.PAUSED)
+        paused = self._scope.in_states(ids, _S.PAUSED)
 
         def done(changed: list[DownloadId]) -> None:
             if changed:
-                what = self._targets.describe(changed)
+                what = self._scope.describe(changed)
                 self._undo.push_states(f"cancel of {what}", changed, paused)
                 shown = what if len(changed) == 1 else count(len(changed))
                 self._context.notify(f"Cancelled {shown} · {key_of('undo')} to restore")
@@ -95,20 +94,20 @@ class StateActions:
         """
         if len(ids) <= SLICE:
             return ids
-        running = self._targets.in_states(ids, *ACTIVE)
+        running = self._scope.in_states(ids, *ACTIVE)
         known = set(running)
         return [id for id in ids if id not in known] + running
 
     # -- pause and resume ------------------------------------------------------------
 
     def pause(self) -> None:
-        """Pause the targets, or resume them if all are paused."""
-        targets = self._targets.ids
-        ids = self._targets.in_states(targets, *_UNENDED - {_S.PAUSED})
+        """Pause the chosen downloads, or resume them if all are paused."""
+        chosen = self._scope.ids
+        ids = self._scope.in_states(chosen, *UNFINISHED - {_S.PAUSED})
         if ids:
             self._pause(self._running_last(ids))
             return
-        ids = self._targets.in_states(targets, _S.PAUSED)
+        ids = self._scope.in_states(chosen, _S.PAUSED)
         if ids:
             self._resume(ids)
         else:
@@ -117,7 +116,7 @@ class StateActions:
     def _pause(self, ids: list[DownloadId]) -> None:
         def done(changed: list[DownloadId]) -> None:
             if changed:
-                what = self._targets.describe(changed)
+                what = self._scope.describe(changed)
                 self._undo.push_states(f"pause of {what}", changed, ())
                 self._context.notify(f"Paused {what} · {key_of('undo')} to undo")
             self._context.list.repaint(changed)
@@ -127,7 +126,7 @@ class StateActions:
     def _resume(self, ids: list[DownloadId]) -> None:
         def done(changed: list[DownloadId]) -> None:
             if changed:
-                what = self._targets.describe(changed)
+                what = self._scope.describe(changed)
                 self._undo.push_states(f"resume of {what}", changed, ids)
                 self._context.notify(f"Resumed {what} · {key_of('undo')} to undo")
             self._context.list.repaint(changed)
@@ -137,10 +136,10 @@ class StateActions:
     # -- retry -----------------------------------------------------------------------
 
     def retry(self) -> None:
-        """Queue failed, waiting and cancelled targets again."""
-        targets = self._targets.ids
-        cancelled = self._targets.in_states(targets, _S.CANCELLED)
-        failed = self._targets.in_states(targets, _S.FAILED, _S.WAITING)
+        """Queue failed, waiting and cancelled downloads again."""
+        chosen = self._scope.ids
+        cancelled = self._scope.in_states(chosen, _S.CANCELLED)
+        failed = self._scope.in_states(chosen, _S.FAILED, _S.WAITING)
         if cancelled or failed:
             self._retry(failed, cancelled)
         else:
@@ -148,7 +147,7 @@ class StateActions:
 
     def retry_failed(self) -> None:
         """Queue every failed download again."""
-        self._retry(self._targets.failed(), [])
+        self._retry(self._scope.failed(), [])
 
     def _retry(self, failed: list[DownloadId], cancelled: list[DownloadId]) -> None:
         service, resumed = self._service, frozenset(cancelled)
@@ -163,7 +162,7 @@ class StateActions:
 
         def done(changed: list[DownloadId]) -> None:
             if changed:
-                what = self._targets.describe(changed)
+                what = self._scope.describe(changed)
                 self._undo.push(f"retry of {what}", changed, undo)
                 self._context.notify(f"Retrying {what} · {key_of('undo')} to undo")
             self._context.list.repaint(changed)
@@ -172,13 +171,13 @@ class StateActions:
 
     # -- remove ----------------------------------------------------------------------
 
-    def drop(self) -> None:
-        """Remove the targets from the list; nothing on disk changes.
+    def remove(self) -> None:
+        """Remove the chosen downloads from the list; nothing on disk changes.
 
         Unfinished ones are cancelled first, after a question if they are many.
         """
-        ids = self._targets.ids
-        unfinished = self._targets.in_states(ids, *_UNENDED)
+        ids = self._scope.ids
+        unfinished = self._scope.in_states(ids, *UNFINISHED)
         if len(unfinished) <= ASK_ABOVE:
             self._drop(ids, unfinished)
             return
@@ -196,7 +195,7 @@ class StateActions:
         self._context.ask(ConfirmScreen(title, effect, title, "Keep them"), answer)
 
     def _drop(self, ids: list[DownloadId], unfinished: list[DownloadId]) -> None:
-        paused = frozenset(self._targets.in_states(unfinished, _S.PAUSED))
+        paused = frozenset(self._scope.in_states(unfinished, _S.PAUSED))
         to_cancel = frozenset(unfinished)
         cancelled: set[DownloadId] = set()
 
@@ -220,7 +219,7 @@ class StateActions:
         marks = self._context.list.model.marks
         marked = {id for id in changed if id in marks}
         marks.remove(changed)
-        what = self._targets.describe(changed)
+        what = self._scope.describe(changed)
 
         def undo(ids: Sequence[DownloadId]) -> None:
             self._service.restore(ids)

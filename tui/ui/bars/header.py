@@ -145,7 +145,7 @@ class HeaderBar(Pane):
             Span(_eta(now).ljust(6), "text"),
             Span(f" {label}{format_clock(now.elapsed_s)} ", "dim"),
         ]
-        if now.is_held:
+        if now.is_queue_paused:
             right.insert(0, Span("queue paused  ", "warn"))
         if self.is_quitting:
             right.insert(0, Span("quits when done  ", "warn", "escape"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.download import ENDED, DownloadState
+from tui.core.download import UNFINISHED, DownloadState
 from tui.ui.keys.synonyms import synonyms_of
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
 _S = DownloadState
-_UNENDED = frozenset(_S) - ENDED
 
 
 class Group(Enum):
@@ -74,7 +73,7 @@ def _in_state(now: ActionState, *states: DownloadState) -> bool:
 
 
 def _can_cancel(now: ActionState) -> bool:
-    return _in_state(now, *_UNENDED)
+    return _in_state(now, *UNFINISHED)
 
 
 def _can_retry(now: ActionState) -> bool:
@@ -93,11 +92,11 @@ def _is_done(now: ActionState) -> bool:
     return now.row is not None and now.row.state is _S.DONE
 
 
-def _any_unended(now: ActionState) -> bool:
-    return any(now.engine.counts[state] for state in _UNENDED)
+def _any_unfinished(now: ActionState) -> bool:
+    return any(now.engine.counts[state] for state in UNFINISHED)
 
 
-def _is_unfinished(now: ActionState) -> bool:
+def _is_not_done(now: ActionState) -> bool:
     return now.row is not None and now.row.state is not _S.DONE
 
 
@@ -239,7 +238,7 @@ _ROW = (
         disabled_reason="this download has not failed",
     ),
     Action(
-        "drop",
+        "remove",
         ("D",),
         "Remove from list",
         "Cancel it if it is unfinished. Files and partial data are kept; u to undo.",
@@ -318,7 +317,7 @@ _ROW = (
         "Change the URL",
         "Enter a new URL, for example when a link has expired. Partial data is kept.",
         Group.ROW,
-        is_enabled=_is_unfinished,
+        is_enabled=_is_not_done,
         disabled_reason="the download is already complete",
     ),
     Action(
@@ -327,7 +326,7 @@ _ROW = (
         "Limit the speed of one download",
         "Enter a rate limit for this download, such as 2M; 0 for no limit.",
         Group.ROW,
-        is_enabled=_is_unfinished,
+        is_enabled=_is_not_done,
         disabled_reason="the download is already complete",
     ),
     Action(
@@ -472,7 +471,7 @@ _RUN = (
         Group.RUN,
     ),
     Action(
-        "hold",
+        "pause_all",
         ("P",),
         "Pause or resume all",
         "Stop all downloads and start no new ones. Press again to resume.",
@@ -515,7 +514,7 @@ _RUN = (
         "Cancel all",
         "Cancel every unfinished download, after confirmation. u restores them.",
         Group.RUN,
-        is_enabled=_any_unended,
+        is_enabled=_any_unfinished,
         disabled_reason="all downloads have finished",
     ),
     Action(

@@ -24,9 +24,9 @@ def cursor_advice(row: DownloadSnapshot | None, group: Group | None) -> str:
         One line, safe to show; "" if nothing is wrong.
     """
     if isinstance(group, FinishedGroup):
-        fold, drop = key_of("details"), key_of("drop")
+        fold, remove = key_of("details"), key_of("remove")
         number = count(len(group.ids))
-        return f"{fold} to show or hide them · {drop} to remove all {number}"
+        return f"{fold} to show or hide them · {remove} to remove all {number}"
     if group is not None:
         return _group_advice(len(group.ids))
     if row is None:
@@ -36,7 +36,7 @@ def cursor_advice(row: DownloadSnapshot | None, group: Group | None) -> str:
         remedy = remedy_for(row.error_kind, row.error, row.status)
         if remedy:
             reason = f"{reason} → {remedy}"
-        return f"{reason} · {key_of('retry')} to retry, {key_of('drop')} to remove"
+        return f"{reason} · {key_of('retry')} to retry, {key_of('remove')} to remove"
     if row.state is DownloadState.WAITING and row.retry_in_s is not None:
         wait = format_duration(row.retry_in_s)
         attempt = f"{row.attempt + 1}/{row.attempts_allowed}"
@@ -46,11 +46,11 @@ def cursor_advice(row: DownloadSnapshot | None, group: Group | None) -> str:
 
 
 def _group_advice(size: int) -> str:
-    retry, drop, fold = key_of("retry"), key_of("drop"), key_of("details")
+    retry, remove, fold = key_of("retry"), key_of("remove"), key_of("details")
     if size == 1:
-        return f"{retry} to retry it · {drop} to remove it · {fold} to fold the group"
+        return f"{retry} to retry it · {remove} to remove it · {fold} to fold the group"
     number = count(size)
     return (
-        f"{retry} to retry all {number} · {drop} to remove all {number}"
+        f"{retry} to retry all {number} · {remove} to remove all {number}"
         f" · {fold} to fold the group"
     )

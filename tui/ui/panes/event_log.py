@@ -12,7 +12,7 @@ from tui.core import events as facts
 from tui.core.download import DownloadState
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_duration, format_size
-from tui.messages import hold_text, limit_text, notice_text, remedy_for
+from tui.messages import limit_text, notice_text, pause_text, remedy_for
 from tui.ui.keys.keymap import key_of
 from tui.ui.panes.pane import Line, Pane, Span, clip
 from tui.ui.style.format import appearance_of, cells, count, middle_ellipsis
@@ -78,8 +78,8 @@ def _engine_text(event: facts.EngineEvent) -> str:
         return limit_text(event)
     if isinstance(event, facts.RunNotice):
         return notice_text(event.notice)
-    if isinstance(event, facts.QueueHeld):
-        reason = hold_text(event.reason)
+    if isinstance(event, facts.QueuePaused):
+        reason = pause_text(event.reason)
         return f"queue paused: {reason}" if reason else "queue paused"
     return "queue resumed"
 

@@ -6,7 +6,7 @@ import sys
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from tui.core.download import DownloadState
+from tui.core.download import UNFINISHED, DownloadState
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_elapsed, format_rate, format_size
 from tui.messages import failure_title, remedy
@@ -50,8 +50,7 @@ def summary_lines(
     if not snapshot.total:
         return []
     counts = snapshot.counts
-    unfinished = snapshot.total - sum(counts[s] for s in (_S.DONE, _S.FAILED))
-    unfinished -= counts[_S.CANCELLED]
+    unfinished = sum(counts[state] for state in UNFINISHED)
     parts = [f"{count(counts[_S.DONE])} done"]
     parts += [
         f"{count(number)} {word}"

@@ -128,7 +128,7 @@ def title_text(now: EngineSnapshot, part: float | None) -> str:
     if _has_ended(now):
         failed = now.counts[_S.FAILED]
         words = f"{failed} failed" if failed else "done" if now.total else ""
-    elif now.is_held:
+    elif now.is_queue_paused:
         words = "paused"
     else:
         words = format_rate(now.speed)
@@ -141,7 +141,7 @@ def progress_code(now: EngineSnapshot, part: float | None) -> str:
     """Return the OSC 9;4 sequence for a snapshot; "" to show no progress."""
     if not now.total or _has_ended(now):
         return ""
-    if now.is_held:
+    if now.is_queue_paused:
         state = _PAUSED
     elif now.counts[_S.FAILED]:
         state = _ERROR

@@ -145,9 +145,9 @@ class Http1Transport(Transport):
 
     # -- inside ------------------------------------------------------------------------
 
-    def _through_proxy(self, target: _Target, proxy: Proxy) -> _Target:
+    def _through_proxy(self, target: _ParsedUrl, proxy: Proxy) -> _ParsedUrl:
         """Return what to ask the proxy for (RFC 9112 section 3.2.2)."""
-        return _Target(
+        return _ParsedUrl(
             Origin(proxy.host, proxy.port),
             target.authority,
             f"http://{target.authority}{target.path}",
@@ -155,7 +155,7 @@ class Http1Transport(Transport):
         )
 
     def _encode(
-        self, target: _Target, headers: Sequence[tuple[str, str]], url: str
+        self, target: _ParsedUrl, headers: Sequence[tuple[str, str]], url: str
     ) -> bytes:
         lines = self._default_lines
         host = f"host: {target.authority}\r\n"
@@ -277,7 +277,7 @@ class Http1Response(RawResponse):
             self._transport.release(self._origin, connection)
 
 
-class _Target(NamedTuple):
+class _ParsedUrl(NamedTuple):
     origin: Origin
     authority: str
     """For the Host header."""
@@ -286,7 +286,7 @@ class _Target(NamedTuple):
     proxy_authorization: str = ""
 
 
-def _parse(url: str) -> _Target:
+def _parse(url: str) -> _ParsedUrl:
     """Split a URL into what a request needs.
 
     Raises:
@@ -301,7 +301,7 @@ def _parse(url: str) -> _Target:
     path = found[4]
     if not path.startswith("/"):
         path = "/" + path
-    return _Target(*server, path)
+    return _ParsedUrl(*server, path)
 
 
 @lru_cache(256)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from tui.net.transports.base import SocketLease
 from tui.net.transports.http1.parser import (
     MAX_HEAD_BYTES,
-    ChunkDecoder,
+    ChunkedDecoder,
     Framing,
     HeadTooLarge,
     Http2Frame,
@@ -48,7 +48,7 @@ class Connection(asyncio.BufferedProtocol):
     __slots__ = (
         "_budget",
         "_buffered",
-        "_chunks",
+        "_chunked",
         "_end",
         "_error",
         "_framing",
@@ -105,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
         """Of interim responses before the current one."""
         self._head: ResponseHead | None = None
         self._framing = Framing.NO_BODY
-        self._chunks: ChunkDecoder | None = None
+        self._chunked: ChunkedDecoder | None = None
         self._undecoded = b""
         """Chunks that arrived when the budget was spent; decoded by and by."""
         self._undecoded_at = 0
@@ -226,7 +226,7 @@ class Connection(asyncio.BufferedProtocol):
             if self._is_paused and not self._is_waiting_for_budget:
                 self._is_waiting_for_budget = True
                 self._budget.resume(self)
-                if self._chunks is not None or self.tls is not None:
+                if self._chunked is not None or self.tls is not None:
                     # It may have decoded something at once.
                     continue
             await self._wait()
@@ -284,7 +284,7 @@ class Connection(asyncio.BufferedProtocol):
             return False
         self._queue.clear()
         self._buffered = 0
-        self._head = self._chunks = None
+        self._head = self._chunked = None
         self._interim_bytes = 0
         self._is_busy = self._is_complete = False
         self.resume_reading()
@@ -294,7 +294,7 @@ class Connection(asyncio.BufferedProtocol):
         """Decode what is left, then read from the socket again after a pause."""
         self._is_waiting_for_budget = False
         if self._undecoded:
-            self._feed_chunks(b"")
+            self._feed_chunked(b"")
             waiter = self._waiter
             if waiter is not None and not waiter.done():
                 waiter.set_result(None)
@@ -425,8 +425,8 @@ class Connection(asyncio.BufferedProtocol):
         self._left = head.length
         self._is_reusable = head.is_keep_alive
         self._is_complete = head.framing is Framing.NO_BODY
-        if head.framing is Framing.CHUNKS:
-            self._chunks = ChunkDecoder()
+        if head.framing is Framing.CHUNKED:
+            self._chunked = ChunkedDecoder()
 
     def _feed_body(self, data: bytes) -> None:
         if self._framing is Framing.LENGTH:
@@ -442,29 +442,29 @@ class Connection(asyncio.BufferedProtocol):
         elif self._framing is Framing.CLOSE:
             self._queue.append(data)
             self._buffered += len(data)
-        elif self._chunks is None:
+        elif self._chunked is None:
             self._is_reusable = False
         else:
-            self._feed_chunks(data)
+            self._feed_chunked(data)
 
-    def _feed_chunks(self, data: bytes) -> None:
+    def _feed_chunked(self, data: bytes) -> None:
         """Decode chunks, as many as the budget allows; keep the rest for later."""
-        chunks = self._chunks
-        assert chunks is not None
+        decoder = self._chunked
+        assert decoder is not None
         if self._undecoded:
             data = self._undecoded + data if data else self._undecoded
         start, self._undecoded_at = self._undecoded_at, 0
         self._undecoded = b""
-        lines = chunks.lines
+        lines = decoder.lines
         try:
-            found, left = chunks.feed(data, start, self._budget.max_lines)
+            found, left = decoder.feed(data, start, self._budget.max_lines)
         except InvalidChunk as error:
             self._fail(error)
             return
-        self._budget.charge_lines(chunks.lines - lines)
+        self._budget.charge_lines(decoder.lines - lines)
         self._queue.extend(found)
         self._buffered += sum(map(len, found))
-        self._is_complete = chunks.is_complete
+        self._is_complete = decoder.is_complete
         if self._is_complete:
             self._is_reusable = self._is_reusable and not left
         elif left:

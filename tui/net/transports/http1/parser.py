@@ -58,7 +58,7 @@ class Framing(Enum):
 
     NO_BODY = auto()
     LENGTH = auto()
-    CHUNKS = auto()
+    CHUNKED = auto()
     CLOSE = auto()
 
 
@@ -163,7 +163,7 @@ def _framing(
         if names.count("chunked") > 1:
             raise InvalidHead("chunks within chunks")
         if names[-1] == "chunked":
-            return Framing.CHUNKS, 0, is_keep_alive
+            return Framing.CHUNKED, 0, is_keep_alive
         return Framing.CLOSE, 0, False
     if length is None:
         return Framing.CLOSE, 0, False
@@ -181,7 +181,7 @@ _VIEW_BYTES = 4 << 10
 copy of them costs less than what every buffer costs further up."""
 
 
-class ChunkDecoder:
+class ChunkedDecoder:
     """Extracts the data from a chunked body, however the network splits it."""
 
     __slots__ = (

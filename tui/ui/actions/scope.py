@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _FEW = 200
 
 
-class Targets:
+class ActionScope:
     """The marked downloads, or the one under the cursor, or the one in the details."""
 
     def __init__(self, service: DownloadService, list: ListView) -> None:
@@ -31,7 +31,7 @@ class Targets:
 
     @contextmanager
     def only(self, id: DownloadId) -> Iterator[None]:
-        """Make one download the target: that of the open details, for their keys."""
+        """Limit it to one download: that of the open details, for their keys."""
         self._only = id
         try:
             yield
