@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -67,7 +68,8 @@ class EngineWorld:
         if state is _S.QUEUED and not is_queue_paused:
             raise ValueError("hold the queue first, so that queued downloads stay")
         urls = [self._url(state) for _ in range(count)]
-        ids = list(self.service.add([DownloadRequest((url,)) for url in urls]))
+        requests = [DownloadRequest((url,)) for url in urls]
+        ids = list(await self.service.submit(requests))
         if state in (_S.PAUSED, _S.CANCELLED):
             verb = self.service.pause if state is _S.PAUSED else self.service.cancel
             verb(ids)
@@ -91,7 +93,8 @@ class StandInWorld:
         urls = [
             f"https://example.org/{len(service.downloads)}-{n}" for n in range(count)
         ]
-        ids = list(service.add([DownloadRequest((url,)) for url in urls]))
+        requests = [DownloadRequest((url,)) for url in urls]
+        ids = list(await service.submit(requests))
         for id in ids:
             if state in (_S.DOWNLOADING, _S.DONE):
                 service.start(id, size=SIZE)
@@ -113,17 +116,35 @@ class StandInWorld:
         assert all(row.state is state for row in self.service.rows(ids))
 
 
-@pytest.fixture(params=["engine", "stand-in"])
-async def world(
-    request: pytest.FixtureRequest, server: ScriptedServer, tmp_path: Path
+@contextlib.asynccontextmanager
+async def a_world(
+    kind: str, server: ScriptedServer, folder: Path
 ) -> AsyncIterator[World]:
-    """Each test runs against both services."""
-    if request.param == "stand-in":
+    """A world of a kind."""
+    if kind == "stand-in":
         yield StandInWorld()
         return
-    settings = Settings(output_dir=tmp_path, timeout_s=30.0, concurrency=8, segments=1)
+    settings = Settings(output_dir=folder, timeout_s=30.0, concurrency=8, segments=1)
     engine = await open_engine(settings, chance=lambda: 0.0)
     try:
         yield EngineWorld(engine, server)
     finally:
         await engine.close()
+
+
+@pytest.fixture(params=["engine", "stand-in"])
+async def world(
+    request: pytest.FixtureRequest, server: ScriptedServer, tmp_path: Path
+) -> AsyncIterator[World]:
+    """Each test runs against all services that a dashboard can use."""
+    async with a_world(request.param, server, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(params=["engine", "stand-in"])
+async def local(
+    request: pytest.FixtureRequest, server: ScriptedServer, tmp_path: Path
+) -> AsyncIterator[World]:
+    """The services in this process."""
+    async with a_world(request.param, server, tmp_path) as one:
+        yield one

@@ -12,8 +12,10 @@ import pytest
 from tests.support.until import until
 from tui.core import events
 from tui.core.download import DownloadState
-from tui.core.listing.query import DownloadQuery, View
-from tui.core.service import Move
+from tui.core.listing.filter import FilterError
+from tui.core.listing.query import Activity, DownloadQuery, SortKey, View
+from tui.core.service import REMOVED, Move
+from tui.ui.actions.batch_runner import finish
 
 if TYPE_CHECKING:
     from tests.contracts.conftest import World
@@ -26,13 +28,9 @@ def states(world: World, ids: list[int]) -> set[DownloadState]:
     return {row.state for row in world.service.rows(ids)}
 
 
-def finished(steps):
-    """Run a generator to its end and return what it returns."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            return end.value
+async def found(world: World, query: DownloadQuery) -> list[int]:
+    """The ids that a search finds."""
+    return await finish(world.service.select_iter(query))
 
 
 def kinds(subscription) -> list[tuple[type, int | None]]:
@@ -136,10 +134,10 @@ async def test_ended_downloads_can_be_removed_and_restored(world, state):
     assert world.service.remove(ids) == ids
     assert world.service.snapshot().total == 0
     assert world.service.snapshot().counts[state] == 0
-    assert world.service.select(ALL) == []
+    assert await found(world, ALL) == []
     assert world.service.restore(ids) == ids
     assert world.service.snapshot().total == 2
-    assert world.service.select(ALL) == ids
+    assert await found(world, ALL) == ids
     assert world.service.restore(ids) == []
 
 
@@ -148,7 +146,7 @@ async def test_a_running_download_can_be_cancelled_and_removed_in_one_turn(world
     world.service.cancel(ids)
     assert world.service.remove(ids) == ids
     await world.service.wait_idle()
-    assert world.service.select(ALL) == []
+    assert await found(world, ALL) == []
     assert world.service.restore(ids) == ids
     world.service.resume(ids)
     await world.reach(ids, _S.DONE)
@@ -165,23 +163,20 @@ async def test_the_queue_can_be_reordered_and_put_back(world):
     world.service.pause_all()
     ids = await world.put(_S.QUEUED, 4)
     queue = DownloadQuery(view=View.QUEUED)
-    before = world.service.reorder([ids[3], ids[2]], Move.TOP)
+    before = await finish(world.service.reorder_iter([ids[3], ids[2]], Move.TOP))
     moved = [ids[2], ids[3], ids[0], ids[1]]
-    assert world.service.select(queue) == moved
+    assert await found(world, queue) == moved
     assert sorted(before) == [ids[2], ids[3]]
     assert world.service.rows(ids)[0].state is _S.QUEUED
     world.service.set_queue_positions(before)
-    assert world.service.select(queue) == ids
+    assert await found(world, queue) == ids
 
 
-async def test_places_says_where_reorder_would_put_them(world):
+async def test_a_move_that_changes_nothing_is_none(world):
     world.service.pause_all()
-    ids = await world.put(_S.QUEUED, 3)
-    places = world.service.queue_positions([ids[2]], Move.UP)
-    assert list(places) == [ids[2]]
-    world.service.set_queue_positions(places)
-    queue = DownloadQuery(view=View.QUEUED)
-    assert world.service.select(queue) == [ids[0], ids[2], ids[1]]
+    ids = await world.put(_S.QUEUED, 2)
+    assert await finish(world.service.reorder_iter(ids, Move.TOP)) == {}
+    assert await finish(world.service.reorder_iter([], Move.UP)) == {}
 
 
 async def test_a_url_that_cannot_be_fetched_is_refused(world):
@@ -252,7 +247,8 @@ async def test_a_held_queue_pauses_what_runs_and_release_resumes_it(world):
 async def test_failures_are_grouped_by_cause(world):
     ids = await world.put(_S.FAILED, 2)
     await world.put(_S.DONE)
-    (cause,) = world.service.by_cause(DownloadQuery(view=View.FAILED))
+    query = DownloadQuery(view=View.FAILED)
+    (cause,) = await finish(world.service.by_cause_iter(query))
     assert list(cause.ids) == ids
     assert cause.kind == world.service.rows(ids)[0].error_kind
     assert world.service.snapshot().by_cause == {cause.kind: 2}
@@ -262,17 +258,43 @@ async def test_views_select_by_state(world):
     failed = await world.put(_S.FAILED)
     done = await world.put(_S.DONE)
     paused = await world.put(_S.PAUSED)
-    select = world.service.select
-    assert select(DownloadQuery(view=View.FAILED)) == failed
-    assert select(DownloadQuery(view=View.DONE)) == done
-    assert select(DownloadQuery(view=View.PAUSED)) == paused
-    assert select(ALL) == [*failed, *done, *paused]
+    assert await found(world, DownloadQuery(view=View.FAILED)) == failed
+    assert await found(world, DownloadQuery(view=View.DONE)) == done
+    assert await found(world, DownloadQuery(view=View.PAUSED)) == paused
+    assert await found(world, ALL) == [*failed, *done, *paused]
+    assert world.service.in_states({_S.FAILED, _S.PAUSED}) == [*failed, *paused]
 
 
-async def test_selecting_in_slices_gives_the_same(world):
-    await world.put(_S.PAUSED, 3)
-    query = DownloadQuery(text="1")
-    assert finished(world.service.select_iter(query)) == world.service.select(query)
+async def test_a_filter_and_an_order_apply_together(world):
+    ids = await world.put(_S.PAUSED, 3)
+    by_name = DownloadQuery(sort=SortKey.NAME, is_reversed=True)
+    assert await found(world, by_name) == ids[::-1]
+    assert await found(world, DownloadQuery(text="is:done")) == []
+    with pytest.raises(FilterError):
+        await found(world, DownloadQuery(text="size:>much"))
+
+
+async def test_activity_groups_have_every_download_once(world):
+    failed = await world.put(_S.FAILED)
+    done = await world.put(_S.DONE, 2)
+    paused = await world.put(_S.PAUSED)
+    groups = await finish(world.service.by_activity(ALL))
+    assert groups.ids[Activity.FAILED] == failed
+    assert groups.ids[Activity.DONE] == done
+    assert groups.ids[Activity.PAUSED] == paused
+    assert sum(map(len, groups.ids)) == 4
+    rows = world.service.rows(done)
+    assert groups.done_bytes == sum(row.received for row in rows)
+
+
+async def test_complete_rows_and_details_can_be_fetched(world):
+    ids = await world.put(_S.DONE, 3)
+    rows = await world.service.fetch_rows(ids[::-1])
+    assert [row.id for row in rows] == ids[::-1]
+    assert all(row.name and row.url and row.size == row.received for row in rows)
+    details = await world.service.fetch_details(ids)
+    assert [detail.row.id for detail in details] == ids
+    assert all(detail.path.endswith(detail.row.name) for detail in details)
 
 
 async def test_a_row_changes_its_version_when_it_changes(world):
@@ -338,3 +360,24 @@ async def test_the_folder_of_a_finished_download_can_be_opened(world):
         assert not os.get_inheritable(fd)
     finally:
         os.close(fd)
+
+
+async def test_states_of_all_downloads_say_which_were_removed(local):
+    (failed,) = await local.put(_S.FAILED)
+    (paused,) = await local.put(_S.PAUSED)
+    local.service.remove([failed])
+    assert local.service.states() == bytes([_S.FAILED | REMOVED, _S.PAUSED])
+    assert local.service.states([paused]) == bytes([_S.PAUSED])
+
+
+async def test_a_watch_collects_what_changes_until_it_is_taken(local):
+    first, second = await local.put(_S.PAUSED, 2)
+    watch = local.service.watch()
+    assert (watch.count, watch.take()) == (2, set())
+    local.service.cancel([second])
+    await local.put(_S.PAUSED)
+    assert watch.count == 3
+    assert watch.take() & {first, second} == {second}
+    local.service.remove([second])
+    assert watch.take() >= {second}
+    assert first not in watch.take()

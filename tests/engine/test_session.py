@@ -317,7 +317,7 @@ async def test_changes_reach_the_journal_by_themselves(state, settings, monkeypa
         await until(lambda: journal_writer._known == 1)
         engine.cancel([0])
         await until(
-            lambda: not engine._registry.changed and journal_writer._writing.done()
+            lambda: not journal_writer._watch and journal_writer._writing.done()
         )
         entries, _, _ = session._journal_writer.journal.read(-1, 9)
         assert [entry.state for entry in entries] == [_S.CANCELLED]

@@ -31,7 +31,7 @@ class FakeList:
     def __init__(self, service: FakeService) -> None:
         self.model = ListModel(
             service.select_iter,
-            by_cause=service.by_cause,
+            by_cause=service.by_cause_iter,
             by_activity=service.by_activity,
         )
         self.display = True

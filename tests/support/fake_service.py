@@ -32,6 +32,7 @@ from tui.core.events import (
 from tui.core.listing import query as core_query
 from tui.core.notices import LimitName
 from tui.core.request import DownloadRequest, check_url, origin_of
+from tui.core.service import REMOVED
 from tui.core.snapshot import (
     AttemptSnapshot,
     AutoSnapshot,
@@ -48,7 +49,7 @@ from tui.engine.metrics.progress import RunProgress, Work
 from tui.engine.scheduling.ordering import in_order, moved
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
     from tui.core.listing.query import DownloadQuery
     from tui.core.notices import Notice, PauseReason
@@ -83,6 +84,30 @@ class FakeSubscription:
 
     def close(self) -> None:
         self._service.subscriptions.discard(self)
+
+
+class FakeWatch:
+    """Finds changes by comparison: tests write into downloads as they like."""
+
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+        self._seen = self._now()
+
+    def _now(self) -> list[tuple[int, bool]]:
+        dropped = self._service.dropped
+        return [(d.version, d.id in dropped) for d in self._service.downloads]
+
+    @property
+    def count(self) -> int:
+        return len(self._service.downloads)
+
+    def take(self) -> set[int]:
+        before, self._seen = self._seen, self._now()
+        pairs = zip(before, self._seen, strict=False)
+        return {id for id, (old, new) in enumerate(pairs) if old != new}
+
+    def close(self) -> None:
+        pass
 
 
 class FakeService:
@@ -258,6 +283,9 @@ class FakeService:
             self.push(Queued(id, self.now))
         return added
 
+    async def submit(self, requests: Sequence[DownloadRequest]) -> range:
+        return self.add(requests)
+
     def cancel(self, ids: Iterable[int]) -> list[int]:
         changed = []
         for id in ids:
@@ -344,6 +372,17 @@ class FakeService:
     def set_queue_positions(self, positions: Mapping[int, float]) -> dict[int, float]:
         self._note("set_queue_positions", dict(positions))
         return self._move(positions)
+
+    def reorder_iter(
+        self, ids: Iterable[int], move: Move
+    ) -> Generator[None, None, dict[int, float]]:
+        positions = list(self.queue_positions(ids, move).items())
+        before: dict[int, float] = {}
+        for start in range(0, len(positions), 1000):
+            if start:
+                yield
+            before |= self.set_queue_positions(dict(positions[start : start + 1000]))
+        return before
 
     def _move(self, positions: Mapping[int, float]) -> dict[int, float]:
         before = {id: self.downloads[id].queue_key for id in positions}
@@ -582,6 +621,20 @@ class FakeService:
         self.rows_asked += len(rows)
         return rows
 
+    async def fetch_rows(self, ids: Sequence[int]) -> list[DownloadSnapshot]:
+        return self.rows(ids)
+
+    async def fetch_details(self, ids: Sequence[int]) -> list[DetailSnapshot]:
+        return [self.detail(id) for id in ids]
+
+    def in_states(self, states: Collection[DownloadState]) -> list[int]:
+        self.calls["in_states"] += 1
+        return [
+            d.id
+            for d in self.downloads
+            if d.state in states and d.id not in self.dropped
+        ]
+
     async def open_folder(self, id: int) -> int:
         self._row(id)
         return os.open("/", os.O_RDONLY)
@@ -642,6 +695,12 @@ class FakeService:
         self.calls["by_cause"] += 1
         return core_query.by_cause(self._listed(query), query)
 
+    def by_cause_iter(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, list[core_query.FailureGroup]]:
+        self.calls["by_cause"] += 1
+        return core_query.by_cause_iter(self._listed(query), query)
+
     def _listed(self, query: DownloadQuery) -> list[Download]:
         is_queue = query.view is core_query.View.QUEUED
         rows = self._queue() if is_queue else self.downloads
@@ -668,6 +727,15 @@ class FakeService:
         subscription = FakeSubscription(self, exclude)
         self.subscriptions.add(subscription)
         return subscription
+
+    def states(self, ids: Iterable[int] | None = None) -> bytes:
+        wanted = range(len(self.downloads)) if ids is None else ids
+        return bytes(
+            self.downloads[id].state | REMOVED * (id in self.dropped) for id in wanted
+        )
+
+    def watch(self) -> FakeWatch:
+        return FakeWatch(self)
 
     # -- the end ---------------------------------------------------------------------
 

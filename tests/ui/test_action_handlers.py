@@ -429,11 +429,13 @@ def test_pause_all_and_resume_all(context):
 # -- URL, path, details ----------------------------------------------------------------
 
 
-def test_copied_urls_have_no_password(context):
+async def test_copied_urls_have_no_password(context):
     context.service.downloads[RUNNING].url = "https://ada:secret@host/a.bin"
     context.run("copy_url")
+    await context.finish()
     assert context.application.clipboard == "https://host/a.bin"
     context.run("mark", "mark", "copy_url")
+    await context.finish()
     assert context.application.clipboard.splitlines() == [
         "https://host/a.bin",
         "https://example.org/failed.bin",
@@ -441,12 +443,14 @@ def test_copied_urls_have_no_password(context):
     assert context.message == "Copied 2 URLs"
 
 
-def test_copied_paths_include_the_folder(context):
+async def test_copied_paths_include_the_folder(context):
     row = context.service.downloads[RUNNING]
     row.directory = "isos"
     context.run("copy_path")
+    await context.finish()
     assert context.application.clipboard == f"/home/ada/downloads/isos/{row.name}"
     context.run("mark_all", "copy_path")
+    await context.finish()
     assert len(context.application.clipboard.splitlines()) == 5
 
 

@@ -34,7 +34,7 @@ class Hand:
 
 def model_of(service: FakeService) -> tuple[ListModel, Hand]:
     clock = Hand()
-    model = ListModel(service.select_iter, clock, service.by_cause)
+    model = ListModel(service.select_iter, clock, service.by_cause_iter)
     follow(model, service)
     return model, clock
 
@@ -42,7 +42,9 @@ def model_of(service: FakeService) -> tuple[ListModel, Hand]:
 def active_first(service: FakeService, height: int = 5) -> tuple[ListModel, Hand]:
     """Return a model in the order by activity, on a screen of few lines."""
     clock = Hand()
-    model = ListModel(service.select_iter, clock, service.by_cause, service.by_activity)
+    model = ListModel(
+        service.select_iter, clock, service.by_cause_iter, service.by_activity
+    )
     model.query = DownloadQuery(sort=SortKey.ACTIVITY)
     model.height = height
     follow(model, service)

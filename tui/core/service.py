@@ -1,10 +1,17 @@
 """The interface of the engine: everything that a front end may call.
 
 The front ends (``ui``, ``headless``) get an object of this shape from ``cli`` and
-import nothing of the engine, so the same dashboard could use an engine in another
-process. All methods are plain calls on the loop's thread. They change state at once and
-return; the work that follows (closing a connection, writing a record) runs in the
-background and shows in snapshots and events.
+import nothing of the engine. There are two interfaces, since a dashboard may also show
+the downloads of another process:
+
+- ``DashboardService`` is what a dashboard needs. An engine in this process has it, and
+  so has ``background.replica``, which talks to an engine in another process. What
+  cannot be known without asking the engine is a coroutine or a generator here.
+- ``DownloadService`` is an engine in this process, which knows everything at once.
+
+Apart from those, methods are plain calls on the loop's thread. They change state at
+once and return; the work that follows (closing a connection, writing a record) runs in
+the background and shows in snapshots and events.
 """
 
 from __future__ import annotations
@@ -13,9 +20,9 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 
-    from tui.core.download import DownloadId
+    from tui.core.download import DownloadId, DownloadState
     from tui.core.events import Event, Kinds
     from tui.core.listing.query import ActivityGroups, DownloadQuery, FailureGroup
     from tui.core.notices import Notice
@@ -53,13 +60,19 @@ class Subscription(Protocol):
         ...
 
 
-class DownloadService(Protocol):
-    """An engine, as front ends see it."""
+class DashboardService(Protocol):
+    """An engine, as a dashboard sees it, in this process or in another one."""
 
     # -- downloads -------------------------------------------------------------------
 
-    def add(self, requests: Iterable[DownloadRequest]) -> range:
-        """Queue downloads; return their ids. Call it in slices for huge lists."""
+    async def submit(self, requests: Sequence[DownloadRequest]) -> Sequence[DownloadId]:
+        """Queue downloads; return their ids. Call it in slices for huge lists.
+
+        An engine in this process queues them before it first waits.
+
+        Raises:
+            ServiceLost: the connection to the engine ended before it answered.
+        """
         ...
 
     def cancel(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
@@ -107,30 +120,6 @@ class DownloadService(Protocol):
         """Restore removed downloads; return those that it restored."""
         ...
 
-    def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
-        """Move queued downloads; they keep their order among themselves.
-
-        Returns:
-            The positions before the move, to undo it; empty if the move would change
-            nothing.
-        """
-        ...
-
-    def queue_positions(
-        self, ids: Iterable[DownloadId], move: Move
-    ) -> dict[DownloadId, float]:
-        """Return the positions to which ``reorder`` would move downloads.
-
-        ``set_queue_positions`` can then move them in slices.
-        """
-        ...
-
-    def set_queue_positions(
-        self, positions: Mapping[DownloadId, float]
-    ) -> dict[DownloadId, float]:
-        """Move queued downloads to positions; return their old positions."""
-        ...
-
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL, say because its link expired.
 
@@ -142,18 +131,21 @@ class DownloadService(Protocol):
         """
         ...
 
-    def add_note(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
-        """Add a notice to a download, also after its end.
+    def reorder_iter(
+        self, ids: Iterable[DownloadId], move: Move
+    ) -> Generator[None, None, dict[DownloadId, float]]:
+        """Move queued downloads; they keep their order among themselves.
 
-        Args:
-            id: the download.
-            notice: what happened.
-            is_news: publish it as an event as well; progress is not news.
+        It works in slices of a few milliseconds between yields.
+
+        Returns:
+            The positions before the move, to undo it; empty if the move would change
+            nothing.
         """
         ...
 
-    def notify(self, notice: Notice) -> None:
-        """Publish something about the run (``events.RunNotice``)."""
+    def set_queue_positions(self, positions: Mapping[DownloadId, float]) -> object:
+        """Move queued downloads to the positions that they had before a move."""
         ...
 
     # -- limits, all of which change at once -----------------------------------------
@@ -221,44 +213,62 @@ class DownloadService(Protocol):
         ...
 
     def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
-        """Return the rows of these downloads, in that order."""
-        ...
+        """Return the rows of these downloads, in that order, without unknown ids.
 
-    def detail(self, id: DownloadId) -> DetailSnapshot:
-        """Return everything about one download."""
-        ...
-
-    async def open_folder(self, id: DownloadId) -> int:
-        """Open the folder that a finished download was written into.
-
-        It is that very folder, even if a link has replaced it since.
-
-        Returns:
-            A descriptor, for the caller to close.
-
-        Raises:
-            FetchError: it cannot be opened.
+        From another process, rows that were not shown before have only their state at
+        first; the rest arrives a moment later.
         """
         ...
 
-    def select(self, query: DownloadQuery) -> list[DownloadId]:
-        """Return the ids that match a query, in its order."""
+    async def fetch_rows(self, ids: Sequence[DownloadId]) -> list[DownloadSnapshot]:
+        """Return complete rows, whether they were shown before or not.
+
+        Raises:
+            ServiceLost: the connection to the engine ended before it answered.
+        """
+        ...
+
+    def detail(self, id: DownloadId) -> DetailSnapshot:
+        """Return everything about one download, as of a moment ago at most.
+
+        From another process, it is little more than the row when asked first.
+        """
+        ...
+
+    async def fetch_details(self, ids: Sequence[DownloadId]) -> list[DetailSnapshot]:
+        """Return everything about some downloads, as it is now.
+
+        Raises:
+            ServiceLost: the connection to the engine ended before it answered.
+        """
+        ...
+
+    def in_states(self, states: Collection[DownloadState]) -> list[DownloadId]:
+        """Return all downloads in some states, in the order of adding."""
         ...
 
     def select_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
-        """Do the same as ``select``, in slices of a few milliseconds between yields."""
+        """Return the ids that match a query, in its order.
+
+        It works in slices of a few milliseconds between yields.
+
+        Raises:
+            FilterError: the filter is wrong, or takes too long.
+        """
+        ...
+
+    def by_cause_iter(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, list[FailureGroup]]:
+        """Group the failed downloads that match a query by cause, in the same way."""
         ...
 
     def by_activity(
         self, query: DownloadQuery
     ) -> Generator[None, None, ActivityGroups]:
         """Group the downloads that match a query by activity, in the same slices."""
-        ...
-
-    def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
-        """Group the failed downloads that match a query by cause."""
         ...
 
     def origins(self) -> list[OriginSnapshot]:
@@ -288,4 +298,104 @@ class DownloadService(Protocol):
 
         Unfinished downloads can be resumed later. Safe to call twice.
         """
+        ...
+
+
+class ChangeWatch(Protocol):
+    """Collects which downloads have changed."""
+
+    @property
+    def count(self) -> int:
+        """Number of downloads, with those that were removed; ids are below it."""
+        ...
+
+    def take(self) -> set[DownloadId]:
+        """Return the downloads that changed since the last call.
+
+        New ones are not among them: they have the next ids.
+        """
+        ...
+
+    def close(self) -> None:
+        """Stop collecting."""
+        ...
+
+
+REMOVED = 0x10
+"""Added to a state in ``DownloadService.states`` if the download was removed."""
+
+
+class ServiceLost(Exception):
+    """The connection to an engine in another process ended."""
+
+
+class DownloadService(DashboardService, Protocol):
+    """An engine in this process."""
+
+    def add(self, requests: Iterable[DownloadRequest]) -> range:
+        """Queue downloads; return their ids. Call it in slices for huge lists."""
+        ...
+
+    def select(self, query: DownloadQuery) -> list[DownloadId]:
+        """Return the ids that match a query, in its order."""
+        ...
+
+    def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
+        """Group the failed downloads that match a query by cause."""
+        ...
+
+    def reorder(self, ids: Iterable[DownloadId], move: Move) -> dict[DownloadId, float]:
+        """Move queued downloads; they keep their order among themselves.
+
+        Returns:
+            The positions before the move, to undo it; empty if the move would change
+            nothing.
+        """
+        ...
+
+    def set_queue_positions(
+        self, positions: Mapping[DownloadId, float]
+    ) -> dict[DownloadId, float]:
+        """Move queued downloads to positions; return their old positions."""
+        ...
+
+    def add_note(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
+        """Add a notice to a download, also after its end.
+
+        Args:
+            id: the download.
+            notice: what happened.
+            is_news: publish it as an event as well; progress is not news.
+        """
+        ...
+
+    def notify(self, notice: Notice) -> None:
+        """Publish something about the run (``events.RunNotice``)."""
+        ...
+
+    async def open_folder(self, id: DownloadId) -> int:
+        """Open the folder that a finished download was written into.
+
+        It is that very folder, even if a link has replaced it since.
+
+        Returns:
+            A descriptor, for the caller to close.
+
+        Raises:
+            FetchError: it cannot be opened.
+        """
+        ...
+
+    # -- for servers that show downloads to other processes --------------------------
+
+    def states(self, ids: Iterable[DownloadId] | None = None) -> bytes:
+        """Return one byte for each download: its state, and ``REMOVED`` if it was.
+
+        Args:
+            ids: which ones; ``None`` for all, indexed by id.
+        """
+        ...
+
+    def watch(self) -> ChangeWatch:
+        """Collect changes of states, names, sizes and queue positions from now on."""
         ...

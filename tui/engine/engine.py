@@ -12,11 +12,13 @@ from tui.core.errors import ErrorKind
 from tui.core.listing.query import (
     by_activity,
     by_cause,
+    by_cause_iter,
     select,
     select_iter,
 )
 from tui.core.notices import LimitName
 from tui.core.request import check_url, origin_of
+from tui.core.service import REMOVED
 from tui.engine.autotune.tuner import AutoTuner
 from tui.engine.download.attempt import DownloadWorker
 from tui.engine.download.retry import RetryPolicy
@@ -32,7 +34,14 @@ from tui.engine.worker_pool import WorkerPool
 from tui.net.filename import name_from_url, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import (
+        Collection,
+        Generator,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import ActivityGroups, DownloadQuery, FailureGroup
@@ -47,8 +56,11 @@ if TYPE_CHECKING:
     )
     from tui.engine.context import EngineContext
     from tui.engine.events import EventSubscription
+    from tui.engine.registry import RegistryWatch
 
 _S = DownloadState
+_SLICE = 1_000
+"""Downloads moved in the queue per slice: 5 ms."""
 
 
 class Engine:
@@ -103,6 +115,10 @@ class Engine:
                 self._context.bus.publish(events.Queued(download.id, now))
         self._go()
         return range(first, len(downloads))
+
+    async def submit(self, requests: Sequence[DownloadRequest]) -> range:
+        """Queue downloads; return their ids."""
+        return self.add(requests)
 
     def cancel(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Cancel downloads immediately, keeping part files."""
@@ -269,6 +285,19 @@ class Engine:
         keys = moved(_queued(self._registry.downloads), set(ids), move)
         return {download.id: key for download, key in keys.items()}
 
+    def reorder_iter(
+        self, ids: Iterable[DownloadId], move: Move
+    ) -> Generator[None, None, dict[DownloadId, float]]:
+        """Do what ``reorder`` does, a few milliseconds between yields."""
+        # All positions are computed first, so slices do not affect each other.
+        positions = list(self.queue_positions(ids, move).items())
+        before: dict[DownloadId, float] = {}
+        for start in range(0, len(positions), _SLICE):
+            if start:
+                yield
+            before |= self.set_queue_positions(dict(positions[start : start + _SLICE]))
+        return before
+
     def set_queue_positions(
         self, positions: Mapping[DownloadId, float]
     ) -> dict[DownloadId, float]:
@@ -341,9 +370,17 @@ class Engine:
         """Return the rows of downloads, in the given order."""
         return self._snapshots.rows(ids)
 
+    async def fetch_rows(self, ids: Sequence[DownloadId]) -> list[DownloadSnapshot]:
+        """Return the rows of downloads."""
+        return self.rows(ids)
+
     def detail(self, id: DownloadId) -> DetailSnapshot:
         """Return everything about one download."""
         return self._snapshots.detail(id)
+
+    async def fetch_details(self, ids: Sequence[DownloadId]) -> list[DetailSnapshot]:
+        """Return everything about some downloads."""
+        return [self.detail(id) for id in ids]
 
     async def open_folder(self, id: DownloadId) -> int:
         """Return a descriptor of the folder of a finished download."""
@@ -351,6 +388,14 @@ class Engine:
         folder = await self._context.folders.folder(directory)
         run = self._context.writer.run
         return await run("open folder", folder.path, folder.duplicate)
+
+    def in_states(self, states: Collection[DownloadState]) -> list[DownloadId]:
+        """Return all downloads in some states, in the order of adding."""
+        registry = self._registry
+        ids = [d.id for d in registry.downloads if d.state in states]
+        if registry.removed:
+            ids = [id for id in ids if id not in registry.removed]
+        return ids
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """Return the ids that match a query, in its order."""
@@ -370,6 +415,12 @@ class Engine:
         """Group downloads by activity, a few milliseconds between yields."""
         return by_activity(self._snapshots.listed(query), query)
 
+    def by_cause_iter(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, list[FailureGroup]]:
+        """Group failed downloads by cause, a few milliseconds between yields."""
+        return by_cause_iter(self._snapshots.listed(query), query)
+
     def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
         """Return failed downloads that match a query, by cause."""
         return by_cause(self._snapshots.listed(query), query)
@@ -381,6 +432,20 @@ class Engine:
     def subscribe(self, exclude: events.Kinds = frozenset()) -> EventSubscription:
         """Receive every event from now on, except those of some kinds."""
         return self._context.bus.subscribe(exclude)
+
+    def states(self, ids: Iterable[DownloadId] | None = None) -> bytes:
+        """Return one byte for each download: its state, and whether it was removed."""
+        downloads, removed = self._registry.downloads, self._registry.removed
+        if ids is not None:
+            return bytes(downloads[id].state | REMOVED * (id in removed) for id in ids)
+        states = bytearray([download.state for download in downloads])
+        for id in removed:
+            states[id] |= REMOVED
+        return bytes(states)
+
+    def watch(self) -> RegistryWatch:
+        """Collect which downloads change, from now on."""
+        return self._registry.watch()
 
     # -- the end ---------------------------------------------------------------------
 

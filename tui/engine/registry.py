@@ -17,6 +17,8 @@ from tui.engine.job import Job, TransferSummary
 from tui.engine.metrics.kinds import Kinds
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tui.core.clock import Clock
     from tui.core.download import DownloadId
     from tui.engine.job import RunningTransfer
@@ -34,6 +36,38 @@ _UNEXPECTED = ENDED | {DownloadState.PAUSED}
 
 class IllegalTransition(RuntimeError):
     """The engine tried to move a download to a state it must not enter: a bug."""
+
+
+class RegistryWatch:
+    """Collects which downloads have changed (``core.service.ChangeWatch``)."""
+
+    def __init__(self, registry: DownloadRegistry) -> None:
+        self._registry = registry
+        self._ids: set[DownloadId] = set()
+        registry._changed += (self._ids,)
+
+    def __bool__(self) -> bool:
+        return bool(self._ids)
+
+    @property
+    def count(self) -> int:
+        """Number of downloads, with those that were removed."""
+        return len(self._registry.downloads)
+
+    def take(self) -> set[DownloadId]:
+        """Return the downloads that changed since the last call, without new ones."""
+        ids = self._ids.copy()
+        self._ids.clear()
+        return ids
+
+    def put_back(self, ids: Iterable[DownloadId]) -> None:
+        """Return these downloads with the next call."""
+        self._ids.update(ids)
+
+    def close(self) -> None:
+        """Stop collecting."""
+        registry = self._registry
+        registry._changed = tuple(s for s in registry._changed if s is not self._ids)
 
 
 class DownloadRegistry:
@@ -55,8 +89,8 @@ class DownloadRegistry:
         """Transfers under way, in the order in which they started."""
         self.removed: set[DownloadId] = set()
         """Ended downloads that the user removed from the list; they do not count."""
-        self.changed: set[DownloadId] | None = None
-        """Downloads that changed since somebody emptied it; ``None`` if nobody asks."""
+        self._changed: tuple[set[DownloadId], ...] = ()
+        """Downloads that changed, one set for each ``RegistryWatch``."""
         self.attempts: dict[DownloadId, list[AttemptSnapshot]] = {}
         """Failed attempts, at most ``ATTEMPTS_KEPT`` per download."""
         self.modified_at: dict[DownloadId, float] = {}
@@ -159,8 +193,8 @@ class DownloadRegistry:
             download.state = state
         download.version += 1
         self.revision += 1
-        if self.changed is not None:
-            self.changed.add(download.id)
+        for changed in self._changed:
+            changed.add(download.id)
 
     def remove(self, download: Download) -> bool:
         """Stop counting an ended download; return True if that changed anything."""
@@ -234,8 +268,12 @@ class DownloadRegistry:
         """Note that something else which front ends show has changed."""
         download.version += 1
         self.revision += 1
-        if self.changed is not None:
-            self.changed.add(download.id)
+        for changed in self._changed:
+            changed.add(download.id)
+
+    def watch(self) -> RegistryWatch:
+        """Collect from now on which downloads change."""
+        return RegistryWatch(self)
 
     def note_attempt(self, download: Download, at: float, error: str) -> None:
         """Remember why an attempt failed."""

@@ -8,7 +8,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tui.core.listing.query import DownloadQuery
+from tui.core.download import DownloadState
 from tui.ui.dialogs.add import AddScreen
 from tui.ui.dialogs.pick import Picked, PickScreen
 from tui.ui.keys.keymap import key_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.request import DownloadRequest
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
 
 T = TypeVar("T")
 _FIRST_ROWS_S = 0.05
@@ -74,7 +74,7 @@ class AddHost(Protocol):
 class AddQueue:
     """Adds requests to the engine, one slice per turn of the loop."""
 
-    def __init__(self, host: AddHost, service: DownloadService) -> None:
+    def __init__(self, host: AddHost, service: DashboardService) -> None:
         """Add to ``service`` and show the progress on ``host``."""
         self._host = host
         self._service = service
@@ -123,9 +123,9 @@ class AddQueue:
 
     async def _fill(self, known: dict[str, tuple[str, str]]) -> None:
         service = self._service
-        ids = service.select(DownloadQuery())
+        ids = service.in_states(frozenset(DownloadState))
         for start in range(0, len(ids), SLICE):
-            for row in service.rows(ids[start : start + SLICE]):
+            for row in await service.fetch_rows(ids[start : start + SLICE]):
                 known[row.url] = (row.directory, row.name)
             await asyncio.sleep(0)
 
@@ -181,7 +181,7 @@ class AddQueue:
             gc.disable()
         try:
             for start in range(0, len(requests), SLICE):
-                ids += self._service.add(requests[start : start + SLICE])
+                ids += await self._service.submit(requests[start : start + SLICE])
                 if start == 0:
                     self._host.show_new_rows()
                 await asyncio.sleep(0)

@@ -24,6 +24,7 @@ from textual.worker import WorkerFailed
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.text.units import format_duration
+from tui.ui.actions.batch_runner import finish
 from tui.ui.exit import exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.live_settings import LiveSettings
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from tui.config.precedence import Resolved
     from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
-    from tui.core.service import DownloadService, Subscription
+    from tui.core.service import DashboardService, Subscription
     from tui.core.snapshot import EngineSnapshot
     from tui.ui.terminal.title import TerminalTitle
 
@@ -83,7 +84,7 @@ class DashboardApp(App[int]):
 
     def __init__(
         self,
-        service: DownloadService,
+        service: DashboardService,
         requests: Sequence[DownloadRequest] = (),
         source_title: str = "",
         *,
@@ -332,8 +333,8 @@ class DashboardApp(App[int]):
         self._close_messages_no_wait()
 
 
-def _print_summary(app: DashboardApp, service: DownloadService) -> None:
-    causes = service.by_cause(DownloadQuery(View.FAILED))
+async def _print_summary(app: DashboardApp, service: DashboardService) -> None:
+    causes = await finish(service.by_cause_iter(DownloadQuery(View.FAILED)))
     saved = app.main.actions.export.path
     hint = app.main.exit_flow.hint
     now = service.snapshot()
@@ -356,7 +357,7 @@ async def _run(app: DashboardApp, post_processor: PostProcessor | None) -> int |
 
 
 async def run_dashboard(
-    service: DownloadService,
+    service: DashboardService,
     *,
     requests: Sequence[DownloadRequest],
     source_title: str,
@@ -411,6 +412,6 @@ async def run_dashboard(
         # Leave no file behind if nothing was changed.
         await asyncio.to_thread(save_ui_state, path, app.ui_state)
     if not app.has_lost_terminal:
-        _print_summary(app, service)
+        await _print_summary(app, service)
     detach_dead_streams()
     return exit_status(service.snapshot()) if status is None else status

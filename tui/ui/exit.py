@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
-from tui.core.listing.query import DownloadQuery, View
 from tui.ui.dialogs.confirm import FINISH, QUIT, QuitScreen
 from tui.ui.keys.keymap import key_of
 
@@ -146,13 +145,8 @@ class ExitFlow:
     def _quit_when_idle(self) -> None:
         """Start nothing new, and quit when the running downloads have finished."""
         service = self._service
-        waiting = [
-            row.id
-            for row in service.rows(service.select(DownloadQuery(View.ACTIVE)))
-            if row.state is DownloadState.WAITING
-        ]
-        queued = service.select(DownloadQuery(View.QUEUED))
-        self._set_aside = service.pause([*queued, *waiting])
+        waiting = (DownloadState.QUEUED, DownloadState.WAITING)
+        self._set_aside = service.pause(service.in_states(waiting))
         self._host.notify(
             "Will quit when running downloads finish."
             f" Press {key_of('quit')} to quit now, {key_of('escape')} to stay."

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tui.config.editor import ConfigFile
     from tui.config.option import Option
     from tui.config.precedence import Resolved
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
 
 _DETECTED = frozenset(("output-dir", "dashboard.theme", "dashboard.ascii"))
 """Settings whose default is detected at the start."""
@@ -85,7 +85,7 @@ class LiveSettings:
     def __init__(
         self,
         host: SettingsHost,
-        service: DownloadService,
+        service: DashboardService,
         resolved: Resolved | None,
         complaint: str = "",
     ) -> None:

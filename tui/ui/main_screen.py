@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
     from tui.core.request import DownloadRequest
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
     from tui.core.snapshot import EngineSnapshot, OriginSnapshot
     from tui.ui.ui_state import UIState
 
@@ -90,7 +90,7 @@ class MainScreen(Screen[None]):
     def __init__(
         self,
         application: ScreenHost,
-        service: DownloadService,
+        service: DashboardService,
         requests: Sequence[DownloadRequest],
         source_title: str,
         *,

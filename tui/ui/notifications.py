@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tui.core.events import Event
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
     from tui.ui.bars.message_line import MessageLine
     from tui.ui.panes.event_log import EventLog
@@ -107,7 +107,7 @@ def _worded_ids(events: Iterable[Event]) -> list[int]:
 class FailureDigest:
     """Combines many failures into one message: one each would fill the screen."""
 
-    def __init__(self, service: DownloadService) -> None:
+    def __init__(self, service: DashboardService) -> None:
         """Look up the names of failed downloads in ``service``."""
         self._service = service
         self._kinds: Counter[str] = Counter()

@@ -12,7 +12,7 @@ from tui.core.download import ACTIVE, DownloadState
 
 if TYPE_CHECKING:
     from tui.core.events import Event
-    from tui.core.service import DownloadService, Subscription
+    from tui.core.service import DashboardService, Subscription
     from tui.core.snapshot import EngineSnapshot
 
 FRAME_S = 0.1
@@ -28,7 +28,7 @@ _LATE_S = 0.008
 class EnginePoller:
     """The dashboard's view of the engine, as of the last tick."""
 
-    def __init__(self, service: DownloadService) -> None:
+    def __init__(self, service: DashboardService) -> None:
         """Subscribe to the events of ``service``."""
         self.service = service
         self._subscription = service.subscribe()

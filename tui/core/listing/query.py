@@ -271,8 +271,19 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Failur
     Raises:
         FilterError: as for ``select``.
     """
+    return _whole(by_cause_iter(downloads, query))
+
+
+def by_cause_iter(
+    downloads: Iterable[Download], query: DownloadQuery
+) -> Generator[None, None, list[FailureGroup]]:
+    """Do the same as ``by_cause``, filtering in slices of a few milliseconds.
+
+    Raises:
+        FilterError: as for ``select``.
+    """
     groups: dict[tuple[str, int], FailureGroup] = {}
-    kept = list(_whole(_filter_iter(downloads, query)))
+    kept = list((yield from _filter_iter(downloads, query)))
     known = {d.id: d for d in kept}
     for id in select(kept, query._replace(text="")):
         download = known[id]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tui.disk.state.sessions import Sessions
     from tui.engine.context import EngineContext
     from tui.engine.engine import Engine
+    from tui.engine.registry import RegistryWatch
 
 T = TypeVar("T")
 
@@ -92,13 +93,14 @@ class JournalWriter:
         self._ticks = 0
         self._timer: asyncio.TimerHandle | None = None
         self._writing: asyncio.Task[None] | None = None
+        self._watch: RegistryWatch | None = None
         self.trouble = ""
         """Why the last changes are not written; "" while they are."""
 
     def follow(self, engine: Engine, context: EngineContext) -> None:
         """Note every change from now on; nothing is written yet."""
         self._engine, self._context = engine, context
-        context.registry.changed = set()
+        self._watch = context.registry.watch()
 
     def begin(self) -> None:
         """Start writing."""
@@ -191,10 +193,11 @@ class JournalWriter:
         """
         assert self._context is not None
         registry = self._context.registry
-        assert registry.changed is not None
+        watch = self._watch
+        assert watch is not None
         if not registry.downloads:
             return  # a session without downloads leaves no file
-        changed, registry.changed = registry.changed, set()
+        changed = watch.take()
         if self._ticks % RUNNING_EVERY == 0:
             changed.update(transfer.download.id for transfer in registry.running)
         facts = self._new_facts()
@@ -220,7 +223,7 @@ class JournalWriter:
                 self._note_written(slice_new, facts)
                 facts = {}
         except BaseException:
-            registry.changed |= changed
+            watch.put_back(changed)
             raise
 
     def _new_ids(self) -> Iterator[int]:

@@ -8,19 +8,33 @@ slice.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Sequence
 
     from textual.notifications import SeverityLevel
 
     from tui.core.download import DownloadId
 
+Result = TypeVar("Result")
+_PAUSE_S = 0.002
+"""Between two slices of a search: keys come first."""
 SLICE = 1_000
 """Downloads per turn of the loop: 5 ms."""
+
+
+async def finish(steps: Generator[None, None, Result]) -> Result:
+    """Run the rest of a search or an operation, beside keys and frames."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result
+        await asyncio.sleep(_PAUSE_S)
 
 
 class BatchHost(Protocol):
@@ -85,6 +99,35 @@ class BatchRunner:
 
         async def job() -> None:  # not a partial: Textual formats all its arguments
             await self._run_slices(progress, work, operation, done)
+
+        self._host.run_in_background(job, group="batch", exclusive=False)
+
+    def run_steps(
+        self,
+        steps: Generator[None, None, Result],
+        done: Callable[[Result], object],
+    ) -> None:
+        """Run a search or an operation that works in slices; now, if it is short.
+
+        Args:
+            steps: does the work between its yields.
+            done: called at the end with what ``steps`` returned.
+        """
+        if not self.is_busy:
+            try:
+                next(steps)
+            except StopIteration as end:
+                done(end.value)
+                return
+        self._jobs += 1
+
+        async def job() -> None:
+            try:
+                result = await finish(steps)
+            finally:
+                self._jobs -= 1
+            done(result)
+            self._host.refresh_now()
 
         self._host.run_in_background(job, group="batch", exclusive=False)
 

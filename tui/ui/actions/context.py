@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.actions.undo import UndoStack
     from tui.ui.keys.registry import ActionState
@@ -192,7 +192,7 @@ class ActionContext(BatchHost, Protocol):
     """The dashboard, as action handlers see it."""
 
     @property
-    def service(self) -> DownloadService:
+    def service(self) -> DashboardService:
         """The engine."""
         ...
 

@@ -8,9 +8,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.core.download import UNFINISHED, DownloadState
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.text.sanitize import sanitize
 from tui.sources.writers import ListFormat, entry_of_detail, write_list
+from tui.ui.actions.batch_runner import finish
 from tui.ui.dialogs.save import SaveChoice, SaveScreen
 from tui.ui.style.format import count
 
@@ -36,7 +38,8 @@ class ListExport:
 
     async def save_failed(self) -> None:
         """Write failed downloads, grouped by cause, to a new file."""
-        ids = self._failed()
+        groups = await finish(self._service.by_cause_iter(DownloadQuery(View.FAILED)))
+        ids = [id for group in groups for id in group.ids]
         title = f"{count(len(ids))} failed downloads"
         text = await self._text(ids, ListFormat.ARIA2, title)
         stem = time.strftime("failed-%Y%m%d-%H%M%S")
@@ -47,11 +50,11 @@ class ListExport:
         """Ask which downloads to save, in which format and where."""
         service, model = self._service, self._context.list.model
         groups: dict[str, Sequence[DownloadId]] = {
-            "All": service.select(DownloadQuery()),
-            "Listed now": list(model.ids),
+            "All": service.in_states(frozenset(DownloadState)),
+            "Listed now": list(model.listed),
             "Marked": list(model.marks.ids),
-            "Unfinished": service.select(DownloadQuery(text="is:unfinished")),
-            "Failed": self._failed(),
+            "Unfinished": service.in_states(UNFINISHED),
+            "Failed": service.in_states((DownloadState.FAILED,)),
         }
 
         def save(choice: SaveChoice | None) -> None:
@@ -69,24 +72,14 @@ class ListExport:
         text = await self._text(ids, choice.format, f"{count(len(ids))} downloads")
         await self._write([choice.path], text, len(ids))
 
-    def _failed(self) -> list[DownloadId]:
-        return [
-            id
-            for cause in self._service.by_cause(DownloadQuery(View.FAILED))
-            if cause.kind
-            for id in cause.ids
-        ]
-
     async def _text(
         self, ids: Sequence[DownloadId], format: ListFormat, title: str
     ) -> str:
         stamp = time.strftime("%Y-%m-%d %H:%M")
         entries = []
         for start in range(0, len(ids), _SLICE):
-            entries += [
-                entry_of_detail(self._service.detail(id))
-                for id in ids[start : start + _SLICE]
-            ]
+            details = await self._service.fetch_details(ids[start : start + _SLICE])
+            entries += [entry_of_detail(detail) for detail in details]
             await asyncio.sleep(0)
         title = f"{title}, {stamp}; a list for fetchtui"
         return await asyncio.to_thread(

@@ -22,9 +22,10 @@ from tui.ui.style.format import count
 from tui.ui.terminal.open_with_desktop import open_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from tui.core.download import DownloadId
+    from tui.core.snapshot import DownloadSnapshot
     from tui.ui.actions.context import ActionContext
     from tui.ui.actions.scope import ActionScope
 
@@ -86,12 +87,12 @@ class RowActions:
 
     def open_file(self) -> None:
         """Open the finished file, or copy its path without a desktop."""
-        path = self._service.detail(self._scope.row.id).path
+        path = self._path(self._scope.row)
         self._context.run_in_background(partial(self._open, path), group="open")
 
     def open_folder(self) -> None:
         """Open the folder of the file, or copy its path without a desktop."""
-        folder = os.path.dirname(self._service.detail(self._scope.row.id).path)
+        folder = os.path.dirname(self._path(self._scope.row))
         self._context.run_in_background(partial(self._open, folder), group="open")
 
     async def _open(self, path: str) -> None:
@@ -103,20 +104,31 @@ class RowActions:
 
     def copy_url(self) -> None:
         """Copy URLs and show them, since some terminals refuse clipboard access."""
-        rows = self._service.rows(self._scope.ids[:_MAX_COPIED])
-        urls = [sanitize_url(row.url) for row in rows]
-        self._context.application.copy_to_clipboard("\n".join(urls))
-        what = urls[0] if len(urls) == 1 else f"{count(len(urls))} URLs"
-        self._context.notify(f"Copied {what}")
+        self._copy(lambda row: sanitize_url(row.url), "URLs")
 
     def copy_path(self) -> None:
         """Copy the paths of files and show them, for the same reason."""
-        root = self._service.snapshot().output_dir
-        rows = self._service.rows(self._scope.ids[:_MAX_COPIED])
-        paths = [os.path.join(root, row.directory, row.name) for row in rows]
-        self._context.application.copy_to_clipboard("\n".join(paths))
-        what = sanitize(paths[0]) if len(paths) == 1 else f"{count(len(paths))} paths"
-        self._context.notify(f"Copied {what}")
+        self._copy(self._path, "paths")
+
+    def _path(self, row: DownloadSnapshot) -> str:
+        return os.path.join(
+            self._service.snapshot().output_dir, row.directory, row.name
+        )
+
+    def _copy(self, text: Callable[[DownloadSnapshot], str], what: str) -> None:
+        """Copy one text of each target, with their plural for the message."""
+        ids = self._scope.ids[:_MAX_COPIED]
+
+        async def copy() -> None:
+            rows = await self._service.fetch_rows(ids)
+            texts = [text(row) for row in rows]
+            self._context.application.copy_to_clipboard("\n".join(texts))
+            shown = (
+                sanitize(texts[0]) if len(texts) == 1 else f"{count(len(texts))} {what}"
+            )
+            self._context.notify(f"Copied {shown}")
+
+        self._context.run_in_background(copy, group="copy")
 
     # -- connections -----------------------------------------------------------------
 
@@ -168,22 +180,14 @@ class RowActions:
 
     def _move(self, move: Move, where: str) -> None:
         ids = self._scope.in_states(self._scope.ids, _S.QUEUED)
-        positions = self._service.queue_positions(ids, move) if ids else {}
-        if not positions:
-            self._reject("No selected download can be moved in the queue")
-            return
-        before: dict[DownloadId, float] = {}
-        what = self._scope.describe(ids)
 
-        def operation(some: Sequence[DownloadId]) -> list[DownloadId]:
-            # All positions were computed above, so slices do not affect each other.
-            was = self._service.set_queue_positions({id: positions[id] for id in some})
-            before.update(was)
-            return list(was)
-
-        def done(_: object) -> None:
+        def done(before: dict[DownloadId, float]) -> None:
+            if not before:
+                self._reject("No selected download can be moved in the queue")
+                return
+            what = self._scope.describe(ids)
             self._context.undo_stack.push_order(f"move of {what}", before)
             self._context.notify(f"Moved {what} {where} · {key_of('undo')} to undo")
             self._context.list.refresh_order()
 
-        self._context.batches.run("Moving", list(positions), operation, done)
+        self._context.batches.run_steps(self._service.reorder_iter(ids, move), done)

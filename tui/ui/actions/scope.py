@@ -5,15 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tui.core.listing.query import DownloadQuery, View
+from tui.core.download import UNFINISHED, DownloadState
 from tui.core.text.sanitize import sanitize
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from tui.core.download import DownloadId, DownloadState
-    from tui.core.service import DownloadService
+    from tui.core.download import DownloadId
+    from tui.core.service import DashboardService
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.actions.context import ListView
 
@@ -23,7 +23,7 @@ _FEW = 200
 class ActionScope:
     """The marked downloads, or the one under the cursor, or the one in the details."""
 
-    def __init__(self, service: DownloadService, list: ListView) -> None:
+    def __init__(self, service: DashboardService, list: ListView) -> None:
         """Read marks and cursor from ``list``."""
         self._service = service
         self._list = list
@@ -63,11 +63,11 @@ class ActionScope:
 
     def unfinished(self) -> list[DownloadId]:
         """Return all downloads that have not finished, whatever the list shows."""
-        return self._service.select(DownloadQuery(text="is:unfinished"))
+        return self._service.in_states(UNFINISHED)
 
     def failed(self) -> list[DownloadId]:
         """Return all failed downloads, whatever the list shows."""
-        return self._service.select(DownloadQuery(View.FAILED))
+        return self._service.in_states((DownloadState.FAILED,))
 
     def describe(self, ids: Sequence[DownloadId]) -> str:
         """Return the name of a single download, or the number of downloads."""
@@ -77,16 +77,17 @@ class ActionScope:
 
 
 def in_states(
-    service: DownloadService, ids: Sequence[DownloadId], states: Iterable[DownloadState]
+    service: DashboardService,
+    ids: Sequence[DownloadId],
+    states: Iterable[DownloadState],
 ) -> list[DownloadId]:
     """Return those of ``ids`` that are in one of ``states``, in their order.
 
     For a few downloads this reads their rows. For 100,000 that would take half a
-    second, so for many it searches the whole list by state, which takes 10 ms.
+    second, so for many it looks through all states, which takes 10 ms.
     """
     wanted = frozenset(states)
     if len(ids) <= _FEW:
         return [row.id for row in service.rows(ids) if row.state in wanted]
-    words = ",".join(state.word for state in wanted)
-    found = set(service.select(DownloadQuery(text=f"is:{words}")))
+    found = set(service.in_states(wanted))
     return [id for id in ids if id in found]

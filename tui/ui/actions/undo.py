@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from tui.core.download import DownloadId
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
 
 _DEPTH = 100
 
@@ -30,7 +30,7 @@ class Step(NamedTuple):
 class UndoStack:
     """The last steps, the newest on top."""
 
-    def __init__(self, service: DownloadService) -> None:
+    def __init__(self, service: DashboardService) -> None:
         """Undo steps through ``service``."""
         self._service = service
         self._steps: deque[Step] = deque(maxlen=_DEPTH)

@@ -6,10 +6,9 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from tui.core.download import ACTIVE
-from tui.core.listing.query import SortKey, View
 
 if TYPE_CHECKING:
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.list.model import ListModel
 
@@ -35,7 +34,7 @@ class CursorList(Protocol):
 class FollowMode:
     """Moves the cursor to the first active download when its own has finished."""
 
-    def __init__(self, list: CursorList, service: DownloadService) -> None:
+    def __init__(self, list: CursorList, service: DashboardService) -> None:
         """Move the cursor of ``list``; find active downloads in ``service``."""
         self._list = list
         self._service = service
@@ -62,16 +61,7 @@ class FollowMode:
             return
         self._next_at_s = now + _SEARCH_S
         model = self._list.model
-        query = model.query._replace(view=View.ACTIVE, sort=SortKey.ACTIVITY)
-        first = next(
-            (
-                row.id
-                for row in self._service.rows(self._service.select(query)[:100])
-                if row.state in ACTIVE
-            ),
-            None,
-        )
+        active = set(self._service.in_states(ACTIVE))
+        first = next((id for id in model.ids if id in active), None) if active else None
         if first is not None:
-            line = model.line_of(first, -1)
-            if line >= 0:
-                self._list.lead_cursor(line)
+            self._list.lead_cursor(model.ids.index(first))

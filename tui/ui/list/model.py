@@ -88,7 +88,9 @@ class ListModel:
         self,
         select_iter: Callable[[DownloadQuery], Generator[None, None, list[DownloadId]]],
         monotonic: Callable[[], float] = time.monotonic,
-        by_cause: Callable[[DownloadQuery], list[FailureGroup]] | None = None,
+        by_cause: (
+            Callable[[DownloadQuery], Generator[None, None, list[FailureGroup]]] | None
+        ) = None,
         by_activity: (
             Callable[[DownloadQuery], Generator[None, None, ActivityGroups]] | None
         ) = None,
@@ -376,7 +378,7 @@ class ListModel:
         if self._by_cause is None or query.view is not View.FAILED:
             ids = yield from self._select_iter(query)
             return _Lines(ids, {}, ids)
-        groups = self._by_cause(query._replace(text=""))
+        groups = yield from self._by_cause(query._replace(text=""))
         if query.text:
             ids = yield from self._select_iter(query)
             groups = among(groups, ids)

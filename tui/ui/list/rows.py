@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from tui.core.listing.query import DownloadQuery
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.list.model import Group, ListModel
 
@@ -434,7 +434,7 @@ def _shown(pieces: list[Piece], is_ascii: bool) -> tuple[Piece, ...]:
 class RowWriter:
     """Writes lines of the model as pieces of text, for one width."""
 
-    def __init__(self, service: DownloadService, model: ListModel) -> None:
+    def __init__(self, service: DashboardService, model: ListModel) -> None:
         """Write the lines of ``model`` with the rows of ``service``."""
         self._service = service
         self._model = model

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from textual.worker import Worker
 
     from tui.core.download import DownloadId
-    from tui.core.service import DownloadService
+    from tui.core.service import DashboardService
     from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
 
 _WHEEL_ROWS = 3
@@ -71,13 +71,13 @@ class DownloadList(ScrollView, can_focus=True):
     class MarkPressed(Message):
         """The mark column of the cursor's row was clicked."""
 
-    def __init__(self, service: DownloadService, **options: Any) -> None:
+    def __init__(self, service: DashboardService, **options: Any) -> None:
         """List the downloads of ``service``."""
         super().__init__(**options)
         self._service = service
         self.model = ListModel(
             service.select_iter,
-            by_cause=service.by_cause,
+            by_cause=service.by_cause_iter,
             by_activity=service.by_activity,
         )
         self.model.query = DownloadQuery(sort=SortKey.ACTIVITY)
