@@ -10,8 +10,9 @@ import pytest
 
 from tests.fuzz.attacks import ATTACKS, ENDLESS, run, run_endless
 from tui.core.request import BadRequestLine
+from tui.sources import patient_stream
 from tui.sources.list_file import load_file
-from tui.sources.readers import lines, patient_stream
+from tui.sources.readers import lines
 
 
 @pytest.mark.parametrize("name", ATTACKS)

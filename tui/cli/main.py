@@ -132,6 +132,7 @@ def _load_requests(line: CommandLine, settings: Settings) -> list[DownloadReques
         notes,
         links=line.links,
         base_url=line.base_url,
+        columns=line.columns,
         fetch_page=page_fetcher(settings),
     )
     if not line.quiet:

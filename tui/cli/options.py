@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from tui.sources.readers.fields import Columns
+
 
 # -- options for one run, which no settings file contains ------------------------------
 
@@ -89,6 +91,28 @@ RUN: Final = (
         metavar="URL",
         parse=_base_url,
         more="Use `.` for the folder that a list was itself downloaded from.",
+    ),
+    Option(
+        "url-column",
+        Kind.TEXT,
+        Group.RUN,
+        "Column of URLs in a table (CSV, JSON, Parquet, Arrow); default: url.",
+        metavar="NAME",
+    ),
+    Option(
+        "name-column",
+        Kind.TEXT,
+        Group.RUN,
+        "Column of file names in a table; default: out or name.",
+        metavar="NAME",
+    ),
+    Option(
+        "checksum-column",
+        Kind.TEXT,
+        Group.RUN,
+        "Column of checksums in a table; default: checksum, sha256, ...",
+        metavar="NAME",
+        more="The length of a digest shows its kind.",
     ),
     Option(
         "profile",
@@ -327,6 +351,9 @@ class CommandLine(NamedTuple):
     checksum: Checksum | None = None
     links: str | None = None
     base_url: str | None = None
+    url_column: str | None = None
+    name_column: str | None = None
+    checksum_column: str | None = None
     profile: str | None = None
     dry_run: bool = False
     sizes: bool = False
@@ -358,6 +385,16 @@ class CommandLine(NamedTuple):
     def is_dry(self) -> bool:
         """Return True if nothing is to be downloaded."""
         return self.dry_run or self.sizes
+
+    @property
+    def columns(self) -> Columns | None:
+        """Return the columns that tables use, or ``None`` for the usual ones."""
+        chosen = (self.url_column, self.name_column, self.checksum_column)
+        if not any(chosen):
+            return None
+        from tui.sources.readers.fields import Columns  # takes 5 ms
+
+        return Columns(*(name or "" for name in chosen))
 
     def value(self, key: str) -> Any:
         """Return the value typed for a setting, or ``None``."""

@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.core.text.checksum_list import continues_digest
 from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.sources.compressed import SUFFIXES, PrefixedStream, decompressed
 from tui.sources.page import PAGE_LIMIT, Page
+from tui.sources.patient_stream import PatientStream
 from tui.sources.patterns import expand_requests
+from tui.sources.readers.columnar import is_columnar
 from tui.sources.readers.digest_list import is_sums_line, parse_sums_list
 from tui.sources.readers.lines import encoding_of, read_lines
-from tui.sources.readers.patient_stream import PatientStream
 from tui.sources.readers.shell_words import is_command
 from tui.sources.readers.text_list import parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from tui.sources.readers.fields import Columns
     from tui.sources.readers.lines import Readable
 
 JSON_LIMIT = 128 << 20
@@ -45,7 +48,10 @@ _KINDS = {
     ".htm": "page",
     ".xhtml": "page",
 }
-LIST_SUFFIXES = frozenset(_KINDS) | {".txt", ".lst", ".list", ".urls", ".session"}
+LIST_SUFFIXES = frozenset(_KINDS) | {
+    *(".txt", ".lst", ".list", ".urls", ".session"),
+    *(".parquet", ".pq", ".arrow", ".feather"),
+}
 """Usual suffixes of list files; a list may have any other."""
 _UNSUPPORTED = (".torrent",)
 
@@ -61,9 +67,17 @@ class ReadOptions(NamedTuple):
     """Base for relative entries of digest lists, pages, Metalink and plain lists."""
     adds_https: bool = False
     """Read ``host/path`` in a plain list as an https URL, with a note."""
+    columns: Columns | None = None
+    """Columns of tables and fields of JSON to use instead of the usual ones."""
 
 
 _DEFAULTS = ReadOptions()
+
+
+def list_suffix(name: str) -> str:
+    """Return a file name's suffix in lower case, without that of a compression."""
+    stem, suffix = os.path.splitext(name.lower())
+    return os.path.splitext(stem)[1] if suffix in SUFFIXES else suffix
 
 
 def load_file(
@@ -71,7 +85,7 @@ def load_file(
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Read one list file; failing to open it also yields a ``BadRequestLine``."""
     where = sanitize(path, 200)
-    suffix = os.path.splitext(path)[1].lower()
+    suffix = list_suffix(path)
     if suffix in _UNSUPPORTED:
         yield BadRequestLine(
             where,
@@ -80,7 +94,7 @@ def load_file(
         return
     try:
         with PatientStream(path) as stream:
-            yield from load_stream(stream, where, options, suffix)
+            yield from load_stream(stream, where, options, suffix, path)
     except FileNotFoundError:
         # A mistyped URL may contain a password.
         where = sanitize_url(path, 200)
@@ -100,7 +114,11 @@ def load_file(
 
 
 def load_stream(
-    stream: Readable, where: str, options: ReadOptions = _DEFAULTS, suffix: str = ""
+    stream: Readable,
+    where: str,
+    options: ReadOptions = _DEFAULTS,
+    suffix: str = "",
+    path: str | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Read a list from an open stream; an empty list is an error.
 
@@ -109,12 +127,14 @@ def load_stream(
         where: the list's name in messages.
         options: links, base URL and the list for notes.
         suffix: the file name's suffix, from which the format is known.
+        path: the file, for formats that have to be read from several positions.
 
     Raises:
         OSError: the stream cannot be read.
+        ValueError: it is too long, or its compression cannot be undone.
     """
     is_empty = True
-    for item in _parse(stream, where, options, suffix):
+    for item in _parse(stream, where, options, suffix, path):
         is_empty = False
         yield item
     if is_empty:
@@ -122,18 +142,26 @@ def load_stream(
 
 
 def _parse(
-    stream: Readable, where: str, options: ReadOptions, suffix: str
+    stream: Readable,
+    where: str,
+    options: ReadOptions,
+    suffix: str,
+    path: str | None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
+    start = stream.read(_SNIFF_SIZE)
+    if is_columnar(start):
+        return _parse_columnar(path, start, where, options)
+    stream = decompressed(PrefixedStream(start, stream))
     kind = _KINDS.get(suffix)
     if kind is None:
         start = stream.read(_SNIFF_SIZE)
-        stream = _PrefixedStream(start, stream)
+        stream = PrefixedStream(start, stream)
         kind = detect_format(start)
     notes = options.notes
     # Import readers late, because a list needs only one of them.
     match kind:
         case "json":
-            return expand_requests(_parse_json_file(stream, where, notes))
+            return expand_requests(_parse_json_file(stream, where, options))
         case "metalink":
             from tui.sources.readers.metalink import parse_metalink
 
@@ -143,11 +171,15 @@ def _parse(
         case "csv":
             from tui.sources.readers.csv_list import parse_csv
 
-            return expand_requests(parse_csv(read_lines(stream), where, notes))
+            return expand_requests(
+                parse_csv(read_lines(stream), where, notes, options.columns)
+            )
         case "jsonl":
             from tui.sources.readers.json_list import parse_json_lines
 
-            return expand_requests(parse_json_lines(read_lines(stream), where, notes))
+            return expand_requests(
+                parse_json_lines(read_lines(stream), where, notes, options.columns)
+            )
         case "sums":
             return parse_sums_list(read_lines(stream), where, options.base_url, notes)
         case _:
@@ -184,20 +216,24 @@ def detect_format(start: bytes) -> str:
     return "text"
 
 
-class _PrefixedStream:
-    """A stream that first returns the bytes already read from it."""
+def _parse_columnar(
+    path: str | None, start: bytes, where: str, options: ReadOptions
+) -> Iterator[DownloadRequest | BadRequestLine]:
+    from tui.sources.readers.columnar import parse_columnar
 
-    def __init__(self, start: bytes, stream: Readable) -> None:
-        self._start = start
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        start, self._start = self._start[:size], self._start[size:]
-        return start or self._stream.read(size)
+    if path is None or not os.path.isfile(path):
+        return iter(
+            (
+                BadRequestLine(
+                    where, "is Parquet or Arrow, which cannot be read from a pipe"
+                ),
+            )
+        )
+    return expand_requests(parse_columnar(path, start, where, options.columns))
 
 
 def _parse_json_file(
-    stream: Readable, where: str, notes: list[str] | None
+    stream: Readable, where: str, options: ReadOptions
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     import json
 
@@ -216,7 +252,7 @@ def _parse_json_file(
         yield BadRequestLine(where, "not JSON in UTF-8")
         return
     if text.strip():
-        yield from parse_json(text, where, notes)
+        yield from parse_json(text, where, options.notes, options.columns)
 
 
 def _parse_page(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from tui.sources.page import FetchPage
+    from tui.sources.readers.fields import Columns
 
 Key: TypeAlias = str | tuple[str, str | None, str | None]
 
@@ -104,6 +105,7 @@ def load_sources(
     *,
     links: str | None = None,
     base_url: str | None = None,
+    columns: Columns | None = None,
     fetch_page: FetchPage | None = None,
 ) -> tuple[list[DownloadRequest], list[BadRequestLine]]:
     """Read all sources completely.
@@ -116,13 +118,14 @@ def load_sources(
             their matching links are the requests.
         base_url: base for names in a digest list (``SHA256SUMS``), for relative links
             of a page on disk and for relative lines of a plain list.
+        columns: columns of tables and fields of JSON to use instead of the usual ones.
         fetch_page: fetches the page at a URL; ``None`` if pages cannot be fetched.
 
     Returns:
         The requests in the order of the sources, and the errors: at most
         ``ERROR_LIMIT``, and one more that counts the others.
     """
-    options = ReadOptions(notes, links, base_url)
+    options = ReadOptions(notes, links, base_url, columns=columns)
     duplicates = Duplicates(notes)
     requests: list[DownloadRequest] = []
     errors: list[BadRequestLine] = []
@@ -232,7 +235,10 @@ def _read_fetched(
     # "." is the folder that contains the list itself.
     base_url = urljoin(page.url, options.base_url)
     here = ReadOptions(options.notes, None, base_url)
-    yield from load_stream(io.BytesIO(page.body), where, here)
+    try:
+        yield from load_stream(io.BytesIO(page.body), where, here)
+    except ValueError as error:
+        yield BadRequestLine(where, f"cannot read: {sanitize(str(error), 200)}")
 
 
 def _name_in(url: str) -> str:

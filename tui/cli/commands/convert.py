@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,19 +40,24 @@ _FORMATS = [format.value for format in ListFormat]
 )
 @click.option("--links", metavar="PATTERN", help="As for downloads.")
 @click.option("--base-url", metavar="URL", help="As for downloads.")
+@click.option("--url-column", metavar="NAME", help="As for downloads.")
+@click.option("--name-column", metavar="NAME", help="As for downloads.")
+@click.option("--checksum-column", metavar="NAME", help="As for downloads.")
 def convert(
     sources: tuple[str, ...],
     format: str,
     output: str | None,
     links: str | None,
     base_url: str | None,
+    **columns: Any,
 ) -> None:
     """Convert lists to another format; only pages are downloaded.
 
     URL patterns are expanded and pasted commands become plain URLs. Duplicates,
     passwords and headers with secrets are left out.
     """
-    text = _converted(sources, ListFormat(format), links, base_url)
+    line = CommandLine(sources, links=links, base_url=base_url, **columns)
+    text = _converted(line, ListFormat(format))
     if output is None:
         for piece in text:
             click.echo(piece, nl=False)
@@ -66,31 +71,27 @@ def convert(
         raise click.BadParameter(reason, param_hint="--output") from None
 
 
-def _converted(
-    sources: tuple[str, ...],
-    format: ListFormat,
-    links: str | None,
-    base_url: str | None,
-) -> Iterator[str]:
+def _converted(line: CommandLine, format: ListFormat) -> Iterator[str]:
     from tui.sources.load import load_sources
     from tui.sources.writers import entry_of_request, write_list
 
     settings = Settings()
-    if links is not None or base_url is not None:
+    if line.links is not None or line.base_url is not None:
         # Pages are fetched with the configured proxies, logins and certificates.
         resolved = load_settings(CommandLine())
-        settings = prompt_for_passwords(build_settings(resolved), sources)
+        settings = prompt_for_passwords(build_settings(resolved), line.sources)
     notes: list[str] = []
     requests, errors = load_sources(
-        sources,
+        line.sources,
         None if sys.stdin is None else sys.stdin.buffer,
         notes,
-        links=links,
-        base_url=base_url,
+        links=line.links,
+        base_url=line.base_url,
+        columns=line.columns,
         fetch_page=page_fetcher(settings),
     )
-    for line in (*(f"note: {note}" for note in notes), *errors):
-        click.echo(f"{line}", err=True)
+    for text in (*(f"note: {note}" for note in notes), *errors):
+        click.echo(f"{text}", err=True)
     if errors:
         sys.exit(USAGE_ERROR)
     return write_list(map(entry_of_request, requests), format)

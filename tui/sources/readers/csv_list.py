@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tui.core.request import DownloadRequest
+    from tui.sources.readers.fields import Columns
 
 
 def parse_csv(
-    lines: Iterable[str], where: str, notes: list[str] | None = None
+    lines: Iterable[str],
+    where: str,
+    notes: list[str] | None = None,
+    chosen: Columns | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Parse a table; yields requests and errors as ``text_list.parse_text`` does.
 
@@ -30,6 +34,7 @@ def parse_csv(
         lines: text without line endings, starting with the header line.
         where: the list's name in messages; the row's last line number is added.
         notes: receives a line for each unknown column.
+        chosen: names of the columns to use instead of the usual ones.
     """
     iterator = iter(lines)
     first = next(iterator, "")
@@ -38,10 +43,13 @@ def parse_csv(
         delimiter=max(",;\t", key=first.count),
         strict=True,
     )
-    reader = FieldReader(notes)
+    reader = FieldReader(notes, chosen)
     try:
         names = [name.strip().lstrip("\ufeff") for name in next(rows, [])]
         columns = [reader.known(name, f"{where}:1") for name in names]
+        if chosen is not None and (problem := reader.missing_columns(names)):
+            yield BadRequestLine(f"{where}:1", problem)
+            return
         if "url" not in columns:
             yield BadRequestLine(
                 f"{where}:1", "the first line must name the columns, including url"

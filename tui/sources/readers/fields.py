@@ -6,7 +6,7 @@ The names are those of the plain list: ``url``, ``out``, ``dir``, ``checksum`` a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.request import (
     ALGORITHMS,
@@ -19,7 +19,7 @@ from tui.sources.patterns import check_pattern
 from tui.sources.values import parse_folder, parse_header, parse_output_path, parse_size
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 NAMES = {
     "url": "url",
@@ -40,18 +40,65 @@ NAMES = {
 """Accepted spellings in lower case -> field. A column named ``sha256`` contains just
 the digest."""
 _DIGESTS = tuple(f"digest {kind}" for kind in STRONGEST_FIRST)
+_DIGEST_KINDS = {32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
+"""The usual kind of a digest that has so many hexadecimal digits."""
+_SHOWN_COLUMNS = 20
+
+
+class Columns(NamedTuple):
+    """Names of the columns (or JSON fields) that a list uses instead of the usual ones.
+
+    "" means the usual one.
+    """
+
+    url: str = ""
+    name: str = ""
+    """File names, which may have folders in front."""
+    checksum: str = ""
+    """``TYPE=HEX`` or a digest alone, whose length shows its kind."""
 
 
 class FieldReader:
     """Turns fields into requests; notes each unknown field once."""
 
-    def __init__(self, notes: list[str] | None) -> None:
+    def __init__(self, notes: list[str] | None, columns: Columns | None = None) -> None:
         self._notes = notes
         self._ignored: set[str] = set()
+        self._chosen: dict[str, str] = {}
+        """Names of columns in lower case -> field."""
+        self._names: dict[str, str] = NAMES
+        if columns is not None:
+            pairs = zip(columns, ("url", "out", "digest any"), strict=True)
+            self._chosen = {name.strip().lower(): to for name, to in pairs if name}
+            replaced = set(self._chosen.values())
+            self._names = {
+                name: field
+                for name, field in NAMES.items()
+                if field not in replaced
+                and not ("digest any" in replaced and _is_checksum(field))
+                and not ("url" in replaced and field == "mirrors")
+            }
+
+    def missing_columns(self, names: Iterable[str]) -> str:
+        """Return what is wrong with a table's column names, or "" if nothing is."""
+        names = list(names)
+        present = {name.strip().lower() for name in names}
+        for name in self._chosen:
+            if name not in present:
+                return f"there is no column {sanitize(name, 60)!r}; {_listed(names)}"
+        if "url" not in self._chosen.values() and not any(
+            self._names.get(name) == "url" for name in present
+        ):
+            return (
+                "no column is called url; choose one with --url-column NAME;"
+                f" {_listed(names)}"
+            )
+        return ""
 
     def known(self, name: str, where: str) -> str:
         """Return the field for a name, or "" (with a note) if it is unknown."""
-        field = NAMES.get(name.strip().lower(), "")
+        key = name.strip().lower()
+        field = self._chosen.get(key) or self._names.get(key, "")
         if not field and name not in self._ignored:
             self._ignored.add(name)
             if self._notes is not None:
@@ -88,6 +135,16 @@ class FieldReader:
         return DownloadRequest(mirrors, name, directory, checksum, headers, size, where)
 
 
+def _is_checksum(field: str) -> bool:
+    return field == "checksum" or field.startswith("digest ")
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(sanitize(name.strip(), 40) for name in names[:_SHOWN_COLUMNS])
+    more = len(names) - _SHOWN_COLUMNS
+    return f"the columns are {shown}" + (f" and {more:,} more" if more > 0 else "")
+
+
 def _mirrors(fields: Mapping[str, Any]) -> tuple[str, ...]:
     url = fields.get("url")
     if isinstance(url, str) and "\t" not in url and "mirrors" not in fields:
@@ -101,6 +158,10 @@ def _mirrors(fields: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _checksum(fields: Mapping[str, Any]) -> Checksum | None:
     text = _text("checksum", fields.get("checksum"))
+    if found := fields.get("digest any"):
+        text = _text("checksum", found.hex() if isinstance(found, bytes) else found)
+        if "=" not in text and ":" not in text and len(text) in _DIGEST_KINDS:
+            text = f"{_DIGEST_KINDS[len(text)]}={text}"
     if not text:
         for field in _DIGESTS:
             if digest := _text(field, fields.get(field)):

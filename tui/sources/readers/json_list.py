@@ -20,16 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from tui.core.request import DownloadRequest
+    from tui.sources.readers.fields import Columns
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _BETWEEN = re.compile(r"[ \t\r\n]*([],])[ \t\r\n]*")
 
 
 def parse_json_lines(
-    lines: Iterable[str], where: str, notes: list[str] | None = None
+    lines: Iterable[str],
+    where: str,
+    notes: list[str] | None = None,
+    columns: Columns | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Parse one URL or object per line; skip blank lines."""
-    reader = FieldReader(notes)
+    reader = FieldReader(notes, columns)
     for number, line in enumerate(lines, 1):
         here = f"{where}:{number}"
         if len(line) > LINE_LIMIT:
@@ -45,14 +49,17 @@ def parse_json_lines(
 
 
 def parse_json(
-    text: str, where: str, notes: list[str] | None = None
+    text: str,
+    where: str,
+    notes: list[str] | None = None,
+    columns: Columns | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Parse a list of URLs and objects.
 
     Elements are decoded one by one, so that each error has a line number and invalid
     JSON in the middle does not hide earlier errors.
     """
-    reader = FieldReader(notes)
+    reader = FieldReader(notes, columns)
     decoder = json.JSONDecoder()
     text = text.removeprefix("\ufeff")
     at = _skip_space(text, 0)

@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from tui.sources.list_file import LIST_SUFFIXES
+from tui.sources.list_file import LIST_SUFFIXES, list_suffix
 from tui.sources.readers.digest_list import is_sums_name
 from tui.sources.readers.shell_words import split_words
 
@@ -121,8 +121,7 @@ def dropped_paths(text: str) -> list[str]:
 
 
 def _is_list(name: str) -> bool:
-    suffix = os.path.splitext(name)[1].lower()
-    return suffix in LIST_SUFFIXES or is_sums_name(name)
+    return list_suffix(name) in LIST_SUFFIXES or is_sums_name(name)
 
 
 def _size(entry: os.DirEntry[str]) -> int:
