@@ -179,6 +179,72 @@ async def test_a_move_that_changes_nothing_is_none(world):
     assert await finish(world.service.reorder_iter([], Move.UP)) == {}
 
 
+async def test_paused_downloads_keep_their_place_in_the_queue(local):
+    local.service.pause_all()
+    ids = await local.put(_S.QUEUED, 3)
+    local.service.pause([ids[1]])
+    assert await finish(local.service.queue_order()) == ids
+
+
+@pytest.mark.parametrize(
+    ("index", "lands_at", "order"),
+    [(0, 0, [2, 0, 1]), (1, 1, [0, 2, 1]), (9, 2, [0, 1, 2]), (-1, 0, [2, 0, 1])],
+)
+async def test_a_download_moves_to_an_index_of_the_queue(local, index, lands_at, order):
+    local.service.pause_all()
+    ids = await local.put(_S.QUEUED, 3)
+    local.service.pause([ids[0], ids[2]])
+    assert local.service.move_to(ids[2], index) == lands_at
+    assert await finish(local.service.queue_order()) == [ids[n] for n in order]
+
+
+async def test_many_moves_to_the_same_index_keep_the_order(local):
+    local.service.pause_all()
+    ids = await local.put(_S.QUEUED, 3)
+    expected = list(ids)
+    for _ in range(120):
+        last = expected.pop()
+        expected.insert(1, last)
+        local.service.move_to(last, 1)
+        assert await finish(local.service.queue_order()) == expected
+
+
+async def test_what_is_not_in_the_queue_has_no_index(local):
+    (id,) = await local.put(_S.DONE)
+    with pytest.raises(ValueError, match="neither queued nor paused"):
+        local.service.move_to(id, 0)
+
+
+@pytest.mark.parametrize("state", [_S.QUEUED, _S.PAUSED, _S.FAILED, _S.CANCELLED])
+async def test_the_request_of_an_unfinished_download_can_be_changed(local, state):
+    if state is _S.QUEUED:
+        local.service.pause_all()
+    (id,) = await local.put(state)
+    mirror = "http://127.0.0.1:9/mirror"
+    request = local.service.request(id)
+    request = request._replace(mirrors=(*request.mirrors, mirror), name="other.bin")
+    local.service.change_request(id, request)
+    # The engine waits for a worker that is still closing the part file.
+    await until(lambda: local.service.rows([id])[0].name == "other.bin")
+    assert local.service.request(id) == request
+    assert local.service.detail(id).mirrors == request.mirrors
+    assert local.service.rows([id])[0].state is state
+
+
+async def test_the_request_of_a_finished_download_stays(local):
+    (id,) = await local.put(_S.DONE)
+    with pytest.raises(ValueError, match="done"):
+        local.service.change_request(id, local.service.request(id))
+
+
+async def test_a_request_with_a_url_that_cannot_be_fetched_is_refused(local):
+    (id,) = await local.put(_S.PAUSED)
+    request = local.service.request(id)
+    with pytest.raises(ValueError, match="ftp"):
+        local.service.change_request(id, request._replace(mirrors=("ftp://a/b",)))
+    assert local.service.request(id) == request
+
+
 async def test_a_url_that_cannot_be_fetched_is_refused(world):
     (id,) = await world.put(_S.PAUSED)
     with pytest.raises(ValueError, match="ftp"):

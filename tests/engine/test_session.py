@@ -323,6 +323,19 @@ async def test_changes_reach_the_journal_by_themselves(state, settings, monkeypa
         assert [entry.state for entry in entries] == [_S.CANCELLED]
 
 
+async def test_a_changed_request_is_restored_as_it_was_changed(state, settings):
+    session = begin_session(settings, "")
+    async with running(session) as engine:
+        engine.pause_all()
+        engine.add(asked("a", "b"))
+        await session._journal_writer.write()
+        changed = engine.request(0)._replace(mirrors=(f"{HOST}/c",), name="c.bin")
+        engine.change_request(0, changed)
+    async with running(last_session(Settings(), ())) as engine:
+        assert [engine.request(id).url for id in range(2)] == [f"{HOST}/c", f"{HOST}/b"]
+        assert engine.request(0).name == "c.bin"
+
+
 async def test_long_lists_are_written_in_short_pieces(state, settings, monkeypatch):
     sizes = []
     real = Journal.write

@@ -46,7 +46,7 @@ from tui.core.snapshot import (
     WorkerSnapshot,
 )
 from tui.engine.metrics.progress import RunProgress, Work
-from tui.engine.scheduling.ordering import in_order, moved
+from tui.engine.scheduling.ordering import in_order, moved, moved_to
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -394,6 +394,39 @@ class FakeService:
     def _queue(self) -> list[Download]:
         queued = [d for d in self.downloads if d.state is _S.QUEUED]
         return in_order(queued)
+
+    def queue_order(self) -> Generator[None, None, list[int]]:
+        yield
+        return [d.id for d in self._line()]
+
+    def move_to(self, id: int, index: int) -> int:
+        line, download = self._line(), self.downloads[id]
+        if download not in line:
+            raise ValueError("the download is neither queued nor paused")
+        index = max(0, min(index, len(line) - 1))
+        self._note("move_to", id, index)
+        keys = moved_to(line, download, index)
+        self._move({d.id: key for d, key in keys.items()})
+        return index
+
+    def _line(self) -> list[Download]:
+        return in_order(d for d in self.downloads if d.state in (_S.QUEUED, _S.PAUSED))
+
+    def request(self, id: int) -> DownloadRequest:
+        return self.downloads[id].request
+
+    def change_request(self, id: int, request: DownloadRequest) -> None:
+        for url in request.mirrors:
+            check_url(url)
+        row = self.downloads[id]
+        if row.state is _S.DONE:
+            raise ValueError("the download is done")
+        self._note("change_request", id, request)
+        row.request = request
+        row.url = row.url if row.url in request.mirrors else request.url
+        row.name = request.name or row.name
+        row.directory = request.directory or ""
+        row.version += 1
 
     def set_url(self, id: int, url: str) -> None:
         self.downloads[id].url = check_url(url)

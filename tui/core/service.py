@@ -359,6 +359,51 @@ class DownloadService(DashboardService, Protocol):
         """Move queued downloads to positions; return their old positions."""
         ...
 
+    def queue_order(self) -> Generator[None, None, list[DownloadId]]:
+        """Return the ids of queued and paused downloads, in the order of the queue.
+
+        It works in slices of a few milliseconds between yields.
+        """
+        ...
+
+    def move_to(self, id: DownloadId, index: int) -> int:
+        """Move a queued or paused download to an index of ``queue_order``.
+
+        Args:
+            id: the download.
+            index: from 0; larger than the queue means its end.
+
+        Returns:
+            The index that it has now.
+
+        Raises:
+            ValueError: it is neither queued nor paused.
+        """
+        ...
+
+    def request(self, id: DownloadId) -> DownloadRequest:
+        """Return what a download was asked to fetch.
+
+        It may contain secrets (headers, logins in URLs): never show it.
+        """
+        ...
+
+    def change_request(self, id: DownloadId, request: DownloadRequest) -> None:
+        """Replace what an unfinished download is asked to fetch.
+
+        A running download restarts its attempt. Bytes on disk are kept if name and
+        folder stay the same and the server proves that it is the same file.
+
+        Args:
+            id: the download.
+            request: one changed with ``_replace`` from ``request``.
+
+        Raises:
+            ValueError: the download is done, or ``core.request.check_url`` refuses a
+                mirror.
+        """
+        ...
+
     def add_note(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
         """Add a notice to a download, also after its end.
 

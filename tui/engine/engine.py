@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.core import events
-from tui.core.download import ENDED, Download, DownloadState
+from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.listing.query import (
     by_activity,
@@ -27,7 +27,7 @@ from tui.engine.limits import LimitControl
 from tui.engine.metrics.loop_lag import LoopLag
 from tui.engine.notices import add_note
 from tui.engine.retry_undo import fail_queued, note_failure, restore_failure
-from tui.engine.scheduling.ordering import moved
+from tui.engine.scheduling.ordering import in_order, moved, moved_to
 from tui.engine.snapshots import SnapshotBuilder
 from tui.engine.ticker import Ticker
 from tui.engine.worker_pool import WorkerPool
@@ -56,11 +56,16 @@ if TYPE_CHECKING:
     )
     from tui.engine.context import EngineContext
     from tui.engine.events import EventSubscription
+    from tui.engine.job import Job
     from tui.engine.registry import RegistryWatch
 
 _S = DownloadState
+_IN_LINE = frozenset({_S.QUEUED, _S.PAUSED})
+"""States of downloads that have a position in the queue."""
 _SLICE = 1_000
 """Downloads moved in the queue per slice: 5 ms."""
+_PASS_SLICE = 20_000
+"""Downloads per slice of a pass over all of them: about 2 ms."""
 
 
 class Engine:
@@ -72,8 +77,10 @@ class Engine:
         self._retry = RetryPolicy(
             context, self._requeue, self._pause_queue, self._check_idle
         )
-        targets = TargetResolver(context.settings, context.folders, context.writer)
-        worker = DownloadWorker(context, targets, self._retry)
+        self._targets = TargetResolver(
+            context.settings, context.folders, context.writer
+        )
+        worker = DownloadWorker(context, self._targets, self._retry)
         self._workers = WorkerPool(context, worker.run, self._check_idle)
         self._limits = LimitControl(context, self._go)
         self._lag = LoopLag()
@@ -161,6 +168,63 @@ class Engine:
     def restore(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Restore removed downloads."""
         return [d.id for d in self._known(ids) if self._registry.restore(d)]
+
+    def request(self, id: DownloadId) -> DownloadRequest:
+        """Return what a download was asked to fetch; never show it."""
+        job = self._registry.jobs.get(id)
+        pending = job.next_request if job is not None else None
+        return pending or self._registry.downloads[id].request
+
+    def change_request(self, id: DownloadId, request: DownloadRequest) -> None:
+        """Replace what an unfinished download is asked to fetch.
+
+        Raises:
+            ValueError: it is done, or one of the URLs cannot be downloaded.
+        """
+        for url in request.mirrors:
+            check_url(url)
+        download = self._registry.downloads[id]
+        if download.state is _S.DONE or self._is_finishing(download):
+            raise ValueError("the download is done")
+        job = self._registry.job(download)
+        job.next_request = request
+        if job.task is None:
+            self._apply_request(job)
+            if download.state is _S.QUEUED:
+                self._requeue(download)
+            return
+        is_running = download.state in ACTIVE or job.then is not None
+        if download.state in ACTIVE:
+            self._stop([id], _S.PAUSED, events.Paused)
+
+        def change_and_resume() -> None:
+            self._apply_request(job)
+            self._requeue(download)
+            self.resume([id])
+
+        job.then = (
+            change_and_resume if is_running else partial(self._apply_request, job)
+        )
+
+    def _apply_request(self, job: Job) -> None:
+        """Make the next request of a job the current one; no worker is on it."""
+        download, request = job.download, job.next_request
+        assert request is not None
+        old, download.request, job.next_request = download.request, request, None
+        if download.url not in request.mirrors:
+            self._context.queue.end_refusal(download)
+            download.url = request.url
+            download.origin = origin_of(request.url)
+        if (request.name, request.directory) != (old.name, old.directory):
+            self._targets.release(job)
+            download.directory = request.directory or ""
+            name = safe_name(request.name) if request.name else ""
+            download.name = name or name_from_url(download.url)
+            self._registry.set_received(download, 0)
+        job.missing = ""
+        job.dead_mirrors = job.mirror_failures = None
+        self._registry.rewritten.add(download.id)
+        self._registry.touch(download)
 
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL; its bytes are kept if they prove the same.
@@ -302,13 +366,44 @@ class Engine:
         self, positions: Mapping[DownloadId, float]
     ) -> dict[DownloadId, float]:
         """Move queued downloads to positions; return their old positions."""
-        queued = _queued(self._registry.downloads[id] for id in positions)
-        before = {download.id: download.queue_key for download in queued}
-        self._context.queue.move({d: positions[d.id] for d in queued})
-        for download in queued:
+        line = [
+            d
+            for d in map(self._registry.downloads.__getitem__, positions)
+            if d.state in _IN_LINE
+        ]
+        before = {download.id: download.queue_key for download in line}
+        self._context.queue.move({d: positions[d.id] for d in _queued(line)})
+        for download in line:
+            download.queue_key = positions[download.id]
             self._registry.touch(download)
         self._go()
         return before
+
+    def queue_order(self) -> Generator[None, None, list[DownloadId]]:
+        """Return queued and paused downloads in order, in slices between yields."""
+        found: list[Download] = []
+        downloads = self._registry.downloads
+        for start in range(0, len(downloads), _PASS_SLICE):
+            if start:
+                yield
+            some = downloads[start : start + _PASS_SLICE]
+            found += [d for d in some if d.state in _IN_LINE]
+        return [download.id for download in in_order(found)]
+
+    def move_to(self, id: DownloadId, index: int) -> int:
+        """Move a queued or paused download to an index of ``queue_order``.
+
+        Raises:
+            ValueError: it is neither queued nor paused.
+        """
+        download = self._registry.downloads[id]
+        if download.state not in _IN_LINE:
+            raise ValueError("the download is neither queued nor paused")
+        line = in_order(d for d in self._registry.downloads if d.state in _IN_LINE)
+        index = max(0, min(index, len(line) - 1))
+        keys = moved_to(line, download, index)
+        self.set_queue_positions({d.id: key for d, key in keys.items()})
+        return index
 
     # -- limits ----------------------------------------------------------------------
 
@@ -484,7 +579,12 @@ class Engine:
         changed = []
         now = self._context.clock.wall()
         for download in self._known(ids):
+            job = self._registry.jobs.get(download.id)
+            has_pending = job is not None and job.next_request is not None
             if download.state in ENDED - {_S.FAILED} or download.state is state:
+                if job is not None and has_pending:
+                    # It would be queued again after the change of its request.
+                    job.then = partial(self._apply_request, job)
                 continue
             if download.state is _S.FAILED and state is not _S.CANCELLED:
                 continue
@@ -492,10 +592,11 @@ class Engine:
                 continue
             self._context.queue.end_refusal(download)
             self._registry.move(download, state)
-            job = self._registry.jobs.get(download.id)
             if job is not None:
                 job.cancel_retry()
                 self._workers.stop(job)
+                if has_pending:
+                    job.then = partial(self._apply_request, job)
             changed.append(download.id)
             self._context.bus.publish(event(download.id, now))
         self._check_idle()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.download import Download
+    from tui.core.request import DownloadRequest
     from tui.core.snapshot import SegmentSnapshot
     from tui.disk.folders import Folder
     from tui.engine.metrics.wait_times import Shares
@@ -130,6 +131,7 @@ class Job:
         "limiter",
         "mirror_failures",
         "missing",
+        "next_request",
         "one_connection",
         "retried_failure",
         "retry_timer",
@@ -153,6 +155,8 @@ class Job:
         self.missing = ""
         """Why a restored download cannot be requested, such as a missing header; ""
         if it can."""
+        self.next_request: DownloadRequest | None = None
+        """Replaces the download's request when its worker has stopped."""
         # -- on disk
         self.target: TargetPath | None = None
         self.is_renaming = False

@@ -91,6 +91,8 @@ class DownloadRegistry:
         """Ended downloads that the user removed from the list; they do not count."""
         self._changed: tuple[set[DownloadId], ...] = ()
         """Downloads that changed, one set for each ``RegistryWatch``."""
+        self.rewritten: set[DownloadId] = set()
+        """Downloads whose request changed since a journal stored it."""
         self.attempts: dict[DownloadId, list[AttemptSnapshot]] = {}
         """Failed attempts, at most ``ATTEMPTS_KEPT`` per download."""
         self.modified_at: dict[DownloadId, float] = {}

@@ -389,7 +389,7 @@ class Journal:
         """Write entries and facts in one transaction.
 
         Args:
-            new: entries whose keys are not in the file yet.
+            new: entries whose keys are not in the file yet, or whose requests changed.
             changed: entries that are in the file; their requests are not rewritten.
             facts: by name, any JSON value.
 

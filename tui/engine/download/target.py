@@ -56,6 +56,12 @@ class TargetResolver:
             target = job.target = self._reserve(folder, download.name)
         return target
 
+    def release(self, job: Job) -> None:
+        """Give up the name of a download that gets another one; files are kept."""
+        target, job.target = job.target, None
+        if target is not None:
+            target.folder.release(target.name)
+
     async def open_folder(self, job: Job) -> None:
         """Open the folder that a download goes to, creating it if needed.
 

@@ -47,6 +47,28 @@ def moved(
     return _numbered(moving, rest, move)
 
 
+def moved_to(
+    line: Sequence[Download], download: Download, index: int
+) -> dict[Download, float]:
+    """Return the ``queue_key`` of each download whose key changes by a move.
+
+    Args:
+        line: the downloads in their order (``in_order``), the moved one among them.
+        download: what moves; only its key changes, unless keys have been halved too
+            often for a float: then all are renumbered.
+        index: its position in the new order, from 0 to the last.
+    """
+    rest = [d for d in line if d is not download]
+    if not rest:
+        return {}
+    below = rest[index - 1].queue_key if index else rest[0].queue_key - 2
+    above = rest[index].queue_key if index < len(rest) else rest[-1].queue_key + 2
+    if (above - below) / 2 > _FINEST * math.ulp(max(abs(below), abs(above))):
+        return {download: (below + above) / 2}
+    order = [*rest[:index], download, *rest[index:]]
+    return {download: float(number) for number, download in enumerate(order)}
+
+
 def _position(download: Download) -> tuple[float, int]:
     return download.queue_key, download.id
 

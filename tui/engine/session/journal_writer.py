@@ -210,15 +210,18 @@ class JournalWriter:
                 slice_old = self._take_known(changed, SLICE - len(slice_new))
                 if not (slice_new or slice_old or facts):
                     return
+                whole = registry.rewritten.intersection(slice_old)
+                registry.rewritten -= whole
                 try:
                     await self.in_thread(
                         self.journal.write,
-                        list(map(self._entry, slice_new)),
-                        list(map(self._entry, slice_old)),
+                        list(map(self._entry, [*slice_new, *whole])),
+                        [self._entry(id) for id in slice_old if id not in whole],
                         facts,
                     )
                 except BaseException:
                     changed.update(slice_old)
+                    registry.rewritten |= whole
                     raise
                 self._note_written(slice_new, facts)
                 facts = {}

@@ -1,0 +1,94 @@
+"""Changing what a download fetches while it runs, over a real server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.until import until
+from tui.core.download import DownloadState
+from tui.core.request import DownloadRequest
+from tui.core.settings import Settings
+from tui.demo.pattern import Pattern
+from tui.demo.script import ResponseScript
+from tui.engine import open_engine
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from tui.demo.server import ScriptedServer
+    from tui.engine.engine import Engine
+
+_S = DownloadState
+SIZE = 400_000
+BODY = Pattern(SIZE, 1)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    settings = Settings(output_dir=tmp_path, timeout_s=30.0, segments=1)
+    engine = await open_engine(settings, chance=lambda: 0.0)
+    yield engine
+    await engine.close()
+
+
+async def stalled(engine: Engine, server: ScriptedServer) -> int:
+    """Add a download that receives half of its bytes and then waits."""
+    half = ResponseScript(BODY, etag='"1"', stall_after=SIZE // 2)
+    script = ResponseScript(BODY, etag='"1"', first=[half])
+    (id,) = engine.add([DownloadRequest((server.add("/a.bin", script),))])
+    await until(lambda: engine.rows([id])[0].received == SIZE // 2)
+    return id
+
+
+def state(engine: Engine, id: int) -> DownloadState:
+    return engine.rows([id])[0].state
+
+
+async def test_a_running_download_restarts_with_its_new_headers(
+    engine, server, tmp_path
+):
+    id = await stalled(engine, server)
+    request = engine.request(id)._replace(headers=(("X-Test", "new"),))
+    engine.change_request(id, request)
+    await until(lambda: state(engine, id) is _S.DONE)
+    last = server.requests_for("/a.bin")[-1]
+    assert last.headers["x-test"] == "new"
+    assert last.range == (SIZE // 2, None)
+    assert (tmp_path / "a.bin").read_bytes() == BODY.read()
+
+
+async def test_two_changes_in_one_turn_both_count(engine, server, tmp_path):
+    id = await stalled(engine, server)
+    request = engine.request(id)._replace(headers=(("X-Test", "new"),))
+    engine.change_request(id, request)
+    engine.change_request(id, engine.request(id)._replace(name="b.bin"))
+    await until(lambda: state(engine, id) is _S.DONE)
+    last = server.requests_for("/a.bin")[-1]
+    assert last.headers["x-test"] == "new"
+    assert (tmp_path / "b.bin").read_bytes() == BODY.read()
+
+
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+async def test_a_download_stopped_right_after_the_change_stays_stopped(
+    engine, server, verb
+):
+    id = await stalled(engine, server)
+    request = engine.request(id)._replace(name="b.bin")
+    engine.change_request(id, request)
+    getattr(engine, verb)([id])
+    wanted = _S.PAUSED if verb == "pause" else _S.CANCELLED
+    await until(lambda: engine.rows([id])[0].name == "b.bin")
+    assert state(engine, id) is wanted
+    assert engine.request(id) == request
+    assert len(server.requests_for("/a.bin")) == 1
+
+
+async def test_a_new_name_leaves_the_old_part_file(engine, server, tmp_path):
+    id = await stalled(engine, server)
+    engine.change_request(id, engine.request(id)._replace(name="b.bin"))
+    await until(lambda: state(engine, id) is _S.DONE)
+    assert (tmp_path / "b.bin").read_bytes() == BODY.read()
+    assert (tmp_path / "a.bin.part").exists()
