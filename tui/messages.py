@@ -140,6 +140,11 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     ),
     _N.REST_UNREADABLE: "its journal is damaged: {0}",
     _N.REST_SET_ASIDE: "the rest is damaged and kept as {0}",
+    _N.CLIENT_OF_OTHER_USER: "refused a connection of another user (user id {0})",
+    _N.CLIENTS_FULL: "refused a connection: {0} clients are already connected",
+    _N.CLIENT_GARBAGE: "dropped a client that does not speak the protocol: {0}",
+    _N.CLIENT_SILENT: "dropped a client that did not introduce itself",
+    _N.CLIENT_STALLED: "dropped a client that had stopped reading",
     _N.TEXT: "{0}",
 }
 

@@ -12,6 +12,7 @@ from tui import __version__
 from tui.background.address import Lock, address_of
 from tui.background.protocol import PROTOCOL, Code, Hello, RequestError
 from tui.background.server import BackgroundServer
+from tui.messages import notice_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,7 +44,7 @@ class Echo:
 class RunningServer:
     """A server with its address, its handlers and what it logged."""
 
-    def __init__(self, uid: int | None = None) -> None:
+    def __init__(self) -> None:
         self.address = address_of("test")
         self.lock = Lock(self.address)
         self.handlers: list[Echo] = []
@@ -54,7 +55,7 @@ class RunningServer:
             self.address,
             self.hello,
             self._handler,
-            log=self.log.append,
+            notify=lambda notice: self.log.append(notice_text(notice)),
             peer_uid=lambda peer: self.uid,
         )
 

@@ -117,7 +117,9 @@ async def test_a_line_has_a_limit(running, monkeypatch):
 async def test_another_user_is_refused(running):
     running.uid += 1
     assert await _raw(running, b"") == []
-    assert running.log == [f"refused a client of another user ({running.uid})"]
+    assert running.log == [
+        f"refused a connection of another user (user id {running.uid})"
+    ]
 
 
 async def test_too_many_clients_are_refused(running, monkeypatch):
@@ -141,7 +143,7 @@ async def test_too_many_open_requests_are_refused(running, monkeypatch):
 async def test_a_client_without_hello_is_dropped(running, monkeypatch):
     monkeypatch.setattr(server_module, "HELLO_TIMEOUT_S", 0.01)
     assert await _raw(running, b"") == []
-    assert running.log == ["dropped a client that sent no hello"]
+    assert running.log == ["dropped a client that did not introduce itself"]
 
 
 async def test_a_client_that_stops_reading_is_skipped_then_dropped(
@@ -163,7 +165,7 @@ async def test_a_client_that_stops_reading_is_skipped_then_dropped(
             assert sent < 3 * BACKLOG_LIMIT
             assert (await other.request("ping"))["method"] == "ping"
             await until(lambda: slow.is_closed)
-        assert running.log == ["dropped a client that stopped reading"]
+        assert running.log == ["dropped a client that had stopped reading"]
         assert (await other.request("ping"))["method"] == "ping"
 
 

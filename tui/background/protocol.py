@@ -9,12 +9,18 @@ Requests of a client:
 ==============  ====================================================================
 ``hello``       {protocol, version, client, watch}; the result is a ``Hello``
 ``ping``        {}; the result is {}
-``call``        {name, args}: one of the verbs in ``verbs.py``; ``watch`` refuses it
-``select``      {filter, view, ids, names}: ids, states and names of downloads
+``status``      {}: counts by state, bytes, speed and limits of the run
+``call``        {name, args}: a verb of ``handler.VERBS``, named as in
+                ``core.service.DownloadService``; refused to a client that watches
+``select``      {filter, view, sort, reversed}: {ids}
+``find``        {targets}: {ids, missing} of ids, names and filters
+``rows``        {ids}: {rows}, for scripts
 ``details``     {id}: everything about one download
 ``view.set``    {filter, view, sort, first, count, ids}: what the client shows
-``wait``        {ids}: answered when these downloads have ended, or all have
-``log``         {count}: the last lines of the log of the process
+``complete``    {start}: {ids, names} for the shell
+``wait``        {ids}: answered when these downloads have ended; without ids, all
+``log``         {count}: {lines}, the last ones of the log of the process
+``stop``        {}: ends the process; the connection closes when it has ended
 ==============  ====================================================================
 
 Notifications of a server:

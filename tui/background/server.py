@@ -30,6 +30,7 @@ from tui.background.protocol import (
     RequestError,
     Result,
 )
+from tui.core.notices import Notice, NoticeCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,7 +122,7 @@ class BackgroundServer:
         hello: Hello,
         make_handler: Callable[[Client], Handler],
         *,
-        log: Callable[[str], object],
+        notify: Callable[[Notice], object],
         peer_uid: Callable[[socket.socket], int] = peer_uid,
     ) -> None:
         """Serve clients on the running loop after ``open``.
@@ -130,13 +131,13 @@ class BackgroundServer:
             address: where to listen; its lock must be held.
             hello: what to answer to ``hello``.
             make_handler: called for each client after its ``hello``.
-            log: takes a line about each client that is refused or dropped.
+            notify: takes a notice about each client that is refused or dropped.
             peer_uid: returns the user of a client.
         """
         self._address = address
         self._hello = hello
         self._make_handler = make_handler
-        self._log = log
+        self._notify = notify
         self._peer_uid = peer_uid
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -238,10 +239,10 @@ class BackgroundServer:
             if self._is_allowed(channel, writer.get_extra_info("socket")):
                 await self._serve(channel)
         except ProtocolError as error:
-            self._log(f"dropped a client: {error}")
+            self._notify(Notice(NoticeCode.CLIENT_GARBAGE, (str(error),)))
             channel.send(Failure(None, RequestError(Code.PARSE, str(error))))
         except TimeoutError:
-            self._log("dropped a client that sent no hello")
+            self._notify(Notice(NoticeCode.CLIENT_SILENT))
         finally:
             channel.close()
             self._channels.discard(channel)
@@ -253,10 +254,10 @@ class BackgroundServer:
         except OSError:
             uid = -1
         if uid != os.getuid():
-            self._log(f"refused a client of another user ({uid})")
+            self._notify(Notice(NoticeCode.CLIENT_OF_OTHER_USER, (uid,)))
             return False
         if len(self._channels) > MAX_CLIENTS:
-            self._log(f"refused a client: {MAX_CLIENTS} are connected")
+            self._notify(Notice(NoticeCode.CLIENTS_FULL, (MAX_CLIENTS,)))
             error = RequestError(Code.TOO_MANY, f"{MAX_CLIENTS} clients are connected")
             channel.send(Failure(None, error))
             return False
@@ -269,7 +270,7 @@ class BackgroundServer:
                 if channel.is_closing:
                     return
         handler = self._make_handler(client)
-        watch = asyncio.create_task(_drop_when_stalled(channel, self._log))
+        watch = asyncio.create_task(_drop_when_stalled(channel, self._notify))
         requests: set[asyncio.Task[None]] = set()
         try:
             while (message := await channel.receive()) is not None:
@@ -328,7 +329,9 @@ async def _answer(handler: Handler, channel: Channel, request: Request) -> None:
         channel.send(Failure(request.id, RequestError(Code.INTERNAL, text)))
 
 
-async def _drop_when_stalled(channel: Channel, log: Callable[[str], object]) -> None:
+async def _drop_when_stalled(
+    channel: Channel, notify: Callable[[Notice], object]
+) -> None:
     """Drop a client that has unread data and accepts none of it for a while."""
     loop = asyncio.get_running_loop()
     last, since_s = 0, loop.time()
@@ -337,6 +340,6 @@ async def _drop_when_stalled(channel: Channel, log: Callable[[str], object]) -> 
         if channel.backlog == 0 or channel.sent - channel.backlog > last:
             last, since_s = channel.sent - channel.backlog, loop.time()
         elif loop.time() - since_s > STALL_TIMEOUT_S:
-            log("dropped a client that stopped reading")
+            notify(Notice(NoticeCode.CLIENT_STALLED))
             channel.abort()
             return

@@ -61,6 +61,12 @@ class NoticeCode(StrEnum):
     ENTRIES_UNSAVED = "entries_unsaved"  # missing, expected, source
     REST_UNREADABLE = "rest_unreadable"  # reason
     REST_SET_ASIDE = "rest_set_aside"  # path
+    # a background process
+    CLIENT_OF_OTHER_USER = "client_of_other_user"  # user id
+    CLIENTS_FULL = "clients_full"  # clients
+    CLIENT_GARBAGE = "client_garbage"  # reason
+    CLIENT_SILENT = "client_silent"
+    CLIENT_STALLED = "client_stalled"
     # an old journal
     TEXT = "text"  # the text that an earlier version stored
 

@@ -20,7 +20,7 @@ import sqlite3
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.core.download import DownloadState
+from tui.core.download import ENDED, DownloadState
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.rules.secret_headers import HARMLESS
@@ -359,6 +359,20 @@ class Journal:
         """
         with self._converted_errors():
             (count,) = self._rows("SELECT count(*) FROM downloads").fetchone()
+            return int(count)
+
+    def unfinished(self) -> int:
+        """Return the number of entries that a run would continue.
+
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        ended = ", ".join(str(int(state)) for state in ENDED)
+        where = f"state >= 0 AND state NOT IN ({ended})"
+        with self._converted_errors():
+            (count,) = self._rows(
+                f"SELECT count(*) FROM downloads WHERE {where}"
+            ).fetchone()
             return int(count)
 
     def read(self, after: int, limit: int) -> tuple[list[JournalEntry], int, int]:

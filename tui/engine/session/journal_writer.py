@@ -147,6 +147,13 @@ class JournalWriter:
             await self.in_thread(self.journal.close)
         self._executor.shutdown(wait=False)
 
+    async def flush(self) -> None:
+        """Write all changes so far, after ``begin``; ``trouble`` is the result."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+        self._writing = asyncio.create_task(self._write_and_report())
+        await asyncio.wait([self._writing])
+
     async def check_writable(self) -> None:
         """Find out before the first write whether it is possible."""
         if self.journal is None:

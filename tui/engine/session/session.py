@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.core.download import ACTIVE, Download, DownloadState
+from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.notices import Notice, NoticeCode, RestoredSession, decode_notice
 from tui.core.request import origin_of
@@ -22,16 +22,18 @@ from tui.core.settings import (
     Verify,
 )
 from tui.core.text.sanitize import sanitize
-from tui.disk.state.journal import LOGIN
-from tui.disk.state.sessions import Sessions
+from tui.disk.resume_record import strip_userinfo
+from tui.disk.state.journal import LOGIN, split_headers
+from tui.disk.state.sessions import LastSession, Sessions
 from tui.engine.session.journal_writer import SETTINGS, JournalWriter
 from tui.net.filename import name_from_url, safe_name
 from tui.net.limiter import Limiter
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from tui.disk.state.journal import JournalEntry
+    from tui.core.request import DownloadRequest
+    from tui.disk.state.journal import Journal, JournalEntry
     from tui.engine.context import EngineContext
     from tui.engine.engine import Engine
 
@@ -63,8 +65,9 @@ class SavedSession:
         notice: Notice | None = None,
         used_at: float = 0.0,
         facts: dict[str, Any] | None = None,
+        repeated: Iterable[DownloadRequest] = (),
     ) -> None:
-        """Use ``begin_session`` or ``last_session``."""
+        """Use ``begin_session``, ``last_session`` or ``continued_session``."""
         self.settings = settings
         """For the engine."""
         self._journal_writer = journal_writer
@@ -77,6 +80,8 @@ class SavedSession:
         self._waiting: list[Download] = []
         self._paused: list[int] = []
         """Downloads that pausing the queue had paused."""
+        self._repeated = {_key_of(request): request for request in repeated}
+        """Requests that may have the secrets of entries, which no journal stores."""
 
     @property
     def title(self) -> str:
@@ -114,6 +119,43 @@ class SavedSession:
     def unsaved(self) -> str:
         """Return why this session cannot be restored later; "" if it can."""
         return self._journal_writer.trouble
+
+    async def flush(self) -> str:
+        """Save everything now; return the reason if that fails, else ""."""
+        await self._journal_writer.flush()
+        return self._journal_writer.trouble
+
+    async def new_requests(
+        self, requests: Sequence[DownloadRequest]
+    ) -> list[DownloadRequest]:
+        """Return the requests that were not restored; the caller adds them.
+
+        Call it after ``restore``. Those that were restored with a secret missing got
+        theirs from ``requests``.
+        """
+        assert self._context is not None
+        downloads = self._context.registry.downloads
+        known = {_key_of(download.request) for download in downloads}
+        new = [request for request in requests if _key_of(request) not in known]
+        writer = self._journal_writer
+        if writer.journal is not None:
+            with suppress(LocalError):
+                saved = await writer.in_thread(writer.journal.count)
+                writer.expected = max(saved, writer.expected) + len(new)
+        return new
+
+    def secret_requests(self) -> list[DownloadRequest]:
+        """Return the requests of unfinished downloads that have secrets.
+
+        A process that continues the session needs them, because no journal stores
+        secrets.
+        """
+        assert self._context is not None
+        return [
+            download.request
+            for download in self._context.registry.downloads
+            if download.state not in ENDED and _has_secrets(download.request)
+        ]
 
     # -- restoring -------------------------------------------------------------------
 
@@ -165,6 +207,8 @@ class SavedSession:
             first = len(context.registry.downloads)
             downloads = []
             missing = {}
+            if self._repeated:
+                entries = [self._with_secrets(entry) for entry in entries]
             for id, entry in enumerate(entries, first):
                 reason = _missing(entry, self._missing_headers, self._given_headers)
                 if reason:
@@ -179,6 +223,15 @@ class SavedSession:
             engine.add_restored(downloads, missing)
             self._restore_limits(downloads, entries)
             journal_writer.attach(first, [e.key for e in entries], reached)
+
+    def _with_secrets(self, entry: JournalEntry) -> JournalEntry:
+        request = self._repeated.get(_key_of(entry.request))
+        if request is None or not entry.withheld:
+            return entry
+        url = entry.url
+        if url == entry.request.url:
+            url = request.url
+        return entry._replace(request=request, url=url, withheld=())
 
     async def _unsaved_entries(self) -> Notice | None:
         """Say how many downloads of its list the session lacks, if it does."""
@@ -263,10 +316,78 @@ def last_session(settings: Settings, given: Collection[str]) -> SavedSession:
     last = sessions.last(wanted)
     if last.journal is None:
         return SavedSession(settings, JournalWriter(sessions, None), notice=last.notice)
-    try:
-        facts = last.journal.facts()
-    except LocalError:
-        facts = {}  # further damage is found when the entries are read
+    return _restored(settings, given, sessions, last)
+
+
+class OtherDirectory(Exception):
+    """The session to continue saves to another directory than the one given."""
+
+    def __init__(self, unfinished: int, output_dir: str) -> None:
+        super().__init__(output_dir)
+        self.unfinished = unfinished
+        """Downloads that are not finished."""
+        self.output_dir = output_dir
+        """The directory of the session; sanitize it."""
+
+
+def continued_session(
+    settings: Settings,
+    given: Collection[str],
+    state: Path,
+    title: str,
+    requests: Sequence[DownloadRequest],
+    carried: Iterable[DownloadRequest] = (),
+) -> SavedSession:
+    """Open the session of a background process, or start one. Blocks for a moment.
+
+    A session with unfinished downloads is continued, and ``requests`` add to it
+    (``SavedSession.new_requests``). If all its downloads have ended, new requests start
+    a new session.
+
+    Args:
+        settings: those of the command line.
+        given: names of the settings given there, which take precedence.
+        state: the folder with the sessions of this process.
+        title: what is downloaded, for display.
+        requests: what is going to be added.
+        carried: requests of the session with their secrets.
+
+    Raises:
+        OtherDirectory: the unfinished session saves to another directory.
+    """
+    sessions = Sessions(state)
+    last = sessions.last()
+    journal = last.journal
+    if journal is not None and requests:
+        try:
+            unfinished = journal.unfinished()
+        except LocalError:
+            unfinished = 1  # the damage is reported when the entries are read
+        if not unfinished:
+            journal.close()
+            last = LastSession(None)
+        elif "output_dir" in given:
+            output_dir = _facts_of(journal).get("output_dir")
+            if output_dir != str(settings.output_dir.absolute()):
+                journal.close()
+                raise OtherDirectory(unfinished, str(output_dir))
+    if last.journal is None:
+        writer = JournalWriter(sessions, None, title, len(requests))
+        return SavedSession(settings, writer, notice=last.notice)
+    return _restored(
+        settings, given, sessions, last, [*carried, *filter(_has_secrets, requests)]
+    )
+
+
+def _restored(
+    settings: Settings,
+    given: Collection[str],
+    sessions: Sessions,
+    last: LastSession,
+    repeated: Iterable[DownloadRequest] = (),
+) -> SavedSession:
+    assert last.journal is not None
+    facts = _facts_of(last.journal)
     title, expected = facts.get("title"), facts.get("expected")
     return SavedSession(
         _session_settings(settings, facts, given),
@@ -278,6 +399,28 @@ def last_session(settings: Settings, given: Collection[str]) -> SavedSession:
         ),
         used_at=last.used_at,
         facts=facts,
+        repeated=repeated,
+    )
+
+
+def _facts_of(journal: Journal) -> dict[str, Any]:
+    try:
+        return journal.facts()
+    except LocalError:
+        return {}  # further damage is found when the entries are read
+
+
+def _key_of(request: DownloadRequest) -> tuple[str, str | None, str | None]:
+    """Return what identifies a request in a journal, which has no logins of URLs."""
+    url = request.url
+    if "@" in url:
+        url = strip_userinfo(url)
+    return url, request.directory, request.name
+
+
+def _has_secrets(request: DownloadRequest) -> bool:
+    return bool(split_headers(request.headers)[1]) or (
+        "@" in request.url and strip_userinfo(request.url) != request.url
     )
 
 

@@ -1,0 +1,461 @@
+"""What clients may ask of a background process: its verbs, and questions about it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.background.protocol import Code, RequestError
+from tui.background.requests import decode_requests
+from tui.core import events
+from tui.core.download import ENDED, DownloadState
+from tui.core.listing.query import DownloadQuery, SortKey, View
+from tui.core.service import Move
+from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
+from tui.messages import pause_text
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        Awaitable,
+        Callable,
+        Collection,
+        Generator,
+        Iterable,
+        Mapping,
+    )
+
+    from tui.background.server import Client
+    from tui.core.download import DownloadId
+    from tui.core.postprocess import PostProcessor
+    from tui.core.service import DownloadService
+    from tui.core.snapshot import DownloadSnapshot
+
+ROWS_LIMIT: Final = 5_000
+"""Rows in one answer; it takes 30 ms of the loop."""
+LOG_LIMIT: Final = 256 << 10
+"""Bytes read from the end of the log."""
+_COMPLETIONS: Final = 100
+_SLICE: Final = 1_000
+_ID: Final = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+_STOPPED: Final = ENDED | {DownloadState.PAUSED}
+"""States that nobody waits for: a paused download waits for the user."""
+_WAIT_INTERVAL_S: Final = 0.05
+_ENDINGS: Final = (events.Done, events.Failed, events.Cancelled, events.Paused)
+_CHANGES_NOTHING: Final = frozenset(
+    {"ping", "status", "select", "find", "rows", "complete", "log", "wait"}
+)
+"""Requests that a client which only watches may send, beside those for its view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What handlers know of the process that they run in."""
+
+    service: DownloadService
+    stop: Callable[[], object]
+    """Ends the process as soon as everything is saved; returns at once."""
+    read_log: Callable[[int], Awaitable[str]]
+    """Returns at most that many bytes of the end of the log, from a thread."""
+    post_processor: PostProcessor | None = None
+    unsaved: Callable[[], str] = str
+    """Returns why the session is not saved; "" if it is."""
+
+
+class ClientHandler:
+    """Answers the requests of one client."""
+
+    def __init__(self, process: Process, client: Client) -> None:
+        """Answer ``client`` from the state of ``process``."""
+        self._process = process
+        self._service = process.service
+        self._client = client
+        self._methods: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
+            "ping": self._ping,
+            "status": self._status,
+            "call": self._call,
+            "select": self._select,
+            "find": self._find,
+            "rows": self._rows,
+            "complete": self._complete,
+            "wait": self._wait,
+            "log": self._log,
+            "stop": self._stop,
+        }
+
+    async def request(self, method: str, params: dict[str, Any]) -> Any:
+        """Return the result of a request.
+
+        Raises:
+            RequestError: it is refused.
+        """
+        answer = self._methods.get(method)
+        if answer is None:
+            raise RequestError(Code.UNKNOWN_METHOD, f"unknown method {method[:40]!r}")
+        if self._client.is_watching and method not in _CHANGES_NOTHING:
+            raise RequestError(Code.WATCH_ONLY)
+        return await answer(params)
+
+    def close(self) -> None:
+        """Do nothing: the answers are all that the client gets."""
+
+    # -- methods ---------------------------------------------------------------------
+
+    async def _ping(self, _params: dict[str, Any]) -> Any:
+        return {}
+
+    async def _stop(self, _params: dict[str, Any]) -> Any:
+        # The answer is sent first.
+        asyncio.get_running_loop().call_soon(self._process.stop)
+        return {}
+
+    async def _log(self, params: dict[str, Any]) -> Any:
+        count = _number(params, "count", 1, 10_000)
+        text = await self._process.read_log(LOG_LIMIT)
+        return {"lines": text.splitlines()[-count:]}
+
+    async def _status(self, _params: dict[str, Any]) -> Any:
+        now = self._service.snapshot()
+        return {
+            "counts": _counts(now.counts),
+            "total": now.total,
+            "bytes": now.received,
+            "fetched": now.fetched,
+            "speed": now.speed,
+            "eta_s": now.eta_s,
+            "output_dir": now.output_dir,
+            "concurrency": now.concurrency,
+            "auto": now.auto.is_on,
+            "per_host": now.per_host,
+            "connections": now.segments,
+            "rate_limit": now.rate_limit,
+            "is_paused": now.is_queue_paused,
+            "pause_reason": pause_text(now.pause_reason),
+            "unsaved": self._process.unsaved(),
+        }
+
+    async def _call(self, params: dict[str, Any]) -> Any:
+        name, args = params.get("name"), params.get("args", {})
+        verb = VERBS.get(name) if isinstance(name, str) else None
+        if verb is None or not isinstance(args, dict):
+            raise RequestError(Code.INVALID_PARAMS, "call needs the name of a verb")
+        try:
+            return verb(self._service, args)
+        except (IndexError, KeyError):
+            raise RequestError(Code.UNKNOWN_DOWNLOAD) from None
+        except ValueError as error:
+            raise RequestError(Code.REFUSED, str(error)) from None
+
+    async def _select(self, params: dict[str, Any]) -> Any:
+        try:
+            query = DownloadQuery(
+                View(params.get("view", View.ALL.value)),
+                str(params.get("filter", "")),
+                SortKey(params.get("sort", SortKey.ADDED.value)),
+                params.get("reversed") is True,
+            )
+        except ValueError as error:
+            raise RequestError(Code.INVALID_PARAMS, str(error)) from None
+        return {"ids": await self._ids(query)}
+
+    async def _ids(self, query: DownloadQuery) -> list[DownloadId]:
+        try:
+            return await _in_slices(self._service.select_iter(query))
+        except ValueError as error:  # FilterError says what the filter needs
+            raise RequestError(Code.REFUSED, str(error)) from None
+
+    async def _rows(self, params: dict[str, Any]) -> Any:
+        ids = _ids(params)
+        if len(ids) > ROWS_LIMIT:
+            raise RequestError(Code.INVALID_PARAMS, f"at most {ROWS_LIMIT} rows")
+        try:
+            rows = self._service.rows(ids)
+        except (IndexError, KeyError):
+            raise RequestError(Code.UNKNOWN_DOWNLOAD) from None
+        return {"rows": [_record(row) for row in rows]}
+
+    # -- downloads by id, name or filter ---------------------------------------------
+
+    async def _find(self, params: dict[str, Any]) -> Any:
+        """Return the ids of targets, in their order, and the targets without any."""
+        found: dict[DownloadId, None] = {}
+        missing = []
+        targets = _strings(params, "targets")
+        shown: set[DownloadId] = set()
+        if any(map(_ID.fullmatch, targets)):
+            shown.update(await self._ids(DownloadQuery()))
+        for target in targets:
+            ids = await self._targets(target, shown)
+            found.update(dict.fromkeys(ids))
+            if not ids:
+                missing.append(target)
+        return {"ids": list(found), "missing": missing}
+
+    async def _targets(
+        self, target: str, shown: Collection[DownloadId]
+    ) -> list[DownloadId]:
+        """Return the downloads of an id or a range, or else of a name or a filter."""
+        match = _ID.fullmatch(target)
+        if match is not None:
+            first, last = int(match[1]), int(match[2] or match[1])
+            last = min(last, max(shown, default=-1))
+            ids = [id for id in range(first, last + 1) if id in shown]
+            if ids:
+                return ids
+        rows = await self._named(target)
+        named = [row.id for row in rows if target in (row.name, _path(row))]
+        return named or await self._ids(DownloadQuery(text=target))
+
+    async def _named(self, part: str) -> list[DownloadSnapshot]:
+        """Return the downloads whose folder and name contain a text."""
+        if '"' in part:
+            return []
+        ids = await self._ids(DownloadQuery(text=f'name:"{part}"'))
+        rows: list[DownloadSnapshot] = []
+        for at in range(0, len(ids), _SLICE):
+            rows += self._service.rows(ids[at : at + _SLICE])
+            await asyncio.sleep(0)
+        return rows
+
+    async def _complete(self, params: dict[str, Any]) -> Any:
+        """Return names and ids that start with a text, for the shell."""
+        start = str(params.get("start", ""))
+        ids = await self._ids(DownloadQuery())
+        shown = [id for id in ids if str(id).startswith(start)][:_COMPLETIONS]
+        by_id = self._service.rows(shown)
+        by_name = await self._named(start) if start else by_id
+        names = [row.name for row in by_name if row.name.startswith(start)]
+        return {
+            "ids": [[row.id, row.state.word, row.name] for row in by_id],
+            "names": list(dict.fromkeys(names))[:_COMPLETIONS],
+        }
+
+    # -- waiting ---------------------------------------------------------------------
+
+    async def _wait(self, params: dict[str, Any]) -> Any:
+        """Answer when downloads have ended; an error that pauses the queue ends it."""
+        service, post_processor = self._service, self._process.post_processor
+        ids = _ids(params) if params.get("ids") is not None else None
+        paused = asyncio.ensure_future(_until_paused(service))
+        ending = asyncio.ensure_future(
+            service.wait_idle() if ids is None else _until_ended(service, ids)
+        )
+        try:
+            await asyncio.wait((paused, ending), return_when=asyncio.FIRST_COMPLETED)
+            if ending.done():
+                ending.result()
+                if post_processor is not None and ids is None:
+                    await post_processor.drain()
+        except (IndexError, KeyError):
+            raise RequestError(Code.UNKNOWN_DOWNLOAD) from None
+        finally:
+            paused.cancel()
+            ending.cancel()
+            await asyncio.gather(paused, ending, return_exceptions=True)
+        now = service.snapshot()
+        counts = list(now.counts)
+        if ids is not None:
+            counts = [0] * len(DownloadState)
+            for row in service.rows(ids):
+                counts[row.state] += 1
+        failures = post_processor.failures if post_processor and ids is None else 0
+        return {
+            "counts": _counts(counts),
+            "pause_reason": pause_text(now.pause_reason),
+            "post_processing_failures": failures,
+        }
+
+
+async def _until_paused(service: DownloadService) -> None:
+    """Return when an error has paused the queue."""
+    subscription = service.subscribe()
+    try:
+        while service.snapshot().pause_reason is None:
+            await subscription.wait()
+            subscription.drain()
+            # Events come in bursts of thousands a second.
+            await asyncio.sleep(_WAIT_INTERVAL_S)
+    finally:
+        subscription.close()
+
+
+async def _until_ended(service: DownloadService, ids: list[DownloadId]) -> None:
+    subscription = service.subscribe()
+    try:
+        wanted = set(ids)
+        left = {row.id for row in service.rows(ids) if row.state not in _STOPPED}
+        while left:
+            await subscription.wait()
+            for event in subscription.drain():
+                if isinstance(event, _ENDINGS):
+                    left.discard(event.id)
+                elif isinstance(event, events.Queued) and event.id in wanted:
+                    left.add(event.id)
+            await asyncio.sleep(_WAIT_INTERVAL_S if left else 0)
+    finally:
+        subscription.close()
+
+
+async def _in_slices(
+    work: Generator[None, None, list[DownloadId]],
+) -> list[DownloadId]:
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            found: list[DownloadId] = end.value
+            return found
+        await asyncio.sleep(0)
+
+
+def _record(row: DownloadSnapshot) -> dict[str, Any]:
+    """Return a row for scripts; names as in the JSON events."""
+    return {
+        "id": row.id,
+        "state": row.state.word,
+        "name": row.name,
+        "directory": row.directory,
+        "url": row.url,
+        "bytes": row.received,
+        "size": row.size,
+        "speed": row.speed,
+        "eta_s": row.eta_s,
+        "connections": row.connections,
+        "attempt": row.attempt,
+        "status": row.status,
+        "error": row.error,
+        "error_kind": row.error_kind,
+    }
+
+
+def _path(row: DownloadSnapshot) -> str:
+    return f"{row.directory}/{row.name}" if row.directory else row.name
+
+
+def _counts(counts: Iterable[int]) -> dict[str, int]:
+    return {
+        state.word: count for state, count in zip(DownloadState, counts, strict=True)
+    }
+
+
+# -- parameters ------------------------------------------------------------------------
+
+
+def _number(
+    args: Mapping[str, Any], name: str, low: int, high: int, *, default: int = -1
+) -> int:
+    value = args.get(name, default)
+    if type(value) is not int or not low <= value <= high:
+        text = f"{name} must be a whole number from {low} to {high}"
+        raise RequestError(Code.INVALID_PARAMS, text)
+    return value
+
+
+def _id(args: Mapping[str, Any]) -> DownloadId:
+    return _number(args, "id", 0, 1 << 31)
+
+
+def _ids(args: Mapping[str, Any]) -> list[DownloadId]:
+    ids = args.get("ids")
+    if isinstance(ids, list) and all(type(id) is int and id >= 0 for id in ids):
+        return ids
+    raise RequestError(Code.INVALID_PARAMS, "ids must be a list of whole numbers")
+
+
+def _strings(args: Mapping[str, Any], name: str) -> list[str]:
+    values = args.get(name)
+    if isinstance(values, list) and all(isinstance(value, str) for value in values):
+        return values
+    raise RequestError(Code.INVALID_PARAMS, f"{name} must be a list of texts")
+
+
+def _positions(args: Mapping[str, Any]) -> dict[DownloadId, float]:
+    found = {}
+    pairs = args.get("positions")
+    for pair in pairs if isinstance(pairs, list) else [None]:
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise RequestError(Code.INVALID_PARAMS, "positions must be pairs")
+        id, position = pair
+        if type(id) is not int or id < 0 or not isinstance(position, int | float):
+            raise RequestError(Code.INVALID_PARAMS, "positions must be numbers")
+        found[id] = float(position)
+    return found
+
+
+def _move(args: Mapping[str, Any]) -> Move:
+    try:
+        return Move(args.get("move"))
+    except ValueError as error:
+        raise RequestError(Code.INVALID_PARAMS, str(error)) from None
+
+
+def _rate(args: Mapping[str, Any]) -> int | None:
+    return None if args.get("rate") is None else _number(args, "rate", 1, 1 << 53)
+
+
+def _optional_id(args: Mapping[str, Any]) -> DownloadId | None:
+    return None if args.get("id") is None else _id(args)
+
+
+def _switch(args: Mapping[str, Any]) -> bool:
+    if isinstance(args.get("on"), bool):
+        return bool(args["on"])
+    raise RequestError(Code.INVALID_PARAMS, "on must be true or false")
+
+
+# -- verbs -----------------------------------------------------------------------------
+
+
+def _add(service: DownloadService, args: dict[str, Any]) -> Any:
+    added = service.add(decode_requests(args.get("requests")))
+    return {"first": added.start, "count": len(added)}
+
+
+def _changed(ids: list[DownloadId]) -> Any:
+    return {"ids": ids}
+
+
+def _moved(positions: Mapping[DownloadId, float]) -> Any:
+    return {"positions": [list(pair) for pair in positions.items()]}
+
+
+VERBS: dict[str, Callable[[DownloadService, dict[str, Any]], Any]] = {
+    "add": _add,
+    "cancel": lambda service, args: _changed(service.cancel(_ids(args))),
+    "pause": lambda service, args: _changed(service.pause(_ids(args))),
+    "resume": lambda service, args: _changed(service.resume(_ids(args))),
+    "retry": lambda service, args: _changed(service.retry(_ids(args))),
+    "undo_retry": lambda service, args: _changed(service.undo_retry(_ids(args))),
+    "remove": lambda service, args: _changed(service.remove(_ids(args))),
+    "restore": lambda service, args: _changed(service.restore(_ids(args))),
+    "reorder": lambda service, args: _moved(service.reorder(_ids(args), _move(args))),
+    "set_queue_positions": lambda service, args: _moved(
+        service.set_queue_positions(_positions(args))
+    ),
+    "set_url": lambda service, args: service.set_url(
+        _id(args), str(args.get("url", ""))
+    ),
+    "set_concurrency": lambda service, args: service.set_concurrency(
+        _number(args, "count", 1, MAX_CONCURRENCY)
+    ),
+    "set_auto": lambda service, args: service.set_auto(_switch(args)),
+    "set_per_host": lambda service, args: service.set_per_host(
+        _number(args, "count", 0, MAX_CONCURRENCY)
+    ),
+    "set_origin_cap": lambda service, args: service.set_origin_cap(
+        str(args.get("origin", "")), _number(args, "cap", 0, MAX_CONCURRENCY)
+    ),
+    "set_segments": lambda service, args: service.set_segments(
+        _number(args, "count", 0, MAX_SEGMENTS), _optional_id(args)
+    ),
+    "set_rate_limit": lambda service, args: service.set_rate_limit(
+        _rate(args), _optional_id(args)
+    ),
+    "set_writers": lambda service, args: service.set_writers(
+        _number(args, "count", 1, MAX_WRITERS)
+    ),
+    "pause_all": lambda service, args: service.pause_all(),  # noqa: ARG005
+    "resume_all": lambda service, args: service.resume_all(),  # noqa: ARG005
+}
+"""The verbs of ``call``, named as in ``core.service.DownloadService``."""
