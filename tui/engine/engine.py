@@ -21,7 +21,7 @@ from tui.core.request import check_url, origin_of
 from tui.core.service import REMOVED
 from tui.engine.autotune.tuner import AutoTuner
 from tui.engine.download.attempt import DownloadWorker
-from tui.engine.download.retry import RetryPolicy
+from tui.engine.download.outcome import AttemptOutcome
 from tui.engine.download.target import TargetResolver
 from tui.engine.limits import LimitControl
 from tui.engine.metrics.loop_lag import LoopLag
@@ -74,13 +74,13 @@ class Engine:
     def __init__(self, context: EngineContext) -> None:
         self._context = context
         self._registry = context.registry
-        self._retry = RetryPolicy(
+        self._outcome = AttemptOutcome(
             context, self._requeue, self._pause_queue, self._check_idle
         )
         self._targets = TargetResolver(
             context.settings, context.folders, context.writer
         )
-        worker = DownloadWorker(context, self._targets, self._retry)
+        worker = DownloadWorker(context, self._targets, self._outcome)
         self._workers = WorkerPool(context, worker.run, self._check_idle)
         self._limits = LimitControl(context, self._go)
         self._lag = LoopLag()
@@ -560,7 +560,7 @@ class Engine:
         # Retries and workers first, so that nothing new is written; then the bytes
         # that were read go to disk (the writer drains); then the connections, which
         # nobody reads any more.
-        self._retry.close()
+        self._outcome.close()
         self._ticker.close()
         await self._workers.close()
         await self._context.folders.close()

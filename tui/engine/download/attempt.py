@@ -2,8 +2,8 @@
 
 The stages follow each other and none asks an earlier one again: reserve a target and
 decide what to do with the files there, probe the server, fix the target by what the
-server says, receive the body, verify it and give it its name. What a failure means is
-decided by ``retry``.
+server says, receive the body, verify it and give it its name. ``outcome`` applies how
+it ended, and ``retry`` decides what a failure means.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from tui.disk.part_file import PartFile
     from tui.disk.resume_record import ExistingFiles, ResumeRecord
     from tui.engine.context import EngineContext
-    from tui.engine.download.retry import RetryPolicy
+    from tui.engine.download.outcome import AttemptOutcome
     from tui.engine.download.target import TargetResolver
     from tui.engine.job import Job, TargetPath
     from tui.net.response import Response
@@ -61,14 +61,14 @@ class DownloadWorker:
     """Takes one download through one attempt; keeps nothing between downloads."""
 
     def __init__(
-        self, context: EngineContext, targets: TargetResolver, retry: RetryPolicy
+        self, context: EngineContext, targets: TargetResolver, outcome: AttemptOutcome
     ) -> None:
         self._context = context
         self._on_exists = context.settings.on_exists
         self._targets = targets
-        self._retry = retry
+        self._outcome = outcome
         self._prober = Prober(context)
-        self._finisher = Finisher(context, targets, retry)
+        self._finisher = Finisher(context, targets, outcome)
 
     async def run(self, job: Job) -> None:
         """Make one attempt (state PROBING already); end in another state.
@@ -86,16 +86,16 @@ class DownloadWorker:
         try:
             await self._attempt(job)
         except FetchError as error:
-            self._retry.attempt_failed(job, started_at, error)
+            self._outcome.attempt_failed(job, started_at, error)
         except Changed:
             add_note(context, download, Notice(NoticeCode.CHANGED_ON_SERVER))
             change = TransientError(ErrorKind.CHANGED, "the file changed on the server")
-            self._retry.attempt_failed(job, started_at, change)
+            self._outcome.attempt_failed(job, started_at, change)
         except Exception as bug:
             log.exception("bug in a worker")
             message = f"{type(bug).__name__}: {bug}"
             internal = PermanentError(ErrorKind.INTERNAL, message)
-            self._retry.attempt_failed(job, started_at, internal)
+            self._outcome.attempt_failed(job, started_at, internal)
 
     async def _attempt(self, job: Job) -> None:
         target = self._targets.reserve(job)
@@ -354,7 +354,7 @@ class DownloadWorker:
         add_note(self._context, download, notice)
         registry.set_size(download, size)
         registry.set_received(download, size)
-        self._retry.done(job)
+        self._outcome.done(job)
 
     async def _finish_part(self, job: Job, record: ResumeRecord) -> None:
         """Verify and rename a part file that an earlier run had completed."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tui.core.request import Checksum
     from tui.disk.part_file import PartFile
     from tui.engine.context import EngineContext
-    from tui.engine.download.retry import RetryPolicy
+    from tui.engine.download.outcome import AttemptOutcome
     from tui.engine.download.target import TargetResolver
     from tui.engine.job import Job, TargetPath
 
@@ -39,12 +39,12 @@ class Finisher:
     """Turns complete bytes into the file that was requested."""
 
     def __init__(
-        self, context: EngineContext, targets: TargetResolver, retry: RetryPolicy
+        self, context: EngineContext, targets: TargetResolver, outcome: AttemptOutcome
     ) -> None:
         self._context = context
         self._targets = targets
-        self._retry = retry
-        self.verifier = Verifier(context, retry.verified)
+        self._outcome = outcome
+        self.verifier = Verifier(context, outcome.verified)
         self._repair = PieceRepair(context)
 
     # -- part files ------------------------------------------------------------------
@@ -84,11 +84,11 @@ class Finisher:
         try:
             await _uninterrupted(self._rename(job, part, size))
         except asyncio.CancelledError:
-            self._retry.done(job)
+            self._outcome.done(job)
             raise
         finally:
             job.is_renaming = False
-        self._retry.done(job)
+        self._outcome.done(job)
 
     async def _verify(
         self, job: Job, part: PartFile, size: int, server_digest: Checksum | None
@@ -178,7 +178,7 @@ class Finisher:
         if download.state is not DownloadState.VERIFYING:
             context.registry.move(download, DownloadState.VERIFYING)
         if expected is None:
-            checksum, on_done = None, partial(self._retry.stored, job)
+            checksum, on_done = None, partial(self._outcome.stored, job)
         else:
             checksum = expected.checksum
             on_done = partial(self._on_stored, job, expected.source)
@@ -199,7 +199,7 @@ class Finisher:
     ) -> None:
         """Keep the bytes of a small file that are not the expected ones as ``.bad``."""
         if not isinstance(error, IntegrityError):
-            self._retry.stored(job, file, error)
+            self._outcome.stored(job, file, error)
             return
         self._context.writer.store(
             SmallFile(
@@ -225,7 +225,7 @@ class Finisher:
             message = f"{message}; the bytes are kept as {kept.name}"
         else:
             kept.folder.release(kept.name)
-        self._retry.stored(job, file, IntegrityError(ErrorKind.CHECKSUM, message))
+        self._outcome.stored(job, file, IntegrityError(ErrorKind.CHECKSUM, message))
 
 
 async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:

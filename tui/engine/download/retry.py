@@ -1,11 +1,10 @@
-"""Decides what follows an attempt: done, failed, or another attempt after a wait."""
+"""Decides whether, where and when a failed attempt is repeated."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.download import ACTIVE, Download, DownloadState
+from tui.core.download import ACTIVE
 from tui.core.errors import (
     ErrorKind,
     FetchError,
@@ -14,27 +13,17 @@ from tui.core.errors import (
     PermanentError,
     TransientError,
 )
-from tui.core.events import Done, Failed, Retrying, Verified
-from tui.core.notices import Notice, NoticeCode, PauseReason
-from tui.core.request import origin_of
 from tui.core.text.units import format_duration
-from tui.engine.notices import add_note
-from tui.engine.scheduling.queue import SLOWING_STATUSES, shows_overload
+from tui.engine.scheduling.queue import SLOWING_STATUSES
 from tui.net.backoff import next_wait_s
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tui.core.request import Checksum
-    from tui.disk.small_files import SmallFile
     from tui.engine.context import EngineContext
     from tui.engine.job import Job
 
 PROGRESS_BYTES = 64 << 10
 """An attempt that got this much further does not count as a failure in a row: a long
 file over a line that breaks every minute arrives in the end."""
-SERVING_S = 1.0
-"""A host that sent another download something so recently is up."""
 DESCRIPTOR_WAIT_S = 0.5
 """Least wait for other downloads to close their files, where no more can be opened. It
 does not count as a retry, because the download has not failed."""
@@ -42,109 +31,51 @@ DESCRIPTOR_WAITS = 20, 240
 """The most such waits while no other download runs, and while one does."""
 PASSING = frozenset({ErrorKind.IN_USE})
 """Local errors that may pass: another fetchtui that writes the same file ends."""
-BREAKS = frozenset(
-    {
-        ErrorKind.RESET,
-        ErrorKind.REFUSED,
-        ErrorKind.STALLED,
-        ErrorKind.TRUNCATED,
-        ErrorKind.CONNECT_TIMEOUT,
-    }
-)
-"""Errors by which an overloaded server or line shows itself."""
+
+
+class NextAttempt(NamedTuple):
+    """Where and when to try again."""
+
+    url: str
+    """One of the request's mirrors."""
+    wait_s: float
 
 
 class RetryPolicy:
-    """Ends attempts: changes states, publishes events and plans the next attempt."""
+    """Counts the failures of each download, and plans its next attempt.
 
-    def __init__(
-        self,
-        context: EngineContext,
-        requeue: Callable[[Download], None],
-        pause_queue: Callable[[PauseReason], None],
-        on_ended: Callable[[], None],
-    ) -> None:
-        """Connect it to the engine.
+    It changes no state and publishes nothing: ``outcome`` carries out the plan.
+    """
 
-        Args:
-            context: the run's tools.
-            requeue: puts a QUEUED download into the queue.
-            pause_queue: pauses the queue for a reason that concerns all downloads.
-            on_ended: called after every download that ended.
-        """
+    def __init__(self, context: EngineContext) -> None:
+        """Use the run's settings, mirrors, counts and random numbers."""
         self._context = context
-        self._requeue = requeue
-        self._pause_queue = pause_queue
-        self._on_ended = on_ended
 
-    # -- ends ------------------------------------------------------------------------
-
-    def done(self, job: Job) -> None:
-        """End a download whose file is complete under its final name."""
-        context, download = self._context, job.download
-        download.error = download.error_kind = ""
-        download.finished_at = context.clock.wall()
-        context.registry.move(download, DownloadState.DONE)
-        origin = context.queue.origins[download.origin]
-        origin.done += 1
-        if origin.refused:
-            context.queue.end_refusal(download, is_done=True)
-        if origin.learned_cap:
-            context.queue.speed_up(download.origin)
-        if context.bus.is_heard(Done):
-            context.bus.publish(Done(download.id, download.finished_at))
-        self._on_ended()
-
-    def verified(self, download: Download, checksum: Checksum) -> None:
-        """Publish that a digest is the expected one."""
-        now = self._context.clock.wall()
-        self._context.bus.publish(Verified(download.id, now, str(checksum)))
-
-    def attempt_failed(self, job: Job, started_at: float, error: FetchError) -> None:
-        """Plan another attempt, or end the download.
+    def after_failure(self, job: Job, error: FetchError) -> NextAttempt | None:
+        """Count a failed attempt and plan the next one.
 
         Args:
-            job: whose attempt failed; nothing works on it any more.
-            started_at: wall time at which the attempt started.
-            error: why it failed.
+            job: whose attempt failed.
+            error: why.
+
+        Returns:
+            ``None`` if the download has failed for good.
         """
-        context, download = self._context, job.download
-        if download.state not in ACTIVE:
-            return  # the user stopped it at the same moment
-        error = self._refuse_long_wait(error)
-        download.error = str(error)
-        download.error_kind = error.kind
-        download.status = error.status or download.status
-        context.registry.note_attempt(download, started_at, str(error))
-        origin = context.queue.origin_state(download.origin)
-        origin.errors += 1
-        origin.last_error = str(error)
-        if error.kind in BREAKS and (origin.done or download.received):
-            # Only hosts that deliver something count: a dead one shows no overload.
-            context.registry.breaks += 1
-        if shows_overload(error):
-            self._throttle_origin(download, started_at, error)
-        if error.kind is ErrorKind.IN_USE and job.target is not None:
-            job.target.may_exist = True
+        url, random = job.download.url, self._context.random
         if error.kind is ErrorKind.DESCRIPTORS and self._frees_descriptors(job):
             job.descriptor_waits += 1
-            self._wait(job, error, wait_s=DESCRIPTOR_WAIT_S * (1 + context.random()))
-            return
-        is_transient = isinstance(error, TransientError) or error.kind in PASSING
-        may_retry = is_transient and self._may_retry(job, error)
-        url = self._next_url(job, error, may_retry=may_retry)
-        if url is None:
-            self._fail(job, error)
-            return
-        is_other = url != download.url
-        if is_other:
-            self._use_mirror(job, url)
-        wait_s = 0.0
-        if not is_other or job.failures:
-            # Only a mirror that was not tried yet needs no wait.
-            failures = max(1, job.failures)
-            wait_s = next_wait_s(failures, error.retry_after_s, context.random)
-        self._wait(job, error, wait_s=wait_s)
+            return NextAttempt(url, DESCRIPTOR_WAIT_S * (1 + random()))
+        may_repeat = False
+        if isinstance(error, TransientError) or error.kind in PASSING:
+            self._count_failure(job)
+            may_repeat = job.failures <= self._context.settings.retries
+            if job.failures == self._context.settings.retries:
+                self._prepare_last(job, error)
+        if len(job.download.request.mirrors) > 1 and not isinstance(error, LocalError):
+            return self._try_mirrors(job, error, may_repeat=may_repeat)
+        if not may_repeat:
+            return None
+        return NextAttempt(url, next_wait_s(job.failures, error.retry_after_s, random))
 
     def _frees_descriptors(self, job: Job) -> bool:
         """Return True if files may be closed soon, so that waiting for that helps.
@@ -155,163 +86,62 @@ class RetryPolicy:
         others = sum(counts[state] for state in ACTIVE) - (job.download.state in ACTIVE)
         return job.descriptor_waits < DESCRIPTOR_WAITS[others > 0]
 
-    def stored(self, job: Job, file: SmallFile, error: BaseException | None) -> None:
-        """End the attempt at a small file that the writer has stored, or could not.
-
-        The writer calls it on the loop.
-        """
-        context, download = self._context, job.download
-        if error is None:
-            context.queue.origin_state(download.origin).stored += file.nbytes
-            if file.checksum is not None:
-                self.verified(download, file.checksum)
-            self.done(job)
-        elif isinstance(error, FileExistsError):
-            # A file of that name appeared: try again, looking at the disk first.
-            assert job.target is not None
-            job.target.may_exist = True
-            context.registry.set_received(download, 0)
-            context.registry.move(download, DownloadState.QUEUED)
-            download.attempt -= 1
-            self._requeue(download)
-        else:
-            if not isinstance(error, FetchError):
-                message = f"{type(error).__name__}: {error}"
-                error = LocalError(ErrorKind.DISK, message)
-            context.registry.set_received(download, 0)
-            self.attempt_failed(job, context.clock.wall(), error)
-
-    def _fail(self, job: Job, error: FetchError) -> None:
-        context, download = self._context, job.download
-        job.end_attempts()
-        download.finished_at = context.clock.wall()
-        context.registry.move(download, DownloadState.FAILED)
-        context.queue.origins[download.origin].failed += 1
-        context.queue.end_refusal(download)
-        context.bus.publish(
-            Failed(download.id, download.finished_at, error.kind, str(error))
-        )
-        if error.kind is ErrorKind.DISK_FULL:
-            self._pause_queue(PauseReason(error.kind, str(error)))
-        self._on_ended()
-
-    # -- further attempts ------------------------------------------------------------
-
-    def close(self) -> None:
-        """Cancel every planned attempt."""
-        for job in self._context.registry.jobs.values():
-            job.cancel_retry()
-
-    def _may_retry(self, job: Job, error: FetchError) -> bool:
-        received, retries = job.download.received, self._context.settings.retries
+    @staticmethod
+    def _count_failure(job: Job) -> None:
+        """Count a failure in a row; one after enough progress is the first."""
+        received = job.download.received
         if received >= job.best_received + PROGRESS_BYTES:
             job.best_received = received
             job.failures = 1
         else:
             job.failures += 1
-        if job.failures == retries and error.status >= 500:
-            # Some servers stumble over ranges only: the last attempt asks for the
-            # whole file.
+
+    def _prepare_last(self, job: Job, error: FetchError) -> None:
+        """Give the last attempt at this URL better chances."""
+        if error.status >= 500:
+            # Some servers stumble over ranges only: it asks for the whole file.
             job.whole_only = True
-        if job.failures == retries and error.status in SLOWING_STATUSES:
+        if error.status in SLOWING_STATUSES:
             self._context.queue.free_slot(job.download.origin)
-        return job.failures <= retries
 
-    def _refuse_long_wait(self, error: FetchError) -> FetchError:
-        """Return the error to report if a server asks for too long a wait."""
-        wait_s = error.retry_after_s
-        if wait_s is None or wait_s <= self._context.settings.max_retry_after_s:
-            return error
-        message = f"{error}; the server asks to wait {format_duration(wait_s)}"
-        return PermanentError(ErrorKind.RETRY_AFTER, message, status=error.status)
-
-    def _next_url(self, job: Job, error: FetchError, *, may_retry: bool) -> str | None:
-        """Return the URL of the next attempt; ``None`` if there is to be none.
+    def _try_mirrors(
+        self, job: Job, error: FetchError, *, may_repeat: bool
+    ) -> NextAttempt | None:
+        """Plan an attempt at one of several mirrors.
 
         A mirror that failed permanently (404, wrong bytes) or as often as retries are
         allowed is not used again for this download. Every other one is tried, those
         that have failed least first.
         """
-        download = job.download
-        mirrors = download.request.mirrors
-        if len(mirrors) == 1 or isinstance(error, LocalError):
-            return download.url if may_retry else None
+        url, mirrors = job.download.url, self._context.mirrors
         if isinstance(error, IntegrityError):
             job.single_source = True
         dead = job.dead_mirrors
         if dead is None:
             dead = job.dead_mirrors = set()
-        if not may_retry:
-            dead.add(download.url)
-        self._context.mirrors.note_failure(download.url)
-        return self._context.mirrors.choose(mirrors, dead)
+        if not may_repeat:
+            dead.add(url)
+        mirrors.note_failure(url)
+        following = mirrors.choose(job.download.request.mirrors, dead)
+        if following is None:
+            return None
+        if following != url:
+            if job.mirror_failures is None:
+                job.mirror_failures = {}
+            job.mirror_failures[url] = job.failures
+            job.failures = job.mirror_failures.get(following, 0)
+            job.whole_only = False
+            if not job.failures:
+                return NextAttempt(following, 0.0)  # it was not tried yet
+        failures = max(1, job.failures)
+        wait_s = next_wait_s(failures, error.retry_after_s, self._context.random)
+        return NextAttempt(following, wait_s)
 
-    def _use_mirror(self, job: Job, url: str) -> None:
-        """Continue with another URL of the same file, and note it."""
-        download = job.download
-        self._context.queue.end_refusal(download)
-        if job.mirror_failures is None:
-            job.mirror_failures = {}
-        job.mirror_failures[download.url] = job.failures
-        job.failures = job.mirror_failures.get(url, 0)
-        job.whole_only = False
-        old, download.origin = download.origin, origin_of(url)
-        download.url = url
-        notice = Notice(NoticeCode.MIRROR_CHANGED, (old, url))
-        add_note(self._context, download, notice)
 
-    def _wait(self, job: Job, error: FetchError, *, wait_s: float) -> None:
-        context, download = self._context, job.download
-        context.registry.retries += 1
-        download.retry_at_s = context.clock.monotonic() + wait_s
-        context.registry.move(download, DownloadState.WAITING)
-        if context.bus.is_heard(Retrying):
-            context.bus.publish(
-                Retrying(
-                    download.id,
-                    context.clock.wall(),
-                    download.attempt,
-                    wait_s,
-                    error.kind,
-                    str(error),
-                )
-            )
-        job.retry_timer = asyncio.get_running_loop().call_later(
-            wait_s, self._try_again, job
-        )
-
-    def _try_again(self, job: Job) -> None:
-        job.retry_timer = None
-        self._context.registry.move(job.download, DownloadState.QUEUED)
-        self._requeue(job.download)
-
-    def _throttle_origin(
-        self, download: Download, asked_at: float, error: FetchError
-    ) -> None:
-        """Start fewer downloads from an origin that shows that it is overloaded."""
-        context = self._context
-        is_refused = error.kind is ErrorKind.REFUSED
-        is_serving = self._is_serving(download)
-        if is_refused and not is_serving:
-            return  # it is down, not overloaded
-        is_certain = is_refused or error.retry_after_s is not None
-        context.queue.refused(
-            download,
-            asked_at,
-            context.clock.wall(),
-            is_certain=is_certain,
-            is_serving=is_serving,
-        )
-        if error.retry_after_s is not None:
-            until = context.clock.monotonic() + error.retry_after_s
-            context.queue.block(download.origin, until)
-
-    def _is_serving(self, download: Download) -> bool:
-        """Return True if other downloads from the same origin receive bytes."""
-        since = self._context.clock.monotonic() - SERVING_S
-        return any(
-            transfer.last_byte_at > since
-            for transfer in self._context.registry.running
-            if transfer.download is not download
-            and transfer.download.origin == download.origin
-        )
+def refuse_long_wait(error: FetchError, limit_s: float) -> FetchError:
+    """Return the error to report if a server asks for a wait above ``limit_s``."""
+    wait_s = error.retry_after_s
+    if wait_s is None or wait_s <= limit_s:
+        return error
+    message = f"{error}; the server asks to wait {format_duration(wait_s)}"
+    return PermanentError(ErrorKind.RETRY_AFTER, message, status=error.status)
