@@ -285,6 +285,11 @@ _AUTO: dict[AutoCode, Sentence] = {
     _A.GAIN_STAY: "{0} give {1:rate} ({2:+.0%}): stays",
     _A.BACK: "{0} give {1:rate} ({2:+.0%}): back to {3}",
     _A.FEWER_STAY: "{0} give {1:rate} ({2:+.0%}): fewer do as well, stays",
+    _A.TRY_FEWER_CONNECTIONS: "{0} connections to large files: trying {1}",
+    _A.FEWER_CONNECTIONS_STAY: (
+        "{0} connections give {1:rate} ({2:+.0%}): fewer do as well, stays"
+    ),
+    _A.CONNECTIONS_BACK: "{0} connections give {1:rate} ({2:+.0%}): back to {3}",
 }
 
 _L = LimitName

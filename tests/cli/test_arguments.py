@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from tui import __version__
 from tui.cli import main
-from tui.core.settings import OnExists, Settings
+from tui.core.settings import AUTO_START, OnExists, Settings
 
 if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
@@ -51,7 +51,7 @@ def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
 
 def test_without_options_settings_are_the_defaults(captured: Captured) -> None:
     assert run(URL).exit_code == 0
-    assert captured.settings == Settings(auto=True)
+    assert captured.settings == Settings(auto=True, concurrency=AUTO_START)
     assert [request.url for request in captured.requests] == [URL]
     assert not captured.has_dashboard, "stdout is no terminal here"
 

@@ -8,7 +8,7 @@ from tests.support.command import fetchtui
 from tui.cli.load_settings import load_settings
 from tui.cli.options import CommandLine
 from tui.config.precedence import DashboardSettings
-from tui.core.settings import Settings
+from tui.core.settings import AUTO_START, Settings
 from tui.demo.server import Pattern, ResponseScript
 
 WHOLE = Pattern(40_000, seed=4)
@@ -97,5 +97,5 @@ def test_demo_ignores_network_settings_in_the_file(config, monkeypatch):
     monkeypatch.setenv("FETCHTUI_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("FETCHTUI_ASCII", "1")
     resolved = load_settings(CommandLine(demo=True))
-    assert resolved.settings() == Settings(auto=True)
+    assert resolved.settings() == Settings(auto=True, concurrency=AUTO_START)
     assert resolved.dashboard() == DashboardSettings(motion=False, ascii=True)

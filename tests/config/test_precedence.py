@@ -12,7 +12,7 @@ from tui.config.errors import ConfigError
 from tui.config.option import SettingValue
 from tui.config.precedence import DashboardSettings, resolve
 from tui.config.registry import BY_KEY
-from tui.core.settings import Hooks, Login, Scheme, Settings
+from tui.core.settings import AUTO_START, Hooks, Login, Scheme, Settings
 
 FILE = """
 concurrency = 2
@@ -110,7 +110,7 @@ def test_misspelled_variable_gets_a_suggestion():
 
 def test_empty_variable_counts_as_unset():
     settings = resolved(FETCHTUI_CONCURRENCY="", FETCHTUI_PROXY="").settings()
-    assert settings == Settings(auto=True)
+    assert settings == Settings(auto=True, concurrency=AUTO_START)
 
 
 def test_concurrency_is_automatic_unless_a_number_is_given():
@@ -139,6 +139,7 @@ def test_settings_combine_several_options(tmp_path, monkeypatch):
     ).settings()
     assert settings == Settings(
         auto=True,
+        concurrency=AUTO_START,
         proxy="http://proxy:3128",
         proxy_login=Login("me", "text:p@ss"),
         login=Login("you", "file:/run/secret", Scheme.DIGEST),

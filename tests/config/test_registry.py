@@ -14,7 +14,7 @@ from tui.config.precedence import DashboardSettings, resolve
 from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, find
 from tui.config.sample import sample
 from tui.config.values import Kind
-from tui.core.settings import Hooks, HostRule, Login, Settings
+from tui.core.settings import AUTO_START, Hooks, HostRule, Login, Settings
 
 
 def names(kind: type) -> set[str]:
@@ -49,8 +49,8 @@ def test_every_dashboard_setting_has_an_option():
 
 def test_option_defaults_match_settings():
     resolved = resolve(read_document(b"", "config.toml"), environment={})
-    # auto depends on whether concurrency is given.
-    assert resolved.settings() == Settings(auto=True)
+    # auto and its start depend on whether concurrency is given.
+    assert resolved.settings() == Settings(auto=True, concurrency=AUTO_START)
     assert resolved.dashboard() == DashboardSettings()
     assert (resolved.problems, resolved.notes) == ([], [])
 

@@ -246,6 +246,49 @@ def test_an_automatic_ceiling_depends_on_the_size_of_the_files() -> None:
     assert len(drain(queue)) == 36
 
 
+def test_medium_files_get_more_than_large_ones_and_fewer_than_small_ones() -> None:
+    queue = DownloadQueue(0)
+    queue.set_auto(True)
+    state = queue.origin_state("http://a")
+    ceilings = []
+    for size in (None, 3 << 20, 4 << 20, 256 << 10, 1000, 1000, 1000):
+        state.accepted += 1
+        state.note_size(size)
+        queue.update_ceilings()
+        ceilings.append(queue.cap(state))
+    assert ceilings == [16, 16, 32, 32, 32, 32, 64]
+
+
+def test_a_remembered_limit_holds_from_the_first_request_and_can_grow() -> None:
+    queue = DownloadQueue(0)
+    queue.remembered = {"http://a": 3}
+    for number in range(20):
+        queue.push(download(number))
+    assert drain(queue) == [0, 1, 2]
+    state = queue.origin_state("http://a")
+    assert queue.cap_from(state) == "learned"
+    assert queue.limits_to_remember() == {"http://a": 3}
+    for _ in range(3):
+        queue.speed_up("http://a")
+    assert queue.cap(state) == 4
+    queue.set_cap("http://a", 0)
+    assert queue.limits_to_remember() == {"http://a": 0}
+
+
+def test_a_limit_that_may_be_the_fault_of_urls_is_not_remembered() -> None:
+    queue = DownloadQueue(0)
+    for number in range(8):
+        queue.push(download(number))
+    drain(queue)
+    refuse(queue, 0)
+    refuse(queue, 1)
+    state = queue.origin_state("http://a")
+    assert queue.cap(state) == 4
+    assert queue.limits_to_remember() == {}
+    queue.end_refusal(download(0), is_done=True)
+    assert queue.limits_to_remember() == {"http://a": 4}
+
+
 def test_a_number_per_host_replaces_the_automatic_ceiling() -> None:
     queue = DownloadQueue(20)
     queue.set_auto(True)

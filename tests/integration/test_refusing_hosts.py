@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 from tests.integration.conftest import request_for, until
 from tui.core.diagnosis import LimitCause
 from tui.core.download import DownloadState as S
+from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
+from tui.disk.state.host_limits import HostLimits
+from tui.engine import open_engine
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.conftest import Start
     from tui.demo.server import ScriptedServer
 
@@ -69,6 +74,27 @@ async def test_automatic_concurrency_finds_what_a_host_accepts(
         assert engine.origins()[0].cap_from == "learned"
     refused = sum(1 for r in server.requests if r.status == 429)
     assert 0 < refused < 60
+
+
+async def test_the_next_run_does_not_ask_for_more_than_a_host_accepted(
+    server: ScriptedServer, tmp_path: Path
+) -> None:
+    script = full(server, 4, 60_000)
+    limits = HostLimits(tmp_path / "state")
+    refused = []
+    for name, count in (("first", 40), ("second", 8)):
+        urls = [server.add(f"/{name}/{n}", script) for n in range(count)]
+        settings = Settings(output_dir=tmp_path / name, auto=True, concurrency=16)
+        engine = await open_engine(settings, chance=lambda: 0.0, host_limits=limits)
+        engine.add(request_for(url) for url in urls)
+        await engine.wait_idle()
+        assert engine.snapshot().counts[S.DONE] == count
+        await engine.close()
+        ours = [r for r in server.requests if r.path.startswith(f"/{name}/")]
+        refused.append(sum(1 for r in ours if r.status == 429))
+    assert refused[0] > 2
+    # A probe for one more slot may be refused.
+    assert refused[1] <= 1
 
 
 async def test_automatic_concurrency_opens_16_connections_per_host_at_most(

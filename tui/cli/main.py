@@ -172,6 +172,7 @@ def _apply_to_single(
 
 def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> Settings:
     """Give the demo a temporary directory and a short timeout, unless overridden."""
+    from tui.core.settings import Settings
     from tui.demo.playlist import TIMEOUT_S
     from tui.demo.tempdir import TemporaryDirectory
 
@@ -186,6 +187,8 @@ def _demo_settings(line: CommandLine, settings: Settings, stack: ExitStack) -> S
     if line.value("auto") is None:
         # The speeds of its server are chosen for a fixed concurrency.
         settings = replace(settings, auto=False)
+        if line.value("concurrency") is None:
+            settings = replace(settings, concurrency=Settings().concurrency)
     return settings
 
 
@@ -222,6 +225,7 @@ async def _run(
     from contextlib import AsyncExitStack
 
     from tui.core.errors import LocalError
+    from tui.disk.state.host_limits import HostLimits
     from tui.engine.factory import open_engine
     from tui.messages import error_text
     from tui.postprocess.pipeline import finish_post_processing, post_processing
@@ -234,7 +238,11 @@ async def _run(
         if session is not None:
             stack.push_async_callback(session.close)
         try:
-            service = await open_engine(settings, session=session)
+            service = await open_engine(
+                settings,
+                session=session,
+                host_limits=None if line.demo else HostLimits(),
+            )
         except LocalError as error:
             click.echo(f"fetchtui: {error_text(error)}", err=True)
             return USAGE_ERROR
@@ -251,23 +259,26 @@ async def _run(
             )
         from tui.demo.tempdir import TemporaryDirectory
         from tui.headless.run import run_headless
-        from tui.headless.summary import RESUME_HINT
 
         _freeze_memory()
-        hint = RESUME_HINT
-        if line.demo and line.value("output-dir") is None:
-            hint = "The demo keeps no files"
-        elif line.is_stdout:
-            hint = "Nothing was written to stdout"
         return await run_headless(
             service,
             requests,
             is_json=line.json,
-            resume_hint=hint,
+            resume_hint=_headless_hint(line),
             on_forced_exit=TemporaryDirectory.remove_all,
             post_processor=post_processor,
             verbosity=line.verbosity,
         )
+
+
+def _headless_hint(line: CommandLine) -> str:
+    """Return what to do about downloads that are left over at the end."""
+    from tui.headless.summary import RESUME_HINT
+
+    if line.demo and line.value("output-dir") is None:
+        return "The demo keeps no files"
+    return "Nothing was written to stdout" if line.is_stdout else RESUME_HINT
 
 
 async def _run_dashboard(

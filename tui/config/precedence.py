@@ -12,7 +12,7 @@ from tui.config.option import SettingValue
 from tui.config.parsing import make_login, split_proxy
 from tui.config.registry import BY_VARIABLE, OPTIONS
 from tui.config.values import Kind, suggest
-from tui.core.settings import Hooks, OnExists, Scheme, Settings, Verify
+from tui.core.settings import AUTO_START, Hooks, OnExists, Scheme, Settings, Verify
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -116,6 +116,7 @@ def resolve(
     is_pinned = resolved.values["concurrency"].source != "default"
     if resolved.values["auto"].source == "default" and not is_pinned:
         resolved.values["auto"] = SettingValue(True, "default")
+        resolved.values["concurrency"] = SettingValue(AUTO_START, "default")
     return resolved
 
 

@@ -93,9 +93,9 @@ SPEED: Final = (
         "Adjust concurrency automatically, based on measured throughput and errors.",
         "true",
         field="auto",
-        more="It begins with 8 and grows within a few round trips while that brings"
-        " more, up to 16 connections per host, or 64 for small files. per-host sets"
-        " another limit.",
+        more="It starts with 16 and grows within a few round trips while that brings"
+        " more, up to 16 connections per host, 32 for files up to 4 MiB, or 64 for"
+        " small files. per-host sets another limit.",
         default_text="on, unless concurrency is set",
         is_live=True,
     ),

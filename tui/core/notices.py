@@ -162,6 +162,9 @@ class AutoCode(StrEnum):
     GAIN_STAY = "gain_stay"  # level, bytes per second, gain
     BACK = "back"  # level, bytes per second, gain, next level
     FEWER_STAY = "fewer_stay"  # level, bytes per second, gain
+    TRY_FEWER_CONNECTIONS = "try_fewer_connections"  # connections, fewer
+    FEWER_CONNECTIONS_STAY = "fewer_connections_stay"  # fewer, bytes per second, gain
+    CONNECTIONS_BACK = "connections_back"  # fewer, bytes per second, gain, connections
 
 
 class AutoReason(NamedTuple):

@@ -142,6 +142,11 @@ class Hooks(NamedTuple):
 _NO_HOOKS = Hooks()
 
 
+AUTO_START = 16
+"""Concurrent downloads with which the automatic concurrency starts: as many as one host
+gets of large files, between the 6 of browsers and the 50 of curl."""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """Settings that a run starts with; the service can change most of them."""

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         EngineSnapshot,
         OriginSnapshot,
     )
+    from tui.disk.state.host_limits import HostLimits
     from tui.engine.context import EngineContext
     from tui.engine.events import EventSubscription
     from tui.engine.job import Job
@@ -71,8 +72,13 @@ _PASS_SLICE = 20_000
 class Engine:
     """Downloads what it is given, within limits that change while it runs."""
 
-    def __init__(self, context: EngineContext) -> None:
+    def __init__(
+        self, context: EngineContext, host_limits: HostLimits | None = None
+    ) -> None:
         self._context = context
+        self._host_limits = host_limits
+        if host_limits is not None:
+            context.queue.remembered = host_limits.load(context.clock.wall())
         self._registry = context.registry
         self._outcome = AttemptOutcome(
             context, self._requeue, self._pause_queue, self._check_idle
@@ -566,6 +572,10 @@ class Engine:
         await self._context.folders.close()
         await self._context.writer.close()
         await self._context.session.close()
+        limits = self._context.queue.limits_to_remember()
+        if limits and self._host_limits is not None:
+            now = self._context.clock.wall()
+            await asyncio.to_thread(self._host_limits.save, limits, now)
 
     # -- inside ----------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from tui.core.clock import Clock
     from tui.core.settings import Settings
+    from tui.disk.state.host_limits import HostLimits
     from tui.engine.session.session import SavedSession
 
 
@@ -35,6 +36,7 @@ async def open_engine(
     clock: Clock | None = None,
     chance: Callable[[], float] = random.random,
     session: SavedSession | None = None,
+    host_limits: HostLimits | None = None,
 ) -> Engine:
     """Build an engine on the running loop and open its output directory.
 
@@ -42,23 +44,18 @@ async def open_engine(
         settings: what the run starts with.
         clock: the source of time; the system's by default.
         chance: uniform numbers in [0, 1) for the jitter of waits.
-        session: saves the downloads for the next run, if given.
+        session: saves the downloads for the next run.
+        host_limits: remembers for it how many connections hosts accept.
 
     Returns:
-        The engine; end it with ``await engine.close()``.
+        The engine; end it with its ``close``.
 
     Raises:
-        LocalError: the output directory cannot be created or written; a login, proxy,
-            certificate or cookie file of the settings cannot be used.
+        LocalError: the output directory or a file of the settings cannot be used.
     """
     clock = clock or SystemClock()
     raise_descriptor_limit()
-    writer = DiskWriter(
-        writers=settings.writers,
-        in_flight_limit=settings.in_flight_limit,
-        fsync=settings.fsync,
-        clock=clock,
-    )
+    writer = _new_writer(settings, clock)
     folders = OutputFolders(settings.output_dir, writer)
     try:
         await folders.folder("")
@@ -85,7 +82,16 @@ async def open_engine(
     )
     if config.cookie_file is not None and config.cookie_file.notice is not None:
         context.bus.publish_to_all(RunNotice(clock.wall(), config.cookie_file.notice))
-    engine = Engine(context)
+    engine = Engine(context, host_limits)
     if session is not None:
         session.follow(engine, context)
     return engine
+
+
+def _new_writer(settings: Settings, clock: Clock) -> DiskWriter:
+    return DiskWriter(
+        writers=settings.writers,
+        in_flight_limit=settings.in_flight_limit,
+        fsync=settings.fsync,
+        clock=clock,
+    )

@@ -15,9 +15,9 @@ from tui.engine.autotune.controller import MAX_CONCURRENCY, OTHER_LIMITS, Decisi
 if TYPE_CHECKING:
     from tui.engine.autotune.controller import Observation
 
-SMALL_START = 32
+SMALL_START = 50
 """Level as soon as the first responses show that files are small: a round trip each
-is most of their cost. curl starts with 50."""
+is most of their cost. It is where curl starts."""
 MIN_GAIN = 0.2
 """Gain by which a doubled level proves that it is worth it."""
 MAX_FLAT = 2

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from tui.core.notices import AutoCode, AutoReason
 from tui.core.snapshot import AutoSnapshot, AutoStep
-from tui.engine.autotune.controller import Controller, Observation
+from tui.engine.autotune.connections import ConnectionTrials
+from tui.engine.autotune.controller import Controller, Decision, Observation
 from tui.engine.autotune.fast_start import FastStart
 from tui.engine.autotune.utilization import UtilizationMeter
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tui.core.snapshot import LoopSnapshot
-    from tui.engine.autotune.controller import Decision
     from tui.engine.context import EngineContext
     from tui.engine.worker_pool import WorkerPool
 
@@ -49,6 +49,7 @@ class AutoTuner:
         self.utilization = UtilizationMeter(context, workers, loop_snapshot)
         self._controller: Controller | None = None
         self._start: FastStart | None = None
+        self._connections: ConnectionTrials | None = None
         self._is_pinned = False
         self._steps: deque[AutoStep] = deque(maxlen=MAX_STEPS)
         self._snapshot = AutoSnapshot()
@@ -66,6 +67,7 @@ class AutoTuner:
             now = self._context.clock.monotonic()
             self._controller = Controller(now) if is_on else None
             self._start = FastStart(now) if is_on else None
+            self._connections = ConnectionTrials() if is_on else None
             self._context.limits.is_auto = is_on
             self._context.queue.set_auto(is_on)
         self._publish(AutoReason(AutoCode.MEASURING) if is_on else None)
@@ -87,6 +89,7 @@ class AutoTuner:
             return
         self._context.queue.update_ceilings()
         self._apply(controller.observe(self._observe(now)))
+        self._try_connections(now)
 
     @property
     def is_starting(self) -> bool:
@@ -123,6 +126,21 @@ class AutoTuner:
         self._publish(decision.reason)
         if decision.concurrency != before:
             self._set_concurrency(decision.concurrency, decision.reason)
+
+    def _try_connections(self, now: float) -> None:
+        """Close connections of large files that bring nothing."""
+        trials = self._connections
+        queue, registry = self._context.queue, self._context.registry
+        if trials is None or self._context.limits.segments:
+            return
+        left = 0
+        if not queue.has_startable(now):
+            downloads = [transfer.download for transfer in registry.running]
+            left = sum((one.size or 0) - one.received for one in downloads if one.size)
+        reason = trials.observe(now, registry.fetched, left, queue.origins.values())
+        if reason is not None:
+            level = self._context.limits.concurrency
+            self._apply(Decision(level, reason))
 
     def snapshot(self) -> AutoSnapshot:
         """Return the state and the last decisions."""

@@ -79,8 +79,7 @@ class Prober:
         if began and not origin.accepted:
             origin.first_byte_s = self._context.clock.monotonic() - began
         origin.accepted += 1
-        if info.size is not None and info.size <= SMALL_BYTES:
-            origin.small += 1
+        origin.note_size(info.size)
         if info.start == 0 and (request.is_range or not _fills(record, info)):
             record = None
         return Probe(response, info, record)

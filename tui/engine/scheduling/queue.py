@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 HOST_CONNECTIONS = 16
 """Connections of large files from one origin while the concurrency is automatic; aria2
 takes as many at most."""
+MEDIUM_CEILING = 32
+"""Downloads from one origin if most are of a few MiB: a connection is still speeding
+up for most of such a file (TCP slow start), so it takes more of them to fill a link."""
 SMALL_CEILING = 64
 """Downloads from one origin if most are small, while the concurrency is automatic."""
+SMALL_SIZE = 256 << 10
+"""Files up to this size are small: a round trip or two is most of their cost."""
+MEDIUM_SIZE = 4 << 20
+"""Files up to this size are medium."""
 MAX_PROBE_INTERVAL = 64
 """An origin is probed for one more slot at least this often, in units of its cap's
 usual interval."""
@@ -50,6 +57,8 @@ class OriginState:
         "accepted",
         "active",
         "blocked_until",
+        "ceiling",
+        "connection_limit",
         "connections",
         "done",
         "entries",
@@ -59,10 +68,10 @@ class OriginState:
         "first_byte_s",
         "is_confirmed",
         "is_probing",
-        "is_small",
         "known_good",
         "last_error",
         "learned_cap",
+        "medium",
         "name",
         "own_cap",
         "probe_interval",
@@ -89,14 +98,18 @@ class OriginState:
         """
         self.connections = 0
         """Open connections of its large files."""
+        self.connection_limit = 0
+        """Connections of its large files that bring something; 0 if not measured."""
         self.extra = 0
         """Those of them that are not the first connection of their file."""
         self.first_byte_s = 0.0
         """Seconds from opening its first connection to the first response."""
         self.small = 0
         """Accepted responses whose file is small."""
-        self.is_small = False
-        """Most of its files so far were small, as of ``update_ceilings``."""
+        self.medium = 0
+        """Accepted responses whose file is medium."""
+        self.ceiling = HOST_CONNECTIONS
+        """Its slots while the concurrency is automatic, by the size of its files."""
         self.accepted = 0
         """Responses that brought what was requested."""
         self.refused: dict[int, int] = {}
@@ -155,6 +168,20 @@ class OriginState:
             self.learned_cap and self.entries and self.load >= self.learned_cap
         )
 
+    def note_size(self, size: int | None) -> None:
+        """Count a file by its size in bytes, if that is known."""
+        if size is None:
+            return
+        if size <= SMALL_SIZE:
+            self.small += 1
+        elif size <= MEDIUM_SIZE:
+            self.medium += 1
+
+    @property
+    def is_small(self) -> bool:
+        """Whether most of its files so far were small."""
+        return self.ceiling == SMALL_CEILING
+
     @property
     def load(self) -> int:
         """Return the slots in use, with further connections of large files."""
@@ -172,6 +199,8 @@ class DownloadQueue:
         self.is_auto = False
         """Each origin has a ceiling; ``set_auto`` changes it."""
         self.origins: dict[str, OriginState] = {}
+        self.remembered: Mapping[str, int] = {}
+        """Caps learned in earlier runs, by origin; set it before anything is queued."""
         self.blocked: set[OriginState] = set()
         """Origins blocked by Retry-After."""
         self._ready: list[tuple[float, int, str]] = []
@@ -185,13 +214,15 @@ class DownloadQueue:
             rule = rule_for(self._rules, origin) if self._rules else None
             if rule is not None:
                 state.own_cap = rule.cap
+            if cap := self.remembered.get(origin):
+                state.learned_cap = state.known_good = cap
         return state
 
     def cap(self, state: OriginState) -> int:
         """Return the slots that an origin may occupy; 0 for no limit."""
         given = state.own_cap or self.per_host
         if self.is_auto and not given:
-            given = SMALL_CEILING if state.is_small else HOST_CONNECTIONS
+            given = state.ceiling
         if not (given and state.learned_cap):
             return given or state.learned_cap
         return min(given, state.learned_cap)
@@ -213,6 +244,21 @@ class DownloadQueue:
             and state.load >= (cap := self.cap(state))
             and self.cap_from(state) == "learned"
         }
+
+    def limits_to_remember(self) -> dict[str, int]:
+        """Return the learned caps for the next run, by origin.
+
+        A cap that may be the fault of a URL is left out. 0 stands for one that was
+        remembered and does not hold any more.
+        """
+        limits = {}
+        for state in self.origins.values():
+            was_remembered = state.name in self.remembered
+            if state.learned_cap and (state.is_confirmed or was_remembered):
+                limits[state.name] = state.learned_cap
+            elif was_remembered:
+                limits[state.name] = 0
+        return limits
 
     def push(self, download: Download) -> None:
         """Queue a download (already in state QUEUED) at its ``queue_key``."""
@@ -286,9 +332,13 @@ class DownloadQueue:
     def update_ceilings(self) -> None:
         """Fit the ceiling of each origin to the size of its files so far."""
         for state in self.origins.values():
-            is_small = state.small * 2 > state.accepted
-            if is_small is not state.is_small:
-                state.is_small = is_small
+            ceiling = HOST_CONNECTIONS
+            if state.small * 2 > state.accepted:
+                ceiling = SMALL_CEILING
+            elif (state.small + state.medium) * 2 > state.accepted:
+                ceiling = MEDIUM_CEILING
+            if ceiling != state.ceiling:
+                state.ceiling = ceiling
                 self._offer(state)
 
     # -- further connections of large files ------------------------------------------
@@ -298,7 +348,10 @@ class DownloadQueue:
         # Where most files are small, their many slots must not limit a large file to
         # one connection.
         used = state.connections if state.is_small else state.load
-        spare = HOST_CONNECTIONS - used
+        most = HOST_CONNECTIONS if state.is_small else state.ceiling
+        if state.connection_limit:
+            most = min(most, state.connection_limit)
+        spare = most - used
         if state.learned_cap:
             spare = min(spare, state.learned_cap - state.load)
         return max(0, spare)

@@ -1,0 +1,92 @@
+"""Trials with fewer connections, on simulated links and in simulated time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tui.core.notices import AutoCode
+from tui.engine.autotune.connections import LEAST_CONNECTIONS, ConnectionTrials
+from tui.engine.scheduling.queue import OriginState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+TICK_S = 0.25
+
+
+@dataclass
+class Run:
+    """One large file on a link whose speed depends on the number of connections."""
+
+    speed_of: Callable[[int], float]
+    wanted: int = 12
+    left: float = 1e9
+    waits: bool = False
+    """More downloads are queued."""
+    now_s: float = 0.0
+    fetched: float = 0.0
+    codes: list[AutoCode] = field(default_factory=list)
+    history: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.trials = ConnectionTrials()
+        self.origin = OriginState("https://a.example")
+
+    def go(self, seconds: float) -> Run:
+        for _ in range(int(seconds / TICK_S)):
+            limit = self.origin.connection_limit or self.wanted
+            self.origin.connections = min(self.wanted, limit)
+            self.origin.extra = self.origin.connections - 1
+            self.history.append(self.origin.connections)
+            self.now_s += TICK_S
+            got = self.speed_of(self.origin.connections) * TICK_S
+            self.fetched += got
+            self.left -= got
+            reason = self.trials.observe(
+                self.now_s,
+                int(self.fetched),
+                0 if self.waits else int(self.left),
+                [self.origin],
+            )
+            if reason is not None:
+                self.codes.append(reason.code)
+        return self
+
+
+def test_connections_that_bring_nothing_are_closed_step_by_step() -> None:
+    run = Run(lambda n: min(10e6, n * 2e6)).go(60)
+    assert run.origin.connections == 6
+    assert run.codes[:2] == [
+        AutoCode.TRY_FEWER_CONNECTIONS,
+        AutoCode.FEWER_CONNECTIONS_STAY,
+    ]
+
+
+def test_connections_that_bring_something_are_opened_again() -> None:
+    run = Run(lambda n: n * 2e6).go(30)
+    assert run.codes == [AutoCode.TRY_FEWER_CONNECTIONS, AutoCode.CONNECTIONS_BACK]
+    assert run.origin.connection_limit == 0
+    assert run.history[-1] == 12
+    assert min(run.history) == 9
+
+
+def test_failed_trials_become_rare() -> None:
+    run = Run(lambda n: n * 2e6, left=1e12).go(600)
+    assert run.codes.count(AutoCode.TRY_FEWER_CONNECTIONS) == 4
+
+
+def test_nothing_is_tried_at_the_end_of_a_file_or_while_others_wait() -> None:
+    assert Run(lambda n: 10e6, left=140e6).go(13).codes == []
+    assert Run(lambda n: 10e6, waits=True).go(30).codes == []
+    few = Run(lambda n: 10e6, wanted=LEAST_CONNECTIONS - 1)
+    assert few.go(30).codes == []
+
+
+def test_a_trial_that_the_end_interrupts_is_taken_back() -> None:
+    run = Run(lambda n: 10e6, left=10e6 * 20).go(4)
+    assert run.origin.connection_limit == 9
+    run.waits = True
+    run.go(TICK_S)
+    assert run.codes[-1] is AutoCode.CONNECTIONS_BACK
+    assert run.origin.connection_limit == 0

@@ -1,0 +1,117 @@
+"""Closes further connections of large files where fewer are as fast.
+
+A file starts with as many connections as its size suggests, since a far server gives
+each only so much. Where the link is the limit instead, they share what two could have,
+and cost the server. So once a download has run for a while, a quarter of them is closed
+on trial.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from tui.core.notices import AutoCode, AutoReason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tui.engine.scheduling.queue import OriginState
+
+SETTLE_S = 3.0
+"""How long the number of connections must not have changed before a trial."""
+WINDOW_S = 2.0
+"""Speeds are means over this long."""
+TRIAL_S = 3.5
+"""A trial lasts this long; what was lost by closing connections is in its first part,
+which is not measured."""
+LEAST_LEFT_S = 15.0
+"""No trial if the bytes left take less: it could only cost time."""
+LEAST_CONNECTIONS = 4
+ACCEPTED_LOSS = 0.05
+PAUSE_S = 60.0
+"""After a trial that failed; doubled each time."""
+
+
+class ConnectionTrials:
+    """Lowers ``OriginState.connection_limit`` by what it measures."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int]] = deque()
+        self._open = 0
+        self._since_s = 0.0
+        """When the number of connections last changed."""
+        self._base_speed = 0.0
+        self._began_s: float | None = None
+        """When the trial that is under way began."""
+        self._before: dict[OriginState, tuple[int, int]] = {}
+        """Limit and connections of each origin when it began."""
+        self._next_s = 0.0
+        self._pause_s = PAUSE_S
+
+    def observe(
+        self,
+        now_s: float,
+        fetched: int,
+        left: int,
+        origins: Iterable[OriginState],
+    ) -> AutoReason | None:
+        """Take a sample; begin or end a trial when it is time.
+
+        Args:
+            now_s: monotonic seconds.
+            fetched: bytes that the run has fetched so far.
+            left: bytes that the running large files still miss; 0 if more downloads
+                wait, since the concurrency is adjusted then.
+            origins: those of the running downloads.
+
+        Returns:
+            What was changed, if anything.
+        """
+        origins = [origin for origin in origins if origin.connections]
+        count = sum(origin.connections for origin in origins)
+        self._samples.append((now_s, fetched))
+        while self._samples[0][0] < now_s - WINDOW_S - 1.0:
+            self._samples.popleft()
+        if self._began_s is not None:
+            return self._evaluate(now_s, self._began_s, left)
+        if count != self._open:
+            self._open, self._since_s = count, now_s
+        speed = self._speed(now_s)
+        is_due = now_s >= self._next_s and now_s - self._since_s >= SETTLE_S
+        if not (is_due and left and speed and count >= LEAST_CONNECTIONS):
+            return None
+        if left / speed < LEAST_LEFT_S or not any(origin.extra for origin in origins):
+            return None
+        self._began_s, self._base_speed = now_s, speed
+        self._before = {
+            origin: (origin.connection_limit, origin.connections) for origin in origins
+        }
+        for origin in origins:
+            origin.connection_limit = max(1, origin.connections * 3 // 4)
+        fewer = sum(origin.connection_limit for origin in origins)
+        return AutoReason(AutoCode.TRY_FEWER_CONNECTIONS, (count, fewer))
+
+    def _evaluate(self, now_s: float, began_s: float, left: int) -> AutoReason | None:
+        if now_s - began_s < TRIAL_S and left:
+            return None
+        speed = self._speed(now_s)
+        change = speed / self._base_speed - 1.0
+        self._began_s = None
+        fewer = sum(origin.connection_limit for origin in self._before)
+        if left and change >= -ACCEPTED_LOSS:
+            self._open, self._since_s = 0, now_s
+            return AutoReason(AutoCode.FEWER_CONNECTIONS_STAY, (fewer, speed, change))
+        for origin, (limit, _) in self._before.items():
+            origin.connection_limit = limit
+        self._next_s = now_s + self._pause_s
+        self._pause_s *= 2
+        count = sum(connections for _, connections in self._before.values())
+        return AutoReason(AutoCode.CONNECTIONS_BACK, (fewer, speed, change, count))
+
+    def _speed(self, now_s: float) -> float:
+        at, fetched = next(
+            sample for sample in self._samples if sample[0] >= now_s - WINDOW_S - 1e-6
+        )
+        span = now_s - at
+        return (self._samples[-1][1] - fetched) / span if span > 0 else 0.0
