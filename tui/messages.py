@@ -13,6 +13,7 @@ value of 1, the second one for all others.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from http import HTTPStatus
 from string import Formatter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -21,8 +22,9 @@ from tui.core.diagnosis import Limit, LimitCause, QueueBlock
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.notices import AutoCode, LimitName, NoticeCode, RestoredSession
+from tui.core.service import KeepReason
 from tui.core.text.sanitize import sanitize, sanitize_url
-from tui.core.text.units import format_duration, format_rate
+from tui.core.text.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from tui.core.errors import FetchError
     from tui.core.events import LimitChanged
     from tui.core.notices import AutoReason, Notice, PauseReason
+    from tui.core.service import Deletion
 
 Sentence: TypeAlias = str | tuple[str, str]
 
@@ -158,6 +161,34 @@ _RESTORED_COUNTS = (
     (DownloadState.CANCELLED, "{0:,} cancelled"),
 )
 _NOTHING_RESTORED = "no downloads"
+
+_DELETED = (
+    "Deleted the data of {0:,} download, {1}",
+    "Deleted the data of {0:,} downloads, {1}",
+)
+_KEPT: dict[KeepReason, Sentence] = {
+    KeepReason.EXISTED: (
+        "kept {0:,} file that existed before",
+        "kept {0:,} files that existed before",
+    ),
+    KeepReason.CHANGED: (
+        "kept {0:,} file that is not as the download left it",
+        "kept {0:,} files that are not as the downloads left them",
+    ),
+    KeepReason.IN_USE: (
+        "kept {0:,} file that another run is downloading",
+        "kept {0:,} files that other runs are downloading",
+    ),
+    KeepReason.RESTORED: (
+        "kept {0:,} file whose download is in the list again",
+        "kept {0:,} files whose downloads are in the list again",
+    ),
+    KeepReason.FAILED: (
+        "could not delete {0:,} file; check its folder's permissions",
+        "could not delete {0:,} files; check their folders' permissions",
+    ),
+}
+_NOTHING_DELETED = "There was no data to delete"
 
 _C = LimitCause
 _DIAGNOSES: dict[LimitCause, Sentence] = {
@@ -422,6 +453,17 @@ def session_text(session: RestoredSession | Notice | None) -> str:
     counts = ", ".join(parts) or _NOTHING_RESTORED
     problem = notice_text(session.problem)
     return _word(_RESTORED_IN_PART if problem else _RESTORED, (when, counts, problem))
+
+
+def deletion_text(deletion: Deletion) -> str:
+    """Say which data of removed downloads was deleted, and why the rest was kept."""
+    parts = []
+    if deletion.files:
+        size = format_size(deletion.nbytes)
+        parts.append(_word(_DELETED, (deletion.files, size)))
+    reasons = Counter(reason for _, reason in deletion.kept)
+    parts += [_word(_KEPT[reason], (n,)) for reason, n in reasons.items()]
+    return "; ".join(parts) or _NOTHING_DELETED
 
 
 def diagnosis_text(diagnosis: Diagnosis) -> str:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.contracts.conftest import SIZE
 from tests.support.until import until
 from tui.core import events
 from tui.core.download import DownloadState
 from tui.core.listing.filter import FilterError
 from tui.core.listing.query import Activity, DownloadQuery, SortKey, View
-from tui.core.service import REMOVED, Move
+from tui.core.service import REMOVED, KeepReason, Move
 from tui.ui.actions.batch_runner import finish
 
 if TYPE_CHECKING:
@@ -447,3 +448,11 @@ async def test_a_watch_collects_what_changes_until_it_is_taken(local):
     local.service.remove([second])
     assert watch.take() >= {second}
     assert first not in watch.take()
+
+
+async def test_data_of_listed_downloads_is_not_deleted(world):
+    ids = await world.put(_S.DONE, 2)
+    world.service.remove(ids[:1])
+    deletion = await world.service.delete_data(ids)
+    assert (deletion.files, deletion.nbytes) == (1, SIZE)
+    assert deletion.kept == ((ids[1], KeepReason.RESTORED),)

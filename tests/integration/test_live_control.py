@@ -10,7 +10,7 @@ from tests.integration.conftest import request_for, until
 from tui.core.diagnosis import QueueBlock, QueueStatus
 from tui.core.download import DownloadState as S
 from tui.core.listing.query import DownloadQuery, View
-from tui.core.service import Move
+from tui.core.service import Deletion, KeepReason, Move
 from tui.demo.pattern import Pattern
 from tui.demo.script import RecordedRequest, ResponseScript
 
@@ -263,3 +263,58 @@ async def test_a_download_moved_in_the_queue_waits_for_its_last_worker(
         assert [row.state for row in engine.rows(ids)] == [S.DONE, S.DONE]
     data = (tmp_path / "out/a").read_bytes()
     assert hashlib.sha256(data).hexdigest() == body.sha256()
+
+
+async def test_data_of_removed_downloads_is_deleted(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    server.add("/done", ResponseScript(body=BODY, etag='"v1"'))
+    server.add("/partial", STUCK)
+    async with start(segments=1) as engine:
+        ids = engine.add([request_for(server.url(x)) for x in ("/done", "/partial")])
+        await until(engine, lambda: engine.rows([0])[0].state is S.DONE)
+        await until(engine, lambda: engine.rows([1])[0].received > 1_000_000)
+        engine.cancel(ids)
+        engine.remove(ids)
+        deletion = await engine.delete_data(ids)
+        assert (deletion.files, deletion.kept) == (2, ())
+        assert list((tmp_path / "out").iterdir()) == []
+        # Undo of an earlier step starts again from zero.
+        server.add("/partial", ResponseScript(body=BODY, etag='"v1"'))
+        assert engine.resume([1]) == [1]
+        await engine.wait_idle()
+    assert (tmp_path / "out/partial").read_bytes() == BODY.read()
+
+
+async def test_files_that_are_not_ours_are_kept(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "present").write_bytes(BODY.read())
+    names = ("present", "changed", "replaced", "gone", "back")
+    async with start(segments=1) as engine:
+        ids = engine.add(
+            [
+                request_for(server.add(f"/{x}", ResponseScript(BODY, etag='"1"')))
+                for x in names
+            ]
+        )
+        await engine.wait_idle()
+        (out / "changed").write_bytes(b"edited")
+        (out / "replaced").rename(out / "target")
+        (out / "replaced").symlink_to(out / "target")
+        (out / "gone").unlink()
+        engine.remove(ids[:-1])
+        assert await engine.delete_data(ids) == Deletion(
+            files=0,
+            nbytes=0,
+            kept=(
+                (0, KeepReason.EXISTED),
+                (1, KeepReason.CHANGED),
+                (2, KeepReason.CHANGED),
+                (4, KeepReason.RESTORED),
+            ),
+        )
+    kept = sorted(path.name for path in out.iterdir())
+    assert kept == ["back", "changed", "present", "replaced", "target"]

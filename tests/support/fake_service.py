@@ -32,7 +32,7 @@ from tui.core.events import (
 from tui.core.listing import query as core_query
 from tui.core.notices import LimitName
 from tui.core.request import DownloadRequest, check_url, origin_of
-from tui.core.service import REMOVED
+from tui.core.service import REMOVED, Deletion, KeepReason
 from tui.core.snapshot import (
     AttemptSnapshot,
     AutoSnapshot,
@@ -360,6 +360,16 @@ class FakeService:
         self.revision += 1
         self._note("restore", changed)
         return changed
+
+    async def delete_data(self, ids: Iterable[int]) -> Deletion:
+        gone: list[int] = []
+        kept: list[int] = []
+        for id in ids:
+            (gone if id in self.dropped else kept).append(id)
+        self._note("delete_data", gone)
+        nbytes = sum(self.downloads[id].received for id in gone)
+        reasons = tuple((id, KeepReason.RESTORED) for id in kept)
+        return Deletion(len(gone), nbytes, reasons)
 
     def reorder(self, ids: Iterable[int], move: Move) -> dict[int, float]:
         ids = list(ids)

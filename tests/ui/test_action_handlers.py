@@ -20,6 +20,7 @@ from tui.core.download import DownloadState
 from tui.core.listing.query import LARGEST_FIRST, DownloadQuery, SortKey, View
 from tui.core.settings import MAX_CONCURRENCY
 from tui.ui.actions.batch_runner import SLICE
+from tui.ui.actions.undo import DeletionQueue
 from tui.ui.dialogs.confirm import ConfirmScreen
 from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.dialogs.prompt import PromptScreen
@@ -222,6 +223,36 @@ def test_many_unfinished_downloads_are_removed_after_a_question():
     context.run("remove")
     context.answer(True)
     assert context.list.model.ids == []
+
+
+async def test_data_is_deleted_after_a_question_unless_it_is_undone_in_time(context):
+    context.actions.states.deletions = DeletionQueue(
+        context, context.service, context.undo_stack, delay_s=0.0
+    )
+    context.run("remove_with_data")
+    context.answer(None)
+    assert not context.service.calls["remove"]
+    context.run("remove_with_data")
+    context.answer(True)
+    context.run("undo")
+    await context.finish()
+    assert not context.service.calls["delete_data"]
+    assert len(context.list.model.ids) == 5
+    context.run("mark_all", "remove_with_data")
+    context.answer(True)
+    assert "will be deleted in 10s · u to keep it" in context.message
+    await context.finish()
+    assert context.service.last == ("delete_data", [0, 1, 2, 3, 4])
+    assert context.message.startswith("Deleted the data of 5 downloads, ")
+    context.run("undo")
+    assert context.message == "Undo: nothing to undo"
+
+
+async def test_quitting_deletes_what_still_waits(context):
+    context.run("remove_with_data")
+    context.answer(True)
+    await context.actions.states.deletions.finish()
+    assert context.service.calls["delete_data"] == 1
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ def test_keys_and_words_find_their_action_first(query, first):
 SYNONYMS = [
     ("concurrency", {"set_number", "more"}),
     ("parallel", {"set_number", "more"}),
-    ("delete", {"remove"}),
-    ("remove", {"remove"}),
+    ("delete", {"remove", "remove_with_data"}),
+    ("remove", {"remove", "remove_with_data"}),
     ("kill", {"cancel"}),
     ("stop", {"cancel"}),
     ("exit", {"quit"}),

@@ -17,7 +17,7 @@ the background and shows in snapshots and events.
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
@@ -42,6 +42,32 @@ class Move(Enum):
     DOWN = "down"
     TOP = "top"
     BOTTOM = "bottom"
+
+
+class KeepReason(Enum):
+    """Why the data of a removed download was not deleted."""
+
+    EXISTED = "existed"
+    """The file was there before the download."""
+    CHANGED = "changed"
+    """The file is not as the download left it."""
+    IN_USE = "in_use"
+    """Another process is downloading it."""
+    RESTORED = "restored"
+    """The download is in the list again."""
+    FAILED = "failed"
+    """The system refused."""
+
+
+class Deletion(NamedTuple):
+    """What ``delete_data`` did."""
+
+    files: int
+    """Downloads whose data is gone; those without any do not count."""
+    nbytes: int
+    """Bytes of the deleted files."""
+    kept: tuple[tuple[DownloadId, KeepReason], ...] = ()
+    """Downloads whose data was kept."""
 
 
 class Subscription(Protocol):
@@ -118,6 +144,17 @@ class DashboardService(Protocol):
 
     def restore(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
         """Restore removed downloads; return those that it restored."""
+        ...
+
+    async def delete_data(self, ids: Iterable[DownloadId]) -> Deletion:
+        """Delete what removed downloads left on disk: finished files and part files.
+
+        Only files that the engine wrote and that nobody has changed are deleted. What
+        cannot be deleted is kept.
+
+        Raises:
+            ServiceLost: the connection to the engine ended before it answered.
+        """
         ...
 
     def set_url(self, id: DownloadId, url: str) -> None:

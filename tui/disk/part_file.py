@@ -455,3 +455,56 @@ def save_checkpoint(part: PartFile, record: ResumeRecord, sync: bool) -> None:
     if sync:
         part.sync()
     resume_record.save_record(part.folder, part.name, record, sync=sync)
+
+
+def delete_final(folder: Folder, name: str, size: int, latest: float) -> bool | None:
+    """Delete a finished file if it is as the download left it. Blocks.
+
+    Args:
+        folder: the folder that it was renamed into.
+        name: its name.
+        size: bytes of the download.
+        latest: wall time after which nothing may have written to it.
+
+    Returns:
+        True if it was deleted, ``None`` if there is no such file, and False if a file
+        of another size or a later one has the name; that one is kept.
+
+    Raises:
+        OSError: it cannot be deleted.
+    """
+    try:
+        with folder.opened() as directory:
+            status = directory.lstat(name)
+            is_same = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
+            if not is_same or status.st_size != size or status.st_mtime > latest:
+                return False
+            directory.unlink(name)
+            return True
+    except FileNotFoundError:
+        return None
+
+
+def delete_part(folder: Folder, name: str) -> bool:
+    """Delete a part file and its record. Blocks.
+
+    The caller has checked with ``find_existing`` that they belong to the download.
+
+    Returns:
+        False if another process is writing to the part file; it is kept.
+
+    Raises:
+        OSError: it cannot be deleted, or is not there.
+    """
+    with folder.opened() as directory:
+        fd = directory.open_regular(name + PART)
+        try:
+            if not platform.lock(fd):
+                return False
+            # In the order of ``PartFile.remove``, for the same reason.
+            os.ftruncate(fd, 0)
+            resume_record.remove_records(directory, name)
+            directory.unlink(name + PART)
+            return True
+        finally:
+            os.close(fd)

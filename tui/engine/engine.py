@@ -21,6 +21,7 @@ from tui.core.request import check_url, origin_of
 from tui.core.service import REMOVED
 from tui.engine.autotune.tuner import AutoTuner
 from tui.engine.download.attempt import DownloadWorker
+from tui.engine.download.deletion import delete_data
 from tui.engine.download.outcome import AttemptOutcome
 from tui.engine.download.target import TargetResolver
 from tui.engine.limits import LimitControl
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from tui.core.listing.query import ActivityGroups, DownloadQuery, FailureGroup
     from tui.core.notices import Notice, PauseReason
     from tui.core.request import DownloadRequest
-    from tui.core.service import Move
+    from tui.core.service import Deletion, Move
     from tui.core.snapshot import (
         DetailSnapshot,
         DownloadSnapshot,
@@ -231,6 +232,10 @@ class Engine:
         job.dead_mirrors = job.mirror_failures = None
         self._registry.rewritten.add(download.id)
         self._registry.touch(download)
+
+    async def delete_data(self, ids: Iterable[DownloadId]) -> Deletion:
+        """Delete what removed downloads left on disk."""
+        return await delete_data(self._context, self._known(ids))
 
     def set_url(self, id: DownloadId, url: str) -> None:
         """Give a download another URL; its bytes are kept if they prove the same.

@@ -250,11 +250,14 @@ class DownloadRegistry:
             self.known_received += download.received
 
     def set_received(self, download: Download, received: int) -> None:
-        """Set the byte count outright, after a resume or a restart."""
-        self._count_out(download)
+        """Set the byte count outright: after a resume, a restart or a deletion."""
+        is_counted = download.id not in self.removed
+        if is_counted:
+            self._count_out(download)
         self.received += received - download.received
         download.received = received
-        self._count_in(download)
+        if is_counted:
+            self._count_in(download)
         download.version += 1
 
     def count(self, download: Download, nbytes: int) -> None:

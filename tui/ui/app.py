@@ -408,6 +408,7 @@ async def run_dashboard(
     app.main.exit_flow.unsaved = unsaved
     app.main.exit_flow.has_session = has_session
     status = await _run(app, post_processor)
+    await app.main.actions.states.deletions.finish()
     if app.ui_state != ui_state:
         # Leave no file behind if nothing was changed.
         await asyncio.to_thread(save_ui_state, path, app.ui_state)

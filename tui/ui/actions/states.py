@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, UNFINISHED, DownloadState
+from tui.core.text.units import format_size
 from tui.ui.actions.batch_runner import SLICE
+from tui.ui.actions.undo import UNDO_S, DeletionQueue
 from tui.ui.dialogs.confirm import ConfirmScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from tui.core.download import DownloadId
     from tui.ui.actions.context import ActionContext
     from tui.ui.actions.scope import ActionScope
+    from tui.ui.actions.undo import Step
 
 _S = DownloadState
 ASK_ABOVE = 20
@@ -34,6 +37,8 @@ class StateActions:
         self._context = context
         self._service = context.service
         self._undo = context.undo_stack
+        self.deletions = DeletionQueue(context, context.service, context.undo_stack)
+        """Files to delete once the time for undo is over."""
         self._scope = scope
 
     def _reject(self, message: str) -> None:
@@ -194,7 +199,43 @@ class StateActions:
 
         self._context.ask(ConfirmScreen(title, effect, title, "Keep them"), answer)
 
-    def _drop(self, ids: list[DownloadId], unfinished: list[DownloadId]) -> None:
+    def remove_with_data(self) -> None:
+        """Remove the chosen downloads and delete their files, after a question."""
+        ids = self._scope.ids
+        unfinished = self._scope.in_states(ids, *UNFINISHED)
+        what = self._scope.describe(ids)
+        title = f"Remove {what} and delete the data"
+        effect = (
+            f"Finished files and partial data are deleted{self._size_of(ids)} after"
+            f" {UNDO_S:.0f} seconds, or when you quit; until then {key_of('undo')}"
+            " restores everything. Files that existed before, or that have changed"
+            " since, are kept."
+        )
+        if unfinished:
+            effect = f"{count(len(unfinished))} unfinished will be cancelled. {effect}"
+
+        def answer(is_confirmed: bool | None) -> None:
+            if is_confirmed:
+                self._drop(ids, unfinished, with_data=True)
+                self._context.refresh_now()
+
+        dialog = ConfirmScreen(title, effect, "Remove and delete", "Keep everything")
+        self._context.ask(dialog, answer)
+
+    def _size_of(self, ids: Sequence[DownloadId]) -> str:
+        """Return the bytes on disk in parentheses; "" if counting them takes long."""
+        if len(ids) > SLICE:
+            return ""
+        nbytes = sum(row.received for row in self._service.rows(ids))
+        return f" ({format_size(nbytes)})" if nbytes else ""
+
+    def _drop(
+        self,
+        ids: list[DownloadId],
+        unfinished: list[DownloadId],
+        *,
+        with_data: bool = False,
+    ) -> None:
         paused = frozenset(self._scope.in_states(unfinished, _S.PAUSED))
         to_cancel = frozenset(unfinished)
         cancelled: set[DownloadId] = set()
@@ -205,7 +246,17 @@ class StateActions:
             return self._service.remove(some)
 
         def done(changed: list[DownloadId]) -> None:
-            self._removed(changed, cancelled, paused)
+            step = self._removed(changed, cancelled, paused)
+            undo = key_of("undo")
+            what = self._scope.describe(changed)
+            message = f"Removed {what} from the list · {undo} to restore"
+            if with_data:
+                self.deletions.add(step)
+                message = (
+                    f"Removed {what}; its data will be deleted in {UNDO_S:.0f}s"
+                    f" · {undo} to keep it"
+                )
+            self._context.notify(message)
 
         self._context.batches.run("Removing", self._running_last(ids), remove, done)
 
@@ -214,24 +265,24 @@ class StateActions:
         changed: list[DownloadId],
         cancelled: Container[DownloadId],
         paused: Container[DownloadId],
-    ) -> None:
+    ) -> Step:
         """Let undo restore removed downloads, each in the state that it had."""
         marks = self._context.list.model.marks
         marked = {id for id in changed if id in marks}
         marks.remove(changed)
-        what = self._scope.describe(changed)
 
         def undo(ids: Sequence[DownloadId]) -> None:
+            self.deletions.keep(ids)
             self._service.restore(ids)
             self._service.resume([id for id in ids if id in cancelled])
             self._service.pause([id for id in ids if id in paused])
             marks.add(id for id in ids if id in marked)
 
-        self._undo.push(f"removal of {what}", changed, undo)
-        self._context.notify(
-            f"Removed {what} from the list · {key_of('undo')} to restore"
+        step = self._undo.push(
+            f"removal of {self._scope.describe(changed)}", changed, undo
         )
         self._context.list.refresh_order()
+        return step
 
     # -- undo ------------------------------------------------------------------------
 

@@ -1,19 +1,30 @@
-"""The undo stack: one step for each action on downloads, however many it changed."""
+"""The undo stack: one step for each action on downloads, however many it changed.
+
+A deletion of files waits for a few seconds, during which its step can be undone.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, NamedTuple
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from tui.core.service import ServiceLost
+from tui.messages import deletion_text
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+
+    from textual.notifications import SeverityLevel
 
     from tui.core.download import DownloadId
     from tui.core.service import DashboardService
 
 _DEPTH = 100
+UNDO_S = 10.0
+"""Time in which the deletion of files can be undone."""
 
 
 class Step(NamedTuple):
@@ -25,6 +36,82 @@ class Step(NamedTuple):
     """Downloads that it changed; they are redrawn after the undo."""
     undo: Callable[[Sequence[DownloadId]], object]
     """Undoes it for some of the downloads."""
+
+
+class DeletionHost(Protocol):
+    """Runs work in the background and shows messages."""
+
+    def notify(self, message: str, *, severity: SeverityLevel = "information") -> None:
+        """Show a message until the next one, or for a few seconds."""
+        ...
+
+    def run_in_background(
+        self,
+        work: Callable[[], Coroutine[None, None, None]],
+        *,
+        group: str = "default",
+        exclusive: bool = False,
+    ) -> object:
+        """Run what ``work`` makes."""
+        ...
+
+
+class DeletionQueue:
+    """Files of removed downloads, which are deleted once the time for undo is over."""
+
+    def __init__(
+        self,
+        host: DeletionHost,
+        service: DashboardService,
+        steps: UndoStack,
+        delay_s: float = UNDO_S,
+    ) -> None:
+        """Delete through ``service`` and report to ``host``."""
+        self._host = host
+        self._service = service
+        self._steps = steps
+        self._delay_s = delay_s
+        self._waiting: dict[DownloadId, None] = {}
+
+    def add(self, step: Step) -> None:
+        """Delete the data of a step's downloads, unless ``keep`` is called in time."""
+        self._waiting.update(dict.fromkeys(step.ids))
+
+        async def delete() -> None:
+            await asyncio.sleep(self._delay_s)
+            self._steps.discard(step)
+            await self._delete([id for id in step.ids if id in self._waiting])
+
+        self._host.run_in_background(delete, group="deletion", exclusive=False)
+
+    def keep(self, ids: Iterable[DownloadId]) -> None:
+        """Do not delete the data of these downloads."""
+        for id in ids:
+            self._waiting.pop(id, None)
+
+    async def finish(self) -> None:
+        """Delete now what still waits: the dashboard ends."""
+        if self._waiting:
+            with suppress(ServiceLost):  # the data is kept
+                await self._service.delete_data(self._take(list(self._waiting)))
+
+    async def _delete(self, ids: list[DownloadId]) -> None:
+        if not ids:
+            return
+        severity: SeverityLevel = "warning"
+        try:
+            deletion = await self._service.delete_data(self._take(ids))
+        except ServiceLost:
+            text = "The connection was lost; data of removed downloads is kept"
+        else:
+            text = deletion_text(deletion)
+            severity = "warning" if deletion.kept else "information"
+        self._host.notify(text, severity=severity)
+
+    def _take(self, ids: list[DownloadId]) -> list[DownloadId]:
+        for id in ids:
+            del self._waiting[id]
+        return ids
 
 
 class UndoStack:
@@ -43,9 +130,15 @@ class UndoStack:
         text: str,
         ids: Iterable[DownloadId],
         undo: Callable[[Sequence[DownloadId]], object],
-    ) -> None:
+    ) -> Step:
         """Add a step that can be undone for some downloads at a time."""
-        self._steps.append(Step(text, tuple(ids), undo))
+        step = Step(text, tuple(ids), undo)
+        self._steps.append(step)
+        return step
+
+    def discard(self, step: Step) -> None:
+        """Remove a step that can no longer be undone, if it is still there."""
+        self._steps = deque((s for s in self._steps if s is not step), maxlen=_DEPTH)
 
     def push_states(
         self, text: str, ids: Sequence[DownloadId], paused: Sequence[DownloadId]

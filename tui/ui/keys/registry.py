@@ -247,6 +247,16 @@ _ROW = (
         disabled_reason="no download selected",
     ),
     Action(
+        "remove_with_data",
+        ("delete", "ctrl+x"),
+        "Remove and delete the data",
+        "After a question. Files are deleted 10 seconds later; until then, u restores"
+        " everything.",
+        Group.ROW,
+        is_enabled=_on_any,
+        disabled_reason="no download selected",
+    ),
+    Action(
         "details",
         ("enter",),
         "Show details",

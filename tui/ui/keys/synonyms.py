@@ -10,6 +10,7 @@ SYNONYMS: dict[str, str] = {
     "pause": "hold suspend resume continue unpause halt",
     "retry": "restart again redo resume refetch",
     "remove": "delete remove clear clean purge hide",
+    "remove_with_data": "delete remove erase discard wipe unlink file files",
     "details": "info information inspect properties headers segments",
     "connections_more": "split segments threads",
     "connections_fewer": "split segments threads",
