@@ -21,9 +21,8 @@ from tui.core.request import check_url, origin_of
 from tui.core.service import REMOVED
 from tui.engine.autotune.tuner import AutoTuner
 from tui.engine.download.attempt import DownloadWorker
-from tui.engine.download.deletion import delete_data
 from tui.engine.download.outcome import AttemptOutcome
-from tui.engine.download.target import TargetResolver
+from tui.engine.download.target import TargetResolver, delete_data
 from tui.engine.limits import LimitControl
 from tui.engine.metrics.loop_lag import LoopLag
 from tui.engine.notices import add_note

@@ -89,7 +89,8 @@ def _zstd_decompressor() -> _NewDecompressor:
             "it is compressed with Zstandard, which needs another package;"
             " pip install 'fetchtui[scale]', or unpack it with unzstd"
         ) from None
-    return ZstdDecompressor
+    decompressor: _NewDecompressor = ZstdDecompressor
+    return decompressor
 
 
 class _GzipMember:
