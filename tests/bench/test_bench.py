@@ -20,7 +20,9 @@ def runs(*seconds):
     return [replace(GOOD, wall_s=wall_s) for wall_s in seconds]
 
 
-@pytest.mark.parametrize("name", ["__main__", "pieces", "growth", "far", "starve"])
+@pytest.mark.parametrize(
+    "name", ["__main__", "compare", "pieces", "growth", "far", "starve"]
+)
 def test_every_benchmark_can_be_loaded(name):
     assert importlib.import_module(f"tests.bench.{name}").main
 
