@@ -48,10 +48,7 @@ _CLEARED = (
 
 
 def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
-    """Refuse connections of Python sockets to other machines.
-
-    The sockets of pyreqwest are not seen here, so no test may name an outside host.
-    """
+    """Refuse connections to other machines."""
     if event != "socket.connect":
         return
     address = arguments[1]

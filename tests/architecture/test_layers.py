@@ -23,7 +23,7 @@ for name in sys.argv[1].split():
     importlib.import_module(name)
 print(*sorted(set(sys.argv[2].split()) & set(sys.modules)))
 """
-_HTTP = "httpx pyreqwest"
+_HTTP = "httpx"
 _DRAWING = "textual rich"
 
 

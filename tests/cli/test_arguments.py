@@ -228,7 +228,7 @@ def test_version_and_help_import_nothing_heavy(option: str) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     loaded = set(result.stderr.split())
-    heavy = {"textual", "httpx", "pyreqwest", "rich", "asyncio", "uvloop", "ssl"}
+    heavy = {"textual", "httpx", "rich", "asyncio", "uvloop", "ssl"}
     assert not loaded & heavy
     rooms = ("tui.engine", "tui.net", "tui.disk", "tui.ui", "tui.headless", "tui.demo")
     assert not [name for name in loaded if name.startswith(rooms)]

@@ -25,7 +25,7 @@ class Start(Protocol):
     def __call__(self, **changes: Any) -> AbstractAsyncContextManager[Engine]: ...
 
 
-@pytest.fixture(params=["http1", "pyreqwest", "httpx"])
+@pytest.fixture(params=["http1", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
     """Each HTTP backend; all of them must pass the same tests."""
     return request.param

@@ -110,7 +110,7 @@ def test_the_lab_imports_neither_textual_nor_http_clients_early():
         "tui.lab.report.plain",
         "tui.lab.report.export",
     ]
-    assert loaded(imported, "textual rich httpx pyreqwest tui.engine tui.net") == ""
+    assert loaded(imported, "textual rich httpx tui.engine tui.net") == ""
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

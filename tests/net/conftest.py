@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 
-@pytest.fixture(params=["http1", "pyreqwest", "httpx"])
+@pytest.fixture(params=["http1", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
     """The HTTP backend under test: each test runs with all of them."""
     return str(request.param)

@@ -176,24 +176,25 @@ async def test_of_addresses_that_fail_in_different_ways_the_first_is_reported(
 
 
 @pytest.mark.parametrize(
-    ("wanted", "plain", "secure"),
+    ("wanted", "has_http2", "plain", "secure"),
     [
-        ("", "http1", "pyreqwest"),
-        ("http1", "http1", "http1"),
-        ("pyreqwest", "pyreqwest", "pyreqwest"),
-        ("httpx", "httpx", "httpx"),
+        ("", False, "http1", "http1"),
+        ("", True, "http1", "httpx"),
+        ("http1", True, "http1", "http1"),
+        ("httpx", False, "httpx", "httpx"),
     ],
 )
-async def test_only_plain_http_uses_the_built_in_client_by_itself(
-    wanted: str, plain: str, secure: str
+async def test_only_http2_is_left_to_httpx(
+    wanted: str, has_http2: bool, plain: str, secure: str
 ) -> None:
-    settings = Settings(http_backend=wanted)
+    settings = Settings(http_backend=wanted, http2=has_http2)
     router = load_session_config(settings).router
-    transports = TransportSelector(settings, None, 1.0, router)
+    transports = TransportSelector(settings, None, router)
     try:
-        for is_range in (False, True):
-            for url, name in (("http://a/x", plain), ("https://a/x", secure)):
-                assert transports.transport_for(url, is_range=is_range).name == name
+        assert transports.transport_for("http://a/x").name == plain
+        assert transports.transport_for("https://a/x").name == secure
+        ranges = transports.transport_for("https://a/x", is_range=True)
+        assert ranges.name == (wanted or "http1")
     finally:
         await transports.aclose()
 

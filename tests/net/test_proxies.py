@@ -27,7 +27,7 @@ SECRET = "p@ss:w/rd"
 QUOTED = "p%40ss%3Aw%2Frd"
 
 
-@pytest.fixture(params=["http1", "pyreqwest", "httpx"])
+@pytest.fixture(params=["http1", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
     """The backends that support proxies."""
     return str(request.param)

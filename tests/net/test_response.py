@@ -102,10 +102,8 @@ async def test_cancelling_open_returns_at_once_and_closes_the_connection(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert time.monotonic() - cancelling < 0.3, "before any timeout"
-    # pyreqwest cannot be stopped here; its read timeout ends the connection.
     await server.until(lambda: server.open_connections == 0)
-    limit = 0.35 if hasty.backend_name == "httpx" else TIMEOUT_S * 1.25 + 1
-    assert time.monotonic() - cancelling < limit
+    assert time.monotonic() - cancelling < 0.35
 
 
 async def test_closing_a_response_interrupts_a_read_in_another_task(
@@ -247,11 +245,7 @@ async def test_file_names_in_raw_bytes_are_decoded(
     ]
     assert await read_all(response) == b"abc"
     assert all(s.headers["authorization"] == "Basic eDp5" for s in server.requests)
-    asked = len(server.requests)
-    assert asked == (2 if session.backend_name == "pyreqwest" else 1)
-    # A later segment needs no name and costs one request.
-    await fetch(session, GetRequest(target.url, start=1))
-    assert len(server.requests) == asked + 1
+    assert len(server.requests) == 1, "a link may be valid only once"
 
 
 async def test_an_unreadable_file_name_does_not_fail_the_file(

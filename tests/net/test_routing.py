@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture(params=["http1", "pyreqwest", "httpx"])
+@pytest.fixture(params=["http1", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
     """The backends that support routes."""
     return str(request.param)
@@ -318,7 +318,7 @@ def tls(authority: trustme.CA) -> ssl.SSLContext:
     return context
 
 
-@pytest.mark.parametrize("library", ["pyreqwest", "httpx"])
+@pytest.mark.parametrize("library", ["", "httpx"])
 async def test_whole_files_use_http2_and_ranges_use_http1(
     library: str, tls: ssl.SSLContext, bundle: Path
 ) -> None:
@@ -338,12 +338,11 @@ async def test_whole_files_use_http2_and_ranges_use_http1(
         assert server.protocols == ["h2", "http/1.1", "http/1.1"]
 
 
-@pytest.mark.parametrize("library", ["pyreqwest", "httpx"])
 async def test_a_reset_http2_stream_is_an_incomplete_body(
-    library: str, tls: ssl.SSLContext, bundle: Path
+    tls: ssl.SSLContext, bundle: Path
 ) -> None:
     async with Http2Server(tls, b"x" * 100_000, cut_at=50_000) as server:
-        settings = Settings(http_backend=library, http2=True, ca_file=bundle)
+        settings = Settings(http2=True, ca_file=bundle)
         error = await error_over(settings, f"https://127.0.0.1:{server.port}/x")
     assert error.kind in ("reset", "truncated")
 

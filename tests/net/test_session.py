@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import sys
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -12,7 +11,7 @@ import pytest
 
 from tests.net.fetching import error_of, fetch
 from tui import __version__
-from tui.core.errors import LocalError, PermanentError, TransientError
+from tui.core.errors import PermanentError, TransientError
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
 from tui.net.request import GetRequest
@@ -173,23 +172,6 @@ async def test_close_can_be_called_twice(backend: str, server: ScriptedServer) -
     session = HttpSession(Settings(http_backend=backend))
     await fetch(session, GetRequest(server.add("/x", ResponseScript(b"x"))))
     await session.close()
-    await session.close()
-
-
-async def test_http1_is_used_where_pyreqwest_is_not_installed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "tui.net.transports.pyreqwest", None)
-    session = HttpSession(Settings())
-    assert session.backend_name == "http1"
-    await session.close()
-    with pytest.raises(LocalError):
-        HttpSession(Settings(http_backend="pyreqwest"))
-
-
-async def test_pyreqwest_is_the_default_backend() -> None:
-    session = HttpSession(Settings())
-    assert session.backend_name == "pyreqwest"
     await session.close()
 
 

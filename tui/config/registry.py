@@ -445,9 +445,9 @@ NETWORK: Final = (
         "HTTP client to use.",
         '"httpx"',
         field="http_backend",
-        choices=("auto", "http1", "pyreqwest", "httpx"),
-        more="http1 is fetchtui's own HTTP/1.1 client; auto uses it for plain HTTP"
-        " without a proxy, and pyreqwest for everything else.",
+        choices=("auto", "http1", "httpx"),
+        more="http1 is fetchtui's own HTTP/1.1 client; auto uses it for everything,"
+        " except that --http2 needs httpx.",
         fallback="auto",
     ),
 )

@@ -183,7 +183,7 @@ class Settings:
     """Bytes buffered in memory at which reading pauses, so that a slow disk does not
     fill the memory. 64 MiB is half a second of a 1 Gbit/s link."""
     http_backend: str = ""
-    """``http1``, ``pyreqwest`` or ``httpx``; "" picks one for each origin."""
+    """``http1`` or ``httpx``; "" uses httpx only for HTTP/2."""
     proxy: str = ""
     """``http://``, ``https://``, ``socks5://`` or ``socks5h://`` ``[USER@]HOST:PORT``;
     ``direct`` for none; "" takes what the environment says (``http_proxy``,

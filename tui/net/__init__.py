@@ -1,6 +1,6 @@
 """HTTP downloads: sessions, authentication, routing and transports.
 
-The only package that imports httpx and pyreqwest. It knows requests, responses and
+The only package that imports httpx. It knows requests, responses and
 limits on them; it does not know downloads, files, retries or the user interface. Errors
 of sockets and libraries leave it as ``core.errors``.
 """

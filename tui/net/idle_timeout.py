@@ -64,9 +64,8 @@ class TimeoutWheel:
 class IdleTimeout:
     """Interrupts a task that waits for the network longer than allowed.
 
-    Call ``start(limit)``, wait, then ``disarm()`` after success and ``stop()`` after
-    any exception; on ``CancelledError``, ``expired()`` returns whether this timeout
-    caused it.
+    Call ``start(limit)``, wait, then ``stop()``; on ``CancelledError``, ``expired()``
+    returns whether this timeout caused it.
     """
 
     __slots__ = ("_cancelling", "_has_expired", "_task", "_wheel", "due")
@@ -94,23 +93,6 @@ class IdleTimeout:
         """End the wait. Safe to call twice."""
         self._task = None
         self._wheel.discard(self)
-
-    def disarm(self) -> bool:
-        """End a successful wait; return True if the task was cancelled meanwhile.
-
-        pyreqwest answers a cancellation with the result it has at hand, if it has one
-        (31 of 300 cancelled reads of a fast body): the ``CancelledError`` is never
-        raised, and the canceller must not wait in vain.
-        """
-        task, self._task = self._task, None
-        self._wheel.discard(self)
-        if task is None or task.cancelling() <= self._cancelling:
-            return False
-        if self._has_expired:
-            # This timeout fired too late: the bytes have arrived after all.
-            self._has_expired = False
-            return task.uncancel() > self._cancelling
-        return True
 
     def expire(self) -> bool:
         """Interrupt the waiting task now; return False if no task waits."""

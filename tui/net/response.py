@@ -28,7 +28,6 @@ class Response:
     """
 
     __slots__ = (
-        "_extra",
         "_is_closed",
         "_is_complete",
         "_left",
@@ -54,10 +53,8 @@ class Response:
         redirects: int,
         timeout: IdleTimeout,
         timeout_s: float,
-        extra: dict[str, str] | None = None,
     ) -> None:
         self._raw = raw
-        self._extra = extra
         self._timeout = timeout
         self._timeout_s = timeout_s
         self._read_chunk = raw.read_chunk
@@ -74,9 +71,7 @@ class Response:
         self.has_unsent_credentials = False
         """Of a 401: whether there were credentials that the server does not accept in
         the form for which they are meant."""
-        self.header_map = (
-            raw.header_map if extra is None else {**raw.header_map, **extra}
-        )
+        self.header_map = raw.header_map
         """Headers as received, by lower-case name; repeated ones are joined by ``, ``.
         Bytes outside ASCII are decoded as Latin-1, one character each, so that
         ``filename.name_from_disposition`` can recover them. Not safe to display;
@@ -92,17 +87,14 @@ class Response:
         self._left = -1 if self.content_length is None else self.content_length
 
     def header(self, name: str) -> str:
-        """Return a header's value as received, "" if it is absent or unreadable."""
+        """Return a header's value as received, "" if it is absent."""
         return self.header_map.get(name.lower(), "")
 
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers for display: no secrets, no control characters."""
-        fields = self._raw.fields()
-        if self._extra is not None:
-            fields += [(n, v) for n, v in self._extra.items()]
         return [
             (sanitize(name, 100), sanitize(_to_unicode(value)))
-            for name, value in fields
+            for name, value in self._raw.fields()
             if not may_be_secret(name)
         ]
 
@@ -140,9 +132,7 @@ class Response:
             timeout.expired()
             await self._abort()
             raise self._raw.to_error(error, self.url) from None
-        if timeout.disarm():
-            await self._abort()
-            raise CancelledError
+        timeout.stop()
         if chunk is None:
             self._is_complete = True
         elif self._left > 0:

@@ -7,7 +7,7 @@ from asyncio import CancelledError
 from typing import TYPE_CHECKING
 
 from tui.core.clock import SystemClock
-from tui.core.errors import ErrorKind, FetchError, PermanentError
+from tui.core.errors import ErrorKind, PermanentError
 from tui.core.request import origin_of
 from tui.net.auth.digest import DigestAuthCache
 from tui.net.errors import proxy_auth, stalled
@@ -16,7 +16,6 @@ from tui.net.limiter import OriginLimiters
 from tui.net.request import sendable_headers
 from tui.net.response import RateLimitedResponse, Response
 from tui.net.session_config import SessionConfig, load_session_config
-from tui.net.transports.base import RawResponse
 from tui.net.transports.selector import TransportSelector
 from tui.net.url import host_port, is_plain
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from tui.core.settings import Settings
     from tui.net.redirects import RedirectChain
     from tui.net.request import GetRequest
+    from tui.net.transports.base import RawResponse
 
     T = TypeVar("T")
 
@@ -60,9 +60,7 @@ class HttpSession:
         # Connecting may take timeout_s and then fails as connect_timeout, so whatever
         # exceeds this limit had connected and waited for a response.
         self._open_limit_s = settings.timeout_s + min(2.0, settings.timeout_s / 4)
-        self._transports = TransportSelector(
-            settings, config.ca_file, self._open_limit_s, config.router
-        )
+        self._transports = TransportSelector(settings, config.ca_file, config.router)
         self._credentials = config.credentials
         self._digests = DigestAuthCache()
         self._cookie_file = config.cookie_file
@@ -121,19 +119,11 @@ class HttpSession:
                 chain = self._chain(request.url, secrets, others)
                 url, headers = chain.url, chain.headers()
                 raw = await self._timed(timeout, self._send(chain), url)
-            is_cross_origin = False
+            hops = 0
             if chain is not None:
                 raw = await self._follow(timeout, chain, raw)
-                url, headers = chain.url, chain.headers()
-                is_cross_origin = chain.is_cross_origin
-            extra = None
-            # Only a request that starts at the first byte needs the file's name.
-            if request.start == 0 and raw.is_unreadable("content-disposition"):
-                extra = await self._fetch_disposition(
-                    timeout, raw, url, headers, is_cross_origin
-                )
-            hops = chain.hops if chain is not None else 0
-            response = self._wrap(raw, url, hops, timeout, extra)
+                url, headers, hops = chain.url, chain.headers(), chain.hops
+            response = self._wrap(raw, url, hops, timeout)
             if raw.status == 401:
                 is_sent = chain is not None and chain.has_sent_login
                 response.has_credentials = is_sent
@@ -154,18 +144,15 @@ class HttpSession:
         url: str,
         hops: int,
         timeout: IdleTimeout,
-        extra: dict[str, str] | None,
     ) -> Response:
         """Return the response, rate-limited if its origin has a limit."""
         if self.limiters.is_used and (
             limiter := self.limiters.limiter_for(origin_of(url))
         ):
-            limited = RateLimitedResponse(
-                raw, url, hops, timeout, self._timeout_s, extra
-            )
+            limited = RateLimitedResponse(raw, url, hops, timeout, self._timeout_s)
             limited.limiter = limiter
             return limited
-        return Response(raw, url, hops, timeout, self._timeout_s, extra)
+        return Response(raw, url, hops, timeout, self._timeout_s)
 
     # -- redirects and challenges ------------------------------------------------------
 
@@ -201,7 +188,7 @@ class HttpSession:
                 await self._check_proxy(chain.url, raw)
                 break
             else:
-                is_next = await self._redirect(timeout, chain, raw)
+                is_next = await self._redirect(chain, raw)
                 attempts = 0
             if not is_next:
                 break
@@ -230,21 +217,11 @@ class HttpSession:
             await raw.close()
             raise proxy_auth(proxy.label, has_credentials=proxy.has_login)
 
-    async def _redirect(
-        self, timeout: IdleTimeout, chain: RedirectChain, raw: RawResponse
-    ) -> bool:
+    @staticmethod
+    async def _redirect(chain: RedirectChain, raw: RawResponse) -> bool:
         """Follow a redirect and close its response; False if it has no Location."""
         try:
             locations = raw.values("location")
-            if raw.is_unreadable("location"):
-                locations = await self._fetch_header(
-                    timeout,
-                    chain.url,
-                    chain.headers(),
-                    "location",
-                    _REDIRECTS,
-                    chain.is_cross_origin,
-                )
             if not locations:
                 return False
             if len(set(locations)) > 1:
@@ -260,71 +237,19 @@ class HttpSession:
         await raw.close()
         return True
 
-    # -- headers that the transport cannot read ----------------------------------------
-
-    async def _fetch_disposition(
-        self,
-        timeout: IdleTimeout,
-        raw: RawResponse,
-        url: str,
-        headers: list[tuple[str, str]],
-        is_cross_origin: bool,
-    ) -> dict[str, str] | None:
-        """Fetch a Content-Disposition that the transport cannot read.
-
-        Requests one byte; a server that ignores the range is disconnected.
-        """
-        name = "content-disposition"
-        headers = [(k, v) for k, v in headers if k not in ("Range", "If-Range")]
-        headers.append(("Range", "bytes=0-0"))
-        try:
-            values = await self._fetch_header(
-                timeout, url, headers, name, frozenset({200, 206}), is_cross_origin
-            )
-        except FetchError:
-            # The body is available; do not fail an attempt only because of its name.
-            return None
-        except BaseException:
-            await raw.close()
-            raise
-        return {name: ", ".join(values)} if values else None
-
-    async def _fetch_header(
-        self,
-        timeout: IdleTimeout,
-        url: str,
-        headers: list[tuple[str, str]],
-        name: str,
-        statuses: frozenset[int],
-        is_cross_origin: bool,
-    ) -> list[str]:
-        """Read a header through the fallback transport, which can read all bytes."""
-        fallback = self._transports.fallback_for(url, is_cross_origin=is_cross_origin)
-        headers = self._digests.apply(url, headers)
-        raw = await self._timed(timeout, fallback.open(url, headers), url)
-        try:
-            return raw.values(name) if raw.status in statuses else []
-        finally:
-            await raw.close()
-
     async def _timed(
         self, timeout: IdleTimeout, work: Coroutine[Any, Any, T], url: str
     ) -> T:
         """Wait for ``work``, but not longer than a response may take."""
         timeout.start(self._open_limit_s)
         try:
-            result = await work
+            return await work
         except CancelledError:
             if timeout.expired():
                 raise stalled(host_port(url)) from None
             raise
         finally:
-            is_cancelled = timeout.disarm()
-        if is_cancelled:
-            if isinstance(result, RawResponse):
-                await result.close()
-            raise CancelledError
-        return result
+            timeout.stop()
 
 
 def _has_login(headers: list[tuple[str, str]]) -> bool:

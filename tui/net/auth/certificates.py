@@ -1,7 +1,6 @@
 """Check the certificates to trust and the client certificate at startup.
 
-Given an unreadable file, pyreqwest would continue silently and httpx would fail with a
-traceback; here it is reported once, before the first request.
+A file that cannot be read is reported once, before the first request.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ _CERTIFICATE = re.compile(
 )
 _CERTIFICATE_BYTES = 64 << 10
 """Read to find the first certificate of a bundle; one takes about 2 KiB."""
-_FILE_LIMIT = 1 << 20
 
 
 class ClientCertificate(NamedTuple):
@@ -30,18 +28,6 @@ class ClientCertificate(NamedTuple):
 
     certificate: str
     key: str
-
-    def pem(self) -> bytes:
-        """Return both as one PEM text.
-
-        Raises:
-            OSError: a file has disappeared since it was checked.
-        """
-        parts = []
-        for path in dict.fromkeys(self):
-            with open(path, "rb") as file:
-                parts.append(file.read(_FILE_LIMIT))
-        return b"\n".join(parts)
 
 
 class _Encrypted(Exception):

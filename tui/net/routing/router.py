@@ -41,14 +41,6 @@ class Route(NamedTuple):
     has_http2: bool = False
     """Offer HTTP/2 over TLS."""
 
-    @property
-    def is_direct(self) -> bool:
-        """Whether it has no special requirements: a plain connection will do."""
-        return self == _DIRECT
-
-
-_DIRECT = Route()
-
 
 class Router:
     """The routes of a run, by origin.

@@ -1,6 +1,6 @@
 """The interface of all transports, and the limits that they share.
 
-Each transport (our own HTTP/1.1 client, pyreqwest and httpx) returns a ``RawResponse``;
+Each transport (our own HTTP/1.1 client and httpx) returns a ``RawResponse``;
 the session and its responses know nothing else about them.
 """
 
@@ -14,17 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
-    from pyreqwest.bytes import Bytes
-
     from tui.core.errors import FetchError
 
-    Chunk: TypeAlias = "bytes | memoryview | Bytes"
+    Chunk: TypeAlias = "bytes | memoryview"
 
 MAX_HEADER_BYTES = 100 << 10
 """Bytes of header values in one response; httpcore stops at the same size, curl at
 three times as much. Real responses stay under 8 KiB."""
 MAX_HEADER_FIELDS = 200
-"""Fields in one response. pyreqwest's parser stops at 100 by itself."""
+"""Fields in one response."""
 
 _DECIMAL = re.compile(r"[0-9]{1,18}")
 
@@ -66,7 +64,7 @@ class RawResponse(ABC):
     saves one coroutine per chunk."""
 
     header_map: Mapping[str, str]
-    """All headers with readable values, by lower-case name; repeated headers are joined
+    """All headers by lower-case name; repeated headers are joined
     by ``, ``. Decoded as in ``values``."""
 
     @abstractmethod
@@ -93,11 +91,7 @@ class RawResponse(ABC):
 
     @abstractmethod
     def fields(self) -> list[tuple[str, str]]:
-        """Return all headers with readable values, decoded as in ``values``."""
-
-    @abstractmethod
-    def is_unreadable(self, name: str) -> bool:
-        """Return True if the header exists but this transport cannot read its value."""
+        """Return all headers, decoded as in ``values``."""
 
     @abstractmethod
     def to_error(self, error: Exception, url: str) -> FetchError:
@@ -112,7 +106,7 @@ class Transport(ABC):
     """Sends requests and returns raw responses."""
 
     name: str
-    """``http1``, ``pyreqwest`` or ``httpx``."""
+    """``http1`` or ``httpx``."""
 
     @abstractmethod
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:

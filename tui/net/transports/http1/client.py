@@ -259,10 +259,6 @@ class Http1Response(RawResponse):
         """Return all headers."""
         return list(self._fields)
 
-    def is_unreadable(self, name: str) -> bool:  # noqa: ARG002
-        """Return False: every header is kept byte for byte."""
-        return False
-
     def to_error(self, error: Exception, url: str) -> FetchError:
         """Map an exception raised by ``read_chunk``."""
         if isinstance(error, ssl.SSLError):
