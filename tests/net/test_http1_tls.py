@@ -1,4 +1,8 @@
-"""TLS in the built-in client: what it agrees to, and what hostile servers send."""
+"""TLS as users get it: what is agreed to, and what hostile servers send.
+
+Sessions have default settings here, so these tests also say that the built-in client is
+what https uses.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from tests.support.tls_peer import TlsPeer, serving, serving_tls
 from tui.core.errors import FetchError, PermanentError, TransientError
 from tui.core.settings import Settings
 from tui.net.request import GetRequest
+from tui.net.resource import read_resource_info
 from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
@@ -54,7 +59,8 @@ def server_context(
 
 @pytest.fixture
 async def session(bundle: Path) -> AsyncIterator[HttpSession]:
-    session = HttpSession(Settings(http_backend="http1", ca_file=bundle, timeout_s=5))
+    session = HttpSession(Settings(ca_file=bundle, timeout_s=5))
+    assert session.backend_name == "http1"
     yield session
     await session.close()
 
@@ -179,7 +185,6 @@ async def test_a_certificate_asked_for_after_the_handshake_is_sent(
             await peer.send(FILE)
 
     settings = Settings(
-        http_backend="http1",
         ca_file=bundle,
         client_cert=certificate if has_certificate else None,
         timeout_s=5,
@@ -189,6 +194,30 @@ async def test_a_certificate_asked_for_after_the_handshake_is_sent(
         assert await fetch(session, target(port)) == b"file"
     await session.close()
     assert shown == [has_certificate]
+
+
+async def test_header_values_outside_ascii_take_no_second_request(
+    session: HttpSession, context: ssl.SSLContext
+) -> None:
+    """A link may be valid only once."""
+    asked: list[bytes] = []
+    moved = b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n"
+    answers = [
+        moved + b"Location: /gr\xc3\xb6\xc3\x9fe\r\n\r\n",
+        OK + b'Content-Disposition: a; filename="gr\xf6\xdfe"\r\n' + FILE[len(OK) :],
+    ]
+
+    async def script(peer: TlsPeer) -> None:
+        for answer in answers:
+            asked.append((await peer.request()).split(b"\r\n")[0])
+            await peer.send(answer)
+
+    async with serving_tls(context, script) as port:
+        response = await session.open(target(port))
+        assert read_resource_info(response, target(port)).suggested_name == "größe"
+        assert await read_all(response) == b"file"
+        await response.close()
+    assert asked == [b"GET /x HTTP/1.1", b"GET /gr%C3%B6%C3%9Fe HTTP/1.1"]
 
 
 # -- the end of a body -----------------------------------------------------------------
@@ -304,7 +333,7 @@ async def error_with(answer: bytes, bundle: Path, timeout_s: float = 5) -> Fetch
         if timeout_s < 1:
             await reader.read()
 
-    settings = Settings(http_backend="http1", ca_file=bundle, timeout_s=timeout_s)
+    settings = Settings(ca_file=bundle, timeout_s=timeout_s)
     session = HttpSession(settings)
     async with serving(serve) as port:
         error = await error_of(session, target(port))
