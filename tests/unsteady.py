@@ -28,12 +28,6 @@ KNOWN: tuple[Unsteady, ...] = (
         "how much a server sends before it notices the end differs from run to run",
     ),
     Unsteady(
-        "tests/integration/test_two_at_once.py"
-        "::test_two_runs_of_one_list_fetch_every_file_once",
-        date(2026, 11, 29),
-        "two runs that begin in the same moment may still keep a file twice",
-    ),
-    Unsteady(
         "tests/ui/test_action_table.py"
         "::test_a_number_in_the_palette_sets_the_concurrency",
         date(2026, 11, 29),

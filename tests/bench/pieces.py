@@ -156,7 +156,7 @@ async def _write(meter: Meter, piece: str, writer: DiskWriter, folder: Folder) -
 
     async def write() -> None:
         name = f"large-{next(batches)}"
-        part = await writer.open_part(folder, name, size=LARGE.size, resume=False)
+        part = await writer.open_part(folder, name, size=LARGE.size)
         for at in range(0, LARGE.size, MIB):
             await writer.write(part, at, [block] * 16, MIB)
         await writer.finish(part, name, overwrite=False)

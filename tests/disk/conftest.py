@@ -41,7 +41,7 @@ async def folder(folders: OutputFolders) -> Folder:
 @pytest.fixture
 async def part(lone: DiskWriter, folder: Folder) -> AsyncIterator[PartFile]:
     """An open part file of the module's writer ``lone``."""
-    part = await lone.open_part(folder, "x", size=None, resume=False)
+    part = await lone.open_part(folder, "x", size=None)
     yield part
     await lone.close_part(part)
 

@@ -218,7 +218,7 @@ async def test_a_finished_copy_does_not_stop_its_source(lone, part):
 
 
 async def test_a_flush_waits_for_earlier_copies_only(writer, folder, event):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     first, second = (
         FakeSource(b"abc", gate=event),
         FakeSource(b"def", gate=threading.Event()),
@@ -265,8 +265,8 @@ async def test_the_writer_does_not_close_during_a_copy(lone, part, event):
 
 async def test_copies_and_writes_share_a_batch(lone, part, folder, event, monkeypatch):
     """If one of them fails, the others are not affected."""
-    other = await lone.open_part(folder, "y", size=None, resume=False)
-    third = await lone.open_part(folder, "z", size=None, resume=False)
+    other = await lone.open_part(folder, "y", size=None)
+    third = await lone.open_part(folder, "z", size=None)
     blocked = Blocked(lone, event)
     await blocked.wait_started()
     real = platform.write_at
@@ -305,7 +305,7 @@ async def test_copies_and_writes_share_a_batch(lone, part, folder, event, monkey
 async def test_an_exception_in_on_done_is_raised_and_delays_nobody(
     lone, part, folder, event
 ):
-    other = await lone.open_part(folder, "y", size=None, resume=False)
+    other = await lone.open_part(folder, "y", size=None)
     blocked = Blocked(lone, event)
     await blocked.wait_started()
 

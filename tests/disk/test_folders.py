@@ -177,18 +177,18 @@ async def test_a_folder_without_write_permission_is_an_error(
 
 async def test_a_removed_folder_is_an_error_until_it_is_back(tmp_path, writer, folders):
     folder = await folders.folder("a")
-    part = await writer.open_part(folder, "one", size=None, resume=False)
+    part = await writer.open_part(folder, "one", size=None)
     await writer.discard(part)
     (tmp_path / "a").rmdir()
     for _ in range(2):
         with pytest.raises(LocalError) as caught:
-            await writer.open_part(folder, "x", size=None, resume=False)
+            await writer.open_part(folder, "x", size=None)
         assert caught.value.kind == "directory_gone"
         assert not (tmp_path / "a").exists(), (
             "it may be the mount point of an unmounted disk"
         )
     (tmp_path / "a").mkdir()
-    await writer.discard(await writer.open_part(folder, "x", size=None, resume=False))
+    await writer.discard(await writer.open_part(folder, "x", size=None))
 
 
 async def test_a_failed_open_is_retried_by_the_next_caller(tmp_path, folders):
@@ -230,7 +230,7 @@ async def test_many_folders_work_with_few_descriptors(tmp_path, writer):
     opened = [await folders.folder(f"d{i}") for i in range(100)]
     before = open_descriptors()
     for folder in opened:
-        part = await writer.open_part(folder, "x", size=None, resume=False)
+        part = await writer.open_part(folder, "x", size=None)
         await writer.finish(part, "x", overwrite=False)
     assert open_descriptors() <= before + 64 + 2
     assert all((tmp_path / f"d{i}" / "x").exists() for i in range(100))

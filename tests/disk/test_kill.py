@@ -26,7 +26,7 @@ async def main():
     )
     folder = await OutputFolders(Path(sys.argv[1]), writer).folder("")
     size = 1 << 26
-    part = await writer.open_part(folder, "x", size=size, resume=False)
+    part = await writer.open_part(folder, "x", size=size)
     record = ResumeRecord(url="https://example.org/x", validator="", size=size)
     # Two segments, so that one is always ahead of the contiguous start.
     for step in itertools.count():

@@ -12,7 +12,14 @@ from tui.core.clock import SystemClock
 from tui.core.errors import FetchError, IntegrityError, LocalError
 from tui.core.segment import RangeSet
 from tui.disk import part_file, platform
-from tui.disk.resume_record import ResumeRecord, load_record, save_record
+from tui.disk.errors import ChangedOnDiskError
+from tui.disk.resume_record import (
+    ExistingFiles,
+    ResumeRecord,
+    find_existing,
+    load_record,
+    save_record,
+)
 from tui.disk.writer import DiskWriter
 
 MIB = 1 << 20
@@ -34,7 +41,7 @@ def redirect(part, path):
 
 
 async def test_data_is_written_at_its_offset_and_renamed(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=6, resume=False)
+    part = await writer.open_part(folder, "x", size=6)
     assert part.created_here
     await writer.write(part, 3, [b"de", memoryview(b"f")], 3)
     await writer.write(part, 0, [bytearray(b"abc")], 3)
@@ -48,7 +55,7 @@ async def test_data_is_written_at_its_offset_and_renamed(tmp_path, writer, folde
 
 
 async def test_a_closed_part_file_keeps_its_data(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.close_part(part)
     assert (tmp_path / "x.part").read_bytes() == b"abc"
@@ -60,10 +67,11 @@ async def test_a_closed_part_file_keeps_its_data(tmp_path, writer, folder):
 
 
 async def test_a_part_file_can_be_resumed(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.close_part(part)
-    part = await writer.open_part(folder, "x", size=6, resume=True)
+    seen = find_existing(folder, "x")
+    part = await writer.open_part(folder, "x", size=6, existing=seen)
     assert not part.created_here
     part.flushed.add(0, 3)
     await writer.write(part, 3, [b"def"], 3)
@@ -71,25 +79,45 @@ async def test_a_part_file_can_be_resumed(tmp_path, writer, folder):
     assert (tmp_path / "x").read_bytes() == b"abcdef"
 
 
-async def test_resuming_without_a_part_file_creates_one(writer, folder):
-    part = await writer.open_part(folder, "x", size=None, resume=True)
-    assert part.created_here
-    await writer.discard(part)
+NO_BYTES = ExistingFiles(None, 0, None)
+
+
+async def test_a_part_file_that_is_gone_is_not_continued(tmp_path, writer, folder):
+    (tmp_path / "x.part").touch()
+    seen = find_existing(folder, "x")
+    (tmp_path / "x.part").unlink()
+    with pytest.raises(ChangedOnDiskError):
+        await writer.open_part(folder, "x", size=None, existing=seen)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_part_file_is_continued_only_with_the_record_that_was_seen(
+    tmp_path, writer, folder
+):
+    part = await writer.open_part(folder, "x", size=6, record=record(6))
+    seen = find_existing(folder, "x")
+    await writer.close_part(part)
+    # Another run begins again from zero, and is interrupted at once.
+    other = ResumeRecord(url="https://example.org/x", validator='"new"', size=6)
+    save_record(folder, "x", other)
+    with pytest.raises(ChangedOnDiskError):
+        await writer.open_part(folder, "x", size=6, existing=seen)
+    assert load_record(folder, "x") == other
 
 
 async def test_an_existing_part_file_is_not_used_without_resume(
     tmp_path, writer, folder
 ):
     (tmp_path / "x.part").write_text("somebody's")
-    with pytest.raises(FileExistsError, match="part"):
-        await writer.open_part(folder, "x", size=None, resume=False)
+    with pytest.raises(ChangedOnDiskError):
+        await writer.open_part(folder, "x", size=None)
     assert (tmp_path / "x.part").read_text() == "somebody's"
 
 
-@pytest.mark.parametrize("resume", [True, False])
+@pytest.mark.parametrize("existing", [NO_BYTES, None])
 @pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "dir", "pipe"])
 async def test_only_a_regular_file_without_hard_links_is_written(
-    tmp_path, writer, folder, kind, resume
+    tmp_path, writer, folder, kind, existing
 ):
     victim = tmp_path / "victim"
     victim.write_text("mine")
@@ -101,22 +129,25 @@ async def test_only_a_regular_file_without_hard_links_is_written(
         "dir": trap.mkdir,
         "pipe": lambda: os.mkfifo(trap),
     }[kind]()
-    with pytest.raises(FileExistsError, match="part"):
-        await writer.open_part(folder, "x", size=None, resume=resume)
+    with pytest.raises((FileExistsError, ChangedOnDiskError)):
+        await writer.open_part(folder, "x", size=None, existing=existing)
     assert victim.read_text() == "mine"
     assert not (tmp_path / "new").exists()
     assert exists(trap)
 
 
-@pytest.mark.parametrize("resume", [True, False])
-async def test_a_part_file_is_locked_against_a_second_writer(writer, folder, resume):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
-    with pytest.raises((LocalError, FileExistsError)) as caught:
-        await writer.open_part(folder, "x", size=None, resume=resume)
-    if resume:
-        assert caught.value.kind == "in_use"
+async def test_a_part_file_is_locked_against_a_second_writer(writer, folder):
+    part = await writer.open_part(folder, "x", size=None)
+    with pytest.raises(ChangedOnDiskError):
+        await writer.open_part(folder, "x", size=None)
+    with pytest.raises(LocalError) as caught:
+        await writer.open_part(folder, "x", size=None, existing=NO_BYTES)
+    assert caught.value.kind == "in_use"
+    with pytest.raises(LocalError) as caught:
+        find_existing(folder, "x")
+    assert caught.value.kind == "in_use"
     await writer.close_part(part)
-    part = await writer.open_part(folder, "x", size=None, resume=True)
+    part = await writer.open_part(folder, "x", size=None, existing=NO_BYTES)
     await writer.discard(part)
 
 
@@ -132,11 +163,10 @@ async def test_a_part_file_finished_before_the_lock_is_not_resumed(
         return real(fd)
 
     monkeypatch.setattr(platform, "lock", finished_just_now)
-    part = await writer.open_part(folder, "x", size=None, resume=True)
-    assert part.created_here
-    await writer.write(part, 0, [b"other"], 5)
-    await writer.discard(part)
+    with pytest.raises(ChangedOnDiskError):
+        await writer.open_part(folder, "x", size=None, existing=NO_BYTES)
     assert (tmp_path / "x").read_bytes() == b"whole"
+    assert not (tmp_path / "x.part").exists()
 
 
 async def test_a_stale_record_is_removed_before_a_new_part_file(
@@ -151,7 +181,7 @@ async def test_a_stale_record_is_removed_before_a_new_part_file(
         ),
     )
     (tmp_path / "x.part").unlink()
-    part = await writer.open_part(folder, "x", size=10, resume=False)
+    part = await writer.open_part(folder, "x", size=10)
     await writer.write(part, 9, [b"z"], 1)
     await writer.close_part(part)
     assert (tmp_path / "x.part").stat().st_size == 10
@@ -163,16 +193,16 @@ async def test_a_foreign_file_with_the_record_name_is_left_alone(
 ):
     (tmp_path / "x.part.json").write_text("{}")
     with pytest.raises(FileExistsError, match="part"):
-        await writer.open_part(folder, "x", size=None, resume=False)
+        await writer.open_part(folder, "x", size=None)
     assert (tmp_path / "x.part.json").read_text() == "{}"
     assert not (tmp_path / "x.part").exists()
 
 
 async def test_a_name_with_a_separator_is_refused(tmp_path, writer, folder):
     with pytest.raises(LocalError) as caught:
-        await writer.open_part(folder, "../x", size=None, resume=False)
+        await writer.open_part(folder, "../x", size=None)
     assert caught.value.kind == "name"
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     with pytest.raises(LocalError) as caught:
         await writer.finish(part, "../x", overwrite=True)
     assert caught.value.kind == "name"
@@ -185,7 +215,7 @@ async def test_a_name_with_a_separator_is_refused(tmp_path, writer, folder):
 
 async def test_a_file_that_cannot_fit_is_refused_at_the_start(tmp_path, writer, folder):
     with pytest.raises(LocalError, match=r"disk is full.*1\.15 EB more") as caught:
-        await writer.open_part(folder, "x", size=1 << 60, resume=False)
+        await writer.open_part(folder, "x", size=1 << 60)
     assert caught.value.kind == "disk_full"
     assert list(tmp_path.iterdir()) == []
 
@@ -194,13 +224,14 @@ async def test_a_resumed_part_file_stays_if_the_rest_does_not_fit(
     tmp_path, writer, folder
 ):
     (tmp_path / "x.part").write_bytes(b"abc")
+    seen = find_existing(folder, "x")
     with pytest.raises(LocalError):
-        await writer.open_part(folder, "x", size=1 << 60, resume=True)
+        await writer.open_part(folder, "x", size=1 << 60, existing=seen)
     assert (tmp_path / "x.part").read_bytes() == b"abc"
 
 
 async def test_preallocation_does_not_change_the_length(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
+    part = await writer.open_part(folder, "x", size=4 * MIB)
     assert (tmp_path / "x.part").stat().st_size == 0
     await writer.write(part, 0, [b"abc"], 3)
     await writer.flush(part, sync=False)
@@ -209,7 +240,7 @@ async def test_preallocation_does_not_change_the_length(tmp_path, writer, folder
 
 
 async def test_preallocated_blocks_behind_the_end_are_freed(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
+    part = await writer.open_part(folder, "x", size=4 * MIB)
     part.size = 3  # the server corrects itself
     await writer.write(part, 0, [b"abc"], 3)
     await writer.finish(part, "x", overwrite=False)
@@ -220,7 +251,7 @@ async def test_preallocated_blocks_behind_the_end_are_freed(tmp_path, writer, fo
 
 async def test_a_file_system_without_preallocation_works(writer, folder, monkeypatch):
     monkeypatch.setattr(platform, "_fallocate", lambda *_: 95)  # EOPNOTSUPP
-    part = await writer.open_part(folder, "x", size=4 * MIB, resume=False)
+    part = await writer.open_part(folder, "x", size=4 * MIB)
     assert not part.is_preallocated
     await writer.discard(part)
 
@@ -232,7 +263,7 @@ async def test_a_failed_preallocation_leaves_nothing(
     codes = iter([0, 0, code])
     monkeypatch.setattr(platform, "_fallocate", lambda *_: next(codes))
     with pytest.raises(LocalError, match=message) as caught:
-        await writer.open_part(folder, "x", size=MIB << 10, resume=False)
+        await writer.open_part(folder, "x", size=MIB << 10)
     assert caught.value.kind == "disk_full"
     assert list(tmp_path.iterdir()) == []
 
@@ -252,8 +283,8 @@ def test_preallocation_is_limited_in_time(tmp_path, monkeypatch):
 
 
 async def test_a_full_disk_fails_only_the_part(tmp_path, writer, folder):
-    full = await writer.open_part(folder, "full", size=9, resume=False)
-    fine = await writer.open_part(folder, "fine", size=None, resume=False)
+    full = await writer.open_part(folder, "full", size=9)
+    fine = await writer.open_part(folder, "fine", size=None)
     await writer.write(full, 0, [b"abc"], 3)
     await writer.checkpoint(full, record(9))
     redirect(full, "/dev/full")
@@ -282,7 +313,7 @@ async def test_a_full_disk_fails_only_the_part(tmp_path, writer, folder):
 async def test_the_part_of_a_merged_write_that_fits_is_counted(
     writer, folder, monkeypatch
 ):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     real = platform.write_at
 
     def room_for_six(fd, buffers, offset, nbytes):
@@ -300,7 +331,7 @@ async def test_the_part_of_a_merged_write_that_fits_is_counted(
 
 
 async def test_after_a_failed_sync_only_earlier_syncs_count(writer, folder):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.checkpoint(part, record())
     kept = os.dup(part.fd)
@@ -321,7 +352,7 @@ async def test_after_a_failed_sync_only_earlier_syncs_count(writer, folder):
 
 
 async def test_a_failed_sync_prevents_the_rename(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=3, resume=False)
+    part = await writer.open_part(folder, "x", size=3)
     redirect(part, "/dev/null")
     await writer.write(part, 0, [b"abc"], 3)
     part.size = 0  # a device has no length
@@ -338,7 +369,7 @@ async def test_a_failed_sync_prevents_the_rename(tmp_path, writer, folder):
 async def test_a_checkpoint_records_the_flushed_ranges_and_time(
     tmp_path, writer, folder
 ):
-    part = await writer.open_part(folder, "x", size=9, resume=False)
+    part = await writer.open_part(folder, "x", size=9)
     await writer.write(part, 6, [b"ghi"], 3)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.checkpoint(part, record(9))
@@ -353,7 +384,7 @@ async def test_a_checkpoint_records_the_flushed_ranges_and_time(
 async def test_a_checkpoint_never_claims_writes_after_its_sync(
     writer, folder, monkeypatch
 ):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.flush(part, sync=False)
     loop = asyncio.get_running_loop()
@@ -384,7 +415,7 @@ async def test_a_checkpoint_never_claims_writes_after_its_sync(
 async def test_finishing_right_after_a_checkpoint_removes_the_record(
     tmp_path, writer, folder
 ):
-    part = await writer.open_part(folder, "x", size=3, resume=False)
+    part = await writer.open_part(folder, "x", size=3)
     await writer.write(part, 0, [b"abc"], 3)
     await asyncio.gather(
         writer.checkpoint(part, record(3)),
@@ -395,7 +426,7 @@ async def test_finishing_right_after_a_checkpoint_removes_the_record(
 
 
 async def test_a_failed_checkpoint_is_reported(tmp_path, writer, folder, monkeypatch):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
 
     def refuse(*_, **__):
         raise OSError(28, "No space left on device")
@@ -415,7 +446,7 @@ async def test_a_failed_checkpoint_is_reported(tmp_path, writer, folder, monkeyp
 async def test_a_final_name_created_meanwhile_is_not_replaced(
     tmp_path, writer, folder, kind
 ):
-    part = await writer.open_part(folder, "x", size=3, resume=False)
+    part = await writer.open_part(folder, "x", size=3)
     await writer.write(part, 0, [b"abc"], 3)
     final = tmp_path / "x"
     if kind == "file":
@@ -441,13 +472,13 @@ async def test_overwriting_replaces_a_file_and_a_link_but_no_directory(
     (tmp_path / "file").write_text("old")
     (tmp_path / "dir").mkdir()
     for name in ("link", "file"):
-        part = await writer.open_part(folder, name, size=3, resume=False)
+        part = await writer.open_part(folder, name, size=3)
         await writer.write(part, 0, [b"new"], 3)
         await writer.finish(part, name, overwrite=True)
         assert (tmp_path / name).read_text() == "new"
         assert not (tmp_path / name).is_symlink()
     assert (tmp_path / "victim").read_text() == "mine"
-    part = await writer.open_part(folder, "dir", size=None, resume=False)
+    part = await writer.open_part(folder, "dir", size=None)
     with pytest.raises(LocalError) as caught:
         await writer.finish(part, "dir", overwrite=True)
     assert caught.value.kind == "directory_exists"
@@ -455,7 +486,7 @@ async def test_overwriting_replaces_a_file_and_a_link_but_no_directory(
 
 
 async def test_a_file_with_missing_bytes_is_not_renamed(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=9, resume=False)
+    part = await writer.open_part(folder, "x", size=9)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.write(part, 6, [b"ghi"], 3)
     with pytest.raises(IntegrityError, match="3 B of 'x' are missing"):
@@ -468,7 +499,8 @@ async def test_a_file_with_missing_bytes_is_not_renamed(tmp_path, writer, folder
 
 async def test_bytes_behind_the_end_are_truncated(tmp_path, writer, folder):
     (tmp_path / "x.part").write_bytes(b"abcXXXXXX")
-    part = await writer.open_part(folder, "x", size=3, resume=True)
+    seen = find_existing(folder, "x")
+    part = await writer.open_part(folder, "x", size=3, existing=seen)
     part.flushed.add(0, 3)
     await writer.finish(part, "x", overwrite=False)
     assert (tmp_path / "x").read_bytes() == b"abc"
@@ -476,7 +508,7 @@ async def test_bytes_behind_the_end_are_truncated(tmp_path, writer, folder):
 
 @pytest.mark.parametrize("what", ["removed", "replaced", "linked"])
 async def test_a_replaced_part_file_is_not_renamed(tmp_path, writer, folder, what):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     (tmp_path / "x.part").rename(tmp_path / "moved")
     if what == "replaced":
         (tmp_path / "x.part").write_text("theirs")
@@ -492,7 +524,7 @@ async def test_a_replaced_part_file_is_not_renamed(tmp_path, writer, folder, wha
 
 async def test_finishing_in_a_removed_folder_is_an_error(tmp_path, writer, folders):
     folder = await folders.folder("a")
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     (tmp_path / "a" / "x.part").unlink()
     (tmp_path / "a").rmdir()
     with pytest.raises(LocalError) as caught:
@@ -502,7 +534,7 @@ async def test_finishing_in_a_removed_folder_is_an_error(tmp_path, writer, folde
 
 
 async def test_discarding_removes_part_and_record(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.checkpoint(part, record())
     await writer.discard(part)
@@ -512,7 +544,7 @@ async def test_discarding_removes_part_and_record(tmp_path, writer, folder):
 
 async def test_wrong_data_is_kept_under_a_free_name(tmp_path, writer, folder):
     (tmp_path / "x.bad").write_text("came after the folder was looked at")
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.checkpoint(part, record())
     assert await writer.keep_as(part, "x.bad") == "x (1).bad"
@@ -522,7 +554,7 @@ async def test_wrong_data_is_kept_under_a_free_name(tmp_path, writer, folder):
 
 
 async def test_a_failed_keep_as_releases_the_name(tmp_path, writer, folder):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     (tmp_path / "x.part").unlink()
     with pytest.raises(LocalError):
         await writer.keep_as(part, "x.bad")
@@ -536,7 +568,7 @@ async def test_the_digest_is_that_of_hashlib(writer, folder, length, monkeypatch
 
     monkeypatch.setattr(module, "_HASH_SLICE", MIB + 7)
     data = bytes(range(256)) * (length // 256 + 1)
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     await writer.write(part, 0, [data], len(data))
     for algorithm in ("sha256", "md5", "blake2b"):
         expected = hashlib.new(algorithm, data[:length]).hexdigest()
@@ -545,7 +577,7 @@ async def test_the_digest_is_that_of_hashlib(writer, folder, length, monkeypatch
 
 
 async def test_a_digest_beyond_the_end_is_an_error(writer, folder):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     await writer.write(part, 0, [b"abc"], 3)
     with pytest.raises(LocalError, match="ends at byte 3") as caught:
         await writer.digest(part, "sha256", 4)
@@ -562,7 +594,7 @@ async def test_without_fsync_nothing_is_synced(tmp_path, folder, monkeypatch):
     )
     for name in ("fsync", "fdatasync"):
         monkeypatch.setattr(os, name, refuse)
-    part = await writer.open_part(folder, "x", size=3, resume=False)
+    part = await writer.open_part(folder, "x", size=3)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.checkpoint(part, record(3))
     await writer.finish(part, "x", overwrite=False)
@@ -574,7 +606,7 @@ async def test_without_fsync_nothing_is_synced(tmp_path, folder, monkeypatch):
 async def test_data_is_synced_before_the_record_and_before_the_rename(
     tmp_path, writer, folder, monkeypatch
 ):
-    part = await writer.open_part(folder, "x", size=3, resume=False)
+    part = await writer.open_part(folder, "x", size=3)
     inode = os.fstat(part.fd).st_ino
     steps = []
     for name in ("fdatasync", "fsync"):
@@ -612,7 +644,7 @@ async def test_data_is_synced_before_the_record_and_before_the_rename(
 async def test_a_checkpoint_behind_the_rename_saves_nothing(
     tmp_path, writer, folder, sync
 ):
-    part = await writer.open_part(folder, "x", size=3, resume=False)
+    part = await writer.open_part(folder, "x", size=3)
     await writer.write(part, 0, [b"abc"], 3)
     await writer.finish(part, "x", overwrite=False)
     record = ResumeRecord(url="http://a/x", validator="", size=3)

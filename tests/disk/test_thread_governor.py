@@ -42,7 +42,7 @@ class Disk:
 
 async def parts_of(writer, folder, count):
     return [
-        await writer.open_part(folder, f"f{number}", size=None, resume=False)
+        await writer.open_part(folder, f"f{number}", size=None)
         for number in range(count)
     ]
 

@@ -223,7 +223,7 @@ async def test_adjacent_writes_become_one_call(lone, part, event, monkeypatch):
 
 
 async def test_a_batch_contains_writes_of_several_parts(lone, part, folder, event):
-    other = await lone.open_part(folder, "y", size=None, resume=False)
+    other = await lone.open_part(folder, "y", size=None)
     blocked = Blocked(lone, event)
     await blocked.wait_started()
     before = lone.snapshot().batches
@@ -242,8 +242,8 @@ async def test_a_batch_contains_writes_of_several_parts(lone, part, folder, even
 async def test_only_one_thread_at_a_time_writes_to_a_part(
     writer, folder, event, monkeypatch
 ):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
-    other = await writer.open_part(folder, "y", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
+    other = await writer.open_part(folder, "y", size=None)
     inside = threading.Event()
     real = os.pwritev
 
@@ -269,7 +269,7 @@ async def test_only_one_thread_at_a_time_writes_to_a_part(
 
 
 async def test_flush_waits_only_for_earlier_writes(writer, folder, event, monkeypatch):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     real = os.pwritev
 
     def hang_at_ten(fd, buffers, offset):
@@ -313,7 +313,7 @@ def test_any_order_of_writes_gives_the_same_data(tmp_path_factory, case):
         )
         writer.set_inline(is_inline)
         folder = await OutputFolders(tmp_path, writer).folder("")
-        part = await writer.open_part(folder, "x", size=total, resume=False)
+        part = await writer.open_part(folder, "x", size=total)
         for index in order:
             start, end = starts[index], starts[index] + sizes[index]
             cut = start + sizes[index] // 2
@@ -335,9 +335,7 @@ async def test_a_cancelled_open_leaves_nothing(tmp_path, lone, folder, event):
     for is_running in (False, True):
         blocked = Blocked(lone, event)
         await blocked.wait_started()
-        opening = asyncio.create_task(
-            lone.open_part(folder, "x", size=None, resume=False)
-        )
+        opening = asyncio.create_task(lone.open_part(folder, "x", size=None))
         await turns()
         if is_running:
             event.set()  # it may be opened before the cancel below takes effect
@@ -353,7 +351,7 @@ async def test_a_cancelled_open_leaves_nothing(tmp_path, lone, folder, event):
 async def test_an_open_cancelled_at_its_end_is_closed(
     tmp_path, lone, folder, monkeypatch
 ):
-    opening = asyncio.create_task(lone.open_part(folder, "x", size=None, resume=False))
+    opening = asyncio.create_task(lone.open_part(folder, "x", size=None))
     real = lone._scheduler._on_done
 
     def cancel_when_done(batch):
@@ -387,7 +385,7 @@ async def test_a_cancelled_call_that_has_not_started_never_runs(lone, part, even
 
 
 async def test_a_cancelled_close_still_closes_the_part(lone, folder, event):
-    part = await lone.open_part(folder, "y", size=None, resume=False)
+    part = await lone.open_part(folder, "y", size=None)
     blocked = Blocked(lone, event)
     await blocked.wait_started()
     await lone.write(part, 0, [b"abc"], 3)
@@ -494,7 +492,7 @@ async def test_the_number_of_writers_is_limited(writer, asked, got):
 
 
 async def test_one_thread_is_always_left_for_writes(writer, folder, event):
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     blocked = [Blocked(writer, event) for _ in range(3)]
     await blocked[0].wait_started()
     await writer.write(part, 0, [b"abc"], 3)
@@ -507,7 +505,7 @@ async def test_one_thread_is_always_left_for_writes(writer, folder, event):
 
 
 async def test_inline_writes_run_on_the_loop(writer, folder, monkeypatch):
-    part = await writer.open_part(folder, "x", size=3, resume=False)
+    part = await writer.open_part(folder, "x", size=3)
     threads = []
     real = os.pwritev
 
@@ -538,7 +536,7 @@ async def test_a_slow_disk_delays_threads_but_not_the_loop(lone, folder, monkeyp
         "tui.disk.scheduler.time.sleep",
         lambda s: slept.append((s, threading.current_thread())),
     )
-    part = await lone.open_part(folder, "x", size=6, resume=False)
+    part = await lone.open_part(folder, "x", size=6)
     assert slept == [], "only writes are slow"
     lone.set_delay(0.05)
     await lone.write(part, 0, [b"abc"], 3)
@@ -566,7 +564,7 @@ async def test_inline_works_while_every_thread_is_blocked(lone, event):
 
 
 async def test_closing_finishes_everything_handed_over(tmp_path, lone, folder, event):
-    part = await lone.open_part(folder, "x", size=None, resume=False)
+    part = await lone.open_part(folder, "x", size=None)
     blocked = Blocked(lone, event)
     await blocked.wait_started()
     writes = [
@@ -602,7 +600,7 @@ async def test_the_writer_measures_its_throughput(tmp_path):
     clock = HandClock()
     writer = DiskWriter(writers=1, in_flight_limit=1 << 30, fsync=True, clock=clock)
     folder = await OutputFolders(tmp_path, writer).folder("")
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     for _ in range(60):
         await writer.write(part, 0, [bytes(1000)], 1000)
         await writer.flush(part, sync=False)
@@ -630,7 +628,7 @@ async def test_slow_writes_appear_in_the_percentiles(tmp_path, folder, monkeypat
         clock.now += 0.25 if offset == 0 else 0.001
         return real(fd, buffers, offset)
 
-    part = await writer.open_part(folder, "x", size=None, resume=False)
+    part = await writer.open_part(folder, "x", size=None)
     monkeypatch.setattr(os, "pwritev", slow)
     for offset in range(20):
         await writer.write(part, 2 * offset, [b"x"], 1)

@@ -28,6 +28,22 @@ _KINDS = {
 }
 
 
+class ChangedOnDiskError(LocalError):
+    """The files under a name are not those that the caller saw: look again.
+
+    If they keep changing, it is reported as ``in_use``.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(ErrorKind.IN_USE, str(in_use(name)))
+
+
+def in_use(name: str) -> LocalError:
+    """Return the error for a file that another process has locked."""
+    message = f"{sanitize(name)!r} is in use by another fetchtui"
+    return LocalError(ErrorKind.IN_USE, message)
+
+
 def from_os_error(
     error: BaseException, operation: str, name: str, needed: int | None = None
 ) -> FetchError:

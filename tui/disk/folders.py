@@ -204,6 +204,15 @@ def check_replaceable(folder: Folder, name: str) -> None:
             )
 
 
+def size_of(folder: Folder, name: str) -> int | None:
+    """Return the bytes of a regular file, -1 for anything else, None if missing.
+
+    Blocks.
+    """
+    with folder.opened() as directory:
+        return directory.size(name)
+
+
 class OutputFolders:
     """The output directory and the folders below it."""
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,8 +16,8 @@ from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 from tui.disk import platform, resume_record
 from tui.disk.checksum import hash_range
-from tui.disk.errors import from_os_error
-from tui.disk.folders import PART, RECORD
+from tui.disk.errors import ChangedOnDiskError, from_os_error, in_use
+from tui.disk.folders import PART
 from tui.disk.safe_dir import check_component
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
     from tui.core.errors import FetchError
     from tui.disk.folders import Folder
-    from tui.disk.resume_record import ResumeRecord
+    from tui.disk.resume_record import ExistingFiles, ResumeRecord
     from tui.disk.safe_dir import SafeDir
 
 CallT = TypeVar("CallT")
@@ -90,44 +89,44 @@ def open_part_file(
     name: str,
     *,
     size: int | None,
-    resume: bool,
+    existing: ExistingFiles | None = None,
     record: ResumeRecord | None = None,
     is_new: bool = False,
 ) -> PartFile:
     """Create and lock a part file, or open and lock an existing one.
 
+    The process that has the lock on ``NAME.part`` owns that name: it alone writes or
+    removes the part file and its record. What another process may have done before the
+    lock was taken is checked after it.
+
     Args:
         folder: the output folder.
         name: the final name, one component.
         size: bytes of the whole file; blocks are allocated for them.
-        resume: continue an existing part file.
+        existing: continue the part file that was seen; ``None`` creates one.
         record: saved beside a new part file before any data is written.
         is_new: there must not be a final file yet; another process may have finished
             it since anybody looked.
 
     Raises:
-        FileExistsError: ``part``: there is a part file (and ``resume`` is false), it is
-            not a regular file of its own, the record's name is used by a file that
-            fetchtui did not write, or the final file exists (and ``is_new`` is true).
+        ChangedOnDiskError: there is a part file where none was seen, it is not the one
+            that was seen, or the final file exists (and ``is_new`` is true).
+        FileExistsError: ``part``: the part file has other hard links, or the record's
+            name is used by a file that fetchtui did not write.
         LocalError: ``in_use``, ``disk_full``, ``not_writable``, ``directory_gone``,
             ``name`` or ``disk``.
     """
     check_component(name)
     try:
         with folder.opened() as directory:
-            part = None
-            if resume:
-                part = _open_existing(directory, folder, name, size)
-            if part is None:
-                part = _create(directory, folder, name, size)
-                # Only now: who else renames it to the final name had the lock before.
-                if is_new and directory.size(name) is not None:
-                    part.remove()
-                    raise FileExistsError(errno.EEXIST, "finished meanwhile", name)
+            if existing is None:
+                part = _create(directory, folder, name, size, is_new=is_new)
                 if record is not None:
                     # Not synced: it claims no bytes yet. After a kill the part file
                     # is either empty or identified by this record.
                     _save_first(part, record)
+            else:
+                part = _open_existing(directory, folder, name, size, existing)
     except FileExistsError as error:
         raise FileExistsError("part") from error
     except OSError as error:
@@ -142,16 +141,31 @@ def open_part_file(
 
 
 def _create(
-    directory: SafeDir, folder: Folder, name: str, size: int | None
+    directory: SafeDir, folder: Folder, name: str, size: int | None, *, is_new: bool
 ) -> PartFile:
-    if resume_record.has_foreign_record(directory, name):
-        raise FileExistsError(errno.EEXIST, "not a resume record", name)
-    # A record without its part file would be wrong about the new one. Remove it
-    # first, so that no crash leaves both.
-    if directory.size(name + PART) is None:
-        directory.unlink(name + RECORD)
-    fd = directory.create(name + PART)
-    return _locked(PartFile(folder, name, fd, size=size, created=True))
+    try:
+        fd = directory.create(name + PART)
+    except FileExistsError:
+        raise ChangedOnDiskError(name) from None
+    part = _locked(directory, PartFile(folder, name, fd, size=size, created=True))
+    try:
+        if resume_record.has_foreign_record(directory, name):
+            raise FileExistsError(errno.EEXIST, "not a resume record", name)
+        if is_new and directory.size(name) is not None:
+            raise ChangedOnDiskError(name)
+        # To be overwritten; another run that has just renamed it is about to remove
+        # its record, which has the same name as the record of this part file.
+        if not is_new and directory.is_locked(name):
+            raise in_use(name)
+        # A record without its part file would be wrong about the new one. Not before
+        # the lock: another run may have begun with this name. If the process dies
+        # before this line, the record claims more than the empty file has.
+        resume_record.remove_records(directory, name)
+    except BaseException:
+        directory.unlink(part.part_name)
+        part.close()
+        raise
+    return part
 
 
 def _save_first(part: PartFile, record: ResumeRecord) -> None:
@@ -163,33 +177,46 @@ def _save_first(part: PartFile, record: ResumeRecord) -> None:
 
 
 def _open_existing(
-    directory: SafeDir, folder: Folder, name: str, size: int | None
-) -> PartFile | None:
+    directory: SafeDir,
+    folder: Folder,
+    name: str,
+    size: int | None,
+    existing: ExistingFiles,
+) -> PartFile:
     try:
         fd = directory.open_regular(name + PART)
     except FileNotFoundError:
-        return None
-    part = PartFile(folder, name, fd, size=size, created=False)
-    _locked(part)
-    # Between open and lock, its writer may have renamed it to the final name.
+        raise ChangedOnDiskError(name) from None
+    except FileExistsError:
+        # Where files cannot be renamed without replacing, a run that finishes links
+        # the part file to its final name for a moment.
+        if directory.is_locked(name + PART):
+            raise in_use(name + PART) from None
+        raise
+    part = _locked(directory, PartFile(folder, name, fd, size=size, created=False))
+    # Only now nobody else changes it: are these the bytes that the caller saw?
     try:
-        status = directory.lstat(part.part_name)
-    except FileNotFoundError:
+        seen = resume_record.look(directory, name)
+        if not seen.has_same_part(existing):
+            raise ChangedOnDiskError(name)
+    except BaseException:
         part.close()
-        return None
-    if not stat.S_ISREG(status.st_mode) or not os.path.samestat(status, os.fstat(fd)):
-        part.close()
-        raise FileExistsError(errno.EEXIST, "replaced meanwhile", part.part_name)
+        raise
     return part
 
 
-def _locked(part: PartFile) -> PartFile:
-    if platform.lock(part.fd):
-        return part
-    part.close()
-    raise LocalError(
-        ErrorKind.IN_USE, f"{sanitize(part.part_name)!r} is in use by another fetchtui"
-    )
+def _locked(directory: SafeDir, part: PartFile) -> PartFile:
+    """Lock a part file that was just opened, and check that it still has its name."""
+    try:
+        if not platform.lock(part.fd):
+            raise in_use(part.part_name)
+        # Between open and lock, its owner may have renamed or removed it.
+        if not directory.is_same(part.part_name, part.fd):
+            raise ChangedOnDiskError(part.name)
+    except BaseException:
+        part.close()
+        raise
+    return part
 
 
 _MIN_PREALLOCATED = 1 << 20
@@ -376,12 +403,9 @@ class PartFile:
 
     def _is_in(self, directory: SafeDir) -> bool:
         """Return True if the part file's name still refers to the open file."""
-        try:
-            return os.path.samestat(directory.lstat(self.part_name), os.fstat(self.fd))
-        except FileNotFoundError:
-            if directory.is_deleted():
-                raise
-            return False
+        if directory.is_deleted():
+            raise FileNotFoundError(errno.ENOENT, "folder removed", self.part_name)
+        return directory.is_same(self.part_name, self.fd)
 
     def remove(self) -> None:
         """Remove part file and resume record, and close.

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+from tui.disk import platform
+from tui.disk.errors import ChangedOnDiskError, in_use
 from tui.disk.folders import NEW_RECORD, PART, RECORD
 from tui.disk.platform import sync_data, write_at
 
@@ -83,6 +85,10 @@ class ExistingFiles(NamedTuple):
     """Beside the part file there is a record that cannot be trusted: torn, empty,
     damaged, or wrong about the part file. Both belong to fetchtui."""
 
+    def has_same_part(self, other: ExistingFiles) -> bool:
+        """Return True if the part file and its record are the same."""
+        return self[1:] == other[1:]
+
 
 def find_existing(folder: Folder, name: str) -> ExistingFiles:
     """Return what exists under a name.
@@ -91,20 +97,60 @@ def find_existing(folder: Folder, name: str) -> ExistingFiles:
     without a part file, and a part file that is the finished file.
 
     Raises:
+        LocalError: ``in_use``: another process has just begun or is about to end.
         OSError: the folder cannot be read.
     """
     with folder.opened() as directory:
-        part_size = directory.size(name + PART)
-        record = _load(directory, name, part_size)
-        final_size = directory.size(name)
-        if part_size is None:
-            _remove_stale(directory, name)
-        elif final_size and record is not None and _is_linked_twice(directory, name):
-            directory.unlink(name + PART)
-            _remove_stale(directory, name)
-            part_size = record = None
-        is_torn = record is None and bool(part_size) and _is_torn(directory, name)
-        return ExistingFiles(final_size, part_size, record, is_torn)
+        found = look(directory, name)
+        if found.part_size is None:
+            _remove_stale_record(directory, name)
+        elif found.part_size >= 0 and (
+            found.record is None or found.final_size is not None
+        ):
+            found = _look_again(directory, name)
+        return found
+
+
+def look(directory: SafeDir, name: str) -> ExistingFiles:
+    """Return what exists under a name; nothing of it may be true any more.
+
+    Only for the owner of the part file's lock it stays true.
+    """
+    part_size = directory.size(name + PART)
+    record = _load(directory, name, part_size)
+    final_size = directory.size(name)
+    is_torn = record is None and bool(part_size) and _is_torn(directory, name)
+    return ExistingFiles(final_size, part_size, record, is_torn)
+
+
+def _look_again(directory: SafeDir, name: str) -> ExistingFiles:
+    """Return what exists under a name, beside a part file that seems to be left over.
+
+    A part file without a record is somebody else's, unless its owner replaced or
+    removed the record at that moment. So look while nobody can.
+
+    Raises:
+        LocalError: ``in_use``.
+    """
+    part_name = name + PART
+    fd = directory.open_to_lock(part_name)
+    if fd is None:
+        return look(directory, name)
+    try:
+        if not platform.lock(fd):
+            raise in_use(part_name)
+        if not directory.is_same(part_name, fd):
+            raise ChangedOnDiskError(name)
+        found = look(directory, name)
+        if found.record is not None and directory.is_same(name, fd):
+            # Where the system cannot rename without replacing, a file is linked to its
+            # final name and then unlinked from the other.
+            directory.unlink(part_name)
+            _remove_stale_record(directory, name)
+            found = look(directory, name)
+        return found
+    finally:
+        os.close(fd)
 
 
 def load_record(folder: Folder, name: str) -> ResumeRecord | None:
@@ -239,19 +285,26 @@ def _is_torn(directory: SafeDir, name: str) -> bool:
     return not is_document or "fetchtui" in value
 
 
-def _is_linked_twice(directory: SafeDir, name: str) -> bool:
-    """Return True if final name and part file are the same file.
+def _remove_stale_record(directory: SafeDir, name: str) -> None:
+    """Remove the record of a part file that is gone.
 
-    Where the system cannot rename without replacing, a file is linked to its final name
-    and then unlinked from the other.
+    Another process may begin with this name at the same moment, and its record must
+    stay. So claim the name, as every owner of a part file does.
     """
-    return os.path.samestat(directory.lstat(name), directory.lstat(name + PART))
-
-
-def _remove_stale(directory: SafeDir, name: str) -> None:
-    if not has_foreign_record(directory, name):
-        directory.unlink(name + RECORD)
-    _remove_temporary(directory, name)
+    if all(directory.size(name + end) is None for end in (RECORD, NEW_RECORD)):
+        return
+    try:
+        fd = directory.create(name + PART)
+    except OSError:
+        return  # it has an owner now, or the disk is full: there is no hurry
+    try:
+        if platform.lock(fd):
+            if not has_foreign_record(directory, name):
+                directory.unlink(name + RECORD)
+            _remove_temporary(directory, name)
+            directory.unlink(name + PART)
+    finally:
+        os.close(fd)
 
 
 def _remove_temporary(directory: SafeDir, name: str) -> None:

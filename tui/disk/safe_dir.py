@@ -71,6 +71,37 @@ class SafeDir:
             raise FileExistsError(errno.EEXIST, "file has other hard links", name)
         return fd
 
+    def open_to_lock(self, name: str) -> int | None:
+        """Open a file only to lock it or to see who has the lock.
+
+        Returns:
+            ``None`` if it is missing, not a regular file, or not readable.
+        """
+        try:
+            if not stat.S_ISREG(self.lstat(name).st_mode):
+                return None
+            flags = os.O_RDONLY | os.O_NONBLOCK | platform.OPEN_SAFELY
+            return os.open(name, flags, dir_fd=self.fd)
+        except OSError:
+            return None
+
+    def is_locked(self, name: str) -> bool:
+        """Return True if another process has locked a file."""
+        fd = self.open_to_lock(name)
+        if fd is None:
+            return False
+        try:
+            return not platform.lock(fd)
+        finally:
+            os.close(fd)
+
+    def is_same(self, name: str, fd: int) -> bool:
+        """Return True if a name refers to an open file."""
+        try:
+            return os.path.samestat(self.lstat(name), os.fstat(fd))
+        except FileNotFoundError:
+            return False
+
     def lstat(self, name: str) -> os.stat_result:
         """Return the status of a name, without following a link."""
         return os.stat(name, dir_fd=self.fd, follow_symlinks=False)

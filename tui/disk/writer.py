@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tui.core.clock import Clock
     from tui.disk.batches import Batch
     from tui.disk.folders import Folder
-    from tui.disk.resume_record import ResumeRecord
+    from tui.disk.resume_record import ExistingFiles, ResumeRecord
 
 T = TypeVar("T")
 
@@ -126,11 +126,11 @@ class DiskWriter:
         name: str,
         *,
         size: int | None,
-        resume: bool,
+        existing: ExistingFiles | None = None,
         record: ResumeRecord | None = None,
         is_new: bool = False,
     ) -> PartFile:
-        """Create ``NAME.part``, or with ``resume`` continue an existing one.
+        """Create ``NAME.part``, or continue an existing one.
 
         Lock it against other processes, and allocate blocks for ``size`` bytes.
 
@@ -138,15 +138,16 @@ class DiskWriter:
             folder: the output folder.
             name: the final name, reserved in the folder.
             size: bytes of the whole file, ``None`` while unknown.
-            resume: continue an existing part file. The caller then adds to ``flushed``
-                whatever the resume record proves.
+            existing: continue the part file that was seen. The caller then adds to
+                ``flushed`` whatever its resume record proves.
             record: saved beside a new part file, to identify it.
             is_new: there must not be a final file yet.
 
         Raises:
-            FileExistsError: ``part``: the part file exists (and ``resume`` is false),
-                or its name or its record's is used by a file that fetchtui did not
-                write, or the final file exists (and ``is_new`` is true).
+            ChangedOnDiskError: there is a part file where none was seen, it is not the
+                one that was seen, or the final file exists (and ``is_new`` is true).
+            FileExistsError: ``part``: the part file has other hard links, or the
+                record's name is used by a file that fetchtui did not write.
             LocalError: ``in_use``, ``disk_full`` (before anything is fetched),
                 ``not_writable``, ``directory_gone``, ``name`` or ``disk``.
         """
@@ -155,7 +156,7 @@ class DiskWriter:
             folder,
             name,
             size=size,
-            resume=resume,
+            existing=existing,
             record=record,
             is_new=is_new,
         )

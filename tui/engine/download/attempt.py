@@ -8,6 +8,7 @@ it ended, and ``retry`` decides what a failure means.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from tui.core.errors import (
 from tui.core.events import Started
 from tui.core.notices import ALREADY_PRESENT, EXISTING_KEPT, Notice, NoticeCode
 from tui.core.settings import OnExists
+from tui.disk.errors import ChangedOnDiskError
 from tui.engine.download.finish import Finisher
 from tui.engine.download.probe import SMALL_BYTES, Probe, Prober
 from tui.engine.download.resume_policy import (
@@ -53,6 +55,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOKS = 10
+"""Times that an attempt looks at files which another process keeps changing."""
 _PAGES = frozenset({"", ".html", ".htm", ".xhtml", ".php", ".asp", ".aspx", ".jsp"})
 """Extensions of files that may well turn out to be web pages."""
 
@@ -103,17 +107,19 @@ class DownloadWorker:
             await self._targets.open_folder(job)
             target = self._targets.reserve(job)
             assert target is not None
-        try:
-            await self._attempt_at(job, target)
-        except FileExistsError:
-            # Somebody created that file after the target was reserved: look again.
-            target = job.target or target
-            target.may_exist = True
+        for looks in itertools.count(1):
             try:
                 await self._attempt_at(job, target)
+                return
+            except ChangedOnDiskError:
+                # Another process works with the same files: look again.
+                target = job.target or target
+                target.may_exist = True
+                if looks == LOOKS:
+                    raise
             except FileExistsError:
                 # A record or a link of somebody else, which a look does not show.
-                await self._attempt_at(job, self._use_free_name(job))
+                target = self._use_free_name(job)
 
     async def _attempt_at(self, job: Job, target: TargetPath) -> None:
         """Go through the stages once."""
@@ -345,7 +351,7 @@ class DownloadWorker:
     async def _use_existing(self, job: Job, plan: Plan, notice: Notice) -> None:
         """End the attempt with the final file, or with a part file that is complete."""
         if plan.record is not None:
-            await self._finish_part(job, plan.record)
+            await self._finish_part(job, plan.found, plan.record)
             return
         assert plan.found is not None
         size = plan.found.final_size
@@ -356,14 +362,16 @@ class DownloadWorker:
         registry.set_received(download, size)
         self._outcome.done(job)
 
-    async def _finish_part(self, job: Job, record: ResumeRecord) -> None:
+    async def _finish_part(
+        self, job: Job, found: ExistingFiles | None, record: ResumeRecord
+    ) -> None:
         """Verify and rename a part file that an earlier run had completed."""
         target, download = job.target, job.download
         assert record.size is not None
         assert target is not None
         writer, registry = self._context.writer, self._context.registry
         part = await writer.open_part(
-            target.folder, target.name, size=record.size, resume=True
+            target.folder, target.name, size=record.size, existing=found
         )
         try:
             _add_ranges(part, record)
@@ -386,7 +394,8 @@ class DownloadWorker:
             add_note(
                 context, download, Notice(NoticeCode.SAVED_ENCODED, (info.coding,))
             )
-        has_part = found is not None and found.part_size is not None
+        if found is not None and found.part_size is None:
+            found = None
         if probe.record is None:
             if download.received:
                 add_note(context, download, Notice(NoticeCode.NOT_RESUMABLE))
@@ -394,13 +403,14 @@ class DownloadWorker:
                 info.size is not None
                 and info.size <= SMALL_BYTES
                 and download.request.pieces is None
-                and not has_part
+                and found is None
             ):
                 await self._receive_small(job, probe)
                 return
-            if has_part:
-                await self._discard_part(job)
-        await self._receive_large(job, probe)
+            if found is not None:
+                await self._discard_part(job, found)
+                found = None
+        await self._receive_large(job, found, probe)
 
     async def _receive_small(self, job: Job, probe: Probe) -> None:
         """Read a small body whole and hand it to the writer without waiting."""
@@ -454,16 +464,18 @@ class DownloadWorker:
                     context.waits.end(Wait.LIMITER, context.clock.monotonic())
         return received
 
-    async def _discard_part(self, job: Job) -> None:
+    async def _discard_part(self, job: Job, found: ExistingFiles) -> None:
         """Remove a part file of this download that cannot be continued."""
         target, writer = job.target, self._context.writer
         assert target is not None
         part = await writer.open_part(
-            target.folder, target.name, size=None, resume=True
+            target.folder, target.name, size=None, existing=found
         )
         await writer.discard(part)
 
-    async def _receive_large(self, job: Job, probe: Probe) -> None:
+    async def _receive_large(
+        self, job: Job, found: ExistingFiles | None, probe: Probe
+    ) -> None:
         """Stream the body into a part file, over one or more connections."""
         context, download = self._context, job.download
         registry, target = context.registry, job.target
@@ -473,7 +485,7 @@ class DownloadWorker:
             target.folder,
             target.name,
             size=info.size,
-            resume=record is not None,
+            existing=found,
             record=record_of(download, info),
             is_new=record is None and self._on_exists is not OnExists.OVERWRITE,
         )

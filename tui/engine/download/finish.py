@@ -10,6 +10,7 @@ from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind, IntegrityError, LocalError, PermanentError
 from tui.core.notices import ALREADY_PRESENT, Notice, NoticeCode
 from tui.core.settings import OnExists, Verify
+from tui.disk.folders import size_of
 from tui.disk.small_files import SmallFile
 from tui.engine.download.repair import PieceRepair
 from tui.engine.download.verify import Verifier
@@ -140,10 +141,12 @@ class Finisher:
         self, target: TargetPath, part: PartFile, size: int
     ) -> bool:
         """Return True if the final file has the very bytes of a part file."""
-        if self._context.settings.on_exists is OnExists.RENAME:
+        if self._context.settings.on_exists in {OnExists.RENAME, OnExists.OVERWRITE}:
             return False
-        found = await self._targets.find_existing(target)
-        return found.final_size == size and await self.verifier.is_same_file(
+        # Not ``find_existing``: the part file is locked by this very run.
+        folder, name = target.folder, target.name
+        final_size = await self._context.writer.run("look", name, size_of, folder, name)
+        return final_size == size and await self.verifier.is_same_file(
             target, part, size
         )
 

@@ -132,7 +132,7 @@ class TargetResolver:
             if not old.folder.try_reserve(name):
                 continue
             target = TargetPath(old.folder, name, may_exist)
-            found = await self.find_existing(target) if may_exist else None
+            found = await self._find_reserved(target) if may_exist else None
             if found is None or accepts(found):
                 break
             old.folder.release(name)
@@ -158,7 +158,7 @@ class TargetResolver:
             if not old.folder.try_reserve(name):
                 continue
             target = TargetPath(old.folder, name, may_exist=True)
-            found = await self.find_existing(target)
+            found = await self._find_reserved(target)
             if accepts(found):
                 old.folder.release(old.name)
                 job.target = target
@@ -170,7 +170,8 @@ class TargetResolver:
         """Look at the files of a target; a file to be overwritten does not count.
 
         Raises:
-            LocalError: ``directory_exists``: a directory cannot be overwritten.
+            LocalError: ``directory_exists``: a directory cannot be overwritten;
+                ``in_use``: another process is about to begin or to end.
         """
         folder, name = target.folder, target.name
         found = await self._writer.run("look", name, find_existing, folder, name)
@@ -179,6 +180,14 @@ class TargetResolver:
                 await self._writer.run("look", name, check_replaceable, folder, name)
             found = found._replace(final_size=None)
         return found
+
+    async def _find_reserved(self, target: TargetPath) -> ExistingFiles:
+        """Like ``find_existing``; release the name if that fails, for the next try."""
+        try:
+            return await self.find_existing(target)
+        except BaseException:
+            target.folder.release(target.name)
+            raise
 
     def _folder_by_rules(self, download: Download, name: str) -> str:
         """Return the folder that the rules choose, unless the list names one."""
