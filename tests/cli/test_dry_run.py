@@ -49,7 +49,9 @@ async def test_dry_run_lists_names_folders_and_clashes_offline(server, tmp_path)
 async def test_sizes_looks_up_names_and_sizes_without_downloading(server, tmp_path):
     whole = server.add("/a.bin", ResponseScript(Pattern(5000)))
     named = server.add("/get", ResponseScript(Pattern(7000), headers=NAMED))
-    deaf = server.add("/deaf.bin", ResponseScript(Pattern(3000), ranges="ignore"))
+    # It sends the whole file, but not to its end: the program must not wait for that.
+    endless = ResponseScript(Pattern(3000), ranges="ignore", stall_after=1000)
+    deaf = server.add("/deaf.bin", endless)
     gone = server.add("/gone.bin", ResponseScript(b"no", 404))
     ended = await fetchtui("--sizes", whole, named, deaf, gone, cwd=tmp_path)
     assert ended.status == 1
@@ -62,9 +64,9 @@ async def test_sizes_looks_up_names_and_sizes_without_downloading(server, tmp_pa
     assert "would fail: " in ended.out
     assert "4 downloads, 15.0 KB, 1 of unknown size, 1 would fail" in ended.out
     assert list(tmp_path.iterdir()) == []
-    # A server that ignores ranges is cut off; what was on the way does not count.
-    ranged = [r for r in server.requests if r.range == (0, 1)]
-    assert sum(request.bytes_sent for request in ranged[:2]) < 1000
+    assert {request.range for request in server.requests} == {(0, 1)}
+    sent = {request.path: request.bytes_sent for request in server.requests}
+    assert (sent["/a.bin"], sent["/get"]) == (1, 1)
 
 
 async def test_sizes_and_links_use_the_credentials_of_the_run(server, tmp_path):

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from tests.support.until import until
 from tests.ui.dashboards import dashboard
 from tui.ui.actions.handlers import HANDLER_CLASSES
 from tui.ui.actions.palette import ActionProvider
@@ -83,10 +84,9 @@ async def test_a_number_in_the_palette_sets_the_concurrency():
     async with dashboard() as board:
         await board.press("ctrl+p")
         await board.type("37")
-        await board.pilot.pause(0.1)
+        await until(lambda: "to 37" in board.text())
         await board.press("enter")
-        await board.pilot.pause(0.1)
-        assert board.main.service.snapshot().concurrency == 37
+        await until(lambda: board.main.service.snapshot().concurrency == 37)
 
 
 async def test_help_lists_every_action_of_the_registry():

@@ -166,7 +166,7 @@ async def test_the_last_error_of_a_host_is_shown_below():
     service.hosts["https://h0.example"] = {"trouble": "503 Service Unavailable"}
     async with dashboard(service) as board:
         await board.press("H")
-        assert "last error: 503 Service Unavailable" in board.text()
+        await until(lambda: "last error: 503 Service Unavailable" in board.text())
 
 
 async def test_a_click_on_the_button_asks_for_the_cap():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections import deque
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
