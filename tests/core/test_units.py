@@ -15,6 +15,8 @@ from tui.core.text.units import (
     format_rate,
     format_size,
     parse_size,
+    size_width,
+    use_units,
 )
 
 
@@ -116,3 +118,24 @@ def test_a_clock_counts_up_in_hours():
     assert format_clock(3723.9) == "01:02:03"
     assert format_clock(-5) == "00:00:00"
     assert format_clock(360_000) == "100:00:00"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (999, "999 B"),
+        (1000, "0.98 KiB"),
+        (1024, "1.00 KiB"),
+        (1023 * 1024, "1.00 MiB"),
+        (10 * 1024**2, "10.0 MiB"),
+        (6_550_000_000, "6.10 GiB"),
+    ],
+)
+def test_binary_units_have_three_digits_and_their_own_names(size, text):
+    use_units("iec")
+    try:
+        assert format_size(size) == text
+        assert len(text) <= size_width()
+    finally:
+        use_units("si")
+    assert size_width() == 7

@@ -141,6 +141,7 @@ class FakeApplication:
     def __init__(self) -> None:
         self.theme = "fetchtui-dark"
         self.clipboard = ""
+        self.columns: tuple[str, ...] = ()
         self.can_suspend = False
         self.suspensions = 0
 
@@ -152,6 +153,9 @@ class FakeApplication:
 
     def export_screenshot(self, *, title: str | None = None) -> str:
         return f"<svg>{title}</svg>"
+
+    def set_columns(self, chosen: tuple[str, ...]) -> None:
+        self.columns = chosen
 
     def live_settings(self) -> LiveSettings:
         raise NotImplementedError

@@ -10,6 +10,7 @@ from tests.support.fake_service import FakeService
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery
 from tui.core.notices import Notice, NoticeCode
+from tui.core.text.units import use_units
 from tui.ui.list.rows import (
     Piece,
     changed_spans,
@@ -232,3 +233,65 @@ def test_cells_outside_the_changed_spans_look_the_same(before, after, glyph):
     different = {x for x, (old, new) in enumerate(pairs) if old != new}
     assert different <= {x + i for x, width in spans for i in range(width)}
     assert changed_spans(after, after) == []
+
+
+def test_a_finished_row_shows_its_average_speed_after_its_state():
+    service = FakeService()
+    id = service.put("a.iso", _S.DONE, size=10, received=10)
+    (row,) = service.rows([id])
+    fast = row._replace(average=41_200_000.0)
+    for width in WIDTHS:
+        columns = columns_for(width)
+        text = "".join(piece.text for piece in row_pieces(fast, columns, spinner=" "))
+        assert cells(text) == cells(line(service, id, width))
+        assert "done" in text
+        assert ("41.2 MB/s" in text) == (columns.eta > 0)
+
+
+@pytest.mark.parametrize(
+    ("width", "text"),
+    [
+        (120, "waiting: host limited to 1"),
+        (60, "host limited to 1"),
+        (40, "waiting"),
+    ],
+)
+def test_a_row_that_waits_for_its_host_says_so_at_every_width(width, text):
+    service = FakeService()
+    id = service.put("a.iso", _S.QUEUED)
+    (row,) = service.rows([id])
+    pieces = row_pieces(row._replace(host_limit=1), columns_for(width), spinner=SPINNER)
+    shown = "".join(piece.text for piece in pieces)
+    assert text in shown
+    assert cells(shown) == cells(line(service, id, width))
+
+
+def test_chosen_columns_are_shown_as_far_as_they_fit():
+    service = every_state()
+    chosen = ("received", "finished", "host")
+    assert [
+        title.strip() for title, _ in heading(columns_for(120, chosen), DownloadQuery())
+    ] == ["", "Name", "", "Got", "", "Finished", "", "Host"]
+    for width in WIDTHS:
+        for columns in (columns_for(width, chosen), columns_for(width, ("state",))):
+            titles = heading(columns, DownloadQuery())
+            room = cells("".join(text for text, _ in titles))
+            for row in service.rows(range(len(_S))):
+                pieces = row_pieces(row, columns, spinner=SPINNER)
+                assert cells("".join(piece.text for piece in pieces)) == room - 1
+    assert columns_for(60, chosen).name >= 25
+    assert columns_for(60, ("speed",)).status
+
+
+def test_sizes_in_binary_units_fit_their_column():
+    service = FakeService()
+    size = 1023 * 1024**2
+    id = service.put("a.iso", _S.DOWNLOADING, size=size, received=size)
+    before = line(service, id, 120)
+    use_units("iec")
+    try:
+        assert "0.99 GiB" not in before
+        assert "1.00 GiB" in line(service, id, 120)
+        assert cells(line(service, id, 120)) == cells(before)
+    finally:
+        use_units("si")

@@ -9,6 +9,7 @@ from tests.ui.dashboards import Dashboard, dashboard
 from tui.config.document import read_document
 from tui.config.precedence import resolve
 from tui.config.registry import OPTIONS
+from tui.core.text.units import format_size, use_units
 from tui.ui.dialogs.settings import SettingsScreen
 from tui.ui.live_settings import LiveSettings
 from tui.ui.style.theme import THEMES
@@ -111,6 +112,20 @@ async def test_a_theme_is_shown_while_it_is_chosen_and_written(file):
         await opened(board)
         await change(board, "dashboard.theme", "up", "enter")
         assert f'theme = "{board.app.theme}"' in file.read_text()
+
+
+async def test_columns_and_units_change_at_once(file):
+    async with dashboard() as board:
+        try:
+            await opened(board)
+            await change(board, "dashboard.columns", "space", "enter")
+            assert "columns = [" in file.read_text()
+            assert board.app.columns[0] == "size"
+            await change(board, "units", "down", "enter")
+            assert 'units = "iec"' in file.read_text()
+            assert format_size(2048) == "2.00 KiB"
+        finally:
+            use_units("si")
 
 
 async def test_a_word_is_chosen_from_a_list_and_counts_from_the_next_start(file):

@@ -51,6 +51,24 @@ async def test_the_ui_state_is_saved_and_restored():
         assert sort is SortKey.ACTIVITY, "the order belongs to one list"
 
 
+async def test_columns_are_chosen_and_kept():
+    async with dashboard(size=(120, 36)) as board:
+        assert "Tries" in board.text()
+        # Off goes what the cursor is on: the state, which is the first one.
+        await board.press("C", "space", "down", "space", "down", "space", "enter")
+        assert board.app.screen is board.main
+        text = board.text()
+        assert ("Got" in text, "Size" in text) == (True, False)
+        state = board.app.ui_state
+        await board.press("C", "space", "escape")
+        assert board.app.ui_state == state
+    app = DashboardApp(some_downloads(), ui_state=state)
+    async with app.run_test(size=(120, 36)):
+        assert "received" in app.columns
+        app.set_columns(())
+        assert app.ui_state.columns == ()
+
+
 async def test_a_theme_option_applies_to_one_run_only():
     chosen = DashboardSettings(theme=LIGHT.name)
     app = DashboardApp(some_downloads(), ui_state=UIState(theme="nord"), chosen=chosen)

@@ -18,6 +18,7 @@ import click
 from tui.cli.options import parameters, read_command_line
 from tui.cli.preflight import check_directory, check_log_file, resume_hint, title_of
 from tui.cli.program import Program
+from tui.core.text.units import use_units
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -80,6 +81,7 @@ def run_command(line: CommandLine) -> int:
         )
     resolved = load_settings(line)
     settings = build_settings(resolved)
+    use_units(resolved["units"])
     if line.verbose:
         print_settings(resolved)
     if line.links is not None:

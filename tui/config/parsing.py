@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from tui.core.rules.secret_headers import may_be_secret
-from tui.core.settings import FolderRule, Login, Scheme
+from tui.core.settings import COLUMNS, FolderRule, Login, Scheme
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -44,6 +44,13 @@ def parse_header_value(text: str) -> str:
         ValueError: it has a line break or another control character.
     """
     return parse_header(f"X: {text}")[1]
+
+
+def parse_column(text: str) -> str:
+    """Check the name of a column of the dashboard's list."""
+    if text not in COLUMNS:
+        raise ValueError(f"{sanitize(text, 40)!r} is not one of {', '.join(COLUMNS)}")
+    return text
 
 
 def parse_proxy(text: str) -> str:

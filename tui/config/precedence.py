@@ -42,6 +42,9 @@ class DashboardSettings(NamedTuple):
     motion: bool = True
     ascii: bool | None = None
     """``None`` means: decide by the terminal."""
+    columns: tuple[str, ...] = ()
+    """Columns of the list; empty keeps the last ones chosen."""
+    units: str = "si"
     exit_when_done: bool = False
     keys: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Action -> its keys, for actions with changed key bindings."""
@@ -83,6 +86,8 @@ class Resolved:
             theme=self["dashboard.theme"],
             motion=self["dashboard.motion"],
             ascii=None if is_ascii.source == "default" else is_ascii.value,
+            columns=self["dashboard.columns"],
+            units=self["units"],
             exit_when_done=self["dashboard.exit-when-done"],
             keys=self["keys"],
         )

@@ -11,6 +11,7 @@ from typing import Final
 from tui.config.option import Group, Option
 from tui.config.parsing import (
     REFERENCES,
+    parse_column,
     parse_folder,
     parse_header,
     parse_header_value,
@@ -22,6 +23,7 @@ from tui.config.parsing import (
 )
 from tui.config.values import Kind
 from tui.core.settings import (
+    COLUMNS,
     MAX_CONCURRENCY,
     MAX_SEGMENTS,
     MAX_WRITERS,
@@ -29,6 +31,7 @@ from tui.core.settings import (
     Scheme,
     Verify,
 )
+from tui.core.text.units import UNITS
 
 WHERE: Final = (
     Option(
@@ -576,6 +579,31 @@ DASHBOARD: Final = (
         "true",
         fallback=False,
         default_text="if the terminal's encoding requires it",
+        is_live=True,
+    ),
+    Option(
+        "dashboard.columns",
+        Kind.WORDS,
+        Group.DASHBOARD,
+        "Columns of the list besides the name (press C in the dashboard to choose).",
+        '["size", "percent", "speed"]',
+        metavar="NAME",
+        parse=parse_column,
+        fallback=(),
+        default_text="those that fit",
+        more=f"Any of {', '.join(COLUMNS)}. In narrow terminals, the columns that do"
+        " not fit are left out.",
+        is_live=True,
+    ),
+    Option(
+        "units",
+        Kind.CHOICE,
+        Group.DASHBOARD,
+        "Units in which sizes are shown, with or without a dashboard: si (1 MB is"
+        " 1,000,000 bytes) or iec (1 MiB is 1,048,576 bytes).",
+        '"iec"',
+        choices=UNITS,
+        fallback="si",
         is_live=True,
     ),
     Option(

@@ -11,6 +11,19 @@ MAX_CONCURRENCY = 1000
 """Highest concurrency; above it file descriptors run out on common systems."""
 MAX_SEGMENTS = 64
 MAX_WRITERS = 32
+COLUMNS = (
+    "state",
+    "size",
+    "received",
+    "percent",
+    "bar",
+    "speed",
+    "eta",
+    "finished",
+    "tries",
+    "host",
+)
+"""Columns of the dashboard's list besides the name, from left to right."""
 _NAME_BYTES = 255
 """The longest name on common file systems."""
 

@@ -53,6 +53,11 @@ class DownloadSnapshot(NamedTuple):
     error_kind: str
     note: Notice | None
     has_checksum: bool
+    average: float = 0.0
+    """Bytes per second of a finished download, from its first request to its end; 0 if
+    it did not run without a break."""
+    finished_at: float = 0.0
+    """Wall time at which it ended; 0 before."""
     host_limit: int = 0
     """Limit learned for the host, for which a queued download waits; 0 if it does not
     wait for one."""

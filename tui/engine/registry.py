@@ -81,6 +81,7 @@ class DownloadRegistry:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._opened_at = clock.wall()
         self.downloads: list[Download] = []
         """Indexed by id."""
         self.jobs: dict[DownloadId, Job] = {}
@@ -410,7 +411,20 @@ class DownloadRegistry:
             error_kind=download.error_kind,
             note=download.note,
             has_checksum=download.request.checksum is not None,
+            average=self._average(download),
+            finished_at=download.finished_at,
         )
+
+    def _average(self, download: Download) -> float:
+        """Return the bytes per second of a download that was done in one attempt."""
+        seconds = download.finished_at - download.started_at
+        if download.state is not DownloadState.DONE or seconds <= 0:
+            return 0.0
+        # One that an earlier run began, or that was retried, has times without bytes.
+        was_broken = download.attempt > 1 or (
+            download.attempt == 1 and download.started_at < self._opened_at
+        )
+        return 0.0 if was_broken else download.received / seconds
 
 
 def transfer_eta_s(running: RunningTransfer) -> float | None:

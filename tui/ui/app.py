@@ -23,7 +23,7 @@ from textual.worker import WorkerFailed
 
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import DownloadQuery, View
-from tui.core.text.units import format_duration
+from tui.core.text.units import format_duration, use_units
 from tui.ui.actions.batch_runner import finish
 from tui.ui.exit import exit_status
 from tui.ui.keys.keymap import Keymap, set_current
@@ -120,10 +120,16 @@ class DashboardApp(App[int]):
         self._filters.append(self._ascii_filter)
         self.set_ascii(chosen.ascii)
         self.set_motion(is_on=chosen.motion)
+        self.columns: tuple[str, ...] = ()
+        """Columns of the list; () for the usual ones."""
         self.main = MainScreen(
             self, service, requests, source_title, exit_when_done=exit_when_done
         )
         self.main.restore_ui_state(ui_state)
+        use_units(chosen.units)
+        self.set_columns(chosen.columns or ui_state.columns)
+        self._preset_columns = (chosen.columns, ui_state.columns)
+        """The columns set for this run, if any, and those that are kept for others."""
         self.main.start_message = self.complaint
         self.when_mounted: Callable[[], None] = _do_nothing
         """Called once the terminal accepts what the application writes."""
@@ -183,7 +189,23 @@ class DashboardApp(App[int]):
         if self._preset_theme is not None and theme == self._preset_theme[0]:
             theme = self._preset_theme[1]  # not chosen in this run
         panes = dict(self.main.pane_layout.overrides)
-        return UIState(theme, panes)
+        columns = self.columns
+        if self._preset_columns[0] and columns == self._preset_columns[0]:
+            columns = self._preset_columns[1]
+        return UIState(theme, panes, columns)
+
+    def set_columns(self, chosen: tuple[str, ...]) -> None:
+        """Show these columns of the list, as far as they fit; () for the usual ones."""
+        self.columns = chosen
+        self.main.list.set_columns(chosen)
+        self.main.heading.set_columns(chosen)
+
+    def set_units(self, system: str) -> None:
+        """Show sizes in decimal (``si``) or binary (``iec``) units."""
+        use_units(system)
+        if self._running:
+            self.set_columns(self.columns)
+            self.main.refresh_scheduler.refresh_all()
 
     # -- actions ---------------------------------------------------------------------
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from tui.config.precedence import Resolved
     from tui.core.service import DashboardService
 
-_DETECTED = frozenset(("output-dir", "dashboard.theme", "dashboard.ascii"))
+_DETECTED = frozenset(
+    ("output-dir", "dashboard.theme", "dashboard.ascii", "dashboard.columns")
+)
 """Settings whose default is detected at the start."""
 
 
@@ -56,6 +58,19 @@ class SettingsHost(Protocol):
     @property
     def is_ascii(self) -> bool:
         """Whether only ASCII characters are drawn."""
+        ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the list; () for the usual ones."""
+        ...
+
+    def set_columns(self, chosen: tuple[str, ...]) -> None:
+        """Show these columns."""
+        ...
+
+    def set_units(self, system: str) -> None:
+        """Show sizes in these units."""
         ...
 
     def set_theme(self, name: str) -> None:
@@ -163,6 +178,7 @@ class LiveSettings:
             "dashboard.theme": host.theme,
             "dashboard.motion": host.has_motion,
             "dashboard.ascii": host.is_ascii,
+            "dashboard.columns": host.columns,
         }
         if key in live:
             return live[key]
@@ -246,6 +262,8 @@ class LiveSettings:
             "writers": lambda: service.set_writers(value),
             "dashboard.theme": lambda: host.set_theme(value),
             "dashboard.motion": lambda: host.set_motion(is_on=value),
+            "dashboard.columns": lambda: host.set_columns(value),
+            "units": lambda: host.set_units(value),
             "dashboard.ascii": lambda: host.set_ascii(
                 value if self._file and self._file.is_set(key) else None
             ),

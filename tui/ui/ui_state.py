@@ -14,6 +14,7 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
+from tui.core.settings import COLUMNS
 from tui.ui.panes.layout import PANES
 from tui.ui.style.theme import DEFAULT_THEME
 
@@ -28,6 +29,8 @@ class UIState:
     theme: str = DEFAULT_THEME
     panes: dict[str, bool] = field(default_factory=dict)
     """Pane -> open, for panes that were opened or closed by hand."""
+    columns: tuple[str, ...] = ()
+    """Columns of the list; empty for the usual ones."""
 
 
 def ui_state_path() -> Path:
@@ -65,6 +68,9 @@ def load_ui_state(path: Path) -> tuple[UIState, str]:
         state.panes = {
             pane: panes[pane] for pane in PANES if isinstance(panes.get(pane), bool)
         }
+    columns = stored.get("columns")
+    if isinstance(columns, list):
+        state.columns = tuple(column for column in COLUMNS if column in columns)
     return state, ""
 
 
@@ -77,6 +83,7 @@ def save_ui_state(path: Path, state: UIState) -> None:
         {
             "theme": state.theme,
             "panes": state.panes,
+            "columns": state.columns,
         }
     )
     temporary = path.with_name(f"{path.name}.{os.getpid()}")

@@ -9,7 +9,28 @@ _SIZE = re.compile(
     r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([kmgtpe]?)(i?b?)(?:/s|ps)?\s*", re.IGNORECASE
 )
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
-_UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
+UNITS = ("si", "iec")
+"""Names of the systems of units, for ``use_units``."""
+_NAMES = {
+    "si": (1000, ("B", "KB", "MB", "GB", "TB", "PB", "EB")),
+    "iec": (1024, ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")),
+}
+
+
+class _Shown:
+    """The units of all sizes that this process shows."""
+
+    base, names = _NAMES["si"]
+
+
+def use_units(system: str) -> None:
+    """Show all sizes in decimal (``si``) or binary (``iec``, IEC 80000-13) units."""
+    _Shown.base, _Shown.names = _NAMES[system]
+
+
+def size_width() -> int:
+    """Return the most characters that ``format_size`` returns."""
+    return 7 if _Shown.base == 1000 else 8
 
 
 def parse_size(text: str, noun: str = "size") -> int:
@@ -41,9 +62,10 @@ def parse_size(text: str, noun: str = "size") -> int:
 
 
 def format_size(size: float | None) -> str:
-    """Format bytes with three significant digits, in 7 characters: ``6.10 GB``.
+    """Format bytes with three significant digits: ``6.10 GB``.
 
-    Units are decimal, as for disks, networks and browsers. ``None`` becomes a dash.
+    Units are decimal, as for disks, networks and browsers, unless ``use_units`` has
+    chosen binary ones. ``None`` becomes a dash.
     """
     if size is None:
         return "—"
@@ -54,11 +76,11 @@ def format_size(size: float | None) -> str:
     # 999.5 and not 1000, so that rounding never gives "1000 KB".
     power = 0
     value = float(size)
-    while value >= 999.5 and power < len(_UNITS) - 1:
-        value /= 1000
+    while value >= 999.5 and power < len(_Shown.names) - 1:
+        value /= _Shown.base
         power += 1
     digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return f"{value:.{digits}f} {_UNITS[power]}"
+    return f"{value:.{digits}f} {_Shown.names[power]}"
 
 
 def format_rate(rate: float | None) -> str:

@@ -183,6 +183,15 @@ class Application(Protocol):
         """The name of the current theme."""
         ...
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the list; () for the usual ones."""
+        ...
+
+    def set_columns(self, chosen: tuple[str, ...]) -> None:
+        """Show these columns."""
+        ...
+
     def live_settings(self) -> LiveSettings:
         """Return the settings, to show and change them."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.listing.query import SortKey, View
-from tui.ui.dialogs.choice import SortScreen
+from tui.ui.dialogs.choice import ColumnsScreen, SortScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.sorting import reversed_order, sorted_by
 
@@ -90,6 +90,16 @@ class ViewActions:
         is_listed = query.sort is SortKey.ADDED and not query.is_reversed
         sort = SortKey.ACTIVITY if is_listed else SortKey.ADDED
         self._show(query._replace(sort=sort, is_reversed=False))
+
+    def columns(self) -> None:
+        """Choose the columns of the list."""
+        application = self._context.application
+
+        def chosen(columns: tuple[str, ...] | None) -> None:
+            if columns is not None:
+                application.set_columns(columns)
+
+        self._context.ask(ColumnsScreen(application.columns), chosen)
 
     def fold_done(self) -> None:
         """Show or hide finished downloads in the order by activity."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widgets import OptionList
+from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.core.listing.query import SortKey
+from tui.core.settings import COLUMNS
 from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.dialog import Dialog, Options
 from tui.ui.panes.pane import to_ascii
@@ -23,6 +25,22 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
     from tui.core.listing.query import DownloadQuery
+
+
+_COLUMN_NAMES = {
+    "state": "State, in words",
+    "size": "Size",
+    "received": "Bytes received",
+    "percent": "Percent",
+    "bar": "Progress bar",
+    "speed": "Speed or state",
+    "eta": "ETA",
+    "finished": "Time finished",
+    "tries": "Tries",
+    "host": "Host",
+}
+USUAL_COLUMNS = tuple(name for name in COLUMNS if name not in ("received", "finished"))
+"""Shown unless the user chooses others."""
 
 
 class ChoiceScreen(Dialog[str | None]):
@@ -104,6 +122,74 @@ class SortScreen(Dialog[SortKey | None]):
         """Return the chosen order."""
         event.stop()
         self.dismiss(SortKey(event.option_id))
+
+
+class ColumnsScreen(Dialog[tuple[str, ...] | None]):
+    """The columns of the list, each of which can be switched on and off.
+
+    Returns those that are on; the empty tuple stands for the usual ones.
+    """
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "choice.tcss"]
+    TITLE_TEXT = "Columns"
+    KEYS = (
+        ("space", "show or hide"),
+        ("enter", "apply"),
+        ("d", "default"),
+        ("esc", "cancel"),
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "toggle_column", show=False, priority=True),
+        Binding("d", "restore", show=False),
+    ]
+
+    def __init__(self, chosen: tuple[str, ...]) -> None:
+        """Show ``chosen``, or the usual columns if it is empty, as switched on."""
+        super().__init__()
+        self._chosen = set(chosen or USUAL_COLUMNS)
+        self._is_default = not chosen
+
+    def compose_box(self) -> ComposeResult:
+        """Lay out the columns."""
+        yield Options(*(Option(self._text(name), id=name) for name in COLUMNS))
+        yield Static(
+            "Narrow terminals leave out what does not fit.",
+            classes="hint",
+            markup=False,
+        )
+
+    def _text(self, name: str) -> Content:
+        mark = "x" if name in self._chosen else " "
+        return Content(f"[{mark}] {_COLUMN_NAMES[name]}")
+
+    def on_mount(self) -> None:
+        """Focus the list."""
+        self.query_one(OptionList).focus()
+
+    def _show(self) -> None:
+        options = self.query_one(OptionList)
+        for name in COLUMNS:
+            options.replace_option_prompt(name, self._text(name))
+
+    def action_toggle_column(self) -> None:
+        """Switch the column under the cursor on or off."""
+        options = self.query_one(OptionList)
+        if options.highlighted is not None:
+            self._chosen ^= {COLUMNS[options.highlighted]}
+            self._is_default = False
+            self._show()
+
+    def action_restore(self) -> None:
+        """Switch the usual columns on."""
+        self._chosen, self._is_default = set(USUAL_COLUMNS), True
+        self._show()
+
+    @on(OptionList.OptionSelected)
+    def apply(self, event: OptionList.OptionSelected) -> None:
+        """Return the columns."""
+        event.stop()
+        columns = tuple(name for name in COLUMNS if name in self._chosen)
+        self.dismiss(() if self._is_default else columns)
 
 
 class ThemeScreen(Dialog[str | None]):

@@ -12,7 +12,7 @@ from textual.widgets import Input, Static
 from tui.config.registry import find
 from tui.config.values import Kind
 from tui.core.text.sanitize import sanitize
-from tui.ui.dialogs.choice import ChoiceScreen, ThemeScreen
+from tui.ui.dialogs.choice import ChoiceScreen, ColumnsScreen, ThemeScreen
 from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.dialogs.help import HelpList
 from tui.ui.dialogs.prompt import PromptScreen
@@ -213,6 +213,10 @@ class SettingsScreen(Dialog[None]):
         if key == "dashboard.theme":
             self._ask_theme()
             return
+        if key == "dashboard.columns":
+            columns = ColumnsScreen(self._settings.now(find(key)))
+            self.app.push_screen(columns, self._answer_columns)
+            return
         option = None if key.startswith(KEYS) else find(key)
         if option is not None and option.kind is Kind.SWITCH:
             self._change(key, "false" if self._settings.now(option) else "true")
@@ -240,6 +244,10 @@ class SettingsScreen(Dialog[None]):
     def _ask_theme(self) -> None:
         screen = ThemeScreen(THEMES, self.app.theme)
         self.app.push_screen(screen, self._answer("dashboard.theme"))
+
+    def _answer_columns(self, columns: tuple[str, ...] | None) -> None:
+        if columns is not None:
+            self._change("dashboard.columns", "\n".join(columns))
 
     def _answer(self, key: str) -> Callable[[str | None], None]:
         def apply(text: str | None) -> None:

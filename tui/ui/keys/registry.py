@@ -600,6 +600,13 @@ _VIEW = (
         Group.VIEW,
     ),
     Action(
+        "columns",
+        ("C",),
+        "Choose columns",
+        "Show or hide the columns of the list. The choice is kept.",
+        Group.VIEW,
+    ),
+    Action(
         "fold_done",
         ("Z",),
         "Show or hide finished downloads",

@@ -50,6 +50,7 @@ SYNONYMS: dict[str, str] = {
     "sort": "order arrange column columns",
     "sort_reverse": "order descending ascending invert",
     "list_order": "sort original unsorted added",
+    "columns": "fields layout headings table customize customise",
     "fold_done": "completed complete collapse expand hide group",
     "view_all": "everything tab",
     "view_active": "running downloading tab",

@@ -28,16 +28,22 @@ class ListHeading(Pane):
         """Accept the options of any Textual widget."""
         super().__init__(**options)
         self._query = DownloadQuery(View.ALL)
+        self._chosen: tuple[str, ...] = ()
 
     def show(self, query: DownloadQuery) -> None:
         """Mark the column that the list is sorted by."""
         self._query = query
         self.redraw()
 
+    def set_columns(self, chosen: tuple[str, ...]) -> None:
+        """Show these columns, as the list does."""
+        self._chosen = chosen
+        self.redraw()
+
     def body(self, width: int, height: int) -> list[Line]:
         """Return the headings, aligned with the columns of the list."""
         del height
-        columns = columns_for(width - 1)  # the scroll bar takes one
+        columns = columns_for(width - 1, self._chosen)  # the scroll bar takes one
         spans = heading(columns, self._query)
         return [
             [

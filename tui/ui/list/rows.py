@@ -7,12 +7,13 @@ for the visible rows and decides how often their figures change.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from tui.core.download import ACTIVE, DownloadState
+from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.core.listing.query import SortKey
 from tui.core.text.sanitize import sanitize
-from tui.core.text.units import format_duration, format_rate, format_size
+from tui.core.text.units import format_duration, format_rate, format_size, size_width
 from tui.messages import failure_title, notice_text, remedy
 from tui.ui.keys.keymap import key_of
 from tui.ui.list.model import FinishedGroup
@@ -31,7 +32,7 @@ from tui.ui.style.format import (
 from tui.ui.style.sorting import arrow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from tui.core.listing.query import DownloadQuery
     from tui.core.service import DashboardService
@@ -44,7 +45,9 @@ STALLED_AFTER_S = 3.0
 """Time without data after which ``stalled 12s`` replaces the speed."""
 PREFIX = 3
 """Cells before the name: cursor, glyph, space."""
-_SIZE, _PERCENT, _STATUS, _ETA, _TRY, _STATE = 7, 5, 11, 6, 5, 14
+_PERCENT, _STATUS, _ETA, _TRY, _STATE, _FINISHED = 5, 11, 6, 5, 14, 8
+_SIZE = 0
+"""In a layout: the width of a size, which depends on the units."""
 _MARGIN = 1
 _FIGURE_TICKS = 5
 """Speeds and ETAs change every fifth frame: flickering digits cannot be read."""
@@ -61,10 +64,12 @@ class Columns(NamedTuple):
     name: int
     state: int
     size: int
+    received: int
     percent: int
     bar: int
     status: int
     eta: int
+    finished: int
     tries: int
     host: int
 
@@ -104,31 +109,53 @@ _LAYOUTS: tuple[dict[str, int], ...] = (
     {"bar": 8, "eta": _ETA},
     {"eta": _ETA},
 )
+_WITHOUT_HOST = 4
+"""The first layout without the host."""
 _NAME_PREFERRED = 29
 _NAME_MIN = 8
 
 
-def columns_for(width: int) -> Columns:
-    """Return the columns that fit in ``width`` cells; the name gets the rest."""
-    for layout in (*_LAYOUTS, {}):
+def columns_for(width: int, chosen: Collection[str] = ()) -> Columns:
+    """Return the columns that fit in ``width`` cells; the name gets the rest.
+
+    Args:
+        width: of the list.
+        chosen: names of ``core.settings.COLUMNS``; empty for the usual ones.
+    """
+    for layout in _layouts(chosen):
         fixed = sum(size + _gap(column) for column, size in layout.items())
-        fixed += PREFIX + _PERCENT + 2 + _STATUS + 2 + _MARGIN
-        name = width - fixed
+        name = width - fixed - PREFIX - _MARGIN
         preferred = _NAME_PREFERRED + (10 if "state" in layout else 0)
-        if name >= preferred or not layout:
-            return Columns(
-                width=width,
-                name=max(_NAME_MIN, name),
-                state=layout.get("state", 0),
-                size=layout.get("size", 0),
-                percent=_PERCENT,
-                bar=layout.get("bar", 0),
-                status=_STATUS,
-                eta=layout.get("eta", 0),
-                tries=layout.get("tries", 0),
-                host=layout.get("host", 0),
-            )
-    raise AssertionError("the empty layout fits everything")
+        if name >= preferred:
+            break
+    return Columns(
+        width=width,
+        name=max(_NAME_MIN, name),
+        state=layout.get("state", 0),
+        size=layout.get("size", 0),
+        received=layout.get("received", 0),
+        percent=layout.get("percent", 0),
+        bar=layout.get("bar", 0),
+        status=layout.get("speed", 0),
+        eta=layout.get("eta", 0),
+        finished=layout.get("finished", 0),
+        tries=layout.get("tries", 0),
+        host=layout.get("host", 0),
+    )
+
+
+def _layouts(chosen: Collection[str]) -> Iterator[dict[str, int]]:
+    """Yield layouts from wide to narrow; the last one is shown whatever the width."""
+    always = {"percent": _PERCENT, "speed": _STATUS}
+    extra = {"received": _SIZE, "finished": _FINISHED}
+    width = size_width()
+    for number, usual in enumerate((*_LAYOUTS, {})):
+        layout = always | usual
+        if chosen:
+            # The extra columns are dropped together with the host.
+            layout |= extra if number < _WITHOUT_HOST else {}
+            layout = {k: v for k, v in layout.items() if k in chosen}
+        yield {k: v or width for k, v in layout.items()}
 
 
 def _gap(column: str) -> int:
@@ -139,14 +166,16 @@ HEADINGS: tuple[tuple[str, str, SortKey | None], ...] = (
     ("name", "Name", SortKey.NAME),
     ("state", "State", SortKey.STATE),
     ("size", "Size", SortKey.SIZE),
+    ("received", "Got", None),
     ("percent", "%", SortKey.PROGRESS),
     ("bar", "Progress", SortKey.PROGRESS),
     ("status", "Speed", SortKey.SPEED),
     ("eta", "ETA", SortKey.ETA),
+    ("finished", "Finished", SortKey.FINISHED),
     ("tries", "Tries", SortKey.TRIES),
     ("host", "Host", SortKey.HOST),
 )
-_RIGHT = frozenset({"size", "percent", "status", "eta", "tries"})
+_RIGHT = frozenset({"size", "received", "percent", "status", "eta", "tries"})
 
 
 def heading(columns: Columns, query: DownloadQuery) -> list[tuple[str, SortKey | None]]:
@@ -284,11 +313,18 @@ def row_pieces(
     if columns.size:
         size = fit(format_size(row.size), columns.size, "right")
         pieces.append(Piece("  " + size, "dim"))
+    if columns.received:
+        got = format_size(row.received) if row.received else ""
+        pieces.append(Piece("  " + fit(got, columns.received, "right"), "dim"))
     has_begun = row.state is not _S.QUEUED or row.received > 0
     done = percent(done_fraction(row)) if has_begun else ""
-    done = fit(done, columns.percent, "right")
-    pieces.append(Piece("  " + done, "text" if is_active else "dim"))
+    if columns.percent:
+        done = fit(done, columns.percent, "right")
+        pieces.append(Piece("  " + done, "text" if is_active else "dim"))
     pieces += _middle(row, columns, speed, is_ascii)
+    if columns.finished:
+        at = _clock_time(row.finished_at) if row.state in ENDED else ""
+        pieces.append(Piece("  " + fit(at, columns.finished), "dim"))
     if columns.tries:
         tries = f"{row.attempt}/{row.attempts_allowed}" if row.attempt > 1 else ""
         pieces.append(Piece("  " + fit(tries, columns.tries, "right"), "dim"))
@@ -333,22 +369,21 @@ def _middle(
     is_ascii: bool,
 ) -> list[Piece]:
     """Return bar, speed and ETA; or why a row waits or failed, or its note."""
+    room = sum(
+        width + _gap(column)
+        for column, width in zip(_MIDDLE, _widths(columns), strict=True)
+        if width
+    )
+    room = max(0, room - 2)
     if row.state in (_S.FAILED, _S.WAITING) and columns.bar:
-        room = columns.bar + 2 + columns.status
-        room += columns.eta + 1 if columns.eta else 0
         return [
             Piece("  " + fit(_reason(row, room), room), appearance_of(row.state).style)
         ]
     if row.state is _S.DONE and row.note and columns.bar:
         # A note is more useful than a full bar.
-        room = columns.bar + 2 + columns.status
-        room += columns.eta + 1 if columns.eta else 0
         return [Piece("  " + fit(_note(row, columns), room), "dim")]
-    if row.state is _S.QUEUED and row.host_limit and columns.bar:
-        room = columns.bar + 2 + columns.status
-        room += columns.eta + 1 if columns.eta else 0
-        text = f"waiting: host limited to {row.host_limit}"
-        return [Piece("  " + fit(text, room), "waiting")]
+    if row.state is _S.QUEUED and row.host_limit and room:
+        return [Piece("  " + fit(_host_limit(row, room), room), "waiting")]
     pieces = []
     if columns.bar:
         pieces = [Piece("  ", "text"), *_bar_pieces(row, columns.bar, is_ascii)]
@@ -356,14 +391,52 @@ def _middle(
     if columns.state and status == appearance_of(row.state).word:
         status = ""  # the state column shows it
     eta = ""
+    if row.state is _S.DONE and row.average and columns.status:
+        return [*pieces, *_average(row, columns, status)]
     if row.state is _S.DOWNLOADING:
         eta = format_duration(row.eta_s)
         if speed is not None and style == "text":
             status, eta = speed
-    pieces.append(Piece("  " + fit(status, columns.status, "right"), style))
+    if columns.status:
+        pieces.append(Piece("  " + fit(status, columns.status, "right"), style))
     if columns.eta:
         pieces.append(Piece(" " + fit(eta, columns.eta, "right"), "text"))
     return pieces
+
+
+_MIDDLE = ("bar", "status", "eta")
+"""Columns that a reason or a note replaces."""
+
+
+def _widths(columns: Columns) -> tuple[int, int, int]:
+    return columns.bar, columns.status, columns.eta
+
+
+def _host_limit(row: DownloadSnapshot, room: int) -> str:
+    """Return why a queued row does not start, in up to ``room`` cells if possible."""
+    limit = row.host_limit
+    texts = (f"waiting: host limited to {limit}", f"host limited to {limit}")
+    return next((text for text in texts if len(text) <= room), "waiting")
+
+
+def _average(row: DownloadSnapshot, columns: Columns, status: str) -> list[Piece]:
+    """Return the average speed of a finished row, after its state if there is room."""
+    style = appearance_of(row.state).style
+    rate = format_rate(row.average)
+    if not status:
+        pieces = [Piece("  " + fit(rate, columns.status, "right"), "dim")]
+        if columns.eta:
+            pieces.append(Piece(" " * (columns.eta + 1), "text"))
+        return pieces
+    room = columns.status + (columns.eta + 1 if columns.eta else 0)
+    space = room - cells(rate) - 1
+    if cells(status) > space:
+        return [Piece("  " + fit(status, room), style)]
+    return [Piece("  " + fit(status, space + 1), style), Piece(rate, "dim")]
+
+
+def _clock_time(at: float) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(at)) if at else ""
 
 
 _ASCII = str.maketrans({_CUT: "~", "—": "-", "×": "x", "↓": "v", "↑": "^"})

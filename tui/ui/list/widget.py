@@ -87,6 +87,7 @@ class DownloadList(ScrollView, can_focus=True):
         """First line, cursor and ids of the last complete redraw."""
         self._strips: dict[DownloadId, tuple[tuple[object, ...], Strip]] = {}
         self._background = Style()
+        self._columns: tuple[str, ...] = ()
         self._empty_lines: list[str] = []
 
     # -- content ---------------------------------------------------------------------
@@ -352,11 +353,17 @@ class DownloadList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Recompute the columns."""
-        self._writer.columns = columns_for(self._width)
+        self._writer.columns = columns_for(self._width, self._columns)
         self.virtual_size = Size(self._width, len(self.model.ids))
         self.model.resize(self.size.height)
         self.invalidate()
         self.show_cursor()
+
+    def set_columns(self, chosen: tuple[str, ...]) -> None:
+        """Show these columns, if they fit; an empty tuple for the usual ones."""
+        self._columns = chosen
+        self._writer.columns = columns_for(self._width, chosen)
+        self.invalidate()
 
     def invalidate(self) -> None:
         """Redraw everything: colors, glyphs or widths changed."""
