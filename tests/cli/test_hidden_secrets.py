@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         "//me:SECRET@host.invalid/y",
         "http://me:1/SECRET@host.invalid/x",
         "http://me:1?SECRET@host.invalid/x",
+        "http://user.name:80/SECRET@host.invalid/x",
     ],
 )
 async def test_a_malformed_url_does_not_show_its_password(
@@ -44,14 +45,18 @@ async def test_a_malformed_url_does_not_show_its_password(
         "curl -H 'X: SECRET\x07' https://host.invalid/x",
         "curl -YSECRET 'https://host.invalid/x",
         "wget --password SECRET me:SECRET@host.invalid://x",
+        f"curl -H 'Cookie: SECRET{'x' * 300}' https://host.invalid/x",
+        "/usr/bin/curl --oauth2-bearer SECRET http://host.invalid/x",
+        "aria2c --http-passwd=SECRET http://host.invalid/x",
     ],
 )
 async def test_a_command_does_not_show_its_password(
     command: str, tmp_path: Path
 ) -> None:
     (tmp_path / "l.txt").write_text(f"{command}\n")
-    ended = await fetchtui("l.txt", "--json", "-v", "--dry-run", cwd=tmp_path)
-    assert "SECRET" not in ended.out + ended.err
+    for source in ("l.txt", command):
+        ended = await fetchtui(source, "--json", "-v", "--dry-run", cwd=tmp_path)
+        assert "SECRET" not in ended.out + ended.err
 
 
 @pytest.mark.parametrize(

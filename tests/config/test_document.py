@@ -43,6 +43,7 @@ def problems(text: str | bytes) -> list[str]:
         ),
         ("[hooks]\non-dne = 'x'", "did you mean 'hooks.on-done'"),
         ("[hooks]\non-done = 'a > b'", "commands do not run in a shell"),
+        ("[hooks]\non-done = 'sh -c {name}'", 'a script that uses "$FETCHTUI_NAME"'),
         ("password = 'hush'", 'set password-from = "env:NAME"'),
         ("password-from = 'hush'", "must say where to read the secret from: env:NAME"),
         ("token = 'hush'", 'set bearer-from = "env:NAME"'),

@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.core.rules.hooks import PLACEHOLDER, code_arguments
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import parse_size
 
@@ -187,4 +188,12 @@ def read_command(value: Any) -> tuple[str, ...]:
         raise ValueError('must be a command, such as "notify-send done", or a list')
     if value and not value[0]:
         raise ValueError("the command is empty; write the program first")
+    for at in code_arguments(value):
+        placeholder = PLACEHOLDER.search(value[at])
+        assert placeholder is not None
+        variable = f"$FETCHTUI_{placeholder[1].upper()}"
+        raise ValueError(
+            f"{sanitize(value[0], 40)} would run what a server puts into"
+            f' {placeholder[0]} as code; write a script that uses "{variable}" instead'
+        )
     return tuple(value)

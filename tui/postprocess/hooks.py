@@ -5,7 +5,8 @@ through a shell. ``{path}`` is replaced where it is an argument of its own, or t
 of one such as ``--out={path}``. Inside a longer text nothing is replaced: that text may
 be a script, in which a name would be executed as code, and too many programs take
 scripts to know them all. There, ``"$FETCHTUI_PATH"`` is safe. The first word, the
-program, is never changed. No value looks like an option.
+program, is never changed. No value looks like an option. The settings refuse commands
+known to run a whole argument as code, such as ``sh -c {name}``.
 
 Each command runs in its own session: without a terminal, without the Ctrl+C meant for
 fetchtui, and in a process group that is killed as a whole when its time is up.
@@ -15,13 +16,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
 from tui.core.notices import Notice, NoticeCode
+from tui.core.rules.hooks import ARGUMENT, FACTS, PLACEHOLDER, code_arguments
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_elapsed
 from tui.postprocess.job_queue import JobQueue
@@ -36,15 +37,6 @@ if TYPE_CHECKING:
 
 PREFIX = "FETCHTUI_"
 _S = DownloadState
-_PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
-_ARGUMENT = re.compile(r"([\w./:=@%+,-]*)\{([a-z_]+)\}")
-"""An argument whose end is replaced. Its beginning cannot be code."""
-
-
-_DOWNLOAD_FACTS = ("id", "path", "name", "url", "error", "error_kind", "unpacked")
-_RUN_FACTS = ("done", "failed", "cancelled", "seconds")
-FACTS = frozenset({"event", "state", "dir", "size", *_DOWNLOAD_FACTS, *_RUN_FACTS})
-"""Names of all facts passed to commands, about one download or about the run."""
 
 
 class Ended(NamedTuple):
@@ -139,16 +131,21 @@ class HookRunner:
 def filled(template: Sequence[str], facts: Mapping[str, str]) -> list[str]:
     """Replace arguments that are, or end with, ``{name}``; leave all others unchanged.
 
+    Arguments that the program is known to run as code are left alone, too.
+
     Args:
         template: program and arguments; the program is never changed.
         facts: by name.
     """
-    program, *arguments = template
-    return [program, *(_replaced(argument, facts) for argument in arguments)]
+    code = code_arguments(template)
+    return [
+        argument if at == 0 or at in code else _replaced(argument, facts)
+        for at, argument in enumerate(template)
+    ]
 
 
 def _replaced(argument: str, facts: Mapping[str, str]) -> str:
-    match = _ARGUMENT.fullmatch(argument)
+    match = ARGUMENT.fullmatch(argument)
     if match is None or match[2] not in facts:
         return argument
     value = facts[match[2]]
@@ -161,9 +158,9 @@ def placeholder_notice(hooks: Hooks) -> Notice | None:
     """Return a notice if a text contains a placeholder, which is not replaced there."""
     for template in (hooks.on_done, hooks.on_failed, hooks.on_all_done):
         for at, argument in enumerate(template):
-            if at and _ARGUMENT.fullmatch(argument):
+            if at and ARGUMENT.fullmatch(argument):
                 continue
-            for match in _PLACEHOLDER.finditer(argument):
+            for match in PLACEHOLDER.finditer(argument):
                 if match[1] in FACTS:
                     variable = f"${PREFIX}{match[1].upper()}"
                     values = (match[0], variable)

@@ -21,6 +21,8 @@ _UNSAFE = re.compile(
 _USERINFO = re.compile(r"(?<=://)[^/?#]*@")
 _LEADING_USERINFO = re.compile(r"\A[^/?#]*@")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^/?#:]*)(:[0-9]*)?(?=[/?#]|\Z)")
+_ADDRESS = re.compile(r"\[.*\]|[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
+_MAIL = re.compile(r"(?<=[?&])[A-Za-z][\w.-]*=[^=&@/]+@")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -73,15 +75,17 @@ def _without_credentials(text: str) -> str:
 def _is_authority(rest: str) -> bool:
     """Return True if ``rest``, which contains an "@" behind its host, starts with one.
 
-    "user:1/pass@host" looks like a host with a port. It counts as one if its name has
-    a dot or is ``localhost``, or if the "@" starts the path, as in "/@scope/name".
+    "user.name:1/pass@host" looks like a host with a port. It counts as one if the host
+    is an address or ``localhost``, or if the "@" starts the path, as in "/@scope/name",
+    or is in the value of a query, as in "?mail=me@host".
     """
     match = _HOST_AND_PORT.match(rest)
     if match is None:
         return False
     host, port = match.groups(default="")
-    is_full_name = "." in host or "[" in host or host == "localhost"
-    if not port or is_full_name:
+    if not port or host == "localhost" or _ADDRESS.fullmatch(host):
         return True
-    path = rest[match.end() :]
+    path, mark, query = rest[match.end() :].partition("?")
+    if "@" in _MAIL.sub("", mark + query):
+        return False
     return not path.rpartition("@")[0].strip("/")
