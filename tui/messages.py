@@ -148,6 +148,11 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     _N.CLIENT_GARBAGE: "dropped a client that does not speak the protocol: {0}",
     _N.CLIENT_SILENT: "dropped a client that did not introduce itself",
     _N.CLIENT_STALLED: "dropped a client that had stopped reading",
+    _N.EVENTS_LOST: (
+        "1 event was left out, since this terminal is too slow",
+        "{0:,} events were left out, since this terminal is too slow",
+    ),
+    _N.VERB_REFUSED: "the background process refused it: {0}",
     _N.TEXT: "{0}",
 }
 

@@ -1,12 +1,18 @@
-"""The two services that must behave alike: the engine, and the stand-in of UI tests."""
+"""The services that must behave alike.
+
+They are the engine, its replica in another process, and the stand-in of UI tests. Here
+the replica is in the same process, but talks to the engine over a Unix socket.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from tests.support.attached import a_replica
 from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.core.download import DownloadState
@@ -20,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from tui.core.service import DownloadService
+    from tui.background.attach.replica import Replica
+    from tui.core.service import DashboardService
     from tui.demo.server import ScriptedServer
 
 _S = DownloadState
@@ -31,7 +38,7 @@ SIZE = 400_000
 class World(Protocol):
     """A service with downloads in states of the test's choice."""
 
-    service: DownloadService
+    service: DashboardService
 
     async def put(self, state: DownloadState, count: int = 1) -> list[int]:
         """Add downloads and return their ids once they are in ``state``."""
@@ -41,11 +48,15 @@ class World(Protocol):
         """Return once the downloads are in ``state``."""
         ...
 
+    async def sync(self) -> None:
+        """Return once everything that the service was asked to do has shown."""
+        ...
+
 
 class EngineWorld:
     """The engine over a loopback server that answers as each state needs."""
 
-    def __init__(self, service: DownloadService, server: ScriptedServer) -> None:
+    def __init__(self, service: DashboardService, server: ScriptedServer) -> None:
         self.service = service
         self._server = server
         self._number = 0
@@ -74,7 +85,11 @@ class EngineWorld:
             verb = self.service.pause if state is _S.PAUSED else self.service.cancel
             verb(ids)
         await self.reach(ids, state)
+        await self.sync()
         return ids
+
+    async def sync(self) -> None:
+        pass
 
     async def reach(self, ids: list[int], state: DownloadState) -> None:
         await until(
@@ -82,11 +97,30 @@ class EngineWorld:
         )
 
 
+class ReplicaWorld(EngineWorld):
+    """The replica of an engine, whose rows and details were looked at before."""
+
+    def __init__(self, replica: Replica, server: ScriptedServer) -> None:
+        super().__init__(replica, server)
+        self._replica = replica
+
+    async def sync(self) -> None:
+        await self._replica.sync()
+        ids = self._replica.in_states(frozenset(DownloadState))
+        await self._replica.fetch_details(ids)
+        self._replica.rows(ids)
+        await asyncio.sleep(0)  # asks for them
+        await self._replica.sync()
+
+
 class StandInWorld:
     """The stand-in, whose states the test sets itself."""
 
     def __init__(self) -> None:
         self.service = FakeService()
+
+    async def sync(self) -> None:
+        pass
 
     async def put(self, state: DownloadState, count: int = 1) -> list[int]:
         service = self.service
@@ -127,12 +161,16 @@ async def a_world(
     settings = Settings(output_dir=folder, timeout_s=30.0, concurrency=8, segments=1)
     engine = await open_engine(settings, chance=lambda: 0.0)
     try:
-        yield EngineWorld(engine, server)
+        if kind == "engine":
+            yield EngineWorld(engine, server)
+        else:
+            async with a_replica(engine) as replica:
+                yield ReplicaWorld(replica, server)
     finally:
         await engine.close()
 
 
-@pytest.fixture(params=["engine", "stand-in"])
+@pytest.fixture(params=["engine", "replica", "stand-in"])
 async def world(
     request: pytest.FixtureRequest, server: ScriptedServer, tmp_path: Path
 ) -> AsyncIterator[World]:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tui.background.attach.codec import encode
+from tui.background.attach.view import ClientView
 from tui.background.protocol import Code, RequestError
 from tui.background.requests import decode_requests
 from tui.core import events
@@ -38,6 +40,7 @@ LOG_LIMIT: Final = 256 << 10
 """Bytes read from the end of the log."""
 _COMPLETIONS: Final = 100
 _SLICE: Final = 1_000
+_MAX_DELAY_S: Final = 60
 _ID: Final = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _STOPPED: Final = ENDED | {DownloadState.PAUSED}
 """States that nobody waits for: a paused download waits for the user."""
@@ -71,10 +74,13 @@ class ClientHandler:
         self._process = process
         self._service = process.service
         self._client = client
+        self._view = ClientView(process.service, client)
         self._methods: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
+            **self._view.methods,
             "ping": self._ping,
             "status": self._status,
             "call": self._call,
+            "delete_data": self._delete_data,
             "select": self._select,
             "find": self._find,
             "rows": self._rows,
@@ -93,12 +99,14 @@ class ClientHandler:
         answer = self._methods.get(method)
         if answer is None:
             raise RequestError(Code.UNKNOWN_METHOD, f"unknown method {method[:40]!r}")
-        if self._client.is_watching and method not in _CHANGES_NOTHING:
+        is_harmless = method in _CHANGES_NOTHING or method in self._view.methods
+        if self._client.is_watching and not is_harmless:
             raise RequestError(Code.WATCH_ONLY)
         return await answer(params)
 
     def close(self) -> None:
-        """Do nothing: the answers are all that the client gets."""
+        """Stop sending what the client shows."""
+        self._view.close()
 
     # -- methods ---------------------------------------------------------------------
 
@@ -141,11 +149,20 @@ class ClientHandler:
         if verb is None or not isinstance(args, dict):
             raise RequestError(Code.INVALID_PARAMS, "call needs the name of a verb")
         try:
-            return verb(self._service, args)
+            result = verb(self._service, args)
         except (IndexError, KeyError):
             raise RequestError(Code.UNKNOWN_DOWNLOAD) from None
         except ValueError as error:
             raise RequestError(Code.REFUSED, str(error)) from None
+        # What it changed is sent before its answer.
+        self._view.expect_change()
+        self._view.flush()
+        return result
+
+    async def _delete_data(self, params: dict[str, Any]) -> Any:
+        deletion = await self._service.delete_data(_ids(params))
+        self._view.flush()
+        return {"deletion": encode(deletion)}
 
     async def _select(self, params: dict[str, Any]) -> Any:
         try:
@@ -398,6 +415,14 @@ def _optional_id(args: Mapping[str, Any]) -> DownloadId | None:
     return None if args.get("id") is None else _id(args)
 
 
+def _seconds(args: Mapping[str, Any]) -> float:
+    value = args.get("seconds")
+    if isinstance(value, int | float) and 0 <= value <= _MAX_DELAY_S:
+        return float(value)
+    text = f"seconds must be a number from 0 to {_MAX_DELAY_S}"
+    raise RequestError(Code.INVALID_PARAMS, text)
+
+
 def _switch(args: Mapping[str, Any]) -> bool:
     if isinstance(args.get("on"), bool):
         return bool(args["on"])
@@ -455,6 +480,8 @@ VERBS: dict[str, Callable[[DownloadService, dict[str, Any]], Any]] = {
     "set_writers": lambda service, args: service.set_writers(
         _number(args, "count", 1, MAX_WRITERS)
     ),
+    "set_inline_writes": lambda service, args: service.set_inline_writes(_switch(args)),
+    "set_disk_delay": lambda service, args: service.set_disk_delay(_seconds(args)),
     "pause_all": lambda service, args: service.pause_all(),  # noqa: ARG005
     "resume_all": lambda service, args: service.resume_all(),  # noqa: ARG005
 }

@@ -12,29 +12,43 @@ Requests of a client:
 ``status``      {}: counts by state, bytes, speed and limits of the run
 ``call``        {name, args}: a verb of ``handler.VERBS``, named as in
                 ``core.service.DownloadService``; refused to a client that watches
+``delete_data`` {ids}: {deletion}; also refused to a client that watches
 ``select``      {filter, view, sort, reversed}: {ids}
 ``find``        {targets}: {ids, missing} of ids, names and filters
 ``rows``        {ids}: {rows}, for scripts
-``details``     {id}: everything about one download
-``view.set``    {filter, view, sort, first, count, ids}: what the client shows
 ``complete``    {start}: {ids, names} for the shell
 ``wait``        {ids}: answered when these downloads have ended; without ids, all
 ``log``         {count}: {lines}, the last ones of the log of the process
 ``stop``        {}: ends the process; the connection closes when it has ended
 ==============  ====================================================================
 
+Requests of a dashboard, answered by ``attach.view``, where values are encoded as in
+``attach.codec``:
+
+=================  =================================================================
+``attach``         {}: {states, totals}; the server sends frames from then on
+``view.set``       {ids}: the rows to send changes of; they are sent first
+``view.sync``      {}: answered after a frame with all changes so far
+``view.rows``      {ids}: {rows}, complete ones
+``details``        {ids}: {details}, everything about these downloads
+``origins``        {}: {origins}, a row for each
+``search``         {search, by, filter, view, sort, reversed}: {ids}, or {groups,
+                   done_bytes} by activity, or {causes} by cause
+``search.cancel``  {search}: ends the search with that number
+=================  =================================================================
+
 Notifications of a server:
 
-==============  ====================================================================
-``totals``      changes of counts, limits and meters since the last one
-``rows``        changes of the rows that the client shows, and their ids
-``events``      what happened, oldest first, from a queue with a limit
-``resync``      the queue overflowed: what the client shows has gaps, ask again
-``bye``         {reason}: the process ends, or drops this client
-==============  ====================================================================
+=========  =========================================================================
+``frame``  {totals, states, rows, live, events, lost}: what changed since the last
+           one; ``lost`` counts the events for which the client was too slow
+``bye``    {reason}: the process ends, or drops this client
+=========  =========================================================================
 
-A server sends at most 10 of them a second to a client, and skips those that a client
-is too slow for; it never waits for one.
+A server sends at most 10 frames a second to a client, and another one before each
+answer to ``call``, ``view.set`` and ``view.sync``. A frame is the difference to the
+last one that was sent, so it skips frames for a client that is too slow, and never
+waits for one.
 """
 
 from __future__ import annotations

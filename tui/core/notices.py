@@ -67,6 +67,9 @@ class NoticeCode(StrEnum):
     CLIENT_GARBAGE = "client_garbage"  # reason
     CLIENT_SILENT = "client_silent"
     CLIENT_STALLED = "client_stalled"
+    # a dashboard attached to another process
+    EVENTS_LOST = "events_lost"  # events
+    VERB_REFUSED = "verb_refused"  # reason
     # an old journal
     TEXT = "text"  # the text that an earlier version stored
 

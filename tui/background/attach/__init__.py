@@ -1,0 +1,7 @@
+"""A dashboard in one process for the downloads of another: both of its sides.
+
+``view`` runs in the background process and sends what one client shows; ``replica``
+runs in the client and is the service of its dashboard; ``codec`` turns snapshots and
+events into JSON values. Verbs and questions that need no state belong to the handler in
+the package above, and nothing here knows how the two processes are connected.
+"""

@@ -1,0 +1,873 @@
+"""The downloads of a background process, as the service of a dashboard.
+
+``Replica`` implements ``core.service.DashboardService`` over a connection. It keeps the
+state of every download, the totals, and the rows that the dashboard shows. A verb is
+applied here at once, sent, and corrected when its answer arrives: the process sends
+everything that the verb changed before it answers. While there is no connection, what
+is known stays visible and verbs do nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from tui.background.attach.codec import (
+    decode,
+    decode_event,
+    decode_fields,
+    unpack_ids,
+    unpack_states,
+)
+from tui.background.attach.states import StateTable
+from tui.background.attach.view import LIVE_FIELDS, ROWS_LIMIT
+from tui.background.client import ConnectionLost
+from tui.background.protocol import ProtocolError, RequestError
+from tui.background.requests import encode_request
+from tui.core.diagnosis import NO_DIAGNOSIS
+from tui.core.download import ACTIVE, ENDED, DownloadState
+from tui.core.events import RunNotice
+from tui.core.listing.filter import FilterError
+from tui.core.listing.query import Activity, ActivityGroups, FailureGroup
+from tui.core.notices import Notice, NoticeCode
+from tui.core.request import check_url
+from tui.core.service import REMOVED, Deletion, ServiceLost
+from tui.core.snapshot import (
+    DetailSnapshot,
+    DiskSnapshot,
+    DownloadSnapshot,
+    EngineSnapshot,
+    LoopSnapshot,
+    OriginSnapshot,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        Callable,
+        Container,
+        Generator,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
+
+    from tui.background.client import Connection
+    from tui.background.protocol import Notification
+    from tui.core.download import DownloadId
+    from tui.core.events import Event, Kinds
+    from tui.core.listing.query import DownloadQuery
+    from tui.core.request import DownloadRequest
+    from tui.core.service import Move
+
+_S = DownloadState
+_OPEN_REQUESTS: Final = 32
+"""Requests that are sent before the first one is answered; the process refuses 64."""
+_ROWS_KEPT: Final = 4_000
+_VIEW_S: Final = 1.0
+"""A row that was not read for so long is not shown any more."""
+_DETAIL_S: Final = 0.15
+_ORIGINS_S: Final = 0.25
+"""Shortest time between two questions for the same thing."""
+_STOPPABLE: Final = frozenset(_S) - ENDED - {_S.PAUSED}
+_CANCELLABLE: Final = frozenset(_S) - {_S.DONE, _S.CANCELLED}
+
+EMPTY: Final = EngineSnapshot(
+    counts=(0,) * len(_S),
+    total=0,
+    revision=0,
+    received=0,
+    fetched=0,
+    known_size=0,
+    known_received=0,
+    unknown=0,
+    speed=0.0,
+    average=0.0,
+    peak=0.0,
+    history=(),
+    eta_s=None,
+    elapsed_s=0.0,
+    concurrency=1,
+    active=0,
+    per_host=0,
+    segments=0,
+    rate_limit=None,
+    is_queue_paused=False,
+    pause_reason=None,
+    waiting_for=None,
+    by_status={},
+    by_cause={},
+    retries=0,
+    disk=DiskSnapshot((), 1, False, 0, 0, 1, 0.0, 0, 0, 0, 0.0, 0.0, 0.0),
+    loop=LoopSnapshot(0.0, 0.0, ()),
+    output_dir="",
+)
+"""The totals before the first connection."""
+
+
+class ReplicaSubscription:
+    """The queue of one subscriber to the events that the process sends."""
+
+    def __init__(self, exclude: Kinds, close: Callable[[Any], object]) -> None:
+        self._exclude = exclude
+        self._close = close
+        self._events: list[Event] = []
+        self._arrived = asyncio.Event()
+
+    def put(self, events: Iterable[Event]) -> None:
+        """Queue events and wake the subscriber."""
+        wanted = [event for event in events if type(event) not in self._exclude]
+        if wanted:
+            self._events += wanted
+            self._arrived.set()
+
+    def drain(self) -> list[Event]:
+        """Return all events since the last call, oldest first."""
+        events, self._events = self._events, []
+        self._arrived.clear()
+        return events
+
+    async def wait(self) -> None:
+        """Wait until there is an event to drain."""
+        await self._arrived.wait()
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._close(self)
+        self._events.clear()
+
+
+class Replica:
+    """What a client knows of the downloads in another process, and its verbs."""
+
+    def __init__(self, *, is_watching: bool = False) -> None:
+        """Know nothing yet; ``attach`` fills it.
+
+        Args:
+            is_watching: do nothing when a verb is called.
+        """
+        self.is_watching = is_watching
+        self.on_change: Callable[[], object] = _do_nothing
+        """Called when rows have arrived that the dashboard waits for."""
+        self._connection: Connection | None = None
+        self._outbox: deque[tuple[str, dict[str, Any], asyncio.Future[Any]]] = deque()
+        self._open = 0
+        self._last_verb = 0
+        self._last_search = 0
+        self._subscriptions: list[ReplicaSubscription] = []
+        self._early: list[Notification] | None = None
+        """Frames that arrived before the answer to ``attach`` was taken over."""
+        self._moved = asyncio.Event()
+        self._revision = 0
+        self._clear(b"", EMPTY)
+
+    def _clear(self, states: bytes, totals: EngineSnapshot) -> None:
+        self._states = StateTable(states)
+        self._totals = totals
+        self._snapshot: EngineSnapshot | None = None
+        self._assumed: dict[str, tuple[int, Any]] = {}
+        """Limits that verbs have set: the verb and the value, by field."""
+        self._rows: dict[DownloadId, DownloadSnapshot] = {}
+        self._details: dict[DownloadId, tuple[float, DetailSnapshot]] = {}
+        self._asked_details: set[DownloadId] = set()
+        self._connections: dict[DownloadId, int] = {}
+        """Connections that were wished for, until the details have them."""
+        self._failures: dict[DownloadId, DownloadSnapshot] = {}
+        """Rows of failed downloads that were retried from here."""
+        self._origins: list[OriginSnapshot] = []
+        self._origins_at_s = 0.0
+        self._read: dict[DownloadId, float] = {}
+        """When the dashboard read a row last."""
+        self._viewed: frozenset[DownloadId] = frozenset()
+        """Rows that the process sends."""
+        self._is_view_due = False
+        self._bump()
+
+    # -- the connection --------------------------------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether verbs reach the process."""
+        return self._connection is not None
+
+    async def attach(self, connection: Connection) -> None:
+        """Show the downloads of the process at the other end, from now on.
+
+        Args:
+            connection: greeted already; ``on_notification`` gets its notifications.
+
+        Raises:
+            ConnectionLost: it ended meanwhile.
+            RequestError: the process refuses.
+            ProtocolError: the answer is not understood.
+        """
+        self._early = []
+        try:
+            answer = await connection.request("attach")
+        finally:
+            early, self._early = self._early, None
+        fields = answer if isinstance(answer, dict) else {}
+        states = unpack_states(fields.get("states"))
+        totals = decode(EngineSnapshot, fields.get("totals"))
+        try:
+            self._clear(states, totals)
+        except ValueError as error:
+            raise ProtocolError(str(error)) from None
+        self._connection = connection
+        self._open = 0
+        for notification in early:
+            self.on_notification(notification)
+
+    def detach(self) -> None:
+        """Keep what is known; the connection has ended."""
+        self._connection = None
+        for *_, future in self._outbox:
+            if not future.done():
+                future.set_exception(ConnectionLost(""))
+                future.exception()  # nobody has to wait for it
+        self._outbox.clear()
+        self._totals = self._totals._replace(speed=0.0, eta_s=None)
+        self._bump()
+
+    def on_notification(self, notification: Notification) -> None:
+        """Take over a frame.
+
+        Raises:
+            ProtocolError: it is not understood; the connection is useless then.
+        """
+        if notification.method != "frame":
+            return
+        if self._early is not None:
+            self._early.append(notification)
+            return
+        frame = notification.params
+        if totals := frame.get("totals"):
+            fields = decode_fields(EngineSnapshot, totals)
+            self._totals = self._totals._replace(**fields)
+        try:
+            for state, parts in frame.get("states", ()):
+                self._states.confirm(unpack_ids(parts), state)
+        except (TypeError, ValueError, IndexError) as error:
+            raise ProtocolError(f"not states: {error}") from None
+        has_awaited = self._take_rows(frame)
+        self._bump()
+        events = [decode_event(event) for event in frame.get("events", ())]
+        if lost := frame.get("lost"):
+            events.append(_notice(NoticeCode.EVENTS_LOST, lost))
+        self._publish(events)
+        if has_awaited:
+            self.on_change()
+
+    def _take_rows(self, frame: Mapping[str, Any]) -> bool:
+        """Keep the rows of a frame; return True if one was only a state before."""
+        has_awaited = False
+        for value in frame.get("rows", ()):
+            row = decode(DownloadSnapshot, value)
+            has_awaited |= row.id in self._viewed and row.id not in self._rows
+            self._keep_row(row)
+        for id, *values in frame.get("live", ()):
+            known = self._rows.get(id)
+            if known is not None:
+                pairs = dict(zip(LIVE_FIELDS, values, strict=False))
+                fields = decode_fields(DownloadSnapshot, pairs)
+                self._rows[id] = known._replace(**fields)
+        return has_awaited
+
+    def _keep_row(self, row: DownloadSnapshot) -> None:
+        self._rows.pop(row.id, None)
+        self._rows[row.id] = row
+        while len(self._rows) > _ROWS_KEPT:
+            del self._rows[next(iter(self._rows))]
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(events)
+
+    def _bump(self) -> None:
+        """Note that something that is shown has changed."""
+        self._revision += 1
+        self._snapshot = None
+        self._moved.set()
+
+    # -- requests --------------------------------------------------------------------
+
+    def _send(self, method: str, **params: Any) -> asyncio.Future[Any]:
+        """Send a request as soon as few enough are open, in the order of the calls."""
+        future = asyncio.get_running_loop().create_future()
+        if self._connection is None:
+            future.set_exception(ConnectionLost(""))
+            future.exception()  # nobody has to wait for it
+            return future
+        self._outbox.append((method, params, future))
+        self._send_next()
+        return future
+
+    def _send_next(self) -> None:
+        while self._connection and self._outbox and self._open < _OPEN_REQUESTS:
+            method, params, future = self._outbox.popleft()
+            self._open += 1
+            connection = self._connection
+            answer = connection.send(method, **params)
+
+            def done(
+                answer: asyncio.Future[Any],
+                future: asyncio.Future[Any] = future,
+                connection: Connection = connection,
+            ) -> None:
+                if self._connection is connection:
+                    self._open -= 1
+                    self._send_next()
+                if future.done() or answer.cancelled():
+                    return
+                if error := answer.exception():
+                    future.set_exception(error)
+                    future.exception()  # nobody has to wait for it
+                else:
+                    future.set_result(answer.result())
+
+            answer.add_done_callback(done)
+
+    async def _request(self, method: str, **params: Any) -> Any:
+        try:
+            return await self._send(method, **params)
+        except (ConnectionLost, RequestError) as error:
+            raise ServiceLost(str(error)) from None
+
+    async def sync(self) -> None:
+        """Return when everything sent so far is answered, and all changes are here.
+
+        Raises:
+            ServiceLost: the connection ended.
+        """
+        await self._request("view.sync")
+
+    # -- verbs on downloads ----------------------------------------------------------
+
+    async def submit(self, requests: Sequence[DownloadRequest]) -> Sequence[DownloadId]:
+        """Queue downloads; return their ids.
+
+        Raises:
+            ServiceLost: the connection ended, or the process refuses them.
+        """
+        if self.is_watching:
+            return ()
+        encoded = [encode_request(request) for request in requests]
+        answer = await self._request("call", name="add", args={"requests": encoded})
+        first, count = answer["first"], answer["count"]
+        return range(first, first + count)
+
+    def cancel(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Cancel downloads; return those that it is expected to change."""
+        return self._change("cancel", ids, _CANCELLABLE, _S.CANCELLED)
+
+    def pause(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Pause downloads; return those that it is expected to change."""
+        return self._change("pause", ids, _STOPPABLE, _S.PAUSED)
+
+    def resume(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Queue paused and cancelled downloads again."""
+        return self._change("resume", ids, {_S.PAUSED, _S.CANCELLED}, _S.QUEUED)
+
+    def retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Queue failed, waiting and cancelled downloads again, from attempt 1."""
+        ids = self._known(ids)
+        for id in ids:
+            row = self._rows.get(id)
+            if row is not None and self._states.get(id) == _S.FAILED:
+                self._failures[id] = row
+        states = {_S.FAILED, _S.WAITING, _S.CANCELLED}
+        return self._change("retry", ids, states, _S.QUEUED)
+
+    def undo_retry(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Let retried downloads fail again; return those that it knows will."""
+        ids, changed = self._known(ids), []
+        verb = self._call("undo_retry", ids=ids)
+        for id in ids if verb else ():
+            failure = self._failures.pop(id, None)
+            if failure is not None and self._states.get(id) != _S.DONE:
+                self._states.assume(id, _S.FAILED, verb)
+                self._rows[id] = failure
+                changed.append(id)
+        self._bump()
+        return changed
+
+    def remove(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Remove ended downloads; return those that it is expected to remove."""
+        ids, changed = self._known(ids), []
+        verb = self._call("remove", ids=ids)
+        for id in ids if verb else ():
+            state = self._states.get(id)
+            if state in ENDED:
+                self._states.assume(id, state | REMOVED, verb)
+                changed.append(id)
+        self._bump()
+        return changed
+
+    def restore(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        """Restore removed downloads; return those that it is expected to restore."""
+        ids, changed = self._known(ids), []
+        verb = self._call("restore", ids=ids)
+        for id in ids if verb else ():
+            state = self._states.get(id)
+            if state & REMOVED:
+                self._states.assume(id, state & ~REMOVED, verb)
+                changed.append(id)
+        self._bump()
+        return changed
+
+    async def delete_data(self, ids: Iterable[DownloadId]) -> Deletion:
+        """Delete what removed downloads left on the disk of the process.
+
+        Raises:
+            ServiceLost: the connection ended.
+        """
+        if self.is_watching:
+            return Deletion(0, 0)
+        answer = await self._request("delete_data", ids=self._known(ids))
+        deletion: Deletion = _checked(Deletion, answer["deletion"])
+        return deletion
+
+    def set_url(self, id: DownloadId, url: str) -> None:
+        """Give a download another URL.
+
+        Raises:
+            ValueError: ``core.request.check_url`` refuses it.
+        """
+        check_url(url)
+        self._call("set_url", id=id, url=url)
+
+    def reorder_iter(
+        self, ids: Iterable[DownloadId], move: Move
+    ) -> Generator[None, None, dict[DownloadId, float]]:
+        """Move queued downloads; return their positions before the move."""
+        ids = list(ids)
+        if not ids or self.is_watching:
+            return {}
+        args = {"ids": ids, "move": move.value}
+        answer = yield from self._until(self._send("call", name="reorder", args=args))
+        pairs = answer.get("positions", ()) if answer else ()
+        return {int(id): float(position) for id, position in pairs}
+
+    def set_queue_positions(self, positions: Mapping[DownloadId, float]) -> None:
+        """Move queued downloads to the positions that they had before a move."""
+        pairs = [list(pair) for pair in positions.items()]
+        self._call("set_queue_positions", positions=pairs)
+
+    def pause_all(self) -> None:
+        """Pause the queue and all running downloads."""
+        verb = self._call("pause_all")
+        if verb:
+            self._assume(verb, is_queue_paused=True)
+            for id in self._states.in_states(ACTIVE | {_S.WAITING}):
+                self._states.assume(id, _S.PAUSED, verb)
+
+    def resume_all(self) -> None:
+        """Resume what was paused with ``pause_all``, here or in another client."""
+        verb = self._call("resume_all")
+        if verb:
+            self._assume(verb, is_queue_paused=False, pause_reason=None)
+
+    def _known(self, ids: Iterable[DownloadId]) -> list[DownloadId]:
+        count = len(self._states)
+        return [id for id in ids if 0 <= id < count]
+
+    def _change(
+        self,
+        name: str,
+        ids: Iterable[DownloadId],
+        states: Container[int],
+        state: DownloadState,
+    ) -> list[DownloadId]:
+        """Send a verb and show what it will do to downloads in some states."""
+        ids = self._known(ids)
+        verb = self._call(name, ids=ids)
+        if not verb:
+            return []
+        changed = [id for id in ids if self._states.get(id) & ~REMOVED in states]
+        for id in changed:
+            self._states.assume(id, state, verb)
+        self._bump()
+        return changed
+
+    def _call(self, name: str, **args: Any) -> int:
+        """Send a verb; return its number, or 0 if it cannot be sent."""
+        if self.is_watching or self._connection is None:
+            return 0
+        self._last_verb += 1
+        verb = self._last_verb
+        answer = self._send("call", name=name, args=args)
+        answer.add_done_callback(lambda answer: self._resolve(verb, answer))
+        return verb
+
+    def _resolve(self, verb: int, answer: asyncio.Future[Any]) -> None:
+        """Show what the process says, now that it has answered."""
+        self._states.resolve(verb)
+        kept = self._assumed.items()
+        self._assumed = {name: pair for name, pair in kept if pair[0] != verb}
+        self._bump()
+        if not answer.cancelled() and isinstance(answer.exception(), RequestError):
+            reason = str(answer.exception())
+            self._publish([_notice(NoticeCode.VERB_REFUSED, reason)])
+
+    # -- limits ----------------------------------------------------------------------
+
+    def _assume(self, verb: int, **fields: Any) -> None:
+        """Show totals that a verb will lead to, until it is answered."""
+        if verb:
+            self._assumed |= {name: (verb, value) for name, value in fields.items()}
+            self._bump()
+
+    def _assume_disk(self, verb: int, **fields: Any) -> None:
+        self._assume(verb, disk=self.snapshot().disk._replace(**fields))
+
+    def set_concurrency(self, count: int) -> None:
+        """Set the concurrency and turn automatic concurrency off."""
+        verb, auto = self._call("set_concurrency", count=count), self.snapshot().auto
+        self._assume(verb, concurrency=count)
+        if auto.is_on:
+            self._assume(verb, auto=auto._replace(is_on=False, is_pinned=True))
+
+    def note_suspension(self, seconds: float) -> None:
+        """Do nothing: the process was not suspended, only this client."""
+
+    def set_auto(self, is_on: bool) -> None:
+        """Turn automatic concurrency on or off."""
+        auto = self.snapshot().auto._replace(is_on=is_on, is_pinned=False)
+        self._assume(self._call("set_auto", on=is_on), auto=auto)
+
+    def set_per_host(self, count: int) -> None:
+        """Limit the concurrent downloads per origin; 0 for no limit."""
+        self._assume(self._call("set_per_host", count=count), per_host=count)
+
+    def set_origin_cap(self, origin: str, cap: int) -> None:
+        """Limit the concurrent downloads of one origin; 0 uses the common limit."""
+        self._call("set_origin_cap", origin=origin, cap=cap)
+        self._origins_at_s = 0.0
+
+    def set_segments(self, count: int, id: DownloadId | None = None) -> None:
+        """Set the connections of a running download, or of all; 0 decides by size."""
+        verb = self._call("set_segments", count=count, id=id)
+        if id is None:
+            self._assume(verb, segments=count)
+        elif verb:
+            self._connections[id] = count
+
+    def set_rate_limit(self, rate: int | None, id: DownloadId | None = None) -> None:
+        """Limit the bytes per second of the run or a download."""
+        verb = self._call("set_rate_limit", rate=rate, id=id)
+        if id is None:
+            self._assume(verb, rate_limit=rate)
+
+    def set_writers(self, count: int) -> None:
+        """Set the number of threads that write to disk, at least 1."""
+        self._assume_disk(self._call("set_writers", count=count), writers=count)
+
+    def set_inline_writes(self, is_inline: bool) -> None:
+        """Write on the event loop of the process, or in threads."""
+        verb = self._call("set_inline_writes", on=is_inline)
+        self._assume_disk(verb, is_inline=is_inline)
+
+    def set_disk_delay(self, seconds: float) -> None:
+        """Make each write take longer; 0 ends it."""
+        self._assume_disk(
+            self._call("set_disk_delay", seconds=seconds), delay_s=seconds
+        )
+
+    # -- views -----------------------------------------------------------------------
+
+    def snapshot(self) -> EngineSnapshot:
+        """Return the totals as of the last frame, with what verbs have changed."""
+        if self._snapshot is None:
+            counts = self._states.counts
+            assumed = {name: value for name, (_, value) in self._assumed.items()}
+            self._snapshot = self._totals._replace(
+                counts=counts, total=sum(counts), revision=self._revision, **assumed
+            )
+        return self._snapshot
+
+    def rows(self, ids: Iterable[DownloadId]) -> list[DownloadSnapshot]:
+        """Return rows; those that the process has not sent yet have only a state."""
+        now_s = time.monotonic()
+        rows = []
+        for id in ids:
+            if not 0 <= id < len(self._states):
+                continue
+            self._read[id] = now_s
+            if id not in self._viewed and not self._is_view_due:
+                self._is_view_due = True
+                asyncio.get_running_loop().call_soon(self._set_view)
+            rows.append(self._row(id))
+        return rows
+
+    def _row(self, id: DownloadId) -> DownloadSnapshot:
+        state = _S(self._states.get(id) & ~REMOVED)
+        row = self._rows.get(id)
+        if row is None:
+            return _unknown_row(id, state)
+        if row.state is state:
+            return row
+        stopped = row._replace(
+            version=row.version + 1,
+            state=state,
+            speed=0.0,
+            eta_s=None,
+            stalled_s=0.0,
+            connections=0,
+            retry_in_s=None,
+        )
+        if state is _S.QUEUED:
+            return stopped._replace(error="", error_kind="")
+        return stopped
+
+    def _set_view(self) -> None:
+        """Ask for the rows that the dashboard has read in the last second."""
+        self._is_view_due = False
+        oldest_s = time.monotonic() - _VIEW_S
+        self._read = {id: at for id, at in self._read.items() if at >= oldest_s}
+        ids = list(self._read)[-ROWS_LIMIT:]
+        if self._connection is not None and not self._viewed.issuperset(ids):
+            self._viewed = frozenset(ids)
+            self._send("view.set", ids=ids)
+
+    async def fetch_rows(self, ids: Sequence[DownloadId]) -> list[DownloadSnapshot]:
+        """Return complete rows.
+
+        Raises:
+            ServiceLost: the connection ended.
+        """
+        rows: list[DownloadSnapshot] = []
+        for start in range(0, len(ids), ROWS_LIMIT):
+            some = list(ids[start : start + ROWS_LIMIT])
+            answer = await self._request("view.rows", ids=some)
+            found = [_checked(DownloadSnapshot, value) for value in answer["rows"]]
+            for row in found if len(ids) <= ROWS_LIMIT else ():
+                self._keep_row(row)
+            rows += found
+        return rows
+
+    def detail(self, id: DownloadId) -> DetailSnapshot:
+        """Return everything about one download, as of a moment ago."""
+        now_s = time.monotonic()
+        at_s, detail = self._details.get(id, (0.0, None))
+        if now_s - at_s > _DETAIL_S and id not in self._asked_details:
+            self._asked_details.add(id)
+            self._send("details", ids=[id]).add_done_callback(
+                lambda answer: self._take_detail(id, answer)
+            )
+        (row,) = self.rows([id])
+        if detail is None:
+            root = self._totals.output_dir
+            detail = _unknown_detail(row, f"{root}/{row.directory}/{row.name}")
+        wished = self._connections.get(id, detail.connections_wanted)
+        return detail._replace(row=row, connections_wanted=wished)
+
+    def _take_detail(self, id: DownloadId, answer: asyncio.Future[Any]) -> None:
+        self._asked_details.discard(id)
+        if answer.cancelled() or answer.exception() is not None:
+            return
+        with suppress(ServiceLost, KeyError, TypeError, ValueError):
+            (value,) = answer.result()["details"]
+            self._keep_detail(_checked(DetailSnapshot, value))
+            self._connections.pop(id, None)
+            self.on_change()
+
+    def _keep_detail(self, detail: DetailSnapshot) -> None:
+        if len(self._details) > _ROWS_KEPT // 10:
+            self._details.clear()
+        self._details[detail.row.id] = time.monotonic(), detail
+
+    async def fetch_details(self, ids: Sequence[DownloadId]) -> list[DetailSnapshot]:
+        """Return everything about some downloads, as it is now.
+
+        Raises:
+            ServiceLost: the connection ended, or one of them does not exist.
+        """
+        details: list[DetailSnapshot] = []
+        for start in range(0, len(ids), ROWS_LIMIT):
+            some = list(ids[start : start + ROWS_LIMIT])
+            answer = await self._request("details", ids=some)
+            found = [_checked(DetailSnapshot, value) for value in answer["details"]]
+            for detail in found[:1]:
+                self._keep_detail(detail)
+            details += found
+        return details
+
+    def in_states(self, states: Container[DownloadState]) -> list[DownloadId]:
+        """Return all downloads in some states, in the order of adding."""
+        return self._states.in_states(states)
+
+    def select_iter(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, list[DownloadId]]:
+        """Return the ids that match a query, in its order; the process searches.
+
+        Raises:
+            FilterError: the filter is wrong, or takes too long.
+        """
+        answer = yield from self._search("order", query)
+        return unpack_ids(answer["ids"]) if answer else []
+
+    def by_activity(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, ActivityGroups]:
+        """Group the downloads that match a query by activity."""
+        answer = yield from self._search("activity", query)
+        if not answer:
+            return ActivityGroups(tuple([] for _ in Activity), 0)
+        groups = tuple(unpack_ids(parts) for parts in answer["groups"])
+        return ActivityGroups(groups, int(answer["done_bytes"]))
+
+    def by_cause_iter(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, list[FailureGroup]]:
+        """Group the failed downloads that match a query by cause."""
+        answer = yield from self._search("cause", query)
+        return [
+            FailureGroup(str(kind), int(status), unpack_ids(parts))
+            for kind, status, parts in (answer["causes"] if answer else ())
+        ]
+
+    def _search(self, by: str, query: DownloadQuery) -> Generator[None, None, Any]:
+        self._last_search += 1
+        number = self._last_search
+        answer = self._send(
+            "search",
+            search=number,
+            by=by,
+            view=query.view.value,
+            filter=query.text,
+            sort=query.sort.value,
+            reversed=query.is_reversed,
+        )
+        try:
+            return (yield from self._until(answer))
+        except RequestError as error:
+            if error.data.get("is_filter"):
+                raise FilterError(str(error)) from None
+            return None
+        finally:
+            if not answer.done():
+                # Another search has replaced this one.
+                self._send("search.cancel", search=number)
+
+    def _until(self, answer: asyncio.Future[Any]) -> Generator[None, None, Any]:
+        """Yield until an answer has arrived; return ``None`` if none will."""
+        while not answer.done():
+            yield
+        error = answer.exception()
+        if isinstance(error, RequestError):
+            raise error
+        return None if error is not None else answer.result()
+
+    def origins(self) -> list[OriginSnapshot]:
+        """Return a row for each origin, as of a moment ago."""
+        now_s = time.monotonic()
+        if now_s - self._origins_at_s > _ORIGINS_S:
+            self._origins_at_s = now_s
+            self._send("origins").add_done_callback(self._take_origins)
+        return self._origins
+
+    def _take_origins(self, answer: asyncio.Future[Any]) -> None:
+        if answer.cancelled() or answer.exception() is not None:
+            return
+        with suppress(ServiceLost, KeyError, TypeError):
+            values = answer.result()["origins"]
+            self._origins = [_checked(OriginSnapshot, value) for value in values]
+
+    def subscribe(self, exclude: Kinds = frozenset()) -> ReplicaSubscription:
+        """Subscribe to every event from now on, except those of some kinds."""
+        subscription = ReplicaSubscription(exclude, self._unsubscribe)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def _unsubscribe(self, subscription: ReplicaSubscription) -> None:
+        if subscription in self._subscriptions:
+            self._subscriptions.remove(subscription)
+
+    # -- the end ---------------------------------------------------------------------
+
+    async def wait_idle(self) -> None:
+        """Return when nothing makes progress without the user."""
+        while self._states.in_states(_STOPPABLE):
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def close(self) -> None:
+        """Close the connection; the downloads continue."""
+        connection = self._connection
+        if connection is not None:
+            self.detach()
+            await connection.close()
+
+
+def _do_nothing() -> None:
+    pass
+
+
+def _notice(code: NoticeCode, *values: str | int) -> RunNotice:
+    return RunNotice(time.time(), Notice(code, values))
+
+
+def _checked(kind: type[Any], value: Any) -> Any:
+    """Return a snapshot from an answer.
+
+    Raises:
+        ServiceLost: the answer is not understood.
+    """
+    try:
+        return decode(kind, value)
+    except ProtocolError as error:
+        raise ServiceLost(str(error)) from None
+
+
+def _unknown_row(id: DownloadId, state: DownloadState) -> DownloadSnapshot:
+    """Return the row of a download of which only the state is known."""
+    return DownloadSnapshot(
+        id=id,
+        version=-1,
+        state=state,
+        name=f"#{id}",
+        directory="",
+        url="",
+        origin="",
+        size=None,
+        received=0,
+        speed=0.0,
+        eta_s=None,
+        stalled_s=0.0,
+        connections=0,
+        attempt=0,
+        attempts_allowed=0,
+        retry_in_s=None,
+        status=0,
+        error="",
+        error_kind="",
+        note=None,
+        has_checksum=False,
+    )
+
+
+def _unknown_detail(row: DownloadSnapshot, path: str) -> DetailSnapshot:
+    """Return the details of a download of which only the row is known."""
+    return DetailSnapshot(
+        row=row,
+        path=path,
+        part_path=f"{path}.part",
+        mirrors=(row.url,),
+        finished=(),
+        segments=(),
+        attempts=(),
+        answer=(),
+        validator="",
+        http_version="",
+        checksum="",
+        checksum_state="none",
+        source="",
+        started_at=0.0,
+        finished_at=0.0,
+        connections_wanted=0,
+        rate_limit=None,
+        diagnosis=NO_DIAGNOSIS,
+    )
