@@ -18,8 +18,10 @@ from http import HTTPStatus
 from string import Formatter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from tui import __version__
+from tui.core.attachment import LinkState
 from tui.core.diagnosis import Limit, LimitCause, QueueBlock
-from tui.core.download import DownloadState
+from tui.core.download import UNFINISHED, DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.notices import AutoCode, LimitName, NoticeCode, RestoredSession
 from tui.core.service import KeepReason
@@ -29,11 +31,13 @@ from tui.core.text.units import format_duration, format_rate, format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tui.core.attachment import Attachment
     from tui.core.diagnosis import Diagnosis, QueueStatus
     from tui.core.errors import FetchError
     from tui.core.events import LimitChanged
     from tui.core.notices import AutoReason, Notice, PauseReason
     from tui.core.service import Deletion
+    from tui.core.snapshot import EngineSnapshot
 
 Sentence: TypeAlias = str | tuple[str, str]
 
@@ -513,3 +517,69 @@ def limit_text(change: LimitChanged) -> str:
         values = (change.old, change.new, auto_text(change.reason))
         return _word(_CHOSEN_CONCURRENCY, values)
     return _word(_LIMITS[change.name], values)
+
+
+# -- a dashboard attached to a background process -------------------------------------
+
+WATCHING = "This dashboard only watches; attach without --watch to change downloads"
+
+_ALERTS = {
+    LinkState.CONNECTED: "",
+    LinkState.LOST: "connection lost",
+    LinkState.STOPPED: "process stopped",
+    LinkState.REFUSED: "other version",
+}
+
+
+def attachment_title(attachment: Attachment) -> str:
+    """Return what a dashboard is attached to, for its header."""
+    name = (
+        f"{attachment.name} on {attachment.host}"
+        if attachment.host
+        else attachment.name
+    )
+    return f"watching {name}" if attachment.is_watching else f"attached to {name}"
+
+
+def attachment_alert(attachment: Attachment) -> str:
+    """Return two words on what is wrong with the connection, or ""."""
+    return _ALERTS[attachment.state]
+
+
+def attachment_text(attachment: Attachment) -> str:
+    """Return the state of the connection, and what to do about it."""
+    detail = sanitize(attachment.detail, 100)
+    option = "" if attachment.name == "main" else f" --name {attachment.name}"
+    match attachment.state:
+        case LinkState.CONNECTED:
+            return "Connected again"
+        case LinkState.LOST:
+            reason = f": {detail}" if detail else ""
+            return f"Connection lost, trying again{reason}"
+        case LinkState.STOPPED:
+            return (
+                "The background process has stopped and its downloads are saved;"
+                f" fetchtui -b{option} starts it again"
+            )
+        case LinkState.REFUSED:
+            return (
+                f"fetchtui {detail} runs there, and this is {__version__};"
+                f" run fetchtui stop{option} and fetchtui -b{option} there"
+            )
+
+
+def detached_text(attachment: Attachment, snapshot: EngineSnapshot) -> str:
+    """Return what happens to the downloads after a dashboard was detached."""
+    if attachment.state is LinkState.STOPPED:
+        return f"fetchtui: {attachment_text(attachment)}."
+    left = sum(snapshot.counts[state] for state in UNFINISHED)
+    where = (
+        f"ssh://{attachment.host}/{attachment.name}"
+        if attachment.host
+        else attachment.name
+    )
+    command = "fetchtui attach" if where == "main" else f"fetchtui attach {where}"
+    if not left:
+        return f"Detached; all downloads have ended. {command} shows them again."
+    downloads = "1 download continues" if left == 1 else f"{left:,} downloads continue"
+    return f"Detached; {downloads} in the background. {command} shows them again."

@@ -173,6 +173,7 @@ class FakeContext:
         self.list = FakeList(service)
         self.undo_stack = UndoStack(service)
         self.batches = BatchRunner(self)
+        self.is_remote = False
         self.filter_bar = FakeFilter()
         self.hosts = FakeTarget()
         self.pane_layout = PaneLayout()

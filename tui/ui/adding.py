@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import deque
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.core.download import DownloadState
+from tui.core.service import ServiceLost
 from tui.ui.dialogs.add import AddScreen
 from tui.ui.dialogs.pick import Picked, PickScreen
 from tui.ui.keys.keymap import key_of
@@ -124,10 +126,11 @@ class AddQueue:
     async def _fill(self, known: dict[str, tuple[str, str]]) -> None:
         service = self._service
         ids = service.in_states(frozenset(DownloadState))
-        for start in range(0, len(ids), SLICE):
-            for row in await service.fetch_rows(ids[start : start + SLICE]):
-                known[row.url] = (row.directory, row.name)
-            await asyncio.sleep(0)
+        with suppress(ServiceLost):  # only duplicates are not found then
+            for start in range(0, len(ids), SLICE):
+                for row in await service.fetch_rows(ids[start : start + SLICE]):
+                    known[row.url] = (row.directory, row.name)
+                await asyncio.sleep(0)
 
     def take(self, requests: Sequence[DownloadRequest] | None) -> None:
         """Add the result of a dialog and show the number of downloads."""
@@ -181,7 +184,14 @@ class AddQueue:
             gc.disable()
         try:
             for start in range(0, len(requests), SLICE):
-                ids += await self._service.submit(requests[start : start + SLICE])
+                try:
+                    ids += await self._service.submit(requests[start : start + SLICE])
+                except ServiceLost:
+                    self._host.notify(
+                        f"The connection was lost; {count(len(requests) - start)}"
+                        " downloads may not have been added"
+                    )
+                    break
                 if start == 0:
                     self._host.show_new_rows()
                 await asyncio.sleep(0)

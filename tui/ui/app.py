@@ -24,6 +24,7 @@ from textual.worker import WorkerFailed
 from tui.config.precedence import DashboardSettings
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.text.units import format_duration, use_units
+from tui.messages import attachment_title, detached_text
 from tui.ui.actions.batch_runner import finish
 from tui.ui.exit import exit_status
 from tui.ui.keys.keymap import Keymap, set_current
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from textual.types import CSSPathType
 
     from tui.config.precedence import Resolved
+    from tui.core.attachment import Attachment
     from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
     from tui.core.service import DashboardService, Subscription
@@ -316,10 +318,14 @@ class DashboardApp(App[int]):
         self.main.service.note_suspension(seconds)
         if self.terminal_title is not None:
             self.terminal_title.invalidate()
-        self.main.notify(
-            f"Back after {format_duration(seconds)}. Downloads were suspended and"
-            " have resumed."
-        )
+        if self.main.exit_flow.is_attached:
+            text = f"Back after {format_duration(seconds)}. Downloads continued."
+        else:
+            text = (
+                f"Back after {format_duration(seconds)}. Downloads were suspended and"
+                " have resumed."
+            )
+        self.main.notify(text)
         self.screen.refresh()
 
     def send(self, sequence: str) -> None:
@@ -438,3 +444,41 @@ async def run_dashboard(
         await _print_summary(app, service)
     detach_dead_streams()
     return exit_status(service.snapshot()) if status is None else status
+
+
+async def run_attached(
+    service: DashboardService,
+    attachment: Attachment,
+    *,
+    settings: Resolved | None = None,
+) -> int:
+    """Show the downloads of another process until the user detaches.
+
+    Args:
+        service: the downloads; the connection is not closed here.
+        attachment: the connection.
+        settings: the settings of this terminal, of which the dashboard's are used.
+
+    Returns:
+        The exit status: 0, or 130 after a signal.
+    """
+    path = ui_state_path()
+    ui_state, problem = await asyncio.to_thread(load_ui_state, path)
+    app = DashboardApp(
+        service,
+        (),
+        attachment_title(attachment),
+        ui_state=ui_state,
+        chosen=None if settings is None else settings.dashboard(),
+    )
+    app.settings = settings
+    app.main.attach(attachment)
+    app.main.start_message = app.complaint or problem
+    status = await _run(app, None)
+    await app.main.actions.states.deletions.finish()
+    if app.ui_state != ui_state:
+        await asyncio.to_thread(save_ui_state, path, app.ui_state)
+    if not app.has_lost_terminal:
+        print_summary([detached_text(attachment, service.snapshot())])
+    detach_dead_streams()
+    return 0 if status is None else status

@@ -76,6 +76,8 @@ class ExitFlow:
         """How to resume later, in one sentence."""
         self.unsaved: Callable[[], str] | None = None
         """Returns why this run cannot be resumed later, or "" if it can."""
+        self.is_attached = False
+        """Whether the downloads continue in another process after quitting."""
         self.has_session = True
         """Whether this run has a session to save; the demo has none."""
 
@@ -100,7 +102,8 @@ class ExitFlow:
             # They were paused only so that nothing new starts. A later run must find
             # them queued.
             self._service.resume(self._set_aside)
-        self._host.exit_app(exit_status(self._service.snapshot()))
+        status = 0 if self.is_attached else exit_status(self._service.snapshot())
+        self._host.exit_app(status)
 
     @property
     def is_finishing(self) -> bool:
@@ -118,7 +121,7 @@ class ExitFlow:
         """Quit if nothing is running, else ask."""
         snapshot = self._service.snapshot()
         is_busy = any(snapshot.counts[state] for state in ACTIVE)
-        if not is_busy or self._set_aside is not None:
+        if self.is_attached or not is_busy or self._set_aside is not None:
             self.quit()
         elif not self._is_asking:
             self._is_asking = True

@@ -14,7 +14,9 @@ from textual.containers import Container
 from textual.screen import Screen
 from textual.widgets import Input
 
+from tui.core.attachment import LinkState
 from tui.core.text.sanitize import sanitize
+from tui.messages import WATCHING, attachment_alert, attachment_text
 from tui.ui.actions.batch_runner import BatchRunner
 from tui.ui.actions.context import Application
 from tui.ui.actions.handlers import ActionHandlers
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.worker import Worker
 
+    from tui.core.attachment import Attachment
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
     from tui.core.request import DownloadRequest
@@ -86,6 +89,11 @@ class MainScreen(Screen[None]):
     Implements ``ActionContext`` for the action handlers, and the smaller protocols of
     ``AddQueue``, ``ExitFlow`` and ``RefreshScheduler``.
     """
+
+    _attachment: Attachment | None = None
+    """The connection to the process that downloads, if it is another one."""
+    _restarts = 0
+    """``Attachment.restarts`` that were noticed."""
 
     def __init__(
         self,
@@ -340,7 +348,59 @@ class MainScreen(Screen[None]):
                 or self.exit_flow.is_finishing
                 or self.focused is not self.list
             ),
+            is_read_only=bool(self._why_read_only()),
         )
+
+    # -- attached to another process -------------------------------------------------
+
+    def attach(self, attachment: Attachment) -> None:
+        """Show the downloads of another process, and the state of the connection."""
+        self._attachment = attachment
+        attachment.on_change = self._show_attachment
+        self.header.alert = attachment_alert(attachment)
+        self.exit_flow.is_attached = True
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the files are on another machine."""
+        return self._attachment is not None and bool(self._attachment.host)
+
+    def _why_read_only(self) -> str:
+        """Return why nothing can be changed now; "" if it can."""
+        attachment = self._attachment
+        if attachment is None:
+            return ""
+        if attachment.state is not LinkState.CONNECTED:
+            return attachment_text(attachment)
+        return WATCHING if attachment.is_watching else ""
+
+    def may_change(self) -> bool:
+        """Return True if downloads can be changed; show why if they cannot."""
+        reason = self._why_read_only()
+        if reason:
+            self.notify(reason, severity="warning")
+        return not reason
+
+    def _show_attachment(self) -> None:
+        """Show that the connection has ended, or is back."""
+        attachment = self._attachment
+        if attachment is None or not self.is_running or self.app._exit:
+            return
+        if attachment.restarts != self._restarts:
+            # Ids of another process are those of other downloads.
+            self._restarts = attachment.restarts
+            self.undo_stack.clear()
+            self.list.model.marks.clear()
+        self.header.alert = attachment_alert(attachment)
+        is_connected = attachment.state is LinkState.CONNECTED
+        severity: SeverityLevel = "information" if is_connected else "warning"
+        self.notify(attachment_text(attachment), severity=severity)
+        self.show_new_rows()
+
+    def show_arrived(self) -> None:
+        """Show rows that have arrived from another process, before the next tick."""
+        if self.is_running and not self.app._exit:
+            self.list.update_rows()
 
     # -- layout ----------------------------------------------------------------------
 
@@ -394,6 +454,8 @@ class MainScreen(Screen[None]):
         if self.app._exit:
             return  # a key that arrived together with the one that quits
         action = BY_ID[id]
+        if action.changes_downloads and not self.may_change():
+            return
         if not action.is_enabled(self.action_state()):
             if action.disabled_reason:
                 message = f"{action.title}: {action.disabled_reason}"
@@ -409,7 +471,8 @@ class MainScreen(Screen[None]):
         self.refresh_now()
 
     def _ask_host_limit(self, host: OriginSnapshot) -> None:
-        self.actions.run.ask_host_limit(host)
+        if self.may_change():
+            self.actions.run.ask_host_limit(host)
 
     @on(ActionPressed)
     def run_clicked(self, message: ActionPressed) -> None:
@@ -444,7 +507,8 @@ class MainScreen(Screen[None]):
     def writers_clicked(self, message: DiskPane.WritersChanged) -> None:
         """Change the number of writer threads."""
         message.stop()
-        self.actions.run.change_writers(message.delta)
+        if self.may_change():
+            self.actions.run.change_writers(message.delta)
 
     @on(DiskPane.InlineToggled)
     def inline_clicked(self, message: DiskPane.InlineToggled) -> None:
@@ -474,5 +538,5 @@ class MainScreen(Screen[None]):
         """Open pasted URLs in the editor."""
         if not isinstance(self.focused, Input):
             event.stop()
-            if event.text.strip():
+            if event.text.strip() and self.may_change():
                 self.add_queue.open_editor(event.text)

@@ -62,7 +62,8 @@ class ApplicationActions:
 
     async def _save_screenshot(self) -> None:
         svg = self._application.export_screenshot(title="fetchtui")
-        folder = Path(self._context.service.snapshot().output_dir)
+        is_remote, now = self._context.is_remote, self._context.service.snapshot()
+        folder = Path.cwd() if is_remote else Path(now.output_dir)
         path = folder / time.strftime("fetchtui-%Y%m%d-%H%M%S.svg")
         try:
             await asyncio.to_thread(path.write_text, svg, "utf-8")

@@ -273,6 +273,11 @@ class ActionContext(BatchHost, Protocol):
         """Open a screen and ignore its result."""
         ...
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the files are on another machine."""
+        ...
+
     def action_state(self) -> ActionState:
         """Return the state that decides which actions are enabled."""
         ...

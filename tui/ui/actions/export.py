@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import UNFINISHED, DownloadState
 from tui.core.listing.query import DownloadQuery, View
+from tui.core.service import ServiceLost
 from tui.core.text.sanitize import sanitize
 from tui.sources.writers import ListFormat, entry_of_detail, write_list
 from tui.ui.actions.batch_runner import finish
@@ -38,6 +39,12 @@ class ListExport:
 
     async def save_failed(self) -> None:
         """Write failed downloads, grouped by cause, to a new file."""
+        try:
+            await self._save_failed()
+        except ServiceLost:
+            self._report_loss()
+
+    async def _save_failed(self) -> None:
         groups = await finish(self._service.by_cause_iter(DownloadQuery(View.FAILED)))
         ids = [id for group in groups for id in group.ids]
         title = f"{count(len(ids))} failed downloads"
@@ -69,6 +76,17 @@ class ListExport:
         self._context.ask(SaveScreen(counts), save)
 
     async def _save_as(self, ids: Sequence[DownloadId], choice: SaveChoice) -> None:
+        try:
+            await self._save_now(ids, choice)
+        except ServiceLost:
+            self._report_loss()
+
+    def _report_loss(self) -> None:
+        self._context.notify(
+            "The connection was lost; the list was not saved", severity="error"
+        )
+
+    async def _save_now(self, ids: Sequence[DownloadId], choice: SaveChoice) -> None:
         text = await self._text(ids, choice.format, f"{count(len(ids))} downloads")
         await self._write([choice.path], text, len(ids))
 
@@ -87,7 +105,8 @@ class ListExport:
         )
 
     async def _write(self, paths: Sequence[str], text: str, number: int) -> None:
-        folder = Path(self._service.snapshot().output_dir)
+        is_remote = self._context.is_remote
+        folder = Path.cwd() if is_remote else Path(self._service.snapshot().output_dir)
         try:
             self.path = await asyncio.to_thread(_write_new, folder, paths, text)
         except OSError as error:

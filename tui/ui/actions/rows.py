@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.service import Move
+from tui.core.service import Move, ServiceLost
 from tui.core.settings import MAX_SEGMENTS
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.ui.actions.prompts import ask_for_rate, ask_for_url
@@ -70,7 +70,7 @@ class RowActions:
                 state = self._context.action_state()._replace(
                     row=self._scope.row, many=0, is_heading=False
                 )
-                if BY_ID[action].is_enabled(state):
+                if BY_ID[action].can_run(state):
                     self._handlers[action]()
 
         self._context.open(DetailScreen(lambda: self._service.detail(id), run))
@@ -96,7 +96,7 @@ class RowActions:
         self._context.run_in_background(partial(self._open, folder), group="open")
 
     async def _open(self, path: str) -> None:
-        if await open_path(path):
+        if not self._context.is_remote and await open_path(path):
             self._context.notify(f"Opening {sanitize(path)}")
             return
         self._context.application.copy_to_clipboard(path)
@@ -120,7 +120,11 @@ class RowActions:
         ids = self._scope.ids[:_MAX_COPIED]
 
         async def copy() -> None:
-            rows = await self._service.fetch_rows(ids)
+            try:
+                rows = await self._service.fetch_rows(ids)
+            except ServiceLost:
+                self._reject("The connection was lost; nothing was copied")
+                return
             texts = [text(row) for row in rows]
             self._context.application.copy_to_clipboard("\n".join(texts))
             shown = (

@@ -136,6 +136,10 @@ class UndoStack:
         self._steps.append(step)
         return step
 
+    def clear(self) -> None:
+        """Remove all steps."""
+        self._steps.clear()
+
     def discard(self, step: Step) -> None:
         """Remove a step that can no longer be undone, if it is still there."""
         self._steps = deque((s for s in self._steps if s is not step), maxlen=_DEPTH)

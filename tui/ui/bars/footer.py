@@ -29,9 +29,7 @@ class FooterBar(Pane):
 
     def show(self, state: ActionState) -> None:
         """Highlight the keys of enabled actions."""
-        enabled = {
-            action.id for action in current().actions if action.is_enabled(state)
-        }
+        enabled = {action.id for action in current().actions if action.can_run(state)}
         if enabled != self._enabled:
             self._enabled = enabled
             self.redraw()

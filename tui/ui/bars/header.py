@@ -53,6 +53,8 @@ class HeaderBar(Pane):
         self._marked = 0
         self.is_quitting = False
         """Whether the dashboard quits when the running downloads have ended."""
+        self.alert = ""
+        """What is wrong with the connection to the downloads; "" if nothing is."""
         self._view = ""
 
     def show(
@@ -147,6 +149,8 @@ class HeaderBar(Pane):
         ]
         if now.is_queue_paused:
             right.insert(0, Span("queue paused  ", "warn"))
+        if self.alert:
+            right.insert(0, Span(f"{self.alert}  ", "failed"))
         if self.is_quitting:
             right.insert(0, Span("quits when done  ", "warn", "escape"))
         counts = self._counts(now, has_words=True)
@@ -171,6 +175,8 @@ class HeaderBar(Pane):
 
     def _only_line(self, now: EngineSnapshot, width: int) -> Line:
         left = self._counts(now, has_words=False)
+        if self.alert:
+            return justify(left, [Span(f" {self.alert}", "failed")], width)
         right = [Span(f" {percent(now.progress)} "), Span(format_rate(now.speed))]
         return justify(left, right, width)
 

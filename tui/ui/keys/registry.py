@@ -48,6 +48,9 @@ class ActionState(NamedTuple):
     can_undo: bool
     can_escape: bool
     """Whether a pane is zoomed, a filter is open or set, or a download is marked."""
+    is_read_only: bool = False
+    """Whether nothing can be changed: the downloads are those of another process, which
+    this dashboard only watches or cannot reach."""
 
 
 def _always(_: ActionState) -> bool:
@@ -112,6 +115,20 @@ def _can_undo(now: ActionState) -> bool:
     return now.can_undo
 
 
+_ONLY_READ = frozenset(
+    (
+        "details",
+        "copy_url",
+        "copy_path",
+        "open_file",
+        "open_folder",
+        "export_failed",
+        "save_list",
+    )
+)
+"""Actions on downloads that change none of them."""
+
+
 def _can_escape(now: ActionState) -> bool:
     return now.can_escape
 
@@ -141,6 +158,16 @@ class Action:
     """Message for a key press while the action is disabled."""
     is_typable: bool = False
     """Whether its non-printing keys work while text is being typed."""
+
+    @property
+    def changes_downloads(self) -> bool:
+        """Whether it changes downloads or limits, not only what is shown."""
+        return self.group in (Group.ROW, Group.RUN) and self.id not in _ONLY_READ
+
+    def can_run(self, state: ActionState) -> bool:
+        """Return True if it would do anything, and may."""
+        is_refused = state.is_read_only and self.changes_downloads
+        return not is_refused and self.is_enabled(state)
 
     @property
     def synonyms(self) -> frozenset[str]:
