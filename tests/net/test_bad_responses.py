@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -319,3 +320,43 @@ async def test_bytes_behind_a_body_are_not_the_next_response(
     for _ in range(3):
         assert await fetch(session, target) == b"abc"
         assert await fetch(session, other) == b"good"
+
+
+# -- floods ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "interim",
+    [
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+async def test_informational_responses_without_end_are_refused(
+    session: HttpSession, server: ScriptedServer, interim: bytes
+) -> None:
+    flood = interim * (400_000 // len(interim))
+    end = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    url = server.add("/x", ResponseScript(raw=flood + end))
+    error = await error_of(session, GetRequest(url))
+    assert isinstance(error, PermanentError)
+    assert "too many response headers" in str(error)
+
+
+async def test_httpx_gives_others_their_turn_while_tiny_chunks_arrive(raw: Raw) -> None:
+    session = HttpSession(Settings(http_backend="httpx", timeout_s=20))
+    turns = 0
+
+    def count() -> None:
+        nonlocal turns
+        turns += 1
+        loop.call_soon(count)
+
+    number = 20_000
+    response = await session.open(raw(CHUNKED, b"1\r\na\r\n" * number + b"0\r\n\r\n"))
+    loop = asyncio.get_running_loop()
+    loop.call_soon(count)
+    assert await read_all(response) == b"a" * number
+    await session.close()
+    # Each turn decodes a few hundred chunks: 64 KiB at once would take three turns.
+    assert turns > number / 1000

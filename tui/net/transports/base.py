@@ -23,6 +23,8 @@ MAX_HEADER_BYTES = 100 << 10
 three times as much. Real responses stay under 8 KiB."""
 MAX_HEADER_FIELDS = 200
 """Fields in one response."""
+MAX_HEAD_BYTES = MAX_HEADER_BYTES + (28 << 10)
+"""Everything before the body, with header names and informational responses."""
 
 _DECIMAL = re.compile(r"[0-9]{1,18}")
 

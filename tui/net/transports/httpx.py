@@ -14,6 +14,7 @@ from httpcore._backends.anyio import AnyIOStream
 from tui.core.request import OMITTABLE_HEADERS
 from tui.net.errors import headers_too_large
 from tui.net.transports.base import (
+    MAX_HEAD_BYTES,
     MAX_HEADER_BYTES,
     MAX_HEADER_FIELDS,
     RawResponse,
@@ -27,13 +28,90 @@ from tui.net.transports.tls import make_context
 from tui.net.url import host_port
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterable, Sequence
+
+    from anyio.abc import ByteStream
 
     from tui.core.errors import FetchError
     from tui.net.routing.router import Route
 
 
 _VERSIONS = {"HTTP/2": "HTTP/2.0"}
+
+
+_HEAD_READ = 8 << 10
+"""Bytes per read after the first one, until the response has arrived."""
+_TINY = 512
+"""Mean size of a piece of the body below which a read is made smaller."""
+_TINY_READ = 2 << 10
+"""Bytes per read of a body in tiny chunks: h11 decodes one in about 12 us and gives
+nothing else a turn before a read is decoded, which is 0.13 s for the usual 64 KiB."""
+
+
+class BoundedStream(AnyIOStream):
+    """A connection whose reads are bounded, so that a server cannot block the loop.
+
+    Between a request and its response, only so much is read: h11 bounds one head, but
+    not the number of informational responses (RFC 9110 section 15.2) before it.
+    """
+
+    def __init__(self, stream: ByteStream, *, is_multiplexed: bool = False) -> None:
+        super().__init__(stream)
+        self._is_multiplexed = is_multiplexed
+        """HTTP/2 has no such phases, and the h2 library decodes whole frames."""
+        self._head_left: int | None = None
+        self._is_tiny = False
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read up to ``max_bytes``, or less where decoding them would take long.
+
+        Raises:
+            HeadTooLarge: no response within ``MAX_HEAD_BYTES``.
+        """
+        if self._is_tiny:
+            max_bytes = min(max_bytes, _TINY_READ)
+        elif self._head_left is not None and self._head_left < MAX_HEAD_BYTES:
+            max_bytes = min(max_bytes, _HEAD_READ)
+        data = await super().read(max_bytes, timeout)
+        if self._head_left is not None:
+            self._head_left -= len(data)
+            if self._head_left < 0:
+                raise HeadTooLarge
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send a request, after which a response is expected."""
+        if not self._is_multiplexed:
+            self._head_left = MAX_HEAD_BYTES
+            self._is_tiny = False
+        await super().write(buffer, timeout)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Start TLS; the result is bounded as well."""
+        self._head_left = None
+        # There is no public way to the stream inside.
+        stream: Any = await super().start_tls(ssl_context, server_hostname, timeout)
+        connection = stream.get_extra_info("ssl_object")
+        is_http2 = connection.selected_alpn_protocol() == "h2"
+        return BoundedStream(stream._stream, is_multiplexed=is_http2)
+
+    def begin_body(self) -> None:
+        """Note that the response has arrived, and its body follows."""
+        self._head_left = None
+
+    def note_piece(self, nbytes: int) -> None:
+        """Adapt the next reads to the size of a piece of the body."""
+        self._is_tiny = nbytes < _TINY
+
+
+class HeadTooLarge(Exception):
+    """The response headers, with those of informational responses, exceed the limit."""
 
 
 class RoutedBackend(httpcore.AnyIOBackend):
@@ -62,7 +140,7 @@ class RoutedBackend(httpcore.AnyIOBackend):
         except (OSError, UnicodeError, NoMatchingAddress, CannotBind) as error:
             raise httpcore.ConnectError(str(error)) from error
         # There is no public way to make httpcore's stream of a socket.
-        stream = AnyIOStream(await SocketStream.from_socket(sock))
+        stream = BoundedStream(await SocketStream.from_socket(sock))
         self.latest[asyncio.current_task()] = stream
         return stream
 
@@ -126,6 +204,9 @@ class HttpxTransport(Transport):
                 extensions=self._extensions,
             )
             response = await self._transport.handle_async_request(request)
+        except HeadTooLarge:
+            await self._untrack(is_failed=True)
+            raise headers_too_large(host_port(url)) from None
         except Exception as error:
             await self._untrack(is_failed=True)
             raise from_httpx(error, url, self._proxy) from None
@@ -170,7 +251,7 @@ def _proxy(route: Route, ca_file: str | None) -> httpx.Proxy | None:
 class HttpxResponse(RawResponse):
     """A response of httpx with its undecoded body."""
 
-    __slots__ = ("_chunks", "_fields", "_left", "_response", "_tls")
+    __slots__ = ("_chunks", "_fields", "_left", "_response", "_stream", "_tls")
 
     def __init__(self, response: httpx.Response) -> None:
         self.status = response.status_code
@@ -186,10 +267,13 @@ class HttpxResponse(RawResponse):
         length = parse_length(self.values("content-length"))
         self._left = 0 if self.values("transfer-encoding") else length or 0
         self._tls: Any = None
+        stream = response.extensions.get("network_stream")
+        self._stream = stream if isinstance(stream, BoundedStream) else None
+        if self._stream is not None:
+            self._stream.begin_body()
         if length is None and not self.values("transfer-encoding"):
             # Only the end of the connection marks the end of the body: without TLS's
             # own end mark somebody else may have cut it.
-            stream = response.extensions.get("network_stream")
             inner: Any = getattr(stream, "_stream", None)
             if hasattr(inner, "standard_compatible"):
                 self._tls = inner
@@ -227,6 +311,8 @@ class HttpxResponse(RawResponse):
             raise httpx.RemoteProtocolError(
                 "closed without sending complete message body"
             ) from None
+        if chunk is not None and self._stream is not None:
+            self._stream.note_piece(len(chunk))
         if chunk is not None and self._left > 0:
             self._left -= len(chunk)
             if self._left == 0:

@@ -7,9 +7,8 @@ import ssl
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from tui.net.transports.base import SocketLease
+from tui.net.transports.base import MAX_HEAD_BYTES, SocketLease
 from tui.net.transports.http1.parser import (
-    MAX_HEAD_BYTES,
     ChunkedDecoder,
     Framing,
     HeadTooLarge,

@@ -21,9 +21,6 @@ from tui.net.transports.base import (
     parse_length,
 )
 
-MAX_HEAD_BYTES = MAX_HEADER_BYTES + (28 << 10)
-"""Of everything before the body, including header names and interim responses."""
-
 _END = re.compile(rb"\n\r?\n")
 _STATUS = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: [^\x00\r\n]*)?\r?\n")
 # Possessive: otherwise a line of 100,000 blanks and a control character takes a minute.

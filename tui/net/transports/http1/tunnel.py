@@ -11,8 +11,8 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol
 
 from tui.net import errors
+from tui.net.transports.base import MAX_HEAD_BYTES
 from tui.net.transports.http1.parser import (
-    MAX_HEAD_BYTES,
     HeadTooLarge,
     InvalidHead,
     find_head_end,
