@@ -11,6 +11,7 @@ glossary, and a table of where to change what. Imports go downwards only::
     headless     progress lines, JSON events, exit statuses
     background   the background process: its socket, the protocol, both of its ends
     postprocess  steps after a download: hooks, unpacking, notification, log file
+    scale        lists larger than one machine: plan, leases, workers, manifests
     lab          races ways of running concurrent downloads
     demo         scripted server on loopback, and its list
     config       the settings file: read, validate, explain, write

@@ -64,6 +64,11 @@ def test_a_package_loads_nothing_foreign(room, watched):
     assert loaded(modules(room), watched) == ""
 
 
+def test_scale_loads_no_extra():
+    """Plans, leases and local workers need neither pyarrow nor Dask."""
+    assert loaded(modules("tui/scale"), f"{_DRAWING} click pyarrow distributed") == ""
+
+
 def test_the_engine_loads_no_drawing_library():
     assert loaded(["tui.engine"], _DRAWING) == ""
 

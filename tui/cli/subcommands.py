@@ -32,6 +32,10 @@ SUBCOMMANDS = {
         "tui.cli.commands.convert:convert",
         "Convert lists to another format without downloading.",
     ),
+    "scale": Subcommand(
+        "tui.cli.commands.scale:scale",
+        "Download a list larger than one run, on many workers.",
+    ),
     "lab": Subcommand("tui.cli.commands.lab:lab", "Benchmark download strategies."),
     "completion": Subcommand(
         "tui.cli.commands.completion:completion", "Print a shell completion script."

@@ -26,6 +26,7 @@ TOPICS: Final[dict[str, str]] = {
     "json-events": "the output of --json, and all error codes",
     "exit-status": "what the exit status means",
     "safety": "how files and credentials are protected",
+    "scale": "lists of millions of URLs, with many workers",
     "lab": "races between threads, asyncio and processes",
     "troubleshooting": "common problems and what to do",
 }

@@ -437,6 +437,14 @@ class Engine:
         """Set the concurrency of one origin; 0 uses the limit per host."""
         self._limits.set_origin_cap(origin, cap)
 
+    def block_origin(self, origin: str, seconds: float) -> None:
+        """Start nothing from an origin for some seconds, as after Retry-After.
+
+        ``tui.scale`` calls it when another process was asked to wait.
+        """
+        now = self._context.clock.monotonic()
+        self._context.queue.block(origin, now + seconds)
+
     def set_per_host(self, count: int) -> None:
         """Set the concurrency of every origin; 0 for no limit."""
         self._limits.set_per_host(count)

@@ -71,6 +71,9 @@ class ReadOptions(NamedTuple):
     """Read ``host/path`` in a plain list as an https URL, with a note."""
     columns: Columns | None = None
     """Columns of tables and fields of JSON to use instead of the usual ones."""
+    is_limited: bool = True
+    """Stop at the limits of ``readers.lines``; only a caller that keeps no requests in
+    memory may read without them."""
 
 
 _DEFAULTS = ReadOptions()
@@ -166,6 +169,8 @@ def _parse(
         stream = PrefixedStream(start, stream)
         kind = detect_format(start)
     notes = options.notes
+    # A generator: nothing is read before a reader asks for it.
+    lines = read_lines(stream, is_limited=options.is_limited)
     # Import readers late, because a list needs only one of them.
     match kind:
         case "json":
@@ -179,19 +184,20 @@ def _parse(
         case "csv":
             from tui.sources.readers.csv_list import parse_csv
 
-            return expand_requests(
-                parse_csv(read_lines(stream), where, notes, options.columns)
-            )
+            return expand_requests(parse_csv(lines, where, notes, options.columns))
         case "jsonl":
             from tui.sources.readers.json_list import parse_json_lines
 
-            return expand_requests(
-                parse_json_lines(read_lines(stream), where, notes, options.columns)
-            )
+            items = parse_json_lines(lines, where, notes, options.columns)
+            return expand_requests(items)
         case "sums":
-            return parse_sums_list(read_lines(stream), where, options.base_url, notes)
+            return parse_sums_list(
+                lines,
+                where,
+                options.base_url,
+                notes,
+            )
         case _:
-            lines = read_lines(stream)
             return parse_text(
                 lines, where, notes, options.base_url, adds_https=options.adds_https
             )

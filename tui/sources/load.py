@@ -130,7 +130,7 @@ def load_sources(
     requests: list[DownloadRequest] = []
     errors: list[BadRequestLine] = []
     bad = 0
-    for count, item in enumerate(_read_all(sources, stdin, options, fetch_page)):
+    for count, item in enumerate(read_sources(sources, stdin, options, fetch_page)):
         if count == ITEM_LIMIT:
             where = item.source if isinstance(item, DownloadRequest) else item.where
             reason = f"more than {ITEM_LIMIT:,} downloads; split the list"
@@ -150,12 +150,13 @@ def load_sources(
     return requests, errors
 
 
-def _read_all(
+def read_sources(
     sources: Iterable[str],
     stdin: BinaryIO | None,
     options: ReadOptions,
-    fetch_page: FetchPage | None,
+    fetch_page: FetchPage | None = None,
 ) -> Iterator[DownloadRequest | BadRequestLine]:
+    """Read sources as a stream, with duplicates; see ``load_sources``."""
     is_stdin_read = False
     for given in sources:
         source = _complete(given, options.notes)

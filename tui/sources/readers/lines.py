@@ -36,7 +36,7 @@ def encoding_of(start: bytes) -> str:
     return next((name for bom, name in _BOMS if start.startswith(bom)), "utf-8")
 
 
-def read_lines(stream: Readable) -> Iterator[str]:
+def read_lines(stream: Readable, *, is_limited: bool = True) -> Iterator[str]:
     """Read text in chunks, so that a long line takes bounded memory.
 
     Accepts UTF-8, with or without a byte order mark, and UTF-16 with one (which
@@ -49,7 +49,8 @@ def read_lines(stream: Readable) -> Iterator[str]:
 
     Raises:
         OSError: the stream cannot be read.
-        ValueError: it has more than ``LINES_LIMIT`` lines or ``LIST_LIMIT`` bytes.
+        ValueError: it is limited and has more than ``LINES_LIMIT`` lines or
+            ``LIST_LIMIT`` bytes.
     """
     chunk = stream.read(_READ_SIZE)
     encoding = encoding_of(chunk)
@@ -62,7 +63,7 @@ def read_lines(stream: Readable) -> Iterator[str]:
     count = size = 0
     while chunk:
         size += len(chunk)
-        if size > LIST_LIMIT:
+        if is_limited and size > LIST_LIMIT:
             raise ValueError(f"larger than {LIST_LIMIT >> 20:,} MiB")
         text = newlines.decode(chunk)
         if "\0" in text:
@@ -72,7 +73,7 @@ def read_lines(stream: Readable) -> Iterator[str]:
         first, *lines = text.split("\n")
         pending = (pending + first)[: LINE_LIMIT + 1]
         count += len(lines)
-        if count > LINES_LIMIT:
+        if is_limited and count > LINES_LIMIT:
             raise ValueError(f"more than {LINES_LIMIT:,} lines")
         if lines:
             yield pending

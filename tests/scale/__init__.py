@@ -1,0 +1,1 @@
+"""``fetchtui scale``: its decisions, its files, and whole runs."""

@@ -1,0 +1,115 @@
+"""What is wrong is said before anything starts, and how to continue."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+
+import pytest
+
+from tests.scale.test_runs import KEEP, hosts, rows_of, scale, write_list
+from tests.support.command import finish, start
+
+__all__ = ["hosts"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["nothing.txt"], "nothing.txt: no such file"),
+        (["none-*.txt"], "none-*.txt: no file matches this pattern"),
+        (["empty.txt"], "empty.txt: contains no URLs"),
+        (["bad.csv", "--url-column", "image"], "there is no column 'image'; the col"),
+        (["bad.csv"], "the list has no URLs that can be downloaded; bad.csv:1: "),
+        ([], "no list, and no plan in the destination"),
+        (["l.txt", "--scheduler", "here"], "'here' is not a scheduler; write local:N"),
+        (["l.txt", "--scheduler", "local:0"], "is not a scheduler"),
+        (["l.txt", "--shard", "4/4"], "write I/N with I from 0 to N-1"),
+        (["l.txt", "--shard", "0/2", "--scheduler", "local:2"], "use only one of"),
+        (["l.txt", "--format", "zip"], "'zip' is not one of"),
+        (["l.txt", "-u", "me"], "workers cannot prompt for a password"),
+    ],
+)
+async def test_a_clear_error(tmp_path, arguments, expected):
+    (tmp_path / "l.txt").write_text("http://127.0.0.1:9/x\n")
+    (tmp_path / "empty.txt").write_text("# nothing\n")
+    (tmp_path / "bad.csv").write_text("id,link\n1,http://a/1\n")
+    ended = await scale(tmp_path, *arguments)
+    assert ended.status == 2
+    assert expected in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_no_such_scheduler(tmp_path):
+    pytest.importorskip("distributed")
+    (tmp_path / "l.txt").write_text("http://127.0.0.1:9/x\n")
+    ended = await scale(tmp_path, "l.txt", "--scheduler", "tcp://127.0.0.1:9")
+    assert ended.status == 2
+    assert "cannot connect to the scheduler at tcp://127.0.0.1:9: " in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_the_destination_is_required(tmp_path):
+    process = await start("scale", "l.txt", cwd=tmp_path)
+    ended = await finish(process)
+    assert (ended.status, "choose a destination with -o DIR" in ended.err) == (2, True)
+
+
+async def test_a_destination_with_other_files_is_refused(tmp_path):
+    (tmp_path / "l.txt").write_text("http://127.0.0.1:9/x\n")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    ended = await scale(tmp_path, "l.txt")
+    assert ended.status == 2
+    assert "has files, but no plan of fetchtui scale" in ended.err
+    assert os.listdir(tmp_path / "out") == ["mine.txt"]
+
+
+async def test_a_destination_that_is_a_file_is_refused(tmp_path):
+    (tmp_path / "l.txt").write_text("http://127.0.0.1:9/x\n")
+    (tmp_path / "out").write_text("a file")
+    ended = await scale(tmp_path, "l.txt")
+    assert ended.status == 2
+    assert "cannot write to " in ended.err
+
+
+async def test_a_list_that_changed_is_refused(tmp_path, hosts):
+    write_list(tmp_path / "l.txt", hosts, 10)
+    assert (await scale(tmp_path, "l.txt")).status == 0
+    urls = write_list(tmp_path / "l.txt", hosts, 12)
+    ended = await scale(tmp_path, "l.txt")
+    assert ended.status == 2
+    assert "l.txt changed since its plan was made" in ended.err
+    other = await scale(tmp_path, "l.txt", "--format", "tar")
+    assert "was made with format files, and this command has tar" in other.err
+    again = await scale(tmp_path, "l.txt", "--replan")
+    assert again.status == 0, again.err
+    assert sorted(row.url for row in rows_of(tmp_path)) == sorted(urls)
+    # The output of the old plan is kept beside.
+    assert len(list((tmp_path / "out").glob("old-plan-*/000000"))) == 1
+
+
+async def test_a_second_run_of_a_job_is_refused(tmp_path, hosts):
+    write_list(tmp_path / "l.txt", hosts, 3)
+    assert (await scale(tmp_path, "l.txt")).status == 0
+    lock = os.open(tmp_path / "out" / ".fetchtui-scale" / "run.lock", os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ended = await scale(tmp_path, "l.txt")
+    finally:
+        os.close(lock)
+    assert ended.status == 2
+    assert "another fetchtui scale works on " in ended.err
+
+
+async def test_a_password_is_not_sent_to_workers(tmp_path):
+    (tmp_path / "l.txt").write_text("http://127.0.0.1:9/x\n")
+    process = await start(
+        *("scale", "-o", "out", "l.txt", "-u", "me:secret"),
+        *("--scheduler", "local:2"),
+        cwd=tmp_path,
+        env=KEEP,
+    )
+    ended = await finish(process)
+    assert ended.status == 2
+    assert "secret" not in ended.err.replace("--password-from", "")

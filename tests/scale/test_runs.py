@@ -1,0 +1,196 @@
+"""Whole runs of ``fetchtui scale`` against servers with many hosts."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+
+import pytest
+
+from tests.scale.server import HostServer, content
+from tests.support.command import finish, start
+from tests.support.until import until
+from tui.scale import manifest
+from tui.scale.plan import job_paths
+
+KEEP = {"FETCHTUI_TIMEOUT": "10", "FETCHTUI_FSYNC": "off"}
+
+
+@pytest.fixture
+async def hosts():
+    server = HostServer()
+    await server.start()
+    yield server
+    await server.close()
+
+
+def write_list(path, server, count, *, hosts=12, size=300):
+    """Write a list; half of its URLs are of one host."""
+    urls = [
+        server.url(0 if n % 2 else 1 + n % hosts, f"/{size + n}/{n}.bin")
+        for n in range(count)
+    ]
+    path.write_text("".join(f"{url}\n" for url in urls))
+    return urls
+
+
+async def scale(tmp_path, *arguments):
+    process = await start("scale", "-o", "out", *arguments, cwd=tmp_path, env=KEEP)
+    return await finish(process)
+
+
+def rows_of(tmp_path):
+    paths = job_paths(tmp_path / "out" / ".fetchtui-scale")
+    found = manifest.listed(paths)
+    return [row for path in found.values() for row in manifest.read_rows(path)]
+
+
+def check_files(tmp_path, urls):
+    """Check that manifests have each URL once, and files the right contents."""
+    rows = rows_of(tmp_path)
+    assert sorted(row.url for row in rows) == sorted(urls)
+    for row in rows:
+        expected = content("/" + row.url.split("/", 3)[3])
+        assert row.state == "done"
+        assert row.bytes == len(expected)
+        assert row.sha256 == hashlib.sha256(expected).hexdigest()
+        assert (tmp_path / "out" / row.path).read_bytes() == expected
+    assert list(tmp_path.glob("out/**/*.part*")) == []
+
+
+async def test_a_run_in_this_process(tmp_path, hosts):
+    urls = write_list(tmp_path / "l.txt", hosts, 200)
+    ended = await scale(tmp_path, "l.txt", "--shard-size", "40", "--per-host", "2")
+    assert ended.status == 0, ended.err
+    assert "200 done, 0 failed · " in ended.err
+    check_files(tmp_path, urls)
+    assert max(hosts.highest.values()) <= 2
+    # The same command again asks no server.
+    before = hosts.requests.total()
+    again = await scale(tmp_path, "l.txt", "--shard-size", "40")
+    assert again.status == 0, again.err
+    assert hosts.requests.total() == before
+    # Without the list, the plan is enough.
+    assert (await scale(tmp_path)).status == 0
+
+
+async def test_failed_downloads_are_listed_and_can_run_again(tmp_path, hosts):
+    urls = write_list(tmp_path / "l.txt", hosts, 30)
+    missing = hosts.url(3, "/missing")
+    path = tmp_path / "l.txt"
+    path.write_text(f"{path.read_text()}{missing}\nnonsense\n")
+    ended = await scale(tmp_path, "l.txt", "--json")
+    assert ended.status == 1
+    assert "1 rows are not downloads" in ended.err
+    (summary,) = ended.of("summary")
+    assert (summary["done"], summary["failed"]) == (30, 1)
+    assert summary["causes"] == [{"error_kind": "not_found", "status": 404, "count": 1}]
+    (failed,) = (tmp_path / "out").glob("failed.*")
+    before = hosts.requests.total()
+    again = await scale(tmp_path, "--retry-failed")
+    assert again.status == 1
+    assert hosts.requests.total() == before + 1
+    assert sorted(row.url for row in rows_of(tmp_path)) == sorted([*urls, missing])
+    other = await start("scale", "-o", "other", str(failed), cwd=tmp_path, env=KEEP)
+    assert "0 done, 1 failed" in (await finish(other)).err
+
+
+@pytest.mark.parametrize("format", ["tar", "parquet"])
+async def test_packed_output(tmp_path, hosts, format):
+    if format == "parquet":
+        pytest.importorskip("pyarrow")
+    write_list(tmp_path / "l.txt", hosts, 40)
+    ended = await scale(tmp_path, "l.txt", "--shard-size", "20", "--format", format)
+    assert ended.status == 0, ended.err
+    names = {entry.name for entry in (tmp_path / "out").iterdir()}
+    shards = {f"{n:06d}.{format}" for n in range(len(names) - 1)}
+    assert names == {".fetchtui-scale", *shards}
+    assert {row.path.partition("/")[0] for row in rows_of(tmp_path)} == shards
+    staging = tmp_path / "out" / ".fetchtui-scale" / "staging"
+    assert list(staging.iterdir()) == []
+
+
+async def test_a_killed_run_continues(tmp_path, hosts):
+    urls = write_list(tmp_path / "l.txt", hosts, 150)
+    hosts.delay_s = 0.02
+    for _ in range(2):
+        process = await start(
+            *("scale", "-o", "out", "l.txt", "--shard-size", "25", "-c", "4"),
+            cwd=tmp_path,
+            env=KEEP,
+        )
+        before = hosts.requests.total()
+        await until(lambda: hosts.requests.total() > before + 40)  # noqa: B023
+        process.kill()
+        await process.communicate()
+    hosts.delay_s = 0
+    ended = await scale(tmp_path, "l.txt", "--shard-size", "25")
+    assert ended.status == 0, ended.err
+    check_files(tmp_path, urls)
+    # What ran at the time of a kill is requested again: at most -c downloads, and
+    # those that ended within the last batch.
+    assert hosts.log()["repeated"] < 60
+
+
+async def test_ctrl_c_ends_with_130_and_keeps_what_is_done(tmp_path, hosts):
+    urls = write_list(tmp_path / "l.txt", hosts, 150)
+    hosts.delay_s = 0.02
+    process = await start(
+        *("scale", "-o", "out", "l.txt", "--shard-size", "25", "-c", "4"),
+        cwd=tmp_path,
+        env=KEEP,
+    )
+    await until(lambda: hosts.requests.total() > 40)
+    process.send_signal(signal.SIGINT)
+    ended = await finish(process)
+    assert ended.status == 130, ended.err
+    assert "interrupted: " in ended.err
+    assert "run the same command to resume" in ended.err
+    hosts.delay_s = 0
+    assert (await scale(tmp_path, "l.txt", "--shard-size", "25")).status == 0
+    check_files(tmp_path, urls)
+
+
+async def test_parts_without_a_scheduler(tmp_path, hosts):
+    urls = write_list(tmp_path / "l.txt", hosts, 200)
+    common = ("l.txt", "--shard-size", "20", "--per-host", "3")
+    parts = [scale(tmp_path, *common, "--shard", f"{n}/3") for n in range(3)]
+    for ended in await asyncio.gather(*parts):
+        assert ended.status == 0, ended.err
+    check_files(tmp_path, urls)
+    assert hosts.log()["repeated"] == 0
+    assert max(hosts.highest.values()) <= 3
+
+
+async def test_a_lost_worker_of_dask(tmp_path, hosts):
+    """Its shards run again on the others; manifests have each URL once."""
+    pytest.importorskip("distributed")
+    urls = write_list(tmp_path / "l.txt", hosts, 300)
+    hosts.delay_s = 0.05
+    process = await start(
+        *("scale", "-o", "out", "l.txt", "--shard-size", "30", "-c", "8"),
+        *("--per-host", "2", "--scheduler", "local:2", "--json"),
+        cwd=tmp_path,
+        env=KEEP,
+    )
+    await until(lambda: hosts.requests.total() > 60, timeout_s=40)
+    victim = _worker_of(process.pid)
+    os.kill(victim, signal.SIGKILL)
+    hosts.delay_s = 0
+    ended = await finish(process)
+    assert ended.status == 0, ended.err
+    assert ended.of("worker_lost")
+    check_files(tmp_path, urls)
+    assert max(hosts.highest.values()) <= 2
+
+
+def _worker_of(pid: int) -> int:
+    """Return the id of a worker process, which is a grandchild below a nanny."""
+    psutil = pytest.importorskip("psutil")
+    for child in psutil.Process(pid).children(recursive=True):
+        threads = child.num_threads()
+        if any("spawn_main" in word for word in child.cmdline()) and threads > 4:
+            return int(child.pid)
+    raise AssertionError("no worker process")

@@ -1,0 +1,584 @@
+"""A worker: downloads shards with the ordinary engine, and publishes their manifests.
+
+One engine serves all shards that a worker has at a time, so connections and limits
+learned from servers carry over from shard to shard. The registry of an engine keeps a
+record of each download, therefore a new engine replaces it now and then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from tui.core.download import DownloadState
+from tui.core.errors import ErrorKind, LocalError
+from tui.core.events import (
+    Cancelled,
+    Done,
+    DownloadNotice,
+    Failed,
+    Paused,
+    Queued,
+    QueuePaused,
+    Retrying,
+    Started,
+    Verified,
+)
+from tui.core.request import origin_of
+from tui.core.rules.hosts import matches
+from tui.core.settings import Hooks, OnExists
+from tui.engine.factory import open_engine
+from tui.messages import error_text
+from tui.net.filename import name_from_url, safe_name
+from tui.scale import manifest
+from tui.scale.errors import OldGenerationError, ScaleError, ShardFailedError
+from tui.scale.lanes import Lane, Shard, cap_of_lane
+from tui.scale.manifest import Counts, PartialRows, Row
+from tui.scale.model import HostStatus, ShardProgress, WorkerStatus
+from tui.scale.output import pack
+from tui.scale.plan import JobPaths, read_shard
+
+if TYPE_CHECKING:
+    from tui.core.request import DownloadRequest
+    from tui.core.settings import Settings
+    from tui.engine.engine import Engine
+    from tui.engine.events import EventSubscription
+
+SHARDS_AT_ONCE = 4
+"""Shards of different lanes per worker, so that one slow host leaves no slot idle."""
+_ENGINE_DOWNLOADS = 100_000
+"""Downloads after which a new engine replaces the old one: about 100 MB of records."""
+_SLICE = 1000
+"""Requests added per iteration of the loop, which takes about 5 ms."""
+_EVENT_INTERVAL_S = 0.05
+_HOSTS_REPORTED = 40
+_EXCLUDED = frozenset({Queued, Started, Retrying, DownloadNotice, Verified, Paused})
+_LOCAL = frozenset(
+    {
+        ErrorKind.DISK_FULL,
+        ErrorKind.NOT_WRITABLE,
+        ErrorKind.DIRECTORY_GONE,
+        ErrorKind.DESCRIPTORS,
+        ErrorKind.DISK,
+    }
+)
+"""Errors of a worker's machine: another worker may not have them."""
+_EXTENSION_LENGTH = 10
+
+
+class WorkerLimits(NamedTuple):
+    """A worker's part of the limits."""
+
+    concurrency: int
+    rate: int | None
+    """Bytes per second."""
+    per_host: int
+    """The limit over all workers: lanes decide which part of it applies; 0: none."""
+
+
+class Lease(NamedTuple):
+    """A shard to work on."""
+
+    shard: Shard
+    lane: Lane
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What workers need to know about the job; sent to other machines."""
+
+    id: str
+    root: str
+    """The job directory, which all workers can reach under this path."""
+    destination: str
+    format: str
+    settings: Settings
+
+    @property
+    def paths(self) -> JobPaths:
+        """Return the files of the job."""
+        return JobPaths(Path(self.root))
+
+    @property
+    def base(self) -> Path:
+        """Return the directory into which the engine writes."""
+        if self.format == "files":
+            return Path(self.destination)
+        return self.paths.folder("staging")
+
+
+class ShardResult(NamedTuple):
+    """How a shard ended."""
+
+    shard: int
+    generation: int
+    outcome: str
+    """``done``, ``superseded``, ``cancelled`` or ``failed``."""
+    counts: Counts = Counts()
+    reason: str = ""
+    """Why it failed."""
+    is_workers_fault: bool = False
+    """It failed for a reason that other workers need not have."""
+
+
+def named_requests(
+    shard: int, requests: list[DownloadRequest]
+) -> list[tuple[int, DownloadRequest]]:
+    """Give each request of a shard a name of its own, and leave out duplicates.
+
+    Names depend on the plan alone, so that each generation finds the files of earlier
+    ones. A name from the list is kept unless another row of the shard has it.
+    """
+    seen_requests = set()
+    seen_names = set()
+    named = []
+    for row, request in enumerate(requests):
+        key = (request.mirrors, request.name, request.directory)
+        if key in seen_requests:
+            continue
+        seen_requests.add(key)
+        name = request.name
+        if name is None:
+            suffix = os.path.splitext(name_from_url(request.mirrors[0]))[1]
+            is_usual = suffix[1:].isalnum() and len(suffix) <= _EXTENSION_LENGTH
+            name = f"{shard:06d}-{row:05d}{suffix.lower() if is_usual else ''}"
+        folder = f"{shard:06d}"
+        if request.directory:
+            folder = f"{folder}/{request.directory}"
+        if (folder, name.casefold()) in seen_names:
+            name = safe_name(f"{row:05d}-{name}") or f"{row:05d}"
+        seen_names.add((folder, name.casefold()))
+        named.append((row, request._replace(name=name, directory=folder)))
+    return named
+
+
+@dataclass(eq=False)
+class _ShardRun:
+    """A shard that is being downloaded."""
+
+    lease: Lease
+    partial: PartialRows
+    rows: list[Row] = field(default_factory=list)
+    ids: dict[int, tuple[int, DownloadRequest]] = field(default_factory=dict)
+    """Unfinished downloads: id -> position in the shard, request."""
+    ended: list[int] = field(default_factory=list)
+    """Ids of downloads that ended and have no row yet."""
+    origins: set[str] = field(default_factory=set)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    is_cancelled: bool = False
+    problem: str = ""
+    """Why no download of this worker can continue."""
+    stage: str = "downloading"
+
+    @property
+    def progress(self) -> ShardProgress:
+        counts = manifest.count(self.rows)
+        return ShardProgress(
+            self.lease.shard.id,
+            self.lease.generation,
+            counts.done,
+            counts.failed,
+            counts.bytes,
+            self.stage,
+        )
+
+
+class ShardWorker:
+    """Runs shards on one event loop.
+
+    Args:
+        spec: the job.
+        name: the worker's name in statuses.
+        limits: its part of the limits.
+    """
+
+    def __init__(self, spec: JobSpec, name: str, limits: WorkerLimits) -> None:
+        self._spec = spec
+        self._name = name
+        self._limits = limits
+        self._engine: Engine | None = None
+        self._subscription: EventSubscription | None = None
+        self._pump: asyncio.Task[None] | None = None
+        self._added = 0
+        self._is_stale = False
+        """The engine still has downloads of a shard that did not finish: their names
+        are reserved, so another one has to run that shard."""
+        self._opening = asyncio.Lock()
+        self._is_unused = asyncio.Event()
+        """Set when the last shard of the engine ended."""
+        self._runs: dict[int, _ShardRun] = {}
+        self._run_of: dict[int, _ShardRun] = {}
+        """By id of the download."""
+        self._capped: set[str] = set()
+        """Origins with a limit that this worker set."""
+        self._slowed: dict[str, int] = {}
+        """Limits that other workers learned for hosts of split lanes."""
+        self._done = self._failed = self._received = 0
+
+    # -- shards -----------------------------------------------------------------------
+
+    async def run(self, lease: Lease) -> ShardResult:
+        """Download a shard and publish its manifest; does not raise."""
+        number = lease.shard.id
+        try:
+            return await self._run(lease)
+        except OldGenerationError:
+            return ShardResult(number, lease.generation, "superseded")
+        except ShardFailedError as error:
+            return ShardResult(
+                number,
+                lease.generation,
+                "failed",
+                reason=str(error),
+                is_workers_fault=True,
+            )
+        except ScaleError as error:
+            return ShardResult(number, lease.generation, "failed", reason=str(error))
+        except LocalError as error:
+            return ShardResult(
+                number,
+                lease.generation,
+                "failed",
+                reason=error_text(error),
+                is_workers_fault=True,
+            )
+        except OSError as error:
+            reason = error.strerror or str(error) or type(error).__name__
+            return ShardResult(
+                number,
+                lease.generation,
+                "failed",
+                reason=reason,
+                is_workers_fault=True,
+            )
+
+    async def _run(self, lease: Lease) -> ShardResult:
+        paths, shard = self._spec.paths, lease.shard
+        requests = await asyncio.to_thread(read_shard, paths, shard)
+        partial = PartialRows(paths, shard.id, lease.generation)
+        known = await asyncio.to_thread(self._read_known, partial)
+        named = named_requests(shard.id, requests)
+        run = _ShardRun(lease, partial)
+        run.rows += [known[row] for row, _ in named if row in known]
+        wanted = [(row, request) for row, request in named if row not in known]
+        engine = await self._open_engine(len(wanted))
+        self._runs[shard.id] = run
+        try:
+            run.origins = {origin_of(request.mirrors[0]) for _, request in wanted}
+            self._set_caps(run.origins)
+            await self._download(engine, run, wanted)
+            if run.is_cancelled:
+                return ShardResult(shard.id, lease.generation, "cancelled")
+            counts = await self._publish(run)
+            return ShardResult(shard.id, lease.generation, "done", counts)
+        finally:
+            del self._runs[shard.id]
+            if not self._runs:
+                self._is_unused.set()
+            for id in run.ids:
+                self._run_of.pop(id, None)
+            if run.ids:
+                engine.cancel(list(run.ids))
+                self._is_stale = True
+            self._set_caps(run.origins)
+
+    def _read_known(self, partial: PartialRows) -> dict[int, Row]:
+        """Return downloads of earlier generations whose files are still complete."""
+        base = self._spec.base
+        return {
+            number: row
+            for number, row in partial.read().items()
+            if _size_of(base / row.path) == row.bytes
+        }
+
+    async def _download(
+        self, engine: Engine, run: _ShardRun, wanted: list[tuple[int, DownloadRequest]]
+    ) -> None:
+        for at in range(0, len(wanted), _SLICE):
+            part = wanted[at : at + _SLICE]
+            ids = engine.add([request for _, request in part])
+            for id, entry in zip(ids, part, strict=True):
+                run.ids[id] = entry
+                self._run_of[id] = run
+            await asyncio.sleep(0)
+        while run.ids and not (run.is_cancelled or run.problem):
+            await run.wake.wait()
+            run.wake.clear()
+            await self._collect(engine, run)
+        if run.problem:
+            raise ShardFailedError(run.problem)
+
+    async def _collect(self, engine: Engine, run: _ShardRun) -> None:
+        """Make rows of downloads that ended: hash their files, and note them."""
+        ids, run.ended = run.ended, []
+        entries = []
+        for id, snapshot in zip(ids, engine.rows(ids), strict=True):
+            if snapshot.state is DownloadState.CANCELLED:
+                continue
+            detail = engine.detail(id)
+            is_done = snapshot.state is DownloadState.DONE
+            if not is_done and snapshot.error_kind in _LOCAL:
+                run.problem = run.problem or snapshot.error
+            path = f"{snapshot.directory}/{snapshot.name}"
+            entries.append(
+                Row(
+                    row=run.ids[id][0],
+                    url=run.ids[id][1].mirrors[0],
+                    final_url=snapshot.url,
+                    state=manifest.DONE if is_done else "failed",
+                    status=snapshot.status,
+                    error_kind=snapshot.error_kind if not is_done else "",
+                    error=snapshot.error if not is_done else "",
+                    bytes=snapshot.received if is_done else 0,
+                    sha256="",
+                    path=path.lstrip("/") if is_done else "",
+                    etag=detail.validator,
+                    started=detail.started_at,
+                    ended=detail.finished_at,
+                    attempts=snapshot.attempt,
+                )
+            )
+        rows = await asyncio.to_thread(self._hash_and_note, run, entries)
+        run.rows += rows
+        for row in rows:
+            self._done += row.state == manifest.DONE
+            self._failed += row.state != manifest.DONE
+        for id in ids:
+            run.ids.pop(id, None)
+            self._run_of.pop(id, None)
+
+    def _hash_and_note(self, run: _ShardRun, rows: list[Row]) -> list[Row]:
+        """Add digests to the rows of complete files, and append them to disk."""
+        hashed = []
+        for row in rows:
+            if row.state == manifest.DONE:
+                with open(self._spec.base / row.path, "rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+                    size = os.fstat(file.fileno()).st_size
+                hashed.append(row._replace(sha256=digest, bytes=size))
+            else:
+                hashed.append(row)
+        if hashed:
+            run.partial.append(row for row in hashed if row.state == manifest.DONE)
+        return hashed
+
+    async def _publish(self, run: _ShardRun) -> Counts:
+        spec, lease = self._spec, run.lease
+        shard = lease.shard.id
+        current = manifest.current_generation(spec.paths, shard)
+        if current != lease.generation:
+            raise OldGenerationError
+        rows = sorted(run.rows)
+        if spec.format != "files":
+            run.stage = "packing"
+            _, rows = await asyncio.to_thread(
+                pack,
+                spec.format,
+                spec.base,
+                Path(spec.destination),
+                f"{shard:06d}",
+                rows,
+            )
+        run.stage = "publishing"
+        _, counts = await asyncio.to_thread(
+            manifest.publish, spec.paths, shard, lease.generation, rows
+        )
+        await asyncio.to_thread(run.partial.remove)
+        if spec.format != "files":
+            folder = spec.base / f"{shard:06d}"
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        return counts
+
+    # -- the engine -------------------------------------------------------------------
+
+    async def _open_engine(self, count: int) -> Engine:
+        """Return an engine for ``count`` more downloads."""
+        async with self._opening:
+            if self._engine is not None and (
+                self._added >= _ENGINE_DOWNLOADS or self._is_stale
+            ):
+                # Its shards end first: two engines would exceed the limits.
+                self._is_unused.clear()
+                if self._runs:
+                    await self._is_unused.wait()
+                await self._close_engine()
+            if self._engine is None:
+                limits = self._limits
+                settings = replace(
+                    self._spec.settings,
+                    output_dir=self._spec.base,
+                    concurrency=max(1, limits.concurrency),
+                    per_host=limits.per_host,
+                    rate_limit=limits.rate,
+                    auto=False,
+                    # Names belong to rows of the plan: a file that has its final name
+                    # is the complete download of an earlier generation.
+                    on_exists=OnExists.SKIP,
+                    hooks=Hooks(),
+                    notify=False,
+                    unpack=False,
+                    folders=(),
+                    log_file=None,
+                )
+                self._engine = await open_engine(settings)
+                self._subscription = self._engine.subscribe(_EXCLUDED)
+                self._pump = asyncio.create_task(self._follow(self._subscription))
+                self._added = 0
+                self._is_stale = False
+            self._added += count
+            return self._engine
+
+    async def _follow(self, subscription: EventSubscription) -> None:
+        """Pass events on to the shards, some at a time."""
+        while True:
+            await subscription.wait()
+            await asyncio.sleep(_EVENT_INTERVAL_S)
+            for event in subscription.drain():
+                if isinstance(event, (Done, Failed, Cancelled)):
+                    run = self._run_of.get(event.id)
+                    if run is not None:
+                        run.ended.append(event.id)
+                        run.wake.set()
+                elif isinstance(event, QueuePaused) and event.reason is not None:
+                    problem = event.reason.detail
+                    for run in self._runs.values():
+                        run.problem = problem
+                        run.wake.set()
+
+    async def _close_engine(self) -> None:
+        engine, self._engine = self._engine, None
+        if self._pump is not None:
+            self._pump.cancel()
+            await asyncio.gather(self._pump, return_exceptions=True)
+        if self._subscription is not None:
+            self._subscription.close()
+        if engine is not None:
+            self._received += engine.snapshot().fetched
+            await engine.close()
+
+    async def close(self) -> None:
+        """Stop all downloads; they can be resumed later."""
+        for run in self._runs.values():
+            run.is_cancelled = True
+            run.wake.set()
+        await self._close_engine()
+
+    # -- control ----------------------------------------------------------------------
+
+    def set_limits(self, limits: WorkerLimits) -> None:
+        """Apply a new part of the limits."""
+        self._limits = limits
+        if self._engine is None:
+            return
+        self._engine.set_concurrency(max(1, limits.concurrency))
+        self._engine.set_rate_limit(limits.rate)
+        self._engine.set_per_host(limits.per_host)
+        for run in self._runs.values():
+            self._set_caps(run.origins)
+
+    def slow_down(self, origin: str, cap: int, blocked_s: float) -> None:
+        """Follow what another worker learned about a host that both request.
+
+        Args:
+            origin: the host.
+            cap: its learned limit; 0 ends the slowdown.
+            blocked_s: seconds that the host asked to wait.
+        """
+        if cap:
+            self._slowed[origin] = cap
+        else:
+            self._slowed.pop(origin, None)
+        if self._engine is None:
+            return
+        if blocked_s > 0:
+            self._engine.block_origin(origin, blocked_s)
+        self._set_caps({origin})
+
+    def cancel(self, shard: int) -> None:
+        """Cancel a shard; what was downloaded is kept."""
+        run = self._runs.get(shard)
+        if run is not None:
+            run.is_cancelled = True
+            run.wake.set()
+
+    def status(self) -> WorkerStatus:
+        """Return what front ends show."""
+        engine = self._engine
+        shards = tuple(run.progress for run in self._runs.values())
+        if engine is None:
+            return WorkerStatus(
+                self._name, shards, concurrency=self._limits.concurrency
+            )
+        snapshot = engine.snapshot()
+        hosts = tuple(
+            HostStatus(
+                origin.origin,
+                origin.active,
+                origin.queued,
+                origin.cap,
+                origin.done,
+                origin.failed,
+                origin.speed,
+                origin.blocked_s,
+                origin.cap_from == "learned",
+            )
+            for origin in engine.origins()[:_HOSTS_REPORTED]
+            if origin.active or origin.queued or origin.blocked_s
+        )
+        return WorkerStatus(
+            self._name,
+            shards,
+            snapshot.active,
+            self._limits.concurrency,
+            self._limits.rate,
+            snapshot.speed,
+            self._done,
+            self._failed,
+            self._received + snapshot.fetched,
+            hosts,
+        )
+
+    # -- limits per host --------------------------------------------------------------
+
+    def _set_caps(self, origins: set[str]) -> None:
+        """Set the parts of split lanes, and slowdowns; all else is the engine's."""
+        engine = self._engine
+        if engine is None:
+            return
+        for origin in origins:
+            total = self._cap_of(origin)
+            lanes = [
+                run.lease.lane
+                for run in self._runs.values()
+                if run.lease.lane.of > 1 and origin in run.origins
+            ]
+            cap = 0
+            if lanes and total:
+                cap = max(1, sum(cap_of_lane(total, lane) for lane in lanes))
+            if slowed := self._slowed.get(origin, 0):
+                cap = min(cap, slowed) if cap else slowed
+            if cap:
+                engine.set_origin_cap(origin, cap)
+            elif origin in self._capped:
+                engine.set_origin_cap(origin, 0)
+            (self._capped.add if cap else self._capped.discard)(origin)
+
+    def _cap_of(self, origin: str) -> int:
+        """Return the limit of a host over all workers; 0 if there is none."""
+        for rule in self._spec.settings.hosts:
+            if matches(rule.pattern, origin):
+                return rule.cap or self._limits.per_host
+        return self._limits.per_host
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1
