@@ -125,6 +125,27 @@ def test_a_large_file_gets_as_many_segments_as_there_are_connections():
     assert plan == [(at << 27, (at + 1) << 27) for at in range(8)]
 
 
+@given(big_gaps, st.integers(1, 64))
+def test_a_plan_is_balanced(gaps, connections):
+    plan = plan_segments(gaps, connections, 1 << 20)
+    if len(plan) == len(gaps):
+        return
+    # Each gap has at least one range; what is cut is cut into about equal ranges.
+    longest = max(end - start for start, end in plan)
+    for gap in gaps:
+        parts = [end - start for start, end in plan if gap[0] <= start < gap[1]]
+        if len(parts) > 1:
+            assert min(parts) + 65536 >= 1 << 20
+            assert max(parts) - min(parts) <= 2 * 65536
+            # One range fewer would have made these the longest of all.
+            assert sum(parts) / (len(parts) - 1) + 65536 >= longest
+
+
+def test_twelve_connections_get_equal_shares():
+    sizes = {end - start for start, end in plan_segments([(0, 157 << 20)], 12, 1 << 20)}
+    assert max(sizes) - min(sizes) <= 65536
+
+
 def test_a_small_file_is_not_split():
     assert plan_segments([(0, 1 << 20)], 8, 1 << 20) == [(0, 1 << 20)]
 

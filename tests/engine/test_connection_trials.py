@@ -77,14 +77,14 @@ def test_failed_trials_become_rare() -> None:
 
 
 def test_nothing_is_tried_at_the_end_of_a_file_or_while_others_wait() -> None:
-    assert Run(lambda n: 10e6, left=140e6).go(13).codes == []
+    assert Run(lambda n: 10e6, left=90e6).go(8).codes == []
     assert Run(lambda n: 10e6, waits=True).go(30).codes == []
     few = Run(lambda n: 10e6, wanted=LEAST_CONNECTIONS - 1)
     assert few.go(30).codes == []
 
 
 def test_a_trial_that_the_end_interrupts_is_taken_back() -> None:
-    run = Run(lambda n: 10e6, left=10e6 * 20).go(4)
+    run = Run(lambda n: 10e6, left=10e6 * 20).go(3)
     assert run.origin.connection_limit == 9
     run.waits = True
     run.go(TICK_S)

@@ -96,6 +96,10 @@ class RangeSet:
         return sum(self._ends) - sum(self._starts)
 
 
+_ALIGNMENT = 1 << 16
+"""Ranges begin at multiples of it, so that writes match pages of the page cache."""
+
+
 def plan_segments(
     gaps: list[tuple[int, int]], connections: int, least: int
 ) -> list[tuple[int, int]]:
@@ -111,23 +115,43 @@ def plan_segments(
         Ranges in order that tile ``gaps`` exactly. There may be more of them than
         ``connections`` where there are more gaps.
     """
-    ranges = list(gaps)
-    while ranges and len(ranges) < connections:
-        index = max(range(len(ranges)), key=lambda i: ranges[i][1] - ranges[i][0])
-        halves = split_range(*ranges[index], least)
-        if halves is None:
+    if not gaps:
+        return []
+    counts = [1] * len(gaps)
+    for _ in range(connections - len(gaps)):
+        # One more to the gap whose ranges are the largest.
+        index = max(
+            range(len(gaps)), key=lambda i: (gaps[i][1] - gaps[i][0]) / counts[i]
+        )
+        start, end = gaps[index]
+        if (end - start) // (counts[index] + 1) < max(least, 1) + _ALIGNMENT:
             break
-        ranges[index : index + 1] = halves
-    return ranges
+        counts[index] += 1
+    return [
+        part
+        for (start, end), count in zip(gaps, counts, strict=True)
+        for part in _parts(start, end, count)
+    ]
+
+
+def _parts(start: int, end: int, count: int) -> Iterator[tuple[int, int]]:
+    """Cut a range into ``count`` parts of about the same size."""
+    at = start
+    for number in range(1, count):
+        cut = start + (end - start) * number // count
+        cut -= cut % _ALIGNMENT
+        yield at, cut
+        at = cut
+    yield at, end
 
 
 def split_range(start: int, end: int, least: int) -> list[tuple[int, int]] | None:
     """Halve ``[start, end)``; return ``None`` if a half would be under ``least``.
 
-    The middle is aligned to 64 KiB, so that writes match pages of the page cache.
+    The middle is aligned to 64 KiB.
     """
     middle = start + (end - start) // 2
-    middle -= middle % 65536
+    middle -= middle % _ALIGNMENT
     if min(middle - start, end - middle) < max(least, 1):
         return None
     return [(start, middle), (middle, end)]

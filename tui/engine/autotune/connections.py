@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
     from tui.engine.scheduling.queue import OriginState
 
-SETTLE_S = 3.0
+SETTLE_S = 2.0
 """How long the number of connections must not have changed before a trial."""
-WINDOW_S = 2.0
+WINDOW_S = 1.5
 """Speeds are means over this long."""
-TRIAL_S = 3.5
+TRIAL_S = 2.5
 """A trial lasts this long; what was lost by closing connections is in its first part,
 which is not measured."""
-LEAST_LEFT_S = 15.0
+QUICK_S, QUICK_WINDOW_S, CLEAR_LOSS = 1.0, 0.75, 0.15
+"""A trial that clearly costs speed ends already after ``QUICK_S``."""
+LEAST_LEFT_S = 8.0
 """No trial if the bytes left take less: it could only cost time."""
 LEAST_CONNECTIONS = 4
 ACCEPTED_LOSS = 0.05
@@ -77,7 +79,7 @@ class ConnectionTrials:
             return self._evaluate(now_s, self._began_s, left)
         if count != self._open:
             self._open, self._since_s = count, now_s
-        speed = self._speed(now_s)
+        speed = self._speed(now_s, WINDOW_S)
         is_due = now_s >= self._next_s and now_s - self._since_s >= SETTLE_S
         if not (is_due and left and speed and count >= LEAST_CONNECTIONS):
             return None
@@ -93,10 +95,13 @@ class ConnectionTrials:
         return AutoReason(AutoCode.TRY_FEWER_CONNECTIONS, (count, fewer))
 
     def _evaluate(self, now_s: float, began_s: float, left: int) -> AutoReason | None:
-        if now_s - began_s < TRIAL_S and left:
+        is_over = now_s - began_s >= TRIAL_S
+        if left and now_s - began_s < QUICK_S:
             return None
-        speed = self._speed(now_s)
+        speed = self._speed(now_s, WINDOW_S if is_over else QUICK_WINDOW_S)
         change = speed / self._base_speed - 1.0
+        if left and not is_over and change >= -CLEAR_LOSS:
+            return None
         self._began_s = None
         fewer = sum(origin.connection_limit for origin in self._before)
         if left and change >= -ACCEPTED_LOSS:
@@ -109,9 +114,9 @@ class ConnectionTrials:
         count = sum(connections for _, connections in self._before.values())
         return AutoReason(AutoCode.CONNECTIONS_BACK, (fewer, speed, change, count))
 
-    def _speed(self, now_s: float) -> float:
+    def _speed(self, now_s: float, window_s: float) -> float:
         at, fetched = next(
-            sample for sample in self._samples if sample[0] >= now_s - WINDOW_S - 1e-6
+            sample for sample in self._samples if sample[0] >= now_s - window_s - 1e-6
         )
         span = now_s - at
         return (self._samples[-1][1] - fetched) / span if span > 0 else 0.0

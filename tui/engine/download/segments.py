@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from tui.net.response import Response
 
 LEAST_SPLIT = 1 << 20
-"""Ranges are not split below this: a request costs a round trip, in which a fast link
-moves about as much."""
+"""Ranges are not split below this at first, and later only on slow connections: a
+request costs a round trip, in which a fast link moves about as much."""
 SLOW_SHARE = 0.3
 """A segment below this share of the mean speed is requested again, as Surge does."""
 SLOW_AFTER_S = 5.0
@@ -117,11 +117,20 @@ class SegmentScheduler:
     Together with the bytes that have arrived they tile the file exactly, always.
     """
 
-    __slots__ = ("gaps", "segments")
+    __slots__ = ("gaps", "request_s", "segments")
 
-    def __init__(self, gaps: Iterable[tuple[int, int | None]]) -> None:
+    def __init__(
+        self, gaps: Iterable[tuple[int, int | None]], request_s: float = 1.0
+    ) -> None:
+        """Share the gaps out.
+
+        Args:
+            gaps: half-open, by offset; ``None`` ends a body of unknown length.
+            request_s: what a request costs, in seconds: a segment whose halves take
+                longer is split.
+        """
+        self.request_s = request_s
         self.gaps: list[tuple[int, int | None]] = list(gaps)
-        """Half-open, by offset; ``None`` ends a body of unknown length."""
         self.segments: list[Segment] = []
 
     def take(
@@ -262,7 +271,10 @@ class SegmentScheduler:
         victim = max(alone, key=lambda s: s.stealable, default=None)
         if victim is None or victim.end is None:
             return None
-        halves = split_range(victim.end - victim.stealable, victim.end, LEAST_SPLIT)
+        least = LEAST_SPLIT
+        if victim.meter.speed:
+            least = min(least, int(victim.meter.speed * self.request_s))
+        halves = split_range(victim.end - victim.stealable, victim.end, least)
         return None if halves is None else (victim, halves[0][1], halves[1][1])
 
 

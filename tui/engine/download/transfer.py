@@ -50,6 +50,10 @@ BYTES_PER_CONNECTION = 16 << 20
 """With a fixed concurrency: one connection per 16 MiB."""
 AUTO_CONNECTIONS = 4
 """Connections of a large file at most, with a fixed concurrency."""
+MANY_CONNECTIONS, LONG_S = 8, 4.0
+"""A file that has so many connections and takes so many more seconds gets more."""
+LEAST_REQUEST_S = 0.1
+"""What a request may cost at least when its range is weighed against it."""
 CHECKPOINT_S = 1.0
 """Seconds between two resume records: what a SIGKILL can cost."""
 
@@ -97,6 +101,8 @@ class Transfer:
         """Without ranges, or without a proof that two responses are of the same file,
         there is one connection."""
         self._origin = context.queue.origin_state(download.origin)
+        self._is_long = False
+        """It takes so long that it gets more connections than its size suggests."""
         self._is_finishing = False
         """The bytes are complete: no more connections."""
         self._reader = SegmentReader(context, job, part)
@@ -137,7 +143,8 @@ class Transfer:
             else:
                 missing = self._part.flushed.missing(size)
                 planned = plan_segments(missing, self._wanted(), LEAST_SPLIT)
-                self._scheduler = SegmentScheduler(planned)
+                request_s = max(LEAST_REQUEST_S, self._origin.first_byte_s)
+                self._scheduler = SegmentScheduler(planned, request_s)
             self.adjust(own=1)
             await self._connect(response, self._info)
         except BaseException:
@@ -281,7 +288,23 @@ class Transfer:
             limit = limits.concurrency - self._context.registry.open_connections
             spare = max(0, min(limit, spare) if self._origin.learned_cap else limit)
         most = auto_connections(self._info.size, is_auto=limits.is_auto)
-        return min(most, len(self._tasks) + 1 + spare)
+        if limits.is_auto and (self._is_long or self._takes_long()):
+            self._is_long = True
+            most = HOST_CONNECTIONS
+        return max(1, min(most, len(self._tasks) + 1 + spare))
+
+    def _takes_long(self) -> bool:
+        """Return True if more connections than its size suggests are worth opening.
+
+        Where they turn out to bring nothing, ``ConnectionTrials`` closes them again.
+        """
+        size, speed = self._info.size, self._fast.speed
+        return (
+            size is not None
+            and len(self._tasks) + 1 >= MANY_CONNECTIONS
+            and speed > 0
+            and (size - self.download.received) / speed > LONG_S
+        )
 
     def _explicit(self) -> int:
         """Return the connections that the user chose; 0 lets the size decide."""
@@ -316,6 +339,8 @@ class Transfer:
         elif wanted < running:
             for task in list(self._tasks)[wanted - running :]:
                 task.cancel()
+                # At once: other transfers give back only what is still too much.
+                self._close_extra(task)
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.pop(task)

@@ -344,17 +344,19 @@ class DownloadQueue:
     # -- further connections of large files ------------------------------------------
 
     def spare_connections(self, state: OriginState) -> int:
-        """Return how many more connections its large files may open."""
+        """Return how many more connections its large files may open.
+
+        It is negative if they have more than were measured to bring something.
+        """
         # Where most files are small, their many slots must not limit a large file to
         # one connection.
         used = state.connections if state.is_small else state.load
-        most = HOST_CONNECTIONS if state.is_small else state.ceiling
-        if state.connection_limit:
-            most = min(most, state.connection_limit)
-        spare = most - used
+        spare = max(0, (HOST_CONNECTIONS if state.is_small else state.ceiling) - used)
         if state.learned_cap:
-            spare = min(spare, state.learned_cap - state.load)
-        return max(0, spare)
+            spare = max(0, min(spare, state.learned_cap - state.load))
+        if state.connection_limit:
+            spare = min(spare, state.connection_limit - state.connections)
+        return spare
 
     def open_connection(self, state: OriginState, *, is_extra: bool) -> None:
         """Count a connection of a large file; close it with ``close_connection``."""
