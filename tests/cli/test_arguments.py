@@ -40,7 +40,7 @@ def captured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Captured:
         kept.was_run = True
 
     monkeypatch.setattr(main, "_run", fetch)
-    monkeypatch.setattr(main, "_run_loop", lambda _: 0)
+    monkeypatch.setattr(main, "run_loop", lambda _: 0)
     monkeypatch.chdir(tmp_path)
     return kept
 
@@ -253,7 +253,7 @@ def test_invalid_list_does_not_import_the_engine(tmp_path: Path) -> None:
 
 
 def test_loop_ignores_an_eager_task_factory():
-    from tui.cli.main import _new_loop
+    from tui.cli.event_loop import _new_loop
 
     loop = _new_loop()
     try:

@@ -3,25 +3,23 @@
 The lock is in the state directory, since the runtime directory of a user disappears
 when he logs out everywhere, while the process may stay. The lock file also contains the
 path of the socket, so that clients with another environment (cron, sudo) find it.
+
+The command line imports this module at each start, so it imports little itself.
 """
 
 from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
-import json
 import os
 import re
 import stat
-import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tui.core.text.sanitize import sanitize
-from tui.disk.state.location import state_dir
 
 if TYPE_CHECKING:
     from tui.background.protocol import Hello
@@ -84,6 +82,8 @@ def check_name(name: str) -> str:
 
 def states_dir() -> Path:
     """Return the folder that has one folder for each name."""
+    from tui.disk.state.location import state_dir
+
     return state_dir() / "background"
 
 
@@ -102,6 +102,9 @@ def address_of(name: str = DEFAULT_NAME) -> Address:
         base = folder
     socket = base / f"{name}.sock"
     if len(os.fsencode(socket)) > _PATH_LIMIT:
+        import hashlib
+        import tempfile
+
         digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
         base = Path(tempfile.gettempdir()) / f"fetchtui-{os.getuid()}"
         socket = base / f"{digest}.sock"
@@ -174,6 +177,8 @@ class Lock:
 
     def write(self, hello: Hello) -> None:
         """Write who has the lock; a full disk only makes the process harder to find."""
+        import json
+
         record = {
             "pid": hello.pid,
             "version": hello.version,
@@ -224,6 +229,8 @@ def _try_lock(fd: int) -> bool:
 
 def _read_record(data: bytes, address: Address) -> Record:
     """Return a record; defaults where a process did not get as far as to write it."""
+    import json
+
     try:
         found: Any = json.loads(data)
     except ValueError:

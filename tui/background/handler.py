@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tui.background.attach.codec import encode
 from tui.background.attach.view import ClientView
-from tui.background.protocol import Code, RequestError
+from tui.background.protocol import ROWS_LIMIT, Code, RequestError
 from tui.background.requests import decode_requests
 from tui.core import events
 from tui.core.download import ENDED, DownloadState
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot
 
-ROWS_LIMIT: Final = 5_000
-"""Rows in one answer; it takes 30 ms of the loop."""
 LOG_LIMIT: Final = 256 << 10
 """Bytes read from the end of the log."""
 _COMPLETIONS: Final = 100

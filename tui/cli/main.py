@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tui.cli.event_loop import freeze_memory, run_loop
 from tui.cli.options import parameters, read_command_line
 from tui.cli.preflight import check_directory, check_log_file, resume_hint, title_of
 from tui.cli.program import Program
 from tui.core.text.units import use_units
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
 
     from tui.cli.options import CommandLine
     from tui.config.precedence import Resolved
@@ -82,6 +82,10 @@ def run_command(line: CommandLine) -> int:
     resolved = load_settings(line)
     settings = build_settings(resolved)
     use_units(resolved["units"])
+    if line.detach:
+        from tui.cli.background.start import check_free
+
+        check_free(line.process_name)
     if line.verbose:
         print_settings(resolved)
     if line.links is not None:
@@ -93,8 +97,24 @@ def run_command(line: CommandLine) -> int:
 
         if line.sizes:
             settings = prompt_for_passwords(settings, urls)
-        _freeze_memory()
+        freeze_memory()
         return dry_run(settings, requests, probe_servers=line.sizes)
+    if line.detach:
+        return _detach(line, resolved, settings, requests)
+    return _run_here(line, resolved, settings, requests)
+
+
+def _run_here(
+    line: CommandLine,
+    resolved: Resolved,
+    settings: Settings,
+    requests: list[DownloadRequest],
+) -> int:
+    """Download in this process, with or without a dashboard."""
+    from tui.cli.load_settings import prompt_for_passwords
+    from tui.headless import terminal
+
+    urls = (url for request in requests for url in request.mirrors)
     has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
     if not (requests or has_dashboard or line.demo):
         raise click.UsageError(
@@ -112,7 +132,7 @@ def run_command(line: CommandLine) -> int:
         settings = prompt_for_passwords(settings, urls)
         check_directory(settings.output_dir)
         check_log_file(settings.log_file)
-        status = _run_loop(
+        status = run_loop(
             _run(line, settings, requests, has_dashboard, session, resolved)
         )
         if line.is_stdout and not status:
@@ -120,6 +140,34 @@ def run_command(line: CommandLine) -> int:
 
             status = copy_to_stdout(settings.output_dir)
         return status
+
+
+def _detach(
+    line: CommandLine,
+    resolved: Resolved,
+    settings: Settings,
+    requests: list[DownloadRequest],
+) -> int:
+    """Download in a background process; return the exit status."""
+    from tui.cli.background.start import StartOrder, start_process, started_lines
+    from tui.cli.load_settings import prompt_for_passwords
+
+    urls = (url for request in requests for url in request.mirrors)
+    started = start_process(
+        StartOrder(
+            line.process_name,
+            # Asked for now, while there is a terminal; kept in memory only.
+            prompt_for_passwords(settings, urls),
+            resolved.explicit_fields,
+            title_of(line.sources),
+            tuple(requests),
+            exit_when_done=resolved.dashboard().exit_when_done,
+        )
+    )
+    if not line.quiet:
+        for text in started_lines(line.process_name, started):
+            click.echo(text)
+    return 0
 
 
 def _load_requests(line: CommandLine, settings: Settings) -> list[DownloadRequest]:
@@ -262,7 +310,7 @@ async def _run(
         from tui.demo.tempdir import TemporaryDirectory
         from tui.headless.run import run_headless
 
-        _freeze_memory()
+        freeze_memory()
         return await run_headless(
             service,
             requests,
@@ -310,7 +358,7 @@ async def _run_dashboard(
             )
 
     early = await start_early(service, requests, load)
-    _freeze_memory()
+    freeze_memory()
     if early.is_interrupted:
         early.subscription.close()
         click.echo(f"fetchtui: interrupted. {hint}", err=True)
@@ -330,37 +378,3 @@ async def _run_dashboard(
         settings=resolved,
         resume_hint=hint,
     )
-
-
-def _freeze_memory() -> None:
-    """Enable garbage collection, but exclude all objects that exist now.
-
-    They live until the end of the run. Collections also become rarer: Python's default
-    of one per 700 objects takes a tenth of the time of a small file.
-    """
-    gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
-    gc.enable()
-
-
-def _run_loop(run: Coroutine[Any, Any, int]) -> int:
-    from asyncio import Runner
-
-    with Runner(loop_factory=_new_loop) as runner:
-        return runner.run(run)
-
-
-def _new_loop() -> AbstractEventLoop:
-    """Return a loop that ignores requests for an eager task factory.
-
-    On Python 3.12 and later, Textual would make tasks eager: they would run before
-    ``create_task`` returns, so in a different order on each Python version. Also,
-    uvloop 0.23 passes the eager factory an argument that Python 3.13.0 rejects.
-    """
-    from uvloop import Loop
-
-    class PlainTaskLoop(Loop):
-        def set_task_factory(self, factory: object) -> None:
-            """Keep the loop's default tasks."""
-
-    return PlainTaskLoop()

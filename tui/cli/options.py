@@ -9,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from tui import __version__
+from tui.background.address import DEFAULT_NAME, check_name
 from tui.cli.subcommands import SUBCOMMANDS
 from tui.config.option import Group, Option, SettingValue
 from tui.config.registry import OPTIONS
@@ -127,6 +128,16 @@ RUN: Final = (
     _switch("verbose", "Also print settings with their sources, and starts.", "-v"),
     _switch("headless", "No dashboard; implied if stdout is not a terminal."),
     _switch("json", "No dashboard; write one JSON object per line to stdout."),
+    _switch("detach", "Download in the background, without this terminal.", "-b"),
+    Option(
+        "name",
+        Kind.TEXT,
+        Group.RUN,
+        "Name of the background process, if there are several.",
+        metavar="NAME",
+        parse=check_name,
+        default_text="main",
+    ),
     _switch("demo", "Download from a built-in server; needs no network."),
 )
 
@@ -273,6 +284,7 @@ EXAMPLES = """\
   some-command | fetchtui -                      a list from a pipe
   fetchtui                                       reopen the last session
   fetchtui -n --sizes list.txt                   show names and sizes only
+  fetchtui -b list.txt                           in the background; then: attach
   fetchtui -qO - URL | tar xz                    verified data to a pipe
   fetchtui -u me --auth digest URL               prompts for the password
   fetchtui --profile work --limit-rate 2M URL    override settings for this run
@@ -362,6 +374,9 @@ class CommandLine(NamedTuple):
     headless: bool = False
     json: bool = False
     demo: bool = False
+    detach: bool = False
+    name: str | None = None
+    """Name of the background process; ``None`` for the default."""
     settings: Mapping[str, SettingValue] = MappingProxyType({})
     """Settings by key; only those that the user typed."""
 
@@ -369,7 +384,12 @@ class CommandLine(NamedTuple):
     def wants_dashboard(self) -> bool:
         """Return True if no option rules out the dashboard."""
         has_output = self.json or self.is_dry or self.is_stdout
-        return not (self.headless or self.quiet or has_output)
+        return not (self.headless or self.quiet or self.detach or has_output)
+
+    @property
+    def process_name(self) -> str:
+        """Return the name of the background process to start."""
+        return self.name or DEFAULT_NAME
 
     @property
     def is_stdout(self) -> bool:
@@ -435,4 +455,22 @@ def read_command_line(context: click.Context, chosen: dict[str, Any]) -> Command
         raise click.UsageError("--json cannot be combined with a dry run")
     if line.json and line.is_stdout:
         raise click.UsageError("--json and --output - both write to stdout; use one")
+    _check_detach(line)
     return line
+
+
+def _check_detach(line: CommandLine) -> None:
+    """Raise ``UsageError`` for options that make no sense in the background."""
+    if not line.detach:
+        if line.name is not None:
+            raise click.UsageError("--name needs --detach")
+        return
+    for flag, is_given in (
+        ("--json", line.json),
+        ("--headless", line.headless),
+        ("--demo", line.demo),
+        ("--output -", line.is_stdout),
+        ("a dry run", line.is_dry),
+    ):
+        if is_given:
+            raise click.UsageError(f"--detach cannot be combined with {flag}")

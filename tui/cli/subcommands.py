@@ -36,6 +36,26 @@ SUBCOMMANDS = {
         "tui.cli.commands.scale:scale",
         "Download a list larger than one run, on many workers.",
     ),
+    "ls": Subcommand("tui.cli.background.ls:ls", "List downloads in the background."),
+    "add": Subcommand("tui.cli.background.add:add", "Add downloads to them."),
+    "pause": Subcommand("tui.cli.background.change:pause", "Pause some of them."),
+    "resume": Subcommand("tui.cli.background.change:resume", "Resume some of them."),
+    "cancel": Subcommand("tui.cli.background.change:cancel", "Cancel some of them."),
+    "retry": Subcommand("tui.cli.background.change:retry", "Retry failed ones."),
+    "remove": Subcommand("tui.cli.background.change:remove", "Remove ended ones."),
+    "limit": Subcommand(
+        "tui.cli.background.limit:limit", "Show or change limits of the process."
+    ),
+    "wait": Subcommand("tui.cli.background.wait:wait", "Wait until they have ended."),
+    "stop": Subcommand("tui.cli.background.wait:stop", "Stop the process."),
+    "service": Subcommand(
+        "tui.cli.background.service:service",
+        "Start the process at login: install, uninstall, status.",
+    ),
+    "bridge": Subcommand(
+        "tui.cli.background.bridge:bridge",
+        "Connect stdin and stdout to the process, for ssh.",
+    ),
     "lab": Subcommand("tui.cli.commands.lab:lab", "Benchmark download strategies."),
     "completion": Subcommand(
         "tui.cli.commands.completion:completion", "Print a shell completion script."

@@ -1,0 +1,191 @@
+"""Start a background process: a new interpreter that outlives the terminal.
+
+The process gets its settings, the list and the secrets over a pipe, since arguments and
+files could be read by others. It answers over another pipe as soon as its session is
+saved, or with the reason why it cannot start; only then does the command return.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import tui
+from tui.background.address import (
+    DEFAULT_NAME,
+    AddressError,
+    address_of,
+    make_private,
+    running,
+)
+
+if TYPE_CHECKING:
+    from tui.background.address import Address, Record
+    from tui.core.request import DownloadRequest
+    from tui.core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class StartOrder:
+    """What a background process is started with."""
+
+    name: str
+    settings: Settings
+    given: frozenset[str] = frozenset()
+    """Fields of the settings given now, which override those of its session."""
+    title: str = ""
+    requests: tuple[DownloadRequest, ...] = ()
+    carried: tuple[DownloadRequest, ...] = ()
+    """Requests of its session with their secrets, which no journal stores."""
+    exit_when_done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What a background process reports when it is ready."""
+
+    pid: int
+    unfinished: int
+    """Downloads that are queued or running."""
+    restored: str = ""
+    """What was restored of an earlier run, or why not; "" for a new session."""
+    unsaved: str = ""
+    """Why the session cannot be saved; "" if it is."""
+    log: str = ""
+    """Path of the log."""
+
+
+class StartError(click.ClickException):
+    """A background process cannot start; the message says why, and what to do."""
+
+    exit_code = 2
+
+
+def already_running(name: str, record: Record) -> str:
+    """Return the refusal of a second start."""
+    since = time.strftime("%d %b %H:%M", time.localtime(record.started_at))
+    of_name = "" if name == DEFAULT_NAME else f" {name}"
+    option = "" if name == DEFAULT_NAME else f" --name {name}"
+    return (
+        f"the background process {name!r} is already running"
+        f" (pid {record.pid}, since {since}); fetchtui attach{of_name} shows it,"
+        f" fetchtui add{option} LIST adds to it, and --name starts another one"
+    )
+
+
+def check_free(name: str) -> Address:
+    """Return the address of a name that no process has.
+
+    Raises:
+        StartError: a process with this name is running.
+        UsageError: the name is not allowed.
+    """
+    try:
+        address = address_of(name)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--name") from None
+    record = running(address)
+    if record is not None:
+        raise StartError(already_running(name, record))
+    return address
+
+
+def start_process(order: StartOrder) -> Started:
+    """Start a background process and wait until it is ready.
+
+    Raises:
+        StartError: it cannot start.
+    """
+    address = check_free(order.name)
+    settings = order.settings
+    # Relative paths keep their meaning: the process stays in this directory.
+    order = replace(
+        order, settings=replace(settings, output_dir=settings.output_dir.absolute())
+    )
+    try:
+        make_private(address.folder.parent)
+        make_private(address.folder)
+        log = os.open(
+            address.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+    except AddressError as error:
+        raise StartError(str(error)) from None
+    except OSError as error:
+        text = f"cannot write {str(address.log)!r}: {error.strerror}"
+        raise StartError(text) from None
+    try:
+        process = subprocess.Popen(
+            # -P: a file in this directory, such as a downloaded json.py, must not be
+            # imported.
+            [sys.executable, "-P", "-m", "tui.cli.background.process", order.name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+            env=_environment(),
+        )
+    finally:
+        os.close(log)
+    return _await_ready(process, order, address)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment; a program that is not installed is found by its path."""
+    environment = dict(os.environ)
+    root = os.path.dirname(os.path.dirname(os.path.abspath(tui.__file__)))
+    if root not in sys.path[1:]:
+        paths = [root, environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return environment
+
+
+def _await_ready(
+    process: subprocess.Popen[bytes], order: StartOrder, address: Address
+) -> Started:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        with suppress(BrokenPipeError), process.stdin as pipe:
+            pickle.dump(order, pipe, pickle.HIGHEST_PROTOCOL)
+        with process.stdout as pipe:
+            answer: dict[str, Any] = json.loads(pipe.readline() or b"{}")
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
+    if "error" in answer:
+        process.wait()
+        raise StartError(answer["error"])
+    if not answer:
+        process.wait()
+        raise StartError(
+            f"the background process ended unexpectedly; see {address.log}"
+        )
+    process.returncode = 0  # it outlives this process: nobody waits for it
+    return Started(**answer)
+
+
+def started_lines(name: str, started: Started) -> list[str]:
+    """Return what to print about a process that has started."""
+    of_name = "" if name == DEFAULT_NAME else f" {name}"
+    option = "" if name == DEFAULT_NAME else f" --name {name}"
+    count = started.unfinished
+    plural = "" if count == 1 else "s"
+    what = f"{count:,} download{plural}" if count else "no downloads yet"
+    lines = [started.restored] if started.restored else []
+    lines += [
+        f"Running in the background as {name!r} (pid {started.pid}): {what}.",
+        f"fetchtui attach{of_name} shows it, fetchtui stop{option} ends it.",
+    ]
+    if started.unsaved:
+        lines.append(f"warning: this session is not being saved: {started.unsaved}")
+    return lines
