@@ -12,6 +12,7 @@ glossary, and a table of where to change what. Imports go downwards only::
     background   the background process: its socket, the protocol, both of its ends
     postprocess  steps after a download: hooks, unpacking, notification, log file
     scale        lists larger than one machine: plan, leases, workers, manifests
+    rpc          remote control: JSON-RPC as aria2 speaks it, over HTTP and WebSocket
     lab          races ways of running concurrent downloads
     demo         scripted server on loopback, and its list
     config       the settings file: read, validate, explain, write

@@ -140,6 +140,10 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     _N.LAST_SESSION_SET_ASIDE: (
         "Last session was damaged and is kept as {0}; started a new one"
     ),
+    _N.RPC_REFUSED: (
+        "the RPC refused a request from {1}: {2}",
+        "the RPC refused {0:,} requests from {1}: {2}",
+    ),
     _N.ENTRIES_LOST: ("1 entry could not be read", "{0:,} entries could not be read"),
     _N.ENTRIES_UNSAVED: (
         "{0:,} of {1:,} downloads of {2} were not saved before the last run was"

@@ -660,7 +660,8 @@ class FakeService:
 
     def rows(self, ids: Iterable[int]) -> list[DownloadSnapshot]:
         self.calls["rows"] += 1
-        rows = [self._row(id) for id in ids]
+        count = len(self.downloads)
+        rows = [self._row(id) for id in ids if 0 <= id < count]
         self.rows_asked += len(rows)
         return rows
 

@@ -70,6 +70,8 @@ class NoticeCode(StrEnum):
     # a dashboard attached to another process
     EVENTS_LOST = "events_lost"  # events
     VERB_REFUSED = "verb_refused"  # reason
+    # remote control
+    RPC_REFUSED = "rpc_refused"  # refusals, client, reason
     # an old journal
     TEXT = "text"  # the text that an earlier version stored
 

@@ -1,0 +1,1 @@
+"""The remote control: real HTTP and WebSocket clients against a real engine."""

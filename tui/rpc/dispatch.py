@@ -1,0 +1,252 @@
+"""JSON-RPC as aria2 understands it: requests, batches, tokens and replies."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hmac
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from tui.rpc.endings import NOTIFICATIONS
+from tui.rpc.errors import (
+    INVALID_PARAMS,
+    INVALID_REQUEST,
+    PARSE_ERROR,
+    STATUS_OF_CODE,
+    Refused,
+    RpcError,
+    Unauthorized,
+)
+from tui.rpc.methods import NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from tui.rpc.methods import Methods
+
+UNAUTHORIZED_DELAY_S = 1.0
+"""Time before a response to a wrong token, as in aria2."""
+_TOKEN = "token:"
+_CALLBACK = re.compile(r"[A-Za-z_$][0-9A-Za-z_$.]{0,127}")
+_SYSTEM = ("system.multicall", "system.listMethods", "system.listNotifications")
+_MULTICALL, _LIST_METHODS, _LIST_NOTIFICATIONS = _SYSTEM
+MAX_CALLS = 10_000
+"""Calls of one batch or multicall."""
+_Guesses: TypeAlias = set[str]
+"""The wrong tokens of one message."""
+_SLICE = 20
+"""Calls between two turns of the loop."""
+
+
+class Reply(NamedTuple):
+    """What to send for one message."""
+
+    status: int
+    """For HTTP."""
+    text: str
+    is_script: bool = False
+    """It calls a function (JSONP)."""
+
+
+class Dispatcher:
+    """Answers messages."""
+
+    def __init__(
+        self,
+        methods: Methods,
+        secret: str,
+        on_refused: Callable[[str, str], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        """Answer calls that carry a secret.
+
+        Args:
+            methods: what can be called.
+            secret: the token of every call.
+            on_refused: receives the client's address and the reason of each refusal.
+            sleep: waits some seconds.
+        """
+        self._methods = methods
+        self._secret = secret.encode()
+        self._on_refused = on_refused
+        self._sleep = sleep
+
+    async def answer(self, body: bytes | str, client: str) -> Reply:
+        """Answer the body of a POST, or a text frame.
+
+        Args:
+            body: JSON, from anybody.
+            client: the client's address, for the log.
+        """
+        try:
+            message = json.loads(body, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            return _error_reply(PARSE_ERROR, "Parse error.")
+        guesses: _Guesses = set()
+        response: Any
+        if isinstance(message, dict):
+            response = await self._call(message, client, guesses)
+            code = response.get("error", {}).get("code", 0)
+            status = STATUS_OF_CODE.get(code, 500) if code else 200
+        elif isinstance(message, list):
+            calls = [one for one in message if isinstance(one, dict)]
+            if len(calls) > MAX_CALLS:
+                return _error_reply(INVALID_REQUEST, "Too many calls in one batch.")
+            responses = []
+            for number, one in enumerate(calls):
+                if number and number % _SLICE == 0:
+                    await asyncio.sleep(0)
+                responses.append(await self._call(one, client, guesses))
+            response, status = responses, 200
+        elif isinstance(message, str):
+            return _error_reply(INVALID_REQUEST, "Invalid Request.")
+        else:
+            return _error_reply(PARSE_ERROR, "Parse error.")
+        if guesses:
+            await self._sleep(UNAUTHORIZED_DELAY_S)
+        return Reply(status, _to_json(response))
+
+    async def answer_get(self, query: str, client: str) -> Reply:
+        """Answer a GET with ``method``, ``id``, ``params`` and ``jsoncallback``.
+
+        Args:
+            query: of the URL; without ``method`` and ``id``, ``params`` is a batch.
+            client: the client's address, for the log.
+        """
+        fields: dict[str, str] = {}
+        for part in query.split("&"):
+            name, _, value = part.partition("=")
+            fields[name] = value
+        callback = fields.get("jsoncallback", "")
+        if callback and _CALLBACK.fullmatch(callback) is None:
+            return _error_reply(INVALID_REQUEST, "Invalid Request.")
+        try:
+            params = base64.b64decode(unquote_to_bytes(fields.get("params", "")))
+        except (binascii.Error, ValueError):
+            params = b"?"
+        body: bytes = params
+        if fields.get("method") or fields.get("id"):
+            head = {k: fields[k] for k in ("method", "id") if fields.get(k)}
+            text = json.dumps(head)[:-1].encode()
+            body = text + (b', "params":' + params if params else b"") + b"}"
+        elif not params:
+            body = b"{}"
+        reply = await self.answer(body, client)
+        if callback:
+            return Reply(reply.status, f"{callback}({reply.text})", is_script=True)
+        return reply
+
+    async def _call(
+        self, message: dict[str, Any], client: str, guesses: _Guesses
+    ) -> dict[str, Any]:
+        """Return the response object to one call."""
+        if "id" not in message:
+            return _failure(None, INVALID_REQUEST, "Invalid Request.")
+        id = message["id"]
+        name = message.get("method")
+        if not isinstance(name, str):
+            return _failure(id, INVALID_REQUEST, "Invalid Request.")
+        params = message.get("params", [])
+        if not isinstance(params, list):
+            return _failure(id, INVALID_PARAMS, "Invalid params.")
+        try:
+            result = await self._execute(name, params, client, guesses)
+        except RpcError as error:
+            return _failure(id, error.code, str(error))
+        return {"id": id, "jsonrpc": "2.0", "result": result}
+
+    async def _execute(
+        self, name: str, params: list[Any], client: str, guesses: _Guesses
+    ) -> Any:
+        try:
+            if name == _MULTICALL:
+                return await self._multicall(params, client, guesses)
+            if name == _LIST_METHODS:
+                return [*(f"aria2.{name}" for name in NAMES), *_SYSTEM]
+            if name == _LIST_NOTIFICATIONS:
+                return list(NOTIFICATIONS)
+            params = self._authorized(params, guesses)
+            method = self._methods.by_name.get(name)
+            if method is None:
+                raise RpcError(f"No such method: {name[:100]}")
+            return await method(params)
+        except Refused as refusal:
+            self._on_refused(client, str(refusal))
+            raise
+
+    async def _multicall(
+        self, params: list[Any], client: str, guesses: _Guesses
+    ) -> list[Any]:
+        """Make several calls; each of them carries a token of its own."""
+        if not params:
+            raise RpcError("The parameter at 0 is required but missing.")
+        calls = params[0]
+        if not isinstance(calls, list):
+            raise RpcError("The parameter at 0 has wrong type.")
+        if len(calls) > MAX_CALLS:
+            raise RpcError("Too many calls in one system.multicall.")
+        results: list[Any] = []
+        for number, call in enumerate(calls):
+            if number and number % _SLICE == 0:
+                await asyncio.sleep(0)
+            try:
+                results.append([await self._inner(call, client, guesses)])
+            except RpcError as error:
+                results.append({"code": error.code, "message": str(error)})
+        return results
+
+    async def _inner(self, call: Any, client: str, guesses: _Guesses) -> Any:
+        if not isinstance(call, dict):
+            raise RpcError("system.multicall expected struct.")
+        name = call.get("methodName")
+        if not isinstance(name, str):
+            raise RpcError("Missing methodName.")
+        if name == _MULTICALL:
+            raise RpcError("Recursive system.multicall forbidden.")
+        params = call.get("params")
+        params = params if isinstance(params, list) else []
+        return await self._execute(name, params, client, guesses)
+
+    def _authorized(self, params: list[Any], guesses: _Guesses) -> list[Any]:
+        """Return the parameters without the token, which must be right.
+
+        Raises:
+            Unauthorized: it is missing or wrong, or the message had two other wrong
+                ones.
+        """
+        token = ""
+        if params and isinstance(params[0], str) and params[0].startswith(_TOKEN):
+            token, params = params[0].removeprefix(_TOKEN), params[1:]
+        given = token.encode("utf-8", "surrogatepass")
+        is_search = len(guesses) > 1  # for the right one
+        if is_search or not hmac.compare_digest(given, self._secret):
+            guesses.add(token)
+            raise Unauthorized
+        return params
+
+
+def notification(name: str, gid: str) -> str:
+    """Return the message that notifies clients of a change."""
+    return _to_json({"jsonrpc": "2.0", "method": name, "params": [{"gid": gid}]})
+
+
+def _failure(id: Any, code: int, message: str) -> dict[str, Any]:
+    error = {"code": code, "message": message}
+    return {"id": id, "jsonrpc": "2.0", "error": error}
+
+
+def _error_reply(code: int, message: str) -> Reply:
+    status = STATUS_OF_CODE.get(code, 500)
+    return Reply(status, _to_json(_failure(None, code, message)))
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
