@@ -535,14 +535,16 @@ _ALERTS = {
 }
 
 
+def attached_to(attachment: Attachment) -> str:
+    """Return what a dashboard is attached to, in one word: ``main``, ``host/main``."""
+    if attachment.host and attachment.name == "main":
+        return attachment.host
+    return f"{attachment.host}/{attachment.name}".lstrip("/")
+
+
 def attachment_title(attachment: Attachment) -> str:
-    """Return what a dashboard is attached to, for its header."""
-    name = (
-        f"{attachment.name} on {attachment.host}"
-        if attachment.host
-        else attachment.name
-    )
-    return f"watching {name}" if attachment.is_watching else f"attached to {name}"
+    """Return how a dashboard is attached, beside ``attached_to`` in its header."""
+    return "watching only" if attachment.is_watching else "attached"
 
 
 def attachment_alert(attachment: Attachment) -> str:

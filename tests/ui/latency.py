@@ -7,6 +7,8 @@ files, saturates the loopback, presses keys and waits for the cell that each cha
     --seconds S     duration of the key presses (20)
     --size BYTES    of each file (8M)
     --lines N       lines of the list (100000)
+    --attached      the downloads run in a background process, and the program is
+                    attached to it
 
 Prints milliseconds from the key to the first output with the changed cell, the loop
 lag that the dashboard itself shows, speed, processor time and time to first paint.
@@ -205,7 +207,8 @@ def measure(options: argparse.Namespace, port: int, folder: Path) -> None:
     output.mkdir()
     sweeper = Sweeper(output)
     sweeper.start()
-    command = [sys.executable, "-m", "tui", str(wanted), "-o", str(output)]
+    program = [sys.executable, "-m", "tui"]
+    command = [*program, str(wanted), "-o", str(output)]
     command += ["-c", str(options.at_once), "--fsync", "off"]
     environment = {
         **os.environ,
@@ -213,9 +216,13 @@ def measure(options: argparse.Namespace, port: int, folder: Path) -> None:
         "COLORTERM": "truecolor",
         "FETCHTUI_STATE_DIR": str(folder / "state"),
     }
+    if options.attached:
+        start = [*command, "--detach", "--quiet"]
+        subprocess.run(start, env=environment, check=True)
+        command = [*program, "attach"]
     terminal = Terminal(command, environment)
     try:
-        painted = terminal.wait_for(re.compile("fetchtui|Reading"), 20)
+        painted = terminal.wait_for(re.compile("fetchtui|Reading|main"), 20)
         filled = terminal.wait_for(re.compile(r"file-0000"), 20)
         if filled is None:
             sys.exit(f"it shows no rows:\n{_ESCAPE.sub('', terminal.text)}")
@@ -226,6 +233,8 @@ def measure(options: argparse.Namespace, port: int, folder: Path) -> None:
         terminal.process.send_signal(signal.SIGTERM)
         terminal.drain(2)
         print(f"exit status after SIGTERM: {terminal.process.wait(10)}")
+        if options.attached:
+            subprocess.run([*program, "stop"], env=environment, check=True)
 
 
 def _press_keys(
@@ -287,6 +296,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--size", type=parse_size, default=parse_size("8M"))
     parser.add_argument("--lines", type=int, default=100_000)
+    parser.add_argument("--attached", action="store_true")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:

@@ -36,6 +36,10 @@ SUBCOMMANDS = {
         "tui.cli.commands.scale:scale",
         "Download a list larger than one run, on many workers.",
     ),
+    "attach": Subcommand(
+        "tui.cli.background.attach:attach",
+        "Show a background process in the dashboard, also over ssh.",
+    ),
     "ls": Subcommand("tui.cli.background.ls:ls", "List downloads in the background."),
     "add": Subcommand("tui.cli.background.add:add", "Add downloads to them."),
     "pause": Subcommand("tui.cli.background.change:pause", "Pause some of them."),

@@ -53,3 +53,7 @@ class Attachment(Protocol):
 
     on_change: Callable[[], object]
     """Called when the state has changed."""
+
+    def on_arrival(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` when rows have arrived that the dashboard waits for."""
+        ...

@@ -16,7 +16,7 @@ from textual.widgets import Input
 
 from tui.core.attachment import LinkState
 from tui.core.text.sanitize import sanitize
-from tui.messages import WATCHING, attachment_alert, attachment_text
+from tui.messages import WATCHING, attached_to, attachment_alert, attachment_text
 from tui.ui.actions.batch_runner import BatchRunner
 from tui.ui.actions.context import Application
 from tui.ui.actions.handlers import ActionHandlers
@@ -357,6 +357,8 @@ class MainScreen(Screen[None]):
         """Show the downloads of another process, and the state of the connection."""
         self._attachment = attachment
         attachment.on_change = self._show_attachment
+        attachment.on_arrival(self._show_arrived)
+        self.header.attached_to = attached_to(attachment)
         self.header.alert = attachment_alert(attachment)
         self.exit_flow.is_attached = True
 
@@ -397,7 +399,7 @@ class MainScreen(Screen[None]):
         self.notify(attachment_text(attachment), severity=severity)
         self.show_new_rows()
 
-    def show_arrived(self) -> None:
+    def _show_arrived(self) -> None:
         """Show rows that have arrived from another process, before the next tick."""
         if self.is_running and not self.app._exit:
             self.list.update_rows()

@@ -55,6 +55,10 @@ class Link:
         """Whether the replica only looks."""
         return self._replica.is_watching
 
+    def on_arrival(self, callback: Callable[[], object]) -> None:
+        """Call ``callback`` when rows have arrived that the dashboard waits for."""
+        self._replica.on_change = callback
+
     async def start(self) -> None:
         """Connect, and keep connected from then on.
 

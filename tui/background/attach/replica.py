@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from tui.background.attach.codec import (
     decode,
@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.service import Move
 
+T = TypeVar("T")
 _S = DownloadState
 _OPEN_REQUESTS: Final = 32
 """Requests that are sent before the first one is answered; the process refuses 64."""
@@ -176,6 +177,12 @@ class Replica:
         """Connections that were wished for, until the details have them."""
         self._failures: dict[DownloadId, DownloadSnapshot] = {}
         """Rows of failed downloads that were retried from here."""
+        self._found: dict[str, tuple[DownloadQuery, Any]] = {}
+        """The last search of each kind, and what it found."""
+        self._prepared: dict[
+            tuple[str, DownloadQuery], tuple[int, asyncio.Future[Any]]
+        ] = {}
+        """Searches that were started before the dashboard asks for them."""
         self._origins: list[OriginSnapshot] = []
         self._origins_at_s = 0.0
         self._read: dict[DownloadId, float] = {}
@@ -706,41 +713,45 @@ class Replica:
         Raises:
             FilterError: the filter is wrong, or takes too long.
         """
-        answer = yield from self._search("order", query)
-        return unpack_ids(answer["ids"]) if answer else []
+        return (yield from self._search("order", query, _found_ids))
 
     def by_activity(
         self, query: DownloadQuery
     ) -> Generator[None, None, ActivityGroups]:
         """Group the downloads that match a query by activity."""
-        answer = yield from self._search("activity", query)
-        if not answer:
-            return ActivityGroups(tuple([] for _ in Activity), 0)
-        groups = tuple(unpack_ids(parts) for parts in answer["groups"])
-        return ActivityGroups(groups, int(answer["done_bytes"]))
+        return (yield from self._search("activity", query, _found_activity))
 
     def by_cause_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[FailureGroup]]:
         """Group the failed downloads that match a query by cause."""
-        answer = yield from self._search("cause", query)
-        return [
-            FailureGroup(str(kind), int(status), unpack_ids(parts))
-            for kind, status, parts in (answer["causes"] if answer else ())
-        ]
+        return (yield from self._search("cause", query, _found_causes))
 
-    def _search(self, by: str, query: DownloadQuery) -> Generator[None, None, Any]:
-        self._last_search += 1
-        number = self._last_search
-        answer = self._send(
-            "search",
-            search=number,
-            by=by,
-            view=query.view.value,
-            filter=query.text,
-            sort=query.sort.value,
-            reversed=query.is_reversed,
-        )
+    def _search(
+        self, by: str, query: DownloadQuery, read: Callable[[Any], T]
+    ) -> Generator[None, None, T]:
+        """Search in the process; without a connection, return what was found last.
+
+        If that was for another query, it waits for the next connection.
+        """
+        while True:
+            answer = yield from self._ask_to_search(by, query)
+            if answer is not None:
+                found = read(answer)
+                self._found[by] = query, found
+                return found
+            last_query, last_found = self._found.get(by, (None, None))
+            if last_query == query and last_found is not None:
+                last: T = last_found
+                return last
+            yield
+
+    def _ask_to_search(
+        self, by: str, query: DownloadQuery
+    ) -> Generator[None, None, Any]:
+        number, answer = self._prepared.pop((by, query), (0, None))
+        if answer is None:
+            number, answer = self._start_search(by, query)
         try:
             return (yield from self._until(answer))
         except RequestError as error:
@@ -751,6 +762,25 @@ class Replica:
             if not answer.done():
                 # Another search has replaced this one.
                 self._send("search.cancel", search=number)
+
+    def prepare(self, query: DownloadQuery) -> None:
+        """Let the process group downloads by activity before that is asked for."""
+        self._prepared["activity", query] = self._start_search("activity", query)
+
+    def _start_search(
+        self, by: str, query: DownloadQuery
+    ) -> tuple[int, asyncio.Future[Any]]:
+        self._last_search += 1
+        answer = self._send(
+            "search",
+            search=self._last_search,
+            by=by,
+            view=query.view.value,
+            filter=query.text,
+            sort=query.sort.value,
+            reversed=query.is_reversed,
+        )
+        return self._last_search, answer
 
     def _until(self, answer: asyncio.Future[Any]) -> Generator[None, None, Any]:
         """Yield until an answer has arrived; return ``None`` if none will."""
@@ -808,6 +838,24 @@ def _do_nothing() -> None:
 
 def _notice(code: NoticeCode, *values: str | int) -> RunNotice:
     return RunNotice(time.time(), Notice(code, values))
+
+
+def _found_ids(answer: Any) -> list[DownloadId]:
+    return unpack_ids(answer["ids"])
+
+
+def _found_activity(answer: Any) -> ActivityGroups:
+    groups = tuple(unpack_ids(parts) for parts in answer["groups"])
+    if len(groups) != len(Activity):
+        raise ProtocolError("not the groups of a search")
+    return ActivityGroups(groups, int(answer["done_bytes"]))
+
+
+def _found_causes(answer: Any) -> list[FailureGroup]:
+    return [
+        FailureGroup(str(kind), int(status), unpack_ids(parts))
+        for kind, status, parts in answer["causes"]
+    ]
 
 
 def _checked(kind: type[Any], value: Any) -> Any:

@@ -53,6 +53,8 @@ class HeaderBar(Pane):
         self._marked = 0
         self.is_quitting = False
         """Whether the dashboard quits when the running downloads have ended."""
+        self.attached_to = ""
+        """The process whose downloads these are; "" for this one."""
         self.alert = ""
         """What is wrong with the connection to the downloads; "" if nothing is."""
         self._view = ""
@@ -158,7 +160,8 @@ class HeaderBar(Pane):
         if room < 0 and now.counts[_S.CANCELLED]:
             counts = self._counts(now, has_words=True, is_short=True)
             room = width - line_width(right) - line_width(counts) - 1
-        name = Span(" fetchtui", "title")
+        program = middle_ellipsis(sanitize(self.attached_to), 24) or "fetchtui"
+        name = Span(f" {program}", "title")
         if room < 0:
             counts = self._counts(now, has_words=False)
             room = width - line_width(right) - line_width(counts) - 1
@@ -167,8 +170,9 @@ class HeaderBar(Pane):
             return justify(counts, right, width)
         if room >= line_width([name]):
             left = [name]
-            if room >= len(" fetchtui  ") + 12:
-                title = middle_ellipsis(self._title, min(40, room - 11))
+            taken = line_width([name]) + 2
+            if room >= taken + 12:
+                title = middle_ellipsis(self._title, min(40, room - taken))
                 left.append(Span("  " + title, "dim"))
             counts = [*left, Span("  "), *counts]
         return justify(counts, right, width)
