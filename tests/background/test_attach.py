@@ -155,6 +155,7 @@ async def test_the_end_of_the_connection_keeps_what_is_known():
     service = some(_S.DOWNLOADING)
     async with a_server(service) as (address, _), attached(address) as replica:
         await replica.fetch_rows([0])
+        assert await finish(replica.select_iter(DownloadQuery())) == [0]
         replica.detach()
         assert not replica.is_connected
         assert replica.rows([0])[0].name == "0.bin"
@@ -163,7 +164,10 @@ async def test_the_end_of_the_connection_keeps_what_is_known():
             await replica.fetch_rows([0])
         with pytest.raises(ServiceLost):
             await replica.submit([])
-        assert await finish(replica.select_iter(DownloadQuery())) == []
+        assert await finish(replica.select_iter(DownloadQuery())) == [0]
+        other = replica.select_iter(DownloadQuery(text="x"))
+        for _ in range(3):
+            next(other)  # until there is a connection again
 
 
 # -- frames ----------------------------------------------------------------------------
@@ -233,7 +237,7 @@ def test_snapshots_and_events_survive_the_codec():
         events.Failed(1, 2.0, "not_found", "404"),
         events.LimitChanged(1.0, LimitName.ORIGIN, None, 3, origin="http://h"),
         events.QueuePaused(1.0, None),
-        events.RunNotice(1.0, Notice(NoticeCode.LOG_STARTED, ("1", "/tmp"))),
+        events.RunNotice(1.0, Notice(NoticeCode.LOG_STARTED, ("1", "dir"))),
     ]
     arrived = json.loads(json.dumps([encode_event(event) for event in happened]))
     assert [decode_event(value) for value in arrived] == happened

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui import __version__
-from tui.background.address import Address
+from tui.background.address import Lock, address_of
 from tui.background.attach.replica import Replica
 from tui.background.client import Connection, ConnectionLost, NotRunning
 from tui.background.handler import ClientHandler, Process
@@ -20,6 +18,7 @@ from tui.background.server import BackgroundServer
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from tui.background.address import Address
     from tui.background.protocol import Notification
     from tui.core.notices import Notice
     from tui.core.service import DownloadService
@@ -35,22 +34,24 @@ async def a_server(
     async def read_log(_limit: int) -> str:
         return ""
 
-    with tempfile.TemporaryDirectory(prefix="fetchtui-") as folder:
-        home = Path(folder)
-        address = Address("main", home, home / "main.sock")
-        hello = Hello(PROTOCOL, version, os.getpid(), 1_790_000_000.0, "main")
-        process = Process(service, lambda: None, read_log)
-        server = BackgroundServer(
-            address,
-            hello,
-            lambda client: ClientHandler(process, client),
-            notify=notices.append,
-        )
-        await server.open()
-        try:
-            yield address, notices
-        finally:
-            await server.close("stopped")
+    address = address_of("main")
+    lock = Lock(address)
+    assert lock.acquire()
+    hello = Hello(PROTOCOL, version, os.getpid(), 1_790_000_000.0, "main")
+    process = Process(service, lambda: None, read_log)
+    server = BackgroundServer(
+        address,
+        hello,
+        lambda client: ClientHandler(process, client),
+        notify=notices.append,
+    )
+    await server.open()
+    lock.write(hello)
+    try:
+        yield address, notices
+    finally:
+        await server.close("stopped")
+        lock.release()
 
 
 class Gate:

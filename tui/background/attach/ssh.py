@@ -46,6 +46,8 @@ def parse_target(text: str) -> SshTarget:
     Raises:
         ValueError: it is not such a target; the message has the reason.
     """
+    if not text.isprintable():
+        raise ValueError("control characters are not allowed in it")
     try:
         parts = urlsplit(text)
         port, host = parts.port, parts.hostname or ""
