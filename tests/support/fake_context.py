@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from tests.support.fake_service import FakeService
+    from tui.core.listing.history import SessionHistory
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.actions.context import ActionContext
     from tui.ui.live_settings import LiveSettings
@@ -131,6 +132,13 @@ class FakeDialogs:
     def interrupt(self) -> None:
         self.calls.append("interrupt")
 
+    @property
+    def hint(self) -> str:
+        return "Progress is saved."
+
+    def quit(self) -> None:
+        self.calls.append("quit now")
+
     def stay(self) -> None:
         self.calls.append("stay")
 
@@ -142,6 +150,9 @@ class FakeApplication:
         self.theme = "fetchtui-dark"
         self.clipboard = ""
         self.columns: tuple[str, ...] = ()
+        self.history: SessionHistory | None = None
+        self.opened = ""
+        """The session to open next."""
         self.can_suspend = False
         self.suspensions = 0
 
@@ -153,6 +164,9 @@ class FakeApplication:
 
     def export_screenshot(self, *, title: str | None = None) -> str:
         return f"<svg>{title}</svg>"
+
+    def open_session(self, id: str) -> None:
+        self.opened = id
 
     def set_columns(self, chosen: tuple[str, ...]) -> None:
         self.columns = chosen

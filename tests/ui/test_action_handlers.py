@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 
 import pytest
 
@@ -494,6 +496,38 @@ async def test_without_a_desktop_paths_are_copied(context, monkeypatch):
     context.run("open_folder")
     await context.finish()
     assert context.application.clipboard == "/home/ada/downloads"
+    assert context.message == (
+        "Cannot open it: this is a session over ssh; copied /home/ada/downloads"
+    )
+
+
+@pytest.fixture
+def desktop(monkeypatch, tmp_path):
+    """A desktop whose command notes what it opens; returns the notes."""
+    notes = tmp_path / "notes"
+    command = tmp_path / ("open" if sys.platform == "darwin" else "xdg-open")
+    command.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >> {notes}\n')
+    command.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
+    return notes
+
+
+async def test_a_desktop_opens_documents_but_no_programs(context, desktop):
+    context.put_cursor(DONE)
+    context.run("open_file")
+    await context.finish()
+    context.service.change(DONE, name="install.sh")
+    context.run("open_file")
+    await context.finish()
+    assert context.message == (
+        "install.sh might run as a program, so its folder is opened"
+    )
+    assert desktop.read_text().split() == [
+        "/home/ada/downloads/done.bin",
+        "/home/ada/downloads",
+    ]
 
 
 def test_a_new_url_can_be_undone(context):

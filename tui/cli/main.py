@@ -135,6 +135,8 @@ def _run_here(
         status = run_loop(
             _run(line, settings, requests, has_dashboard, session, resolved)
         )
+        while session is not None and session.next_session:
+            status, session = _run_session(line, resolved, session.next_session)
         if line.is_stdout and not status:
             from tui.cli.standard_output import copy_to_stdout
 
@@ -263,6 +265,22 @@ def _open_session(
     return last_session(settings, resolved.explicit_fields)
 
 
+def _run_session(
+    line: CommandLine, resolved: Resolved, name: str
+) -> tuple[int, SavedSession]:
+    """Run the dashboard on a session of the history."""
+    from tui.cli.load_settings import prompt_for_passwords
+    from tui.engine.session.session import named_session
+
+    settings = resolved.settings()
+    session = named_session(settings, resolved.explicit_fields, name)
+    settings = prompt_for_passwords(session.settings, ())
+    check_directory(settings.output_dir)
+    line = line._replace(sources=())
+    run = _run(line, settings, [], True, session, resolved)
+    return run_loop(run), session
+
+
 async def _run(
     line: CommandLine,
     settings: Settings,
@@ -363,6 +381,7 @@ async def _run_dashboard(
         early.subscription.close()
         click.echo(f"fetchtui: interrupted. {hint}", err=True)
         return INTERRUPTED
+    from tui.engine.session.history import SavedHistory
     from tui.ui.app import run_dashboard
 
     return await run_dashboard(
@@ -374,7 +393,7 @@ async def _run_dashboard(
         exit_when_done=resolved.dashboard().exit_when_done,
         restore=restore,
         unsaved=None if session is None else session.unsaved,
-        has_session=session is not None,
+        history=None if session is None else SavedHistory(session),
         settings=resolved,
         resume_hint=hint,
     )

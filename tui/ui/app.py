@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from tui.config.precedence import Resolved
     from tui.core.attachment import Attachment
+    from tui.core.listing.history import SessionHistory
     from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
     from tui.core.service import DashboardService, Subscription
@@ -122,6 +123,10 @@ class DashboardApp(App[int]):
         self._filters.append(self._ascii_filter)
         self.set_ascii(chosen.ascii)
         self.set_motion(is_on=chosen.motion)
+        self.history: SessionHistory | None = None
+        """The saved sessions; ``None`` for the demo."""
+        self.is_switching = False
+        """Whether another session is opened next."""
         self.columns: tuple[str, ...] = ()
         """Columns of the list; () for the usual ones."""
         self.main = MainScreen(
@@ -208,6 +213,12 @@ class DashboardApp(App[int]):
         if self._running:
             self.set_columns(self.columns)
             self.main.refresh_scheduler.refresh_all()
+
+    def open_session(self, id: str) -> None:
+        """Open a session of the history as soon as this dashboard has closed."""
+        assert self.history is not None
+        self.history.open_next(id)
+        self.is_switching = True
 
     # -- actions ---------------------------------------------------------------------
 
@@ -392,7 +403,7 @@ async def run_dashboard(
     exit_when_done: bool,
     restore: Callable[[], Awaitable[str]] | None = None,
     unsaved: Callable[[], str] | None = None,
-    has_session: bool = True,
+    history: SessionHistory | None = None,
     settings: Resolved | None = None,
     resume_hint: str = "",
     post_processor: PostProcessor | None = None,
@@ -408,7 +419,7 @@ async def run_dashboard(
         restore: restores the last session, once the first frame is drawn; returns a
             message about it.
         unsaved: returns why this run cannot be resumed later, or "" if it can.
-        has_session: whether this run has a session to save.
+        history: the saved sessions; ``None`` if this run is not saved.
         settings: all settings with their sources; ``None`` for the defaults.
         resume_hint: how to resume after quitting, in one sentence.
         post_processor: the post-processing, if any; the caller waits for it.
@@ -432,15 +443,14 @@ async def run_dashboard(
         app.main.poller.listen_to(subscription)
     app.main.start_message = app.complaint or problem
     app.main.add_queue.restore = restore
-    app.main.exit_flow.resume_hint = resume_hint
-    app.main.exit_flow.unsaved = unsaved
-    app.main.exit_flow.has_session = has_session
+    app.main.exit_flow.promise(resume_hint, unsaved, has_session=history is not None)
+    app.history = history
     status = await _run(app, post_processor)
     await app.main.actions.states.deletions.finish()
     if app.ui_state != ui_state:
         # Leave no file behind if nothing was changed.
         await asyncio.to_thread(save_ui_state, path, app.ui_state)
-    if not app.has_lost_terminal:
+    if not (app.has_lost_terminal or app.is_switching):
         await _print_summary(app, service)
     detach_dead_streams()
     return exit_status(service.snapshot()) if status is None else status

@@ -81,6 +81,17 @@ class ExitFlow:
         self.has_session = True
         """Whether this run has a session to save; the demo has none."""
 
+    def promise(
+        self,
+        resume_hint: str,
+        unsaved: Callable[[], str] | None,
+        *,
+        has_session: bool,
+    ) -> None:
+        """Set how the user can resume later; see the attributes."""
+        self.resume_hint, self.unsaved = resume_hint, unsaved
+        self.has_session = has_session
+
     @property
     def hint(self) -> str:
         """How to resume after quitting now; promises nothing if state is not saved."""

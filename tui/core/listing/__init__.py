@@ -1,1 +1,1 @@
-"""Which downloads a list shows, and in which order: filters, views and sorting."""
+"""Which downloads a list shows and in which order, and the list of earlier ones."""

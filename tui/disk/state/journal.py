@@ -89,6 +89,30 @@ class JournalEntry(NamedTuple):
     """When written: removed from the list, so that it is not read again."""
 
 
+class Totals(NamedTuple):
+    """Sums over the entries of a journal, without removed ones."""
+
+    entries: int
+    done: int
+    failed: int
+    left: int
+    """Unfinished ones."""
+    nbytes: int
+    """Bytes received."""
+
+
+class Finished(NamedTuple):
+    """What the history shows of a finished download."""
+
+    key: int
+    name: str
+    directory: str
+    url: str
+    size: int
+    started_at: float
+    finished_at: float
+
+
 def split_headers(
     headers: Sequence[tuple[str, str]],
 ) -> tuple[list[tuple[str, str]], list[str]]:
@@ -199,6 +223,16 @@ def _check_request(values: dict[str, Any]) -> None:
             raise TypeError(name)
     if not values["mirrors"] or {*map(type, values["mirrors"])} != {str}:
         raise TypeError("mirrors")
+
+
+def _url_of(text: str) -> str:
+    """Return the URL in a column ``url`` or ``asked``; "" if it is not valid."""
+    if not text.startswith("{"):
+        return text
+    try:
+        return str(json.loads(text)["mirrors"][0])
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return ""
 
 
 def _has_valid_numbers(entry: JournalEntry) -> bool:
@@ -374,6 +408,49 @@ class Journal:
                 f"SELECT count(*) FROM downloads WHERE {where}"
             ).fetchone()
             return int(count)
+
+    def totals(self) -> Totals:
+        """Return sums over all entries.
+
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        ended = ", ".join(str(int(state)) for state in ENDED)
+        done, failed = int(DownloadState.DONE), int(DownloadState.FAILED)
+        query = (
+            f"SELECT count(*), total(state = {done}), total(state = {failed}),"
+            f" total(state NOT IN ({ended})), total(received)"
+            " FROM downloads WHERE state >= 0"
+        )
+        with self._converted_errors():
+            return Totals._make(map(int, self._rows(query).fetchone()))
+
+    def finished(self, limit: int) -> list[Finished]:
+        """Return the last finished downloads, the newest first.
+
+        Raises:
+            LocalError: the file cannot be read.
+        """
+        query = (
+            "SELECT key, name, directory, coalesce(url, asked), received, started_at,"
+            " finished_at FROM downloads WHERE state = ?"
+            " ORDER BY finished_at DESC LIMIT ?"
+        )
+        with self._converted_errors():
+            rows = self._rows(query, (int(DownloadState.DONE), limit))
+            return [Finished._make(row)._replace(url=_url_of(row[3])) for row in rows]
+
+    def forget(self, keys: Sequence[int]) -> int:
+        """Delete entries; return how many.
+
+        Raises:
+            LocalError: nothing was deleted.
+        """
+        with self._converted_errors():
+            cursor = self._opened().executemany(
+                "DELETE FROM downloads WHERE key = ?", [(key,) for key in keys]
+            )
+            return max(0, cursor.rowcount)
 
     def read(self, after: int, limit: int) -> tuple[list[JournalEntry], int, int]:
         """Read entries in the order of their keys.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.errors import ErrorKind, LocalError
@@ -19,9 +19,10 @@ from tui.disk.state.journal import Journal, JournalTooNew, JournalUnreadable
 from tui.disk.state.location import state_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-KEPT = 10
+KEPT = 30
 """Sessions kept, with the new one; older ones are deleted when a new one begins."""
 _SUFFIX = ".session"
 
@@ -121,6 +122,54 @@ class Sessions:
                 return LastSession(None, notice=notice)
             return LastSession(journal, used_at)
         return LastSession(None)
+
+    def named(self, name: str) -> LastSession:
+        """Open the session with this file name, as ``last`` opens the last one."""
+        for used_at, path in self._newest_first():
+            if path.name != name:
+                continue
+            journal = Journal(path)
+            try:
+                journal.open()
+            except JournalUnreadable:
+                return LastSession(None, notice=_set_aside(journal))
+            except JournalTooNew:
+                return LastSession(None, notice=Notice(NoticeCode.LAST_SESSION_NEWER))
+            except LocalError as error:
+                notice = Notice(NoticeCode.LAST_SESSION_UNREADABLE, (str(error),))
+                if error.kind is ErrorKind.IN_USE:
+                    notice = Notice(NoticeCode.LAST_SESSION_OPEN)
+                return LastSession(None, notice=notice)
+            return LastSession(journal, used_at)
+        gone = Notice(NoticeCode.LAST_SESSION_UNREADABLE, ("it no longer exists",))
+        return LastSession(None, notice=gone)
+
+    def all(self, current: Path | None) -> list[tuple[float, Journal]]:
+        """Return all sessions, closed, with the time of their last use, newest first.
+
+        Args:
+            current: the journal of this run. Never open it a second time: to close it
+                again would release its lock.
+        """
+        found = [(used_at, Journal(path)) for used_at, path in self._newest_first()]
+        if current is not None and not any(j.path == current for _, j in found):
+            found.insert(0, (time.time(), Journal(current)))
+        return found
+
+    @contextmanager
+    def borrowed(self, journal: Journal, used_at: float) -> Iterator[None]:
+        """Open a journal for a moment, and keep the time of its last use.
+
+        Raises:
+            LocalError: it cannot be opened, for example because a process uses it.
+        """
+        journal.open()
+        try:
+            yield
+        finally:
+            journal.close()
+            with suppress(OSError):
+                os.utime(journal.path, (used_at, used_at))
 
     def _newest_first(self) -> list[tuple[float, Path]]:
         """Return sessions by their last change; after a kill, the log is newer."""

@@ -68,6 +68,8 @@ class SavedSession:
         repeated: Iterable[DownloadRequest] = (),
     ) -> None:
         """Use ``begin_session``, ``last_session`` or ``continued_session``."""
+        self.next_session = ""
+        """The session to open when this one has been closed; "" to end the program."""
         self.settings = settings
         """For the engine."""
         self._journal_writer = journal_writer
@@ -82,6 +84,12 @@ class SavedSession:
         """Downloads that pausing the queue had paused."""
         self._repeated = {_key_of(request): request for request in repeated}
         """Requests that may have the secrets of entries, which no journal stores."""
+
+    @property
+    def journal_path(self) -> Path | None:
+        """The file of this session; ``None`` until there is something to save."""
+        journal = self._journal_writer.journal
+        return None if journal is None else journal.path
 
     @property
     def title(self) -> str:
@@ -317,6 +325,26 @@ def last_session(settings: Settings, given: Collection[str]) -> SavedSession:
     if last.journal is None:
         return SavedSession(settings, JournalWriter(sessions, None), notice=last.notice)
     return _restored(settings, given, sessions, last)
+
+
+def named_session(
+    settings: Settings, given: Collection[str], name: str
+) -> SavedSession:
+    """Open a session of the history, or start one with a notice. Blocks for a moment.
+
+    Args:
+        settings: those of the command line.
+        given: names of the settings given there. The output directory is that of the
+            session all the same.
+        name: ``core.listing.history.SessionSummary.id``.
+    """
+    sessions = Sessions()
+    found = sessions.named(name)
+    if found.journal is None:
+        writer = JournalWriter(sessions, None)
+        return SavedSession(settings, writer, notice=found.notice)
+    given = frozenset(given) - {"output_dir"}
+    return _restored(settings, given, sessions, found)
 
 
 class OtherDirectory(Exception):

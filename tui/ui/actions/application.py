@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tui.core.download import ACTIVE
+from tui.core.listing.history import SessionSummary
+from tui.core.text.sanitize import sanitize
 from tui.ui.actions.palette import ActionPalette, ActionProvider
 from tui.ui.dialogs.choice import ThemeScreen
+from tui.ui.dialogs.confirm import ConfirmScreen
 from tui.ui.dialogs.docs import GuideScreen
 from tui.ui.dialogs.help import HelpScreen
 from tui.ui.dialogs.settings import SettingsScreen
+from tui.ui.history.screen import HistoryScreen
 from tui.ui.keys.keymap import current
+from tui.ui.style.format import count
 from tui.ui.style.theme import THEMES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.ui.actions.context import ActionContext
+    from tui.ui.history.lines import Row
 
 
 class ApplicationActions:
     """Handlers of ``Group.APP``."""
 
-    def __init__(self, context: ActionContext) -> None:
-        """Act on the context's application."""
+    def __init__(
+        self, context: ActionContext, open_in_desktop: Callable[[str], None]
+    ) -> None:
+        """Act on the context's application; ``open_in_desktop`` opens a folder."""
         self._context = context
+        self._open_in_desktop = open_in_desktop
         self._application = context.application
 
     def help(self) -> None:
@@ -51,6 +64,43 @@ class ApplicationActions:
     def theme(self) -> None:
         """Choose a theme; each one is shown while it is highlighted."""
         self._context.open(ThemeScreen(THEMES, self._application.theme))
+
+    def sessions(self) -> None:
+        """List earlier sessions and finished downloads, and open one."""
+        history = self._application.history
+        if history is None:
+            self._context.notify(
+                "This dashboard has no sessions of its own", severity="warning"
+            )
+            return
+
+        def chosen(row: Row | None) -> None:
+            if isinstance(row, SessionSummary):
+                self._open_session(row)
+            elif row is not None:
+                self._open_in_desktop(os.path.dirname(row.path))
+
+        self._context.ask(HistoryScreen(history), chosen)
+
+    def _open_session(self, session: SessionSummary) -> None:
+        """Close this session and open another one, after a question if work stops."""
+
+        def answer(is_confirmed: bool | None) -> None:
+            if is_confirmed:
+                self._application.open_session(session.id)
+                self._context.exit_flow.quit()
+
+        counts = self._context.service.snapshot().counts
+        running = sum(counts[state] for state in ACTIVE)
+        if not running:
+            answer(True)
+            return
+        effect = (
+            f"{count(running)} running downloads stop now."
+            f" {self._context.exit_flow.hint}"
+        )
+        title = f"Open {sanitize(session.title) or 'another session'}"
+        self._context.ask(ConfirmScreen(title, effect, "Open it", "Stay"), answer)
 
     def settings(self) -> None:
         """Show and change the settings."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from tui.core.download import DownloadId
+    from tui.core.listing.history import SessionHistory
     from tui.core.listing.query import DownloadQuery
     from tui.core.service import DashboardService
     from tui.core.snapshot import DownloadSnapshot
@@ -135,6 +136,15 @@ class Exiting(Protocol):
         """Whether the dashboard quits when the running downloads have ended."""
         ...
 
+    @property
+    def hint(self) -> str:
+        """How to resume after quitting now, in a sentence."""
+        ...
+
+    def quit(self) -> None:
+        """Quit now."""
+        ...
+
     def stay(self) -> None:
         """Do not quit then."""
         ...
@@ -190,6 +200,15 @@ class Application(Protocol):
 
     def set_columns(self, chosen: tuple[str, ...]) -> None:
         """Show these columns."""
+        ...
+
+    @property
+    def history(self) -> SessionHistory | None:
+        """The saved sessions; ``None`` for a dashboard without any."""
+        ...
+
+    def open_session(self, id: str) -> None:
+        """Open a session as soon as this dashboard has closed."""
         ...
 
     def live_settings(self) -> LiveSettings:

@@ -43,7 +43,7 @@ class ActionHandlers:
         self.selection = SelectionActions(context)
         self.run = RunActions(context, self.export)
         self.view = ViewActions(context)
-        self.application = ApplicationActions(context)
+        self.application = ApplicationActions(context, self.rows.open_in_desktop)
         owners = (
             self.states,
             self.rows,

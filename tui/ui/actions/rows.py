@@ -7,7 +7,6 @@ loop in which the key arrived.
 from __future__ import annotations
 
 import os
-from functools import partial
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
@@ -19,7 +18,7 @@ from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.keys.registry import BY_ID
 from tui.ui.style.format import count
-from tui.ui.terminal.open_with_desktop import open_path
+from tui.ui.terminal.open_with_desktop import is_runnable, open_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,21 +85,40 @@ class RowActions:
     # -- files -----------------------------------------------------------------------
 
     def open_file(self) -> None:
-        """Open the finished file, or copy its path without a desktop."""
+        """Open the finished file; a program's folder instead of the program."""
         path = self._path(self._scope.row)
-        self._context.run_in_background(partial(self._open, path), group="open")
+        if is_runnable(path):
+            name = sanitize(os.path.basename(path))
+            note = f"{name} might run as a program, so its folder is opened"
+            self.open_in_desktop(os.path.dirname(path), note)
+        else:
+            self.open_in_desktop(path)
 
     def open_folder(self) -> None:
-        """Open the folder of the file, or copy its path without a desktop."""
-        folder = os.path.dirname(self._path(self._scope.row))
-        self._context.run_in_background(partial(self._open, folder), group="open")
+        """Open the folder of the file in the file manager."""
+        self.open_in_desktop(os.path.dirname(self._path(self._scope.row)))
 
-    async def _open(self, path: str) -> None:
-        if not self._context.is_remote and await open_path(path):
-            self._context.notify(f"Opening {sanitize(path)}")
-            return
-        self._context.application.copy_to_clipboard(path)
-        self._context.notify(f"No desktop to open it with; copied {sanitize(path)}")
+    def open_in_desktop(self, path: str, note: str = "") -> None:
+        """Open a document or a folder, or copy its path if that is not possible.
+
+        Args:
+            path: absolute.
+            note: message if it is opened; "" for the usual one.
+        """
+
+        async def open_it() -> None:
+            if self._context.is_remote:
+                reason = "it is on another machine"
+            else:
+                reason = await open_path(path)
+            if not reason:
+                self._context.notify(note or f"Opening {sanitize(path)}")
+                return
+            self._context.application.copy_to_clipboard(path)
+            message = f"Cannot open it: {reason}; copied {sanitize(path)}"
+            self._context.notify(message, severity="warning")
+
+        self._context.run_in_background(open_it, group="open")
 
     def copy_url(self) -> None:
         """Copy URLs and show them, since some terminals refuse clipboard access."""

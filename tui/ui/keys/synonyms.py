@@ -28,6 +28,7 @@ SYNONYMS: dict[str, str] = {
     "mark_all": "select everything",
     "add": "new import paste download url urls links insert",
     "open_list": "import load file batch",
+    "sessions": "history earlier previous recent log reopen restore finished",
     "undo": "revert restore back",
     "more": "parallel concurrency faster",
     "fewer": "parallel concurrency slower",
