@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -107,6 +108,41 @@ async def test_files_of_another_program_are_left_alone(
     row = await fetch(start, server.add("/x", ResponseScript(BIG, etag='"1"')))
     assert (row.state, row.name) == (S.DONE, "x (1)")
     assert names(out) == ["x (1)", "x.part", "x.part.json"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "sent"), [("", "gzip"), ("gzip", ""), ("gzip", "br"), ("gzip", "gzip")]
+)
+async def test_bytes_of_another_coding_are_not_continued(
+    server: ScriptedServer, start: Start, tmp_path: Path, kept: str, sent: str
+) -> None:
+    """The server gives both codings the same strong ETag, and honors ranges."""
+    body = BIG if kept == sent else Pattern(BIG.size, seed=77)
+    script = ResponseScript(body, etag='"1"', content_encoding=sent)
+    url = server.add("/x", script)
+    out = tmp_path / "out"
+    out.mkdir()
+    half = BIG.size // 2
+    record = ResumeRecord(
+        url=url, validator='"1"', size=BIG.size, ranges=((0, half),), coding=kept
+    )
+    (out / "x.part").write_bytes(BIG.read()[:half])
+    (out / "x.part.json").write_bytes(serialize(record))
+    row = await fetch(start, url, segments=4)
+    assert (row.state, row.name, names(out)) == (S.DONE, "x", ["x"])
+    assert digest(out / "x") == body.sha256()
+
+
+async def test_an_encoded_download_is_continued_with_its_coding(
+    server: ScriptedServer, start: Start, tmp_path: Path
+) -> None:
+    script = ResponseScript(BIG, etag='"1"', content_encoding="gzip")
+    broken = replace(script, cut_after=BIG.size // 2)
+    url = server.add("/x", replace(script, first=[broken]))
+    assert (await fetch(start, url)).state is S.FAILED
+    row = await fetch(start, url)
+    assert (row.state, digest(tmp_path / "out" / "x")) == (S.DONE, BIG.sha256())
+    assert server.requests[-1].headers["range"].startswith("bytes=")
 
 
 # -- killed between two system calls ---------------------------------------------------

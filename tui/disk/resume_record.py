@@ -51,6 +51,9 @@ class ResumeRecord:
     """What is on disk: half-open, sorted, not overlapping."""
     checksum: str = ""
     """The expected checksum, as ``sha256=HEX``, or ""."""
+    coding: str = ""
+    """Content coding of the bytes, which nobody asked for; "" for none. Some servers
+    give a file the same ETag with and without it."""
     saved_at: float = 0.0
     """Wall time."""
     version: int = VERSION
@@ -213,7 +216,10 @@ def remove_records(directory: SafeDir, name: str) -> None:
 
 def serialize(record: ResumeRecord) -> bytes:
     """Return the record as it is stored."""
-    body = json.dumps(asdict(record), sort_keys=True)
+    values = asdict(record)
+    if not record.coding:
+        del values["coding"]  # almost always
+    body = json.dumps(values, sort_keys=True)
     digest = _digest(body.encode())
     return f'{{"fetchtui": {body}, "sha256": "{digest}"}}\n'.encode()
 
@@ -237,6 +243,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "validator": (str,),
     "size": (int, type(None)),
     "checksum": (str,),
+    "coding": (str,),
     "saved_at": (int, float),
     "version": (int,),
     "url_digest": (str,),

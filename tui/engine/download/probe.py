@@ -123,7 +123,7 @@ def _read_info(
         return None
     if not request.is_range or record is None or info.start == 0:
         return info
-    if info.size not in (None, record.size):
+    if info.size not in (None, record.size) or info.coding != record.coding:
         return None
     if not request.if_range:
         return info._replace(size=record.size)
@@ -140,4 +140,5 @@ def _fills(record: ResumeRecord | None, info: ResourceInfo) -> bool:
         and bool(gaps_of(record))
         and bool(record.validator)
         and (record.validator, record.size) == (info.validator, info.size)
+        and record.coding == info.coding
     )

@@ -211,7 +211,9 @@ def resumable_record(
     if record.size is None or not (record.validator or has_proof):
         return None
     if info is not None and (
-        record.validator != info.validator or record.size != info.size
+        record.validator != info.validator
+        or record.size != info.size
+        or record.coding != info.coding
     ):
         return None
     return record

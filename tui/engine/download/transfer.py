@@ -480,6 +480,7 @@ def record_of(download: Download, info: ResourceInfo) -> ResumeRecord:
         validator=info.validator,
         size=info.size,
         checksum="" if checksum is None else str(checksum),
+        coding=info.coding,
     )
 
 
