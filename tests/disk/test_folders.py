@@ -235,3 +235,29 @@ async def test_many_folders_work_with_few_descriptors(tmp_path, writer):
     assert open_descriptors() <= before + 64 + 2
     assert all((tmp_path / f"d{i}" / "x").exists() for i in range(100))
     await folders.close()
+
+
+@pytest.mark.parametrize("is_link", [False, True], ids=["directory", "link"])
+@pytest.mark.parametrize("below", ["", "a", "new"])
+async def test_a_link_in_place_of_the_output_directory_is_not_followed(
+    tmp_path, writer, is_link, below
+):
+    """Somebody swaps it once its descriptor was closed because of many others."""
+    (tmp_path / "real").mkdir()
+    named = tmp_path / ("named" if is_link else "real")
+    if is_link:
+        named.symlink_to("real")
+    folders = OutputFolders(named, writer)
+    folder = await folders.folder("" if below == "new" else below)
+    await folders.close()  # as if 64 others had been opened since
+    victim = tmp_path / "victim"
+    (victim / "a").mkdir(parents=True)
+    (tmp_path / "real").rename(tmp_path / "moved")
+    (tmp_path / "real").symlink_to("victim")
+    with pytest.raises(LocalError):
+        await writer.open_part(folder, "x", size=None)
+    if below == "new":
+        with pytest.raises(LocalError, match="symbolic link"):
+            await folders.folder(below)
+    assert [path.name for path in victim.rglob("*")] == ["a"]
+    await folders.close()

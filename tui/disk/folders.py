@@ -74,12 +74,26 @@ class Folder:
     )
 
     def __init__(
-        self, root: str, directory: str, existing: set[str], open_dirs: OpenDirs
+        self,
+        root: str,
+        directory: str,
+        existing: set[str],
+        open_dirs: OpenDirs,
+        resolved_root: str = "",
     ) -> None:
+        """Describe a directory that is open.
+
+        Args:
+            root: the output directory as the user named it.
+            directory: path below it, ``/``-separated.
+            existing: folded names in it.
+            open_dirs: the open descriptors.
+            resolved_root: ``root`` without links, if it has some.
+        """
         self.path = os.path.join(root, *components(directory))
         self.directory = directory
         """Path below the output directory, ``/``-separated; "" for that itself."""
-        self._root = root
+        self._root = resolved_root or root
         self._open_dirs = open_dirs
         self._existing = existing
         self._reserved: set[str] = set()
@@ -218,6 +232,9 @@ class OutputFolders:
 
     def __init__(self, output_dir: Path, runner: BlockingRunner) -> None:
         self._root = os.path.abspath(output_dir)
+        self._resolved = ""
+        """The output directory when it was first opened, without links: the user may
+        name a link, but a link that replaces it later is not followed."""
         self._runner = runner
         self._open_dirs = OpenDirs()
         self._folders: dict[str, Folder] = {}
@@ -258,7 +275,9 @@ class OutputFolders:
         # without inode numbers are compared by spelling.
         folder = self._same.get(identity) if identity[1] else None
         if folder is None:
-            folder = Folder(self._root, directory, existing, self._open_dirs)
+            folder = Folder(
+                self._root, directory, existing, self._open_dirs, self._resolved
+            )
             self._same[identity] = folder
         self._folders[directory] = folder
         return folder
@@ -271,11 +290,14 @@ class OutputFolders:
         """
         parts = components(directory)
         try:
+            if not self._resolved:
+                os.makedirs(self._root, exist_ok=True)
+                self._resolved = os.path.realpath(self._root)
             opened = open_directory(
-                self._root, parts, create=True, sync=self._runner.fsync
+                self._resolved, parts, create=True, sync=self._runner.fsync
             )
         except OSError as error:
-            raise _open_error(error, self._root, directory) from error
+            raise _open_error(error, self._resolved or self._root, directory) from error
         try:
             status = os.stat(opened.fd)
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=opened.fd):
@@ -351,8 +373,13 @@ def _fit(stem: str, number: str, extension: str) -> str:
 
 def _open_error(error: OSError, root: str, directory: str) -> LocalError:
     path = sanitize(os.path.join(root, directory) if directory else root)
-    if os.path.islink(os.path.join(root, directory)) and directory:
+    if os.path.islink(os.path.join(root, directory) if directory else root):
         reason = "it is a symbolic link"
+        return LocalError(
+            ErrorKind.NOT_WRITABLE, f"cannot use folder {path!r}: {reason}"
+        )
+    if os.path.islink(root):
+        reason = "the output directory was replaced by a symbolic link"
         return LocalError(
             ErrorKind.NOT_WRITABLE, f"cannot use folder {path!r}: {reason}"
         )

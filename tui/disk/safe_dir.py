@@ -184,8 +184,8 @@ def components(directory: str) -> list[str]:
 def open_directory(root: str, parts: list[str], *, create: bool, sync: bool) -> SafeDir:
     """Walk from the output directory to a folder below it, and open that.
 
-    The output directory itself may be a link, since the user named it; no component
-    below it may be one.
+    Neither the output directory nor a component below it may be a link: resolve a link
+    that the user named once, at the start.
 
     Args:
         root: the output directory.
@@ -198,7 +198,7 @@ def open_directory(root: str, parts: list[str], *, create: bool, sync: bool) -> 
     """
     if create:
         os.makedirs(root, exist_ok=True)
-    directory = SafeDir(root, os.open(root, _OPEN))
+    directory = SafeDir(root, os.open(root, _OPEN_BELOW))
     try:
         for part in parts:
             fd = _open_below(directory, part, create, sync)
