@@ -110,8 +110,10 @@ async def storm(seed: int, number: int) -> int:
                     await board.pilot._wait_for_screen()
                 else:
                     await asyncio.sleep(0)
-            if app._exception is not None:
-                raise app._exception
+            # As a user leaves it: what still comes while it closes is to be ignored.
+            app.exit(0)
+        if app._exception is not None:
+            raise app._exception
     return opened
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -388,6 +389,9 @@ async def _run(app: DashboardApp, post_processor: PostProcessor | None) -> int |
     if post_processor is not None:
         # Not earlier: before there is a driver, ``send`` drops what it is given.
         app.when_mounted = partial(post_processor.use_terminal, app.send)
+    # Textual never runs its watcher of a text selection on a screen that closes first,
+    # and Python would print that into the terminal.
+    warnings.filterwarnings("ignore", "coroutine 'Screen._watch_selections'")
     with StopSignals(asyncio.get_running_loop(), app.stop):
         status = await app.run_async()
     if post_processor is not None:
