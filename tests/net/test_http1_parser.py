@@ -102,7 +102,7 @@ def test_heads_are_parsed_as_by_h11(status: str, lines: list[str], ending: str) 
 @given(
     sizes=st.lists(st.integers(1, 40), max_size=6),
     cuts=st.lists(st.integers(0, 300), max_size=8),
-    extension=st.sampled_from([b"", b";x=y", b" ;a"]),
+    extension=st.sampled_from([b"", b";x=y", b" ;a", b";a=\x1b\x07\x7f\xff"]),
     trailer=st.sampled_from([b"", b"X: y\r\n"]),
     surplus=st.sampled_from([b"", b"HTTP/1.1"]),
 )
@@ -153,6 +153,9 @@ def read_in_pieces(data: bytes, cuts: Iterable[int]) -> tuple[bytes, int]:
         b"0x3\r\n",
         b"1" * 16 + b"\r\n",
         b"3;" + b"x" * 20_000,
+        b"3;a\rb\r\nabc\r\n",
+        b"3;a\nabc\r\n",
+        b"3;\x00\r\nabc\r\n",
         b"0\r\n" + b"X: y\r\n" * 20_000,
     ],
 )

@@ -212,6 +212,8 @@ def _extended(text: str) -> str | None:
 
 def _codec(charset: str) -> str:
     """Return the codec for a charset that browsers know, or ""."""
+    if charset.lower() == "iso88591":
+        charset = "iso8859-1"  # a label of browsers that Python does not know
     try:
         name = codecs.lookup(charset).name
     except (LookupError, ValueError):

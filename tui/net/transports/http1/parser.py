@@ -169,7 +169,7 @@ def _framing(
 
 # -- chunked bodies --------------------------------------------------------------------
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*+(?:;[^\x00-\x08\x0a-\x1f\x7f]*+)?\r\n")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*+(?:;[^\x00\r\n]*+)?\r\n")
 _LINE_BYTES = 16 << 10
 """Longest size line with its extensions; hyper allows as much, curl a quarter."""
 _TRAILER_BYTES = 64 << 10
