@@ -169,6 +169,21 @@ async def test_a_part_file_finished_before_the_lock_is_not_resumed(
     assert not (tmp_path / "x.part").exists()
 
 
+async def test_a_part_file_finished_before_the_lock_is_not_deleted(
+    tmp_path, folder, monkeypatch
+):
+    (tmp_path / "x.part").write_bytes(b"whole")
+    real = platform.lock
+
+    def finished_just_now(fd):
+        (tmp_path / "x.part").rename(tmp_path / "x")
+        return real(fd)
+
+    monkeypatch.setattr(platform, "lock", finished_just_now)
+    assert not part_file.delete_part(folder, "x")
+    assert (tmp_path / "x").read_bytes() == b"whole"
+
+
 async def test_a_stale_record_is_removed_before_a_new_part_file(
     tmp_path, writer, folder
 ):

@@ -524,7 +524,8 @@ def delete_part(folder: Folder, name: str) -> bool:
     with folder.opened() as directory:
         fd = directory.open_regular(name + PART)
         try:
-            if not platform.lock(fd):
+            # Between open and lock, another run may have finished it.
+            if not platform.lock(fd) or not directory.is_same(name + PART, fd):
                 return False
             # In the order of ``PartFile.remove``, for the same reason.
             os.ftruncate(fd, 0)

@@ -12,7 +12,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.errors import FetchError
+from tui.core.errors import ErrorKind, FetchError
 from tui.core.notices import NoticeCode
 from tui.core.rules.folders import folder_for
 from tui.core.service import Deletion, KeepReason
@@ -244,8 +244,11 @@ async def _delete_one(
         if download.state is DownloadState.DONE:
             return await _delete_final(context, download)
         return await _delete_part(context, download)
-    except (OSError, FetchError):
+    except OSError:
         return KeepReason.FAILED
+    except FetchError as error:
+        is_used = error.kind is ErrorKind.IN_USE
+        return KeepReason.IN_USE if is_used else KeepReason.FAILED
 
 
 async def _delete_final(
