@@ -2,8 +2,8 @@
 
 Format, lint, types and layers run beside the tests; the tests run on all cores, except
 those marked ``alone``, which follow one by one. Every step runs even if another one
-failed. A test that fails is run once more, alone, and named: one that passes then is
-unsteady and belongs into ``tests/unsteady.py``, with the date and the reason.
+failed. No test is run a second time: one that fails now and then is fixed, or listed in
+``tests/unsteady.py`` with the date and the reason.
 """
 
 from __future__ import annotations
@@ -72,12 +72,7 @@ def main() -> int:
         )
         steps = []
         for name, command in tests(os.cpu_count() or 1).items():
-            step = run(name, command)
-            if name == "tests" and not step.is_good:
-                # Not silently: what passes only alone is named, to be listed or fixed.
-                again = [*_PYTEST, "-rA", "--last-failed", "--maxfail=4"]
-                step = run("tests that failed, again and alone", again)
-            steps.append(step)
+            steps.append(run(name, command))
             if name == "tests":
                 steps.append(_joined(beside, started))
                 output.seek(0)

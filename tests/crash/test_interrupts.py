@@ -75,10 +75,14 @@ async def interrupted_then_finished(
     server: ScriptedServer, out: Path, options: Sequence[str], how: str
 ) -> None:
     """Interrupt a run, then run the same command to its end."""
-    urls = [
-        server.add(f"/{n}.bin", ResponseScript(body, etag=f'"{n}"', rate=500_000))
-        for n, body in enumerate(BODIES)
-    ]
+    is_interrupted = False
+    urls = []
+    for n, body in enumerate(BODIES):
+        # However late the signal is handled, no file can be complete by then.
+        cut = ResponseScript(body, etag=f'"{n}"', rate=1_000_000, stall_after=600_000)
+        whole = ResponseScript(body, etag=f'"{n}"', rate=1_000_000)
+        whole.answer = lambda _, cut=cut: None if is_interrupted else cut
+        urls.append(server.add(f"/{n}.bin", whole))
     arguments = (*options, "-o", str(out), "-s", "4", *urls)
     terminal = Terminal()
     try:
@@ -99,6 +103,7 @@ async def interrupted_then_finished(
     assert not [name for name in os.listdir(out) if name.endswith(".bin")]
     sent = sum(request.bytes_sent for request in server.requests)
     count = len(server.requests)
+    is_interrupted = True
     ended = await fetchtui("--headless", *arguments[len(options) :], cwd=out.parent)
     assert ended.status == 0
     for number, body in enumerate(BODIES):
