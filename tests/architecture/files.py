@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -22,6 +24,12 @@ _PICTURES = (".svg", ".png", ".gif")
 def python_files(room: str) -> list[Path]:
     """Return every module below ``room``, a folder of the repository."""
     return sorted((ROOT / room).rglob("*.py"))
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return the syntax tree of a module; several checks read it."""
+    return ast.parse(path.read_text(), str(path))
 
 
 def text_files() -> list[Path]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from tests.architecture.files import tree
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -27,20 +29,20 @@ def modules(root: Path, package: str = "tui") -> dict[str, ast.Module]:
     for path in sorted((root / package).rglob("*.py")):
         parts = path.relative_to(root).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found[name] = ast.parse(path.read_text(), str(path))
+        found[name] = tree(path)
     return found
 
 
 def graph(trees: dict[str, ast.Module]) -> Graph:
     """Return the imports between modules, those inside functions included."""
     return {
-        name: {target for target in _imported(tree, trees) if target != name}
-        for name, tree in trees.items()
+        name: {target for target in _imported(module, trees) if target != name}
+        for name, module in trees.items()
     }
 
 
-def _imported(tree: ast.Module, known: dict[str, ast.Module]) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imported(module: ast.Module, known: dict[str, ast.Module]) -> Iterator[str]:
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom) and node.module in known:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tests.architecture.files import ROOT, python_files
+from tests.architecture.files import ROOT, python_files, tree
 
 FUNCTION_LIMIT = 60
 
@@ -17,7 +17,7 @@ def test_functions_stay_short():
     long = [
         f"{relative(path)}:{node.lineno} {node.name}"
         for path in python_files("tui")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and _length(node) > FUNCTION_LIMIT
     ]
