@@ -140,6 +140,7 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     _N.LAST_SESSION_SET_ASIDE: (
         "Last session was damaged and is kept as {0}; started a new one"
     ),
+    _N.RPC_STARTED: "remote control: {0} (secret: {1})",
     _N.RPC_REFUSED: (
         "the RPC refused a request from {1}: {2}",
         "the RPC refused {0:,} requests from {1}: {2}",

@@ -79,6 +79,13 @@ def test_the_command_line_loads_nothing_heavy():
     )
 
 
+def test_the_web_server_is_loaded_only_by_the_remote_control():
+    watched = "uvicorn starlette websockets"
+    plain = ["tui.cli.main", "tui.headless.run", "tui.engine", "tui.ui.app"]
+    assert loaded(plain, f"{watched} tui.rpc") == ""
+    assert loaded(["tui.cli.background.process", "tui.rpc.methods"], watched) == ""
+
+
 def test_the_check_notices_an_import():
     assert loaded(["tui.net.transports.httpx"], "httpx") == "httpx"
 

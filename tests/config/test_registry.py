@@ -10,7 +10,7 @@ import pytest
 from tui.cli.options import ALL, RUN
 from tui.config.document import read_document
 from tui.config.option import Group
-from tui.config.precedence import DashboardSettings, resolve
+from tui.config.precedence import DashboardSettings, RpcSettings, resolve
 from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, find
 from tui.config.sample import sample
 from tui.config.values import Kind
@@ -47,11 +47,17 @@ def test_every_dashboard_setting_has_an_option():
     assert keys == names(DashboardSettings)
 
 
+def test_every_setting_of_the_remote_control_has_an_option():
+    keys = {o.name.replace("-", "_") for o in OPTIONS if o.group is Group.REMOTE}
+    assert keys == names(RpcSettings)
+
+
 def test_option_defaults_match_settings():
     resolved = resolve(read_document(b"", "config.toml"), environment={})
     # auto and its start depend on whether concurrency is given.
     assert resolved.settings() == Settings(auto=True, concurrency=AUTO_START)
     assert resolved.dashboard() == DashboardSettings()
+    assert resolved.rpc() == RpcSettings()
     assert (resolved.problems, resolved.notes) == ([], [])
 
 

@@ -7,6 +7,8 @@ modules late, so that ``--version``, ``--help`` and errors in a list appear imme
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
 from contextlib import ExitStack
 from dataclasses import replace
@@ -23,6 +25,7 @@ from tui.core.text.units import use_units
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from contextlib import AsyncExitStack
 
     from tui.cli.options import CommandLine
     from tui.config.precedence import Resolved
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from tui.core.service import DownloadService
     from tui.core.settings import Settings
     from tui.engine.session.session import SavedSession
+    from tui.headless.run import RemoteControl
+    from tui.rpc.config import RpcConfig
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -99,9 +104,14 @@ def run_command(line: CommandLine) -> int:
             settings = prompt_for_passwords(settings, urls)
         freeze_memory()
         return dry_run(settings, requests, probe_servers=line.sizes)
+    rpc = None
+    if resolved.rpc().listen:
+        from tui.cli.remote_control import rpc_config
+
+        rpc = rpc_config(resolved)
     if line.detach:
-        return _detach(line, resolved, settings, requests)
-    return _run_here(line, resolved, settings, requests)
+        return _detach(line, resolved, settings, requests, rpc)
+    return _run_here(line, resolved, settings, requests, rpc)
 
 
 def _run_here(
@@ -109,6 +119,7 @@ def _run_here(
     resolved: Resolved,
     settings: Settings,
     requests: list[DownloadRequest],
+    rpc: RpcConfig | None,
 ) -> int:
     """Download in this process, with or without a dashboard."""
     from tui.cli.load_settings import prompt_for_passwords
@@ -116,7 +127,7 @@ def _run_here(
 
     urls = (url for request in requests for url in request.mirrors)
     has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
-    if not (requests or has_dashboard or line.demo):
+    if not (requests or has_dashboard or line.demo or rpc):
         raise click.UsageError(
             "nothing to download; give a URL, a list file, or - for standard input"
         )
@@ -133,10 +144,10 @@ def _run_here(
         check_directory(settings.output_dir)
         check_log_file(settings.log_file)
         status = run_loop(
-            _run(line, settings, requests, has_dashboard, session, resolved)
+            _run(line, settings, requests, has_dashboard, session, resolved, rpc)
         )
         while session is not None and session.next_session:
-            status, session = _run_session(line, resolved, session.next_session)
+            status, session = _run_session(line, resolved, session.next_session, rpc)
         if line.is_stdout and not status:
             from tui.cli.standard_output import copy_to_stdout
 
@@ -149,6 +160,7 @@ def _detach(
     resolved: Resolved,
     settings: Settings,
     requests: list[DownloadRequest],
+    rpc: RpcConfig | None,
 ) -> int:
     """Download in a background process; return the exit status."""
     from tui.cli.background.start import StartOrder, start_process, started_lines
@@ -164,6 +176,7 @@ def _detach(
             title_of(line.sources),
             tuple(requests),
             exit_when_done=resolved.dashboard().exit_when_done,
+            rpc=rpc,
         )
     )
     if not line.quiet:
@@ -266,7 +279,7 @@ def _open_session(
 
 
 def _run_session(
-    line: CommandLine, resolved: Resolved, name: str
+    line: CommandLine, resolved: Resolved, name: str, rpc: RpcConfig | None
 ) -> tuple[int, SavedSession]:
     """Run the dashboard on a session of the history."""
     from tui.cli.load_settings import prompt_for_passwords
@@ -277,7 +290,7 @@ def _run_session(
     settings = prompt_for_passwords(session.settings, ())
     check_directory(settings.output_dir)
     line = line._replace(sources=())
-    run = _run(line, settings, [], True, session, resolved)
+    run = _run(line, settings, [], True, session, resolved, rpc)
     return run_loop(run), session
 
 
@@ -288,6 +301,7 @@ async def _run(
     has_dashboard: bool,
     session: SavedSession | None,
     resolved: Resolved,
+    rpc: RpcConfig | None,
 ) -> int:
     """Open the engine, run a front end on it, and always close it."""
     from contextlib import AsyncExitStack
@@ -311,16 +325,17 @@ async def _run(
                 session=session,
                 host_limits=None if line.demo else HostLimits(),
             )
+            stack.push_async_callback(service.close)
+            remote = await _open_rpc(stack, service, rpc, has_dashboard)
         except LocalError as error:
             click.echo(f"fetchtui: {error_text(error)}", err=True)
             return USAGE_ERROR
-        stack.push_async_callback(service.close)
         post_processor = await stack.enter_async_context(
             post_processing(service, settings)
         )
         if has_dashboard:
             status = await _run_dashboard(
-                line, service, requests, session, resolved, post_processor
+                line, service, requests, session, resolved, post_processor, remote
             )
             return await finish_post_processing(
                 post_processor, status, partial(click.echo, err=True)
@@ -337,7 +352,32 @@ async def _run(
             on_forced_exit=TemporaryDirectory.remove_all,
             post_processor=post_processor,
             verbosity=line.verbosity,
+            remote=remote,
         )
+
+
+async def _open_rpc(
+    stack: AsyncExitStack,
+    service: DownloadService,
+    config: RpcConfig | None,
+    has_dashboard: bool,
+) -> RemoteControl | None:
+    """Start the remote control, if it is wanted."""
+    if config is None:
+        return None
+    from asyncio import Event
+
+    from tui.cli.remote_control import open_rpc
+    from tui.headless.run import RemoteControl
+
+    ended = Event()
+    shut_down = _terminate if has_dashboard else ended.set
+    return RemoteControl(await open_rpc(stack, service, config, shut_down), ended)
+
+
+def _terminate() -> None:
+    """End the program as SIGTERM does."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _headless_hint(line: CommandLine) -> str:
@@ -356,6 +396,7 @@ async def _run_dashboard(
     session: SavedSession | None,
     resolved: Resolved,
     post_processor: PostProcessor | None,
+    remote: RemoteControl | None,
 ) -> int:
     """Start downloading, import the dashboard meanwhile, and run it."""
     from tui.cli.startup import start_early
@@ -381,6 +422,8 @@ async def _run_dashboard(
         early.subscription.close()
         click.echo(f"fetchtui: interrupted. {hint}", err=True)
         return INTERRUPTED
+    if remote is not None:
+        service.notify(remote.opened)
     from tui.engine.session.history import SavedHistory
     from tui.ui.app import run_dashboard
 

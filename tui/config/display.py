@@ -30,7 +30,7 @@ def shown_value(option: Option, value: Any) -> str:
             shown = split_proxy(value)[0]
         case "user" | "proxy-user":
             shown = value.partition(":")[0]
-        case key if key.endswith(("password-from", "bearer-from")):
+        case key if key.endswith(("password-from", "bearer-from", "secret-from")):
             shown = _reference(value)
         case "hosts":
             return sanitize("; ".join(_host(rule) for rule in value))

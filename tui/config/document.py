@@ -101,7 +101,7 @@ def _contains(table: Any, path: Path) -> bool:
 
 SIZE_LIMIT = 256 << 10
 """Maximum size in bytes, a hundred times a usual file; beyond it is some other file."""
-_TABLES = ("hooks", "dashboard")
+_TABLES = ("hooks", "dashboard", "rpc")
 _WORDS = {key for key in BY_KEY if "." not in key} | {*_TABLES, "profile", "profiles"}
 _POSITION = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 _KEYS = re.compile(r"[^\s,]+")

@@ -32,6 +32,7 @@ class Group(Enum):
     LOGIN = "Authentication"
     AFTER = "After a download"
     DASHBOARD = "Dashboard"
+    REMOTE = "Remote control"
     RUN = "Run options"
 
 

@@ -20,6 +20,8 @@ _HEADER = re.compile(
 )
 _PROXIES = ("http", "https", "socks5", "socks5h")
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+|keyring:.+|netrc|ask)")
+LOOPBACK = "127.0.0.1"
+"""Where the remote control listens if only a port is given."""
 REFERENCES = "env:NAME, file:PATH, keyring:SERVICE, netrc or ask"
 """The ways to refer to a secret."""
 
@@ -91,6 +93,33 @@ def parse_reference(text: str) -> str:
     if _REFERENCE.fullmatch(text) is None or not text.isprintable():
         raise ValueError(f"must say where to read the secret from: {REFERENCES}")
     return text
+
+
+def parse_listen(text: str) -> str:
+    """Parse ``PORT``, ``HOST:PORT`` or ``[ADDRESS]:PORT``; return it with the host.
+
+    Raises:
+        ValueError: not an address to listen on.
+    """
+    host, colon, port = text.rpartition(":")
+    host = host.strip() or ("" if colon else LOOPBACK)
+    if not port.isascii() or not port.isdecimal() or int(port[:6]) > 65535:
+        raise ValueError("must be a port from 0 to 65535, or HOST:PORT")
+    if host.startswith("["):
+        try:
+            ipaddress.IPv6Address(host[1:-1])
+        except ValueError:
+            raise ValueError("the IPv6 address in [] is not valid") from None
+    elif not re.fullmatch(r"[0-9A-Za-z]([0-9A-Za-z.-]{0,252}[0-9A-Za-z])?", host):
+        raise ValueError("write HOST:PORT, and an IPv6 address in brackets")
+    return f"{host}:{int(port)}"
+
+
+def parse_origin(text: str) -> str:
+    """Parse an origin such as ``https://example.org`` or ``chrome-extension://ID``."""
+    if not re.fullmatch(r"[a-z][a-z+.-]*://[0-9A-Za-z.:_\[\]-]+/?", text):
+        raise ValueError("must be an origin such as https://example.org")
+    return text.rstrip("/")
 
 
 def parse_user(text: str) -> str:

@@ -50,6 +50,18 @@ class DashboardSettings(NamedTuple):
     """Action -> its keys, for actions with changed key bindings."""
 
 
+class RpcSettings(NamedTuple):
+    """Settings of the remote control."""
+
+    listen: str = ""
+    """``HOST:PORT``; "" if it is off."""
+    secret_from: str = ""
+    """Reference to the secret; "" generates one."""
+    ui: Path | None = None
+    allow_shutdown: bool = False
+    allow_origin: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Resolved:
     """The effective settings by key, with their sources and all problems found."""
@@ -91,6 +103,11 @@ class Resolved:
             exit_when_done=self["dashboard.exit-when-done"],
             keys=self["keys"],
         )
+
+    def rpc(self) -> RpcSettings:
+        """Return the settings of the remote control."""
+        names = (name.replace("_", "-") for name in RpcSettings._fields)
+        return RpcSettings(*(self[f"rpc.{name}"] for name in names))
 
 
 def resolve(

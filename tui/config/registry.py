@@ -16,6 +16,8 @@ from tui.config.parsing import (
     parse_header,
     parse_header_value,
     parse_interface,
+    parse_listen,
+    parse_origin,
     parse_pin,
     parse_proxy,
     parse_reference,
@@ -629,6 +631,68 @@ DASHBOARD: Final = (
     ),
 )
 
+REMOTE: Final = (
+    Option(
+        "rpc.listen",
+        Kind.TEXT,
+        Group.REMOTE,
+        "Let programs that control aria2 control fetchtui, on this port; needs"
+        " fetchtui[rpc].",
+        '"127.0.0.1:6800"',
+        flags=("--rpc",),
+        metavar="[HOST:]PORT",
+        parse=parse_listen,
+        fallback="",
+        default_text="off",
+        more="Without HOST, only programs on this machine can connect. Without a"
+        " dashboard, fetchtui then runs until it is stopped. See fetchtui help rpc.",
+    ),
+    Option(
+        "rpc.secret-from",
+        Kind.TEXT,
+        Group.REMOTE,
+        "Where to read the secret of the remote control from; a reference as for"
+        " --password-from.",
+        '"file:~/.config/fetchtui-secret"',
+        flags=("--rpc-secret-from",),
+        metavar="REF",
+        parse=parse_reference,
+        fallback="",
+        default_text="generated, in the file rpc-secret next to the sessions",
+    ),
+    Option(
+        "rpc.ui",
+        Kind.PATH,
+        Group.REMOTE,
+        "Folder with a web client to serve on the same port, such as AriaNg.",
+        '"~/AriaNg"',
+        flags=("--rpc-ui",),
+        metavar="DIR",
+        must_exist=False,
+    ),
+    Option(
+        "rpc.allow-shutdown",
+        Kind.SWITCH,
+        Group.REMOTE,
+        "Let clients end fetchtui with aria2.shutdown.",
+        "true",
+        flags=("--rpc-allow-shutdown",),
+        fallback=False,
+    ),
+    Option(
+        "rpc.allow-origin",
+        Kind.WORDS,
+        Group.REMOTE,
+        "Origin of another web page or of a browser extension that may connect;"
+        " repeatable.",
+        '["chrome-extension://mpkodccbngfoacfalldjimigbofkhgjn"]',
+        flags=("--rpc-allow-origin",),
+        metavar="ORIGIN",
+        parse=parse_origin,
+        fallback=(),
+    ),
+)
+
 HOSTS: Final = (
     Option(
         "hosts",
@@ -679,8 +743,9 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *LOGIN,
     *AFTER,
     *DASHBOARD,
+    *REMOTE,
 )
-"""Covers every field of ``Settings`` and every dashboard setting."""
+"""Covers every field of ``Settings`` and of the settings of front ends."""
 
 BY_KEY: Final = {option.key: option for option in OPTIONS}
 BY_HOST_KEY: Final = {option.key: option for option in HOST_KEYS}

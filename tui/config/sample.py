@@ -45,7 +45,7 @@ def sample() -> str:
         if flat:
             out.append(f"\n# -- {group.value} --\n")
             out += _lines(flat)
-    for table in ("hooks", "dashboard"):
+    for table in ("hooks", "dashboard", "rpc"):
         inner = [o for o in OPTIONS if o.key.startswith(f"{table}.")]
         out.append(f"\n# -- {inner[0].group.value} --\n\n# [{table}]\n")
         out += _lines(inner)

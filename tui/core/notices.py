@@ -71,6 +71,7 @@ class NoticeCode(StrEnum):
     EVENTS_LOST = "events_lost"  # events
     VERB_REFUSED = "verb_refused"  # reason
     # remote control
+    RPC_STARTED = "rpc_started"  # URL, where the secret is
     RPC_REFUSED = "rpc_refused"  # refusals, client, reason
     # an old journal
     TEXT = "text"  # the text that an earlier version stored

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.events import DownloadNotice, QueuePaused, QueueResumed
 from tui.core.listing.query import DownloadQuery, View
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tui.core.events import Event
     from tui.core.listing.query import FailureGroup
-    from tui.core.notices import PauseReason
+    from tui.core.notices import Notice, PauseReason
     from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
@@ -37,6 +37,15 @@ _OUTPUT_TIMEOUT_S = 5.0
 """Time for a terminal to accept the summary; a stopped one must not block the exit."""
 
 
+class RemoteControl(NamedTuple):
+    """Clients that can add downloads at any time, and end the run."""
+
+    opened: Notice
+    """Where they connect; published as soon as it is shown."""
+    ended: asyncio.Event
+    """Set when a client ends the run."""
+
+
 async def run_headless(
     service: DownloadService,
     requests: Sequence[DownloadRequest],
@@ -46,6 +55,7 @@ async def run_headless(
     on_forced_exit: Callable[[], None] = lambda: None,
     post_processor: PostProcessor | None = None,
     verbosity: int = 0,
+    remote: RemoteControl | None = None,
     stdout_fd: int = _STDOUT,
     stderr_fd: int = _STDERR,
 ) -> int:
@@ -61,6 +71,7 @@ async def run_headless(
         on_forced_exit: called when a second Ctrl+C exits immediately.
         post_processor: the post-processing, if any; the caller closes it.
         verbosity: -1 for errors only, 1 to also print starts.
+        remote: keeps the run going when nothing is left to download.
         stdout_fd: the descriptor for JSON.
         stderr_fd: the descriptor for messages; a terminal gets live progress.
 
@@ -84,7 +95,7 @@ async def run_headless(
     with Interrupts(clean_up) as interrupts:
         renderer = _json_renderer(run, stdout, stderr) if is_json else None
         renderer = renderer or _text_renderer(run, stderr, verbosity, is_live=is_live)
-        run_loop = _RunLoop(service, requests, renderer, post_processor)
+        run_loop = _RunLoop(service, requests, renderer, post_processor, remote)
         result = await run_loop.follow(interrupts, stdout)
         if result.interruption:
             await _close(service)
@@ -166,7 +177,9 @@ class _RunLoop:
         requests: Sequence[DownloadRequest],
         renderer: Renderer,
         post_processor: PostProcessor | None,
+        remote: RemoteControl | None,
     ) -> None:
+        self._remote = remote
         self._service = service
         self._post_processor = post_processor
         self._requests = requests
@@ -176,6 +189,8 @@ class _RunLoop:
 
     async def follow(self, interrupts: Interrupts, stdout: AsyncOutput) -> RunResult:
         subscription = self._service.subscribe(self._text_renderer.exclude)
+        if self._remote is not None:
+            self._service.notify(self._remote.opened)
         signalled = asyncio.ensure_future(interrupts.arrived.wait())
         broken = asyncio.ensure_future(stdout.broken.wait())
         fetching = asyncio.ensure_future(self._fetch())
@@ -221,7 +236,10 @@ class _RunLoop:
         for at in range(0, len(self._requests), _SLICE):
             self._service.add(self._requests[at : at + _SLICE])
             await asyncio.sleep(0)
-        await self._service.wait_idle()
+        if self._remote is not None:
+            await self._remote.ended.wait()
+        else:
+            await self._service.wait_idle()
         if self._post_processor is not None:
             await self._post_processor.drain()
 
@@ -235,7 +253,7 @@ class _RunLoop:
                 ends, timeout=_EVENT_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
             )
             self._on_events(subscription)
-            if done or self._pause_reason:
+            if done or (self._pause_reason and self._remote is None):
                 return
             if loop.time() >= next_tick:
                 self._text_renderer.tick()

@@ -25,6 +25,10 @@ class RpcConfig(NamedTuple):
     origins: tuple[str, ...] = ()
     """Further origins whose pages may use the RPC, such as browser extensions."""
 
+    secret_in: str = ""
+    """Where the user finds the secret: a path or the kind of a reference; "" if it was
+    typed."""
+
     def __repr__(self) -> str:
         return f"RpcConfig({self.host}:{self.port})"
 

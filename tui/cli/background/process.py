@@ -34,7 +34,7 @@ from tui.core.text.sanitize import sanitize
 from tui.engine.factory import open_engine
 from tui.engine.session.session import OtherDirectory, continued_session
 from tui.headless.interrupts import Interrupts
-from tui.messages import error_text, session_text
+from tui.messages import error_text, notice_text, session_text
 from tui.postprocess.pipeline import post_processing
 
 if TYPE_CHECKING:
@@ -152,7 +152,14 @@ class _BackgroundProcess:
                     self._session.unsaved,
                 )
                 await self._serve(process, stack)
-                report(await self._begin(service))
+                notice = None
+                if self._order.rpc is not None:
+                    from tui.cli.remote_control import open_rpc
+
+                    notice = await open_rpc(
+                        stack, service, self._order.rpc, self._stop.set
+                    )
+                report(await self._begin(service, notice_text(notice)))
                 freeze_memory()
                 await self._until_end(process, interrupts)
         return 0
@@ -169,7 +176,7 @@ class _BackgroundProcess:
         stack.push_async_callback(server.close, "stopped")
         self._lock.write(hello)
 
-    async def _begin(self, service: DownloadService) -> Started:
+    async def _begin(self, service: DownloadService, rpc: str) -> Started:
         """Restore the session, add the new requests and save everything."""
         restored = session_text(await self._session.restore())
         new = await self._session.new_requests(self._order.requests)
@@ -183,6 +190,7 @@ class _BackgroundProcess:
             restored,
             unsaved,
             str(self._settings.log_file),
+            rpc,
         )
 
     async def _until_end(self, process: Process, interrupts: Interrupts) -> None:

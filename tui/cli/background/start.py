@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tui.background.address import Address, Record
     from tui.core.request import DownloadRequest
     from tui.core.settings import Settings
+    from tui.rpc.config import RpcConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class StartOrder:
     carried: tuple[DownloadRequest, ...] = ()
     """Requests of its session with their secrets, which no journal stores."""
     exit_when_done: bool = False
+    rpc: RpcConfig | None = None
+    """The remote control to start, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ class Started:
     """Why the session cannot be saved; "" if it is."""
     log: str = ""
     """Path of the log."""
+    rpc: str = ""
+    """Where the remote control listens and its secret is, in words; "" without one."""
 
 
 class StartError(click.ClickException):
@@ -186,6 +191,8 @@ def started_lines(name: str, started: Started) -> list[str]:
         f"Running in the background as {name!r} (pid {started.pid}): {what}.",
         f"fetchtui attach{of_name} shows it, fetchtui stop{option} ends it.",
     ]
+    if started.rpc:
+        lines.append(started.rpc)
     if started.unsaved:
         lines.append(f"warning: this session is not being saved: {started.unsaved}")
     return lines

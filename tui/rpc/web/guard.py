@@ -120,9 +120,9 @@ class _Headers:
 
 
 def client_of(scope: Scope) -> str:
-    """Return the address of the client, for the log."""
+    """Return the address of the client, without its port, for the log."""
     client = scope.get("client")
-    return f"{bracketed(client[0])}:{client[1]}" if client else "unknown"
+    return str(client[0]) if client else "unknown"
 
 
 def _split_port(host: str) -> tuple[str, str]:

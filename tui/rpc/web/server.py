@@ -85,8 +85,8 @@ class _GuardedProtocol(H11Protocol):
 
     def drop(self, reason: str) -> None:
         """Close the connection and log why."""
-        host, port = self.client or ("unknown", 0)
-        self.on_refused(f"{bracketed(host)}:{port}", reason)
+        host, _ = self.client or ("unknown", 0)
+        self.on_refused(host, reason)
         self.transport.abort()
 
     def _set_deadline(self) -> None:
