@@ -87,11 +87,15 @@ class ScaleReport:
         self._stdout = stdout
         self._stderr = stderr
         self._is_quiet = is_quiet
+        self.is_muted = False
+        """A dashboard shows events; text would be printed over it."""
 
     def on_event(self, event: Mapping[str, object]) -> None:
         """Write an event."""
         if self._stdout is not None:
             self._stdout.write(json.dumps(event) + "\n")
+            return
+        if self.is_muted:
             return
         kind = event["event"]
         if kind == "worker_lost":

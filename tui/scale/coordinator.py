@@ -451,7 +451,7 @@ class Coordinator:
             elapsed_s=end - self._started,
             limits=self._limits,
             workers=tuple(map(_row_of, self._workers.values())),
-            shown=(*running, *list(self._states.values())[:_SHOWN]),
+            shown=(*sorted(running), *list(self._states.values())[:_SHOWN]),
             hosts=_sum_hosts(statuses),
             causes=tuple(
                 (kind, status, number)

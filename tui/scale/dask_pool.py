@@ -49,6 +49,12 @@ class DaskPool:
         self._calls: set[asyncio.Task[None]] = set()
         self._checked: set[str] = set()
         self._rejected: dict[str, str] = {}
+        if processes:
+            from multiprocessing import resource_tracker
+
+            # Started now, because it needs the descriptor of stderr, which a dashboard
+            # replaces; worker processes are started later, and again after a crash.
+            resource_tracker.ensure_running()
 
     async def start(self) -> None:
         """Connect to the scheduler, and check its workers.
@@ -81,7 +87,7 @@ class DaskPool:
                 timeout=_CONNECT_S,
                 set_as_default=False,
             )
-        except (OSError, TimeoutError, ValueError) as error:
+        except (OSError, TimeoutError, ValueError, RuntimeError) as error:
             await self.close()
             where = self._address or "this machine"
             raise ScaleError(

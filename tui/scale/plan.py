@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
-_BUFFER_BYTES = 32768
+_BUFFER_BYTES = 16384
 """Text kept in memory per bucket."""
 _BAD_ROWS_SHOWN = 5
 _EDGE_BYTES = 65536
 """Bytes at both ends of an input that its fingerprint covers."""
 _PROGRESS_ROWS = 20_000
 MIN_BUCKETS = 64
-BUCKETS_PER_PART = 16
+BUCKETS_PER_PART = 32
 """With so many buckets per worker, the largest one rarely decides when a run ends."""
 
 

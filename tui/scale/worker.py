@@ -215,8 +215,9 @@ class ShardWorker:
         self._runs: dict[int, _ShardRun] = {}
         self._run_of: dict[int, _ShardRun] = {}
         """By id of the download."""
-        self._capped: set[str] = set()
-        """Origins with a limit that this worker set."""
+        self._caps: dict[str, int] = {}
+        """Limits that this worker set. They stay between two shards of a lane, because
+        setting one discards what was learned from refusals."""
         self._slowed: dict[str, int] = {}
         """Limits that other workers learned for hosts of split lanes."""
         self._done = self._failed = self._received = 0
@@ -286,7 +287,6 @@ class ShardWorker:
             if run.ids:
                 engine.cancel(list(run.ids))
                 self._is_stale = True
-            self._set_caps(run.origins)
 
     def _read_known(self, partial: PartialRows) -> dict[int, Row]:
         """Return downloads of earlier generations whose files are still complete."""
@@ -431,6 +431,7 @@ class ShardWorker:
                 self._pump = asyncio.create_task(self._follow(self._subscription))
                 self._added = 0
                 self._is_stale = False
+                self._caps.clear()
             self._added += count
             return self._engine
 
@@ -563,11 +564,11 @@ class ShardWorker:
                 cap = max(1, sum(cap_of_lane(total, lane) for lane in lanes))
             if slowed := self._slowed.get(origin, 0):
                 cap = min(cap, slowed) if cap else slowed
-            if cap:
+            elif not lanes:
+                continue
+            if self._caps.get(origin, 0) != cap:
+                self._caps[origin] = cap
                 engine.set_origin_cap(origin, cap)
-            elif origin in self._capped:
-                engine.set_origin_cap(origin, 0)
-            (self._capped.add if cap else self._capped.discard)(origin)
 
     def _cap_of(self, origin: str) -> int:
         """Return the limit of a host over all workers; 0 if there is none."""

@@ -286,7 +286,6 @@ async def _run_workers(
     own: dict[str, Any],
 ) -> int:
     """Run a coordinator with the chosen pool and front end."""
-    from tui.headless.interrupts import Interrupts
     from tui.headless.output import AsyncOutput
     from tui.headless.scale import ScaleReport
     from tui.scale.coordinator import Coordinator
@@ -305,13 +304,7 @@ async def _run_workers(
     problem = ""
     is_interrupted = False
     try:
-        with Interrupts() as interrupts:
-            following = asyncio.create_task(report.follow(coordinator))
-            try:
-                await coordinator.run(interrupts.arrived)
-            finally:
-                following.cancel()
-            is_interrupted = interrupts.arrived.is_set()
+        is_interrupted = await _run_front_end(line, options, coordinator, report)
         status = INTERRUPTED if is_interrupted else 0
     except ScaleError as error:
         problem = str(error)
@@ -323,6 +316,36 @@ async def _run_workers(
         if output is not None:
             await output.close(5)
     return status
+
+
+async def _run_front_end(
+    line: CommandLine, options: JobOptions, coordinator: Coordinator, report: Any
+) -> bool:
+    """Run the job with a dashboard or without; return True if it was interrupted.
+
+    Raises:
+        ScaleError: it cannot start or continue.
+    """
+    from tui.headless import terminal
+    from tui.headless.interrupts import Interrupts
+
+    is_plain = line.json or line.quiet or line.headless
+    if not is_plain and terminal.can_show_dashboard():
+        from tui.ui.scale.app import run_scale_screen
+
+        title = str(options.destination)
+        report.is_muted = True
+        try:
+            return await run_scale_screen(coordinator, coordinator.run, title)
+        finally:
+            report.is_muted = False
+    with Interrupts() as interrupts:
+        following = asyncio.create_task(report.follow(coordinator))
+        try:
+            await coordinator.run(interrupts.arrived)
+        finally:
+            following.cancel()
+        return interrupts.arrived.is_set()
 
 
 async def _finish(
