@@ -16,23 +16,24 @@ from tui.cli.startup import SLICE, start_early
 from tui.core.download import DownloadState
 from tui.core.events import Queued
 from tui.core.request import DownloadRequest
+from tui.headless.interrupts import Interrupts
 
-# Loading lasts until a file is gone: the signal comes while it does.
+# One step of the start lasts until a file is gone: the signal comes while it does.
 _PROGRAM = """
 import sys
+from importlib import import_module
 from pathlib import Path
-import tui.cli.startup as early
-begin = early.start_early
-def slow(service, requests, load):
-    def loads():
-        print("loading", flush=True)
-        while Path(sys.argv[-1]).exists():
-            pass
-        load()
-    return begin(service, requests, loads)
-early.start_early = slow
+module, name, gate = sys.argv[-3:]
+module = import_module(module)
+real = getattr(module, name)
+def slow(*args, **options):
+    print("loading", flush=True)
+    while Path(gate).exists():
+        pass
+    return real(*args, **options)
+setattr(module, name, slow)
 from tui.cli.main import main
-main(sys.argv[1:-1], prog_name="fetchtui")
+main(sys.argv[1:-3], prog_name="fetchtui")
 """
 
 
@@ -42,10 +43,9 @@ def wanted(number):
 
 async def test_the_first_slice_is_added_before_anything_is_loaded():
     service = FakeService()
-    early = await start_early(service, wanted(SLICE + 5), lambda: None)
+    early = await start_early(service, wanted(SLICE + 5), lambda: None, Interrupts())
     assert service.snapshot().counts[DownloadState.QUEUED] == SLICE
     assert len(early.remaining) == 5
-    assert not early.is_interrupted
     assert sum(isinstance(e, Queued) for e in early.subscription.drain()) == SLICE
 
 
@@ -54,11 +54,17 @@ async def test_what_loading_raises_comes_out():
         raise ImportError("no textual here")
 
     with pytest.raises(ImportError, match="no textual"):
-        await start_early(FakeService(), [], load)
+        await start_early(FakeService(), [], load, Interrupts())
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_while_the_dashboard_loads_ends_it_cleanly(tmp_path, number):
+@pytest.mark.parametrize(
+    ("module", "step"),
+    [("tui.cli.main", "_import_dashboard"), ("tui.ui.app", "load_ui_state")],
+)
+def test_a_signal_while_the_dashboard_starts_ends_it_cleanly(
+    tmp_path, number, module, step
+):
     gate = tmp_path / "gate"
     gate.touch()
     master, slave = os.openpty()
@@ -67,7 +73,7 @@ def test_a_signal_while_the_dashboard_loads_ends_it_cleanly(tmp_path, number):
     environment["FETCHTUI_STATE_DIR"] = str(tmp_path / "state")
     url, out = "http://127.0.0.1:9/never", tmp_path / "out"
     process = subprocess.Popen(
-        [sys.executable, "-c", _PROGRAM, url, "-o", str(out), str(gate)],
+        [sys.executable, "-c", _PROGRAM, url, "-o", str(out), module, step, str(gate)],
         stdin=slave,
         stdout=slave,
         stderr=slave,

@@ -400,10 +400,8 @@ async def _run_dashboard(
 ) -> int:
     """Start downloading, import the dashboard meanwhile, and run it."""
     from tui.cli.startup import start_early
+    from tui.headless.interrupts import Interrupts
     from tui.messages import session_text
-
-    def load() -> None:
-        import tui.ui.app  # noqa: F401  # takes 0.2 s
 
     hint = resume_hint(line.sources, is_demo=line.demo)
     restore: Callable[[], Awaitable[str]] | None = None
@@ -416,27 +414,34 @@ async def _run_dashboard(
                 session_text(await session.restore()) if restored is None else restored
             )
 
-    early = await start_early(service, requests, load)
-    freeze_memory()
-    if early.is_interrupted:
-        early.subscription.close()
-        click.echo(f"fetchtui: interrupted. {hint}", err=True)
-        return INTERRUPTED
-    if remote is not None:
-        service.notify(remote.opened)
-    from tui.engine.session.history import SavedHistory
-    from tui.ui.app import run_dashboard
+    # Until the dashboard handles signals itself, a moment before it takes the screen.
+    with Interrupts() as interrupts:
+        early = await start_early(service, requests, _import_dashboard, interrupts)
+        freeze_memory()
+        if remote is not None:
+            service.notify(remote.opened)
+        from tui.engine.session.history import SavedHistory
+        from tui.ui.app import run_dashboard
 
-    return await run_dashboard(
-        service,
-        requests=early.remaining,
-        subscription=early.subscription,
-        post_processor=post_processor,
-        source_title=session.title if session else "demo",
-        exit_when_done=resolved.dashboard().exit_when_done,
-        restore=restore,
-        unsaved=None if session is None else session.unsaved,
-        history=None if session is None else SavedHistory(session),
-        settings=resolved,
-        resume_hint=hint,
-    )
+        status = await run_dashboard(
+            service,
+            requests=early.remaining,
+            subscription=early.subscription,
+            post_processor=post_processor,
+            source_title=session.title if session else "demo",
+            exit_when_done=resolved.dashboard().exit_when_done,
+            restore=restore,
+            unsaved=None if session is None else session.unsaved,
+            history=None if session is None else SavedHistory(session),
+            settings=resolved,
+            resume_hint=hint,
+            is_interrupted=interrupts.arrived.is_set,
+        )
+        if interrupts.arrived.is_set():
+            early.subscription.close()
+            click.echo(f"fetchtui: interrupted. {hint}", err=True)
+        return status
+
+
+def _import_dashboard() -> None:
+    import tui.ui.app  # noqa: F401  # takes 0.2 s

@@ -6,13 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.download import DownloadState
-from tui.headless.interrupts import Interrupts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tui.core.request import DownloadRequest
     from tui.core.service import DownloadService, Subscription
+    from tui.headless.interrupts import Interrupts
 
 SLICE = 1000
 """Requests added per loop iteration, which takes about 5 ms. The next slice waits until
@@ -27,14 +27,13 @@ class EarlyStart(NamedTuple):
     """Has every event since the first request was added."""
     remaining: Sequence[DownloadRequest]
     """Requests that are still to be added."""
-    is_interrupted: bool
-    """True if a signal asked the program to exit."""
 
 
 async def start_early(
     service: DownloadService,
     requests: Sequence[DownloadRequest],
     load: Callable[[], object],
+    interrupts: Interrupts,
 ) -> EarlyStart:
     """Add the first requests, and let them run while ``load`` works in a thread.
 
@@ -42,26 +41,25 @@ async def start_early(
         service: an engine without any downloads.
         requests: what to download; empty if an earlier session is restored first.
         load: imports the dashboard; its exceptions propagate.
+        interrupts: an interrupt ends it early.
     """
     subscription = service.subscribe()
-    with Interrupts() as interrupts:
-        loading = asyncio.ensure_future(asyncio.to_thread(load))
-        signalled = asyncio.ensure_future(interrupts.arrived.wait())
-        added = 0
-        try:
-            while not (loading.done() or signalled.done()):
-                queued = service.snapshot().counts[DownloadState.QUEUED]
-                if added < len(requests) and queued < SLICE // 2:
-                    service.add(requests[added : added + SLICE])
-                    added += SLICE
-                await asyncio.wait(
-                    (loading, signalled),
-                    timeout=_POLL_INTERVAL_S if added < len(requests) else None,
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            # An import cannot be cancelled, but it takes less than a second.
-            await loading
-        finally:
-            signalled.cancel()
-        is_interrupted = interrupts.arrived.is_set()
-    return EarlyStart(subscription, requests[added:], is_interrupted)
+    loading = asyncio.ensure_future(asyncio.to_thread(load))
+    signalled = asyncio.ensure_future(interrupts.arrived.wait())
+    added = 0
+    try:
+        while not (loading.done() or signalled.done()):
+            queued = service.snapshot().counts[DownloadState.QUEUED]
+            if added < len(requests) and queued < SLICE // 2:
+                service.add(requests[added : added + SLICE])
+                added += SLICE
+            await asyncio.wait(
+                (loading, signalled),
+                timeout=_POLL_INTERVAL_S if added < len(requests) else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        # An import cannot be cancelled, but it takes less than a second.
+        await loading
+    finally:
+        signalled.cancel()
+    return EarlyStart(subscription, requests[added:])

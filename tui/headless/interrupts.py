@@ -1,4 +1,4 @@
-"""Handle Ctrl+C, SIGTERM and SIGHUP in a run without a dashboard."""
+"""Handle Ctrl+C, SIGTERM and SIGHUP in a run without a dashboard, or before it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from tui.core.listing.query import DownloadQuery, View
 from tui.core.text.units import format_duration, use_units
 from tui.messages import attachment_title, detached_text
 from tui.ui.actions.batch_runner import finish
-from tui.ui.exit import exit_status
+from tui.ui.exit import INTERRUPTED, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.live_settings import LiveSettings
 from tui.ui.main_screen import MainScreen
@@ -347,7 +347,7 @@ class DashboardApp(App[int]):
 
     def stop(self) -> None:
         """Quit because of a signal; progress is saved."""
-        self.exit(130)
+        self.exit(INTERRUPTED)
 
     @property
     def is_closing(self) -> bool:
@@ -385,7 +385,12 @@ def _do_nothing() -> None:
     pass
 
 
-async def _run(app: DashboardApp, post_processor: PostProcessor | None) -> int | None:
+async def _run(
+    app: DashboardApp,
+    loaded: UIState,
+    post_processor: PostProcessor | None = None,
+    is_interrupted: Callable[[], bool] = lambda: False,
+) -> int | None:
     if post_processor is not None:
         # Not earlier: before there is a driver, ``send`` drops what it is given.
         app.when_mounted = partial(post_processor.use_terminal, app.send)
@@ -393,9 +398,15 @@ async def _run(app: DashboardApp, post_processor: PostProcessor | None) -> int |
     # and Python would print that into the terminal.
     warnings.filterwarnings("ignore", "coroutine 'Screen._watch_selections'")
     with StopSignals(asyncio.get_running_loop(), app.stop):
+        if is_interrupted():
+            return INTERRUPTED
         status = await app.run_async()
     if post_processor is not None:
         post_processor.use_terminal(None)
+    await app.main.actions.states.deletions.finish()
+    if app.ui_state != loaded:
+        # Leave no file behind if nothing was changed.
+        await asyncio.to_thread(save_ui_state, ui_state_path(), app.ui_state)
     return status
 
 
@@ -412,6 +423,7 @@ async def run_dashboard(
     resume_hint: str = "",
     post_processor: PostProcessor | None = None,
     subscription: Subscription | None = None,
+    is_interrupted: Callable[[], bool] = lambda: False,
 ) -> int:
     """Show the dashboard until the user quits, a signal arrives or all is done.
 
@@ -428,12 +440,12 @@ async def run_dashboard(
         resume_hint: how to resume after quitting, in one sentence.
         post_processor: the post-processing, if any; the caller waits for it.
         subscription: has the events of earlier additions; ``None`` if there were none.
+        is_interrupted: whether a signal came already; then the screen is not taken.
 
     Returns:
         The exit status: 0 all done, 1 at least one failed, 130 unfinished (saved).
     """
-    path = ui_state_path()
-    ui_state, problem = await asyncio.to_thread(load_ui_state, path)
+    ui_state, problem = await asyncio.to_thread(load_ui_state, ui_state_path())
     app = DashboardApp(
         service,
         requests,
@@ -449,11 +461,9 @@ async def run_dashboard(
     app.main.add_queue.restore = restore
     app.main.exit_flow.promise(resume_hint, unsaved, has_session=history is not None)
     app.history = history
-    status = await _run(app, post_processor)
-    await app.main.actions.states.deletions.finish()
-    if app.ui_state != ui_state:
-        # Leave no file behind if nothing was changed.
-        await asyncio.to_thread(save_ui_state, path, app.ui_state)
+    status = await _run(app, ui_state, post_processor, is_interrupted)
+    if is_interrupted():
+        return INTERRUPTED
     if not (app.has_lost_terminal or app.is_switching):
         await _print_summary(app, service)
     detach_dead_streams()
@@ -476,8 +486,7 @@ async def run_attached(
     Returns:
         The exit status: 0, or 130 after a signal.
     """
-    path = ui_state_path()
-    ui_state, problem = await asyncio.to_thread(load_ui_state, path)
+    ui_state, problem = await asyncio.to_thread(load_ui_state, ui_state_path())
     app = DashboardApp(
         service,
         (),
@@ -488,10 +497,7 @@ async def run_attached(
     app.settings = settings
     app.main.attach(attachment)
     app.main.start_message = app.complaint or problem
-    status = await _run(app, None)
-    await app.main.actions.states.deletions.finish()
-    if app.ui_state != ui_state:
-        await asyncio.to_thread(save_ui_state, path, app.ui_state)
+    status = await _run(app, ui_state)
     if not app.has_lost_terminal:
         print_summary([detached_text(attachment, service.snapshot())])
     detach_dead_streams()

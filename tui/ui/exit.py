@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tui.ui.poller import EnginePoller
 
 T = TypeVar("T")
+INTERRUPTED = 130
+"""Exit status of an unfinished run: 128 + SIGINT, as in shells."""
 TWICE_S = 2.0
 """A second ctrl+c within this time quits without a question."""
 
@@ -33,7 +35,7 @@ def exit_status(snapshot: EngineSnapshot) -> int:
         + counts[DownloadState.CANCELLED]
     )
     if ended < snapshot.total:
-        return 130
+        return INTERRUPTED
     return 1 if counts[DownloadState.FAILED] else 0
 
 
