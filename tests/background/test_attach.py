@@ -170,6 +170,26 @@ async def test_the_end_of_the_connection_keeps_what_is_known():
             next(other)  # until there is a connection again
 
 
+async def test_a_client_that_stops_reading_slows_nobody_and_catches_up():
+    service = some(*[_S.QUEUED] * 1_000)
+    async with (
+        a_server(service) as (address, _),
+        attached(address) as stopped,
+        attached(address) as other,
+    ):
+        reading = stopped._connection._channel._reader._transport
+        reading.pause_reading()
+        stopped._send("view.set", ids=list(range(1_000)))
+        for round in range(20):
+            for id in range(1_000):
+                service.change(id, name=f"{round}-{'y' * 150}")
+            stopped._send("view.sync")
+            await other.sync()  # answered at once, whatever the first one reads
+        reading.resume_reading()
+        await stopped.sync()
+        assert {row.name for row in stopped.rows(range(1_000))} == {f"19-{'y' * 150}"}
+
+
 # -- frames ----------------------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 """Attaching to a background process with very many downloads.
 
 ``python -m tests.bench.attach`` starts a background process with a list (``--lines
-1000000``) of which nothing finishes, and measures as a user sees it, through a terminal,
+1000000``) of which nothing finishes. Through a terminal, as a user sees it, it measures
 the time from starting ``fetchtui attach`` to a screen full of rows; then, without a
 dashboard, what a client waits for: connecting, order by activity, by name, a filter,
 and rows that were not shown before. Beside each time is the processor time of both

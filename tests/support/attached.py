@@ -38,7 +38,7 @@ async def a_server(
     lock = Lock(address)
     assert lock.acquire()
     hello = Hello(PROTOCOL, version, os.getpid(), 1_790_000_000.0, "main")
-    process = Process(service, lambda: None, read_log)
+    process = Process(service, lambda: None, read_log, settings=lambda: SETTINGS)
     server = BackgroundServer(
         address,
         hello,
@@ -52,6 +52,10 @@ async def a_server(
     finally:
         await server.close("stopped")
         lock.release()
+
+
+SETTINGS = {"retries": "7", "output-dir": '"far"'}
+"""What the process was started with."""
 
 
 class Gate:

@@ -16,6 +16,7 @@ from tui.background.attach.replica import Replica
 from tui.config.precedence import DashboardSettings
 from tui.core.attachment import LinkState
 from tui.core.download import DownloadState
+from tui.core.text.units import parse_size
 from tui.messages import attachment_text, attachment_title, detached_text
 from tui.ui.app import DashboardApp
 
@@ -161,3 +162,27 @@ async def test_small_terminals_show_a_lost_connection_too(size):
         async with board_on(gate, size=size) as (board, _):
             gate.close("")
             await shows(board, "connection lost")
+
+
+async def test_settings_of_the_process_are_shown_and_its_limits_can_be_changed():
+    service = some_downloads()
+    async with a_server(service) as (address, _), board_on(Gate(address)) as (board, _):
+        settings = board.app.live_settings()
+        rows = {row.id: row for row in settings.rows()}
+        assert (rows["retries"].shown_keys, rows["retries"].source) == ("7", "main")
+        assert "until it ends" in rows["concurrency"].source
+        assert rows["dashboard.theme"].source == "default"
+        assert "where the background process was started" in settings.why_fixed(
+            "retries"
+        )
+        with pytest.raises(ValueError, match="started"):
+            await settings.change("retries", "9")
+        assert "until the process ends" in await settings.change("concurrency", "3")
+        await until(lambda: service.concurrency == 3)
+        await settings.change("limit-rate", "1M")
+        await until(lambda: service.rate_limit == parse_size("1M"))
+        assert not settings.why_fixed("keys.quit")
+        await board.press("comma")
+        await board.type("retries")
+        await board.press("enter")
+        assert "where the background process was started" in board.text()

@@ -45,7 +45,7 @@ _STOPPED: Final = ENDED | {DownloadState.PAUSED}
 _WAIT_INTERVAL_S: Final = 0.05
 _ENDINGS: Final = (events.Done, events.Failed, events.Cancelled, events.Paused)
 _CHANGES_NOTHING: Final = frozenset(
-    {"ping", "status", "select", "find", "rows", "complete", "log", "wait"}
+    {"ping", "status", "select", "find", "rows", "complete", "log", "wait", "settings"}
 )
 """Requests that a client which only watches may send, beside those for its view."""
 
@@ -62,6 +62,8 @@ class Process:
     post_processor: PostProcessor | None = None
     unsaved: Callable[[], str] = str
     """Returns why the session is not saved; "" if it is."""
+    settings: Callable[[], Mapping[str, str]] = dict
+    """Returns the settings as text by key, without secrets."""
 
 
 class ClientHandler:
@@ -85,6 +87,7 @@ class ClientHandler:
             "complete": self._complete,
             "wait": self._wait,
             "log": self._log,
+            "settings": self._settings,
             "stop": self._stop,
         }
 
@@ -120,6 +123,9 @@ class ClientHandler:
         count = _number(params, "count", 1, 10_000)
         text = await self._process.read_log(LOG_LIMIT)
         return {"lines": text.splitlines()[-count:]}
+
+    async def _settings(self, _params: dict[str, Any]) -> Any:
+        return {"settings": dict(self._process.settings())}
 
     async def _status(self, _params: dict[str, Any]) -> Any:
         now = self._service.snapshot()

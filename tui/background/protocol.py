@@ -18,6 +18,7 @@ Requests of a client:
 ``rows``        {ids}: {rows}, for scripts
 ``complete``    {start}: {ids, names} for the shell
 ``wait``        {ids}: answered when these downloads have ended; without ids, all
+``settings``    {}: {settings}, as text by key and without secrets
 ``log``         {count}: {lines}, the last ones of the log of the process
 ``stop``        {}: ends the process; the connection closes when it has ended
 ==============  ====================================================================

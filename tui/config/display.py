@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
+from enum import Enum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from tui.config.option import toml_text
 from tui.config.parsing import split_proxy
+from tui.config.registry import OPTIONS
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tui.config.option import Option
-    from tui.core.settings import HostRule, Login
+    from tui.core.settings import HostRule, Login, Settings
 
 HIDDEN = "(hidden)"
 
@@ -85,3 +88,21 @@ def _login(login: Login) -> str:
     secret = HIDDEN if is_text else _reference(login.secret)
     who = f"user = {toml_text(login.user)}, " if login.user else ""
     return f"{who}{login.scheme.value} from {secret}"
+
+
+_WITH_SECRETS = frozenset(("headers", "login", "proxy_login", "proxy"))
+"""Fields that consist of several settings, some of them secret."""
+
+
+def shown_settings(settings: Settings) -> dict[str, str]:
+    """Return the settings that a process uses, as text by key, without secrets."""
+    shown = {}
+    for option in OPTIONS:
+        if not option.field or option.field in _WITH_SECRETS:
+            continue
+        value = attrgetter(option.field)(settings)
+        if isinstance(value, Enum):
+            value = value.value
+        if isinstance(value, str | int | float | bool | os.PathLike | None):
+            shown[option.key] = shown_value(option, value)
+    return shown

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 class LinkState(Enum):
@@ -49,6 +49,11 @@ class Attachment(Protocol):
     @property
     def restarts(self) -> int:
         """How often another process answered; ids are those of other downloads then."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What the process was started with, as text by key, without secrets."""
         ...
 
     on_change: Callable[[], object]

@@ -29,7 +29,7 @@ from tui.messages import attachment_title, detached_text
 from tui.ui.actions.batch_runner import finish
 from tui.ui.exit import INTERRUPTED, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
-from tui.ui.live_settings import LiveSettings
+from tui.ui.live_settings import AttachedSettings, LiveSettings
 from tui.ui.main_screen import MainScreen
 from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT, THEMES, wrong_theme
 from tui.ui.terminal.ascii_filter import AsciiFilter, wants_ascii
@@ -242,7 +242,12 @@ class DashboardApp(App[int]):
 
     def live_settings(self) -> LiveSettings:
         """Return the settings, to show and change them."""
-        return LiveSettings(self, self.main.service, self.settings, self.complaint)
+        service, attachment = self.main.service, self.main.attachment
+        if attachment is None:
+            return LiveSettings(self, service, self.settings, self.complaint)
+        return AttachedSettings(
+            self, service, self.settings, self.complaint, attachment
+        )
 
     # -- the terminal ----------------------------------------------------------------
 

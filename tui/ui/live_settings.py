@@ -7,6 +7,7 @@ comments and order, see ``config.editor``) and applied at once where that is pos
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +17,9 @@ from tui.config.errors import ConfigError
 from tui.config.location import config_path, shown_path
 from tui.config.registry import find
 from tui.config.values import Kind
+from tui.core.attachment import LinkState
 from tui.core.text.sanitize import sanitize
+from tui.messages import WATCHING, attached_to, attachment_text
 from tui.ui.dialogs.settings import KEYS, SettingRow
 from tui.ui.keys.keymap import current
 from tui.ui.keys.registry import shown_key
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from tui.config.editor import ConfigFile
     from tui.config.option import Option
     from tui.config.precedence import Resolved
+    from tui.core.attachment import Attachment
     from tui.core.service import DashboardService
 
 _DETECTED = frozenset(
@@ -199,6 +203,11 @@ class LiveSettings:
             return editable_size(value)
         return shown_value(option, value)
 
+    def why_fixed(self, key: str) -> str:
+        """Return why a setting cannot be changed here; "" if it can."""
+        del key
+        return ""
+
     def check(self, key: str, text: str) -> str | None:
         """Return what is wrong with a text, before anything is changed."""
         if not text:
@@ -252,14 +261,9 @@ class LiveSettings:
             self._host.set_keys(dict(self._file.value("keys")))
             return True
         value = self._file.value(key)
-        service, host = self._service, self._host
+        host = self._host
         appliers: dict[str, Callable[[], object]] = {
-            "concurrency": lambda: service.set_concurrency(value),
-            "auto": lambda: service.set_auto(value),
-            "per-host": lambda: service.set_per_host(value),
-            "segments": lambda: service.set_segments(value),
-            "limit-rate": lambda: service.set_rate_limit(value or None),
-            "writers": lambda: service.set_writers(value),
+            **self._limits(value),
             "dashboard.theme": lambda: host.set_theme(value),
             "dashboard.motion": lambda: host.set_motion(is_on=value),
             "dashboard.columns": lambda: host.set_columns(value),
@@ -273,6 +277,18 @@ class LiveSettings:
         appliers[key]()
         host.refresh_now()
         return True
+
+    def _limits(self, value: Any) -> dict[str, Callable[[], object]]:
+        """Return what sets each limit of the downloads to a value."""
+        service = self._service
+        return {
+            "concurrency": lambda: service.set_concurrency(value),
+            "auto": lambda: service.set_auto(value),
+            "per-host": lambda: service.set_per_host(value),
+            "segments": lambda: service.set_segments(value),
+            "limit-rate": lambda: service.set_rate_limit(value or None),
+            "writers": lambda: service.set_writers(value),
+        }
 
     # -- sources ---------------------------------------------------------------------
 
@@ -310,3 +326,73 @@ class LiveSettings:
             form = f"{form}, such as {option.example}"
         usual = f"leave empty for the default ({default})"
         return f"{form}; {usual}" if form else usual
+
+
+class AttachedSettings(LiveSettings):
+    """The settings of a dashboard that is attached to another process.
+
+    Look and keys are those of this terminal and are saved to its settings file. Limits
+    belong to the process: they change at once, until it ends. All others are those that
+    the process was started with, and are only shown.
+    """
+
+    def __init__(
+        self,
+        host: SettingsHost,
+        service: DashboardService,
+        resolved: Resolved | None,
+        complaint: str,
+        attachment: Attachment,
+    ) -> None:
+        """Change the look of ``host`` and the limits behind ``service``."""
+        super().__init__(host, service, resolved, complaint)
+        self._attachment = attachment
+
+    def rows(self) -> list[SettingRow]:
+        """Return every setting; those of the process as the process has them."""
+        name = attached_to(self._attachment)
+        limits, theirs = self._limits(None), self._attachment.settings
+        rows = []
+        for row in super().rows():
+            if _is_own(row.id):
+                rows.append(row)
+            elif row.id in limits:
+                rows.append(replace(row, source=f"{name}, until it ends"))
+            else:
+                text = sanitize(theirs.get(row.id, "-"), 200)
+                rows.append(replace(row, shown_keys=text, source=name))
+        return rows
+
+    def why_fixed(self, key: str) -> str:
+        """Return why a setting cannot be changed here; "" if it can."""
+        if _is_own(key):
+            return ""
+        if key not in self._limits(None):
+            return (
+                f"{key} is set where the background process was started;"
+                " stop it and start it again to change it"
+            )
+        if self._attachment.state is not LinkState.CONNECTED:
+            return attachment_text(self._attachment)
+        return WATCHING if self._attachment.is_watching else ""
+
+    async def change(self, key: str, text: str) -> str:
+        """Change a setting of this terminal, or a limit of the process.
+
+        Raises:
+            ValueError: the value is invalid, or the setting cannot be changed here.
+        """
+        if _is_own(key):
+            return await super().change(key, text)
+        reason = self.why_fixed(key)
+        if reason:
+            raise ValueError(reason)
+        option = find(key)
+        self._limits(option.read_text(text) if text else option.default)[key]()
+        self._host.refresh_now()
+        return f"{key} = {sanitize(text, 60) or 'default'} until the process ends"
+
+
+def _is_own(key: str) -> bool:
+    """Return True for look and keys, which belong to this terminal."""
+    return key.startswith(("dashboard.", KEYS)) or key == "units"

@@ -90,7 +90,7 @@ class MainScreen(Screen[None]):
     ``AddQueue``, ``ExitFlow`` and ``RefreshScheduler``.
     """
 
-    _attachment: Attachment | None = None
+    attachment: Attachment | None = None
     """The connection to the process that downloads, if it is another one."""
     _restarts = 0
     """``Attachment.restarts`` that were noticed."""
@@ -355,7 +355,7 @@ class MainScreen(Screen[None]):
 
     def attach(self, attachment: Attachment) -> None:
         """Show the downloads of another process, and the state of the connection."""
-        self._attachment = attachment
+        self.attachment = attachment
         attachment.on_change = self._show_attachment
         attachment.on_arrival(self._show_arrived)
         self.header.attached_to = attached_to(attachment)
@@ -365,11 +365,11 @@ class MainScreen(Screen[None]):
     @property
     def is_remote(self) -> bool:
         """Whether the files are on another machine."""
-        return self._attachment is not None and bool(self._attachment.host)
+        return self.attachment is not None and bool(self.attachment.host)
 
     def _why_read_only(self) -> str:
         """Return why nothing can be changed now; "" if it can."""
-        attachment = self._attachment
+        attachment = self.attachment
         if attachment is None:
             return ""
         if attachment.state is not LinkState.CONNECTED:
@@ -385,7 +385,7 @@ class MainScreen(Screen[None]):
 
     def _show_attachment(self) -> None:
         """Show that the connection has ended, or is back."""
-        attachment = self._attachment
+        attachment = self.attachment
         if attachment is None or not self.is_running or self.app._exit:
             return
         if attachment.restarts != self._restarts:

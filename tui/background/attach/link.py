@@ -45,6 +45,7 @@ class Link:
         self.state = LinkState.LOST
         self.detail = ""
         self.restarts = 0
+        self.settings: dict[str, str] = {}
         self.on_change: Callable[[], object] = _do_nothing
         self._process: tuple[int, float] | None = None
         self._connection: Connection | None = None
@@ -84,6 +85,7 @@ class Link:
         try:
             hello = await connection.greet("dashboard", watch=replica.is_watching)
             await replica.attach(connection)
+            self.settings = _texts(await connection.request("settings"))
         except ProtocolError as error:
             await connection.close()
             raise ConnectionLost(str(error)) from None
@@ -132,6 +134,13 @@ class Link:
         except (ConnectionLost, TimeoutError) as error:
             self._set(LinkState.LOST, str(error))
         return None
+
+
+def _texts(answer: object) -> dict[str, str]:
+    """Return the settings in an answer, without what is not text."""
+    found = answer.get("settings") if isinstance(answer, dict) else None
+    pairs = found.items() if isinstance(found, dict) else ()
+    return {key: text for key, text in pairs if isinstance(text, str)}
 
 
 def _do_nothing() -> None:

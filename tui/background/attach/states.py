@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
 
+_STATES = bytes(state | flag for state in DownloadState for flag in (0, REMOVED))
 _KINDS = 0x20
 """States with and without ``REMOVED``."""
 
@@ -32,8 +33,8 @@ class StateTable:
         Raises:
             ValueError: one of them is not a state.
         """
-        for state in set(states):
-            check_state(state)
+        if states.translate(None, _STATES):
+            raise ValueError("an unknown state")
         self._confirmed = bytearray(states)
         self._shown = bytearray(states)
         self._assumed: dict[DownloadId, int] = {}

@@ -16,6 +16,7 @@ import sys
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -28,6 +29,7 @@ from tui.background.server import BackgroundServer
 from tui.cli.background.start import Started, StartError, already_running
 from tui.cli.event_loop import freeze_memory, run_loop
 from tui.cli.preflight import check_directory, check_log_file
+from tui.config.display import shown_settings
 from tui.core.download import ENDED
 from tui.core.errors import LocalError
 from tui.core.text.sanitize import sanitize
@@ -150,6 +152,7 @@ class _BackgroundProcess:
                     self._read_log,
                     post_processor,
                     self._session.unsaved,
+                    partial(shown_settings, self._settings),
                 )
                 await self._serve(process, stack)
                 notice = None

@@ -75,6 +75,9 @@ class EditableSettings(Protocol):
     def now(self, option: Option) -> Any:
         """Return the effective value of an option."""
 
+    def why_fixed(self, key: str) -> str:
+        """Return why a setting cannot be changed here; "" if it can."""
+
     def text(self, key: str) -> str:
         """Return the effective value as the user would type it."""
 
@@ -210,6 +213,11 @@ class SettingsScreen(Dialog[None]):
 
     def _ask(self, key: str) -> None:
         """Flip a switch; ask for the new value of any other setting."""
+        reason = self._settings.why_fixed(key)
+        if reason:
+            self._message = reason
+            self._explain()
+            return
         if key == "dashboard.theme":
             self._ask_theme()
             return
