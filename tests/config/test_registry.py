@@ -54,8 +54,11 @@ def test_every_setting_of_the_remote_control_has_an_option():
 
 def test_option_defaults_match_settings():
     resolved = resolve(read_document(b"", "config.toml"), environment={})
-    # auto and its start depend on whether concurrency is given.
-    assert resolved.settings() == Settings(auto=True, concurrency=AUTO_START)
+    # auto and its start depend on whether concurrency is given, and sizes_ahead on
+    # whether there is a dashboard.
+    assert resolved.settings() == Settings(
+        auto=True, concurrency=AUTO_START, sizes_ahead=True
+    )
     assert resolved.dashboard() == DashboardSettings()
     assert resolved.rpc() == RpcSettings()
     assert (resolved.problems, resolved.notes) == ([], [])

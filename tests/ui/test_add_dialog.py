@@ -7,11 +7,21 @@ import time
 
 import pytest
 from textual import events
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from tests.support.lines import line_text
+from tests.ui.dashboards import dashboard
 from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
-from tui.ui.dialogs.add import AddScreen, UrlArea, end_line, sanitize_multiline
+from tui.core.request import DownloadRequest
+from tui.ui.dialogs.add import (
+    AddOptions,
+    AddOptionsScreen,
+    AddScreen,
+    HeaderArea,
+    UrlArea,
+    end_line,
+    sanitize_multiline,
+)
 from tui.ui.dialogs.add_preview import AddPreview, preview_lines, read_preview
 from tui.ui.dialogs.path_completion import dropped_paths
 
@@ -22,6 +32,7 @@ def urls(count: int) -> str:
     )
 
 
+A1 = ("A", "1")
 MIXED = "\n".join(
     [
         "# comment",
@@ -387,3 +398,94 @@ async def test_ctrl_o_chooses_a_list_beside_the_text(some_list, monkeypatch, siz
         await pilot.press("enter")
         await settled(pilot, 3)
         assert "my list.txt" in on_screen(app)
+
+
+# -- options ---------------------------------------------------------------------------
+
+
+async def test_options_apply_to_all_downloads_of_a_dialog():
+    options = AddOptions()
+    app = Caller(AddScreen("https://a.example/x", "/data", options=options))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot, 1)
+        await pilot.press("ctrl+e")
+        screen = app.screen
+        for id, text in (
+            ("directory", "/data/isos/linux"),
+            ("name", "first.iso"),
+            ("checksum", "md5=" + "0" * 32),
+            ("limit", "2M"),
+        ):
+            screen.query_one(f"#{id}", Input).value = text
+        screen.query_one(HeaderArea).text = "X-One: 1\n\nReferer: https://a.example"
+        screen.query_one("#limit").focus()
+        await pilot.press("enter")
+        await until_shown(pilot, "to /data/isos/linux")
+        summary = options.summary("/data")
+        assert summary == (
+            "to /data/isos/linux, as first.iso, 2 headers, md5, limit 2M"
+        )
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    ((request,),) = app.answers
+    assert (request.directory, request.name) == ("isos/linux", "first.iso")
+    assert request.headers == (("X-One", "1"), ("Referer", "https://a.example"))
+    assert str(request.checksum) == "md5=" + "0" * 32
+    assert options.rate_limit == 2 << 20
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(
+    ("id", "text", "reason"),
+    [
+        ("directory", "/etc", "the directory must be below /data"),
+        ("directory", "../other", "must not leave the output directory"),
+        ("directory", ".ssh", "hidden"),
+        ("name", "a/b", "must not contain a slash"),
+        ("checksum", "md5=12", "md5 needs 32 hexadecimal digits"),
+        ("limit", "fast", "is not a valid rate"),
+    ],
+)
+async def test_an_invalid_option_is_explained_in_its_field(size, id, text, reason):
+    app = Caller(AddOptionsScreen(AddOptions(), "/data"))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        field = app.screen.query_one(f"#{id}", Input)
+        field.value = text
+        await pilot.press("enter")
+        await until_shown(pilot, reason[:30])
+        assert app.screen.focused is field
+
+
+async def test_invalid_headers_are_explained():
+    app = Caller(AddOptionsScreen(AddOptions(), "/data"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        app.screen.query_one(HeaderArea).text = "Range: bytes=0-1"
+        await pilot.press("enter")
+        await until_shown(pilot, "the header Range is set by fetchtui")
+
+
+async def test_a_name_is_for_one_download_only():
+    options = AddOptions(name="x")
+    app = Caller(AddScreen(urls(2), "/data", options=options))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot, 2)
+        await pilot.press("ctrl+s")
+        await until_shown(pilot, "The name is for one download, not for 2")
+
+
+def test_what_a_list_sets_takes_precedence():
+    listed = DownloadRequest(("https://a.example/x",), directory="b", headers=(A1,))
+    options = AddOptions(directory="a", headers=(("a", "2"), ("B", "3")))
+    (request,) = options.apply([listed])
+    assert request.directory == "a/b"
+    assert request.headers == (A1, ("B", "3"))
+
+
+async def test_a_limit_is_set_on_all_added_downloads():
+    async with dashboard() as board:
+        requests = [DownloadRequest((f"https://a.example/{n}",)) for n in range(3)]
+        board.main.add_queue.take(requests, 5000)
+        await board.app.workers.wait_for_complete()
+        assert board.main.service.limits == {5: 5000, 6: 5000, 7: 5000}

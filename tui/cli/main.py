@@ -131,6 +131,8 @@ def _run_here(
         raise click.UsageError(
             "nothing to download; give a URL, a list file, or - for standard input"
         )
+    if not has_dashboard:
+        settings = replace(settings, sizes_ahead=False)
     with ExitStack() as stack:
         if line.demo:
             settings = _demo_settings(line, settings, stack)

@@ -128,6 +128,20 @@ SPEED: Final = (
         is_live=True,
     ),
     Option(
+        "sizes-ahead",
+        Kind.SWITCH,
+        Group.SPEED,
+        "In the dashboard, ask servers for the sizes of queued files, for total and"
+        " ETA.",
+        "false",
+        field="sizes_ahead",
+        fallback=True,
+        default_text="on",
+        more="At most 500 requests for one byte, 2 at a time and one per host, only"
+        " where a host's limit leaves a connection spare, never to a host that refused"
+        " anything or whose files have a query in their URLs.",
+    ),
+    Option(
         "limit-rate",
         Kind.RATE,
         Group.SPEED,

@@ -167,6 +167,8 @@ class Settings:
     output_dir: Path = Path()
     concurrency: int = 8
     """Concurrent downloads. Browsers use 6 per host, aria2 5; more is rarely faster."""
+    sizes_ahead: bool = False
+    """Ask for the sizes of queued files over spare connections."""
     per_host: int = 0
     """Concurrent downloads from one origin; 0: no limit but ``concurrency``."""
     segments: int = 0

@@ -19,6 +19,7 @@ from tui.core.listing.query import (
 from tui.core.notices import LimitName
 from tui.core.request import check_url, origin_of
 from tui.core.service import REMOVED
+from tui.engine.autotune.size_lookahead import SizeLookahead
 from tui.engine.autotune.tuner import AutoTuner
 from tui.engine.download.attempt import DownloadWorker
 from tui.engine.download.outcome import AttemptOutcome
@@ -93,7 +94,10 @@ class Engine:
         self._tuner = AutoTuner(
             context, self._workers, self._lag.snapshot, self._limits.set_concurrency
         )
-        self._ticker = Ticker(context, self._workers, self._lag, self._tuner)
+        self._lookahead = SizeLookahead(context)
+        self._ticker = Ticker(
+            context, self._workers, self._lag, self._tuner, self._lookahead.tick
+        )
         self._snapshots = SnapshotBuilder(
             context, self._workers, self._ticker, self._lag, self._tuner
         )
@@ -580,6 +584,7 @@ class Engine:
         # nobody reads any more.
         self._outcome.close()
         self._ticker.close()
+        await self._lookahead.close()
         await self._workers.close()
         await self._context.folders.close()
         await self._context.writer.close()

@@ -9,6 +9,8 @@ from tui.engine.metrics.speed import TotalMeter
 from tui.engine.totals import RunTotals
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tui.engine.autotune.tuner import AutoTuner
     from tui.engine.context import EngineContext
     from tui.engine.metrics.loop_lag import LoopLag
@@ -32,11 +34,13 @@ class Ticker:
         workers: WorkerPool,
         lag: LoopLag,
         tuner: AutoTuner,
+        ask_for_sizes: Callable[[], None],
     ) -> None:
         self._context = context
         self._workers = workers
         self._lag = lag
         self._tuner = tuner
+        self._ask_for_sizes = ask_for_sizes
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.TimerHandle | None = None
         self._start_handle: asyncio.TimerHandle | None = None
@@ -103,3 +107,4 @@ class Ticker:
         # Always, not only after an unblock: whatever kept a download waiting (a slot
         # given back while its origin was blocked, say) is over at the next tick.
         self._workers.wake()
+        self._ask_for_sizes()

@@ -95,8 +95,12 @@ def parse_size(name: str, text: str) -> int:
     return int(text)
 
 
-def parse_folder(text: str) -> str | None:
+def parse_folder(text: str, option: str = "dir=") -> str | None:
     """Parse ``dir=``: a folder below the output directory.
+
+    Args:
+        text: the path.
+        option: the option's name in error messages.
 
     Returns:
         Its components joined by ``/``, or ``None`` for the output directory itself.
@@ -104,8 +108,8 @@ def parse_folder(text: str) -> str | None:
     Raises:
         ValueError: the folder is absolute, hidden or outside the output directory.
     """
-    parts = _split("dir=", text)
-    _check_folders("dir=", parts)
+    parts = _split(option, text)
+    _check_folders(option, parts)
     return "/".join(parts) or None
 
 

@@ -7,11 +7,11 @@ import gc
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from tui.core.download import DownloadState
 from tui.core.service import ServiceLost
-from tui.ui.dialogs.add import AddScreen
+from tui.ui.dialogs.add import AddOptions, AddScreen
 from tui.ui.dialogs.pick import Picked, PickScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from tui.core.service import DashboardService
 
 T = TypeVar("T")
+Known: TypeAlias = dict[str, tuple[str, str]]
+"""Folder and name by URL."""
 _FIRST_ROWS_S = 0.05
 SLICE = 1_000
 """Requests per turn of the loop: 8 ms; all 100,000 at once would block it for 0.8 s."""
@@ -73,6 +75,15 @@ class AddHost(Protocol):
         ...
 
 
+class _Addition(NamedTuple):
+    """Requests to be added."""
+
+    requests: Sequence[DownloadRequest]
+    is_by_user: bool
+    """A dialog adds them."""
+    rate_limit: int | None
+
+
 class AddQueue:
     """Adds requests to the engine, one slice per turn of the loop."""
 
@@ -85,8 +96,7 @@ class AddQueue:
         is done."""
         self._pending = 0
         self._has_restored = False
-        self._queue: deque[tuple[Sequence[DownloadRequest], bool]] = deque()
-        """Requests, and whether a dialog added them."""
+        self._queue: deque[_Addition] = deque()
 
     @property
     def is_all_added(self) -> bool:
@@ -97,27 +107,35 @@ class AddQueue:
 
     def open_editor(self, text: str) -> None:
         """Ask for URLs, starting from a text."""
+        self._ask(text, [], self._known())
+
+    def _ask(self, text: str, files: list[str], known: Known) -> None:
         folder = self._service.snapshot().output_dir
-        self._host.ask(AddScreen(text, folder, known=self._known()), self.take)
+        options = AddOptions()
+        screen = AddScreen(text, folder, files, known, options)
+
+        def take(requests: Sequence[DownloadRequest] | None) -> None:
+            self.take(requests, options.rate_limit)
+
+        self._host.ask(screen, take)
 
     def open_list(self) -> None:
         """Ask for a list file; one with errors is shown in the editor."""
         known = self._known()
-        folder = self._service.snapshot().output_dir
 
         def take(picked: Picked | None) -> None:
             if picked is None:
                 return
             if picked.preview.bad_count or not picked.preview.requests:
-                self._host.ask(AddScreen("", folder, [picked.path], known), self.take)
+                self._ask("", [picked.path], known)
             else:
                 self.take(picked.preview.requests)
 
         self._host.ask(PickScreen(known), take)
 
-    def _known(self) -> dict[str, tuple[str, str]]:
+    def _known(self) -> Known:
         """Return folder and name by URL of all downloads; filled in the background."""
-        known: dict[str, tuple[str, str]] = {}
+        known: Known = {}
         self._host.run_in_background(
             partial(self._fill, known), group="known", exclusive=True
         )
@@ -132,10 +150,19 @@ class AddQueue:
                     known[row.url] = (row.directory, row.name)
                 await asyncio.sleep(0)
 
-    def take(self, requests: Sequence[DownloadRequest] | None) -> None:
-        """Add the result of a dialog and show the number of downloads."""
+    def take(
+        self,
+        requests: Sequence[DownloadRequest] | None,
+        rate_limit: int | None = None,
+    ) -> None:
+        """Add the result of a dialog and show the number of downloads.
+
+        Args:
+            requests: what to add; ``None`` if the dialog was cancelled.
+            rate_limit: bytes per second of each download, or ``None``.
+        """
         if requests:
-            self.add(requests, is_by_user=True)
+            self.add(requests, is_by_user=True, rate_limit=rate_limit)
             plural = "s" if len(requests) != 1 else ""
             self._host.notify(
                 f"Added {count(len(requests))} download{plural}"
@@ -166,15 +193,19 @@ class AddQueue:
         self._finish()
 
     def add(
-        self, requests: Sequence[DownloadRequest], *, is_by_user: bool = False
+        self,
+        requests: Sequence[DownloadRequest],
+        *,
+        is_by_user: bool = False,
+        rate_limit: int | None = None,
     ) -> None:
         """Start to add requests; rows appear with the first slice."""
         self._pending += 1
-        self._queue.append((requests, is_by_user))
+        self._queue.append(_Addition(requests, is_by_user, rate_limit))
         self._host.run_in_background(self._add, group="add")
 
     async def _add(self) -> None:
-        requests, is_by_user = self._queue.popleft()
+        requests, is_by_user, rate_limit = self._queue.popleft()
         ids: list[DownloadId] = []
         is_long = len(requests) > SLICE
         if is_long:
@@ -185,13 +216,17 @@ class AddQueue:
         try:
             for start in range(0, len(requests), SLICE):
                 try:
-                    ids += await self._service.submit(requests[start : start + SLICE])
+                    new = await self._service.submit(requests[start : start + SLICE])
                 except ServiceLost:
                     self._host.notify(
                         f"The connection was lost; {count(len(requests) - start)}"
                         " downloads may not have been added"
                     )
                     break
+                ids += new
+                if rate_limit is not None:
+                    for id in new:
+                        self._service.set_rate_limit(rate_limit, id)
                 if start == 0:
                     self._host.show_new_rows()
                 await asyncio.sleep(0)

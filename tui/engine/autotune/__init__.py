@@ -1,4 +1,4 @@
-"""Diagnoses what limits the run and adjusts the concurrency.
+"""Diagnoses what limits the run, adjusts the concurrency, and learns sizes ahead.
 
 Measurements that other parts of the engine need as well are in ``engine.metrics``.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,15 +12,17 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
-from textual.widgets import Button, Static, TextArea
+from textual.widgets import Button, Input, Static, TextArea
 
-from tui.core.request import DownloadRequest
+from tui.core.request import Checksum, DownloadRequest
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import parse_size
+from tui.sources.values import parse_folder, parse_header, parse_output_path
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
-from tui.ui.dialogs.dialog import Dialog
+from tui.ui.dialogs.dialog import PRINTABLE, Dialog
 from tui.ui.dialogs.path_completion import dropped_paths
 from tui.ui.dialogs.pick import Picked, PickScreen
-from tui.ui.style.format import count
+from tui.ui.style.format import count, editable_size
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -121,6 +124,190 @@ class UrlArea(TextArea):
             self.post_message(self.Dropped(paths) if paths else self.TooLong(text))
 
 
+@dataclass
+class AddOptions:
+    """What applies to all downloads that a dialog adds."""
+
+    directory: str = ""
+    """Below the output directory; "" for that itself."""
+    name: str = ""
+    """For a single download; "" for the name from the list, the server or the URL."""
+    headers: tuple[tuple[str, str], ...] = ()
+    checksum: Checksum | None = None
+    """For a single download."""
+    rate_limit: int | None = None
+    """Bytes per second of each download, or ``None``."""
+
+    def problem(self, total: int) -> str:
+        """Return why the options do not fit ``total`` downloads; "" if they do."""
+        single = "name" if self.name else "checksum" if self.checksum else ""
+        if single and total > 1:
+            return f"The {single} is for one download, not for {count(total)}"
+        return ""
+
+    def apply(self, requests: list[DownloadRequest]) -> list[DownloadRequest]:
+        """Return the requests with the options; what a list sets takes precedence.
+
+        A directory in the list is below the one in the options.
+        """
+        if not (self.directory or self.name or self.headers or self.checksum):
+            return requests
+        return [self._applied(request) for request in requests]
+
+    def _applied(self, request: DownloadRequest) -> DownloadRequest:
+        own = {name.lower() for name, _ in request.headers}
+        added = tuple(pair for pair in self.headers if pair[0].lower() not in own)
+        parts = (self.directory, request.directory)
+        return request._replace(
+            directory="/".join(part for part in parts if part) or None,
+            name=self.name or request.name,
+            headers=request.headers + added,
+            checksum=self.checksum or request.checksum,
+        )
+
+    def summary(self, output_dir: str) -> str:
+        """Return the options in one line: ``to /data/isos, 2 headers, limit 2M``."""
+        parts = []
+        if output_dir or self.directory:
+            folder = os.path.join(output_dir, self.directory)
+            parts.append(f"to {sanitize(folder)}")
+        if self.name:
+            parts.append(f"as {sanitize(self.name)}")
+        if self.headers:
+            plural = "s" if len(self.headers) > 1 else ""
+            parts.append(f"{len(self.headers)} header{plural}")
+        if self.checksum:
+            parts.append(self.checksum.algorithm)
+        if self.rate_limit:
+            parts.append(f"limit {editable_size(self.rate_limit)}")
+        return ", ".join(parts)
+
+
+def parse_directory(text: str, output_dir: str) -> str:
+    """Return a directory below the output directory; "" for that itself.
+
+    Args:
+        text: relative, or the absolute path of such a directory.
+        output_dir: absolute.
+
+    Raises:
+        ValueError: it is elsewhere, hidden or not a valid name.
+    """
+    path = os.path.expanduser(text)
+    if os.path.isabs(path):
+        if output_dir and not f"{path.rstrip('/')}/".startswith(f"{output_dir}/"):
+            raise ValueError(
+                f"the directory must be below {sanitize(output_dir)}; start fetchtui -o"
+                " DIR for another one"
+            )
+        path = os.path.relpath(path, output_dir or "/")
+    return parse_folder(path, "the directory") or ""
+
+
+class AddOptionsScreen(Dialog[AddOptions | None]):
+    """A field for each option; returns the options, or ``None`` if cancelled."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "add.tcss"]
+    TITLE_TEXT = "Options for these downloads"
+    KEYS = (("enter", "apply"), ("tab", "next field"), ("esc", "cancel"))
+
+    def __init__(self, options: AddOptions, output_dir: str) -> None:
+        """Edit ``options``; ``output_dir`` is the absolute output directory."""
+        super().__init__()
+        self._options = options
+        self._output_dir = output_dir
+
+    def compose_box(self) -> ComposeResult:
+        """Lay out a line for each option."""
+        now = self._options
+        checksum = str(now.checksum) if now.checksum else ""
+        limit = editable_size(now.rate_limit) if now.rate_limit else ""
+        below = sanitize(self._output_dir) or "the output directory"
+        headers = "\n".join(f"{name}: {value}" for name, value in now.headers)
+        for id, label, value, hint in (
+            ("directory", "Directory", now.directory, f"below {below}"),
+            ("name", "Name", now.name, "for a single download"),
+            ("checksum", "Checksum", checksum, "sha-256=HEX, for a single download"),
+            ("limit", "Limit", limit, "for each download, such as 500k or 2M"),
+        ):
+            with Horizontal(classes="field"):
+                yield Static(label, classes="label", markup=False)
+                yield Input(
+                    value, placeholder=hint, restrict=PRINTABLE, compact=True, id=id
+                )
+        with Horizontal(classes="field headers"):
+            yield Static("Headers", classes="label", markup=False)
+            yield HeaderArea(
+                headers,
+                compact=True,
+                soft_wrap=False,
+                tab_behavior="focus",
+                placeholder="Name: value, one per line",
+            )
+        yield Static("", classes="error", id="error", markup=False)
+
+    def on_mount(self) -> None:
+        """Focus the first field."""
+        self.query_one("#directory", Input).focus()
+        self.query_one("#error").display = False
+
+    @on(Input.Submitted)
+    def apply(self, event: Input.Submitted) -> None:
+        """Return the options if all are valid, else focus the first invalid one."""
+        event.stop()
+        options = AddOptions()
+        for id, parse in (
+            ("directory", self._parse_directory),
+            ("name", self._parse_name),
+            ("checksum", self._parse_checksum),
+            ("limit", self._parse_limit),
+        ):
+            field = self.query_one(f"#{id}", Input)
+            text = field.value.strip()
+            try:
+                if text:
+                    parse(options, text)
+            except ValueError as error:
+                self._reject(field, str(error))
+                return
+        area = self.query_one(HeaderArea)
+        try:
+            lines = (line.strip() for line in area.text.splitlines())
+            options.headers = tuple(parse_header(line) for line in lines if line)
+        except ValueError as error:
+            self._reject(area, str(error))
+            return
+        self.dismiss(options)
+
+    def _reject(self, field: Input | TextArea, reason: str) -> None:
+        error = self.query_one("#error", Static)
+        error.update(sanitize(reason))
+        error.display = True
+        field.focus()
+
+    def _parse_directory(self, options: AddOptions, text: str) -> None:
+        options.directory = parse_directory(text, self._output_dir)
+
+    def _parse_name(self, options: AddOptions, text: str) -> None:
+        folder, options.name = parse_output_path(text, "the name")
+        if folder is not None:
+            raise ValueError("the name must not contain a slash; use the directory")
+
+    def _parse_checksum(self, options: AddOptions, text: str) -> None:
+        options.checksum = Checksum.parse(text)
+
+    def _parse_limit(self, options: AddOptions, text: str) -> None:
+        options.rate_limit = parse_size(text, "rate") or None
+
+
+class HeaderArea(TextArea):
+    """The lines with headers; pastes lose their control characters."""
+
+    async def on_paste(self, event: events.Paste) -> None:
+        """Sanitize a paste, and keep what is too long out."""
+        event.text = sanitize_multiline(event.text)[:MAX_EDITED_LINE]
+
+
 class AddScreen(Dialog[list[DownloadRequest] | None]):
     """An editor with a live preview; returns the requests to add."""
 
@@ -129,12 +316,14 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
     KEYS = (
         ("ctrl+s", "add"),
         ("ctrl+o", "open a list"),
+        ("ctrl+e", "options"),
         ("esc", "close"),
         ("tab", "to the buttons"),
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "add", show=False, priority=True),
         Binding("ctrl+o", "open", show=False, priority=True),
+        Binding("ctrl+e", "edit_options", show=False, priority=True),
     ]
 
     def __init__(
@@ -143,6 +332,7 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         output_dir: str = "",
         files: Sequence[str] = (),
         known: Mapping[str, tuple[str, str]] | None = None,
+        options: AddOptions | None = None,
     ) -> None:
         """Create the dialog.
 
@@ -151,10 +341,12 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
             output_dir: where the files will be saved.
             files: paths of lists to add as well.
             known: downloads in the dashboard's list, as for ``read_preview``.
+            options: receives the rate limit; the other options are in the result.
         """
         super().__init__()
         self._text = text
-        self._output_dir = sanitize(output_dir)
+        self._output_dir = output_dir
+        self._options = options or AddOptions()
         self._files = list(files)
         self._known = known
         self._long: list[str] = []
@@ -182,9 +374,10 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
         with Horizontal(classes="buttons"):
             yield Button("Add", id="add", variant="primary", compact=True)
             yield Button("Open a list", id="open", compact=True)
+            yield Button("Options", id="options", compact=True)
             yield Button("Cancel", id="cancel", compact=True)
-            folder = f"to {self._output_dir}" if self._output_dir else ""
-            yield Static(folder, classes="hint", markup=False)
+            summary = self._options.summary(self._output_dir)
+            yield Static(summary, classes="hint", id="summary", markup=False)
 
     def on_mount(self) -> None:
         """Focus the editor and insert the initial text."""
@@ -313,6 +506,8 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
             self.action_add()
         elif event.button.id == "open":
             self.action_open()
+        elif event.button.id == "options":
+            self.action_edit_options()
         else:
             self.dismiss(None)
 
@@ -325,6 +520,19 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
 
         self.app.push_screen(PickScreen(self._known), add_picked)
 
+    def action_edit_options(self) -> None:
+        """Edit what applies to all of these downloads."""
+
+        def take(options: AddOptions | None) -> None:
+            if options is not None:
+                # In place: the caller of the dialog reads the rate limit.
+                vars(self._options).update(vars(options))
+                summary = self._options.summary(self._output_dir)
+                self.query_one("#summary", Static).update(summary)
+
+        screen = AddOptionsScreen(self._options, self._output_dir)
+        self.app.push_screen(screen, take)
+
     def action_add(self) -> None:
         """Parse the current text and return its requests."""
         # A separate group: a preview that starts a moment later must not cancel it.
@@ -333,5 +541,8 @@ class AddScreen(Dialog[list[DownloadRequest] | None]):
     async def _add(self) -> None:
         await self._has_text.wait()
         preview = await self._read()
-        if preview.requests:
-            self.dismiss(preview.requests)
+        problem = self._options.problem(len(preview.requests))
+        if problem:
+            self.query_one(AddPreviewPane).show_message(problem)
+        elif preview.requests:
+            self.dismiss(self._options.apply(preview.requests))
