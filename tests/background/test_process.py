@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tui.demo.server import ScriptedServer
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = 50.0
 
 
 class Background:

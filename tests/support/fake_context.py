@@ -139,6 +139,9 @@ class FakeDialogs:
     def quit(self) -> None:
         self.calls.append("quit now")
 
+    def detach(self) -> None:
+        self.calls.append("detach")
+
     def stay(self) -> None:
         self.calls.append("stay")
 

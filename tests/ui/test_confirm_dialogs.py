@@ -8,6 +8,7 @@ from tests.ui.dashboards import dashboard
 from tests.ui.panes_builders import SIZES, Caller, engine, on_screen
 from tests.ui.sample_state import sample_service
 from tui.ui.dialogs.confirm import QuitScreen, quit_summary
+from tui.ui.exit import AfterExit
 
 IDLE = engine(counts=(0, 0, 0, 0, 0, 0, 12, 3, 0))
 
@@ -99,7 +100,9 @@ async def test_finishing_is_not_offered_when_nothing_runs():
 @pytest.mark.parametrize("size", [(38, 9), (40, 10), (20, 6), (60, 13), (30, 5)])
 async def test_every_choice_is_visible_in_a_small_terminal(size):
     async with dashboard(sample_service(), size=size) as board:
-        board.main.exit_flow.resume_hint = "Every byte is kept; plain fetchtui goes on."
+        board.main.exit_flow.after = AfterExit(
+            "Every byte is kept; plain fetchtui goes on."
+        )
         await board.press("q")
         await board.pilot.pause()
         shown = board.text()

@@ -9,7 +9,7 @@ from tests.ui.dashboards import PAUSED, QUEUED, dashboard, some_downloads
 from tui.core.download import DownloadState
 from tui.core.request import DownloadRequest
 from tui.ui.dialogs.confirm import QuitScreen
-from tui.ui.exit import exit_status
+from tui.ui.exit import AfterExit, exit_status
 
 _S = DownloadState
 
@@ -143,8 +143,10 @@ async def test_the_subscription_is_closed_with_the_dashboard():
 
 async def test_the_hint_promises_no_resume_if_the_session_is_not_saved():
     async with dashboard() as board:
-        board.main.exit_flow.resume_hint = "Progress is saved. Run fetchtui to resume."
-        board.main.exit_flow.unsaved = lambda: "this session is not being saved: x"
+        board.main.exit_flow.after = AfterExit(
+            "Progress is saved. Run fetchtui to resume.",
+            lambda: "this session is not being saved: x",
+        )
         await board.press("q")
         await board.pilot.pause()
         assert "Progress is saved" not in board.text()
@@ -155,10 +157,60 @@ async def test_the_hint_promises_no_resume_if_the_session_is_not_saved():
 
 async def test_the_demo_offers_to_quit_without_saving():
     async with dashboard() as board:
-        board.main.exit_flow.resume_hint = "Demo progress is not saved."
-        board.main.exit_flow.has_session = False
+        board.main.exit_flow.after = AfterExit(
+            "Demo progress is not saved.", has_session=False
+        )
         await board.press("q")
         await board.pilot.pause()
         assert "Demo progress is not saved." in board.text()
         assert "q  Quit" in board.text()
         assert "Save progress" not in board.text()
+
+
+async def test_the_downloads_can_continue_in_the_background():
+    service = some_downloads()
+    async with dashboard(service) as board:
+        asked = []
+        board.main.exit_flow.after = AfterExit(hand_over=lambda: asked.append(1) or "")
+        await board.press("q")
+        assert "Continue in the background" in "\n".join(board.screen())
+        await board.press("b")
+        await board.wait_idle()
+        assert board.app.return_value == 0
+        assert asked == [1]
+        assert board.main.exit_flow.hint == ""
+    assert service.downloads[0].state is _S.DOWNLOADING
+
+
+async def test_a_reason_against_the_background_is_shown():
+    async with dashboard() as board:
+        board.main.exit_flow.after = AfterExit(hand_over=lambda: "the disk is full")
+        await board.press("Q")
+        await board.tick()
+        assert board.app.return_value is None
+        assert any(
+            "session not saved: the disk is full" in line for line in board.screen()
+        )
+
+
+async def test_without_a_session_there_is_no_background():
+    async with dashboard() as board:
+        await board.press("q")
+        assert "background" not in "\n".join(board.screen())
+        await board.press("b", "escape", "Q")
+        await board.tick()
+        assert board.app.return_value is None
+        assert any("cannot continue in the background" in x for x in board.screen())
+
+
+async def test_finishing_is_undone_before_the_background_continues():
+    service = some_downloads()
+    async with dashboard(service) as board:
+        board.main.exit_flow.after = AfterExit(hand_over=lambda: "")
+        await board.press("q", "f")
+        await board.wait_idle()
+        assert service.downloads[QUEUED].state is _S.PAUSED
+        await board.press("Q")
+        await board.wait_idle()
+        assert board.app.return_value == 0
+        assert service.downloads[QUEUED].state is _S.QUEUED

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tui.engine.session.session import SavedSession
     from tui.headless.run import RemoteControl
     from tui.rpc.config import RpcConfig
+    from tui.ui.exit import AfterExit
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -143,6 +144,8 @@ def _run_here(
             session = _open_session(line, resolved, settings, len(requests))
             settings = session.settings
         settings = prompt_for_passwords(settings, urls)
+        if session is not None:
+            session.settings = settings
         check_directory(settings.output_dir)
         check_log_file(settings.log_file)
         status = run_loop(
@@ -150,6 +153,10 @@ def _run_here(
         )
         while session is not None and session.next_session:
             status, session = _run_session(line, resolved, session.next_session, rpc)
+        if session is not None and session.is_handed_over:
+            from tui.cli.background.hand_over import continue_in_background
+
+            return continue_in_background(session)
         if line.is_stdout and not status:
             from tui.cli.standard_output import copy_to_stdout
 
@@ -289,7 +296,7 @@ def _run_session(
 
     settings = resolved.settings()
     session = named_session(settings, resolved.explicit_fields, name)
-    settings = prompt_for_passwords(session.settings, ())
+    settings = session.settings = prompt_for_passwords(session.settings, ())
     check_directory(settings.output_dir)
     line = line._replace(sources=())
     run = _run(line, settings, [], True, session, resolved, rpc)
@@ -339,23 +346,37 @@ async def _run(
             status = await _run_dashboard(
                 line, service, requests, session, resolved, post_processor, remote
             )
+            if session is not None and session.is_handed_over:
+                # Only the steps after finished downloads are waited for.
+                await service.close()
             return await finish_post_processing(
                 post_processor, status, partial(click.echo, err=True)
             )
-        from tui.demo.tempdir import TemporaryDirectory
-        from tui.headless.run import run_headless
+        return await _run_headless(line, service, requests, post_processor, remote)
 
-        freeze_memory()
-        return await run_headless(
-            service,
-            requests,
-            is_json=line.json,
-            resume_hint=_headless_hint(line),
-            on_forced_exit=TemporaryDirectory.remove_all,
-            post_processor=post_processor,
-            verbosity=line.verbosity,
-            remote=remote,
-        )
+
+async def _run_headless(
+    line: CommandLine,
+    service: DownloadService,
+    requests: list[DownloadRequest],
+    post_processor: PostProcessor | None,
+    remote: RemoteControl | None,
+) -> int:
+    """Download without a dashboard."""
+    from tui.demo.tempdir import TemporaryDirectory
+    from tui.headless.run import run_headless
+
+    freeze_memory()
+    return await run_headless(
+        service,
+        requests,
+        is_json=line.json,
+        resume_hint=_headless_hint(line),
+        on_forced_exit=TemporaryDirectory.remove_all,
+        post_processor=post_processor,
+        verbosity=line.verbosity,
+        remote=remote,
+    )
 
 
 async def _open_rpc(
@@ -433,16 +454,23 @@ async def _run_dashboard(
             source_title=session.title if session else "demo",
             exit_when_done=resolved.dashboard().exit_when_done,
             restore=restore,
-            unsaved=None if session is None else session.unsaved,
+            after_exit=_after_exit(session, hint),
             history=None if session is None else SavedHistory(session),
             settings=resolved,
-            resume_hint=hint,
             is_interrupted=interrupts.arrived.is_set,
         )
         if interrupts.arrived.is_set():
             early.subscription.close()
             click.echo(f"fetchtui: interrupted. {hint}", err=True)
         return status
+
+
+def _after_exit(session: SavedSession | None, hint: str) -> AfterExit:
+    from tui.ui.exit import AfterExit
+
+    if session is None:
+        return AfterExit(hint, has_session=False)
+    return AfterExit(hint, session.unsaved, hand_over=session.hand_over)
 
 
 def _import_dashboard() -> None:

@@ -27,7 +27,7 @@ from tui.core.listing.query import DownloadQuery, View
 from tui.core.text.units import format_duration, use_units
 from tui.messages import attachment_title, detached_text
 from tui.ui.actions.batch_runner import finish
-from tui.ui.exit import INTERRUPTED, exit_status
+from tui.ui.exit import INTERRUPTED, AfterExit, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.live_settings import AttachedSettings, LiveSettings
 from tui.ui.main_screen import MainScreen
@@ -422,10 +422,9 @@ async def run_dashboard(
     source_title: str,
     exit_when_done: bool,
     restore: Callable[[], Awaitable[str]] | None = None,
-    unsaved: Callable[[], str] | None = None,
+    after_exit: AfterExit | None = None,
     history: SessionHistory | None = None,
     settings: Resolved | None = None,
-    resume_hint: str = "",
     post_processor: PostProcessor | None = None,
     subscription: Subscription | None = None,
     is_interrupted: Callable[[], bool] = lambda: False,
@@ -439,10 +438,9 @@ async def run_dashboard(
         exit_when_done: quit when the last download has finished.
         restore: restores the last session, once the first frame is drawn; returns a
             message about it.
-        unsaved: returns why this run cannot be resumed later, or "" if it can.
+        after_exit: what happens to the downloads after the dashboard has ended.
         history: the saved sessions; ``None`` if this run is not saved.
         settings: all settings with their sources; ``None`` for the defaults.
-        resume_hint: how to resume after quitting, in one sentence.
         post_processor: the post-processing, if any; the caller waits for it.
         subscription: has the events of earlier additions; ``None`` if there were none.
         is_interrupted: whether a signal came already; then the screen is not taken.
@@ -464,7 +462,7 @@ async def run_dashboard(
         app.main.poller.listen_to(subscription)
     app.main.start_message = app.complaint or problem
     app.main.add_queue.restore = restore
-    app.main.exit_flow.promise(resume_hint, unsaved, has_session=history is not None)
+    app.main.exit_flow.after = after_exit or AfterExit()
     app.history = history
     status = await _run(app, ui_state, post_processor, is_interrupted)
     if is_interrupted():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
-from tui.ui.dialogs.confirm import FINISH, QUIT, QuitScreen
+from tui.ui.dialogs.confirm import DETACH, FINISH, QUIT, QuitScreen
 from tui.ui.keys.keymap import key_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,20 @@ def exit_status(snapshot: EngineSnapshot) -> int:
     return 1 if counts[DownloadState.FAILED] else 0
 
 
+class AfterExit(NamedTuple):
+    """What happens to the downloads after the dashboard has ended."""
+
+    resume_hint: str = ""
+    """How to resume later, in one sentence."""
+    unsaved: Callable[[], str] | None = None
+    """Returns why this run cannot be resumed later, or "" if it can."""
+    has_session: bool = True
+    """Whether this run has a session to save; the demo has none."""
+    hand_over: Callable[[], str] | None = None
+    """Lets the downloads continue in the background; returns why that is impossible, or
+    "". ``None`` if there is nothing to continue."""
+
+
 class ExitHost(Protocol):
     """The screen that is closed."""
 
@@ -52,6 +66,10 @@ class ExitHost(Protocol):
 
     def tick(self) -> None:
         """Poll the engine now."""
+        ...
+
+    def is_all_added(self) -> bool:
+        """Return True if no downloads are left to be added or restored."""
         ...
 
     def exit_app(self, status: int) -> None:
@@ -74,40 +92,28 @@ class ExitFlow:
         self._is_asking = False
         self._set_aside: list[DownloadId] | None = None
         self._watch: asyncio.Future[None] | None = None
-        self.resume_hint = ""
-        """How to resume later, in one sentence."""
-        self.unsaved: Callable[[], str] | None = None
-        """Returns why this run cannot be resumed later, or "" if it can."""
+        self.after = AfterExit()
+        self._is_detaching = False
         self.is_attached = False
         """Whether the downloads continue in another process after quitting."""
-        self.has_session = True
-        """Whether this run has a session to save; the demo has none."""
-
-    def promise(
-        self,
-        resume_hint: str,
-        unsaved: Callable[[], str] | None,
-        *,
-        has_session: bool,
-    ) -> None:
-        """Set how the user can resume later; see the attributes."""
-        self.resume_hint, self.unsaved = resume_hint, unsaved
-        self.has_session = has_session
 
     @property
     def hint(self) -> str:
         """How to resume after quitting now; promises nothing if state is not saved."""
+        if self._is_detaching:
+            return ""
         if self._is_unsaved:
             # At most 80 cells: the summary after the dashboard cuts longer lines.
             return (
                 "Session not saved; partial files are kept."
                 " Run the same URLs again to resume."
             )
-        return self.resume_hint
+        return self.after.resume_hint
 
     @property
     def _is_unsaved(self) -> bool:
-        return self.unsaved is not None and bool(self.unsaved())
+        unsaved = self.after.unsaved
+        return unsaved is not None and bool(unsaved())
 
     def quit(self) -> None:
         """Quit now; the caller of the dashboard saves the state."""
@@ -138,8 +144,13 @@ class ExitFlow:
             self.quit()
         elif not self._is_asking:
             self._is_asking = True
-            is_saved = self.has_session and not self._is_unsaved
-            dialog = QuitScreen(snapshot, self.hint, is_saved=is_saved)
+            is_saved = self.after.has_session and not self._is_unsaved
+            dialog = QuitScreen(
+                snapshot,
+                self.hint,
+                is_saved=is_saved,
+                can_detach=self.after.hand_over is not None,
+            )
             self._host.ask(dialog, self._answer)
 
     def interrupt(self) -> None:
@@ -157,6 +168,34 @@ class ExitFlow:
             self.quit()
         elif answer == FINISH:
             self._quit_when_idle()
+        elif answer == DETACH:
+            self.detach()
+
+    def detach(self) -> None:
+        """Quit and let a background process continue the downloads.
+
+        A dashboard that is attached to one only has to quit.
+        """
+        if self.is_attached:
+            self.quit()
+            return
+        hand_over = self.after.hand_over
+        if hand_over is None:
+            self._host.notify("These downloads cannot continue in the background")
+            return
+        if not self._host.is_all_added():
+            self._host.notify("Downloads are still being added; try again in a moment")
+            return
+        reason = hand_over()
+        if reason:
+            self._host.notify(
+                f"Cannot continue in the background, session not saved: {reason}"
+            )
+            return
+        self._is_detaching = True
+        if self._set_aside:
+            self._service.resume(self._set_aside)
+        self._host.exit_app(0)
 
     def _quit_when_idle(self) -> None:
         """Start nothing new, and quit when the running downloads have finished."""

@@ -216,6 +216,10 @@ class MainScreen(Screen[None]):
         self.exit_flow.stop_watching()
         self.poller.close()
 
+    def is_all_added(self) -> bool:
+        """Return True if no downloads are left to be added or restored."""
+        return self.add_queue.is_all_added
+
     # -- the tick --------------------------------------------------------------------
 
     def tick(self) -> None:

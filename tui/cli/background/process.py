@@ -33,6 +33,7 @@ from tui.config.display import shown_settings
 from tui.core.download import ENDED
 from tui.core.errors import LocalError
 from tui.core.text.sanitize import sanitize
+from tui.disk.state.host_limits import HostLimits
 from tui.engine.factory import open_engine
 from tui.engine.session.session import OtherDirectory, continued_session
 from tui.headless.interrupts import Interrupts
@@ -141,7 +142,9 @@ class _BackgroundProcess:
         with Interrupts() as interrupts:
             async with AsyncExitStack() as stack:
                 stack.push_async_callback(self._session.close)
-                service = await open_engine(self._settings, session=self._session)
+                service = await open_engine(
+                    self._settings, session=self._session, host_limits=HostLimits()
+                )
                 stack.push_async_callback(_close, service)
                 post_processor = await stack.enter_async_context(
                     post_processing(service, self._settings)

@@ -51,16 +51,7 @@ class Sessions:
         Raises:
             LocalError: it cannot be created.
         """
-        try:
-            for folder in (self.folder.parent, self.folder):
-                folder.mkdir(0o700, parents=True, exist_ok=True)
-            self.folder.chmod(0o700)
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            path = sanitize(str(self.folder))
-            raise LocalError(
-                ErrorKind.NOT_WRITABLE, f"cannot create {path!r}: {reason}"
-            ) from None
+        self._make_folder()
         stamp = time.strftime("%Y%m%d-%H%M%S")
         journal = Journal(self.folder / f"{stamp}-{os.getpid()}{_SUFFIX}")
         number = 1
@@ -75,6 +66,26 @@ class Sessions:
             raise
         self._delete_old(journal.path)
         return journal
+
+    def take_over(self, path: Path) -> Path:
+        """Move the closed journal of another directory here; return its new path.
+
+        Raises:
+            LocalError: it cannot be moved.
+        """
+        self._make_folder()
+        target = self.folder / path.name
+        try:
+            for suffix in ("-wal", "-shm", ""):  # only the last one always exists
+                with suppress(FileNotFoundError):
+                    os.replace(f"{path}{suffix}", f"{target}{suffix}")
+            os.utime(target)  # it is the last session
+        except OSError as error:
+            raise LocalError(
+                ErrorKind.NOT_WRITABLE,
+                f"cannot move the session {sanitize(str(path))!r}: {error.strerror}",
+            ) from None
+        return target
 
     def why_not_writable(self) -> str:
         """Return why no session can be saved here; "" if one can.
@@ -170,6 +181,18 @@ class Sessions:
             journal.close()
             with suppress(OSError):
                 os.utime(journal.path, (used_at, used_at))
+
+    def _make_folder(self) -> None:
+        try:
+            for folder in (self.folder.parent, self.folder):
+                folder.mkdir(0o700, parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            path = sanitize(str(self.folder))
+            raise LocalError(
+                ErrorKind.NOT_WRITABLE, f"cannot create {path!r}: {reason}"
+            ) from None
 
     def _newest_first(self) -> list[tuple[float, Path]]:
         """Return sessions by their last change; after a kill, the log is newer."""

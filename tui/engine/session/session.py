@@ -82,6 +82,11 @@ class SavedSession:
         self._waiting: list[Download] = []
         self._paused: list[int] = []
         """Downloads that pausing the queue had paused."""
+        self.is_handed_over = False
+        """Whether a background process is going to continue it."""
+        self.carried: tuple[DownloadRequest, ...] = ()
+        """Requests that this process needs with their secrets, which no journal
+        stores."""
         self._repeated = {_key_of(request): request for request in repeated}
         """Requests that may have the secrets of entries, which no journal stores."""
 
@@ -152,18 +157,22 @@ class SavedSession:
                 writer.expected = max(saved, writer.expected) + len(new)
         return new
 
-    def secret_requests(self) -> list[DownloadRequest]:
-        """Return the requests of unfinished downloads that have secrets.
+    def hand_over(self) -> str:
+        """Let a background process continue this session after its end.
 
-        A process that continues the session needs them, because no journal stores
-        secrets.
+        Returns:
+            Why that is impossible; "" if it is not.
         """
         assert self._context is not None
-        return [
+        if self.unsaved():
+            return self.unsaved()
+        self.carried = tuple(
             download.request
             for download in self._context.registry.downloads
             if download.state not in ENDED and _has_secrets(download.request)
-        ]
+        )
+        self.is_handed_over = True
+        return ""
 
     # -- restoring -------------------------------------------------------------------
 

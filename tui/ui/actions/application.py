@@ -138,6 +138,10 @@ class ApplicationActions:
         """Quit, after a question if downloads are running."""
         self._context.exit_flow.ask()
 
+    def detach(self) -> None:
+        """Quit, and let the downloads continue in the background."""
+        self._context.exit_flow.detach()
+
     def interrupt(self) -> None:
         """Ask like ``quit``; at once when pressed twice."""
         self._context.exit_flow.interrupt()

@@ -157,6 +157,10 @@ class Exiting(Protocol):
         """Quit like ``ask``; at once when called twice in a row."""
         ...
 
+    def detach(self) -> None:
+        """Quit and let a background process continue the downloads."""
+        ...
+
 
 class Refreshing(Protocol):
     """The part of the refresh scheduler that actions control."""

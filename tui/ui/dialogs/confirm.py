@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 QUIT = "quit"
 FINISH = "finish"
+DETACH = "detach"
 
 
 class ConfirmScreen(Dialog[bool | None]):
@@ -80,9 +81,11 @@ class ConfirmScreen(Dialog[bool | None]):
 
 
 class QuitScreen(Dialog[str | None]):
-    """Returns ``quit``, ``finish`` (running downloads, then quit) or ``None``.
+    """Returns ``quit``, ``finish``, ``detach`` or ``None``.
 
-    Enter quits: all progress that can be saved is, and there is nothing to wait for.
+    ``finish`` quits when the running downloads have ended; ``detach`` quits and lets a
+    background process continue them. Enter quits: all progress that can be saved is,
+    and there is nothing to wait for.
     """
 
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "quit.tcss"]
@@ -90,13 +93,19 @@ class QuitScreen(Dialog[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,ctrl+q,y", "choose('quit')", show=False),
         Binding("f", "choose('finish')", show=False),
+        Binding("b,Q", "choose('detach')", show=False),
         Binding("s,n", "close", show=False),
         Binding("down,j", "app.focus_next", show=False),
         Binding("up,k", "app.focus_previous", show=False),
     ]
 
     def __init__(
-        self, snapshot: EngineSnapshot, resume_hint: str = "", *, is_saved: bool = True
+        self,
+        snapshot: EngineSnapshot,
+        resume_hint: str = "",
+        *,
+        is_saved: bool = True,
+        can_detach: bool = False,
     ) -> None:
         """Create the dialog.
 
@@ -104,14 +113,16 @@ class QuitScreen(Dialog[str | None]):
             snapshot: the run as it is now.
             resume_hint: how to resume it, as a sentence.
             is_saved: whether quitting saves the progress.
+            can_detach: whether the downloads can continue in the background.
         """
         super().__init__()
+        self._can_detach = can_detach
         self._snapshot = snapshot
         self._resume_hint = resume_hint
         self._quit_label = "Save progress and quit" if is_saved else "Quit"
 
     def compose_box(self) -> ComposeResult:
-        """Lay out a summary of the run and three choices."""
+        """Lay out a summary of the run and the choices."""
         for text in quit_summary(self._snapshot, self._resume_hint):
             yield Static(text, markup=False)
         with Vertical(classes="choices"):
@@ -119,6 +130,9 @@ class QuitScreen(Dialog[str | None]):
             if _active(self._snapshot):
                 label = "Finish active, then quit"
                 yield _choice("f", label, "finish", width=28)
+            if self._can_detach:
+                label = "Continue in the background"
+                yield _choice("b", label, "detach", width=28)
             yield _choice("esc", "Cancel", "stay", width=28)
 
     def on_mount(self) -> None:
@@ -135,7 +149,9 @@ class QuitScreen(Dialog[str | None]):
         """Return a choice; without running downloads, ``finish`` means ``quit``."""
         if choice == FINISH and not _active(self._snapshot):
             choice = QUIT
-        self.dismiss(choice if choice in (QUIT, FINISH) else None)
+        if choice == DETACH and not self._can_detach:
+            return
+        self.dismiss(choice if choice in (QUIT, FINISH, DETACH) else None)
 
 
 def _active(snapshot: EngineSnapshot) -> int:

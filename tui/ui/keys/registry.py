@@ -823,6 +823,13 @@ _APP = (
         rank=1,
     ),
     Action(
+        "detach",
+        ("Q",),
+        "Quit, continue in the background",
+        "Downloads continue without this terminal; fetchtui attach shows them.",
+        Group.APP,
+    ),
+    Action(
         "interrupt",
         ("ctrl+c",),
         "Quit or interrupt",
