@@ -221,7 +221,7 @@ class Engine:
         download, request = job.download, job.next_request
         assert request is not None
         old, download.request, job.next_request = download.request, request, None
-        if download.url not in request.mirrors:
+        if request.url != old.url or download.url not in request.mirrors:
             self._context.queue.end_refusal(download)
             download.url = request.url
             download.origin = origin_of(request.url)

@@ -144,7 +144,9 @@ class StatusReader:
     def uris(self, row: DownloadSnapshot) -> list[dict[str, str]]:
         """Return the URL in use and the mirrors, without logins in them."""
         used = row.state not in WAITING_STATES or row.received > 0
-        urls = dict.fromkeys((row.url, *self._service.request(row.id).mirrors))
+        urls = dict.fromkeys(self._service.request(row.id).mirrors)
+        if row.url not in urls:
+            urls = dict.fromkeys((row.url, *urls))
         return [
             {
                 "uri": sanitize_url(url),
