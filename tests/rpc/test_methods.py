@@ -11,6 +11,7 @@ from tests.rpc.client import CallFailed
 from tests.rpc.conftest import BODY, SIZE
 from tests.support.until import until
 from tui.core.download import DownloadState
+from tui.demo.script import ResponseScript
 
 
 async def add(rpc, url, **options):
@@ -355,10 +356,27 @@ async def test_a_retry_with_the_options_of_a_download_uses_its_secrets(
     assert "hunter" not in repr((status, options))
     seen = len(server.requests)
     uris = [one["uri"] for one in status["files"][0]["uris"]]
-    again = await rpc.call("addUri", uris, options)
+    again = await rpc.call("addUri", [*uris, f"{files.missing}?2"], options)
+    assert again != gid
     await rpc.reach(again, "error")
     assert server.requests[seen].headers["authorization"] == "Bearer hunter3"
     assert server.requests[seen].headers["x-other"] == "1"
+
+
+async def test_a_retry_of_a_failed_download_keeps_its_name(
+    rpc, files, server, tmp_path
+):
+    gid = await rpc.call("addUri", [files.missing])
+    await rpc.reach(gid, "error")
+    server.add("/missing.bin", ResponseScript(BODY))
+    options = await rpc.call("getOption", gid)
+    assert await rpc.call("addUri", [files.missing], options) == gid
+    await rpc.reach(gid, "complete")
+    assert os.listdir(tmp_path / "out") == ["missing.bin"]
+    # What is complete is downloaded again.
+    other = await rpc.call("addUri", [files.missing], options)
+    assert other != gid
+    await rpc.reach(other, "complete")
 
 
 async def test_secrets_of_a_download_go_to_no_other_origin(rpc, files, server):

@@ -17,7 +17,6 @@ from tui import __version__
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest, check_url
-from tui.core.rules.secret_headers import may_be_secret
 from tui.core.text.sanitize import sanitize_url
 from tui.rpc import options as opt
 from tui.rpc.errors import Refused, RpcError
@@ -150,10 +149,14 @@ class Methods:
         earlier = options.get(opt.RETRY_OF, "")
         options = self._defaults | options
         prepared = [await self._prepare(request, options) for request in requests]
+        ids: list[DownloadId] = []
         if earlier and (id := self._gids.exact(self._digits(earlier))) is not None:
             request = self._service.request(id)
             prepared = [opt.with_secrets(one, request) for one in prepared]
-        ids = list(self._service.add(prepared))
+            # Added again, it would be saved under another name.
+            if len(prepared) == 1 and _is_same(prepared[0], request):
+                ids = self._service.retry([id])
+        ids = ids or list(self._service.add(prepared))
         if gid and ids:
             self._gids.choose(ids[0], gid)
         for id, request in zip(ids, prepared, strict=True):
@@ -396,8 +399,7 @@ class Methods:
         options = {**_BASE_OPTIONS, **self._limits(), **given, **shown}
         rate = self._service.detail(id).rate_limit
         options["max-download-limit"] = str(rate or 0)
-        if _has_secrets(request):
-            options[opt.RETRY_OF] = self._gids.of(id)
+        options[opt.RETRY_OF] = self._gids.of(id)
         return options
 
     async def _change_option(self, params: Params) -> str:
@@ -568,9 +570,11 @@ def _snake(name: str) -> str:
     return "".join(f"_{c.lower()}" if c.isupper() else c for c in name)
 
 
-def _has_secrets(request: DownloadRequest) -> bool:
-    logins = any(sanitize_url(url) != url for url in request.mirrors)
-    return logins or any(may_be_secret(name) for name, _ in request.headers)
+def _is_same(one: DownloadRequest, other: DownloadRequest) -> bool:
+    """Return True if two requests are for the same file in the same place."""
+    return {*one.mirrors} == {*other.mirrors} and (
+        (one.name, one.directory) == (other.name, other.directory)
+    )
 
 
 def _is_url(uri: str) -> bool:

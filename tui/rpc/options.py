@@ -28,8 +28,8 @@ Options = dict[str, str]
 _SIZE = re.compile(r"([0-9]{1,15})([kKmM]?)")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20}
 RETRY_OF = "fetchtui-retry-of"
-"""Key of ``getOption`` that lets ``addUri`` use the secrets of an earlier download
-again, which are never sent to a client."""
+"""Key of ``getOption`` by which ``addUri`` knows that a client retries a download. Its
+secrets are used again, which are never sent to a client."""
 
 _PROGRAMS = "clients must not run programs; set hooks in the settings of fetchtui"
 _FILES = "clients must not choose files of this kind; see fetchtui help options"
