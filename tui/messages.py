@@ -152,6 +152,9 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     ),
     _N.REST_UNREADABLE: "its journal is damaged: {0}",
     _N.REST_SET_ASIDE: "the rest is damaged and kept as {0}",
+    _N.BACKGROUND_RUNS: (
+        "The background process {0} is running; fetchtui attach {0} shows it"
+    ),
     _N.CLIENT_OF_OTHER_USER: "refused a connection of another user (user id {0})",
     _N.CLIENTS_FULL: "refused a connection: {0} clients are already connected",
     _N.CLIENT_GARBAGE: "dropped a client that does not speak the protocol: {0}",

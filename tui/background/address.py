@@ -120,6 +120,11 @@ def names() -> list[str]:
     return sorted(name for name in found if _NAME.fullmatch(name))
 
 
+def running_names() -> list[str]:
+    """Return the names of the running processes; costs a look where there are none."""
+    return [name for name in names() if running(address_of(name)) is not None]
+
+
 def make_private(folder: Path) -> None:
     """Create a folder that only the user can enter, or check that it is one.
 

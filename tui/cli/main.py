@@ -443,6 +443,7 @@ async def _run_dashboard(
         freeze_memory()
         if remote is not None:
             service.notify(remote.opened)
+        _notify_background(line, service)
         from tui.engine.session.history import SavedHistory
         from tui.ui.app import run_dashboard
 
@@ -463,6 +464,17 @@ async def _run_dashboard(
             early.subscription.close()
             click.echo(f"fetchtui: interrupted. {hint}", err=True)
         return status
+
+
+def _notify_background(line: CommandLine, service: DownloadService) -> None:
+    """Name background processes, whose downloads plain ``fetchtui`` does not show."""
+    if line.sources or line.demo:
+        return
+    from tui.background.address import running_names
+    from tui.core.notices import Notice, NoticeCode
+
+    for name in running_names():
+        service.notify(Notice(NoticeCode.BACKGROUND_RUNS, (name,)))
 
 
 def _after_exit(session: SavedSession | None, hint: str) -> AfterExit:

@@ -41,24 +41,34 @@ SUBCOMMANDS = {
         "Show a background process in the dashboard, also over ssh.",
     ),
     "ls": Subcommand("tui.cli.background.ls:ls", "List downloads in the background."),
-    "add": Subcommand("tui.cli.background.add:add", "Add downloads to them."),
-    "pause": Subcommand("tui.cli.background.change:pause", "Pause some of them."),
-    "resume": Subcommand("tui.cli.background.change:resume", "Resume some of them."),
-    "cancel": Subcommand("tui.cli.background.change:cancel", "Cancel some of them."),
-    "retry": Subcommand("tui.cli.background.change:retry", "Retry failed ones."),
-    "remove": Subcommand("tui.cli.background.change:remove", "Remove ended ones."),
-    "limit": Subcommand(
-        "tui.cli.background.limit:limit", "Show or change limits of the process."
+    "add": Subcommand("tui.cli.background.add:add", "Add downloads in the background."),
+    "pause": Subcommand(
+        "tui.cli.background.change:pause", "Pause downloads in the background."
     ),
-    "wait": Subcommand("tui.cli.background.wait:wait", "Wait until they have ended."),
-    "stop": Subcommand("tui.cli.background.wait:stop", "Stop the process."),
+    "resume": Subcommand(
+        "tui.cli.background.change:resume", "Resume paused downloads there."
+    ),
+    "cancel": Subcommand("tui.cli.background.change:cancel", "Cancel downloads there."),
+    "retry": Subcommand(
+        "tui.cli.background.change:retry", "Retry failed downloads there."
+    ),
+    "remove": Subcommand(
+        "tui.cli.background.change:remove", "Remove ended downloads there."
+    ),
+    "limit": Subcommand(
+        "tui.cli.background.limit:limit", "Show or change limits there."
+    ),
+    "wait": Subcommand(
+        "tui.cli.background.wait:wait", "Wait until downloads there have ended."
+    ),
+    "stop": Subcommand("tui.cli.background.wait:stop", "Stop the background process."),
     "service": Subcommand(
         "tui.cli.background.service:service",
-        "Start the process at login: install, uninstall, status.",
+        "Start it at login: install, uninstall, status.",
     ),
     "bridge": Subcommand(
         "tui.cli.background.bridge:bridge",
-        "Connect stdin and stdout to the process, for ssh.",
+        "Connect stdin and stdout to it, for ssh.",
     ),
     "lab": Subcommand("tui.cli.commands.lab:lab", "Benchmark download strategies."),
     "completion": Subcommand(

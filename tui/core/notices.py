@@ -62,6 +62,7 @@ class NoticeCode(StrEnum):
     REST_UNREADABLE = "rest_unreadable"  # reason
     REST_SET_ASIDE = "rest_set_aside"  # path
     # a background process
+    BACKGROUND_RUNS = "background_runs"  # name
     CLIENT_OF_OTHER_USER = "client_of_other_user"  # user id
     CLIENTS_FULL = "clients_full"  # clients
     CLIENT_GARBAGE = "client_garbage"  # reason

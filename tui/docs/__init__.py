@@ -19,6 +19,7 @@ TOPICS: Final[dict[str, str]] = {
     "dashboard": "what the dashboard shows and how to adapt it",
     "keys": "every key and action",
     "sessions": "what is saved, and how to resume",
+    "background": "downloads without a terminal: start, attach, commands, service",
     "settings": "the settings file, profiles, hosts, precedence",
     "options": "every option",
     "network": "proxies, credentials, cookies, TLS, HTTP backends",

@@ -17,7 +17,7 @@ from tui.background.address import (
     address_of,
     check_name,
     names,
-    running,
+    running_names,
 )
 from tui.background.client import ConnectionLost, NotRunning, connect
 from tui.background.protocol import PROTOCOL, Code, RequestError
@@ -75,7 +75,7 @@ def run(name: str, work: Callable[[Connection], Awaitable[T]]) -> T:
 
 def not_running(name: str) -> str:
     """Return what to say if no process has this name."""
-    others = [other for other in names() if running(address_of(other)) is not None]
+    others = running_names()
     option = "" if name == DEFAULT_NAME else f" --name {name}"
     hint = f"fetchtui -b{option} LIST starts one"
     if others:
