@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tui.core.errors import ErrorKind, PermanentError, TransientError
 from tui.core.request import origin_of
@@ -16,7 +16,7 @@ from tui.net.request import GetRequest
 from tui.net.resource import read_resource_info
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable
 
     from tui.engine.context import EngineContext
     from tui.engine.job import Job
@@ -31,6 +31,11 @@ SLOW_SHARE = 0.3
 SLOW_AFTER_S = 5.0
 RACE_AFTER_S = 2.0
 """A segment that has run this long and needs as long again is worth a race."""
+UNANSWERED_S = 0.25
+"""Least time after which a segment without a response is worth a race, where others
+have one: some servers accept more connections than they serve."""
+_LATE = 4
+"""How many times longer than the first response of the origin that has to be."""
 
 
 class Segment:
@@ -38,6 +43,7 @@ class Segment:
 
     __slots__ = (
         "_closing",
+        "_opening",
         "at",
         "claimed",
         "end",
@@ -66,6 +72,7 @@ class Segment:
         self.twin: Segment | None = None
         """Another segment racing for the same last bytes; the first to finish wins."""
         self.is_interrupted = False
+        self._opening: asyncio.Task[tuple[Response, ResourceInfo]] | None = None
 
     def __repr__(self) -> str:
         return f"<Segment {self.start}-{self.end} at {self.at}>"
@@ -102,13 +109,35 @@ class Segment:
         return self.meter.speed or self.mean_speed(now)
 
     def interrupt(self) -> None:
-        """Stop it, also in the middle of a read that brings nothing.
+        """Stop it, also while it waits for a response or for bytes of one.
 
-        Its reader finds the connection closed and gives back what is missing.
+        Its reader gets an error and gives back what is missing.
         """
         self.is_interrupted = True
+        if self._opening is not None:
+            self._opening.cancel()
         if self.response is not None:
             self._closing = asyncio.ensure_future(self.response.close())
+
+    async def opened(
+        self, opening: Coroutine[Any, Any, tuple[Response, ResourceInfo]]
+    ) -> tuple[Response, ResourceInfo]:
+        """Return what ``opening`` returns, unless ``interrupt`` comes first.
+
+        Raises:
+            TransientError: it was interrupted.
+        """
+        self._opening = asyncio.ensure_future(opening)
+        try:
+            return await self._opening
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if not self.is_interrupted or (task is not None and task.cancelling()):
+                raise
+            message = "another connection was faster"
+            raise TransientError(ErrorKind.STALLED, message) from None
+        finally:
+            self._opening = None
 
 
 class SegmentScheduler:
@@ -258,10 +287,13 @@ class SegmentScheduler:
 
     def _slowest(self, now: float) -> Segment | None:
         """Return the segment worth racing: the last to end, if that takes long."""
+        unanswered_s = min(RACE_AFTER_S, max(UNANSWERED_S, _LATE * self.request_s))
         waits = [
             (s.remaining / max(1.0, s.speed(now)), s)
             for s in self.segments
-            if s.twin is None and s.remaining and now - s.started_at >= RACE_AFTER_S
+            if s.twin is None
+            and s.remaining
+            and now - s.started_at >= (RACE_AFTER_S if s.response else unanswered_s)
         ]
         wait_s, segment = max(waits, key=lambda wait: wait[0], default=(0.0, None))
         return segment if wait_s >= RACE_AFTER_S else None

@@ -186,7 +186,7 @@ class Transfer:
                         await response.close()
                     response = rest = None
                     url = segment.url
-                    response, info = await self._opener.open(segment)
+                    response, info = await segment.opened(self._opener.open(segment))
                     if info.end is not None:
                         # A server may send less of a range than was requested.
                         self._scheduler.shorten(segment, info.end)

@@ -59,6 +59,27 @@ _VERSIONS = {"1.0": "HTTP/1.0", "1.1": "HTTP/1.1"}
 _BREAKS = re.compile(r"[\r\n\x00]")
 
 
+UNANSWERED_S = 0.5
+"""Least time without a response after which a request on a new connection moves to one
+that has become idle. Some servers and proxies accept more connections than they serve
+(haproxy's maxconn): those in the pool would then keep the others waiting."""
+_LATE = 4.0
+"""How many times longer than responses usually take at this origin that has to be."""
+
+
+class _Unanswered:
+    """A request on a new connection, without a response so far."""
+
+    __slots__ = ("connection", "replacement", "since")
+
+    def __init__(self, connection: Connection, since: float) -> None:
+        self.connection = connection
+        self.since = since
+        """By the loop's clock."""
+        self.replacement: Connection | None = None
+        """An idle connection, on which the request is sent again."""
+
+
 class Http1Transport(Transport):
     """Sends requests over a pool of sockets of the running loop."""
 
@@ -94,6 +115,11 @@ class Http1Transport(Transport):
         self._idle: dict[Origin, list[Connection]] = {}
         """The most recently used one is last."""
         self._open: set[Connection] = set()
+        self._unanswered: dict[Origin, list[_Unanswered]] = {}
+        """In the order in which they were sent."""
+        self._response_s: dict[Origin, float] = {}
+        """Mean seconds to a response on a new connection."""
+        self._hand_over_timer: asyncio.TimerHandle | None = None
         self._sweep: asyncio.TimerHandle | None = None
 
     async def open(self, url: str, headers: Sequence[tuple[str, str]]) -> RawResponse:
@@ -118,7 +144,7 @@ class Http1Transport(Transport):
                     connection = None
             if connection is None:
                 connection = await self._connect(origin)
-                head = await connection.send_request(request)
+                connection, head = await self._send_first(origin, connection, request)
                 if connection.tls is not None and origin.is_secure:
                     self._connector.store_session(origin, connection.tls)
         except Exception as error:
@@ -130,6 +156,9 @@ class Http1Transport(Transport):
         if self._sweep is not None:
             self._sweep.cancel()
             self._sweep = None
+        if self._hand_over_timer is not None:
+            self._hand_over_timer.cancel()
+            self._hand_over_timer = None
         self._idle.clear()
         for connection in list(self._open):
             connection.abort()
@@ -140,6 +169,8 @@ class Http1Transport(Transport):
             return
         connection.idle_since = self._loop.time()
         self._idle.setdefault(origin, []).append(connection)
+        if self._unanswered:
+            self._hand_over()
         if self._sweep is None:
             self._sweep = self._loop.call_later(self._keepalive_s, self._close_idle)
 
@@ -194,6 +225,61 @@ class Http1Transport(Transport):
             raise
         self._open.add(connection)
         return connection
+
+    async def _send_first(
+        self, origin: Origin, connection: Connection, request: bytes
+    ) -> tuple[Connection, ResponseHead]:
+        """Send the first request on a new connection, or on one that becomes idle.
+
+        Returns:
+            The connection with the response, and its head.
+        """
+        began = self._loop.time()
+        this = _Unanswered(connection, began)
+        waiting = self._unanswered.setdefault(origin, [])
+        waiting.append(this)
+        try:
+            head = await connection.send_request(request)
+        except BaseException as error:
+            replacement = this.replacement
+            if replacement is None:
+                raise
+            if not isinstance(error, Exception):  # cancelled at that very moment
+                replacement.abort()
+                raise
+            return replacement, await replacement.send_request(request)
+        finally:
+            waiting.remove(this)
+            if not waiting:
+                del self._unanswered[origin]
+        took_s = self._loop.time() - began
+        mean_s = self._response_s.get(origin, took_s)
+        self._response_s[origin] = mean_s + (took_s - mean_s) / 4
+        return connection, head
+
+    def _hand_over(self) -> None:
+        """Give idle connections to requests that have been waiting too long."""
+        now, is_early = self._loop.time(), False
+        for origin, waiting in self._unanswered.items():
+            patience_s = max(UNANSWERED_S, _LATE * self._response_s.get(origin, 0.0))
+            for this in waiting:
+                if this.replacement is not None or not this.connection.has_no_data:
+                    continue
+                if now - this.since < patience_s:
+                    is_early = is_early or bool(self._idle.get(origin))
+                    break
+                this.replacement = self._take_idle(origin)
+                if this.replacement is None:
+                    break
+                this.connection.abort()
+        if is_early and self._hand_over_timer is None:
+            self._hand_over_timer = self._loop.call_later(
+                UNANSWERED_S, self._hand_over_later
+            )
+
+    def _hand_over_later(self) -> None:
+        self._hand_over_timer = None
+        self._hand_over()
 
     def _take_idle(self, origin: Origin) -> Connection | None:
         idle = self._idle.get(origin)
