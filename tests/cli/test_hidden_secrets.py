@@ -48,6 +48,10 @@ async def test_a_malformed_url_does_not_show_its_password(
         f"curl -H 'Cookie: SECRET{'x' * 300}' https://host.invalid/x",
         "/usr/bin/curl --oauth2-bearer SECRET http://host.invalid/x",
         "aria2c --http-passwd=SECRET http://host.invalid/x",
+        "http -a me:SECRET http://host.invalid/x",
+        "TOKEN=SECRET curl host.invalid/x",
+        "fetch('http://host.invalid/x', {headers: {authorization: 'SECRET'}})",
+        "Invoke-WebRequest -Uri http://host.invalid/x -Headers @{a='SECRET'}",
     ],
 )
 async def test_a_command_does_not_show_its_password(

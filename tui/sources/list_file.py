@@ -34,8 +34,8 @@ JSON_LIMIT = 128 << 20
 _SNIFF_SIZE = 65536
 """Bytes examined to detect a list's format."""
 
-_COMMAND = re.compile(r"\s*(?:\$ |sudo )?\s*(?:\S*/)?(curl|wget2?|aria2c|https?|xh)\s")
-"""A command where the name of a list is expected."""
+_COMMAND = re.compile(r"(?<![A-Za-z0-9+.-])https?://|\b(?:curl|wget2?|aria2c|xh)\s")
+"""A command, or code with a URL in it, where the name of a list is expected."""
 _BARE_HOST = re.compile(r"[\w-]+(\.[\w-]+)+(:\d+)?(/.*)?", re.ASCII)
 _IS_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://|[a-z-]{1,40}=")
 _KINDS = {
@@ -89,11 +89,10 @@ def load_file(
     path: str, options: ReadOptions = _DEFAULTS
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Read one list file; failing to open it also yields a ``BadRequestLine``."""
-    command = _COMMAND.match(path)
-    if command is not None:
-        # It may contain a password, so it is not repeated.
-        reason = "is a command; save it in a file, or pipe it into fetchtui -"
-        yield BadRequestLine(f"{command[1]} …", reason)
+    if _COMMAND.search(path) is not None and not os.path.lexists(path):
+        # It may contain a password, so nothing of it is repeated.
+        reason = "is neither a URL nor a file; pipe commands into fetchtui -"
+        yield BadRequestLine("an argument with several words", reason)
         return
     where = sanitize(path, 200)
     suffix = list_suffix(path)
