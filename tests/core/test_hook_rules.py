@@ -39,6 +39,8 @@ CODE = [
     "vim -c {name}",
     "rsync -e {name} a b:",
     "tar --to-command={name} -xf x.tar",
+    "tar -cf x.tar --checkpoint-action=exec={name} x",
+    "git -c core.pager={name} log",
     "psql -c {name}",
 ]
 HARMLESS = [

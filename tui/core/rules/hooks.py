@@ -102,7 +102,7 @@ def _after_options(words: Sequence[str], start: int, letters: str) -> list[int]:
     for at in range(start, len(words)):
         word = words[at]
         option, placeholder, _ = word.partition("{")
-        if _takes_code(option.rstrip("="), letters):
+        if _takes_code(option.partition("=")[0], letters):
             found += [at] if placeholder else _first(words, at + 1)
         elif "." in word and word[0] not in "-{" and words[at - 1][:1] != "-":
             break  # the arguments of ``python convert.py -c {path}``
