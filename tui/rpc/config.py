@@ -25,6 +25,8 @@ class RpcConfig(NamedTuple):
     origins: tuple[str, ...] = ()
     """Further origins whose pages may use the RPC, such as browser extensions."""
 
+    process_name: str = ""
+    """The background process whose dashboard is shown in browsers; "" for none."""
     secret_in: str = ""
     """Where the user finds the secret: a path or the kind of a reference; "" if it was
     typed."""

@@ -162,9 +162,9 @@ class _BackgroundProcess:
                 if self._order.rpc is not None:
                     from tui.cli.remote_control import open_rpc
 
-                    notice = await open_rpc(
-                        stack, service, self._order.rpc, self._stop.set
-                    )
+                    rpc = self._order.rpc._replace(process_name=self._order.name)
+                    notice = await open_rpc(stack, service, rpc, self._stop.set)
+                    service.notify(notice)
                 report(await self._begin(service, notice_text(notice)))
                 freeze_memory()
                 await self._until_end(process, interrupts)

@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from tui.rpc.web.guard import Guard, client_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.routing import BaseRoute
@@ -44,7 +44,7 @@ def build_app(
     dispatcher: Dispatcher,
     sockets: Sockets,
     on_refused: Callable[[str, str], None],
-    pages: Iterable[BaseRoute] = (),
+    dashboard: ASGIApp,
 ) -> ASGIApp:
     """Return the application.
 
@@ -53,7 +53,7 @@ def build_app(
         dispatcher: answers calls over HTTP.
         sockets: serves WebSockets.
         on_refused: receives the client's address and the reason of each refusal.
-        pages: routes to serve where no folder is configured.
+        dashboard: serves all other paths if no folder is configured.
     """
 
     async def answer(request: Request) -> Response:
@@ -78,7 +78,7 @@ def build_app(
     if config.ui_dir is not None:
         routes.append(Mount("/", app=_Pages(directory=config.ui_dir, html=True)))
     else:
-        routes += pages
+        routes.append(Mount("/", app=dashboard))
     return Guard(Starlette(routes=routes), config.host, config.origins, on_refused)
 
 

@@ -55,7 +55,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        headers = _Headers(scope)
+        headers = Headers(scope)
         reason = self.why_refused(headers)
         if not reason:
             scope["fetchtui.origin"] = self.allowed_origin(headers)
@@ -64,7 +64,7 @@ class Guard:
         self._on_refused(client_of(scope), reason)
         await _forbid(scope, receive, send, reason)
 
-    def why_refused(self, headers: _Headers) -> str:
+    def why_refused(self, headers: Headers) -> str:
         """Return why a request is refused; "" if it is not."""
         hosts = headers.all("host")
         if len(hosts) != 1 or not self._is_this_machine(hosts[0]):
@@ -80,7 +80,7 @@ class Guard:
             return "it comes from a page of another site"
         return ""
 
-    def allowed_origin(self, headers: _Headers) -> str:
+    def allowed_origin(self, headers: Headers) -> str:
         """Return the origin to name in Access-Control-Allow-Origin; "" for none."""
         origin = headers.first("origin")
         return origin if origin.lower() in self._origins else ""
@@ -103,7 +103,7 @@ class Guard:
         return name.strip("[]") == name or bracketed(name.strip("[]")) == name
 
 
-class _Headers:
+class Headers:
     """The headers of a request, with lower-case names."""
 
     def __init__(self, scope: Scope) -> None:
@@ -113,9 +113,11 @@ class _Headers:
         ]
 
     def all(self, name: str) -> list[str]:
+        """Return all values of a header."""
         return [value for key, value in self._pairs if key == name]
 
     def first(self, name: str) -> str:
+        """Return the first value of a header; "" if it is missing."""
         return next((value for key, value in self._pairs if key == name), "")
 
 

@@ -25,6 +25,7 @@ from tui.rpc.gids import Gids
 from tui.rpc.methods import Methods
 from tui.rpc.refusals import RefusalLog
 from tui.rpc.web.app import build_app
+from tui.rpc.web.dashboard import BrowserDashboard
 from tui.rpc.web.sockets import Sockets
 
 if TYPE_CHECKING:
@@ -135,7 +136,12 @@ class RpcServer:
         )
         dispatcher = Dispatcher(self.methods, config.secret, self.log.note, sleep)
         self.sockets = Sockets(dispatcher, self.log.note)
-        self._app = build_app(config, dispatcher, self.sockets, self.log.note)
+        dashboard = BrowserDashboard(
+            config.process_name, config.secret, self.log.note, sleep
+        )
+        self._app = build_app(
+            config, dispatcher, self.sockets, self.log.note, dashboard
+        )
         self._state = ServerState()
         self._listener: asyncio.Server | None = None
         self._following: asyncio.Task[None] | None = None
