@@ -16,7 +16,7 @@ from tests.rpc.conftest import rpc_config
 from tests.support.until import until
 from tui.core import events
 from tui.core.notices import NoticeCode
-from tui.rpc import refusals
+from tui.rpc import dispatch, refusals
 from tui.rpc.options import REFUSED
 from tui.rpc.web import server as server_module
 from tui.rpc.web import sockets as sockets_module
@@ -251,6 +251,30 @@ async def test_a_multicall_is_one_guess(rpc):
     assert all(one["message"] == "Unauthorized" for one in answer.json["result"])
 
 
+async def test_the_calls_of_one_message_are_limited(rpc, monkeypatch):
+    monkeypatch.setattr(dispatch, "MAX_CALLS", 5)
+    listing = {"methodName": "system.listNotifications", "params": []}
+    inner = {"id": 1, "method": "system.multicall", "params": [[listing, 5] * 2]}
+    answer = await rpc.post(json.dumps([inner, inner]))
+    first, second = answer.json
+    assert "error" not in first
+    assert "Too many calls" in second["error"]["message"]
+
+
+async def test_a_bug_in_a_method_is_an_error_and_no_secret(rpc, monkeypatch, caplog):
+    async def broken(params):
+        raise LookupError("hunter2")
+
+    monkeypatch.setitem(rpc.server.methods.by_name, "aria2.getVersion", broken)
+    with pytest.raises(CallFailed, match=r"1 Internal error in aria2\.getVersion"):
+        await rpc.call("getVersion")
+    assert "hunter2" in caplog.text
+    async with rpc.socket() as socket:
+        call = {"id": 1, "method": "aria2.getVersion", "params": [TOKEN]}
+        await socket.send(json.dumps(call))
+        assert "Internal error" in (await next_message(socket))["error"]["message"]
+
+
 # -- floods ----------------------------------------------------------------------------
 
 
@@ -309,9 +333,9 @@ async def test_a_second_request_on_a_connection_must_be_complete_as_well(
     rpc, open_socket, monkeypatch
 ):
     monkeypatch.setattr(server_module, "HEADER_TIMEOUT_S", 0.3)
-    request = b"GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    request = b"GET /jsonrpc HTTP/1.1\r\nHost: localhost\r\n\r\n"
     reader, writer = await open_socket(request)
-    assert await reader.readuntil(b"\r\n\r\nNot Found")
+    assert await reader.readuntil(b"}}")
     writer.write(request[:20])
     assert await ended(reader) == b""
 

@@ -7,8 +7,9 @@ import base64
 import binascii
 import hmac
 import json
+import logging
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from tui.rpc.endings import NOTIFICATIONS
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
     from tui.rpc.methods import Methods
 
+log = logging.getLogger(__name__)
+
 UNAUTHORIZED_DELAY_S = 1.0
 """Time before a response to a wrong token, as in aria2."""
 _TOKEN = "token:"
@@ -35,9 +38,7 @@ _CALLBACK = re.compile(r"[A-Za-z_$][0-9A-Za-z_$.]{0,127}")
 _SYSTEM = ("system.multicall", "system.listMethods", "system.listNotifications")
 _MULTICALL, _LIST_METHODS, _LIST_NOTIFICATIONS = _SYSTEM
 MAX_CALLS = 10_000
-"""Calls of one batch or multicall."""
-_Guesses: TypeAlias = set[str]
-"""The wrong tokens of one message."""
+"""Calls of one message, also within ``system.multicall``."""
 _SLICE = 20
 """Calls between two turns of the loop."""
 
@@ -50,6 +51,25 @@ class Reply(NamedTuple):
     text: str
     is_script: bool = False
     """It calls a function (JSONP)."""
+
+
+class _Message:
+    """One message with all of its calls."""
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.wrong_tokens: set[str] = set()
+        self._calls = 0
+
+    def count(self) -> None:
+        """Count a call.
+
+        Raises:
+            RpcError: there are too many.
+        """
+        self._calls += 1
+        if self._calls > MAX_CALLS:
+            raise RpcError("Too many calls in one message.")
 
 
 class Dispatcher:
@@ -86,27 +106,25 @@ class Dispatcher:
             message = json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
             return _error_reply(PARSE_ERROR, "Parse error.")
-        guesses: _Guesses = set()
+        context = _Message(client)
         response: Any
         if isinstance(message, dict):
-            response = await self._call(message, client, guesses)
+            response = await self._call(message, context)
             code = response.get("error", {}).get("code", 0)
             status = STATUS_OF_CODE.get(code, 500) if code else 200
         elif isinstance(message, list):
             calls = [one for one in message if isinstance(one, dict)]
-            if len(calls) > MAX_CALLS:
-                return _error_reply(INVALID_REQUEST, "Too many calls in one batch.")
             responses = []
             for number, one in enumerate(calls):
                 if number and number % _SLICE == 0:
                     await asyncio.sleep(0)
-                responses.append(await self._call(one, client, guesses))
+                responses.append(await self._call(one, context))
             response, status = responses, 200
         elif isinstance(message, str):
             return _error_reply(INVALID_REQUEST, "Invalid Request.")
         else:
             return _error_reply(PARSE_ERROR, "Parse error.")
-        if guesses:
+        if context.wrong_tokens:
             await self._sleep(UNAUTHORIZED_DELAY_S)
         return Reply(status, _to_json(response))
 
@@ -140,9 +158,7 @@ class Dispatcher:
             return Reply(reply.status, f"{callback}({reply.text})", is_script=True)
         return reply
 
-    async def _call(
-        self, message: dict[str, Any], client: str, guesses: _Guesses
-    ) -> dict[str, Any]:
+    async def _call(self, message: dict[str, Any], context: _Message) -> dict[str, Any]:
         """Return the response object to one call."""
         if "id" not in message:
             return _failure(None, INVALID_REQUEST, "Invalid Request.")
@@ -154,53 +170,54 @@ class Dispatcher:
         if not isinstance(params, list):
             return _failure(id, INVALID_PARAMS, "Invalid params.")
         try:
-            result = await self._execute(name, params, client, guesses)
+            result = await self._execute(name, params, context)
         except RpcError as error:
             return _failure(id, error.code, str(error))
         return {"id": id, "jsonrpc": "2.0", "result": result}
 
-    async def _execute(
-        self, name: str, params: list[Any], client: str, guesses: _Guesses
-    ) -> Any:
+    async def _execute(self, name: str, params: list[Any], context: _Message) -> Any:
+        context.count()
         try:
             if name == _MULTICALL:
-                return await self._multicall(params, client, guesses)
+                return await self._multicall(params, context)
             if name == _LIST_METHODS:
                 return [*(f"aria2.{name}" for name in NAMES), *_SYSTEM]
             if name == _LIST_NOTIFICATIONS:
                 return list(NOTIFICATIONS)
-            params = self._authorized(params, guesses)
+            params = self._authorized(params, context)
             method = self._methods.by_name.get(name)
             if method is None:
                 raise RpcError(f"No such method: {name[:100]}")
             return await method(params)
         except Refused as refusal:
-            self._on_refused(client, str(refusal))
+            self._on_refused(context.client, str(refusal))
             raise
+        except RpcError:
+            raise
+        except Exception:
+            log.exception("bug in %s", name)
+            raise RpcError(f"Internal error in {name[:100]}.") from None
 
-    async def _multicall(
-        self, params: list[Any], client: str, guesses: _Guesses
-    ) -> list[Any]:
+    async def _multicall(self, params: list[Any], context: _Message) -> list[Any]:
         """Make several calls; each of them carries a token of its own."""
         if not params:
             raise RpcError("The parameter at 0 is required but missing.")
         calls = params[0]
         if not isinstance(calls, list):
             raise RpcError("The parameter at 0 has wrong type.")
-        if len(calls) > MAX_CALLS:
-            raise RpcError("Too many calls in one system.multicall.")
         results: list[Any] = []
         for number, call in enumerate(calls):
             if number and number % _SLICE == 0:
                 await asyncio.sleep(0)
             try:
-                results.append([await self._inner(call, client, guesses)])
+                results.append([await self._inner(call, context)])
             except RpcError as error:
                 results.append({"code": error.code, "message": str(error)})
         return results
 
-    async def _inner(self, call: Any, client: str, guesses: _Guesses) -> Any:
+    async def _inner(self, call: Any, context: _Message) -> Any:
         if not isinstance(call, dict):
+            context.count()
             raise RpcError("system.multicall expected struct.")
         name = call.get("methodName")
         if not isinstance(name, str):
@@ -209,9 +226,9 @@ class Dispatcher:
             raise RpcError("Recursive system.multicall forbidden.")
         params = call.get("params")
         params = params if isinstance(params, list) else []
-        return await self._execute(name, params, client, guesses)
+        return await self._execute(name, params, context)
 
-    def _authorized(self, params: list[Any], guesses: _Guesses) -> list[Any]:
+    def _authorized(self, params: list[Any], context: _Message) -> list[Any]:
         """Return the parameters without the token, which must be right.
 
         Raises:
@@ -222,9 +239,9 @@ class Dispatcher:
         if params and isinstance(params[0], str) and params[0].startswith(_TOKEN):
             token, params = params[0].removeprefix(_TOKEN), params[1:]
         given = token.encode("utf-8", "surrogatepass")
-        is_search = len(guesses) > 1  # for the right one
+        is_search = len(context.wrong_tokens) > 1  # for the right one
         if is_search or not hmac.compare_digest(given, self._secret):
-            guesses.add(token)
+            context.wrong_tokens.add(token)
             raise Unauthorized
         return params
 

@@ -271,7 +271,10 @@ class Methods:
         if how == "POS_END":
             start -= 1
         index = max(0, min(len(line) - 1, start + offset))
-        return self._service.move_to(id, index)
+        try:
+            return self._service.move_to(id, index)
+        except ValueError:  # it started meanwhile
+            raise RpcError(f"GID#{gid} not found in the waiting queue.") from None
 
     async def _change_uri(self, params: Params) -> list[int]:
         id = await self._id(params)
@@ -300,7 +303,11 @@ class Methods:
             raise RpcError("A download needs at least one URI.")
         if mirrors != list(request.mirrors):
             unique = tuple(dict.fromkeys(mirrors))
-            self._service.change_request(id, request._replace(mirrors=unique))
+            try:
+                self._service.change_request(id, request._replace(mirrors=unique))
+            except ValueError:  # it is complete meanwhile
+                gid = self._gids.of(id)
+                raise RpcError(f"Cannot remove URIs from GID#{gid}") from None
         return [deleted, len(new)]
 
     # -- looking ---------------------------------------------------------------------
