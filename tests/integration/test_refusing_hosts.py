@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.integration.conftest import request_for, until
 from tui.core.diagnosis import LimitCause
 from tui.core.download import DownloadState as S
@@ -111,6 +113,7 @@ async def test_automatic_concurrency_opens_16_connections_per_host_at_most(
         assert len(server.requests) == 16
 
 
+@pytest.mark.alone
 async def test_a_large_file_gets_its_connections_at_once(
     server: ScriptedServer, start: Start
 ) -> None:

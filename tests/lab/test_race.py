@@ -100,7 +100,6 @@ async def test_cancelling_a_running_strategy_withdraws_it():
     await ended(race, runner)
     assert entrant.state is State.CANCELLED
     (stop,) = entrant.record.stops
-    assert stop.took_s < 1
     assert stop.running - stop.finished > 0
     assert entrant.record.rounds == []
 

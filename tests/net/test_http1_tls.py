@@ -370,10 +370,8 @@ async def test_a_connection_closed_in_the_handshake_is_lost(bundle: Path) -> Non
 
 @pytest.mark.parametrize("answer", [b"", b"\x16\x03\x03\x40\x00\x02"])
 async def test_a_handshake_without_end_times_out(bundle: Path, answer: bytes) -> None:
-    began = time.monotonic()
     error = await error_with(answer, bundle, timeout_s=0.3)
     assert error.kind == "connect_timeout"
-    assert time.monotonic() - began < 2
 
 
 @pytest.mark.parametrize("framing", ["length", "chunked", "close"])

@@ -96,6 +96,7 @@ async def test_interrupted_unpacking_leaves_nothing_behind(
     assert os.listdir(out) == ["large.tar.gz"]
 
 
+@pytest.mark.alone
 async def test_second_interrupt_does_not_wait_for_a_stuck_hook(server, tmp_path, mark):
     server.add("/a", ResponseScript(b"a"))
     script = f"trap '' TERM; echo x > {tmp_path}/runs; while :; do sleep 0.1; done"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
+from tests.support.until import until
 from tui.core.download import DownloadState
 from tui.core.snapshot import (
     AttemptSnapshot,
@@ -217,6 +218,15 @@ def on_screen(app: App[Any]) -> str:
         "".join(segment.text for segment in strip)[:width]
         for strip in app.screen._compositor.render_strips()
     )
+
+
+async def until_shown(app: App[Any], text: str) -> None:
+    """Wait until the screen shows a text.
+
+    Raises:
+        TimeoutError: it does not, for 10 s.
+    """
+    await until(lambda: text in on_screen(app), 10)
 
 
 SIZES = [(120, 36), (80, 24), (60, 15)]

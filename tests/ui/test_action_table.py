@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.until import until
 from tests.ui.dashboards import dashboard
+from tests.ui.panes_builders import until_shown
 from tui.ui.actions.handlers import HANDLER_CLASSES
 from tui.ui.actions.palette import ActionProvider
 from tui.ui.app import DashboardApp
@@ -84,7 +85,7 @@ async def test_a_number_in_the_palette_sets_the_concurrency():
     async with dashboard() as board:
         await board.press("ctrl+p")
         await board.type("37")
-        await until(lambda: "to 37" in board.text())
+        await until_shown(board.app, "to 37")
         await board.press("enter")
         await until(lambda: board.main.service.snapshot().concurrency == 37)
 

@@ -10,8 +10,9 @@ from textual import events
 from textual.widgets import Button, Input
 
 from tests.support.lines import line_text
+from tests.support.until import until
 from tests.ui.dashboards import dashboard
-from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen
+from tests.ui.panes_builders import HOSTILE, SIZES, Caller, on_screen, until_shown
 from tui.core.request import DownloadRequest
 from tui.ui.dialogs.add import (
     AddOptions,
@@ -59,16 +60,8 @@ async def settled(pilot, total: int) -> None:
         # Another screen may still lie above.
         return [str(it.label) for it in pilot.app.screen.query("#add").results(Button)]
 
-    async with asyncio.timeout(10):
-        while shown() != [label]:
-            await pilot.pause(0.01)
-
-
-async def until_shown(pilot, text: str) -> None:
-    """Wait until the screen says ``text``."""
-    async with asyncio.timeout(10):
-        while text not in on_screen(pilot.app):
-            await pilot.pause(0.01)
+    await until(lambda: shown() == [label], 10)
+    await pilot.pause(0.01)  # for the layout of what it shows
 
 
 async def test_the_preview_counts_good_duplicate_and_invalid_lines():
@@ -144,9 +137,7 @@ async def test_a_thousand_pasted_lines_are_added_with_ctrl_s(size):
         await settled(pilot, 1000)
         assert "1,000 to add" in on_screen(app)
         await pilot.press("ctrl+s")
-        async with asyncio.timeout(10):
-            while not app.answers:
-                await pilot.pause(0.01)
+        await until(lambda: app.answers, 10)
     assert len(app.answers[0]) == 1000
     assert app.answers[0][0].source == "paste:1"
 
@@ -157,7 +148,7 @@ async def test_it_opens_with_the_text_of_a_paste_and_adds_by_button():
         await settled(pilot, 2)
         assert "to /home/ada/data" in on_screen(app)
         await pilot.click("#add")
-        await pilot.pause(0.1)
+        await until(lambda: app.answers)
         assert len(app.answers[0]) == 2
 
 
@@ -166,7 +157,7 @@ async def test_keys_pressed_before_the_preview_is_ready_still_add_everything():
     async with app.run_test(size=(80, 24)) as pilot:
         app.screen.query_one(UrlArea).insert(urls(50))
         await pilot.press("ctrl+s")
-        await pilot.pause(0.1)
+        await until(lambda: app.answers)
         assert len(app.answers[0]) == 50
 
 
@@ -180,9 +171,7 @@ async def test_a_text_too_long_to_edit_is_kept_beside_the_editor():
         assert area.text == ""
         assert "25,000 pasted lines" in on_screen(app)
         await pilot.press("ctrl+s")
-        async with asyncio.timeout(10):
-            while not app.answers:
-                await pilot.pause(0.01)
+        await until(lambda: app.answers, 10)
         assert len(app.answers[0]) == 13_000
 
 
@@ -193,10 +182,10 @@ async def test_a_text_too_long_to_edit_is_kept_beside_the_editor():
 async def test_long_lines_and_long_texts_stay_out_of_the_editor(text):
     app = Caller(AddScreen(text))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until_shown(pilot, "too many to edit here")
+        await until_shown(pilot.app, "too many to edit here")
         area = app.screen.query_one(UrlArea)
         area.post_message(events.Paste(text))
-        await until_shown(pilot, f"{2 * (text.count(chr(10)) + 1):,} pasted lines")
+        await until_shown(pilot.app, f"{2 * (text.count(chr(10)) + 1):,} pasted lines")
         assert area.text == ""
 
 
@@ -224,15 +213,13 @@ async def test_esc_stops_parsing_that_takes_long(monkeypatch):
     monkeypatch.setattr("tui.ui.dialogs.add.read_preview", read)
     app = Caller(AddScreen("https://a.example/1"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until_shown(pilot, "Reading: 12,345 entries so far; esc stops")
+        await until_shown(pilot.app, "Reading: 12,345 entries so far; esc stops")
         await pilot.press("escape")
-        await until_shown(pilot, "Stopped. ctrl+s")
+        await until_shown(pilot.app, "Stopped. ctrl+s")
         assert app.answers == []
         is_held = False
         await pilot.press("ctrl+s")
-        async with asyncio.timeout(10):
-            while not app.answers:
-                await pilot.pause(0.01)
+        await until(lambda: app.answers, 10)
     assert len(app.answers[0]) == 1
 
 
@@ -250,33 +237,29 @@ async def test_with_nothing_to_add_ctrl_s_stays():
     app = Caller(AddScreen("nonsense"))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("ctrl+s")
-        await pilot.pause(0.1)
+        await until_shown(app, "1 invalid line")
         assert app.answers == []
         assert app.screen.query_one("#add", Button).disabled
-        assert "1 invalid line" in on_screen(app)
 
 
 async def test_a_preview_that_starts_late_does_not_end_the_adding():
     app = Caller(AddScreen(urls(3000)))
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(80, 24)):
         screen = app.screen
         screen.action_add()
         screen._start_reading()
-        async with asyncio.timeout(10):
-            while not app.answers:
-                await pilot.pause(0.01)
+        await until(lambda: app.answers, 10)
         assert len(app.answers[0]) == 3000
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_hostile_text_never_reaches_the_terminal(size):
     app = Caller(AddScreen(f"https://a.example/{HOSTILE}\n\x9b31mx"))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size):
         area = app.screen.query_one(UrlArea)
         area.post_message(events.Paste(f"\r\nhttp://b.example/\x1b[2J{HOSTILE}"))
-        await pilot.pause(0.3)
+        await until(lambda: "[red]bold[/red]" in area.text and "b.example" in area.text)
         text = on_screen(app)
-        assert "[red]bold[/red]" in area.text
     assert not {"\x1b", "\x07", "\x9b", "\u202e", "\r"} & set(text)
 
 
@@ -356,9 +339,7 @@ async def test_a_dropped_file_is_read_and_named(some_list, spelling):
         assert "✗ my list.txt:3  not a URL" in on_screen(app)
         assert area.text == "https://a.example/3\n"
         await pilot.press("ctrl+s")
-        async with asyncio.timeout(10):
-            while not app.answers:
-                await pilot.pause(0.01)
+        await until(lambda: app.answers, 10)
     assert [request.url[-1] for request in app.answers[0]] == ["1", "2", "3"]
 
 
@@ -394,7 +375,7 @@ async def test_ctrl_o_chooses_a_list_beside_the_text(some_list, monkeypatch, siz
     async with app.run_test(size=size) as pilot:
         await settled(pilot, 1)
         await pilot.press("ctrl+o")
-        await until_shown(pilot, "my list.txt")
+        await until_shown(pilot.app, "my list.txt")
         await pilot.press("enter")
         await settled(pilot, 3)
         assert "my list.txt" in on_screen(app)
@@ -420,7 +401,7 @@ async def test_options_apply_to_all_downloads_of_a_dialog():
         screen.query_one(HeaderArea).text = "X-One: 1\n\nReferer: https://a.example"
         screen.query_one("#limit").focus()
         await pilot.press("enter")
-        await until_shown(pilot, "to /data/isos/linux")
+        await until_shown(pilot.app, "to /data/isos/linux")
         summary = options.summary("/data")
         assert summary == (
             "to /data/isos/linux, as first.iso, 2 headers, md5, limit 2M"
@@ -453,7 +434,7 @@ async def test_an_invalid_option_is_explained_in_its_field(size, id, text, reaso
         field = app.screen.query_one(f"#{id}", Input)
         field.value = text
         await pilot.press("enter")
-        await until_shown(pilot, reason[:30])
+        await until_shown(pilot.app, reason[:30])
         assert app.screen.focused is field
 
 
@@ -463,7 +444,7 @@ async def test_invalid_headers_are_explained():
         await pilot.pause()
         app.screen.query_one(HeaderArea).text = "Range: bytes=0-1"
         await pilot.press("enter")
-        await until_shown(pilot, "the header Range is set by fetchtui")
+        await until_shown(pilot.app, "the header Range is set by fetchtui")
 
 
 async def test_a_name_is_for_one_download_only():
@@ -472,7 +453,7 @@ async def test_a_name_is_for_one_download_only():
     async with app.run_test(size=(120, 36)) as pilot:
         await settled(pilot, 2)
         await pilot.press("ctrl+s")
-        await until_shown(pilot, "The name is for one download, not for 2")
+        await until_shown(pilot.app, "The name is for one download, not for 2")
 
 
 def test_what_a_list_sets_takes_precedence():

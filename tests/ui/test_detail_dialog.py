@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from textual.containers import VerticalScroll
 
 from tests.ui.dashboards import RUNNING, dashboard, some_downloads
-from tests.ui.panes_builders import HOSTILE, SIZES, Caller, detail, on_screen, row
+from tests.ui.panes_builders import (
+    HOSTILE,
+    SIZES,
+    Caller,
+    detail,
+    on_screen,
+    row,
+    until_shown,
+)
 from tui.core.download import DownloadState
 from tui.ui.dialogs.detail import DetailScreen
 
@@ -38,9 +44,7 @@ async def test_it_follows_the_download():
         await pilot.pause()
         assert "0 B of 2.00 GB" in on_screen(app)
         now["row"] = row(state=DownloadState.DONE, speed=0.0, connections=0)
-        async with asyncio.timeout(5):
-            while "✓ done" not in on_screen(app):
-                await pilot.pause(0.02)
+        await until_shown(app, "✓ done")
         assert "part file" not in on_screen(app)
 
 
@@ -76,10 +80,8 @@ async def test_a_resize_wraps_again_and_the_end_stays_reachable():
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.pause()
         await pilot.resize_terminal(60, 15)
-        await pilot.pause(0.1)
         app.screen.query_one(VerticalScroll).scroll_end(animate=False)
-        await pilot.pause(0.1)
-        assert "try 2" in on_screen(app)
+        await until_shown(app, "try 2")
 
 
 async def test_ascii_mode_draws_only_ascii():

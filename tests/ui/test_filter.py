@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from textual.events import Paste
 
 from tests.support.fake_service import FakeService
-from tests.ui.dashboards import DONE, FAILED, PAUSED, RUNNING, Dashboard, dashboard
+from tests.ui.dashboards import DONE, FAILED, PAUSED, RUNNING, dashboard
+from tests.ui.panes_builders import until_shown
 from tui.core.download import DownloadState
 from tui.core.listing.filter import FilterError
 from tui.ui.dialogs.add import AddScreen
@@ -87,8 +88,7 @@ async def test_a_paste_on_the_list_opens_the_editor_with_it():
         board.app.post_message(Paste("https://example.org/pasted.bin"))
         await board.wait_idle()
         assert isinstance(board.app.screen, AddScreen)
-        await board.pilot.pause(0.1)
-        assert "pasted.bin" in board.text()
+        await until_shown(board.app, "pasted.bin")
 
 
 async def test_a_paste_into_the_filter_stays_there():
@@ -143,11 +143,6 @@ class Gated(FakeService):
         return (yield from super().by_activity(query))
 
 
-async def until(board: Dashboard, words: str) -> None:
-    while words not in board.text():
-        await board.pilot.pause(0.01)
-
-
 async def test_a_slow_search_shows_progress_and_then_its_result():
     service = Gated()
     for name in ("one", "two", "three"):
@@ -155,13 +150,13 @@ async def test_a_slow_search_shows_progress_and_then_its_result():
     async with dashboard(service) as board:
         await board.press("slash")
         await board.type("two")
-        await until(board, "searching two")
+        await until_shown(board.app, "searching two")
         assert board.list.model.ids == [0, 1, 2]
         await board.press("enter", "ctrl+a")
         assert len(board.list.model.marks) == 0, "the result is unknown so far"
         assert "Still searching" in board.message()
         service.is_open = True
-        await until(board, "filter two")
+        await until_shown(board.app, "filter two")
         assert board.list.model.ids == [1]
         await board.press("ctrl+a")
         assert board.list.model.marks.ids == [1]
@@ -173,7 +168,7 @@ async def test_escape_cancels_a_slow_search():
     async with dashboard(service) as board:
         await board.press("slash")
         await board.type("zzz")
-        await until(board, "searching zzz")
+        await until_shown(board.app, "searching zzz")
         await board.press("escape")
         assert not board.list.model.is_searching
         assert "zzz" not in board.text()
@@ -188,5 +183,5 @@ async def test_an_error_late_in_a_search_is_shown():
         await board.type("bad")
         await board.press("enter")
         service.is_open = True
-        await until(board, "takes too long")
+        await until_shown(board.app, "takes too long")
         assert board.list.model.ids == [0]

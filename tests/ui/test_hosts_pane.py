@@ -7,8 +7,8 @@ from rich.cells import cell_len
 
 from tests.support.fake_service import FakeService
 from tests.support.lines import line_text
-from tests.support.until import until
 from tests.ui.dashboards import dashboard
+from tests.ui.panes_builders import until_shown
 from tui.core.download import DownloadState
 from tui.core.snapshot import OriginSnapshot
 from tui.ui.panes.hosts import (
@@ -98,10 +98,10 @@ async def test_it_opens_with_its_key_at_every_size_and_fits(size):
         assert board.main.hosts.display
         assert board.main.hosts.has_focus
         # The pane learns of its size a turn later.
-        await until(lambda: "h0.example" in board.text())
+        await until_shown(board.app, "h0.example")
         assert {cell_len(line) for line in board.screen()} == {size[0]}
         await board.press("z")
-        await until(lambda: "h2.example" in board.text())
+        await until_shown(board.app, "h2.example")
         await board.press("z", "H")
         assert not board.main.hosts.display
         assert board.list.has_focus
@@ -166,7 +166,7 @@ async def test_the_last_error_of_a_host_is_shown_below():
     service.hosts["https://h0.example"] = {"trouble": "503 Service Unavailable"}
     async with dashboard(service) as board:
         await board.press("H")
-        await until(lambda: "last error: 503 Service Unavailable" in board.text())
+        await until_shown(board.app, "last error: 503 Service Unavailable")
 
 
 async def test_a_click_on_the_button_asks_for_the_cap():
@@ -183,6 +183,6 @@ async def test_without_hosts_it_says_when_they_appear():
     async with dashboard(FakeService()) as board:
         await board.press("H")
         # The pane learns its size a turn later.
-        await until(lambda: "they appear with the first download" in board.text())
+        await until_shown(board.app, "they appear with the first download")
         await board.press("enter", "j")
         assert board.app.screen is board.main

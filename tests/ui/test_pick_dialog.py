@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import pytest
 
-from tests.ui.panes_builders import SIZES, Caller, on_screen
+from tests.support.until import until
+from tests.ui.panes_builders import SIZES, Caller, on_screen, until_shown
 from tui.ui.dialogs.path_completion import SHOWN, complete, list_folder
 from tui.ui.dialogs.pick import PathInput, PickScreen
 
@@ -24,12 +24,6 @@ def home(tmp_path, monkeypatch):
     (tmp_path / "lists" / "evil\x1b[31m.txt").write_text("")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-async def until(pilot, text: str) -> None:
-    async with asyncio.timeout(10):
-        while text not in on_screen(pilot.app):
-            await pilot.pause(0.01)
 
 
 def names(typed: str) -> list[str]:
@@ -90,19 +84,17 @@ def test_tab_writes_what_the_entries_have_in_common(home, typed, after):
 async def test_walking_into_a_folder_and_choosing_a_list(home, size):
     app = Caller(PickScreen())
     async with app.run_test(size=size) as pilot:
-        await until(pilot, "lists/")
+        await until_shown(pilot.app, "lists/")
         await pilot.press("enter")
-        await until(pilot, "one.txt")
+        await until_shown(pilot.app, "one.txt")
         assert "\x1b" not in on_screen(app)
         await pilot.press("down")
-        await until(pilot, "1 to add")
+        await until_shown(pilot.app, "1 to add")
         assert "1 invalid line" in on_screen(app)
         await pilot.press("down")
-        await until(pilot, "1 to add")
+        await until_shown(pilot.app, "1 to add")
         await pilot.press("up", "pagedown", "pageup", "down", "enter")
-        async with asyncio.timeout(10):
-            while not app.answers:
-                await pilot.pause(0.01)
+        await until(lambda: app.answers, 10)
     picked = app.answers[0]
     assert os.path.basename(picked.path) == "one.txt"
     assert len(picked.preview.requests) == 1
@@ -114,12 +106,12 @@ async def test_a_path_may_be_typed_and_completed(home):
     async with app.run_test(size=(80, 24)) as pilot:
         typed = app.screen.query_one(PathInput)
         typed.value = "lists/onl"
-        await until(pilot, "only.csv")
+        await until_shown(pilot.app, "only.csv")
         await pilot.press("tab")
         assert typed.value == "lists/only.csv"
-        await until(pilot, "1 to add")
+        await until_shown(pilot.app, "1 to add")
         typed.value = "lists/zzz"
-        await until(pilot, "No matching files.")
+        await until_shown(pilot.app, "No matching files.")
         await pilot.press("enter")
         await pilot.press("escape")
         await pilot.pause()
@@ -131,10 +123,8 @@ async def test_a_file_that_is_not_a_list_shows_why(home):
     async with app.run_test(size=(80, 24)) as pilot:
         typed = app.screen.query_one(PathInput)
         typed.value = "lists/photo"
-        await until(pilot, "photo.jpg")
-        await until(pilot, "binary data")
+        await until_shown(pilot.app, "photo.jpg")
+        await until_shown(pilot.app, "binary data")
         await pilot.press("enter")
-        async with asyncio.timeout(10):
-            while not app.answers:
-                await pilot.pause(0.01)
+        await until(lambda: app.answers, 10)
     assert app.answers[0].preview.bad_count == 1, "the add screen tells what is wrong"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 
 import pytest
 
+from tests.support.until import until
 from tests.ui.dashboards import dashboard, some_downloads
-from tests.ui.panes_builders import SIZES, Caller, on_screen
+from tests.ui.panes_builders import SIZES, Caller, on_screen, until_shown
 from tui.sources.load import load_sources
 from tui.sources.writers import ListFormat
 from tui.ui.dialogs.save import SaveChoice, SaveScreen
@@ -33,15 +33,7 @@ def board_in(tmp_path, monkeypatch):
 
 
 async def until_said(board, text: str) -> None:
-    async with asyncio.timeout(10):
-        while not board.message().startswith(text):
-            await board.pilot.pause(0.01)
-
-
-async def until_shown(board, text: str) -> None:
-    async with asyncio.timeout(10):
-        while text not in on_screen(board.app):
-            await board.pilot.pause(0.01)
+    await until(lambda: board.message().startswith(text), 10)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -118,7 +110,7 @@ async def test_ctrl_o_adds_a_list_and_skips_listed_downloads(tmp_path, monkeypat
     (tmp_path / "bad.txt").write_text("https://new.example/2\nnonsense\n")
     async with dashboard(service) as board:
         await board.press("ctrl+o", *"new")
-        await until_shown(board, "1 already listed")
+        await until_shown(board.app, "1 already listed")
         await board.press("enter")
         await until_said(board, "Added 1 download")
         assert service.downloads[-1].url == "https://new.example/1"
@@ -127,5 +119,5 @@ async def test_ctrl_o_adds_a_list_and_skips_listed_downloads(tmp_path, monkeypat
         await until_said(board, "Undid: adding of 1 download")
         assert service.snapshot().total == total - 1
         await board.press("ctrl+o", *"bad", "enter")
-        await until_shown(board, "+ bad.txt")
-        await until_shown(board, "1 invalid line")
+        await until_shown(board.app, "+ bad.txt")
+        await until_shown(board.app, "1 invalid line")
