@@ -1,9 +1,9 @@
 """Everything that must pass before a change is done: ``python -m tests.check``.
 
-Format, lint, types and layers run beside the tests; the tests run on all cores, except
-those marked ``alone``, which follow one by one. Every step runs even if another one
-failed. No test is run a second time: one that fails now and then is fixed, or listed in
-``tests/unsteady.py`` with the date and the reason.
+Format, lint, types and layers run beside the tests; the tests run in two processes per
+core, except those marked ``alone``, which follow one by one. Every step runs even if
+another one failed. No test is run a second time: one that fails now and then is fixed,
+or listed in ``tests/unsteady.py`` with the date and the reason.
 """
 
 from __future__ import annotations
@@ -71,7 +71,8 @@ def main() -> int:
             stderr=subprocess.STDOUT,
         )
         steps = []
-        for name, command in tests(os.cpu_count() or 1).items():
+        # More processes than cores: tests wait for timers and processes half the time.
+        for name, command in tests(2 * (os.cpu_count() or 1)).items():
             steps.append(run(name, command))
             if name == "tests":
                 steps.append(_joined(beside, started))

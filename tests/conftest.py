@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import os
 import sys
 import time
@@ -69,6 +70,7 @@ def _loopback_only(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(_loopback_only)
 
 
+_NUMBERS = itertools.count()
 _SHARED_FIXTURES = (
     "tests/lab/",
     "tests/net/test_proxies.py",
@@ -101,7 +103,9 @@ def clean_environment(
     settings = [name for name in os.environ if name.startswith("FETCHTUI_")]
     for name in (*_CLEARED, *settings):
         monkeypatch.delenv(name, raising=False)
-    home = tmp_path_factory.mktemp("home")
+    # Not a numbered directory of pytest for each: that lists all others first.
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_NUMBERS))
+    home.mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))
     for name in ("CONFIG", "DATA", "STATE", "CACHE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))

@@ -52,7 +52,7 @@ def request_for(url: str, **fields: Any) -> DownloadRequest:
     return DownloadRequest((url,), **fields)
 
 
-async def until(engine: Engine, holds: Any, timeout_s: float = 10.0) -> None:
+async def until(engine: Engine, holds: Any, timeout_s: float = 30.0) -> None:
     """Wait for a fact about the engine, woken by its events and its bytes."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 50.0
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ def program(tmp_path: Path) -> Iterator[Terminal]:
     command = [sys.executable, "-m", "tests.ui.fake_run", str(report)]
     run = Terminal(command, environment)
     run.report = report
-    assert run.wait_for(run.pattern("disk queue"), 20) is not None
+    assert run.wait_for(run.pattern("disk queue"), 40) is not None
     yield run
     if run.process.poll() is None:
         run.process.kill()

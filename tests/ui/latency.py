@@ -145,6 +145,12 @@ class Terminal:
         """Send a key."""
         os.write(self.master, key.encode())
 
+    def loop_gaps(self) -> tuple[float, float]:
+        """Return the longest time the loop was blocked, and busy; in seconds."""
+        assert self.report is not None
+        blocked, busy = self.report.read_text().split()
+        return float(blocked), float(busy)
+
     def processor_s(self) -> float:
         """Return the processor time that the program has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1]

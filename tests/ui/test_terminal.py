@@ -132,8 +132,8 @@ def test_an_unread_terminal_does_not_block_the_loop(program):
         program.process.poll()
         threading.Event().wait(0.1)
     assert program.process.poll() is None
-    assert float(program.report.read_text()) < 1.0
-    assert program.wait_for(program.pattern("ubuntu"), 5) is not None
+    assert program.loop_gaps()[0] < 1.0
+    assert program.wait_for(program.pattern("ubuntu"), 30) is not None
 
 
 def test_no_frame_clears_the_screen_and_every_frame_is_synchronised(program):

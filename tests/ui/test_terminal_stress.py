@@ -41,10 +41,10 @@ def test_ctrl_z_restores_the_terminal_and_fg_resumes(program):
     assert modes & termios.ECHO
 
     program.process.send_signal(signal.SIGCONT)
-    assert program.wait_for(program.pattern("Back after"), 10) is not None
+    assert program.wait_for(program.pattern("Back after"), 30) is not None
     assert not termios.tcgetattr(program.master)[3] & termios.ICANON
     program.press("?")
-    assert program.wait_for(program.pattern("type to search"), 10) is not None
+    assert program.wait_for(program.pattern("type to search"), 30) is not None
 
 
 def test_ctrl_z_does_not_wait_for_a_terminal_that_is_not_read(program):
@@ -54,7 +54,7 @@ def test_ctrl_z_does_not_wait_for_a_terminal_that_is_not_read(program):
 
 
 def test_title_and_progress_are_set_and_cleared(program):
-    assert program.wait_for(program.pattern("\x1b]9;4;"), 10) is not None
+    assert program.wait_for(program.pattern("\x1b]9;4;"), 30) is not None
     program.process.send_signal(signal.SIGTERM)
     program.drain(5)
     assert program.process.wait(10) == 130
@@ -70,8 +70,8 @@ def test_many_mouse_moves_block_neither_keys_nor_the_loop(program):
         if step % 200 == 0:
             program.drain(0.01)
     program.press("?")
-    assert program.wait_for(program.pattern("type to search"), 10) is not None
-    assert float(program.report.read_text()) < 1.0
+    assert program.wait_for(program.pattern("type to search"), 30) is not None
+    assert program.loop_gaps()[1] < 1.0
 
 
 def test_many_resizes_end_in_the_last_size(program):
@@ -83,6 +83,6 @@ def test_many_resizes_end_in_the_last_size(program):
         program.process.send_signal(signal.SIGWINCH)
         program.drain(0.01)
     program.press("?")
-    assert program.wait_for(program.pattern("\x1b[28;"), 10) is not None
+    assert program.wait_for(program.pattern("\x1b[28;"), 30) is not None
     assert program.process.poll() is None
-    assert float(program.report.read_text()) < 1.5
+    assert program.loop_gaps()[1] < 1.5
