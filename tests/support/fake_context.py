@@ -9,7 +9,8 @@ from tui.core.listing.query import DownloadQuery
 from tui.ui.actions.batch_runner import BatchRunner
 from tui.ui.actions.handlers import ActionHandlers
 from tui.ui.actions.undo import UndoStack
-from tui.ui.keys.registry import BY_ID, ActionState
+from tui.ui.keys.conditions import ActionState
+from tui.ui.keys.registry import BY_ID
 from tui.ui.list.follow import FollowMode
 from tui.ui.list.model import ListModel
 from tui.ui.panes.layout import Breakpoint, PaneLayout

@@ -29,8 +29,9 @@ from tui.ui.bars.header import ActionPressed, HeaderBar
 from tui.ui.bars.message_line import MessageLine
 from tui.ui.bars.tabs import TabsBar
 from tui.ui.exit import ExitFlow
+from tui.ui.keys.conditions import ActionState
 from tui.ui.keys.keymap import current
-from tui.ui.keys.registry import BY_ID, ActionState, Group
+from tui.ui.keys.registry import BY_ID, Group
 from tui.ui.list.follow import FollowMode
 from tui.ui.list.heading import ListHeading
 from tui.ui.list.widget import DownloadList

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tui.ui.bars.header import HeaderBar
     from tui.ui.bars.message_line import MessageLine
     from tui.ui.bars.tabs import TabsBar
-    from tui.ui.keys.registry import ActionState
+    from tui.ui.keys.conditions import ActionState
     from tui.ui.list.follow import FollowMode
     from tui.ui.list.widget import DownloadList
     from tui.ui.panes.detail import DetailPane

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tui.core.service import DashboardService
     from tui.core.snapshot import DownloadSnapshot
     from tui.ui.actions.undo import UndoStack
-    from tui.ui.keys.registry import ActionState
+    from tui.ui.keys.conditions import ActionState
     from tui.ui.list.follow import FollowMode
     from tui.ui.list.model import ListModel
     from tui.ui.live_settings import LiveSettings

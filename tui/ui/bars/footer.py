@@ -11,7 +11,8 @@ from tui.ui.panes.pane import Line, Pane, Span, justify, line_width
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from tui.ui.keys.registry import Action, ActionState
+    from tui.ui.keys.conditions import ActionState
+    from tui.ui.keys.registry import Action
 
 _RIGHT = ("help", "palette", "quit")
 

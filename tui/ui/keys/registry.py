@@ -4,6 +4,8 @@ Key bindings, footer, help screen, command palette and the table of keys in the 
 guide are all generated from ``ACTIONS``. Each action is handled by the method of the
 same name in one of the classes of ``tui.ui.actions``.
 
+Functions of ``conditions`` decide when an action is enabled.
+
 ``python -m tui.ui.keys.registry`` prints the table of keys as Markdown.
 """
 
@@ -11,15 +13,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from tui.core.download import UNFINISHED, DownloadState
+from tui.core.download import DownloadState
+from tui.ui.keys import conditions as when
 from tui.ui.keys.synonyms import synonyms_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tui.core.snapshot import DownloadSnapshot, EngineSnapshot
+    from tui.ui.keys.conditions import ActionState
 
 _S = DownloadState
 
@@ -35,86 +38,6 @@ class Group(Enum):
     APP = "Dashboard"
 
 
-class ActionState(NamedTuple):
-    """The state that decides which actions are enabled."""
-
-    row: DownloadSnapshot | None
-    """The download under the cursor."""
-    many: int
-    """Number of marked downloads, or of those in the group; 0 acts on ``row`` alone."""
-    is_heading: bool
-    """Whether the cursor is on a group heading."""
-    engine: EngineSnapshot
-    can_undo: bool
-    can_escape: bool
-    """Whether a pane is zoomed, a filter is open or set, or a download is marked."""
-    is_read_only: bool = False
-    """Whether nothing can be changed: the downloads are those of another process, which
-    this dashboard only watches or cannot reach."""
-
-
-def _always(_: ActionState) -> bool:
-    return True
-
-
-def _on_row(now: ActionState) -> bool:
-    return now.row is not None
-
-
-def _on_any(now: ActionState) -> bool:
-    return now.row is not None or now.many > 0
-
-
-def _on_line(now: ActionState) -> bool:
-    return now.row is not None or now.is_heading
-
-
-def _in_state(now: ActionState, *states: DownloadState) -> bool:
-    # This runs on every refresh, and checking many downloads costs too much: the
-    # handler checks them when the key is pressed.
-    return now.many > 0 or (now.row is not None and now.row.state in states)
-
-
-def _can_cancel(now: ActionState) -> bool:
-    return _in_state(now, *UNFINISHED)
-
-
-def _can_retry(now: ActionState) -> bool:
-    return _in_state(now, _S.FAILED, _S.WAITING, _S.CANCELLED)
-
-
-def _is_running(now: ActionState) -> bool:
-    return _in_state(now, _S.DOWNLOADING)
-
-
-def _is_queued(now: ActionState) -> bool:
-    return _in_state(now, _S.QUEUED)
-
-
-def _is_done(now: ActionState) -> bool:
-    return now.row is not None and now.row.state is _S.DONE
-
-
-def _any_unfinished(now: ActionState) -> bool:
-    return any(now.engine.counts[state] for state in UNFINISHED)
-
-
-def _is_not_done(now: ActionState) -> bool:
-    return now.row is not None and now.row.state is not _S.DONE
-
-
-def _any_failed(now: ActionState) -> bool:
-    return now.engine.counts[_S.FAILED] > 0
-
-
-def _has_any(now: ActionState) -> bool:
-    return now.engine.total > 0
-
-
-def _can_undo(now: ActionState) -> bool:
-    return now.can_undo
-
-
 _ONLY_READ = frozenset(
     (
         "details",
@@ -127,10 +50,6 @@ _ONLY_READ = frozenset(
     )
 )
 """Actions on downloads that change none of them."""
-
-
-def _can_escape(now: ActionState) -> bool:
-    return now.can_escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +71,7 @@ class Action:
     """Position in the footer; narrow terminals drop the highest ranks first."""
     pair: str = ""
     """Action whose key the footer shows next to this one's (``+ -``)."""
-    is_enabled: Callable[[ActionState], bool] = _always
+    is_enabled: Callable[[ActionState], bool] = when.always
     """Whether the action would do anything now."""
     disabled_reason: str = ""
     """Message for a key press while the action is disabled."""
@@ -239,7 +158,7 @@ _ROW = (
         Group.ROW,
         label="Cancel",
         rank=2,
-        is_enabled=_can_cancel,
+        is_enabled=when.can_cancel,
         disabled_reason="nothing to cancel here",
     ),
     Action(
@@ -250,7 +169,7 @@ _ROW = (
         Group.ROW,
         label="Pause",
         rank=3,
-        is_enabled=_can_cancel,
+        is_enabled=when.can_cancel,
         disabled_reason="nothing to pause here",
     ),
     Action(
@@ -261,7 +180,7 @@ _ROW = (
         Group.ROW,
         label="Retry",
         rank=6,
-        is_enabled=_can_retry,
+        is_enabled=when.can_retry,
         disabled_reason="this download has not failed",
     ),
     Action(
@@ -270,7 +189,7 @@ _ROW = (
         "Remove from list",
         "Cancel it if it is unfinished. Files and partial data are kept; u to undo.",
         Group.ROW,
-        is_enabled=_on_any,
+        is_enabled=when.on_any,
         disabled_reason="no download selected",
     ),
     Action(
@@ -280,7 +199,7 @@ _ROW = (
         "After a question. Files are deleted 10 seconds later; until then, u restores"
         " everything.",
         Group.ROW,
-        is_enabled=_on_any,
+        is_enabled=when.on_any,
         disabled_reason="no download selected",
     ),
     Action(
@@ -291,7 +210,7 @@ _ROW = (
         Group.ROW,
         label="Details",
         rank=10,
-        is_enabled=_on_line,
+        is_enabled=when.on_line,
         disabled_reason="no download selected",
     ),
     Action(
@@ -300,7 +219,7 @@ _ROW = (
         "Add a connection",
         "Use one more connection for a running download.",
         Group.ROW,
-        is_enabled=_is_running,
+        is_enabled=when.is_running,
         disabled_reason="the download is not running",
     ),
     Action(
@@ -309,7 +228,7 @@ _ROW = (
         "Remove a connection",
         "Use one fewer connection for a running download.",
         Group.ROW,
-        is_enabled=_is_running,
+        is_enabled=when.is_running,
         disabled_reason="the download is not running",
     ),
     Action(
@@ -318,7 +237,7 @@ _ROW = (
         "Move up in the queue",
         "Start it before the queued download above it.",
         Group.ROW,
-        is_enabled=_is_queued,
+        is_enabled=when.is_queued,
         disabled_reason="the download is not queued",
     ),
     Action(
@@ -327,7 +246,7 @@ _ROW = (
         "Move down in the queue",
         "Start it after the queued download below it.",
         Group.ROW,
-        is_enabled=_is_queued,
+        is_enabled=when.is_queued,
         disabled_reason="the download is not queued",
     ),
     Action(
@@ -336,7 +255,7 @@ _ROW = (
         "Move to the front of the queue",
         "Start it next.",
         Group.ROW,
-        is_enabled=_is_queued,
+        is_enabled=when.is_queued,
         disabled_reason="the download is not queued",
     ),
     Action(
@@ -345,7 +264,7 @@ _ROW = (
         "Copy the URL",
         "Copy the URL to the clipboard, without any password.",
         Group.ROW,
-        is_enabled=_on_any,
+        is_enabled=when.on_any,
         disabled_reason="no download selected",
     ),
     Action(
@@ -354,7 +273,7 @@ _ROW = (
         "Change the URL",
         "Enter a new URL, for example when a link has expired. Partial data is kept.",
         Group.ROW,
-        is_enabled=_is_not_done,
+        is_enabled=when.is_not_done,
         disabled_reason="the download is already complete",
     ),
     Action(
@@ -363,7 +282,7 @@ _ROW = (
         "Limit the speed of one download",
         "Enter a rate limit for this download, such as 2M; 0 for no limit.",
         Group.ROW,
-        is_enabled=_is_not_done,
+        is_enabled=when.is_not_done,
         disabled_reason="the download is already complete",
     ),
     Action(
@@ -372,7 +291,7 @@ _ROW = (
         "Open the file",
         "Open a finished file with its default application; for a program, its folder.",
         Group.ROW,
-        is_enabled=_is_done,
+        is_enabled=when.is_done,
         disabled_reason="the download is not complete",
     ),
     Action(
@@ -381,7 +300,7 @@ _ROW = (
         "Open the folder",
         "Open the folder of the file in the file manager; over ssh, copy its path.",
         Group.ROW,
-        is_enabled=_on_row,
+        is_enabled=when.on_row,
         disabled_reason="no download selected",
     ),
     Action(
@@ -390,7 +309,7 @@ _ROW = (
         "Copy the path",
         "Copy the path of the file to the clipboard.",
         Group.ROW,
-        is_enabled=_on_any,
+        is_enabled=when.on_any,
         disabled_reason="no download selected",
     ),
 )
@@ -404,7 +323,7 @@ _MARK = (
         Group.MARK,
         label="Mark",
         rank=9,
-        is_enabled=_on_any,
+        is_enabled=when.on_any,
         disabled_reason="no download selected",
     ),
     Action(
@@ -413,7 +332,7 @@ _MARK = (
         "Mark a range",
         "Mark all downloads from the last marked one to the cursor.",
         Group.MARK,
-        is_enabled=_on_any,
+        is_enabled=when.on_any,
         disabled_reason="no download selected",
     ),
     Action(
@@ -422,7 +341,7 @@ _MARK = (
         "Mark all listed",
         "Mark all downloads in the current view. Press again to unmark them.",
         Group.MARK,
-        is_enabled=_on_any,
+        is_enabled=when.on_any,
         disabled_reason="no download selected",
     ),
 )
@@ -452,7 +371,7 @@ _RUN = (
         Group.RUN,
         label="Undo",
         rank=7,
-        is_enabled=_can_undo,
+        is_enabled=when.can_undo,
         disabled_reason="nothing to undo",
     ),
     Action(
@@ -524,7 +443,7 @@ _RUN = (
         Group.RUN,
         label="Retry all",
         rank=14,
-        is_enabled=_any_failed,
+        is_enabled=when.any_failed,
         disabled_reason="nothing has failed",
     ),
     Action(
@@ -533,7 +452,7 @@ _RUN = (
         "Save failed downloads as a list",
         "Write failed downloads and their errors to a list for fetchtui.",
         Group.RUN,
-        is_enabled=_any_failed,
+        is_enabled=when.any_failed,
         disabled_reason="nothing has failed",
     ),
     Action(
@@ -542,7 +461,7 @@ _RUN = (
         "Save as a list",
         "Write all, marked or unfinished downloads as plain list, CSV or JSON.",
         Group.RUN,
-        is_enabled=_has_any,
+        is_enabled=when.has_any,
         disabled_reason="nothing to save",
     ),
     Action(
@@ -551,7 +470,7 @@ _RUN = (
         "Cancel all",
         "Cancel every unfinished download, after confirmation. u restores them.",
         Group.RUN,
-        is_enabled=_any_unfinished,
+        is_enabled=when.any_unfinished,
         disabled_reason="all downloads have finished",
     ),
     Action(
@@ -600,7 +519,7 @@ _VIEW = (
         "Back",
         "Close the zoomed pane, clear the filter or remove the marks, one at a time.",
         Group.VIEW,
-        is_enabled=_can_escape,
+        is_enabled=when.can_escape,
         is_typable=True,
     ),
     Action(
