@@ -156,7 +156,7 @@ def _run_here(
         if session is not None and session.is_handed_over:
             from tui.cli.background.hand_over import continue_in_background
 
-            return continue_in_background(session)
+            return continue_in_background(session, rpc)
         if line.is_stdout and not status:
             from tui.cli.standard_output import copy_to_stdout
 

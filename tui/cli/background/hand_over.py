@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.engine.session.session import SavedSession
+    from tui.rpc.config import RpcConfig
 
 FAILED: Final = 1
 _FROM_NOW: Final = frozenset({"headers"})
 """Settings that the journal of the session lacks or has without their secrets."""
 
 
-def continue_in_background(session: SavedSession) -> int:
+def continue_in_background(session: SavedSession, rpc: RpcConfig | None = None) -> int:
     """Move the session of a dashboard, which is closed, to a background process.
+
+    Args:
+        session: of the dashboard.
+        rpc: its remote control, which the process takes over, if there is one.
 
     Returns:
         The exit status: 0 if the process continues the downloads.
@@ -43,7 +48,9 @@ def continue_in_background(session: SavedSession) -> int:
     # Finish even if the terminal is closed meanwhile.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     name = free_name()
-    order = StartOrder(name, session.settings, _FROM_NOW, carried=session.carried)
+    order = StartOrder(
+        name, session.settings, _FROM_NOW, carried=session.carried, rpc=rpc
+    )
     try:
         moved = Sessions(address_of(name).folder).take_over(path)
     except LocalError as error:
