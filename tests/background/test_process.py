@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import os
@@ -14,13 +15,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.test_password_prompt import typed
 from tests.support.command import Ended, fetchtui, start
 from tests.support.until import until
-from tui.background.address import address_of, names, running
+from tui.background.address import Lock, address_of, names, running
 from tui.background.client import connect
-from tui.background.protocol import PROTOCOL
+from tui.background.protocol import PROTOCOL, Hello
+from tui.cli.background.process import _BackgroundProcess
+from tui.cli.background.start import StartOrder
+from tui.core.errors import ErrorKind, LocalError
+from tui.core.request import DownloadRequest
+from tui.core.settings import Settings
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
+from tui.disk.state.journal import Journal
+from tui.disk.state.sessions import Sessions
+from tui.engine.session.session import continued_session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -82,12 +92,12 @@ def _has_saved_bytes(folder: Path) -> bool:
     return any('"ranges": [[0' in p.read_text() for p in folder.glob("*.part.json"))
 
 
-async def test_downloads_outlive_the_terminal(server, command):
+async def test_downloads_outlive_the_terminal(server, command, tmp_path):
     server.add("/0.bin", ResponseScript(body := b"x" * 1000, latency_s=0.2))
     result = await command("-b", server.url("/0.bin"))
     assert result.status == 0, result.err
     pid = command.pid
-    assert f"'main' (pid {pid}): 1 download." in result.out
+    assert f"'main' (pid {pid}): 1 download, saved to {tmp_path}." in result.out
     assert os.getsid(pid) == pid  # no terminal can reach it
     os.kill(pid, signal.SIGHUP)
     assert (await command("wait")).status == 0
@@ -119,7 +129,7 @@ async def test_a_killed_process_continues_from_its_journal(server, command):
         server.add(f"/{number}.bin", ResponseScript(body, etag=f'"{number}"'))
     result = await command("-b", path)  # the same list adds nothing twice
     assert "Restored session" in result.out
-    assert "): 3 downloads." in result.out
+    assert "): 3 downloads, saved to " in result.out
     assert (await command("wait")).status == 0
     for number, body in enumerate(bodies):
         content = (command.folder / f"{number}.bin").read_bytes()
@@ -156,7 +166,7 @@ async def test_secrets_are_needed_again_but_stored_nowhere(server, command):
     result = await command("wait")
     assert result.status == 1  # it needs its header again
     assert (await command("stop")).status == 0
-    assert "): 1 download." in (await command("-b", path)).out
+    assert "): 1 download, saved to " in (await command("-b", path)).out
     assert (await command("wait")).status == 0
 
 
@@ -255,3 +265,81 @@ async def test_the_bridge_is_the_socket_over_two_pipes(server, command):
     assert await process.wait() == 0
     await command("stop")
     assert (await command("bridge")).status == 3
+
+
+async def test_the_service_runs_in_the_foreground(server, command):
+    server.add("/0.bin", ResponseScript(b"x" * 1000))
+    process = await start("service", "run", cwd=command.folder)
+    async with asyncio.timeout(TIMEOUT_S):
+        while (result := await command("add", server.url("/0.bin"))).status == 3:
+            pass
+    assert result.out == "Added 1 download (id 0).\n"
+    assert command.pid == process.pid
+    assert (await command("wait", "0")).status == 0
+    process.terminate()
+    assert await process.wait() == 0
+    again = await command("service", "status")
+    assert again.status == 3
+    assert "'main' is not running" in again.out
+
+
+async def test_a_full_disk_under_the_journal_costs_no_download(
+    server, tmp_path, monkeypatch
+):
+    """In this process, so that only its journal sees a full disk."""
+
+    def refuse(*_):
+        raise LocalError(ErrorKind.DISK_FULL, "no space left on the disk")
+
+    real = Journal.write
+    monkeypatch.setattr(Journal, "write", refuse)
+    monkeypatch.setattr("tui.engine.session.journal_writer.INTERVAL_S", 0.05)
+    server.add("/0.bin", ResponseScript(b"x" * 1000))
+    url = server.url("/0.bin")
+    settings = Settings(output_dir=tmp_path / "out", proxy="direct")
+    order = StartOrder("main", settings, requests=(DownloadRequest((url,)),))
+    address = address_of("main")
+    lock = Lock(address)
+    assert lock.acquire()
+    hello = Hello(PROTOCOL, "0", os.getpid(), 0.0, "main")
+    lock.write(hello)
+    session = continued_session(settings, (), address.folder, "", order.requests)
+    process = _BackgroundProcess(order, address, hello, session, settings)
+    reports = []
+    running_process = asyncio.create_task(process.run(reports.append))
+    await until(lambda: reports, TIMEOUT_S)
+    assert reports[0].unsaved == "no space left on the disk"
+    async with await connect(address) as connection:
+        await connection.greet("test")
+        assert (await connection.request("wait"))["counts"]["done"] == 1
+        status = await connection.request("status")
+        assert status["unsaved"] == "no space left on the disk"
+        monkeypatch.setattr(Journal, "write", real)
+        while (await connection.request("status"))["unsaved"]:
+            pass
+        await connection.request("stop")
+    assert await running_process == 0
+    lock.release()
+    last = Sessions(address.folder).last()
+    assert last.journal is not None
+    assert last.journal.count() == 1
+    last.journal.close()
+
+
+async def test_a_password_is_asked_for_before_the_terminal_is_left(server, command):
+    digest = base64.b64encode(b"me:open sesame").decode()
+
+    def answer(request):
+        is_known = request.headers.get("authorization") == f"Basic {digest}"
+        return None if is_known else ResponseScript(status=401)
+
+    server.add("/0.bin", ResponseScript(b"x" * 1000, answer=answer))
+    status, seen = await typed(
+        "open sesame",
+        *("-b", "--auth", "basic", "-u", "me", server.url("/0.bin")),
+        cwd=command.folder,
+    )
+    assert status == 0, seen
+    assert "Running in the background" in seen
+    assert "open sesame" not in seen
+    assert (await command("wait")).status == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, Any, Self
 
 from tui import __version__
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from tui.background.protocol import Hello
 
 CONNECT_TIMEOUT_S = 10.0
+START_S = 3.0
+"""Time that a process has between its lock and its socket. As long as the server needs
+to create a socket again that was removed."""
+_TRY_INTERVAL_S = 0.05
 
 
 class NotRunning(Exception):
@@ -172,7 +177,7 @@ async def connect(
     address: Address,
     on_notification: Callable[[Notification], None] | None = None,
 ) -> Connection:
-    """Connect to the process of an address.
+    """Connect to the process of an address; one that is just starting gets 3 s.
 
     Raises:
         NotRunning: there is no such process.
@@ -181,11 +186,21 @@ async def connect(
     record = running(address)
     if record is None:
         raise NotRunning(address.name)
-    try:
-        async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            reader, writer = await asyncio.open_unix_connection(
-                record.socket, limit=REPLY_LIMIT
-            )
-    except (OSError, TimeoutError) as error:
-        raise ConnectionLost(str(error)) from None
-    return Connection(reader, writer, on_notification)
+    deadline_s = time.monotonic() + START_S
+    while True:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                reader, writer = await asyncio.open_unix_connection(
+                    record.socket, limit=REPLY_LIMIT
+                )
+        except (FileNotFoundError, ConnectionRefusedError) as error:
+            if time.monotonic() > deadline_s:
+                raise ConnectionLost(error.strerror or str(error)) from None
+            await asyncio.sleep(_TRY_INTERVAL_S)
+            record = running(address)
+            if record is None:
+                raise NotRunning(address.name) from None
+        except (OSError, TimeoutError) as error:
+            raise ConnectionLost(str(error)) from None
+        else:
+            return Connection(reader, writer, on_notification)

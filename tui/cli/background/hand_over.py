@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -67,7 +68,7 @@ def continue_in_background(session: SavedSession, rpc: RpcConfig | None = None) 
             hint = f"The session is kept as {moved}."
         click.echo(hint, err=True)
         return FAILED
-    for line in started_lines(name, started)[1:]:
+    for line in started_lines(name, replace(started, restored="")):
         click.echo(line)
     return 0
 

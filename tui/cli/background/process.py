@@ -77,12 +77,14 @@ def run_process(order: StartOrder, report: Callable[[Started], object]) -> int:
             reason = "is already running"
             text = already_running(order.name, record) if record else reason
             raise StartError(text)
+        hello = Hello(PROTOCOL, __version__, os.getpid(), time.time(), order.name)
+        lock.write(hello)
         try:
             session = _open_session(order, address)
             settings = _with_log(session.settings, address)
             check_directory(settings.output_dir)
             check_log_file(settings.log_file)
-            process = _BackgroundProcess(order, address, lock, session, settings)
+            process = _BackgroundProcess(order, address, hello, session, settings)
             return run_loop(process.run(report))
         finally:
             lock.release()
@@ -126,13 +128,13 @@ class _BackgroundProcess:
         self,
         order: StartOrder,
         address: Address,
-        lock: Lock,
+        hello: Hello,
         session: SavedSession,
         settings: Settings,
     ) -> None:
         self._order = order
         self._address = address
-        self._lock = lock
+        self._hello = hello
         self._session = session
         self._settings = settings
         self._stop = asyncio.Event()
@@ -171,16 +173,14 @@ class _BackgroundProcess:
         return 0
 
     async def _serve(self, process: Process, stack: AsyncExitStack) -> None:
-        hello = Hello(PROTOCOL, __version__, os.getpid(), time.time(), self._order.name)
         server = BackgroundServer(
             self._address,
-            hello,
+            self._hello,
             lambda client: ClientHandler(process, client),
             notify=process.service.notify,
         )
         await server.open()
         stack.push_async_callback(server.close, "stopped")
-        self._lock.write(hello)
 
     async def _begin(self, service: DownloadService, rpc: str) -> Started:
         """Restore the session, add the new requests and save everything."""
@@ -195,7 +195,7 @@ class _BackgroundProcess:
             now.total - ended,
             restored,
             unsaved,
-            str(self._settings.log_file),
+            now.output_dir,
             rpc,
         )
 

@@ -27,6 +27,7 @@ from tui.background.address import (
     make_private,
     running,
 )
+from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tui.background.address import Address, Record
@@ -63,8 +64,8 @@ class Started:
     """What was restored of an earlier run, or why not; "" for a new session."""
     unsaved: str = ""
     """Why the session cannot be saved; "" if it is."""
-    log: str = ""
-    """Path of the log."""
+    output_dir: str = ""
+    """Where files are saved: for a continued session, where they were before."""
     rpc: str = ""
     """Where the remote control listens and its secret is, in words; "" without one."""
 
@@ -186,6 +187,8 @@ def started_lines(name: str, started: Started) -> list[str]:
     count = started.unfinished
     plural = "" if count == 1 else "s"
     what = f"{count:,} download{plural}" if count else "no downloads yet"
+    if started.output_dir:
+        what += f", saved to {sanitize(started.output_dir)}"
     lines = [started.restored] if started.restored else []
     lines += [
         f"Running in the background as {name!r} (pid {started.pid}): {what}.",
