@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.command import fetchtui
+from tests.support.fake_service import FakeService
 from tests.support.until import until
-from tui.background.address import address_of, running
+from tui.background.address import Lock, address_of, running
 from tui.cli.background.hand_over import free_name
+from tui.cli.main import _notify_background
+from tui.cli.options import CommandLine
 from tui.demo.pattern import Pattern
 from tui.demo.script import ResponseScript
 from tui.disk.state.sessions import Sessions
+from tui.messages import notice_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,3 +131,21 @@ def test_unfinished_downloads_of_a_name_are_left_alone():
     assert free_name() == "main"
     (folder / "sessions" / "20260101-000000-1.session").write_bytes(b"garbage" * 100)
     assert free_name() == "main-2"
+
+
+def test_plain_fetchtui_names_what_runs_in_the_background():
+    service = FakeService()
+    heard = service.subscribe()
+    _notify_background(CommandLine(), service)
+    assert heard.drain() == []
+    lock = Lock(address_of("work"))
+    lock.acquire()
+    _notify_background(CommandLine(sources=("list.txt",)), service)
+    assert heard.drain() == []
+    _notify_background(CommandLine(), service)
+    (event,) = heard.drain()
+    text = notice_text(event.notice)
+    assert (
+        text == "The background process work is running; fetchtui attach work shows it"
+    )
+    lock.release()
