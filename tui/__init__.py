@@ -20,6 +20,7 @@ glossary, and a table of where to change what. Imports go downwards only::
     sources      lists -> requests
     net          HTTP: sessions, routing, credentials, transports
     disk         files: writing in threads, part files, resume records, state
+    cloud        object stores as destinations: addresses, credentials, uploads
     docs         the user guide, for ``fetchtui help`` and the dashboard
     core         nouns and rules; standard library only, no I/O, no asyncio
 

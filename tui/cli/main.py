@@ -13,7 +13,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -24,10 +24,12 @@ from tui.cli.program import Program
 from tui.core.text.units import use_units
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Coroutine
     from contextlib import AsyncExitStack
 
     from tui.cli.options import CommandLine
+    from tui.cloud.address import Address
+    from tui.cloud.upload import Uploader
     from tui.config.precedence import Resolved
     from tui.core.postprocess import PostProcessor
     from tui.core.request import DownloadRequest
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+_STORES = ("s3:/", "gs:/", "az:/")
+"""Starts of sources and destinations in object stores; paths have one slash less."""
 
 
 @click.command(
@@ -96,6 +100,15 @@ def run_command(line: CommandLine) -> int:
         print_settings(resolved)
     if line.links is not None:
         settings = prompt_for_passwords(settings, line.sources)
+    address = None
+    names = (*line.sources, str(settings.output_dir))
+    if any(name.lower().startswith(_STORES) for name in names):
+        from tui.cli.object_store import destination_of, sign_sources, with_staging
+
+        line = line._replace(sources=sign_sources(line.sources))
+        address = destination_of(settings)
+        if address is not None:
+            settings = with_staging(line, settings, address)
     requests = _load_requests(line, settings)
     urls = (url for request in requests for url in request.mirrors)
     if line.is_dry:
@@ -112,7 +125,42 @@ def run_command(line: CommandLine) -> int:
         rpc = rpc_config(resolved)
     if line.detach:
         return _detach(line, resolved, settings, requests, rpc)
+    if address is not None:
+        _run_to_store(line, resolved, settings, requests, address)
     return _run_here(line, resolved, settings, requests, rpc)
+
+
+def _run_to_store(
+    line: CommandLine,
+    resolved: Resolved,
+    settings: Settings,
+    requests: list[DownloadRequest],
+    address: Address,
+) -> NoReturn:
+    """Download in this process, upload each file, and exit.
+
+    Sessions are not saved.
+    """
+    from tui.cli.load_settings import prompt_for_passwords
+    from tui.cli.object_store import run_to_store
+    from tui.headless import terminal
+
+    if not requests:
+        raise click.UsageError(
+            "nothing to download; give a URL, a list file, or - for standard input"
+        )
+    urls = (url for request in requests for url in request.mirrors)
+    settings = prompt_for_passwords(settings, urls)
+    check_directory(settings.output_dir)
+    check_log_file(settings.log_file)
+    has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
+
+    def run(
+        left: list[DownloadRequest], uploader: Uploader
+    ) -> Coroutine[Any, Any, int]:
+        return _run(line, settings, left, has_dashboard, None, resolved, None, uploader)
+
+    run_to_store(settings, requests, address, run, run_loop, is_quiet=line.quiet)
 
 
 def _run_here(
@@ -311,6 +359,7 @@ async def _run(
     session: SavedSession | None,
     resolved: Resolved,
     rpc: RpcConfig | None,
+    uploader: Uploader | None = None,
 ) -> int:
     """Open the engine, run a front end on it, and always close it."""
     from contextlib import AsyncExitStack
@@ -340,7 +389,7 @@ async def _run(
             click.echo(f"fetchtui: {error_text(error)}", err=True)
             return USAGE_ERROR
         post_processor = await stack.enter_async_context(
-            post_processing(service, settings)
+            post_processing(service, settings, uploader)
         )
         if has_dashboard:
             status = await _run_dashboard(
@@ -452,7 +501,7 @@ async def _run_dashboard(
             requests=early.remaining,
             subscription=early.subscription,
             post_processor=post_processor,
-            source_title=session.title if session else "demo",
+            source_title=session.title if session else title_of(line.sources) or "demo",
             exit_when_done=resolved.dashboard().exit_when_done,
             restore=restore,
             after_exit=_after_exit(session, hint),

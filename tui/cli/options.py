@@ -116,6 +116,13 @@ RUN: Final = (
         more="The length of a digest shows its kind.",
     ),
     Option(
+        "staging",
+        Kind.PATH,
+        Group.RUN,
+        "Directory for files that are uploaded to an object store.",
+        metavar="DIR",
+    ),
+    Option(
         "profile",
         Kind.TEXT,
         Group.RUN,
@@ -366,6 +373,7 @@ class CommandLine(NamedTuple):
     url_column: str | None = None
     name_column: str | None = None
     checksum_column: str | None = None
+    staging: str | None = None
     profile: str | None = None
     dry_run: bool = False
     sizes: bool = False

@@ -43,6 +43,9 @@ class NoticeCode(StrEnum):
     UNPACKING_STOPPED = "unpacking_stopped"
     UNPACKED = "unpacked"  # entries, folder
     NOT_UNPACKED = "not_unpacked"  # reason
+    UPLOADING = "uploading"
+    UPLOADED = "uploaded"  # address of the object
+    NOT_UPLOADED = "not_uploaded"  # reason
     TIME_NOT_SET = "time_not_set"  # reason
     HOOK_FAILED = "hook_failed"  # program, reason
     HOOK_DISABLED = "hook_disabled"  # reason

@@ -28,6 +28,7 @@ TOPICS: Final[dict[str, str]] = {
     "json-events": "the output of --json, and all error codes",
     "exit-status": "what the exit status means",
     "safety": "how files and credentials are protected",
+    "object-stores": "download to and from S3, Google Cloud Storage and Azure",
     "scale": "lists of millions of URLs, with many workers",
     "lab": "races between threads, asyncio and processes",
     "troubleshooting": "common problems and what to do",

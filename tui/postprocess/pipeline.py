@@ -1,8 +1,9 @@
 """Run the post-processing that the user enabled, as downloads finish.
 
-A finished file passes these stages: modification time, unpacking, hook. Each stage does
-little concurrently and queues the rest, so a list of 100,000 costs a queue and not
-100,000 processes. Nothing here changes a downloaded file. A failure has no other
+A finished file passes these stages: modification time, unpacking, upload, hook. Each
+stage does little concurrently and queues the rest, so a list of 100,000 costs a queue
+and not 100,000 processes. Nothing here changes a downloaded file, but an upload to an
+object store removes it from this machine. A failure has no other
 effect: the download stays done, its row shows the reason, and the exit status is 1.
 """
 
@@ -15,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tui.core.download import ACTIVE, DownloadState
@@ -36,6 +38,7 @@ from tui.postprocess.job_queue import JobQueue
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from tui.cloud.upload import Uploader
     from tui.core.download import DownloadId
     from tui.core.service import DownloadService
     from tui.core.settings import Settings
@@ -55,15 +58,24 @@ _LOG_S = 5.0
 _SHOWN_FAILURES = 5
 _PENDING = ACTIVE | {DownloadState.QUEUED, DownloadState.WAITING}
 _PRESENT = {NoticeCode.ALREADY_PRESENT, NoticeCode.EXISTING_KEPT}
-_PLURAL = {"hook": "hooks", "archive": "archives", "timestamp": "timestamps"}
+_PLURAL = {
+    "hook": "hooks",
+    "archive": "archives",
+    "timestamp": "timestamps",
+    "upload": "uploads",
+}
+_UPLOADS_AT_ONCE = 8
 _FAILURE_TEXT = {
     "hook": "failed",
     "archive": "not unpacked",
     "timestamp": "not set",
+    "upload": "failed",
 }
 
 
-def start_pipeline(service: DownloadService, settings: Settings) -> Pipeline | None:
+def start_pipeline(
+    service: DownloadService, settings: Settings, uploader: Uploader | None = None
+) -> Pipeline | None:
     """Start the pipeline; return ``None`` if no post-processing is enabled.
 
     Call it before anything is added. Without a pipeline there is no subscription, and
@@ -75,14 +87,20 @@ def start_pipeline(service: DownloadService, settings: Settings) -> Pipeline | N
         settings.unpack,
         settings.server_time,
         settings.log_file is not None,
+        uploader is not None,
     )
-    return Pipeline(service, settings) if any(wishes) else None
+    return Pipeline(service, settings, uploader) if any(wishes) else None
 
 
 class Pipeline:
     """The post-processing of a run (implements ``core.postprocess.PostProcessor``)."""
 
-    def __init__(self, service: DownloadService, settings: Settings) -> None:
+    def __init__(
+        self,
+        service: DownloadService,
+        settings: Settings,
+        uploader: Uploader | None = None,
+    ) -> None:
         """Subscribe to events; needs the running loop."""
         self._service = service
         self._settings = settings
@@ -91,6 +109,8 @@ class Pipeline:
         self._timing: JobQueue[list[DownloadId]] = JobQueue(1, self._set_times)
         self._unpacking: JobQueue[DownloadId] = JobQueue(1, self._unpack)
         self._notifying: JobQueue[str] = JobQueue(1, self._notify)
+        self._uploader = uploader
+        self._uploading: JobQueue[DownloadId] = JobQueue(_UPLOADS_AT_ONCE, self._upload)
         self._unpacker: UnpackPool | None = None
         self._log: LogFile | None = None
         if settings.unpack:
@@ -125,7 +145,11 @@ class Pipeline:
 
     def waiting_for(self) -> str:
         """Describe the remaining work; "" if there is none."""
-        left = {"hook": len(self._hooks), "archive": len(self._unpacking)}
+        left = {
+            "hook": len(self._hooks),
+            "archive": len(self._unpacking),
+            "upload": len(self._uploading),
+        }
         parts = [_count(number, kind) for kind, number in left.items() if number]
         return " and ".join(parts)
 
@@ -159,12 +183,14 @@ class Pipeline:
             self._handle_events()
             await self._timing.idle()
             await self._unpacking.idle()
+            await self._uploading.idle()
             await self._hooks.idle()
             self._announce_end()
             await self._hooks.idle()
             await self._notifying.idle()
             self._handle_events()
-            if not (self._timing or self._unpacking or self._hooks or self._is_over()):
+            queues = self._timing, self._unpacking, self._uploading, self._hooks
+            if not (any(queues) or self._is_over()):
                 break
         if self._log is not None:
             with suppress(TimeoutError):
@@ -188,6 +214,8 @@ class Pipeline:
         await self._timing.idle()
         if self._unpacker is not None:
             await asyncio.gather(self._unpacking.close(), self._unpacker.close())
+        # An upload that is stopped leaves no object; its file stays for the next run.
+        await self._uploading.close()
         await asyncio.gather(self._hooks.close(), self._notifying.close())
         if self._log is not None:
             self._log.take(self._subscription.drain())
@@ -209,7 +237,9 @@ class Pipeline:
                 await self._subscription.wait()
             await asyncio.sleep(_EVENT_INTERVAL_S)
             try:
-                is_busy = self._timing or self._unpacking or self._hooks
+                is_busy = (
+                    self._timing or self._unpacking or self._uploading or self._hooks
+                )
                 if not self._handle_events() and not is_busy:
                     self._announce_end()
             except Exception:
@@ -337,7 +367,38 @@ class Pipeline:
         notice = Notice(NoticeCode.NOT_UNPACKED, (reason,))
         self._report_failure("archive", id, notice)
 
+    async def _upload(self, id: DownloadId) -> None:
+        """Upload a finished file, note it, and remove it from this machine."""
+        from tui.cloud.errors import CloudError
+        from tui.cloud.upload import Uploaded
+
+        assert self._uploader is not None
+        detail = self._service.detail(id)
+        row = detail.row
+        name = f"{row.directory}/{row.name}" if row.directory else row.name
+        self._service.add_note(id, Notice(NoticeCode.UPLOADING), is_news=False)
+        try:
+            size = (await asyncio.to_thread(os.stat, detail.path)).st_size
+            key = await self._uploader.upload(Path(detail.path), name)
+            uploaded = Uploaded(detail.mirrors[0], name, key, size)
+            await asyncio.to_thread(self._uploader.note, uploaded)
+            await asyncio.to_thread(os.unlink, detail.path)
+        except (CloudError, OSError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            notice = Notice(NoticeCode.NOT_UPLOADED, (reason,))
+            self._report_failure("upload", id, notice)
+            return
+        address = self._uploader.address
+        where = f"{address.scheme}://{address.bucket}/{key}"
+        self._service.add_note(id, Notice(NoticeCode.UPLOADED, (where,)))
+        self._already_present.discard(id)
+        self._hooks.push(Ended(id, True, unpacked=""))
+
     def _after_unpacking(self, id: DownloadId, directory: str) -> None:
+        if self._uploader is not None:
+            # Also a file of an earlier run, which may have ended before its upload.
+            self._uploading.push(id)
+            return
         if id in self._already_present:
             self._already_present.discard(id)
             return  # its hook ran when it was downloaded
@@ -410,13 +471,13 @@ def _count(number: int, kind: str) -> str:
 
 @asynccontextmanager
 async def post_processing(
-    service: DownloadService, settings: Settings
+    service: DownloadService, settings: Settings, uploader: Uploader | None = None
 ) -> AsyncIterator[Pipeline | None]:
     """Post-process downloads within the block; yields ``None`` if nothing is enabled.
 
     Enter it before anything is added, and leave it before the engine is closed.
     """
-    pipeline = start_pipeline(service, settings)
+    pipeline = start_pipeline(service, settings, uploader)
     try:
         yield pipeline
     finally:

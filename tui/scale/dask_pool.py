@@ -151,6 +151,11 @@ class DaskPool:
                     f"the worker {name} has no pyarrow, which --format parquet needs;"
                     " pip install 'fetchtui[scale]' there"
                 )
+            elif self._spec.store and not answer["has_obstore"]:
+                reason = (
+                    f"the worker {name} has no obstore, which the destination needs;"
+                    " pip install 'fetchtui[cloud]' there"
+                )
             if reason:
                 self._rejected[name] = reason
 

@@ -60,12 +60,14 @@ class JobOptions:
     base_url: str | None = None
     is_new: bool = False
     """Make a new plan even if there is one."""
+    store: str = ""
+    """Address of the object store that the output is uploaded to, or ""."""
 
     @property
     def stored(self) -> dict[str, Any]:
         """Return the options that a plan cannot change afterwards."""
         return {
-            "destination": os.path.abspath(self.destination),
+            "destination": self.store or os.path.abspath(self.destination),
             "format": self.format,
             "columns": list(self.columns) if self.columns else None,
             "base_url": self.base_url,
@@ -121,6 +123,8 @@ def check_destination(options: JobOptions) -> None:
             f"cannot write to {shown}: {error.strerror}; choose another directory with"
             " -o"
         ) from None
+    if options.store:
+        return  # no object is replaced, so the bucket may have others
     if present - {JOB_FOLDER} and not (options.root / "plan.json").exists():
         raise ScaleError(
             f"{shown} has files, but no plan of fetchtui scale; choose an empty"
@@ -176,7 +180,7 @@ def open_job(
         try:
             with locked(paths.lock):
                 if options.is_new:
-                    _set_aside(paths)
+                    _set_aside(paths, options.destination)
                 found = load_plan(paths)
                 if found is None:
                     return _plan(paths, options, settings, stdin, on_progress)
@@ -275,7 +279,7 @@ def _compare(plan: Plan, options: JobOptions) -> None:
             )
 
 
-def _set_aside(paths: JobPaths) -> None:
+def _set_aside(paths: JobPaths, destination: Path) -> None:
     """Remove a plan, and keep what its shards downloaded.
 
     Shards of a new plan have other rows under the same names, so the output of the old
@@ -283,12 +287,10 @@ def _set_aside(paths: JobPaths) -> None:
     """
     if not paths.plan.exists():
         return
-    shards = {f"{number:06d}" for number in manifest.listed(paths)}
-    old = paths.root.parent / f"old-plan-{int(time.time())}"
-    for entry in os.scandir(paths.root.parent):
+    old = destination / f"old-plan-{int(time.time())}"
+    for entry in list(os.scandir(destination)):
         stem = entry.name.partition(".")[0]
         if stem.isdecimal() and len(stem) == 6:
-            shards.add(stem)
             old.mkdir(exist_ok=True)
             os.rename(entry.path, old / entry.name)
     for name in ("fences", "manifests", "partial", "staging"):

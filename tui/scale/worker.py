@@ -15,6 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.cloud.address import parse_address
+from tui.cloud.errors import CloudError
+from tui.cloud.store import open_store
+from tui.cloud.upload import Uploader
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.events import (
@@ -69,6 +73,7 @@ _LOCAL = frozenset(
 )
 """Errors of a worker's machine: another worker may not have them."""
 _EXTENSION_LENGTH = 10
+_UPLOADS_AT_ONCE = 8
 
 
 class WorkerLimits(NamedTuple):
@@ -99,6 +104,8 @@ class JobSpec:
     destination: str
     format: str
     settings: Settings
+    store: str = ""
+    """Address of the object store that the output is uploaded to, or ""."""
 
     @property
     def paths(self) -> JobPaths:
@@ -108,7 +115,7 @@ class JobSpec:
     @property
     def base(self) -> Path:
         """Return the directory into which the engine writes."""
-        if self.format == "files":
+        if self.format == "files" and not self.store:
             return Path(self.destination)
         return self.paths.folder("staging")
 
@@ -212,6 +219,7 @@ class ShardWorker:
         self._opening = asyncio.Lock()
         self._is_unused = asyncio.Event()
         """Set when the last shard of the engine ended."""
+        self._uploader: Uploader | None = None
         self._runs: dict[int, _ShardRun] = {}
         self._run_of: dict[int, _ShardRun] = {}
         """By id of the download."""
@@ -385,15 +393,51 @@ class ShardWorker:
                 f"{shard:06d}",
                 rows,
             )
+        if spec.store:
+            run.stage = "uploading"
+            rows = await self._upload(rows)
         run.stage = "publishing"
         _, counts = await asyncio.to_thread(
             manifest.publish, spec.paths, shard, lease.generation, rows
         )
         await asyncio.to_thread(run.partial.remove)
-        if spec.format != "files":
+        if spec.format != "files" or spec.store:
             folder = spec.base / f"{shard:06d}"
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         return counts
+
+    async def _upload(self, rows: list[Row]) -> list[Row]:
+        """Upload the output of a shard; return its rows with keys as paths.
+
+        Raises:
+            ScaleError: the store refuses it, or has another object of that name.
+        """
+        spec = self._spec
+        if self._uploader is None:
+            address = parse_address(spec.store)
+            self._uploader = Uploader(open_store(address), address, spec.paths.root)
+        uploader = self._uploader
+        is_packed = spec.format != "files"
+        base = Path(spec.destination) if is_packed else spec.base
+        names = {row.path for row in rows if row.path}
+        if is_packed:
+            # A member of a tar file has the name of the file in front.
+            names = {name.partition("/")[0] for name in names}
+        slots = asyncio.Semaphore(_UPLOADS_AT_ONCE)
+
+        async def put(name: str) -> None:
+            async with slots:
+                await uploader.put_own(base / name, name)
+
+        try:
+            await asyncio.gather(*map(put, sorted(names)))
+        except CloudError as error:
+            raise ScaleError(f"not uploaded: {error}") from None
+        if is_packed:
+            for name in names:
+                await asyncio.to_thread(os.unlink, base / name)
+        key = uploader.address.key
+        return [row._replace(path=key(row.path)) if row.path else row for row in rows]
 
     # -- the engine -------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tui.cli.load_settings import build_settings, load_settings
+from tui.cli.object_store import destination_of, end_process
 from tui.cli.options import Parameter, parameters, read_command_line
 from tui.config.option import Group
 from tui.core.text.sanitize import sanitize
@@ -156,9 +157,12 @@ def scale(context: click.Context, /, **chosen: Any) -> None:
         context, {**chosen, "sources": own["lists"], "input_file": ()}
     )
     try:
-        sys.exit(_run(line, **own))
+        status = _run(line, **own)
     except KeyboardInterrupt:
-        sys.exit(INTERRUPTED)
+        status = INTERRUPTED
+    if "obstore" in sys.modules:
+        end_process(status)
+    sys.exit(status)
 
 
 def _run(line: CommandLine, **own: Any) -> int:
@@ -210,7 +214,15 @@ def _job_options(
 ) -> JobOptions:
     from tui.scale.job import JOB_FOLDER, JobOptions, expand_lists
 
+    address = destination_of(settings)
     destination = Path(os.path.abspath(settings.output_dir))
+    if address is not None:
+        if own["job"] is None:
+            raise click.UsageError(
+                f"{address.scheme}:// needs --job DIR, a directory that all workers"
+                " reach, for the plan and for files before their upload"
+            )
+        destination = Path(os.path.abspath(own["job"])) / "output"
     local = _LOCAL.fullmatch(own["scheduler"])
     part: Part | None = own["part"]
     if part is not None:
@@ -231,6 +243,7 @@ def _job_options(
         columns=line.columns,
         base_url=line.base_url,
         is_new=own["replan"],
+        store=str(address) if address is not None else "",
     )
 
 
@@ -291,6 +304,8 @@ async def _run_workers(
     from tui.scale.coordinator import Coordinator
     from tui.scale.errors import ScaleError
 
+    if options.store:
+        await _prepare_store(options)
     stdout = AsyncOutput(1) if line.json else None
     stderr = AsyncOutput(2)
     report = ScaleReport(stdout, stderr, is_quiet=line.quiet)
@@ -318,6 +333,27 @@ async def _run_workers(
     return status
 
 
+async def _prepare_store(options: JobOptions) -> None:
+    """Check the bucket, and remove what an earlier run left unfinished in it.
+
+    Raises:
+        ScaleError: it cannot be used.
+    """
+    from tui.cloud.address import parse_address
+    from tui.cloud.errors import CloudError
+    from tui.cloud.store import open_store
+    from tui.cloud.upload import Uploader
+    from tui.scale.errors import ScaleError
+
+    address = parse_address(options.store)
+    try:
+        uploader = Uploader(open_store(address), address, options.root)
+        await uploader.check()
+        await uploader.clean_up()
+    except (CloudError, OSError) as error:
+        raise ScaleError(str(error)) from None
+
+
 async def _run_front_end(
     line: CommandLine, options: JobOptions, coordinator: Coordinator, report: Any
 ) -> bool:
@@ -333,7 +369,7 @@ async def _run_front_end(
     if not is_plain and terminal.can_show_dashboard():
         from tui.ui.scale.app import run_scale_screen
 
-        title = str(options.destination)
+        title = options.store or str(options.destination)
         report.is_muted = True
         try:
             return await run_scale_screen(coordinator, coordinator.run, title)
@@ -401,6 +437,7 @@ def _pool(settings: Settings, options: JobOptions, own: dict[str, Any]) -> Pool:
         destination=str(options.destination),
         format=options.format,
         settings=settings,
+        store=options.store,
     )
     scheduler: str = own["scheduler"]
     if not scheduler:

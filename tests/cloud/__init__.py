@@ -1,0 +1,1 @@
+"""Object stores: addresses, credentials and uploads."""

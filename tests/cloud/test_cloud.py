@@ -1,0 +1,333 @@
+"""Uploads to object stores, with obstore's stores in memory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.support.command import fetchtui
+from tui.cloud import multipart, upload
+from tui.cloud.address import Address, from_path, parse_address
+from tui.cloud.errors import AlreadyThereError, CloudError
+from tui.cloud.multipart import Keys, signed_headers
+from tui.cloud.store import explained, open_store, s3_options
+from tui.cloud.upload import Uploaded, Uploader
+from tui.core.request import DownloadRequest
+from tui.core.settings import Settings
+from tui.demo.script import ResponseScript
+from tui.engine.factory import open_engine
+from tui.headless.run import run_headless
+from tui.postprocess.pipeline import post_processing
+
+ADDRESS = Address("s3", "bucket", "pre/fix")
+
+
+# -- addresses and credentials -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("s3://bucket/pre/fix/", ADDRESS),
+        ("S3://bucket", Address("s3", "bucket", "")),
+        ("gs://my.bucket-1/a", Address("gs", "my.bucket-1", "a")),
+        ("az://container/a//b", Address("az", "container", "a/b")),
+    ],
+)
+def test_addresses(text, expected):
+    assert parse_address(text) == expected
+    assert from_path(Path(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("s3://", "bucket must be"),
+        ("s3://B/x", "bucket must be"),
+        ("s3://key:secret@bucket/x", "credentials do not belong"),
+        ("s3://bucket/../x", "must not have . or .."),
+        ("s3://bucket/x?y", "write an object store as"),
+    ],
+)
+def test_wrong_addresses(text, reason):
+    with pytest.raises(ValueError, match=reason) as caught:
+        parse_address(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_directory_is_no_address():
+    assert from_path(Path("/data/s3")) is None
+    assert from_path(Path("s3")) is None
+
+
+def test_credentials_come_from_the_environment_or_a_profile(tmp_path):
+    folder = tmp_path / ".aws"
+    folder.mkdir()
+    (folder / "credentials").write_text(
+        "[default]\naws_access_key_id = A\naws_secret_access_key = B\n"
+        "[work]\naws_access_key_id = C\naws_secret_access_key = D\n"
+    )
+    (folder / "config").write_text(
+        "[profile work]\nregion = eu-west-1\nendpoint_url = http://here:1\n"
+    )
+    home = {"HOME": str(tmp_path)}
+    assert s3_options(home)["access_key_id"] == "A"
+    work = s3_options({**home, "AWS_PROFILE": "work"})
+    assert work["secret_access_key"] == "D"
+    assert (work["region"], work["endpoint"]) == ("eu-west-1", "http://here:1")
+    given = s3_options({**home, "AWS_ACCESS_KEY_ID": "X", "AWS_REGION": "r"})
+    assert "access_key_id" not in given  # obstore reads the environment itself
+    assert given["region"] == "r"
+    with pytest.raises(CloudError, match="no such profile"):
+        s3_options({**home, "AWS_PROFILE": "other"})
+
+
+def test_errors_have_no_details_of_requests():
+    error = RuntimeError("<Error><Code>SignatureDoesNotMatch</Code> key=SECRET")
+    text = str(explained(error, ADDRESS))
+    assert text == (
+        "s3://bucket/pre/fix refused access; the credentials are wrong or expired"
+    )
+
+
+def test_a_missing_obstore_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    with pytest.raises(CloudError, match=r"pip install 'fetchtui\[cloud\]'"):
+        open_store(ADDRESS)
+
+
+# -- uploads -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def store():
+    return pytest.importorskip("obstore.store").MemoryStore()
+
+
+def keys(store) -> dict[str, int]:
+    import obstore
+
+    return {
+        entry["path"]: entry["size"] for batch in obstore.list(store) for entry in batch
+    }
+
+
+@pytest.fixture(params=["small", "large"])
+def uploader(request, store, tmp_path, monkeypatch):
+    """Both ways to upload a file of 100 bytes."""
+    if request.param == "large":
+        monkeypatch.setattr(upload, "SMALL", 10)
+    return Uploader(store, ADDRESS, tmp_path)
+
+
+async def test_an_upload_has_the_right_bytes_and_no_temporary_object(
+    uploader, store, tmp_path
+):
+    import obstore
+
+    path = tmp_path / "a.bin"
+    path.write_bytes(os.urandom(100))
+    assert await uploader.upload(path, "d/a.bin") == "pre/fix/d/a.bin"
+    assert keys(store) == {"pre/fix/d/a.bin": 100}
+    found = await obstore.get_async(store, "pre/fix/d/a.bin")
+    assert bytes(await found.bytes_async()) == path.read_bytes()
+
+
+async def test_no_object_is_replaced_unless_asked(uploader, store, tmp_path):
+    import obstore
+
+    obstore.put(store, "pre/fix/a.bin", b"of others")
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(100))
+    with pytest.raises(AlreadyThereError):
+        await uploader.put(path, "pre/fix/a.bin")
+    assert await uploader.upload(path, "a.bin") == "pre/fix/a (1).bin"
+    assert keys(store) == {"pre/fix/a.bin": 9, "pre/fix/a (1).bin": 100}
+    uploader.replaces = True
+    assert await uploader.upload(path, "a.bin") == "pre/fix/a.bin"
+    assert keys(store)["pre/fix/a.bin"] == 100
+
+
+async def test_an_object_with_the_same_bytes_is_not_uploaded_again(
+    uploader, store, tmp_path
+):
+    """A run may be killed after an upload and before it is noted."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(100))
+    for _ in range(2):
+        assert await uploader.upload(path, "a.bin") == "pre/fix/a.bin"
+    assert keys(store) == {"pre/fix/a.bin": 100}
+
+
+def test_requests_are_signed_as_documented():
+    """The example "GET Bucket (List Objects)" of Amazon's S3 API reference."""
+    keys = Keys(
+        "AKIAIOSFODNN7EXAMPLE",
+        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+        "",
+        "us-east-1",
+        "",
+    )
+    now = datetime(2013, 5, 24, tzinfo=UTC)
+    headers = signed_headers(
+        "GET", "examplebucket.s3.amazonaws.com", "/", "max-keys=2&prefix=J", keys, now
+    )
+    assert headers["authorization"].endswith(
+        "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
+    )
+    assert "wJalr" not in repr(keys)
+
+
+async def test_multipart_uploads_of_a_killed_run_are_aborted(
+    server, store, tmp_path, monkeypatch
+):
+    uploader = Uploader(store, ADDRESS, tmp_path)
+    (tmp_path / upload.STARTED).write_text('\n"pre/fix/ours &"\n"torn')
+    ids = (("pre/fix/ours &amp;", "1"), ("pre/fix/of others", "2"))
+    listing = "".join(
+        f"<Upload><UploadId>{id}</UploadId><Key>{key}</Key></Upload>" for key, id in ids
+    )
+    base = server.add("/bucket", ResponseScript(listing.encode()))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", base.removesuffix("/bucket"))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    aborted: list[str] = []
+    send = multipart._request
+
+    def record(method, address, keys, key, query):
+        if method == "DELETE":
+            aborted.append(f"{key} {query['uploadId']}")
+            return ""
+        return send(method, address, keys, key, query)
+
+    monkeypatch.setattr(multipart, "_request", record)
+    assert await uploader.clean_up() == 1
+    assert aborted == ["pre/fix/ours & 1"]
+    assert await uploader.clean_up() == 0
+
+
+async def test_an_object_that_appears_during_an_upload_is_kept(
+    store, tmp_path, monkeypatch
+):
+    """The check before a large upload does not decide; the copy does."""
+    import obstore
+
+    monkeypatch.setattr(upload, "SMALL", 10)
+    uploader = Uploader(store, ADDRESS, tmp_path)
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(100))
+
+    async def not_there(key: str) -> bool:
+        obstore.put(store, key, b"of others")
+        return False
+
+    monkeypatch.setattr(uploader, "_exists", not_there)
+    with pytest.raises(AlreadyThereError):
+        await uploader.put(path, "pre/fix/a.bin")
+    assert keys(store) == {"pre/fix/a.bin": 9}
+
+
+async def test_temporary_objects_of_a_killed_run_are_removed(store, tmp_path):
+    import obstore
+
+    obstore.put(store, f"pre/fix/{upload.TEMPORARY}/0123", b"rest")
+    obstore.put(store, "pre/fix/other", b"kept")
+    assert await Uploader(store, ADDRESS, tmp_path).clean_up() == 1
+    assert keys(store) == {"pre/fix/other": 4}
+
+
+async def test_uploads_are_remembered_as_long_as_the_object_is_there(store, tmp_path):
+    import obstore
+
+    uploader = Uploader(store, ADDRESS, tmp_path)
+    for name in ("a", "b", "c"):
+        key = f"pre/fix/{name}"
+        obstore.put(store, key, b"12345")
+        uploader.note(Uploaded(f"http://h/{name}", name, key, 5))
+    with open(tmp_path / upload.LEDGER, "a") as file:  # noqa: ASYNC230
+        file.write('["http://h/torn", "to')
+    obstore.delete(store, "pre/fix/b")
+    obstore.put(store, "pre/fix/c", b"another size")
+    assert list(await uploader.still_there()) == ["http://h/a"]
+
+
+# -- a run ---------------------------------------------------------------------------
+
+
+async def run(server, store, tmp_path, urls) -> int:
+    settings = replace(Settings(), output_dir=tmp_path / "staging")
+    uploader = Uploader(store, ADDRESS, settings.output_dir)
+    service = await open_engine(settings)
+    try:
+        async with post_processing(service, settings, uploader) as pipeline:
+            requests = [DownloadRequest((url,), directory="d") for url in urls]
+            return await run_headless(
+                service, requests, post_processor=pipeline, verbosity=-1
+            )
+    finally:
+        await service.close()
+
+
+async def test_downloads_are_uploaded_and_removed(server, store, tmp_path):
+    urls = [
+        server.add(f"/{n}.bin", ResponseScript(bytes([n]) * 1000)) for n in range(30)
+    ]
+    assert await run(server, store, tmp_path, urls) == 0
+    assert keys(store) == {f"pre/fix/d/{n}.bin": 1000 for n in range(30)}
+    assert os.listdir(tmp_path / "staging" / "d") == []
+    uploader = Uploader(store, ADDRESS, tmp_path / "staging")
+    assert sorted(await uploader.still_there()) == sorted(urls)
+
+
+async def test_a_file_that_was_not_uploaded_is_uploaded_by_the_next_run(
+    server, store, tmp_path, monkeypatch, capfd
+):
+    url = server.add("/a.bin", ResponseScript(b"x" * 1000))
+
+    async def refuse(*_):
+        raise CloudError("s3://bucket refused access")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Uploader, "put", refuse)
+        assert await run(server, store, tmp_path, [url]) == 1
+    assert "not uploaded: s3://bucket refused access" in capfd.readouterr().err
+    assert (tmp_path / "staging" / "d" / "a.bin").stat().st_size == 1000
+    assert await run(server, store, tmp_path, [url]) == 0
+    assert keys(store) == {"pre/fix/d/a.bin": 1000}
+
+
+# -- what the command refuses --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["-o", "s3://B/x"], "the name of the bucket must be lower-case"),
+        (["-o", "s3://k:topsecret@bucket/x"], "credentials do not belong"),
+        (
+            ["-o", "s3://bucket/x", "--unpack"],
+            "--unpack works on files of this machine",
+        ),
+        (["-o", "s3://bucket/x"], "s3://bucket/x cannot be reached"),
+    ],
+)
+async def test_a_clear_error(tmp_path, arguments, expected):
+    pytest.importorskip("obstore")
+    env = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "topsecret",
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    ended = await fetchtui(
+        "--headless", *arguments, "http://127.0.0.1:9/x", cwd=tmp_path, env=env
+    )
+    assert ended.status == 2
+    assert expected in ended.err
+    assert "topsecret" not in ended.err
+    assert "Traceback" not in ended.err

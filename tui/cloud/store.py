@@ -1,0 +1,168 @@
+"""Open a store with the credentials that its other tools use.
+
+Everything comes from the environment (``AWS_ACCESS_KEY_ID``, ``AWS_ENDPOINT_URL``,
+``GOOGLE_APPLICATION_CREDENTIALS``, ``AZURE_STORAGE_ACCOUNT_KEY``, ...) or, for S3, from
+the profile ``AWS_PROFILE`` in ``~/.aws``. Nothing of it is stored or shown.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tui.cloud.errors import CloudError
+from tui.core.text.sanitize import sanitize
+
+if TYPE_CHECKING:
+    from tui.cloud.address import Address
+
+_PROFILE_KEYS = {
+    "aws_access_key_id": "access_key_id",
+    "aws_secret_access_key": "secret_access_key",
+    "aws_session_token": "session_token",
+    "region": "region",
+    "endpoint_url": "endpoint",
+}
+"""Keys of ``~/.aws`` -> options of the store."""
+_RETRIES = 3
+_RETRY_S = 60
+_TIMEOUT = "300s"
+
+
+def open_store(address: Address) -> Any:
+    """Return obstore's store for a bucket; no request is made.
+
+    Raises:
+        CloudError: obstore is missing, or the credentials cannot be used.
+    """
+    try:
+        from datetime import timedelta
+
+        from obstore import store as stores
+    except ImportError:
+        raise CloudError(
+            f"{address.scheme}:// needs obstore; pip install 'fetchtui[cloud]'"
+        ) from None
+    retry: dict[str, Any] = {
+        "max_retries": _RETRIES,
+        "retry_timeout": timedelta(seconds=_RETRY_S),
+    }
+    try:
+        if address.scheme == "s3":
+            return stores.S3Store(
+                address.bucket,
+                config=s3_options(os.environ),
+                retry_config=retry,
+                client_options=_client_options(),
+            )
+        if address.scheme == "gs":
+            return stores.GCSStore(address.bucket, retry_config=retry)
+        return stores.AzureStore(address.bucket, retry_config=retry)
+    except Exception as error:
+        raise explained(error, address) from None
+
+
+def s3_options(environment: Any) -> dict[str, Any]:
+    """Return options of S3: those of the profile that the environment does not set."""
+    options: dict[str, Any] = {
+        # A copy that fails if the target exists, also for S3.
+        "copy_if_not_exists": "multipart",
+        "checksum_algorithm": "SHA256",
+    }
+    endpoint = environment.get("AWS_ENDPOINT_URL_S3") or environment.get(
+        "AWS_ENDPOINT_URL"
+    )
+    if endpoint:
+        options["endpoint"] = endpoint
+    if environment.get("AWS_ACCESS_KEY_ID") and not environment.get("AWS_PROFILE"):
+        return _with_region(options, environment)
+    profile = environment.get("AWS_PROFILE") or "default"
+    home = Path(environment.get("HOME", "~")).expanduser()
+    files = (
+        (environment.get("AWS_CONFIG_FILE") or home / ".aws" / "config", "profile "),
+        (
+            environment.get("AWS_SHARED_CREDENTIALS_FILE")
+            or home / ".aws" / "credentials",
+            "",
+        ),
+    )
+    is_found = False
+    for path, prefix in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(path, "utf-8")
+        except (configparser.Error, UnicodeDecodeError):
+            raise CloudError(
+                f"{sanitize(str(path))} cannot be read as a profile file; correct it"
+            ) from None
+        for section in {f"{prefix}{profile}", profile}:
+            if parser.has_section(section):
+                is_found = True
+                for name, option in _PROFILE_KEYS.items():
+                    if value := parser.get(section, name, fallback=""):
+                        options.setdefault(option, value)
+    if not is_found and environment.get("AWS_PROFILE"):
+        raise CloudError(
+            f"AWS_PROFILE is {sanitize(profile, 60)!r}, and ~/.aws has no such profile"
+        )
+    return _with_region(options, environment)
+
+
+def _with_region(options: dict[str, Any], environment: Any) -> dict[str, Any]:
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    if region:
+        options["region"] = region
+    elif "region" not in options and "endpoint" in options:
+        # Services that are compatible with S3 accept any region.
+        options["region"] = "us-east-1"
+    return options
+
+
+def _client_options() -> dict[str, Any]:
+    """Allow an endpoint without TLS, which only a user's own setting can name.
+
+    Completing an upload takes long, because the store joins its parts then.
+    """
+    return {"allow_http": True, "timeout": _TIMEOUT, "connect_timeout": "10s"}
+
+
+def explained(error: Exception, address: Address) -> CloudError:
+    """Return an error of obstore in words, without what may be secret."""
+    kind = type(error).__name__
+    text = str(error)
+    where = sanitize(str(address))
+    if "NoSuchUpload" in text:
+        return CloudError(f"{where}: an upload was interrupted; run it again")
+    if kind in ("UnauthenticatedError", "PermissionDeniedError"):
+        return CloudError(
+            f"{where} refused access; check the credentials in the environment or the"
+            " profile, and the permissions of the bucket"
+        )
+    if kind == "NotFoundError":
+        return CloudError(f"{where}: no such bucket; create it first")
+    if "NoSuchBucket" in text:
+        return CloudError(f"{where}: no such bucket; create it first")
+    if any(
+        word in text
+        for word in (
+            "InvalidAccessKeyId",
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "AccessDenied",
+            "403",
+            "401",
+        )
+    ):
+        return CloudError(
+            f"{where} refused access; the credentials are wrong or expired"
+        )
+    if "169.254.169.254" in text or "credential" in text.lower():
+        return CloudError(
+            f"no credentials for {where}; set AWS_ACCESS_KEY_ID and"
+            " AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        )
+    if any(word in text for word in ("error sending request", "connect", "timed out")):
+        return CloudError(f"{where} cannot be reached; check the network and endpoint")
+    return CloudError(f"{where}: {sanitize(kind, 60)}")

@@ -1,0 +1,344 @@
+"""Upload complete files, so that objects are complete, and none is replaced.
+
+Small files are sent in one conditional request. A large file is sent in parts to a
+temporary key, and copied to its own key with the same condition; a kill therefore never
+leaves part of a file under its name. ``clean_up`` removes what an earlier run left:
+temporary objects, and in S3 also multipart uploads, which nobody sees. What was
+uploaded is noted in the staging directory, so that the next run does not download it
+again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import os
+import posixpath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tui.cloud.errors import AlreadyThereError, CloudError
+from tui.cloud.multipart import abort_uploads, keys_of
+from tui.cloud.store import explained, s3_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tui.cloud.address import Address
+
+log = logging.getLogger(__name__)
+
+SMALL = 16 << 20
+"""Bytes up to which a file is sent in one request, from memory."""
+PART = 16 << 20
+"""Bytes of each part; 10,000 of them, the limit of S3, make 160 GB."""
+PARTS_AT_ONCE = 4
+COPY_LIMIT = 5 << 30
+"""Largest object that S3 copies in one request."""
+TEMPORARY = ".fetchtui-parts"
+"""Folder of temporary keys, below the prefix."""
+LEDGER = "uploaded.jsonl"
+STARTED = "started.jsonl"
+"""Keys to which uploads in parts were started, in the staging directory."""
+_NUMBERS = 10_000
+
+
+class Uploaded(NamedTuple):
+    """An object that this and earlier runs uploaded."""
+
+    url: str
+    """What was downloaded."""
+    name: str
+    """Path of the local file below the staging directory."""
+    key: str
+    size: int
+
+
+class Uploader:
+    """Uploads files to a store.
+
+    Args:
+        store: obstore's store.
+        address: bucket and prefix.
+        staging: the local directory of the run.
+        replaces: replace objects that exist (``--on-exists overwrite``).
+    """
+
+    def __init__(
+        self, store: Any, address: Address, staging: Path, *, replaces: bool = False
+    ) -> None:
+        self._store = store
+        self._address = address
+        self._ledger = staging / LEDGER
+        self._started = staging / STARTED
+        self.replaces = replaces
+
+    @property
+    def address(self) -> Address:
+        """Return where files go."""
+        return self._address
+
+    async def check(self) -> None:
+        """Make sure that the bucket exists and accepts requests.
+
+        Raises:
+            CloudError: it does not.
+        """
+        import obstore
+
+        try:
+            async for _ in obstore.list(
+                self._store, prefix=self._address.key(TEMPORARY), chunk_size=1
+            ):
+                break
+        except Exception as error:
+            raise explained(error, self._address) from None
+
+    async def clean_up(self) -> int:
+        """Remove what earlier runs left unfinished; return the number of uploads.
+
+        Raises:
+            CloudError: the store refuses it.
+        """
+        import obstore
+
+        number = 0
+        try:
+            async for batch in obstore.list(
+                self._store, prefix=self._address.key(TEMPORARY)
+            ):
+                for entry in batch:
+                    await obstore.delete_async(self._store, entry["path"])
+                    number += 1
+        except Exception as error:
+            raise explained(error, self._address) from None
+        return number + await asyncio.to_thread(self._abort_multiparts)
+
+    def _abort_multiparts(self) -> int:
+        """Abort uploads in parts that this staging directory started, in S3."""
+        if self._address.scheme != "s3":
+            return 0
+        started = set(_read_lines(self._started))
+        if not started:
+            return 0
+        keys = keys_of(s3_options(os.environ), os.environ)
+        if keys is None:
+            # Credentials of a service; a lifecycle rule of the bucket has to do it.
+            return 0
+        number = abort_uploads(self._address, keys, started.__contains__)
+        self._started.unlink(missing_ok=True)
+        return number
+
+    async def upload(self, path: Path, name: str) -> str:
+        """Upload a file under a name below the prefix, or a numbered form of it.
+
+        Args:
+            path: the complete local file.
+            name: its path below the staging directory, ``/``-separated.
+
+        Returns:
+            The key.
+
+        Raises:
+            CloudError: the store refuses it, or cannot be reached.
+            OSError: the file cannot be read.
+        """
+        stem, suffix = posixpath.splitext(name)
+        for number in range(_NUMBERS):
+            numbered = f"{stem} ({number}){suffix}" if number else name
+            key = self._address.key(numbered)
+            try:
+                await self.put(path, key)
+            except AlreadyThereError:
+                # Usually a run that was killed before it noted its upload.
+                if not await self._is_same(path, key):
+                    continue
+            return key
+        raise AlreadyThereError(f"{name}: all numbered names are taken")
+
+    async def put_own(self, path: Path, name: str) -> str:
+        """Upload a file under its name, unless an earlier attempt did so.
+
+        Returns:
+            The key.
+
+        Raises:
+            AlreadyThereError: there is another object with this name.
+            CloudError: the store refuses it, or cannot be reached.
+        """
+        key = self._address.key(name)
+        try:
+            await self.put(path, key)
+        except AlreadyThereError:
+            if not await self._is_same(path, key):
+                raise
+        return key
+
+    async def put(self, path: Path, key: str) -> None:
+        """Upload a file under a key.
+
+        Raises:
+            AlreadyThereError: there is an object, and it must not be replaced.
+            CloudError: the store refuses it, or cannot be reached.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, BaseError
+
+        size = os.stat(path).st_size
+        mode: Any = "overwrite" if self.replaces else "create"
+        try:
+            if size <= SMALL:
+                await obstore.put_async(
+                    self._store, key, path, mode=mode, use_multipart=False
+                )
+            else:
+                await self._put_large(path, key, size)
+            found = await obstore.head_async(self._store, key)
+        except AlreadyExistsError:
+            raise AlreadyThereError(f"{key} exists") from None
+        except BaseError as error:
+            # Some of its errors are also errors of files.
+            raise explained(error, self._address) from None
+        except (OSError, CloudError):
+            raise
+        except Exception as error:
+            raise explained(error, self._address) from None
+        if found["size"] != size:
+            raise CloudError(
+                f"{self._address}: an object has {found['size']:,} bytes instead of"
+                f" {size:,} after its upload"
+            )
+
+    async def _put_large(self, path: Path, key: str, size: int) -> None:
+        import obstore
+        from obstore.exceptions import BaseError
+
+        parts: dict[str, Any] = {
+            "chunk_size": PART,
+            "max_concurrency": PARTS_AT_ONCE,
+            "use_multipart": True,
+        }
+        if self.replaces or size > COPY_LIMIT:
+            if not self.replaces and await self._exists(key):
+                raise AlreadyThereError(f"{key} exists")
+            # Complete or not there: parts become an object when all have arrived.
+            await asyncio.to_thread(_append, self._started, [key])
+            await obstore.put_async(self._store, key, path, **parts)
+            return
+        if await self._exists(key):
+            raise AlreadyThereError(f"{key} exists")
+        temporary = self._address.key(f"{TEMPORARY}/{os.urandom(8).hex()}")
+        # The copy is an upload in parts, too.
+        await asyncio.to_thread(_append, self._started, [temporary, key])
+        try:
+            try:
+                await obstore.put_async(self._store, temporary, path, **parts)
+            except BaseError:
+                # The store may have joined the parts although its answer was late.
+                if await self._size_of(temporary) != size:
+                    raise
+            await obstore.copy_async(self._store, temporary, key, overwrite=False)
+        finally:
+            try:
+                await obstore.delete_async(self._store, temporary)
+            except Exception:
+                # ``clean_up`` of the next run removes it.
+                log.debug("a temporary object remains", exc_info=True)
+
+    async def _exists(self, key: str) -> bool:
+        return await self._size_of(key) is not None
+
+    async def _size_of(self, key: str) -> int | None:
+        """Return the size of an object in bytes; ``None`` without one."""
+        import obstore
+
+        try:
+            found = await obstore.head_async(self._store, key)
+        except FileNotFoundError:
+            return None
+        size: int = found["size"]
+        return size
+
+    async def _is_same(self, path: Path, key: str) -> bool:
+        """Return True if an object has the bytes of a file."""
+        import obstore
+
+        try:
+            found = await obstore.get_async(self._store, key)
+            if found.meta["size"] != os.stat(path).st_size:
+                return False
+            digest = hashlib.sha256()
+            async for chunk in found.stream():
+                digest.update(chunk)
+        except FileNotFoundError:
+            return False
+        except Exception as error:
+            raise explained(error, self._address) from None
+        return digest.hexdigest() == await asyncio.to_thread(_digest_of, path)
+
+    # -- what was uploaded -----------------------------------------------------------
+
+    def note(self, uploaded: Uploaded) -> None:
+        """Note an upload; call it before the local file is removed."""
+        _append(self._ledger, [uploaded])
+
+    def noted(self) -> list[Uploaded]:
+        """Return all uploads that were noted; damaged lines are skipped."""
+        found = []
+        for values in _read_lines(self._ledger):
+            try:
+                found.append(Uploaded(*values))
+            except TypeError:
+                continue
+        return found
+
+    async def still_there(self) -> dict[str, Uploaded]:
+        """Return noted uploads by URL whose objects still have their size.
+
+        Raises:
+            CloudError: the store cannot be listed.
+        """
+        import obstore
+
+        noted = self.noted()
+        if not noted:
+            return {}
+        sizes: dict[str, int] = {}
+        try:
+            async for batch in obstore.list(self._store, prefix=self._address.prefix):
+                for entry in batch:
+                    sizes[entry["path"]] = entry["size"]
+        except Exception as error:
+            raise explained(error, self._address) from None
+        return {one.url: one for one in noted if sizes.get(one.key) == one.size}
+
+
+def _digest_of(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _append(path: Path, values: list[Any]) -> None:
+    """Append JSON lines to a file, and sync it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a", encoding="utf-8") as file:
+        # After a kill, the file may end within a line.
+        file.write("".join(f"\n{json.dumps(value)}" for value in values) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_lines(path: Path) -> list[Any]:
+    """Return the values of JSON lines; damaged lines are skipped."""
+    found = []
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    found.append(json.loads(line))
+                except ValueError:
+                    continue
+    except FileNotFoundError:
+        return []
+    return found
