@@ -235,11 +235,14 @@ class Coordinator:
                 self._pool.set_limits(worker.name, limits)
 
     def _lease(self) -> None:
-        """Give shards to workers that have a free slot, one each in turn."""
+        """Give shards to workers that have a free slot, the least busy one first.
+
+        Otherwise a worker would keep its lanes although others have nothing to do.
+        """
         is_any = True
         while is_any and self._leases.waiting:
             is_any = False
-            for worker in self._usable():
+            for worker in sorted(self._usable(), key=lambda one: len(one.leases)):
                 if worker.limits is None:
                     continue
                 if len(worker.leases) >= self._pool.shards_at_once:

@@ -1,0 +1,260 @@
+"""What the coordinator decides, with a pool whose workers the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.support.until import until
+from tui.scale import coordinator, manifest
+from tui.scale.coordinator import Coordinator
+from tui.scale.errors import ScaleError
+from tui.scale.lanes import Lane, Layout, Piece, Shard
+from tui.scale.manifest import Counts
+from tui.scale.model import HostStatus, Limits, ShardState, WorkerStatus
+from tui.scale.plan import job_paths
+from tui.scale.pool import Ended
+from tui.scale.worker import ShardResult
+
+
+class FakePool:
+    """Workers that end their leases when the test says so."""
+
+    shards_at_once = 2
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+        self.leases: list = []
+        """(worker, lease)"""
+        self.sent: list[tuple] = []
+        self.reports: dict[str, WorkerStatus] = {}
+        self._ended: list[Ended] = []
+
+    async def start(self):
+        return None
+
+    async def workers(self):
+        return list(self.names)
+
+    def submit(self, worker, lease, limits):
+        self.leases.append((worker, lease))
+        self.sent.append(("limits", worker, *limits))
+
+    def end(self, shard, outcome="done", **values):
+        worker, lease = next(
+            pair for pair in reversed(self.leases) if pair[1].shard.id == shard
+        )
+        counts = Counts(lease.shard.rows) if outcome == "done" else Counts()
+        result = ShardResult(shard, lease.generation, outcome, counts, **values)
+        self._ended.append(Ended(worker, lease, result))
+
+    def ended(self):
+        ended, self._ended = self._ended, []
+        return ended
+
+    def drop(self, worker):
+        self.sent.append(("drop", worker))
+
+    async def statuses(self):
+        return self.reports
+
+    def set_limits(self, worker, limits):
+        self.sent.append(("limits", worker, *limits))
+
+    def slow_down(self, worker, origin, cap, blocked_s):
+        self.sent.append(("slow", worker, origin, cap, blocked_s))
+
+    def cancel(self, worker, shard):
+        self.sent.append(("cancel", worker, shard))
+        self.end(shard, "cancelled")
+
+    async def close(self):
+        self.sent.append(("close",))
+
+    def worker_of(self, shard):
+        return [worker for worker, lease in self.leases if lease.shard.id == shard]
+
+
+def layout_of(count: int, *, is_split: bool = False) -> Layout:
+    """Return shards of ten rows, each in a lane of its own."""
+    shards = [Shard(n, n, (Piece(n, 0, 0, 10),)) for n in range(count)]
+    lanes = [Lane(n, count, 0) if is_split else Lane(bucket=-1) for n in range(count)]
+    return Layout(shards, lanes)
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Start a coordinator; end it after the test."""
+    monkeypatch.setattr(coordinator, "_TICK_S", 0.005)
+    monkeypatch.setattr(coordinator, "_STATUS_S", 0.005)
+    tasks = []
+    stop = asyncio.Event()
+
+    def begin(pool, layout, limits=Limits(8, 0, None)):  # noqa: B008
+        events = []
+        job = Coordinator(
+            job_paths(tmp_path), layout, pool, limits, on_event=events.append
+        )
+        task = asyncio.get_running_loop().create_task(job.run(stop))
+        tasks.append(task)
+        return job, task, events
+
+    yield begin
+    for task in tasks:
+        task.cancel()
+
+
+async def test_all_shards_are_leased_once_and_end(start):
+    pool = FakePool("a", "b")
+    job, task, events = start(pool, layout_of(5))
+    await until(lambda: len(pool.leases) == 4)
+    assert sorted(worker for worker, _ in pool.leases) == ["a", "a", "b", "b"]
+    pool.end(0)
+    await until(lambda: len(pool.leases) == 5)
+    for shard in range(1, 5):
+        pool.end(shard)
+    assert await task
+    snapshot = job.snapshot()
+    assert (snapshot.shards_done, snapshot.rows_done, snapshot.is_over) == (5, 50, True)
+    assert [event["event"] for event in events].count("shard_done") == 5
+    assert pool.sent[-1] == ("close",)
+
+
+async def test_the_shards_of_a_lost_worker_get_a_higher_generation(start, tmp_path):
+    pool = FakePool("a", "b")
+    job, _, events = start(pool, layout_of(4))
+    await until(lambda: len(pool.leases) == 4)
+    lost = [lease.shard.id for worker, lease in pool.leases if worker == "a"]
+    pool.names.remove("a")
+    for shard in {0, 1, 2, 3} - set(lost):
+        pool.end(shard)
+    await until(lambda: len(pool.leases) == 6)
+    for shard in lost:
+        assert pool.worker_of(shard) == ["a", "b"]
+        assert manifest.current_generation(job_paths(tmp_path), shard) == 2
+    assert ("drop", "a") in pool.sent
+    assert any(event["event"] == "worker_lost" for event in events)
+    # What the lost worker still reports does not count.
+    _, lease = pool.leases[0]
+    pool._ended.append(Ended("a", lease, ShardResult(lease.shard.id, 1, "done")))
+    await until(lambda: not pool._ended)
+    assert job.snapshot().shards_done == 2
+
+
+async def test_a_worker_with_a_full_disk_gets_no_more_shards(start):
+    pool = FakePool("a", "b")
+    job, task, _ = start(pool, layout_of(4))
+    await until(lambda: len(pool.leases) == 4)
+    mine = [lease.shard.id for worker, lease in pool.leases if worker == "a"]
+    for shard in mine:
+        pool.end(shard, "failed", reason="disk full", is_workers_fault=True)
+    for shard in {0, 1, 2, 3} - set(mine):
+        pool.end(shard)
+    await until(lambda: len(pool.leases) == 6)
+    assert [pool.worker_of(shard)[-1] for shard in mine] == ["b", "b"]
+    stopped = [worker for worker in job.snapshot().workers if worker.note]
+    assert [(worker.name, worker.state) for worker in stopped] == [("a", "stopped")]
+    for shard in mine:
+        pool.end(shard)
+    assert await task
+
+
+async def test_without_a_usable_worker_the_run_ends_with_the_reason(start):
+    pool = FakePool("a")
+    _, task, _ = start(pool, layout_of(3))
+    await until(lambda: len(pool.leases) == 2)
+    pool.end(0, "failed", reason="disk full", is_workers_fault=True)
+    pool.end(1)
+    with pytest.raises(ScaleError, match="no worker can continue: disk full"):
+        await task
+
+
+async def test_a_shard_that_fails_says_why_while_others_go_through(start):
+    pool = FakePool("a")
+    job, task, _ = start(pool, layout_of(2))
+    await until(lambda: len(pool.leases) == 2)
+    pool.end(0, "failed", reason="its plan is damaged")
+    pool.end(1)
+    assert not await task
+    (row,) = job.snapshot().shown
+    assert (row.id, row.state, row.note) == (
+        0,
+        ShardState.FAILED,
+        "its plan is damaged",
+    )
+
+
+async def test_a_shard_can_be_cancelled_and_run_again(start):
+    pool = FakePool("a")
+    job, task, _ = start(pool, layout_of(3))
+    await until(lambda: len(pool.leases) == 2)
+    running = pool.leases[0][1].shard.id
+    waiting = ({0, 1, 2} - {lease.shard.id for _, lease in pool.leases}).pop()
+    assert job.cancel_shard(waiting)
+    assert job.cancel_shard(running)
+    await until(
+        lambda: (
+            [row.state for row in job.snapshot().shown].count(ShardState.CANCELLED) == 2
+        )
+    )
+    assert not job.retry_shard(pool.leases[1][1].shard.id)
+    assert job.retry_shard(running)
+    await until(lambda: len(pool.leases) == 3)
+    assert pool.leases[2][1].generation == 2
+    pool.end(pool.leases[1][1].shard.id)
+    pool.end(running)
+    assert not await task  # one shard stays cancelled
+    assert job.snapshot().shards_done == 2
+
+
+async def test_a_manifest_of_another_process_is_taken_over(start, tmp_path):
+    pool = FakePool("a")
+    job, task, _ = start(pool, layout_of(1))
+    await until(lambda: pool.leases)
+    manifest.publish(job_paths(tmp_path), 0, 1, [])
+    pool.end(0, "superseded")
+    assert await task
+    assert job.snapshot().shards_done == 1
+
+
+async def test_limits_are_shared_and_shared_again(start):
+    pool = FakePool("a", "b")
+    job, _, _ = start(pool, layout_of(6), Limits(5, 2, 1000))
+    await until(lambda: len(pool.leases) == 4)
+    limits = {sent[1]: sent[2:] for sent in pool.sent if sent[0] == "limits"}
+    assert sorted(limits.values()) == [(2, 500, 2), (3, 500, 2)]
+    job.set_limits(Limits(20, 3, None))
+    limits = {sent[1]: sent[2:] for sent in pool.sent if sent[0] == "limits"}
+    assert set(limits.values()) == {(10, None, 3)}
+    pool.names.remove("a")
+    await until(
+        lambda: (
+            [s for s in pool.sent if s[0] == "limits"][-1]
+            == ("limits", "b", 20, None, 3)
+        )
+    )
+
+
+async def test_a_part_of_a_limit_that_is_zero_is_not_used(start):
+    pool = FakePool("a", "b")
+    start(pool, layout_of(4, is_split=True), Limits(8, 3, None))
+    await until(lambda: len(pool.leases) == 3)
+    assert sorted(lease.lane.slot for _, lease in pool.leases) == [0, 1, 2]
+
+
+async def test_a_refusal_seen_by_one_worker_slows_the_others(start):
+    pool = FakePool("a", "b")
+    start(pool, layout_of(4, is_split=True), Limits(8, 8, None))
+    await until(lambda: len(pool.leases) == 4)
+    busy = HostStatus("http://h", active=2, cap=4)
+    pool.reports = {
+        "a": WorkerStatus("a", hosts=(busy._replace(is_limiting=True, cap=2),)),
+        "b": WorkerStatus("b", hosts=(busy,)),
+    }
+    await until(lambda: ("slow", "b", "http://h", 2, 0.0) in pool.sent)
+    pool.reports["a"] = WorkerStatus("a", hosts=(busy._replace(blocked_s=9.0),))
+    await until(lambda: ("slow", "b", "http://h", 1, 9.0) in pool.sent)
+    pool.reports["a"] = WorkerStatus("a", hosts=(busy,))
+    await until(lambda: ("slow", "b", "http://h", 0, 0.0) in pool.sent)
+    assert all(sent[1] != "a" for sent in pool.sent if sent[0] == "slow")
