@@ -41,9 +41,9 @@ _VERSIONS = {"HTTP/2": "HTTP/2.0"}
 
 
 _HEAD_READ = 8 << 10
-"""Bytes per read after the first one, until the response has arrived."""
+"""Bytes per read until the response has arrived."""
 _TINY = 512
-"""Mean size of a piece of the body below which a read is made smaller."""
+"""Size of a piece of the body below which a read is made smaller."""
 _TINY_READ = 2 << 10
 """Bytes per read of a body in tiny chunks: h11 decodes one in about 12 us and gives
 nothing else a turn before a read is decoded, which is 0.13 s for the usual 64 KiB."""
@@ -56,8 +56,19 @@ class BoundedStream(AnyIOStream):
     not the number of informational responses (RFC 9110 section 15.2) before it.
     """
 
-    def __init__(self, stream: ByteStream, *, is_multiplexed: bool = False) -> None:
+    def __init__(
+        self, stream: ByteStream, turn: asyncio.Lock, *, is_multiplexed: bool = False
+    ) -> None:
+        """Bound a connection.
+
+        Args:
+            stream: the connection.
+            turn: shared by the connections of a transport: those with tiny chunks
+                decode one after the other, each in an iteration of the loop.
+            is_multiplexed: it speaks HTTP/2.
+        """
         super().__init__(stream)
+        self._turn = turn
         self._is_multiplexed = is_multiplexed
         """HTTP/2 has no such phases, and the h2 library decodes whole frames."""
         self._head_left: int | None = None
@@ -71,13 +82,16 @@ class BoundedStream(AnyIOStream):
         """
         if self._is_tiny:
             max_bytes = min(max_bytes, _TINY_READ)
-        elif self._head_left is not None and self._head_left < MAX_HEAD_BYTES:
+        elif self._head_left is not None:
             max_bytes = min(max_bytes, _HEAD_READ)
         data = await super().read(max_bytes, timeout)
         if self._head_left is not None:
             self._head_left -= len(data)
             if self._head_left < 0:
                 raise HeadTooLarge
+        if self._is_tiny:
+            async with self._turn:
+                await asyncio.sleep(0)
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -99,15 +113,17 @@ class BoundedStream(AnyIOStream):
         stream: Any = await super().start_tls(ssl_context, server_hostname, timeout)
         connection = stream.get_extra_info("ssl_object")
         is_http2 = connection.selected_alpn_protocol() == "h2"
-        return BoundedStream(stream._stream, is_multiplexed=is_http2)
+        return BoundedStream(stream._stream, self._turn, is_multiplexed=is_http2)
 
-    def begin_body(self) -> None:
+    def begin_body(self, *, is_chunked: bool) -> None:
         """Note that the response has arrived, and its body follows."""
         self._head_left = None
+        # Until the first chunk shows that they are not.
+        self._is_tiny = is_chunked and not self._is_multiplexed
 
     def note_piece(self, nbytes: int) -> None:
         """Adapt the next reads to the size of a piece of the body."""
-        self._is_tiny = nbytes < _TINY
+        self._is_tiny = nbytes < _TINY and not self._is_multiplexed
 
 
 class HeadTooLarge(Exception):
@@ -119,6 +135,7 @@ class RoutedBackend(httpcore.AnyIOBackend):
 
     def __init__(self, route: Route) -> None:
         self._sockets = SocketConnector(route)
+        self._turn = asyncio.Lock()
         self.latest: dict[asyncio.Task[object] | None, httpcore.AsyncNetworkStream] = {}
         """Each task's connection, until its request has a response: httpcore 1.0 leaves
         a connection open if its SOCKS handshake fails."""
@@ -140,7 +157,7 @@ class RoutedBackend(httpcore.AnyIOBackend):
         except (OSError, UnicodeError, NoMatchingAddress, CannotBind) as error:
             raise httpcore.ConnectError(str(error)) from error
         # There is no public way to make httpcore's stream of a socket.
-        stream = BoundedStream(await SocketStream.from_socket(sock))
+        stream = BoundedStream(await SocketStream.from_socket(sock), self._turn)
         self.latest[asyncio.current_task()] = stream
         return stream
 
@@ -270,7 +287,8 @@ class HttpxResponse(RawResponse):
         stream = response.extensions.get("network_stream")
         self._stream = stream if isinstance(stream, BoundedStream) else None
         if self._stream is not None:
-            self._stream.begin_body()
+            is_chunked = bool(self.values("transfer-encoding"))
+            self._stream.begin_body(is_chunked=is_chunked)
         if length is None and not self.values("transfer-encoding"):
             # Only the end of the connection marks the end of the body: without TLS's
             # own end mark somebody else may have cut it.
