@@ -520,6 +520,28 @@ async def test_a_session_says_what_a_kill_kept_from_being_saved(
         assert fourth.told.problem is None
 
 
+@pytest.mark.parametrize("restored", [False, True])
+async def test_a_session_says_what_it_lacks_of_a_pasted_list(state, settings, restored):
+    session = begin_session(settings, "list.txt", expected=10)
+    async with running(session) as first:
+        first.pause_all()
+        first.add(asked(*map(str, range(10))))
+        if not restored:
+            session.expect(500)
+            session.expect(100)
+            first.add(asked(*map(str, range(10, 90))))
+    if restored:
+        session = last_session(settings, ())
+        async with running(session) as second:
+            second.pause_all()
+            assert second.told.problem is None
+            session.expect(600)
+            second.add(asked(*map(str, range(10, 90))))
+    async with running(last_session(settings, ())) as third:
+        third.pause_all()
+        assert third.told.problem.values == (610 - 90, 610, "list.txt")
+
+
 async def test_before_anything_is_written_there_is_no_session(state, settings):
     async with running(begin_session(settings, "list.txt", expected=1000)):
         pass

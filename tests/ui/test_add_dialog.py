@@ -470,3 +470,21 @@ async def test_a_limit_is_set_on_all_added_downloads():
         board.main.add_queue.take(requests, 5000)
         await board.app.workers.wait_for_complete()
         assert board.main.service.limits == {5: 5000, 6: 5000, 7: 5000}
+
+
+async def test_the_session_expects_what_a_dialog_adds_before_any_of_it_is_there():
+    async with dashboard() as board:
+        seen = []
+
+        def expect(number):
+            seen.append((number, board.main.service.snapshot().total))
+
+        before = board.main.service.snapshot().total
+        board.main.add_queue.expect = expect
+        requests = [DownloadRequest((f"https://a.example/{n}",)) for n in range(3)]
+        board.main.add_queue.take(requests)
+        await board.app.workers.wait_for_complete()
+        assert seen == [(3, before)]
+        board.main.add_queue.add(requests)  # those of the command line are known
+        await board.app.workers.wait_for_complete()
+        assert len(seen) == 1

@@ -504,6 +504,7 @@ async def _run_dashboard(
             source_title=session.title if session else title_of(line.sources) or "demo",
             exit_when_done=resolved.dashboard().exit_when_done,
             restore=restore,
+            expect=None if session is None else session.expect,
             after_exit=_after_exit(session, hint),
             history=None if session is None else SavedHistory(session),
             settings=resolved,

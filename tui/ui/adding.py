@@ -94,6 +94,9 @@ class AddQueue:
         self.restore: Callable[[], Awaitable[str]] | None = None
         """Restores the last session and returns a message about it; ``None`` once that
         is done."""
+        self.expect: Callable[[int], None] | None = None
+        """Called with how many downloads a dialog adds, before the first of them: if
+        the process is killed meanwhile, the session can say how many it lacks."""
         self._pending = 0
         self._has_restored = False
         self._queue: deque[_Addition] = deque()
@@ -201,6 +204,8 @@ class AddQueue:
     ) -> None:
         """Start to add requests; rows appear with the first slice."""
         self._pending += 1
+        if is_by_user and self.expect is not None:
+            self.expect(len(requests))
         self._queue.append(_Addition(requests, is_by_user, rate_limit))
         self._host.run_in_background(self._add, group="add")
 

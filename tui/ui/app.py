@@ -422,6 +422,7 @@ async def run_dashboard(
     source_title: str,
     exit_when_done: bool,
     restore: Callable[[], Awaitable[str]] | None = None,
+    expect: Callable[[int], None] | None = None,
     after_exit: AfterExit | None = None,
     history: SessionHistory | None = None,
     settings: Resolved | None = None,
@@ -438,6 +439,7 @@ async def run_dashboard(
         exit_when_done: quit when the last download has finished.
         restore: restores the last session, once the first frame is drawn; returns a
             message about it.
+        expect: called with how many downloads the user adds, before the first of them.
         after_exit: what happens to the downloads after the dashboard has ended.
         history: the saved sessions; ``None`` if this run is not saved.
         settings: all settings with their sources; ``None`` for the defaults.
@@ -461,7 +463,7 @@ async def run_dashboard(
     if subscription is not None:
         app.main.poller.listen_to(subscription)
     app.main.start_message = app.complaint or problem
-    app.main.add_queue.restore = restore
+    app.main.add_queue.restore, app.main.add_queue.expect = restore, expect
     app.main.exit_flow.after = after_exit or AfterExit()
     app.history = history
     status = await _run(app, ui_state, post_processor, is_interrupted)

@@ -157,6 +157,13 @@ class SavedSession:
                 writer.expected = max(saved, writer.expected) + len(new)
         return new
 
+    def expect(self, number: int) -> None:
+        """Note that ``number`` further downloads are going to be added."""
+        assert self._context is not None
+        writer = self._journal_writer
+        present = len(self._context.registry.downloads)
+        writer.expected = max(writer.expected, present) + number
+
     def hand_over(self) -> str:
         """Let a background process continue this session after its end.
 
