@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import trustme
 
 from tests.net.fetching import TIMEOUT_S
 from tui.core.settings import Settings
@@ -15,12 +16,27 @@ from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 
 @pytest.fixture(params=["http1", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
     """The HTTP backend under test: each test runs with all of them."""
     return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def authority() -> trustme.CA:
+    """An authority that no client trusts by default."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    """A file with the certificate of ``authority``."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return path
 
 
 @pytest.fixture

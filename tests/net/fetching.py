@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tui.core.errors import FetchError
+from tui.net.request import GetRequest
 from tui.net.resource import ResourceInfo, read_resource_info
+from tui.net.session import HttpSession
 
 if TYPE_CHECKING:
-    from tui.net.request import GetRequest
+    from tui.core.settings import Settings
     from tui.net.response import Response
-    from tui.net.session import HttpSession
 
 TIMEOUT_S = 0.4
 
@@ -38,6 +39,24 @@ async def error_of(session: HttpSession, target: GetRequest) -> FetchError:
     with pytest.raises(FetchError) as caught:
         await fetch(session, target)
     return _presentable(caught.value)
+
+
+async def fetch_by(settings: Settings, url: str) -> bytes:
+    """Fetch with a session of its own."""
+    session = HttpSession(settings)
+    try:
+        return await fetch(session, GetRequest(url))
+    finally:
+        await session.close()
+
+
+async def error_by(settings: Settings, url: str) -> FetchError:
+    """Return the error of a fetch with a session of its own."""
+    session = HttpSession(settings)
+    try:
+        return await error_of(session, GetRequest(url))
+    finally:
+        await session.close()
 
 
 async def refusal_of(session: HttpSession, target: GetRequest) -> FetchError:

@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import trustme
 
 from tests.net.fetching import fetch, read_all
 from tests.support.loops import LOOPS
@@ -31,6 +30,8 @@ from tui.net.transports.http1.detached_socket import DetachedSocket
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+    import trustme
 
     from tui.net.response import Response
     from tui.net.transports.base import SocketLease
@@ -131,11 +132,6 @@ def test_has_more_does_not_consume(
 
 
 # -- leased connections ----------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 class Play:

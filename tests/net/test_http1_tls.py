@@ -31,18 +31,6 @@ CLOSING = OK + b"Connection: close\r\n"
 FILE = OK + b"Content-Length: 4\r\n\r\nfile"
 
 
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
-
-
 @pytest.fixture
 def context(authority: trustme.CA) -> ssl.SSLContext:
     return server_context(authority)

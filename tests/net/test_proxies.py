@@ -7,9 +7,8 @@ import ssl
 from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 
-from tests.net.fetching import error_of, fetch
+from tests.net.fetching import error_by, fetch, fetch_by
 from tests.support.proxy_process import running_proxy
 from tests.support.socks_server import SocksServer
 from tui.core.errors import FetchError, LocalError, PermanentError, TransientError
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    import trustme
+
 SECRET = "p@ss:w/rd"
 QUOTED = "p%40ss%3Aw%2Frd"
 
@@ -31,11 +32,6 @@ QUOTED = "p%40ss%3Aw%2Frd"
 def backend(request: pytest.FixtureRequest) -> str:
     """The backends that support proxies."""
     return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +61,6 @@ def tls_proxy(
 
 
 @pytest.fixture
-def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
-
-
-@pytest.fixture
 async def secure(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1", "far.example").configure_cert(context)
@@ -85,20 +74,8 @@ def plain(server: ScriptedServer) -> str:
     return server.add("/x", ResponseScript(b"file"))
 
 
-async def through(settings: Settings, url: str) -> bytes:
-    session = HttpSession(settings)
-    try:
-        return await fetch(session, GetRequest(url))
-    finally:
-        await session.close()
-
-
 async def error_through(settings: Settings, url: str) -> FetchError:
-    session = HttpSession(settings)
-    try:
-        error = await error_of(session, GetRequest(url))
-    finally:
-        await session.close()
+    error = await error_by(settings, url)
     for secret in (SECRET, QUOTED, "ss:w"):
         assert secret not in str(error)
     return error
@@ -119,9 +96,9 @@ async def test_a_plain_request_goes_through_an_http_proxy(
     backend: str, open_proxy: int, server: ScriptedServer, plain: str
 ) -> None:
     proxy = f"http://127.0.0.1:{open_proxy}"
-    assert await through(Settings(http_backend=backend, proxy=proxy), plain) == b"file"
+    assert await fetch_by(Settings(http_backend=backend, proxy=proxy), plain) == b"file"
     assert came_through_proxy(server)
-    assert await through(Settings(http_backend=backend), plain) == b"file"
+    assert await fetch_by(Settings(http_backend=backend), plain) == b"file"
     assert not came_through_proxy(server)
 
 
@@ -131,7 +108,7 @@ async def test_https_goes_through_a_tunnel(
     settings = Settings(
         http_backend=backend, ca_file=bundle, proxy=f"http://127.0.0.1:{open_proxy}"
     )
-    assert await through(settings, secure.url("/x")) == b"secure file"
+    assert await fetch_by(settings, secure.url("/x")) == b"secure file"
 
 
 async def test_the_certificate_of_a_tls_proxy_is_verified(
@@ -144,9 +121,9 @@ async def test_the_certificate_of_a_tls_proxy_is_verified(
 ) -> None:
     proxy = f"https://127.0.0.1:{tls_proxy}"
     trusting = Settings(http_backend=backend, proxy=proxy, ca_file=bundle)
-    assert await through(trusting, plain) == b"file"
+    assert await fetch_by(trusting, plain) == b"file"
     assert came_through_proxy(server)
-    assert await through(trusting, secure.url("/x")) == b"secure file"
+    assert await fetch_by(trusting, secure.url("/x")) == b"secure file"
     error = await error_through(Settings(http_backend=backend, proxy=proxy), plain)
     assert isinstance(error, PermanentError)
     assert error.kind == "proxy"
@@ -175,8 +152,8 @@ async def test_credentials_are_sent_to_the_proxy(
         ca_file=bundle,
         proxy=f"http://me:{QUOTED}@127.0.0.1:{guarded_proxy}",
     )
-    assert (await through(by_login, url)).endswith(b"file")
-    assert (await through(by_url, url)).endswith(b"file")
+    assert (await fetch_by(by_login, url)).endswith(b"file")
+    assert (await fetch_by(by_url, url)).endswith(b"file")
 
 
 @pytest.mark.parametrize("is_secure", [False, True])
@@ -265,9 +242,9 @@ async def test_socks5h_lets_the_proxy_resolve_names(
             proxy_login=Login("me", f"text:{SECRET}"),
         )
         url = f"http://far.example:{server.port}/x"
-        assert await through(settings, url) == b"file"
+        assert await fetch_by(settings, url) == b"file"
         url = f"https://far.example:{secure.port}/x"
-        assert await through(settings, url) == b"secure file"
+        assert await fetch_by(settings, url) == b"secure file"
         assert proxy.requested == [
             ("far.example", server.port),
             ("far.example", secure.port),
@@ -282,7 +259,7 @@ async def test_socks5_resolves_names_here(server: ScriptedServer, plain: str) ->
             ip_version=4,
         )
         url = f"http://localhost:{server.port}/x"
-        assert await through(settings, url) == b"file"
+        assert await fetch_by(settings, url) == b"file"
         assert proxy.requested == [("127.0.0.1", server.port)]
 
 
@@ -337,12 +314,12 @@ async def test_the_environment_is_used_without_a_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("http_proxy", f"127.0.0.1:{open_proxy}")
-    await through(Settings(http_backend=backend), plain)
+    await fetch_by(Settings(http_backend=backend), plain)
     assert came_through_proxy(server)
-    await through(Settings(http_backend=backend, proxy="direct"), plain)
+    await fetch_by(Settings(http_backend=backend, proxy="direct"), plain)
     assert not came_through_proxy(server)
     monkeypatch.setenv("no_proxy", "example.org, 127.0.0.0/8")
-    await through(Settings(http_backend=backend), plain)
+    await fetch_by(Settings(http_backend=backend), plain)
     assert not came_through_proxy(server)
 
 
@@ -371,7 +348,7 @@ async def test_a_redirect_uses_the_proxy_of_its_target(
         http_backend=backend,
         hosts=(HostRule("localhost", proxy=f"http://127.0.0.1:{open_proxy}"),),
     )
-    assert await through(settings, away) == b"file"
+    assert await fetch_by(settings, away) == b"file"
     assert "via" not in server.requests_for("/away")[0].headers
     assert came_through_proxy(server)
 

@@ -8,14 +8,13 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 import pytest
-import trustme
 from cryptography.hazmat.primitives import serialization
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from tests.net.fetching import error_of, fetch, read_all
+from tests.net.fetching import error_by, error_of, fetch, fetch_by, read_all
 from tests.support.http2_server import Http2Server
-from tui.core.errors import FetchError, LocalError, PermanentError
+from tui.core.errors import LocalError, PermanentError
 from tui.core.settings import HostRule, Settings
 from tui.demo.script import ResponseScript
 from tui.demo.server import ScriptedServer
@@ -29,23 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    import trustme
+
 
 @pytest.fixture(params=["http1", "httpx"])
 def backend(request: pytest.FixtureRequest) -> str:
     """The backends that support routes."""
     return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
-    path = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(path))
-    return path
 
 
 @pytest.fixture
@@ -99,22 +88,6 @@ class Peers:
         writer.close()
 
 
-async def over(settings: Settings, url: str) -> bytes:
-    session = HttpSession(settings)
-    try:
-        return await fetch(session, GetRequest(url))
-    finally:
-        await session.close()
-
-
-async def error_over(settings: Settings, url: str) -> FetchError:
-    session = HttpSession(settings)
-    try:
-        return await error_of(session, GetRequest(url))
-    finally:
-        await session.close()
-
-
 def refused(settings: Settings) -> LocalError:
     async def make() -> None:
         HttpSession(settings)
@@ -127,14 +100,14 @@ def refused(settings: Settings) -> LocalError:
 async def test_connections_come_from_the_chosen_address(backend: str) -> None:
     async with Peers() as peers:
         settings = Settings(http_backend=backend, interface="127.0.0.2")
-        assert await over(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
+        assert await fetch_by(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
         assert peers.addresses == ["127.0.0.2"]
 
 
 async def test_connections_go_through_the_chosen_interface(backend: str) -> None:
     async with Peers() as peers:
         settings = Settings(http_backend=backend, interface="lo", ip_version=4)
-        assert await over(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
+        assert await fetch_by(settings, f"http://127.0.0.1:{peers.port}/") == b"file"
         assert peers.addresses == ["127.0.0.1"]
 
 
@@ -181,7 +154,7 @@ async def test_a_pinned_host_is_not_resolved(
         http_backend=backend, resolve=(("Pinned.example", 0, "127.0.0.1"),)
     )
     url = f"http://pinned.example:{server.port}/x"
-    assert await over(settings, url) == b"file"
+    assert await fetch_by(settings, url) == b"file"
     assert server.requests[0].headers["host"] == f"pinned.example:{server.port}"
 
 
@@ -197,8 +170,8 @@ async def test_a_pin_for_one_port_does_not_affect_others(
         ),
     )
     server.add("/x", ResponseScript(b"file"))
-    assert await over(settings, f"http://pinned.invalid:{server.port}/x") == b"file"
-    error = await error_over(settings, f"http://pinned.invalid:{other.port}/file")
+    assert await fetch_by(settings, f"http://pinned.invalid:{server.port}/x") == b"file"
+    error = await error_by(settings, f"http://pinned.invalid:{other.port}/file")
     assert error.kind in ("unknown_host", "dns")
 
 
@@ -215,7 +188,7 @@ async def test_a_pinned_host_is_verified_by_its_name(
             resolve=(("pinned.example", 0, "127.0.0.1"),),
         )
         url = f"https://pinned.example:{server.port}/x"
-        assert await over(settings, url) == b"file"
+        assert await fetch_by(settings, url) == b"file"
 
 
 @pytest.mark.parametrize(
@@ -238,7 +211,7 @@ async def test_a_client_certificate_is_sent_to_a_server_that_requires_one(
     settings = Settings(
         http_backend=backend, ca_file=bundle, client_cert=client_certificate
     )
-    assert await over(settings, strict.url("/x")) == b"file"
+    assert await fetch_by(settings, strict.url("/x")) == b"file"
 
 
 async def test_certificate_and_key_may_be_two_files(
@@ -255,13 +228,13 @@ async def test_certificate_and_key_may_be_two_files(
     settings = Settings(
         http_backend=backend, ca_file=bundle, client_cert=cert, client_key=key
     )
-    assert await over(settings, strict.url("/x")) == b"file"
+    assert await fetch_by(settings, strict.url("/x")) == b"file"
 
 
 async def test_without_a_client_certificate_such_a_server_refuses(
     backend: str, strict: ScriptedServer, bundle: Path
 ) -> None:
-    error = await error_over(
+    error = await error_by(
         Settings(http_backend=backend, ca_file=bundle), strict.url("/x")
     )
     assert error.kind in ("tls", "reset")
@@ -276,7 +249,7 @@ async def test_a_client_certificate_is_not_sent_after_a_cross_origin_redirect(
     settings = Settings(
         http_backend=backend, ca_file=bundle, client_cert=client_certificate
     )
-    error = await error_over(settings, url)
+    error = await error_by(settings, url)
     assert error.kind in ("tls", "reset")
     assert [seen.path for seen in strict.requests] == ["/away"]
 
@@ -334,7 +307,7 @@ async def test_whole_files_use_http2_and_ranges_use_http1(
         assert await fetch(session, GetRequest(url, (), 5)) == body[5:]
         await session.close()
         settings = Settings(http_backend=library, ca_file=bundle)
-        assert await over(settings, url) == body
+        assert await fetch_by(settings, url) == body
         assert server.protocols == ["h2", "http/1.1", "http/1.1"]
 
 
@@ -343,7 +316,7 @@ async def test_a_reset_http2_stream_is_an_incomplete_body(
 ) -> None:
     async with Http2Server(tls, b"x" * 100_000, cut_at=50_000) as server:
         settings = Settings(http2=True, ca_file=bundle)
-        error = await error_over(settings, f"https://127.0.0.1:{server.port}/x")
+        error = await error_by(settings, f"https://127.0.0.1:{server.port}/x")
     assert error.kind in ("reset", "truncated")
 
 
@@ -371,7 +344,7 @@ async def test_a_server_that_rejects_the_offered_protocol_does_not_speak_http1(
     settings = Settings(http_backend=backend, ca_file=bundle)
     # A fatal alert, no_application_protocol (RFC 7301 section 3.2).
     async with answering(bytes.fromhex("15 0303 0002 02 78")) as port:
-        error = await error_over(settings, f"https://127.0.0.1:{port}/x")
+        error = await error_by(settings, f"https://127.0.0.1:{port}/x")
     assert isinstance(error, PermanentError)
     assert error.kind == "no_http1"
     assert str(error) == f"127.0.0.1:{port} does not speak HTTP/1.1"
@@ -391,7 +364,7 @@ async def test_a_server_that_answers_with_an_http2_frame_does_not_speak_http1(
         frames = connection.data_to_send()
     settings = Settings(http_backend="http1", ca_file=bundle)
     async with answering(frames, tls) as port:
-        error = await error_over(settings, f"https://127.0.0.1:{port}/x")
+        error = await error_by(settings, f"https://127.0.0.1:{port}/x")
     assert isinstance(error, PermanentError)
     assert error.kind == "no_http1"
 
@@ -400,7 +373,7 @@ async def test_an_http2_frame_without_tls_is_invalid_http() -> None:
     """``--http2`` is only for https."""
     async with answering(bytes.fromhex("000000 04 00 00000000")) as port:
         settings = Settings(http_backend="http1")
-        error = await error_over(settings, f"http://127.0.0.1:{port}/x")
+        error = await error_by(settings, f"http://127.0.0.1:{port}/x")
     assert error.kind == "bad_reply"
 
 

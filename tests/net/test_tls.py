@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from tests.net.fetching import error_of, fetch
+from tests.net.fetching import error_by, error_of, fetch
 from tui.core.errors import LocalError, PermanentError, TransientError
 from tui.core.settings import Settings
 from tui.demo.script import ResponseScript
@@ -22,11 +22,6 @@ from tui.net.session import HttpSession
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
 
 
 @pytest.fixture
@@ -51,11 +46,8 @@ async def secure(authority: trustme.CA) -> AsyncIterator[ScriptedServer]:
 
 
 async def error_over(backend: str, bundle: Path | None, url: str) -> Exception:
-    session = HttpSession(Settings(http_backend=backend, ca_file=bundle, timeout_s=5))
-    try:
-        return await error_of(session, GetRequest(url))
-    finally:
-        await session.close()
+    settings = Settings(http_backend=backend, ca_file=bundle, timeout_s=5)
+    return await error_by(settings, url)
 
 
 async def test_a_server_with_a_certificate_from_ca_file_is_trusted(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import h2.config
@@ -11,12 +9,14 @@ import h2.connection
 import h2.errors
 import h2.events
 
+from tests.support.stream_server import StreamServer
+
 if TYPE_CHECKING:
+    import asyncio
     import ssl
-    from types import TracebackType
 
 
-class Http2Server:
+class Http2Server(StreamServer):
     """Serves one body for every request, and records the protocol of each."""
 
     def __init__(self, tls: ssl.SSLContext, body: bytes, *, cut_at: int = 0) -> None:
@@ -28,52 +28,20 @@ class Http2Server:
             cut_at: bytes after which an HTTP/2 stream is reset; 0 for never.
         """
         tls.set_alpn_protocols(["h2", "http/1.1"])
-        self._tls = tls
+        super().__init__(self._respond, tls)
         self._body = body
         self._cut_at = cut_at
         self.protocols: list[str] = []
         """``h2`` or ``http/1.1``, one for each request."""
-        self.port = 0
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> Http2Server:
-        self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, ssl=self._tls
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)
-
-    async def _serve(
+    async def _respond(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         secured = writer.get_extra_info("ssl_object")
-        try:
-            # A cancelled task of a stream server is logged as an error.
-            with suppress(OSError, EOFError, asyncio.CancelledError):
-                if secured.selected_alpn_protocol() == "h2":
-                    await self._serve_http2(reader, writer)
-                else:
-                    await self._serve_http1(reader, writer)
-        finally:
-            # At once: a clean TLS shutdown may outlast the loop.
-            writer.transport.abort()
+        if secured.selected_alpn_protocol() == "h2":
+            await self._serve_http2(reader, writer)
+        else:
+            await self._serve_http1(reader, writer)
 
     async def _serve_http1(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

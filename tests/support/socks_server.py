@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from types import TracebackType
+from tests.support.stream_server import StreamServer
 
 _NO_LOGIN, _PASSWORD, _NO_ACCEPTABLE_METHOD = 0, 2, 0xFF
 
 
-class SocksServer:
+class SocksServer(StreamServer):
     """Connects to 127.0.0.1 whatever the requested host, and records requests."""
 
     def __init__(self, *, login: tuple[str, str] | None = None, reply: int = 0) -> None:
@@ -23,46 +21,13 @@ class SocksServer:
             login: user and password that it requires, if any.
             reply: its reply code to a connect request; 0 connects.
         """
+        super().__init__(self._answer)
         self.login = login
         self.reply = reply
         self.requested: list[tuple[str, int]] = []
         """Hosts and ports as requested: a name, or an address."""
-        self.port = 0
-        self._server: asyncio.Server | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> SocksServer:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.sleep(0)
-
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            # A cancelled task of a stream server is logged as an error.
-            with suppress(OSError, EOFError, asyncio.CancelledError):
-                await self._talk(reader, writer)
-        finally:
-            writer.transport.abort()
-
-    async def _talk(
+    async def _answer(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         _, count = await reader.readexactly(2)
