@@ -52,6 +52,11 @@ class OperationOrder(Generic[CallT]):
         self.is_closing = False
         """The last call is queued: no further operation is accepted."""
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in progress or queued."""
+        return not (self._is_calling or self._calls or self._writing)
+
     def begin_write(self) -> int:
         """Register a write; return its number for ``end_write``."""
         self._last += 1
@@ -128,13 +133,14 @@ def open_part_file(
                     _save_first(part, record)
             else:
                 part = _open_existing(directory, folder, name, size, existing)
+            is_in_memory = directory.is_in_memory()
     except FileExistsError as error:
         raise FileExistsError("part") from error
     except OSError as error:
         raise from_os_error(error, "create", name) from error
     try:
         if size is not None:
-            part.preallocate(size)
+            part.preallocate(size, only_check=is_in_memory)
     except BaseException:
         part.remove() if part.created_here else part.close()
         raise
@@ -220,8 +226,11 @@ def _locked(directory: SafeDir, part: PartFile) -> PartFile:
     return part
 
 
-_MIN_PREALLOCATED = 1 << 20
-"""Smaller files are not preallocated: the call would cost more than it saves."""
+_MIN_PREALLOCATED = 4 << 20
+"""Smaller files are written in one or two calls, so they are not fragmented anyway;
+allocating 1 MiB costs 0.1 ms of the 1.5 that such a file takes."""
+_MIN_CHECKED = 1 << 20
+"""For smaller files, not even the free space is checked in advance."""
 _CLOSED = -1
 
 
@@ -442,16 +451,24 @@ class PartFile:
             except OSError as error:
                 self.error = self.error or from_os_error(error, "close", self.name)
 
-    def preallocate(self, size: int) -> None:
+    def preallocate(self, size: int, *, only_check: bool = False) -> None:
         """Allocate blocks, so that a full disk is found before anything is fetched.
+
+        Args:
+            size: bytes of the whole file.
+            only_check: look at the free space, but allocate nothing: on a tmpfs, which
+                would prepare every page twice.
 
         Raises:
             LocalError: ``disk_full``, with the bytes that are needed.
         """
-        if size < _MIN_PREALLOCATED:
+        if size < _MIN_CHECKED:
             return
         try:
-            self.is_preallocated = platform.preallocate(self.fd, size)
+            if only_check or size < _MIN_PREALLOCATED:
+                platform.check_room(self.fd, size)
+            else:
+                self.is_preallocated = platform.preallocate(self.fd, size)
         except OSError as error:
             needed = max(size - os.fstat(self.fd).st_blocks * 512, 0)
             raise from_os_error(

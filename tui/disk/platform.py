@@ -126,6 +126,19 @@ def _rename_if_free(old: str, new: str, dir_fd: int) -> None:
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), new)
 
 
+def check_room(fd: int, size: int) -> None:
+    """Check that a file of ``size`` bytes fits.
+
+    Raises:
+        OSError: ENOSPC: it does not.
+    """
+    room = os.fstatvfs(fd)
+    allocated = os.fstat(fd).st_blocks * 512
+    # Network and FUSE file systems may report 0 of 0 blocks, which says nothing.
+    if room.f_blocks and room.f_bavail * room.f_frsize + allocated < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def preallocate(fd: int, size: int, now: Callable[[], float] = time.monotonic) -> bool:
     """Allocate blocks for ``size`` bytes, without changing the length of the file.
 
@@ -133,9 +146,9 @@ def preallocate(fd: int, size: int, now: Callable[[], float] = time.monotonic) -
     more than that is detected, and nobody mistakes a preallocated part file for a
     complete one.
 
-    With extents this takes about a millisecond for any size, but tmpfs prepares every
-    page (measured: 230 ms for 1 GiB) while a server waits. So the size is allocated in
-    growing steps, and after ``_PREALLOCATE_S`` only the free space is checked.
+    With extents this takes about a millisecond for any size, but some file systems
+    prepare every block while a server waits. So the size is allocated in growing steps,
+    and after ``_PREALLOCATE_S`` only the free space is checked.
 
     Args:
         fd: open for writing.
@@ -148,7 +161,7 @@ def preallocate(fd: int, size: int, now: Callable[[], float] = time.monotonic) -
     Raises:
         OSError: ENOSPC or EDQUOT: the file does not fit. Nothing stays allocated.
     """
-    _check_room(fd, size)
+    check_room(fd, size)
     if _fallocate is None:
         return False
     began_s = now()
@@ -165,14 +178,6 @@ def preallocate(fd: int, size: int, now: Callable[[], float] = time.monotonic) -
             done += step
             step *= 2
     return done > 0
-
-
-def _check_room(fd: int, size: int) -> None:
-    room = os.fstatvfs(fd)
-    allocated = os.fstat(fd).st_blocks * 512
-    # Network and FUSE file systems may report 0 of 0 blocks, which says nothing.
-    if room.f_blocks and room.f_bavail * room.f_frsize + allocated < size:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def write_at(fd: int, buffers: Sequence[Buffer], offset: int, nbytes: int) -> None:

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -208,6 +208,10 @@ def has_foreign_record(directory: SafeDir, name: str) -> bool:
     return data is None or not data.startswith(_HEAD)
 
 
+_FIELDS = tuple(sorted(field.name for field in fields(ResumeRecord)))
+_ENCODER = json.JSONEncoder()
+
+
 def remove_records(directory: SafeDir, name: str) -> None:
     """Remove the record of a part file, and one that a killed run did not finish."""
     directory.unlink(name + RECORD)
@@ -216,10 +220,10 @@ def remove_records(directory: SafeDir, name: str) -> None:
 
 def serialize(record: ResumeRecord) -> bytes:
     """Return the record as it is stored."""
-    values = asdict(record)
+    values = {name: getattr(record, name) for name in _FIELDS}
     if not record.coding:
         del values["coding"]  # almost always
-    body = json.dumps(values, sort_keys=True)
+    body = _ENCODER.encode(values)
     digest = _digest(body.encode())
     return f'{{"fetchtui": {body}, "sha256": "{digest}"}}\n'.encode()
 

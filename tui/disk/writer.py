@@ -265,6 +265,10 @@ class DiskWriter:
 
     async def close_part(self, part: PartFile) -> None:
         """Write what was admitted, close and unlock; the part file stays on disk."""
+        if not part.is_open and part.order.is_idle:
+            # Its rename has closed it: nothing that takes a thread.
+            part.order.is_closing = True
+            return
         await self._end(Call("close", part.name, part.close, part=part))
 
     async def discard(self, part: PartFile) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import CancelledError
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, TransientError
@@ -93,7 +94,8 @@ class Response:
     def headers(self) -> list[tuple[str, str]]:
         """Return the headers for display: no secrets, no control characters."""
         return [
-            (sanitize(name, 100), sanitize(_to_unicode(value)))
+            # Most values are the same in every response of a server.
+            (_displayed if len(value) <= _SHORT else _display)(name, value)
             for name, value in self._raw.fields()
             if not may_be_secret(name)
         ]
@@ -218,6 +220,14 @@ class RateLimitedResponse(Response):
 
 def _tokens(values: str) -> set[str]:
     return {token for part in values.split(",") if (token := part.strip().lower())}
+
+
+def _display(name: str, value: str) -> tuple[str, str]:
+    return sanitize(name, 100), sanitize(_to_unicode(value))
+
+
+_SHORT = 100
+_displayed = lru_cache(256)(_display)
 
 
 def _to_unicode(value: str) -> str:

@@ -28,6 +28,9 @@ to lose."""
 FAST_FILL_S = 0.05
 """If a buffer fills this fast, more comes than the event loop should handle: hand the
 socket to a writer thread (``disk.direct_copy``)."""
+FAST_START_BYTES = 32 << 10
+"""The same if the first chunk has so many bytes: a server that is far away starts with
+some 14 KiB (RFC 6928)."""
 LEAST_COPY_BYTES = 128 << 10
 """If a direct copy brings less, the event loop takes over again, because a thread then
 costs more than the loop."""
@@ -73,6 +76,7 @@ class SegmentReader:
         buffered = 0
         written_at = monotonic()
         enough = self._buffer_bytes()
+        is_fast_start = first is None and segment.remaining > LEAST_COPY_BYTES
         try:
             while True:
                 chunk: Any = first if first is not None else await read()
@@ -92,7 +96,10 @@ class SegmentReader:
                     segment.at += size
                     context.registry.count(self._download, size)
                 is_whole = segment.at == segment.end
-                if buffered >= enough or now - written_at > BUFFER_S or is_whole:
+                is_fast_start = is_fast_start and size >= FAST_START_BYTES
+                is_due = buffered >= enough or now - written_at > BUFFER_S
+                if is_due or is_whole or is_fast_start:
+                    is_fast_start = False
                     full, buffers, buffered = (buffers, buffered), [], 0
                     began_at, written_at = written_at, now
                     enough = self._buffer_bytes()

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     Buffer: TypeAlias = "bytes | memoryview"
 
 
+_LARGE_BYTES = 256 << 10
+"""Of such a body, the rest waits until somebody reads it."""
+
+
 class NoResponse(Exception):
     """The connection ended before a response started."""
 
@@ -139,7 +143,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002
         """Return the buffer for the next bytes."""
-        return self._budget.buffer()
+        return self._budget.buffer(is_head=self._head is None)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes that were read into the buffer."""
@@ -155,8 +159,10 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             return
         self.has_no_data = False
+        is_large = False
         if self._head is None:
             self._feed_head(data)
+            is_large = self._left > _LARGE_BYTES and self._head is not None
         else:
             self._feed_body(data)
         waiter = self._waiter
@@ -168,6 +174,8 @@ class Connection(asyncio.BufferedProtocol):
             self._buffered >= self._budget.pause_bytes
             or self._budget.is_spent
             or self._undecoded
+            # The file is still being created; until then a lease remains possible.
+            or is_large
         ):
             self._pause()
 

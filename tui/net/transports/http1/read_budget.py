@@ -24,6 +24,9 @@ _FEW_ITERATION_BYTES = 2 << 20
 """Read in one iteration with so few: four reads."""
 _PAUSE_BYTES = 64 << 10
 """Unread bytes at which a connection pauses until its reader catches up."""
+_HEAD_BYTES = 64 << 10
+"""Limit of the read that brings a head: the rest of a large body is left for a thread,
+which writes it without a copy on the loop."""
 _OVERDRAFT_BYTES = 16 << 10
 """Limit of one read once the budget of the iteration is spent."""
 _LINE_BYTES = 1 << 10
@@ -54,6 +57,7 @@ class ReadBudget:
 
     __slots__ = (
         "_all",
+        "_first",
         "_is_scheduled",
         "_iteration_bytes",
         "_left",
@@ -71,6 +75,7 @@ class ReadBudget:
         # buffer per connection.
         self._all = memoryview(bytearray(_FEW_READ_BYTES))
         self._usual = self._all[:_READ_BYTES]
+        self._first = self._all[:_HEAD_BYTES]
         self._overdraft = self._all[:_OVERDRAFT_BYTES]
         self.connections = 0
         """Open connections."""
@@ -79,10 +84,16 @@ class ReadBudget:
         self._waiting: deque[PausedConnection] = deque()
         self._is_scheduled = False
 
-    def buffer(self) -> memoryview:
-        """Return the buffer to read into."""
+    def buffer(self, *, is_head: bool = False) -> memoryview:
+        """Return the buffer to read into.
+
+        Args:
+            is_head: the head of a response is expected.
+        """
         if self._left <= 0:
             return self._overdraft
+        if is_head:
+            return self._first
         return self._all if self.connections <= _FEW else self._usual
 
     @property
