@@ -12,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tui.net.filename import (
+    _HARMLESS,
     FALLBACK,
     MAX_NAME_BYTES,
+    _made_safe,
     name_from_disposition,
     name_from_url,
     safe_name,
@@ -147,6 +149,21 @@ def test_any_text_becomes_a_safe_component(raw: str) -> None:
 )
 def test_a_url_suggests_a_name(url: str, name: str) -> None:
     assert name_from_url(url) == name
+
+
+_HARD = st.sampled_from(
+    ["con", "NUL", "aux.x", "com1", "lpt9 .c", ".part", ".part.json", ".PART", ".bad"]
+)
+
+
+@given(st.lists(st.from_regex(r"\A[A-Za-z0-9_. -]{0,9}\Z") | _HARD).map("".join))
+def test_names_that_are_taken_as_they_are_obey_all_rules(raw: str) -> None:
+    assert safe_name(raw) == _made_safe(raw)
+
+
+@given(st.from_regex(_HARMLESS, fullmatch=True))
+def test_no_rule_changes_a_harmless_name(name: str) -> None:
+    assert _made_safe(name) == name
 
 
 @given(st.text())

@@ -56,6 +56,14 @@ _CHARSETS = frozenset(
 _RESERVED_EXTENSIONS = (".part", ".part.json", ".part.new", ".bad")
 """Of part files, their records and corrupt files: a server that chose such a name could
 plant a record, and with it bytes that another server never sent."""
+_HARMLESS = re.compile(
+    r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9]) *(?:\.|$))"
+    r"[a-z0-9_](?:[a-z0-9_. -]{0,198}[a-z0-9_-])?"
+    r"(?<!\.part)(?<!\.bad)(?<!\.part\.json)(?<!\.part\.new)",
+    re.ASCII | re.IGNORECASE,
+)
+"""What most names look like. None of the rules of ``safe_name`` changes them, and
+applying all of these takes four times as long."""
 _DEVICES = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)",
     re.IGNORECASE,
@@ -74,6 +82,10 @@ def safe_name(raw: str) -> str:
     Returns:
         The name, or "" if nothing safe is left.
     """
+    return raw if _HARMLESS.fullmatch(raw) is not None else _made_safe(raw)
+
+
+def _made_safe(raw: str) -> str:
     name = re.split(r"[/\\]", raw.rstrip("/\\"))[-1]
     if not (name.isascii() and name.isprintable()):
         name = _visible(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from base64 import b64decode
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, Protocol
 
@@ -49,6 +50,8 @@ _TRANSIENT = {
     425: ErrorKind.HTTP_4XX,
     429: ErrorKind.RATE_LIMITED,
 }
+_MAX_MEDIA_TYPE = 200
+"""Characters of Content-Type that are looked at."""
 _CODINGS = frozenset(
     {"br", "compress", "deflate", "gzip", "x-compress", "x-gzip", "zstd"}
 )
@@ -144,22 +147,28 @@ def read_resource_info(
     if response.status == 206:
         start, end, size = _read_range(response, request)
     disposition = header("content-disposition")
-    media_type = header("content-type", "").partition(";")[0].strip().lower()
+    etag, validator = header("etag", ""), _validator(response)
     return ResourceInfo(
         # 203 is a 200 by way of a proxy that changed something (RFC 9110, 15.3.4).
         206 if response.status == 206 else 200,
         size,
         start,
         end,
-        _validator(response),
-        sanitize(header("etag", ""), 1000),
+        validator,
+        # A strong one is harmless.
+        etag if etag == validator else sanitize(etag, 1000),
         sanitize(header("last-modified", ""), 100),
         _accepts_ranges(response, request),
         name_from_disposition(disposition) if disposition else None,
         _digests(response),
-        sanitize(media_type, 100),
+        _media_type(header("content-type", "")[:_MAX_MEDIA_TYPE]),
         _coding(response),
     )
+
+
+@lru_cache(64)
+def _media_type(value: str) -> str:
+    return sanitize(value.partition(";")[0].strip().lower(), 100)
 
 
 def check_is_plain(info: ResourceInfo, url: str) -> None:
@@ -181,7 +190,10 @@ def _coding(response: ResponseMeta) -> str:
 
     Some values encode nothing: ``none``, ``binary``, ``utf-8``, ``aws-chunked``.
     """
-    values = response.header_map.get("content-encoding", "").lower().split(",")
+    codings = response.header_map.get("content-encoding")
+    if not codings:
+        return ""
+    values = codings.lower().split(",")
     return ", ".join(value.strip() for value in values if value.strip() in _CODINGS)
 
 
@@ -191,8 +203,8 @@ def _accepts_ranges(response: ResponseMeta, request: GetRequest) -> bool:
     if request.is_range and not request.if_range:
         # The range was ignored, and no validator can be the reason.
         return False
-    ranges = response.header_map.get("accept-ranges", "").lower()
-    return ranges == "bytes" or "bytes" in ranges.replace(",", " ").split()
+    ranges = response.header_map.get("accept-ranges", "")
+    return ranges == "bytes" or "bytes" in ranges.lower().replace(",", " ").split()
 
 
 def _raise_for_status(

@@ -179,7 +179,7 @@ class Response:
         # Closing the raw response would wait for a read in progress, so interrupt it;
         # the reading task then closes the response.
         if not self._timeout.expire():
-            await self._abort()
+            await self._raw.close()
 
     async def _abort(self) -> None:
         self._is_closed = True

@@ -6,7 +6,6 @@ the session and its responses know nothing else about them.
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -26,7 +25,7 @@ MAX_HEADER_FIELDS = 200
 MAX_HEAD_BYTES = MAX_HEADER_BYTES + (28 << 10)
 """Everything before the body, with header names and informational responses."""
 
-_DECIMAL = re.compile(r"[0-9]{1,18}")
+_MAX_DIGITS = 18
 
 
 class SocketSource(Protocol):
@@ -153,4 +152,5 @@ def parse_length(values: list[str]) -> int | None:
         if len({part.lstrip("0") for part in parts}) != 1:
             return None
         first = parts[0]
-    return int(first) if _DECIMAL.fullmatch(first) is not None else None
+    is_decimal = first.isascii() and first.isdigit() and len(first) <= _MAX_DIGITS
+    return int(first) if is_decimal else None

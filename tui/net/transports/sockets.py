@@ -53,13 +53,16 @@ class SocketConnector:
                 errno and the messages of all. ``socket.gaierror`` if the name has no
                 address.
         """
+        loop = asyncio.get_running_loop()
+        found = await self._resolve(host, port)
+        if len(found) == 1 and not (self._local or self._interface):
+            return await _connect(loop, found[0])
         # Late: 4 ms to load.
         from aiohappyeyeballs import start_connection
 
-        loop = asyncio.get_running_loop()
         try:
             return await start_connection(
-                await self._resolve(host, port),
+                found,
                 local_addr_infos=self._local or None,
                 happy_eyeballs_delay=_HEAD_START_S,
                 interleave=1,
@@ -114,3 +117,19 @@ class SocketConnector:
             opened.close()
             raise
         return opened
+
+
+async def _connect(
+    loop: asyncio.AbstractEventLoop,
+    address: tuple[int, int, int, str, tuple[str, int]],
+) -> socket.socket:
+    """Connect to the only address of a host."""
+    family, kind, protocol, _, where = address
+    opened = socket.socket(family, kind, protocol)
+    try:
+        opened.setblocking(False)
+        await loop.sock_connect(opened, where)
+    except BaseException:
+        opened.close()
+        raise
+    return opened
