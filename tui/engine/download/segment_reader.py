@@ -53,9 +53,7 @@ class SegmentReader:
     async def run(
         self, response: Response, segment: Segment, first: memoryview | None = None
     ) -> memoryview | None:
-        """Read until the segment is complete or the body ends.
-
-        What has been read is written also if the reader is stopped.
+        """Read until the segment or the body ends; what was read is always written.
 
         Args:
             response: its next byte is that of ``segment.at``, ``first`` included.
@@ -67,8 +65,7 @@ class SegmentReader:
             ``first`` with the next segment.
 
         Raises:
-            TransientError: the body ended before the segment did.
-            FetchError: the connection or the disk failed.
+            FetchError: the connection or the disk failed, or the body ended early.
         """
         context, job, read = self._context, self._job, response.read
         monotonic = context.clock.monotonic
@@ -76,7 +73,7 @@ class SegmentReader:
         buffered = 0
         written_at = monotonic()
         enough = self._buffer_bytes()
-        is_fast_start = first is None and segment.remaining > LEAST_COPY_BYTES
+        is_first = first is None and segment.remaining > LEAST_COPY_BYTES
         try:
             while True:
                 chunk: Any = first if first is not None else await read()
@@ -86,8 +83,7 @@ class SegmentReader:
                 size = len(chunk)
                 if segment.end is not None and size > segment.end - segment.at:
                     # Another connection has the rest: it took over, or it is a gap.
-                    size = segment.end - segment.at
-                    view = memoryview(chunk)
+                    size, view = segment.end - segment.at, memoryview(chunk)
                     chunk, rest = view[:size], view[size:]
                 now = self.last_byte_at = monotonic()
                 if size:
@@ -96,10 +92,10 @@ class SegmentReader:
                     segment.at += size
                     context.registry.count(self._download, size)
                 is_whole = segment.at == segment.end
-                is_fast_start = is_fast_start and size >= FAST_START_BYTES
                 is_due = buffered >= enough or now - written_at > BUFFER_S
-                if is_due or is_whole or is_fast_start:
-                    is_fast_start = False
+                is_fast = is_first and size >= FAST_START_BYTES
+                is_first = False
+                if is_due or is_whole or is_fast:
                     full, buffers, buffered = (buffers, buffered), [], 0
                     began_at, written_at = written_at, now
                     enough = self._buffer_bytes()
