@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from tui.core.download import DownloadState
 from tui.core.service import ServiceLost
-from tui.ui.dialogs.add import AddOptions, AddScreen
-from tui.ui.dialogs.pick import Picked, PickScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from tui.core.download import DownloadId
     from tui.core.request import DownloadRequest
     from tui.core.service import DashboardService
+    from tui.ui.dialogs.pick import Picked
 
 T = TypeVar("T")
 Known: TypeAlias = dict[str, tuple[str, str]]
@@ -113,6 +112,8 @@ class AddQueue:
         self._ask(text, [], self._known())
 
     def _ask(self, text: str, files: list[str], known: Known) -> None:
+        from tui.ui.dialogs.add import AddOptions, AddScreen
+
         folder = self._service.snapshot().output_dir
         options = AddOptions()
         screen = AddScreen(text, folder, files, known, options)
@@ -124,6 +125,8 @@ class AddQueue:
 
     def open_list(self) -> None:
         """Ask for a list file; one with errors is shown in the editor."""
+        from tui.ui.dialogs.pick import PickScreen
+
         known = self._known()
 
         def take(picked: Picked | None) -> None:

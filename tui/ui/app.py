@@ -29,7 +29,6 @@ from tui.messages import attachment_title, detached_text
 from tui.ui.actions.batch_runner import finish
 from tui.ui.exit import INTERRUPTED, AfterExit, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
-from tui.ui.live_settings import AttachedSettings, LiveSettings
 from tui.ui.main_screen import MainScreen
 from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT, THEMES, wrong_theme
 from tui.ui.terminal.ascii_filter import AsciiFilter, wants_ascii
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from tui.core.request import DownloadRequest
     from tui.core.service import DashboardService, Subscription
     from tui.core.snapshot import EngineSnapshot
+    from tui.ui.live_settings import LiveSettings
     from tui.ui.terminal.title import TerminalTitle
 
 _CATCH_UP_S = 0.02
@@ -242,6 +242,8 @@ class DashboardApp(App[int]):
 
     def live_settings(self) -> LiveSettings:
         """Return the settings, to show and change them."""
+        from tui.ui.live_settings import AttachedSettings, LiveSettings
+
         service, attachment = self.main.service, self.main.attachment
         if attachment is None:
             return LiveSettings(self, service, self.settings, self.complaint)

@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from tui.core.download import ACTIVE, DownloadState
-from tui.ui.dialogs.confirm import DETACH, FINISH, QUIT, QuitScreen
 from tui.ui.keys.keymap import key_of
 
 if TYPE_CHECKING:
@@ -138,6 +137,8 @@ class ExitFlow:
 
     def ask(self) -> None:
         """Quit if nothing is running, else ask."""
+        from tui.ui.dialogs.confirm import QuitScreen
+
         snapshot = self._service.snapshot()
         is_busy = any(snapshot.counts[state] for state in ACTIVE)
         if self.is_attached or not is_busy or self._set_aside is not None:
@@ -163,6 +164,8 @@ class ExitFlow:
         self.ask()
 
     def _answer(self, answer: str | None) -> None:
+        from tui.ui.dialogs.confirm import DETACH, FINISH, QUIT
+
         self._is_asking = False
         if answer == QUIT:
             self.quit()

@@ -11,13 +11,6 @@ from typing import TYPE_CHECKING
 from tui.core.download import ACTIVE
 from tui.core.listing.history import SessionSummary
 from tui.core.text.sanitize import sanitize
-from tui.ui.actions.palette import ActionPalette, ActionProvider
-from tui.ui.dialogs.choice import ThemeScreen
-from tui.ui.dialogs.confirm import ConfirmScreen
-from tui.ui.dialogs.docs import GuideScreen
-from tui.ui.dialogs.help import HelpScreen
-from tui.ui.dialogs.settings import SettingsScreen
-from tui.ui.history.screen import HistoryScreen
 from tui.ui.keys.keymap import current
 from tui.ui.style.format import count
 from tui.ui.style.theme import THEMES
@@ -42,6 +35,7 @@ class ApplicationActions:
 
     def help(self) -> None:
         """Show all keys and run the chosen action."""
+        from tui.ui.dialogs.help import HelpScreen
 
         def run(chosen: str | None) -> None:
             if chosen is not None:
@@ -51,10 +45,14 @@ class ApplicationActions:
 
     def guide(self) -> None:
         """Open the user guide."""
+        from tui.ui.dialogs.docs import GuideScreen
+
         self._context.open(GuideScreen())
 
     def palette(self) -> None:
         """Open the command palette."""
+        from tui.ui.actions.palette import ActionPalette, ActionProvider
+
         palette = ActionPalette(
             providers=[ActionProvider],
             placeholder="Type an action, or a number to set concurrency",
@@ -63,10 +61,14 @@ class ApplicationActions:
 
     def theme(self) -> None:
         """Choose a theme; each one is shown while it is highlighted."""
+        from tui.ui.dialogs.choice import ThemeScreen
+
         self._context.open(ThemeScreen(THEMES, self._application.theme))
 
     def sessions(self) -> None:
         """List earlier sessions and finished downloads, and open one."""
+        from tui.ui.history.screen import HistoryScreen
+
         history = self._application.history
         if history is None:
             self._context.notify(
@@ -84,6 +86,7 @@ class ApplicationActions:
 
     def _open_session(self, session: SessionSummary) -> None:
         """Close this session and open another one, after a question if work stops."""
+        from tui.ui.dialogs.confirm import ConfirmScreen
 
         def answer(is_confirmed: bool | None) -> None:
             if is_confirmed:
@@ -104,6 +107,8 @@ class ApplicationActions:
 
     def settings(self) -> None:
         """Show and change the settings."""
+        from tui.ui.dialogs.settings import SettingsScreen
+
         self._context.open(SettingsScreen(self._application.live_settings()))
 
     def screenshot(self) -> None:

@@ -12,16 +12,16 @@ from tui.core.download import UNFINISHED, DownloadState
 from tui.core.listing.query import DownloadQuery, View
 from tui.core.service import ServiceLost
 from tui.core.text.sanitize import sanitize
-from tui.sources.writers import ListFormat, entry_of_detail, write_list
 from tui.ui.actions.batch_runner import finish
-from tui.ui.dialogs.save import SaveChoice, SaveScreen
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tui.core.download import DownloadId
+    from tui.sources.writers import ListFormat
     from tui.ui.actions.context import ActionContext
+    from tui.ui.dialogs.save import SaveChoice
 
 _SLICE = 200
 """Downloads read per turn of the loop: 4 ms."""
@@ -45,6 +45,8 @@ class ListExport:
             self._report_loss()
 
     async def _save_failed(self) -> None:
+        from tui.sources.writers import ListFormat
+
         groups = await finish(self._service.by_cause_iter(DownloadQuery(View.FAILED)))
         ids = [id for group in groups for id in group.ids]
         title = f"{count(len(ids))} failed downloads"
@@ -55,6 +57,8 @@ class ListExport:
 
     def ask(self) -> None:
         """Ask which downloads to save, in which format and where."""
+        from tui.ui.dialogs.save import SaveScreen
+
         service, model = self._service, self._context.list.model
         groups: dict[str, Sequence[DownloadId]] = {
             "All": service.in_states(frozenset(DownloadState)),
@@ -93,6 +97,8 @@ class ListExport:
     async def _text(
         self, ids: Sequence[DownloadId], format: ListFormat, title: str
     ) -> str:
+        from tui.sources.writers import entry_of_detail, write_list
+
         stamp = time.strftime("%Y-%m-%d %H:%M")
         entries = []
         for start in range(0, len(ids), _SLICE):

@@ -8,7 +8,6 @@ from tui.core.download import DownloadState
 from tui.core.request import URL_LIMIT, check_url, origin_of
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_rate, parse_size
-from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.style.format import editable_size
 
 if TYPE_CHECKING:
@@ -27,6 +26,8 @@ def ask_for_rate(context: ActionContext, row: DownloadSnapshot | None = None) ->
         context: the dashboard.
         row: the download to limit; ``None`` for all downloads together.
     """
+    from tui.ui.dialogs.prompt import PromptScreen
+
     service = context.service
     name = "" if row is None else sanitize(row.name, 40)
 
@@ -57,6 +58,8 @@ def ask_for_rate(context: ActionContext, row: DownloadSnapshot | None = None) ->
 
 def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
     """Ask for another URL of a download and continue from there."""
+    from tui.ui.dialogs.prompt import PromptScreen
+
     shown = sanitize_url(row.url, URL_LIMIT)
     service = context.service
 

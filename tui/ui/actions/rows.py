@@ -14,7 +14,6 @@ from tui.core.service import Move, ServiceLost
 from tui.core.settings import MAX_SEGMENTS
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.ui.actions.prompts import ask_for_rate, ask_for_url
-from tui.ui.dialogs.detail import DetailScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.keys.registry import BY_ID
 from tui.ui.style.format import count
@@ -63,6 +62,7 @@ class RowActions:
 
     def show_details(self, id: DownloadId) -> None:
         """Show the details of a download."""
+        from tui.ui.dialogs.detail import DetailScreen
 
         def run(action: str) -> None:
             with self._scope.only(id):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from tui.core.settings import MAX_CONCURRENCY, MAX_WRITERS
 from tui.core.text.sanitize import sanitize_url
 from tui.ui.actions.prompts import ask_for_rate
-from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.keys.keymap import key_of
 
 if TYPE_CHECKING:
@@ -93,6 +92,7 @@ class RunActions:
 
     def set_number(self) -> None:
         """Ask for the concurrency."""
+        from tui.ui.dialogs.prompt import PromptScreen
 
         def check(text: str) -> str | None:
             if text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MAX_CONCURRENCY:
@@ -122,6 +122,8 @@ class RunActions:
 
     def ask_host_limit(self, host: OriginSnapshot) -> None:
         """Ask for the maximum number of concurrent downloads from a host."""
+        from tui.ui.dialogs.prompt import PromptScreen
+
         name = sanitize_url(host.origin, 60)
 
         def check(text: str) -> str | None:

@@ -12,7 +12,6 @@ from tui.core.download import ACTIVE, UNFINISHED, DownloadState
 from tui.core.text.units import format_size
 from tui.ui.actions.batch_runner import SLICE
 from tui.ui.actions.undo import UNDO_S, DeletionQueue
-from tui.ui.dialogs.confirm import ConfirmScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.format import count
 
@@ -63,6 +62,8 @@ class StateActions:
 
     def ask_to_cancel(self, ids: list[DownloadId], title: str) -> None:
         """Cancel downloads after a question."""
+        from tui.ui.dialogs.confirm import ConfirmScreen
+
         effect = (
             "They stop now and their connections close. Partial data is kept on disk,"
             f" and {key_of('undo')} restores all of them in one step."
@@ -181,6 +182,8 @@ class StateActions:
 
         Unfinished ones are cancelled first, after a question if they are many.
         """
+        from tui.ui.dialogs.confirm import ConfirmScreen
+
         ids = self._scope.ids
         unfinished = self._scope.in_states(ids, *UNFINISHED)
         if len(unfinished) <= ASK_ABOVE:
@@ -201,6 +204,8 @@ class StateActions:
 
     def remove_with_data(self) -> None:
         """Remove the chosen downloads and delete their files, after a question."""
+        from tui.ui.dialogs.confirm import ConfirmScreen
+
         ids = self._scope.ids
         unfinished = self._scope.in_states(ids, *UNFINISHED)
         what = self._scope.describe(ids)

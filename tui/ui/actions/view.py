@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.listing.query import SortKey, View
-from tui.ui.dialogs.choice import ColumnsScreen, SortScreen
 from tui.ui.keys.keymap import key_of
 from tui.ui.style.sorting import reversed_order, sorted_by
 
@@ -61,6 +60,7 @@ class ViewActions:
 
     def sort(self) -> None:
         """Choose what to sort by from a menu."""
+        from tui.ui.dialogs.choice import SortScreen
 
         def chosen(sort: SortKey | None) -> None:
             if sort is not None:
@@ -93,6 +93,8 @@ class ViewActions:
 
     def columns(self) -> None:
         """Choose the columns of the list."""
+        from tui.ui.dialogs.choice import ColumnsScreen
+
         application = self._context.application
 
         def chosen(columns: tuple[str, ...] | None) -> None:
