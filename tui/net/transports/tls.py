@@ -65,19 +65,33 @@ class TlsContexts:
         self._ca_file = ca_file
         self._tasks: dict[ClientCertificate | None, asyncio.Task[ssl.SSLContext]] = {}
 
-    async def get(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
-        """Return the context; the first time, load it in a thread.
-
-        Raises:
-            LocalError: as ``make_context``.
-        """
+    def load(
+        self, certificate: ClientCertificate | None
+    ) -> asyncio.Task[ssl.SSLContext]:
+        """Start to load the context in a thread, unless that has been done."""
         task = self._tasks.get(certificate)
         if task is None:
             task = self._tasks[certificate] = asyncio.ensure_future(
                 asyncio.to_thread(make_context, self._ca_file, certificate)
             )
+            # Nobody may be waiting for it, if there is no connection to make.
+            task.add_done_callback(_note_exception)
+        return task
+
+    async def get(self, certificate: ClientCertificate | None) -> ssl.SSLContext:
+        """Return the context once it is loaded.
+
+        Raises:
+            LocalError: as ``make_context``.
+        """
+        task = self.load(certificate)
         # The others that wait for it outlive the one that is cancelled.
         return task.result() if task.done() else await asyncio.shield(task)
+
+
+def _note_exception(task: asyncio.Task[ssl.SSLContext]) -> None:
+    if not task.cancelled():
+        task.exception()
 
 
 def _load_system_certificates(context: ssl.SSLContext) -> None:

@@ -152,6 +152,9 @@ class Connector:
         """
         deadline = self._loop.time() + self._timeout_s
         proxy = self._route.proxy
+        if origin.is_secure:
+            # Reading the system's certificates takes 25 ms in a thread.
+            self._contexts.load(self._route.client_certificate)
         if proxy is not None:
             link = await self._reach_proxy(proxy, origin, deadline)
         else:
