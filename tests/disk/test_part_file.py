@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from types import SimpleNamespace
 
 import pytest
 
 from tui.core.clock import SystemClock
-from tui.core.errors import FetchError, IntegrityError, LocalError
+from tui.core.errors import FetchError, IntegrityError, LocalError, PermanentError
 from tui.core.segment import RangeSet
 from tui.disk import part_file, platform
 from tui.disk.errors import ChangedOnDiskError
@@ -262,6 +263,33 @@ async def test_preallocated_blocks_behind_the_end_are_freed(tmp_path, writer, fo
     found = (tmp_path / "x").stat()
     assert found.st_size == 3
     assert found.st_blocks * 512 < MIB
+
+
+@pytest.mark.parametrize(("size", "is_in_memory"), [(2 * MIB, False), (9 * MIB, True)])
+async def test_where_nothing_is_allocated_the_free_space_is_checked(
+    tmp_path, writer, folder, monkeypatch, size, is_in_memory
+):
+    monkeypatch.setattr(platform, "is_in_memory", lambda _: is_in_memory)
+    part = await writer.open_part(folder, "x", size=size)
+    assert not part.is_preallocated
+    await writer.discard(part)
+    monkeypatch.setattr(
+        os, "fstatvfs", lambda _: SimpleNamespace(f_blocks=9, f_bavail=1, f_frsize=MIB)
+    )
+    with pytest.raises(LocalError, match="disk is full"):
+        await writer.open_part(folder, "y", size=size)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_closing_a_finished_file_takes_no_thread(writer, folder):
+    part = await writer.open_part(folder, "x", size=3)
+    await writer.write(part, 0, [b"abc"], 3)
+    await writer.finish(part, "x", overwrite=False)
+    batches = writer.snapshot().batches
+    await writer.close_part(part)
+    assert writer.snapshot().batches == batches
+    with pytest.raises(PermanentError, match="closed"):
+        await writer.write(part, 0, [b"abc"], 3)
 
 
 async def test_a_file_system_without_preallocation_works(writer, folder, monkeypatch):

@@ -216,6 +216,30 @@ def test_thread_and_loop_take_turns_without_losing_bytes(play: Play) -> None:
     play(scene)
 
 
+def test_a_large_body_is_left_for_a_thread(play: Play) -> None:
+    async def scene(session: HttpSession, server: ScriptedServer) -> None:
+        raw = HEAD % len(BODY) + BODY.read()
+        response = await session.open(
+            GetRequest(server.add("/x", ResponseScript(raw=raw)))
+        )
+        # Whoever creates the file lets the loop run meanwhile.
+        for _ in range(20):
+            await asyncio.sleep(0)
+        lease = response.lease()
+        received = b""
+        if lease is None:
+            received = bytes(await response.read() or b"")
+            lease = response.lease()
+        assert len(received) <= 64 << 10
+        assert lease is not None
+        assert lease.left == len(BODY) - len(received)
+        received += await drain_and_return(lease, lease.left)
+        assert received == BODY.read()
+        await response.close()
+
+    play(scene)
+
+
 def test_a_connection_is_reused_after_a_leased_body(play: Play) -> None:
     async def scene(session: HttpSession, server: ScriptedServer) -> None:
         url = server.add("/x", ResponseScript(BODY))
