@@ -3,8 +3,6 @@
 The lock is in the state directory, since the runtime directory of a user disappears
 when he logs out everywhere, while the process may stay. The lock file also contains the
 path of the socket, so that clients with another environment (cron, sudo) find it.
-
-The command line imports this module at each start, so it imports little itself.
 """
 
 from __future__ import annotations
@@ -12,20 +10,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import re
 import stat
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tui.background.name import DEFAULT_NAME, check_name, is_name
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tui.background.protocol import Hello
 
-DEFAULT_NAME: Final = "main"
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 _PATH_LIMIT: Final = 100
 """Bytes: the address of a Unix socket has 104 on macOS and 108 on Linux."""
 _RECORD_LIMIT: Final = 4096
@@ -66,20 +62,6 @@ class Record(NamedTuple):
     socket: Path
 
 
-def check_name(name: str) -> str:
-    """Return ``name`` if a background process can have it.
-
-    Raises:
-        ValueError: it cannot; the message says what is allowed.
-    """
-    if _NAME.fullmatch(name) is None:
-        raise ValueError(
-            f"{sanitize(name, 60)!r} cannot name a background process; use up to 32"
-            " letters, digits, dots, dashes and underscores, first a letter or a digit"
-        )
-    return name
-
-
 def states_dir() -> Path:
     """Return the folder that has one folder for each name."""
     from tui.disk.state.location import state_dir
@@ -117,7 +99,7 @@ def names() -> list[str]:
         found = os.listdir(states_dir())
     except OSError:
         return []
-    return sorted(name for name in found if _NAME.fullmatch(name))
+    return sorted(name for name in found if is_name(name))
 
 
 def running_names() -> list[str]:

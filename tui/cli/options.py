@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from tui import __version__
-from tui.background.address import DEFAULT_NAME, check_name
+from tui.background.name import DEFAULT_NAME, check_name
 from tui.cli.subcommands import SUBCOMMANDS
 from tui.config.option import Group, Option, SettingValue
 from tui.config.registry import OPTIONS

@@ -12,8 +12,8 @@ from asyncio.subprocess import PIPE
 from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from tui.background.address import DEFAULT_NAME, check_name
 from tui.background.client import Connection, ConnectionLost, NotRunning
+from tui.background.name import DEFAULT_NAME, check_name
 from tui.background.protocol import REPLY_LIMIT
 from tui.core.text.sanitize import sanitize
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from tui.background.address import DEFAULT_NAME, address_of, check_name, names
+from tui.background.address import address_of, names
 from tui.background.client import ConnectionLost, NotRunning, connect
+from tui.background.name import DEFAULT_NAME, check_name
 from tui.background.protocol import RequestError
 from tui.cli.background.connection import NoProcess, lost, not_running, refusal
 from tui.cli.event_loop import freeze_memory, run_loop

@@ -13,13 +13,12 @@ from click.shell_completion import CompletionItem
 
 from tui import __version__
 from tui.background.address import (
-    DEFAULT_NAME,
     address_of,
-    check_name,
     names,
     running_names,
 )
 from tui.background.client import ConnectionLost, NotRunning, connect
+from tui.background.name import DEFAULT_NAME, check_name
 from tui.background.protocol import PROTOCOL, Code, RequestError
 from tui.core.text.sanitize import sanitize
 

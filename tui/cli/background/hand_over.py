@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from tui.background.address import DEFAULT_NAME, address_of, running
+from tui.background.address import address_of, running
+from tui.background.name import DEFAULT_NAME
 from tui.core.errors import LocalError
 from tui.disk.state.sessions import Sessions
 from tui.messages import error_text

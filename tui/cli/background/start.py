@@ -21,12 +21,12 @@ import click
 
 import tui
 from tui.background.address import (
-    DEFAULT_NAME,
     AddressError,
     address_of,
     make_private,
     running,
 )
+from tui.background.name import DEFAULT_NAME
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
