@@ -329,11 +329,14 @@ async def test_a_changed_request_is_restored_as_it_was_changed(state, settings):
         engine.pause_all()
         engine.add(asked("a", "b"))
         await session._journal_writer.write()
-        changed = engine.request(0)._replace(mirrors=(f"{HOST}/c",), name="c.bin")
+        changed = engine.request(0)._replace(
+            mirrors=(f"{HOST}/c",), name="c.bin", on_exists=OnExists.OVERWRITE
+        )
         engine.change_request(0, changed)
     async with running(last_session(Settings(), ())) as engine:
         assert [engine.request(id).url for id in range(2)] == [f"{HOST}/c", f"{HOST}/b"]
         assert engine.request(0).name == "c.bin"
+        assert engine.request(0).on_exists is OnExists.OVERWRITE
 
 
 async def test_long_lists_are_written_in_short_pieces(state, settings, monkeypatch):

@@ -118,6 +118,18 @@ async def test_a_paused_download_waits_until_it_is_unpaused(rpc, files):
     await rpc.reach(gid, "complete")
 
 
+async def test_a_client_may_allow_to_overwrite_a_file(rpc, files, tmp_path):
+    path = tmp_path / "out" / "whole.bin"
+    path.write_text("old")
+    gid = await add(rpc, files.whole, allow_overwrite="true")
+    assert (await rpc.call("getOption", gid))["allow-overwrite"] == "true"
+    await rpc.reach(gid, "complete")
+    assert path.read_bytes() == BODY.read()
+    other = await add(rpc, files.whole, allow_overwrite="true", pause="true")
+    await rpc.call("changeOption", other, {"allow-overwrite": "false"})
+    assert (await rpc.call("getOption", other))["allow-overwrite"] == "false"
+
+
 async def test_a_client_may_choose_the_gid(rpc, files):
     gid = await add(rpc, files.whole, gid="00000000DEADBEEF", pause="true")
     assert gid == "00000000deadbeef"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.core.request import Checksum, DownloadRequest, Pieces, check_url
+from tui.core.settings import OnExists
 from tui.sources.values import parse_folder, parse_header, parse_output_path
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def encode_request(request: DownloadRequest) -> dict[str, Any]:
         fields["size"] = request.size
     if request.source:
         fields["source"] = request.source
+    if request.on_exists is not None:
+        fields["on_exists"] = request.on_exists.value
     if request.pieces is not None:
         algorithm, length, digests = request.pieces
         fields["pieces"] = [algorithm, length, list(digests)]
@@ -69,6 +72,7 @@ def _decode(value: object) -> DownloadRequest:
     checksum, size = _text(value, "checksum"), value.get("size")
     if size is not None and (type(size) is not int or not 0 <= size < _MAX_SIZE):
         raise ValueError("size must be a whole number of bytes")
+    on_exists = _text(value, "on_exists")
     return DownloadRequest(
         tuple(check_url(_string(url, "urls")) for url in urls),
         name,
@@ -78,6 +82,7 @@ def _decode(value: object) -> DownloadRequest:
         size,
         _text(value, "source") or "",
         _pieces(value.get("pieces")),
+        None if on_exists is None else OnExists(on_exists),
     )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from tui.core.settings import OnExists
 
 #: Spellings of hash names in lists, headers and tools, and hashlib's names.
 ALGORITHMS = {
@@ -133,6 +136,8 @@ class DownloadRequest(NamedTuple):
     """Where the request comes from (``list.txt:12``), for messages."""
     pieces: Pieces | None = None
     """Digests of its pieces, if the list gives them."""
+    on_exists: OnExists | None = None
+    """What to do if its name is taken; ``None`` uses the setting of the run."""
 
     @property
     def url(self) -> str:

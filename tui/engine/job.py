@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import Download
     from tui.core.request import DownloadRequest
+    from tui.core.settings import OnExists
     from tui.core.snapshot import SegmentSnapshot
     from tui.disk.folders import Folder
     from tui.engine.metrics.wait_times import Shares
@@ -197,6 +198,10 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job of {self.download!r}>"
+
+    def on_exists(self, default: OnExists) -> OnExists:
+        """Return what to do if the download's name is taken."""
+        return self.download.request.on_exists or default
 
     def reset_attempts(self) -> None:
         """Count attempts from the beginning, because a user asked for a retry."""

@@ -192,6 +192,7 @@ class Methods:
             directory=directory,
             name=name or target.name,
             checksum=Checksum.parse(checksum) if checksum else request.checksum,
+            on_exists=opt.read_on_exists(options),
         )
 
     def _apply_limits(self, id: DownloadId, options: opt.Options, mirrors: int) -> None:
@@ -448,6 +449,8 @@ class Methods:
         if changed.get("checksum"):
             checksum = Checksum.parse(changed["checksum"])
             request = request._replace(checksum=checksum)
+        if "allow-overwrite" in changed:
+            request = request._replace(on_exists=opt.read_on_exists(changed))
         headers = opt.read_headers(changed)
         names = {name.lower() for name, _ in headers}
         if names:

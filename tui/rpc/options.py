@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.request import ANY_LOGIN, Checksum, DownloadRequest, origin_of
 from tui.core.rules.secret_headers import may_be_secret
-from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS
+from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, OnExists
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.rpc.errors import Refused, bad_option
 from tui.sources.values import parse_folder, parse_header, parse_output_path
@@ -137,7 +137,6 @@ STORED = frozenset(
         "split",
         "max-connection-per-server",
         "continue",
-        "allow-overwrite",
         "auto-file-renaming",
         "conditional-get",
     }
@@ -269,6 +268,11 @@ def read_headers(options: Options) -> tuple[tuple[str, str], ...]:
     return tuple(headers)
 
 
+def read_on_exists(options: Mapping[str, str]) -> OnExists | None:
+    """Return what to do if the name is taken; ``None`` for the setting of the run."""
+    return OnExists.OVERWRITE if options.get("allow-overwrite") == "true" else None
+
+
 def connections(options: Mapping[str, str], mirrors: int) -> int:
     """Return the connections per file that options ask for; 0 if they do not.
 
@@ -306,6 +310,8 @@ def shown_options(request: DownloadRequest, output_dir: str) -> Options:
     options = {"dir": os.path.join(output_dir, request.directory or "").rstrip("/")}
     if request.name is not None:
         options["out"] = request.name
+    if request.on_exists is OnExists.OVERWRITE:
+        options["allow-overwrite"] = "true"
     if request.checksum is not None:
         algorithm = request.checksum.algorithm
         if algorithm.startswith("sha"):

@@ -24,6 +24,7 @@ from tui.core.download import ENDED, DownloadState
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.request import Checksum, DownloadRequest, Pieces
 from tui.core.rules.secret_headers import HARMLESS
+from tui.core.settings import OnExists
 from tui.core.text.sanitize import sanitize
 from tui.disk.errors import from_os_error
 from tui.disk.resume_record import strip_userinfo
@@ -144,6 +145,8 @@ def request_values(request: DownloadRequest) -> tuple[str, str | None]:
         values["headers"] = kept
     if request.size is not None:
         values["size"] = request.size
+    if request.on_exists is not None:
+        values["on_exists"] = request.on_exists.value
     if request.pieces is not None:
         pieces = request.pieces
         values["pieces"] = [pieces.algorithm, pieces.length, pieces.digests]
@@ -179,6 +182,8 @@ def entry_from(row: tuple[Any, ...]) -> JournalEntry | None:
             values["headers"] = tuple((str(n), str(v)) for n, v in values["headers"])
         if "checksum" in values:
             values["checksum"] = Checksum.parse(values["checksum"])
+        if "on_exists" in values:
+            values["on_exists"] = OnExists(values["on_exists"])
         if "pieces" in values:
             algorithm, length, digests = values["pieces"]
             digests = tuple(map(str, digests))
@@ -209,6 +214,7 @@ _REQUEST_TYPES: dict[str, type] = {
     "headers": list,
     "size": int,
     "pieces": list,
+    "on_exists": str,
 }
 
 

@@ -68,11 +68,14 @@ class DownloadWorker:
         self, context: EngineContext, targets: TargetResolver, outcome: AttemptOutcome
     ) -> None:
         self._context = context
-        self._on_exists = context.settings.on_exists
+        self._default_on_exists = context.settings.on_exists
         self._targets = targets
         self._outcome = outcome
         self._prober = Prober(context)
         self._finisher = Finisher(context, targets, outcome)
+
+    def _on_exists(self, job: Job) -> OnExists:
+        return job.on_exists(self._default_on_exists)
 
     async def run(self, job: Job) -> None:
         """Make one attempt (state PROBING already); end in another state.
@@ -148,9 +151,9 @@ class DownloadWorker:
     async def _plan_before_request(self, job: Job, target: TargetPath) -> Plan:
         """Decide what to do with the files under the reserved name."""
         download = job.download
-        found: ExistingFiles | None = await self._targets.find_existing(target)
+        found: ExistingFiles | None = await self._targets.find_existing(job, target)
         plan = decide(
-            found, download, on_exists=self._on_exists, is_begun=target.is_begun
+            found, download, on_exists=self._on_exists(job), is_begun=target.is_begun
         )
         if plan.decision is Decision.USE_OTHER_NAME and plan.reason is not None:
             # Only the response gives the size by which a complete copy of an earlier
@@ -231,7 +234,7 @@ class DownloadWorker:
                 found,
                 download,
                 info,
-                on_exists=self._on_exists,
+                on_exists=self._on_exists(job),
                 is_begun=job.target.is_begun,
                 requested=None if is_moved else probe.record,
                 is_moved=is_moved,
@@ -266,7 +269,7 @@ class DownloadWorker:
         self._context.registry.set_name(job.download, target.name)
         if not target.may_exist:
             return None
-        found = await self._targets.find_existing(target)
+        found = await self._targets.find_existing(job, target)
         if is_foreign_part(found, job.download):
             reason = NoticeCode.PART_FILE_FOREIGN
             return await self._use_other_name(job, reason, probe.info.size)
@@ -276,7 +279,7 @@ class DownloadWorker:
         """Return True if the final file is the requested one."""
         if plan.found is None or plan.found.final_size is None:
             return False
-        if self._on_exists is OnExists.SKIP:
+        if self._on_exists(job) is OnExists.SKIP:
             return True
         verifier, target = self._finisher.verifier, job.target
         assert target is not None
@@ -331,7 +334,7 @@ class DownloadWorker:
         old, download = job.target.name, job.download
 
         def accepts(found: ExistingFiles) -> bool:
-            return accepts_numbered(found, download, size, self._on_exists)
+            return accepts_numbered(found, download, size, self._on_exists(job))
 
         found = await self._targets.use_numbered_name(job, accepts)
         name = job.target.name
@@ -487,7 +490,7 @@ class DownloadWorker:
             size=info.size,
             existing=found,
             record=record_of(download, info),
-            is_new=record is None and self._on_exists is not OnExists.OVERWRITE,
+            is_new=record is None and self._on_exists(job) is not OnExists.OVERWRITE,
         )
         if record is not None:
             _add_ranges(part, record)

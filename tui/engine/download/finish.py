@@ -121,11 +121,12 @@ class Finisher:
     async def _rename(self, job: Job, part: PartFile, size: int) -> None:
         context, target = self._context, job.target
         assert target is not None
-        overwrite = context.settings.on_exists is OnExists.OVERWRITE
+        on_exists = job.on_exists(context.settings.on_exists)
+        overwrite = on_exists is OnExists.OVERWRITE
         try:
             await context.writer.finish(part, target.name, overwrite=overwrite)
         except FileExistsError:
-            if await self._is_final_file(target, part, size):
+            if await self._is_final_file(job, target, part, size):
                 # Another run was faster.
                 await context.writer.discard(part)
                 add_note(context, job.download, ALREADY_PRESENT)
@@ -138,10 +139,11 @@ class Finisher:
             await context.writer.finish(part, target.name, overwrite=False)
 
     async def _is_final_file(
-        self, target: TargetPath, part: PartFile, size: int
+        self, job: Job, target: TargetPath, part: PartFile, size: int
     ) -> bool:
         """Return True if the final file has the very bytes of a part file."""
-        if self._context.settings.on_exists in {OnExists.RENAME, OnExists.OVERWRITE}:
+        on_exists = job.on_exists(self._context.settings.on_exists)
+        if on_exists in {OnExists.RENAME, OnExists.OVERWRITE}:
             return False
         # Not ``find_existing``: the part file is locked by this very run.
         folder, name = target.folder, target.name
@@ -192,7 +194,9 @@ class Finisher:
                 buffers=buffers,
                 nbytes=nbytes,
                 checksum=checksum,
-                overwrite=context.settings.on_exists is OnExists.OVERWRITE,
+                overwrite=(
+                    job.on_exists(context.settings.on_exists) is OnExists.OVERWRITE
+                ),
                 on_done=on_done,
             )
         )

@@ -71,7 +71,7 @@ class TargetResolver:
             folder = self._folders.cached(download.directory)
             if folder is None:
                 return None
-            target = job.target = self._reserve(folder, download.name)
+            target = job.target = self._reserve(job, folder, download.name)
         return target
 
     def release(self, job: Job) -> None:
@@ -102,7 +102,7 @@ class TargetResolver:
             folder = await self._folders.folder(directory)
             download.directory = directory
         old.folder.release(old.name)
-        job.target = self._reserve(folder, name)
+        job.target = self._reserve(job, folder, name)
         return job.target
 
     def use_free_name(self, job: Job) -> TargetPath:
@@ -132,7 +132,7 @@ class TargetResolver:
             if not old.folder.try_reserve(name):
                 continue
             target = TargetPath(old.folder, name, may_exist)
-            found = await self._find_reserved(target) if may_exist else None
+            found = await self._find_reserved(job, target) if may_exist else None
             if found is None or accepts(found):
                 break
             old.folder.release(name)
@@ -158,7 +158,7 @@ class TargetResolver:
             if not old.folder.try_reserve(name):
                 continue
             target = TargetPath(old.folder, name, may_exist=True)
-            found = await self._find_reserved(target)
+            found = await self._find_reserved(job, target)
             if accepts(found):
                 old.folder.release(old.name)
                 job.target = target
@@ -166,7 +166,7 @@ class TargetResolver:
             old.folder.release(name)
         return None
 
-    async def find_existing(self, target: TargetPath) -> ExistingFiles:
+    async def find_existing(self, job: Job, target: TargetPath) -> ExistingFiles:
         """Look at the files of a target; a file to be overwritten does not count.
 
         Raises:
@@ -175,16 +175,16 @@ class TargetResolver:
         """
         folder, name = target.folder, target.name
         found = await self._writer.run("look", name, find_existing, folder, name)
-        if self._on_exists is OnExists.OVERWRITE:
+        if job.on_exists(self._on_exists) is OnExists.OVERWRITE:
             if found.final_size == -1:
                 await self._writer.run("look", name, check_replaceable, folder, name)
             found = found._replace(final_size=None)
         return found
 
-    async def _find_reserved(self, target: TargetPath) -> ExistingFiles:
+    async def _find_reserved(self, job: Job, target: TargetPath) -> ExistingFiles:
         """Like ``find_existing``; release the name if that fails, for the next try."""
         try:
-            return await self.find_existing(target)
+            return await self.find_existing(job, target)
         except BaseException:
             target.folder.release(target.name)
             raise
@@ -195,14 +195,14 @@ class TargetResolver:
             return download.request.directory
         return folder_for(self._rules, name)
 
-    def _reserve(self, folder: Folder, name: str) -> TargetPath:
+    def _reserve(self, job: Job, folder: Folder, name: str) -> TargetPath:
         """Reserve ``name``, or a numbered form of it.
 
         Files of an earlier run do not cause a number, because this download may
         continue them; a name reserved in this run does. Numbers are given in the order
         in which downloads start, so the same list finds its own files again.
         """
-        if self._on_exists is OnExists.RENAME:
+        if job.on_exists(self._on_exists) is OnExists.RENAME:
             return TargetPath(folder, folder.reserve(name), may_exist=False)
         candidate = name
         key = (folder.path, name)
