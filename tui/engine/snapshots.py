@@ -254,13 +254,13 @@ class SnapshotBuilder:
         origins = nsmallest(
             ORIGINS_SHOWN,
             context.queue.origins.values(),
-            key=lambda origin: (-origin.active, -len(origin.entries), origin.name),
+            key=lambda origin: (-origin.active, -len(origin.waiting), origin.name),
         )
         return [
             OriginSnapshot(
                 origin=origin.name,
                 active=origin.active,
-                queued=len(origin.entries),
+                queued=len(origin.waiting),
                 cap=context.queue.cap(origin),
                 done=origin.done,
                 failed=origin.failed,

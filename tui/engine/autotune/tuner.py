@@ -174,7 +174,7 @@ class AutoTuner:
         total = 0
         is_limited = False
         for origin in self._context.queue.origins.values():
-            wanted = origin.active + origin.waiting()
+            wanted = origin.active + len(origin.waiting)
             cap = origin.learned_cap
             if cap and wanted > cap:
                 is_limited = True

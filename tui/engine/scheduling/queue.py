@@ -10,13 +10,15 @@ from __future__ import annotations
 import heapq
 from typing import TYPE_CHECKING
 
-from tui.core.download import Download, DownloadState
+from tui.core.download import Download
 from tui.core.errors import ErrorKind
 from tui.core.rules.hosts import rule_for
+from tui.engine.scheduling.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from tui.core.download import Download
     from tui.core.errors import FetchError
     from tui.core.settings import HostRule
 
@@ -61,7 +63,6 @@ class OriginState:
         "connection_limit",
         "connections",
         "done",
-        "entries",
         "errors",
         "extra",
         "failed",
@@ -82,13 +83,13 @@ class OriginState:
         "small",
         "stored",
         "successes",
+        "waiting",
     )
 
     def __init__(self, origin: str) -> None:
         self.name = origin
-        self.entries: list[tuple[float, int, Download]] = []
-        """Heap by queue key. An entry is dead if its download has left the queue or has
-        another key or origin by now; it is skipped when it comes up."""
+        self.waiting = Waiting(origin)
+        """Its downloads in the queue."""
         self.active = 0
         """Downloads from it that occupy a slot."""
         self.blocked_until = 0.0
@@ -144,28 +145,10 @@ class OriginState:
         self.ranges = "unknown"
         """As in ``core.snapshot.OriginSnapshot``."""
 
-    def head(self) -> tuple[float, int, Download] | None:
-        """Return the next live entry, removing dead ones before it."""
-        entries = self.entries
-        while entries:
-            key, _, download = entries[0]
-            if (
-                download.state is DownloadState.QUEUED
-                and download.queue_key == key
-                and download.origin == self.name
-            ):
-                return entries[0]
-            heapq.heappop(entries)
-        return None
-
-    def waiting(self) -> int:
-        """Return the number of queued downloads; dead entries may count as well."""
-        return len(self.entries)
-
     def refuses(self, now: float) -> bool:
         """Return True if it is blocked, or refuses more and downloads wait for it."""
         return self.blocked_until > now or bool(
-            self.learned_cap and self.entries and self.load >= self.learned_cap
+            self.learned_cap and self.waiting and self.load >= self.learned_cap
         )
 
     def note_size(self, size: int | None) -> None:
@@ -263,10 +246,9 @@ class DownloadQueue:
     def push(self, download: Download) -> None:
         """Queue a download (already in state QUEUED) at its ``queue_key``."""
         state = self.origin_state(download.origin)
-        entry = (download.queue_key, download.id, download)
-        heapq.heappush(state.entries, entry)
-        if state.entries[0] is entry:
-            heapq.heappush(self._ready, (entry[0], entry[1], state.name))
+        if state.waiting.push(download):
+            first = (download.queue_key, download.id, state.name)
+            heapq.heappush(self._ready, first)
 
     def take(self, now: float) -> Download | None:
         """Take the next download whose origin has a free slot, and occupy that slot.
@@ -280,7 +262,7 @@ class DownloadQueue:
         while self._ready:
             key, number, origin = self._ready[0]
             state = self.origins[origin]
-            head = state.head()
+            head = state.waiting.head()
             is_current = head is not None and head[0] == key and head[1] == number
             if head is None or not is_current or not self._is_open(state, now):
                 # A full or blocked origin comes back through release or unblock.
@@ -288,9 +270,9 @@ class DownloadQueue:
                 if head is not None and not is_current and self._is_open(state, now):
                     heapq.heappush(self._ready, (head[0], head[1], origin))
                 continue
-            heapq.heappop(state.entries)
+            state.waiting.pop(head)
             state.active += 1
-            following = state.head()
+            following = state.waiting.head()
             if following is not None:
                 heapq.heapreplace(self._ready, (following[0], following[1], origin))
             else:
@@ -301,7 +283,7 @@ class DownloadQueue:
     def has_startable(self, now: float) -> bool:
         """Return True if a download would start if there were one more slot."""
         return any(
-            self._is_open(state, now) and state.head() is not None
+            self._is_open(state, now) and state.waiting.head() is not None
             for state in self.origins.values()
         )
 
@@ -540,7 +522,7 @@ class DownloadQueue:
         return state.blocked_until <= now and not self._is_full(state)
 
     def _offer(self, state: OriginState) -> None:
-        head = state.head()
+        head = state.waiting.head()
         if head is not None:
             heapq.heappush(self._ready, (head[0], head[1], state.name))
 
