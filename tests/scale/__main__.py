@@ -193,8 +193,11 @@ def _plan(options: argparse.Namespace) -> None:
         (options.list,), Path(options.out), Path(options.out), "files", 5000, 100
     )
     job = open_job(chosen, Settings(), None, lambda _rows, _bad: None)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{job.plan.shards:,} shards, {peak:.0f} MB of memory at most")
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    print(
+        f"{usage.ru_utime + usage.ru_stime:.0f} s of CPU, {job.plan.shards:,} shards,"
+        f" {usage.ru_maxrss / 1024:.0f} MB of memory at most"
+    )
 
 
 def kills(options: argparse.Namespace) -> None:

@@ -185,6 +185,7 @@ def _run(line: CommandLine, **own: Any) -> int:
 
 def _run_job(line: CommandLine, settings: Settings, own: dict[str, Any]) -> int:
     """Lock and open the job, run it, and return the exit status."""
+    from tui.cli.event_loop import run_loop
     from tui.headless.scale import show_planning
     from tui.scale.job import check_destination, locked, open_job, reopen_failed
     from tui.scale.plan import job_paths
@@ -206,7 +207,7 @@ def _run_job(line: CommandLine, settings: Settings, own: dict[str, Any]) -> int:
             number = reopen_failed(job.paths)
             if not line.quiet:
                 click.echo(f"{number:,} shards with failed downloads run again")
-        return asyncio.run(_run_workers(line, settings, options, job, own))
+        return run_loop(_run_workers(line, settings, options, job, own))
 
 
 def _job_options(
