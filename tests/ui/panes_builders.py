@@ -224,9 +224,9 @@ async def until_shown(app: App[Any], text: str) -> None:
     """Wait until the screen shows a text.
 
     Raises:
-        TimeoutError: it does not, for 10 s.
+        TimeoutError: it does not, for 30 s.
     """
-    await until(lambda: text in on_screen(app), 10)
+    await until(lambda: text in on_screen(app), 30)
 
 
 SIZES = [(120, 36), (80, 24), (60, 15)]

@@ -60,7 +60,7 @@ async def settled(pilot, total: int) -> None:
         # Another screen may still lie above.
         return [str(it.label) for it in pilot.app.screen.query("#add").results(Button)]
 
-    await until(lambda: shown() == [label], 10)
+    await until(lambda: shown() == [label], 30)
     await pilot.pause(0.01)  # for the layout of what it shows
 
 
@@ -137,7 +137,7 @@ async def test_a_thousand_pasted_lines_are_added_with_ctrl_s(size):
         await settled(pilot, 1000)
         assert "1,000 to add" in on_screen(app)
         await pilot.press("ctrl+s")
-        await until(lambda: app.answers, 10)
+        await until(lambda: app.answers, 30)
     assert len(app.answers[0]) == 1000
     assert app.answers[0][0].source == "paste:1"
 
@@ -171,7 +171,7 @@ async def test_a_text_too_long_to_edit_is_kept_beside_the_editor():
         assert area.text == ""
         assert "25,000 pasted lines" in on_screen(app)
         await pilot.press("ctrl+s")
-        await until(lambda: app.answers, 10)
+        await until(lambda: app.answers, 30)
         assert len(app.answers[0]) == 13_000
 
 
@@ -219,7 +219,7 @@ async def test_esc_stops_parsing_that_takes_long(monkeypatch):
         assert app.answers == []
         is_held = False
         await pilot.press("ctrl+s")
-        await until(lambda: app.answers, 10)
+        await until(lambda: app.answers, 30)
     assert len(app.answers[0]) == 1
 
 
@@ -248,7 +248,7 @@ async def test_a_preview_that_starts_late_does_not_end_the_adding():
         screen = app.screen
         screen.action_add()
         screen._start_reading()
-        await until(lambda: app.answers, 10)
+        await until(lambda: app.answers, 30)
         assert len(app.answers[0]) == 3000
 
 
@@ -339,7 +339,7 @@ async def test_a_dropped_file_is_read_and_named(some_list, spelling):
         assert "✗ my list.txt:3  not a URL" in on_screen(app)
         assert area.text == "https://a.example/3\n"
         await pilot.press("ctrl+s")
-        await until(lambda: app.answers, 10)
+        await until(lambda: app.answers, 30)
     assert [request.url[-1] for request in app.answers[0]] == ["1", "2", "3"]
 
 

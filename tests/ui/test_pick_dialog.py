@@ -94,7 +94,7 @@ async def test_walking_into_a_folder_and_choosing_a_list(home, size):
         await pilot.press("down")
         await until_shown(pilot.app, "1 to add")
         await pilot.press("up", "pagedown", "pageup", "down", "enter")
-        await until(lambda: app.answers, 10)
+        await until(lambda: app.answers, 30)
     picked = app.answers[0]
     assert os.path.basename(picked.path) == "one.txt"
     assert len(picked.preview.requests) == 1
@@ -126,5 +126,5 @@ async def test_a_file_that_is_not_a_list_shows_why(home):
         await until_shown(pilot.app, "photo.jpg")
         await until_shown(pilot.app, "binary data")
         await pilot.press("enter")
-        await until(lambda: app.answers, 10)
+        await until(lambda: app.answers, 30)
     assert app.answers[0].preview.bad_count == 1, "the add screen tells what is wrong"

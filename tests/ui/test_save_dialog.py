@@ -33,7 +33,7 @@ def board_in(tmp_path, monkeypatch):
 
 
 async def until_said(board, text: str) -> None:
-    await until(lambda: board.message().startswith(text), 10)
+    await until(lambda: board.message().startswith(text), 30)
 
 
 @pytest.mark.parametrize("size", SIZES)
