@@ -12,6 +12,7 @@ import socket
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+from tui.core.text.sanitize import sanitize
 from tui.rpc.config import bracketed
 
 if TYPE_CHECKING:
@@ -68,14 +69,15 @@ class Guard:
         """Return why a request is refused; "" if it is not."""
         hosts = headers.all("host")
         if len(hosts) != 1 or not self._is_this_machine(hosts[0]):
-            return "the Host header names another machine"
+            name = sanitize(hosts[0], 100) if hosts else "none"
+            return f"the Host header names another machine ({name})"
         origins = headers.all("origin")
         if len(origins) > 1:
             return "it has several Origin headers"
         if origins:
             origin = origins[0].lower()
             if origin not in {f"http://{hosts[0].lower()}", *self._origins}:
-                return "it comes from a page of another origin"
+                return f"it comes from a page of {sanitize(origin, 200)}"
         elif headers.first("sec-fetch-site") in _CROSS_SITE:
             return "it comes from a page of another site"
         return ""
@@ -136,7 +138,7 @@ def _split_port(host: str) -> tuple[str, str]:
 
 
 async def _forbid(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
-    body = f"Refused: {reason}.\n".encode()
+    body = f"Refused: {reason}.\n".encode("utf-8", "replace")
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
