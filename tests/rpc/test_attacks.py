@@ -133,37 +133,36 @@ async def test_an_origin_that_the_user_allows_can_call(rpc):
 # -- paths -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"dir": "/etc"},
-        {"dir": "../x"},
-        {"dir": "a/../../x"},
-        {"dir": "~/x"},
-        {"dir": ".ssh"},
-        {"dir": "a/.config"},
-        {"dir": "link"},
-        {"dir": "link/x"},
-        {"dir": "a\nb"},
-        {"dir": "a\\b"},
-        {"out": "/etc/passwd"},
-        {"out": "../x"},
-        {"out": "a/../../x"},
-        {"out": "link/x"},
-        {"out": ".ssh/authorized_keys"},
-        {"out": "a\x1b[2J"},
-        {"out": "x/"},
-    ],
-    ids=str,
+OUTSIDE = (
+    {"dir": "/etc"},
+    {"dir": "../x"},
+    {"dir": "a/../../x"},
+    {"dir": "~/x"},
+    {"dir": ".ssh"},
+    {"dir": "a/.config"},
+    {"dir": "link"},
+    {"dir": "link/x"},
+    {"dir": "a\nb"},
+    {"dir": "a\\b"},
+    {"out": "/etc/passwd"},
+    {"out": "../x"},
+    {"out": "a/../../x"},
+    {"out": "link/x"},
+    {"out": ".ssh/authorized_keys"},
+    {"out": "a\x1b[2J"},
+    {"out": "x/"},
 )
-async def test_files_stay_below_the_output_directory(rpc, refused, tmp_path, options):
+
+
+async def test_files_stay_below_the_output_directory(rpc, tmp_path):
     (tmp_path / "out" / "link").symlink_to("/")
-    with pytest.raises(CallFailed, match=r"refused|option '--"):
-        await rpc.call("addUri", ["http://127.0.0.1:9/x"], options)
-    assert nothing_added(rpc)
-    if "dir" in options:
+    for options in OUTSIDE:
         with pytest.raises(CallFailed, match=r"refused|option '--"):
-            await rpc.call("changeGlobalOption", options)
+            await rpc.call("addUri", ["http://127.0.0.1:9/x"], options)
+        if "dir" in options:
+            with pytest.raises(CallFailed, match=r"refused|option '--"):
+                await rpc.call("changeGlobalOption", options)
+    assert nothing_added(rpc)
 
 
 async def test_the_output_directory_may_be_named_in_full(rpc, files, tmp_path):
@@ -186,26 +185,26 @@ async def test_a_link_that_stays_inside_may_be_used(rpc, files, tmp_path):
 # -- options ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        *((name, "/x/y") for name in REFUSED),
-        ("on-download-start", "/bin/sh"),
-        ("on-download-complete", "/bin/sh"),
-        ("on-bt-download-complete", "/bin/sh"),
-        ("check-certificate", "false"),
-    ],
+DANGEROUS = (
+    *((name, "/x/y") for name in REFUSED),
+    ("on-download-start", "/bin/sh"),
+    ("on-download-complete", "/bin/sh"),
+    ("on-bt-download-complete", "/bin/sh"),
+    ("check-certificate", "false"),
 )
-async def test_dangerous_options_are_refused_by_name(rpc, refused, name, value):
-    for method, params in (
-        ("addUri", [["http://127.0.0.1:9/x"], {name: value}]),
-        ("changeGlobalOption", [{name: value}]),
-    ):
-        with pytest.raises(CallFailed, match=f"option '{name}' is refused"):
-            await rpc.call(method, *params)
+
+
+async def test_dangerous_options_are_refused_by_name(rpc, refused):
+    for name, value in DANGEROUS:
+        for method, params in (
+            ("addUri", [["http://127.0.0.1:9/x"], {name: value}]),
+            ("changeGlobalOption", [{name: value}]),
+        ):
+            with pytest.raises(CallFailed, match=f"option '{name}' is refused"):
+                await rpc.call(method, *params)
     assert nothing_added(rpc)
-    (first, *_) = refused()
-    assert name in first[1]
+    logged = " ".join(reason for _, reason in refused())
+    assert [name for name, _ in DANGEROUS if f"'{name}'" not in logged] == []
 
 
 @pytest.mark.parametrize(

@@ -406,72 +406,72 @@ async def test_secrets_of_a_download_go_to_no_other_origin(rpc, files, server):
 # -- errors ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("method", "params", "text"),
-    [
-        ("addUri", [], "The parameter at 0 is required but missing."),
-        ("addUri", ["x"], "The parameter at 0 has wrong type."),
-        ("addUri", [[]], "URI is not provided."),
-        ("addUri", [["magnet:?xt=x", "ftp://a/b"]], "No URI to download."),
-        (
-            "addUri",
-            [["http://a/b"], {}, -1],
-            "Position must be greater than or equal to 0.",
-        ),
-        ("addUri", [["http://a/b"], {}, True], "The parameter at 2 has wrong type."),
-        (
-            "addUri",
-            [["http://a/b"], {"split": "0"}],
-            "We encountered a problem while processing the option '--split'.",
-        ),
-        ("tellStatus", ["zz"], "Invalid GID zz"),
-        ("tellStatus", [""], "Invalid GID "),
-        ("tellStatus", ["0" * 17], "Invalid GID " + "0" * 17),
-        ("tellStatus", ["f" * 16], "GID ffffffffffffffff is not found"),
-        ("tellWaiting", [0], "The parameter at 1 is required but missing."),
-        (
-            "tellWaiting",
-            [0, -1],
-            "The integer parameter at 1 has invalid value: the"
-            " value must be greater than or equal to 0.",
-        ),
-        ("noSuch", [], "No such method: aria2.noSuch"),
-        ("addMetalink", ["xx"], "Could not parse Metalink XML document."),
-        (
-            "changeGlobalOption",
-            [{"max-concurrent-downloads": "x"}],
-            "We encountered a problem while processing the option"
-            " '--max-concurrent-downloads'.",
-        ),
-    ],
+WRONG_CALLS = (
+    ("addUri", [], "The parameter at 0 is required but missing."),
+    ("addUri", ["x"], "The parameter at 0 has wrong type."),
+    ("addUri", [[]], "URI is not provided."),
+    ("addUri", [["magnet:?xt=x", "ftp://a/b"]], "No URI to download."),
+    (
+        "addUri",
+        [["http://a/b"], {}, -1],
+        "Position must be greater than or equal to 0.",
+    ),
+    ("addUri", [["http://a/b"], {}, True], "The parameter at 2 has wrong type."),
+    (
+        "addUri",
+        [["http://a/b"], {"split": "0"}],
+        "We encountered a problem while processing the option '--split'.",
+    ),
+    ("tellStatus", ["zz"], "Invalid GID zz"),
+    ("tellStatus", [""], "Invalid GID "),
+    ("tellStatus", ["0" * 17], "Invalid GID " + "0" * 17),
+    ("tellStatus", ["f" * 16], "GID ffffffffffffffff is not found"),
+    ("tellWaiting", [0], "The parameter at 1 is required but missing."),
+    (
+        "tellWaiting",
+        [0, -1],
+        "The integer parameter at 1 has invalid value: the"
+        " value must be greater than or equal to 0.",
+    ),
+    ("noSuch", [], "No such method: aria2.noSuch"),
+    ("addMetalink", ["xx"], "Could not parse Metalink XML document."),
+    (
+        "changeGlobalOption",
+        [{"max-concurrent-downloads": "x"}],
+        "We encountered a problem while processing the option"
+        " '--max-concurrent-downloads'.",
+    ),
 )
-async def test_errors_have_the_texts_of_aria2(rpc, method, params, text):
-    with pytest.raises(CallFailed) as caught:
-        await rpc.call(method, *params)
-    assert str(caught.value) == f"1 {text}"
 
 
-@pytest.mark.parametrize(
-    ("method", "more", "text"),
-    [
-        ("pause", [], "GID#{} cannot be paused now"),
-        ("unpause", [], "GID#{} cannot be unpaused now"),
-        ("remove", [], "Active Download not found for GID#{}"),
-        ("changeOption", [{}], "Cannot change option for GID#{}"),
-        ("changePosition", [0, "POS_SET"], "GID#{} not found in the waiting queue."),
-        ("changePosition", [0, "X"], "Illegal argument."),
-        ("changeUri", [1, [], []], "Cannot remove URIs from GID#{}"),
-        ("getUris", [], "No URI data is available for GID#{}"),
-        ("getServers", [], "No active download for GID#{}"),
-        ("getPeers", [], "No peer data is available for GID#{}"),
-    ],
+async def test_errors_have_the_texts_of_aria2(rpc):
+    for method, params, text in WRONG_CALLS:
+        with pytest.raises(CallFailed) as caught:
+            await rpc.call(method, *params)
+        assert str(caught.value) == f"1 {text}"
+
+
+REFUSED_WHEN_STOPPED = (
+    ("pause", [], "GID#{} cannot be paused now"),
+    ("unpause", [], "GID#{} cannot be unpaused now"),
+    ("remove", [], "Active Download not found for GID#{}"),
+    ("changeOption", [{}], "Cannot change option for GID#{}"),
+    ("changePosition", [0, "POS_SET"], "GID#{} not found in the waiting queue."),
+    ("changePosition", [0, "X"], "Illegal argument."),
+    ("changeUri", [1, [], []], "Cannot remove URIs from GID#{}"),
+    ("getUris", [], "No URI data is available for GID#{}"),
+    ("getServers", [], "No active download for GID#{}"),
+    ("getPeers", [], "No peer data is available for GID#{}"),
 )
-async def test_a_stopped_download_refuses(rpc, files, method, more, text):
+
+
+async def test_a_stopped_download_refuses(rpc, files):
     gid = await add(rpc, files.whole)
     await rpc.reach(gid, "complete")
-    with pytest.raises(CallFailed) as caught:
-        await rpc.call(method, gid, *more)
-    assert str(caught.value) == f"1 {text.format(gid)}"
+    for method, more, text in REFUSED_WHEN_STOPPED:
+        with pytest.raises(CallFailed) as caught:
+            await rpc.call(method, gid, *more)
+        assert str(caught.value) == f"1 {text.format(gid)}"
 
 
 async def test_what_has_not_ended_has_no_result_to_remove(rpc, files):
