@@ -25,7 +25,7 @@ from tui.background.attach.replica import Replica
 from tui.background.attach.states import StateTable
 from tui.background.attach.view import EVENTS_LIMIT, ClientView
 from tui.background.client import Connection, ConnectionLost
-from tui.background.protocol import ProtocolError, RequestError
+from tui.background.protocol import Notification, ProtocolError, RequestError
 from tui.core import events
 from tui.core.download import DownloadState
 from tui.core.listing.query import DownloadQuery, SortKey
@@ -188,6 +188,37 @@ async def test_a_client_that_stops_reading_slows_nobody_and_catches_up():
         reading.resume_reading()
         await stopped.sync()
         assert {row.name for row in stopped.rows(range(1_000))} == {f"19-{'y' * 150}"}
+
+
+async def test_logins_in_urls_stay_in_the_process_also_when_a_url_changes():
+    service = FakeService()
+    service.put("a.bin", _S.DOWNLOADING, url="http://ada:secret@host/a.bin")
+    service.put("b.bin", _S.FAILED, url="http://ada:secret@host/b.bin")
+    received: list[str] = []
+
+    def note(notification: Notification) -> None:
+        received.append(json.dumps(notification.params))
+        replica.on_notification(notification)
+
+    async with a_server(service) as (address, _):
+        replica = Replica()
+        reader, writer = await asyncio.open_unix_connection(address.socket)
+        async with Connection(reader, writer, note) as connection:
+            await connection.greet("test")
+            await replica.attach(connection)
+            rows = await replica.fetch_rows([0, 1])
+            details = await replica.fetch_details([0, 1])
+            replica.rows([0, 1])
+            await asyncio.sleep(0)
+            await replica.sync()
+            shown = repr((rows, details, replica.rows([0, 1]), received))
+            assert "host/a.bin" in shown
+            assert "secret" not in shown
+            replica.set_url(0, "http://host/other")
+            replica.set_url(1, "http://elsewhere/b.bin")
+            await replica.sync()
+    assert service.downloads[0].url == "http://ada:secret@host/other"
+    assert service.downloads[1].url == "http://elsewhere/b.bin"
 
 
 # -- frames ----------------------------------------------------------------------------

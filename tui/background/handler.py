@@ -14,6 +14,7 @@ from tui.background.requests import decode_requests
 from tui.core import events
 from tui.core.download import ENDED, DownloadState
 from tui.core.listing.query import DownloadQuery, SortKey, View
+from tui.core.request import check_url, with_login_of, without_login
 from tui.core.service import Move
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
 from tui.messages import pause_text
@@ -337,7 +338,7 @@ def _record(row: DownloadSnapshot) -> dict[str, Any]:
         "state": row.state.word,
         "name": row.name,
         "directory": row.directory,
-        "url": row.url,
+        "url": without_login(row.url),
         "bytes": row.received,
         "size": row.size,
         "speed": row.speed,
@@ -441,6 +442,15 @@ def _add(service: DownloadService, args: dict[str, Any]) -> Any:
     return {"first": added.start, "count": len(added)}
 
 
+def _set_url(service: DownloadService, id: DownloadId, url: str) -> None:
+    """Change a URL; clients see none of its logins, so they cannot repeat them."""
+    check_url(url)
+    mirrors = service.request(id).mirrors
+    known = [row.url for row in service.rows([id])]
+    known += mirrors
+    service.set_url(id, with_login_of(url, known))
+
+
 def _changed(ids: list[DownloadId]) -> Any:
     return {"ids": ids}
 
@@ -462,8 +472,8 @@ VERBS: dict[str, Callable[[DownloadService, dict[str, Any]], Any]] = {
     "set_queue_positions": lambda service, args: _moved(
         service.set_queue_positions(_positions(args))
     ),
-    "set_url": lambda service, args: service.set_url(
-        _id(args), str(args.get("url", ""))
+    "set_url": lambda service, args: _set_url(
+        service, _id(args), str(args.get("url", ""))
     ),
     "set_concurrency": lambda service, args: service.set_concurrency(
         _number(args, "count", 1, MAX_CONCURRENCY)

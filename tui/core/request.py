@@ -8,6 +8,8 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tui.core.settings import OnExists
 
 #: Spellings of hash names in lists, headers and tools, and hashlib's names.
@@ -193,6 +195,30 @@ def check_url(url: str) -> str:
     if " " in url or not url.isprintable():
         raise ValueError("the URL contains a space or a control character; encode it")
     _check_authority(match[0])
+    return url
+
+
+_LOGIN = re.compile(r"(\bhttps?://)[^/?#\s]*@", re.IGNORECASE)
+
+
+def without_login(url: str) -> str:
+    """Return a URL, or a text with URLs in it, without user names and passwords."""
+    return _LOGIN.sub(r"\1", url)
+
+
+def with_login_of(url: str, known: Iterable[str]) -> str:
+    """Return a URL with the login of the first known URL of the same origin.
+
+    A URL that has a login of its own, or for which none is known, stays as it is.
+    """
+    if without_login(url) != url:
+        return url
+    origin = origin_of(url)
+    for other in known:
+        if origin_of(other) == origin and without_login(other) != other:
+            login = other.partition("://")[2].partition("/")[0].rpartition("@")[0]
+            scheme, separator, rest = url.partition("://")
+            return f"{scheme}{separator}{login}@{rest}"
     return url
 
 

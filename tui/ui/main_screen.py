@@ -95,6 +95,8 @@ class MainScreen(Screen[None]):
     """The connection to the process that downloads, if it is another one."""
     _restarts = 0
     """``Attachment.restarts`` that were noticed."""
+    _has_arrivals = False
+    """Whether rows have arrived that are about to be shown."""
 
     def __init__(
         self,
@@ -361,8 +363,9 @@ class MainScreen(Screen[None]):
     def attach(self, attachment: Attachment) -> None:
         """Show the downloads of another process, and the state of the connection."""
         self.attachment = attachment
-        attachment.on_change = self._show_attachment
-        attachment.on_arrival(self._show_arrived)
+        # The connection calls from tasks of its own, in which Textual does not work.
+        attachment.on_change = lambda: self.call_later(self._show_attachment)
+        attachment.on_arrival(self._note_arrival)
         self.header.attached_to = attached_to(attachment)
         self.header.alert = attachment_alert(attachment)
         self.exit_flow.is_attached = True
@@ -404,8 +407,14 @@ class MainScreen(Screen[None]):
         self.notify(attachment_text(attachment), severity=severity)
         self.show_new_rows()
 
+    def _note_arrival(self) -> None:
+        if not self._has_arrivals:
+            self._has_arrivals = True
+            self.call_later(self._show_arrived)
+
     def _show_arrived(self) -> None:
         """Show rows that have arrived from another process, before the next tick."""
+        self._has_arrivals = False
         if self.is_running and not self.app._exit:
             self.list.update_rows()
 

@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias, Union, get_args, get_origin, get_type_
 
 from tui.background.protocol import ProtocolError
 from tui.core import diagnosis, download, errors, events, notices, service
+from tui.core.request import without_login
 
 Reader: TypeAlias = Callable[[Any], Any]
 """Returns the value that some JSON values stand for, or raises ``ValueError``."""
@@ -64,11 +65,16 @@ _STATES_LIMIT: Final = 50_000_000
 
 
 def encode(value: Any) -> Any:
-    """Return a snapshot, or a part of one, as JSON values."""
+    """Return a snapshot, or a part of one, as JSON values.
+
+    Logins in URLs are left out: they stay in the process that downloads.
+    """
     if isinstance(value, float):
         return value if isfinite(value) else 0.0
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, str):
+        return without_login(value) if "@" in value else value
     if isinstance(value, tuple | list):
         return [encode(each) for each in value]
     if isinstance(value, Mapping):

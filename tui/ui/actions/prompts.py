@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
-from tui.core.request import URL_LIMIT, check_url, origin_of
+from tui.core.request import URL_LIMIT, check_url, with_login_of
 from tui.core.text.sanitize import sanitize, sanitize_url
 from tui.core.text.units import format_rate, parse_size
 from tui.ui.style.format import editable_size
@@ -73,7 +73,7 @@ def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
     def apply(text: str | None) -> None:
         if text is None or text == shown:
             return
-        service.set_url(row.id, _with_credentials(row.url, text))
+        service.set_url(row.id, with_login_of(text, [row.url]))
         context.undo_stack.push(
             f"URL change of {sanitize(row.name)}",
             [row.id],
@@ -87,12 +87,3 @@ def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
 
     title = f"URL of {sanitize(row.name, 50)}"
     context.ask(PromptScreen(title, shown, check, _URL_HINT), apply)
-
-
-def _with_credentials(old: str, new: str) -> str:
-    """Add the credentials of the old URL, which are not shown, for the same origin."""
-    scheme, _, rest = new.partition("://")
-    login, at, _ = old.partition("://")[2].partition("/")[0].rpartition("@")
-    if not at or "@" in rest.partition("/")[0] or origin_of(old) != origin_of(new):
-        return new
-    return f"{scheme}://{login}@{rest}"
