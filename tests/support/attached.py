@@ -91,6 +91,11 @@ class Gate:
         self._error = ConnectionLost(reason)
         self._cut()
 
+    def refuse(self, error: Exception) -> None:
+        """End all connections, and refuse new ones with an error."""
+        self._error = error
+        self._cut()
+
     async def stop(self) -> None:
         """Do what a process does that ends in the usual way."""
         self._error = NotRunning("main")

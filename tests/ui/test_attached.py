@@ -13,6 +13,7 @@ from tests.support.until import until
 from tests.ui.dashboards import Dashboard, some_downloads
 from tui.background.attach.link import Link
 from tui.background.attach.replica import Replica
+from tui.background.protocol import Code, RequestError
 from tui.config.precedence import DashboardSettings
 from tui.core.attachment import LinkState
 from tui.core.download import DownloadState
@@ -189,3 +190,37 @@ async def test_settings_of_the_process_are_shown_and_its_limits_can_be_changed()
         await board.type("retries")
         await board.press("enter")
         assert "where the background process was started" in board.text()
+
+
+async def test_a_process_with_fewer_downloads_may_take_the_place_of_the_first():
+    service = FakeService()
+    for number in range(30):
+        service.put(f"first-{number}", _S.DONE, size=5)
+    async with a_server(service) as (address, _):
+        gate = Gate(address)
+        async with board_on(gate) as (board, link):
+            await shows(board, "first-29")
+            await board.press("G", "enter")
+            await gate.stop()
+            await until(lambda: link.state is LinkState.STOPPED)
+            service.downloads.clear()
+            service.put("second")
+            gate.started_at += 1
+            gate.open()
+            await until(lambda: link.state is LinkState.CONNECTED)
+            await board.press("escape", "j", "k", "x")
+            await shows(board, "second")
+
+
+async def test_another_version_is_named_and_not_tried_again():
+    async with a_server(some_downloads()) as (address, _):
+        gate = Gate(address)
+        async with board_on(gate) as (board, link):
+            await shows(board, "running.bin")
+            gate.refuse(RequestError(Code.VERSION, data={"version": "9.9"}))
+            await until(lambda: link.state is LinkState.REFUSED)
+            await shows(board, "other version")
+            assert "fetchtui 9.9 runs there" in attachment_text(link)
+            gate.open()
+            await board.tick()
+            assert link.state is LinkState.REFUSED

@@ -87,13 +87,20 @@ class Client:
         """Bytes that the client has not read yet."""
         return self._channel.backlog
 
-    def notify(self, method: str, params: dict[str, Any]) -> bool:
+    def notify(
+        self, method: str, params: dict[str, Any], *, is_asked: bool = False
+    ) -> bool:
         """Send a notification without waiting, unless the client is too slow.
+
+        Args:
+            method: its name.
+            params: its values.
+            is_asked: send it also to a slow client, since it belongs to an answer.
 
         Returns:
             False if it was not sent; what is sent later has to make up for it.
         """
-        if self.is_slow:
+        if self.is_slow and not is_asked:
             return False
         self._channel.send(Notification(method, params))
         return True

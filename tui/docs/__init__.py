@@ -23,6 +23,7 @@ TOPICS: Final[dict[str, str]] = {
     "settings": "the settings file, profiles, hosts, precedence",
     "options": "every option",
     "network": "proxies, credentials, cookies, TLS, HTTP backends",
+    "attach": "the dashboard for a background process, also over ssh",
     "rpc": "remote control by clients of aria2: set-up, what is refused and why",
     "hooks": "hooks, unpacking, folders, notifications, log file",
     "json-events": "the output of --json, and all error codes",

@@ -28,6 +28,8 @@ T = TypeVar("T")
 Known: TypeAlias = dict[str, tuple[str, str]]
 """Folder and name by URL."""
 _FIRST_ROWS_S = 0.05
+_SENT_LIMIT = 20_000
+"""Rows that another process is asked for, to find duplicates: 5 MB."""
 SLICE = 1_000
 """Requests per turn of the loop: 8 ms; all 100,000 at once would block it for 0.8 s."""
 
@@ -96,6 +98,8 @@ class AddQueue:
         self.expect: Callable[[int], None] | None = None
         """Called with how many downloads a dialog adds, before the first of them: if
         the process is killed meanwhile, the session can say how many it lacks."""
+        self.is_attached = False
+        """Whether the downloads are in another process."""
         self._pending = 0
         self._has_restored = False
         self._queue: deque[_Addition] = deque()
@@ -150,6 +154,8 @@ class AddQueue:
     async def _fill(self, known: dict[str, tuple[str, str]]) -> None:
         service = self._service
         ids = service.in_states(frozenset(DownloadState))
+        if self.is_attached and len(ids) > _SENT_LIMIT:
+            return  # their rows would be hundreds of MB
         with suppress(ServiceLost):  # only duplicates are not found then
             for start in range(0, len(ids), SLICE):
                 for row in await service.fetch_rows(ids[start : start + SLICE]):

@@ -369,6 +369,7 @@ class MainScreen(Screen[None]):
         self.header.attached_to = attached_to(attachment)
         self.header.alert = attachment_alert(attachment)
         self.exit_flow.is_attached = True
+        self.add_queue.is_attached = True
 
     @property
     def is_remote(self) -> bool:

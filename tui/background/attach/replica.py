@@ -663,7 +663,7 @@ class Replica:
             self._send("details", ids=[id]).add_done_callback(
                 lambda answer: self._take_detail(id, answer)
             )
-        (row,) = self.rows([id])
+        row = next(iter(self.rows([id])), _unknown_row(id, _S.QUEUED))
         if detail is None:
             root = self._totals.output_dir
             detail = _unknown_detail(row, f"{root}/{row.directory}/{row.name}")

@@ -8,7 +8,7 @@ did in the meantime shows as soon as the answer is there.
 
 from __future__ import annotations
 
-import re
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
@@ -59,8 +59,8 @@ class StateTable:
         wanted = bytes(state for state in DownloadState if state in states)
         if not wanted:
             return []
-        pattern = re.compile(b"[" + re.escape(wanted) + b"]")
-        return [match.start() for match in pattern.finditer(self._shown)]
+        is_wanted = bytes(state in wanted for state in range(256))
+        return list(compress(range(len(self)), self._shown.translate(is_wanted)))
 
     # -- what the process says -------------------------------------------------------
 

@@ -59,7 +59,9 @@ class Sink(Protocol):
         """Whether so much is unread that nothing more should be sent now."""
         ...
 
-    def notify(self, method: str, params: dict[str, Any]) -> bool:
+    def notify(
+        self, method: str, params: dict[str, Any], *, is_asked: bool = False
+    ) -> bool:
         """Send a notification without waiting; False if it was not sent."""
         ...
 
@@ -168,7 +170,9 @@ class ClientView:
         task = asyncio.create_task(self._run_search(kind, query))
         self._searches[number] = task
         try:
-            return await task
+            found = await task
+            self.flush()  # it may contain downloads that are new to the client
+            return found
         except asyncio.CancelledError:
             if not task.cancelled():
                 task.cancel()
@@ -224,18 +228,22 @@ class ClientView:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_FRAME_S - FRAME_S):
                         await self._subscription.wait()
-            self.flush()
+            self.flush(is_asked=False)
 
     def _is_moving(self) -> bool:
         counts = self._service.snapshot().counts
         return any(counts[state] for state in _MOVING)
 
-    def flush(self) -> None:
-        """Send what has changed since the last frame, unless the client is too slow."""
+    def flush(self, *, is_asked: bool = True) -> None:
+        """Send what has changed since the last frame.
+
+        Args:
+            is_asked: send it also to a slow client, before an answer that builds on it.
+        """
         if self._frames is None:
             return
         self._take_events()
-        if self._client.is_slow:
+        if self._client.is_slow and not is_asked:
             return
         frame: dict[str, Any] = {}
         if totals := self._totals_changed():
@@ -249,7 +257,7 @@ class ClientView:
             self._events.clear()
             self._lost = 0
         if frame:
-            self._client.notify("frame", frame)
+            self._client.notify("frame", frame, is_asked=is_asked)
 
     def _take_events(self) -> None:
         for event in self._subscription.drain():

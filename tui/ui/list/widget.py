@@ -148,7 +148,7 @@ class DownloadList(ScrollView, can_focus=True):
     def cursor_row(self) -> DownloadSnapshot | None:
         """Current snapshot of the download under the cursor."""
         id = self.model.cursor_id
-        return None if id is None else self._service.rows([id])[0]
+        return None if id is None else next(iter(self._service.rows([id])), None)
 
     def _anchor(self) -> tuple[DownloadId, int] | None:
         """Return the download that keeps its line on the screen, and that line.
@@ -197,7 +197,7 @@ class DownloadList(ScrollView, can_focus=True):
         drawn = self._write(ids)
         dirty = []
         for y, id in enumerate(ids):
-            before, after = self._drawn.get(id), drawn[id]
+            before, after = self._drawn.get(id), drawn.get(id, ())
             if before is None:
                 dirty.append(Region(0, y, width, 1))
             elif before != after:
@@ -246,7 +246,7 @@ class DownloadList(ScrollView, can_focus=True):
         pieces = self._drawn.get(id)
         if pieces is None:
             self._drawn = {**self._write(self._visible_ids()), **self._drawn}
-            pieces = self._drawn[id]
+            pieces = self._drawn.get(id, ())  # none after a change of the process
         is_cursor = index == self.model.cursor
         palette = palette_of(self.app)
         key = (pieces, is_cursor, self.has_focus, self._width)
