@@ -199,7 +199,7 @@ async def test_a_process_with_fewer_downloads_may_take_the_place_of_the_first():
     async with a_server(service) as (address, _):
         gate = Gate(address)
         async with board_on(gate) as (board, link):
-            await shows(board, "first-29")
+            await shows(board, "first-10")
             await board.press("G", "enter")
             await gate.stop()
             await until(lambda: link.state is LinkState.STOPPED)

@@ -198,7 +198,7 @@ class DownloadList(ScrollView, can_focus=True):
         dirty = []
         for y, id in enumerate(ids):
             before, after = self._drawn.get(id), drawn.get(id, ())
-            if before is None:
+            if not before or not after:
                 dirty.append(Region(0, y, width, 1))
             elif before != after:
                 spans = changed_spans(before, after)
