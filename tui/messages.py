@@ -586,13 +586,18 @@ def detached_text(attachment: Attachment, snapshot: EngineSnapshot) -> str:
     if attachment.state is LinkState.STOPPED:
         return f"fetchtui: {attachment_text(attachment)}."
     left = sum(snapshot.counts[state] for state in UNFINISHED)
-    where = (
-        f"ssh://{attachment.host}/{attachment.name}"
-        if attachment.host
-        else attachment.name
-    )
+    where = attached_to(attachment)
+    if attachment.host:
+        where = f"ssh://{where}"
     command = "fetchtui attach" if where == "main" else f"fetchtui attach {where}"
-    if not left:
+    if left == 0:
         return f"Detached; all downloads have ended. {command} shows them again."
-    downloads = "1 download continues" if left == 1 else f"{left:,} downloads continue"
-    return f"Detached; {downloads} in the background. {command} shows them again."
+    if left == 1:
+        return (
+            f"Detached; 1 download continues in the background. {command} shows it"
+            " again."
+        )
+    return (
+        f"Detached; {left:,} downloads continue in the background. {command} shows"
+        " them again."
+    )

@@ -235,7 +235,13 @@ class Replica:
                 future.set_exception(ConnectionLost(""))
                 future.exception()  # nobody has to wait for it
         self._outbox.clear()
-        self._totals = self._totals._replace(speed=0.0, eta_s=None)
+        totals = self._totals
+        self._totals = totals._replace(
+            speed=0.0, eta_s=None, disk=totals.disk._replace(speed=0.0)
+        )
+        self._rows = {
+            id: row._replace(speed=0.0, eta_s=None) for id, row in self._rows.items()
+        }
         self._bump()
 
     def on_notification(self, notification: Notification) -> None:
