@@ -122,6 +122,7 @@ _NOTICES: dict[NoticeCode, Sentence] = {
     _N.NOT_UPLOADED: "not uploaded: {0}",
     _N.TIME_NOT_SET: "the modification time could not be set: {0}",
     _N.HOOK_FAILED: "hook '{0}' {1}",
+    _N.HOOK_OUTPUT: "hook '{0}': {1}",
     _N.HOOK_DISABLED: "{0}; the hook is disabled for this run",
     _N.HOOK_PLACEHOLDER: (
         "{0} is replaced only as an argument of its own or behind a prefix (--out={0});"

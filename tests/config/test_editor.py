@@ -190,6 +190,7 @@ def test_set_accepts_what_value_returns(tmp_path):
         ("proxy", "http://me:hush@proxy:1", "this file must not contain passwords"),
         ("proxy", "gopher://proxy:1", "unknown proxy scheme 'gopher'"),
         ("proxy", "http://:80", "not a valid proxy address"),
+        ("proxy", "foo", "write http://HOST:PORT"),
         ("password-from", "hush", "must say where to read the secret from: env:NAME"),
         ("user", "me:hush", "set the user name alone, and password-from"),
         ("resolve", ["example.org:443"], "write HOST:PORT:ADDRESS"),

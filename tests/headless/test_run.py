@@ -148,6 +148,8 @@ async def test_json_has_stable_keys_and_a_summary() -> None:
             ("done", 0),
             ("failed", 1),
         ]
+        queued = events[0]
+        assert (queued["bytes"], queued["size"]) == (0, None), "as it was then"
         done, failed = events[-2:]
         assert done["url"] == "https://example.org/f0.bin"
         assert done["path"] == "/home/ada/downloads/f0.bin"

@@ -14,8 +14,8 @@ from tests.support.until import until
 from tui.postprocess.hooks import CommandError, Commands, NoProgram
 
 
-async def run(script: str, timeout_s: float = 20.0, **variables: str) -> None:
-    await Commands().run(("sh", "-c", script), variables, timeout_s)
+async def run(script: str, timeout_s: float = 20.0, **variables: str) -> str:
+    return await Commands().run(("sh", "-c", script), variables, timeout_s)
 
 
 def is_alive(pid: int) -> bool:
@@ -44,6 +44,11 @@ async def test_command_gets_arguments_and_variables(tmp_path):
 
     assert json.loads((tmp_path / "told.json").read_text()) == [[evil], evil]
     assert os.listdir(tmp_path) == ["told.json"]
+
+
+async def test_the_last_line_of_output_is_returned_sanitized():
+    assert await run("echo one; echo '\x1b[31mtwo'; echo") == "\ufffd[31mtwo"
+    assert await run("true") == ""
 
 
 async def test_failure_includes_the_last_output_line_sanitized():

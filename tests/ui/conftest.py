@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.fixture(autouse=True)
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's directory of pictures, where screenshots go."""
+    folder = tmp_path / "Pictures"
+    monkeypatch.setattr("tui.ui.actions.application.user_pictures_path", lambda: folder)
+    folder.mkdir()
+    return folder
+
+
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[Terminal]:
     """The dashboard behind a pty, once it has drawn."""

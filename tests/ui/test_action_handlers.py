@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -646,10 +647,8 @@ def test_quit_add_and_suspend_reach_the_right_owner(context):
 
 
 async def test_a_screenshot_that_cannot_be_written_says_why(context, monkeypatch):
-    snapshot = context.service.snapshot
-    folder = "/proc/no-such-folder"
     monkeypatch.setattr(
-        context.service, "snapshot", lambda: snapshot()._replace(output_dir=folder)
+        "tui.ui.actions.application.user_pictures_path", lambda: Path("/proc/self")
     )
     context.run("screenshot")
     await context.finish()

@@ -43,6 +43,20 @@ async def test_quit_does_not_ask_when_nothing_runs():
         assert board.app.return_value == 1
 
 
+async def test_quit_asks_just_after_the_last_download_has_ended(monkeypatch):
+    service = ended(_S.DONE)
+    id = service.put("last.bin", _S.DOWNLOADING, size=10, received=5)
+    async with dashboard(service) as board:
+        await board.tick()
+        service.finish(id)
+        await board.tick()
+        monkeypatch.setattr("tui.ui.exit.JUST_ENDED_S", 3600.0)
+        await board.press("q")
+        assert isinstance(board.app.screen, QuitScreen)
+        await board.press("q")
+        assert board.app.return_value == 0
+
+
 async def test_quitting_early_keeps_the_states_and_exits_with_130():
     async with dashboard() as board:
         await board.press("q")

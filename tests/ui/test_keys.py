@@ -174,18 +174,11 @@ async def test_the_palette_opens_by_both_keys():
             await board.press("escape")
 
 
-async def test_a_screenshot_is_saved_in_the_output_directory(tmp_path, monkeypatch):
+async def test_a_screenshot_is_saved_among_the_pictures(pictures):
     async with dashboard() as board:
-        snapshot = board.main.service.snapshot
-        monkeypatch.setattr(
-            board.main.service,
-            "snapshot",
-            lambda: snapshot()._replace(output_dir=str(tmp_path)),
-        )
-        await board.tick()
         await board.press("ctrl+s")
         await board.app.workers.wait_for_complete()
-        (picture,) = tmp_path.iterdir()
+        (picture,) = pictures.iterdir()
         assert picture.name.startswith("fetchtui-")
         assert "<svg" in picture.read_text()
 

@@ -10,6 +10,7 @@ from tui.config.document import read_document
 from tui.config.precedence import resolve
 from tui.config.registry import OPTIONS
 from tui.core.text.units import format_size, use_units
+from tui.ui.dialogs.prompt import PromptScreen
 from tui.ui.dialogs.settings import SettingsScreen
 from tui.ui.live_settings import LiveSettings
 from tui.ui.style.theme import THEMES
@@ -147,12 +148,29 @@ async def test_keys_are_changed_and_work_in_the_same_moment(file):
         assert board.main.service.calls["pause"] == 1
 
 
-async def test_a_key_of_another_action_is_refused_with_its_owner(file):
-    async with dashboard(keys={"cancel": "m"}) as board:
+async def test_two_actions_swap_their_keys_in_one_step(file):
+    async with dashboard(keys={"cancel": ("m", "x")}) as board:
         await opened(board)
-        await change(board, "keys.pause", "m", "enter")
-        assert "m is already used by cancel" in board.text()
+        await change(board, "keys.pause", "m")
+        assert "m: Cancel has this key; enter swaps the two" in board.text()
         assert "pause" not in file.read_text()
+        await board.press("enter")
+        await board.app.workers.wait_for_complete()
+        written = file.read_text()
+        assert 'pause = ["m"]' in written
+        assert 'cancel = ["p", "x"]' in written
+        await board.press("escape", "m", "p")
+        assert board.main.service.calls["pause"] == 1
+        assert board.main.service.calls["cancel"] == 1
+
+
+async def test_keys_that_cannot_be_bound_are_explained_when_pressed(file):
+    async with dashboard() as board:
+        await opened(board)
+        await change(board, "keys.pause", "ctrl+i")
+        assert "tab" in board.text()
+        await board.press("escape", "enter", "tab")
+        assert isinstance(board.app.screen, PromptScreen), "names can be typed as well"
 
 
 async def test_each_value_shows_its_source(file):

@@ -68,6 +68,8 @@ def parse_proxy(text: str) -> str:
     try:
         parts = urlsplit(candidate)
         has_host = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        if "://" not in text and parts.port is None:
+            has_host = False  # a word is more likely a mistake than a host
     except ValueError:
         has_host = False
     else:

@@ -48,6 +48,7 @@ class NoticeCode(StrEnum):
     NOT_UPLOADED = "not_uploaded"  # reason
     TIME_NOT_SET = "time_not_set"  # reason
     HOOK_FAILED = "hook_failed"  # program, reason
+    HOOK_OUTPUT = "hook_output"  # program, last line of its output
     HOOK_DISABLED = "hook_disabled"  # reason
     HOOK_PLACEHOLDER = "hook_placeholder"  # placeholder, variable
     # the run

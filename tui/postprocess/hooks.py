@@ -102,6 +102,13 @@ class HookRunner:
         """Kill running hooks without waiting."""
         self._commands.kill_all()
 
+    def _report_output(self, id: DownloadId | None, notice: Notice) -> None:
+        """Show the last line that a hook printed, where its failure would be shown."""
+        if id is None:
+            self._service.notify(notice)
+        else:
+            self._service.add_note(id, notice)
+
     async def _run(self, ended: Ended | None) -> None:
         if ended is None:
             template = self._hooks.on_all_done
@@ -117,7 +124,10 @@ class HookRunner:
         id = None if ended is None else ended.id
         try:
             argv = filled(template, facts)
-            await self._commands.run(argv, variables, self._hooks.timeout_s)
+            line = await self._commands.run(argv, variables, self._hooks.timeout_s)
+            if line:
+                name = sanitize(template[0].rpartition("/")[2], 40)
+                self._report_output(id, Notice(NoticeCode.HOOK_OUTPUT, (name, line)))
         except NoProgram as error:
             self._disabled.add(template[0])
             notice = Notice(NoticeCode.HOOK_DISABLED, (str(error),))
@@ -232,13 +242,16 @@ class Commands:
 
     async def run(
         self, argv: Sequence[str], variables: Mapping[str, str], timeout_s: float
-    ) -> None:
+    ) -> str:
         """Run a command and wait for it.
 
         Args:
             argv: the program and its arguments.
             variables: added to the current environment.
             timeout_s: seconds after which it is killed.
+
+        Returns:
+            The last line of its output, safe to display; "" without output.
 
         Raises:
             NoProgram: the program cannot be started.
@@ -259,6 +272,7 @@ class Commands:
                 self._running.discard(process.pid)
             if status:
                 raise CommandError(f"{_describe_status(status)}{output.last()}")
+            return output.last().removeprefix(": ")
         finally:
             output.close()
 

@@ -41,7 +41,7 @@ from tui.ui.terminal.driver import (
     take_losses,
     title_for,
 )
-from tui.ui.terminal.exit_summary import print_summary, summary_lines
+from tui.ui.terminal.exit_summary import COLUMNS, print_summary, summary_lines
 from tui.ui.terminal.paste import INPUT_LIMIT, LIMIT, fit_input
 from tui.ui.terminal.signals import StopSignals, detach_dead_streams
 from tui.ui.ui_state import UIState, load_ui_state, save_ui_state, ui_state_path
@@ -385,7 +385,8 @@ async def _print_summary(app: DashboardApp, service: DashboardService) -> None:
     saved = app.main.actions.export.path
     hint = app.main.exit_flow.hint
     now = service.snapshot()
-    print_summary(summary_lines(now, causes, service.rows, saved, hint))
+    width = max(COLUMNS, app.size.width)
+    print_summary(summary_lines(now, causes, service.rows, saved, hint, width))
 
 
 def _do_nothing() -> None:

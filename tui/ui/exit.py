@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 INTERRUPTED = 130
 """Exit status of an unfinished run: 128 + SIGINT, as in shells."""
+JUST_ENDED_S = 2.0
+"""For so long after the last download has ended, quitting still asks."""
 TWICE_S = 2.0
 """A second ctrl+c within this time quits without a question."""
 
@@ -88,6 +90,7 @@ class ExitFlow:
         self._service = poller.service
         self._exit_when_done = exit_when_done
         self._interrupted_at_s = -TWICE_S
+        self._busy_at_s = -JUST_ENDED_S
         self._is_asking = False
         self._set_aside: list[DownloadId] | None = None
         self._watch: asyncio.Future[None] | None = None
@@ -141,6 +144,8 @@ class ExitFlow:
 
         snapshot = self._service.snapshot()
         is_busy = any(snapshot.counts[state] for state in ACTIVE)
+        # A user who has just seen downloads run expects the question and answers it.
+        is_busy |= time.monotonic() - self._busy_at_s < JUST_ENDED_S
         if self.is_attached or not is_busy or self._set_aside is not None:
             self.quit()
         elif not self._is_asking:
@@ -228,6 +233,8 @@ class ExitFlow:
     def check(self, *, is_all_added: bool) -> None:
         """Quit if the time has come; called on every tick."""
         poller = self._poller
+        if any(poller.snapshot.counts[state] for state in ACTIVE):
+            self._busy_at_s = time.monotonic()
         is_paused = poller.snapshot.is_queue_paused
         if self._set_aside is not None and not poller.is_moving and not is_paused:
             self.quit()

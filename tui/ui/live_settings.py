@@ -21,7 +21,7 @@ from tui.core.attachment import LinkState
 from tui.core.text.sanitize import sanitize
 from tui.messages import WATCHING, attached_to, attachment_text
 from tui.ui.dialogs.settings import KEYS, SettingRow
-from tui.ui.keys.keymap import current
+from tui.ui.keys.keymap import current, key_name
 from tui.ui.keys.registry import shown_key
 from tui.ui.style.format import editable_size
 
@@ -38,6 +38,15 @@ _DETECTED = frozenset(
     ("output-dir", "dashboard.theme", "dashboard.ascii", "dashboard.columns")
 )
 """Settings whose default is detected at the start."""
+
+
+def _owner(action: str, text: str) -> str:
+    """Return the id of another action that has a key; "" if none has."""
+    key = key_name(text)
+    for other in current().actions:
+        if other.id != action and key in other.keys:
+            return other.id
+    return ""
 
 
 class KeyGroup(Enum):
@@ -221,6 +230,62 @@ class LiveSettings:
             return sanitize(str(error))
         return None
 
+    def key_owner(self, action: str, text: str) -> str:
+        """Return the title of another action that has a key; "" if none has."""
+        owner = _owner(action, text)
+        return current().by_id[owner].title if owner else ""
+
+    async def set_key(self, action: str, text: str) -> str:
+        """Give an action one key, whose owner gets the old one in exchange.
+
+        Args:
+            action: its id.
+            text: the key, as displayed.
+
+        Raises:
+            ValueError: as for ``change``.
+        """
+        owner = _owner(action, text)
+        if not owner:
+            return await self.change(KEYS + action, text)
+        file = await self._opened()
+        old = current().by_id[action].shown_keys.split()[:1]
+        kept = [k for k in current().by_id[owner].shown_keys.split() if k != text]
+        file.set(KEYS + action, [text])
+        file.set(KEYS + owner, [*old, *kept])
+        await self._save(file, KEYS + action, KEYS + owner)
+        self._apply(KEYS + action)
+        by_id = current().by_id
+        now = [f"{by_id[id].title}: {by_id[id].shown_keys}" for id in (action, owner)]
+        return f"{', '.join(now)} · saved to {self.path}"
+
+    async def _opened(self) -> ConfigFile:
+        """Return the settings file.
+
+        Raises:
+            ValueError: it has errors.
+        """
+        if self._file is None:
+            await self.load()  # it may have been fixed in the meantime
+        if self._file is None:
+            # The path comes last: if the line is cut, the reason remains.
+            raise ValueError(f"fix the errors in the settings file first: {self.path}")
+        return self._file
+
+    async def _save(self, file: ConfigFile, *keys: str) -> None:
+        """Write the settings file after a change of ``keys``.
+
+        Raises:
+            ValueError: it cannot be written; the change is discarded.
+        """
+        try:
+            await asyncio.to_thread(file.save)
+        except (OSError, ConfigError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            await self.load()  # discard what could not be written
+            raise ValueError(f"{sanitize(str(reason))}: {self.path}") from None
+        self._written.update(keys)
+
     async def change(self, key: str, text: str) -> str:
         """Write a value to the settings file and apply it; "" restores the default.
 
@@ -230,23 +295,12 @@ class LiveSettings:
         Raises:
             ValueError: the value is invalid, or the file cannot be written.
         """
-        if self._file is None:
-            await self.load()  # it may have been fixed in the meantime
-        file = self._file
-        if file is None:
-            # The path comes last: if the line is cut, the reason remains.
-            raise ValueError(f"fix the errors in the settings file first: {self.path}")
+        file = await self._opened()
         if text:
             file.set_text(key, text)
         else:
             file.unset(key)
-        try:
-            await asyncio.to_thread(file.save)
-        except (OSError, ConfigError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            await self.load()  # discard what could not be written
-            raise ValueError(f"{sanitize(str(reason))}: {self.path}") from None
-        self._written.add(key)
+        await self._save(file, key)
         is_live = self._apply(key)
         change = (
             f"{key} = {sanitize(text, 60)}" if text else f"{key} reset to its default"

@@ -80,7 +80,12 @@ class JsonRenderer:
                 error, kind = quote(sanitize(event.error)), quote(event.error_kind)
             else:
                 error = kind = "null"
-            lines.append(self._line(word, rows[event.id], error, kind))
+            row = rows[event.id]
+            if isinstance(event, Queued):
+                # The row is as of now; a small file may be done already.
+                size = self._run.requests[event.id].size
+                row = row._replace(received=0, size=size)
+            lines.append(self._line(word, row, error, kind))
         self._stdout.write("".join(lines))
 
     def tick(self) -> None:

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from platformdirs import user_pictures_path
+
 from tui.core.download import ACTIVE
 from tui.core.listing.history import SessionSummary
 from tui.core.text.sanitize import sanitize
@@ -112,13 +114,13 @@ class ApplicationActions:
         self._context.open(SettingsScreen(self._application.live_settings()))
 
     def screenshot(self) -> None:
-        """Save the screen as SVG in the output directory."""
+        """Save the screen as SVG among the user's pictures."""
         self._context.run_in_background(self._save_screenshot, group="screenshot")
 
     async def _save_screenshot(self) -> None:
         svg = self._application.export_screenshot(title="fetchtui")
-        is_remote, now = self._context.is_remote, self._context.service.snapshot()
-        folder = Path.cwd() if is_remote else Path(now.output_dir)
+        pictures = user_pictures_path()
+        folder = pictures if pictures.is_dir() else Path.cwd()
         path = folder / time.strftime("fetchtui-%Y%m%d-%H%M%S.svg")
         try:
             await asyncio.to_thread(path.write_text, svg, "utf-8")

@@ -48,6 +48,11 @@ class GuideScreen(Dialog[None]):
         Binding("G", "scroll(10000)", show=False),
     ]
 
+    def __init__(self, topic: str = _NAMES[0]) -> None:
+        """Open ``topic`` first."""
+        super().__init__()
+        self._first = _NAMES.index(topic)
+
     def compose_box(self) -> ComposeResult:
         """Lay out the list of topics and the text."""
         with Horizontal():
@@ -59,7 +64,7 @@ class GuideScreen(Dialog[None]):
 
     def on_mount(self) -> None:
         """Open the first topic."""
-        self.query_one(OptionList).highlighted = 0
+        self.query_one(OptionList).highlighted = self._first
         self.query_one(VerticalScroll).focus()
 
     def on_resize(self, event: events.Resize) -> None:

@@ -1,18 +1,21 @@
-"""Asks for one value: concurrency, a rate limit, a URL."""
+"""Asks for one value: concurrency, a rate limit, a URL, or a key to press."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.dialog import PRINTABLE, Dialog
+from tui.ui.keys.registry import shown_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from textual import events
     from textual.app import ComposeResult
     from textual.types import CSSPathType
 
@@ -82,3 +85,61 @@ class PromptScreen(Dialog[str | None]):
         error.update(sanitize(problem or ""))
         error.display = problem is not None
         self.query_one("#hint").display = problem is None and bool(self._hint)
+
+
+TYPE_NAMES = ""
+"""Result of ``KeyScreen``: the user wants to type the names of keys instead."""
+
+
+class KeyScreen(Dialog[str | None]):
+    """Returns the key that was pressed and confirmed, as displayed; or TYPE_NAMES."""
+
+    CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "prompt.tcss"]
+    KEYS = (("enter", "apply"), ("tab", "type names"), ("esc", "cancel"))
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "type_names", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        now: str,
+        judge: Callable[[str], tuple[str, bool]],
+    ) -> None:
+        """Create the dialog.
+
+        Args:
+            title: the action.
+            now: its keys, as displayed.
+            judge: returns what a key would do, and whether it can be applied.
+        """
+        super().__init__()
+        self._title = sanitize(title)
+        self._now = now
+        self._judge = judge
+        self._pressed = ""
+        self._is_valid = False
+
+    def title_text(self) -> str:
+        """Return the action."""
+        return self._title
+
+    def compose_box(self) -> ComposeResult:
+        """Lay out the request for a key, and what it would do."""
+        yield Static(f"Press the new key. Now: {self._now or 'none'}", markup=False)
+        yield Static("", classes="hint", id="hint", markup=False)
+
+    def on_key(self, event: events.Key) -> None:
+        """Show what a key would do; Enter confirms the last one."""
+        event.stop()
+        if event.key == "enter" and self._pressed:
+            if self._is_valid:
+                self.dismiss(self._pressed)
+            return
+        self._pressed = shown_key(event.key)
+        words, self._is_valid = self._judge(self._pressed)
+        self.query_one("#hint", Static).update(f"{self._pressed}: {sanitize(words)}")
+
+    def action_type_names(self) -> None:
+        """Let the user type the names of several keys."""
+        self.dismiss(TYPE_NAMES)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from textual import on
@@ -15,13 +14,13 @@ from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.choice import ChoiceScreen, ColumnsScreen, ThemeScreen
 from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
 from tui.ui.dialogs.help import HelpList
-from tui.ui.dialogs.prompt import PromptScreen
+from tui.ui.dialogs.prompt import TYPE_NAMES, KeyScreen, PromptScreen
 from tui.ui.panes.pane import Line, Span
 from tui.ui.style.format import cells, fit
 from tui.ui.style.theme import THEMES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
     from enum import Enum
 
     from textual.app import ComposeResult
@@ -86,6 +85,12 @@ class EditableSettings(Protocol):
 
     def check(self, key: str, text: str) -> str | None:
         """Return what is wrong with a new value, or ``None``."""
+
+    def key_owner(self, action: str, text: str) -> str:
+        """Return the title of another action that has a key; "" if none has."""
+
+    async def set_key(self, action: str, text: str) -> str:
+        """Give an action one key, whose owner gets the old one in exchange."""
 
     async def change(self, key: str, text: str) -> str:
         """Save a value and apply it; return what was done, for the user."""
@@ -225,26 +230,52 @@ class SettingsScreen(Dialog[None]):
             columns = ColumnsScreen(self._settings.now(find(key)))
             self.app.push_screen(columns, self._answer_columns)
             return
-        option = None if key.startswith(KEYS) else find(key)
-        if option is not None and option.kind is Kind.SWITCH:
+        if key.startswith(KEYS):
+            self._ask_key(key)
+            return
+        option = find(key)
+        if option.kind is Kind.SWITCH:
             self._change(key, "false" if self._settings.now(option) else "true")
-        elif option is not None and option.kind is Kind.CHOICE:
+        elif option.kind is Kind.CHOICE:
             now = str(self._settings.now(option))
             names = list(option.choices)
             self.app.push_screen(ChoiceScreen(key, names, now), self._answer(key))
-        elif option is not None and option.kind is Kind.WORDS and self._has_many(key):
+        elif option.kind is Kind.WORDS and self._has_many(key):
             self._message = (
                 f"{key} has several values; edit it in {self._settings.path}"
             )
             self._explain()
         else:
-            prompt = PromptScreen(
-                key,
-                self._settings.text(key),
-                lambda text: self._settings.check(key, text),
-                self._settings.hint(key),
-            )
-            self.app.push_screen(prompt, self._answer(key))
+            self._prompt(key)
+
+    def _prompt(self, key: str) -> None:
+        prompt = PromptScreen(
+            key,
+            self._settings.text(key),
+            lambda text: self._settings.check(key, text),
+            self._settings.hint(key),
+        )
+        self.app.push_screen(prompt, self._answer(key))
+
+    def _ask_key(self, key: str) -> None:
+        """Ask for a key of an action, or for the names of several keys."""
+        settings, action = self._settings, key.removeprefix(KEYS)
+
+        def judge(text: str) -> tuple[str, bool]:
+            owner = settings.key_owner(action, text)
+            if owner:
+                return f"{owner} has this key; enter swaps the two", True
+            problem = settings.check(key, text)
+            return problem or "enter applies it", problem is None
+
+        def take(text: str | None) -> None:
+            if text == TYPE_NAMES:
+                self._prompt(key)
+            elif text is not None:
+                self._run(settings.set_key(action, text))
+
+        screen = KeyScreen(key, settings.text(key), judge)
+        self.app.push_screen(screen, take)
 
     def _has_many(self, key: str) -> bool:
         return len(self._settings.now(find(key))) > 1
@@ -265,13 +296,15 @@ class SettingsScreen(Dialog[None]):
         return apply
 
     def _change(self, key: str, text: str) -> None:
-        # Not a worker of this dialog: closing it must not cancel the change.
-        work = partial(self._write, key, text)
-        _: Worker[None] = self.app.run_worker(work, group="settings")
+        self._run(self._settings.change(key, text))
 
-    async def _write(self, key: str, text: str) -> None:
+    def _run(self, change: Coroutine[Any, Any, str]) -> None:
+        # Not a worker of this dialog: closing it must not cancel the change.
+        _: Worker[None] = self.app.run_worker(self._write(change), group="settings")
+
+    async def _write(self, change: Coroutine[Any, Any, str]) -> None:
         try:
-            self._message = await self._settings.change(key, text)
+            self._message = await change
         except ValueError as error:
             self._message = f"Not changed: {sanitize(str(error))}"
         if self.is_whole:

@@ -139,13 +139,17 @@ def shown_key(key: str) -> str:
     return "+".join([*modifiers, sign])
 
 
-def _view(number: int, name: str, what: str, help: str) -> Action:
+def _view(
+    number: int, name: str, what: str, help: str, label: str = "", rank: int = 0
+) -> Action:
     return Action(
         id=f"view_{name}",
         keys=(str(number),),
         title=f"Show {what}",
         help=help,
         group=Group.VIEW,
+        label=label,
+        rank=rank,
     )
 
 
@@ -433,7 +437,7 @@ _RUN = (
         "Stop all downloads and start no new ones. Press again to resume.",
         Group.RUN,
         label="Pause all",
-        rank=13,
+        rank=16,
     ),
     Action(
         "retry_failed",
@@ -442,7 +446,7 @@ _RUN = (
         "Queue every failed download again.",
         Group.RUN,
         label="Retry all",
-        rank=14,
+        rank=17,
         is_enabled=when.any_failed,
         disabled_reason="nothing has failed",
     ),
@@ -560,7 +564,14 @@ _VIEW = (
         Group.VIEW,
     ),
     _view(1, "all", "all downloads", "Downloads in every state."),
-    _view(2, "active", "active downloads", "Downloads that run or wait for a retry."),
+    _view(
+        2,
+        "active",
+        "active downloads",
+        "Downloads that run or wait for a retry.",
+        label="Active",
+        rank=12,
+    ),
     _view(
         3,
         "queued",
@@ -586,6 +597,8 @@ _VIEW = (
         "Follow active downloads",
         "Keep the cursor on an active download until you move it.",
         Group.VIEW,
+        label="Follow",
+        rank=14,
     ),
     Action(
         "freeze",
@@ -601,7 +614,7 @@ _VIEW = (
         "Activity of each writer thread, and the lag of the event loop.",
         Group.VIEW,
         label="Disk",
-        rank=15,
+        rank=18,
     ),
     Action(
         "graph",
@@ -610,7 +623,7 @@ _VIEW = (
         "Speed over the last minute or two.",
         Group.VIEW,
         label="Graph",
-        rank=16,
+        rank=19,
     ),
     Action(
         "hosts",
@@ -618,6 +631,8 @@ _VIEW = (
         "Show or hide the hosts",
         "Speed, limit, errors and backoff of each host. Enter changes the limit.",
         Group.VIEW,
+        label="Hosts",
+        rank=13,
     ),
     Action(
         "log",
@@ -626,7 +641,7 @@ _VIEW = (
         "Every start, retry, failure and completion, newest last.",
         Group.VIEW,
         label="Log",
-        rank=17,
+        rank=20,
     ),
     Action(
         "zoom",
@@ -635,7 +650,7 @@ _VIEW = (
         "Enlarge the last used pane. Press again to return to the list.",
         Group.VIEW,
         label="Zoom",
-        rank=18,
+        rank=21,
     ),
 )
 
@@ -692,7 +707,7 @@ _APP = (
         "Find and run any action by name.",
         Group.APP,
         label="Palette",
-        rank=12,
+        rank=15,
         is_typable=True,
     ),
     Action(
@@ -720,7 +735,7 @@ _APP = (
         "screenshot",
         ("ctrl+s",),
         "Save a screenshot",
-        "Save the screen as an SVG file in the output directory.",
+        "Save the screen as an SVG file in the pictures or the working directory.",
         Group.APP,
         is_typable=True,
     ),

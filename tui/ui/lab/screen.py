@@ -16,6 +16,7 @@ from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_elapsed
 from tui.lab.race import Race, State, describe
 from tui.lab.report.export import report_of, write_beside
+from tui.ui.dialogs.docs import GuideScreen
 from tui.ui.lab.entrant_pane import ChartPane, EntrantPane
 from tui.ui.lab.explain_dialog import ExplainDialog
 from tui.ui.lab.race_table import RaceTable, round_text
@@ -35,6 +36,7 @@ _KEYS = (
     ("explain", "enter", "explain"),
     ("export", "e", "export"),
     ("again", "r", "run again"),
+    ("help", "?", "help"),
     ("quit", "q", "quit"),
 )
 
@@ -115,6 +117,7 @@ class RaceScreen(Screen[None]):
         Binding("x", "cancel", show=False, priority=True),
         Binding("e", "export", show=False, priority=True),
         Binding("r", "again", show=False, priority=True),
+        Binding("question_mark,f1,h", "help", show=False, priority=True),
         Binding("q,ctrl+c,ctrl+q", "quit", show=False, priority=True),
     ]
 
@@ -203,6 +206,10 @@ class RaceScreen(Screen[None]):
         verb = "cancelling" if was_running else "no further rounds for"
         self.footer.show_message(f"{verb} {entrant.entry.title}")
         self.tick()
+
+    def action_help(self) -> None:
+        """Open the page of the user guide on the lab."""
+        self.app.push_screen(GuideScreen("lab"))
 
     async def action_export(self) -> None:
         """Write the results to the working directory."""

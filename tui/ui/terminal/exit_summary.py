@@ -34,6 +34,7 @@ def summary_lines(
     rows: Callable[[list[int]], list[DownloadSnapshot]],
     saved: Path | None,
     hint: str,
+    width: int = COLUMNS,
 ) -> list[str]:
     """Return the result of the run and how to continue.
 
@@ -43,9 +44,10 @@ def summary_lines(
         rows: returns the rows of downloads, to list some of them.
         saved: the list of failed downloads, if it was saved.
         hint: how to resume, as a sentence.
+        width: cells of the terminal.
 
     Returns:
-        Lines of at most 80 cells; empty if there were no downloads.
+        Lines of at most ``width`` cells; empty if there were no downloads.
     """
     if not snapshot.total:
         return []
@@ -73,7 +75,7 @@ def summary_lines(
         advice = remedy(group.kind, group.status)
         lines.append(f"  {count(len(group.ids))} × {name}: {advice}")
         lines += [
-            f"      {middle_ellipsis(sanitize_url(row.url), COLUMNS - 6)}"
+            f"      {middle_ellipsis(sanitize_url(row.url), width - 6)}"
             for row in rows(group.ids[:_NAMED])
         ]
         if len(group.ids) > _NAMED:
@@ -82,11 +84,11 @@ def summary_lines(
     if rest:
         lines.append(f"  {count(rest)} for other reasons")
     if saved is not None and failures:
-        path = middle_ellipsis(sanitize(str(saved)), COLUMNS - 13)
+        path = middle_ellipsis(sanitize(str(saved)), width - 13)
         lines.append(f"failed list: {path}")
     if (unfinished or failures) and hint:
         lines.append(sanitize(hint))
-    return [line if cells(line) <= COLUMNS else fit(line, COLUMNS) for line in lines]
+    return [line if cells(line) <= width else fit(line, width) for line in lines]
 
 
 def print_summary(lines: list[str]) -> None:
