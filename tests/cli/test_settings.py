@@ -97,5 +97,7 @@ def test_demo_ignores_network_settings_in_the_file(config, monkeypatch):
     monkeypatch.setenv("FETCHTUI_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("FETCHTUI_ASCII", "1")
     resolved = load_settings(CommandLine(demo=True))
-    assert resolved.settings() == Settings(auto=True, concurrency=AUTO_START)
+    assert resolved.settings() == Settings(
+        auto=True, concurrency=AUTO_START, sizes_ahead=True
+    )
     assert resolved.dashboard() == DashboardSettings(motion=False, ascii=True)

@@ -110,7 +110,7 @@ def test_misspelled_variable_gets_a_suggestion():
 
 def test_empty_variable_counts_as_unset():
     settings = resolved(FETCHTUI_CONCURRENCY="", FETCHTUI_PROXY="").settings()
-    assert settings == Settings(auto=True, concurrency=AUTO_START)
+    assert settings == Settings(auto=True, concurrency=AUTO_START, sizes_ahead=True)
 
 
 def test_concurrency_is_automatic_unless_a_number_is_given():
@@ -140,6 +140,7 @@ def test_settings_combine_several_options(tmp_path, monkeypatch):
     assert settings == Settings(
         auto=True,
         concurrency=AUTO_START,
+        sizes_ahead=True,
         proxy="http://proxy:3128",
         proxy_login=Login("me", "text:p@ss"),
         login=Login("you", "file:/run/secret", Scheme.DIGEST),

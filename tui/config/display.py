@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 from tui.config.option import toml_text
 from tui.config.parsing import split_proxy
 from tui.config.registry import OPTIONS
+from tui.config.values import Kind
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import editable_size
 
 if TYPE_CHECKING:
     from tui.config.option import Option
@@ -41,6 +43,8 @@ def shown_value(option: Option, value: Any) -> str:
             return sanitize("; ".join(f"{name} = {toml_text(k)}" for name, k in value))
         case "resolve":
             shown = [f"{host}:{port or '*'}:{address}" for host, port, address in value]
+        case _ if option.kind in (Kind.SIZE, Kind.RATE) and value % 1024 == 0:
+            shown = editable_size(value)  # as a user would write it
         case key if key.startswith("hooks.on"):
             shown = shlex.join(value)
         case _:
@@ -57,7 +61,7 @@ def _host(rule: HostRule) -> str:
     if rule.cap:
         parts.append(f"cap = {rule.cap}")
     if rule.rate_limit:
-        parts.append(f"limit-rate = {rule.rate_limit}")
+        parts.append(f"limit-rate = {toml_text(editable_size(rule.rate_limit))}")
     if rule.headers:
         headers = [_header(name, text) for name, text in rule.headers]
         parts.append(f"headers = {toml_text(headers)}")

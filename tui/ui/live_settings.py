@@ -19,11 +19,11 @@ from tui.config.registry import find
 from tui.config.values import Kind
 from tui.core.attachment import LinkState
 from tui.core.text.sanitize import sanitize
+from tui.core.text.units import editable_size
 from tui.messages import WATCHING, attached_to, attachment_text
 from tui.ui.dialogs.settings import KEYS, SettingRow
 from tui.ui.keys.keymap import current, key_name
 from tui.ui.keys.registry import shown_key
-from tui.ui.style.format import editable_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -61,6 +61,17 @@ def parse_size(text: str, noun: str = "size") -> int:
     return int(whole + decimals) * factor // divisor
 
 
+def editable_size(number: int | None) -> str:
+    """Return a size in the form in which a user would type it: ``10M``; 0 for none."""
+    if not number:
+        return "0"
+    for power, letter in ((3, "G"), (2, "M"), (1, "K")):
+        whole, rest = divmod(number, 1024**power)
+        if whole and not rest:
+            return f"{whole}{letter}"
+    return str(number)
+
+
 def format_size(size: float | None) -> str:
     """Format bytes with three significant digits: ``6.10 GB``.
 

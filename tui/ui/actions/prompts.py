@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from tui.core.download import DownloadState
 from tui.core.request import URL_LIMIT, check_url, with_login_of
 from tui.core.text.sanitize import sanitize, sanitize_url
-from tui.core.text.units import format_rate, parse_size
-from tui.ui.style.format import editable_size
+from tui.core.text.units import editable_size, format_rate, parse_size
 
 if TYPE_CHECKING:
     from tui.core.snapshot import DownloadSnapshot

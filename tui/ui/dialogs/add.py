@@ -16,13 +16,13 @@ from textual.widgets import Button, Input, Static, TextArea
 
 from tui.core.request import Checksum, DownloadRequest
 from tui.core.text.sanitize import sanitize
-from tui.core.text.units import parse_size
+from tui.core.text.units import editable_size, parse_size
 from tui.sources.values import parse_folder, parse_header, parse_output_path
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
 from tui.ui.dialogs.dialog import PRINTABLE, Dialog
 from tui.ui.dialogs.path_completion import dropped_paths
 from tui.ui.dialogs.pick import Picked, PickScreen
-from tui.ui.style.format import count, editable_size
+from tui.ui.style.format import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -49,9 +49,10 @@ class ChoiceScreen(Dialog[str | None]):
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "choice.tcss"]
     KEYS = (("enter", "choose"), ("esc", "cancel"))
 
-    def __init__(self, title: str, words: list[str], now: str) -> None:
-        """Offer ``words``, with the cursor on ``now``, the current one."""
+    def __init__(self, title: str, words: list[str], now: str, hint: str = "") -> None:
+        """Offer ``words``, with the cursor on ``now``; ``hint`` explains them."""
         super().__init__()
+        self._hint = hint
         self._title = sanitize(title)
         self._words = words
         self._now = now
@@ -63,6 +64,7 @@ class ChoiceScreen(Dialog[str | None]):
     def compose_box(self) -> ComposeResult:
         """Lay out the words."""
         yield Options(*(Option(Content(word), id=word) for word in self._words))
+        yield Static(self._hint, classes="hint", markup=False)
 
     def on_mount(self) -> None:
         """Put the cursor on the current word."""

@@ -104,19 +104,19 @@ class KeyScreen(Dialog[str | None]):
         self,
         title: str,
         now: str,
-        judge: Callable[[str], tuple[str, bool]],
+        check_key: Callable[[str], tuple[str, bool]],
     ) -> None:
         """Create the dialog.
 
         Args:
             title: the action.
             now: its keys, as displayed.
-            judge: returns what a key would do, and whether it can be applied.
+            check_key: returns what a key would do, and whether it can be applied.
         """
         super().__init__()
         self._title = sanitize(title)
         self._now = now
-        self._judge = judge
+        self._check_key = check_key
         self._pressed = ""
         self._is_valid = False
 
@@ -137,7 +137,7 @@ class KeyScreen(Dialog[str | None]):
                 self.dismiss(self._pressed)
             return
         self._pressed = shown_key(event.key)
-        words, self._is_valid = self._judge(self._pressed)
+        words, self._is_valid = self._check_key(self._pressed)
         self.query_one("#hint", Static).update(f"{self._pressed}: {sanitize(words)}")
 
     def action_type_names(self) -> None:

@@ -239,7 +239,9 @@ class SettingsScreen(Dialog[None]):
         elif option.kind is Kind.CHOICE:
             now = str(self._settings.now(option))
             names = list(option.choices)
-            self.app.push_screen(ChoiceScreen(key, names, now), self._answer(key))
+            hint = option.more or option.doc
+            screen = ChoiceScreen(key, names, now, hint)
+            self.app.push_screen(screen, self._answer(key))
         elif option.kind is Kind.WORDS and self._has_many(key):
             self._message = (
                 f"{key} has several values; edit it in {self._settings.path}"
@@ -261,7 +263,7 @@ class SettingsScreen(Dialog[None]):
         """Ask for a key of an action, or for the names of several keys."""
         settings, action = self._settings, key.removeprefix(KEYS)
 
-        def judge(text: str) -> tuple[str, bool]:
+        def check_key(text: str) -> tuple[str, bool]:
             owner = settings.key_owner(action, text)
             if owner:
                 return f"{owner} has this key; enter swaps the two", True
@@ -274,7 +276,7 @@ class SettingsScreen(Dialog[None]):
             elif text is not None:
                 self._run(settings.set_key(action, text))
 
-        screen = KeyScreen(key, settings.text(key), judge)
+        screen = KeyScreen(key, settings.text(key), check_key)
         self.app.push_screen(screen, take)
 
     def _has_many(self, key: str) -> bool:

@@ -216,14 +216,3 @@ def short_count(number: int) -> str:
             whole = number * 10 // factor / 10  # never rounded up
             return f"{whole:.1f}{unit}" if whole < 10 else f"{int(whole)}{unit}"
     return str(number)
-
-
-def editable_size(number: int | None) -> str:
-    """Return a size in the form in which a user would type it: ``10M``; 0 for none."""
-    if not number:
-        return "0"
-    for power, letter in ((3, "G"), (2, "M"), (1, "K")):
-        whole, rest = divmod(number, 1024**power)
-        if whole and not rest:
-            return f"{whole}{letter}"
-    return str(number)
