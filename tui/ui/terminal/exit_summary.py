@@ -68,6 +68,22 @@ def summary_lines(
         f" in {format_elapsed(snapshot.elapsed_s)} ({format_rate(snapshot.average)})"
     ]
     failures = [group for group in causes if group.kind]
+    lines += _failure_lines(failures, rows, width)
+    if saved is not None and failures:
+        path = middle_ellipsis(sanitize(str(saved)), width - 13)
+        lines.append(f"failed list: {path}")
+    if (unfinished or failures) and hint:
+        lines.append(sanitize(hint))
+    return [line if cells(line) <= width else fit(line, width) for line in lines]
+
+
+def _failure_lines(
+    failures: list[FailureGroup],
+    rows: Callable[[list[int]], list[DownloadSnapshot]],
+    width: int,
+) -> list[str]:
+    """Return each cause with advice and some URLs."""
+    lines = []
     # With one cause too many, naming it takes as little space as counting it.
     shown = len(failures) if len(failures) == _CAUSES + 1 else _CAUSES
     for group in failures[:shown]:
@@ -83,12 +99,7 @@ def summary_lines(
     rest = sum(len(group.ids) for group in failures[shown:])
     if rest:
         lines.append(f"  {count(rest)} for other reasons")
-    if saved is not None and failures:
-        path = middle_ellipsis(sanitize(str(saved)), width - 13)
-        lines.append(f"failed list: {path}")
-    if (unfinished or failures) and hint:
-        lines.append(sanitize(hint))
-    return [line if cells(line) <= width else fit(line, width) for line in lines]
+    return lines
 
 
 def print_summary(lines: list[str]) -> None:
