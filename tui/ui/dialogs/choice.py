@@ -135,7 +135,7 @@ class ColumnsScreen(Dialog[tuple[str, ...] | None]):
     CSS_PATH: ClassVar[CSSPathType | None] = ["dialog.tcss", "choice.tcss"]
     TITLE_TEXT = "Columns"
     KEYS = (
-        ("space", "show or hide"),
+        ("space", "toggle"),
         ("enter", "apply"),
         ("d", "default"),
         ("esc", "cancel"),
