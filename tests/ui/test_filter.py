@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.events import Paste
+from textual.events import Key, Paste
+from textual.keys import key_to_character
 
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import DONE, FAILED, PAUSED, RUNNING, dashboard
@@ -185,3 +186,15 @@ async def test_an_error_late_in_a_search_is_shown():
         service.is_open = True
         await until_shown(board.app, "takes too long")
         assert board.list.model.ids == [0]
+
+
+async def test_a_burst_of_keys_is_taken_in_its_order():
+    async with dashboard() as board:
+        await board.press("slash")
+        keys = ["a", "b", "c", "d", "backspace", "backspace", "x", "left", "y", "end"]
+        for key in [*keys, "z"]:
+            event = Key(key, key_to_character(key))
+            event.set_sender(board.app)
+            board.app._driver.send_message(event)
+        await board.wait_idle()
+        assert board.main.filter_bar.input.value == "abyxz"

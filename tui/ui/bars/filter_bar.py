@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 
 from tui.core.listing.filter import FilterError, compile_filter
-from tui.ui.dialogs.dialog import PRINTABLE
+from tui.ui.dialogs.dialog import PRINTABLE, Field
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -34,7 +34,7 @@ class FilterBar(Horizontal):
     def __init__(self, **options: Any) -> None:
         """Accept the options of any Textual widget."""
         super().__init__(**options)
-        self.input = Input(
+        self.input = Field(
             placeholder=f"{HINT} · enter keeps, esc clears",
             compact=True,
             select_on_focus=False,

@@ -19,7 +19,7 @@ from tui.core.text.sanitize import sanitize
 from tui.core.text.units import editable_size, parse_size
 from tui.sources.values import parse_folder, parse_header, parse_output_path
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
-from tui.ui.dialogs.dialog import PRINTABLE, Dialog
+from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Field
 from tui.ui.dialogs.path_completion import dropped_paths
 from tui.ui.dialogs.pick import Picked, PickScreen
 from tui.ui.style.format import count
@@ -232,7 +232,7 @@ class AddOptionsScreen(Dialog[AddOptions | None]):
         ):
             with Horizontal(classes="field"):
                 yield Static(label, classes="label", markup=False)
-                yield Input(
+                yield Field(
                     value, placeholder=hint, restrict=PRINTABLE, compact=True, id=id
                 )
         with Horizontal(classes="field headers"):

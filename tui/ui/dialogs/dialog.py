@@ -13,9 +13,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.css.query import NoMatches
-from textual.events import Click, Mount, Resize
+from textual.events import Click, Key, Mount, Resize
 from textual.screen import ModalScreen
-from textual.widgets import OptionList
+from textual.widgets import Input, OptionList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -62,6 +62,30 @@ class Options(OptionList):
         self._update_lines()
         if self._lines:
             super()._move_page(direction)
+
+
+_EDITING_KEYS = {
+    key: binding.action
+    for binding in Input.BINDINGS
+    if isinstance(binding, Binding)
+    for key in binding.key.split(",")
+}
+
+
+class Field(Input):
+    """A line to type in that takes all keys in the order in which they were pressed.
+
+    Textual's own inserts letters at once but runs Backspace, the arrows and Enter only
+    after the application has seen them (8.2.8): in a burst of keys, as over a slow
+    connection, letters overtake them.
+    """
+
+    async def _on_key(self, event: Key) -> None:
+        action = _EDITING_KEYS.get(event.key)
+        if action is not None:
+            event.stop()
+            event.prevent_default()  # Textual calls the base class's handler as well
+            await self.run_action(action)
 
 
 class Dialog(ModalScreen[Result]):

@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input, Static
 
-from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
+from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog, Field
 from tui.ui.panes.pane import Line, Pane, Span
 from tui.ui.style.format import cells, fit
 
@@ -218,7 +218,7 @@ class HelpScreen(Dialog[str | None]):
 
     def compose_box(self) -> ComposeResult:
         """Lay out the search line, the list and the description."""
-        yield Input(
+        yield Field(
             placeholder="search by key or words",
             restrict=PRINTABLE,
             compact=True,

@@ -17,7 +17,7 @@ from textual.widgets.option_list import Option
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_size
 from tui.ui.dialogs.add_preview import AddPreview, AddPreviewPane, read_preview
-from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Options
+from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Field, Options
 from tui.ui.dialogs.path_completion import Entry, FolderListing, complete, list_folder
 from tui.ui.style.format import count
 
@@ -39,7 +39,7 @@ class Picked(NamedTuple):
     preview: AddPreview
 
 
-class PathInput(Input):
+class PathInput(Field):
     """A path; Tab completes it, and the arrow keys move through the entries."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

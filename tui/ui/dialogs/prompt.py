@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, Static
 
 from tui.core.text.sanitize import sanitize
-from tui.ui.dialogs.dialog import PRINTABLE, Dialog
+from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Field
 from tui.ui.keys.registry import shown_key
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class PromptScreen(Dialog[str | None]):
 
     def compose_box(self) -> ComposeResult:
         """Lay out the input line and, below it, a hint or an error."""
-        yield Input(self._value, select_on_focus=True, restrict=PRINTABLE, compact=True)
+        yield Field(self._value, select_on_focus=True, restrict=PRINTABLE, compact=True)
         yield Static(self._hint, classes="hint", id="hint", markup=False)
         yield Static("", classes="error", id="error", markup=False)
 

@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from tui.sources.writers import ListFormat
-from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Options
+from tui.ui.dialogs.dialog import PRINTABLE, Dialog, Field, Options
 from tui.ui.style.format import count
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class SaveScreen(Dialog[SaveChoice | None]):
             formats = (title for title, _ in _FORMATS.values())
             yield Options(*map(_option, formats), id="formats", compact=True)
         yield Static("", classes="hint", id="about", markup=False)
-        yield Input(restrict=PRINTABLE, compact=True, select_on_focus=False)
+        yield Field(restrict=PRINTABLE, compact=True, select_on_focus=False)
         with Horizontal(classes="buttons"):
             yield Button("Save", id="save", variant="primary", compact=True)
             yield Button("Cancel", id="cancel", compact=True)

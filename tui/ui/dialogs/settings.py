@@ -12,7 +12,7 @@ from tui.config.registry import find
 from tui.config.values import Kind
 from tui.core.text.sanitize import sanitize
 from tui.ui.dialogs.choice import ChoiceScreen, ColumnsScreen, ThemeScreen
-from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
+from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog, Field
 from tui.ui.dialogs.help import HelpList
 from tui.ui.dialogs.prompt import TYPE_NAMES, KeyScreen, PromptScreen
 from tui.ui.panes.pane import Line, Span
@@ -154,7 +154,7 @@ class SettingsScreen(Dialog[None]):
 
     def compose_box(self) -> ComposeResult:
         """Lay out the search line, the list and the explanation."""
-        yield Input(
+        yield Field(
             placeholder="search settings",
             restrict=PRINTABLE,
             compact=True,

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from tui.core.listing.history import FinishedDownload, History, SessionSummary
 from tui.ui.dialogs.confirm import ConfirmScreen
-from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog
+from tui.ui.dialogs.dialog import MOVES, PRINTABLE, Dialog, Field
 from tui.ui.history.lines import (
     FINISHED_ORDERS,
     SESSION_ORDERS,
@@ -145,7 +145,7 @@ class HistoryScreen(Dialog[Row | None]):
 
     def compose_box(self) -> ComposeResult:
         """Lay out the search line, the tabs, the list and the explanation."""
-        yield Input(
+        yield Field(
             placeholder="search names, directories and URLs",
             restrict=PRINTABLE,
             compact=True,
