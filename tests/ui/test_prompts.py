@@ -7,8 +7,8 @@ import pytest
 from tests.support.fake_service import FakeService
 from tests.ui.dashboards import dashboard
 from tui.core.download import DownloadState
+from tui.core.text.units import editable_size
 from tui.ui.dialogs.prompt import PromptScreen
-from tui.ui.style.format import editable_size
 
 _S = DownloadState
 
