@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def pictures(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """The user's directory of pictures, where screenshots go."""
-    folder = tmp_path / "Pictures"
+    folder = tmp_path_factory.mktemp("Pictures")
     monkeypatch.setattr("tui.ui.actions.application.user_pictures_path", lambda: folder)
-    folder.mkdir()
     return folder
 
 

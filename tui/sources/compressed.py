@@ -26,6 +26,10 @@ _GZIP_BITS = 31
 """zlib's window bits for a gzip header and the largest window."""
 
 
+class CompressionError(ValueError):
+    """Compressed data is corrupt or cut off."""
+
+
 class PrefixedStream:
     """A stream that first returns the bytes already read from it."""
 
@@ -131,7 +135,7 @@ class _Decompressed:
 
         Raises:
             OSError: the stream cannot be read.
-            ValueError: its data is corrupt or cut off.
+            CompressionError: its data is corrupt or cut off.
         """
         while True:
             data, self._pending = self._pending, b""
@@ -139,7 +143,7 @@ class _Decompressed:
                 data = self._stream.read(_READ_SIZE)
                 if not data:
                     if self._member is not None:
-                        raise ValueError(f"its {self._name} data is cut off")
+                        raise CompressionError(f"its {self._name} data is cut off")
                     return b""
             if self._member is None:
                 # Padding with zeros after the last member is common on tapes.
@@ -161,4 +165,4 @@ class _Decompressed:
             # The Zstandard packages have error classes of their own.
             if isinstance(error, MemoryError):
                 raise
-            raise ValueError(f"its {self._name} data is corrupt") from None
+            raise CompressionError(f"its {self._name} data is corrupt") from None

@@ -77,7 +77,7 @@ def _is_authority(rest: str) -> bool:
 
     "user.name:1/pass@host" looks like a host with a port. It counts as one if the host
     is an address or ``localhost``, or if the "@" starts the path, as in "/@scope/name",
-    or is in the value of a query, as in "?mail=me@host".
+    or is in the value of a query behind a path, as in "/?mail=me@host".
     """
     match = _HOST_AND_PORT.match(rest)
     if match is None:
@@ -86,6 +86,8 @@ def _is_authority(rest: str) -> bool:
     if not port or host == "localhost" or _ADDRESS.fullmatch(host):
         return True
     path, mark, query = rest[match.end() :].partition("?")
-    if "@" in _MAIL.sub("", mark + query):
+    if "." in host and path:
+        query = _MAIL.sub("", mark + query)
+    if "@" in query:
         return False
     return not path.rpartition("@")[0].strip("/")
