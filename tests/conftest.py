@@ -72,25 +72,31 @@ sys.addaudithook(_loopback_only)
 
 _NUMBERS = itertools.count()
 _SHARED_FIXTURES = (
+    "tests/architecture/",
     "tests/lab/",
     "tests/net/test_proxies.py",
     "tests/net/test_routing.py",
     "tests/net/test_tls.py",
 )
-"""Tests that share an expensive fixture, such as a whole race: one process runs all."""
+"""Tests that share something expensive, such as a whole race or all parsed modules: one
+process runs all."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep tests with a shared fixture together: pytest-xdist reads the marks later."""
+    for path in _SHARED_FIXTURES:
+        if item.nodeid.startswith(path):
+            item.add_marker(pytest.mark.xdist_group(path.replace("/", "-")))
+            # The first of them waits for the fixture: a race takes 5 s on a quiet
+            # machine and 40 s on one with a load of 9.
+            item.add_marker(pytest.mark.timeout(180))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests with a shared fixture together, and let unsteady ones fail."""
+    """Let unsteady tests fail."""
     reasons = {known.test: known for known in KNOWN}
     for item in items:
-        for path in _SHARED_FIXTURES:
-            if item.nodeid.startswith(path):
-                item.add_marker(pytest.mark.xdist_group(path))
-                # The first of them waits for the fixture: a race takes 5 s on a quiet
-                # machine and 40 s on one with a load of 9.
-                item.add_marker(pytest.mark.timeout(180))
-        if known := reasons.get(item.nodeid):
+        if known := reasons.get(item.nodeid.partition("@")[0]):
             reason = f"unsteady since {known.since}: {known.reason}"
             item.add_marker(pytest.mark.xfail(strict=False, reason=reason))
 
