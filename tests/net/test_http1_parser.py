@@ -175,7 +175,7 @@ def test_a_pathological_header_is_refused_quickly() -> None:
     began = time.process_time()
     with pytest.raises(InvalidHead):
         parse_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"\x00\r\n\r\n")
-    assert time.process_time() - began < 1, (
+    assert time.process_time() - began < 5, (
         "backtracking over the blanks takes a minute"
     )
 

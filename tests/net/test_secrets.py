@@ -98,7 +98,7 @@ def test_waiting_for_a_locked_keyring_times_out(
     began = time.monotonic()
     assert "may be locked" in missing("keyring:s")
     released.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("reference", ["hunter2", "", "pass:hunter2", "netrc:hunter2"])

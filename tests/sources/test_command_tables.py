@@ -280,4 +280,4 @@ def test_every_browser_copies_the_same_requests(text):
 def test_hostile_commands_take_linear_time(text):
     start = time.process_time()
     assert len(list(parse_text([text], "list"))) >= 0
-    assert time.process_time() - start < 2
+    assert time.process_time() - start < 8

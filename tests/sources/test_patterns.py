@@ -113,7 +113,7 @@ def test_limit_is_checked_before_expanding():
     before = time.process_time()
     with pytest.raises(ValueError, match="expands to"):
         expand("{1..999999999999999}" * 3000)
-    assert time.process_time() - before < 1
+    assert time.process_time() - before < 5
     assert tracemalloc.get_traced_memory()[1] < 10 << 20
     tracemalloc.stop()
     assert len(expand(f"{{1..{PATTERN_LIMIT}}}")) == PATTERN_LIMIT

@@ -49,7 +49,7 @@ def test_a_stalled_terminal_never_blocks_the_writer():
     assert writer.has_lost
     started = time.monotonic()
     writer.finish()
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     file.go.set()
     writer.join(5)
     assert file.written[:3] == ["0", "1", "2"]
