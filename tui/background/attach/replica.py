@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -22,12 +21,13 @@ from tui.background.attach.codec import (
     unpack_ids,
     unpack_states,
 )
+from tui.background.attach.outbox import Outbox
+from tui.background.attach.placeholders import EMPTY, unknown_detail, unknown_row
 from tui.background.attach.states import StateTable
 from tui.background.attach.view import LIVE_FIELDS, ROWS_LIMIT
 from tui.background.client import ConnectionLost
 from tui.background.protocol import ProtocolError, RequestError
 from tui.background.requests import encode_request
-from tui.core.diagnosis import NO_DIAGNOSIS
 from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.core.events import RunNotice
 from tui.core.listing.filter import FilterError
@@ -37,10 +37,8 @@ from tui.core.request import check_url
 from tui.core.service import REMOVED, Deletion, ServiceLost
 from tui.core.snapshot import (
     DetailSnapshot,
-    DiskSnapshot,
     DownloadSnapshot,
     EngineSnapshot,
-    LoopSnapshot,
     OriginSnapshot,
 )
 
@@ -64,8 +62,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _S = DownloadState
-_OPEN_REQUESTS: Final = 32
-"""Requests that are sent before the first one is answered; the process refuses 64."""
 _ROWS_KEPT: Final = 4_000
 _VIEW_S: Final = 1.0
 """A row that was not read for so long is not shown any more."""
@@ -74,38 +70,6 @@ _ORIGINS_S: Final = 0.25
 """Shortest time between two questions for the same thing."""
 _STOPPABLE: Final = frozenset(_S) - ENDED - {_S.PAUSED}
 _CANCELLABLE: Final = frozenset(_S) - {_S.DONE, _S.CANCELLED}
-
-EMPTY: Final = EngineSnapshot(
-    counts=(0,) * len(_S),
-    total=0,
-    revision=0,
-    received=0,
-    fetched=0,
-    known_size=0,
-    known_received=0,
-    unknown=0,
-    speed=0.0,
-    average=0.0,
-    peak=0.0,
-    history=(),
-    eta_s=None,
-    elapsed_s=0.0,
-    concurrency=1,
-    active=0,
-    per_host=0,
-    segments=0,
-    rate_limit=None,
-    is_queue_paused=False,
-    pause_reason=None,
-    waiting_for=None,
-    by_status={},
-    by_cause={},
-    retries=0,
-    disk=DiskSnapshot((), 1, False, 0, 0, 1, 0.0, 0, 0, 0, 0.0, 0.0, 0.0),
-    loop=LoopSnapshot(0.0, 0.0, ()),
-    output_dir="",
-)
-"""The totals before the first connection."""
 
 
 class ReplicaSubscription:
@@ -152,9 +116,7 @@ class Replica:
         self.is_watching = is_watching
         self.on_change: Callable[[], object] = _do_nothing
         """Called when rows have arrived that the dashboard waits for."""
-        self._connection: Connection | None = None
-        self._outbox: deque[tuple[str, dict[str, Any], asyncio.Future[Any]]] = deque()
-        self._open = 0
+        self._outbox = Outbox()
         self._last_verb = 0
         self._last_search = 0
         self._subscriptions: list[ReplicaSubscription] = []
@@ -197,7 +159,7 @@ class Replica:
     @property
     def is_connected(self) -> bool:
         """Whether verbs reach the process."""
-        return self._connection is not None
+        return self._outbox.connection is not None
 
     async def attach(self, connection: Connection) -> None:
         """Show the downloads of the process at the other end, from now on.
@@ -222,19 +184,13 @@ class Replica:
             self._clear(states, totals)
         except ValueError as error:
             raise ProtocolError(str(error)) from None
-        self._connection = connection
-        self._open = 0
+        self._outbox.connect(connection)
         for notification in early:
             self.on_notification(notification)
 
     def detach(self) -> None:
         """Keep what is known; the connection has ended."""
-        self._connection = None
-        for *_, future in self._outbox:
-            if not future.done():
-                future.set_exception(ConnectionLost(""))
-                future.exception()  # nobody has to wait for it
-        self._outbox.clear()
+        self._outbox.disconnect()
         totals = self._totals
         self._totals = totals._replace(
             speed=0.0, eta_s=None, disk=totals.disk._replace(speed=0.0)
@@ -306,45 +262,9 @@ class Replica:
 
     # -- requests --------------------------------------------------------------------
 
-    def _send(self, method: str, **params: Any) -> asyncio.Future[Any]:
-        """Send a request as soon as few enough are open, in the order of the calls."""
-        future = asyncio.get_running_loop().create_future()
-        if self._connection is None:
-            future.set_exception(ConnectionLost(""))
-            future.exception()  # nobody has to wait for it
-            return future
-        self._outbox.append((method, params, future))
-        self._send_next()
-        return future
-
-    def _send_next(self) -> None:
-        while self._connection and self._outbox and self._open < _OPEN_REQUESTS:
-            method, params, future = self._outbox.popleft()
-            self._open += 1
-            connection = self._connection
-            answer = connection.send(method, **params)
-
-            def done(
-                answer: asyncio.Future[Any],
-                future: asyncio.Future[Any] = future,
-                connection: Connection = connection,
-            ) -> None:
-                if self._connection is connection:
-                    self._open -= 1
-                    self._send_next()
-                if future.done() or answer.cancelled():
-                    return
-                if error := answer.exception():
-                    future.set_exception(error)
-                    future.exception()  # nobody has to wait for it
-                else:
-                    future.set_result(answer.result())
-
-            answer.add_done_callback(done)
-
     async def _request(self, method: str, **params: Any) -> Any:
         try:
-            return await self._send(method, **params)
+            return await self._outbox.send(method, **params)
         except (ConnectionLost, RequestError) as error:
             raise ServiceLost(str(error)) from None
 
@@ -459,7 +379,9 @@ class Replica:
         if not ids or self.is_watching:
             return {}
         args = {"ids": ids, "move": move.value}
-        answer = yield from self._until(self._send("call", name="reorder", args=args))
+        answer = yield from self._until(
+            self._outbox.send("call", name="reorder", args=args)
+        )
         pairs = answer.get("positions", ()) if answer else ()
         return {int(id): float(position) for id, position in pairs}
 
@@ -506,11 +428,11 @@ class Replica:
 
     def _call(self, name: str, **args: Any) -> int:
         """Send a verb; return its number, or 0 if it cannot be sent."""
-        if self.is_watching or self._connection is None:
+        if self.is_watching or not self.is_connected:
             return 0
         self._last_verb += 1
         verb = self._last_verb
-        answer = self._send("call", name=name, args=args)
+        answer = self._outbox.send("call", name=name, args=args)
         answer.add_done_callback(lambda answer: self._resolve(verb, answer))
         return verb
 
@@ -618,7 +540,7 @@ class Replica:
         state = _S(self._states.get(id) & ~REMOVED)
         row = self._rows.get(id)
         if row is None:
-            return _unknown_row(id, state)
+            return unknown_row(id, state)
         if row.state is state:
             return row
         stopped = row._replace(
@@ -640,9 +562,9 @@ class Replica:
         oldest_s = time.monotonic() - _VIEW_S
         self._read = {id: at for id, at in self._read.items() if at >= oldest_s}
         ids = list(self._read)[-ROWS_LIMIT:]
-        if self._connection is not None and not self._viewed.issuperset(ids):
+        if self.is_connected and not self._viewed.issuperset(ids):
             self._viewed = frozenset(ids)
-            self._send("view.set", ids=ids)
+            self._outbox.send("view.set", ids=ids)
 
     async def fetch_rows(self, ids: Sequence[DownloadId]) -> list[DownloadSnapshot]:
         """Return complete rows.
@@ -666,13 +588,13 @@ class Replica:
         at_s, detail = self._details.get(id, (0.0, None))
         if now_s - at_s > _DETAIL_S and id not in self._asked_details:
             self._asked_details.add(id)
-            self._send("details", ids=[id]).add_done_callback(
+            self._outbox.send("details", ids=[id]).add_done_callback(
                 lambda answer: self._take_detail(id, answer)
             )
-        row = next(iter(self.rows([id])), _unknown_row(id, _S.QUEUED))
+        row = next(iter(self.rows([id])), unknown_row(id, _S.QUEUED))
         if detail is None:
             root = self._totals.output_dir
-            detail = _unknown_detail(row, f"{root}/{row.directory}/{row.name}")
+            detail = unknown_detail(row, f"{root}/{row.directory}/{row.name}")
         wished = self._connections.get(id, detail.connections_wanted)
         return detail._replace(row=row, connections_wanted=wished)
 
@@ -767,7 +689,7 @@ class Replica:
         finally:
             if not answer.done():
                 # Another search has replaced this one.
-                self._send("search.cancel", search=number)
+                self._outbox.send("search.cancel", search=number)
 
     def prepare(self, query: DownloadQuery) -> None:
         """Let the process group downloads by activity before that is asked for."""
@@ -777,7 +699,7 @@ class Replica:
         self, by: str, query: DownloadQuery
     ) -> tuple[int, asyncio.Future[Any]]:
         self._last_search += 1
-        answer = self._send(
+        answer = self._outbox.send(
             "search",
             search=self._last_search,
             by=by,
@@ -802,7 +724,7 @@ class Replica:
         now_s = time.monotonic()
         if now_s - self._origins_at_s > _ORIGINS_S:
             self._origins_at_s = now_s
-            self._send("origins").add_done_callback(self._take_origins)
+            self._outbox.send("origins").add_done_callback(self._take_origins)
         return self._origins
 
     def _take_origins(self, answer: asyncio.Future[Any]) -> None:
@@ -832,7 +754,7 @@ class Replica:
 
     async def close(self) -> None:
         """Close the connection; the downloads continue."""
-        connection = self._connection
+        connection = self._outbox.connection
         if connection is not None:
             self.detach()
             await connection.close()
@@ -874,54 +796,3 @@ def _checked(kind: type[Any], value: Any) -> Any:
         return decode(kind, value)
     except ProtocolError as error:
         raise ServiceLost(str(error)) from None
-
-
-def _unknown_row(id: DownloadId, state: DownloadState) -> DownloadSnapshot:
-    """Return the row of a download of which only the state is known."""
-    return DownloadSnapshot(
-        id=id,
-        version=-1,
-        state=state,
-        name=f"#{id}",
-        directory="",
-        url="",
-        origin="",
-        size=None,
-        received=0,
-        speed=0.0,
-        eta_s=None,
-        stalled_s=0.0,
-        connections=0,
-        attempt=0,
-        attempts_allowed=0,
-        retry_in_s=None,
-        status=0,
-        error="",
-        error_kind="",
-        note=None,
-        has_checksum=False,
-    )
-
-
-def _unknown_detail(row: DownloadSnapshot, path: str) -> DetailSnapshot:
-    """Return the details of a download of which only the row is known."""
-    return DetailSnapshot(
-        row=row,
-        path=path,
-        part_path=f"{path}.part",
-        mirrors=(row.url,),
-        finished=(),
-        segments=(),
-        attempts=(),
-        answer=(),
-        validator="",
-        http_version="",
-        checksum="",
-        checksum_state="none",
-        source="",
-        started_at=0.0,
-        finished_at=0.0,
-        connections_wanted=0,
-        rate_limit=None,
-        diagnosis=NO_DIAGNOSIS,
-    )
