@@ -26,7 +26,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # No deadline, because on a busy machine it fails correct examples. For a longer search:
 # HYPOTHESIS_PROFILE=thorough.
-settings.register_profile("gate", max_examples=30, deadline=None, derandomize=True)
+settings.register_profile("gate", max_examples=50, deadline=None, derandomize=True)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 

@@ -187,13 +187,13 @@ async def test_a_client_that_stops_reading_slows_nobody_and_catches_up():
         attached(address) as stopped,
         attached(address) as other,
     ):
-        reading = stopped._connection._channel._reader._transport
+        reading = stopped._outbox.connection._channel._reader._transport
         reading.pause_reading()
-        stopped._send("view.set", ids=list(range(1_000)))
+        stopped._outbox.send("view.set", ids=list(range(1_000)))
         for round in range(20):
             for id in range(1_000):
                 service.change(id, name=f"{round}-{'y' * 150}")
-            stopped._send("view.sync")
+            stopped._outbox.send("view.sync")
             await other.sync()  # answered at once, whatever the first one reads
         reading.resume_reading()
         await stopped.sync()
@@ -418,7 +418,7 @@ async def test_garbage_from_a_server_ends_the_attempt_with_an_error(answer, tmp_
 )
 async def test_a_frame_that_makes_no_sense_ends_the_connection(frame):
     async with a_replica(some(_S.QUEUED)) as replica:
-        connection = replica._connection
+        connection = replica._outbox.connection
         other = json.dumps({"jsonrpc": "2.0", "method": "frame", "params": frame})
         connection._channel._reader.feed_data(other.encode() + b"\n")
         await asyncio.wait_for(connection.closed, 5)

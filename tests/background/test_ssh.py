@@ -62,7 +62,7 @@ async def test_verbs_travel_over_ssh_and_a_killed_ssh_is_started_again(ssh):
             arguments = log.read_text().splitlines()
             assert arguments[-5:] == ["--", "ada@far", "fetchtui", "bridge", "main"]
             assert "-oBatchMode=yes" not in arguments, "it may ask for a password"
-            link._replica._connection._process.kill()
+            link._replica._outbox.connection._process.kill()
             await until(lambda: link.state is LinkState.LOST)
             await until(lambda: link.state is LinkState.CONNECTED, 20)
             assert "-oBatchMode=yes" in log.read_text().splitlines()

@@ -45,8 +45,9 @@ def test_line_is_where_the_statement_starts(path, line):
     assert line_of(TEXT, path) == line
 
 
+@pytest.mark.alone
 def test_key_after_a_long_list_is_found_quickly():
     text = "headers = [\n" + '  "X: a",\n' * 2000 + "]\nretries = 4\n"
     began = time.process_time()
     assert line_of(text, ("retries",)) == 2003
-    assert time.process_time() - began < 8, "a minute, if every line is tried"
+    assert time.process_time() - began < 2, "a minute, if every line is tried"

@@ -70,6 +70,7 @@ def test_the_stronger_algorithm_has_precedence():
     assert parse_checksum_list(text) == {"x": Checksum("sha512", LONG)}
 
 
+@pytest.mark.alone
 def test_four_mebibytes_are_parsed_in_two_seconds():
     texts = [
         f"{A}  some/name/of/a/file-%07d\n" * 40_000,
@@ -81,7 +82,7 @@ def test_four_mebibytes_are_parsed_in_two_seconds():
     for text in texts:
         before = time.process_time()
         parse_checksum_list(text)
-        assert time.process_time() - before < 8
+        assert time.process_time() - before < 2
 
 
 @given(st.text() | st.text(alphabet="abcdef0123456789 *\\()=SHA256\n"))

@@ -170,12 +170,13 @@ def test_the_end_of_a_head_is_found_with_either_line_ending() -> None:
     assert find_head_end(b"HTTP/1.1 200\r\nA: b\r\n\r") == -1
 
 
+@pytest.mark.alone
 def test_a_pathological_header_is_refused_quickly() -> None:
     blanks = b" " * 100_000
     began = time.process_time()
     with pytest.raises(InvalidHead):
         parse_head(b"HTTP/1.1 200 OK\r\nA:" + blanks + b"\x00\r\n\r\n")
-    assert time.process_time() - began < 5, (
+    assert time.process_time() - began < 1, (
         "backtracking over the blanks takes a minute"
     )
 

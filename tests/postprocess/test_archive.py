@@ -293,6 +293,7 @@ def test_windows_zip_keeps_its_folders(tmp_path):
     assert (tmp_path / "box/folder/file").read_bytes() == b"1"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "fields",
     [
@@ -308,7 +309,7 @@ def test_a_zip_of_a_million_entries_is_refused_at_once(tmp_path, fields):
     started = time.process_time()
     with pytest.raises(UnpackError, match="more than 500,000 files"):
         do(tmp_path, data)
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 3
     assert left(tmp_path) == ["box.zip"]
 
 

@@ -102,10 +102,11 @@ def test_secrets_are_masked(text, shown):
     assert masked(text) == shown
 
 
+@pytest.mark.alone
 def test_crafted_url_is_masked_quickly():
     began = time.process_time()
     masked("http://h/?" + ";key" * 20_000 + " a=")
-    assert time.process_time() - began < 5, "hours, if each name is looked at again"
+    assert time.process_time() - began < 1, "hours, if each name is looked at again"
 
 
 async def test_passwords_are_not_logged(tmp_path):

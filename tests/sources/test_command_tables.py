@@ -261,6 +261,7 @@ def test_every_browser_copies_the_same_requests(text):
     assert (second.url, second.headers) == ("https://e.example/g", (("x-b", "2"),))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "text",
     [
@@ -280,4 +281,4 @@ def test_every_browser_copies_the_same_requests(text):
 def test_hostile_commands_take_linear_time(text):
     start = time.process_time()
     assert len(list(parse_text([text], "list"))) >= 0
-    assert time.process_time() - start < 8
+    assert time.process_time() - start < 2

@@ -141,11 +141,12 @@ def test_notes_come_from_every_source(tmp_path):
     ]
 
 
-def test_a_hundred_thousand_lines_are_read_in_seconds():
+@pytest.mark.alone
+def test_a_hundred_thousand_lines_take_less_than_a_second():
     line = b"http://127.0.0.1:8080/some/folder/file-%06d.bin\n"
     stream = io.BytesIO(b"".join(line % number for number in range(100_000)))
     before = time.process_time()
     requests, errors = load_sources(["-"], stream)
     took_s = time.process_time() - before
     assert (len(requests), errors) == (100_000, [])
-    assert took_s < 10
+    assert took_s < 1

@@ -290,6 +290,7 @@ LAUGHS = "".join(
 )
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "declared",
     [
@@ -306,7 +307,7 @@ def test_entity_bomb_is_refused(declared):
     body = one("<url>http://a/&l11;</url>" if "l11" in declared else "")
     before = time.process_time()
     expected = reasons(f"{declared}\n{body}")
-    assert time.process_time() - before < 5
+    assert time.process_time() - before < 0.5
     assert expected == ["m:1: document types and entities are not allowed"]
 
 
@@ -340,6 +341,7 @@ def test_document_without_files_is_an_empty_list(tmp_path):
         assert [str(c) for c in errors] == [f"{path}: contains no URLs"]
 
 
+@pytest.mark.alone
 def test_twenty_thousand_files_are_read_in_a_second():
     file = (
         f'<file name="%d"><hash type="sha-256">{A}</hash><url>http://a/x</url></file>'
@@ -347,7 +349,7 @@ def test_twenty_thousand_files_are_read_in_a_second():
     body = "".join(file % number for number in range(20_000))
     before = time.process_time()
     found = read(f"<metalink>{body}</metalink>")
-    assert time.process_time() - before < 8
+    assert time.process_time() - before < 2
     assert len(found) == 20_000
     assert all(isinstance(item, DownloadRequest) for item in found)
 

@@ -108,12 +108,13 @@ def test_mismatched_patterns_are_errors(text, why):
     assert expected.startswith(f"l:1: {why}")
 
 
+@pytest.mark.alone
 def test_limit_is_checked_before_expanding():
     tracemalloc.start()
     before = time.process_time()
     with pytest.raises(ValueError, match="expands to"):
         expand("{1..999999999999999}" * 3000)
-    assert time.process_time() - before < 5
+    assert time.process_time() - before < 1
     assert tracemalloc.get_traced_memory()[1] < 10 << 20
     tracemalloc.stop()
     assert len(expand(f"{{1..{PATTERN_LIMIT}}}")) == PATTERN_LIMIT

@@ -12,6 +12,7 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tui.background.attach.replica import ReplicaSubscription
 from tui.core.diagnosis import NO_DIAGNOSIS, QueueBlock, QueueStatus
 from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.events import (
@@ -60,32 +61,6 @@ START = 1_790_000_000.0
 """Wall time at which a fake run begins."""
 
 
-class FakeSubscription:
-    """A listener's queue, filled by the fake."""
-
-    def __init__(self, service: FakeService, exclude: Kinds) -> None:
-        self._service = service
-        self._exclude = exclude
-        self._events: list[Event] = []
-        self._arrived = asyncio.Event()
-
-    def push(self, event: Event) -> None:
-        if type(event) not in self._exclude:
-            self._events.append(event)
-            self._arrived.set()
-
-    def drain(self) -> list[Event]:
-        events, self._events = self._events, []
-        self._arrived.clear()
-        return events
-
-    async def wait(self) -> None:
-        await self._arrived.wait()
-
-    def close(self) -> None:
-        self._service.subscriptions.discard(self)
-
-
 class FakeWatch:
     """Finds changes by comparison: tests write into downloads as they like."""
 
@@ -121,7 +96,7 @@ class FakeService:
         """Rows handed out, over all calls of ``rows``."""
         self.last: tuple[Any, ...] = ()
         """The last verb with its arguments."""
-        self.subscriptions: set[FakeSubscription] = set()
+        self.subscriptions: set[ReplicaSubscription] = set()
         self.speeds: dict[int, float] = {}
         self.connections: dict[int, int] = {}
         self.retry_in: dict[int, float] = {}
@@ -248,7 +223,7 @@ class FakeService:
     def push(self, event: Event) -> None:
         """Send an event to all listeners."""
         for subscription in self.subscriptions:
-            subscription.push(event)
+            subscription.put([event])
 
     @property
     def now(self) -> float:
@@ -767,8 +742,8 @@ class FakeService:
             for origin, number in counts.most_common(200)
         ]
 
-    def subscribe(self, exclude: Kinds = frozenset()) -> FakeSubscription:
-        subscription = FakeSubscription(self, exclude)
+    def subscribe(self, exclude: Kinds = frozenset()) -> ReplicaSubscription:
+        subscription = ReplicaSubscription(exclude, self.subscriptions.discard)
         self.subscriptions.add(subscription)
         return subscription
 

@@ -39,6 +39,7 @@ class DeadFile:
         pass
 
 
+@pytest.mark.alone
 def test_a_stalled_terminal_never_blocks_the_writer():
     file = StalledFile()
     writer = TerminalWriter(file)
@@ -49,7 +50,7 @@ def test_a_stalled_terminal_never_blocks_the_writer():
     assert writer.has_lost
     started = time.monotonic()
     writer.finish()
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 3
     file.go.set()
     writer.join(5)
     assert file.written[:3] == ["0", "1", "2"]

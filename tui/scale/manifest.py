@@ -15,6 +15,7 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.text.sanitize import sanitize
+from tui.disk.state.replace import replace_file
 from tui.scale.errors import OldGenerationError, ScaleError
 
 if TYPE_CHECKING:
@@ -91,11 +92,8 @@ def next_generation(paths: JobPaths, shard: int) -> int:
 
     Only the process that has the job's lock calls this.
     """
-    path = paths.folder("fences") / f"{shard:06d}"
     number = current_generation(paths, shard) + 1
-    new = path.with_suffix(".new")
-    new.write_text(f"{number}\n")
-    os.replace(new, path)
+    replace_file(paths.folder("fences") / f"{shard:06d}", f"{number}\n".encode())
     return number
 
 

@@ -8,7 +8,6 @@ is probed for more like any other, so an outdated limit is left within a run.
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -62,8 +61,11 @@ class HostLimits:
         entries = dict(kept[:MOST_HOSTS])
         if entries == known:
             return
+        from tui.disk.state.replace import replace_file  # 6 ms; most runs learn nothing
+
         with suppress(OSError):
-            self._write(json.dumps({"version": 1, "hosts": entries}).encode())
+            stored = json.dumps({"version": 1, "hosts": entries})
+            replace_file(self._path, stored.encode())
 
     def _read(self, now: float) -> dict[str, tuple[int, float]]:
         try:
@@ -79,18 +81,3 @@ class HostLimits:
             return {}
         except (RecursionError, OverflowError):  # written by somebody else
             return {}
-
-    def _write(self, data: bytes) -> None:
-        import tempfile  # 6 ms, and most runs learn nothing
-
-        folder = self._path.parent
-        folder.mkdir(0o700, parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(prefix=".hosts.", dir=folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            os.replace(temporary, self._path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise

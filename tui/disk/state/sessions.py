@@ -116,21 +116,10 @@ class Sessions:
                     journal.close()
                     os.utime(path, (used_at, used_at))  # keep the time of its last use
                     continue
-            except JournalUnreadable:
-                return LastSession(None, notice=_set_aside(journal))
-            except JournalTooNew:
-                return LastSession(
-                    None,
-                    notice=Notice(NoticeCode.LAST_SESSION_NEWER),
-                )
             except LocalError as error:
-                if error.kind is ErrorKind.IN_USE:
-                    if output_dir:
-                        continue
-                    notice = Notice(NoticeCode.LAST_SESSION_OPEN)
-                else:
-                    notice = Notice(NoticeCode.LAST_SESSION_UNREADABLE, (str(error),))
-                return LastSession(None, notice=notice)
+                if error.kind is ErrorKind.IN_USE and output_dir:
+                    continue
+                return LastSession(None, notice=_why_not_opened(journal, error))
             return LastSession(journal, used_at)
         return LastSession(None)
 
@@ -142,15 +131,8 @@ class Sessions:
             journal = Journal(path)
             try:
                 journal.open()
-            except JournalUnreadable:
-                return LastSession(None, notice=_set_aside(journal))
-            except JournalTooNew:
-                return LastSession(None, notice=Notice(NoticeCode.LAST_SESSION_NEWER))
             except LocalError as error:
-                notice = Notice(NoticeCode.LAST_SESSION_UNREADABLE, (str(error),))
-                if error.kind is ErrorKind.IN_USE:
-                    notice = Notice(NoticeCode.LAST_SESSION_OPEN)
-                return LastSession(None, notice=notice)
+                return LastSession(None, notice=_why_not_opened(journal, error))
             return LastSession(journal, used_at)
         gone = Notice(NoticeCode.LAST_SESSION_UNREADABLE, ("it no longer exists",))
         return LastSession(None, notice=gone)
@@ -234,6 +216,17 @@ class Sessions:
                     journal.close()
             except OSError:
                 continue
+
+
+def _why_not_opened(journal: Journal, error: LocalError) -> Notice:
+    """Return what to tell the user; a damaged journal is moved out of the way."""
+    if isinstance(error, JournalUnreadable):
+        return _set_aside(journal)
+    if isinstance(error, JournalTooNew):
+        return Notice(NoticeCode.LAST_SESSION_NEWER)
+    if error.kind is ErrorKind.IN_USE:
+        return Notice(NoticeCode.LAST_SESSION_OPEN)
+    return Notice(NoticeCode.LAST_SESSION_UNREADABLE, (str(error),))
 
 
 def _set_aside(journal: Journal) -> Notice:
