@@ -10,18 +10,14 @@ minima.
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
-import pty
 import re
 import resource
 import select
 import signal
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -29,7 +25,7 @@ from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench.machine import describe, scratch
-from tests.bench.measure import COLUMNS, LINES
+from tests.bench.measure import open_terminal, terminal_environment
 from tests.bench.report import table
 from tests.bench.server import Server
 from tests.bench.work import KIB, Data, Work
@@ -66,17 +62,14 @@ def frame(command: Sequence[str]) -> Wait:
     Raises:
         RuntimeError: it ended or drew nothing for half a minute.
     """
-    reader, writer = pty.openpty()
-    size = struct.pack("HHHH", LINES, COLUMNS, 0, 0)
-    fcntl.ioctl(writer, termios.TIOCSWINSZ, size)
-    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+    reader, writer = open_terminal()
     began = time.perf_counter()
     process = subprocess.Popen(
         command,
         stdin=writer,
         stdout=writer,
         stderr=writer,
-        env=environment,
+        env=terminal_environment(),
         start_new_session=True,
     )
     os.close(writer)

@@ -46,6 +46,19 @@ class Run:
     """What is wrong with it; "" for a good run."""
 
 
+def open_terminal() -> tuple[int, int]:
+    """Open a terminal of 120 x 36; return its descriptors, the program's second."""
+    reader, writer = pty.openpty()
+    size = struct.pack("HHHH", LINES, COLUMNS, 0, 0)
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, size)
+    return reader, writer
+
+
+def terminal_environment() -> dict[str, str]:
+    """Return the environment of a program in such a terminal."""
+    return {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+
+
 def run(
     command: Sequence[str],
     *,
@@ -63,19 +76,14 @@ def run(
         in_terminal: run it in a terminal of 120 x 36 that is always read.
         server_s: CPU time of the server so far.
     """
-    environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
-    reader, writer = pty.openpty() if in_terminal else os.pipe()
-    stdin: int = subprocess.DEVNULL
-    if in_terminal:
-        size = struct.pack("HHHH", LINES, COLUMNS, 0, 0)
-        fcntl.ioctl(writer, termios.TIOCSWINSZ, size)
-        stdin = writer
+    reader, writer = open_terminal() if in_terminal else os.pipe()
+    stdin = writer if in_terminal else subprocess.DEVNULL
     before = _machine_s(), server_s()
     began = time.perf_counter()
     process = subprocess.Popen(
         command,
         cwd=cwd,
-        env=environment,
+        env=terminal_environment(),
         stdin=stdin,
         stdout=writer,
         stderr=writer,
