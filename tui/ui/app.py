@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     from tui.ui.terminal.title import TerminalTitle
 
 _CATCH_UP_S = 0.02
+_SIGNAL_TURNS = 3
+"""Turns of the loop from the arrival of a signal to its handler: one reads it from a
+pipe, one runs the handler (uvloop 0.23)."""
 _SHEETS_AFTER_S = 0.5
 """Delay before the style sheets of dialogs are read, after the first frames."""
 _IS_GONE = (NoMatches, NoScreen, NoWidget, ScreenStackError)
@@ -405,6 +408,10 @@ async def _run(
     # Textual never runs its watcher of a text selection on a screen that closes first,
     # and Python would print that into the terminal.
     warnings.filterwarnings("ignore", "coroutine 'Screen._watch_selections'")
+    # A signal that came while the dashboard was loaded may still be in the loop: its
+    # handler runs in one of the next turns, unless it is replaced before.
+    for _ in range(_SIGNAL_TURNS):
+        await asyncio.sleep(0)
     with StopSignals(asyncio.get_running_loop(), app.stop):
         if is_interrupted():
             return INTERRUPTED
