@@ -298,6 +298,19 @@ def test_a_number_per_host_replaces_the_automatic_ceiling() -> None:
     assert (queue.cap(state), queue.cap_from(state)) == (30, "set")
 
 
+def test_switching_automatic_concurrency_forgets_measured_connection_limits() -> None:
+    queue = DownloadQueue(per_host=0)
+    queue.set_auto(True)
+    states = [queue.origin_state(origin) for origin in ("http://a", "http://b")]
+    for is_auto in (False, True):
+        for state in states:
+            state.connections, state.connection_limit = 4, 3
+            assert queue.spare_connections(state) == -1
+        queue.set_auto(is_auto)
+        assert [state.connection_limit for state in states] == [0, 0]
+        assert all(queue.spare_connections(state) > 0 for state in states)
+
+
 def test_further_connections_count_against_the_ceiling_until_they_close() -> None:
     queue = DownloadQueue(0)
     queue.set_auto(True)

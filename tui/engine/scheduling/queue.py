@@ -307,8 +307,13 @@ class DownloadQueue:
         self._forget_cap(state)
 
     def set_auto(self, is_auto: bool) -> None:
-        """Give each origin a ceiling, or take it away."""
+        """Give each origin a ceiling, or take it away.
+
+        Connection limits that were measured before end: nothing would raise them again.
+        """
         self.is_auto = is_auto
+        for state in self.origins.values():
+            state.connection_limit = 0
         self._offer_all()
 
     def update_ceilings(self) -> None:
