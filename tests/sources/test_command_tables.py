@@ -277,6 +277,7 @@ def test_every_browser_copies_the_same_requests(text):
         "curl " + "^" * 60_000,
         'curl ^"' + '\\^"' * 20_000,
     ],
+    ids=lambda text: ascii(text[:10]),
 )
 def test_hostile_commands_take_linear_time(text):
     start = time.process_time()
