@@ -25,7 +25,7 @@ from tui.core.download import UNFINISHED, DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.notices import AutoCode, LimitName, NoticeCode, RestoredSession
 from tui.core.service import KeepReason
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
@@ -385,7 +385,7 @@ class _Sentences(Formatter):
             case "rate_limit":
                 return "off" if value is None else _as_setting(value)
             case "url":
-                return sanitize_url(str(value))
+                return display_url(str(value))
         if isinstance(value, str):
             return sanitize(format(value, format_spec))
         return format(value, format_spec)

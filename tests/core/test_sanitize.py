@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import time
 import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import mask_parameters, sanitize, sanitize_url
 
 INVISIBLE = {
     chr(code)
@@ -134,3 +135,31 @@ printable = st.characters(min_codepoint=33, max_codepoint=126)
 def test_no_password_is_ever_shown(user, after):
     password = "pa55-Wörd"
     assert password not in sanitize_url(f"https://{user}:{password}{after}@host/file")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://h/a?token=abc&x=1", "http://h/a?token=***&x=1"),
+        (
+            "<http://h/a?X-Amz-Signature=ab%2F&k=1>",
+            "<http://h/a?X-Amz-Signature=***&k=1>",
+        ),
+        ("http://h/?a=1&api_key=abc", "http://h/?a=1&api_key=***"),
+        ("http://h/?sig=abc see", "http://h/?sig=*** see"),
+        ("http://h/?Key=abc", "http://h/?Key=***"),
+        ("http://h/?monkey=abc&size=3", "http://h/?monkey=abc&size=3"),
+        ("http://h/?a;auth?key=abc=d;e=f", "http://h/?a;auth?key=***;e=f"),
+        ("http://h/?author=ada&authors=b", "http://h/?author=ada&authors=b"),
+        ("verified sha256=00ff", "verified sha256=00ff"),
+    ],
+)
+def test_secrets_are_mask_parameters(text, shown):
+    assert mask_parameters(text) == shown
+
+
+@pytest.mark.alone
+def test_crafted_url_is_masked_quickly():
+    began = time.process_time()
+    mask_parameters("http://h/?" + ";key" * 20_000 + " a=")
+    assert time.process_time() - began < 1, "hours, if each name is looked at again"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.conftest import request_for
+from tests.support.command import fetchtui
 from tests.support.digest_guard import DigestGuard
 from tests.support.socks_server import SocksServer
 from tui.core.download import DownloadState as S
@@ -131,3 +132,16 @@ async def test_a_missing_secret_is_reported_before_anything_is_requested(
             pass
     assert caught.value.kind == "login"
     assert server.requests == []
+
+
+async def test_signatures_are_masked_for_people_but_not_for_programs(
+    tmp_path: Path, server: ScriptedServer
+) -> None:
+    signed = server.url("/none.bin?X-Amz-Signature=SECRET&part=1")
+    text = await fetchtui("-v", "-o", "out", signed, cwd=tmp_path)
+    assert text.status == 1
+    assert "SECRET" not in text.out + text.err
+    assert "X-Amz-Signature=***&part=1" in text.err
+    events = await fetchtui("--json", "-o", "out", signed, cwd=tmp_path)
+    assert events.of("failed")[0]["url"] == signed
+    assert "SECRET" not in events.err

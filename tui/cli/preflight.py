@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def title_of(sources: Sequence[str]) -> str:
     """Return a title for the dashboard's header."""
     if len(sources) > 1:
         return f"{len(sources)} sources"
-    return "".join("stdin" if name == "-" else sanitize_url(name) for name in sources)
+    return "".join("stdin" if name == "-" else display_url(name) for name in sources)
 
 
 def resume_hint(sources: Sequence[str], *, is_demo: bool) -> str:

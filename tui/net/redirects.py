@@ -13,7 +13,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from tui.core.errors import ErrorKind, PermanentError
-from tui.core.text.sanitize import sanitize_url
+from tui.core.text.sanitize import display_url
 from tui.net.auth.received_cookies import ReceivedCookies
 from tui.net.url import host_port, parse_url
 
@@ -127,7 +127,7 @@ class RedirectChain:
             raise PermanentError(
                 ErrorKind.TOO_MANY_REDIRECTS,
                 f"{host_port(before.url)} redirects in a loop,"
-                f" back to {sanitize_url(after.url, 200)}",
+                f" back to {display_url(after.url, 200)}",
             )
         if self.hops > MAX_HOPS:
             raise PermanentError(

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from tui.core.errors import ErrorKind, PermanentError
 from tui.core.request import check_url
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 # Joined to a base, ``http://`` would silently mean the base's host.
@@ -66,7 +66,7 @@ def parse_url(url: str, base: str = "") -> ParsedUrl:
         if isinstance(error, httpx.InvalidURL):
             # It quotes a part of the URL, which may be a password.
             reason = reason.partition("'")[0].rstrip(": ")
-        shown = sanitize_url(url, 200)
+        shown = display_url(url, 200)
         lead = f"{host_port(base)} redirects to " if base else ""
         raise PermanentError(kind, f"{lead}{shown}: {reason}") from None
     authorization = ""

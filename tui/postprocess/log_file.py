@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import time
 from typing import TYPE_CHECKING
 
 from tui import __version__
 from tui.core import events as e
 from tui.core.notices import Notice, NoticeCode
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, mask_parameters, sanitize
 from tui.messages import limit_text, notice_text, pause_text
 from tui.postprocess.job_queue import JobQueue
 
@@ -50,27 +49,6 @@ _FLAGS = (
     # A pipe without a reader must not block the thread.
     | getattr(os, "O_NONBLOCK", 0)
 )
-# Possessive quantifiers: lines contain text from servers and pages, and 2,000
-# characters of a crafted URL would otherwise take a second.
-_PARAMETER = re.compile(r"([?&;])([^=?&;\s]++)=([^&\s<>;]++)")
-_SECRET = re.compile(
-    r"token|secret|signature|password|passwd|credential|api_?key|access_?key|auth"
-    r"|\bsig|\bkey|\bpw",
-    re.IGNORECASE,
-)
-
-
-def masked(text: str) -> str:
-    """Mask secrets in URL parameters: ``?token=...`` becomes ``?token=***``.
-
-    Users paste logs into bug reports.
-    """
-    return _PARAMETER.sub(_hidden, text) if "=" in text else text
-
-
-def _hidden(parameter: re.Match[str]) -> str:
-    sign, name, _ = parameter.groups()
-    return f"{sign}{name}=***" if _SECRET.search(name) else parameter[0]
 
 
 class LogFile:
@@ -181,7 +159,7 @@ def line_of(event: e.Event, row: DownloadSnapshot | None) -> str:
     """Return the line for an event, including the newline."""
     id = str(event.id) if isinstance(event, e.DownloadEvent) else "-"
     level, text = _level_and_text(event, row)
-    return _line(event.at, level, id, masked(text))
+    return _line(event.at, level, id, mask_parameters(text))
 
 
 def _line(at: float, level: str, id: str, text: str) -> str:
@@ -226,7 +204,7 @@ def _level_and_text(event: e.Event, row: DownloadSnapshot | None) -> tuple[str, 
 
 
 def _url(row: DownloadSnapshot | None) -> str:
-    return "" if row is None else sanitize_url(row.url)
+    return "" if row is None else display_url(row.url)
 
 
 def _path_and_size(row: DownloadSnapshot | None) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.core.request import BadRequestLine, DownloadRequest
 from tui.core.text.checksum_list import continues_digest
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.compressed import SUFFIXES, PrefixedStream, decompressed
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patient_stream import PatientStream
@@ -107,7 +107,7 @@ def load_file(
             yield from load_stream(stream, where, options, suffix, path)
     except FileNotFoundError:
         # A mistyped URL may contain a password.
-        where = sanitize_url(path, 200)
+        where = display_url(path, 200)
         reason = "no such file"
         if _BARE_HOST.fullmatch(path):
             reason += "; if it is a URL, write https:// in front"
@@ -118,7 +118,7 @@ def load_file(
         yield BadRequestLine(where, "permission denied")
     except (OSError, ValueError) as error:
         # ValueError: a NUL in the path.
-        where = sanitize_url(path, 200)
+        where = display_url(path, 200)
         reason = getattr(error, "strerror", None) or str(error)
         yield BadRequestLine(where, f"cannot read: {sanitize(reason, 200)}")
 

@@ -15,7 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from tui.core.errors import FetchError
 from tui.core.request import BadRequestLine, DownloadRequest, check_url
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.list_file import ReadOptions, load_file, load_stream
 from tui.sources.page import PAGE_LIMIT, Page
 from tui.sources.patterns import check_pattern, expand_requests
@@ -79,7 +79,7 @@ class Duplicates:
     @staticmethod
     def _describe(first: DownloadRequest) -> str:
         if first.source == COMMAND_LINE:
-            return f"{sanitize_url(first.url, 200)} is listed twice"
+            return f"{display_url(first.url, 200)} is listed twice"
         return f"duplicate of {first.source}"
 
     def finish(self) -> None:
@@ -182,7 +182,7 @@ def _complete(source: str, notes: list[str] | None) -> str:
     if url is None or os.path.lexists(source.partition("/")[0]):
         return source
     if notes is not None:
-        notes.append(f"no file {sanitize_url(source, 200)}; added https:// to it")
+        notes.append(f"no file {display_url(source, 200)}; added https:// to it")
     return url
 
 
@@ -203,14 +203,14 @@ def _read_url(source: str) -> Iterator[DownloadRequest | BadRequestLine]:
     try:
         yield DownloadRequest((check_pattern(source),), source=COMMAND_LINE)
     except ValueError as error:
-        yield BadRequestLine(sanitize_url(source, 200), str(error))
+        yield BadRequestLine(display_url(source, 200), str(error))
 
 
 def _read_page(
     source: str, options: ReadOptions, fetch_page: FetchPage | None
 ) -> Iterator[DownloadRequest | BadRequestLine]:
     """Fetch a page or a digest list from a URL, and read it."""
-    where = sanitize_url(source, 200)
+    where = display_url(source, 200)
     if fetch_page is None:
         yield BadRequestLine(where, "cannot fetch pages here; save it to a file")
         return

@@ -16,7 +16,7 @@ import click
 from tui.core.errors import FetchError, LocalError
 from tui.core.rules.folders import folder_for
 from tui.core.settings import OnExists
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import format_size
 from tui.disk.folders import fold, numbered
 from tui.messages import error_text
@@ -170,7 +170,7 @@ def plan_downloads(
             plan.is_clash = True
             plan.note = f"name clash: {taken[first]} is also saved as {sanitize(name)}"
             key = (directory, fold(plan.name))
-        taken[key] = sanitize(request.source) or sanitize_url(request.url)
+        taken[key] = sanitize(request.source) or display_url(request.url)
         if not plan.is_clash:
             plan.note = _describe_existing(settings, plan)
         plans.append(plan)
@@ -209,7 +209,7 @@ def _describe_existing(settings: Settings, plan: PlannedDownload) -> str:
 
 def _line(plan: PlannedDownload) -> str:
     size = format_size(plan.size) if plan.size is not None else "?"
-    text = f"{size:>8}  {sanitize(plan.path)}  <{sanitize_url(plan.request.url)}>"
+    text = f"{size:>8}  {sanitize(plan.path)}  <{display_url(plan.request.url)}>"
     if plan.note:
         text += f"\n          {plan.note}"
     if plan.error:

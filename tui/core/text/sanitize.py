@@ -23,6 +23,14 @@ _LEADING_USERINFO = re.compile(r"\A[^/?#]*@")
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]*\]|[^/?#:]*)(:[0-9]*)?(?=[/?#]|\Z)")
 _ADDRESS = re.compile(r"\[.*\]|[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 _MAIL = re.compile(r"(?<=[?&])[A-Za-z][\w.-]*=[^=&@/]+@")
+# Possessive quantifiers: text from servers and pages gets here, and 2,000 characters of
+# a crafted URL would otherwise take a second.
+_PARAMETER = re.compile(r"([?&;])([^=?&;\s]++)=([^&\s<>;]++)")
+_SECRET = re.compile(
+    r"token|secret|signature|password|passwd|credential|api_?key|access_?key"
+    r"|auth(?!ors?\b)|\bsig|\bkey|\bpw",
+    re.IGNORECASE,
+)
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -54,6 +62,32 @@ def sanitize_url(url: str, limit: int = 2000) -> str:
     if "@" in url:
         url = _without_credentials(url)
     return sanitize(url, limit)
+
+
+def display_url(url: str, limit: int = 2000) -> str:
+    """Return ``url`` for people: like ``sanitize_url``, and with secrets masked.
+
+    What programs read, and what is copied, needs ``sanitize_url``: a signed URL is
+    useless without its signature.
+
+    Args:
+        url: a URL from a list or a server.
+        limit: maximum number of characters.
+    """
+    return sanitize_url(mask_parameters(url), limit)
+
+
+def mask_parameters(text: str) -> str:
+    """Mask secrets in URL parameters: ``?token=...`` becomes ``?token=***``.
+
+    Users paste terminals and logs into bug reports.
+    """
+    return _PARAMETER.sub(_masked, text) if "=" in text else text
+
+
+def _masked(parameter: re.Match[str]) -> str:
+    sign, name, _ = parameter.groups()
+    return f"{sign}{name}=***" if _SECRET.search(name) else parameter[0]
 
 
 def _without_credentials(text: str) -> str:

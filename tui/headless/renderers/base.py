@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tui.core.events import Cancelled, Done, Failed, Paused, Retrying, Started
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.headless.summary import RESUME_HINT, advice
 
 if TYPE_CHECKING:
@@ -91,4 +91,4 @@ def failure_line(run: Run, row: DownloadSnapshot, error: str, kind: str) -> str:
     where = run.source_of(row.id)
     at = f" ({where})" if where else ""
     reason = sanitize(error) + advice(kind)
-    return f"failed  {shown_name(row)}{at}: {reason} <{sanitize_url(row.url)}>"
+    return f"failed  {shown_name(row)}{at}: {reason} <{display_url(row.url)}>"

@@ -17,7 +17,7 @@ from tui.core.events import (
     Started,
 )
 from tui.core.notices import NoticeCode
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import format_duration, format_size
 from tui.headless.renderers.base import failure_line, shown_name
 from tui.headless.summary import progress_line, summary_lines
@@ -94,7 +94,7 @@ class PlainRenderer:
         name = shown_name(row)
         match event:
             case Started():
-                return f"start   {name}  <{sanitize_url(row.url)}>\n"
+                return f"start   {name}  <{display_url(row.url)}>\n"
             case Done():
                 how = f", {notice_text(row.note)}" if _is_present(row.note) else ""
                 return f"done    {name}  {format_size(row.received)}{how}\n"

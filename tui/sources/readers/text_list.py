@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from tui.core.request import BadRequestLine, Checksum, DownloadRequest
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.sources.patterns import check_pattern, expand_requests
 from tui.sources.readers.lines import LINE_LIMIT
 from tui.sources.readers.shell_words import COMMAND_LIMIT, is_command, is_continued
@@ -168,7 +168,7 @@ class _Reader:
         if url is None:
             return text
         if self._notes is not None:
-            self._notes.append(f"{here}: added https:// to {sanitize_url(text, 200)}")
+            self._notes.append(f"{here}: added https:// to {display_url(text, 200)}")
         return url
 
     def _option(self, text: str, here: str) -> Iterator[BadRequestLine]:

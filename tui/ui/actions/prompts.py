@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.core.download import DownloadState
 from tui.core.request import URL_LIMIT, check_url, with_login_of
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize, sanitize_url
 from tui.core.text.units import editable_size, format_rate, parse_size
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def ask_for_url(context: ActionContext, row: DownloadSnapshot) -> None:
         (now,) = service.rows([row.id])
         if now.state in _RETRIED:
             service.retry([row.id])
-        context.notify(f"{sanitize(row.name)} now downloads from {sanitize_url(text)}")
+        context.notify(f"{sanitize(row.name)} now downloads from {display_url(text)}")
         context.list.repaint([row.id])
 
     title = f"URL of {sanitize(row.name, 50)}"

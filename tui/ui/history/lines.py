@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from tui.core.listing.history import FinishedDownload, SessionSummary
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import format_rate, format_size, size_width
 from tui.ui.panes.pane import Line, Span
 from tui.ui.style.format import cells, count, fit, middle_ellipsis
@@ -152,7 +152,7 @@ def explanation(row: Row | None) -> str:
     if row is None:
         return ""
     if isinstance(row, FinishedDownload):
-        return f"{sanitize(row.path)}\n{sanitize_url(row.url)}"
+        return f"{sanitize(row.path)}\n{display_url(row.url)}"
     if row.problem:
         return sanitize(row.problem)
     return f"{_counts(row) or 'this session'} · saved to {sanitize(row.output_dir)}"

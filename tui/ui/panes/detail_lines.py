@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tui.core.download import ENDED, DownloadState
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import format_duration, format_rate, format_size
 from tui.messages import diagnosis_tag, diagnosis_text, notice_text, remedy_for
 from tui.ui.keys.keymap import key_of
@@ -135,7 +135,7 @@ def pane_lines(
     path = sanitize(
         detail.path if row.state is DownloadState.DONE else detail.part_path
     )
-    url = sanitize_url(row.url)
+    url = display_url(row.url)
     tail: list[Line] = [
         [Span("from ", "dim"), Span(middle_ellipsis(url, width - 5))],
         [Span("to   ", "dim"), Span(middle_ellipsis(path, width - 5))],
@@ -193,10 +193,10 @@ def sheet_lines(
         lines += [[], *error]
     lines += _current_facts(detail, width, is_ascii)
     lines += _section("Location", width, is_ascii)
-    lines += _fact("URL", sanitize_url(row.url), width)
+    lines += _fact("URL", display_url(row.url), width)
     for mirror in detail.mirrors:
         if mirror != row.url:
-            lines += _fact("mirror", sanitize_url(mirror), width)
+            lines += _fact("mirror", display_url(mirror), width)
     lines += _fact("file", sanitize(detail.path), width)
     if row.state is not DownloadState.DONE:
         lines += _fact("part file", sanitize(detail.part_path), width)
@@ -280,7 +280,7 @@ def segment_line(number: int, segment: SegmentSnapshot, width: int) -> Line:
     line = [Span(head), Span(extent, "dim")]
     room = width - len(head) - len(extent)
     if room >= 20:
-        line.append(Span(middle_ellipsis(sanitize_url(segment.url), room), "dim"))
+        line.append(Span(middle_ellipsis(display_url(segment.url), room), "dim"))
     return justify(line, (), width)
 
 

@@ -7,7 +7,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from tui.core.download import UNFINISHED, DownloadState
-from tui.core.text.sanitize import sanitize, sanitize_url
+from tui.core.text.sanitize import display_url, sanitize
 from tui.core.text.units import format_elapsed, format_rate, format_size
 from tui.messages import failure_title, remedy
 from tui.ui.style.format import cells, count, fit, middle_ellipsis
@@ -91,7 +91,7 @@ def _failure_lines(
         advice = remedy(group.kind, group.status)
         lines.append(f"  {count(len(group.ids))} × {name}: {advice}")
         lines += [
-            f"      {middle_ellipsis(sanitize_url(row.url), width - 6)}"
+            f"      {middle_ellipsis(display_url(row.url), width - 6)}"
             for row in rows(group.ids[:_NAMED])
         ]
         if len(group.ids) > _NAMED:
