@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import threading
+from dataclasses import replace
 
 import pytest
 
 from tests.support.until import until
+from tui.core.settings import Settings
 from tui.scale import coordinator, manifest
 from tui.scale.coordinator import Coordinator
 from tui.scale.errors import ScaleError
+from tui.scale.job import JobOptions, open_job
 from tui.scale.lanes import Lane, Layout, Piece, Shard
 from tui.scale.manifest import Counts
 from tui.scale.model import HostStatus, Limits, ShardState, WorkerStatus
 from tui.scale.plan import job_paths
 from tui.scale.pool import Ended
-from tui.scale.worker import ShardResult
+from tui.scale.worker import JobSpec, Lease, ShardResult, ShardWorker, WorkerLimits
+
+_NO_RETRIES = replace(Settings(), retries=0)
 
 
 class FakePool:
@@ -206,6 +213,94 @@ async def test_a_shard_can_be_cancelled_and_run_again(start):
     pool.end(running)
     assert not await task  # one shard stays cancelled
     assert job.snapshot().shards_done == 2
+
+
+async def test_a_shard_is_cancelled_while_its_generation_is_written(start, monkeypatch):
+    pool = FakePool("a")
+    is_asked, may_go_on = threading.Event(), threading.Event()
+    write = manifest.next_generations
+
+    def wait_and_write(paths, shards):
+        is_asked.set()
+        assert may_go_on.wait(20)
+        return write(paths, shards)
+
+    monkeypatch.setattr(manifest, "next_generations", wait_and_write)
+    job, task, _ = start(pool, layout_of(2))
+    await until(is_asked.is_set)
+    assert job.cancel_shard(1)
+    may_go_on.set()
+    await until(lambda: pool.leases)
+    pool.end(0)
+    assert not await task
+    assert [lease.shard.id for _, lease in pool.leases] == [0]
+    (row,) = job.snapshot().shown
+    assert (row.id, row.state) == (1, ShardState.CANCELLED)
+
+
+async def test_a_job_directory_that_cannot_be_written_ends_the_run(start, monkeypatch):
+    def fail(paths, shards):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(manifest, "next_generations", fail)
+    _, task, _ = start(FakePool("a"), layout_of(1))
+    with pytest.raises(ScaleError, match=r"cannot write to .*: No space left"):
+        await task
+
+
+async def test_the_loop_waits_for_no_disk(start, monkeypatch, tmp_path):
+    """Fences are synced, and manifests may be on a slow network file system."""
+    threads: dict[str, set[str]] = {}
+
+    def watched(name):
+        function = getattr(manifest, name)
+
+        def record(*arguments):
+            threads.setdefault(name, set()).add(threading.current_thread().name)
+            return function(*arguments)
+
+        return record
+
+    for name in ("current_generation", "find", "read_counts", "replace_file"):
+        monkeypatch.setattr(manifest, name, watched(name))
+    pool = FakePool("a")
+    _, task, _ = start(pool, layout_of(1))
+    await until(lambda: pool.leases)
+    manifest.publish(job_paths(tmp_path), 0, 1, [])
+    threads.pop("find")  # of the line above
+    threads.pop("current_generation")
+    pool.end(0, "superseded")
+    assert await task
+    assert set(threads) == {"find", "read_counts", "replace_file"}
+    assert threading.main_thread().name not in set().union(*threads.values())
+
+
+async def test_a_worker_reads_its_generation_in_a_thread(tmp_path, monkeypatch):
+    threads = []
+    monkeypatch.setattr(
+        manifest,
+        "current_generation",
+        lambda *_: threads.append(threading.current_thread().name) or 2,
+    )
+    path = tmp_path / "l.txt"
+    path.write_text("http://127.0.0.1:9/x\n")
+    options = JobOptions((str(path),), tmp_path, tmp_path, "files", 10, 1)
+    job = open_job(options, Settings(), None, lambda *_: None)
+    (shard,) = job.layout.shards
+    spec = JobSpec("1", str(tmp_path), str(tmp_path / "out"), "files", _NO_RETRIES)
+    worker = ShardWorker(spec, "a", WorkerLimits(1, None, 0))
+    result = await worker.run(Lease(shard, job.layout.lanes[shard.lane], 1))
+    await worker.close()
+    assert result.outcome == "superseded"
+    assert threads
+    assert threading.main_thread().name not in threads
+
+
+async def test_a_damaged_fence_is_an_error_with_its_name(tmp_path):
+    paths = job_paths(tmp_path)
+    (tmp_path / "fences" / "000003").write_text("x")
+    with pytest.raises(ScaleError, match="fences/000003 is damaged"):
+        manifest.next_generations(paths, [3])
 
 
 async def test_a_manifest_of_another_process_is_taken_over(start, tmp_path):

@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tui.core.text.sanitize import sanitize
 from tui.scale import manifest
 from tui.scale.errors import ScaleError
 from tui.scale.lanes import cap_of_lane, share
@@ -30,7 +31,7 @@ from tui.scale.worker import Lease, WorkerLimits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from tui.scale.lanes import Layout
+    from tui.scale.lanes import Layout, Shard
     from tui.scale.manifest import Counts
     from tui.scale.plan import JobPaths
     from tui.scale.pool import Ended, Pool
@@ -96,6 +97,8 @@ class Coordinator:
         self._lanes = lanes
         self._leases = Leases(layout, (), lanes)
         self._workers: dict[str, _Worker] = {}
+        self._starting: set[int] = set()
+        """Shards that were leased and whose generation is being written."""
         self._states: dict[int, ShardRow] = {}
         """Failed and cancelled shards."""
         self._lost: Counter[int] = Counter()
@@ -156,8 +159,8 @@ class Coordinator:
                         self._workers[name].status = status
                 self._spread_slowdowns()
             for ended in self._pool.ended():
-                self._on_ended(ended)
-            self._lease()
+                await self._on_ended(ended)
+            await self._lease()
             is_running = any(worker.leases for worker in self._workers.values())
             if not is_running and not self._leases.waiting:
                 return
@@ -234,11 +237,57 @@ class Coordinator:
                 worker.limits = limits
                 self._pool.set_limits(worker.name, limits)
 
-    def _lease(self) -> None:
-        """Give shards to workers that have a free slot, the least busy one first.
+    async def _lease(self) -> None:
+        """Give shards to workers that have a free slot.
+
+        Raises:
+            ScaleError: the job directory cannot be written.
+        """
+        chosen = self._choose()
+        if not chosen:
+            return
+        self._starting = {shard.id for _, shard in chosen}
+        try:
+            generations = await asyncio.to_thread(
+                manifest.next_generations, self._paths, sorted(self._starting)
+            )
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise ScaleError(
+                f"cannot write to {sanitize(str(self._paths.root))}: {reason}; finished"
+                " shards are kept, so run the same command to resume"
+            ) from None
+        for worker, shard in chosen:
+            generation = generations[shard.id]
+            lease = Lease(shard, self._layout.lanes[shard.lane], generation)
+            if shard.id not in self._starting:
+                # It was cancelled meanwhile.
+                del worker.leases[shard.id]
+                self._leases.finish(shard)
+                self._set_aside(lease, ShardState.CANCELLED, "")
+                continue
+            if worker.limits is None:
+                # The limits were lowered meanwhile, and it has no part of them.
+                del worker.leases[shard.id]
+                self._leases.give_back(shard)
+                continue
+            worker.leases[shard.id] = lease
+            self._pool.submit(worker.name, lease, worker.limits)
+            self._event(
+                "shard_started",
+                shard=shard.id,
+                worker=worker.name,
+                generation=generation,
+                rows=shard.rows,
+            )
+        self._starting.clear()
+
+    def _choose(self) -> list[tuple[_Worker, Shard]]:
+        """Return which shards start now, and on which workers: the least busy first.
 
         Otherwise a worker would keep its lanes although others have nothing to do.
         """
+        chosen: list[tuple[_Worker, Shard]] = []
         is_any = True
         while is_any and self._leases.waiting:
             is_any = False
@@ -251,25 +300,19 @@ class Coordinator:
                 worker.last_lane = None
                 if shard is None:
                     continue
-                generation = manifest.next_generation(self._paths, shard.id)
-                lease = Lease(shard, self._layout.lanes[shard.lane], generation)
-                worker.leases[shard.id] = lease
-                self._pool.submit(worker.name, lease, worker.limits)
-                self._event(
-                    "shard_started",
-                    shard=shard.id,
-                    worker=worker.name,
-                    generation=generation,
-                    rows=shard.rows,
-                )
+                # The generation follows, before it is submitted.
+                lane = self._layout.lanes[shard.lane]
+                worker.leases[shard.id] = Lease(shard, lane, 0)
+                chosen.append((worker, shard))
                 is_any = True
+        return chosen
 
     def _allows(self, lane: int) -> bool:
         """Return False for a split lane whose part of the limit per host is zero."""
         per_host = self._limits.per_host
         return not per_host or cap_of_lane(per_host, self._layout.lanes[lane]) > 0
 
-    def _on_ended(self, ended: Ended) -> None:
+    async def _on_ended(self, ended: Ended) -> None:
         worker = self._workers.get(ended.worker)
         lease = ended.lease
         shard = lease.shard
@@ -295,22 +338,22 @@ class Coordinator:
                 bytes=counts.bytes,
             )
         elif result.outcome == "superseded":
-            self._on_superseded(lease)
+            await self._on_superseded(lease)
         elif result.outcome == "cancelled":
             self._leases.finish(shard)
             self._set_aside(lease, ShardState.CANCELLED, "")
         else:
             self._on_failed(worker, lease, result.reason, result.is_workers_fault)
 
-    def _on_superseded(self, lease: Lease) -> None:
+    async def _on_superseded(self, lease: Lease) -> None:
         """Take over the manifest of another process, or run the shard again."""
         shard = lease.shard
-        path = manifest.find(self._paths, shard.id)
-        if path is None:
+        counts = await asyncio.to_thread(manifest.published, self._paths, shard.id)
+        if counts is None:
             self._leases.give_back(shard)
             return
         self._leases.finish(shard)
-        self._add_counts(shard.id, manifest.read_counts(path))
+        self._add_counts(shard.id, counts)
 
     def _on_failed(
         self, worker: _Worker, lease: Lease, reason: str, is_workers_fault: bool
@@ -401,6 +444,9 @@ class Coordinator:
         withdrawn = self._leases.withdraw(shard)
         if withdrawn is not None:
             self._states[shard] = ShardRow(shard, ShardState.CANCELLED, withdrawn.rows)
+            return True
+        if shard in self._starting:
+            self._starting.discard(shard)
             return True
         for worker in self._workers.values():
             if shard in worker.leases:

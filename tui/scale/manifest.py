@@ -97,12 +97,32 @@ def next_generation(paths: JobPaths, shard: int) -> int:
     return number
 
 
+def next_generations(paths: JobPaths, shards: Iterable[int]) -> dict[int, int]:
+    """Raise the generations of shards; blocks. Return them by shard.
+
+    Raises:
+        OSError: the disk is full or not writable.
+        ScaleError: a file of them is damaged.
+    """
+    return {shard: next_generation(paths, shard) for shard in shards}
+
+
 def current_generation(paths: JobPaths, shard: int) -> int:
-    """Return the generation that may publish a shard; 0 before the first lease."""
+    """Return the generation that may publish a shard; 0 before the first lease.
+
+    Raises:
+        ScaleError: its file is damaged.
+    """
+    path = paths.folder("fences") / f"{shard:06d}"
     try:
-        return int((paths.folder("fences") / f"{shard:06d}").read_text())
+        return int(path.read_text())
     except FileNotFoundError:
         return 0
+    except ValueError as error:
+        raise ScaleError(
+            f"{sanitize(str(path))} is damaged ({type(error).__name__}); write a number"
+            " into it that is higher than all before, such as 1000"
+        ) from None
 
 
 # -- rows of a running shard ---------------------------------------------------------
@@ -237,6 +257,16 @@ def read_rows(path: Path) -> list[Row]:
         return list(_read_lines(path))
     except Exception as error:
         raise _damaged(path, error) from None
+
+
+def published(paths: JobPaths, shard: int) -> Counts | None:
+    """Return what the manifest of a shard adds up to; ``None`` if it is not done.
+
+    Raises:
+        ScaleError: it is damaged.
+    """
+    path = find(paths, shard)
+    return None if path is None else read_counts(path)
 
 
 def reopen(paths: JobPaths, shard: int) -> bool:

@@ -379,7 +379,9 @@ class ShardWorker:
     async def _publish(self, run: _ShardRun) -> Counts:
         spec, lease = self._spec, run.lease
         shard = lease.shard.id
-        current = manifest.current_generation(spec.paths, shard)
+        current = await asyncio.to_thread(
+            manifest.current_generation, spec.paths, shard
+        )
         if current != lease.generation:
             raise OldGenerationError
         rows = sorted(run.rows)
