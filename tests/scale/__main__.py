@@ -209,9 +209,11 @@ def kills(options: argparse.Namespace) -> None:
         server = Server("--delay", "0.01")
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            urls = write_list(folder / "l.txt", server, 1500, 30, 3000)
+            urls = write_list(folder / "l.txt", server, 6000, 30, 3000)
             started = time.monotonic()
+            is_killed = _kill_planner(folder, chance)
             used = _run_with_kills(folder, chance)
+            used["planner"] += is_killed
             took = time.monotonic() - started
             log = server.log()
             server.close()
@@ -225,6 +227,29 @@ def kills(options: argparse.Namespace) -> None:
                 flush=True,
             )
     print(f"{options.runs} runs, {dict(total)}: {dict(Counter(lines))}")
+
+
+def _kill_planner(folder: Path, chance: random.Random) -> bool:
+    """Kill a command while it plans; return False if it was faster."""
+    root = folder / "out" / ".fetchtui-scale"
+    options = ("--shard-size", "100", "--per-host", "3", "--headless", "-q")
+    process = subprocess.Popen(
+        # Nothing listens there, so it does not go further than its plan.
+        [
+            *(*_FETCHTUI, "scale", "l.txt", "-o", "out", *options),
+            *("--scheduler", "tcp://127.0.0.1:9"),
+        ],
+        cwd=folder,
+        env=_ENV,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (root / "buckets").exists():
+        time.sleep(0.001)
+    time.sleep(chance.uniform(0, 0.05))
+    is_planned = (root / "plan.json").exists()
+    process.kill()
+    process.wait()
+    return not is_planned
 
 
 def _run_with_kills(folder: Path, chance: random.Random) -> Counter[str]:

@@ -6,14 +6,18 @@ import asyncio
 import hashlib
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 
 from tests.scale.server import HostServer, content
 from tests.support.command import finish, start
 from tests.support.until import until
-from tui.scale import manifest
+from tui.core.settings import Settings
+from tui.scale import manifest, remote
+from tui.scale.job import JobOptions, open_job
 from tui.scale.plan import job_paths
+from tui.scale.worker import JobSpec, Lease, ShardWorker, WorkerLimits
 
 KEEP = {"FETCHTUI_FSYNC": "off"}
 
@@ -193,3 +197,62 @@ def _worker_of(pid: int) -> int:
         if any("spawn_main" in word for word in child.cmdline()) and threads > 4:
             return int(child.pid)
     raise AssertionError("no worker process")
+
+
+async def test_a_lane_that_moves_to_another_worker_takes_its_part_of_the_limit_along(
+    tmp_path, hosts
+):
+    """The other lane of the first worker used both parts until then."""
+    hosts.delay_s = 0.01
+    urls = [hosts.url(1, f"/{100 + n}/{n}.bin") for n in range(60)]
+    path = tmp_path / "l.txt"
+    path.write_text("".join(f"{url}\n" for url in urls))
+    out = tmp_path / "out"
+    root = out / ".fetchtui-scale"
+    options = JobOptions((str(path),), out, root, "files", 20, 2)
+    settings = replace(Settings(), per_host=2, fsync=False)
+    job = open_job(options, settings, None, lambda *_: None)
+    assert {lane.of for lane in job.layout.lanes} == {2}
+    first, other, next_of_first = job.layout.shards
+    assert first.lane == next_of_first.lane != other.lane
+    spec = JobSpec("1", str(root), str(out), "files", settings)
+    limits = WorkerLimits(8, None, 2)
+    workers = [ShardWorker(spec, name, limits) for name in ("a", "b")]
+
+    async def run(shard, worker):
+        generation = manifest.next_generation(job.paths, shard.id)
+        lease = Lease(shard, job.layout.lanes[shard.lane], generation)
+        assert (await worker.run(lease)).outcome == "done"
+
+    async def run_lane():
+        await run(first, workers[0])
+        await run(next_of_first, workers[1])
+
+    await asyncio.gather(run_lane(), run(other, workers[0]))
+    for worker in workers:
+        await worker.close()
+    assert max(hosts.highest.values()) == 2
+    check_files(tmp_path, urls)
+
+
+async def test_a_new_run_stops_shards_of_a_killed_one(tmp_path, hosts):
+    """A Dask worker goes on with its task when the command that gave it is killed."""
+    hosts.delay_s = 60
+    path = tmp_path / "l.txt"
+    path.write_text(f"{hosts.url(1, '/100/1.bin')}\n")
+    root = tmp_path / "out" / ".fetchtui-scale"
+    options = JobOptions((str(path),), tmp_path / "out", root, "files", 10, 1)
+    job = open_job(options, Settings(), None, lambda *_: None)
+    (shard,) = job.layout.shards
+    generation = manifest.next_generation(job.paths, shard.id)
+    lease = Lease(shard, job.layout.lanes[shard.lane], generation)
+    spec = JobSpec("old", str(root), str(tmp_path / "out"), "files", Settings())
+    limits = WorkerLimits(1, None, 0)
+    old = asyncio.ensure_future(
+        asyncio.to_thread(remote.run_shard, spec, "a", limits, lease)
+    )
+    await until(lambda: hosts.active.total() == 1)
+    answer = await remote.hello(str(root), "new")
+    assert (answer["sees_job"], answer["can_write"]) == (True, True)
+    assert (await old).outcome == "cancelled"
+    assert await remote.status("old") is None

@@ -441,6 +441,13 @@ class Engine:
         """Set the concurrency of one origin; 0 uses the limit per host."""
         self._limits.set_origin_cap(origin, cap)
 
+    def limit_origin(self, origin: str, cap: int) -> None:
+        """Set the concurrency of one origin, and keep what was learned from refusals.
+
+        ``tui.scale`` calls it for its part of a limit, which changes with its shards.
+        """
+        self._limits.limit_origin(origin, cap)
+
     def block_origin(self, origin: str, seconds: float) -> None:
         """Start nothing from an origin for some seconds, as after Retry-After.
 

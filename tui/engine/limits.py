@@ -52,6 +52,11 @@ class LimitControl:
         self.publish(LimitName.ORIGIN, old, cap or queue.per_host, origin=origin)
         self._start_more()
 
+    def limit_origin(self, origin: str, cap: int) -> None:
+        """Set the concurrency of one origin, and keep what was learned about it."""
+        self._context.queue.limit_cap(origin, cap)
+        self._start_more()
+
     def set_per_host(self, count: int) -> None:
         """Set the concurrency of every origin; 0 for no limit."""
         count = max(0, min(MAX_CONCURRENCY, count))

@@ -123,7 +123,9 @@ class DaskPool:
 
     async def _check(self, names: list[str]) -> None:
         """Reject workers with another version or without the job directory."""
-        answers = await self._run(remote.hello, self._spec.root, workers=names)
+        answers = await self._run(
+            remote.hello, self._spec.root, self._spec.id, workers=names
+        )
         for name in names:
             answer = answers.get(name)
             if answer is None:

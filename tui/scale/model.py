@@ -56,7 +56,7 @@ class ShardProgress(NamedTuple):
     received: int
     """Bytes received."""
     stage: str = "downloading"
-    """``downloading``, ``packing``, ``uploading`` or ``publishing``."""
+    """``downloading``, ``packing``, ``uploading``, ``publishing`` or ``draining``."""
 
 
 class WorkerStatus(NamedTuple):

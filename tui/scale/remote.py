@@ -22,12 +22,23 @@ if TYPE_CHECKING:
 _STATUS_TIMEOUT_S = 2.0
 
 
-def hello(root: str) -> dict[str, Any]:
+async def hello(root: str, job: str) -> dict[str, Any]:
     """Return what this worker has, to compare it with what the job needs.
+
+    Shards that an earlier run of the job still has here are stopped, after its command
+    was killed: they would use the limits of hosts a second time.
 
     Args:
         root: the job directory; whether the worker sees the same one is checked.
+        job: id of the run.
     """
+    for other, thread in list(_threads.items()):
+        if thread.root == root and other != job:
+            await close(other)
+    return await asyncio.to_thread(_describe, root)
+
+
+def _describe(root: str) -> dict[str, Any]:
     return {
         "version": __version__,
         "host": socket.gethostname(),
@@ -43,6 +54,7 @@ class _WorkerThread:
     """A ``ShardWorker`` with its event loop, in a thread of this process."""
 
     def __init__(self, spec: JobSpec, name: str, limits: WorkerLimits) -> None:
+        self.root = spec.root
         self._worker = ShardWorker(spec, name, limits)
         self._loop = _new_loop()
         threading.Thread(

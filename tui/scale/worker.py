@@ -60,6 +60,7 @@ _ENGINE_DOWNLOADS = 100_000
 _SLICE = 1000
 """Requests added per iteration of the loop, which takes about 5 ms."""
 _EVENT_INTERVAL_S = 0.05
+_DRAIN_INTERVAL_S = 0.05
 _HOSTS_REPORTED = 40
 _EXCLUDED = frozenset({Queued, Started, Retrying, DownloadNotice, Verified, Paused})
 _LOCAL = frozenset(
@@ -223,9 +224,10 @@ class ShardWorker:
         self._runs: dict[int, _ShardRun] = {}
         self._run_of: dict[int, _ShardRun] = {}
         """By id of the download."""
+        self._draining: dict[int, _ShardRun] = {}
+        """Shards that ended, and whose lane is not free yet."""
         self._caps: dict[str, int] = {}
-        """Limits that this worker set. They stay between two shards of a lane, because
-        setting one discards what was learned from refusals."""
+        """Limits that this worker set."""
         self._slowed: dict[str, int] = {}
         """Limits that other workers learned for hosts of split lanes."""
         self._done = self._failed = self._received = 0
@@ -295,6 +297,30 @@ class ShardWorker:
             if run.ids:
                 engine.cancel(list(run.ids))
                 self._is_stale = True
+            if lease.lane.of > 1:
+                await self._drain(engine, run)
+
+    async def _drain(self, engine: Engine, run: _ShardRun) -> None:
+        """Return when the limits of a split host hold without a lane that ended.
+
+        Its part of the limit belongs to the next worker from then on. Until now,
+        downloads of another lane may have used it.
+        """
+        run.stage = "draining"
+        self._draining[run.lease.shard.id] = run
+        try:
+            self._set_caps(run.origins)
+            while engine is self._engine:
+                active = {one.origin: one.active for one in engine.origins()}
+                if all(
+                    active.get(origin, 0) <= self._part_of(origin)
+                    for origin in run.origins
+                    if self._cap_of(origin)
+                ):
+                    return
+                await asyncio.sleep(_DRAIN_INTERVAL_S)
+        finally:
+            del self._draining[run.lease.shard.id]
 
     def _read_known(self, partial: PartialRows) -> dict[int, Row]:
         """Return downloads of earlier generations whose files are still complete."""
@@ -557,7 +583,8 @@ class ShardWorker:
     def status(self) -> WorkerStatus:
         """Return what front ends show."""
         engine = self._engine
-        shards = tuple(run.progress for run in self._runs.values())
+        runs = (*self._runs.values(), *self._draining.values())
+        shards = tuple(run.progress for run in runs)
         if engine is None:
             return WorkerStatus(
                 self._name, shards, concurrency=self._limits.concurrency
@@ -599,22 +626,30 @@ class ShardWorker:
         if engine is None:
             return
         for origin in origins:
-            total = self._cap_of(origin)
-            lanes = [
-                run.lease.lane
-                for run in self._runs.values()
-                if run.lease.lane.of > 1 and origin in run.origins
-            ]
-            cap = 0
-            if lanes and total:
-                cap = max(1, sum(cap_of_lane(total, lane) for lane in lanes))
+            cap = self._part_of(origin)
             if slowed := self._slowed.get(origin, 0):
                 cap = min(cap, slowed) if cap else slowed
-            elif not lanes:
+            elif not self._lanes_of(origin):
                 continue
             if self._caps.get(origin, 0) != cap:
                 self._caps[origin] = cap
-                engine.set_origin_cap(origin, cap)
+                engine.limit_origin(origin, cap)
+
+    def _lanes_of(self, origin: str) -> list[Lane]:
+        """Return the split lanes with a host that this worker has now."""
+        return [
+            run.lease.lane
+            for run in self._runs.values()
+            if run.lease.lane.of > 1 and origin in run.origins
+        ]
+
+    def _part_of(self, origin: str) -> int:
+        """Return the part of a host's limit that split lanes here have; 0 for none."""
+        total = self._cap_of(origin)
+        lanes = self._lanes_of(origin)
+        if not (total and lanes):
+            return 0
+        return max(1, sum(cap_of_lane(total, lane) for lane in lanes))
 
     def _cap_of(self, origin: str) -> int:
         """Return the limit of a host over all workers; 0 if there is none."""

@@ -306,6 +306,12 @@ class DownloadQueue:
         state.own_cap = count
         self._forget_cap(state)
 
+    def limit_cap(self, origin: str, count: int) -> None:
+        """Set the cap of one origin, and keep its learned capacity."""
+        state = self.origin_state(origin)
+        state.own_cap = count
+        self._offer(state)
+
     def set_auto(self, is_auto: bool) -> None:
         """Give each origin a ceiling, or take it away.
 
