@@ -170,6 +170,48 @@ async def test_targets_are_ids_names_or_filters(ask):
     }
 
 
+async def test_an_exact_name_is_found_whatever_characters_it_has(ask):
+    put = ask.service.put
+    names = ["a+b*(1)?.iso", "x|y{2}.tar", "Ä ß.txt", "ΑΣ.bin", "e/^$.bin", 'say "x"']
+    ids = {name: put(name.rpartition("/")[2]) for name in names}
+    put("a+b*(1)?.iso.sig")
+    for name, id in ids.items():
+        assert await ask("find", targets=[name.rpartition("/")[2]]) == {
+            "ids": [id],
+            "missing": [],
+        }
+
+
+async def test_an_id_is_found_without_a_look_at_all_downloads(ask, monkeypatch):
+    for number in range(50):
+        ask.service.put(f"{number}.bin", _S.DONE)
+    ask.service.remove([7, 8])
+    looked: list[int] = []
+    states = ask.service.states
+
+    def count(ids=None):
+        looked.extend(range(50) if ids is None else ids)
+        return states(ids)
+
+    monkeypatch.setattr(ask.service, "states", count)
+    monkeypatch.delattr(FakeService, "select_iter")
+    found = await ask("find", targets=["3", "6-9", "49-60"])
+    assert found == {"ids": [3, 6, 9, 49], "missing": []}
+    assert looked == [3, 6, 7, 8, 9, 49]
+    looked.clear()
+    assert [id for id, *_ in (await ask("complete", start=""))["ids"]][5:8] == [5, 6, 9]
+
+
+async def test_a_selection_is_cut_to_its_limit(ask):
+    for name in ("c", "a", "b"):
+        ask.service.put(name)
+    assert (await ask("select", sort="name", limit=2))["ids"] == [1, 2]
+    assert (await ask("select", limit=0))["ids"] == []
+    for limit in (-1, True, "2"):
+        error = await _refused(ask, "select", limit=limit)
+        assert error.code is Code.INVALID_PARAMS
+
+
 async def test_a_wrong_filter_is_refused_with_its_reason(ask):
     error = await _refused(ask, "find", targets=["is:wrong"])
     assert error.code is Code.REFUSED
@@ -184,7 +226,7 @@ async def test_rows_have_the_names_of_the_json_events(ask):
     (row,) = (await ask("rows", ids=[id]))["rows"]
     assert row["state"] == "downloading"
     assert (row["bytes"], row["size"], row["speed"]) == (40, 100, 7.0)
-    error = await _refused(ask, "rows", ids=[id] * 2001)
+    error = await _refused(ask, "rows", ids=[id] * 1001)
     assert error.code is Code.INVALID_PARAMS
 
 
@@ -195,6 +237,22 @@ async def test_names_and_ids_are_completed(ask):
     assert (await ask("complete", start="1"))["ids"] == [[1, "queued", "ab.iso"]]
     assert len((await ask("complete", start=""))["ids"]) == 3
     assert await ask("complete", start='"') == {"ids": [], "names": []}
+
+
+async def test_ids_are_completed_in_their_order_and_not_beyond_the_last_one(ask):
+    for number in range(230):
+        ask.service.put(f"{number}.bin", _S.DONE)
+    ask.service.remove([21])
+
+    async def ids(start: str) -> list[int]:
+        return [id for id, *_ in (await ask("complete", start=start))["ids"]]
+
+    assert await ids("2") == [2, 20, *range(22, 30), *range(200, 230)]
+    assert await ids("22") == [22, *range(220, 230)]
+    assert await ids("0") == [0]
+    assert await ids("") == [*range(21), *range(22, 101)]
+    for start in ("00", "230", "9" * 30, "-1", "٢"):
+        assert await ids(start) == []
 
 
 # -- waiting ---------------------------------------------------------------------------

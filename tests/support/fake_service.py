@@ -747,6 +747,10 @@ class FakeService:
         self.subscriptions.add(subscription)
         return subscription
 
+    @property
+    def count(self) -> int:
+        return len(self.downloads)
+
     def states(self, ids: Iterable[int] | None = None) -> bytes:
         wanted = range(len(self.downloads)) if ids is None else ids
         return bytes(

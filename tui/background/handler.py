@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tui.background.attach.codec import encode
 from tui.background.attach.view import ClientView
+from tui.background.finder import Finder
 from tui.background.protocol import ROWS_LIMIT, Code, RequestError
 from tui.background.requests import decode_requests
 from tui.core import events
 from tui.core.download import ENDED, DownloadState
-from tui.core.listing.query import DownloadQuery, SortKey, View
 from tui.core.request import check_url, with_login_of, without_login
-from tui.core.service import Move
+from tui.core.service import REMOVED, Move
 from tui.core.settings import MAX_CONCURRENCY, MAX_SEGMENTS, MAX_WRITERS
 from tui.messages import pause_text
 
 if TYPE_CHECKING:
     from collections.abc import (
+        AsyncIterator,
         Awaitable,
         Callable,
-        Collection,
-        Generator,
         Iterable,
         Mapping,
+        Sequence,
     )
 
     from tui.background.server import Client
@@ -37,10 +36,9 @@ if TYPE_CHECKING:
 
 LOG_LIMIT: Final = 256 << 10
 """Bytes read from the end of the log."""
-_COMPLETIONS: Final = 100
-_SLICE: Final = 1_000
+_SLICE: Final = 20_000
+"""States read per loop iteration: 5 ms."""
 _MAX_DELAY_S: Final = 60
-_ID: Final = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 _STOPPED: Final = ENDED | {DownloadState.PAUSED}
 """States that nobody waits for: a paused download waits for the user."""
 _WAIT_INTERVAL_S: Final = 0.05
@@ -76,16 +74,17 @@ class ClientHandler:
         self._service = process.service
         self._client = client
         self._view = ClientView(process.service, client)
+        self._finder = Finder(process.service)
         self._methods: dict[str, Callable[[dict[str, Any]], Awaitable[Any]]] = {
             **self._view.methods,
             "ping": self._ping,
             "status": self._status,
             "call": self._call,
             "delete_data": self._delete_data,
-            "select": self._select,
-            "find": self._find,
+            "select": self._finder.select,
+            "find": self._finder.find,
             "rows": self._rows,
-            "complete": self._complete,
+            "complete": self._finder.complete,
             "wait": self._wait,
             "log": self._log,
             "settings": self._settings,
@@ -169,24 +168,6 @@ class ClientHandler:
         self._view.flush()
         return {"deletion": encode(deletion)}
 
-    async def _select(self, params: dict[str, Any]) -> Any:
-        try:
-            query = DownloadQuery(
-                View(params.get("view", View.ALL.value)),
-                str(params.get("filter", "")),
-                SortKey(params.get("sort", SortKey.ADDED.value)),
-                params.get("reversed") is True,
-            )
-        except ValueError as error:
-            raise RequestError(Code.INVALID_PARAMS, str(error)) from None
-        return {"ids": await self._ids(query)}
-
-    async def _ids(self, query: DownloadQuery) -> list[DownloadId]:
-        try:
-            return await _in_slices(self._service.select_iter(query))
-        except ValueError as error:  # FilterError says what the filter needs
-            raise RequestError(Code.REFUSED, str(error)) from None
-
     async def _rows(self, params: dict[str, Any]) -> Any:
         ids = _ids(params)
         if len(ids) > ROWS_LIMIT:
@@ -196,62 +177,6 @@ class ClientHandler:
         except (IndexError, KeyError):
             raise RequestError(Code.UNKNOWN_DOWNLOAD) from None
         return {"rows": [_record(row) for row in rows]}
-
-    # -- downloads by id, name or filter ---------------------------------------------
-
-    async def _find(self, params: dict[str, Any]) -> Any:
-        """Return the ids of targets, in their order, and the targets without any."""
-        found: dict[DownloadId, None] = {}
-        missing = []
-        targets = _strings(params, "targets")
-        shown: set[DownloadId] = set()
-        if any(map(_ID.fullmatch, targets)):
-            shown.update(await self._ids(DownloadQuery()))
-        for target in targets:
-            ids = await self._targets(target, shown)
-            found.update(dict.fromkeys(ids))
-            if not ids:
-                missing.append(target)
-        return {"ids": list(found), "missing": missing}
-
-    async def _targets(
-        self, target: str, shown: Collection[DownloadId]
-    ) -> list[DownloadId]:
-        """Return the downloads of an id or a range, or else of a name or a filter."""
-        match = _ID.fullmatch(target)
-        if match is not None:
-            first, last = int(match[1]), int(match[2] or match[1])
-            last = min(last, max(shown, default=-1))
-            ids = [id for id in range(first, last + 1) if id in shown]
-            if ids:
-                return ids
-        rows = await self._named(target)
-        named = [row.id for row in rows if target in (row.name, _path(row))]
-        return named or await self._ids(DownloadQuery(text=target))
-
-    async def _named(self, part: str) -> list[DownloadSnapshot]:
-        """Return the downloads whose folder and name contain a text."""
-        if '"' in part:
-            return []
-        ids = await self._ids(DownloadQuery(text=f'name:"{part}"'))
-        rows: list[DownloadSnapshot] = []
-        for at in range(0, len(ids), _SLICE):
-            rows += self._service.rows(ids[at : at + _SLICE])
-            await asyncio.sleep(0)
-        return rows
-
-    async def _complete(self, params: dict[str, Any]) -> Any:
-        """Return names and ids that start with a text, for the shell."""
-        start = str(params.get("start", ""))
-        ids = await self._ids(DownloadQuery())
-        shown = [id for id in ids if str(id).startswith(start)][:_COMPLETIONS]
-        by_id = self._service.rows(shown)
-        by_name = await self._named(start) if start else by_id
-        names = [row.name for row in by_name if row.name.startswith(start)]
-        return {
-            "ids": [[row.id, row.state.word, row.name] for row in by_id],
-            "names": list(dict.fromkeys(names))[:_COMPLETIONS],
-        }
 
     # -- waiting ---------------------------------------------------------------------
 
@@ -279,8 +204,8 @@ class ClientHandler:
         counts = list(now.counts)
         if ids is not None:
             counts = [0] * len(DownloadState)
-            for row in service.rows(ids):
-                counts[row.state] += 1
+            async for _, state in _states(service, ids):
+                counts[state] += 1
         failures = post_processor.failures if post_processor and ids is None else 0
         return {
             "counts": _counts(counts),
@@ -302,11 +227,26 @@ async def _until_paused(service: DownloadService) -> None:
         subscription.close()
 
 
+async def _states(
+    service: DownloadService, ids: Sequence[DownloadId]
+) -> AsyncIterator[tuple[DownloadId, DownloadState]]:
+    """Yield the state of each download, with other tasks in between.
+
+    Raises:
+        IndexError: there is no such download.
+    """
+    for at in range(0, len(ids), _SLICE):
+        part = ids[at : at + _SLICE]
+        for id, state in zip(part, service.states(part), strict=True):
+            yield id, DownloadState(state & ~REMOVED)
+        await asyncio.sleep(0)
+
+
 async def _until_ended(service: DownloadService, ids: list[DownloadId]) -> None:
     subscription = service.subscribe()
     try:
         wanted = set(ids)
-        left = {row.id for row in service.rows(ids) if row.state not in _STOPPED}
+        left = {id async for id, s in _states(service, ids) if s not in _STOPPED}
         while left:
             await subscription.wait()
             for event in subscription.drain():
@@ -317,18 +257,6 @@ async def _until_ended(service: DownloadService, ids: list[DownloadId]) -> None:
             await asyncio.sleep(_WAIT_INTERVAL_S if left else 0)
     finally:
         subscription.close()
-
-
-async def _in_slices(
-    work: Generator[None, None, list[DownloadId]],
-) -> list[DownloadId]:
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: list[DownloadId] = end.value
-            return found
-        await asyncio.sleep(0)
 
 
 def _record(row: DownloadSnapshot) -> dict[str, Any]:
@@ -349,10 +277,6 @@ def _record(row: DownloadSnapshot) -> dict[str, Any]:
         "error": row.error,
         "error_kind": row.error_kind,
     }
-
-
-def _path(row: DownloadSnapshot) -> str:
-    return f"{row.directory}/{row.name}" if row.directory else row.name
 
 
 def _counts(counts: Iterable[int]) -> dict[str, int]:
@@ -383,13 +307,6 @@ def _ids(args: Mapping[str, Any]) -> list[DownloadId]:
     if isinstance(ids, list) and all(type(id) is int and id >= 0 for id in ids):
         return ids
     raise RequestError(Code.INVALID_PARAMS, "ids must be a list of whole numbers")
-
-
-def _strings(args: Mapping[str, Any], name: str) -> list[str]:
-    values = args.get(name)
-    if isinstance(values, list) and all(isinstance(value, str) for value in values):
-        return values
-    raise RequestError(Code.INVALID_PARAMS, f"{name} must be a list of texts")
 
 
 def _positions(args: Mapping[str, Any]) -> dict[DownloadId, float]:

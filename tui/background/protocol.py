@@ -13,7 +13,7 @@ Requests of a client:
 ``call``        {name, args}: a verb of ``handler.VERBS``, named as in
                 ``core.service.DownloadService``; refused to a client that watches
 ``delete_data`` {ids}: {deletion}; also refused to a client that watches
-``select``      {filter, view, sort, reversed}: {ids}
+``select``      {filter, view, sort, reversed, limit}: {ids}
 ``find``        {targets}: {ids, missing} of ids, names and filters
 ``rows``        {ids}: {rows}, for scripts
 ``complete``    {start}: {ids, names} for the shell
@@ -65,8 +65,8 @@ REQUEST_LIMIT: Final = 8 << 20
 slices."""
 REPLY_LIMIT: Final = 64 << 20
 """Bytes of a line to a client: the ids of a million downloads are 7 MB."""
-ROWS_LIMIT: Final = 2_000
-"""Rows in one answer to ``rows``; they take about 20 ms of the loop."""
+ROWS_LIMIT: Final = 1_000
+"""Rows that a client can show or get in one answer; they take 10 ms of the loop."""
 
 
 class Code(StrEnum):

@@ -470,6 +470,11 @@ class DownloadService(DashboardService, Protocol):
 
     # -- for servers that show downloads to other processes --------------------------
 
+    @property
+    def count(self) -> int:
+        """Number of downloads, with those that were removed; ids are below it."""
+        ...
+
     def states(self, ids: Iterable[DownloadId] | None = None) -> bytes:
         """Return one byte for each download: its state, and ``REMOVED`` if it was.
 

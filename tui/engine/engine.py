@@ -557,6 +557,11 @@ class Engine:
         """Receive every event from now on, except those of some kinds."""
         return self._context.bus.subscribe(exclude)
 
+    @property
+    def count(self) -> int:
+        """Number of downloads, with those that were removed."""
+        return len(self._registry.downloads)
+
     def states(self, ids: Iterable[DownloadId] | None = None) -> bytes:
         """Return one byte for each download: its state, and whether it was removed."""
         downloads, removed = self._registry.downloads, self._registry.removed

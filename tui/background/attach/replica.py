@@ -24,9 +24,9 @@ from tui.background.attach.codec import (
 from tui.background.attach.outbox import Outbox
 from tui.background.attach.placeholders import EMPTY, unknown_detail, unknown_row
 from tui.background.attach.states import StateTable
-from tui.background.attach.view import LIVE_FIELDS, ROWS_LIMIT
+from tui.background.attach.view import LIVE_FIELDS
 from tui.background.client import ConnectionLost
-from tui.background.protocol import ProtocolError, RequestError
+from tui.background.protocol import ROWS_LIMIT, ProtocolError, RequestError
 from tui.background.requests import encode_request
 from tui.core.download import ACTIVE, ENDED, DownloadState
 from tui.core.events import RunNotice

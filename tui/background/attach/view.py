@@ -22,10 +22,10 @@ from tui.background.attach.codec import (
     pack_ids,
     pack_states,
 )
-from tui.background.protocol import Code, RequestError
+from tui.background.finder import read_query
+from tui.background.protocol import ROWS_LIMIT, Code, RequestError
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.events import DownloadEvent, Queued
-from tui.core.listing.query import DownloadQuery, SortKey, View
 from tui.core.snapshot import EngineSnapshot
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from tui.core.download import DownloadId
     from tui.core.events import Event
+    from tui.core.listing.query import DownloadQuery
     from tui.core.service import DownloadService
     from tui.core.snapshot import DownloadSnapshot
 
@@ -40,8 +41,6 @@ FRAME_S: Final = 0.1
 """Shortest time between two frames that the client did not ask for."""
 IDLE_FRAME_S: Final = 0.5
 """Time between two frames while nothing is active, without events."""
-ROWS_LIMIT: Final = 1_000
-"""Rows that a client can show or fetch at once."""
 EVENTS_LIMIT: Final = 2_000
 """Events that wait for the next frame."""
 _NAMED_LIMIT: Final = 200
@@ -372,19 +371,11 @@ def _packed(ids: list[int]) -> Generator[None, None, list[Any]]:
     return parts
 
 
-def _read_search(params: Mapping[str, Any]) -> tuple[str, DownloadQuery]:
+def _read_search(params: dict[str, Any]) -> tuple[str, DownloadQuery]:
     kind = params.get("by", "order")
     if kind not in ("order", "activity", "cause"):
         raise RequestError(Code.INVALID_PARAMS, "by must be order, activity or cause")
-    try:
-        return kind, DownloadQuery(
-            View(params.get("view", View.ALL.value)),
-            str(params.get("filter", "")),
-            SortKey(params.get("sort", SortKey.ADDED.value)),
-            params.get("reversed") is True,
-        )
-    except ValueError as error:
-        raise RequestError(Code.INVALID_PARAMS, str(error)) from None
+    return kind, read_query(params)
 
 
 def read_ids(params: Mapping[str, Any], limit: int) -> list[DownloadId]:

@@ -59,7 +59,8 @@ def ls(
         if targets:
             ids = await find(connection, targets)
         else:
-            ids = (await connection.request("select", sort=sort))["ids"]
+            answer = await connection.request("select", sort=sort, limit=limit)
+            ids = answer["ids"]
         ids = ids[:limit]
         if not is_json and ids:
             click.echo(_COLUMNS)
