@@ -11,6 +11,7 @@ from tests.support.attached import a_replica, a_server, attached
 from tests.support.fake_service import FakeService
 from tests.support.until import until
 from tui.background.attach import codec
+from tui.background.attach import view as view_module
 from tui.background.attach.codec import (
     decode,
     decode_event,
@@ -229,6 +230,30 @@ async def test_logins_in_urls_stay_in_the_process_also_when_a_url_changes():
             await replica.sync()
     assert service.downloads[0].url == "http://ada:secret@host/other"
     assert service.downloads[1].url == "http://elsewhere/b.bin"
+
+
+async def test_changes_while_the_states_of_a_long_list_are_read_are_not_lost(
+    monkeypatch,
+):
+    monkeypatch.setattr(view_module, "_STATES", 10)
+    service, sink = some(*[_S.QUEUED] * 35), Sink()
+    view = ClientView(service, sink)
+    attaching = asyncio.ensure_future(view.methods["attach"]({}))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not attaching.done()
+    service.pause([2, 33])
+    service.put("new.bin", _S.DONE)
+    with pytest.raises(RequestError, match="attached already"):
+        await view.methods["attach"]({})
+    answer = await attaching
+    table = StateTable(unpack_states(answer["states"]))
+    assert len(table) == 35
+    view.flush()
+    for state, parts in sink.frames[0]["states"]:
+        table.confirm(unpack_ids(parts), state)
+    assert bytes(table.get(id) for id in range(36)) == service.states()
+    view.close()
 
 
 # -- frames ----------------------------------------------------------------------------

@@ -9,13 +9,8 @@ from typing import TYPE_CHECKING
 from tui.core import events
 from tui.core.download import ACTIVE, ENDED, Download, DownloadState
 from tui.core.errors import ErrorKind
-from tui.core.listing.query import (
-    by_activity,
-    by_cause,
-    by_cause_iter,
-    select,
-    select_iter,
-)
+from tui.core.listing.query import by_activity, by_cause_iter, select_iter
+from tui.core.listing.sort import collect_iter, whole
 from tui.core.notices import LimitName
 from tui.core.request import check_url, origin_of
 from tui.core.service import REMOVED
@@ -28,7 +23,7 @@ from tui.engine.limits import LimitControl
 from tui.engine.metrics.loop_lag import LoopLag
 from tui.engine.notices import add_note
 from tui.engine.retry_undo import fail_queued, note_failure, restore_failure
-from tui.engine.scheduling.ordering import in_order, moved, moved_to
+from tui.engine.scheduling.ordering import in_order, in_order_iter, moved, moved_to
 from tui.engine.snapshots import SnapshotBuilder
 from tui.engine.ticker import Ticker
 from tui.engine.worker_pool import WorkerPool
@@ -66,8 +61,6 @@ _IN_LINE = frozenset({_S.QUEUED, _S.PAUSED})
 """States of downloads that have a position in the queue."""
 _SLICE = 1_000
 """Downloads moved in the queue per slice: 5 ms."""
-_PASS_SLICE = 20_000
-"""Downloads per slice of a pass over all of them: about 2 ms."""
 
 
 class Engine:
@@ -395,14 +388,12 @@ class Engine:
 
     def queue_order(self) -> Generator[None, None, list[DownloadId]]:
         """Return queued and paused downloads in order, in slices between yields."""
-        found: list[Download] = []
-        downloads = self._registry.downloads
-        for start in range(0, len(downloads), _PASS_SLICE):
-            if start:
-                yield
-            some = downloads[start : start + _PASS_SLICE]
-            found += [d for d in some if d.state in _IN_LINE]
-        return [download.id for download in in_order(found)]
+        found = yield from collect_iter(
+            list(self._registry.downloads),
+            lambda part: [d for d in part if d.state in _IN_LINE],
+        )
+        line = yield from in_order_iter(found)
+        return (yield from collect_iter(line, lambda part: [d.id for d in part]))
 
     def move_to(self, id: DownloadId, index: int) -> int:
         """Move a queued or paused download to an index of ``queue_order``.
@@ -523,31 +514,33 @@ class Engine:
 
     def select(self, query: DownloadQuery) -> list[DownloadId]:
         """Return the ids that match a query, in its order."""
-        snapshots = self._snapshots
-        return select(snapshots.listed(query), query, snapshots.figures(query))
+        return whole(self.select_iter(query))
 
     def select_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[DownloadId]]:
-        """Do what ``select`` does, filtering a few milliseconds between yields."""
-        snapshots = self._snapshots
-        return select_iter(snapshots.listed(query), query, snapshots.figures(query))
+        """Do what ``select`` does, a few milliseconds between yields."""
+        downloads = yield from self._snapshots.listed_iter(query)
+        figures = self._snapshots.figures(query)
+        return (yield from select_iter(downloads, query, figures))
 
     def by_activity(
         self, query: DownloadQuery
     ) -> Generator[None, None, ActivityGroups]:
         """Group downloads by activity, a few milliseconds between yields."""
-        return by_activity(self._snapshots.listed(query), query)
+        downloads = yield from self._snapshots.listed_iter(query)
+        return (yield from by_activity(downloads, query))
 
     def by_cause_iter(
         self, query: DownloadQuery
     ) -> Generator[None, None, list[FailureGroup]]:
         """Group failed downloads by cause, a few milliseconds between yields."""
-        return by_cause_iter(self._snapshots.listed(query), query)
+        downloads = yield from self._snapshots.listed_iter(query)
+        return (yield from by_cause_iter(downloads, query))
 
     def by_cause(self, query: DownloadQuery) -> list[FailureGroup]:
         """Return failed downloads that match a query, by cause."""
-        return by_cause(self._snapshots.listed(query), query)
+        return whole(self.by_cause_iter(query))
 
     def origins(self) -> list[OriginSnapshot]:
         """Return one row per origin, the busiest first."""
@@ -565,8 +558,10 @@ class Engine:
     def states(self, ids: Iterable[DownloadId] | None = None) -> bytes:
         """Return one byte for each download: its state, and whether it was removed."""
         downloads, removed = self._registry.downloads, self._registry.removed
+        if ids is not None and not removed:
+            return bytes([downloads[id].state for id in ids])
         if ids is not None:
-            return bytes(downloads[id].state | REMOVED * (id in removed) for id in ids)
+            return bytes([downloads[i].state | REMOVED * (i in removed) for i in ids])
         states = bytearray([download.state for download in downloads])
         for id in removed:
             states[id] |= REMOVED

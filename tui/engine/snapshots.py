@@ -17,6 +17,7 @@ from tui.core.diagnosis import (
 from tui.core.download import ACTIVE, Download, DownloadState
 from tui.core.errors import ErrorKind
 from tui.core.listing.query import Figures, SortKey, View
+from tui.core.listing.sort import collect_iter
 from tui.core.rules.secret_headers import HARMLESS
 from tui.core.snapshot import (
     AttemptSnapshot,
@@ -29,10 +30,10 @@ from tui.core.snapshot import (
 from tui.engine.autotune.bottleneck import DownloadSample, diagnose_download
 from tui.engine.download.request import request_headers
 from tui.engine.metrics.speed import FAST_TAU_S, SpeedMeter
-from tui.engine.scheduling.ordering import in_order
+from tui.engine.scheduling.ordering import in_order_iter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Generator, Iterable, Sequence
 
     from tui.core.download import DownloadId
     from tui.core.listing.query import DownloadQuery
@@ -227,15 +228,26 @@ class SnapshotBuilder:
             return Diagnosis(Limit.CONCURRENCY, LimitCause.SLOTS_FULL, slots)
         return Diagnosis(none, LimitCause.STARTING)
 
-    def listed(self, query: DownloadQuery) -> Iterable[Download]:
+    def listed_iter(
+        self, query: DownloadQuery
+    ) -> Generator[None, None, Sequence[Download]]:
         """Return the downloads that are not removed, in the order a query expects."""
         registry = self._context.registry
-        downloads: Iterable[Download] = registry.downloads
-        if registry.removed:
-            downloads = [d for d in downloads if d.id not in registry.removed]
+        removed = registry.removed
         if query.view is View.QUEUED:
-            return in_order(d for d in downloads if d.state is DownloadState.QUEUED)
-        return downloads
+            queued = yield from collect_iter(
+                list(registry.downloads),
+                lambda part: [d for d in part if d.state is DownloadState.QUEUED],
+            )
+            return (yield from in_order_iter(queued))
+        if removed:
+            return (
+                yield from collect_iter(
+                    list(registry.downloads),
+                    lambda part: [d for d in part if d.id not in removed],
+                )
+            )
+        return registry.downloads
 
     def figures(self, query: DownloadQuery) -> dict[DownloadId, Figures] | None:
         """Return speed and ETA of running downloads, if a query sorts by them."""

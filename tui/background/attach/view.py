@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from tui.background.attach.codec import (
+    CHUNK,
     encode,
     encode_event,
     groups,
@@ -43,6 +44,10 @@ IDLE_FRAME_S: Final = 0.5
 """Time between two frames while nothing is active, without events."""
 EVENTS_LIMIT: Final = 2_000
 """Events that wait for the next frame."""
+_STATES: Final = 50_000
+"""States read per loop iteration: 3 ms."""
+_PACKED: Final = 8 * CHUNK
+"""Ids that are packed per loop iteration: 3 ms."""
 _NAMED_LIMIT: Final = 200
 """Rows sent with a frame because its events are about them."""
 _COST_FACTOR: Final = 10
@@ -83,6 +88,7 @@ class ClientView:
             "origins": self._origins,
         }
         """The requests that it answers; none of them changes a download."""
+        self._is_attached = False
         self._frames: asyncio.Task[None] | None = None
         self._searches: dict[int, asyncio.Task[Any]] = {}
         self._last_search: tuple[str, DownloadQuery] | None = None
@@ -104,7 +110,7 @@ class ClientView:
         for task in (self._frames, *self._searches.values()):
             if task is not None:
                 task.cancel()
-        if self._frames is not None:
+        if self._is_attached:
             self._subscription.close()
             self._watch.close()
         self._frames = None
@@ -117,15 +123,22 @@ class ClientView:
 
     async def _attach(self, _params: dict[str, Any]) -> Any:
         """Start to send frames; return where they start from."""
-        if self._frames is not None:
+        if self._is_attached:
             raise RequestError(Code.INVALID_REQUEST, "attached already")
+        self._is_attached = True
         self._subscription = self._service.subscribe()
+        # The first frame has what changes while the states are read.
         self._watch = self._service.watch()
-        states = self._service.states()
-        self._known = len(states)
+        self._known = self._service.count
+        states = bytearray()
+        for start in range(0, self._known, _STATES):
+            if start:
+                await asyncio.sleep(0)
+            part = range(start, min(start + _STATES, self._known))
+            states += self._service.states(part)
         self._totals = self._service.snapshot()
         self._frames = asyncio.create_task(self._send_frames())
-        return {"states": pack_states(states), "totals": encode(self._totals)}
+        return {"states": pack_states(bytes(states)), "totals": encode(self._totals)}
 
     async def _set_view(self, params: dict[str, Any]) -> Any:
         """Show these rows from now on; they are sent before the answer."""
@@ -363,11 +376,11 @@ class _Timer:
 
 
 def _packed(ids: list[int]) -> Generator[None, None, list[Any]]:
-    parts = []
-    for number, part in enumerate(pack_ids(ids)):
-        parts.append(part)
-        if number % 8 == 7:
+    parts: list[Any] = []
+    for start in range(0, len(ids), _PACKED):
+        if start:
             yield
+        parts += pack_ids(ids[start : start + _PACKED])
     return parts
 
 

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from enum import Enum, IntEnum
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tui.core.download import ACTIVE, DownloadState
 from tui.core.listing.filter import filter_iter
+from tui.core.listing.sort import collect_iter, drain_iter, sort_iter, whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Mapping
+    from collections.abc import (
+        Callable,
+        Generator,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
 
     from tui.core.download import Download, DownloadId
-
-_Found = TypeVar("_Found")
-
-
-_SLICE = 20_000
-"""Downloads per slice of a pass over all of them: about 4 ms."""
 
 
 class Activity(IntEnum):
@@ -138,7 +139,7 @@ def select(
     Raises:
         FilterError: the filter is wrong, or takes too long.
     """
-    return _whole(select_iter(downloads, query, figures))
+    return whole(select_iter(downloads, query, figures))
 
 
 def select_iter(
@@ -146,47 +147,75 @@ def select_iter(
     query: DownloadQuery,
     figures: Mapping[DownloadId, Figures] | None = None,
 ) -> Generator[None, None, list[int]]:
-    """Do the same as ``select``, filtering in slices of a few milliseconds.
+    """Do the same as ``select``, in slices of a few milliseconds.
 
     Raises:
         FilterError: as for ``select``.
     """
     filtered = yield from _filter_iter(downloads, query)
-    if query.sort is SortKey.ADDED:
-        ids = [d.id for d in filtered]
-        if query.is_reversed:
-            ids.reverse()
-        return ids
     if query.sort is SortKey.ACTIVITY:
-        if query.view is not View.ALL and len(VIEW_STATES[query.view]) == 1:
-            return [d.id for d in filtered]
-        return [d.id for d in sorted(filtered, key=_activity)]
-    return _sorted_ids(filtered, query, figures or {})
+        if query.view is View.ALL or len(VIEW_STATES[query.view]) > 1:
+            groups = yield from _groups(filtered)
+            filtered = [download for group in groups for download in group]
+    elif query.sort is not SortKey.ADDED:
+        return (yield from _sorted_ids(filtered, query, figures or {}))
+    ids = yield from _ids(filtered)
+    if query.sort is SortKey.ADDED and query.is_reversed:
+        ids.reverse()
+    return ids
 
 
 def _sorted_ids(
-    downloads: Iterable[Download],
+    downloads: Sequence[Download],
     query: DownloadQuery,
     figures: Mapping[DownloadId, Figures],
-) -> list[int]:
+) -> Generator[None, None, list[int]]:
     """Sort by a column; downloads without a value in it come last in both orders."""
-    known: list[tuple[Any, int]] = []
-    unknown: list[int] = []
-    key = _SORT_KEYS.get(query.sort)
-    for download in downloads:
-        if key is not None:
-            value = key(download)
-        else:
-            running = figures.get(download.id)
-            by_speed = query.sort is SortKey.SPEED
-            value = running and (running.speed if by_speed else running.eta_s)
-        if value is None:
-            unknown.append(download.id)
-        else:
-            known.append((value, download.id))
-    # reverse= keeps equal rows in the order of adding; reversing the result would not.
-    known.sort(key=_first, reverse=query.is_reversed)
-    return [id for _, id in known] + unknown
+    by_speed = query.sort is SortKey.SPEED
+
+    def figure(download: Download) -> float | None:
+        running = figures.get(download.id)
+        return running and (running.speed if by_speed else running.eta_s)
+
+    value = _SORT_KEYS.get(query.sort, figure)
+    # As of now: they change while other tasks run. Pairs of value and id would be
+    # simpler, but a million of them make the garbage collector stop the loop.
+    values = yield from collect_iter(downloads, lambda part: list(map(value, part)))
+    places = range(len(values))
+    known = yield from collect_iter(
+        places, lambda part: [i for i in part if values[i] is not None]
+    )
+    # Equal rows keep the order of adding, also in descending order.
+    ordered = yield from sort_iter(
+        known, values.__getitem__, is_reversed=query.is_reversed
+    )
+    if len(ordered) < len(values):
+        ordered += yield from collect_iter(
+            places, lambda part: [i for i in part if values[i] is None]
+        )
+    ids = yield from collect_iter(ordered, lambda part: [downloads[i].id for i in part])
+    yield from drain_iter(values)
+    return ids
+
+
+def _ids(downloads: Sequence[Download]) -> Generator[None, None, list[int]]:
+    return collect_iter(downloads, lambda part: [d.id for d in part])
+
+
+def _groups(
+    downloads: Sequence[Download],
+) -> Generator[None, None, list[list[Download]]]:
+    """Return downloads by activity, in their order."""
+    groups: list[list[Download]] = [[] for _ in Activity]
+    adders = [groups[activity].append for activity in ACTIVITIES]
+
+    def put(part: Sequence[Download]) -> tuple[()]:
+        for download in part:
+            adders[download.state](download)
+        return ()
+
+    yield from collect_iter(downloads, put)
+    return groups
 
 
 class ActivityGroups(NamedTuple):
@@ -211,43 +240,34 @@ def by_activity(
     Raises:
         FilterError: as for ``select``.
     """
-    filtered = list((yield from _filter_iter(downloads, query)))
-    groups: list[list[Any]] = [[] for _ in Activity]
-    adders = [groups[activity].append for activity in ACTIVITIES]
-    for start in range(0, len(filtered), _SLICE):
-        if start:
-            yield
-        for download in filtered[start : start + _SLICE]:
-            adders[download.state](download)
-    if len(filtered) > _SLICE:
-        yield
-    # Nearly always sorted already, which Python's sort notices.
-    groups[Activity.QUEUED].sort(key=attrgetter("queue_key"))
-    done_bytes = sum([d.received for d in groups[Activity.DONE]])
-    return ActivityGroups(tuple([d.id for d in g] for g in groups), done_bytes)
+    filtered = yield from _filter_iter(downloads, query)
+    groups = yield from _groups(filtered)
+    # Nearly always sorted already, which the sort notices.
+    queued = yield from sort_iter(groups[Activity.QUEUED], attrgetter("queue_key"))
+    groups[Activity.QUEUED] = queued
+    sizes = yield from collect_iter(
+        groups[Activity.DONE], lambda part: [sum([d.received for d in part])]
+    )
+    ids: list[list[int]] = [[] for _ in groups]
+    for found, group in zip(ids, groups, strict=True):
+        found += yield from _ids(group)
+    return ActivityGroups(tuple(ids), sum(sizes))
 
 
 def _filter_iter(
     downloads: Iterable[Download], query: DownloadQuery
-) -> Generator[None, None, Iterable[Download]]:
+) -> Generator[None, None, Sequence[Download]]:
     """Return the downloads of the query's view that match its filter."""
+    # A copy, since downloads may be added meanwhile.
+    found: Sequence[Download] = list(downloads)
     states = VIEW_STATES[query.view]
     if len(states) < len(DownloadState):
-        downloads = [d for d in downloads if d.state in states]
+        found = yield from collect_iter(
+            found, lambda part: [d for d in part if d.state in states]
+        )
     if query.text:
-        # A copy, since downloads may be added meanwhile.
-        downloads = yield from filter_iter(list(downloads), query.text)
-    return downloads
-
-
-def _whole(work: Generator[None, None, _Found]) -> _Found:
-    """Run a generator to its end and return its result."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as end:
-            found: _Found = end.value
-            return found
+        found = yield from filter_iter(found, query.text)
+    return found
 
 
 class FailureGroup(NamedTuple):
@@ -271,21 +291,21 @@ def by_cause(downloads: Iterable[Download], query: DownloadQuery) -> list[Failur
     Raises:
         FilterError: as for ``select``.
     """
-    return _whole(by_cause_iter(downloads, query))
+    return whole(by_cause_iter(downloads, query))
 
 
 def by_cause_iter(
     downloads: Iterable[Download], query: DownloadQuery
 ) -> Generator[None, None, list[FailureGroup]]:
-    """Do the same as ``by_cause``, filtering in slices of a few milliseconds.
+    """Do the same as ``by_cause``, in slices of a few milliseconds.
 
     Raises:
         FilterError: as for ``select``.
     """
     groups: dict[tuple[str, int], FailureGroup] = {}
-    kept = list((yield from _filter_iter(downloads, query)))
+    kept = yield from _filter_iter(downloads, query)
     known = {d.id: d for d in kept}
-    for id in select(kept, query._replace(text="")):
+    for id in (yield from select_iter(kept, query._replace(text=""))):
         download = known[id]
         if download.state is not DownloadState.FAILED:
             continue
@@ -307,10 +327,6 @@ def among(groups: Iterable[FailureGroup], ids: Iterable[int]) -> list[FailureGro
 
 def _most_common_first(groups: Iterable[FailureGroup]) -> list[FailureGroup]:
     return sorted(groups, key=lambda g: (-len(g.ids), g[:2]))
-
-
-def _first(pair: tuple[Any, int]) -> Any:
-    return pair[0]
 
 
 def _activity(download: Download) -> Activity:

@@ -8,22 +8,36 @@ from __future__ import annotations
 
 import heapq
 import math
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from tui.core.listing.sort import sort_iter
 from tui.core.service import Move
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Generator, Iterable, Sequence
 
     from tui.core.download import Download
 
 _FINEST = 4
 """Steps of a float that must lie between two keys, so that none is rounded away."""
+_position = attrgetter("queue_key", "id")
 
 
 def in_order(queued: Iterable[Download]) -> list[Download]:
     """Sort downloads in the order in which the queue starts them, caps aside."""
     return sorted(queued, key=_position)
+
+
+def in_order_iter(
+    queued: Sequence[Download],
+) -> Generator[None, None, list[Download]]:
+    """Do what ``in_order`` does, a few milliseconds between yields.
+
+    Args:
+        queued: in the order of adding.
+    """
+    return sort_iter(queued, attrgetter("queue_key"))
 
 
 def moved(
@@ -67,10 +81,6 @@ def moved_to(
         return {download: (below + above) / 2}
     order = [*rest[:index], download, *rest[index:]]
     return {download: float(number) for number, download in enumerate(order)}
-
-
-def _position(download: Download) -> tuple[float, int]:
-    return download.queue_key, download.id
 
 
 def _gap(rest: Sequence[float], first: float, move: Move) -> tuple[float, float]:
