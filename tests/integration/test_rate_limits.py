@@ -83,6 +83,8 @@ async def test_a_limit_that_is_set_meanwhile_counts_from_then_on(
         engine.set_rate_limit(GIB)
         before = engine.rows([0])[0].received
         await engine.wait_idle()
-    # What was on its way when the limit was set is not charged.
-    assert body.size - before - (4 << 20) <= charged[GIB] <= body.size - before
+    # What was on its way when the limit was set is not charged, and one read that was
+    # counted as received before may be.
+    left = body.size - before
+    assert left - (4 << 20) <= charged[GIB] <= left + (512 << 10)
     assert charged[GIB] > 0

@@ -12,7 +12,7 @@ from tui.lab.process import LabProcess
 from tui.lab.race import Race, plan_for
 from tui.lab.server_process import ServerProfile
 
-PROFILE = ServerProfile(files=24, size=20_000, latency_s=0.03, rate=0)
+PROFILE = ServerProfile(files=24, size=40_000, latency_s=0.03, rate=0)
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 
 import pytest
 
 from tests.lab.conftest import PROFILE
 from tui.lab.catalog import BY_NAME, ENTRIES
+from tui.lab.job import Job, Target
 from tui.lab.race import State
-from tui.lab.report.figures import disagreements
+from tui.lab.report.figures import Status, disagreements
 from tui.lab.server_process import scripts
+from tui.lab.strategies import as_completed, thread_map
+from tui.lab.worker.instrumentation import Instrumentation
 
 NAMES = list(BY_NAME)
 FETCHING = [entry.name for entry in ENTRIES if not entry.is_cpu_bound]
@@ -74,10 +78,59 @@ def test_one_after_another_is_the_slowest(finished_race):
     assert max(walls, key=walls.get) == "one_by_one"
 
 
-def test_map_waits_for_the_first_file_and_as_completed_does_not(finished_race):
-    first = figures_of(finished_race, "thread_map").first_s
-    assert first >= 4 * PROFILE.latency_s
-    assert first > figures_of(finished_race, "as_completed").first_s
+class SlowFirst(Instrumentation):
+    """Fetches nothing; the first file takes until ``release`` is set."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(len(job.targets))
+        self.job = job
+        self._first = job.targets[0]
+        self._others_left = len(job.targets) - 1
+        self._lock_left = threading.Lock()
+        self.others_fetched = threading.Event()
+        self.one_counted = threading.Event()
+        self.release = self.others_fetched
+        self.counted_before_first = -1
+
+    def get(self, _client: object, target: Target, _stats: Instrumentation) -> bytes:
+        """Return no bytes, for the first file as the last one."""
+        if target is self._first:
+            assert self.release.wait(30)
+            self.counted_before_first = sum(self.counts.values())
+            return b""
+        with self._lock_left:
+            self._others_left -= 1
+            if not self._others_left:
+                self.others_fetched.set()
+        return b""
+
+    def count(self, status: Status, error: BaseException | str | None = None) -> None:
+        """Count, and remember that something was counted."""
+        super().count(status, error)
+        self.one_counted.set()
+
+
+@pytest.fixture
+def slow_first(tmp_path):
+    """Three files whose first one is fetched last."""
+    names = ("first", "second", "third")
+    targets = tuple(Target(f"http://127.0.0.1:9/{name}", name) for name in names)
+    return SlowFirst(Job("fake", targets, tmp_path, concurrency=3))
+
+
+def test_map_waits_for_the_first_file(slow_first, monkeypatch):
+    monkeypatch.setattr(thread_map, "get", slow_first.get)
+    thread_map.run(slow_first.job, slow_first)
+    assert slow_first.counted_before_first == 0
+    assert slow_first.counts["ok"] == 3
+
+
+def test_as_completed_does_not_wait_for_the_first_file(slow_first, monkeypatch):
+    monkeypatch.setattr(as_completed, "get", slow_first.get)
+    slow_first.release = slow_first.one_counted
+    as_completed.run(slow_first.job, slow_first)
+    assert slow_first.counted_before_first >= 1
+    assert slow_first.counts["ok"] == 3
 
 
 def stop_of(race, name):
