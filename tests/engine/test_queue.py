@@ -11,6 +11,7 @@ from tui.core.download import Download, DownloadState
 from tui.core.request import DownloadRequest
 from tui.core.settings import HostRule
 from tui.engine.scheduling.queue import DownloadQueue
+from tui.engine.scheduling.waiting import Waiting
 
 
 def download(number: int, origin: str = "http://a") -> Download:
@@ -62,6 +63,30 @@ def test_an_origin_at_its_cap_is_passed_over_and_comes_back() -> None:
     assert drain(queue) == [0, 2]
     queue.release("http://a")
     assert drain(queue) == [1]
+
+
+def test_a_full_origin_costs_a_few_looks_for_each_download(monkeypatch) -> None:
+    looks = 0
+    head = Waiting.head
+
+    def counted(waiting: Waiting) -> object:
+        nonlocal looks
+        looks += 1
+        return head(waiting)
+
+    monkeypatch.setattr(Waiting, "head", counted)
+    queue = DownloadQueue(per_host=8)
+    for number in range(400):
+        queue.push(download(number))
+    running = drain(queue)
+    # Each worker that has finished takes one download, as in the worker pool.
+    for _ in range(400 - len(running)):
+        queue.release("http://a")
+        following = taken(queue)
+        assert following is not None
+        running.append(following.id)
+    assert running == list(range(400))
+    assert looks < 400 * 5
 
 
 def test_cancelled_entries_are_skipped_and_requeued_ones_are_taken_once() -> None:

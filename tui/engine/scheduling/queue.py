@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tui.core.download import Download
     from tui.core.errors import FetchError
     from tui.core.settings import HostRule
-
+    from tui.engine.scheduling.waiting import Entry
 
 HOST_CONNECTIONS = 16
 """Connections of large files from one origin while the concurrency is automatic; aria2
@@ -187,7 +187,8 @@ class DownloadQueue:
         self.blocked: set[OriginState] = set()
         """Origins blocked by Retry-After."""
         self._ready: list[tuple[float, int, str]] = []
-        """Heap of the first entry of each origin; stale ones are skipped."""
+        """Heap of the first entry of each origin; one that is not its
+        ``waiting.offered`` is out of date."""
 
     def origin_state(self, origin: str) -> OriginState:
         """Return the state of ``origin``, creating it if needed."""
@@ -247,8 +248,8 @@ class DownloadQueue:
         """Queue a download (already in state QUEUED) at its ``queue_key``."""
         state = self.origin_state(download.origin)
         if state.waiting.push(download):
-            first = (download.queue_key, download.id, state.name)
-            heapq.heappush(self._ready, first)
+            state.waiting.offered = download.queue_key, download.id
+            heapq.heappush(self._ready, (*state.waiting.offered, state.name))
 
     def take(self, now: float) -> Download | None:
         """Take the next download whose origin has a free slot, and occupy that slot.
@@ -262,23 +263,34 @@ class DownloadQueue:
         while self._ready:
             key, number, origin = self._ready[0]
             state = self.origins[origin]
+            if state.waiting.offered != (key, number):
+                heapq.heappop(self._ready)
+                continue
             head = state.waiting.head()
-            is_current = head is not None and head[0] == key and head[1] == number
-            if head is None or not is_current or not self._is_open(state, now):
+            if head is None or not self._is_open(state, now):
                 # A full or blocked origin comes back through release or unblock.
                 heapq.heappop(self._ready)
-                if head is not None and not is_current and self._is_open(state, now):
-                    heapq.heappush(self._ready, (head[0], head[1], origin))
-                continue
-            state.waiting.pop(head)
-            state.active += 1
-            following = state.waiting.head()
-            if following is not None:
-                heapq.heapreplace(self._ready, (following[0], following[1], origin))
+                state.waiting.offered = None
+            elif head[:2] != state.waiting.offered:
+                # What was offered has left the queue.
+                state.waiting.offered = head[:2]
+                heapq.heapreplace(self._ready, (*state.waiting.offered, origin))
             else:
-                heapq.heappop(self._ready)
-            return head[2]
+                self._occupy(state, head)
+                return head[2]
         return None
+
+    def _occupy(self, state: OriginState, head: Entry) -> None:
+        """Take the offered download of an origin, and offer its next one."""
+        state.waiting.pop(head)
+        state.active += 1
+        following = state.waiting.head()
+        if following is not None:
+            state.waiting.offered = following[:2]
+            heapq.heapreplace(self._ready, (*state.waiting.offered, state.name))
+        else:
+            state.waiting.offered = None
+            heapq.heappop(self._ready)
 
     def has_startable(self, now: float) -> bool:
         """Return True if a download would start if there were one more slot."""
@@ -533,9 +545,15 @@ class DownloadQueue:
         return state.blocked_until <= now and not self._is_full(state)
 
     def _offer(self, state: OriginState) -> None:
+        """Let its first download start, unless that one is offered already.
+
+        A second entry for each slot given back would make the heap grow with the list,
+        and all of them would have to be removed whenever one download is taken.
+        """
         head = state.waiting.head()
-        if head is not None:
-            heapq.heappush(self._ready, (head[0], head[1], state.name))
+        if head is not None and head[:2] != state.waiting.offered:
+            state.waiting.offered = head[:2]
+            heapq.heappush(self._ready, (*state.waiting.offered, state.name))
 
     def _offer_all(self) -> None:
         for state in self.origins.values():

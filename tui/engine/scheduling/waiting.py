@@ -25,7 +25,7 @@ class Waiting:
     there, where a tuple in a heap takes 72.
     """
 
-    __slots__ = ("_downloads", "_heap", "_keys", "_origin")
+    __slots__ = ("_downloads", "_heap", "_keys", "_origin", "offered")
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
@@ -34,6 +34,8 @@ class Waiting:
         self._downloads: deque[Download] = deque()
         self._heap: list[Entry] = []
         """What was pushed out of order."""
+        self.offered: tuple[float, int] | None = None
+        """Key and id of the entry with which the queue offers this origin a slot."""
 
     def __len__(self) -> int:
         """Return the number of entries; dead ones may count as well."""
