@@ -331,6 +331,7 @@ _AUTO: dict[AutoCode, Sentence] = {
     _A.DISK_LIMITED: "limited by the disk: stays",
     _A.CPU_LIMITED: "limited by the CPU: stays",
     _A.SMALL_FILES: "files are small: starting with {0}",
+    _A.MEDIUM_FILES: "files are of a few MiB: starting with {0}",
     _A.TRY_MORE: "{0} downloads reach {1:rate}; trying {2}",
     _A.TRY_FEWER: "fewer may do as well: trying {0}",
     _A.GAIN_TRY_MORE: "{0} give {1:rate} ({2:+.0%}): trying {3}",

@@ -10,7 +10,12 @@ import pytest
 from tui.core.diagnosis import Limit
 from tui.core.notices import AutoCode
 from tui.engine.autotune.controller import Decision, Observation
-from tui.engine.autotune.fast_start import IDLE_S, SMALL_START, FastStart
+from tui.engine.autotune.fast_start import ANSWERED, IDLE_S, SMALL_START, FastStart
+from tui.engine.scheduling.queue import (
+    HOST_CONNECTIONS,
+    MEDIUM_CEILING,
+    SMALL_CEILING,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +41,14 @@ class Run:
         self.start = FastStart(0.0)
         self.opened.append((OPEN_S, self.allowed))
 
-    def go(self, seconds: float, *, are_small: bool = False, **given: object) -> Run:
+    def go(
+        self,
+        seconds: float,
+        *,
+        ceiling: int = HOST_CONNECTIONS,
+        answered: int = 0,
+        **given: object,
+    ) -> Run:
         for _ in range(int(seconds / TICK_S)):
             self.now_s += TICK_S
             level = max((n for at, n in self.opened if at <= self.now_s), default=0)
@@ -44,7 +56,9 @@ class Run:
             now = Observation(
                 self.now_s, self.total, self.allowed, self.allowed, True
             )._replace(**given)  # type: ignore[arg-type]
-            decision = self.start.observe(now, OPEN_S, are_small=are_small)
+            decision = self.start.observe(
+                now, OPEN_S, ceiling=ceiling, answered=answered
+            )
             if decision is not None:
                 self.decisions.append((self.now_s, decision))
                 self.allowed = decision.concurrency
@@ -72,12 +86,35 @@ def test_it_ends_when_more_brings_nothing() -> None:
     assert run.decisions[-1][1].reason.code is AutoCode.GAIN_STAY
 
 
-def test_small_files_start_with_more_after_the_first_response() -> None:
-    run = Run(lambda n: n * 1e5).go(OPEN_S + 3 * TICK_S, are_small=True)
+def test_medium_files_get_their_number_with_the_first_responses() -> None:
+    run = Run(lambda n: n * 1e5).go(0.2, ceiling=MEDIUM_CEILING, answered=5)
+    assert run.levels == []
+    run.go(TICK_S, ceiling=MEDIUM_CEILING, answered=int(8 * ANSWERED))
+    assert run.levels == [MEDIUM_CEILING]
+    assert run.decisions[0][1].reason == (AutoCode.MEDIUM_FILES, (MEDIUM_CEILING,))
+    run.go(0.4, ceiling=MEDIUM_CEILING, answered=8)
+    assert run.levels == [MEDIUM_CEILING, 2 * MEDIUM_CEILING]
+
+
+def test_small_files_get_their_number_in_two_steps_with_responses_to_each() -> None:
+    run = Run(lambda n: n * 1e5).go(0.2, ceiling=SMALL_CEILING, answered=8)
     assert run.levels == [SMALL_START]
     assert run.decisions[0][1].reason == (AutoCode.SMALL_FILES, (SMALL_START,))
-    run.go(0.4, are_small=True)
-    assert run.levels == [SMALL_START, 2 * SMALL_START]
+    run.go(0.2, ceiling=SMALL_CEILING, answered=SMALL_START // 2)
+    assert run.levels == [SMALL_START]
+    run.go(TICK_S, ceiling=SMALL_CEILING, answered=8 + SMALL_START)
+    assert run.levels == [SMALL_START, SMALL_CEILING]
+
+
+def test_a_refusal_keeps_small_files_from_getting_more_at_once() -> None:
+    run = Run(lambda n: n * 1e5).go(0.2, ceiling=0, answered=8)
+    assert run.levels == []
+
+
+def test_a_level_beyond_the_ceiling_is_not_lowered_to_it() -> None:
+    run = Run(lambda n: n * 1e5, allowed=40)
+    run.go(0.2, ceiling=MEDIUM_CEILING, answered=40)
+    assert run.levels == []
 
 
 def test_nothing_changes_before_the_first_byte() -> None:

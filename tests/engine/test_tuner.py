@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tui.demo.server import RecordedRequest, ScriptedServer
     from tui.engine.engine import Engine
 
-SLOW = ResponseScript(Pattern(3_000_000, 1), etag='"1"', rate=200_000)
+SLOW = ResponseScript(Pattern(5_000_000, 1), etag='"1"', rate=200_000)
 
 
 @asynccontextmanager

@@ -167,6 +167,7 @@ class AutoCode(StrEnum):
     DISK_LIMITED = "disk_limited"
     CPU_LIMITED = "cpu_limited"
     SMALL_FILES = "small_files"  # level
+    MEDIUM_FILES = "medium_files"  # level
     TRY_MORE = "try_more"  # level, bytes per second, next level
     TRY_FEWER = "try_fewer"  # next level
     GAIN_TRY_MORE = "gain_try_more"  # level, bytes per second, gain, next level

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tui.engine.metrics.loop_lag import LoopLag
     from tui.engine.worker_pool import WorkerPool
 
-START_TICK_S = 0.04
+START_TICK_S = 0.02
 """While the concurrency rises in the first seconds: within a round trip or two."""
 TICK_S = 0.25
 """Often enough for a speed that follows the line, and only 4 wake-ups a second."""

@@ -2,6 +2,8 @@
 
 As in TCP slow start, the level doubles each round while that brings more. A round is
 long enough for new connections to open and deliver: its first half is not measured.
+Where the first responses show small or medium files, it does not measure on the way to
+the number that a host may have of those: their cost is round trips and slow start.
 Afterwards the controller takes over, whose trials take seconds.
 """
 
@@ -11,13 +13,17 @@ from typing import TYPE_CHECKING
 
 from tui.core.notices import AutoCode, AutoReason
 from tui.engine.autotune.controller import MAX_CONCURRENCY, OTHER_LIMITS, Decision
+from tui.engine.scheduling.queue import HOST_CONNECTIONS, SMALL_CEILING
 
 if TYPE_CHECKING:
     from tui.engine.autotune.controller import Observation
 
 SMALL_START = 50
-"""Level as soon as the first responses show that files are small: a round trip each
-is most of their cost. It is where curl starts."""
+"""Level of the first step for small files, where curl starts. The second one follows if
+the host answers so many without refusing any."""
+ANSWERED = 0.75
+"""Responses by which the size of the files and the host's consent are known, as a share
+of the level."""
 MIN_GAIN = 0.2
 """Gain by which a doubled level proves that it is worth it."""
 MAX_FLAT = 2
@@ -44,17 +50,20 @@ class FastStart:
         self._speed = 0.0
         """At the level before."""
         self._flat = 0
-        self._has_jumped = False
+        self._answered = 0
+        """Responses before the level was entered."""
 
     def observe(
-        self, now: Observation, round_s: float, *, are_small: bool
+        self, now: Observation, round_s: float, *, ceiling: int, answered: int
     ) -> Decision | None:
         """Take an observation; return a decision, or ``None`` for no news.
 
         Args:
             now: the state of the engine.
             round_s: seconds from opening a connection to its first byte.
-            are_small: most files so far were small.
+            ceiling: downloads that each active host may have, by the size of its files
+                so far; 0 if one refuses any.
+            answered: accepted responses so far.
         """
         if self.is_over:
             return None
@@ -76,13 +85,21 @@ class FastStart:
             self.is_over = now.now_s - self._full_at_s > IDLE_S
             return None
         self._full_at_s = now.now_s
-        if are_small and not self._has_jumped:
-            self._has_jumped = True
-            if now.allowed < SMALL_START:
-                self._begin_round(now)
-                reason = AutoReason(AutoCode.SMALL_FILES, (SMALL_START,))
-                return Decision(SMALL_START, reason)
+        if HOST_CONNECTIONS < ceiling > now.allowed:
+            return self._fill(now, ceiling, answered)
         return self._measure(now, min(MAX_ROUND_S, max(MIN_ROUND_S, round_s)))
+
+    def _fill(self, now: Observation, ceiling: int, answered: int) -> Decision | None:
+        """Go to the number for such files; wait for enough responses at each step."""
+        if answered - self._answered < ANSWERED * now.allowed:
+            return None
+        self._answered = answered
+        self._begin_round(now)
+        code, level = AutoCode.MEDIUM_FILES, ceiling
+        if ceiling >= SMALL_CEILING:
+            code = AutoCode.SMALL_FILES
+            level = SMALL_START if now.allowed < SMALL_START else ceiling
+        return Decision(level, AutoReason(code, (level,)))
 
     def _begin_round(self, now: Observation) -> None:
         self._since_s = now.now_s

@@ -103,11 +103,16 @@ class AutoTuner:
             return
         queue = self._context.queue
         queue.update_ceilings()
-        active = [origin for origin in queue.origins.values() if origin.active]
+        origins = queue.origins.values()
+        active = [origin for origin in origins if origin.active]
         decision = start.observe(
             self._observe(now),
             max((origin.first_byte_s for origin in active), default=0.0),
-            are_small=bool(active) and all(origin.is_small for origin in active),
+            ceiling=min(
+                (0 if origin.refused else origin.ceiling for origin in active),
+                default=0,
+            ),
+            answered=sum(origin.accepted for origin in origins),
         )
         if start.is_over:
             self._start = None
