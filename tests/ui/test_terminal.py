@@ -99,7 +99,7 @@ async def test_frames_are_dropped_while_the_terminal_is_behind(monkeypatch):
 
 async def test_a_lost_terminal_ends_the_dashboard(monkeypatch):
     async with dashboard() as board:
-        monkeypatch.setattr("tui.ui.app.is_gone", lambda driver: True)
+        monkeypatch.setattr("tui.ui.terminal.guarded_app.is_gone", lambda driver: True)
         await board.tick()
         assert board.app.return_value == 130
 

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, ScreenStackError
+from textual.app import ScreenStackError
 from textual.binding import Binding, BindingType
 from textual.css.query import NoMatches
 from textual.dom import NoScreen
@@ -30,18 +30,17 @@ from tui.ui.actions.batch_runner import finish
 from tui.ui.exit import INTERRUPTED, AfterExit, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.main_screen import MainScreen
-from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT, THEMES, wrong_theme
+from tui.ui.style.theme import DEFAULT_THEME, THEMES, wrong_theme
 from tui.ui.terminal.ascii_filter import AsciiFilter, wants_ascii
 from tui.ui.terminal.driver import (
     PasteProblem,
-    guarded_driver,
     is_behind,
-    is_gone,
     is_too_late,
     take_losses,
     title_for,
 )
 from tui.ui.terminal.exit_summary import COLUMNS, print_summary, summary_lines
+from tui.ui.terminal.guarded_app import GuardedApp
 from tui.ui.terminal.paste import INPUT_LIMIT, LIMIT, fit_input
 from tui.ui.terminal.signals import StopSignals, detach_dead_streams
 from tui.ui.ui_state import UIState, load_ui_state, save_ui_state, ui_state_path
@@ -76,13 +75,12 @@ _SHEETS = Path(__file__).with_name("dialogs")
 _HAS_NO_ANIMATIONS = os.environ.get("TEXTUAL_ANIMATIONS", "").lower() == "none"
 
 
-class DashboardApp(App[int]):
+class DashboardApp(GuardedApp[int]):
     """Shows the main screen and drops frames that the terminal cannot take."""
 
     TITLE = "fetchtui"
     # Textual does not read the style sheet of a default screen by itself.
     CSS_PATH: ClassVar[CSSPathType | None] = "main_screen.tcss"
-    ENABLE_COMMAND_PALETTE = False  # the palette is one of our actions
     BINDINGS: ClassVar[list[BindingType]] = [
         # Bound to the application so that they work over dialogs as well.
         Binding("ctrl+c", "perform('interrupt')", show=False, priority=True),
@@ -110,13 +108,11 @@ class DashboardApp(App[int]):
             chosen: dashboard settings from options and the settings file; they take
                 precedence over ``ui_state``.
         """
-        super().__init__(driver_class=guarded_driver())
+        super().__init__()
         chosen = chosen or DashboardSettings()
         self.keymap = Keymap()
         self.keymap.apply(dict(chosen.keys))
         set_current(self.keymap)
-        self.register_theme(DARK)
-        self.register_theme(LIGHT)
         ui_state = ui_state or UIState()
         self.set_theme(chosen.theme or ui_state.theme)
         self.complaint = wrong_theme(chosen.theme)
@@ -261,11 +257,6 @@ class DashboardApp(App[int]):
         """Whether the terminal has not read the last frames yet."""
         return is_behind(self._driver)
 
-    @property
-    def has_lost_terminal(self) -> bool:
-        """Whether the terminal is gone."""
-        return is_gone(self._driver)
-
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         """Drop frames while the terminal is behind, then draw a whole one."""
         if self.is_terminal_behind or take_losses(self._driver):
@@ -285,11 +276,11 @@ class DashboardApp(App[int]):
 
     async def on_event(self, event: Event) -> None:
         """Shorten a paste into an input line; drop input that comes too late."""
-        if is_too_late(self, event):
-            return
-        if isinstance(event, Paste) and isinstance(self.focused, Input):
-            room = INPUT_LIMIT - len(self.focused.value)
-            event.text = fit_input(event.text, room)
+        if isinstance(event, Paste) and not is_too_late(self, event):
+            focused = self.focused
+            if isinstance(focused, Input):
+                room = INPUT_LIMIT - len(focused.value)
+                event.text = fit_input(event.text, room)
         await super().on_event(event)
 
     def on_paste_problem(self, problem: PasteProblem) -> None:
@@ -373,14 +364,6 @@ class DashboardApp(App[int]):
         cause = error.error if isinstance(error, WorkerFailed) else error
         if not (self.is_closing and isinstance(cause, _IS_GONE)):
             super()._handle_exception(error)
-
-    def _fatal_error(self) -> None:
-        """Show an internal error without local variables, which may contain secrets."""
-        # Imported late: this takes a tenth of the time to the first frame.
-        from rich.traceback import Traceback
-
-        self._exit_renderables.append(Traceback(show_locals=False, width=None))
-        self._close_messages_no_wait()
 
 
 async def _print_summary(app: DashboardApp, service: DashboardService) -> None:

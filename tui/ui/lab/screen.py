@@ -16,11 +16,12 @@ from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_elapsed
 from tui.lab.race import Race, State, describe
 from tui.lab.report.export import report_of, write_beside
+from tui.ui.bars.key_footer import KeyFooter
 from tui.ui.dialogs.docs import GuideScreen
 from tui.ui.lab.entrant_pane import ChartPane, EntrantPane
 from tui.ui.lab.explain_dialog import ExplainDialog
 from tui.ui.lab.race_table import RaceTable, round_text
-from tui.ui.panes.pane import Line, Pane, Span, clip, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify
 
 if TYPE_CHECKING:
     from textual import events
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from tui.lab.race import Plan
 
 _TICK_S = 0.1
-_SHOWN_S = 5.0
-"""Seconds for which a message replaces the keys."""
 _KEYS = (
     ("cancel", "x", "cancel"),
     ("explain", "enter", "explain"),
@@ -64,47 +63,6 @@ class LabHeader(Pane):
         return [justify(left, right, width)]
 
 
-class LabFooter(Pane):
-    """One line: the keys, or for a few seconds a message."""
-
-    DEFAULT_CSS = "LabFooter { height: 1; }"
-    has_frame = False
-
-    def __init__(self, **options: Any) -> None:
-        """Create the line, showing the keys."""
-        super().__init__(**options)
-        self.message = ""
-        self._until = 0.0
-
-    def show_message(self, message: str) -> None:
-        """Show a message for a few seconds."""
-        self.message = message
-        self._until = time.monotonic() + _SHOWN_S
-        self.redraw()
-
-    def tick(self) -> None:
-        """Remove a message after its time."""
-        if self.message and time.monotonic() > self._until:
-            self.message = ""
-            self.redraw()
-
-    def pressed(self, action: str) -> None:
-        """Run the action of the clicked key."""
-        self.screen.call_later(self.screen.run_action, action)
-
-    def body(self, width: int, height: int) -> list[Line]:
-        """Return the line."""
-        del height
-        if self.message:
-            return [clip([Span(f" {self.message}", "strong")], width)]
-        line: Line = []
-        for action, key, word in _KEYS:
-            more = [Span(f" {key}", "key", action), Span(f" {word} ", "text", action)]
-            if line_width([*line, *more]) <= width:
-                line += more
-        return [line]
-
-
 class RaceScreen(Screen[None]):
     """Draws a race and handles its keys; the race itself runs independently."""
 
@@ -132,7 +90,7 @@ class RaceScreen(Screen[None]):
         self.table = RaceTable(self.race)
         self.chart = ChartPane(self.race)
         self.pane = EntrantPane()
-        self.footer = LabFooter()
+        self.footer = KeyFooter(_KEYS)
 
     def compose(self) -> ComposeResult:
         """Lay out the widgets."""

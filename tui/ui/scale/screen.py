@@ -10,8 +10,9 @@ from textual.screen import Screen
 from tui.core.settings import MAX_CONCURRENCY
 from tui.core.text.sanitize import sanitize
 from tui.core.text.units import format_elapsed, format_rate, parse_size
+from tui.ui.bars.key_footer import KeyFooter
 from tui.ui.dialogs.prompt import PromptScreen
-from tui.ui.panes.pane import Line, Pane, Span, clip, justify, line_width
+from tui.ui.panes.pane import Line, Pane, Span, justify
 from tui.ui.scale.detail_dialog import DetailDialog
 from tui.ui.scale.panes import FailurePane, JobTable, View
 from tui.ui.style.format import bar, count, percent
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from tui.scale.model import JobControl, JobSnapshot
 
 _TICK_S = 0.25
-_SHOWN_TICKS = 20
-"""Ticks for which a message replaces the keys."""
+_ASKING_S = 5.0
+"""Seconds for which a second key ends a running job."""
 _KEYS = (
     ("next_view", "tab", "view"),
     ("cancel", "x", "cancel shard"),
@@ -113,48 +114,6 @@ def _speed(job: JobSnapshot) -> str:
     return f"{format_rate(job.speed)}{eta} "
 
 
-class JobFooter(Pane):
-    """One line: the keys, or for a few seconds a message."""
-
-    DEFAULT_CSS = "JobFooter { height: 1; }"
-    has_frame = False
-
-    def __init__(self, **options: Any) -> None:
-        """Create the line, showing the keys."""
-        super().__init__(**options)
-        self.message = ""
-        self._left = 0
-
-    def show_message(self, message: str) -> None:
-        """Show a message for a few seconds."""
-        self.message = message
-        self._left = _SHOWN_TICKS
-        self.redraw()
-
-    def tick(self) -> None:
-        """Remove a message after its time."""
-        self._left -= 1
-        if self.message and self._left <= 0:
-            self.message = ""
-            self.redraw()
-
-    def pressed(self, action: str) -> None:
-        """Run the action of the clicked key."""
-        self.screen.call_later(self.screen.run_action, action)
-
-    def body(self, width: int, height: int) -> list[Line]:
-        """Return the line."""
-        del height
-        if self.message:
-            return [clip([Span(f" {self.message}", "strong")], width)]
-        line: Line = []
-        for action, key, word in _KEYS:
-            more = [Span(f" {key}", "key", action), Span(f" {word} ", "text", action)]
-            if line_width([*line, *more]) <= width:
-                line += more
-        return [line]
-
-
 class ScaleScreen(Screen[None]):
     """Draws a job and handles its keys; the job itself runs independently."""
 
@@ -187,7 +146,7 @@ class ScaleScreen(Screen[None]):
         self.header = JobHeader(control, title)
         self.table = JobTable(control.snapshot())
         self.failures = FailurePane(control.snapshot())
-        self.footer = JobFooter()
+        self.footer = KeyFooter(_KEYS)
         self._is_asking_to_quit = False
 
     def compose(self) -> ComposeResult:
@@ -343,7 +302,7 @@ class ScaleScreen(Screen[None]):
             "Press q again to stop the job. Finished shards are kept; the same command"
             " resumes."
         )
-        self.set_timer(_SHOWN_TICKS * _TICK_S, self._stop_asking)
+        self.set_timer(_ASKING_S, self._stop_asking)
 
     def _stop_asking(self) -> None:
         self._is_asking_to_quit = False
