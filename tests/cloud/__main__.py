@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from tui.core.text.units import parse_size
 
 _BLOCK = hashlib.sha512(b"block").digest() * 16384
 _PORT = 5555
+SENT: Counter[str] = Counter()
+"""Bytes that were sent of each path."""
 
 
 def body_of(path: str) -> tuple[int, bytes]:
@@ -59,6 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
         at = start
         try:
             while at < end:
+                SENT[self.path] += min(end - at, len(block) - at % len(block))
                 offset = at % len(block)
                 piece = block[offset : offset + min(end - at, len(block) - offset)]
                 self.wfile.write(piece)
@@ -97,6 +101,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=500)
     parser.add_argument("--size", default="200M")
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--longest", type=float, default=6.0, help="s until a kill")
     options = parser.parse_args()
     moto = subprocess.Popen(
         [options.moto, "-p", str(_PORT)],
@@ -149,7 +154,7 @@ def _trial(folder: Path, options: argparse.Namespace) -> int:
             [*command, "-o", "s3://trial/data"], cwd=folder, env=env
         )
         try:
-            process.wait(chance.uniform(1.0, 6.0))
+            process.wait(chance.uniform(1.0, options.longest))
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             process.wait()
@@ -158,6 +163,7 @@ def _trial(folder: Path, options: argparse.Namespace) -> int:
         [*command, "-o", "s3://trial/data"], cwd=folder, env=env, check=False
     ).returncode
     elapsed = time.monotonic() - started
+    fetched = SENT.total()
     started = time.monotonic()
     plain = subprocess.run([*command, "-o", "disk"], cwd=folder, env=env, check=False)
     on_disk = time.monotonic() - started
@@ -173,6 +179,10 @@ def _trial(folder: Path, options: argparse.Namespace) -> int:
             key = "data/7 (1).bin"
         wrong += key not in found or _digest(store, key) != digest_of(path)
     kept = bytes(obstore.get(store, "data/7.bin").bytes()) == b"of somebody else"
+    listed = sum(body_of(path)[0] for path in paths)
+    print(
+        f"{fetched / 1e6:,.0f} MB were fetched of {listed / 1e6:,.0f} MB in the list;"
+    )
     print(
         f"status {status}; {len(paths)} downloads, {len(found)} objects, {wrong} wrong;"
         f" object of somebody else {'kept' if kept else 'REPLACED'}; multipart uploads"

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.support.command import fetchtui
-from tui.cloud import multipart, upload
+from tests.support.until import until
+from tui.cloud import record, upload
 from tui.cloud.address import Address, from_path, parse_address
 from tui.cloud.errors import AlreadyThereError, CloudError
-from tui.cloud.multipart import Keys, signed_headers
+from tui.cloud.record import Origin
 from tui.cloud.store import explained, open_store, s3_options
 from tui.cloud.upload import Uploaded, Uploader
 from tui.core.request import DownloadRequest
@@ -164,53 +165,6 @@ async def test_an_object_with_the_same_bytes_is_not_uploaded_again(
     assert keys(store) == {"pre/fix/a.bin": 100}
 
 
-def test_requests_are_signed_as_documented():
-    """The example "GET Bucket (List Objects)" of Amazon's S3 API reference."""
-    keys = Keys(
-        "AKIAIOSFODNN7EXAMPLE",
-        "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
-        "",
-        "us-east-1",
-        "",
-    )
-    now = datetime(2013, 5, 24, tzinfo=UTC)
-    headers = signed_headers(
-        "GET", "examplebucket.s3.amazonaws.com", "/", "max-keys=2&prefix=J", keys, now
-    )
-    assert headers["authorization"].endswith(
-        "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
-    )
-    assert "wJalr" not in repr(keys)
-
-
-async def test_multipart_uploads_of_a_killed_run_are_aborted(
-    server, store, tmp_path, monkeypatch
-):
-    uploader = Uploader(store, ADDRESS, tmp_path)
-    (tmp_path / upload.STARTED).write_text('\n"pre/fix/ours &"\n"torn')
-    ids = (("pre/fix/ours &amp;", "1"), ("pre/fix/of others", "2"))
-    listing = "".join(
-        f"<Upload><UploadId>{id}</UploadId><Key>{key}</Key></Upload>" for key, id in ids
-    )
-    base = server.add("/bucket", ResponseScript(listing.encode()))
-    monkeypatch.setenv("AWS_ENDPOINT_URL", base.removesuffix("/bucket"))
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    aborted: list[str] = []
-    send = multipart._request
-
-    def record(method, address, keys, key, query):
-        if method == "DELETE":
-            aborted.append(f"{key} {query['uploadId']}")
-            return ""
-        return send(method, address, keys, key, query)
-
-    monkeypatch.setattr(multipart, "_request", record)
-    assert await uploader.clean_up() == 1
-    assert aborted == ["pre/fix/ours & 1"]
-    assert await uploader.clean_up() == 0
-
-
 async def test_an_object_that_appears_during_an_upload_is_kept(
     store, tmp_path, monkeypatch
 ):
@@ -235,10 +189,41 @@ async def test_an_object_that_appears_during_an_upload_is_kept(
 async def test_temporary_objects_of_a_killed_run_are_removed(store, tmp_path):
     import obstore
 
-    obstore.put(store, f"pre/fix/{upload.TEMPORARY}/0123", b"rest")
+    temporary = f"pre/fix/{upload.TEMPORARY}/0123"
+    folder = tmp_path / upload.FOLDER
+    record.create(folder, Origin("pre/fix/a", temporary, "a", 4, 0)).close()
+    obstore.put(store, temporary, b"rest")
     obstore.put(store, "pre/fix/other", b"kept")
     assert await Uploader(store, ADDRESS, tmp_path).clean_up() == 1
     assert keys(store) == {"pre/fix/other": 4}
+    assert os.listdir(folder) == []
+
+
+@pytest.mark.parametrize("staging", ["same", "other"])
+async def test_temporary_objects_of_others_are_kept(
+    store, tmp_path, monkeypatch, staging
+):
+    """Another process uploads to the same place now, or one on another machine."""
+    import obstore
+
+    monkeypatch.setattr(upload, "SMALL", 10)
+    may_go_on = asyncio.Event()
+    copy = obstore.copy_async
+
+    async def wait_and_copy(*arguments, **options):
+        await may_go_on.wait()
+        await copy(*arguments, **options)
+
+    monkeypatch.setattr(obstore, "copy_async", wait_and_copy)
+    path = tmp_path / "a.bin"
+    path.write_bytes(os.urandom(100))
+    uploader = Uploader(store, ADDRESS, tmp_path / "same")
+    task = asyncio.ensure_future(uploader.upload(path, "a.bin"))
+    await until(lambda: keys(store))
+    assert await Uploader(store, ADDRESS, tmp_path / staging).clean_up() == 0
+    may_go_on.set()
+    assert await task == "pre/fix/a.bin"
+    assert keys(store) == {"pre/fix/a.bin": 100}
 
 
 async def test_uploads_are_remembered_as_long_as_the_object_is_there(store, tmp_path):
@@ -249,7 +234,7 @@ async def test_uploads_are_remembered_as_long_as_the_object_is_there(store, tmp_
         key = f"pre/fix/{name}"
         obstore.put(store, key, b"12345")
         uploader.note(Uploaded(f"http://h/{name}", name, key, 5))
-    with open(tmp_path / upload.LEDGER, "a") as file:  # noqa: ASYNC230
+    with open(tmp_path / upload.FOLDER / upload.LEDGER, "a") as file:  # noqa: ASYNC230
         file.write('["http://h/torn", "to')
     obstore.delete(store, "pre/fix/b")
     obstore.put(store, "pre/fix/c", b"another size")

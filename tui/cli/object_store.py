@@ -94,20 +94,8 @@ def run_to_store(
     """
 
     async def prepare_and_run() -> int:
-        from tui.cloud.store import open_store
-        from tui.cloud.upload import Uploader
-        from tui.core.settings import OnExists
-
         try:
-            uploader = Uploader(
-                open_store(address),
-                address,
-                settings.output_dir,
-                replaces=settings.on_exists is OnExists.OVERWRITE,
-            )
-            await uploader.check()
-            removed = await uploader.clean_up()
-            present = {} if uploader.replaces else await uploader.still_there()
+            uploader, left = await _prepare(settings, requests, address, is_quiet)
         except CloudError as error:
             click.echo(f"fetchtui: {error}", err=True)
             return USAGE_ERROR
@@ -118,19 +106,48 @@ def run_to_store(
                 err=True,
             )
             return USAGE_ERROR
-        left = [request for request in requests if request.url not in present]
-        if removed and not is_quiet:
-            click.echo(f"note: removed {removed:,} unfinished uploads", err=True)
-        if len(left) < len(requests) and not is_quiet:
-            click.echo(
-                f"note: {len(requests) - len(left):,} downloads were uploaded before",
-                err=True,
-            )
-        if requests and not left:
-            return 0
-        return await run(left, uploader)
+        status = 0
+        if left or not requests:
+            status = await run(left, uploader)
+        if status == 0:
+            # Everything is uploaded, so nothing will continue the rest.
+            with contextlib.suppress(CloudError, OSError):
+                await uploader.clean_up(is_final=True)
+        return status
 
     end_process(run_loop(prepare_and_run()))
+
+
+async def _prepare(
+    settings: Settings,
+    requests: list[DownloadRequest],
+    address: Address,
+    is_quiet: bool,
+) -> tuple[Uploader, list[DownloadRequest]]:
+    """Remove what an earlier run left; return what was not uploaded before.
+
+    Raises:
+        CloudError: the store cannot be used.
+        OSError: the staging directory cannot be used.
+    """
+    from tui.cloud.upload import open_uploader
+    from tui.core.settings import OnExists
+
+    uploader = open_uploader(
+        address,
+        settings.output_dir,
+        replaces=settings.on_exists is OnExists.OVERWRITE,
+    )
+    await uploader.check()
+    removed = await uploader.clean_up()
+    present = {} if uploader.replaces else await uploader.still_there()
+    left = [request for request in requests if request.url not in present]
+    if removed and not is_quiet:
+        click.echo(f"note: removed {removed:,} unfinished uploads", err=True)
+    if len(left) < len(requests) and not is_quiet:
+        number = len(requests) - len(left)
+        click.echo(f"note: {number:,} downloads were uploaded before", err=True)
+    return uploader, left
 
 
 def end_process(status: int) -> NoReturn:

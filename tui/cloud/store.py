@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tui.cloud.errors import CloudError
+from tui.cloud.errors import CloudError, S3Error
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -144,6 +144,8 @@ def explained(error: Exception, address: Address) -> CloudError:
         return CloudError(f"{where}: no such bucket; create it first")
     if "NoSuchBucket" in text:
         return CloudError(f"{where}: no such bucket; create it first")
+    if "RequestTimeTooSkewed" in text:
+        return CloudError(f"{where} refused the time of this machine; set its clock")
     if any(
         word in text
         for word in (
@@ -165,4 +167,6 @@ def explained(error: Exception, address: Address) -> CloudError:
         )
     if any(word in text for word in ("error sending request", "connect", "timed out")):
         return CloudError(f"{where} cannot be reached; check the network and endpoint")
+    if isinstance(error, S3Error):
+        return CloudError(f"{where} answered {sanitize(text, 100)}")
     return CloudError(f"{where}: {sanitize(kind, 60)}")

@@ -1,11 +1,12 @@
 """Upload complete files, so that objects are complete, and none is replaced.
 
-Small files are sent in one conditional request. A large file is sent in parts to a
-temporary key, and copied to its own key with the same condition; a kill therefore never
-leaves part of a file under its name. ``clean_up`` removes what an earlier run left:
-temporary objects, and in S3 also multipart uploads, which nobody sees. What was
-uploaded is noted in the staging directory, so that the next run does not download it
-again.
+Small files are sent in one conditional request. A large file is sent in parts. In S3,
+an object appears when the last request of such an upload is accepted, under the same
+condition (``parts``); elsewhere, parts go to a temporary key, which is copied. A kill
+therefore never leaves part of a file under its name. ``clean_up`` removes what a killed
+process left, as its upload records say; uploads of living processes are not touched.
+What was uploaded is noted in the staging directory, so that the next run does not
+download it again.
 """
 
 from __future__ import annotations
@@ -18,29 +19,31 @@ import os
 import posixpath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tui.cloud.errors import AlreadyThereError, CloudError
-from tui.cloud.multipart import abort_uploads, keys_of
-from tui.cloud.store import explained, s3_options
+from tui.cloud import record
+from tui.cloud.errors import AlreadyThereError, CloudError, S3Error
+from tui.cloud.multipart import keys_of
+from tui.cloud.parts import PART, PARTS_AT_ONCE, PartsUpload
+from tui.cloud.record import Origin
+from tui.cloud.store import explained, open_store, s3_options
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tui.cloud.address import Address
+    from tui.cloud.multipart import Keys
+    from tui.cloud.record import UploadRecord
 
 log = logging.getLogger(__name__)
 
 SMALL = 16 << 20
 """Bytes up to which a file is sent in one request, from memory."""
-PART = 16 << 20
-"""Bytes of each part; 10,000 of them, the limit of S3, make 160 GB."""
-PARTS_AT_ONCE = 4
 COPY_LIMIT = 5 << 30
 """Largest object that S3 copies in one request."""
 TEMPORARY = ".fetchtui-parts"
 """Folder of temporary keys, below the prefix."""
+FOLDER = ".fetchtui-uploads"
+"""Folder of upload records and of the ledger, in the staging directory."""
 LEDGER = "uploaded.jsonl"
-STARTED = "started.jsonl"
-"""Keys to which uploads in parts were started, in the staging directory."""
 _NUMBERS = 10_000
 
 
@@ -63,15 +66,26 @@ class Uploader:
         address: bucket and prefix.
         staging: the local directory of the run.
         replaces: replace objects that exist (``--on-exists overwrite``).
+        keys: credentials for uploads in parts to S3; ``None`` for other stores, or if
+            they are not known here.
     """
 
     def __init__(
-        self, store: Any, address: Address, staging: Path, *, replaces: bool = False
+        self,
+        store: Any,
+        address: Address,
+        staging: Path,
+        *,
+        replaces: bool = False,
+        keys: Keys | None = None,
     ) -> None:
         self._store = store
         self._address = address
-        self._ledger = staging / LEDGER
-        self._started = staging / STARTED
+        self._folder = staging / FOLDER
+        self._ledger = self._folder / LEDGER
+        self._parts = (
+            PartsUpload(address, keys, self._folder, self._etag_of) if keys else None
+        )
         self.replaces = replaces
 
     @property
@@ -95,40 +109,59 @@ class Uploader:
         except Exception as error:
             raise explained(error, self._address) from None
 
-    async def clean_up(self) -> int:
-        """Remove what earlier runs left unfinished; return the number of uploads.
+    async def clean_up(self, *, is_final: bool = False) -> int:
+        """Remove what killed processes left unfinished; return the number of uploads.
+
+        Uploads that can be continued are kept, because their files are still here.
+
+        Args:
+            is_final: all downloads are uploaded, so nothing will be continued.
 
         Raises:
             CloudError: the store refuses it.
         """
-        import obstore
-
         number = 0
+        found = await asyncio.to_thread(self._abandoned, is_final)
         try:
-            async for batch in obstore.list(
-                self._store, prefix=self._address.key(TEMPORARY)
-            ):
-                for entry in batch:
-                    await obstore.delete_async(self._store, entry["path"])
-                    number += 1
+            for one in found:
+                number += await self._discard(one)
         except Exception as error:
             raise explained(error, self._address) from None
-        return number + await asyncio.to_thread(self._abort_multiparts)
-
-    def _abort_multiparts(self) -> int:
-        """Abort uploads in parts that this staging directory started, in S3."""
-        if self._address.scheme != "s3":
-            return 0
-        started = set(_read_lines(self._started))
-        if not started:
-            return 0
-        keys = keys_of(s3_options(os.environ), os.environ)
-        if keys is None:
-            # Credentials of a service; a lifecycle rule of the bucket has to do it.
-            return 0
-        number = abort_uploads(self._address, keys, started.__contains__)
-        self._started.unlink(missing_ok=True)
+        finally:
+            for one in found:
+                one.close()
         return number
+
+    def _abandoned(self, is_final: bool) -> list[UploadRecord]:
+        """Lock and return the records of killed processes that will not continue."""
+        found = []
+        for one in record.abandoned(self._folder):
+            origin = one.origin
+            is_parts = origin is not None and not origin.temporary
+            if is_parts and self._parts is None:
+                # Credentials of a service now, and of a user then; a lifecycle rule of
+                # the bucket has to abort it.
+                one.close()
+            elif is_parts and not is_final and origin is not None and origin.is_current:
+                one.close()
+            else:
+                found.append(one)
+        return found
+
+    async def _discard(self, abandoned: UploadRecord) -> bool:
+        """Remove an unfinished upload; return False if the store has none."""
+        import obstore
+
+        origin = abandoned.origin
+        is_there = False
+        if origin is not None and origin.temporary:
+            is_there = await self._exists(origin.temporary)
+            if is_there:
+                await obstore.delete_async(self._store, origin.temporary)
+        elif origin is not None and self._parts is not None:
+            is_there = await self._parts.discard(abandoned)
+        await asyncio.to_thread(abandoned.remove)
+        return is_there
 
     async def upload(self, path: Path, name: str) -> str:
         """Upload a file under a name below the prefix, or a numbered form of it.
@@ -185,13 +218,15 @@ class Uploader:
         import obstore
         from obstore.exceptions import AlreadyExistsError, BaseError
 
-        size = os.stat(path).st_size
+        size = (await asyncio.to_thread(os.stat, path)).st_size
         mode: Any = "overwrite" if self.replaces else "create"
         try:
             if size <= SMALL:
                 await obstore.put_async(
                     self._store, key, path, mode=mode, use_multipart=False
                 )
+            elif self._parts is not None:
+                await self._parts.put(path, key, replaces=self.replaces)
             else:
                 await self._put_large(path, key, size)
             found = await obstore.head_async(self._store, key)
@@ -199,6 +234,8 @@ class Uploader:
             raise AlreadyThereError(f"{key} exists") from None
         except BaseError as error:
             # Some of its errors are also errors of files.
+            raise explained(error, self._address) from None
+        except S3Error as error:
             raise explained(error, self._address) from None
         except (OSError, CloudError):
             raise
@@ -219,18 +256,15 @@ class Uploader:
             "max_concurrency": PARTS_AT_ONCE,
             "use_multipart": True,
         }
+        if not self.replaces and await self._exists(key):
+            raise AlreadyThereError(f"{key} exists")
         if self.replaces or size > COPY_LIMIT:
-            if not self.replaces and await self._exists(key):
-                raise AlreadyThereError(f"{key} exists")
             # Complete or not there: parts become an object when all have arrived.
-            await asyncio.to_thread(_append, self._started, [key])
             await obstore.put_async(self._store, key, path, **parts)
             return
-        if await self._exists(key):
-            raise AlreadyThereError(f"{key} exists")
         temporary = self._address.key(f"{TEMPORARY}/{os.urandom(8).hex()}")
-        # The copy is an upload in parts, too.
-        await asyncio.to_thread(_append, self._started, [temporary, key])
+        origin = Origin(key, temporary, str(path), size, 0)
+        noted = await asyncio.to_thread(record.create, self._folder, origin)
         try:
             try:
                 await obstore.put_async(self._store, temporary, path, **parts)
@@ -242,23 +276,36 @@ class Uploader:
         finally:
             try:
                 await obstore.delete_async(self._store, temporary)
+                await asyncio.to_thread(noted.remove)
+            except FileNotFoundError:
+                await asyncio.to_thread(noted.remove)
             except Exception:
                 # ``clean_up`` of the next run removes it.
                 log.debug("a temporary object remains", exc_info=True)
+            finally:
+                noted.close()
 
     async def _exists(self, key: str) -> bool:
-        return await self._size_of(key) is not None
+        return await self._found(key) is not None
 
     async def _size_of(self, key: str) -> int | None:
         """Return the size of an object in bytes; ``None`` without one."""
+        found = await self._found(key)
+        return None if found is None else int(found["size"])
+
+    async def _etag_of(self, key: str) -> str | None:
+        """Return the ETag of an object; ``None`` without an object."""
+        found = await self._found(key)
+        return None if found is None else str(found["e_tag"] or "")
+
+    async def _found(self, key: str) -> Any:
+        """Return what the store says about an object; ``None`` without one."""
         import obstore
 
         try:
-            found = await obstore.head_async(self._store, key)
+            return await obstore.head_async(self._store, key)
         except FileNotFoundError:
             return None
-        size: int = found["size"]
-        return size
 
     async def _is_same(self, path: Path, key: str) -> bool:
         """Return True if an object has the bytes of a file."""
@@ -266,7 +313,8 @@ class Uploader:
 
         try:
             found = await obstore.get_async(self._store, key)
-            if found.meta["size"] != os.stat(path).st_size:
+            size = (await asyncio.to_thread(os.stat, path)).st_size
+            if found.meta["size"] != size:
                 return False
             digest = hashlib.sha256()
             async for chunk in found.stream():
@@ -301,7 +349,7 @@ class Uploader:
         """
         import obstore
 
-        noted = self.noted()
+        noted = await asyncio.to_thread(self.noted)
         if not noted:
             return {}
         sizes: dict[str, int] = {}
@@ -312,6 +360,26 @@ class Uploader:
         except Exception as error:
             raise explained(error, self._address) from None
         return {one.url: one for one in noted if sizes.get(one.key) == one.size}
+
+
+def open_uploader(
+    address: Address, staging: Path, *, replaces: bool = False
+) -> Uploader:
+    """Return an uploader with the credentials of the environment.
+
+    Args:
+        address: bucket and prefix.
+        staging: the local directory of the run.
+        replaces: replace objects that exist.
+
+    Raises:
+        CloudError: obstore is missing, or the credentials cannot be used.
+    """
+    store = open_store(address)
+    keys = None
+    if address.scheme == "s3":
+        keys = keys_of(s3_options(os.environ), os.environ)
+    return Uploader(store, address, staging, replaces=replaces, keys=keys)
 
 
 def _digest_of(path: Path) -> str:

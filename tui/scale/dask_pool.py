@@ -77,6 +77,8 @@ class DaskPool:
                     threads_per_worker=self.shards_at_once,
                     processes=True,
                     dashboard_address=None,
+                    # Without it, Dask warns if something has its usual port.
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
                     asynchronous=True,
                     silence_logs=50,
                     memory_limit=0,

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.cloud.address import parse_address
 from tui.cloud.errors import CloudError
-from tui.cloud.store import open_store
-from tui.cloud.upload import Uploader
+from tui.cloud.upload import open_uploader
 from tui.core.download import DownloadState
 from tui.core.errors import ErrorKind, LocalError
 from tui.core.events import (
@@ -48,6 +47,7 @@ from tui.scale.output import pack
 from tui.scale.plan import JobPaths, read_shard
 
 if TYPE_CHECKING:
+    from tui.cloud.upload import Uploader
     from tui.core.request import DownloadRequest
     from tui.core.settings import Settings
     from tui.engine.engine import Engine
@@ -443,7 +443,7 @@ class ShardWorker:
         spec = self._spec
         if self._uploader is None:
             address = parse_address(spec.store)
-            self._uploader = Uploader(open_store(address), address, spec.paths.root)
+            self._uploader = open_uploader(address, spec.paths.root)
         uploader = self._uploader
         is_packed = spec.format != "files"
         base = Path(spec.destination) if is_packed else spec.base

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
     from tui.cli.options import CommandLine
+    from tui.cloud.upload import Uploader
     from tui.core.settings import Login, Settings
     from tui.scale.coordinator import Coordinator
     from tui.scale.job import JobOptions, OpenJob, Part
@@ -305,8 +306,7 @@ async def _run_workers(
     from tui.scale.coordinator import Coordinator
     from tui.scale.errors import ScaleError
 
-    if options.store:
-        await _prepare_store(options)
+    uploader = await _prepare_store(options) if options.store else None
     stdout = AsyncOutput(1) if line.json else None
     stderr = AsyncOutput(2)
     report = ScaleReport(stdout, stderr, is_quiet=line.quiet)
@@ -324,7 +324,9 @@ async def _run_workers(
         status = INTERRUPTED if is_interrupted else 0
     except ScaleError as error:
         problem = str(error)
-    status = await _finish(coordinator, options, job, report, status, is_interrupted)
+    report.finish(coordinator.snapshot(), is_interrupted=is_interrupted)
+    if status == 0:
+        status = await _finish(coordinator, options, job, uploader)
     if problem:
         stderr.write(f"fetchtui: {problem}\n")
         status = status or 1
@@ -334,7 +336,7 @@ async def _run_workers(
     return status
 
 
-async def _prepare_store(options: JobOptions) -> None:
+async def _prepare_store(options: JobOptions) -> Uploader:
     """Check the bucket, and remove what an earlier run left unfinished in it.
 
     Raises:
@@ -342,17 +344,16 @@ async def _prepare_store(options: JobOptions) -> None:
     """
     from tui.cloud.address import parse_address
     from tui.cloud.errors import CloudError
-    from tui.cloud.store import open_store
-    from tui.cloud.upload import Uploader
+    from tui.cloud.upload import open_uploader
     from tui.scale.errors import ScaleError
 
-    address = parse_address(options.store)
     try:
-        uploader = Uploader(open_store(address), address, options.root)
+        uploader = open_uploader(parse_address(options.store), options.root)
         await uploader.check()
         await uploader.clean_up()
     except (CloudError, OSError) as error:
         raise ScaleError(str(error)) from None
+    return uploader
 
 
 async def _run_front_end(
@@ -389,24 +390,27 @@ async def _finish(
     coordinator: Coordinator,
     options: JobOptions,
     job: OpenJob,
-    report: Any,
-    status: int,
-    is_interrupted: bool,
+    uploader: Uploader | None,
 ) -> int:
+    """Write the list of failed downloads if all is done; return the exit status."""
+    from tui.cloud.errors import CloudError
     from tui.scale import manifest
 
-    snapshot = coordinator.snapshot()
-    report.finish(snapshot, is_interrupted=is_interrupted)
-    if status == 0 and len(manifest.listed(job.paths)) == job.plan.shards:
+    listed = await asyncio.to_thread(manifest.listed, job.paths)
+    if len(listed) == job.plan.shards:
         target = options.destination / "failed"
         path, number = await asyncio.to_thread(manifest.write_failed, job.paths, target)
         if number:
             click.echo(f"{number:,} failed downloads: {sanitize(str(path))}", err=True)
         else:
             path.unlink()
-    if status == 0 and (snapshot.rows_failed or snapshot.shards_done < snapshot.shards):
-        return 1
-    return status
+        if uploader is not None:
+            # Everything is uploaded, so nothing will continue the rest.
+            with suppress(CloudError, OSError):
+                await uploader.clean_up(is_final=True)
+    snapshot = coordinator.snapshot()
+    is_whole = snapshot.shards_done == snapshot.shards and not snapshot.rows_failed
+    return 0 if is_whole else 1
 
 
 def _share(

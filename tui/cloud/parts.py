@@ -1,0 +1,295 @@
+"""Upload a large file in parts to S3, and continue where a killed process stopped.
+
+Parts go to the key itself: an object appears when the upload is completed, under the
+condition that there is none. Which parts the store has is noted in an upload record,
+with their digests. A part is not sent again if the store lists it, and the bytes of the
+file still have its digest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from tui.cloud import record
+from tui.cloud.errors import AlreadyThereError, S3Error
+from tui.cloud.multipart import S3Client
+from tui.cloud.record import Origin, Part
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+    from pathlib import Path
+
+    from tui.cloud.address import Address
+    from tui.cloud.multipart import Keys
+    from tui.cloud.record import UploadRecord
+
+PART = 16 << 20
+"""Bytes of each part of a file up to 160 GB."""
+PARTS_AT_ONCE = 4
+MAX_PARTS = 10_000
+"""The limit of S3."""
+_CHUNK = 1 << 20
+_STARTS = 3
+"""Uploads that are started for one file, if others abort them."""
+
+
+def part_size(size: int) -> int:
+    """Return the size of the parts of a file, in bytes."""
+    least = -(-size // MAX_PARTS)
+    return max(PART, -(-least // _CHUNK) * _CHUNK)
+
+
+def etag_of(parts: list[Part]) -> str:
+    """Return the ETag that an object of these parts has, unless S3 encrypted it."""
+    try:
+        digests = b"".join(bytes.fromhex(part.etag.strip('"')) for part in parts)
+    except ValueError:
+        return ""
+    return f"{hashlib.md5(digests).hexdigest()}-{len(parts)}"
+
+
+class PartsUpload:
+    """Uploads files in parts.
+
+    Args:
+        address: the bucket.
+        keys: credentials.
+        folder: the directory of upload records.
+        etag: returns the ETag of an object, or ``None`` without one.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        keys: Keys,
+        folder: Path,
+        etag: Callable[[str], Awaitable[str | None]],
+    ) -> None:
+        self._address = address
+        self._keys = keys
+        self._folder = folder
+        self._etag = etag
+
+    async def put(self, path: Path, key: str, *, replaces: bool) -> None:
+        """Upload a file.
+
+        Args:
+            path: the complete local file.
+            key: the key of the object.
+            replaces: replace an object that exists.
+
+        Raises:
+            AlreadyThereError: there is an object, and it must not be replaced.
+            S3Error: the store refuses it, or cannot be reached.
+            OSError: the file cannot be read.
+        """
+        found = await asyncio.to_thread(self._open, path, key)
+        try:
+            async with S3Client(self._address, self._keys) as client:
+                upload = _Upload(client, found, path, key, replaces)
+                await self._run(upload)
+            await asyncio.to_thread(found.remove)
+        finally:
+            found.close()
+
+    async def discard(self, abandoned: UploadRecord) -> bool:
+        """Abort the upload of a record; return False if there is none any more.
+
+        Raises:
+            S3Error: the store refuses it, or cannot be reached.
+        """
+        assert abandoned.origin is not None
+        key = abandoned.origin.key
+        async with S3Client(self._address, self._keys) as client:
+            if abandoned.upload_id:
+                return await client.abort(key, abandoned.upload_id)
+            # Its process ended between the request and the note of its id.
+            aborted = [await client.abort(key, id) for id in await client.uploads(key)]
+        return any(aborted)
+
+    def _open(self, path: Path, key: str) -> UploadRecord:
+        """Continue the record of an abandoned upload of this file, or create one."""
+        found = os.stat(path)
+        size = found.st_size
+        origin = Origin(key, "", str(path), size, found.st_mtime_ns, part_size(size))
+        abandoned = record.adopt(self._folder, key)
+        if abandoned is not None:
+            if abandoned.origin == origin:
+                return abandoned
+            # Of another file; ``Uploader.clean_up`` removes it later.
+            abandoned.close()
+        return record.create(self._folder, origin)
+
+    async def _run(self, upload: _Upload) -> None:
+        """Start or continue an upload, and complete it.
+
+        Raises:
+            AlreadyThereError: there is an object, and it must not be replaced.
+            S3Error: the store refuses it, or cannot be reached.
+        """
+        for attempt in range(_STARTS):
+            found = await self._etag(upload.key)
+            if found is not None and found.strip('"') == upload.etag:
+                # The process was killed after it had asked for the completion, or the
+                # response was lost.
+                await upload.abort()
+                return
+            if found is not None and not upload.replaces:
+                await upload.abort()
+                raise AlreadyThereError(f"{upload.key} exists")
+            try:
+                await upload.start()
+                await upload.send_parts()
+                await upload.complete()
+            except S3Error as error:
+                if error.status == 412:
+                    await upload.abort()
+                    raise AlreadyThereError(f"{upload.key} exists") from None
+                is_gone = error.code == "NoSuchUpload" or error.status == 409
+                if not is_gone or attempt == _STARTS - 1:
+                    raise
+            else:
+                return
+
+
+class _Upload:
+    """One upload in parts of one file."""
+
+    def __init__(
+        self,
+        client: S3Client,
+        record: UploadRecord,
+        path: Path,
+        key: str,
+        replaces: bool,
+    ) -> None:
+        assert record.origin is not None
+        self._client = client
+        self._record = record
+        self._path = path
+        self._size = record.origin.size
+        self._part_size = record.origin.part_size
+        self._count = max(1, -(-self._size // self._part_size))
+        self._was_completed = False
+        self.key = key
+        self.replaces = replaces
+
+    @property
+    def etag(self) -> str:
+        """Return the ETag of the object that all parts make; "" if some are missing."""
+        parts = self._record.parts
+        if len(parts) < self._count:
+            return ""
+        return etag_of([parts[number] for number in range(1, self._count + 1)])
+
+    async def start(self) -> None:
+        """Create the upload, or find out which parts the store has."""
+        record = self._record
+        if record.upload_id and self._was_completed:
+            # Its parts cannot be used again.
+            await self._client.abort(self.key, record.upload_id)
+        elif record.upload_id:
+            try:
+                sent = await self._client.parts(self.key, record.upload_id)
+            except S3Error as error:
+                if error.code != "NoSuchUpload":
+                    raise
+            else:
+                for number, part in list(record.parts.items()):
+                    known = sent.get(number)
+                    if known is None or known.etag.strip('"') != part.etag.strip('"'):
+                        del record.parts[number]
+                return
+        self._was_completed = False
+        upload_id = await self._client.create(self.key)
+        await asyncio.to_thread(record.set_upload_id, upload_id)
+
+    async def send_parts(self) -> None:
+        """Send the parts that the store does not have, several at a time."""
+        numbers = iter(range(1, self._count + 1))
+
+        async def work() -> None:
+            for number in numbers:
+                await self._send(number)
+
+        workers = min(PARTS_AT_ONCE, self._count)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(work())
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from None
+
+    async def _send(self, number: int) -> None:
+        record = self._record
+        at = (number - 1) * self._part_size
+        size = min(self._part_size, self._size - at)
+        sha256 = await asyncio.to_thread(_digest_of, self._path, at, size)
+        known = record.parts.get(number)
+        if known is not None and known.sha256 == sha256:
+            return
+        etag = await self._client.put_part(
+            self.key,
+            record.upload_id,
+            number,
+            lambda: _chunks(self._path, at, size),
+            size,
+            sha256,
+        )
+        await asyncio.to_thread(record.add, number, Part(etag, sha256))
+
+    async def complete(self) -> None:
+        """Make the object."""
+        parts = self._record.parts
+        ordered = [parts[number] for number in range(1, self._count + 1)]
+        self._was_completed = True
+        await self._client.complete(
+            self.key,
+            self._record.upload_id,
+            [(part.etag, part.sha256) for part in ordered],
+            replaces=self.replaces,
+        )
+
+    async def abort(self) -> None:
+        """Abort the upload, and remove its record."""
+        if self._record.upload_id:
+            await self._client.abort(self.key, self._record.upload_id)
+        await asyncio.to_thread(self._record.remove)
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _digest_of(path: Path, at: int, size: int) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        file.seek(at)
+        while size and (chunk := file.read(min(_CHUNK, size))):
+            digest.update(chunk)
+            size -= len(chunk)
+    return digest.hexdigest()
+
+
+async def _chunks(path: Path, at: int, size: int) -> AsyncIterator[bytes]:
+    """Yield a part of a file, so that memory does not depend on its size."""
+    end = at + size
+    while at < end:
+        chunk = await asyncio.to_thread(_read, path, at, min(_CHUNK, end - at))
+        if not chunk:
+            return  # it was shortened; the store refuses the part
+        yield chunk
+        at += len(chunk)
+
+
+def _read(path: Path, at: int, size: int) -> bytes:
+    """Read from a file that is open for no longer: the upload may be cancelled."""
+    with open(path, "rb") as file:
+        file.seek(at)
+        return file.read(size)
