@@ -86,6 +86,44 @@ async def test_a_download_stopped_right_after_the_change_stays_stopped(
     assert len(server.requests_for("/a.bin")) == 1
 
 
+@pytest.mark.parametrize("verb", ["pause", "cancel"])
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_stop_beside_a_new_url_stays(engine, server, verb, is_first):
+    id = await stalled(engine, server)
+    url = server.add("/b.bin", ResponseScript(BODY, etag='"1"'))
+    if is_first:
+        getattr(engine, verb)([id])
+    engine.set_url(id, url)
+    if not is_first:
+        getattr(engine, verb)([id])
+    wanted = _S.PAUSED if verb == "pause" else _S.CANCELLED
+    await until(lambda: engine.rows([id])[0].url == url)
+    assert state(engine, id) is wanted
+    assert not server.requests_for("/b.bin")
+
+
+async def test_a_pause_between_two_changes_stays(engine, server):
+    id = await stalled(engine, server)
+    engine.change_request(id, engine.request(id)._replace(name="b.bin"))
+    engine.pause([id])
+    engine.change_request(id, engine.request(id)._replace(name="c.bin"))
+    await until(lambda: engine.rows([id])[0].name == "c.bin")
+    assert state(engine, id) is _S.PAUSED
+
+
+async def test_a_change_survives_pause_and_resume(engine, server, tmp_path):
+    id = await stalled(engine, server)
+    url = server.add("/new.bin", ResponseScript(BODY, etag='"1"'))
+    engine.change_request(id, engine.request(id)._replace(name="b.bin"))
+    engine.set_url(id, url)
+    engine.pause([id])
+    engine.resume([id])
+    await until(lambda: state(engine, id) is _S.DONE)
+    assert (tmp_path / "b.bin").read_bytes() == BODY.read()
+    (last,) = server.requests_for("/new.bin")
+    assert last.range is None, "the part file has the old name"
+
+
 async def test_a_new_name_leaves_the_old_part_file(engine, server, tmp_path):
     id = await stalled(engine, server)
     engine.change_request(id, engine.request(id)._replace(name="b.bin"))

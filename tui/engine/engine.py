@@ -191,23 +191,35 @@ class Engine:
             raise ValueError("the download is done")
         job = self._registry.job(download)
         job.next_request = request
+        if job.next_url not in request.mirrors:
+            job.next_url = ""
         if job.task is None:
-            self._apply_request(job)
-            if download.state is _S.QUEUED:
-                self._requeue(download)
-            return
-        is_running = download.state in ACTIVE or job.then is not None
-        if download.state in ACTIVE:
-            self._stop([id], _S.PAUSED, events.Paused)
+            self._after_stop(job)
+        else:
+            self._restart(job)
 
-        def change_and_resume() -> None:
-            self._apply_request(job)
-            self._requeue(download)
-            self.resume([id])
+    def _restart(self, job: Job) -> None:
+        """Stop the worker on a job; apply what is to change and queue it again then.
 
-        job.then = (
-            change_and_resume if is_running else partial(self._apply_request, job)
-        )
+        A download that a user has stopped, also meanwhile, stays stopped.
+        """
+        if job.download.state in ACTIVE:
+            self._stop([job.download.id], _S.PAUSED, events.Paused)
+            job.restarts = True
+        job.then = partial(self._after_stop, job)
+
+    def _after_stop(self, job: Job) -> None:
+        """Apply changes to a job that has no worker any more, and queue it if due."""
+        if job.next_request is not None:
+            self._apply_request(job)
+        if job.next_url:
+            url, job.next_url = job.next_url, ""
+            job.missing = ""
+            self._apply_url(job.download, url)
+        self._requeue(job.download)
+        restarts, job.restarts = job.restarts, False
+        if restarts:
+            self.resume([job.download.id])
 
     def _apply_request(self, job: Job) -> None:
         """Make the next request of a job the current one; no worker is on it."""
@@ -242,27 +254,20 @@ class Engine:
         check_url(url)
         download = self._registry.downloads[id]
         job = self._registry.jobs.get(id)
-
-        def change() -> None:
-            if job is not None:
-                job.missing = ""
-            self._context.queue.end_refusal(download)
-            download.url = url
-            download.origin = origin_of(url)
-            self._registry.touch(download)
-
         if job is not None and job.task is not None:
-
-            def change_and_resume() -> None:
-                change()
-                self.resume([id])
-
-            self._stop([id], _S.PAUSED, events.Paused)
-            job.then = change_and_resume
+            job.next_url = url
+            self._restart(job)
             return
-        change()
-        if download.state is _S.QUEUED:
-            self._requeue(download)
+        if job is not None:
+            job.missing = ""
+        self._apply_url(download, url)
+        self._requeue(download)
+
+    def _apply_url(self, download: Download, url: str) -> None:
+        self._context.queue.end_refusal(download)
+        download.url = url
+        download.origin = origin_of(url)
+        self._registry.touch(download)
 
     def add_note(self, id: DownloadId, notice: Notice, *, is_news: bool = True) -> None:
         """Set the note of a download, after its end for example.
@@ -614,11 +619,9 @@ class Engine:
         now = self._context.clock.wall()
         for download in self._known(ids):
             job = self._registry.jobs.get(download.id)
-            has_pending = job is not None and job.next_request is not None
+            if job is not None:
+                job.restarts = False
             if download.state in ENDED - {_S.FAILED} or download.state is state:
-                if job is not None and has_pending:
-                    # It would be queued again after the change of its request.
-                    job.then = partial(self._apply_request, job)
                 continue
             if download.state is _S.FAILED and state is not _S.CANCELLED:
                 continue
@@ -629,8 +632,8 @@ class Engine:
             if job is not None:
                 job.cancel_retry()
                 self._workers.stop(job)
-                if has_pending:
-                    job.then = partial(self._apply_request, job)
+                if job.has_changes:
+                    job.then = partial(self._after_stop, job)
             changed.append(download.id)
             self._context.bus.publish(event(download.id, now))
         self._check_idle()
@@ -667,7 +670,7 @@ class Engine:
                 continue
             if job is not None and job.task is not None:
                 # Its last worker is still closing the part file: queue it then.
-                job.then = partial(self._requeue, download)
+                job.then = partial(self._after_stop, job)
             else:
                 self._context.queue.push(download)
             changed.append(download.id)

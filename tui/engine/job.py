@@ -133,7 +133,9 @@ class Job:
         "mirror_failures",
         "missing",
         "next_request",
+        "next_url",
         "one_connection",
+        "restarts",
         "retried_failure",
         "retry_timer",
         "segments",
@@ -158,6 +160,10 @@ class Job:
         if it can."""
         self.next_request: DownloadRequest | None = None
         """Replaces the download's request when its worker has stopped."""
+        self.next_url = ""
+        """Replaces the download's URL then."""
+        self.restarts = False
+        """Queue it again then: it was stopped for a change, not by a user."""
         # -- on disk
         self.target: TargetPath | None = None
         self.is_renaming = False
@@ -198,6 +204,11 @@ class Job:
 
     def __repr__(self) -> str:
         return f"<Job of {self.download!r}>"
+
+    @property
+    def has_changes(self) -> bool:
+        """Return True if something is to change when its worker has stopped."""
+        return self.next_request is not None or bool(self.next_url)
 
     def on_exists(self, default: OnExists) -> OnExists:
         """Return what to do if the download's name is taken."""
