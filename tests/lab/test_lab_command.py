@@ -28,6 +28,7 @@ QUICK = ("--files", "6", "--latency", "5", "--disk-latency", "0", "--rounds", "1
 async def start(*arguments, cwd):
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-m",
         "tui.cli.commands.lab",
         *arguments,
@@ -68,6 +69,16 @@ async def test_a_user_list_is_raced_and_its_files_are_removed(
     assert "ok 1, not found 1, error 0" in ended.out
     assert len(server.requests_for("/one")) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["list.txt", "temp"]
+
+
+async def test_nothing_is_imported_from_the_working_directory(tmp_path, temp_dir):
+    for name in ("asyncio", "json", "multiprocessing", "tui"):
+        (tmp_path / f"{name}.py").write_text(f"open('ran-{name}', 'w')")
+    only = "one_by_one,processes_cpu"
+    ended = await finish(await start("--only", only, *QUICK, cwd=tmp_path))
+    assert ended.status == 0, ended.err
+    assert "same counts for all: ok 6" in ended.out
+    assert not list(tmp_path.glob("ran-*"))
 
 
 async def test_ctrl_c_prints_the_results_so_far(tmp_path, temp_dir):

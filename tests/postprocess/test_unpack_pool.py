@@ -69,6 +69,17 @@ async def test_two_archives_are_unpacked_concurrently_in_processes(tmp_path, unp
     assert sorted(os.listdir(tmp_path)) == ["0", "0.zip", "1", "1.zip"]
 
 
+async def test_processes_import_nothing_from_the_working_directory(
+    tmp_path, monkeypatch, unpacker
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "multiprocessing.py").write_text("open('ran', 'w')")
+    (tmp_path / "a.zip").write_bytes(zip_of([("a", b"1")]))
+    done = await unpack_with(unpacker, f"{tmp_path}/a.zip", "a", nothing)
+    assert done.directory == f"{tmp_path}/a"
+    assert sorted(os.listdir(tmp_path)) == ["a", "a.zip", "multiprocessing.py"]
+
+
 async def test_memory_of_a_process_is_limited(tmp_path, unpacker):
     data = bytearray(tar_of([("a", b"x" * 5000)], "xz"))
     # The block header of the xz format: size, flags, filter, its properties, CRC.

@@ -7,9 +7,9 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from tui.core.rules.child_python import child_environment, module_command
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ SILENCE_S = 30.0
 
 
 class LabProcess:
-    """``python -m MODULE ARGUMENT``, which reports in lines of JSON."""
+    """``python -P -m MODULE ARGUMENT``, which reports in lines of JSON."""
 
     _alive: ClassVar[set[LabProcess]] = set()
 
@@ -48,10 +48,8 @@ class LabProcess:
         """
         with errors.open("wb") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                module,
-                argument,
+                *module_command(module, argument),
+                env=child_environment(),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=stderr,

@@ -296,7 +296,8 @@ class Race:
         watch = None
         try:
             async with aclosing(server.lines()) as lines:
-                urls: Sequence[str] = await anext(lines, ())
+                # None: with a tuple as default, CPython 3.11 raises SystemError.
+                urls: Sequence[str] | None = await anext(lines, None)
             if not urls:
                 raise OSError(f"demo server {await server.describe_exit()}")
             watch = asyncio.create_task(self._watch_server(server))

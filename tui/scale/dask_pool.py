@@ -12,6 +12,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from tui import __version__
+from tui.core.rules.child_python import isolate_multiprocessing
 from tui.core.text.sanitize import sanitize
 from tui.scale import remote
 from tui.scale.errors import ScaleError
@@ -52,6 +53,7 @@ class DaskPool:
         if processes:
             from multiprocessing import resource_tracker
 
+            isolate_multiprocessing()
             # Started now, because it needs the descriptor of stderr, which a dashboard
             # replaces; worker processes are started later, and again after a crash.
             resource_tracker.ensure_running()

@@ -18,6 +18,7 @@ import click
 
 from tui.background.address import address_of, running
 from tui.cli.background.connection import NOT_RUNNING, name_option
+from tui.core.rules.child_python import module_command
 from tui.core.text.sanitize import sanitize
 
 _MARK = "# Written by fetchtui service install; fetchtui service uninstall removes it."
@@ -170,8 +171,7 @@ def manager_of(name: str) -> Manager:
 
 
 def _command(name: str) -> list[str]:
-    """Return the command of the service; ``-P`` as in ``start.py``."""
-    return [sys.executable, "-P", "-m", "tui", "service", "run", "--name", name]
+    return module_command("tui", "service", "run", "--name", name)
 
 
 def _environment() -> dict[str, str]:

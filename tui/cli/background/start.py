@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import tui
 from tui.background.address import (
     AddressError,
     address_of,
@@ -27,6 +25,7 @@ from tui.background.address import (
     running,
 )
 from tui.background.name import DEFAULT_NAME
+from tui.core.rules.child_python import child_environment, module_command
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
@@ -130,28 +129,16 @@ def start_process(order: StartOrder) -> Started:
         raise StartError(text) from None
     try:
         process = subprocess.Popen(
-            # -P: a file in this directory, such as a downloaded json.py, must not be
-            # imported.
-            [sys.executable, "-P", "-m", "tui.cli.background.process", order.name],
+            module_command("tui.cli.background.process", order.name),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
-            env=_environment(),
+            env=child_environment(),
         )
     finally:
         os.close(log)
     return _await_ready(process, order, address)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment; a program that is not installed is found by its path."""
-    environment = dict(os.environ)
-    root = os.path.dirname(os.path.dirname(os.path.abspath(tui.__file__)))
-    if root not in sys.path[1:]:
-        paths = [root, environment.get("PYTHONPATH", "")]
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
-    return environment
 
 
 def _await_ready(

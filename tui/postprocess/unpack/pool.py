@@ -20,6 +20,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tui.core.rules.child_python import isolate_multiprocessing
 from tui.postprocess.unpack.extract_dir import UnpackError
 from tui.postprocess.unpack.worker_process import (
     Archive,
@@ -53,6 +54,7 @@ class UnpackPool:
         """
         import multiprocessing
 
+        isolate_multiprocessing()
         self._is_synced = is_synced
         self._context = multiprocessing.get_context("spawn")
         self._stop = self._context.Event()

@@ -12,12 +12,12 @@ import base64
 import binascii
 import hmac
 import shlex
-import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from starlette.responses import PlainTextResponse
 
+from tui.core.rules.child_python import module_command
 from tui.rpc.dispatch import UNAUTHORIZED_DELAY_S
 from tui.rpc.web.guard import Headers, client_of
 
@@ -112,7 +112,7 @@ class BrowserDashboard:
         if self._app is None:
             from textual_serve_asgi import Server
 
-            words = (sys.executable, "-P", "-m", "tui", "attach", self._process_name)
+            words = module_command("tui", "attach", self._process_name)
             server = Server(shlex.join(words), title="fetchtui")
             app: ASGIApp = server.asgi_app
             self._app = app
