@@ -187,6 +187,18 @@ def test_unknown_theme_is_reported(config_file):
     assert CliRunner().invoke(main.main, ["config", "check"]).exit_code == 0
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("theme", "nrod", "theme: unknown theme 'nrod'; did you mean 'nord'?"),
+        ("keys.cancle", "x", "keys.cancle: unknown action 'cancle'; did you mean"),
+    ],
+)
+def test_unknown_names_are_not_written(config_file, key, value, expected):
+    assert expected in error_of("set", key, value)
+    assert not config_file.exists()
+
+
 def test_file_named_by_the_variable_must_exist(config_file):
     result = CliRunner().invoke(main.main, ["https://example.org/a"])
     assert result.exit_code == 2

@@ -22,6 +22,27 @@ def config(tmp_path, monkeypatch):
     return place
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variable", "expected"),
+    [
+        (
+            ("--theme", "nrod"),
+            {},
+            "--theme: unknown theme 'nrod'; did you mean 'nord'?",
+        ),
+        ((), {"FETCHTUI_THEME": "x"}, "FETCHTUI_THEME: unknown theme 'x'; use one of"),
+    ],
+)
+async def test_an_unknown_theme_is_an_error_without_a_dashboard(
+    server, tmp_path, arguments, variable, expected
+):
+    url = server.add("/a", ResponseScript(WHOLE))
+    ended = await fetchtui("--headless", *arguments, url, cwd=tmp_path, env=variable)
+    assert ended.status == 2
+    assert f"fetchtui: {expected}" in ended.err
+    assert not server.requests
+
+
 async def test_settings_of_all_sources_reach_the_request(server, tmp_path, config):
     config.write_text(
         f"""

@@ -6,6 +6,7 @@ import pytest
 from textual.widgets import Input
 
 from tests.ui.dashboards import Dashboard, dashboard
+from tui.config import registry
 from tui.config.document import read_document
 from tui.config.precedence import resolve
 from tui.config.registry import OPTIONS
@@ -259,6 +260,10 @@ async def test_an_unknown_theme_is_reported_until_another_is_chosen(file):
         await board.press("escape")
         await opened(board)
         assert told not in board.text()
+
+
+def test_the_settings_know_the_names_of_all_themes():
+    assert registry.THEMES == THEMES
 
 
 def test_no_hint_gives_its_example_twice():

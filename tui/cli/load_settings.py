@@ -14,14 +14,14 @@ from tui.config.errors import ConfigError, Problem
 from tui.config.location import read_config
 from tui.config.option import Group
 from tui.config.precedence import PROFILE_VARIABLE, resolve
-from tui.config.registry import OPTIONS
+from tui.config.registry import BY_KEY, OPTIONS, THEMES
 from tui.config.values import suggest
 from tui.core.request import origin_of
 from tui.core.rules.hosts import matches
 from tui.core.text.sanitize import sanitize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from tui.cli.options import CommandLine
     from tui.config.document import Document
@@ -59,6 +59,7 @@ def load_settings(line: CommandLine) -> Resolved:
     keys = resolved.values["keys"]
     if keys.value:
         resolved.problems += _check_keys(document, keys.value, keys.source)
+    resolved.problems += _check_theme(resolved)
     return resolved
 
 
@@ -78,26 +79,43 @@ def _check_keys(
     for name, _ in keys:
         if name not in known:
             where = document.location(("keys", name)) if document.text else source
-            near = suggest(name, known) or "; fetchtui config explain keys lists them"
-            reason = f"keys: unknown action {sanitize(name, 60)!r}{near}"
-            problems.append(Problem(where, reason))
+            problems.append(Problem(where, f"keys: {_unknown_action(name, known)}"))
     return problems
 
 
-def check_theme(resolved: Resolved) -> list[Problem]:
-    """Return a problem if the theme does not exist.
+def _unknown_action(name: str, known: Collection[str]) -> str:
+    near = suggest(name, known) or "; fetchtui config explain keys lists them"
+    return f"unknown action {sanitize(name, 60)!r}{near}"
 
-    Only ``config check`` and ``config edit`` call this: most themes come from Textual,
-    which takes a quarter of a second to import. The dashboard has imported it anyway
-    and reports an unknown theme itself.
+
+def wrong_name(key: str, name: str) -> str:
+    """Return what is wrong with a theme, or with the action of a key; "" if nothing.
+
+    Args:
+        key: of the setting: ``dashboard.theme``, or ``keys.`` and the action.
+        name: the value; not looked at for keys.
     """
-    theme = resolved.values["dashboard.theme"]
-    if not theme.value:  # the usual case
-        return []
-    from tui.ui.style.theme import wrong_theme
+    if key == "dashboard.theme" and name and name not in THEMES:
+        # A later version of Textual may have more.
+        from tui.ui.style.theme import wrong_theme
 
-    reason = wrong_theme(theme.value)
-    return [Problem(theme.source, reason)] if reason else []
+        return wrong_theme(name)
+    action = key.removeprefix("keys.")
+    if action != key and action not in (known := known_actions()):
+        return _unknown_action(action, known)
+    return ""
+
+
+def _check_theme(resolved: Resolved) -> list[Problem]:
+    """Return a problem if the theme does not exist."""
+    theme = resolved.values["dashboard.theme"]
+    reason = wrong_name("dashboard.theme", theme.value)
+    if not reason:
+        return []
+    option = BY_KEY["dashboard.theme"]
+    if theme.source not in (option.long_flag, option.variable):
+        reason = f"{option.key}: {reason}"  # a file has many settings
+    return [Problem(theme.source, reason)]
 
 
 def build_settings(resolved: Resolved) -> Settings:

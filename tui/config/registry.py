@@ -566,6 +566,16 @@ LOGIN: Final = (
     ),
 )
 
+THEMES: Final = (
+    *("fetchtui-dark", "fetchtui-light", "ansi-dark", "ansi-light", "atom-one-dark"),
+    *("atom-one-light", "catppuccin-frappe", "catppuccin-latte"),
+    *("catppuccin-macchiato", "catppuccin-mocha", "dracula", "flexoki", "gruvbox"),
+    *("monokai", "nord", "rose-pine", "rose-pine-dawn", "rose-pine-moon"),
+    *("solarized-dark", "solarized-light", "textual-dark", "textual-light"),
+    "tokyo-night",
+)
+"""Names of all themes. Most are Textual's, which takes 0.2 s to import."""
+
 DASHBOARD: Final = (
     Option(
         "dashboard.theme",

@@ -115,7 +115,8 @@ class DashboardApp(GuardedApp[int]):
         set_current(self.keymap)
         ui_state = ui_state or UIState()
         self.set_theme(chosen.theme or ui_state.theme)
-        self.complaint = wrong_theme(chosen.theme)
+        wrong = wrong_theme(chosen.theme)
+        self.complaint = f"dashboard.theme: {wrong}" if wrong else ""
         """What is wrong with settings that only the dashboard can check, or ""."""
         self._preset_theme = (self.theme, ui_state.theme) if chosen.theme else None
         """The theme set for this run, and the one that is kept for other runs."""

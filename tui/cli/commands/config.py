@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from tui.cli.load_settings import check_theme, known_actions, load_settings
+from tui.cli.load_settings import known_actions, load_settings, wrong_name
 from tui.cli.options import CommandLine
 from tui.config import editor
 from tui.config.display import shown_value
 from tui.config.errors import ConfigError
 from tui.config.location import config_path, read_config, shown_path
 from tui.config.precedence import ORDER
-from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, find
+from tui.config.registry import BY_KEY, HOST_KEYS, OPTIONS, THEMES, find
 from tui.config.sample import sample
 from tui.config.values import Kind
 from tui.core.text.sanitize import sanitize
@@ -111,6 +111,8 @@ def _facts(option: Option) -> list[tuple[str, str]]:
         kind = f"one of {', '.join(option.choices)}"
     elif option.kind in (Kind.WHOLE, Kind.NUMBER):
         kind += f" from {option.low:g} to {option.high:,.0f}"
+    elif option.key == "dashboard.theme":
+        kind = f"one of {', '.join(THEMES)}"
     facts = [
         ("type", kind),
         ("default", option.default_text or shown_value(option, option.default)),
@@ -141,8 +143,11 @@ def set_value(key: str, value: tuple[str, ...]) -> None:
         raise click.UsageError(f"{option.key} takes one value; quote it")
     else:
         text = "\n".join(value)
+    name = key if option is None else option.key
     try:
-        file.set_text(key if option is None else option.key, text)
+        if wrong := wrong_name(name, text):
+            raise ValueError(wrong)
+        file.set_text(name, text)
     except ValueError as error:
         raise click.UsageError(f"{sanitize(key)}: {sanitize(str(error))}") from None
     _save(file)
@@ -190,7 +195,6 @@ def edit() -> None:
             " settings file was not checked"
         )
     resolved = load_settings(CommandLine())
-    resolved.problems += check_theme(resolved)
     if resolved.problems:
         _fail(resolved.problems)
     click.echo(f"{shown_path(path)} is valid")
@@ -200,7 +204,6 @@ def edit() -> None:
 def check() -> None:
     """Check the settings file; exit with status 2 if it has errors."""
     resolved = load_settings(CommandLine())
-    resolved.problems += check_theme(resolved)
     for note in resolved.notes:
         click.echo(f"note: {note}", err=True)
     try:

@@ -75,7 +75,7 @@ def wrong_theme(name: str) -> str:
     if not name or name in THEMES:
         return ""
     near = suggest(name, THEMES) or f"; use one of {', '.join(THEMES)}"
-    return f"dashboard.theme: unknown theme {sanitize(name, 60)!r}{near}"
+    return f"unknown theme {sanitize(name, 60)!r}{near}"
 
 
 @dataclass(frozen=True, slots=True)
