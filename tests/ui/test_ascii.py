@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from rich.cells import cell_len
 
 from tests.ui.dashboards import dashboard
 from tests.ui.sample_state import sample_events, sample_service
 from tui.core.download import DownloadState
-from tui.ui.terminal.ascii_filter import ascii_form, wants_ascii
+from tui.ui.terminal.ascii_filter import ascii_form
+from tui.ui.terminal.charset import wants_ascii
 
 _SCREENS = {
     "list": (),
@@ -60,6 +65,34 @@ async def test_it_can_be_switched_while_it_runs():
 def test_a_form_in_ascii_takes_as_many_cells(text):
     assert ascii_form(text).isascii()
     assert cell_len(ascii_form(text)) == cell_len(text)
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_ascii"),
+    [
+        ("LC_ALL=C", True),
+        ("LANG=C", True),
+        ("LANG=POSIX", True),
+        ("LANG=xx_XX.ISO-8859-1", True),
+        ("LC_ALL=C LANG=C.UTF-8", True),
+        ("LANG=", False),
+        ("LANG=xx_XX.UTF-8", False),
+        ("LC_CTYPE=C.UTF-8 LANG=C", False),
+    ],
+)
+def test_the_locale_can_ask_for_it(variables, is_ascii):
+    chosen = dict(pair.split("=") for pair in variables.split())
+    names = ("LANG", "LC_ALL", "LC_CTYPE", "PYTHONUTF8", "PYTHONCOERCECLOCALE")
+    others = {name: text for name, text in os.environ.items() if name not in names}
+    code = "from tui.ui.terminal.charset import wants_ascii; print(wants_ascii())"
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**others, **chosen, "TERM": "xterm"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == f"{is_ascii}\n"
 
 
 def test_the_environment_can_ask_for_it(monkeypatch):

@@ -12,7 +12,8 @@ import pytest
 
 from tests.ui.dashboards import dashboard
 from tests.ui.latency import Terminal
-from tui.headless.terminal import can_show_dashboard
+from tui.cli import preflight
+from tui.headless.terminal import can_show_dashboard, dashboard_problem
 from tui.ui.terminal.writer import BACKLOG, TerminalWriter
 
 
@@ -152,6 +153,22 @@ def test_a_driver_with_its_own_display_needs_no_terminal(monkeypatch):
     assert not can_show_dashboard()
     monkeypatch.setenv("TEXTUAL_DRIVER", "textual.drivers.web_driver:WebDriver")
     assert can_show_dashboard()
+    assert not dashboard_problem()
+
+
+@pytest.mark.parametrize("term", ["dumb", ""])
+def test_a_terminal_without_cursor_movement_gets_a_reason(monkeypatch, capsys, term):
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.delenv("TEXTUAL_DRIVER", raising=False)
+    monkeypatch.setattr("os.isatty", lambda fd: True)
+    assert not preflight.can_show_dashboard(is_wanted=True)
+    told = capsys.readouterr().err
+    assert told.startswith("note: no dashboard: TERM")
+    assert "xterm-256color" in told
+    assert not preflight.can_show_dashboard(is_wanted=False)
+    monkeypatch.setattr("os.isatty", lambda fd: False)
+    assert not preflight.can_show_dashboard(is_wanted=True)
+    assert not capsys.readouterr().err, "a pipe needs no reason"
 
 
 async def test_the_engine_is_notified_of_a_suspension():

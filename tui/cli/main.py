@@ -19,7 +19,13 @@ import click
 
 from tui.cli.event_loop import freeze_memory, run_loop
 from tui.cli.options import parameters, read_command_line
-from tui.cli.preflight import check_directory, check_log_file, resume_hint, title_of
+from tui.cli.preflight import (
+    can_show_dashboard,
+    check_directory,
+    check_log_file,
+    resume_hint,
+    title_of,
+)
 from tui.cli.program import Program
 from tui.core.text.units import use_units
 
@@ -143,7 +149,6 @@ def _run_to_store(
     """
     from tui.cli.load_settings import prompt_for_passwords
     from tui.cli.object_store import run_to_store
-    from tui.headless import terminal
 
     if not requests:
         raise click.UsageError(
@@ -153,7 +158,7 @@ def _run_to_store(
     settings = prompt_for_passwords(settings, urls)
     check_directory(settings.output_dir)
     check_log_file(settings.log_file)
-    has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
+    has_dashboard = can_show_dashboard(is_wanted=line.wants_dashboard)
 
     def run(
         left: list[DownloadRequest], uploader: Uploader
@@ -172,10 +177,9 @@ def _run_here(
 ) -> int:
     """Download in this process, with or without a dashboard."""
     from tui.cli.load_settings import prompt_for_passwords
-    from tui.headless import terminal
 
     urls = (url for request in requests for url in request.mirrors)
-    has_dashboard = line.wants_dashboard and terminal.can_show_dashboard()
+    has_dashboard = can_show_dashboard(is_wanted=line.wants_dashboard)
     if not (requests or has_dashboard or line.demo or rpc):
         raise click.UsageError(
             "nothing to download; give a URL, a list file, or - for standard input"

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def can_show_dashboard(*, is_wanted: bool) -> bool:
+    """Return True if a dashboard is wanted and possible; print why it is not."""
+    from tui.headless import terminal
+
+    if not is_wanted or terminal.can_show_dashboard():
+        return is_wanted
+    if problem := terminal.dashboard_problem():
+        click.echo(f"note: no dashboard: {problem}", err=True)
+    return False
+
+
 def check_directory(path: Path) -> None:
     """Create the output directory if needed, and check that it is writable.
 

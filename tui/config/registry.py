@@ -604,7 +604,7 @@ DASHBOARD: Final = (
         "Use ASCII characters only.",
         "true",
         fallback=False,
-        default_text="if the terminal's encoding requires it",
+        default_text="if the locale is C or its encoding is not UTF-8",
         is_live=True,
     ),
     Option(

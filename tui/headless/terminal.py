@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+_SET_TERM = "set it to the name of your terminal, such as xterm-256color"
+
 
 def fill_closed_streams() -> None:
     """Open the null device in place of a closed stdin, stdout or stderr (``>&-``).
@@ -35,6 +37,16 @@ def can_show_dashboard() -> bool:
     if os.environ.get("TEXTUAL_DRIVER"):
         return True
     return can_repaint(1) and give_keyboard_back()
+
+
+def dashboard_problem() -> str:
+    """Return why this terminal cannot show a dashboard; "" if it can, or in a pipe."""
+    if os.environ.get("TEXTUAL_DRIVER") or not os.isatty(1) or can_repaint(1):
+        return ""
+    term = os.environ.get("TERM", "")[:40]
+    if term:
+        return f"TERM={term!r} has no cursor movement; {_SET_TERM}"
+    return f"TERM is not set; {_SET_TERM}"
 
 
 def give_keyboard_back() -> bool:

@@ -31,7 +31,8 @@ from tui.ui.exit import INTERRUPTED, AfterExit, exit_status
 from tui.ui.keys.keymap import Keymap, set_current
 from tui.ui.main_screen import MainScreen
 from tui.ui.style.theme import DEFAULT_THEME, THEMES, wrong_theme
-from tui.ui.terminal.ascii_filter import AsciiFilter, wants_ascii
+from tui.ui.terminal.ascii_filter import AsciiFilter
+from tui.ui.terminal.charset import wants_ascii
 from tui.ui.terminal.driver import (
     PasteProblem,
     is_behind,
@@ -115,8 +116,7 @@ class DashboardApp(GuardedApp[int]):
         set_current(self.keymap)
         ui_state = ui_state or UIState()
         self.set_theme(chosen.theme or ui_state.theme)
-        wrong = wrong_theme(chosen.theme)
-        self.complaint = f"dashboard.theme: {wrong}" if wrong else ""
+        self.complaint = wrong_theme(chosen.theme)
         """What is wrong with settings that only the dashboard can check, or ""."""
         self._preset_theme = (self.theme, ui_state.theme) if chosen.theme else None
         """The theme set for this run, and the one that is kept for other runs."""

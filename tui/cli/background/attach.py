@@ -58,7 +58,8 @@ def attach(target: str, is_watching: bool) -> None:
     ssh = _parse(target)
     if not terminal.can_show_dashboard():
         raise click.UsageError(
-            "attach needs a terminal; for scripts, there are ls, wait and the other"
+            terminal.dashboard_problem()
+            or "attach needs a terminal; for scripts, there are ls, wait and the other"
             " commands for background processes"
         )
     settings = load_settings(CommandLine())

@@ -154,13 +154,12 @@ def lab(**chosen: Any) -> None:
 
 def _run(*, headless: bool, exports: tuple[Path, ...], **chosen: Any) -> int:
     """Plan the race, choose a front end, run; return the exit status."""
+    from tui.cli.preflight import can_show_dashboard
     from tui.headless import terminal
 
     terminal.fill_closed_streams()
     plan = _plan(_load(chosen.pop("sources")), **chosen)
-    has_screen = (
-        not headless and terminal.can_repaint(1) and terminal.give_keyboard_back()
-    )
+    has_screen = can_show_dashboard(is_wanted=not headless)
     try:
         return asyncio.run(_race(plan, exports, has_screen=has_screen))
     except OSError as error:

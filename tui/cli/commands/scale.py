@@ -364,11 +364,11 @@ async def _run_front_end(
     Raises:
         ScaleError: it cannot start or continue.
     """
-    from tui.headless import terminal
+    from tui.cli.preflight import can_show_dashboard
     from tui.headless.interrupts import Interrupts
 
     is_plain = line.json or line.quiet or line.headless
-    if not is_plain and terminal.can_show_dashboard():
+    if can_show_dashboard(is_wanted=not is_plain):
         from tui.ui.scale.app import run_scale_screen
 
         title = options.store or str(options.destination)

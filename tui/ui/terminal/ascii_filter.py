@@ -7,8 +7,6 @@ keeping its width.
 
 from __future__ import annotations
 
-import locale
-import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -48,15 +46,6 @@ _FORMS = str.maketrans(
         "\N{NO-BREAK SPACE}": " ",
     }
 )
-
-
-def wants_ascii() -> bool:
-    """Return True if the terminal or ``FETCHTUI_ASCII=1`` asks for ASCII only."""
-    if os.environ.get("FETCHTUI_ASCII", "").lower() in ("1", "true", "yes", "on"):
-        return True
-    if os.environ.get("TERM") in ("linux", "dumb"):
-        return True
-    return "utf" not in locale.getpreferredencoding(do_setlocale=False).lower()
 
 
 @lru_cache(4096)

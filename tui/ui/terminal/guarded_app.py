@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import App, ReturnType
 
 from tui.ui.style.theme import DARK, DEFAULT_THEME, LIGHT
-from tui.ui.terminal.ascii_filter import wants_ascii
+from tui.ui.terminal.charset import wants_ascii
 from tui.ui.terminal.driver import (
     guarded_driver,
     is_behind,
